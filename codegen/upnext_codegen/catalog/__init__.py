@@ -1,0 +1,1 @@
+"""Contracts to the generated files, and onto the disk."""

@@ -1,0 +1,56 @@
+"""The class that stands for an event in the stub: `order.placed` is `OrderPlaced`.
+
+A name depends on its own event alone, so that an event added elsewhere renames nothing; only events that would share a
+name (`order.placed` and `order_placed`) are told apart, each by a piece of its own hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import keyword
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+SUFFIXES = ("Send", "Handler", "On")
+"""What the other classes of an event end with; no event's own class may."""
+
+_WORD = re.compile(r"[^A-Za-z0-9]+")
+_TAKEN = frozenset({"Catalog"})
+
+
+def class_names(events: Iterable[str]) -> dict[str, str]:
+    """Name a class for each event."""
+    plain = {event: class_name(event) for event in events}
+    count = Counter(plain.values())
+    return {event: name if count[name] == 1 else f"{name}_{digest(event)}" for event, name in plain.items()}
+
+
+def class_name(event: str) -> str:
+    """Name the class of an event as if it stood alone."""
+    words = [word for word in _WORD.split(event) if word]
+    name = "".join(word[0].upper() + word[1:] for word in words)
+    if not name or name[0].isdigit() or keyword.iskeyword(name) or name in _TAKEN or name.endswith(SUFFIXES):
+        return f"Event{name}" if name[:1].isdigit() else f"{name}Event"
+    return name
+
+
+def digest(text: str) -> str:
+    """Return a short text that tells others of the same name apart."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def module_aliases(modules: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """Name each imported module so that no class of the stub and no other module can have that name.
+
+    Args:
+        modules: Full names.
+        taken: The stub's own private names.
+    """
+    plain = {module: "_" + module.replace(".", "_") for module in modules}
+    count = Counter(plain.values())
+    used = frozenset(taken)
+    return {
+        module: alias if count[alias] == 1 and alias not in used else f"{alias}_{digest(module)}"
+        for module, alias in plain.items()
+    }

@@ -1,0 +1,128 @@
+"""A contract as JSON, and back: what `upnext.lock` keeps and other tools read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from upnext_codegen.catalog.spelling import full_name, full_text
+from upnext_codegen.catalog.typetext import TypeReader
+from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver
+from upnext_codegen.files.walk import classes_in
+from upnext_codegen.merging.subtyping import Hierarchy
+from upnext_codegen.types import ClassFacts, ClassType
+
+
+def to_json(contract: Contract) -> dict[str, Any]:
+    """Return a contract as values that JSON knows; keys are sorted by whoever writes them."""
+    return {
+        "classes": {
+            full_name(owner.module, owner.qualname): _class_json(owner, contract.classes)
+            for owner in _classes(contract)
+        },
+        "events": {event.name: _event_json(event) for event in contract.events},
+    }
+
+
+def from_json(data: dict[str, Any]) -> Contract:
+    """Return the contract that `to_json` wrote.
+
+    Raises:
+        ValueError: If the data is none.
+    """
+    try:
+        reader = TypeReader({name: facts["module"] for name, facts in data["classes"].items()})
+        events = tuple(_event(name, event, reader) for name, event in sorted(data["events"].items()))
+        classes = {
+            f"{facts['module']}:{name.removeprefix(facts['module'] + '.')}": _facts(facts, reader)
+            for name, facts in data["classes"].items()
+            if "kind" in facts
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"no contract: {type(error).__name__} at {error}") from error
+    return Contract(events, classes)
+
+
+def _event_json(event: EventContract) -> dict[str, Any]:
+    return {
+        "extras": None if event.extras is None else full_text(event.extras),
+        "fields": {
+            field.name: {
+                "asked_by": {asker.identity: "required" if asker.required else "optional" for asker in field.asked_by},
+                "required": field.required,
+                "type": full_text(field.type),
+            }
+            for field in event.fields
+        },
+        "handlers": {
+            receiver.identity: {
+                "closed": receiver.closed,
+                "module": receiver.module,
+                "name": receiver.name,
+                "worker": receiver.worker,
+            }
+            for receiver in event.receivers
+        },
+    }
+
+
+def _event(name: str, data: dict[str, Any], reader: TypeReader) -> EventContract:
+    fields = [
+        Field(
+            name=field_name,
+            type=reader.read(field["type"]),
+            required=field["required"],
+            asked_by=tuple(Asker(who, how == "required") for who, how in sorted(field["asked_by"].items())),
+        )
+        for field_name, field in data["fields"].items()
+    ]
+    return EventContract(
+        name=name,
+        fields=tuple(sorted(fields, key=lambda field: (not field.required, field.name))),
+        extras=None if data["extras"] is None else reader.read(data["extras"]),
+        receivers=tuple(
+            sorted(
+                Receiver(item["worker"], item["name"], item["module"], item["closed"])
+                for item in data["handlers"].values()
+            )
+        ),
+    )
+
+
+def _class_json(owner: ClassType, classes: dict[str, ClassFacts]) -> dict[str, Any]:
+    facts = classes.get(f"{owner.module}:{owner.qualname}")
+    if facts is None:
+        return {"module": owner.module}
+    return {
+        "bases": [full_text(base) for base in facts.bases],
+        "json": facts.json,
+        "kind": facts.kind,
+        "module": owner.module,
+        "type_parameters": [list(parameter) for parameter in facts.type_parameters],
+    }
+
+
+def _facts(data: dict[str, Any], reader: TypeReader) -> ClassFacts:
+    return ClassFacts(
+        bases=tuple(reader.read(base) for base in data["bases"]),
+        kind=data["kind"],
+        type_parameters=tuple((name, variance) for name, variance in data["type_parameters"]),
+        json=data["json"],
+    )
+
+
+def _classes(contract: Contract) -> list[ClassType]:
+    """Return the classes of which a name is not enough: the project's, and nested ones."""
+    hierarchy = Hierarchy(contract.classes)
+    found: dict[str, ClassType] = {}
+    waiting = [
+        written
+        for event in contract.events
+        for written in (*(field.type for field in event.fields), *([event.extras] if event.extras else []))
+    ]
+    while waiting:
+        for owner in classes_in(waiting.pop()):
+            name = f"{owner.module}:{owner.qualname}"
+            if name not in found and (name in contract.classes or "." in owner.qualname):
+                found[name] = owner
+                waiting.extend(hierarchy.facts(owner).bases)
+    return list(found.values())

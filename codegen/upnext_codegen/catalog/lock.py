@@ -1,0 +1,59 @@
+"""`upnext.lock`: the contracts of a project as data, next to its pyproject.toml."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from upnext_codegen.catalog.contract_json import from_json, to_json
+from upnext_codegen.contract import Contract
+
+FILE_NAME = "upnext.lock"
+
+FORMAT = 1
+"""Changes when an older upnext could no longer read the file."""
+
+GENERATOR = "upnext"
+
+
+def render(contract: Contract) -> str:
+    """Write the lock: sorted, one value a line, the same for the same contract on every machine."""
+    data = {"format": FORMAT, "generator": GENERATOR, **to_json(contract)}
+    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def read(text: str) -> Contract:
+    """Read a lock.
+
+    Raises:
+        ValueError: If the text is no lock, or one of a later format; the message says which.
+    """
+    data = _object(text)
+    if data is None or data.get("generator") != GENERATOR:
+        raise ValueError("it was not written by upnext")
+    if data.get("format") != FORMAT:
+        raise ValueError(f"it has format {data.get('format')!r}, and this upnext reads format {FORMAT}")
+    return from_json(data)
+
+
+def is_ours(text: str) -> bool:
+    """Tell whether upnext wrote a file; one that a merge left in pieces still says so."""
+    data = _object(text)
+    if data is None:
+        return f'"generator": "{GENERATOR}"' in text
+    return data.get("generator") == GENERATOR
+
+
+def format_of(text: str) -> int | None:
+    """Return the format that a lock says it has, None if it says none."""
+    data = _object(text)
+    found = None if data is None else data.get("format")
+    return found if isinstance(found, int) else None
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        data: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else None

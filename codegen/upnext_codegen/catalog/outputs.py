@@ -1,0 +1,101 @@
+"""Which files a project's contract gives, and how those on the disk compare."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from upnext_codegen.catalog import lock
+from upnext_codegen.catalog import render as catalog
+from upnext_codegen.catalog.writer import Output, current
+from upnext_codegen.contract import Contract
+from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.findings import Finding
+from upnext_codegen.records import Place
+
+STUB_NAME = "upnext_catalog.pyi"
+
+_STUB_FORMAT = re.compile(rf"{re.escape(catalog.MARK)}, catalog format (\d+)\b")
+_DIFF_LINES = 20
+
+
+def plan(
+    contract: Contract, root: Path, folders: Iterable[Path], importable: Mapping[Path, frozenset[str]]
+) -> tuple[Output, ...]:
+    """Return the files that a contract gives: a stub for each folder, and the lock.
+
+    Args:
+        contract: All events of the project.
+        root: The project root, where the lock is.
+        folders: Where stubs go.
+        importable: By folder of a stub the modules that can be imported there; all of them if it is missing.
+    """
+    stubs = [
+        Output(folder / STUB_NAME, catalog.render(contract, importable.get(folder))) for folder in sorted(set(folders))
+    ]
+    return (*stubs, Output(root / lock.FILE_NAME, lock.render(contract)))
+
+
+def foreign(outputs: Iterable[Output], root: Path, command: str) -> Iterator[Finding]:
+    """Report UPN302 for each file that upnext did not write.
+
+    Raises:
+        ConfigurationError: If a later upnext wrote one of them.
+    """
+    for output in outputs:
+        text = current(output.path)
+        if text is None:
+            continue
+        name = relative(output.path, root)
+        is_lock = output.path.name == lock.FILE_NAME
+        if not (lock.is_ours(text) if is_lock else text.startswith(catalog.MARK)):
+            yield Finding(
+                code="UPN302",
+                severity="error",
+                message=f"{name} exists and was not written by upnext, so nothing is written",
+                place=Place(name, 1, 1),
+                help=f"move the file away, then run `{command}`",
+            )
+            continue
+        found, known = (lock.format_of(text), lock.FORMAT) if is_lock else (_stub_format(text), catalog.FORMAT)
+        if found is not None and found > known:
+            raise ConfigurationError(
+                f"{name} has format {found}, and this upnext writes format {known}: install the upnext that wrote it."
+            )
+
+
+def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple[Finding, str]]:
+    """Report UPN301 for each file that is missing or has another text than it should, with a short diff."""
+    for output in outputs:
+        text = current(output.path)
+        if text == output.text:
+            continue
+        name = relative(output.path, root)
+        finding = Finding(
+            code="UPN301",
+            severity="error",
+            message=f"{name} was never generated" if text is None else f"{name} is out of date",
+            place=Place(name, 1, 1),
+            help=f"run `{command}`",
+        )
+        yield finding, "" if text is None else _short_diff(name, text, output.text)
+
+
+def relative(path: Path, root: Path) -> str:
+    """Return a path as places have it: relative to the root with `/`, "." for the root itself."""
+    return path.relative_to(root).as_posix()
+
+
+def _stub_format(text: str) -> int | None:
+    found = _STUB_FORMAT.match(text)
+    return int(found[1]) if found else None
+
+
+def _short_diff(name: str, old: str, new: str) -> str:
+    lines = list(
+        difflib.unified_diff(old.splitlines(), new.splitlines(), name, f"{name} as generated", n=1, lineterm="")
+    )
+    more = len(lines) - _DIFF_LINES
+    return "\n".join([*lines[:_DIFF_LINES], *([f"... and {more} more lines"] if more > 0 else [])])

@@ -1,0 +1,134 @@
+"""Types as text: one writer for the stub, the lock and the messages, which differ only in how they name a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from upnext_codegen.types import (
+    NONE,
+    AnyType,
+    ClassType,
+    EnumMember,
+    LiteralType,
+    LiteralValue,
+    TupleType,
+    Type,
+    UnionType,
+)
+
+Namer: TypeAlias = Callable[[str, str], str]
+"""From a module and a qualified name to the text that stands for the class."""
+
+
+def spell(written: Type, name: Namer) -> str:
+    """Write a type as a Python annotation.
+
+    Args:
+        written: The type.
+        name: How to write a class, given its module and its qualified name; also asked for `typing.Any` and
+            `typing.Literal`.
+    """
+    match written:
+        case AnyType():
+            return name("typing", "Any")
+        case ClassType(module, qualname, arguments):
+            head = name(module, qualname)
+            return f"{head}[{', '.join(spell(item, name) for item in arguments)}]" if arguments else head
+        case TupleType(items, variadic):
+            inner = [spell(item, name) for item in items] + (["..."] if variadic else [])
+            return f"{name('builtins', 'tuple')}[{', '.join(inner) or '()'}]"
+        case LiteralType(values):
+            return f"{name('typing', 'Literal')}[{', '.join(spell_value(value, name) for value in values)}]"
+        case UnionType(members):
+            return " | ".join(spell(member, name) for member in members)
+
+
+def spell_value(value: LiteralValue, name: Namer) -> str:
+    """Write one value of a `Literal[...]`."""
+    if isinstance(value, EnumMember):
+        return f"{name(value.module, value.qualname)}.{value.member}"
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bytes):
+        return "b" + quote(value.decode("latin-1"), ascii_only=True)
+    return repr(value)
+
+
+def quote(text: str, *, ascii_only: bool = False) -> str:
+    """Write text as a Python string in double quotes that ends exactly where it should.
+
+    Everything that a terminal or an editor would not show as itself is escaped: control characters, line separators,
+    marks that turn the direction of writing, lone surrogates.
+    """
+    return '"' + "".join(_escaped(char, ascii_only=ascii_only) for char in text) + '"'
+
+
+def visible(text: str) -> str:
+    """Return text that is safe on a terminal: whatever is not printable is escaped, all else stays."""
+    return "".join(char if char.isprintable() else _escaped(char, ascii_only=False) for char in text)
+
+
+def _escaped(char: str, *, ascii_only: bool) -> str:
+    if char in '"\\':
+        return "\\" + char
+    if char.isascii() and char.isprintable():
+        return char
+    if not ascii_only and char.isprintable():
+        return char
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char) or _numbered(ord(char))
+
+
+def _numbered(point: int) -> str:
+    if point < 0x100:
+        return f"\\x{point:02x}"
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def full_name(module: str, qualname: str) -> str:
+    """Name a class by module and name; built-in ones, `Any` and `Literal` by their name alone."""
+    if module in {"", "builtins"} or (module == "typing" and qualname in {"Any", "Literal"}):
+        return qualname
+    return f"{module}.{qualname}"
+
+
+def short_name(module: str, qualname: str) -> str:  # noqa: ARG001 - a Namer takes both
+    """Name a class by its own name alone, as messages do where that is clear."""
+    return qualname
+
+
+def full_text(written: Type) -> str:
+    """Write a type with full names."""
+    return spell(written, full_name)
+
+
+def distinct_texts(types: tuple[Type, ...]) -> tuple[str, ...]:
+    """Write types for a message: with short names, or with full ones where the short ones would hide a difference."""
+    short = tuple(spell(written, short_name) for written in types)
+    full = tuple(full_text(written) for written in types)
+    return short if len(set(short)) == len(set(full)) else full
+
+
+def key(written: Type) -> str:
+    """Return a text that two types share if and only if they mean the same, in whatever order they were written."""
+    match written:
+        case AnyType():
+            return "?"
+        case ClassType(module, qualname, arguments):
+            return f"{module}:{qualname}[{','.join(map(key, arguments))}]"
+        case TupleType(items, variadic):
+            return f"({','.join(map(key, items))}{',...' if variadic else ''})"
+        case LiteralType(values):
+            return f"L[{','.join(sorted(map(value_key, values)))}]"
+        case UnionType(members):
+            return f"U[{'|'.join(sorted(map(key, members)))}]"
+
+
+def value_key(value: LiteralValue) -> str:
+    """Return the same for a value of a `Literal[...]`; `True` and `1` are two."""
+    return f"{type(value).__name__} {spell_value(value, full_name)}"
+
+
+def in_order(members: list[Type]) -> list[Type]:
+    """Sort the alternatives of a union by what they mean, None last as people write it."""
+    return sorted(members, key=lambda member: (member == NONE, key(member)))

@@ -1,0 +1,66 @@
+"""How the stub names what it did not define: private imports, so that no name of a project can be in the way."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable
+
+from upnext_codegen.catalog.class_names import module_aliases
+from upnext_codegen.files.walk import classes_in, walk
+from upnext_codegen.types import AnyType, Type
+
+ALWAYS = {
+    "_Literal": "from typing import Literal as _Literal",
+    "_upnext_event": "import upnext.event as _upnext_event",
+}
+ANY = {"_Any": "from typing import Any as _Any"}
+OVERLOADED = {"_overload": "from typing import overload as _overload"}
+TYPED = {
+    "_Callable": "from collections.abc import Callable as _Callable",
+    "_Generic": "from typing import Generic as _Generic",
+    "_ParamSpec": "from typing import ParamSpec as _ParamSpec",
+    "_TypeVar": "from typing import TypeVar as _TypeVar",
+    "_override": "from typing_extensions import override as _override",
+    "_timedelta": "from datetime import timedelta as _timedelta",
+    "_upnext_receipt": "import upnext.receipt as _upnext_receipt",
+}
+OWN = frozenset({*ALWAYS, *ANY, *OVERLOADED, *TYPED, "_P", "_R"})
+"""Every private name that the stub may use for itself."""
+
+_SPECIAL = frozenset({"Any", "Literal"})
+
+
+class StubNames:
+    """Names for the classes of one stub.
+
+    Args:
+        types: Every type that the stub writes.
+    """
+
+    def __init__(self, types: Iterable[Type]) -> None:
+        written = tuple(types)
+        modules = {module for item in written for module in modules_of(item)}
+        self._aliases = module_aliases(modules, OWN)
+        self.uses_any = any(isinstance(part, AnyType) for item in written for part in walk(item))
+
+    def imports(self) -> dict[str, str]:
+        """Return an import line for each alias."""
+        return {alias: f"import {module} as {alias}" for module, alias in self._aliases.items()}
+
+    def __call__(self, module: str, qualname: str) -> str:
+        """Name one class."""
+        if module == "typing" and qualname in _SPECIAL:
+            return f"_{qualname}"
+        return qualname if _is_plain(module, qualname) else f"{self._aliases[module]}.{qualname}"
+
+
+def modules_of(written: Type) -> frozenset[str]:
+    """Return the modules that a type cannot be written without, but for the built-in ones."""
+    return frozenset(owner.module for owner in classes_in(written) if not _is_plain(owner.module, owner.qualname))
+
+
+def _is_plain(module: str, qualname: str) -> bool:
+    if module == "typing":
+        return qualname in _SPECIAL
+    # A class of the stub starts with a capital; a built-in one that does, `Exception`, is written through its module.
+    return module == "builtins" and (qualname == "None" or (qualname.islower() and hasattr(builtins, qualname)))

@@ -1,0 +1,140 @@
+"""Generated files on the disk: what is there now, and how it is replaced."""
+
+from __future__ import annotations
+
+import ast
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from upnext_codegen.errors import ConfigurationError
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file to generate.
+
+    Attributes:
+        path: Where, absolute.
+        text: What it is to hold, with Unix line ends.
+    """
+
+    path: Path
+    text: str
+
+
+def current(path: Path) -> str | None:
+    """Return what a file holds now, with Unix line ends, or None if there is no file.
+
+    Raises:
+        ConfigurationError: If there is something that is no readable file.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigurationError(f"{path} is no file, so it cannot be replaced: move it away.")
+        text = path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write(outputs: Iterable[Output], root: Path) -> tuple[Path, ...]:
+    """Replace the files whose text has changed, all of them or none.
+
+    Each is written beside its place and renamed, so that a reader sees the old text or the new one, and a process that
+    is killed leaves the old one.
+
+    Args:
+        outputs: What to write.
+        root: The folder that nothing may be written outside of.
+
+    Returns:
+        The files that were replaced.
+
+    Raises:
+        ConfigurationError: If a file cannot be written; none has been replaced then.
+        ValueError: If a stub is not Python; a name came through that should have been refused.
+    """
+    changed = [output for output in outputs if current(output.path) != output.text]
+    prepared: list[tuple[Path, Path]] = []
+    for output in changed:
+        _check(output)
+    try:
+        for output in changed:
+            target = inside(output.path, root)
+            prepared.append((_prepare(target, output.text), target))
+        for temporary, target in prepared:
+            temporary.replace(target)
+    except OSError as error:
+        place = error.filename or root
+        raise ConfigurationError(f"{place} cannot be written: {error.strerror}.") from error
+    finally:
+        for temporary, _ in prepared:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    return tuple(output.path for output in changed)
+
+
+def _check(output: Output) -> None:
+    """Make sure that nothing is written that would not parse, whatever names a project has."""
+    if output.path.suffix != ".pyi":
+        return
+    try:
+        ast.parse(output.text)
+    except SyntaxError as error:
+        raise ValueError(f"{output.path.name} would not be Python: line {error.lineno}: {error.msg}") from error
+
+
+def inside(path: Path, root: Path) -> Path:
+    """Return where a file really is, links followed.
+
+    Raises:
+        ConfigurationError: If that is not under the root.
+    """
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise ConfigurationError(f"{path} leads nowhere: {error}.") from error
+    if not real.is_relative_to(root.resolve()):
+        raise ConfigurationError(f"{path} is outside of the project root {root}: nothing is written there.")
+    return real
+
+
+def _prepare(target: Path, text: str) -> Path:
+    """Write the text to a new file beside its place, with the place's mode."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _NO_FOLLOW
+    handle = os.open(temporary, flags, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            _follow(temporary, target.stat())
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def _follow(temporary: Path, replaced: os.stat_result) -> None:
+    """Give a new file the mode of the one that it replaces, and a later time.
+
+    mypy takes a file of the same size for unchanged if it was written in the same second.
+    """
+    temporary.chmod(stat.S_IMODE(replaced.st_mode))
+    later = int(replaced.st_mtime) + 1
+    if temporary.stat().st_mtime < later:
+        os.utime(temporary, (later, later))

@@ -1,0 +1,105 @@
+"""The contract of every event of a project: the one record between the scanner and everything made from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from upnext_codegen.types import ClassFacts, Type
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Receiver:
+    """A handler of an event, as those who send to it know it.
+
+    Attributes:
+        worker: The worker that runs it.
+        name: Its name there; with the event and the worker this is its identity.
+        module: The module that defines it now; it may move without becoming another handler.
+        closed: Whether it refuses every field that it does not name.
+    """
+
+    worker: str
+    name: str
+    module: str
+    closed: bool
+
+    @property
+    def identity(self) -> str:
+        """Worker and name in one text; a worker's name holds no blank."""
+        return f"{self.worker} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A handler that names a field.
+
+    Attributes:
+        identity: Which handler.
+        required: Whether it has no default for the field.
+    """
+
+    identity: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One keyword of an event's payload.
+
+    Attributes:
+        name: Its name.
+        type: What satisfies every handler, `ANY` where they say nothing or disagree.
+        required: Whether any handler has no default for it.
+        asked_by: The handlers that name it, sorted.
+    """
+
+    name: str
+    type: Type
+    required: bool
+    asked_by: tuple[Asker, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventContract:
+    """One event as all its handlers need it.
+
+    Attributes:
+        name: The event's name.
+        fields: Required ones first, then by name, so that moving a handler to another file changes nothing.
+        extras: What other fields must be, or None if there can be none.
+        receivers: Its handlers, sorted; without any, nothing is known about its fields.
+    """
+
+    name: str
+    fields: tuple[Field, ...] = ()
+    extras: Type | None = None
+    receivers: tuple[Receiver, ...] = ()
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What to call each handler, by identity: its name, and its worker where two have one name."""
+        count = Counter(receiver.name for receiver in self.receivers)
+        return {
+            receiver.identity: receiver.name if count[receiver.name] == 1 else f"{receiver.name} of {receiver.worker}"
+            for receiver in self.receivers
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All events of a project.
+
+    Attributes:
+        events: Sorted by name.
+        classes: Facts of the project's classes that the fields are typed with, and of those above them, by
+            "module:qualname".
+    """
+
+    events: tuple[EventContract, ...] = ()
+    classes: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
+
+    @property
+    def handlers(self) -> int:
+        """How many handlers there are."""
+        return sum(len(event.receivers) for event in self.events)

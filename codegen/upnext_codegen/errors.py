@@ -1,0 +1,7 @@
+"""Faults that stop a run: nothing is written, and the command line exits with 2."""
+
+from __future__ import annotations
+
+
+class ConfigurationError(Exception):
+    """Raised when a setting of the project cannot be used; the message names it and says what can."""

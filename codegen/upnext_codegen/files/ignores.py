@@ -1,0 +1,37 @@
+"""`# upnext: ignore[...]` comments."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+
+_COMMENT = re.compile(r"#\s*upnext:\s*ignore\b(?:\s*\[([^\]]*)\])?")
+
+
+def find_ignores(text: str) -> tuple[tuple[int, tuple[str, ...] | None], ...]:
+    """Find the lines with an ignore comment, and their codes (None for all)."""
+    if not _COMMENT.search(text):
+        return ()
+    found: list[tuple[int, tuple[str, ...] | None]] = []
+    for line, comment in _comments(text):
+        match = _COMMENT.search(comment)
+        if match:
+            codes = match[1]
+            found.append((line, None if codes is None else tuple(re.findall(r"\w+", codes))))
+    return tuple(found)
+
+
+def _comments(text: str) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    try:
+        # One at a time: what stands before a fault still counts.
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                found.append((token.start[0], token.string))  # noqa: PERF401
+    except (tokenize.TokenError, SyntaxError):
+        # Syntax newer than this Python: what follows is read line by line.
+        seen = found[-1][0] if found else 0
+        rows = text.split("\n")
+        found += [(line, row) for line, row in enumerate(rows, 1) if line > seen and "#" in row]
+    return found

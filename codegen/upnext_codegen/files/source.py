@@ -1,0 +1,179 @@
+"""From a file's bytes to a syntax tree, the way Python itself would read it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+_COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_BLANK = re.compile(rb"^[ \t\f]*(?:[#\r\n]|$)")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+LARGEST = 32 * 1024 * 1024
+"""Bytes above which a file is not parsed; a tree takes up to forty times the memory of its text."""
+
+
+class SourceError(Exception):
+    """Raised when Python could not read a file: the reason, and the line and column (from 1) where it would stop."""
+
+    def __init__(self, reason: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+        self.column = column
+
+
+@dataclass(slots=True)
+class Text:
+    """A file's text, and where its lines are.
+
+    Attributes:
+        text: All of it, without a byte order mark.
+        lines: Its lines as Python counts them, without their ends.
+    """
+
+    text: str
+    lines: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = _LINE_END.split(self.text)
+
+    def column(self, line: int, offset: int) -> int:
+        """The column from 1, in characters, of a byte offset in a line as `ast` gives it."""
+        content = self.lines[line - 1] if line <= len(self.lines) else ""
+        if content.isascii():
+            return offset + 1
+        return len(content.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace")) + 1
+
+
+def tree_of(data: bytes) -> tuple[Text, ast.Module]:
+    """Decode and parse a file; its line ends are then as the parser sees them, so that all counts of lines agree.
+
+    Raises:
+        SourceError: Python could not read it, or it is too large to try.
+    """
+    if len(data) > LARGEST:
+        raise SourceError(f"it is larger than {LARGEST // (1024 * 1024)} MB")
+    text = Text(decode(data))
+    text.text = "\n".join(text.lines)
+    return text, parse(text)
+
+
+def decode(data: bytes) -> str:
+    """Decode a file as Python does: byte order mark, PEP 263 comment, else UTF-8.
+
+    Raises:
+        SourceError: It is in another encoding, or holds a NUL.
+    """
+    if data.startswith(_UTF16):
+        raise SourceError("it is UTF-16, and Python reads no UTF-16 sources")
+    body = data.removeprefix(_BOM)
+    encoding = _declared(body)
+    if encoding is not None and body is not data and _plain(encoding) not in {"utf-8", "utf8", "utf-8-sig"}:
+        raise SourceError(f"it has a UTF-8 byte order mark and declares the encoding {encoding}")
+    try:
+        text = body.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        line, column = _place(body, error.start, encoding or "utf-8")
+        raise SourceError(f"it is not {encoding or 'UTF-8'} here", line, column) from error
+    except (LookupError, UnicodeError, TypeError, ValueError) as error:
+        raise SourceError(f"it declares the unknown encoding {encoding}") from error
+    nul = text.find("\0")
+    if nul >= 0:
+        lines = _LINE_END.split(text[:nul])
+        raise SourceError("it holds a NUL here", len(lines), len(lines[-1]) + 1)
+    return text
+
+
+def parse(text: Text) -> ast.Module:
+    """Parse a text; syntax that this Python does not know yet is first rewritten, place by place, into one it knows.
+
+    Raises:
+        SourceError: No Python could parse it.
+    """
+    try:
+        return _parsed(text.text)
+    except SyntaxError as error:
+        lowered = _lowered(text)
+        if lowered is not None:
+            return lowered
+        raise _fault(error, text) from error
+    except (RecursionError, MemoryError, SystemError, OverflowError) as error:
+        raise SourceError("it is nested too deeply for Python's parser") from error
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+
+
+def _lowered(text: Text) -> ast.Module | None:
+    # Loaded here because it takes a quarter of a second, and few files need it.
+    try:
+        from upnext_codegen.reading.lowering import lower  # noqa: PLC0415
+
+        lowered = lower(text.text)
+    except ImportError:
+        return None  # No libcst for this Python: what the running one cannot parse is then a finding.
+    if lowered is None:
+        return None
+    try:
+        return _with_type_parameters(_parsed(lowered.text), lowered.type_parameters)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _parsed(text: str) -> ast.Module:
+    with warnings.catch_warnings():
+        # Doubtful escapes and the like are for the user's own linter to report.
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def _with_type_parameters(
+    tree: ast.Module, found: dict[tuple[str, int], tuple[tuple[str, str | None], ...]]
+) -> ast.Module:
+    """Put type parameters where newer Pythons put them."""
+    for node in ast.walk(tree) if found else ():
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            key = (node.name, node.lineno)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            key = (node.targets[0].id, node.lineno)
+        else:
+            continue
+        parameters = [SimpleNamespace(name=name, bound=_bound(text)) for name, text in found.get(key, ())]
+        setattr(node, "type_params", parameters)  # noqa: B010 - older Pythons have no such attribute to assign
+    return tree
+
+
+def _bound(text: str | None) -> ast.expr | None:
+    return None if text is None else ast.parse(f"({text})", mode="eval").body
+
+
+def _fault(error: SyntaxError, text: Text) -> SourceError:
+    line = max(error.lineno or 1, 1)
+    column = max(error.offset or 1, 1)
+    if line > len(text.lines):
+        line, column = len(text.lines), 1
+    return SourceError(error.msg, line, column)
+
+
+def _declared(body: bytes) -> str | None:
+    """The encoding that a comment on one of the first two lines declares."""
+    for line in re.split(rb"\r\n|\r|\n", body[:2000], maxsplit=2)[:2]:
+        found = _COOKIE.match(line)
+        if found:
+            return found[1].decode("ascii", "replace")
+        if not _BLANK.match(line):
+            return None
+    return None
+
+
+def _plain(encoding: str) -> str:
+    return encoding.lower().replace("_", "-")
+
+
+def _place(body: bytes, start: int, encoding: str) -> tuple[int, int]:
+    lines = re.split(rb"\r\n|\r|\n", body[:start])
+    return len(lines), len(lines[-1].decode(encoding, "replace")) + 1

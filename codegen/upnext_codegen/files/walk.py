@@ -1,0 +1,31 @@
+"""What a type is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from upnext_codegen.types import AnyType, ClassType, EnumMember, LiteralType, TupleType, Type, UnionType
+
+
+def walk(written: Type) -> Iterator[Type]:
+    """Yield a type and every type inside it; the enums of a literal's members too."""
+    waiting = [written]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        match current:
+            case ClassType(_, _, inner) | TupleType(inner) | UnionType(inner):
+                waiting.extend(inner)
+            case LiteralType(values):
+                waiting.extend(ClassType(v.module, v.qualname) for v in values if isinstance(v, EnumMember))
+            case AnyType():
+                pass
+
+
+def classes_in(written: Type) -> Iterator[ClassType]:
+    """Yield every class that a type names, without arguments; a tuple counts as its class."""
+    for part in walk(written):
+        if isinstance(part, ClassType):
+            yield ClassType(part.module, part.qualname)
+        elif isinstance(part, TupleType):
+            yield ClassType("builtins", "tuple")

@@ -1,0 +1,105 @@
+"""One run: merge what was scanned, compare with what is on the disk, write what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from upnext_codegen.catalog.outputs import foreign, plan, relative, stale
+from upnext_codegen.catalog.render import MOST_EVENTS
+from upnext_codegen.catalog.writer import Output, inside, write
+from upnext_codegen.contract import Contract
+from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.findings import Finding, in_order
+from upnext_codegen.merging.contracts import contracts
+from upnext_codegen.project import Project
+from upnext_codegen.records import Scan
+from upnext_codegen.report import Report
+from upnext_codegen.silence import unsilenced, within
+
+
+def generate(
+    project: Project,
+    scan: Scan,
+    found: Iterable[Finding],
+    *,
+    check: bool = False,
+    command: str = "upnext gen",
+    out: Path | None = None,
+    paths: Iterable[str] = (),
+) -> Report:
+    """Bring the generated files of a project up to date, or tell whether they are.
+
+    Args:
+        project: The project.
+        scan: What was read from its sources.
+        found: What reading them reported.
+        check: Compare only, and report UPN301 for what would be written.
+        command: What a user runs to write the files, for the help of UPN301 and UPN302.
+        out: Folder of the stub, instead of the project's setting.
+        paths: What the report is narrowed to, relative to the project root; never what the contracts are made of.
+
+    Raises:
+        ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
+    """
+    contract, disagreements = contracts(scan, extra=project.settings.extra)
+    outputs = _outputs(project, scan, contract, out)
+    about_output = list(foreign(outputs, project.root, command))
+    changed: tuple[str, ...] = ()
+    diffs: list[str] = []
+    if check and not about_output:
+        for finding, diff in stale(outputs, project.root, command):
+            about_output.append(finding)
+            diffs += [diff] if diff else []
+    elif not about_output:
+        changed = tuple(relative(path, project.root) for path in write(outputs, project.root))
+    findings = unsilenced((*found, *disagreements, *about_output), project.root, project.settings.ignore, scan.ignores)
+    return Report(
+        findings=in_order(within(findings, tuple(paths))),
+        contract=contract,
+        checked=check,
+        files=tuple(relative(output.path, project.root) for output in outputs),
+        changed=changed,
+        diffs=tuple(diffs),
+        files_scanned=scan.files_scanned,
+        files_parsed=scan.files_parsed,
+        notes=_notes(contract),
+    )
+
+
+def _notes(contract: Contract) -> tuple[str, ...]:
+    count = len(contract.events)
+    if count <= MOST_EVENTS:
+        return ()
+    note = (
+        f"{count} events are more than the {MOST_EVENTS} that type checkers can tell apart in reasonable time, so "
+        "sends are not typed; findings, upnext.lock and checks at run time are not affected"
+    )
+    return (note,)
+
+
+def stub_folders(project: Project, out: Path | None = None) -> dict[Path, str]:
+    """Return where stubs go, each with the import root that it is for.
+
+    Args:
+        project: The project.
+        out: Folder of the stub, instead of the project's setting.
+
+    Raises:
+        ConfigurationError: If one folder is wanted for several import roots, or one outside of the project.
+    """
+    wanted = out or (None if project.settings.out is None else project.root / project.settings.out)
+    if wanted is None:
+        return {project.root / root: root for root in project.roots}
+    if len(project.roots) > 1:
+        raise ConfigurationError(
+            f"One folder for the stub, {wanted}, but {len(project.roots)} import roots in src of [tool.upnext]: "
+            "each needs its own, so leave out the folder."
+        )
+    return {inside(wanted, project.root): root for root in project.roots}
+
+
+def _outputs(project: Project, scan: Scan, contract: Contract, out: Path | None) -> tuple[Output, ...]:
+    folders = stub_folders(project, out)
+    importable = {folder: scan.importable[root] for folder, root in folders.items() if root in scan.importable}
+    return plan(contract, project.root, folders, importable)

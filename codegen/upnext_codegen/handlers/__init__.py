@@ -1,0 +1,1 @@
+"""Facts to handlers: declarations, decorators, signatures and the types in annotations."""

@@ -1,0 +1,236 @@
+"""Decorators and calls of `.on` to handlers: which function, which event, and whether the runtime can find it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from upnext_codegen import messages
+from upnext_codegen.handlers.options import KNOWN, read_options
+from upnext_codegen.names import values
+from upnext_codegen.names.lookup import Spot
+from upnext_codegen.reading import facts
+from upnext_codegen.reading.expressions import text_of
+from upnext_codegen.records import Declaration, Handler, Place
+
+if TYPE_CHECKING:
+    from upnext_codegen.findings import Finding
+    from upnext_codegen.handlers.signatures import Signatures
+    from upnext_codegen.names.evaluate import Evaluator
+
+
+@dataclass(slots=True)
+class Found:
+    """What one file, or all of them, declare and attach."""
+
+    declarations: list[Declaration] = field(default_factory=list[Declaration])
+    handlers: list[Handler] = field(default_factory=list[Handler])
+    findings: list[Finding] = field(default_factory=list["Finding"])
+    refused: set[str] = field(default_factory=set[str])
+
+
+class Use(NamedTuple):
+    """A decorator or call: where it starts, and the branches around it."""
+
+    place: Place
+    arms: facts.Arms
+
+
+@dataclass(slots=True)
+class Attacher:
+    """Makes handlers.
+
+    Attributes:
+        evaluator: Knows the values of names.
+        signatures: Reads functions.
+        found: Where the handlers go.
+    """
+
+    evaluator: Evaluator
+    signatures: Signatures
+    found: Found
+
+    def decorated(self, known: facts.Facts, file: str) -> None:
+        """Take in what decorators attach."""
+        for index, function in enumerate(known.functions):
+            for decorator in function.decorators:
+                spot = Spot(file, function.scope, decorator.line, function.arms)
+                self._decorator(decorator, spot, values.FunctionRef(file, index), function.arms, known)
+        for index, cls in enumerate(known.classes):
+            for decorator in cls.decorators:
+                spot = Spot(file, cls.scope, decorator.line)
+                self._decorator(decorator, spot, values.ClassRef(file, index), (), known)
+
+    def _decorator(
+        self, decorator: facts.Decorator, spot: Spot, target: values.Value, arms: facts.Arms, known: facts.Facts
+    ) -> None:
+        value = self.evaluator.value(decorator.value, spot)
+        use = Use(Place(spot.file, decorator.line, decorator.column), arms)
+        match value:
+            case values.Method(owner, "on") if isinstance(owner, values.EventValue):
+                self.attach(owner, target, None, use)
+            case values.Attachment(event, call, made):
+                self.attach(event, target, (call, made), use)
+            case values.Doubtful("event" | "worker"):
+                self.found.findings.append(messages.unknown_receiver(use.place))
+            case values.Nothing() if known.imports_us and _looks_ours(decorator.value):
+                self.found.findings.append(messages.unknown_receiver(use.place))
+            case _:
+                pass
+
+    def called(self, site: facts.Site, spot: Spot, known: facts.Facts) -> None:
+        """Take in what a call attaches: `event.on(function)`, `event.on(retries=2)(function)`."""
+        call = site.call
+        func = self.evaluator.value(call.func, spot)
+        use = Use(Place(spot.file, call.line, call.column), site.arms)
+        given = next((arg for arg in call.args if arg.keyword == ""), None)
+        match func:
+            case values.Method(owner, "on") if isinstance(owner, values.EventValue):
+                if given is not None:
+                    self._function(owner, given, (call, spot), use)
+                else:
+                    self._check_options((call, spot))
+            case values.Attachment(event, options, made) if given is not None:
+                self._function(event, given, (options, made), use, spot)
+            case values.Doubtful("event" | "worker") if given is not None and _looks_ours(call):
+                self.found.findings.append(messages.unknown_receiver(use.place))
+            case values.Nothing() if known.imports_us and _looks_ours(call) and given is not None:
+                self.found.findings.append(messages.unknown_receiver(use.place))
+            case _:
+                pass
+
+    def _function(
+        self,
+        event: values.EventValue,
+        given: facts.Argument,
+        options: tuple[facts.Call, Spot],
+        use: Use,
+        spot: Spot | None = None,
+    ) -> None:
+        target = self.evaluator.value(given.value, spot or options[1])
+        if isinstance(target, values.FunctionRef | values.ClassRef):
+            self.attach(event, target, options, use)
+        elif event.name is None:
+            self._unknown_event(event, use.place)
+        else:
+            shown = "lambda" if isinstance(given.value, facts.Lambda) else text_of(given.value)
+            place = Place(use.place.file, given.line, given.column)
+            self._refuse(event.name, place, shown, _reason(given.value))
+
+    def attach(
+        self, event: values.EventValue, target: values.Value, options: tuple[facts.Call, Spot] | None, use: Use
+    ) -> None:
+        """Attach a function to an event."""
+        if event.name is None:
+            self._unknown_event(event, use.place)
+            return
+        settings = self._check_options(options)
+        if isinstance(target, values.ClassRef):
+            own = self._facts(target.file).classes[target.index]
+            self._refuse(event.name, Place(target.file, own.line, own.column), own.name, "it is a class")
+        elif isinstance(target, values.FunctionRef):
+            function = self._facts(target.file).functions[target.index]
+            where = Place(target.file, function.line, function.column)
+            reason = _unfindable(self._facts(target.file), function)
+            if reason:
+                self._refuse(event.name, where, function.name, reason)
+            else:
+                name = self._name(options, use.place) or function.name
+                self._handler(
+                    event=event.name,
+                    worker=event.worker,
+                    name=name,
+                    target=target,
+                    where=where,
+                    settings=settings,
+                    arms=use.arms or function.arms,
+                )
+
+    def _handler(
+        self,
+        *,
+        event: str,
+        worker: str,
+        name: str,
+        target: values.FunctionRef,
+        where: Place,
+        settings: tuple[tuple[str, float], ...],
+        arms: facts.Arms,
+    ) -> None:
+        signature = self.signatures.read(target)
+        self.found.findings += signature.findings
+        module = self.evaluator.lookup.modules.name_of(target.file)
+        taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
+        self.found.handlers.append(Handler(event, worker, name, module, *taken, where, settings, arms))
+
+    def _facts(self, file: str) -> facts.Facts:
+        known = self.evaluator.lookup.load(file)
+        assert known is not None
+        return known
+
+    def _check_options(self, options: tuple[facts.Call, Spot] | None) -> tuple[tuple[str, float], ...]:
+        if options is None:
+            return ()
+        settings, findings = read_options(self.evaluator, *options)
+        self.found.findings += findings
+        return settings
+
+    def _name(self, options: tuple[facts.Call, Spot] | None, place: Place) -> str | None:
+        given = None
+        if options is not None:
+            given = next((arg for arg in options[0].args if arg.keyword == "name"), None)
+        if options is None or given is None or given.value == facts.Const(None):
+            return None
+        name = self.evaluator.text(given, options[1])
+        if name is None:
+            self.found.findings.append(messages.unknown_handler_name(place))
+        return name
+
+    def _unknown_event(self, event: values.EventValue, place: Place) -> None:
+        if not event.told:
+            self.found.findings.append(messages.unknown_receiver(place))
+
+    def _refuse(self, event: str, place: Place, shown: str, reason: str) -> None:
+        self.found.refused.add(event)
+        self.found.findings.append(messages.unfindable(place, shown, reason))
+
+
+def _unfindable(known: facts.Facts, function: facts.Function) -> str:
+    """Why the runtime cannot find a function by module and name, "" where it can."""
+    scope = known.scopes[function.scope]
+    if scope.kind == "function":
+        return "it is defined inside a function"
+    if scope.kind == "module":
+        return ""
+    names = {each.value.id for each in function.decorators if isinstance(each.value, facts.Name)}
+    if "staticmethod" not in names:
+        return "it is a method"
+    outer = known.classes[scope.owner].scope
+    return "" if known.scopes[outer].kind == "module" else "its class is not at module level"
+
+
+def _reason(expr: facts.Expr) -> str:
+    match expr:
+        case facts.Lambda():
+            return "it is a lambda"
+        case facts.Call(facts.Name("partial") | facts.Attr(_, "partial")):
+            return "it is a partial"
+        case facts.Attr():
+            return "it is a method, or defined outside the project"
+        case _:
+            return "it is no function of the project that has a name"
+
+
+def _looks_ours(expr: facts.Expr) -> bool:
+    """Whether something unresolved is used exactly as `.on` of an event is."""
+    if isinstance(expr, facts.Attr):
+        return expr.attr == "on"
+    if not isinstance(expr, facts.Call):
+        return False
+    func = expr.func
+    if not isinstance(func, facts.Attr) or func.attr != "on":
+        return False
+    positional = [arg for arg in expr.args if arg.keyword in {"", "*"}]
+    named = {arg.keyword for arg in expr.args} - {"", "*", "**"}
+    plain = all(isinstance(arg.value, facts.Name | facts.Attr) for arg in positional)
+    return len(positional) <= 1 and plain and named <= set(KNOWN)

@@ -1,0 +1,247 @@
+"""Facts of the project's classes that merging needs: their bases, their kind, and whether they fit into JSON."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
+from upnext_codegen.handlers.canonical import cannot_travel, canonical
+from upnext_codegen.names import values
+from upnext_codegen.names.definitions import definitions, free_variables
+from upnext_codegen.names.lookup import Bound, Spot
+from upnext_codegen.names.modules import OURS, Outside
+from upnext_codegen.reading import facts
+from upnext_codegen.types import ClassFacts, ClassType, TupleType, Type, UnionType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ENUMS = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "ReprEnum")
+_STANDARD_PLAIN = frozenset({"abc", "builtins", "typing", "typing_extensions", "collections", "collections.abc"})
+_REFUSED_DECORATORS = frozenset({"attr", "attrs"})
+_VARIANCES = {"covariant": "covariant", "contravariant": "contravariant"}
+
+
+@dataclass(slots=True)
+class Classes:
+    """Collects the facts of classes, each once.
+
+    Attributes:
+        annotations: Reads the bases.
+        known: What was found, by "module:qualname".
+    """
+
+    annotations: Annotations
+    known: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
+
+    def learn(self, written: Type) -> None:
+        """Find the facts of every class in a type, and of all their bases."""
+        for each in classes_in(written):
+            key = f"{each.module}:{each.qualname}"
+            if key in self.known:
+                continue
+            found = self._find(each)
+            if found is None:
+                continue
+            self.known[key] = ClassFacts()  # While its bases are looked at, in case they lead back here.
+            self.known[key] = self._facts_of(found)
+            for base in self.known[key].bases:
+                self.learn(base)
+
+    def _find(self, cls: ClassType) -> Bound | None:
+        modules = self.annotations.evaluator.lookup.modules
+        source = modules.find(cls.module, "")
+        file = getattr(source, "file", None)
+        if not isinstance(file, str):
+            return None
+        expr: facts.Expr | None = None
+        for part in cls.qualname.split("."):
+            expr = facts.Name(part) if expr is None else facts.Attr(expr, part)
+        found = definitions(self.annotations.evaluator, expr or facts.Unknown(), Spot(file, 0))
+        return next((each for each in found if isinstance(each, Bound)), None)
+
+    def _facts_of(self, bound: Bound) -> ClassFacts:
+        what = bound.binding.what
+        if isinstance(what, facts.DefinedClass):
+            return self._class(values.ClassRef(bound.file, what.number))
+        if isinstance(what, facts.Assigned) and isinstance(what.value, facts.Call):
+            return self._call(bound, what.value)
+        return ClassFacts()
+
+    def _class(self, ref: values.ClassRef) -> ClassFacts:
+        evaluator = self.annotations.evaluator
+        known = evaluator.lookup.load(ref.file)
+        assert known is not None
+        own = known.classes[ref.index]
+        spot = Spot(ref.file, own.scope, own.line)
+        parameters = self._parameters(own, spot)
+        variables: Variables = {name: ClassType("", name) for name, _ in parameters}
+        bases = tuple(base for expr in own.bases for base in self._base(expr, spot, variables))
+        kind = self._kind(ref)
+        return ClassFacts(bases, kind, parameters, json=kind != "class" or self._passes(ref))
+
+    def _base(self, expr: facts.Expr, spot: Spot, variables: Variables) -> list[Type]:
+        inner = expr.value if isinstance(expr, facts.Subscript) else expr
+        found = definitions(self.annotations.evaluator, inner, spot)
+        special = {"Generic", "Protocol", "TypedDict", "NamedTuple"}
+        if found and isinstance(found[0], Outside) and found[0].name.rpartition(".")[2] in special:
+            return []
+        try:
+            read = self.annotations.read(expr, spot, variables)
+        except UnwritableError:
+            return []
+        return [] if read == ClassType("builtins", "object") else [read]
+
+    def _parameters(self, own: facts.Class, spot: Spot) -> tuple[tuple[str, str], ...]:
+        if own.type_parameters:
+            return tuple((each.name, "invariant") for each in own.type_parameters)
+        generic = [base for base in own.bases if isinstance(base, facts.Subscript)]
+        explicit = [base for base in generic if _last_name(base.value) in {"Generic", "Protocol"}]
+        names: list[str] = []
+        for base in explicit or generic:
+            found = free_variables(self.annotations.evaluator, base.key, spot)
+            names += [name for name in found if name not in names]
+        return tuple((name, self._variance(name, spot)) for name in names)
+
+    def _variance(self, name: str, spot: Spot) -> str:
+        for each in self.annotations.evaluator.lookup.name(spot, name):
+            what = each.binding.what if isinstance(each, Bound) else None
+            call = what.value if isinstance(what, facts.Assigned) else None
+            for arg in call.args if isinstance(call, facts.Call) else ():
+                if arg.keyword in _VARIANCES and arg.value == facts.Const(value=True):
+                    return _VARIANCES[arg.keyword]
+        return "invariant"
+
+    def _kind(self, ref: values.ClassRef) -> str:
+        evaluator = self.annotations.evaluator
+        ancestors = evaluator.ancestors(ref)
+        outside = [each.name for each in ancestors if isinstance(each, Outside)]
+        last = {name.rpartition(".")[2] for name in outside}
+        if last & {"TypedDict"}:
+            return "typeddict"
+        if any(name.startswith("enum.") and name.rpartition(".")[2] in _ENUMS for name in outside):
+            return "enum"
+        if "NamedTuple" in last:
+            return "namedtuple"
+        if any(name.startswith(("pydantic.", "pydantic_settings.")) for name in outside):
+            return "model"
+        own = [each for each in ancestors if isinstance(each, values.ClassRef)]
+        return "dataclass" if any(self._is_dataclass(each) for each in own) else "class"
+
+    def _decorators(self, ref: values.ClassRef) -> list[str]:
+        evaluator = self.annotations.evaluator
+        known = evaluator.lookup.load(ref.file)
+        own = known.classes[ref.index] if known else None
+        names: list[str] = []
+        for each in own.decorators if own else ():
+            value = each.value.func if isinstance(each.value, facts.Call) else each.value
+            found = evaluator.value(value, Spot(ref.file, own.scope, own.line)) if own else None
+            names.append(found.name if isinstance(found, Outside) else "?")
+        return names
+
+    def _is_dataclass(self, ref: values.ClassRef) -> bool:
+        return any(name.rpartition(".")[2] == "dataclass" for name in self._decorators(ref))
+
+    def _passes(self, ref: values.ClassRef) -> bool:
+        """Whether a plain class may yet travel: it says how, or something outside the project makes more of it."""
+        evaluator = self.annotations.evaluator
+        for each in evaluator.ancestors(ref):
+            if isinstance(each, values.ClassRef):
+                if self._describes_itself(each) or self._is_decorated(each):
+                    return True
+            elif isinstance(each, Outside):
+                module = each.name.rpartition(".")[0]
+                if not _is_standard(module):
+                    return True
+            elif isinstance(each, values.Nothing | values.Foreign):
+                return True
+        return False
+
+    def _describes_itself(self, ref: values.ClassRef) -> bool:
+        lookup = self.annotations.evaluator.lookup
+        known = lookup.load(ref.file)
+        body = known.classes[ref.index].body if known else 0
+        names = ("__get_pydantic_core_schema__", "__get_validators__")
+        return any(lookup.bindings(ref.file, body, name) for name in names)
+
+    def _is_decorated(self, ref: values.ClassRef) -> bool:
+        return any(
+            not _is_standard(name) and name.partition(".")[0] not in _REFUSED_DECORATORS
+            for name in self._decorators(ref)
+        )
+
+    def _call(self, bound: Bound, call: facts.Call) -> ClassFacts:
+        spot = Spot(bound.file, bound.scope, bound.binding.line)
+        maker = self.annotations.evaluator.value(call.func, spot)
+        last = maker.name.rpartition(".")[2] if isinstance(maker, Outside) else ""
+        if last == "NewType":
+            made_of = [arg for arg in call.args if arg.keyword == ""][1:2]
+            try:
+                bases = tuple(self.annotations.read(arg.value, Spot(bound.file, bound.scope)) for arg in made_of)
+            except UnwritableError:
+                bases = ()
+            return ClassFacts(bases, "newtype")
+        kinds = {"TypedDict": "typeddict", "NamedTuple": "namedtuple", "namedtuple": "namedtuple"}
+        kinds |= {"make_dataclass": "dataclass", "create_model": "model"}
+        if last in kinds:
+            return ClassFacts((), kinds[last])
+        return ClassFacts((ClassType("enum", last),), "enum") if last.endswith(("Enum", "Flag")) else ClassFacts()
+
+
+def classes_in(written: Type) -> Iterable[ClassType]:
+    """Yield the classes that a type mentions."""
+    match written:
+        case ClassType(_, _, args):
+            yield written
+            parts = args
+        case TupleType(items):
+            parts = items
+        case UnionType(members):
+            parts = members
+        case _:
+            parts = ()
+    for part in parts:
+        yield from classes_in(part)
+
+
+def unsendable(written: Type, known: dict[str, ClassFacts]) -> tuple[ClassType, bool] | None:
+    """Find a class in a type that cannot travel as JSON, and whether it is the project's own."""
+    for each in classes_in(written):
+        own = known.get(f"{each.module}:{each.qualname}")
+        if own is not None and own.kind == "newtype":
+            inner = next((found for base in own.bases if (found := unsendable(base, known))), None)
+            if inner is not None:
+                return inner
+        elif own is not None and not own.json:
+            return each, True
+        elif own is None and cannot_travel(each.module, each.qualname):
+            return each, False
+    return None
+
+
+def is_context(written: Type, known: dict[str, ClassFacts], depth: int = 0) -> bool:
+    """Whether a type is `upnext.Context`, or a class below it."""
+    if not isinstance(written, ClassType) or depth > 20:
+        return False
+    if written.module in OURS:
+        return written.qualname == "Context"
+    own = known.get(f"{written.module}:{written.qualname}")
+    return own is not None and any(is_context(base, known, depth + 1) for base in own.bases)
+
+
+def _is_standard(name: str) -> bool:
+    return canonical(f"{name}.x")[0] in _STANDARD_PLAIN or name.partition(".")[0] in _standard_modules()
+
+
+def _standard_modules() -> frozenset[str]:
+    return sys.stdlib_module_names
+
+
+def _last_name(expr: facts.Expr) -> str:
+    match expr:
+        case facts.Name(name) | facts.Attr(_, name):
+            return name
+        case _:
+            return ""

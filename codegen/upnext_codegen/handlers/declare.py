@@ -1,0 +1,96 @@
+"""Calls of `Worker(...)` and `worker.event(...)` to declarations, and what is wrong with their names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from upnext_codegen import messages
+from upnext_codegen.names import values
+from upnext_codegen.names.evaluate import argument
+from upnext_codegen.names.ours import is_worker_class
+from upnext_codegen.reading import facts
+from upnext_codegen.records import Declaration, Place
+
+if TYPE_CHECKING:
+    from upnext_codegen.handlers.attach import Found
+    from upnext_codegen.names.evaluate import Evaluator
+    from upnext_codegen.names.lookup import Spot
+
+
+# The runtime has the same rule in upnext/names.py; a scan does without the runtime, and a test holds the two together.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,199}")
+
+
+def is_name(text: str) -> bool:
+    """Whether an event or worker may have this name."""
+    return NAME.fullmatch(text) is not None
+
+
+def declare(evaluator: Evaluator, found: Found, site: facts.Site, spot: Spot) -> None:
+    """Take in a call, if it makes a worker or an event."""
+    call = site.call
+    func = evaluator.value(call.func, spot)
+    place = Place(spot.file, call.line, call.column)
+    if isinstance(func, values.Method) and isinstance(func.owner, values.WorkerValue):
+        _event(evaluator, found, func.owner, call, spot)
+    elif func == values.Doubtful("worker"):
+        found.findings.append(messages.unknown_worker(place))
+    elif is_worker_class(evaluator, func):
+        _worker(evaluator, found, func, call, spot)
+
+
+def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call: facts.Call, spot: Spot) -> None:
+    place = Place(spot.file, call.line, call.column)
+    given = argument(call, "name")
+    name = evaluator.text(given, spot)
+    if name is None:
+        if given is not None and _is_plainly_no_text(evaluator, given, spot):
+            found.findings.append(messages.bad_name(_at(spot, given), "event", _shown(evaluator, given, spot)))
+        else:
+            found.findings.append(messages.unknown_event_name(place))
+    elif not is_name(name):
+        found.findings.append(messages.bad_name(_at(spot, given) if given else place, "event", name))
+    else:
+        found.declarations.append(Declaration(name, worker.name or "", _extra(evaluator, found, call, spot), place))
+
+
+def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: facts.Call, spot: Spot) -> None:
+    place = Place(spot.file, call.line, call.column)
+    name = evaluator.worker_name(call, cls, spot)
+    given = argument(call, "name")
+    if name is None:
+        if given is not None and _is_plainly_no_text(evaluator, given, spot):
+            found.findings.append(messages.bad_name(_at(spot, given), "worker", _shown(evaluator, given, spot)))
+        else:
+            found.findings.append(messages.unknown_worker_name(place))
+    elif not is_name(name):
+        found.findings.append(messages.bad_name(_at(spot, given) if given else place, "worker", name))
+
+
+def _is_plainly_no_text(evaluator: Evaluator, given: facts.Argument, spot: Spot) -> bool:
+    value = evaluator.value(given.value, spot)
+    if isinstance(value, values.Constant):
+        return not isinstance(value.value, str)
+    return isinstance(value, values.Member) and isinstance(value.value, values.Constant)
+
+
+def _shown(evaluator: Evaluator, given: facts.Argument, spot: Spot) -> str:
+    value = evaluator.value(given.value, spot)
+    return str(value.value) if isinstance(value, values.Constant) else getattr(value, "name", "?")
+
+
+def _extra(evaluator: Evaluator, found: Found, call: facts.Call, spot: Spot) -> str | None:
+    given = next((arg for arg in call.args if arg.keyword == "extra"), None)
+    value = evaluator.text(given, spot)
+    if value in {"allow", "forbid"}:
+        return value
+    if given is not None and (value is not None or _is_plainly_no_text(evaluator, given, spot)):
+        shown = messages.shown(value) if value is not None else _shown(evaluator, given, spot)
+        if shown != "None":
+            found.findings.append(messages.bad_option(_at(spot, given), "extra", shown, '"allow" or "forbid"'))
+    return None
+
+
+def _at(spot: Spot, given: facts.Argument) -> Place:
+    return Place(spot.file, given.line, given.column)

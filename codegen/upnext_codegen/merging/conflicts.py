@@ -1,0 +1,101 @@
+"""What handlers of one event disagree on, in words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from upnext_codegen.catalog.spelling import distinct_texts
+from upnext_codegen.findings import Finding, Related
+from upnext_codegen.merging.meet import meet
+from upnext_codegen.merging.subtyping import Hierarchy
+from upnext_codegen.records import Handler, Parameter, Place, are_arms
+from upnext_codegen.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one handler takes for a field, and where it says so."""
+
+    place: Place
+    type: Type
+    handler: Handler
+
+
+def disagreement(event: str, field: str, sides: list[Side], classes: Hierarchy) -> Finding:
+    """Report UPN101: no type satisfies all sides."""
+    ordered = sorted(sides, key=lambda side: side.place)
+    texts = distinct_texts(tuple(side.type for side in ordered))
+    first = ordered[0]
+    others = list(zip(ordered[1:], texts[1:], strict=True))
+    against = [(side, text) for side, text in others if meet((first.type, side.type), classes) is None][:1] or others
+    elsewhere = " and ".join(f'{text} in handler "{side.handler.name}"' for side, text in against)
+    return Finding(
+        code="UPN101",
+        severity="error",
+        message=f'field "{field}" of "{event}" is {texts[0]} here but {elsewhere}',
+        place=first.place,
+        help=f"make {'both' if len(ordered) == 2 else 'all'} handlers take the same type",
+        related=tuple(Related(side.place, f"{text} here") for side, text in others),
+    )
+
+
+def rejected(event: str, named: list[tuple[Handler, Parameter]], shut: list[Handler]) -> Finding:
+    """Report UPN102: a field that one handler requires and another one rejects."""
+    place, name = next((item.place, item.name) for _, item in named if item.required)
+    return Finding(
+        code="UPN102",
+        severity="error",
+        message=f'field "{name}" of "{event}" is required here but rejected by {_handlers(shut)}',
+        place=place,
+        help=f'add "{name}" or **kwargs to {_handlers(shut)}: every handler is given the whole event',
+        related=_closed(shut),
+    )
+
+
+def shut_out(event: str, named: list[tuple[Handler, Parameter]], shut: list[Handler]) -> Finding:
+    """Report UPN108: an optional field that cannot be sent because a closed handler would reject it."""
+    parameter = named[0][1]
+    return Finding(
+        code="UPN108",
+        severity="warning",
+        message=f'field "{parameter.name}" of "{event}" can never be sent: {_handlers(shut)} would reject it',
+        place=parameter.place,
+        help=f'add "{parameter.name}" or **kwargs to {_handlers(shut)}, or remove the field here',
+        related=_closed(shut),
+    )
+
+
+def same_identity(event: str, handlers: tuple[Handler, ...]) -> Iterator[Finding]:
+    """Report UPN107: a second handler with the identity of an earlier one; arms of one condition are one handler."""
+    known: defaultdict[tuple[str, str], list[Handler]] = defaultdict(list)
+    for handler in handlers:
+        alike = known[handler.worker, handler.name]
+        earlier = next((each for each in alike if not are_arms(each, handler)), None)
+        alike.append(handler)
+        if earlier is None:
+            continue
+        yield Finding(
+            code="UPN107",
+            severity="error",
+            message=f'"{event}" already has a handler "{handler.name}" on worker "{handler.worker}"',
+            place=handler.place,
+            help='rename one of the two functions, or give one another name: @event.on(name="...")',
+            related=(Related(earlier.place, "the first one is here"),),
+        )
+
+
+def _closed(shut: list[Handler]) -> tuple[Related, ...]:
+    return tuple(Related(handler.place, _takes(handler)) for handler in shut)
+
+
+def _takes(handler: Handler) -> str:
+    names = ", ".join(f'"{parameter.name}"' for parameter in handler.parameters)
+    return f'"{handler.name}" takes only {names}' if names else f'"{handler.name}" takes no fields'
+
+
+def _handlers(handlers: list[Handler]) -> str:
+    names = [f'"{name}"' for name in dict.fromkeys(handler.name for handler in handlers)]
+    *most, last = names
+    return f"handler {last}" if not most else f"handlers {', '.join(most)} and {last}"

@@ -1,0 +1,58 @@
+"""From what was scanned to the contract of every event."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from upnext_codegen.catalog.spelling import quote
+from upnext_codegen.contract import Contract, EventContract
+from upnext_codegen.findings import Finding
+from upnext_codegen.merging.merge import extras_allowed, merge
+from upnext_codegen.merging.nearness import nearest
+from upnext_codegen.merging.subtyping import Hierarchy
+from upnext_codegen.records import Declaration, Handler, Scan
+
+
+def contracts(scan: Scan, *, extra: str | None = None) -> tuple[Contract, tuple[Finding, ...]]:
+    """Merge the handlers of every event of a project.
+
+    Args:
+        scan: What was read from its sources.
+        extra: The project's setting for fields that no handler names: "allow", "forbid" or None.
+    """
+    handlers: defaultdict[str, list[Handler]] = defaultdict(list)
+    declarations: defaultdict[str, list[Declaration]] = defaultdict(list)
+    for handler in scan.handlers:
+        handlers[handler.event].append(handler)
+    for declaration in scan.declarations:
+        declarations[declaration.event].append(declaration)
+    classes = Hierarchy(scan.classes)
+    events: list[EventContract] = []
+    findings: list[Finding] = []
+    for name in sorted({*handlers, *declarations}):
+        if not handlers[name]:
+            events.append(EventContract(name))
+            continue
+        merged = merge(name, handlers[name], classes, open_to_extras=extras_allowed(declarations[name], extra))
+        events.append(merged.contract)
+        findings += merged.findings
+    handled = [event.name for event in events if event.receivers]
+    for event in events:
+        if not event.receivers and event.name not in scan.refused:
+            findings += _without_handler(event.name, declarations[event.name], handled)
+    return Contract(tuple(events), scan.classes), tuple(findings)
+
+
+def _without_handler(event: str, declarations: list[Declaration], handled: list[str]) -> Iterator[Finding]:
+    near = nearest(event, handled)
+    for declaration in declarations:
+        yield Finding(
+            code="UPN003",
+            severity="error" if near else "warning",
+            message=f'event "{event}" has no handler',
+            place=declaration.place,
+            help=f"did you mean {quote(near)}?"
+            if near
+            else "attach a function to it with @event.on; until then its sends are not checked",
+        )

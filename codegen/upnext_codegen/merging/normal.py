@@ -1,0 +1,81 @@
+"""One shape for each type, so that merging compares meaning and not spelling."""
+
+from __future__ import annotations
+
+from upnext_codegen.catalog.spelling import in_order, key, value_key
+from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
+from upnext_codegen.types import (
+    ANY,
+    NONE,
+    AnyType,
+    ClassType,
+    LiteralType,
+    LiteralValue,
+    TupleType,
+    Type,
+    UnionType,
+)
+
+_TUPLE = ("builtins", "tuple")
+
+
+def normal(written: Type, classes: Hierarchy) -> Type:
+    """Flatten unions, give every generic its arguments, take `None` out of literals; the order stays as written."""
+    match written:
+        case ClassType(module, qualname, arguments) if (module, qualname) == _TUPLE:
+            return TupleType(tuple(normal(item, classes) for item in arguments) or (ANY,), variadic=True)
+        case ClassType(_, _, ()):
+            return classes.padded(written)
+        case ClassType(module, qualname, arguments):
+            inner = tuple(normal(item, classes) for item in arguments)
+            return classes.padded(ClassType(module, qualname, inner))
+        case TupleType(items, variadic):
+            return TupleType(tuple(normal(item, classes) for item in items), variadic)
+        case LiteralType(values):
+            return union(_without_none(values))
+        case UnionType(members):
+            return union([normal(member, classes) for member in members])
+        case AnyType():
+            return ANY
+
+
+def union(members: list[Type]) -> Type:
+    """Make one type of alternatives: each once, without nesting; `object` takes the others in."""
+    flat: dict[str, Type] = {}
+    for member in members:
+        for part in parts(member):
+            flat.setdefault(key(part), part)
+    if OBJECT in flat.values():
+        return OBJECT
+    found = list(flat.values())
+    return found[0] if len(found) == 1 else UnionType(tuple(found))
+
+
+def sorted_union(members: list[Type]) -> Type:
+    """Make one type of alternatives in an order that does not depend on theirs; literals become one literal."""
+    literals = [value for member in members if isinstance(member, LiteralType) for value in member.values]
+    others = [member for member in members if not isinstance(member, LiteralType)]
+    joined: list[Type] = [literal(literals)] if literals else []
+    return union(in_order([*joined, *others]))
+
+
+def literal(values: list[LiteralValue]) -> LiteralType:
+    """Make a literal of values, each once, in an order that does not depend on theirs."""
+    found = {value_key(value): value for value in values}
+    return LiteralType(tuple(found[name] for name in sorted(found)))
+
+
+def asks_nothing(written: Type) -> bool:
+    """Tell whether a side of a merge holds nothing back: `Any`, `object`, and `Any` with an alternative."""
+    return written == OBJECT or any(isinstance(part, AnyType) for part in parts(written))
+
+
+def parts(written: Type) -> tuple[Type, ...]:
+    """Return the alternatives of a type, itself if it has none."""
+    return written.members if isinstance(written, UnionType) else (written,)
+
+
+def _without_none(values: tuple[LiteralValue, ...]) -> list[Type]:
+    plain = tuple(value for value in values if value is not None)
+    once = LiteralType(tuple({value_key(value): value for value in plain}.values()))
+    return [*([once] if plain else []), *([NONE] if len(plain) < len(values) else [])]

@@ -1,0 +1,122 @@
+"""Which class is below which: the project's classes and the standard library's, seen through their type arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from upnext_codegen.merging.standard import STANDARD
+from upnext_codegen.types import ANY, ClassFacts, ClassType, TupleType, Type, UnionType
+
+OBJECT = ClassType("builtins", "object")
+_TUPLE = ClassType("builtins", "tuple")
+_NO_FACTS = ClassFacts()
+_TYPED_DICT_VIEW = ClassType("collections.abc", "Mapping", (ClassType("builtins", "str"), OBJECT))
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """Every class that merging may have to compare.
+
+    Attributes:
+        classes: Facts of the project's classes by "module:qualname"; they stand before the standard library's.
+    """
+
+    classes: Mapping[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
+    _names: dict[str, frozenset[str]] = field(
+        default_factory=dict[str, frozenset[str]], init=False, repr=False, compare=False
+    )
+
+    def facts(self, owner: ClassType) -> ClassFacts:
+        """Return what is known of a class; nothing for one of another package."""
+        name = _name(owner)
+        return self.classes.get(name) or STANDARD.get(name) or _NO_FACTS
+
+    def parameters(self, owner: ClassType) -> tuple[tuple[str, str], ...]:
+        """Return names and variances of the type parameters; of an unknown class as many as it was written with."""
+        known = self.facts(owner).type_parameters
+        return known or tuple((f"#{position}", "invariant") for position in range(len(owner.args)))
+
+    def general(self, owner: ClassType) -> ClassType:
+        """Return the class with its own parameters as arguments: `list[T]` for any list."""
+        names = self.parameters(owner)
+        return ClassType(owner.module, owner.qualname, tuple(ClassType("", name) for name, _ in names))
+
+    def padded(self, owner: ClassType) -> ClassType:
+        """Return the class with `Any` for each argument that was not written."""
+        missing = len(self.facts(owner).type_parameters) - len(owner.args)
+        return ClassType(owner.module, owner.qualname, (*owner.args, *[ANY] * missing)) if missing > 0 else owner
+
+    def above(self, owner: ClassType) -> Iterator[ClassType | TupleType]:
+        """Yield the class itself and everything above it, with the arguments that it gives them."""
+        waiting: list[Type] = [self.padded(owner)]
+        seen: set[Type] = set()
+        while waiting:
+            current = waiting.pop(0)
+            if current in seen or not isinstance(current, ClassType | TupleType):
+                continue
+            seen.add(current)
+            yield current
+            if isinstance(current, ClassType):
+                waiting.extend(self._bases(current))
+
+    def view(self, owner: ClassType, target: ClassType) -> ClassType | None:
+        """Return how a class looks as one of the classes above it, `None` if it is not below that class."""
+        for candidate in self.above(owner):
+            if isinstance(candidate, ClassType) and same_class(candidate, target):
+                return candidate
+        return None
+
+    def is_below(self, owner: ClassType, target: ClassType) -> bool:
+        """Tell whether a class is another one, or below it, whatever their arguments are."""
+        return target == OBJECT or self.view(owner, target) is not None
+
+    def are_unrelated(self, one: Type, other: Type) -> bool:
+        """Tell in no time that neither of two classes is below the other; of other types it says nothing."""
+        if not isinstance(one, ClassType) or not isinstance(other, ClassType) or OBJECT in (one, other):
+            return False
+        return _name(one) not in self._names_above(other) and _name(other) not in self._names_above(one)
+
+    def _names_above(self, owner: ClassType) -> frozenset[str]:
+        known = self._names.get(_name(owner))
+        if known is None:
+            above = [_TUPLE if isinstance(item, TupleType) else item for item in self.above(owner)]
+            inner = [self._names_above(item) for item in above if item == _TUPLE and owner != _TUPLE]
+            known = frozenset[str]().union(map(_name, above), *inner)
+            self._names[_name(owner)] = known
+        return known
+
+    def _bases(self, owner: ClassType) -> list[Type]:
+        facts = self.facts(owner)
+        names = (name for name, _ in self.parameters(owner))
+        given = dict(zip(names, owner.args, strict=False))
+        bases = [substituted(base, given) for base in facts.bases]
+        return [*bases, _TYPED_DICT_VIEW] if facts.kind == "typeddict" else bases
+
+
+def _name(owner: ClassType) -> str:
+    return f"{owner.module}:{owner.qualname}"
+
+
+def same_class(one: ClassType, other: ClassType) -> bool:
+    """Tell whether two types are the same class, whatever their arguments are."""
+    return one.qualname == other.qualname and one.module == other.module
+
+
+def substituted(written: Type, given: Mapping[str, Type]) -> Type:
+    """Put arguments in the place of type parameters.
+
+    A parameter is a class without arguments whose last name is the parameter's: the reader names the one of
+    `class Box[T]` by where it was found.
+    """
+    match written:
+        case ClassType(_, qualname, ()) if qualname.rpartition(".")[2] in given:
+            return given[qualname.rpartition(".")[2]]
+        case ClassType(module, qualname, arguments) if arguments:
+            return ClassType(module, qualname, tuple(substituted(item, given) for item in arguments))
+        case TupleType(items, variadic):
+            return TupleType(tuple(substituted(item, given) for item in items), variadic)
+        case UnionType(members):
+            return UnionType(tuple(substituted(item, given) for item in members))
+        case _:
+            return written

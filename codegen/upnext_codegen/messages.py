@@ -1,0 +1,161 @@
+"""The words of the findings that reading the sources can make: one function a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upnext_codegen.findings import Finding
+
+if TYPE_CHECKING:
+    from upnext_codegen.records import Place
+
+NAME_RULE = "letters, digits and _ . : / - only, a letter or _ first, at most 200 characters"
+
+
+def unreadable(place: Place, reason: str) -> Finding:
+    """A file that cannot be read or parsed (UPN001)."""
+    return Finding(
+        "UPN001",
+        "error",
+        f"this file cannot be read: {reason}",
+        place,
+        "mend the file, or leave it out with exclude in [tool.upnext]; its events and handlers do not count",
+    )
+
+
+def unknown_event_name(place: Place) -> Finding:
+    """An event name that is worked out at run time (UPN002)."""
+    return Finding(
+        "UPN002",
+        "warning",
+        "the event's name cannot be known without running the code",
+        place,
+        "give the name as a string literal, or as a constant defined once at module level",
+    )
+
+
+def unknown_worker_name(place: Place) -> Finding:
+    """A worker name that is worked out at run time (UPN002)."""
+    return Finding(
+        "UPN002",
+        "warning",
+        "the worker's name cannot be known without running the code",
+        place,
+        "give the name as a string literal, or as a constant defined once at module level",
+    )
+
+
+def unknown_worker(place: Place) -> Finding:
+    """An event declared on a name that is bound to several workers (UPN002)."""
+    return Finding(
+        "UPN002",
+        "warning",
+        "which worker this event is declared on cannot be known without running the code",
+        place,
+        "bind the name to one worker",
+    )
+
+
+def unknown_receiver(place: Place) -> Finding:
+    """An `.on` whose event is not known (UPN002)."""
+    return Finding(
+        "UPN002",
+        "warning",
+        "the event that .on is called on cannot be known without running the code",
+        place,
+        "attach handlers to an event that is declared at module level, or imported from there",
+    )
+
+
+def unknown_handler_name(place: Place) -> Finding:
+    """A `name=` option that is worked out at run time (UPN002)."""
+    return Finding(
+        "UPN002",
+        "warning",
+        "the handler's name cannot be known without running the code",
+        place,
+        "give the name as a string literal, or as a constant defined once at module level",
+    )
+
+
+def bad_name(place: Place, kind: str, name: str) -> Finding:
+    """An event or worker name that the runtime refuses (UPN004)."""
+    return Finding("UPN004", "error", f"{kind} name {shown(name)} is not allowed", place, f"use {NAME_RULE}")
+
+
+def unfillable(place: Place, handler: str, parameter: str, kind: str) -> Finding:
+    """A positional-only parameter or `*args` (UPN103)."""
+    return Finding(
+        "UPN103",
+        "error",
+        f'{kind} "{parameter}" of handler "{handler}" cannot be filled by an event',
+        place,
+        "events fill parameters by keyword: remove it, or move it behind the / or to a keyword",
+    )
+
+
+def unannotated(place: Place, handler: str, parameter: str) -> Finding:
+    """A field without a type (UPN104)."""
+    return Finding(
+        "UPN104",
+        "warning",
+        f'field "{parameter}" of handler "{handler}" has no annotation, so sends are not checked against it',
+        place,
+        "annotate the parameter",
+    )
+
+
+def unwritable(place: Place, annotation: str, reason: str, way_out: str = "") -> Finding:
+    """An annotation that the generated stub cannot repeat (UPN105)."""
+    return Finding(
+        "UPN105",
+        "error",
+        f"annotation {shown(annotation)} cannot be written in the catalog: {reason}",
+        place,
+        way_out or "use a type that is defined or imported at module level",
+    )
+
+
+def import_by_name(name: str, module: str) -> str:
+    """The way out where only a star import from outside the project can bring a name (UPN105)."""
+    return f'import "{name}" by its name: what "from {module} import *" brings cannot be known without running it'
+
+
+def unserializable(place: Place, name: str, reason: str) -> Finding:
+    """A type that cannot travel as JSON (UPN106)."""
+    return Finding(
+        "UPN106",
+        "error",
+        f'type "{name}" cannot be sent as JSON: {reason}',
+        place,
+        "send a dataclass, a pydantic model, a TypedDict or plain values instead",
+    )
+
+
+def unfindable(place: Place, handler: str, reason: str) -> Finding:
+    """A handler that is not a module-level function or static method (UPN109)."""
+    return Finding(
+        "UPN109",
+        "error",
+        f'handler "{shown(handler)[1:-1]}" cannot be found again at run time: {reason}',
+        place,
+        "make it a function at module level, or a static method of a class at module level",
+    )
+
+
+def bad_option(place: Place, option: str, value: str, rule: str) -> Finding:
+    """A handler option out of its range (UPN201)."""
+    return Finding("UPN201", "error", f"{option}={value} is out of range", place, f"{option} must be {rule}")
+
+
+def unknown_option(place: Place, option: str, known: tuple[str, ...], near: str | None) -> Finding:
+    """A handler option that does not exist (UPN201)."""
+    way_out = f"did you mean {near}?" if near else f"the options are {', '.join(known)}"
+    return Finding("UPN201", "error", f'"{option}" is not an option of .on', place, way_out)
+
+
+def shown(text: str) -> str:
+    """Quote text from a source so that it can be printed on one line of any terminal."""
+    short = text if len(text) <= 80 else f"{text[:77]}..."
+    escaped = "".join(c if c.isprintable() and c != '"' else c.encode("unicode_escape").decode() for c in short)
+    return f'"{escaped.replace(chr(34), chr(92) + chr(34))}"'

@@ -1,0 +1,143 @@
+"""Names in annotations to their definitions, and what classes and type variables are called there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upnext_codegen.names import values
+from upnext_codegen.names.lookup import Bound, Definition, Spot
+from upnext_codegen.names.modules import ModuleRef, Outside
+from upnext_codegen.reading import facts
+from upnext_codegen.reading.textual import parsed_annotation
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.evaluate import Evaluator
+
+
+def definitions(evaluator: Evaluator, expr: facts.Expr, spot: Spot, depth: int = 0) -> tuple[Definition, ...]:
+    """Find what a dotted name in an annotation means, through modules, classes and aliases of them."""
+    if depth > 20:
+        return ()
+    match expr:
+        case facts.Name(name):
+            return _unwrapped(evaluator, evaluator.lookup.name(spot, name), depth)
+        case facts.Attr(base, attr):
+            owners = definitions(evaluator, base, spot, depth + 1)
+            found = [one for owner in owners for one in _attribute(evaluator, owner, attr, spot)]
+            return _unwrapped(evaluator, tuple(found), depth)
+        case facts.Const(str() as text):
+            return definitions(evaluator, parsed_annotation(text), spot, depth + 1)
+        case _:
+            return ()
+
+
+def _unwrapped(evaluator: Evaluator, found: tuple[Definition, ...], depth: int) -> tuple[Definition, ...]:
+    """Look through `M = models`, so that `M.Order` is found."""
+    result: list[Definition] = []
+    for each in found:
+        inner = _plain_alias(each)
+        if inner is None:
+            result.append(each)
+            continue
+        spot = Spot(each.file, each.scope, each.binding.line, each.binding.arms) if isinstance(each, Bound) else None
+        result += definitions(evaluator, inner, spot, depth + 1) if spot else ()
+    return tuple(result)
+
+
+def _plain_alias(definition: Definition) -> facts.Expr | None:
+    if not isinstance(definition, Bound) or not isinstance(definition.binding.what, facts.Assigned):
+        return None
+    what = definition.binding.what
+    return what.value if isinstance(what.value, facts.Name | facts.Attr) and not what.parameters else None
+
+
+def _attribute(evaluator: Evaluator, owner: Definition, attr: str, spot: Spot) -> tuple[Definition, ...]:
+    match owner:
+        case ModuleRef() | Outside():
+            return evaluator.lookup.attribute(owner, attr, spot.file)
+        case Bound(file, _, facts.Binding(_, facts.DefinedClass(index))):
+            for each in evaluator.ancestors(values.ClassRef(file, index)):
+                found = _in_class(evaluator, each, attr)
+                if found:
+                    return found
+            return ()
+        case _:
+            return ()
+
+
+def _in_class(evaluator: Evaluator, cls: values.Value, attr: str) -> tuple[Definition, ...]:
+    known = evaluator.lookup.load(cls.file) if isinstance(cls, values.ClassRef) else None
+    if known is None or not isinstance(cls, values.ClassRef):
+        return ()
+    body = known.classes[cls.index].body
+    if not evaluator.lookup.bindings(cls.file, body, attr):
+        return ()
+    return evaluator.lookup.name(Spot(cls.file, body), attr)
+
+
+def class_qualname(evaluator: Evaluator, cls: values.ClassRef) -> str:
+    """The dotted name of a class in its module."""
+    known = evaluator.lookup.load(cls.file)
+    assert known is not None
+    own = known.classes[cls.index]
+    names = [own.name]
+    scope = known.scopes[own.scope]
+    while scope.kind == "class":
+        outer = known.classes[scope.owner]
+        names.append(outer.name)
+        scope = known.scopes[outer.scope]
+    return ".".join(reversed(names))
+
+
+def class_module(evaluator: Evaluator, file: str) -> str:
+    """The full name of the module in a file."""
+    return evaluator.lookup.modules.name_of(file)
+
+
+def is_local(evaluator: Evaluator, cls: values.ClassRef) -> bool:
+    """Whether a class is defined inside a function."""
+    known = evaluator.lookup.load(cls.file)
+    number = known.classes[cls.index].scope if known else -1
+    while known is not None and number >= 0:
+        if known.scopes[number].kind == "function":
+            return True
+        number = known.scopes[number].parent
+    return False
+
+
+def type_variable(evaluator: Evaluator, bound: Bound) -> facts.Call | None:
+    """The call that makes a type variable, None for anything else."""
+    what = bound.binding.what
+    if not isinstance(what, facts.Assigned) or not isinstance(what.value, facts.Call):
+        return None
+    maker = evaluator.value(what.value.func, Spot(bound.file, bound.scope, bound.binding.line))
+    names = {"typing.TypeVar", "typing_extensions.TypeVar"}
+    return what.value if isinstance(maker, Outside) and maker.name in names else None
+
+
+def free_variables(evaluator: Evaluator, expr: facts.Expr, spot: Spot) -> list[str]:
+    """The names of the type variables in an expression, in order of their first appearance."""
+    found: list[str] = []
+    for name in _names(expr):
+        for each in evaluator.lookup.name(spot, name):
+            if isinstance(each, Bound) and type_variable(evaluator, each) is not None and name not in found:
+                found.append(name)
+    return found
+
+
+def _names(expr: facts.Expr) -> list[str]:
+    match expr:
+        case facts.Name(name):
+            return [name]
+        case facts.Const(str() as text) if text.isidentifier():
+            return [text]
+        case facts.Attr(value):
+            return _names(value)
+        case facts.Subscript(value, index):
+            return [*_names(value), *_names(index)]
+        case facts.Binary(_, left, right):
+            return [*_names(left), *_names(right)]
+        case facts.Display(_, items):
+            return [name for item in items for name in _names(item)]
+        case _:
+            return []

@@ -1,0 +1,128 @@
+"""Module names and files: which file an import means, seen from the file that it stands in."""
+
+from __future__ import annotations
+
+import keyword
+import sys
+from dataclasses import dataclass
+
+OURS = frozenset({"upnext", "upnext_catalog"})
+"""Packages that are named, never read, even where the project holds their source."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRef:
+    """A module of the project; `file` is None for a namespace package."""
+
+    name: str
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Something that the project does not define, by its full name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """The module names of a project's files.
+
+    Attributes:
+        roots: Import roots, "" for the project root.
+        files: Every path that can be imported, links too, and the real file behind it.
+        folders: Every folder that holds a file, at any depth.
+    """
+
+    roots: tuple[str, ...]
+    files: dict[str, str]
+    folders: frozenset[str]
+
+    def root_of(self, file: str) -> str | None:
+        """The import root that a file is under, None for none."""
+        inside = [root for root in self.roots if not root or file.startswith(f"{root}/")]
+        return max(inside, key=len, default=None)
+
+    def name_of(self, file: str) -> str:
+        """The full name of the module in a file."""
+        root = self.root_of(file)
+        path = file[len(root) + 1 :] if root else file
+        name = path.removesuffix(".py").replace("/", ".")
+        return name.removesuffix("__init__").removesuffix(".") if name.endswith("__init__") else name
+
+    def find(self, name: str, importer: str) -> ModuleRef | Outside | None:
+        """Find what `import name` means in a file.
+
+        Returns:
+            A module of the project, a name outside it, or None where the project should have the module and has not.
+        """
+        top = name.partition(".")[0]
+        if top in OURS:
+            return Outside(name)
+        for base in self._bases(importer, top):
+            found = self._at(base, name)
+            if found is not None:
+                return found
+        known = any(self._at(base, top) is not None for base in self._bases(importer, top))
+        return None if known and top not in sys.stdlib_module_names else Outside(name)
+
+    def relative(self, level: int, module: str, importer: str) -> ModuleRef | None:
+        """Find what `from ..module import x` means in a file."""
+        folder = importer.rpartition("/")[0]
+        for _ in range(level - 1):
+            if not folder:
+                return None
+            folder = folder.rpartition("/")[0]
+        if module:
+            return self._at(folder, module)
+        return self._package(folder)
+
+    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | None:
+        """Find a module inside a package."""
+        if package.file is None:
+            found = self.find(f"{package.name}.{name}", importer)
+            return found if isinstance(found, ModuleRef) else None
+        if not package.file.endswith("__init__.py"):
+            return None
+        return self._at(package.file.rpartition("/")[0], name)
+
+    def _bases(self, importer: str, top: str) -> list[str]:
+        own = self.root_of(importer)
+        bases = [own, *self.roots] if own is not None else [*self.roots]
+        if top not in sys.stdlib_module_names:
+            # A script's own folder, and the project root, are importable when the script is what runs.
+            bases += ["", importer.rpartition("/")[0]]
+        return list(dict.fromkeys(bases))
+
+    def _at(self, base: str, name: str) -> ModuleRef | None:
+        path = "/".join([*([base] if base else []), *name.split(".")])
+        file = self.files.get(f"{path}/__init__.py") or self.files.get(f"{path}.py")
+        if file is not None:
+            return ModuleRef(self.name_of(file), file)
+        return self._package(path) if path in self.folders else None
+
+    def _package(self, folder: str) -> ModuleRef | None:
+        file = self.files.get(f"{folder}/__init__.py" if folder else "__init__.py")
+        if file is not None:
+            return ModuleRef(self.name_of(file), file)
+        if folder and folder not in self.folders:
+            return None
+        return ModuleRef(self.name_of(f"{folder}/__init__.py" if folder else "__init__.py"), None)
+
+
+def map_modules(files: list[str], aliases: tuple[tuple[str, str], ...], roots: tuple[str, ...]) -> Modules:
+    """Map the files of a project (and links to them) to module names."""
+    paths = dict(aliases) | {file: file for file in files}
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return Modules(roots, paths, frozenset(folders))
+
+
+def is_importable(module: str) -> bool:
+    """Whether an import statement can name the module."""
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split("."))

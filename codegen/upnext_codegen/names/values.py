@@ -1,0 +1,169 @@
+"""What an expression can turn out to be, as far as the scanner cares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from upnext_codegen.names.modules import ModuleRef, Outside
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.lookup import Spot
+    from upnext_codegen.reading import facts
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Known to be nothing of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A literal value."""
+
+    value: str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRef:
+    """A class of the project."""
+
+    file: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """A function of the project."""
+
+    file: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerValue:
+    """A worker; the name is None where it cannot be known."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventValue:
+    """An event.
+
+    Attributes:
+        name: None where it cannot be known.
+        worker: Its worker's name, "" where it cannot be known.
+        told: Whether the user hears of the unknown name elsewhere, at the call that made the event.
+    """
+
+    name: str | None
+    worker: str = ""
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """`worker.event` or `event.on`, not called."""
+
+    owner: WorkerValue | EventValue
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """`event.on(...)` without a handler yet, and the call with the options."""
+
+    event: EventValue
+    call: facts.Call
+    spot: Spot
+
+
+@dataclass(frozen=True, slots=True)
+class EventTable:
+    """`worker.events`."""
+
+    worker: WorkerValue
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An object of a class of the project; `is_self` in its own methods."""
+
+    cls: ClassRef
+    is_self: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of an enum, and the value it was given."""
+
+    cls: ClassRef
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A list, tuple, set or dict display, and where it stands."""
+
+    expr: facts.Display | facts.Mapping
+    spot: Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """One of several things of ours: "event", "worker" or "value"."""
+
+    kind: str
+
+
+Value: TypeAlias = (
+    Nothing
+    | Foreign
+    | Constant
+    | ModuleRef
+    | Outside
+    | ClassRef
+    | FunctionRef
+    | WorkerValue
+    | EventValue
+    | Method
+    | Attachment
+    | EventTable
+    | Instance
+    | Member
+    | Shown
+    | Doubtful
+)
+"""What an expression can turn out to be."""
+
+NOTHING = Nothing()
+FOREIGN = Foreign()
+
+
+def merged(values: list[Value]) -> Value:
+    """What a name is that branches bind to several values: ours where only one of them is."""
+    distinct = list(dict.fromkeys(values))
+    ours = [each for each in distinct if isinstance(each, EventValue | WorkerValue | Method | Attachment | Doubtful)]
+    if len(ours) == 1:
+        return ours[0]
+    if ours:
+        return Doubtful(_kind(ours[0]))
+    solid = [each for each in distinct if not isinstance(each, Nothing) and each != Constant(None)]
+    if len(solid) <= 1:
+        return (solid or distinct or [NOTHING])[0]
+    if any(isinstance(each, Constant | Member) for each in solid):
+        return Doubtful("value")
+    return solid[0]
+
+
+def _kind(value: Value) -> str:
+    if isinstance(value, Doubtful):
+        return value.kind
+    return "worker" if isinstance(value, WorkerValue | Method) else "event"

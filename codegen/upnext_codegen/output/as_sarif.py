@@ -1,0 +1,59 @@
+"""The report as SARIF 2.1.0, which code scanners and editors read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from upnext_codegen.findings import Finding
+from upnext_codegen.records import Place
+from upnext_codegen.report import Report
+from upnext_codegen.rules import CODES, rule
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_sarif(report: Report) -> str:
+    """Write a report as SARIF, with the rules of all codes, so that rule numbers never depend on what was found."""
+    driver = {"name": "upnext", "rules": [_rule(code) for code in CODES]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(finding) for finding in report.findings],
+    }
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def _rule(code: str) -> dict[str, Any]:
+    found = rule(code)
+    return {
+        "id": code,
+        "shortDescription": {"text": found.title},
+        "fullDescription": {"text": found.text},
+        "defaultConfiguration": {"level": found.severity},
+    }
+
+
+def _result(finding: Finding) -> dict[str, Any]:
+    return {
+        "ruleId": finding.code,
+        "ruleIndex": CODES.index(finding.code),
+        "level": finding.severity,
+        "message": {"text": f"{finding.message}. Help: {finding.help}"},
+        "locations": [_location(finding.place)],
+        "relatedLocations": [
+            {"id": number, **_location(related.place), "message": {"text": related.message}}
+            for number, related in enumerate(finding.related)
+        ],
+    }
+
+
+def _location(place: Place) -> dict[str, Any]:
+    uri = quote(place.file.encode("utf-8", "surrogateescape"))
+    return {
+        "physicalLocation": {
+            "artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"},
+            "region": {"startLine": place.line, "startColumn": place.column},
+        }
+    }

@@ -1,0 +1,69 @@
+"""The report for people: the events, what is wrong with them, which files changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from upnext_codegen.catalog.spelling import visible
+from upnext_codegen.findings import Finding, is_error
+from upnext_codegen.output.paint import Paint
+from upnext_codegen.output.table import table
+from upnext_codegen.records import Place
+from upnext_codegen.report import Report
+
+
+def as_text(report: Report, paint: Paint) -> str:
+    """Write a report for a terminal; whatever comes from sources is escaped."""
+    parts = [
+        "" if report.checked else table(report.contract, paint),
+        "".join(f"{line}\n" for finding in report.findings for line in finding_lines(finding, paint)),
+        "".join(f"{visible_lines(diff)}\n" for diff in report.diffs),
+        "".join(f"note: {visible(note)}\n" for note in report.notes),
+        f"{_files(report)}\n{_summary(report, paint)}\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def finding_lines(finding: Finding, paint: Paint) -> Iterator[str]:
+    """Yield a finding's line, its other places and the way out."""
+    kind = paint(finding.severity, f"{finding.severity}[{finding.code}]")
+    yield f"{_place(finding.place)}: {kind}: {visible(finding.message)}"
+    for related in finding.related:
+        yield f"  {_place(related.place)}: {visible(related.message)}"
+    yield f"  {paint('help', 'help:')} {visible(finding.help)}"
+
+
+def visible_lines(text: str) -> str:
+    """Escape what is not printable, line by line."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def _place(place: Place) -> str:
+    return f"{visible(place.file)}:{place.line}:{place.column}"
+
+
+def _files(report: Report) -> str:
+    if report.changed:
+        return f"wrote {', '.join(visible(name) for name in report.changed)}"
+    if any(finding.code in {"UPN301", "UPN302"} for finding in report.findings):
+        return "wrote nothing"
+    return f"up to date: {', '.join(visible(name) for name in report.files)}"
+
+
+def _summary(report: Report, paint: Paint) -> str:
+    counted = [
+        _count(len(report.contract.events), "event"),
+        _count(report.contract.handlers, "handler"),
+        _count(report.files_scanned, "file"),
+    ]
+    errors = sum(is_error(finding) for finding in report.findings)
+    warnings = len(report.findings) - errors
+    found = [
+        *([paint("error", _count(errors, "error"))] if errors else []),
+        *([paint("warning", _count(warnings, "warning"))] if warnings else []),
+    ]
+    return f"{', '.join(counted[:2])} in {counted[2]}: {', '.join(found) or 'nothing to report'}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

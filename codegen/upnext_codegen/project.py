@@ -1,0 +1,146 @@
+"""The project that is scanned: its root, its `[tool.upnext]` settings, and the folders that imports start from."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from upnext_codegen.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`[tool.upnext]` of pyproject.toml.
+
+    Attributes:
+        src: Import roots relative to the project root, empty for the default.
+        exclude: Files to leave out, as gitignore patterns.
+        out: Folder of the generated stub, None for the import root.
+        extra: "allow" or "forbid", None where it is not set.
+        ignore: Codes that the whole project silences.
+        refresh: Whether the mypy plugin brings the catalog up to date.
+    """
+
+    src: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    out: str | None = None
+    extra: str | None = None
+    ignore: tuple[str, ...] = ()
+    refresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project to scan.
+
+    Attributes:
+        root: The project root, absolute and without symlinks.
+        roots: Import roots relative to it with `/`, "" for the project root itself.
+        settings: Its settings.
+    """
+
+    root: Path
+    roots: tuple[str, ...]
+    settings: Settings
+
+
+def find_project(start: Path | None = None) -> Project:
+    """Find the project around a folder or file: the nearest folder upward with a pyproject.toml, else the folder.
+
+    Args:
+        start: Where to look from, the current folder by default.
+
+    Raises:
+        ConfigurationError: pyproject.toml cannot be read, or a setting in it cannot be used.
+    """
+    folder = (start or Path.cwd()).resolve()
+    if not folder.is_dir():
+        folder = folder.parent
+    root = next((each for each in (folder, *folder.parents) if (each / "pyproject.toml").is_file()), folder)
+    return load_project(root)
+
+
+def load_project(root: Path) -> Project:
+    """Read the settings of the project with this root.
+
+    Raises:
+        ConfigurationError: pyproject.toml cannot be read, or a setting in it cannot be used.
+    """
+    root = root.resolve()
+    settings = _settings(root / "pyproject.toml")
+    return Project(root, _import_roots(root, settings.src), settings)
+
+
+def _settings(path: Path) -> Settings:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
+    tool: object = document.get("tool", {})
+    table: object = cast("dict[str, Any]", tool).get("upnext", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise ConfigurationError("[tool.upnext] in pyproject.toml is not a table.")
+    return _checked(cast("dict[str, object]", table))
+
+
+def _checked(table: dict[str, object]) -> Settings:
+    known = tuple(Settings.__dataclass_fields__)
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ConfigurationError(f"Unknown key {unknown[0]!r} in [tool.upnext]; the keys are {', '.join(known)}.")
+    extra = table.get("extra")
+    if extra not in {None, "allow", "forbid"}:
+        raise ConfigurationError(f'extra in [tool.upnext] is {extra!r}; it is "allow" or "forbid".')
+    out = table.get("out")
+    if out is not None and not isinstance(out, str):
+        raise ConfigurationError(f"out in [tool.upnext] is {out!r}; it is the path of a folder.")
+    refresh = table.get("refresh", True)
+    if not isinstance(refresh, bool):
+        raise ConfigurationError(f"refresh in [tool.upnext] is {refresh!r}; it is true or false.")
+    return Settings(
+        src=_strings(table, "src"),
+        exclude=_strings(table, "exclude"),
+        out=out,
+        extra=extra if isinstance(extra, str) else None,
+        ignore=_strings(table, "ignore"),
+        refresh=refresh,
+    )
+
+
+def _strings(table: dict[str, object], key: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    items = cast("list[object]", value) if isinstance(value, list) else None
+    if items is None or not all(isinstance(item, str) for item in items):
+        raise ConfigurationError(f"{key} in [tool.upnext] is {value!r}; it is a list of strings.")
+    return tuple(str(item) for item in items)
+
+
+def _import_roots(root: Path, src: tuple[str, ...]) -> tuple[str, ...]:
+    if not src:
+        return ("src",) if _is_source_root(root / "src") else ("",)
+    roots: list[str] = []
+    for each in src:
+        folder = (root / each).resolve()
+        if not folder.is_relative_to(root):
+            raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which is outside the project {root}.")
+        if not folder.is_dir():
+            raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which is not a folder of the project.")
+        relative = folder.relative_to(root).as_posix()
+        roots.append("" if relative == "." else relative)
+    return tuple(dict.fromkeys(roots))
+
+
+def _is_source_root(folder: Path) -> bool:
+    """Whether `src/` holds Python modules, at any depth that counts, and is no package itself."""
+    if not folder.is_dir() or (folder / "__init__.py").exists():
+        return False
+    for _, folders, files in os.walk(folder):
+        if any(file.endswith(".py") for file in files):
+            return True
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
+    return False

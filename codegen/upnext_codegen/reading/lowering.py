@@ -1,0 +1,182 @@
+"""Syntax newer than the running Python, rewritten place by place into syntax that it knows.
+
+Every line and column stays where it was, so that places in the rewritten text are places in the user's file. The types
+that go with type parameters, which older Pythons cannot write, are handed back beside the text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+_LAZY = re.compile(r"^(?P<indent>[ \t]*)lazy(?=[ \t]+(?:import|from)\b)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A rewritten text.
+
+    Attributes:
+        text: The text.
+        type_parameters: Names and bounds of the type parameters of what is named so on that line.
+    """
+
+    text: str
+    type_parameters: dict[tuple[str, int], tuple[tuple[str, str | None], ...]]
+
+
+def lower(text: str) -> Lowered | None:
+    """Rewrite a text, None where no Python could parse it."""
+    text = _LAZY.sub(r"\g<indent>0;  ", text)
+    try:
+        module = libcst.parse_module(text)
+        wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+        positions = wrapper.resolve(PositionProvider)
+        rewriter = _Rewriter(text.split("\n"), module, positions)
+        wrapper.module.visit(rewriter)
+    except (libcst.ParserSyntaxError, RecursionError, MemoryError, SystemError, ValueError):
+        return None
+    return Lowered("\n".join(rewriter.lines), rewriter.type_parameters)
+
+
+@dataclass
+class _Rewriter(libcst.CSTVisitor):
+    """Overwrites what is new with spaces, or with something old of the same length."""
+
+    lines: list[str]
+    module: libcst.Module
+    positions: Any
+    type_parameters: dict[tuple[str, int], tuple[tuple[str, str | None], ...]] = field(
+        default_factory=dict[tuple[str, int], tuple[tuple[str, str | None], ...]]
+    )
+
+    def range_of(self, node: libcst.CSTNode) -> CodeRange:
+        """Where a node stands."""
+        found: CodeRange = self.positions[node]
+        return found
+
+    def visit_FunctionDef(self, node: libcst.FunctionDef) -> None:  # noqa: N802 - libcst's name
+        """Take the type parameters out."""
+        self._take_parameters(node.name, node.type_parameters)
+
+    def visit_ClassDef(self, node: libcst.ClassDef) -> None:  # noqa: N802
+        """Take the type parameters out."""
+        self._take_parameters(node.name, node.type_parameters)
+
+    def visit_TypeAlias(self, node: libcst.TypeAlias) -> None:  # noqa: N802
+        """Turn `type X = ...` into an assignment."""
+        start = self.range_of(node).start
+        self._write(start.line, start.column, "0;  ")
+        self._take_parameters(node.name, node.type_parameters)
+
+    def _take_parameters(self, name: libcst.Name, parameters: libcst.TypeParameters | None) -> None:
+        if parameters is None:
+            return
+        found = tuple(
+            (each.param.name.value, self._bound(getattr(each.param, "bound", None))) for each in parameters.params
+        )
+        self.type_parameters[name.value, self.range_of(name).start.line] = found
+        self._blank(self.range_of(parameters))
+
+    def _bound(self, node: libcst.BaseExpression | None) -> str | None:
+        return None if node is None else self.module.code_for_node(node)
+
+    def visit_ConcatenatedString(self, node: libcst.ConcatenatedString) -> bool:  # noqa: N802
+        """Rewrite the whole of it, where a part is new."""
+        return self._string(node)
+
+    def visit_FormattedString(self, node: libcst.FormattedString) -> bool:  # noqa: N802
+        """Rewrite nested quotes of one kind."""
+        return self._string(node)
+
+    def visit_TemplatedString(self, node: libcst.TemplatedString) -> bool:  # noqa: N802
+        """Rewrite a t-string, which no older Python has."""
+        return self._string(node)
+
+    def _string(self, node: libcst.CSTNode) -> bool:
+        place = self.range_of(node)
+        code = self._slice(place)
+        if not _parses(code):
+            swapped = _swapped(code)
+            if swapped is not None and place.start.line == place.end.line:
+                self._write(place.start.line, place.start.column, swapped)
+            else:
+                # A name that nothing defines: its value is not known, as that of the string.
+                self._blank(place)
+                one_line = place.start.line == place.end.line
+                self._write(place.start.line, place.start.column, "_" if one_line else "(_")
+                if not one_line:
+                    self._write(place.end.line, place.end.column - 1, ")")
+        return False
+
+    def visit_ExceptHandler(self, node: libcst.ExceptHandler) -> None:  # noqa: N802
+        """Keep only the first of several exceptions without parentheses."""
+        if isinstance(node.type, libcst.Tuple) and not node.type.lpar:
+            place = self.range_of(node.type)
+            first = self.range_of(node.type.elements[0].value).end
+            self._blank(CodeRange(first, place.end))
+
+    def visit_ListComp(self, node: libcst.ListComp) -> None:  # noqa: N802
+        """Take the star out of the element."""
+        self._unstar(node.elt)
+
+    def visit_SetComp(self, node: libcst.SetComp) -> None:  # noqa: N802
+        """Take the star out of the element."""
+        self._unstar(node.elt)
+
+    def visit_GeneratorExp(self, node: libcst.GeneratorExp) -> None:  # noqa: N802
+        """Take the star out of the element."""
+        self._unstar(node.elt)
+
+    def _unstar(self, element: libcst.CSTNode) -> None:
+        start = self.range_of(element).start
+        if self.lines[start.line - 1][start.column : start.column + 1] == "*":
+            self._write(start.line, start.column, " ")
+
+    def _slice(self, place: CodeRange) -> str:
+        rows = self.lines[place.start.line - 1 : place.end.line]
+        rows[-1] = rows[-1][: place.end.column]
+        rows[0] = rows[0][place.start.column :]
+        return "\n".join(rows)
+
+    def _write(self, line: int, column: int, text: str) -> None:
+        row = self.lines[line - 1]
+        self.lines[line - 1] = row[:column] + text + row[column + len(text) :]
+
+    def _blank(self, place: CodeRange) -> None:
+        for line in range(place.start.line, place.end.line + 1):
+            row = self.lines[line - 1]
+            first = place.start.column if line == place.start.line else 0
+            last = place.end.column if line == place.end.line else len(row)
+            # A line end inside brackets needs a backslash once the brackets are gone.
+            goes_on = line < place.end.line
+            self.lines[line - 1] = row[:first] + " " * (last - first) + row[last:] + ("\\" if goes_on else "")
+
+
+def _parses(code: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(f"({code})", mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _swapped(code: str) -> str | None:
+    """The same f-string with the other quotes inside, None where that is no way."""
+    found = re.fullmatch(r"(?s)([a-zA-Z]*)([\"'])(.*)\2", code)
+    if found is None:
+        return None
+    prefix, quote, inside = found.groups()
+    other = "'" if quote == '"' else '"'
+    if other in inside or "t" in prefix.lower():
+        return None
+    swapped = f"{prefix}{quote}{inside.replace(quote, other)}{quote}"
+    return swapped if _parses(swapped) else None

@@ -1,0 +1,126 @@
+"""What the reader finds in the sources, before anything is merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from upnext_codegen.types import ClassFacts, Type
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in a source file.
+
+    Attributes:
+        file: Path relative to the project root, with `/` on every system.
+        line: From 1.
+        column: From 1, in characters.
+    """
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a handler that an event's field fills.
+
+    Attributes:
+        name: The field's name.
+        type: What the annotation says, `ANY` without one.
+        annotated: Whether there is an annotation.
+        required: Whether the handler has no default for it.
+        place: Where its name stands.
+    """
+
+    name: str
+    type: Type
+    annotated: bool
+    required: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function attached to an event.
+
+    Attributes:
+        event: The event's name.
+        worker: The name of the worker that the event was declared on.
+        name: `name=` of the decorator, or the function's name.
+        module: The module that defines the function.
+        parameters: Its fields in the order of the signature; Context parameters are left out, `Unpack[TypedDict]`
+            is expanded into its keys.
+        extras: What `**kwargs` takes (`ANY` without an annotation), or None for a closed handler.
+        extras_place: Where the name of `**kwargs` stands.
+        place: Where the function's name stands in its `def` line.
+        options: The options that are known statically, for the table of `upnext gen` ("retries", ...).
+        arms: The branches around it, outermost first: the line of the branching statement in its file, and the number
+            of the arm. Two handlers with one identity in different arms of one statement are one handler (`are_arms`).
+    """
+
+    event: str
+    worker: str
+    name: str
+    module: str
+    parameters: tuple[Parameter, ...]
+    extras: Type | None
+    extras_place: Place | None
+    place: Place
+    options: tuple[tuple[str, float], ...] = ()
+    arms: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One `worker.event(name)` call.
+
+    Attributes:
+        event: The event's name.
+        worker: The worker's name.
+        extra: "allow", "forbid" or None where `extra=` is not given.
+        place: The call.
+    """
+
+    event: str
+    worker: str
+    extra: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Everything that was read from a project.
+
+    Attributes:
+        declarations: All `worker.event(...)` calls whose names are known, sorted by place.
+        handlers: All handlers, sorted by place.
+        refused: Events one of whose handlers was refused by a finding (UPN109 and the like): no UPN003 for them.
+        classes: Facts of every class that a field mentions, and of all their bases, by "module:qualname".
+        importable: For each import root, the modules that it (or an installed package) can import and that fields use.
+        files_scanned: How many files were looked at.
+        files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
+        ignores: For each file with `# upnext: ignore` comments, their lines and codes (None for all codes).
+    """
+
+    declarations: tuple[Declaration, ...]
+    handlers: tuple[Handler, ...]
+    refused: frozenset[str] = frozenset()
+    classes: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
+    importable: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    files_scanned: int = 0
+    files_parsed: int = 0
+    ignores: dict[str, dict[int, frozenset[str] | None]] = field(
+        default_factory=dict[str, dict[int, frozenset[str] | None]]
+    )
+
+
+def are_arms(first: Handler, second: Handler) -> bool:
+    """Whether two handlers stand in different arms of one if/else or try/except, so that only one of them exists."""
+    if first.place.file != second.place.file:
+        return False
+    for one, other in zip(first.arms, second.arms, strict=False):
+        if one != other:
+            return one[0] == other[0]
+    return False

@@ -1,0 +1,40 @@
+"""What one run of `upnext gen` found and did: the one record that every output format is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from upnext_codegen.contract import Contract
+from upnext_codegen.findings import Finding, is_error
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of a run.
+
+    Attributes:
+        findings: What is reported, sorted; those that were silenced, or are outside of PATH, are left out.
+        contract: All events of the project.
+        checked: Whether the files were only compared.
+        files: The generated files, relative to the project root.
+        changed: Those of them that were written.
+        diffs: With `--check`, how stale files differ, ready to print.
+        files_scanned: How many source files were looked at.
+        files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
+        notes: What else the user should know, a sentence each.
+    """
+
+    findings: tuple[Finding, ...]
+    contract: Contract
+    checked: bool
+    files: tuple[str, ...]
+    changed: tuple[str, ...] = ()
+    diffs: tuple[str, ...] = ()
+    files_scanned: int = 0
+    files_parsed: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether any finding is an error."""
+        return any(is_error(finding) for finding in self.findings)

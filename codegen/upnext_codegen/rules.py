@@ -1,0 +1,74 @@
+"""Every code that `upnext gen` can report, and the rule behind it; the words are in `rules/`, a file a code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+CODES = (
+    "UPN001",
+    "UPN002",
+    "UPN003",
+    "UPN004",
+    "UPN101",
+    "UPN102",
+    "UPN103",
+    "UPN104",
+    "UPN105",
+    "UPN106",
+    "UPN107",
+    "UPN108",
+    "UPN109",
+    "UPN201",
+    "UPN301",
+    "UPN302",
+)
+"""All codes; one that is no longer reported stays, so that it never gets another meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a code stands for.
+
+    Attributes:
+        code: "UPN101" and the like.
+        severity: "error" or "warning", where nothing about the finding makes it the other.
+        title: One line, without a full stop.
+        text: The rule and its reasons.
+        example: Sources that break it, each under a comment with its path, indented by four blanks.
+        output: What `upnext gen` says of them, indented likewise.
+    """
+
+    code: str
+    severity: str
+    title: str
+    text: str
+    example: str
+    output: str
+
+
+@cache
+def rule(code: str) -> Rule:
+    """Return the rule behind a code.
+
+    Raises:
+        KeyError: If there is no such code.
+    """
+    if code not in CODES:
+        raise KeyError(code)
+    whole = files("upnext_codegen").joinpath("rules", f"{code}.txt").read_text("utf-8")
+    head, _, rest = whole.partition("\n")
+    text, _, rest = rest.partition("\nExample:\n")
+    example, _, output = rest.partition("\n`upnext gen` says:\n")
+    severity, _, title = head.removeprefix(f"{code} ").partition(": ")
+    return Rule(code, severity, title, text.strip("\n"), example.strip("\n"), output.strip("\n"))
+
+
+def explained(code: str) -> str:
+    """Write a rule for people."""
+    found = rule(code)
+    return (
+        f"{found.code} ({found.severity}): {found.title}\n\n{found.text}\n\nExample:\n\n{found.example}\n\n"
+        f"`upnext gen` says:\n\n{found.output}\n"
+    )

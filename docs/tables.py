@@ -1,0 +1,100 @@
+"""Fills the tables of the documentation from the code that they describe.
+
+python docs/tables.py            fill them
+python docs/tables.py --check    exit 1 if one of them is not what the code gives
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+
+from upnext.broker.keys import Keys
+from upnext.cli import exits
+from upnext_codegen.project import Settings
+from upnext_codegen.rules import CODES, rule
+
+DOCS = Path(__file__).parent
+TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main(arguments: list[str]) -> int:
+    stale = []
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        filled = TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
+        if filled != text:
+            stale.append(page.name)
+            if "--check" not in arguments:
+                page.write_text(filled, encoding="utf-8")
+    if stale and "--check" in arguments:
+        print(f"Out of date: {', '.join(stale)}. Fill the tables with: python docs/tables.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def keys() -> str:
+    """Every key, from the class that names them."""
+    rows = []
+    for name, member in vars(Keys).items():
+        if isinstance(member, property):
+            example, about = getattr(Keys("ns"), name), member.__doc__ or ""
+        elif inspect.isfunction(member) and not name.startswith("_"):
+            holes = {parameter: f"<{parameter}>" for parameter in list(inspect.signature(member).parameters)[1:]}
+            example, about = member(Keys("ns"), **holes), member.__doc__ or ""
+        else:
+            continue
+        rows.append((f"`{example.partition('}:')[2]}`", " ".join(about.split())))
+    return table(("key", "what it holds"), rows)
+
+
+def scripts() -> str:
+    """Every script, from the sentence that it begins with."""
+    rows = []
+    for file in sorted((files("upnext.broker") / "scripts").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".lua") and not file.name.startswith("shared_"):
+            lines = file.read_text(encoding="utf-8").splitlines()
+            head = lines[: lines.index("--")]
+            rows.append((f"`{file.name}`", " ".join(line.removeprefix("--").strip() for line in head)))
+    return table(("script", "what it does"), rows)
+
+
+def findings() -> str:
+    """Every code that `upnext gen` reports, from its rule."""
+    rows = [(code, rule(code).severity, rule(code).title) for code in CODES]
+    return table(("code", "severity", "what"), rows)
+
+
+def settings() -> str:
+    """Every setting, from the class that holds them."""
+    told = dict(re.findall(r"^ {8}(\w+): (.+)$", Settings.__doc__ or "", re.MULTILINE))
+    rows = [(f"`{field.name}`", told[field.name], f"`{_as_toml(field.default)}`") for field in fields(Settings)]
+    return table(("key", "what it says", "default"), rows)
+
+
+def exit_codes() -> str:
+    """Every exit code, from the sentence below it."""
+    found = re.findall(r'^\w+: Final = (\d+)\n"""(.+)"""$', inspect.getsource(exits), re.MULTILINE)
+    return table(("code", "when"), found)
+
+
+def _as_toml(default: object) -> str:
+    return {(): "[]", None: "not set", True: "true"}[default]
+
+
+TABLES = {"keys": keys, "scripts": scripts, "findings": findings, "settings": settings, "exits": exit_codes}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

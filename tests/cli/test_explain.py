@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.projects import Outcome, Shell
+from upnext_codegen.rules import CODES, Rule, rule
+
+_FILE = re.compile(r"^# (\S+)$", re.MULTILINE)
+
+
+def write_example(shell: Shell, found: Rule) -> None:
+    text = re.sub(r"^    ", "", found.example, flags=re.MULTILINE)
+    _, *pairs = _FILE.split(text)
+    files = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    shell.write({"shop/__init__.py": "", **{name: source.strip("\n") + "\n" for name, source in files.items()}})
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_example_of_a_rule_is_what_gen_says_of_it(empty: Shell, code: str) -> None:
+    found = rule(code)
+    write_example(empty, found)
+    if code != "UPN302":
+        empty.run("gen")
+    done = empty.run("gen", "--check") if code != "UPN301" else checked_without_files(empty)
+    said = re.sub(r"^    ", "", found.output, flags=re.MULTILINE)
+    reported, _, _ = done.out.partition("\n\n")
+    assert reported == said
+    codes = re.findall(r"(\w+)\[(UPN\d+)\]", said)
+    assert code in {each for _, each in codes}
+    assert (found.severity, code) in codes or code == "UPN003"  # its example is the misspelt name, which is an error
+
+
+def checked_without_files(shell: Shell) -> Outcome:
+    for path in shell.root.glob("upnext*"):
+        path.unlink()
+    return shell.run("gen", "--check")
+
+
+def test_a_rule_is_printed_with_its_reasons_its_example_and_its_output(empty: Shell) -> None:
+    done = empty.run("explain", "upn108")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("UPN108 (warning): a field that can never be sent\n\nEvery handler of an event is given")
+    assert "\nExample:\n\n    # shop/events.py\n" in done.out
+    assert "\n`upnext gen` says:\n\n    shop/stock.py:" in done.out
+
+
+def test_a_code_that_does_not_exist_is_refused_with_those_that_do(empty: Shell) -> None:
+    done = empty.run("explain", "UPN7")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"upnext: there is no code 'UPN7'; the codes are {', '.join(CODES)}\n"

@@ -1,0 +1,99 @@
+"""Which files are scanned."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.codegen.reading import HEAD, read, write
+from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.files.discover import discover
+from upnext_codegen.project import find_project, load_project
+
+
+def found(root: Path, sources: dict[str, str]) -> list[str]:
+    return [file.path for file in discover(load_project(write(root, sources))).files]
+
+
+def test_tests_environments_and_build_folders_are_left_out(tmp_path: Path) -> None:
+    left_out = ["tests/a.py", "a/tests/b.py", "test_a.py", "conftest.py", ".hidden/a.py", "env/pyvenv.cfg", "env/a.py"]
+    left_out += ["node_modules/a.py", "build/a.py", "dist/a.py", "clone/.git/HEAD", "clone/a.py", "a/notes.txt"]
+    assert found(tmp_path, dict.fromkeys([*left_out, "a/kept.py", "testing.py"], "")) == ["a/kept.py", "testing.py"]
+
+
+def test_gitignore_files_hold_for_their_own_folders_and_can_take_back(tmp_path: Path) -> None:
+    sources = {
+        ".gitignore": "# generated\nignored/\n*.gen.py\n!keep.gen.py\n/only_here.py\na/**/deep.py\n",
+        "sub/.gitignore": "local.py\n",
+    }
+    names = ["ignored/a.py", "x.gen.py", "keep.gen.py", "only_here.py", "sub/only_here.py", "sub/local.py", "local.py"]
+    names += ["a/b/c/deep.py", "a/deep.py", "deep.py", "sub/ignored/b.py"]
+    expected = ["deep.py", "keep.gen.py", "local.py", "sub/only_here.py"]
+    assert found(tmp_path, sources | dict.fromkeys(names, "")) == expected
+
+
+def test_a_gitignore_above_the_project_root_holds_too(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("service/made/\n")
+    assert found(tmp_path / "service", {"made/a.py": "", "kept.py": ""}) == ["kept.py"]
+
+
+def test_exclude_takes_gitignore_patterns(tmp_path: Path) -> None:
+    sources = {"pyproject.toml": '[tool.upnext]\nexclude = ["migrations/", "*_pb2.py"]\n'}
+    names = ["a/migrations/b.py", "x_pb2.py", "kept.py"]
+    assert found(tmp_path, sources | dict.fromkeys(names, "")) == ["kept.py"]
+
+
+def test_each_real_file_counts_once_and_only_inside_the_root(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.py"
+    outside.write_text(HEAD)
+    root = write(tmp_path / "project", {"a.py": HEAD, "pkg/b.py": ""})
+    (root / "link.py").symlink_to(root / "a.py")
+    (root / "broken.py").symlink_to(root / "nowhere.py")
+    (root / "loop.py").symlink_to(root / "loop.py")
+    (root / "out.py").symlink_to(outside)
+    (root / "again").symlink_to(root / "pkg")
+    (root / "pkg" / "up").symlink_to(root)
+    os.link(root / "a.py", root / "hard.py")
+    os.mkfifo(root / "fifo.py")
+    assert [file.path for file in discover(load_project(root)).files] == ["a.py", "pkg/b.py"]
+
+
+def test_a_module_can_be_imported_through_a_link(tmp_path: Path) -> None:
+    handler = "from lib.events import placed\n@placed.on\ndef a(x: int): ...\n"
+    root = write(tmp_path, {"shared/lib/events.py": HEAD, "src/app.py": handler})
+    (root / "src" / "lib").symlink_to(root / "shared" / "lib")
+    scanned, findings = read(root, {})
+    assert [each.event for each in scanned.handlers] == ["order.placed"]
+    assert findings == ()
+
+
+def test_the_project_root_is_the_nearest_folder_with_a_pyproject(tmp_path: Path) -> None:
+    root = write(tmp_path, {"src/a/b.py": ""})
+    assert find_project(root / "src" / "a").root == root.resolve()
+    assert find_project(root).roots == ("src",)
+
+
+def test_src_with_an_init_is_a_package_not_a_root(tmp_path: Path) -> None:
+    assert load_project(write(tmp_path, {"src/__init__.py": "", "src/a.py": ""})).roots == ("",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("excludes = []", r"Unknown key 'excludes' in \[tool.upnext\]; the keys are src, exclude, out, extra, ignore"),
+        ('extra = "no"', r"extra in \[tool.upnext\] is 'no'; it is \"allow\" or \"forbid\"\."),
+        ('src = "src"', r"src in \[tool.upnext\] is 'src'; it is a list of strings\."),
+        ('src = ["nope"]', "src in .* names 'nope', which is not a folder of the project"),
+        ('src = [".."]', r"src in .* names '\.\.', which is outside the project"),
+        ("refresh = 1", "refresh in .* is 1; it is true or false"),
+        ("out = 3", "out in .* is 3; it is the path of a folder"),
+        ("= 3", "pyproject.toml cannot be read"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_name(settings: str, message: str, tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": f"[tool.upnext]\n{settings}\n"})
+    with pytest.raises(ConfigurationError, match=message):
+        load_project(tmp_path)

@@ -1,0 +1,157 @@
+"""What a second scan takes from the first, and that it never shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.codegen.reading import HEAD, write
+from upnext_codegen.files.cache import TOOL, is_settled, tool_digest
+from upnext_codegen.files.discover import SourceFile
+from upnext_codegen.project import load_project
+from upnext_codegen.scan import scan
+
+HANDLER = "from events import placed\nfrom models import M\n@placed.on\ndef a(x: M): ...\n"
+SOURCES = {
+    "events.py": HEAD,
+    "app.py": HANDLER,
+    "models.py": "import pydantic\nclass M(pydantic.BaseModel): ...\n",
+    "bad.py": "import upnext\ndef f(:\n",
+    "quiet.py": "import upnext\nx = 1  # upnext: ignore[UPN001]\n",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path, SOURCES)
+    for name in SOURCES:
+        os.utime(tmp_path / name, ns=(1, 1))
+    return tmp_path
+
+
+def agrees(root: Path) -> int:
+    """Scan with and without the cache, check that they say the same, and return how many files were parsed."""
+    warm, warm_findings = scan(load_project(root))
+    cold, cold_findings = scan(load_project(root), use_cache=False)
+    assert warm_findings == cold_findings
+    parts = ("declarations", "handlers", "refused", "classes", "importable", "files_scanned", "ignores")
+    assert [getattr(warm, part) for part in parts] == [getattr(cold, part) for part in parts]
+    return warm.files_parsed
+
+
+def test_a_second_scan_parses_nothing_and_says_the_same(root: Path) -> None:
+    assert agrees(root) == 5
+    assert agrees(root) == 0
+
+
+def test_one_changed_file_is_the_only_one_parsed(root: Path) -> None:
+    agrees(root)
+    (root / "app.py").write_text(HANDLER.replace("x: M", "y: M"))
+    assert agrees(root) == 1
+
+
+def test_a_class_that_only_annotations_name_is_noticed_when_it_changes(root: Path) -> None:
+    agrees(root)
+    (root / "models.py").write_text("class M: ...\n")
+    agrees(root)
+    assert [finding.code for finding in scan(load_project(root))[1]] == ["UPN106", "UPN001"]
+
+
+def test_new_and_removed_files_are_noticed(root: Path) -> None:
+    agrees(root)
+    (root / "more.py").write_text(HANDLER.replace("def a", "def b"))
+    agrees(root)
+    (root / "models.py").unlink()
+    agrees(root)
+
+
+@pytest.mark.parametrize("damage", ["", "x", "{}", "\x00" * 100, "upnext scan 1 a b\n[]"])
+def test_a_damaged_cache_is_rebuilt(damage: str, root: Path) -> None:
+    agrees(root)
+    (root / ".upnext" / "scan.cache").write_text(damage)
+    assert agrees(root) == 5
+
+
+def test_every_flipped_byte_is_noticed(root: Path) -> None:
+    agrees(root)
+    path = root / ".upnext" / "scan.cache"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), max(len(whole) // 20, 1)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        agrees(root)
+
+
+def test_a_cache_that_others_can_write_is_not_believed(root: Path) -> None:
+    agrees(root)
+    (root / ".upnext").chmod(0o777)
+    assert agrees(root) == 5
+    assert agrees(root) == 5
+
+
+def test_a_cache_folder_that_is_a_link_is_neither_read_nor_written(root: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / ".elsewhere"
+    elsewhere.mkdir()
+    (root / ".upnext").symlink_to(elsewhere)
+    agrees(root)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(root: Path) -> None:
+    (root / ".upnext").write_text("a file")
+    assert agrees(root) == 5
+
+
+def test_a_fresh_file_is_read_again_until_its_times_can_be_believed() -> None:
+    now = time.time_ns()
+    assert not is_settled(SourceFile("a.py", 1, now, now), now)
+    assert is_settled(SourceFile("a.py", 1, now, now), now + 3_000_000_000)
+
+
+def test_a_warm_scan_does_not_load_libcst(root: Path) -> None:
+    (root / "bad.py").write_text("import upnext\ntype X = int\n")
+    scan(load_project(root))
+    code = (
+        "import sys; from pathlib import Path; from upnext_codegen.project import load_project;"
+        "from upnext_codegen.scan import scan; scan(load_project(Path('.')));"
+        "sys.exit(any(name in sys.modules for name in ('libcst', 'jinja2', 'upnext')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
+    assert done.returncode == 0
+
+
+def test_a_scan_says_the_same_for_any_hash_seed_and_folder(root: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from upnext_codegen.project import load_project;"
+        "from upnext_codegen.scan import scan; from upnext_codegen.files.encoding import dumps;"
+        "print(dumps(scan(load_project(Path(sys.argv[1])), use_cache=False)))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(root)],
+            cwd=folder,
+            env=os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": "C"},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed, folder in [("0", root), ("1", root.parent), ("2", root)]
+    }
+    assert len(said) == 1
+
+
+def test_a_change_anywhere_in_the_scanner_makes_every_cache_old(tmp_path: Path) -> None:
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "a.py").write_text("x = 1")
+    before = tool_digest(tmp_path)
+    assert tool_digest(tmp_path) == before
+    (tmp_path / "room" / "a.py").write_text("x = 12")
+    assert tool_digest(tmp_path) != before
+
+
+def test_the_whole_scanner_counts() -> None:
+    assert (TOOL / "scan.py").is_file()
+    assert (TOOL / "reading" / "reader.py").is_file()

@@ -1,0 +1,84 @@
+"""Files as bytes: encodings, line ends, and what no Python can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.codegen.reading import HEAD, lines, write
+from upnext_codegen.project import load_project
+from upnext_codegen.scan import scan
+
+EVENT = "app.py:3:10 event order.placed of shop"
+
+
+def scanned(root: Path, data: bytes) -> list[str]:
+    write(root, {})
+    (root / "app.py").write_bytes(data)
+    return lines(*scan(load_project(root), use_cache=False))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\xef\xbb\xbf" + HEAD.encode(), id="byte order mark"),
+        pytest.param(HEAD.replace("\n", "\r").encode(), id="carriage returns"),
+        pytest.param(HEAD.replace("\n", "\r\n").encode(), id="both line ends"),
+        pytest.param(HEAD.encode() + b"x = '\x0c'\n\x0c\n", id="form feeds"),
+        pytest.param(HEAD.encode().rstrip(b"\n"), id="no line end at the end"),
+    ],
+)
+def test_a_file_is_read_as_python_reads_it(data: bytes, tmp_path: Path) -> None:
+    assert scanned(tmp_path, data) == [EVENT]
+
+
+def test_a_declared_encoding_is_used_and_columns_count_characters(tmp_path: Path) -> None:
+    head = HEAD.replace('"shop")', '"shop"); \xe9 = worker.event("a b")')
+    found = scanned(tmp_path, ("# -*- coding: latin-1 -*-\n" + head).encode("latin-1"))
+    assert found == [
+        "app.py:4:10 event order.placed of shop",
+        'app.py:3:50 UPN004 event name "a b" is not allowed',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (HEAD.encode() + b"x = '\xff'\n", "app.py:4:6 UPN001 this file cannot be read: it is not UTF-8 here"),
+        (HEAD.encode() + b"x = '\x00'\n", "app.py:4:6 UPN001 this file cannot be read: it holds a NUL here"),
+        (HEAD.encode("utf-16"), "UPN001 this file cannot be read: it is UTF-16, and Python reads no UTF-16 sources"),
+        (b"# coding: nope\n" + HEAD.encode(), "UPN001 this file cannot be read: it declares the unknown encoding nope"),
+        (HEAD.encode() + b"def f(:\n", "app.py:4:7 UPN001 this file cannot be read: invalid syntax"),
+        (HEAD.encode() + b"<<<<<<< HEAD\n", "app.py:4:1 UPN001 this file cannot be read: invalid syntax"),
+        (HEAD.encode() + b"x = " + b"-" * 200_000 + b"1\n", "UPN001 this file cannot be read: it is nested too deeply"),
+        (HEAD.encode() + b"x = " + b"(" * 1_000 + b")" * 1_000, "UPN001 this file cannot be read: too many nested"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_finding(data: bytes, expected: str, tmp_path: Path) -> None:
+    (line,) = scanned(tmp_path, data)
+    assert expected in line
+
+
+def test_a_long_sum_is_a_finding_at_most(tmp_path: Path) -> None:
+    found = scanned(tmp_path, HEAD.encode() + b"x = " + b" + ".join([b"1"] * 10_000) + b"\n")
+    assert found in (
+        [EVENT],
+        ["app.py:1:1 UPN001 this file cannot be read: it is nested too deeply for Python's parser"],
+    )
+
+
+def test_a_module_is_never_run(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    code = f"import sys\nopen({str(canary)!r}, 'w')\nwhile True: pass\nsys.exit(1)\n"
+    assert scanned(tmp_path, HEAD.encode() + code.encode()) == [EVENT]
+    assert not canary.exists()
+
+
+def test_hostile_names_and_texts_stay_data(tmp_path: Path) -> None:
+    names = ['"""', "\\", "\n", "{}", "%s", "\u2028", "\u202e", "../x", "a" * 10_000, "\x1b[31m", "__import__('os')"]
+    source = HEAD + "".join(f"worker.event({name!r})\n" for name in names)
+    found = scanned(tmp_path, source.encode())
+    assert found[0] == EVENT
+    assert len(found) == 1 + len(names)
+    assert all("UPN004" in line and line.isprintable() for line in found[1:])

@@ -1,0 +1,52 @@
+"""`send` that is bound to a name, stored or half applied before it is called."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import upnext
+
+from shop.events import order_placed, order_shipped
+from shop.handlers import confirm
+
+
+@dataclass
+class Shop:
+    announce: Callable[[], Awaitable[upnext.Receipt]]
+
+
+async def good() -> None:
+    fire = order_placed.send
+    await fire(order_id="1", user_id="2")
+    through = confirm.send
+    await through(order_id="1", user_id="2", gift=True)
+    later = order_placed.options(delay=60)
+    await later.send(order_id="1", user_id="2")
+    half = functools.partial(order_placed.send, order_id="1")
+    await half(user_id="2")
+    shop = Shop(announce=functools.partial(order_shipped.send, order_id="1"))
+    await shop.announce()
+    event = order_placed
+    await event.send(order_id="1", user_id="2")
+
+
+async def bad() -> None:
+    fire = order_placed.send
+    await fire(order_id="1")  # E
+    await fire(order_id="1", user_id=2)  # E
+    through = confirm.send
+    await through(order_id="1")  # E
+    later = order_placed.options(delay=60)
+    await later.send(order_id="1")  # E
+    now = order_placed.send_sync
+    now(order_id="1")  # E
+    functools.partial(order_placed.send, order_id=1)  # E
+    half = functools.partial(order_placed.send, order_id="1")
+    await half(user_id=2)  # E
+    event = order_placed
+    await event.send(order_id="1")  # E
+    await [order_placed.send(order_id=n, user_id="2") for n in range(3)][0]  # E
+
+
+def bad_as_an_argument() -> Shop:
+    return Shop(announce=order_placed.send)  # E

@@ -1,0 +1,69 @@
+"""`event.send` in all its forms."""
+
+from typing import Any, assert_type
+
+import upnext
+
+from shop.events import order_audited, order_placed, order_shipped
+from shop.models import Confused, Item, Order, Unfinished
+
+
+async def good(order: Order, anything: dict[str, Any]) -> None:
+    receipt = await order_placed.send(order_id="1", user_id="2")
+    assert_type(receipt, upnext.Receipt)
+    assert_type(receipt.event_id, str)
+    assert_type(await receipt.results(timeout=5.0), dict[str, Any])
+    await order_placed.send(order_id="1", user_id="2", items=[Item("a")], total=3, currency="USD")
+    await order_placed.send(order_id="1", user_id="2", items=None, total=2.5)
+    await order_placed.send(**order)
+    await order_placed.send(**anything)
+    await order_shipped.send(order_id="1", carrier="rail")
+    await order_audited.send(order_id="1")
+
+
+async def good_with_extras() -> None:
+    await order_placed.send(order_id="1", user_id="2", gift=True, note="for you")
+    # No name is reserved.
+    await order_placed.send(order_id="1", user_id="2", self=1, name="a", delay=2, key="b", timeout=3, handler=4)
+
+
+def good_sync() -> None:
+    assert_type(order_placed.send_sync(order_id="1", user_id="2"), upnext.Receipt)
+
+
+async def bad_fields() -> None:
+    await order_placed.send()  # E
+    await order_placed.send(order_id="1")  # E
+    await order_placed.send(user_id="1")  # E
+    await order_placed.send(order_id="1", user_id=2)  # E
+    await order_placed.send(order_id=None, user_id="2")  # E
+    await order_placed.send(order_id="1", user_id="2", items=[1])  # E
+    await order_placed.send(order_id="1", user_id="2", items=[{"sku": "a"}])  # E
+    await order_placed.send(order_id="1", user_id="2", total="3")  # E
+    await order_placed.send(order_id="1", user_id="2", currency=None)  # E
+    await order_placed.send("1", "2")  # E
+    await order_placed.send("1", user_id="2")  # E
+    await order_placed.send({"order_id": "1", "user_id": "2"})  # E
+
+
+async def bad_extras() -> None:
+    await order_shipped.send(order_id="1", note="x")  # E
+    await order_audited.send(order_id="1", note="x")  # E
+
+
+async def bad_unpacked(order: Unfinished, confused: Confused, numbers: dict[str, int]) -> None:
+    await order_placed.send(**order)  # E
+    await order_placed.send(**confused)  # E
+    await order_placed.send(**numbers)  # E
+
+
+async def bad_results() -> None:
+    print((await order_placed.send(order_id="1", user_id="2")).result)  # E
+    receipt: str = await order_placed.send(order_id="1", user_id="2")  # E
+    print(receipt)
+
+
+def bad_sync() -> None:
+    order_placed.send_sync()  # E
+    order_placed.send_sync(order_id="1", user_id=2)  # E
+    order_shipped.send_sync(order_id="1", note="x")  # E

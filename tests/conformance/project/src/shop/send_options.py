@@ -1,0 +1,35 @@
+"""Options of sends, handlers and events; they never mix with fields."""
+
+from datetime import timedelta
+
+from shop.events import order_placed, order_shipped, worker
+
+
+async def good() -> None:
+    await order_placed.options(delay=3).send(order_id="1", user_id="2")
+    await order_placed.options(delay=timedelta(hours=1), key="order-1").send(order_id="1", user_id="2")
+    await order_placed.options(key=None).send(order_id="1", user_id="2", gift=True)
+    order_placed.options(delay=0.5).send_sync(order_id="1", user_id="2")
+    await order_shipped.options(delay=3).send(order_id="1")
+
+
+async def bad() -> None:
+    await order_placed.options(delay=3).send(order_id="1")  # E
+    await order_placed.options(delay=3).send(order_id="1", user_id=2)  # E
+    order_placed.options(delay=3).send_sync(order_id="1")  # E
+    await order_shipped.options(delay=3).send(order_id="1", note="x")  # E
+    await order_placed.options(dely=3).send(order_id="1", user_id="2")  # E
+    await order_placed.options(delay="3").send(order_id="1", user_id="2")  # E
+    await order_placed.options(key=1).send(order_id="1", user_id="2")  # E
+    await order_placed.options(3).send(order_id="1", user_id="2")  # E
+    await order_shipped.send(order_id="1", delay=3)  # E
+    order_placed.options(delay=3).options(key="a")  # E
+
+
+def bad_declarations() -> None:
+    worker.event("order.placed", extra="refuse")  # E
+    worker.event(1)  # E
+    order_placed.on(retry=2)  # E
+    order_placed.on(retries="2")  # E
+    order_placed.on("order.placed")  # E
+    worker.task(retry=2)  # E

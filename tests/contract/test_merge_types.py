@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.writing import MODELS, written
+from upnext_codegen.catalog.spelling import short_name, spell
+from upnext_codegen.merging.meet import meet
+
+NOTHING = "nothing"
+
+MEETS = {
+    "equal types stay": ("int; int", "int"),
+    "the order of a union's members is no difference": ("int | str; str | int", "int | str"),
+    "no annotation gives way": ("Any; int", "int"),
+    "no annotation anywhere is Any": ("Any; Any", "Any"),
+    "object gives way": ("object; int", "int"),
+    "Any gives way inside an invariant container": ("list[Any]; list[int]", "list[int]"),
+    "Any gives way on both sides at once": ("dict[Any, int]; dict[str, Any]", "dict[str, int]"),
+    "Any gives way deep inside": ("list[list[Any]]; Sequence[Sequence[int]]", "list[list[int]]"),
+    "a bare container is one of Any": ("list; list[int]", "list[int]"),
+    "object does not give way inside an invariant container": ("list[int]; list[object]", NOTHING),
+    "Any beside object is object": ("list[Any]; list[object]", "list[object]"),
+    "a union with Any in it asks for nothing": ("Any | None; int", "int"),
+    "unions distribute": ("float | None; int | None", "int | None"),
+    "an optional field meets a plain one": ("str | None; str", "str"),
+    "only None is left": ("int | None; str | None", "None"),
+    "unions meet by what they share": ("int | str | None; str | bytes", "str"),
+    "a member that another one takes in is dropped": ("float | int | str; int | str", "int | str"),
+    "bool is an int": ("bool; int", "bool"),
+    "int is a float": ("int; float", "int"),
+    "bool is an int is a float": ("float; bool; int", "bool"),
+    "int is no complex": ("int; complex", NOTHING),
+    "Decimal is no float": ("Decimal; float", NOTHING),
+    "a literal is its plain type": ('Literal["a", "b"]; str', 'Literal["a", "b"]'),
+    "literals meet by common values": ('Literal["a", "b", "c"]; Literal["c", "b"]', 'Literal["b", "c"]'),
+    "literals without a common value": ('Literal["a"]; Literal["b"]', NOTHING),
+    "True is no 1": ("Literal[True]; Literal[1]", NOTHING),
+    "a literal of int is a float": ("Literal[1, 2]; float", "Literal[1, 2]"),
+    "a literal with None is optional": ('Literal["a", None]; Literal["a"] | None', 'Literal["a"] | None'),
+    "a literal of the wrong type": ("Literal[1]; str", NOTHING),
+    "a literal of some fitting values": ('Literal["a", 1]; str', 'Literal["a"]'),
+    "a member of an enum is the enum": ("Literal[Color.RED]; Color", "Literal[Color.RED]"),
+    "a member of a StrEnum is a str": ("Literal[Color.RED]; str", "Literal[Color.RED]"),
+    "a NewType is its base": ("UserId; str", "UserId"),
+    "a NewType of a NewType": ("AdminId; str; UserId", "AdminId"),
+    "a NewType is not another one": ("UserId; Color", NOTHING),
+    "a class is its base": ("Price; Money", "Price"),
+    "classes that have nothing to do with each other": ("Money; Line", NOTHING),
+    "one class below two others": ("A; B; Both", "Both"),
+    "a StrEnum is a str": ("Color; str", "Color"),
+    "an IntEnum is an int": ("Level; int", "Level"),
+    "an IntFlag is an int": ("IntFlag; int", "IntFlag"),
+    "an OrderedDict is a dict": ("OrderedDict[str, int]; dict[str, int]", "OrderedDict[str, int]"),
+    "a defaultdict is a dict": ("defaultdict[str, int]; dict[str, Any]", "defaultdict[str, int]"),
+    "a Counter is a dict of int": ("Counter[str]; dict[str, int]", "Counter[str]"),
+    "a Counter is no dict of str": ("Counter[str]; dict[str, str]", NOTHING),
+    "a PosixPath is a Path": ("PosixPath; Path", "PosixPath"),
+    "a Path is a PurePath": ("PurePath; Path", "Path"),
+    "a list is a Sequence": ("list[int]; Sequence[int]", "list[int]"),
+    "a list is a Collection": ("list[int]; Collection[int]", "list[int]"),
+    "a list is an Iterable of a wider type": ("list[int]; Iterable[float]", "list[int]"),
+    "a list is no Sequence of a narrower type": ("list[float]; Sequence[int]", NOTHING),
+    "list is invariant": ("list[int]; list[float]", NOTHING),
+    "optional items are other items": ("list[int | None]; list[int]", NOTHING),
+    "a dict is a Mapping": ("dict[str, int]; Mapping[str, float]", "dict[str, int]"),
+    "the keys of a Mapping are invariant": ("dict[bool, int]; Mapping[int, int]", NOTHING),
+    "a dict is a Collection of its keys": ("dict[str, int]; Collection[str]", "dict[str, int]"),
+    "a set is an abstract Set": ("set[int]; Set[float]", "set[int]"),
+    "a frozenset is an abstract Set": ("frozenset[float]; Set[int]", "frozenset[int]"),
+    "frozensets meet by their items": ("frozenset[int | str]; frozenset[int]", "frozenset[int]"),
+    "a list is no set": ("list[int]; set[int]", NOTHING),
+    "a tuple is a tuple of any length": ("tuple[int, int]; tuple[int, ...]", "tuple[int, int]"),
+    "tuples meet item by item": ("tuple[int, float]; tuple[float, int]", "tuple[int, int]"),
+    "tuples of different lengths": ("tuple[int]; tuple[int, int]", NOTHING),
+    "tuples of any length": ("tuple[int, ...]; tuple[float, ...]", "tuple[int, ...]"),
+    "a tuple is a Sequence": ("tuple[int, bool]; Sequence[float]", "tuple[int, bool]"),
+    "a tuple takes the Sequence's items": ("tuple[float, ...]; Sequence[int]", "tuple[int, ...]"),
+    "abstract containers meet by their items": (
+        "Sequence[int | str]; Collection[int | None]",
+        "Sequence[int]",
+    ),
+    "abstract containers below each other": ("Iterable[int]; Container[int]; Collection[int]", "Collection[int]"),
+    "a str is no Sequence of str": ("str; Sequence[str]", NOTHING),
+    "a TypedDict is the one it inherits from": ("LongLine; Line", "LongLine"),
+    "a TypedDict is a Mapping of object": ("Line; Mapping[str, object]", "Line"),
+    "a TypedDict is a Mapping of Any": ("Line; Mapping[str, Any]", "Line"),
+    "a TypedDict is no Mapping of int": ("Line; Mapping[str, int]", NOTHING),
+    "a TypedDict is no dict": ("Line; dict[str, object]", NOTHING),
+    "a model is no dict": ("Money; dict[str, Any]", NOTHING),
+    "a datetime is no date": ("datetime; date", NOTHING),
+    "a class of lists is a list": ("Ids; list[int]", "Ids"),
+    "a class of lists is a Sequence": ("Ids; Sequence[float]", "Ids"),
+    "a class of lists of something else": ("Ids; Sequence[str]", NOTHING),
+    "a generic class of lists": ("Box[int]; Sequence[float]", "Box[int]"),
+    "a generic class without arguments": ("Box; list[int]", "Box[int]"),
+    "a covariant class of the project": ("Source[int]; Source[float]", "Source[int]"),
+    "a NamedTuple is a tuple": ("Point; tuple[int, int]", "Point"),
+    "a NamedTuple is a Sequence": ("Point; Sequence[float]", "Point"),
+    "a NamedTuple is no Sequence of something else": ("Point; Sequence[str]", NOTHING),
+    "a class of another package is only itself": ("UUID; str", NOTHING),
+    "a class of another package stays": ("UUID | None; UUID", "UUID"),
+    "three sides that only meet two by two": ("int | str; str | bytes; bytes | int", NOTHING),
+    "a sum of everything": ("int | list[int] | None; Any; Sequence[int] | None", "list[int] | None"),
+}
+
+
+@pytest.mark.parametrize(("sides", "expected"), MEETS.values(), ids=MEETS)
+def test_sides_meet_in_whatever_order_they_come(sides: str, expected: str) -> None:
+    types = [written(side) for side in sides.split("; ")]
+    for order in (types, types[::-1], types[1:] + types[:1]):
+        found = meet(order, MODELS)
+        assert (NOTHING if found is None else spell(found, short_name)) == expected

@@ -1,0 +1,121 @@
+"""The code blocks of a page of the documentation, performed in the order in which a reader meets them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(sys.executable).parent
+BLOCK = re.compile(
+    r"(?:^ *<!-- file: (?P<file>\S+) -->\n)?^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of code; `file` is the name that a comment above it gives."""
+
+    language: str
+    text: str
+    file: str | None
+
+    @property
+    def commands(self) -> Iterator[tuple[str, str]]:
+        """Each command of a console with what it prints."""
+        for part in re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+def blocks(page: str) -> list[Block]:
+    """Return the blocks of a page, such as "README.md", without the indentation that a list gives them."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [
+        Block(found["language"], re.sub(f"(?m)^{found['indent']}", "", found["text"]), found["file"])
+        for found in BLOCK.finditer(text)
+    ]
+
+
+class Story:
+    """A reader's folder and terminal.
+
+    Args:
+        folder: The folder, empty.
+        port: What the pages' port 8000 is here.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self._port = port
+        self._service: subprocess.Popen[str] | None = None
+        path = os.pathsep.join([str(PROGRAMS), os.environ["PATH"]])
+        self._environment = os.environ | {"PATH": path, "VIRTUAL_ENV": sys.prefix, "NO_COLOR": "1"}
+
+    def perform(self, block: Block) -> None:
+        """Write the file, or type the commands and compare what they print."""
+        if block.file:
+            text = block.text.replace('upnext.Api("shop")', f'upnext.Api("shop", port={self._port})')
+            (self.folder / block.file).write_text(text, encoding="utf-8")
+        for command, output in block.commands if block.language == "console" else ():
+            assert self._type(command.replace(":8000", f":{self._port}")) == output.rstrip("\n"), command
+
+    def _type(self, command: str) -> str:
+        if command.startswith("curl "):
+            return self._post(*shlex.split(command)[1:])
+        if command.endswith(" &"):
+            self._service = self._start(command.removesuffix(" &"))
+            return ""
+        return self.run(command).stdout.rstrip("\n")
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as the reader would."""
+        words = shlex.split(command)
+        return subprocess.run(
+            [str(PROGRAMS / words[0]), *words[1:]],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _start(self, command: str) -> subprocess.Popen[str]:
+        words = shlex.split(command)
+        with (self.folder / "service.log").open("w") as log:
+            return subprocess.Popen(
+                [str(PROGRAMS / words[0]), *words[1:]], cwd=self.folder, env=self._environment, stderr=log, text=True
+            )
+
+    def _post(self, url: str, option: str, body: str) -> str:
+        assert option == "--json"
+        answers: list[str] = []
+        headers = {"content-type": "application/json"}
+
+        def answered() -> bool:
+            assert self._service is None or self._service.poll() is None, (self.folder / "service.log").read_text()
+            try:
+                answers.append(httpx.post(url, content=body, headers=headers, timeout=30, trust_env=False).text)
+            except httpx.ConnectError:
+                return False
+            return True
+
+        wait_until(answered, what=f"an answer of {url}")
+        return answers[0]
+
+    def end(self) -> None:
+        """Stop what runs in the background."""
+        if self._service is not None:
+            self._service.terminate()
+            self._service.wait(30)

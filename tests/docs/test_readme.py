@@ -1,0 +1,126 @@
+"""What the README shows and claims."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.checkers import CHECKERS
+from tests.docs.story import PROGRAMS, ROOT, Story, blocks
+from tests.installed import Installed
+from tests.servers import free_port
+
+README = blocks("README.md")
+PAGES = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("*.md")))]
+HERE = Installed(PROGRAMS.parent)
+
+
+@pytest.fixture
+def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
+    """Give a reader who has written down the README's files, and no Redis."""
+    monkeypatch.delenv("UPNEXT_REDIS_URL", raising=False)
+    story = Story(tmp_path, free_port())
+    for block in README:
+        if block.file:
+            story.perform(block)
+    yield story
+    story.end()
+
+
+def test_every_block_is_one_that_the_tests_here_know() -> None:
+    assert [block.language for block in README] == [
+        *("sh", "python", "console", "python", "console", "console", "yaml", "yaml", "toml")
+    ]
+
+
+def test_the_commands_for_a_checkout_are_targets_of_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in README[0].text.splitlines():
+        target = line.partition("#")[0].removeprefix("make ").strip()
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_example_does_what_the_readme_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UPNEXT_REDIS_URL", raising=False)
+    story = Story(tmp_path, free_port())
+    try:
+        for block in README:
+            story.perform(block)
+    finally:
+        story.end()
+
+
+def test_the_check_for_ci_passes_when_the_files_are_fresh_and_fails_when_not(story: Story) -> None:
+    step, hook = (block.text for block in README if block.language == "yaml")
+    for command in (*re.findall(r"run: (.+)", step), *re.findall(r"entry: (.+)", hook)):
+        (story.folder / "upnext_catalog.pyi").unlink(missing_ok=True)
+        assert story.run(command).returncode == 1
+        assert story.run("upnext gen").returncode == 0
+        assert story.run(command).returncode == 0
+
+
+def test_with_the_plugin_mypy_brings_the_catalog_up_to_date(story: Story) -> None:
+    (settings,) = (block.text for block in README if block.language == "toml")
+    (story.folder / "pyproject.toml").write_text(settings, encoding="utf-8")
+    output = story.run("mypy checkout.py").stdout
+    assert output.count("error:") == 2, output
+    assert (story.folder / "upnext_catalog.pyi").is_file()
+
+
+@pytest.mark.parametrize("name", CHECKERS)
+def test_only_mypy_is_stopped_by_a_syntax_error_elsewhere(story: Story, name: str) -> None:
+    (story.folder / "pyproject.toml").write_text("", encoding="utf-8")
+    (story.folder / "broken.py").write_text("import upnext\ndef broken(:\n", encoding="utf-8")
+    gen = story.run("upnext gen")
+    assert gen.returncode == 1
+    assert "broken.py:2" in gen.stdout
+    assert "update_inventory" in gen.stdout
+    if name == "mypy":
+        assert "errors prevented further checking" in story.run("mypy .").stdout
+    else:
+        assert "checkout.py:5" in CHECKERS[name](story.folder, HERE).errors
+
+
+def test_a_file_in_latin_1_counts_for_gen_and_for_mypy(story: Story) -> None:
+    _write_latin_1(story.folder / "legacy.py")
+    assert "zurück" in story.run("upnext gen").stdout
+    assert "legacy.py:7: error" in story.run("mypy .").stdout
+
+
+@pytest.mark.parametrize("name", [name for name in CHECKERS if name != "mypy"])
+def test_a_file_in_latin_1_is_not_read_by_other_checkers(story: Story, name: str) -> None:
+    (story.folder / "pyproject.toml").write_text("", encoding="utf-8")
+    _write_latin_1(story.folder / "legacy.py")
+    assert story.run("upnext gen").returncode == 0
+    commands: dict[str, Callable[[], str]] = {
+        "ty": lambda: story.run(f"ty check --output-format concise --python {HERE.folder}").stdout,
+        "pyrefly": lambda: CHECKERS["pyrefly"](story.folder, HERE).output,
+    }
+    output = commands[name]() if name in commands else CHECKERS[name](story.folder, HERE).output
+    about = [line for line in output.splitlines() if "legacy.py" in line]
+    assert about, "it is reported"
+    assert not [line for line in about if "order_id" in line], "but not for its send"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_between_pages_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        if not target.startswith("https://"):
+            assert ((ROOT / page).parent / target).exists(), target
+
+
+def _write_latin_1(path: Path) -> None:
+    lines = [
+        "# -*- coding: latin-1 -*-",
+        "from shop import order_placed",
+        "",
+        "@order_placed.on",
+        "async def zurück(order_id: str, **kwargs: object) -> None: ...",
+        "",
+        "async def go() -> None: await order_placed.send()",
+    ]
+    path.write_bytes("\n".join(lines).encode("latin-1"))

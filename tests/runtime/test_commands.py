@@ -1,0 +1,167 @@
+"""`upnext run` and `upnext dead`: what they print, and what they exit with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import upnext
+from tests.runtime.running import SERVICE_HEAD, ServiceFile, running
+from tests.waiting import wait_until
+
+NOWHERE = "redis://127.0.0.1:1"
+
+
+def command(*arguments: str, cwd: Path, url: str = NOWHERE) -> tuple[int, str, str]:
+    """Run the command line and return its exit code and what it printed."""
+    environment = {**os.environ, "UPNEXT_REDIS_URL": url}
+    done = subprocess.run(
+        [sys.executable, "-m", "upnext", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+NOT_IMPORTED = "service.py cannot be imported: "
+WORKER = "import upnext, socket\nworker = upnext.Worker('shop')\n@worker.event('e').on\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "words"),
+    [
+        (None, 2, "There is no file 'service.py'.\n"),
+        ("x = 1\n", 2, "service.py has no upnext.Worker and no upnext.Api: define or import one at its top level.\n"),
+        ("\nraise ValueError('boom')\n", 1, NOT_IMPORTED + "ValueError: boom (ValueError at service.py:2)\n"),
+        ("import sys\nsys.exit(9)\n", 1, NOT_IMPORTED + "SystemExit: 9 (SystemExit at service.py:2)\n"),
+        ("def f(:\n", 1, NOT_IMPORTED + "SyntaxError: invalid syntax (service.py, line 1) (SyntaxError)\n"),
+        ("import upnext\nupnext.Worker('shop', redis_url='http://x')\n", 2, "Redis URL 'http://x' cannot be used. "),
+        (WORKER + "def h(x: 'Missing'): ...\n", 2, "An annotation of 'h' cannot be resolved: name 'Missing' is not "),
+        (WORKER + "def h(x: socket.socket): ...\n", 2, "The parameters of 'h' cannot be checked by pydantic: "),
+    ],
+    ids=["no file", "no worker", "raises", "exits", "syntax", "url", "annotation", "type"],
+)
+def test_a_service_that_cannot_run_says_why_in_one_line(
+    tmp_path: Path, source: str | None, code: int, words: str
+) -> None:
+    """With the exit code that a supervisor can act on."""
+    if source is not None:
+        (tmp_path / "service.py").write_text(source)
+    assert (got := command("run", "service.py", cwd=tmp_path))[:2] == (code, "")
+    assert got[2].startswith("upnext: " + words)
+
+
+def test_a_bad_url_in_the_environment_is_refused(tmp_path: Path) -> None:
+    """It is read when the worker is run."""
+    (tmp_path / "service.py").write_text("import upnext\nworker = upnext.Worker('shop')\n")
+    code, out, err = command("run", "service.py", cwd=tmp_path, url="redis://:hunter2@host:99999")
+    assert (code, out) == (2, "")
+    assert err.startswith("upnext: Redis URL 'redis://host:99999' cannot be used.")
+
+
+def test_a_port_that_is_taken_stops_the_whole_service(tmp_path: Path, valkey_url: str) -> None:
+    """The workers beside the API stop in order, and the line says which address."""
+    (tmp_path / "service.py").write_text(
+        "import socket, upnext\ntaken = socket.socket()\ntaken.bind(('127.0.0.1', 0))\ntaken.listen()\n"
+        "worker = upnext.Worker('shop')\napi = upnext.Api('shop', port=taken.getsockname()[1])\n"
+    )
+    code, _, err = command("run", "service.py", cwd=tmp_path, url=valkey_url)
+    assert code == 2
+    assert "upnext: Api 'shop' cannot listen on 127.0.0.1:" in err
+
+
+def test_a_file_in_a_package_is_imported_under_its_packages_name(tmp_path: Path, valkey_url: str) -> None:
+    """Relative imports work, and no module is imported twice."""
+    package = tmp_path / "shop" / "app"
+    package.mkdir(parents=True)
+    (tmp_path / "shop" / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "events.py").write_text("import upnext\nworker = upnext.Worker('shop')\n")
+    (package / "handlers.py").write_text(
+        "import shop.app.events\nfrom .events import worker\nassert worker is shop.app.events.worker\n"
+        "@worker.event('e').on\nasync def h(n: int): print('ran', __name__, n, flush=True)\n"
+    )
+    (package / "service.py").write_text("from .handlers import worker\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "upnext", "run", "shop/app/service.py"],
+        cwd=tmp_path,
+        env={**os.environ, "UPNEXT_REDIS_URL": valkey_url},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    upnext.Worker("t", redis_url=valkey_url).event("e").send_sync(n=1)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ran shop.app.handlers 1\n"
+    process.terminate()
+    assert process.wait(10) == 0
+    process.stdout.close()
+
+
+def test_reload_starts_the_service_again_when_a_file_changes(tmp_path: Path, valkey_url: str) -> None:
+    """The next job is run by the new code."""
+    body = "worker = upnext.Worker('shop')\n@worker.event('e').on\nasync def h(n: int): note('{}', n)\n"
+    service = ServiceFile(tmp_path, valkey_url, body.format("old"))
+    event = upnext.Worker("t", redis_url=valkey_url).event("e")
+    with service.process("--reload") as process:
+        event.send_sync(n=1)
+        service.ledger.wait_for("old 1")
+        service.file.write_text("")
+        assert process.stderr is not None
+        wait_until(lambda: "waiting for a change" in process.stderr.readline())
+        service.file.write_text(SERVICE_HEAD + body.format("newer"))
+        wait_until(lambda: "changed" in process.stderr.readline())
+        event.send_sync(n=2)
+        service.ledger.wait_for("newer 2")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, redis_url: str) -> None:
+    """Text for people, JSON for programs; neither shows what user code put into its error."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+
+    @worker.event("order.placed").on
+    async def confirm(card: str) -> None:
+        raise ValueError(card)
+
+    async with running(worker):
+        receipt = await worker.event("order.placed").send(card="4711-canary")
+        with pytest.raises(upnext.JobFailedError):
+            await receipt.results(timeout=10)
+    job_id = receipt.jobs[0].id
+    row = {
+        "job_id": job_id,
+        "event_id": receipt.event_id,
+        "event": "order.placed",
+        "handler": "confirm",
+        "attempts": 1,
+        "reason": "failed",
+    }
+    code, out, err = command("dead", "list", "--format", "json", cwd=tmp_path, url=redis_url)
+    assert (code, json.loads(out), err) == (0, {"dead_letters": [row]}, "")
+    code, text, err = command("dead", "list", cwd=tmp_path, url=redis_url)
+    assert (code, err) == (0, "")
+    assert [line.split() for line in text.splitlines()] == [list(row), [str(value) for value in row.values()]]
+    assert "canary" not in out + text
+
+    code, out, err = command("dead", "replay", job_id, "nonsense", cwd=tmp_path, url=redis_url)
+    assert (code, out) == (1, f"{job_id} will run again.\n")
+    assert err == "upnext: nonsense is no dead letter that can be replayed; see `upnext dead list`.\n"
+    assert command("dead", "list", cwd=tmp_path, url=redis_url) == (0, "No dead letters.\n", "")
+
+
+@pytest.mark.parametrize("arguments", [("dead", "list"), ("dead", "list", "--format", "json"), ("dead", "replay", "x")])
+def test_a_server_that_is_away_is_exit_code_3_and_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Standard output stays empty."""
+    code, out, err = command(*arguments, cwd=tmp_path)
+    assert (code, out) == (3, "")
+    assert err == "upnext: The server at redis://127.0.0.1:1 gives no answer: the server cannot be reached.\n"

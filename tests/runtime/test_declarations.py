@@ -1,0 +1,120 @@
+"""Declarations that cannot work are refused where they are written, naming what is wrong."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+import upnext
+from upnext.names import NAME_PATTERN
+from upnext_codegen.handlers.declare import NAME
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"retries": -1}, "Option retries=-1 cannot be used: it must be a whole number of at least 0."),
+        ({"retries": 1.5}, "Option retries=1.5 cannot be used"),
+        ({"retries": True}, "Option retries=True cannot be used"),
+        ({"retry_delay": -0.1}, "Option retry_delay=-0.1 cannot be used: it must be seconds, finite and at least 0."),
+        ({"retry_delay": float("inf")}, "Option retry_delay=inf cannot be used"),
+        ({"retry_backoff": 0.5}, "Option retry_backoff=0.5 cannot be used: it must be a finite factor of at least 1."),
+        ({"retry_backoff": float("nan")}, "Option retry_backoff=nan cannot be used"),
+        ({"timeout": 0}, "Option timeout=0 cannot be used: it must be seconds, finite and above 0."),
+        ({"timeout": "10"}, "Option timeout='10' cannot be used"),
+        ({"retry": 3}, "Option 'retry' is unknown. Did you mean 'retries'?"),
+        ({"colour": 3}, "Option 'colour' is unknown. There are name, retries, retry_delay, retry_backoff, timeout."),
+        ({"name": "a b"}, "Handler name 'a b' cannot be used."),
+    ],
+)
+def test_bad_options_are_refused_by_handlers_and_tasks_alike(options: dict[str, Any], words: str) -> None:
+    """The option and its value stand in the message."""
+    worker = upnext.Worker("shop")
+    for decorate in (worker.event("order.placed").on, worker.task):
+        with pytest.raises(upnext.ConfigError) as caught:
+            decorate(**options)
+        assert str(caught.value).startswith(words)
+
+
+def positional_only(order_id: str, /) -> None: ...
+
+
+def star(*args: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (positional_only, "Parameter order_id of 'positional_only' cannot be filled"),
+        (star, "Parameter *args of 'star' cannot be filled"),
+        (functools.partial(positional_only, "x"), "cannot be a handler: decorate a function"),
+        (dict, "cannot be a handler: decorate a function"),
+    ],
+)
+def test_functions_that_no_payload_can_fill_are_refused(function: Any, words: str) -> None:
+    """At decoration, not in a worker."""
+    with pytest.raises(upnext.ConfigError) as caught:
+        upnext.Worker("shop").event("order.placed").on(function)
+    assert words in str(caught.value)
+
+
+def test_two_handlers_of_one_identity_are_refused() -> None:
+    """Event, worker and handler name make the identity; `name=` tells them apart."""
+    event = upnext.Worker("shop").event("order.placed")
+
+    @event.on
+    def handle(order_id: str) -> None: ...
+
+    def other(order_id: str) -> None: ...
+
+    with pytest.raises(upnext.ConfigError, match=r"share the name 'handle': .*test_declarations.py:\d+ and "):
+        event.on(name="handle")(other)
+    event.on(other)
+
+
+@pytest.mark.parametrize("name", ["", "1st", "order placed", "é", "a" * 201, "x\n", 3, None])
+def test_bad_event_and_worker_names_are_refused(name: Any) -> None:
+    """One allow-list, the same that the scanner holds."""
+    with pytest.raises(upnext.ConfigError, match=r"Event name .* cannot be used"):
+        upnext.Worker("shop").event(name)
+    with pytest.raises(upnext.ConfigError, match=r"Worker name .* cannot be used"):
+        upnext.Worker(name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"concurrency": 0}, "Option concurrency=0 cannot be used"),
+        ({"lease": 0.1}, "Setting lease=0.1 cannot be used"),
+        ({"grace": -1}, "Setting grace=-1 cannot be used"),
+        ({"redis_url": "http://x"}, "Redis URL 'http://x' cannot be used"),
+        ({"redis_url": "redis://:hunter2@"}, "Redis URL 'redis:' cannot be used"),
+    ],
+)
+def test_bad_settings_are_refused_without_showing_a_password(settings: dict[str, Any], words: str) -> None:
+    """One line that names the setting."""
+    with pytest.raises(upnext.ConfigError) as caught:
+        upnext.Worker("shop", **settings)
+    assert str(caught.value).startswith(words)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_decorated_function_is_left_as_it_was() -> None:
+    """What is known of the function is known of the handler as well."""
+    event = upnext.Worker("shop").event("order.placed")
+
+    def confirm(order_id: str) -> int:
+        """Confirm it."""
+        return len(order_id)
+
+    handler = event.on(confirm)
+    assert handler("abc") == confirm("abc") == 3
+    assert (handler.__name__, handler.__doc__, handler.__wrapped__) == ("confirm", "Confirm it.", confirm)
+    assert vars(confirm) == {}
+
+
+def test_the_scanner_and_the_runtime_allow_the_same_names() -> None:
+    """A name that one of them refuses would be a finding, or a fault, of its own."""
+    assert NAME.pattern == NAME_PATTERN

@@ -1,0 +1,341 @@
+"""Attempts, retries, timeouts, results and what a job can know of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel
+
+import upnext
+from tests.runtime.running import running
+
+
+class Total(BaseModel):
+    amount: int
+
+
+async def test_a_failing_handler_is_retried_and_the_others_are_left_alone(redis_url: str) -> None:
+    """It fails twice and then passes; its neighbour runs once."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    event = worker.event("order.placed")
+    starts: list[tuple[str, int]] = []
+
+    @event.on(retries=3, retry_delay=0.05)
+    async def shaky(order_id: str) -> int:
+        attempt = upnext.get_current_context().attempt
+        starts.append(("shaky", attempt))
+        if attempt < 3:
+            raise ValueError(order_id)
+        return attempt
+
+    @event.on
+    async def steady(order_id: str) -> None:
+        starts.append(("steady", upnext.get_current_context().attempt))
+
+    async with running(worker):
+        assert await (await event.send(order_id="1")).results(timeout=10) == {"shaky": 3, "steady": None}
+    assert sorted(starts) == [("shaky", 1), ("shaky", 2), ("shaky", 3), ("steady", 1)]
+
+
+class OddError(BaseException):
+    def __str__(self) -> str:
+        raise RuntimeError("no message")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("no"), asyncio.CancelledError(), TimeoutError("mine"), SystemExit(3), KeyboardInterrupt(),
+        GeneratorExit(), ExceptionGroup("many", [ValueError("no")]), StopIteration(), OddError(), MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_whatever_a_handler_raises_is_that_jobs_failure(valkey_url: str, error: BaseException, kind: str) -> None:
+    """It is counted, retried and buried; the worker goes on."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    event = worker.event("order.placed")
+    attempts: list[int] = []
+
+    if kind == "async":
+
+        @event.on(retries=1, retry_delay=0)
+        async def handler(**kwargs: object) -> None:
+            attempts.append(upnext.get_current_context().attempt)
+            raise error
+    else:
+
+        @event.on(name="handler", retries=1, retry_delay=0)
+        def in_thread(**kwargs: object) -> None:
+            attempts.append(upnext.get_current_context().attempt)
+            raise error
+
+    async with running(worker):
+        with pytest.raises(upnext.JobFailedError) as caught:
+            await (await event.send()).results(timeout=10)
+        expected = "RuntimeError" if kind == "async" and isinstance(error, StopIteration) else type(error).__name__
+        assert caught.value.error.startswith(expected)
+        assert caught.value.reason == "failed"
+        with pytest.raises(upnext.JobFailedError):
+            await (await event.send()).results(timeout=10)
+    assert attempts == [1, 2, 1, 2]
+
+
+async def test_an_async_handler_past_its_timeout_is_stopped_and_retried(redis_url: str) -> None:
+    """Its clean-up runs, and the attempt counts as a failure."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    event = worker.event("order.placed")
+    cleaned: list[int] = []
+
+    @event.on(timeout=0.2, retries=1, retry_delay=0)
+    async def slow(order_id: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(upnext.get_current_context().attempt)
+
+    async with running(worker):
+        with pytest.raises(upnext.JobFailedError) as caught:
+            await (await event.send(order_id="1")).results(timeout=10)
+    assert caught.value.reason == "timeout"
+    assert cleaned == [1, 2]
+
+
+async def test_a_thread_past_its_timeout_fails_and_keeps_its_slot_until_it_returns(redis_url: str) -> None:
+    """A thread cannot be stopped: with one slot, the next job starts only after the first has returned."""
+    worker = upnext.Worker("shop", redis_url=redis_url, concurrency=1)
+    event = worker.event("order.placed")
+    release = threading.Event()
+    overlap: list[bool] = []
+
+    @event.on(timeout=0.2)
+    def slow(order_id: str) -> None:
+        if order_id == "1":
+            release.wait(10)
+        else:
+            overlap.append(not release.is_set())
+
+    async with running(worker):
+        first, second = await event.send(order_id="1"), await event.send(order_id="2")
+        with pytest.raises(upnext.ResultTimeoutError):
+            await second.results(timeout=0.5)
+        release.set()
+        await second.results(timeout=10)
+        with pytest.raises(upnext.JobFailedError, match="timeout"):
+            await first.results(timeout=10)
+    assert overlap == [False]
+
+
+async def test_the_context_is_injected_and_tells_of_the_job(redis_url: str) -> None:
+    """A parameter annotated as Context is no field, however it is spelt."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    event = worker.event("order.placed")
+    seen: dict[str, upnext.Context | None] = {}
+
+    @event.on(retries=2, timeout=60)
+    async def first(context: upnext.Context, order_id: str) -> None:
+        assert context == upnext.get_current_context()
+        seen["first"] = context
+
+    @event.on
+    def second(order_id: str, context: Annotated[upnext.Context, "meta"] | None = None) -> None:
+        seen["second"] = context
+
+    async with running(worker):
+        receipt = await event.send(order_id="1")
+        await receipt.results(timeout=10)
+    ids = {job.handler: job.id for job in receipt.jobs}
+    context = seen["first"]
+    assert context is not None
+    assert (context.job_id, context.event_id, context.event) == (ids["first"], receipt.event_id, "order.placed")
+    assert (context.handler, context.attempt, context.max_attempts) == ("first", 1, 3)
+    assert 50 < (context.deadline - datetime.now(UTC)).total_seconds() <= 60
+    assert seen["second"] is not None
+    assert seen["second"].handler == "second"
+    with pytest.raises(upnext.UpnextError, match="No job is running here"):
+        upnext.get_current_context()
+
+
+async def test_two_hundred_interleaved_jobs_each_see_their_own_context(redis_url: str) -> None:
+    """Async or in threads, before and after waiting."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    event = worker.event("order.placed")
+
+    @event.on
+    async def coroutine(n: int) -> bool:
+        before = upnext.get_current_context().event_id
+        await asyncio.sleep(0)
+        return before == upnext.get_current_context().event_id
+
+    @event.on
+    def thread(n: int) -> str:
+        time.sleep(0)
+        return upnext.get_current_context().event_id
+
+    async with running(worker):
+        receipts = await asyncio.gather(*(event.send(n=n) for n in range(200)))
+        for receipt in receipts:
+            assert await receipt.results(timeout=20) == {"coroutine": True, "thread": receipt.event_id}
+
+
+async def test_tasks_are_submitted_and_waited_for_with_typed_results(redis_url: str) -> None:
+    """Positional and keyword arguments, defaults, models as results, sync and async."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+
+    @worker.task
+    async def add(a: int, b: int = 2) -> Total:
+        return Total(amount=a + b)
+
+    @worker.task(retries=1, retry_delay=0, name="twice")
+    def double(context: upnext.Context, text: str) -> str:
+        if context.attempt == 1:
+            raise ValueError(text)
+        return text * 2
+
+    async with running(worker):
+        assert await add.wait(1, b=5) == Total(amount=6)
+        job = await add.submit(a=1)
+        assert await job.result(timeout=10) == Total(amount=3)
+        assert await double.wait("ab") == "abab"
+        assert await asyncio.to_thread(add.wait_sync, 4) == Total(amount=6)
+        later = await add.options(delay=0.3, key="k").submit(1)
+        assert (await add.options(key="k").submit(1)).id == later.id
+        assert await later.result(timeout=10) == Total(amount=3)
+    assert await add(1) == Total(amount=3)
+    with pytest.raises(upnext.PayloadError, match="field 'a' should be a valid integer, got str"):
+        await add.submit("1")  # type: ignore[arg-type]
+
+
+async def test_a_result_that_json_cannot_carry_does_not_run_the_job_again(redis_url: str) -> None:
+    """The work is done; only the result is not kept."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    runs: list[int] = []
+
+    @worker.task(retries=3, retry_delay=0)
+    async def odd() -> object:
+        runs.append(1)
+        return object()
+
+    async with running(worker):
+        assert await odd.wait() is None
+    assert runs == [1]
+
+
+async def test_waiting_for_a_result_ends_in_time(redis_url: str) -> None:
+    """The job goes on, and can be asked again."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    release = asyncio.Event()
+
+    @worker.task
+    async def slow() -> str:
+        await release.wait()
+        return "done"
+
+    async with running(worker):
+        job = await slow.submit()
+        with pytest.raises(TimeoutError):
+            await job.result(timeout=0.2)
+        release.set()
+        assert await job.result(timeout=10) == "done"
+
+
+async def test_a_handler_can_send_its_own_event_again(redis_url: str) -> None:
+    """A chain of sends from inside handlers ends when the handler says so."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    event = worker.event("countdown")
+    done = asyncio.Event()
+
+    @event.on
+    async def step(left: int) -> None:
+        if left:
+            await event.send(left=left - 1)
+        else:
+            done.set()
+
+    async with running(worker):
+        await event.send(left=20)
+        await asyncio.wait_for(done.wait(), 20)
+
+
+async def test_a_backlog_of_instant_jobs_is_drained_without_a_pause(redis_url: str) -> None:
+    """Handlers that are faster than the server can be told never leave the worker waiting for a sign of itself."""
+    worker = upnext.Worker("shop", redis_url=redis_url, concurrency=4)
+    event = worker.event("order.placed")
+    numbers: set[int] = set()
+    done = asyncio.Event()
+
+    @event.on
+    async def handle(n: int) -> None:
+        numbers.add(n)
+        if len(numbers) == 1500:
+            done.set()
+
+    await asyncio.gather(*(event.send(n=n) for n in range(1500)))
+    async with running(worker):
+        await asyncio.wait_for(done.wait(), 60)
+
+
+def traced(function: Any) -> Any:
+    """Wrap a function of either kind in a plain one, as many decorators do."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+async def test_functions_under_other_decorators_run_to_their_end(redis_url: str) -> None:
+    """A coroutine that a plain wrapper returns is awaited; static methods are functions; timeouts hold for all."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    event = worker.event("order.placed")
+
+    @event.on
+    @traced
+    async def wrapped(n: int) -> int:
+        await asyncio.sleep(0)
+        return n + 1
+
+    @event.on
+    @traced
+    def in_thread(n: int) -> int:
+        return n + 2
+
+    @event.on
+    def returns_a_coroutine(n: int) -> Coroutine[Any, Any, int]:
+        async def later() -> int:
+            return n + 3
+
+        return later()
+
+    class Handlers:
+        @event.on
+        @staticmethod
+        async def inner(n: int) -> int:
+            return n + 4
+
+        @staticmethod
+        @event.on
+        async def outer(n: int) -> int:
+            return n + 5
+
+    @event.on(timeout=0.2)
+    @traced
+    async def slow(n: int) -> None:
+        await asyncio.Event().wait()
+
+    async with running(worker):
+        receipt = await event.send(n=0)
+        with pytest.raises(upnext.JobFailedError, match="timeout"):
+            await receipt.results(timeout=10)
+        jobs = {job.handler: job for job in receipt.jobs if job.handler != "slow"}
+        results = {name: await job.result(timeout=10) for name, job in jobs.items()}
+    assert results == {"wrapped": 1, "in_thread": 2, "returns_a_coroutine": 3, "inner": 4, "outer": 5}
+    assert await Handlers.outer(n=0) == 5

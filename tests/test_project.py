@@ -1,0 +1,58 @@
+"""What holds for the project as a whole: its size budget, its names, and what importing it costs."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE_ROOTS = ("upnext", "codegen", "plugins", "stubs")
+SOURCES = sorted(path for folder in SOURCE_ROOTS for path in (ROOT / folder).rglob("*.py"))
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "base"}
+HEAVY = {"libcst", "jinja2", "mypy", "fastapi", "uvicorn", "upnext_codegen", "upnext_mypy"}
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_the_median_source_file_is_shorter_than_150_lines() -> None:
+    assert statistics.median(map(lines, SOURCES)) < 150
+
+
+def test_no_source_file_is_longer_than_400_lines() -> None:
+    assert {shown(path): lines(path) for path in SOURCES if lines(path) > 400} == {}
+
+
+def test_no_function_is_longer_than_50_lines() -> None:
+    long = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > 50:
+                    long[f"{shown(path)}:{node.lineno} {node.name}"] = length
+    assert long == {}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    names = {
+        shown(path): {part.strip("_") for part in path.relative_to(ROOT).with_suffix("").parts} for path in SOURCES
+    }
+    assert {path for path, parts in names.items() if parts & FORBIDDEN_NAMES} == set()
+
+
+@pytest.mark.parametrize("module", ["upnext", "upnext.worker"])
+def test_the_runtime_library_imports_neither_the_scanner_nor_a_type_checker_nor_fastapi(module: str) -> None:
+    script = f"import sys, {module}; print(*sorted({HEAVY!r} & sys.modules.keys()))"
+    answer = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == []

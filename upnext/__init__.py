@@ -1,0 +1,126 @@
+"""Events whose sends are type errors when they are wrong, and are never lost when they are right.
+
+Names are loaded when they are first used, so that the command line starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from upnext.api import Api as Api
+    from upnext.context import Context as Context
+    from upnext.context import get_current_context as get_current_context
+    from upnext.errors import (
+        BrokerError as BrokerError,
+    )
+    from upnext.errors import (
+        BrokerRefusedError as BrokerRefusedError,
+    )
+    from upnext.errors import (
+        BrokerUnavailableError as BrokerUnavailableError,
+    )
+    from upnext.errors import (
+        ConfigError as ConfigError,
+    )
+    from upnext.errors import (
+        JobFailedError as JobFailedError,
+    )
+    from upnext.errors import (
+        PayloadError as PayloadError,
+    )
+    from upnext.errors import (
+        PayloadProblem as PayloadProblem,
+    )
+    from upnext.errors import (
+        ResultExpiredError as ResultExpiredError,
+    )
+    from upnext.errors import (
+        ResultTimeoutError as ResultTimeoutError,
+    )
+    from upnext.errors import (
+        SendOutcomeUnknownError as SendOutcomeUnknownError,
+    )
+    from upnext.errors import (
+        ServiceImportError as ServiceImportError,
+    )
+    from upnext.errors import (
+        UpnextError as UpnextError,
+    )
+    from upnext.event import Event as Event
+    from upnext.event import Sender as Sender
+    from upnext.event import TypedEvent as TypedEvent
+    from upnext.receipt import Job as Job
+    from upnext.receipt import Receipt as Receipt
+    from upnext.runner.service import run as run
+    from upnext.task import Task as Task
+    from upnext.worker import Worker as Worker
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "upnext.api": ("Api",),
+    "upnext.context": ("Context", "get_current_context"),
+    "upnext.errors": (
+        "BrokerError",
+        "BrokerRefusedError",
+        "BrokerUnavailableError",
+        "ConfigError",
+        "JobFailedError",
+        "PayloadError",
+        "PayloadProblem",
+        "ResultExpiredError",
+        "ResultTimeoutError",
+        "SendOutcomeUnknownError",
+        "ServiceImportError",
+        "UpnextError",
+    ),
+    "upnext.event": ("Event", "Sender", "TypedEvent"),
+    "upnext.receipt": ("Job", "Receipt"),
+    "upnext.runner.service": ("run",),
+    "upnext.task": ("Task",),
+    "upnext.worker": ("Worker",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Api",
+    "BrokerError",
+    "BrokerRefusedError",
+    "BrokerUnavailableError",
+    "ConfigError",
+    "Context",
+    "Event",
+    "Job",
+    "JobFailedError",
+    "PayloadError",
+    "PayloadProblem",
+    "Receipt",
+    "ResultExpiredError",
+    "ResultTimeoutError",
+    "SendOutcomeUnknownError",
+    "Sender",
+    "ServiceImportError",
+    "Task",
+    "TypedEvent",
+    "UpnextError",
+    "Worker",
+    "get_current_context",
+    "run",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from the module that defines it."""
+    if name not in _HOME_OF:
+        msg = f"module 'upnext' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value: object = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,209 @@
+"""What a worker does with jobs: claim, start, finish, retry, release, bury. Each is one fenced script."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.replies import pairs
+from upnext.broker.scripts import script
+from upnext.broker.tickets import Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.broker.keys import Keys
+    from upnext.broker.link import Link
+
+CRASH_CAP = 3
+"""Crash deliveries after which a job is a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that a worker holds.
+
+    Attributes:
+        handler: The identity of its handler.
+        ticket: The job and its counts; `attempt` is the one that this claim is for.
+        started: Whether the server counts it as started. A job on its last life is claimed unstarted: it runs only
+            when no other such job does, so that the one that kills workers is told from its neighbours.
+        envelope: What was stored of its payload, or None if it is gone.
+    """
+
+    handler: str
+    ticket: Ticket
+    started: bool
+    envelope: bytes | None
+
+    @property
+    def field(self) -> str:
+        """Its name among the worker's claims."""
+        return f"{self.handler} {self.ticket.job_id}"
+
+    @property
+    def counts(self) -> str:
+        """Its state as the server wrote it down: the fence."""
+        return f"{self.ticket.attempt}:{self.ticket.failures}:{self.ticket.crashes}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job that will not run again by itself.
+
+    Attributes:
+        job_id: The job.
+        event_id: Its event, or submission.
+        event: The event's name; a task's own.
+        handler: The handler's name; a task's own.
+        attempts: How often it was started.
+        reason: "failed", "timeout", "crashed" or "payload".
+        handler_id: The handler's identity.
+        error: What was raised last; it may hold what user code put into it, so listings leave it out.
+    """
+
+    job_id: str
+    event_id: str
+    event: str
+    handler: str
+    attempts: int
+    reason: str
+    handler_id: str
+    error: str
+
+    def to_json(self) -> str:
+        """Write it as it is stored."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> DeadLetter:
+        """Read what `to_json` wrote; further keys, of a later version, are left alone."""
+        data: dict[str, Any] = json.loads(text)
+        return cls(**{name: data[name] for name in cls.__slots__})
+
+    @classmethod
+    def of(cls, handler: str, ticket: Ticket, reason: str, error: str) -> DeadLetter:
+        """Make the letter of a job."""
+        _, event, name = handler.split("|", 2)
+        return cls(
+            job_id=ticket.job_id,
+            event_id=ticket.event_id,
+            event=event or name,
+            handler=name,
+            attempts=ticket.attempt,
+            reason=reason,
+            handler_id=handler,
+            error=error,
+        )
+
+
+class LeaseLostError(Exception):
+    """Raised when the server knows no lease of this worker: others may run its jobs."""
+
+
+class Claims:
+    """The jobs of one worker process on one partition.
+
+    Args:
+        link: The connection.
+        keys: The partition's keys.
+        worker_id: This worker's id, never used before.
+        result_ttl: Seconds that results are kept.
+
+    Attributes:
+        worker_id: The id that the jobs are held under.
+    """
+
+    def __init__(self, link: Link, keys: Keys, worker_id: str, result_ttl: float) -> None:
+        self._link = link
+        self._keys = keys
+        self.worker_id = worker_id
+        self._result_ttl = max(round(result_ttl), 1)
+
+    async def claim(self, worker: str, handlers: Sequence[str], most: int) -> tuple[list[Claim], list[int]]:
+        """Claim up to `most` jobs of these handlers.
+
+        Returns:
+            The jobs, and how many each handler's queue still has.
+
+        Raises:
+            LeaseLostError: If this worker holds no lease.
+        """
+        keys = self._keys
+        reply: Any = await self._link.call(
+            script("claim"),
+            [keys.leases, keys.claims(self.worker_id), keys.events, keys.wake(worker), *map(keys.queue, handlers)],
+            (self.worker_id, most, CRASH_CAP - 1, *handlers),
+        )
+        if reply[0] == b"lost":
+            raise LeaseLostError
+        jobs = [
+            Claim(handlers[int(position)], Ticket(job.decode(), *counts), bool(started), envelope)
+            for position, job, *counts, started, envelope in reply[2:]
+        ]
+        return jobs, reply[1]
+
+    async def start(self, claim: Claim) -> bool:
+        """Mark a job as started; False if this worker does not hold it any more."""
+        keys = (self._keys.leases, self._keys.claims(self.worker_id))
+        return bool(await self._link.call(script("start"), keys, (self.worker_id, claim.field, claim.counts)))
+
+    async def finish(self, jobs: Sequence[tuple[Claim, bytes | None]]) -> list[bool]:
+        """End jobs that have done their work, each with its result's JSON, or None for null.
+
+        Returns:
+            For each job whether this worker still held it.
+        """
+        keys = self._keys
+        names = [keys.leases, keys.claims(self.worker_id), keys.events, keys.open]
+        words: list[Any] = [self.worker_id, self._result_ttl]
+        for claim, result in jobs:
+            if result is not None:
+                names.append(keys.result(claim.ticket.job_id))
+            position = len(names) - 4 if result is not None else 0
+            words += [claim.field, claim.counts, claim.ticket.job_id, position, result or b""]
+        reply: Any = await self._link.call(script("finish"), names, words)
+        return [bool(held) for held in reply]
+
+    async def retry(self, claim: Claim, delay: float) -> bool:
+        """Put a job that failed back, to run again in `delay` seconds; False if it is not held any more."""
+        keys, worker = self._keys, claim.handler.split("|", 1)[0]
+        names = (keys.leases, keys.claims(self.worker_id), keys.later, keys.queue(claim.handler), keys.wake(worker))
+        words = (self.worker_id, claim.field, claim.counts, str(claim.ticket.failed()), round(delay * 1000))
+        return bool(await self._link.call(script("retry"), names, (*words, claim.handler)))
+
+    async def release(self, claim: Claim) -> bool:
+        """Hand a job back for another worker to take at once; False if it is not held any more."""
+        keys, worker = self._keys, claim.handler.split("|", 1)[0]
+        names = (keys.leases, keys.claims(self.worker_id), keys.queue(claim.handler), keys.wake(worker))
+        words = (self.worker_id, claim.field, claim.counts, str(claim.ticket))
+        return bool(await self._link.call(script("release"), names, words))
+
+    async def bury(self, claim: Claim, letter: DeadLetter) -> bool:
+        """Make a job a dead letter; False if it is not held any more."""
+        keys = self._keys
+        names = (keys.leases, keys.claims(self.worker_id), keys.dead, keys.dead_index)
+        words = (self.worker_id, claim.field, claim.counts, letter.job_id, letter.to_json())
+        return bool(await self._link.call(script("bury"), names, words))
+
+    async def held(self) -> list[Claim]:
+        """Return everything that the server thinks this worker holds."""
+        reply: Any = await self._link.command("HGETALL", self._keys.claims(self.worker_id))
+        return [read_claim(field, value) for field, value in pairs(reply) if is_claim(field, value)]
+
+
+_CLAIM = re.compile(rb"[^|\s]+\|[^|\s]*\|[^|\s]+ \S+\n\d+:\d+:\d+:[01]")
+
+
+def is_claim(field: bytes, value: bytes) -> bool:
+    """Say whether an entry is one that a worker wrote, and not another program's."""
+    return _CLAIM.fullmatch(field + b"\n" + value) is not None
+
+
+def read_claim(field: bytes, value: bytes) -> Claim:
+    """Read an entry of a worker's claims."""
+    handler, job_id = field.decode().rsplit(" ", 1)
+    attempt, failures, crashes, started = map(int, value.split(b":"))
+    return Claim(handler, Ticket(job_id, attempt, failures, crashes), bool(started), None)

@@ -1,0 +1,112 @@
+"""The names of everything upnext keeps on the server; `docs/architecture.md` says what each one holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one partition of a namespace; they share one hash tag, so that they live on one cluster node.
+
+    Attributes:
+        namespace: The namespace.
+        partition: Its partition, from 0.
+    """
+
+    namespace: str
+    partition: int = 0
+
+    def _key(self, name: str) -> str:
+        return f"upnext:{{{self.namespace}:{self.partition}}}:{name}"
+
+    @property
+    def events(self) -> str:
+        """Hash: event id -> envelope; as long as one of its jobs is open or dead."""
+        return self._key("events")
+
+    @property
+    def open(self) -> str:
+        """Hash: event id -> one digit a job, 1 while it is open; only for events of more than one job."""
+        return self._key("open")
+
+    @property
+    def later(self) -> str:
+        """Sorted set: `handler ticket` by the time it is due, in ms."""
+        return self._key("later")
+
+    @property
+    def versions(self) -> str:
+        """Hash: event -> a token that changes with its subscriptions."""
+        return self._key("versions")
+
+    @property
+    def routes(self) -> str:
+        """Hash: event -> the handlers that its unrouted events go to (JSON)."""
+        return self._key("routes")
+
+    @property
+    def queues(self) -> str:
+        """Set of every handler that ever had a queue."""
+        return self._key("queues")
+
+    @property
+    def leases(self) -> str:
+        """Sorted set: worker id by the end of its lease, in ms."""
+        return self._key("leases")
+
+    @property
+    def workers(self) -> str:
+        """Hash: worker id -> what it told of itself (JSON)."""
+        return self._key("workers")
+
+    @property
+    def graves(self) -> str:
+        """Set of dead workers whose claims are not all reclaimed yet."""
+        return self._key("graves")
+
+    @property
+    def dead(self) -> str:
+        """Hash: job id -> dead letter (JSON)."""
+        return self._key("dead")
+
+    @property
+    def dead_index(self) -> str:
+        """Sorted set: job id of a dead letter by the time of its death, in ms."""
+        return self._key("dead:index")
+
+    def subscriptions(self, event: str) -> str:
+        """Hash: handler -> when a worker last connected with it, in ms."""
+        return self._key(f"subs:{event}")
+
+    def unrouted(self, event: str) -> str:
+        """List: `event-id due-ms` of events sent before the first handler ever connected."""
+        return self._key(f"unrouted:{event}")
+
+    def routed(self, event_id: str) -> str:
+        """String: the handlers (JSON) that an unrouted event went to; expires."""
+        return self._key(f"routed:{event_id}")
+
+    def queue(self, handler: str) -> str:
+        """List of tickets, oldest first."""
+        return self._key(f"queue:{handler}")
+
+    def wake(self, worker: str) -> str:
+        """List: at most one token, for a worker that waits."""
+        return self._key(f"wake:{worker}")
+
+    def claims(self, worker_id: str) -> str:
+        """Hash: `handler job-id` -> `attempt:failures:crashes:started` of what a worker holds."""
+        return self._key(f"claims:{worker_id}")
+
+    def sent(self, bucket: str) -> str:
+        """Set of event ids stored lately, so that a send repeated after a lost reply is stored once; expires."""
+        return self._key(f"sent:{bucket}")
+
+    def idempotency(self, event: str, key: str) -> str:
+        """String: the event id and jobs (JSON) that a key was first used for; expires."""
+        return self._key(f"key:{event}:{key}")
+
+    def result(self, job_id: str) -> str:
+        """String: what a job returned (JSON), unless that is null; expires."""
+        return self._key(f"result:{job_id}")

@@ -1,0 +1,15 @@
+-- Takes the lease of a worker that did not renew it, which fences it out; its claims can then be reclaimed.
+--
+-- KEYS  1 leases  2 graves  3 workers
+-- ARGV  1 worker id  2 the end of its lease as it was seen
+-- Returns 1, or 0 if it has renewed its lease since, or another took it.
+--@shared shared_now
+local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not ends or tonumber(ends) ~= tonumber(ARGV[2]) or tonumber(ends) > now_ms() then
+  return 0
+end
+redis.call('HLEN', KEYS[3])
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[3], ARGV[1])
+return 1

@@ -1,0 +1,76 @@
+"""The small texts in which jobs are kept on the server, and their ids."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+
+_ENVELOPE_VERSION = b"1"
+_BUCKET_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A job in a queue.
+
+    Attributes:
+        job_id: `event id.position among the event's jobs`.
+        attempt: How often it was started.
+        failures: How often it failed.
+        crashes: How often its worker died under it.
+    """
+
+    job_id: str
+    attempt: int = 0
+    failures: int = 0
+    crashes: int = 0
+
+    @property
+    def event_id(self) -> str:
+        """The event (or submission) that the job belongs to."""
+        return self.job_id.rpartition(".")[0]
+
+    def __str__(self) -> str:
+        """Write it as it stands in queues; a job that never ran is its id alone."""
+        if self.attempt or self.failures or self.crashes:
+            return f"{self.job_id}:{self.attempt}:{self.failures}:{self.crashes}"
+        return self.job_id
+
+    def failed(self) -> Ticket:
+        """The same job after one more failure."""
+        return replace(self, failures=self.failures + 1)
+
+    def crashed(self) -> Ticket:
+        """The same job after its worker died under it."""
+        return replace(self, crashes=self.crashes + 1)
+
+    def afresh(self) -> Ticket:
+        """The same job with both budgets full again, for a replay."""
+        return replace(self, failures=0, crashes=0)
+
+
+def new_event_id() -> str:
+    """Return a new id: 12 hex digits of time in ms, then 16 random ones, so that ids sort by their age."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
+
+
+def age_of(event_id: str) -> float:
+    """Return the seconds since an event was sent, by this machine's clock."""
+    return time.time() - int(event_id[:12], 16) / 1000
+
+
+def bucket_of(event_id: str) -> str:
+    """Return the set of recent sends that an id belongs to: the same for every repetition of a send."""
+    return f"{int(event_id[:12], 16) // _BUCKET_MS:x}"
+
+
+def pack(body: bytes) -> bytes:
+    """Return the envelope of a payload: a line of our own, then the payload's JSON."""
+    return b"%s\n%s" % (_ENVELOPE_VERSION, body)
+
+
+def unpack(envelope: bytes) -> bytes | None:
+    """Return the payload's JSON, or None for an envelope of a version that this library does not know."""
+    version, _, body = envelope.partition(b"\n")
+    return body if version == _ENVELOPE_VERSION else None

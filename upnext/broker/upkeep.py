@@ -1,0 +1,115 @@
+"""What living workers do for the rest: promote what is due, expire silent workers, reclaim what they held."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.claims import CRASH_CAP, DeadLetter, is_claim, read_claim
+from upnext.broker.replies import pairs
+from upnext.broker.scripts import script
+
+if TYPE_CHECKING:
+    from upnext.broker.keys import Keys
+    from upnext.broker.link import Link
+
+log = logging.getLogger("upnext")
+
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What there is to do.
+
+    Attributes:
+        now: The server's time in ms.
+        due: Members of the sorted set of delayed jobs that are due now, a batch at most.
+        next_due: When the next one is due, in ms, or None.
+        leases: Worker id -> end of its lease in ms.
+        graves: Dead workers that still have claims.
+    """
+
+    now: int
+    due: tuple[str, ...]
+    next_due: int | None
+    leases: dict[str, float]
+    graves: tuple[str, ...]
+
+
+class Upkeep:
+    """Upkeep of one partition; any number of workers may do it at the same time.
+
+    Args:
+        link: The connection.
+        keys: The partition's keys.
+    """
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    async def survey(self) -> Survey:
+        """Read what there is to do."""
+        keys = self._keys
+        reply: Any = await self._link.call(script("survey"), (keys.later, keys.leases, keys.graves), (_BATCH,))
+        now, due, following, leases, graves = reply
+        return Survey(
+            now=int(now),
+            due=tuple(member.decode() for member in due),
+            next_due=int(float(following)) if following and following != b"inf" else None,
+            leases={leases[n].decode(): float(leases[n + 1]) for n in range(0, len(leases), 2)},
+            graves=tuple(grave.decode() for grave in graves),
+        )
+
+    async def promote(self, due: tuple[str, ...]) -> int:
+        """Move jobs that are due into their queues; returns how many this call moved.
+
+        What another program put there is set aside: it stays, and is never due again.
+        """
+        keys, names = self._keys, [self._keys.later]
+        words: list[str] = []
+        for member in due:
+            handler, space, ticket = member.rpartition(" ")
+            if not space:
+                log.warning("%r in %s is no job of ours; it is set aside", member, keys.later)
+                await self._link.command("ZADD", keys.later, "XX", "+inf", member)
+                continue
+            names += [keys.queue(handler), keys.wake(handler.split("|", 1)[0])]
+            words += [member, ticket]
+        return int(await self._link.call(script("promote"), names, words))
+
+    async def expire(self, worker_id: str, ends: float) -> bool:
+        """Take the lease of a worker that did not renew it; False if it has, or if another took it."""
+        keys = self._keys
+        names = (keys.leases, keys.graves, keys.workers)
+        return bool(await self._link.call(script("expire"), names, (worker_id, f"{ends:.0f}")))
+
+    async def reclaim(self, grave: str) -> bool:
+        """Take a batch of claims from a dead worker; returns whether there was anything to take.
+
+        A job that had started counts a crash; at the cap it becomes a dead letter. Others go back as they were.
+        """
+        keys = self._keys
+        names = [keys.graves, keys.claims(grave), keys.dead, keys.dead_index]
+        words: list[Any] = [grave]
+        claimed = await self._claimed(grave)
+        for field, value in claimed:
+            claim = read_claim(field, value)
+            ticket = claim.ticket.crashed() if claim.started else claim.ticket
+            dead = ticket.crashes >= CRASH_CAP
+            letter = DeadLetter.of(claim.handler, ticket, "crashed", f"{ticket.crashes} workers died under it")
+            names += [keys.queue(claim.handler), keys.wake(claim.handler.split("|", 1)[0])]
+            words += [field, value, ticket.job_id, "" if dead else str(ticket), letter.to_json() if dead else ""]
+        await self._link.call(script("reclaim"), names, words)
+        return bool(claimed)
+
+    async def _claimed(self, worker_id: str) -> list[tuple[bytes, bytes]]:
+        """Return some of a worker's claims, none only if there are none that can be read."""
+        cursor = b"0"
+        while True:
+            cursor, page = await self._link.command("HSCAN", self._keys.claims(worker_id), cursor, "COUNT", _BATCH)
+            entries = [(field, value) for field, value in pairs(page) if is_claim(field, value)]
+            if entries or cursor == b"0":
+                return entries[:_BATCH]

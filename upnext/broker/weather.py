@@ -1,0 +1,87 @@
+"""What an error of the server means, and how long to wait before the next try.
+
+The server may be restarting, loading, failing over, out of memory or out of reach: to a worker all of that is
+weather, and it tries again. A sender has a deadline, and must know whether anything can have been stored.
+"""
+
+from __future__ import annotations
+
+import random
+from enum import Enum
+
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    ReadOnlyError,
+    ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+
+from upnext.broker.link import UnsentError
+
+_BACKOFF_FIRST = 0.05
+_BACKOFF_CAP = 1.0
+_PASSING = (
+    "LOADING",
+    "BUSY",
+    "READONLY",
+    "UNBLOCKED",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "MOVED",
+    "ASK",
+    "NOREPLICAS",
+    "MISCONF",
+)
+_REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE", "DENIED")
+
+
+class Weather(Enum):
+    """How bad it is."""
+
+    AWAY = "the server cannot be reached"
+    PASSING = "the server is busy with itself"
+    LOST = "the connection broke"
+    FULL = "the server will not store anything now"
+    REFUSED = "the server will not serve this client"
+    FAULT = "the server found fault with the command"
+
+    @property
+    def passes(self) -> bool:
+        """Whether another try may do."""
+        return self in (Weather.AWAY, Weather.PASSING, Weather.LOST)
+
+
+def read(error: Exception) -> Weather:
+    """Say what kind of trouble an exception of redis-py is."""
+    if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError)):
+        return Weather.REFUSED
+    if isinstance(error, UnsentError):
+        return Weather.AWAY
+    if isinstance(error, (BusyLoadingError, ReadOnlyError)):
+        return Weather.PASSING
+    if isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError)):
+        return Weather.LOST
+    if isinstance(error, ResponseError):
+        text = str(error)
+        if text.startswith(_REFUSED) or "WRONGTYPE" in text:
+            return Weather.REFUSED
+        if text.startswith("OOM") or "OOM command" in text:
+            return Weather.FULL
+        if text.startswith(_PASSING) or any(f"-{word}" in text for word in _PASSING):
+            return Weather.PASSING
+    return Weather.FAULT
+
+
+def backoff(failures: int) -> float:
+    """Return the seconds to wait after the n-th failure in a row: capped, and jittered so that a fleet spreads out."""
+    ceiling: float = min(_BACKOFF_FIRST * 2 ** min(failures - 1, 10), _BACKOFF_CAP)
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311  # no secret

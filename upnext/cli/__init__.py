@@ -1,0 +1,83 @@
+"""The command line: `upnext gen`, `upnext explain`, `upnext run`, `upnext dead`."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import traceback
+from collections.abc import Sequence
+
+from upnext import __version__
+from upnext.cli import dead, exits, explain, gen, run
+from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ServiceImportError, UpnextError
+
+_COMMANDS = (gen, explain, run, dead)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The arguments, those of the process by default.
+
+    Returns:
+        The exit code: 0 clean or warnings only, 1 at least one error, 2 usage or configuration, 3 Redis unreachable,
+        130 interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character must not stop the report.
+            stream.reconfigure(errors="backslashreplace")
+    wanted, debug = _without_debug(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parser().parse_args(wanted)
+    except SystemExit as stop:
+        return exits.USAGE if stop.code else exits.CLEAN
+    try:
+        code: int = arguments.command(arguments)
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:  # noqa: BLE001 - the last door: whatever it is, the user gets one line
+        return _fault(error, debug=debug)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="upnext",
+        description="Events whose sends are checked against every handler, and never lost.",
+        epilog="--debug, before or after the command, shows a traceback with a fault.",
+    )
+    parser.add_argument("--version", action="version", version=f"upnext {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    for command in _COMMANDS:
+        command.register(commands)
+    return parser
+
+
+def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """Take `--debug` out of the arguments, so that every command knows it without declaring it."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    options = [argument for argument in argv[:end] if argument != "--debug"]
+    return [*options, *argv[end:]], len(options) < end
+
+
+def _fault(error: Exception, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    known = isinstance(error, UpnextError)
+    text = str(error) if known else f"internal fault: {type(error).__name__}: {error}"
+    hint = "" if known or debug else " (run it again with --debug and report what it prints)"
+    print(f"upnext: {text}{hint}", file=sys.stderr)
+    if isinstance(error, (BrokerUnavailableError, BrokerRefusedError)):
+        return exits.UNREACHABLE
+    return exits.FINDINGS if isinstance(error, ServiceImportError) else exits.USAGE
+
+
+def _reader_gone() -> int:
+    """End quietly when the reader of a pipe, `head` perhaps, has seen enough."""
+    sys.stdout = io.StringIO()
+    return exits.CLEAN

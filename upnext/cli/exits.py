@@ -1,0 +1,20 @@
+"""Exit codes of the command line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CLEAN: Final = 0
+"""Nothing to report, or warnings only."""
+
+FINDINGS: Final = 1
+"""At least one error was found."""
+
+USAGE: Final = 2
+"""The command line or the configuration cannot be used."""
+
+UNREACHABLE: Final = 3
+"""Redis cannot be reached."""
+
+INTERRUPTED: Final = 130
+"""The user pressed Ctrl-C."""

@@ -1,0 +1,33 @@
+"""`upnext explain CODE`: the rule behind a finding, with an example."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from upnext.cli import exits
+
+if TYPE_CHECKING:
+    from upnext.cli.commands import Subparsers
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "explain", help="print the rule behind a code", description="Print the rule behind a code, with an example."
+    )
+    parser.add_argument("code", metavar="CODE", help="as a finding shows it: UPN101")
+    parser.set_defaults(command=explain)
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Print one rule."""
+    from upnext_codegen.rules import CODES, explained  # noqa: PLC0415 - commands import what they need
+
+    code: str = arguments.code.upper()
+    if code not in CODES:
+        print(f"upnext: there is no code {arguments.code!r}; the codes are {', '.join(CODES)}", file=sys.stderr)
+        return exits.USAGE
+    print(explained(code), end="")
+    return exits.CLEAN

@@ -1,0 +1,131 @@
+"""`upnext gen`: scan a project's handlers and write its catalog."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from upnext.cli import exits
+from upnext.cli.missing import extra
+from upnext.errors import ConfigError
+
+if TYPE_CHECKING:
+    from upnext.cli.commands import Subparsers
+    from upnext_codegen.report import Report
+
+_FORMATS = ("text", "json", "github", "sarif")
+_DESCRIPTION = """\
+Reads the sources of the project (never imports them), merges all handlers of each event, and writes upnext_catalog.pyi,
+which types every send in every type checker, and upnext.lock, the same as data."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser("gen", help="write the catalog that types every send", description=_DESCRIPTION)
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="report findings in these only; contracts are always made from all"
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the files are out of date")
+    parser.add_argument("--watch", action="store_true", help="do it again after each change, until Ctrl-C")
+    parser.add_argument("--out", metavar="DIR", help="folder of upnext_catalog.pyi, instead of the import root")
+    parser.add_argument("--format", choices=_FORMATS, default="text", help="how to report (default: text)")
+    parser.add_argument("--no-cache", action="store_true", help="read every file anew")
+    parser.set_defaults(command=gen)
+
+
+def gen(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    with extra("gen", "libcst", "jinja2", "pathspec"):
+        return _watch(arguments) if arguments.watch else _once(arguments)
+
+
+def _once(arguments: argparse.Namespace) -> int:
+    report = _report(arguments)
+    sys.stdout.write(_written(report, arguments.format))
+    sys.stdout.flush()
+    return exits.FINDINGS if report.failed else exits.CLEAN
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from upnext_codegen.watch import changes  # noqa: PLC0415 - commands import what they need
+
+    if arguments.check:
+        raise ConfigError("--watch writes the files after each change, --check never writes: give one of them.")
+    code = exits.CLEAN
+    for _ in changes(_existing(arguments.paths[0]) if arguments.paths else None):
+        try:
+            code = _once(arguments)
+        except ConfigError as error:
+            # It may be a setting that is being edited.
+            print(f"upnext: {error}", file=sys.stderr, flush=True)
+    return code
+
+
+def _report(arguments: argparse.Namespace) -> Report:
+    from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.generate import generate, stub_folders  # noqa: PLC0415
+    from upnext_codegen.project import find_project  # noqa: PLC0415
+    from upnext_codegen.scan import scan  # noqa: PLC0415
+
+    try:
+        paths = [_existing(path) for path in arguments.paths]
+        project = find_project(paths[0] if paths else None)
+        narrowed = _relative(paths, project.root)
+        out = None if arguments.out is None else Path(arguments.out).resolve()
+        stub_folders(project, out)  # before the scan, which writes a cache
+        found, findings = scan(project, use_cache=not arguments.no_cache)
+        command = _command(arguments, project.root)
+        return generate(project, found, findings, check=arguments.check, command=command, out=out, paths=narrowed)
+    except ConfigurationError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _command(arguments: argparse.Namespace, root: Path) -> str:
+    """Return the command that writes the files, to be run where this one was."""
+    here = Path.cwd().is_relative_to(root)
+    where = [] if here or not arguments.paths else ["--", arguments.paths[0]]
+    if where and not where[1].startswith("-"):
+        del where[0]
+    return shlex.join(["upnext", "gen", *([] if arguments.out is None else ["--out", arguments.out]), *where])
+
+
+def _existing(path: str) -> Path:
+    try:
+        return Path(path).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        raise ConfigError(f"{path!r} does not exist.") from None
+
+
+def _relative(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
+    for path in paths:
+        if not path.is_relative_to(root):
+            raise ConfigError(f"{path} is not in the project {root}, which the first path is in.")
+    return tuple(path.relative_to(root).as_posix() for path in paths)
+
+
+def _written(report: Report, form: str) -> str:
+    return _writers()[form](report)
+
+
+def _writers() -> dict[str, Callable[[Report], str]]:
+    from upnext_codegen.output.as_github import as_github  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.output.as_json import as_json  # noqa: PLC0415
+    from upnext_codegen.output.as_sarif import as_sarif  # noqa: PLC0415
+    from upnext_codegen.output.as_text import as_text  # noqa: PLC0415
+    from upnext_codegen.output.paint import Paint  # noqa: PLC0415
+
+    return {
+        "text": lambda report: as_text(report, Paint(colour=_wants_colour())),
+        "json": as_json,
+        "github": as_github,
+        "sarif": as_sarif,
+    }
+
+
+def _wants_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

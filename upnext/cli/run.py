@@ -1,0 +1,58 @@
+"""`upnext run FILE`: run every worker and API of a file."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from upnext.cli import exits
+from upnext.errors import ConfigError
+
+if TYPE_CHECKING:
+    from upnext.cli.commands import Subparsers
+
+_MOST_PROCESSES = 256
+_DESCRIPTION = """\
+Runs every upnext.Worker and upnext.Api that a Python file defines or imports, until SIGTERM or Ctrl-C. Running jobs
+then get their grace; a second signal ends the process at once, and other workers take its jobs over."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser("run", help="run every worker and API of a file", description=_DESCRIPTION)
+    parser.add_argument("file", type=Path, help="the Python file, for example service.py")
+    parser.add_argument("--processes", type=_processes, default=1, metavar="N", help="how many processes (default: 1)")
+    parser.add_argument("--reload", action="store_true", help="start again when a Python file here changes")
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    import asyncio  # noqa: PLC0415 - commands import what they need
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
+    if not arguments.file.is_file():
+        raise ConfigError(f"There is no file {str(arguments.file)!r}.")
+    if arguments.processes > 1 or arguments.reload:
+        from upnext.runner.supervisor import supervise  # noqa: PLC0415 - commands import what they need
+
+        return supervise(arguments.file, arguments.processes, reload=arguments.reload)
+    from upnext.runner.loading import load_services  # noqa: PLC0415
+    from upnext.runner.service import leave_stuck_threads, serve  # noqa: PLC0415
+    from upnext.runner.supervisor import stop_with_supervisor  # noqa: PLC0415
+
+    stop_with_supervisor()
+    number = asyncio.run(serve(load_services(arguments.file)))
+    code = exits.INTERRUPTED if number == signal.SIGINT else exits.CLEAN
+    leave_stuck_threads(code)
+    return code
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST_PROCESSES}")
+    return int(text)

@@ -1,0 +1,125 @@
+"""One broker for each event loop, and a loop of our own for code that has none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redis.exceptions import RedisError
+
+from upnext.broker import weather
+from upnext.broker.broker import Broker
+from upnext.broker.keys import Keys
+from upnext.errors import BrokerRefusedError, BrokerUnavailableError
+from upnext.settings import without_password
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine
+
+    from upnext.settings import Settings
+
+T = TypeVar("T")
+
+_brokers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Broker]] = (
+    weakref.WeakKeyDictionary()
+)
+_guards: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = weakref.WeakKeyDictionary()
+_urls: dict[Path, str] = {}
+
+
+def resolve_url(settings: Settings) -> str:
+    """Return the server's address; without one configured, that of the embedded server, started if need be.
+
+    Blocks while the embedded server starts.
+
+    Raises:
+        ConfigError: If no address is configured and there is no embedded server here.
+    """
+    if settings.redis_url is not None:
+        return settings.redis_url
+    from upnext import embedded  # noqa: PLC0415  # only development needs it
+
+    here = Path.cwd()
+    if here not in _urls:
+        _urls[here] = embedded.server_url()
+    return _urls[here]
+
+
+async def broker_for(settings: Settings) -> Broker:
+    """Return the running loop's broker, connected when it is first used and closed with the loop."""
+    url = settings.redis_url
+    if url is None:
+        url = await asyncio.to_thread(resolve_url, settings)
+    loop = asyncio.get_running_loop()
+    brokers = _brokers.setdefault(loop, {})
+    address = (url, settings.namespace)
+    if address not in brokers:
+        brokers[address] = Broker(url, Keys(settings.namespace))
+        if len(brokers) == 1:
+            guard = _guards[loop] = _close_with_loop(brokers)
+            await anext(guard)
+    return brokers[address]
+
+
+async def reach(settings: Settings) -> Broker:
+    """Return a broker whose server answers, for commands that do not wait for one.
+
+    Raises:
+        BrokerUnavailableError: If the server cannot be reached.
+        BrokerRefusedError: If it will not serve this client.
+    """
+    broker = await broker_for(settings)
+    try:
+        await broker.link.command("EXISTS", broker.keys.leases)
+    except (RedisError, OSError) as error:
+        address = without_password(await asyncio.to_thread(resolve_url, settings))
+        if weather.read(error) is weather.Weather.REFUSED:
+            msg = f"The server at {address} refuses this client: {error}"
+            raise BrokerRefusedError(msg) from error
+        msg = f"The server at {address} gives no answer: {weather.read(error).value}."
+        raise BrokerUnavailableError(msg) from error
+    return broker
+
+
+async def _close_with_loop(brokers: dict[tuple[str, str], Broker]) -> AsyncGenerator[None, None]:
+    # A loop that ends in order closes the async generators that were begun in it; this one takes the connections along.
+    try:
+        yield
+    finally:
+        for broker in brokers.values():
+            await broker.close()
+
+
+class _Portal:
+    """An event loop in a thread, for sends from code that runs in none."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._pid = os.getpid()
+        threading.Thread(target=self._loop.run_forever, name="upnext-send", daemon=True).start()
+
+    @property
+    def usable(self) -> bool:
+        """Threads do not survive a fork: a child makes its own."""
+        return self._pid == os.getpid()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+_portal: _Portal | None = None
+_portal_lock = threading.Lock()
+
+
+def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end from code that is not in an event loop (or may block the one it is in)."""
+    global _portal  # noqa: PLW0603  # one thread a process
+    with _portal_lock:
+        if _portal is None or not _portal.usable:
+            _portal = _Portal()
+        portal = _portal
+    return portal.run(coroutine)

@@ -1,0 +1,53 @@
+"""What a handler can ask about the job that it runs in."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from upnext.errors import UpnextError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Context:
+    """The job that is running now.
+
+    A handler or task gets it by annotating a parameter with `upnext.Context`, or from `get_current_context()`.
+
+    Attributes:
+        job_id: The job; the same over all its attempts.
+        event_id: The event that the job belongs to (for a task, the id of its submission).
+        event: The event's name, or the task's.
+        handler: The handler's name, or the task's.
+        attempt: Which start of the job this is, from 1.
+        max_attempts: How often it may fail: retries + 1.
+        deadline: When this attempt times out, with a time zone.
+    """
+
+    job_id: str
+    event_id: str
+    event: str
+    handler: str
+    attempt: int
+    max_attempts: int
+    deadline: datetime
+
+
+current_context: ContextVar[Context] = ContextVar("upnext_context")
+
+
+def get_current_context() -> Context:
+    """Return the job that this code runs in.
+
+    Raises:
+        UpnextError: Outside a job.
+    """
+    try:
+        return current_context.get()
+    except LookupError:
+        msg = "No job is running here: get_current_context() works inside handlers and tasks that a worker runs."
+        raise UpnextError(msg) from None

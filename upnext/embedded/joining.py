@@ -1,0 +1,173 @@
+"""How the processes of a project agree on one embedded server.
+
+Four files in the server's folder are locked with flock. A lock belongs to an open file, ends with the last process
+that has that file open, however the process ends, and is inherited by fork. So no state has to be cleaned up: after
+`kill -9` or a power cut the locks are free, and whatever else lies in the folder (a socket, the data) says nothing
+about life.
+
+    start.lock    exclusive, by a user while it joins: joining is done by one process at a time
+    users.lock    shared, by every user until it ends; exclusive, by the keeper once the last user is gone
+    keeper.lock   exclusive, by the keeper for its whole life
+    data.lock     exclusive, by the keeper and the server it starts: never two servers on the same data
+
+A user joins so:
+
+1. Lock start.lock, and lock users.lock shared. The latter waits while a keeper is stopping its server. From here on no
+   keeper can begin to stop.
+2. Until the server answers: try keeper.lock. If it is free there is no keeper, so start one and hand it the locked
+   file. As the lock goes from hand to hand there are never two keepers, and a free lock never means one that is about
+   to take it. If it is free again after that, the server cannot run: say so.
+3. Unlock start.lock. Keep users.lock.
+
+A keeper (`keeper.py`) waits for data.lock, starts the server, and waits for an exclusive lock on users.lock, which it
+gets when the last user has ended. Then it stops the server, removes the short link to its folder, if there is one
+(`location.py`), and ends. A user that comes meanwhile waits in step 1 and
+finds keeper.lock free in step 2.
+
+It cannot deadlock: everybody locks in the order start, users, keeper, data. Users wait for start.lock and users.lock
+only; the first is held by a joining user, whose step 2 is bounded in time, the second by a stopping keeper, which waits
+for its own server only, bounded as well. A starting keeper waits for data.lock, which is held by nobody but an orphaned
+server that is about to stop; a user waits for that keeper for a bounded time.
+
+Forks: a child shares its parent's lock on users.lock, so the server lives until both are gone; that is why nobody ever
+unlocks users.lock, it is closed. The other locks are unlocked explicitly, so that a child that was forked during the
+few milliseconds of a join does not hold them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from upnext.embedded import keeper
+from upnext.embedded.location import LOG, server_binary, server_folder, socket_path
+from upnext.errors import ConfigError
+
+_PATIENCE = 30.0
+"""Seconds to wait for a server that does not say anything."""
+
+_logger = logging.getLogger("upnext")
+_joined: dict[Path, tuple[str, int]] = {}
+"""The URL and the open users.lock of each project that this process, or the one it was forked from, has joined."""
+
+
+def join(root: Path) -> str:
+    """Return the URL of the project's server, which runs from now on until this process has ended."""
+    if root in _joined:
+        return _joined[root][0]
+    binary = server_binary()
+    folder = server_folder(root)
+    with _locked(folder / "start.lock"):
+        if root not in _joined:
+            users = keeper.open_lock(folder / "users.lock")
+            try:
+                fcntl.flock(users, fcntl.LOCK_SH)
+                address = socket_path(folder)
+                _await_server(folder, binary, address)
+            except BaseException:
+                os.close(users)
+                raise
+            _joined[root] = f"unix://{quote(os.fsencode(address))}", users
+            _logger.warning(
+                "Using the embedded server, which is for development only. Its data are in '%s'. "
+                "Set UPNEXT_REDIS_URL to use a Redis or Valkey server of your own.",
+                folder,
+            )
+    return _joined[root][0]
+
+
+def _await_server(folder: Path, binary: Path, address: Path) -> None:
+    """Return once the server answers; start a keeper if there is none. Called with start.lock and users.lock held."""
+    started = False
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with _free(folder / "keeper.lock") as lock:
+            if lock is not None:
+                if started:
+                    raise ConfigError(_what_failed(folder, "stopped while it started"))
+                _start_keeper(folder, binary, lock, address)
+                started = True
+        answer = _ping(address)
+        if answer.startswith(b"+PONG"):
+            return
+        if answer.startswith(b"-LOADING"):  # it reads its data and will be ready when it has them all
+            deadline = time.monotonic() + _PATIENCE
+        if time.monotonic() > deadline:
+            raise ConfigError(_what_failed(folder, f"has not answered for {_PATIENCE:g} seconds"))
+        time.sleep(0.01)
+
+
+def _start_keeper(folder: Path, binary: Path, lock: int, address: Path) -> None:
+    """Start a keeper that owns the given lock; return when it stands on its own."""
+    with (folder / LOG).open("ab") as log:
+        starter = subprocess.run(
+            [sys.executable, "-I", "-S", keeper.__file__, binary, str(lock), address.parent],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            pass_fds=(lock,),
+            start_new_session=True,
+            check=False,
+        )
+    if starter.returncode:
+        raise ConfigError(_what_failed(folder, "could not be started"))
+
+
+def _ping(address: Path) -> bytes:
+    """Return what the server says to a PING, nothing if it does not listen."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1.0)
+        try:
+            client.connect(os.fsencode(address))
+            client.sendall(b"PING\r\n")
+            return client.recv(64)
+        except OSError:
+            return b""
+
+
+def _what_failed(folder: Path, what: str) -> str:
+    log = folder / LOG
+    words = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
+    last = f" Its last words: {words.splitlines()[-1]!r}." if words else ""
+    way_out = f"Read '{log}', or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
+    return f"The embedded server {what}.{last} {way_out}"
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None]:
+    lock = keeper.open_lock(path)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        os.close(lock)
+
+
+@contextmanager
+def _free(path: Path) -> Generator[int | None]:
+    """Give the locked file if nobody else holds the lock, else None.
+
+    It is closed in the end, not unlocked: a keeper may own it by then.
+    """
+    lock = keeper.open_lock(path)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        yield None
+        return
+    try:
+        yield lock
+    finally:
+        os.close(lock)

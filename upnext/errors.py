@@ -1,0 +1,121 @@
+"""Every exception that a user of upnext can catch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class UpnextError(Exception):
+    """Root of all errors that upnext raises."""
+
+
+class ConfigError(UpnextError):
+    """Raised when a setting or a declaration cannot be used; the message names it and says what can."""
+
+
+class ServiceImportError(UpnextError):
+    """Raised when the file of a service cannot be imported; the message says what it raised and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadProblem:
+    """One thing that is wrong with a payload.
+
+    Attributes:
+        field: The field's name, with list positions ("items.1"); "" if no single field is to blame.
+        expected: What is expected there, in words.
+        actual: The type that was found, or "nothing".
+    """
+
+    field: str
+    expected: str
+    actual: str
+
+    def __str__(self) -> str:
+        """Say it in one clause, without the value."""
+        where = f"field {self.field!r} " if self.field else ""
+        return f"{where}{self.expected}, got {self.actual}" if self.actual else f"{where}{self.expected}"
+
+
+class PayloadError(UpnextError):
+    """Raised when a payload cannot be sent, or cannot be taken by a handler.
+
+    The message names fields and types, never values.
+
+    Attributes:
+        subject: The event's or the task's name.
+        handler: The handler that refuses the payload, or None if no handler could take it.
+        problems: What is wrong, one entry a field.
+    """
+
+    def __init__(self, subject: str, problems: tuple[PayloadProblem, ...], handler: str | None = None) -> None:
+        self.subject = subject
+        self.problems = problems
+        self.handler = handler
+        by = f" (handler {handler!r})" if handler else ""
+        super().__init__(f"Payload of {subject!r}{by}: {'; '.join(map(str, problems))}.")
+
+    def __reduce__(self) -> tuple[type[PayloadError], tuple[object, ...]]:
+        """Pickle by the arguments, not by the message."""
+        return (type(self), (self.subject, self.problems, self.handler))
+
+
+class BrokerError(UpnextError):
+    """Root of what can go wrong between upnext and its Redis or Valkey server."""
+
+
+class BrokerUnavailableError(BrokerError):
+    """Raised when the server cannot be reached or will not store anything; nothing was stored."""
+
+
+class BrokerRefusedError(BrokerError):
+    """Raised when the server refuses this client: wrong password, missing right, or a key of another kind."""
+
+
+class SendOutcomeUnknownError(BrokerError):
+    """Raised when the connection broke after a send had been written: it may have been stored.
+
+    Attributes:
+        event_id: The id that it has if it was stored.
+    """
+
+    def __init__(self, event_id: str) -> None:
+        self.event_id = event_id
+        super().__init__(
+            f"The server was lost while event {event_id} was being sent: it may have been stored. "
+            "Send with options(key=...) to make repeating a send safe."
+        )
+
+    def __reduce__(self) -> tuple[type[SendOutcomeUnknownError], tuple[str]]:
+        """Pickle by the argument, not by the message."""
+        return (type(self), (self.event_id,))
+
+
+class JobFailedError(UpnextError):
+    """Raised when the result is asked of a job that became a dead letter.
+
+    Attributes:
+        job_id: The job.
+        handler: The name of its handler or task.
+        reason: Why it will not run again: "failed", "timeout", "crashed" or "payload".
+        error: What the handler raised, "" if nothing.
+    """
+
+    def __init__(self, job_id: str, handler: str, reason: str, error: str) -> None:
+        self.job_id = job_id
+        self.handler = handler
+        self.reason = reason
+        self.error = error
+        super().__init__(f"Job {job_id} of {handler!r} is a dead letter ({reason}){': ' + error if error else ''}.")
+
+    def __reduce__(self) -> tuple[type[JobFailedError], tuple[str, str, str, str]]:
+        """Pickle by the arguments, not by the message."""
+        return (type(self), (self.job_id, self.handler, self.reason, self.error))
+
+
+class ResultTimeoutError(UpnextError, TimeoutError):
+    """Raised when a job has not ended within the time that its caller would wait; the job goes on."""
+
+
+class ResultExpiredError(UpnextError):
+    """Raised when a job ended so long ago that its result is no longer kept."""

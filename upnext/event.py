@@ -1,0 +1,200 @@
+"""Events and what `@event.on` makes of a handler.
+
+A project's generated catalog derives a class of its own from `Event`, `TypedEvent` and `Sender` for each event; at run
+time there are only these.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from upnext.connect import run_blocking
+from upnext.errors import PayloadError, PayloadProblem
+from upnext.handler import Handler, make_handler
+from upnext.options import Options
+from upnext.sending import Delivery, check_delay, check_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from upnext.receipt import Receipt
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Sender:
+    """Sends an event, perhaps with options."""
+
+    def __init__(self, delivery: Delivery, delay: float = 0.0, key: str | None = None) -> None:
+        self._delivery = delivery
+        self._delay = delay
+        self._key = key
+
+    async def send(self, /, *args: Any, **fields: Any) -> Receipt:
+        """Send the event to all its handlers; each gets the fields as its own background job.
+
+        Args:
+            args: None; fields are passed by keyword.
+            fields: The payload.
+
+        Returns:
+            The receipt, once the server has stored the event with every handler's job.
+
+        Raises:
+            PayloadError: If a handler would refuse the payload, or it cannot travel.
+            BrokerUnavailableError: If the server stored nothing.
+            BrokerRefusedError: If the server will not serve this client.
+            SendOutcomeUnknownError: If it may have been stored.
+        """
+        return await self._delivery.send(self._bind(args, fields), delay=self._delay, key=self._key)
+
+    def send_sync(self, /, *args: Any, **fields: Any) -> Receipt:
+        """Do the same as `send`, blocking, from code that runs in no event loop."""
+        bound = self._bind(args, fields)
+        return run_blocking(self._delivery.send(bound, delay=self._delay, key=self._key))
+
+    def _bind(self, args: tuple[object, ...], fields: dict[str, Any]) -> dict[str, Any]:
+        if args:
+            problem = PayloadProblem("", "takes keyword arguments only", f"{len(args)} positional")
+            raise PayloadError(self._delivery.event, (problem,))
+        return fields
+
+
+class Event(Sender):
+    """An event: a name that can be sent, and that handlers attach to.
+
+    Attributes:
+        name: The event's name.
+    """
+
+    @property
+    def name(self) -> str:
+        """The event's name."""
+        return self._delivery.event
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"{type(self).__name__}({self.name!r})"
+
+    def options(self, /, *, delay: float | timedelta | None = None, key: str | None = None) -> Sender:
+        """Return a sender with options; they never mix with fields.
+
+        Args:
+            delay: Seconds, or a timedelta, before the jobs may run.
+            key: A second send of this event with the same key within 24 hours stores nothing and gives the first
+                send's receipt.
+
+        Raises:
+            ConfigError: If one of them cannot be used.
+        """
+        return Sender(self._delivery, check_delay(delay), check_key(key))
+
+    @overload
+    def on(self, handler: Callable[P, R], /) -> TypedEvent[..., R]: ...
+    @overload
+    def on(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        retries: int = 0,
+        retry_delay: float = 1.0,
+        retry_backoff: float = 2.0,
+        timeout: float = 1800.0,
+    ) -> HandlerDecorator: ...
+    def on(self, handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Attach a handler; each handler of an event runs as its own background job.
+
+        Args:
+            handler: The function, async or not; functions that are not async run in threads.
+            options: `name` (default: the function's), `retries` (0), `retry_delay` seconds (1.0), `retry_backoff`
+                (2.0), `timeout` seconds (1800.0).
+
+        Returns:
+            A `TypedEvent`: calling it calls the function itself, `send` sends the event.
+
+        Raises:
+            ConfigError: If an option is unknown or out of range, if the function has parameters that no payload can
+                fill, or if another handler has the same identity.
+        """
+        decorator = HandlerDecorator(self._delivery, Options.of(options))
+        return decorator if handler is None else decorator(handler)
+
+
+class TypedEvent(Event, Generic[P, R_co]):
+    """An event, seen through one of its handlers."""
+
+    def __init__(self, delivery: Delivery, handler: Handler) -> None:
+        super().__init__(delivery)
+        self._handler = handler
+        # The function itself is left alone; what is known of it is known of this object as well.
+        functools.update_wrapper(self, handler.function)
+        self.__wrapped__: Callable[..., Any] = handler.function
+
+    if TYPE_CHECKING:
+
+        async def send(self, /, *args: P.args, **fields: P.kwargs) -> Receipt: ...  # noqa: D102  # as `Sender` says
+        def send_sync(self, /, *args: P.args, **fields: P.kwargs) -> Receipt: ...  # noqa: D102
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function itself, without any job: for tests, and for other functions."""
+        result: R_co = self._handler.function(*args, **kwargs)
+        return result
+
+    def _bind(self, args: tuple[object, ...], fields: dict[str, Any]) -> dict[str, Any]:
+        return self._handler.signature.bind(args, fields)
+
+
+class HandlerDecorator:
+    """Attaches a handler with options: what `event.on(...)` returns."""
+
+    def __init__(self, delivery: Delivery, options: Options) -> None:
+        self._delivery = delivery
+        self._options = options
+
+    def __call__(self, handler: Callable[P, R], /) -> TypedEvent[..., R]:
+        """Attach the handler.
+
+        Raises:
+            ConfigError: As `Event.on` says.
+        """
+        function = handler.__wrapped__ if isinstance(handler, TypedEvent) else handler
+        registry = self._delivery.registry
+        made = make_handler(function, registry.worker, self._delivery.event, self._options)
+        registry.add(made)
+        return TypedEvent(self._delivery, made)
+
+
+if TYPE_CHECKING:
+
+    class DynamicEvent(Event):
+        """An event that no generated catalog describes: each handler's `send` is typed by that handler alone."""
+
+        # For mypy, but not always in a warm run, TypedEvent[P, R] is no TypedEvent[..., R]; for the others it is one.
+        @overload  # type: ignore[override, unused-ignore]
+        def on(self, handler: Callable[P, R], /) -> TypedEvent[P, R]: ...
+        @overload
+        def on(
+            self,
+            /,
+            *,
+            name: str | None = None,
+            retries: int = 0,
+            retry_delay: float = 1.0,
+            retry_backoff: float = 2.0,
+            timeout: float = 1800.0,
+        ) -> DynamicHandlerDecorator: ...
+        def on(self, handler: Any = None, /, **options: Any) -> Any: ...  # noqa: D102  # as `Event` says
+
+    class DynamicHandlerDecorator(HandlerDecorator):
+        """What `on(...)` of such an event returns."""
+
+        def __call__(self, handler: Callable[P, R], /) -> TypedEvent[P, R]: ...  # type: ignore[override, unused-ignore]  # noqa: D102
+
+else:
+    DynamicEvent = Event
+    DynamicHandlerDecorator = HandlerDecorator

@@ -1,0 +1,69 @@
+"""A function with the name and options that a worker knows it by."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from upnext.errors import ConfigError
+from upnext.names import check_name
+from upnext.signature import Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upnext.options import Options
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler:
+    """A handler of an event, or a task.
+
+    Attributes:
+        id: Its identity on the server, `worker|event|name` (`worker||name` for a task); it survives a move to
+            another module.
+        subject: The event's name; for a task its own.
+        name: What it is called within its event or worker.
+        function: The user's function.
+        options: How it is run.
+        signature: What it takes.
+        is_async: Whether it is a coroutine function; others run in threads.
+    """
+
+    id: str
+    subject: str
+    name: str
+    function: Callable[..., Any]
+    options: Options
+    signature: Signature
+    is_async: bool
+
+
+def make_handler(function: Callable[..., Any], worker: str, event: str | None, options: Options) -> Handler:
+    """Check a function and give it its identity.
+
+    Args:
+        function: What the user decorated.
+        worker: The worker's name.
+        event: The event's name, or None for a task.
+        options: Its options.
+
+    Raises:
+        ConfigError: If it is no plain function, if it has parameters that no payload can fill, or a bad name.
+    """
+    if not inspect.isroutine(function):
+        msg = f"{function!r} cannot be a handler: decorate a function (def or async def)."
+        raise ConfigError(msg)
+    name = check_name("task" if event is None else "handler", options.name or function.__name__)
+    subject = name if event is None else event
+    return Handler(
+        id=f"{worker}|{event or ''}|{name}",
+        subject=subject,
+        name=name,
+        function=function,
+        options=options,
+        signature=Signature(function, subject, name),
+        # A plain wrapper around a coroutine function gives a coroutine: it belongs into the event loop as well.
+        is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function)),
+    )

@@ -1,0 +1,40 @@
+"""Which names events, workers and handlers may have; the scanner applies the same rule to the sources."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from upnext.errors import ConfigError
+
+NAME_PATTERN: Final = r"[A-Za-z_][A-Za-z0-9_.:/-]{0,199}"
+_NAME: Final = re.compile(NAME_PATTERN)
+
+
+def is_name(value: object) -> bool:
+    """Say whether `value` can name an event or a worker."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def check_name(kind: str, value: object) -> str:
+    """Return `value` if it can name an event, a worker or a handler.
+
+    Args:
+        kind: What is named, for the message: "event", "worker", "handler", "task" or "namespace".
+        value: The name. A handler or a task may also have any name that Python allows for a function.
+
+    Raises:
+        ConfigError: If it cannot.
+    """
+    if isinstance(value, str) and (is_name(value) or (kind in {"handler", "task"} and _is_short_identifier(value))):
+        return value
+    shown = value[:60] if isinstance(value, str) else value
+    msg = (
+        f"{kind.capitalize()} name {shown!r} cannot be used. Start it with a letter or an underscore, go on with "
+        "letters, digits, underscores and . : / -, at most 200 characters."
+    )
+    raise ConfigError(msg)
+
+
+def _is_short_identifier(value: str) -> bool:
+    return value.isidentifier() and len(value) <= 200

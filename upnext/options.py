@@ -1,0 +1,101 @@
+"""The options that a handler and a task share, checked where they are written."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from upnext.errors import ConfigError
+from upnext.names import check_name
+
+RETRY_DELAY_CAP = 3600.0
+"""Seconds; no retry waits longer, whatever the backoff says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a handler or a task is run.
+
+    Attributes:
+        name: The name it is known by; None for the function's own.
+        retries: Further attempts after a failure.
+        retry_delay: Seconds before the first retry.
+        retry_backoff: What each further delay is multiplied by.
+        timeout: Seconds that one attempt may take.
+    """
+
+    name: str | None = None
+    retries: int = 0
+    retry_delay: float = 1.0
+    retry_backoff: float = 2.0
+    timeout: float = 1800.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the option."""
+        if self.name is not None:
+            check_name("handler", self.name)
+        if not is_whole(self.retries, 0):
+            _refuse("retries", self.retries, "a whole number of at least 0")
+        _check_number("retry_delay", self.retry_delay, least=0.0, words="seconds, finite and at least 0")
+        _check_number("retry_backoff", self.retry_backoff, least=1.0, words="a finite factor of at least 1")
+        _check_number("timeout", self.timeout, least=0.0, words="seconds, finite and above 0")
+        if self.timeout == 0:
+            _refuse("timeout", self.timeout, "seconds, finite and above 0")
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Options:
+        """Make options of keyword arguments.
+
+        Raises:
+            ConfigError: If one of them is unknown or out of range.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
+                msg = f"Option {name!r} is unknown. {hint}"
+                raise ConfigError(msg)
+        return cls(**given)
+
+    def delay_before(self, retry: int) -> float:
+        """Return the seconds to wait before a retry, without jitter.
+
+        Args:
+            retry: 1 for the first retry.
+
+        Returns:
+            `retry_delay * retry_backoff ** (retry - 1)`, at most `RETRY_DELAY_CAP`.
+        """
+        if self.retry_delay == 0:
+            return 0.0
+        # The power is capped before it is raised: 2.0 ** 10_000 does not fit a float.
+        room = math.log(max(RETRY_DELAY_CAP / self.retry_delay, 1.0))
+        if (retry - 1) * math.log(self.retry_backoff) > room:
+            return RETRY_DELAY_CAP
+        return min(self.retry_delay * self.retry_backoff ** (retry - 1), RETRY_DELAY_CAP)
+
+
+def is_whole(value: object, least: int, most: int | None = None) -> bool:
+    """Say whether a value that users gave is a whole number (and no bool) in a range."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return False
+    return value >= least and (most is None or value <= most)
+
+
+def is_finite(value: object, least: float) -> bool:
+    """Say whether a value that users gave is a finite number (and no bool) of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and value >= least
+
+
+def _check_number(option: str, value: object, *, least: float, words: str) -> None:
+    if not is_finite(value, least):
+        _refuse(option, value, words)
+
+
+def _refuse(option: str, value: object, words: str) -> None:
+    raise ConfigError(f"Option {option}={value!r} cannot be used: it must be {words}.")

@@ -1,0 +1,176 @@
+"""One attempt of one job: the boundary at which user code may do anything at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import importlib
+import inspect
+import logging
+import os
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from upnext.broker.tickets import unpack
+from upnext.context import Context, current_context
+from upnext.errors import PayloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from concurrent.futures import Executor
+
+    from upnext.broker.claims import Claim
+    from upnext.handler import Handler
+
+log = logging.getLogger("upnext")
+
+_MESSAGE_LIMIT = 2000
+_NOT_USERS = (str(Path(__file__).parent.parent), "<frozen importlib", importlib.__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes:
+        kind: "done", "failed", "timeout", "payload", or "released" when it was stopped to be run elsewhere.
+        result: The JSON of what was returned; None for null.
+        error: What was raised, with its message.
+        where: Its type and place, without the message, which may hold anything.
+    """
+
+    kind: str
+    result: bytes | None = None
+    error: str = ""
+    where: str = ""
+
+
+async def execute(
+    claim: Claim, handler: Handler, threads: Executor, may_start: Callable[[], Awaitable[bool]]
+) -> Outcome | None:
+    """Run a job's handler once.
+
+    Args:
+        claim: The job.
+        handler: Its handler.
+        threads: Where handlers that are not async run.
+        may_start: Asked last, right before user code: whether the job is still this worker's.
+
+    Returns:
+        How the attempt ended, or None if it did not begin.
+    """
+    body = None if claim.envelope is None else unpack(claim.envelope)
+    if body is None:
+        state = "is gone" if claim.envelope is None else "was written by a later version of upnext"
+        return Outcome("payload", error=f"its payload {state}", where=f"payload {state}")
+    try:
+        arguments = handler.signature.decode(body)
+    except PayloadError as error:
+        return Outcome("payload", error=str(error), where=str(error))
+    context = _context(claim, handler)
+    arguments.update(dict.fromkeys(handler.signature.context_parameters, context))
+    current_context.set(context)
+    if not await may_start():
+        return None
+    value, raised, late = await (_run_async if handler.is_async else _run_in_thread)(handler, arguments, threads)
+    if late:
+        return Outcome("timeout", error=f"it took longer than {handler.options.timeout:g} s", where="timeout")
+    if raised is None:
+        return Outcome("done", result=_encode(value, handler))
+    if _stopped_by_us(raised):
+        return Outcome("released")
+    return Outcome("failed", error=describe(raised), where=locate(raised))
+
+
+# What user code raises travels as a value from here on: raised, StopIteration and its like would change their type.
+_End: TypeAlias = "tuple[Any, BaseException | None, bool]"
+
+
+async def _run_async(handler: Handler, arguments: dict[str, Any], _: Executor) -> _End:
+    return await _awaited(lambda: handler.function(**arguments), handler.options.timeout)
+
+
+async def _awaited(call: Callable[[], Any], seconds: float) -> _End:
+    scope = asyncio.timeout(seconds)
+    try:
+        async with scope:
+            value = call()
+            return await value if inspect.isawaitable(value) else value, None, False
+    except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
+        return None, error, isinstance(error, TimeoutError) and scope.expired()
+
+
+async def _run_in_thread(handler: Handler, arguments: dict[str, Any], threads: Executor) -> _End:
+    # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
+    # function returns, so that a worker never runs more of them than it says.
+    call = functools.partial(contextvars.copy_context().run, functools.partial(handler.function, **arguments))
+    future = asyncio.get_running_loop().run_in_executor(threads, _carry, call)
+    try:
+        done, _ = await asyncio.wait([future], timeout=handler.options.timeout)
+        if not done:
+            log.warning("Handler %r is past its timeout in a thread that cannot be stopped", handler.name)
+            await asyncio.wait([future])
+            return None, None, True
+    except asyncio.CancelledError as error:
+        return None, error, False
+    value, raised = future.result()
+    if inspect.isawaitable(value):
+        return await _awaited(lambda: value, handler.options.timeout)
+    return value, raised, False
+
+
+def _carry(call: functools.partial[Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return call(), None
+    except BaseException as error:  # noqa: BLE001  # as above
+        return None, error
+
+
+def _stopped_by_us(error: BaseException) -> bool:
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _context(claim: Claim, handler: Handler) -> Context:
+    return Context(
+        job_id=claim.ticket.job_id,
+        event_id=claim.ticket.event_id,
+        event=handler.subject,
+        handler=handler.name,
+        attempt=claim.ticket.attempt,
+        max_attempts=handler.options.retries + 1,
+        deadline=datetime.now(UTC) + timedelta(seconds=handler.options.timeout),
+    )
+
+
+def _encode(value: object, handler: Handler) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        return to_json(value)
+    except (PydanticSerializationError, ValueError, RecursionError):
+        # The work is done; that its result cannot be kept must not run it again.
+        log.warning("Handler %r returned a %s, which JSON cannot carry: no result is kept", handler.name, type(value))
+        return None
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception's type and message, cut to a length that can be stored."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  # an exception whose own message raises
+        message = "(its message cannot be read)"
+    return f"{type(error).__name__}: {message}"[:_MESSAGE_LIMIT] if message else type(error).__name__
+
+
+def locate(error: BaseException) -> str:
+    """Return an exception's type and the last place in a file that is not ours or the import system's, for logs."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_NOT_USERS)]
+    place = f" at {os.path.relpath(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

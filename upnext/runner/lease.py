@@ -1,0 +1,147 @@
+"""The thread that keeps a worker among the living.
+
+It has its own connection and shares nothing with the event loop, so that user code that blocks the loop does not make
+the worker look dead. A lease that was taken away is not asked for again: the worker goes on under a new id, and
+whatever it still does under the old one is refused by the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from upnext.broker import weather
+from upnext.broker.leases import LeaseClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upnext.broker.keys import Keys
+
+log = logging.getLogger("upnext")
+
+RENEWALS = 5
+"""How often a lease is renewed within its length."""
+
+
+class LeaseKeeper:
+    """Holds a worker's lease.
+
+    Args:
+        url: The server's address.
+        keys: The partition's keys.
+        lease: Its length in seconds.
+        told: What the worker says of itself, as JSON.
+        joined: Called in the event loop with each new worker id.
+    """
+
+    def __init__(self, url: str, keys: Keys, lease: float, told: str, joined: Callable[[str], None]) -> None:
+        self._url = url
+        self._keys = keys
+        self._lease = lease
+        self._told = told
+        self._joined = joined
+        self._loop = asyncio.get_running_loop()
+        self._pulse = asyncio.Event()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._lost = False
+        self._held_until = 0.0
+        self.worker_id = ""
+        self._thread = threading.Thread(target=self._keep, name="upnext-lease", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first lease is announced through `joined`."""
+        self._thread.start()
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease stands for certain, by this machine's monotonic clock."""
+        return monotonic() < self._held_until
+
+    def lose(self, worker_id: str) -> None:
+        """Note that the server knows no lease of that id; the thread joins again under a new one."""
+        if worker_id == self.worker_id:
+            self._lost = True
+            self._held_until = 0.0
+            self._wake.set()
+
+    async def still_mine(self, worker_id: str) -> bool:
+        """Say whether jobs claimed under that id may start; waits while nobody can know (a thaw, an outage)."""
+        while worker_id == self.worker_id and not self._stopping:
+            if self.held:
+                return True
+            pulse = self._pulse
+            await pulse.wait()
+        return False
+
+    def stop(self) -> None:
+        """Stop renewing; `leave` ends the lease itself."""
+        self._stopping = True
+        self._wake.set()
+        self._pulse.set()
+
+    async def leave(self, seconds: float) -> None:
+        """Give the lease back, if the server can be reached within that time; else it runs out by itself."""
+        self.stop()
+        await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(self._thread.join, seconds))], timeout=seconds)
+
+    def _keep(self) -> None:
+        failures = 0
+        client: LeaseClient | None = None
+        while not self._stopping:
+            self._wake.clear()
+            began = monotonic()
+            try:
+                if client is None or self._lost or not client.renew():
+                    client = self._join(client)
+                self._held_until = began + self._lease
+                self._tell(self._beat)
+                failures = 0
+            except (RedisError, OSError) as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("The lease cannot be renewed now: %s", type(error).__name__)
+                self._wake.wait(min(weather.backoff(failures), self._lease / 10))
+                continue
+            self._wake.wait(max(self._lease / RENEWALS - (monotonic() - began), 0.0))
+        if client is not None:
+            self._leave(client)
+
+    def _join(self, old: LeaseClient | None) -> LeaseClient:
+        if old is not None:
+            old.close()
+        # The id carries the length of the lease: whoever watches it knows how often it must have been renewed.
+        worker_id = f"{os.urandom(8).hex()}.{round(self._lease * 1000)}"
+        client = LeaseClient(self._url, self._keys, worker_id, self._lease)
+        client.join(self._told)
+        self._lost = False
+        self.worker_id = worker_id
+        self._tell(lambda: self._joined(worker_id))
+        return client
+
+    def _leave(self, client: LeaseClient) -> None:
+        try:
+            client.leave()
+        except (RedisError, OSError) as error:
+            log.warning("The lease could not be given back (%s); it runs out by itself", type(error).__name__)
+        client.close()
+
+    def _beat(self) -> None:
+        pulse, self._pulse = self._pulse, asyncio.Event()
+        pulse.set()
+
+    def _tell(self, callback: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback)
+
+
+def lease_of(worker_id: str) -> float:
+    """Return the length of a worker's lease in seconds, as its id says."""
+    return int(worker_id.rpartition(".")[2]) / 1000

@@ -1,0 +1,58 @@
+"""Importing the file that a service is written in, under the name that its package gives it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, TypeAlias
+
+from upnext.errors import ConfigError, ServiceImportError
+from upnext.runner.execute import describe, locate
+from upnext.runner.service import Server
+from upnext.worker import Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+Service: TypeAlias = "Worker | Server"
+
+
+def load_services(file: Path) -> list[Service]:
+    """Import a file and return the workers and APIs that it defines or imports, each once.
+
+    Raises:
+        ServiceImportError: If the file cannot be imported.
+        ConfigError: If there is no worker and no API in it.
+    """
+    module = _import(file)
+    services: list[Service] = []
+    for value in vars(module).values():
+        if isinstance(value, (Worker, Server)) and not isinstance(value, type) and value not in services:
+            services.append(value)
+    if not services:
+        msg = f"{file} has no upnext.Worker and no upnext.Api: define or import one at its top level."
+        raise ConfigError(msg)
+    return services
+
+
+def _import(file: Path) -> ModuleType:
+    root, name = _module_name(file.resolve())
+    sys.path.insert(0, str(root))
+    try:
+        return importlib.import_module(name)
+    except ConfigError:
+        raise
+    except BaseException as error:  # a module may raise anything, SystemExit too
+        msg = f"{file} cannot be imported: {describe(error)} ({locate(error)})"
+        raise ServiceImportError(msg) from error
+
+
+def _module_name(file: Path) -> tuple[Path, str]:
+    """Return the folder to import from and the dotted name: a file in a package is that package's module."""
+    parts = [] if file.name == "__init__.py" else [file.stem]
+    folder = file.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return folder, ".".join(parts)

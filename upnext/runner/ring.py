@@ -1,0 +1,44 @@
+"""Which queues to look at next: those that had more, and a stretch of all the others in turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STRETCH = 64
+
+
+class Ring:
+    """Goes round a worker's queues so that none is forgotten and one look stays cheap, however many there are.
+
+    Args:
+        handlers: Identities of the worker's handlers and tasks.
+    """
+
+    def __init__(self, handlers: Sequence[str]) -> None:
+        self._turn = deque(handlers)
+        self._full: list[str] = []
+        self._quiet = 0
+
+    def next(self) -> list[str]:
+        """Return the queues to look at now."""
+        stretch = [self._turn[n] for n in range(min(len(self._turn), _STRETCH))]
+        self._turn.rotate(-max(1, len(stretch) if len(self._turn) > _STRETCH else 1))
+        return list(dict.fromkeys([*self._full, *stretch]))
+
+    def note(self, handlers: Sequence[str], left: Sequence[int]) -> None:
+        """Learn what is left in the queues that were looked at."""
+        self._full = [handler for handler, n in zip(handlers, left, strict=True) if n][: _STRETCH // 2]
+        self._quiet = 0 if self._full else self._quiet + len(handlers)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether a whole round has found nothing more: time to wait for a wake-up."""
+        return self._quiet >= len(self._turn)
+
+    def woken(self) -> None:
+        """Begin a new round."""
+        self._quiet = 0

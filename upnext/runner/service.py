@@ -1,0 +1,198 @@
+"""Runs workers and APIs in one process until a signal stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from redis.exceptions import RedisError
+
+from upnext.broker import weather
+from upnext.broker.keys import Keys
+from upnext.broker.link import Link
+from upnext.connect import resolve_url
+from upnext.errors import BrokerRefusedError, ConfigError
+from upnext.runner.runner import THREADS, Runner
+from upnext.settings import without_password
+from upnext.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.settings import Settings
+
+log = logging.getLogger("upnext")
+
+_TELL_AFTER = (1, 20)  # failures in a row
+
+
+@runtime_checkable
+class Server(Protocol):
+    """What `upnext.Api` is to a service: something that serves until it is told to stop."""
+
+    async def serve(self) -> None:
+        """Serve until `stop`."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        ...
+
+
+def run(*services: Worker | Server) -> None:
+    """Run workers and APIs in this process until SIGTERM or SIGINT; running jobs get their grace.
+
+    Args:
+        services: The workers and APIs.
+
+    Raises:
+        ConfigError: If there is none, or a setting or an annotation cannot be used.
+        BrokerRefusedError: If the server will not serve this client.
+        KeyboardInterrupt: After a SIGINT, when everything has stopped in order.
+    """
+    number = asyncio.run(serve(services))
+    leave_stuck_threads(128 + number if number == signal.SIGINT else 0)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+def leave_stuck_threads(code: int) -> None:
+    """End the process now if a handler's thread is still running: its job was handed to another worker already."""
+    if any(thread.name.startswith(THREADS) and not thread.daemon for thread in threading.enumerate()):
+        log.warning("A handler's thread does not end; the process ends without it")
+        logging.shutdown()
+        os._exit(code)
+
+
+async def serve(services: Sequence[Worker | Server]) -> int:
+    """Run them until a signal, and return its number (0 if they ended without one).
+
+    Raises:
+        ConfigError: As `run` says.
+        BrokerRefusedError: As `run` says.
+    """
+    service = Service(services)
+    received: list[int] = []
+
+    def receive(number: int) -> None:
+        if received:
+            # The second signal ends the process at once; the leases see to what it was doing.
+            os._exit(128 + number)
+        received.append(number)
+        service.stop()
+
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    for number in numbers:
+        loop.add_signal_handler(number, receive, number)
+    try:
+        await service.run()
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+    return received[0] if received else 0
+
+
+class Service:
+    """Workers and APIs that run and stop together.
+
+    Args:
+        members: The workers and APIs.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+
+    def __init__(self, members: Sequence[Worker | Server]) -> None:
+        if not members:
+            raise ConfigError("There is nothing to run: no upnext.Worker and no upnext.Api was given.")
+        self._workers = [member for member in members if isinstance(member, Worker)]
+        self._servers: list[Server] = [member for member in members if not isinstance(member, Worker)]
+        self._stopping = asyncio.Event()
+        self._made = asyncio.Event()
+        self._runners: list[Runner] = []
+
+    async def ready(self) -> None:
+        """Wait until every worker takes jobs: from then on each send finds their handlers subscribed."""
+        await self._made.wait()
+        for runner in self._runners:
+            await runner.ready.wait()
+
+    def stop(self) -> None:
+        """Begin to stop: requests under way are answered, running jobs get their grace."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run until `stop` is called, or until a member fails; then everything has stopped in order.
+
+        Raises:
+            ConfigError: If a setting or an annotation cannot be used.
+            BrokerRefusedError: If the server will not serve this client.
+        """
+        for worker in self._workers:
+            for handler in worker.registry.handlers.values():
+                handler.signature.prepare()
+        self._runners = [await self._runner(worker) for worker in self._workers]
+        self._made.set()
+        if self._stopping.is_set():
+            return
+        stopping = asyncio.create_task(self._stopping.wait())
+        ready = asyncio.create_task(self.ready())
+        tasks = [asyncio.create_task(runner.run()) for runner in self._runners]
+        await asyncio.wait([*tasks, ready, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if ready.done() and not self._stopping.is_set():
+            # An API answers only when the workers beside it take jobs: its first send finds their handlers subscribed.
+            tasks += [asyncio.create_task(server.serve()) for server in self._servers]
+            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        stopping.cancel()
+        for server in self._servers:
+            server.stop()
+        for runner in self._runners:
+            runner.stop()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+    async def _runner(self, worker: Worker) -> Runner:
+        settings = worker.registry.settings
+        url = await asyncio.to_thread(resolve_url, settings)
+        await self._reach(url, settings)
+        log.info(
+            "Worker %r runs %d handler(s) and task(s), %d at a time, on %s",
+            worker.name,
+            len(worker.registry.handlers),
+            worker.concurrency,
+            without_password(url),
+        )
+        told = {"worker": worker.name, "host": socket.gethostname(), "pid": os.getpid(), "since": round(time.time())}
+        return Runner(worker.registry, worker.concurrency, url, Keys(settings.namespace), json.dumps(told))
+
+    async def _reach(self, url: str, settings: Settings) -> None:
+        """Wait until the server answers; one that refuses us will not answer another time."""
+        link, failures = Link(url), 0
+        while not self._stopping.is_set():
+            try:
+                await link.command("EXISTS", Keys(settings.namespace).leases)
+                break
+            except (RedisError, OSError) as error:
+                if weather.read(error) is weather.Weather.REFUSED:
+                    raise BrokerRefusedError(
+                        f"The server at {without_password(url)} refuses this client: {error}"
+                    ) from error
+                failures += 1
+                if failures in _TELL_AFTER:
+                    log.warning("Waiting for the server at %s: %s", without_password(url), weather.read(error).value)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(weather.backoff(failures)):
+                    await self._stopping.wait()
+        await link.close()

@@ -1,0 +1,97 @@
+"""The upkeep loop of a worker: due jobs to their queues, dead workers' jobs to the living."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from upnext.broker import weather
+from upnext.runner.lease import lease_of
+
+if TYPE_CHECKING:
+    from upnext.broker.upkeep import Survey, Upkeep
+    from upnext.runner.lease import LeaseKeeper
+
+log = logging.getLogger("upnext")
+
+_INTERVAL = 0.5
+_CONFIRM = 0.3  # of a lease; a living worker renews every 0.2
+
+
+class Sweeper:
+    """Does the upkeep of one partition while this worker's own lease stands.
+
+    Args:
+        upkeep: What can be done.
+        lease: This worker's lease.
+        length: Its length in seconds.
+    """
+
+    def __init__(self, upkeep: Upkeep, lease: LeaseKeeper, length: float) -> None:
+        self._upkeep = upkeep
+        self._lease = lease
+        self._interval = min(_INTERVAL, length / 10)
+        self._seen: dict[str, tuple[float, float]] = {}
+        self._poke = asyncio.Event()
+
+    def expect(self, seconds: float) -> None:
+        """Look again when something is known to be due."""
+        asyncio.get_running_loop().call_later(seconds, self._poke.set)
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        failures = 0
+        while True:
+            try:
+                pause = await self._sweep() if self._lease.held else self._interval
+                failures = 0
+            except (RedisError, OSError):
+                # Silence that this worker could not hear proves nothing about the others.
+                self._seen.clear()
+                failures += 1
+                pause = weather.backoff(failures)
+            self._poke.clear()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._poke.wait()
+            except TimeoutError:
+                continue
+
+    async def _sweep(self) -> float:
+        survey = await self._upkeep.survey()
+        if survey.due:
+            await self._upkeep.promote(survey.due)
+            return 0.0
+        for worker_id in self._silent(survey):
+            if await self._upkeep.expire(worker_id, survey.leases[worker_id]):
+                log.warning("Worker process %s is gone; its jobs are taken over", worker_id)
+                survey = await self._upkeep.survey()
+        for grave in survey.graves:
+            if await self._upkeep.reclaim(grave):
+                return 0.0
+        pause = self._interval * random.uniform(0.8, 1.0)  # noqa: S311  # a fleet spreads out
+        if survey.next_due is not None:
+            pause = min(pause, max(survey.next_due - survey.now, 1) / 1000)
+        return pause
+
+    def _silent(self, survey: Survey) -> list[str]:
+        """Return the workers whose lease has run out, and that did not renew it while this worker was watching.
+
+        Watching matters: after an outage of the server, or a leap of its clock, every lease has run out, and the
+        living must have the time to renew.
+        """
+        now = monotonic()
+        self._seen = {
+            worker_id: self._seen[worker_id] if self._seen.get(worker_id, (None,))[0] == ends else (ends, now)
+            for worker_id, ends in survey.leases.items()
+        }
+        return [
+            worker_id
+            for worker_id, (ends, since) in self._seen.items()
+            if ends < survey.now and now - since >= _CONFIRM * lease_of(worker_id)
+        ]

@@ -1,0 +1,99 @@
+"""The way of a send: check and encode the payload once, then one atomic write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from upnext.connect import broker_for
+from upnext.errors import ConfigError, PayloadError, PayloadProblem
+from upnext.options import is_finite
+from upnext.payload import encode
+from upnext.receipt import Job, Receipt
+from upnext.registry import changes, forbids_extras, handlers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from upnext.handler import Handler
+    from upnext.registry import Registry
+    from upnext.signature import Signature
+
+LONGEST_KEY = 200
+"""Characters of an idempotency key."""
+
+MAX_DELAY = 366 * 24 * 3600.0
+"""Seconds; the longest delay of a send."""
+
+
+class Delivery:
+    """How one event is sent: checked against the handlers that this process knows.
+
+    Args:
+        event: The event's name.
+        registry: The worker that it was declared on.
+    """
+
+    def __init__(self, event: str, registry: Registry) -> None:
+        self.event = event
+        self.registry = registry
+        self._seen = -1
+        self._signatures: tuple[Signature, ...] = ()
+        self._named: frozenset[str] | None = None
+
+    async def send(self, fields: Mapping[str, Any], *, delay: float = 0.0, key: str | None = None) -> Receipt:
+        """Store the event with a job for each subscribed handler, or raise."""
+        settings = self.registry.settings
+        body = self._encode(fields, settings.max_payload)
+        broker = await broker_for(settings)
+        return Receipt(await broker.publisher.publish(self.event, body, delay=delay, key=key), settings)
+
+    def _encode(self, fields: Mapping[str, Any], max_payload: int) -> bytes:
+        if self._seen != changes():
+            self._seen = changes()
+            self._signatures = tuple(handler.signature for handler in handlers_of(self.event, self.registry))
+            forbidden = forbids_extras(self.event, self.registry) and self._signatures
+            self._named = frozenset().union(*(s.fields for s in self._signatures)) if forbidden else None
+        if self._named is not None:
+            unknown = tuple(PayloadProblem(name, "is not taken", "") for name in fields if name not in self._named)
+            if unknown:
+                raise PayloadError(self.event, unknown)
+        return encode(self.event, fields, self._signatures, max_payload)
+
+
+async def submit(
+    task: Handler, registry: Registry, fields: Mapping[str, Any], *, delay: float, key: str | None
+) -> Job[Any]:
+    """Store one job of a task, or raise."""
+    settings = registry.settings
+    body = encode(task.name, fields, (task.signature,), settings.max_payload)
+    broker = await broker_for(settings)
+    published = await broker.publisher.submit(task.id, body, delay=delay, key=key)
+    return Job(f"{published.event_id}.0", task.name, settings, task.signature.returns)
+
+
+def check_delay(delay: float | timedelta | None) -> float:
+    """Return a delay in seconds.
+
+    Raises:
+        ConfigError: If it is negative, not finite, or longer than a year.
+    """
+    if delay is None:
+        return 0.0
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if not is_finite(seconds, 0.0) or seconds > MAX_DELAY:
+        raise ConfigError(
+            f"Option delay={delay!r} cannot be used: it must be seconds or a timedelta, from 0 to {MAX_DELAY:.0f} s."
+        )
+    return float(seconds)
+
+
+def check_key(key: object) -> str | None:
+    """Return an idempotency key.
+
+    Raises:
+        ConfigError: If it is no text of 1 to 200 characters.
+    """
+    if key is None or (isinstance(key, str) and 1 <= len(key) <= LONGEST_KEY and key.isprintable()):
+        return key
+    raise ConfigError(f"Option key={key!r} cannot be used: it must be 1 to {LONGEST_KEY} printable characters.")

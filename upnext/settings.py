@@ -1,0 +1,114 @@
+"""What a worker and a sender must know to reach their server: arguments first, then the environment, then defaults."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from upnext.errors import ConfigError
+from upnext.names import check_name
+from upnext.options import is_finite
+from upnext.payload import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMES: Final = ("redis", "rediss", "unix")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the server is and how long things may take.
+
+    Attributes:
+        redis_url: redis://, rediss:// or unix:// address; None for the embedded server.
+        namespace: What separates several applications in one database.
+        lease: Seconds after which a silent worker is taken for dead; at least 0.5.
+        grace: Seconds that running jobs get when a worker stops.
+        result_ttl: Seconds that a result is kept.
+        max_payload: Largest payload, in bytes of JSON.
+    """
+
+    redis_url: str | None = None
+    namespace: str = "default"
+    lease: float = 10.0
+    grace: float = 10.0
+    result_ttl: float = 3600.0
+    max_payload: int = MAX_BYTES
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the setting."""
+        if self.redis_url is not None:
+            check_url(self.redis_url)
+        check_name("namespace", self.namespace)
+        _check("lease", self.lease, 0.5)
+        _check("grace", self.grace, 0.0)
+        _check("result_ttl", self.result_ttl, 1.0)
+        _check("max_payload", self.max_payload, 1)
+
+
+def load(
+    redis_url: str | None = None,
+    lease: float | None = None,
+    grace: float | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Settle the settings: an argument, else its environment variable, else the default.
+
+    Raises:
+        ConfigError: If one of them cannot be used; the message names it, and no password.
+    """
+    given: dict[str, Any] = {}
+    for name, value in (("lease", lease), ("grace", grace), ("result_ttl", None), ("max_payload", None)):
+        variable = f"UPNEXT_{name.upper()}"
+        if value is not None:
+            given[name] = value
+        elif environ.get(variable):
+            given[name] = _number(variable, environ[variable])
+    if environ.get("UPNEXT_NAMESPACE"):
+        given["namespace"] = environ["UPNEXT_NAMESPACE"]
+    return Settings(redis_url=redis_url or environ.get("UPNEXT_REDIS_URL") or None, **given)
+
+
+def check_url(url: str) -> str:
+    """Return `url` if upnext can connect to it.
+
+    Raises:
+        ConfigError: If it cannot; the message shows the address without its password.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in SCHEMES and (parts.path if parts.scheme == "unix" else parts.hostname)
+        _ = parts.port if parts.scheme != "unix" else None
+    except ValueError:
+        usable = None
+    if not usable:
+        msg = f"Redis URL {without_password(url)!r} cannot be used. Write it like redis://host:6379/0, rediss://... or unix:///path."
+        raise ConfigError(msg)
+    return url
+
+
+def without_password(url: str) -> str:
+    """Return the address as it may be shown in a log."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(unreadable)"
+    host = parts.netloc.rpartition("@")[2]
+    query = "&".join(p for p in parts.query.split("&") if p and not p.lower().startswith(("password", "username")))
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def _number(variable: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"{variable}={text!r} cannot be used: it must be a number."
+        raise ConfigError(msg) from None
+
+
+def _check(name: str, value: object, least: float) -> None:
+    if not is_finite(value, least):
+        raise ConfigError(f"Setting {name}={value!r} cannot be used: it must be a finite number of at least {least:g}.")

@@ -1,0 +1,171 @@
+"""What one function takes, as one pydantic-core schema: encode at the sender, decode at the worker.
+
+The schema is made from the signature: a key for each parameter that can be passed by keyword. Python values are
+checked strictly at the sender, so that what passes there is what a type checker accepts; JSON is read strictly at
+the worker, so that handlers get datetimes, UUIDs and models, and "1" never becomes 1.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Required, get_args, get_origin, get_type_hints
+
+import typing_extensions
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import SchemaValidator, ValidationError
+from typing_extensions import TypedDict, is_typeddict
+
+from upnext.context import Context
+from upnext.errors import ConfigError, PayloadError, PayloadProblem
+from upnext.schemas import accept_bool_for_int, is_context, name_problems, with_extras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_UNPACKS = (typing.Unpack, typing_extensions.Unpack)  # two objects before Python 3.12
+_BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class Signature:
+    """The payload that a handler or task takes.
+
+    Args:
+        function: The user's function; it is read, never changed.
+        subject: The event's or task's name, for messages.
+
+    Raises:
+        ConfigError: If it has a parameter that no payload can fill.
+    """
+
+    def __init__(self, function: Callable[..., object], subject: str, handler: str) -> None:
+        self._function = function
+        self._subject = subject
+        self._handler = handler
+        self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+        for parameter in self.parameters.values():
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
+                star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+                msg = (
+                    f"Parameter {star}{parameter.name} of {handler!r} cannot be filled: payloads are passed by "
+                    "keyword. Take it by keyword, or as **kwargs."
+                )
+                raise ConfigError(msg)
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        target = inspect.unwrap(self._function)
+        try:
+            return get_type_hints(target, include_extras=True)
+        except NameError as error:
+            msg = (
+                f"An annotation of {self._handler!r} cannot be resolved: {error}. Import the name where the worker "
+                "runs, not only under TYPE_CHECKING."
+            )
+            raise ConfigError(msg) from error
+
+    @cached_property
+    def context_parameters(self) -> tuple[str, ...]:
+        """The parameters that get the `Context`."""
+        return tuple(name for name in self.parameters if is_context(self._hints.get(name), Context))
+
+    @cached_property
+    def fields(self) -> dict[str, tuple[Any, bool]]:
+        """Field name -> (annotation, whether it is required)."""
+        fields: dict[str, tuple[Any, bool]] = {
+            name: (self._hints.get(name, Any), parameter.default is parameter.empty)
+            for name, parameter in self.parameters.items()
+            if parameter.kind in _BY_KEYWORD and name not in self.context_parameters
+        }
+        unpacked = self._unpacked
+        if unpacked is not None:
+            required: frozenset[str] = getattr(unpacked, "__required_keys__", frozenset())
+            for name, hint in get_type_hints(unpacked, include_extras=True).items():
+                bare = get_args(hint)[0] if get_origin(hint) in (Required, NotRequired) else hint
+                fields[name] = (bare, name in required)
+        return fields
+
+    @cached_property
+    def extras(self) -> Any:
+        """What `**kwargs` takes: its annotation, Any without one, None if further fields are refused."""
+        for parameter in self.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                return None if self._unpacked is not None else self._hints.get(parameter.name, Any)
+        return None
+
+    @cached_property
+    def _unpacked(self) -> Any:
+        for parameter in self.parameters.values():
+            hint = self._hints.get(parameter.name)
+            if parameter.kind is parameter.VAR_KEYWORD and get_origin(hint) in _UNPACKS:
+                (typed_dict,) = get_args(hint)
+                return typed_dict if is_typeddict(typed_dict) else None
+        return None
+
+    @cached_property
+    def _validator(self) -> SchemaValidator:
+        items = {
+            name: Required[hint] if required else NotRequired[hint] for name, (hint, required) in self.fields.items()
+        }
+        make: Any = TypedDict  # checkers want the functional form's keys to be literal
+        payload = make("payload", items)
+        extra: Literal["forbid", "allow"] = "forbid" if self.extras is None else "allow"
+        payload.__pydantic_config__ = ConfigDict(extra=extra, allow_inf_nan=False)
+        try:
+            schema = TypeAdapter(payload).core_schema
+            return SchemaValidator(with_extras(accept_bool_for_int(schema), self.extras))
+        except Exception as error:
+            raise ConfigError(f"The parameters of {self._handler!r} cannot be checked by pydantic: {error}") from error
+
+    @cached_property
+    def returns(self) -> TypeAdapter[Any] | None:
+        """What results are read as, or None if the function does not say."""
+        hint = self._hints.get("return", Any)
+        return None if hint in (Any, None, type(None)) else TypeAdapter(hint)
+
+    def prepare(self) -> None:
+        """Build the schema now, so that a bad annotation is met at the start and not at the first job.
+
+        Raises:
+            ConfigError: If an annotation cannot be resolved or checked.
+        """
+        _ = self._validator
+
+    def check(self, fields: Mapping[str, object]) -> None:
+        """Refuse Python values that the function's annotations do not accept.
+
+        Raises:
+            PayloadError: Naming every field that is wrong, with types and without values.
+        """
+        try:
+            self._validator.validate_python(fields, strict=True)
+        except ValidationError as error:
+            raise PayloadError(self._subject, name_problems(error), self._handler) from None
+
+    def decode(self, body: bytes) -> dict[str, Any]:
+        """Turn the JSON of a payload into the function's keyword arguments.
+
+        Raises:
+            PayloadError: If the function cannot take it.
+        """
+        try:
+            arguments: dict[str, Any] = self._validator.validate_json(body, strict=True)
+        except ValidationError as error:
+            raise PayloadError(self._subject, name_problems(error), self._handler) from None
+        return arguments
+
+    def bind(self, args: tuple[object, ...], fields: dict[str, Any]) -> dict[str, Any]:
+        """Name positional arguments as the function's own signature does.
+
+        Raises:
+            PayloadError: If there are more of them than the function has parameters, or a name comes twice.
+        """
+        if not args:
+            return fields
+        names = [name for name in self.parameters if name in self.fields]
+        problems = [PayloadProblem("", f"takes {len(names)} arguments", str(len(args)))] * (len(args) > len(names))
+        problems += [PayloadProblem(name, "is given twice", "") for name in names[: len(args)] if name in fields]
+        if problems:
+            raise PayloadError(self._subject, tuple(problems), self._handler)
+        return {**dict(zip(names, args, strict=False)), **fields}

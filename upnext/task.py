@@ -1,0 +1,129 @@
+"""Tasks: functions that are run in the background by name, not by event."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from upnext.connect import run_blocking
+from upnext.handler import Handler, make_handler
+from upnext.sending import check_delay, check_key, submit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from datetime import timedelta
+
+    from upnext.context import Context
+    from upnext.options import Options
+    from upnext.receipt import Job
+    from upnext.registry import Registry
+
+CallP = ParamSpec("CallP")
+SubmitP = ParamSpec("SubmitP")
+C_co = TypeVar("C_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Submitter(Generic[SubmitP, R_co]):
+    """Submits a task, perhaps with options."""
+
+    def __init__(self, handler: Handler, registry: Registry, delay: float = 0.0, key: str | None = None) -> None:
+        self._handler = handler
+        self._registry = registry
+        self._delay = delay
+        self._key = key
+
+    async def submit(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> Job[R_co]:
+        """Store a job that runs the task in the background.
+
+        Returns:
+            The job, once the server has stored it.
+
+        Raises:
+            PayloadError: If the task would refuse the arguments, or they cannot travel.
+            BrokerUnavailableError: If the server stored nothing.
+            BrokerRefusedError: If the server will not serve this client.
+            SendOutcomeUnknownError: If it may have been stored.
+        """
+        fields = self._handler.signature.bind(args, kwargs)
+        return await submit(self._handler, self._registry, fields, delay=self._delay, key=self._key)
+
+    async def wait(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
+        """Submit the task, wait for it to end and return what it returned.
+
+        Raises:
+            JobFailedError: If it became a dead letter; and what `submit` raises.
+        """
+        return await (await self.submit(*args, **kwargs)).result()
+
+    def submit_sync(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> Job[R_co]:
+        """Do the same as `submit`, blocking, from code that runs in no event loop."""
+        return run_blocking(self.submit(*args, **kwargs))
+
+    def wait_sync(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
+        """Do the same as `wait`, blocking, from code that runs in no event loop."""
+        return run_blocking(self.wait(*args, **kwargs))
+
+
+class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
+    """A function that a worker runs in the background.
+
+    Attributes:
+        name: The task's name.
+    """
+
+    def __init__(self, handler: Handler, registry: Registry) -> None:
+        super().__init__(handler, registry)
+        functools.update_wrapper(self, handler.function)
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self._handler.name
+
+    def options(self, /, *, delay: float | timedelta | None = None, key: str | None = None) -> Submitter[SubmitP, R_co]:
+        """Return a submitter with options; they never mix with arguments.
+
+        Args:
+            delay: Seconds, or a timedelta, before the job may run.
+            key: A second submit with the same key within 24 hours stores nothing and gives the first one's job.
+
+        Raises:
+            ConfigError: If one of them cannot be used.
+        """
+        return Submitter(self._handler, self._registry, check_delay(delay), check_key(key))
+
+    def __call__(self, /, *args: CallP.args, **kwargs: CallP.kwargs) -> C_co:
+        """Call the function itself, without any job: for tests, and for other functions."""
+        result: C_co = self._handler.function(*args, **kwargs)
+        return result
+
+
+class TaskDecorator:
+    """Makes a task with options: what `worker.task(...)` returns."""
+
+    def __init__(self, registry: Registry, options: Options) -> None:
+        self._registry = registry
+        self._options = options
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+    ) -> Task[Concatenate[Context, P], P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Task[Concatenate[Context, P], P, R, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, P, R, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Task[..., ..., Any, Any]:
+        """Make the task.
+
+        Raises:
+            ConfigError: As `Worker.task` says.
+        """
+        made = make_handler(function, self._registry.worker, None, self._options)
+        self._registry.add(made)
+        return Task(made, self._registry)

@@ -1,0 +1,105 @@
+"""Worker: what an application declares its events, handlers and tasks on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Concatenate, overload
+
+from upnext import settings
+from upnext.errors import ConfigError
+from upnext.event import Event
+from upnext.names import check_name
+from upnext.options import Options, is_whole
+from upnext.registry import Registry
+from upnext.sending import Delivery
+from upnext.task import P, R, Task, TaskDecorator
+from upnext_catalog import Catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from upnext.context import Context
+
+MOST_AT_ONCE = 10_000
+"""The highest concurrency of one process."""
+
+
+class Worker(Catalog):
+    """Declares events, handlers and tasks; `upnext run` runs them.
+
+    Making a worker connects to nothing: the server is needed when something is sent, or when the worker is run.
+
+    Args:
+        name: The worker's name; processes with the same name share its jobs.
+        concurrency: How many jobs one process runs at the same time.
+        redis_url: The server; else UPNEXT_REDIS_URL, else the embedded server (development only).
+        lease: Seconds after which a silent process is taken for dead; else UPNEXT_LEASE, else 10.
+        grace: Seconds that running jobs get when a process stops; else UPNEXT_GRACE, else 10.
+
+    Raises:
+        ConfigError: If one of these cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        concurrency: int = 100,
+        redis_url: str | None = None,
+        lease: float | None = None,
+        grace: float | None = None,
+    ) -> None:
+        check_name("worker", name)
+        if not is_whole(concurrency, 1, MOST_AT_ONCE):
+            raise ConfigError(
+                f"Option concurrency={concurrency!r} cannot be used: it must be a whole number "
+                f"from 1 to {MOST_AT_ONCE}."
+            )
+        settings.load(redis_url, lease, grace, environ={})
+        self.name = name
+        self.concurrency = concurrency
+        self.registry: Registry = Registry(name, lambda: settings.load(redis_url, lease, grace))
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"{type(self).__name__}({self.name!r})"
+
+    def declare_event(self, name: str, extra: str | None) -> Event:
+        """Make the event; `event` is the public way, and what catalogs type."""
+        check_name("event", name)
+        self.registry.declare(name, extra)
+        return Event(Delivery(name, self.registry))
+
+    @overload
+    def task(
+        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+    ) -> Task[Concatenate[Context, P], P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def task(self, function: Callable[Concatenate[Context, P], R], /) -> Task[Concatenate[Context, P], P, R, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, P, R, R]: ...
+    @overload
+    def task(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        retries: int = 0,
+        retry_delay: float = 1.0,
+        retry_backoff: float = 2.0,
+        timeout: float = 1800.0,
+    ) -> TaskDecorator: ...
+    def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Make a task: a function that runs in the background when it is submitted.
+
+        Args:
+            function: The function, async or not; functions that are not async run in threads.
+            options: As for `Event.on`.
+
+        Raises:
+            ConfigError: If an option is unknown or out of range, if the function has parameters that cannot be
+                filled, or if another task of this worker has the same name.
+        """
+        decorator = TaskDecorator(self.registry, Options.of(options))
+        return decorator if function is None else decorator(function)
