@@ -9,6 +9,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from upnext.broker import weather
@@ -74,7 +75,11 @@ async def reach(settings: Settings) -> Broker:
     """
     broker = await broker_for(settings)
     try:
-        await broker.link.command("EXISTS", broker.keys.leases)
+        try:
+            await broker.link.command("EXISTS", broker.keys.leases)
+        except (RedisConnectionError, OSError):
+            # A connection that lay idle may have gone with the server it led to: only a new one tells.
+            await broker.link.command("EXISTS", broker.keys.leases)
     except (RedisError, OSError) as error:
         address = without_password(await asyncio.to_thread(resolve_url, settings))
         if weather.read(error) is weather.Weather.REFUSED:

@@ -15,6 +15,8 @@ import upnext
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server, redis_binary, valkey_binary
 from tests.waiting import wait_until, wait_until_async
+from upnext.connect import reach
+from upnext.settings import load
 
 
 @pytest.fixture(params=["valkey9", "redis6.2"])
@@ -52,6 +54,15 @@ async def test_a_restarted_server_is_worked_on_as_before(own_server: Server) -> 
         for receipt in receipts:
             await receipt.results(timeout=20)
     assert set(numbers) == set(range(60))
+
+
+async def test_a_connection_that_went_with_its_server_is_opened_again(own_server: Server) -> None:
+    """Who asked before the restart, and not since, gets an answer and not the old connection's end."""
+    settings = load(redis_url=own_server.url)
+    first = await reach(settings)
+    own_server.kill()
+    own_server.start()
+    assert await reach(settings) is first
 
 
 async def test_a_server_that_is_killed_comes_back_with_everything(own_server: Server) -> None:
