@@ -29,7 +29,7 @@ ARGS ?=
 help:
 	@echo 'make demo         the example application, from scan to delivery'
 	@echo 'make test         the tests, against real Valkey and Redis servers (ARGS="-k name" for some of them)'
-	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1)'
+	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make lint         ruff: rules and format'
 	@echo 'make format       let ruff mend what it can'
 	@echo 'make types        mypy strict and pyright strict on our own code'
@@ -46,7 +46,7 @@ test: $(VENV)/.dev generated
 	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
 
 chaos: $(VENV)/.dev
-	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
+	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .

@@ -9,6 +9,7 @@ killed pytest leaves them.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -35,6 +36,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 LONGEST_SOCKET_PATH = 100
+
+# Below the ports that Linux (from 32768) and macOS (from 49152) give to clients.
+FIRST_PORT, LAST_PORT = 15000, 32000
 
 
 def find_binary(distribution: str, name: str) -> Path | None:
@@ -115,7 +119,7 @@ class Server:
             self._process = subprocess.Popen(
                 command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"LC_ALL": "C"}
             )
-        wait_until(self._is_ready, what=f"{self.binary.name} in {self.directory}")
+        wait_until(self._is_ready, timeout=60, what=f"{self.binary.name} in {self.directory}")
 
     def stop(self) -> None:
         """Tell the server to stop and wait until it has; nothing if it does not run."""
@@ -175,8 +179,17 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that nobody listens on at the moment.
+
+    The system gives none of these to a client on its own: while a server is away for a restart, a client of anybody
+    could get its port otherwise, even the one that tries to reach it.
+    """
+    while True:
+        port = secrets.randbelow(LAST_PORT - FIRST_PORT) + FIRST_PORT
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

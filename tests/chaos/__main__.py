@@ -1,4 +1,9 @@
-"""`python -m tests.chaos --minutes 2 --seed 1`: random faults under load; the same seed chooses the same faults."""
+"""Random faults under load, reckoned by a ledger; the same seed chooses the same faults.
+
+`python -m tests.chaos --minutes 2 --seed 1` mixes faults of all kinds, with workers of two contract versions.
+`python -m tests.chaos --scenario kill --runs 100 --seed 1` does one kind of fault many times, and says how long it took
+until what the fault had hit went on.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +14,50 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.run import run
+from tests.chaos.scenarios import SCENARIOS, Result, repeat
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=1, help="odd seeds run on Valkey, even ones on Redis")
+    parser.add_argument("--scenario", choices=sorted(SCENARIOS))
+    parser.add_argument("--runs", type=int, default=100)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        reckoning = asyncio.run(run(arguments.seed, arguments.minutes * 60, Path(folder)))
-    for name, value in vars(reckoning).items():
-        sys.stdout.write(f"{name:9} {dict(value) if isinstance(value, dict) else value}\n")
-    return 1 if reckoning.lost or reckoning.ghosts else 0
+        if arguments.scenario is None:
+            return _mixed(arguments.seed, arguments.minutes * 60, Path(folder))
+        return _scenario(arguments.scenario, arguments.runs, arguments.seed, Path(folder))
+
+
+def _mixed(seed: int, seconds: float, folder: Path) -> int:
+    done = asyncio.run(run(seed, seconds, folder))
+    first, last = done.sizes
+    _print(seed=seed, **{name: f"{count} times" for name, count in sorted(done.injected.items())})
+    _print(**vars(done.reckoning))
+    _print(memory=f"{first.memory:.1f} -> {last.memory:.1f} MB", files=f"{first.files} -> {last.files}")
+    _print(server=f"{first.server:.1f} -> {last.server:.1f} MB")
+    return 1 if done.reckoning.faults else 0
+
+
+def _scenario(name: str, runs: int, seed: int, folder: Path) -> int:
+    def show(number: int, result: Result) -> None:
+        reckoning = result.reckoning
+        times = "" if result.recovery is None else f"  hit {result.hit}, going on after {result.recovery:.2f} s"
+        line = f"{number:4}  {result.fault:16} accepted {reckoning.accepted}  repeated {reckoning.repeated}{times}"
+        sys.stdout.write(f"{line}  {reckoning.faults or ''}\n")
+        sys.stdout.flush()
+
+    summary = asyncio.run(repeat(SCENARIOS[name], runs, seed, folder, show))
+    _print(scenario=name, seed=seed, **vars(summary))
+    return 1 if summary.bad else 0
+
+
+def _print(**values: object) -> None:
+    for name, value in values.items():
+        sys.stdout.write(f"{name:11} {dict(value) if isinstance(value, dict) else value}\n")
 
 
 if __name__ == "__main__":

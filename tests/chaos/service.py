@@ -1,4 +1,8 @@
-"""The service under test: three handlers that write down what they do, outside the system under test."""
+"""The service under test: handlers that write down what they do, outside the system under test.
+
+`CONTRACT=1` is the service before a field was added to the event, `CONTRACT=2` the one after: both run at the same
+time, as they do while a new version is rolled out.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,18 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Callable
+from typing import Any
 
 import upnext
 
 LEDGER = os.open(os.environ["LEDGER"], os.O_APPEND | os.O_WRONLY)
 
 
-def note(word: str, n: int) -> None:
+def note(word: str, n: str) -> None:
     context = upnext.get_current_context()
-    os.write(LEDGER, f"{word} {context.handler} {n} {context.attempt}\n".encode())
+    line = f"{word} {context.handler} {n} {context.attempt} {os.getpid()} {time.monotonic():.3f}\n"
+    os.write(LEDGER, line.encode())
 
 
 worker = upnext.Worker("shop", concurrency=20)
@@ -22,23 +29,42 @@ event = worker.event("order.placed")
 
 
 @event.on
-async def steady(n: int) -> None:
+async def steady(n: str, **kwargs: object) -> None:
     note("start", n)
-    await asyncio.sleep(random.uniform(0, 0.05))
+    await asyncio.sleep(random.uniform(0, 0.6))
     note("end", n)
 
 
 @event.on(retries=5, retry_delay=0.05)
-async def flaky(n: int) -> None:
+async def flaky(n: str, **kwargs: object) -> None:
     note("start", n)
     if random.random() < 0.4:
+        note("fail", n)
         raise ValueError(n)
     note("end", n)
 
 
 @event.on(retries=1)
-def threaded(n: int) -> int:
+def threaded(n: str, **kwargs: object) -> str:
     note("start", n)
-    time.sleep(random.uniform(0, 0.1))
+    time.sleep(random.uniform(0, 0.2))
     note("end", n)
     return n
+
+
+def attach(function: Callable[..., Any]) -> None:
+    event.on(name="closed")(function)
+
+
+if os.environ["CONTRACT"] == "1":
+
+    @attach
+    async def closed(n: str) -> None:
+        note("start", n)
+        note("end", n)
+else:
+
+    @attach
+    async def closed(n: str, coupon: str | None = None) -> None:
+        note("start", n)
+        note("end", n)

@@ -1,4 +1,4 @@
-"""Every accepted send is accounted for, whatever is done to the workers and the server."""
+"""Every accepted send is accounted for, whatever is done to the workers, the sender and the server."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ import pytest
 from tests.chaos.run import run
 
 
-@pytest.mark.parametrize("server", ["valkey9", "redis6.2"])
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param("valkey9", marks=pytest.mark.xdist_group("chaos-valkey")),
+        pytest.param("redis6.2", marks=pytest.mark.xdist_group("chaos-redis")),
+    ],
+)
 def test_nothing_that_was_accepted_is_lost_under_random_faults(server: str, tmp_path: Path) -> None:
     """Done or dead, each handler of each event; a failure names the seed that chose the faults."""
     seed = secrets.randbelow(1_000_000) * 2 + (server == "valkey9")
-    reckoning = asyncio.run(run(seed, 15, tmp_path))
-    assert reckoning.accepted > 100
-    assert sum(reckoning.faults.values()) > 5
-    assert (reckoning.lost, reckoning.ghosts) == ([], []), f"python -m tests.chaos --minutes 0.25 --seed {seed}"
+    done = asyncio.run(run(seed, 60, tmp_path))
+    assert done.injected.total() > 0
+    assert done.reckoning.accepted > 0
+    assert done.reckoning.faults == {}, f"python -m tests.chaos --minutes 1 --seed {seed}"

@@ -1,0 +1,200 @@
+"""The processes under test: workers of two contract versions, a sender, and what the server says of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.chaos.ledger import Job, Ledger
+from tests.servers import Server
+from tests.waiting import wait_until, wait_until_async
+from upnext.connect import reach
+from upnext.settings import load
+
+LEASE = 1.0
+GRACE = 0.3
+
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parent.parent
+
+
+_LASTING = {"dead", "dead:index", "events", "leases", "open", "queues", "subs:order.placed", "versions", "workers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a worker holds, resident memory in MB and open files, and the memory that the server uses, in MB."""
+
+    memory: float
+    files: int
+    server: float
+
+
+class Fleet:
+    """Workers and a sender; one that was ended is started again.
+
+    Args:
+        server: Their server.
+        directory: Where the ledger and the processes' log are.
+        mortals: How many workers faults are done to; another one lives as long as the fleet.
+    """
+
+    def __init__(self, server: Server, directory: Path, mortals: int) -> None:
+        self.server = server
+        self._ledger = (directory / "ledger").open("a+")
+        self.ledger = Ledger()
+        self._log = (directory / "processes.log").open("ab")
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("UPNEXT_")},
+            "UPNEXT_REDIS_URL": server.url,
+            "UPNEXT_LEASE": str(LEASE),
+            "UPNEXT_GRACE": str(GRACE),
+            "UPNEXT_RESULT_TTL": "5",
+            "LEDGER": str(directory / "ledger"),
+        }
+        self.workers = [self.start_worker(n) for n in range(mortals)]
+        self.bystander = self.start_worker(mortals)
+        self.sender = self.start_sender()
+
+    def start_worker(self, n: int) -> subprocess.Popen[bytes]:
+        """Start a worker; the odd ones are of the later contract."""
+        command = [sys.executable, "-m", "upnext", "run", str(_HERE / "service.py")]
+        return self._start(command, CONTRACT=str(1 + n % 2))
+
+    def start_sender(self) -> subprocess.Popen[bytes]:
+        """Start a sender."""
+        return self._start([sys.executable, "-m", "tests.chaos.sender"])
+
+    def _start(self, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+        env = {**self._environment, **environment}
+        return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=self._log, cwd=_ROOT)
+
+    def replace_worker(self, n: int) -> None:
+        """Start a worker in the place of one that is ending."""
+        self.workers[n].wait()
+        _close(self.workers[n])
+        self.workers[n] = self.start_worker(n)
+
+    def replace_sender(self) -> None:
+        """Start a sender in the place of one that is ending."""
+        self.sender.wait()
+        _close(self.sender)
+        self.sender = self.start_sender()
+
+    def send(self, count: int) -> None:
+        """Let the sender send so many events; nothing happens if it was killed."""
+        try:
+            assert self.sender.stdin is not None
+            self.sender.stdin.write(b"%d\n" % count)
+            self.sender.stdin.flush()
+        except BrokenPipeError:
+            self.replace_sender()
+
+    def read(self) -> Ledger:
+        """Read what was written since the last time, whole lines only."""
+        place = self._ledger.tell()
+        text = self._ledger.read()
+        whole = text[: text.rfind("\n") + 1]
+        self._ledger.seek(place + len(whole))
+        self.ledger.read(whole.splitlines())
+        return self.ledger
+
+    def stop_sending(self) -> None:
+        """End the sender when it knows what became of all that it sent."""
+        assert self.sender.stdin is not None
+        self.sender.stdin.close()
+        assert self.sender.wait(60) == 0
+
+    async def complete(self) -> None:
+        """Wait until every worker takes part, and none that was ended."""
+        broker = await reach(load(redis_url=self.server.url))
+
+        async def is_complete() -> bool:
+            return await broker.link.command("HLEN", broker.keys.workers) == len(self.workers) + 1
+
+        await wait_until_async(is_complete, timeout=60, what="all workers")
+
+    async def rest(self) -> dict[Job, str]:
+        """Wait until only dead letters are left; returns their reasons."""
+        broker = await reach(load(redis_url=self.server.url))
+        keys, ask = broker.keys, broker.link.command
+
+        async def at_rest() -> bool:
+            # An event is stored while one of its jobs is open or dead, and a dead one counts as open.
+            jobs = b"".join(await ask("HVALS", keys.open))
+            return jobs.count(b"1") == await ask("HLEN", keys.dead) and b"?" not in jobs
+
+        await wait_until_async(at_rest, timeout=90, what="rest")
+        dead: dict[Job, str] = {}
+        for letter in await broker.letters.dead():
+            envelope: bytes = await ask("HGET", keys.events, letter.event_id)
+            dead[json.loads(envelope.partition(b"\n")[2])["n"], letter.handler] = letter.reason
+        return dead
+
+    async def replay_refused_payloads(self) -> None:
+        """Leave only workers of the later contract, and replay what those of the earlier one could not take."""
+        for n, worker in enumerate([*self.workers, self.bystander]):
+            if n % 2 == 0:
+                worker.terminate()
+        late = self.start_worker(1)
+        try:
+            broker = await reach(load(redis_url=self.server.url))
+            for letter in await broker.letters.dead():
+                if letter.reason == "payload":
+                    await broker.letters.replay(letter.job_id)
+            await self.rest()
+        finally:
+            late.kill()
+            late.wait()
+            _close(late)
+
+    async def tidy(self) -> None:
+        """Wait until no key is left for ever but those of dead letters, subscriptions and living workers."""
+        broker = await reach(load(redis_url=self.server.url))
+        ask = broker.link.command
+
+        async def litter() -> set[str]:
+            lasting = [key for key in await ask("KEYS", "*") if await ask("TTL", key) == -1]
+            return {key.decode().partition("}:")[2] for key in lasting} - _LASTING - {"wake:shop"}
+
+        async def is_tidy() -> bool:
+            return not await litter()
+
+        await wait_until_async(is_tidy, timeout=30, what=f"the end of {await litter()}")
+
+    async def size(self) -> Size:
+        """Measure the worker that lives as long as the fleet, and the server."""
+        process = psutil.Process(self.bystander.pid)
+        broker = await reach(load(redis_url=self.server.url))
+        info: bytes = await broker.link.command("INFO", "memory")
+        (used,) = (line for line in info.decode().split() if line.startswith("used_memory:"))
+        return Size(process.memory_info().rss / 1e6, process.num_fds(), int(used.partition(":")[2]) / 1e6)
+
+    def wait_until_it_works(self) -> None:
+        """Return when an event has been through all handlers."""
+        known = len(self.read().accepted)
+        self.send(1)
+        wait_until(lambda: len(self.read().accepted) > known, timeout=60, what="a first event")
+
+    def end(self) -> None:
+        """End all processes."""
+        for process in (*self.workers, self.bystander, self.sender):
+            process.kill()
+            process.wait()
+            _close(process)
+        self._ledger.close()
+        self._log.close()
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None and not process.stdin.closed:
+        try:
+            process.stdin.close()
+        except BrokenPipeError:
+            return

@@ -1,0 +1,148 @@
+"""The reckoning, by a ledger that lies outside the system under test."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeAlias
+
+HANDLERS = ("closed", "flaky", "steady", "threaded")
+
+Job: TypeAlias = tuple[str, str]
+"""The number of an event and the name of a handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a handler wrote down: "start", "fail" (on purpose) or "end", at a moment that all processes agree on."""
+
+    word: str
+    attempt: int
+    pid: int
+    at: float
+
+
+@dataclass
+class Ledger:
+    """What senders and handlers wrote down.
+
+    Attributes:
+        intended: Numbers of all events that anyone began to send.
+        accepted: Number -> event id of sends that the server took.
+        refused: Numbers of sends of which their callers were told that nothing was stored.
+        unknown: Numbers of sends of which their callers were told that nobody knows.
+        steps: What handlers did.
+    """
+
+    intended: set[str] = field(default_factory=set)
+    accepted: dict[str, str] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    steps: dict[Job, list[Step]] = field(default_factory=lambda: defaultdict(list))
+
+    def read(self, lines: Iterable[str]) -> None:
+        """Take more lines."""
+        for line in lines:
+            match line.split():
+                case ["intent", n]:
+                    self.intended.add(n)
+                case ["accepted", n, event_id]:
+                    self.accepted[n] = event_id
+                case ["refused", n]:
+                    self.refused.add(n)
+                case ["unknown", n]:
+                    self.unknown.add(n)
+                case [word, handler, n, attempt, pid, at]:
+                    self.steps[n, handler].append(Step(word, int(attempt), int(pid), float(at)))
+                case words:
+                    raise AssertionError(f"no entry of the ledger: {words}")
+
+    @property
+    def ended(self) -> set[Job]:
+        """The jobs that came to their end at least once."""
+        return {job for job, steps in self.steps.items() if any(step.word == "end" for step in steps)}
+
+    def left_by(self, pid: int, at: float) -> list[Job]:
+        """Return the jobs that a process had started and not brought to their end at that moment."""
+        found = []
+        for job, steps in self.steps.items():
+            own = [step for step in steps if step.pid == pid and step.at <= at]
+            if own and own[-1].word == "start":
+                found.append(job)
+        return found
+
+    def next_start(self, job: Job, at: float) -> float | None:
+        """Return when a job was next started after that moment, or None."""
+        return min((step.at for step in self.steps[job] if step.word == "start" and step.at > at), default=None)
+
+
+@dataclass
+class Reckoning:
+    """What a run came to.
+
+    Attributes:
+        accepted: Sends that the server took.
+        refused: Sends that ended with an error which says that nothing was stored.
+        unknown: Sends of which nobody knows: their callers were told so, or died.
+        dead: Dead letters by handler and reason.
+        repeated: Starts beyond a job's first, without those after a failure of its own.
+        overlaps: Attempts that began before an earlier one of the same job had ended, in another process.
+        lost: Jobs of accepted sends that are neither done nor dead.
+        ghosts: Jobs that ran and were refused, or never sent.
+        torn: Sends of which nobody knows that were carried out for some handlers only.
+        disordered: Jobs whose attempts do not strictly rise.
+    """
+
+    accepted: int = 0
+    refused: int = 0
+    unknown: int = 0
+    dead: Counter[tuple[str, str]] = field(default_factory=Counter)
+    repeated: int = 0
+    overlaps: int = 0
+    lost: list[Job] = field(default_factory=list)
+    ghosts: list[Job] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+    disordered: list[Job] = field(default_factory=list)
+
+    @property
+    def faults(self) -> dict[str, list[Job] | list[str]]:
+        """What must not be, by its name; empty if all is well."""
+        found = {"lost": self.lost, "ghosts": self.ghosts, "torn": self.torn, "disordered": self.disordered}
+        return {name: jobs for name, jobs in found.items() if jobs}
+
+
+def reckon(ledger: Ledger, dead: Mapping[Job, str]) -> Reckoning:
+    """Compare what was told to senders with what handlers did, when nothing is pending any more.
+
+    Args:
+        ledger: What was written down.
+        dead: The reasons of dead letters.
+    """
+    ended = ledger.ended
+    settled = ended | set(dead)
+    doubtful = ledger.intended - set(ledger.accepted) - ledger.refused
+    reckoning = Reckoning(len(ledger.accepted), len(ledger.refused), len(doubtful))
+    reckoning.dead = Counter((handler, reason) for (_, handler), reason in dead.items())
+    reckoning.lost = [(n, h) for n in ledger.accepted for h in HANDLERS if (n, h) not in settled]
+    known = set(ledger.accepted) | doubtful
+    reckoning.ghosts = [job for job in ledger.steps if job[0] not in known]
+    reckoning.torn = [n for n in doubtful if len({(n, h) for h in HANDLERS} & settled) not in (0, len(HANDLERS))]
+    for job, steps in ledger.steps.items():
+        starts = [step for step in steps if step.word == "start"]
+        failures = sum(step.word == "fail" for step in steps)
+        reckoning.repeated += len(starts) - failures - (dead.get(job) != "failed")
+        reckoning.overlaps += _overlaps(steps)
+        if any(later.attempt <= earlier.attempt for earlier, later in pairwise(starts)):
+            reckoning.disordered.append(job)
+    return reckoning
+
+
+def _overlaps(steps: list[Step]) -> int:
+    count = 0
+    for earlier in (step for step in steps if step.word == "start"):
+        ends = [s.at for s in steps if s.word != "start" and (s.pid, s.attempt) == (earlier.pid, earlier.attempt)]
+        later = [s for s in steps if s.word == "start" and s.attempt > earlier.attempt]
+        count += sum(1 for s in later for end in ends if earlier.at <= s.at < end)
+    return count

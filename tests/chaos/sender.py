@@ -1,0 +1,49 @@
+"""Sends as many events as each line of its standard input says; writes down before and after what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import uuid
+
+import upnext
+
+LEDGER = os.open(os.environ["LEDGER"], os.O_APPEND | os.O_WRONLY)
+
+
+def note(*words: str) -> None:
+    os.write(LEDGER, (" ".join(words) + "\n").encode())
+
+
+async def send(event: upnext.Event) -> None:
+    n = uuid.uuid4().hex[:16]
+    note("intent", n)
+    fields = {"coupon": "half"} if random.random() < 0.1 else {}  # of the later contract
+    try:
+        receipt = await event.send(n=n, **fields)
+    except upnext.SendOutcomeUnknownError:
+        note("unknown", n)
+    except upnext.BrokerError:
+        note("refused", n)
+    else:
+        note("accepted", n, receipt.event_id)
+
+
+async def main() -> None:
+    event = upnext.Worker("sender").event("order.placed")
+    orders = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    sending: set[asyncio.Task[None]] = set()
+    while order := await orders.readline():
+        for _ in range(int(order)):
+            task = asyncio.create_task(send(event))
+            sending.add(task)
+            task.add_done_callback(sending.discard)
+    await asyncio.gather(*sending)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
