@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # Schemas of users' classes are left as they are: their validators may count on it.
 _OPAQUE = frozenset({"model", "dataclass", "model-fields", "dataclass-args", "literal", "enum", "call"})
+# Messages of a validator that users wrote may say anything, and these parts of pydantic's own quote the value.
+_PYDANTICS = frozenset(get_args(core_schema.ErrorType))
+_QUOTES = ("error", "encoding_error", "tz_actual")
 _BOOL_OR_INT = core_schema.union_schema(
     [core_schema.int_schema(strict=True), core_schema.bool_schema(strict=True)],
     mode="left_to_right",
@@ -81,5 +84,15 @@ def _name_problem(detail: ErrorDetails) -> PayloadProblem:
         return PayloadProblem(field, "is refused by a validator of its type", type(detail["input"]).__name__)
     if kind in {"json_invalid", "recursion_loop"}:
         return PayloadProblem(field, "is not valid JSON", "")
-    expected = detail["msg"].replace("Input should", "should", 1)
-    return PayloadProblem(field, expected, type(detail["input"]).__name__)
+    return PayloadProblem(field, _expected(kind, detail), type(detail["input"]).__name__)
+
+
+def _expected(kind: str, detail: ErrorDetails) -> str:
+    """Return pydantic's sentence without what it quotes of the value."""
+    if kind not in _PYDANTICS:
+        return "is refused by a validator of its type"
+    if kind == "union_tag_invalid":
+        return f"should be one of {detail['ctx']['expected_tags']} by {detail['ctx']['discriminator']}"
+    sentence = detail["msg"].replace("Input should", "should", 1)
+    quoted = next((detail["ctx"][name] for name in _QUOTES if name in detail.get("ctx", {})), None)
+    return sentence if not quoted else sentence.partition(str(quoted))[0].rstrip(" ,:").removesuffix(", error")

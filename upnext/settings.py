@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from upnext.errors import ConfigError
 from upnext.names import check_name
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMES: Final = ("redis", "rediss", "unix")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
+_CREDENTIALS: Final = re.compile(
+    r"(?<=[?&])(?:username|password)[^&]*&?|[?&](?:username|password)[^&]*$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +96,14 @@ def check_url(url: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return the address as it may be shown in a log."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(unreadable)"
-    host = parts.netloc.rpartition("@")[2]
-    query = "&".join(p for p in parts.query.split("&") if p and not p.lower().startswith(("password", "username")))
-    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+    """Return the address as it may be shown in a log, however badly it is written: without what stands before an @."""
+    shown = _CREDENTIALS.sub("", url)
+    scheme = _SCHEME.match(shown)
+    rest = shown[scheme.end() :] if scheme else shown
+    if scheme and scheme[0].startswith("unix:///"):
+        return shown  # a path: it begins where a host would
+    host = rest.rpartition("@")[2]
+    return f"{scheme[0] if scheme else ''}{host}"
 
 
 def _number(variable: str, text: str) -> float:

@@ -125,6 +125,30 @@ def test_reload_starts_the_service_again_when_a_file_changes(tmp_path: Path, val
         assert process.wait(10) == 0
 
 
+def test_reload_runs_the_code_of_an_edit_that_keeps_size_and_second(tmp_path: Path, valkey_url: str) -> None:
+    """Python itself would take such a file for the one that it has compiled already."""
+    part = tmp_path / "part.py"
+    part.write_text("WORD = 'one'\n")
+    os.utime(part, ns=(0, 1_700_000_000_100_000_000))
+    body = "from part import WORD\nworker = upnext.Worker('shop')\n"
+    body += "@worker.event('e').on\nasync def h(n: int): note(WORD, n)\n"
+    service = ServiceFile(tmp_path, valkey_url, body)
+    service.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    event = upnext.Worker("t", redis_url=valkey_url).event("e")
+    with service.process("--reload") as process:
+        event.send_sync(n=1)
+        service.ledger.wait_for("one 1")
+        other = tmp_path / "other"
+        other.write_text("WORD = 'two'\n")
+        os.utime(other, ns=(0, 1_700_000_000_200_000_000))
+        other.rename(part)
+        assert process.stderr is not None
+        wait_until(lambda: "changed" in process.stderr.readline())
+        wait_until(lambda: "Worker 'shop' runs" in process.stderr.readline())
+        event.send_sync(n=2)
+        service.ledger.wait_for("two 2")
+
+
 async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, redis_url: str) -> None:
     """Text for people, JSON for programs; neither shows what user code put into its error."""
     worker = upnext.Worker("shop", redis_url=redis_url)

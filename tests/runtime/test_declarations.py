@@ -90,7 +90,7 @@ def test_bad_event_and_worker_names_are_refused(name: Any) -> None:
         ({"lease": 0.1}, "Setting lease=0.1 cannot be used"),
         ({"grace": -1}, "Setting grace=-1 cannot be used"),
         ({"redis_url": "http://x"}, "Redis URL 'http://x' cannot be used"),
-        ({"redis_url": "redis://:hunter2@"}, "Redis URL 'redis:' cannot be used"),
+        ({"redis_url": "redis://:hunter2@"}, "Redis URL 'redis://' cannot be used"),
     ],
 )
 def test_bad_settings_are_refused_without_showing_a_password(settings: dict[str, Any], words: str) -> None:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 import upnext
 from tests.runtime.running import running
+from upnext.signature import Signature
 
 
 class Colour(enum.StrEnum):
@@ -39,7 +41,19 @@ class Extra(TypedDict, total=False):
     note: str
 
 
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
 SECRET = "s3cr3t-canary"
+
+
+def refuse(value: str) -> str:
+    raise PydanticCustomError("ours", "cannot take {value}", {"value": value})
 
 
 async def test_values_arrive_typed_and_equal(redis_url: str) -> None:
@@ -157,6 +171,32 @@ async def test_errors_never_show_a_value() -> None:
         with pytest.raises(upnext.PayloadError) as caught:
             await open_event().send(**fields)
         assert SECRET not in str(caught.value) + repr(caught.value) + repr(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("hint", "words"),
+    [
+        (uuid.UUID, "should be a valid UUID"),
+        (datetime, "should be a valid datetime"),
+        (timedelta, "should be a valid duration"),
+        (Annotated[Cat | Dog, Field(discriminator="kind")], "should be one of 'cat', 'dog' by 'kind'"),
+        (Annotated[str, AfterValidator(refuse)], "is refused by a validator of its type"),
+        (Annotated[str, Field(max_length=3)], "String should have at most 3 characters"),
+        (Literal["a"], "should be 'a'"),
+    ],
+    ids=["uuid", "datetime", "timedelta", "tag", "validator", "length", "literal"],
+)
+def test_what_a_worker_says_of_a_payload_never_quotes_it(hint: Any, words: str) -> None:
+    """Some of pydantic's messages do, and a user's own may."""
+
+    def take(field: Any) -> None: ...
+
+    take.__annotations__["field"] = hint
+    body = {"kind": SECRET} if "kind" in words else SECRET
+    with pytest.raises(upnext.PayloadError) as caught:
+        Signature(take, "event", "take").decode(json.dumps({"field": body}).encode())
+    assert [problem.expected for problem in caught.value.problems] == [words]
+    assert not any(part in str(caught.value) for part in (SECRET, "`s`"))
 
 
 async def test_a_payload_that_a_handler_cannot_take_is_a_dead_letter_at_once(redis_url: str) -> None:

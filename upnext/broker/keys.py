@@ -37,7 +37,7 @@ class Keys:
 
     @property
     def versions(self) -> str:
-        """Hash: event -> a token that changes with its subscriptions."""
+        """Hash: event -> a token that changes with its subscriptions; empty if it was sent and never had any."""
         return self._key("versions")
 
     @property

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from redis.exceptions import RedisError
 
+from upnext import __version__
 from upnext.broker import weather
 from upnext.broker.keys import Keys
 from upnext.broker.link import Link
@@ -174,7 +175,15 @@ class Service:
             worker.concurrency,
             without_password(url),
         )
-        told = {"worker": worker.name, "host": socket.gethostname(), "pid": os.getpid(), "since": round(time.time())}
+        told = {
+            "worker": worker.name,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "since": round(time.time()),
+            "concurrency": worker.concurrency,
+            "version": __version__,
+            "handlers": sorted(identity.split("|", 1)[1] for identity in worker.registry.handlers),
+        }
         return Runner(worker.registry, worker.concurrency, url, Keys(settings.namespace), json.dumps(told))
 
     async def _reach(self, url: str, settings: Settings) -> None:

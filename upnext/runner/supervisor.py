@@ -62,8 +62,12 @@ class _Child:
         if self.process is None:
             if monotonic() >= self._resume_at:
                 command = [sys.executable, "-m", "upnext", "run", str(self._file)]
+                environment = {**os.environ, SUPERVISED: "1"}
+                if self._reload:
+                    # A compiled file stands for its source as long as size and second are the same: an edit can be.
+                    environment["PYTHONDONTWRITEBYTECODE"] = "1"
                 # The pipe is never written to: it ends when this process does, however that happens.
-                self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, SUPERVISED: "1"})
+                self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
                 self._started = monotonic()
             return None
         code = self.process.poll()

@@ -51,6 +51,7 @@ redis.call('HSET', KEYS[1], id, ARGV[4])
 local due = delay > 0 and now_ms() + delay or 0
 if handlers == 0 then
   redis.call('HSET', KEYS[2], id, '?')
+  redis.call('HSETNX', KEYS[4], event, '')
   redis.call('RPUSH', KEYS[6], id .. ' ' .. string.format('%.0f', due))
 elseif handlers > 1 then
   redis.call('HSET', KEYS[2], id, string.rep('1', handlers))

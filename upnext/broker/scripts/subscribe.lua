@@ -14,7 +14,7 @@ for i = 4, #ARGV do
   end
   redis.call('SADD', KEYS[3], ARGV[i])
 end
-if changed or redis.call('HEXISTS', KEYS[1], event) == 0 then
+if changed or (redis.call('HGET', KEYS[1], event) or '') == '' then
   redis.call('HSET', KEYS[1], event, ARGV[2])
 end
 if redis.call('LLEN', KEYS[4]) == 0 then
