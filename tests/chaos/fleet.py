@@ -15,6 +15,7 @@ from tests.chaos.ledger import Job, Ledger
 from tests.servers import Server
 from tests.waiting import wait_until, wait_until_async
 from upnext.connect import reach
+from upnext.runner.supervisor import SUPERVISED
 from upnext.settings import load
 
 LEASE = 1.0
@@ -57,6 +58,7 @@ class Fleet:
             "UPNEXT_GRACE": str(GRACE),
             "UPNEXT_RESULT_TTL": "5",
             "LEDGER": str(directory / "ledger"),
+            SUPERVISED: "1",  # so that workers end with the tests, however these end
         }
         self.workers = [self.start_worker(n) for n in range(mortals)]
         self.bystander = self.start_worker(mortals)

@@ -1,0 +1,150 @@
+"""What the server should hold, kept by plain Python: the oracle of `test_machine.py`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+CRASHES = 3
+"""Crash deliveries after which a job is a dead letter."""
+
+State: TypeAlias = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job and its counts."""
+
+    handler: str
+    id: str
+    attempt: int = 0
+    failures: int = 0
+    crashes: int = 0
+
+    @property
+    def counts(self) -> str:
+        return f"{self.attempt}:{self.failures}:{self.crashes}"
+
+    @property
+    def ticket(self) -> str:
+        return f"{self.id}:{self.counts}" if self.attempt else self.id
+
+    @property
+    def field(self) -> str:
+        return f"{self.handler} {self.id}"
+
+
+@dataclass
+class Model:
+    """Where every job is; each is in exactly one place."""
+
+    queues: dict[str, list[Job]] = field(default_factory=dict)
+    later: list[Job] = field(default_factory=list)
+    claims: dict[str, dict[str, tuple[Job, bool]]] = field(default_factory=dict)
+    dead: dict[str, tuple[Job, str]] = field(default_factory=dict)
+    done: dict[str, bytes | None] = field(default_factory=dict)
+    unrouted: list[tuple[str, bool]] = field(default_factory=list)
+    subscribed: set[str] = field(default_factory=set)
+    events: dict[str, list[str]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    leases: dict[str, bool] = field(default_factory=dict)  # whether it has run out
+    graves: set[str] = field(default_factory=set)
+
+    def send(self, event_id: str, handlers: list[str], *, delayed: bool) -> None:
+        self.events[event_id] = [f"{event_id}.{n}" for n in range(len(handlers))]
+        for handler, job_id in zip(handlers, self.events[event_id], strict=True):
+            self._add(Job(handler, job_id), delayed=delayed)
+        if not handlers:
+            self.unrouted.append((event_id, delayed))
+
+    def subscribe(self, handlers: list[str]) -> None:
+        self.subscribed |= set(handlers)
+        waiting, self.unrouted = self.unrouted, []
+        for event_id, delayed in waiting:
+            self.send(event_id, sorted(handlers), delayed=delayed)
+
+    def _add(self, job: Job, *, delayed: bool) -> None:
+        (self.later if delayed else self.queues.setdefault(job.handler, [])).append(job)
+
+    def claim(self, worker_id: str, job: Job) -> None:
+        assert self.queues[job.handler].pop(0) == job, "the oldest goes first"
+        claimed = replace(job, attempt=job.attempt + 1)
+        self.claims.setdefault(worker_id, {})[job.field] = (claimed, job.crashes < CRASHES - 1)
+
+    def holds(self, worker_id: str, job: Job) -> bool:
+        held = self.claims.get(worker_id, {}).get(job.field)
+        return worker_id in self.leases and held is not None and held[0] == job
+
+    def take(self, worker_id: str, job: Job) -> Job:
+        return self.claims[worker_id].pop(job.field)[0]
+
+    def start(self, worker_id: str, job: Job) -> None:
+        self.claims[worker_id][job.field] = (job, True)
+
+    def finish(self, worker_id: str, job: Job, result: bytes | None) -> None:
+        self.done[self.take(worker_id, job).id] = result
+
+    def retry(self, worker_id: str, job: Job, *, delayed: bool) -> None:
+        self._add(replace(self.take(worker_id, job), failures=job.failures + 1), delayed=delayed)
+
+    def release(self, worker_id: str, job: Job) -> None:
+        self.queues[job.handler].insert(0, self.take(worker_id, job))
+
+    def bury(self, worker_id: str, job: Job, reason: str) -> None:
+        self.dead[job.id] = (self.take(worker_id, job), reason)
+
+    def replay(self, job_id: str) -> None:
+        job = self.dead.pop(job_id)[0]
+        self.queues[job.handler].append(Job(job.handler, job.id, job.attempt))
+
+    def promote(self) -> None:
+        due, self.later = self.later, []
+        for job in due:
+            self._add(job, delayed=False)
+
+    def reclaim(self, grave: str) -> None:
+        for job, started in self.claims.pop(grave, {}).values():
+            after = replace(job, crashes=job.crashes + started)
+            if after.crashes >= CRASHES:
+                self.dead[job.id] = (after, "crashed")
+            else:
+                self.queues[job.handler].insert(0, after)
+        self.graves.discard(grave)
+
+    def leave(self, worker_id: str) -> None:
+        if self.claims.get(worker_id) and worker_id in self.leases:
+            self.graves.add(worker_id)
+        self.leases.pop(worker_id, None)
+
+    def adopt_order(self, queues: dict[str, list[str]]) -> None:
+        """Take over an order that is promised to nobody: among jobs that fell due, or were reclaimed, together."""
+        for handler, tickets in queues.items():
+            jobs = {job.ticket: job for job in self.queues.get(handler, [])}
+            assert Counter(tickets) == Counter(list(jobs))
+            self.queues[handler] = [jobs[ticket] for ticket in tickets]
+
+    def open_digits(self, event_id: str) -> str:
+        """Return one digit a job of an event: 0 for those that are done."""
+        if any(event_id == waiting for waiting, _ in self.unrouted):
+            return "?"
+        return "".join("0" if job_id in self.done else "1" for job_id in self.events[event_id])
+
+    @property
+    def state(self) -> State:
+        """Everything that the server should hold."""
+        stored = {event_id: digits for event_id in self.events if (digits := self.open_digits(event_id)).strip("0")}
+        return {
+            "queues": {handler: [job.ticket for job in jobs] for handler, jobs in self.queues.items() if jobs},
+            "later": sorted(f"{job.handler} {job.ticket}" for job in self.later),
+            "claims": {
+                worker_id: {field: f"{job.counts}:{started:d}" for field, (job, started) in held.items()}
+                for worker_id, held in self.claims.items()
+                if held
+            },
+            "dead": {job_id: (job.handler, job.attempt, reason) for job_id, (job, reason) in self.dead.items()},
+            "events": set(stored),
+            "open": {event_id: digits for event_id, digits in stored.items() if digits != "1"},
+            "leases": set(self.leases),
+            "graves": self.graves,
+        }
