@@ -17,12 +17,14 @@ class Receiver:
         name: Its name there; with the event and the worker this is its identity.
         module: The module that defines it now; it may move without becoming another handler.
         closed: Whether it refuses every field that it does not name.
+        file: The file of that module, relative to the project root with `/`; empty where only the module is known.
     """
 
     worker: str
     name: str
     module: str
     closed: bool
+    file: str = field(default="", compare=False)
 
     @property
     def identity(self) -> str:

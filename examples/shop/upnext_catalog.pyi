@@ -20,9 +20,16 @@ _P = _ParamSpec("_P")
 _R = _TypeVar("_R")
 
 class OrderPlacedSend(_upnext_event.Sender):
+    _Asked = _Literal[
+        "order.placed",
+        "charge_card in shop/billing.py: email order_id total",
+        "record_sale in shop/analytics.py: placed_at total coupon=",
+        "reserve_stock in shop/inventory.py: items order_id ship_to",
+        "send_confirmation in shop/email.py: email items order_id total",
+    ]
     @_override
     async def send(
-        _self,
+        _self: OrderPlacedSend | _Asked,
         /,
         *,
         email: str,
@@ -53,7 +60,7 @@ class OrderPlacedSend(_upnext_event.Sender):
         """
     @_override
     def send_sync(
-        _self,
+        _self: OrderPlacedSend | _Asked,
         /,
         *,
         email: str,
@@ -96,9 +103,13 @@ class OrderPlacedOn(_upnext_event.HandlerDecorator):
     def __call__(self, handler: _Callable[_P, _R], /) -> OrderPlacedHandler[_P, _R]: ...
 
 class OrderShippedSend(_upnext_event.Sender):
+    _Asked = _Literal[
+        "order.shipped",
+        "send_tracking in shop/email.py: carrier email order_id tracking_code",
+    ]
     @_override
     async def send(
-        _self,
+        _self: OrderShippedSend | _Asked,
         /,
         *,
         carrier: _shop_models.Carrier,
@@ -119,7 +130,7 @@ class OrderShippedSend(_upnext_event.Sender):
         """
     @_override
     def send_sync(
-        _self,
+        _self: OrderShippedSend | _Asked,
         /,
         *,
         carrier: _shop_models.Carrier,
@@ -158,9 +169,14 @@ class OrderShippedOn(_upnext_event.HandlerDecorator):
     def __call__(self, handler: _Callable[_P, _R], /) -> OrderShippedHandler[_P, _R]: ...
 
 class PaymentFailedSend(_upnext_event.Sender):
+    _Asked = _Literal[
+        "payment.failed",
+        "ask_for_another_card in shop/email.py: email order_id reason",
+        "release_stock in shop/inventory.py: order_id",
+    ]
     @_override
     async def send(
-        _self,
+        _self: PaymentFailedSend | _Asked,
         /,
         *,
         email: str,
@@ -180,7 +196,7 @@ class PaymentFailedSend(_upnext_event.Sender):
         """
     @_override
     def send_sync(
-        _self,
+        _self: PaymentFailedSend | _Asked,
         /,
         *,
         email: str,
@@ -218,9 +234,14 @@ class PaymentFailedOn(_upnext_event.HandlerDecorator):
     def __call__(self, handler: _Callable[_P, _R], /) -> PaymentFailedHandler[_P, _R]: ...
 
 class UserRegisteredSend(_upnext_event.Sender):
+    _Asked = _Literal[
+        "user.registered",
+        "count_signup in shop/analytics.py: ",
+        "send_welcome in shop/email.py: email user_id name=",
+    ]
     @_override
     async def send(
-        _self,
+        _self: UserRegisteredSend | _Asked,
         /,
         *,
         email: str,
@@ -240,7 +261,7 @@ class UserRegisteredSend(_upnext_event.Sender):
         """
     @_override
     def send_sync(
-        _self,
+        _self: UserRegisteredSend | _Asked,
         /,
         *,
         email: str,

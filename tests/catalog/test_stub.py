@@ -13,7 +13,7 @@ from upnext_codegen.types import ANY, ClassType, LiteralType, Type
 
 STR = ClassType("builtins", "str")
 MONEY = ClassType("shop.models", "Money")
-CONFIRM = Receiver("shop", "confirm", "shop.email", closed=False)
+CONFIRM = Receiver("shop", "confirm", "shop.email", closed=False, file="shop/email.py")
 
 
 def field(name: str, written: Type = STR, *, required: bool = True, by: str = "shop confirm") -> Field:
@@ -35,7 +35,7 @@ def tree(text: str) -> dict[str, ast.ClassDef]:
 
 
 def send(text: str, name: str) -> ast.AsyncFunctionDef:
-    found = tree(text)[f"{name}Send"].body[0]
+    found = tree(text)[f"{name}Send"].body[1]
     assert isinstance(found, ast.AsyncFunctionDef)
     return found
 
@@ -72,9 +72,13 @@ _P = _ParamSpec("_P")
 _R = _TypeVar("_R")
 
 class OrderPlacedSend(_upnext_event.Sender):
+    _Asked = _Literal[
+        "order.placed",
+        "confirm in shop/email.py: amount note=",
+    ]
     @_override
     async def send(
-        _self,
+        _self: OrderPlacedSend | _Asked,
         /,
         *,
         amount: _shop_models.Money,
@@ -92,7 +96,7 @@ class OrderPlacedSend(_upnext_event.Sender):
         """
     @_override
     def send_sync(
-        _self,
+        _self: OrderPlacedSend | _Asked,
         /,
         *,
         amount: _shop_models.Money,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +39,7 @@ class _EventText:
     summary: str
     receivers: tuple[str, ...]
     fields: tuple[str, ...]
+    asked: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _imports(stub: StubNames, *, typed: bool, overloaded: bool) -> list[str]:
 def _event_text(event: EventContract, name: str, namer: Namer) -> _EventText:
     fields = _nameable(event)
     taken = {field.name for field in fields}
-    receiver = _free("_self", taken)
+    receiver = f"{_free('_self', taken)}: {name}Send | _Asked"
     parameters = [receiver, "/", *(["*"] if fields else [])]
     parameters += [_parameter(field, namer) for field in fields]
     extras = [f"**{_free('extra', taken)}: {spell(written, namer)}" for written in _extras_type(event)]
@@ -133,6 +135,7 @@ def _event_text(event: EventContract, name: str, namer: Namer) -> _EventText:
         summary=f"Send `{_prose(event.name)}` to {'its handler' if count == 1 else f'its {count} handlers'}.",
         receivers=tuple(_prose(f"{names[item.identity]} ({item.module})") for item in event.receivers),
         fields=tuple(_prose(line) for line in _field_lines(event, fields)),
+        asked=(quote(event.name), *(quote(line) for line in _asked_lines(event, fields))),
     )
 
 
@@ -160,6 +163,18 @@ def _field_lines(event: EventContract, fields: Iterable[Field]) -> Iterable[str]
             [f"optional for {', '.join(read)}"] if read else []
         )
         yield f"{field.name}: {'; '.join(words)}"
+
+
+def _asked_lines(event: EventContract, fields: Iterable[Field]) -> Iterable[str]:
+    """Say for each handler which fields it names, those with `=` that it has a default for."""
+    asked: defaultdict[str, list[str]] = defaultdict(list)
+    for field in fields:
+        for asker in field.asked_by:
+            asked[asker.identity].append(field.name if asker.required else f"{field.name}=")
+    names = event.names
+    for receiver in event.receivers:
+        where = receiver.file or receiver.module
+        yield f"{names[receiver.identity]} in {where}: {' '.join(asked[receiver.identity])}"
 
 
 def _free(name: str, taken: set[str]) -> str:

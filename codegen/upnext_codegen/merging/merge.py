@@ -133,4 +133,4 @@ def _receivers(handlers: tuple[Handler, ...]) -> tuple[Receiver, ...]:
 
 
 def _receiver(handler: Handler) -> Receiver:
-    return Receiver(handler.worker, handler.name, handler.module, closed=handler.extras is None)
+    return Receiver(handler.worker, handler.name, handler.module, handler.extras is None, handler.place.file)
