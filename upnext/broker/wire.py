@@ -1,0 +1,136 @@
+"""An open connection: bytes out, replies in, each to the receiver of its command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import hiredis
+from redis.asyncio.connection import DefaultParser
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Receiver: TypeAlias = "Callable[[Any], None]"
+"""Called once with a command's reply, or with the exception that it gets instead; it must not raise."""
+
+_NOTHING: Any = object()
+_PUSH: type[object] = cast("Any", hiredis).PushNotification
+
+
+class Wire(asyncio.Protocol):
+    """Takes over a connection that redis-py has opened and greeted.
+
+    There is no task, no timer and no buffer for each command: replies go to their receivers as they are read. One timer
+    watches all that wait.
+
+    Args:
+        transport: The connection.
+        silence: Seconds without an answer after which the connection is given up.
+        heard: Called after each lot of replies.
+        lost: Called once, with the reason, when the connection is gone and every receiver has heard of it.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.WriteTransport,
+        silence: float,
+        heard: Callable[[], None],
+        lost: Callable[[Wire], None],
+    ) -> None:
+        self._transport = transport
+        self._silence = silence
+        self._heard = heard
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._reader: Any = cast("Any", hiredis).Reader(
+            protocolError=RedisConnectionError, replyError=_error, notEnoughData=_NOTHING
+        )
+        self._expected: deque[Receiver] = deque()
+        self._last = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self._reason: Exception | None = None
+        self.writable = True
+        transport.set_protocol(self)
+
+    @property
+    def waiting(self) -> int:
+        """How many commands have no reply yet."""
+        return len(self._expected)
+
+    def send(self, packed: bytes, receivers: Iterable[Receiver]) -> None:
+        """Write commands; their receivers are called in this order."""
+        if not self._expected:
+            self._last = self._loop.time()
+            if self._watch is None:
+                self._watch = self._loop.call_later(self._silence, self._look)
+        self._expected.extend(receivers)
+        self._transport.write(packed)
+
+    def abort(self, reason: Exception) -> None:
+        """Give the connection up; every receiver is told why, now."""
+        self._reason = reason
+        self._transport.abort()
+        self._end()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the replies out."""
+        self._last = self._loop.time()
+        reader, expected = self._reader, self._expected
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not _NOTHING:
+                if type(reply) is not _PUSH:
+                    expected.popleft()(reply)
+        except (RedisConnectionError, IndexError) as error:  # not what a server of this kind says
+            self.abort(RedisConnectionError(f"The server's answer cannot be read: {error}"))
+            return
+        self._heard()
+
+    def pause_writing(self) -> None:
+        """Hold further commands back: the server does not read fast enough."""
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.writable = True
+        self._heard()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell everybody who waits."""
+        if self._reason is None:
+            self._reason = RedisConnectionError(f"The connection broke: {exc or 'closed by the server'}")
+        self._end()
+
+    def _look(self) -> None:
+        self._watch = None
+        if not self._expected:
+            return
+        rest = self._last + self._silence - self._loop.time()
+        if rest > 0:
+            self._watch = self._loop.call_later(rest, self._look)
+        else:
+            self.abort(RedisTimeoutError(f"No answer within {self._silence:g} s"))
+
+    def _end(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        reason, self._reason = self._reason, self._reason or RedisConnectionError("The connection is closed")
+        while self._expected:
+            self._expected.popleft()(reason)
+        lost, self._lost = self._lost, _nobody
+        lost(self)
+
+
+def _nobody(_: Wire) -> None:
+    """Hear of an end that was told already."""
+
+
+def _error(text: str) -> Exception:
+    """Make redis-py's exception of an error reply."""
+    error: Exception = cast("Any", DefaultParser).parse_error(text)
+    return error
