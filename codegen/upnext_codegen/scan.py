@@ -130,7 +130,7 @@ def _file(file: str, store: Store, attacher: Attacher) -> None:
 def _scan(project: Project, modules: Modules, store: Store, classes: Classes, found: Found) -> Scan:
     # An event whose name is not allowed counts as absent, and its handlers with it.
     allowed = [handler for handler in found.handlers if is_name(handler.event)]
-    handlers = tuple(sorted(dict.fromkeys(allowed), key=lambda each: (each.place, each.event, each.name)))
+    handlers = tuple(sorted(allowed, key=lambda each: (each.place, each.event, each.name)))
     declarations = tuple(sorted(dict.fromkeys(found.declarations), key=lambda each: each.place))
     used = {
         cls.module

@@ -336,6 +336,7 @@ getattr(placed, "on")(e)
             "app.py:9:5 order.placed of shop: b(x: int)",
             "app.py:15:5 order.placed of shop: e(x: int)",
             "app.py:10:2 UPN002 the event that .on is called on cannot be known without running the code",
+            "app.py:12:2 UPN002 the event that .on is called on cannot be known without running the code",
         ],
     ),
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext_codegen import messages
 from upnext_codegen.handlers.options import KNOWN, read_options
 from upnext_codegen.names import values
+from upnext_codegen.names.handled import function_of
 from upnext_codegen.names.lookup import Spot
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.expressions import text_of
@@ -107,7 +108,7 @@ class Attacher:
         use: Use,
         spot: Spot | None = None,
     ) -> None:
-        target = self.evaluator.value(given.value, spot or options[1])
+        target = function_of(self.evaluator.value(given.value, spot or options[1]))
         if isinstance(target, values.FunctionRef | values.ClassRef):
             self.attach(event, target, options, use)
         elif event.name is None:

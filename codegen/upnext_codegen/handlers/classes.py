@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.canonical import cannot_travel, canonical
+from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
 from upnext_codegen.names import values
 from upnext_codegen.names.definitions import definitions, free_variables
 from upnext_codegen.names.lookup import Bound, Spot
@@ -80,6 +81,8 @@ class Classes:
         variables: Variables = {name: ClassType("", name) for name, _ in parameters}
         bases = tuple(base for expr in own.bases for base in self._base(expr, spot, variables))
         kind = self._kind(ref)
+        if kind == "namedtuple":
+            bases = (*bases, *items_of_class(self.annotations, ref, variables))
         return ClassFacts(bases, kind, parameters, json=kind != "class" or self._passes(ref))
 
     def _base(self, expr: facts.Expr, spot: Spot, variables: Variables) -> list[Type]:
@@ -186,7 +189,8 @@ class Classes:
         kinds = {"TypedDict": "typeddict", "NamedTuple": "namedtuple", "namedtuple": "namedtuple"}
         kinds |= {"make_dataclass": "dataclass", "create_model": "model"}
         if last in kinds:
-            return ClassFacts((), kinds[last])
+            items = items_of_call(self.annotations, call, spot) if kinds[last] == "namedtuple" else ()
+            return ClassFacts(items, kinds[last])
         return ClassFacts((ClassType("enum", last),), "enum") if last.endswith(("Enum", "Flag")) else ClassFacts()
 
 

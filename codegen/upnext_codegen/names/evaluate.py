@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.names import values
 from upnext_codegen.names.constants import calculated, joined
+from upnext_codegen.names.handled import decorated, function_of
 from upnext_codegen.names.lookup import Bound, Definition, Lookup, Spot
 from upnext_codegen.names.members import as_text, class_attribute, instance_attribute, printed
 from upnext_codegen.names.modules import ModuleRef, Outside
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from upnext_codegen.names.values import ClassRef, EventValue, WorkerValue
 
 _DEEPEST = 80
+_GIVE_ANYTHING = frozenset(
+    f"builtins.{name}" for name in ("eval", "getattr", "globals", "iter", "locals", "max", "min", "next", "vars")
+)
+"""Functions of Python that return what somebody else made."""
 
 
 @dataclass(slots=True)
@@ -114,7 +119,7 @@ class Evaluator:
                 vague = isinstance(found, values.Nothing) or found == FOREIGN or found == values.Constant(None)
                 return self.typed(annotation, spot) if vague and annotation is not None else found
             case facts.DefinedFunction(index):
-                return values.FunctionRef(file, index)
+                return decorated(self, values.FunctionRef(file, index))
             case facts.DefinedClass(index):
                 return values.ClassRef(file, index)
             case facts.Parameter(annotation, receiver):
@@ -178,8 +183,8 @@ class Evaluator:
                 return instance_attribute(self, owner, attr)
             case values.WorkerValue():
                 return values.EventTable(owner) if attr == "events" else self._method(owner, attr, "event")
-            case values.EventValue():
-                return self._method(owner, attr, "on")
+            case (values.EventValue() as event) | values.Handled(event):
+                return self._method(event, attr, "on")
             case values.Member(_, name, value):
                 return {"value": value, "_value_": value, "name": values.Constant(name)}.get(attr, NOTHING)
             case values.Doubtful("event" | "worker"):
@@ -250,11 +255,11 @@ class Evaluator:
                 return self.event(owner, call, spot)
             case values.Method(owner, "on") if isinstance(owner, values.EventValue):
                 handler = next((arg for arg in call.args if arg.keyword == ""), None)
-                return self.value(handler.value, spot) if handler else values.Attachment(owner, call, spot)
-            case values.Attachment():
-                return self.value(call.args[0].value, spot) if call.args else NOTHING
-            case values.FunctionRef():
-                return self._returned(func)
+                return self._handled(owner, handler, spot) if handler else values.Attachment(owner, call, spot)
+            case values.Attachment(event):
+                return self._handled(event, call.args[0], spot) if call.args else NOTHING
+            case (values.FunctionRef() as function) | values.Handled(_, values.FunctionRef() as function):
+                return self._returned(function)
             case values.Doubtful("event" | "worker"):
                 return func
             case values.Foreign():
@@ -265,6 +270,9 @@ class Evaluator:
                 return self._outside(name, call, spot)
             case _:
                 return self.made(func)
+
+    def _handled(self, event: EventValue, given: facts.Argument, spot: Spot) -> Value:
+        return values.Handled(event, function_of(self.value(given.value, spot)))
 
     def event(self, worker: WorkerValue, call: facts.Call, spot: Spot) -> EventValue:
         """What `worker.event(...)` makes."""
@@ -348,7 +356,7 @@ class Evaluator:
                 return inner
             if isinstance(inner, values.Method) and isinstance(inner.owner, values.EventValue):
                 return values.Attachment(inner.owner, call._replace(args=call.args[1:]), spot)
-        return self.made(Outside(name))
+        return NOTHING if name in _GIVE_ANYTHING else self.made(Outside(name))
 
 
 def argument(call: facts.Call, name: str, position: int = 0) -> facts.Argument | None:

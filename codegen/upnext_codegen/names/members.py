@@ -28,7 +28,7 @@ def class_attribute(evaluator: Evaluator, cls: values.ClassRef, attr: str) -> Va
         found = _own_attribute(evaluator, owner, attr)
         if found is None:
             continue
-        if is_enum and not isinstance(found, values.FunctionRef | values.ClassRef | values.Member):
+        if is_enum and not isinstance(found, values.FunctionRef | values.Handled | values.ClassRef | values.Member):
             return values.Member(owner, attr, _member_value(evaluator, owner, attr, found, ancestors))
         return found
     closed = all(isinstance(each, values.ClassRef) or our_name(each).startswith("builtins.") for each in ancestors)
@@ -60,7 +60,7 @@ def instance_attribute(evaluator: Evaluator, owner: values.Instance, attr: str) 
     for each in evaluator.ancestors(owner.cls):
         if isinstance(each, values.ClassRef):
             assigned = _assigned(evaluator, each, attr)
-            if isinstance(assigned, values.EventValue):
+            if isinstance(assigned, values.EventValue | values.Handled):
                 return values.EventValue(None)
             if isinstance(assigned, values.WorkerValue):
                 return assigned

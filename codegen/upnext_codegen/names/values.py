@@ -76,6 +76,14 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
+class Handled:
+    """What `event.on` makes of a function: a handler, which is the event as well."""
+
+    event: EventValue
+    target: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """`event.on(...)` without a handler yet, and the call with the options."""
 
@@ -135,6 +143,7 @@ Value: TypeAlias = (
     | EventValue
     | Method
     | Attachment
+    | Handled
     | EventTable
     | Instance
     | Member
@@ -155,6 +164,8 @@ def merged(values: list[Value]) -> Value:
         return ours[0]
     if ours:
         return Doubtful(_kind(ours[0]))
+    if len({each.event for each in distinct if isinstance(each, Handled)}) > 1:
+        return Doubtful("event")
     solid = [each for each in distinct if not isinstance(each, Nothing) and each != Constant(None)]
     if len(solid) <= 1:
         return (solid or distinct or [NOTHING])[0]
