@@ -6,8 +6,8 @@ import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from upnext.broker.address import Address
 from upnext.errors import ConfigError
 from upnext.names import check_name
 from upnext.options import is_finite
@@ -16,10 +16,9 @@ from upnext.payload import MAX_BYTES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMES: Final = ("redis", "rediss", "unix")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(
-    r"(?<=[?&])(?:username|password)[^&]*&?|[?&](?:username|password)[^&]*$", re.IGNORECASE
+    r"(?<=[?&])(?:\w+_)?(?:username|password)[^&]*&?|[?&](?:\w+_)?(?:username|password)[^&]*$", re.IGNORECASE
 )
 
 
@@ -28,7 +27,8 @@ class Settings:
     """Where the server is and how long things may take.
 
     Attributes:
-        redis_url: redis://, rediss:// or unix:// address; None for the embedded server.
+        redis_url: The server's address, in one of the forms that `upnext.broker.address` reads; None for the embedded
+            server.
         namespace: What separates several applications in one database.
         lease: Seconds after which a silent worker is taken for dead; at least 0.5.
         grace: Seconds that running jobs get when a worker stops.
@@ -84,14 +84,10 @@ def check_url(url: str) -> str:
         ConfigError: If it cannot; the message shows the address without its password.
     """
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in SCHEMES and (parts.path if parts.scheme == "unix" else parts.hostname)
-        _ = parts.port if parts.scheme != "unix" else None
-    except ValueError:
-        usable = None
-    if not usable:
-        msg = f"Redis URL {without_password(url)!r} cannot be used. Write it like redis://host:6379/0, rediss://... or unix:///path."
-        raise ConfigError(msg)
+        Address.parse(url)
+    except ValueError as error:
+        why = f": {error}." if str(error) else ". Write it like redis://host:6379/0, rediss://... or unix:///path."
+        raise ConfigError(f"Redis URL {without_password(url)!r} cannot be used{why}") from None
     return url
 
 

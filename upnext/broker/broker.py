@@ -29,7 +29,7 @@ class Broker:
     """
 
     def __init__(self, url: str, keys: Keys, name: str = "upnext") -> None:
-        self.link = Link(url, name)
+        self.link = Link(url, keys, name)
         self.keys = keys
         self.publisher = Publisher(self.link, keys)
         self.upkeep = Upkeep(self.link, keys)

@@ -12,72 +12,62 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 import hiredis
-from redis.asyncio.connection import ConnectionPool
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    NoScriptError,
-    RedisError,
-)
-from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
-    TimeoutError as RedisTimeoutError,
-)
+from redis.exceptions import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
 
+from upnext.broker.dial import Dialer, UnsentError
 from upnext.broker.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from upnext.broker.keys import Keys
     from upnext.broker.scripts import Script
-    from upnext.broker.wire import Receiver
+    from upnext.broker.wire import Command, Receiver
 
 SOCKET_TIMEOUT = 5.0
 """Seconds without an answer after which a connection is given up."""
 
 _PIPELINE = 256  # commands without a reply; more of them wait here
+_REDIRECTS = 5  # in a row, without a command that was carried out: then the cluster is not of one mind
+_DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN")
 
 # In C, which redis-py's connections do not use.
 _pack: Callable[[tuple[Any, ...]], bytes] = cast("Any", hiredis).pack_command
 
 
-class UnsentError(RedisConnectionError):
-    """Raised when there was no connection: nothing of the command has reached the server."""
-
-
 class Link:
-    """A pipelined connection, opened when it is first used and again after it broke.
+    """A pipelined connection to the server of a partition, opened when it is first used and again after it broke.
 
     Args:
-        url: The server's address.
+        url: The server's address, or that of those who know it.
+        keys: The partition's keys.
         name: What the server's list of clients shows.
+        timeout: Seconds without an answer after which a connection is given up.
     """
 
-    def __init__(self, url: str, name: str = "upnext") -> None:
-        pool: Any = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-            url, socket_timeout=SOCKET_TIMEOUT, socket_connect_timeout=SOCKET_TIMEOUT, client_name=name
-        )
+    def __init__(self, url: str, keys: Keys, name: str = "upnext", timeout: float = SOCKET_TIMEOUT) -> None:
+        self._dialer = Dialer(url, keys.leases, name, timeout)
+        self._timeout = timeout
         # redis-py opens the connection and says who we are; what goes over it then is ours.
-        self._connection: Any = pool.make_connection()
+        self._connection: Any = None
         self._wire: Wire | None = None
-        self._waiting: deque[tuple[bytes, Receiver]] = deque()
+        self._waiting: deque[Command] = deque()
         self._connecting: asyncio.Task[None] | None = None
         self._flushing = False
+        self._leaving = False
+        self._returned = 0
+        self._redirects = 0
 
     def post(self, words: Sequence[Any], receive: Receiver) -> None:
         """Send one command; `receive` is called with its reply, or with what was raised instead."""
-        packed = _pack(tuple(words))
+        command = (_pack(tuple(words)), receive)
         wire = self._wire
         if wire is not None and not wire.waiting and not self._waiting and wire.writable:
-            wire.send(packed, (receive,))
+            wire.send(command[0], (command,))
             return
-        self._waiting.append((packed, receive))
+        self._waiting.append(command)
         if wire is None:
-            if self._connecting is None:
-                self._connecting = asyncio.create_task(self._connect())
+            self._reconnect()
         elif not self._flushing:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -115,19 +105,18 @@ class Link:
         if self._wire is not None:
             self._wire.abort(ConnectionAbortedError("link closed"))
         self._refuse(ConnectionAbortedError("link closed"))
-        await self._connection.disconnect(nowait=True)
+        await self._hang_up()
+
+    def _reconnect(self) -> None:
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
 
     async def _connect(self) -> None:
-        connection = self._connection
         try:
-            await connection.disconnect(nowait=True)  # what is left of the last one
-            await connection.connect()
+            await self._hang_up()  # what is left of the last one
+            connection = self._connection = await self._dialer.dial()
             transport: asyncio.WriteTransport = connection._writer.transport  # noqa: SLF001  # redis-py has no other way
-            self._wire = Wire(transport, SOCKET_TIMEOUT, self._flush, self._lost)
-        except (AuthenticationError, AuthorizationError, BusyLoadingError) as error:
-            self._refuse(error)
-        except (RedisConnectionError, RedisTimeoutError, OSError) as error:
-            self._refuse(UnsentError(str(error)))
+            self._wire = Wire(transport, self._timeout, self._heard, self._lost, self._refused)
         except RedisError as error:
             self._refuse(error)
         except BaseException:
@@ -138,20 +127,48 @@ class Link:
         finally:
             self._connecting = None
 
+    async def _hang_up(self) -> None:
+        if self._connection is not None:
+            await self._connection.disconnect(nowait=True)
+
     def _flush(self) -> None:
         """Write what waits, as far as the server keeps up."""
         self._flushing = False
         wire, waiting = self._wire, self._waiting
-        if wire is None or not waiting or not wire.writable:
+        if wire is None or not waiting or not wire.writable or self._leaving:
             return
         room = min(len(waiting), _PIPELINE - wire.waiting)
         if room > 0:
             batch = [waiting.popleft() for _ in range(room)]
-            wire.send(b"".join([packed for packed, _ in batch]), [receive for _, receive in batch])
+            wire.send(b"".join([packed for packed, _ in batch]), batch)
+
+    def _heard(self) -> None:
+        wire = self._wire
+        if not self._leaving:
+            self._redirects = 0
+            self._flush()
+        elif wire is not None and not wire.waiting:
+            self._leave()
+            wire.abort(ConnectionAbortedError("another server is the one to talk to"))
+            if self._waiting:
+                self._reconnect()
+
+    def _refused(self, command: Command, error: Exception) -> bool:
+        """Take a command back if another node has to carry it out; look for the primary if this server is none."""
+        moved = self._redirects < _REDIRECTS and self._dialer.follow(error)
+        if moved:
+            self._redirects += not self._leaving
+            self._waiting.insert(self._returned, command)
+            self._returned += 1
+        self._leaving = self._leaving or moved or _is_demotion(error)
+        return moved
+
+    def _leave(self) -> None:
+        self._wire, self._leaving, self._returned = None, False, 0
 
     def _lost(self, wire: Wire) -> None:
         if self._wire is wire:
-            self._wire = None
+            self._leave()
             # They never left: whoever waits may try again without a doubt.
             self._refuse(UnsentError("The connection broke before the command was sent"))
 
@@ -160,3 +177,9 @@ class Link:
         refused, self._waiting = self._waiting, deque()
         for _, receive in refused:
             receive(reason)
+
+
+def _is_demotion(error: Exception) -> bool:
+    """Say whether another server may be the primary now, so that it has to be looked for."""
+    text = str(error)
+    return isinstance(error, (ReadOnlyError, ClusterDownError)) or text.startswith(_DEMOTED) or "-READONLY" in text

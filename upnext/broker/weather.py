@@ -10,12 +10,16 @@ import random
 from enum import Enum
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
+    OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
@@ -24,7 +28,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
-from upnext.broker.link import UnsentError
+from upnext.broker.dial import UnfitServerError, UnsentError
 
 _BACKOFF_FIRST = 0.05
 _BACKOFF_CAP = 1.0
@@ -62,12 +66,14 @@ class Weather(Enum):
 
 def read(error: Exception) -> Weather:
     """Say what kind of trouble an exception of redis-py is."""
-    if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError)):
+    if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError, UnfitServerError)):
         return Weather.REFUSED
     if isinstance(error, UnsentError):
         return Weather.AWAY
-    if isinstance(error, (BusyLoadingError, ReadOnlyError)):
+    if isinstance(error, (BusyLoadingError, ReadOnlyError, ClusterDownError, AskError, TryAgainError)):
         return Weather.PASSING
+    if isinstance(error, OutOfMemoryError):
+        return Weather.FULL
     if isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError)):
         return Weather.LOST
     if isinstance(error, ResponseError):

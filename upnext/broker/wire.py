@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Receiver: TypeAlias = "Callable[[Any], None]"
 """Called once with a command's reply, or with the exception that it gets instead; it must not raise."""
 
+Command: TypeAlias = "tuple[bytes, Receiver]"
+"""A command as it is written, and who gets its reply."""
+
 _NOTHING: Any = object()
 _PUSH: type[object] = cast("Any", hiredis).PushNotification
 
@@ -32,6 +35,7 @@ class Wire(asyncio.Protocol):
         silence: Seconds without an answer after which the connection is given up.
         heard: Called after each lot of replies.
         lost: Called once, with the reason, when the connection is gone and every receiver has heard of it.
+        refused: Called with a command and the error that is its reply; True if its receiver need not hear of it.
     """
 
     def __init__(
@@ -40,16 +44,18 @@ class Wire(asyncio.Protocol):
         silence: float,
         heard: Callable[[], None],
         lost: Callable[[Wire], None],
+        refused: Callable[[Command, Exception], bool],
     ) -> None:
         self._transport = transport
         self._silence = silence
         self._heard = heard
         self._lost = lost
+        self._refused = refused
         self._loop = asyncio.get_running_loop()
         self._reader: Any = cast("Any", hiredis).Reader(
             protocolError=RedisConnectionError, replyError=_error, notEnoughData=_NOTHING
         )
-        self._expected: deque[Receiver] = deque()
+        self._expected: deque[Command] = deque()
         self._last = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._reason: Exception | None = None
@@ -61,13 +67,13 @@ class Wire(asyncio.Protocol):
         """How many commands have no reply yet."""
         return len(self._expected)
 
-    def send(self, packed: bytes, receivers: Iterable[Receiver]) -> None:
-        """Write commands; their receivers are called in this order."""
+    def send(self, packed: bytes, commands: Iterable[Command]) -> None:
+        """Write commands, packed all in one; their receivers are called in this order."""
         if not self._expected:
             self._last = self._loop.time()
             if self._watch is None:
                 self._watch = self._loop.call_later(self._silence, self._look)
-        self._expected.extend(receivers)
+        self._expected.extend(commands)
         self._transport.write(packed)
 
     def abort(self, reason: Exception) -> None:
@@ -83,8 +89,11 @@ class Wire(asyncio.Protocol):
         try:
             reader.feed(data)
             while (reply := reader.gets()) is not _NOTHING:
-                if type(reply) is not _PUSH:
-                    expected.popleft()(reply)
+                if type(reply) is _PUSH:
+                    continue
+                command = expected.popleft()
+                if not (isinstance(reply, Exception) and self._refused(command, reply)):
+                    command[1](reply)
         except (RedisConnectionError, IndexError) as error:  # not what a server of this kind says
             self.abort(RedisConnectionError(f"The server's answer cannot be read: {error}"))
             return
@@ -121,7 +130,7 @@ class Wire(asyncio.Protocol):
             self._watch = None
         reason, self._reason = self._reason, self._reason or RedisConnectionError("The connection is closed")
         while self._expected:
-            self._expected.popleft()(reason)
+            self._expected.popleft()[1](reason)
         lost, self._lost = self._lost, _nobody
         lost(self)
 

@@ -94,13 +94,13 @@ class LeaseKeeper:
 
     def _keep(self) -> None:
         failures = 0
-        client: LeaseClient | None = None
+        client = LeaseClient(self._url, self._keys, self._lease)
         while not self._stopping:
             self._wake.clear()
             began = monotonic()
             try:
-                if client is None or self._lost or not client.renew():
-                    client = self._join(client)
+                if not self.worker_id or self._lost or not client.renew(self.worker_id):
+                    self._join(client)
                 self._held_until = began + self._lease
                 self._tell(self._beat)
                 failures = 0
@@ -111,27 +111,23 @@ class LeaseKeeper:
                 self._wake.wait(min(weather.backoff(failures), self._lease / 10))
                 continue
             self._wake.wait(max(self._lease / RENEWALS - (monotonic() - began), 0.0))
-        if client is not None:
+        if self.worker_id:
             self._leave(client)
+        client.close()
 
-    def _join(self, old: LeaseClient | None) -> LeaseClient:
-        if old is not None:
-            old.close()
+    def _join(self, client: LeaseClient) -> None:
         # The id carries the length of the lease: whoever watches it knows how often it must have been renewed.
         worker_id = f"{os.urandom(8).hex()}.{round(self._lease * 1000)}"
-        client = LeaseClient(self._url, self._keys, worker_id, self._lease)
-        client.join(self._told)
+        client.join(worker_id, self._told)
         self._lost = False
         self.worker_id = worker_id
         self._tell(lambda: self._joined(worker_id))
-        return client
 
     def _leave(self, client: LeaseClient) -> None:
         try:
-            client.leave()
+            client.leave(self.worker_id)
         except (RedisError, OSError) as error:
             log.warning("The lease could not be given back (%s); it runs out by itself", type(error).__name__)
-        client.close()
 
     def _beat(self) -> None:
         pulse, self._pulse = self._pulse, asyncio.Event()

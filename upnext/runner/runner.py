@@ -51,7 +51,7 @@ class Runner:
         self.registry = registry
         self._concurrency = concurrency
         self._broker = Broker(url, keys, f"upnext-{registry.worker}")
-        self._waiting = Link(url, f"upnext-{registry.worker}-wait")
+        self._waiting = Link(url, keys, f"upnext-{registry.worker}-wait")
         self._keys = keys
         self._lease = LeaseKeeper(url, keys, registry.settings.lease, told, self._joined)
         self._sweeper = Sweeper(self._broker.upkeep, self._lease, registry.settings.lease)

@@ -188,7 +188,7 @@ class Service:
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""
-        link, failures = Link(url), 0
+        link, failures = Link(url, Keys(settings.namespace)), 0
         while not self._stopping.is_set():
             try:
                 await link.command("EXISTS", Keys(settings.namespace).leases)

@@ -1,0 +1,121 @@
+"""A server's address, as users write it: one server, sentinels that know it, or nodes of a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from redis.asyncio.connection import ConnectionPool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMES: Final = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
+
+_PORTS = {"": 6379, "cluster": 6379, "sentinel": 26379}
+_SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
+_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Where one process listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, text: str, port: int) -> Node:
+        """Read `host`, `host:port` or `[v6]:port`; raises ValueError."""
+        parts = urlsplit(f"//{text}")
+        if not parts.hostname or parts.path:
+            raise ValueError(text)
+        return cls(parts.hostname, parts.port or port)
+
+    def __str__(self) -> str:
+        """Write it as it stands in an address."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed address.
+
+    Attributes:
+        kind: "" for one server, "sentinel" or "cluster".
+        nodes: The server, the sentinels, or some nodes of the cluster; empty for a Unix socket.
+        service: What the sentinels call the server.
+        connection: redis-py's class for connections to the server.
+        options: What that class takes, without host and port.
+        sentinel_options: The same for connections to sentinels.
+    """
+
+    kind: str
+    nodes: tuple[Node, ...]
+    service: str
+    connection: Any
+    options: Mapping[str, Any]
+    sentinel_options: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Read an address.
+
+        Raises:
+            ValueError: If it cannot be used; the message says why, in a clause without its password ("" if it is no
+                address at all).
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in SCHEMES:
+            raise ValueError("")
+        scheme, _, kind = parts.scheme.partition("+")
+        service, path = "", parts.path
+        if kind == "sentinel":
+            service, _, db = path.strip("/").partition("/")
+            path = f"/{db}"
+            if not service:
+                raise ValueError("the sentinels' name of the server comes after the hosts, as in host:26379/name/0")
+        query = dict(parse_qsl(parts.query))
+        sentinel = {name.removeprefix("sentinel_"): query.pop(name, None) for name in _SENTINEL_OPTIONS}
+        for name in _FILES:
+            if name in query and not Path(query[name]).is_file():
+                raise ValueError(f"{name}: there is no file {query[name]!r}")
+        credentials, _, hosts = parts.netloc.rpartition("@")
+        nodes = () if scheme == "unix" else tuple(_node(host, kind) for host in hosts.split(","))
+        if len(nodes) > 1 and not kind:
+            raise ValueError("several hosts are nodes of redis+cluster://, or sentinels of redis+sentinel://")
+        if scheme == "unix" and not path:
+            raise ValueError("")
+        netloc = f"{credentials}@{nodes[0] if nodes else ''}" if credentials else str(nodes[0] if nodes else "")
+        connection, options = _options(urlunsplit((scheme, netloc, path, urlencode(query), "")))
+        shared = {name: value for name, value in options.items() if name.startswith("ssl_")}
+        told = {name: value for name, value in sentinel.items() if value}
+        return cls(kind, nodes, service, connection, options, {**shared, **told})
+
+
+def _node(text: str, kind: str) -> Node:
+    try:
+        return Node.of(text, _PORTS[kind])
+    except ValueError:
+        raise ValueError("") from None
+
+
+def _options(url: str) -> tuple[Any, dict[str, Any]]:
+    """Let redis-py read the rest; what it does not know it refuses when a connection is made."""
+    pool: Any = ConnectionPool.from_url(url)  # pyright: ignore[reportUnknownMemberType]
+    options = {name: value for name, value in pool.connection_kwargs.items() if name not in {"host", "port"}}
+    try:
+        pool.connection_class(**options)
+    except TypeError as error:
+        raise ValueError(f"an option after the ? is not known ({error})") from None
+    return pool.connection_class, options

@@ -1,0 +1,179 @@
+"""Connections to the server that keeps a partition, wherever it is at the moment.
+
+One server stays where it is. Sentinels are asked which server is the primary, whenever a connection is made. Nodes of
+a cluster are asked which of them serves the partition's slot; one that does not serve it any more says who does.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from redis.crc import key_slot
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    MovedError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+
+from upnext.broker.address import Address, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ASK_TIMEOUT = 2.0  # seconds that a sentinel or a node gets to say where the server is
+
+
+class UnsentError(RedisConnectionError):
+    """Raised when there was no connection: nothing of the command has reached the server."""
+
+
+class UnfitServerError(RedisConnectionError):
+    """Raised when this client will not talk to what is at that address; the message says why."""
+
+
+class Dialer:
+    """Makes connections to the server that keeps one partition.
+
+    Args:
+        url: The address.
+        key: One of the partition's keys: all of them are in one slot of a cluster.
+        name: What the server's list of clients shows.
+        timeout: Seconds without an answer after which a connection is given up.
+    """
+
+    def __init__(self, url: str, key: str, name: str, timeout: float) -> None:
+        self._address = address = Address.parse(url)
+        self._slot = key_slot(key.encode())
+        self._options = {"client_name": name, "socket_timeout": timeout, "socket_connect_timeout": timeout}
+        self._nodes = list(address.nodes)
+        self._dialled: Node | None = None
+        self._pointed: Node | None = None
+        # A plain address may lead to a node of a cluster: the first connection shows it.
+        self._clustered = None if not address.kind and address.nodes else address.kind == "cluster"
+
+    async def dial(self) -> Any:
+        """Return a connection, connected.
+
+        Raises:
+            UnsentError: If there is none to be had now.
+            UnfitServerError: If it is none that this client will talk to.
+            redis.exceptions.RedisError: If the server will not serve this client.
+        """
+        pointed, self._pointed = self._pointed, None
+        node = self._dialled = pointed or await self._find()
+        where = {} if node is None else {"host": node.host, "port": node.port}
+        connection = self._address.connection(**self._address.options, **self._options, **where)
+        await _connect(connection)
+        if self._clustered is None:
+            await self._look_for_cluster(connection)
+        return connection
+
+    def follow(self, error: Exception) -> bool:
+        """Say whether an answer is that another node serves the slot; the next connection is then made to that one."""
+        text = str(error)
+        if not isinstance(error, MovedError) and not text.startswith("MOVED "):
+            return False
+        host, _, port = text.rpartition(" ")[2].rpartition(":")
+        self._pointed = self._node_of(host, port, self._dialled)
+        self._clustered = True
+        self._remember(self._pointed)
+        return True
+
+    async def _find(self) -> Node | None:
+        if self._clustered:
+            return await self._ask_around(self._address.options, ("CLUSTER", "SLOTS"))
+        if self._address.kind == "sentinel":
+            question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.service)
+            return await self._ask_around(self._address.sentinel_options, question)
+        return self._address.nodes[0] if self._address.nodes else None
+
+    async def _ask_around(self, options: Mapping[str, Any], question: tuple[str, ...]) -> Node:
+        """Ask one node after the other where the server is; one that cannot say is asked last the next time."""
+        reasons: list[RedisError | OSError] = []
+        for node in list(self._nodes):
+            timeouts = {"socket_timeout": _ASK_TIMEOUT, "socket_connect_timeout": _ASK_TIMEOUT}
+            connection = self._address.connection(**options, **timeouts, host=node.host, port=node.port)
+            try:
+                await _connect(connection)
+                await connection.send_command(*question)
+                return self._read(await connection.read_response(), node)
+            except (RedisError, OSError) as error:
+                reasons.append(error)
+                self._nodes.remove(node)
+                self._nodes.append(node)
+            finally:
+                await connection.disconnect(nowait=True)
+        # One that refuses this client tells more than those that are away.
+        raise next((reason for reason in reasons if not _is_absence(reason)), UnsentError(str(reasons[0])))
+
+    def _read(self, reply: Any, asked: Node) -> Node:
+        if self._address.kind == "sentinel":
+            if reply is None:
+                raise UnsentError(f"the sentinel at {asked} knows no server {self._address.service!r}")
+            host, port = reply
+            return self._node_of(host, port, asked)
+        found = None
+        for first, last, primary, *replicas in reply:
+            for host, port, *_ in (primary, *replicas):
+                self._remember(self._node_of(host, port, asked))
+            if first <= self._slot <= last:
+                found = self._node_of(primary[0], primary[1], asked)
+        if found is None:
+            raise UnsentError(f"no node of the cluster serves slot {self._slot}")
+        return found
+
+    async def _look_for_cluster(self, connection: Any) -> None:
+        try:
+            await connection.send_command("CLUSTER", "SLOTS")
+            reply = await connection.read_response()
+        except ResponseError:
+            self._clustered = False  # it is none, or this client may not ask: then its answers point the way
+        except (RedisError, OSError) as error:
+            raise UnsentError(str(error)) from error
+        else:
+            self._clustered = True
+            for _, _, *nodes in reply:
+                for host, port, *_ in nodes:
+                    self._remember(self._node_of(host, port, self._dialled))
+
+    def _remember(self, node: Node) -> None:
+        if node not in self._nodes:
+            self._nodes.append(node)
+
+    @staticmethod
+    def _node_of(host: bytes | str | None, port: bytes | str | int, asked: Node | None) -> Node:
+        # A node that does not know what it is called leaves its name out: it is called what it was reached by.
+        name = host.decode() if isinstance(host, bytes) else host or ""
+        own = "" if asked is None else asked.host
+        return Node(name.strip("[]") if name not in {"", "?"} else own, int(port))
+
+
+async def _connect(connection: Any) -> None:
+    try:
+        await connection.connect()
+    except (RedisTimeoutError, OSError) as error:
+        raise UnsentError(str(error)) from error
+    except RedisConnectionError as error:
+        if isinstance(error, (AuthenticationError, AuthorizationError, BusyLoadingError)):
+            raise
+        if isinstance(error.__context__, ssl.SSLCertVerificationError):
+            raise UnfitServerError(f"its certificate is not trusted: {error.__context__.verify_message}") from error
+        raise UnsentError(str(error)) from error
+    except ResponseError as error:
+        if "unknown command" in str(error) and "HELLO" in str(error):
+            raise UnfitServerError("it is too old; upnext needs Redis 6.2 or newer, or Valkey") from error
+        raise
+
+
+def _is_absence(error: Exception) -> bool:
+    return isinstance(error, (UnsentError, OSError, RedisTimeoutError)) or type(error) is RedisConnectionError
