@@ -75,7 +75,10 @@ class Address:
             ValueError: If it cannot be used; the message says why, in a clause without its password ("" if it is no
                 address at all).
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise ValueError("") from None  # its own message quotes the password
         if parts.scheme not in SCHEMES:
             raise ValueError("")
         scheme, _, kind = parts.scheme.partition("+")
