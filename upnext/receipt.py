@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from upnext.broker.letters import Outcome
-    from upnext.broker.publishing import Published
+    from upnext.broker.outbox import Published
     from upnext.settings import Settings
 
 R_co = TypeVar("R_co", covariant=True)
@@ -72,15 +73,19 @@ class Receipt:
 
     Attributes:
         event_id: The event's id.
-        jobs: One job for each handler that was subscribed when the event was sent.
         repeated: Whether this send stored nothing because its `key` was used before; the rest is then the first send's.
     """
 
     def __init__(self, published: Published, settings: Settings) -> None:
         self.event_id: str = published.event_id
         self.repeated: bool = published.repeated
+        self._handlers = published.handlers
         self._settings = settings
-        self.jobs: tuple[Job[Any], ...] = _jobs(published.event_id, published.handlers, settings)
+
+    @cached_property
+    def jobs(self) -> tuple[Job[Any], ...]:
+        """One job for each handler that was subscribed when the event was sent."""
+        return _jobs(self.event_id, self._handlers, self._settings)
 
     def __repr__(self) -> str:
         """Show the id and how many jobs there are."""

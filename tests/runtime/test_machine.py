@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -32,10 +32,11 @@ from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, DeadLetter, LeaseLostError
 from upnext.broker.keys import Keys
 from upnext.broker.leases import LeaseClient
-from upnext.broker.publishing import _Message, _Subscriptions
-from upnext.broker.tickets import new_event_id, pack
+from upnext.broker.outbox import Message, Outbox, Published
+from upnext.broker.publishing import message
 
 T = TypeVar("T")
+Sent: TypeAlias = tuple[bool, Message]  # whether it is a task's, and what
 
 EVENT = "placed"
 HANDLERS = ["shop|placed|audit", "shop|placed|mail"]
@@ -57,6 +58,11 @@ class Machine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.keys = Keys(f"m{uuid4().hex}")
         self.broker = Broker(self.url, self.keys)
+        # One of an event, and one of a task.
+        self.outboxes = (
+            Outbox(self.broker.link, self.keys, EVENT, EVENT),
+            Outbox(self.broker.link, self.keys, "", f"task:{TASK}", (TASK,)),
+        )
         self.model = Model()
         self.bodies: dict[str, bytes] = {}
         self.clients: dict[str, LeaseClient] = {}
@@ -74,30 +80,43 @@ class Machine(RuleBasedStateMachine):
     # Sending
 
     @rule(target=messages, key=st.sampled_from(["", "a", "b"]), delayed=st.booleans(), task=st.booleans())
-    def send(self, key: str, delayed: bool, task: bool) -> _Message:
-        event, scope = ("", f"task:{TASK}") if task else (EVENT, EVENT)
-        body = json.dumps({"n": len(self.bodies)}).encode()
-        message = _Message(new_event_id(), event, scope, pack(body), HOUR if delayed else 0.0, key or None)
-        known = (
-            _Subscriptions("", (TASK,)) if task else self.broker.publisher._known.setdefault(EVENT, _Subscriptions())
-        )
-        published = self.run(self.broker.publisher._store(message, known))
-        first = self.model.keys.get(f"{scope}:{key}")
-        if key and first is not None:
-            assert (published.event_id, published.repeated) == (first, True)
-            return message
-        handlers = [TASK] if task else sorted(self.model.subscribed)
-        assert (published.event_id, published.handlers) == (message.event_id, tuple(handlers))
-        self.bodies[message.event_id] = message.envelope
-        self.model.send(message.event_id, handlers, delayed=delayed)
-        if key:
-            self.model.keys[f"{scope}:{key}"] = message.event_id
-        return message
+    def send(self, key: str, delayed: bool, task: bool) -> Sent:
+        sent = task, self._message(delayed, key or None)
+        self._send(*sent)
+        return sent
 
-    @rule(message=messages)
-    def repeat_a_send_whose_answer_was_lost(self, message: _Message) -> None:
-        known = _Subscriptions("", () if message.event else (TASK,))
-        self.run(self.broker.publisher._store(message, known))
+    @rule(target=messages, delayed=st.booleans(), task=st.booleans(), many=st.integers(2, 5))
+    def send_many_at_once(self, delayed: bool, task: bool, many: int) -> Any:
+        sent = [(task, self._message(delayed)) for _ in range(many)]
+        self._send(task, *(one for _, one in sent))
+        return multiple(*sent)
+
+    @rule(target=messages, one=messages, other=messages)
+    def repeat_sends_whose_answer_was_lost(self, one: Sent, other: Sent) -> Sent:
+        sent = one[0], self._message(bool(one[1].delay_ms))
+        again = [one[1]] + [other[1]] * (other[0] == one[0])
+        self._send(one[0], *again, sent[1], repeated=len(again))
+        return sent
+
+    def _message(self, delayed: bool, key: str | None = None) -> Message:
+        return message(json.dumps({"n": len(self.bodies)}).encode(), HOUR if delayed else 0.0, key)
+
+    def _send(self, task: bool, *messages: Message, repeated: int = 0) -> None:
+        """Send at the same time, the first of them alone and the others together, some of them not the first time."""
+        outbox, scope = self.outboxes[task], f"task:{TASK}" if task else EVENT
+        store = self.broker.publisher.store
+        stored = self.run(gather(*(store(one, outbox) for one in messages)))
+        handlers = [TASK] if task else sorted(self.model.subscribed)
+        for sent, published in list(zip(messages, stored, strict=True))[repeated:]:
+            first = self.model.keys.get(f"{scope}:{sent.key}")
+            if first is not None:
+                assert (published.event_id, published.repeated) == (first, True)
+                continue
+            assert (published.event_id, published.handlers) == (sent.event_id, tuple(handlers))
+            self.bodies[sent.event_id] = sent.envelope
+            self.model.send(sent.event_id, handlers, delayed=bool(sent.delay_ms))
+            if sent.key is not None:
+                self.model.keys[f"{scope}:{sent.key}"] = sent.event_id
 
     @rule(handlers=st.sampled_from([HANDLERS[:1], HANDLERS[1:], HANDLERS]))
     def subscribe(self, handlers: list[str]) -> None:
@@ -292,6 +311,11 @@ class Machine(RuleBasedStateMachine):
             "leases": {worker_id.decode() for worker_id in leases},
             "graves": {worker_id.decode() for worker_id in graves},
         }
+
+
+async def gather(*stores: Coroutine[Any, Any, Published]) -> list[Published]:
+    """Store all of them at the same time."""
+    return await asyncio.gather(*stores)
 
 
 def job_of(claim: Claim) -> Job:

@@ -1,0 +1,208 @@
+"""Events of one name that wait to be stored at the same time: one script stores them all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from redis.exceptions import NoScriptError
+
+from upnext.broker.scripts import script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.broker.keys import Keys
+    from upnext.broker.link import Link
+
+KEY_TTL = 24 * 3600
+"""Seconds that an idempotency key is remembered."""
+
+_ID_TTL = 60  # far beyond the deadline of a send, within which it may be repeated
+
+# What one script stores: it must stay short, as the server does nothing else meanwhile.
+_BATCH = 128
+_BATCH_JOBS = 1024
+_BATCH_BYTES = 512 * 1024
+
+# Scripts that have no answer yet. More of them would not be faster: the next ones grow instead.
+_ABROAD = 4
+
+
+@dataclass(slots=True)
+class Published:
+    """What the server stored.
+
+    Attributes:
+        event_id: The event's id, or that of the first send with the same key.
+        handlers: The identities of the handlers that each got a job, in the order of the jobs.
+        repeated: Whether this send stored nothing, because its key was used before.
+    """
+
+    event_id: str
+    handlers: tuple[str, ...]
+    repeated: bool = False
+
+
+@dataclass(slots=True)
+class Message:
+    """What is sent.
+
+    Attributes:
+        event_id: Its id.
+        bucket: The set of recent sends that the id belongs to.
+        envelope: The payload as it is stored.
+        delay_ms: How long the jobs have to wait.
+        key: Its idempotency key.
+    """
+
+    event_id: str
+    bucket: str
+    envelope: bytes
+    delay_ms: int = 0
+    key: str | None = None
+
+
+_Entry: TypeAlias = "tuple[Message, asyncio.Future[Published]]"
+
+
+class Outbox:
+    """Stores the messages of one event, or the submissions of one task.
+
+    A message is sent at once when nothing else is under way, and otherwise together with all that come in the same
+    round of the event loop. What is sent together is stored together; each caller gets its own answer.
+
+    Args:
+        link: The connection.
+        keys: The partition's keys.
+        event: The event's name, "" for a task.
+        scope: What an idempotency key is unique in.
+        handlers: The task's identity. An event's are learnt from the server.
+    """
+
+    def __init__(self, link: Link, keys: Keys, event: str, scope: str, handlers: tuple[str, ...] = ()) -> None:
+        self._link = link
+        self._keys = keys
+        self._event = event
+        self._scope = scope
+        self._waiting: deque[_Entry] = deque()
+        self._abroad = 0
+        self._planned = False
+        self._learn("", handlers)
+
+    async def store(self, message: Message) -> Published:
+        """Store a message for the handlers that are subscribed.
+
+        Raises:
+            redis.exceptions.RedisError: What the server or the connection made of it.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Published] = loop.create_future()
+        if not self._abroad and not self._waiting:
+            self._send([(message, future)])
+        else:
+            self._waiting.append((message, future))
+            self._plan()
+        return await future
+
+    def _plan(self) -> None:
+        if self._waiting and not self._planned and self._abroad < _ABROAD:
+            self._planned = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._planned = False
+        while self._waiting and self._abroad < _ABROAD:
+            batch = self._next()
+            if batch:
+                self._send(batch)
+
+    def _next(self) -> list[_Entry]:
+        """Take the messages at the head that one script can store; nobody waits any more for a cancelled one."""
+        batch: list[_Entry] = []
+        waiting, room = self._waiting, _BATCH_BYTES
+        most = max(1, min(_BATCH, _BATCH_JOBS // max(len(self.handlers), 1)))
+        while waiting and len(batch) < most:
+            message, future = waiting[0]
+            if not future.done():
+                room -= len(message.envelope)
+                if batch and (room < 0 or not _together(batch[0][0], message)):
+                    break
+                batch.append(waiting[0])
+            waiting.popleft()
+        return batch
+
+    def _send(self, batch: list[_Entry], *, forgotten: bool = False) -> None:
+        text, first = script("publish"), batch[0][0]
+        handlers, keys = self.handlers, self._keys
+        names = [
+            *self._head,
+            keys.sent(first.bucket),
+            *self._body,
+            keys.events if first.key is None else keys.idempotency(self._scope, first.key),
+            *self._queues,
+        ]
+        remembered = "" if first.key is None else json.dumps([first.event_id, handlers])
+        words: list[Any] = ["EVAL", text.source] if forgotten else ["EVALSHA", text.sha]
+        words += [len(names), *names, self._event, self._version, first.delay_ms]
+        words += [_ID_TTL, 0 if first.key is None else KEY_TTL, remembered, len(handlers), *handlers]
+        for message, _ in batch:
+            words.append(message.event_id)
+            words.append(message.envelope)
+        self._abroad += 1
+        self._link.post(words, partial(self._receive, batch, handlers))
+
+    def _receive(self, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
+        self._abroad -= 1
+        if isinstance(reply, NoScriptError):
+            self._send(batch, forgotten=True)
+            return
+        if isinstance(reply, Exception):
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(reply)
+        elif reply[0] == b"stale":
+            # Nothing was stored: once more, for the handlers that there are now.
+            self._learn(reply[1].decode(), tuple(sorted(handler.decode() for handler in reply[2:])))
+            self._send(batch)
+            return
+        else:
+            for message, future in batch:
+                if not future.done():
+                    future.set_result(_published(message, handlers, reply))
+        self._plan()
+
+    def _learn(self, version: str, handlers: tuple[str, ...]) -> None:
+        """Take note of the subscriptions, and of the keys that follow from them."""
+        keys = self._keys
+        self._version = version
+        self.handlers = handlers
+        self._head = (keys.events, keys.open)
+        self._body = (
+            keys.versions,
+            keys.later,
+            keys.unrouted(self._event),
+            keys.subscriptions(self._event),
+            keys.queues,
+        )
+        self._queues = (*map(keys.queue, handlers), *map(keys.wake, workers_of(handlers)))
+
+
+def workers_of(handlers: Sequence[str]) -> list[str]:
+    """Return the names of the workers that handlers belong to, each once."""
+    return sorted({handler.split("|", 1)[0] for handler in handlers})
+
+
+def _together(one: Message, other: Message) -> bool:
+    return one.key is None and other.key is None and one.bucket == other.bucket and one.delay_ms == other.delay_ms
+
+
+def _published(message: Message, handlers: tuple[str, ...], reply: list[bytes]) -> Published:
+    if reply[0] != b"same":
+        return Published(message.event_id, handlers)
+    first_id, first_handlers = json.loads(reply[1])
+    return Published(first_id, tuple(first_handlers), repeated=first_id != message.event_id)
