@@ -91,8 +91,9 @@ def _expected(kind: str, detail: ErrorDetails) -> str:
     """Return pydantic's sentence without what it quotes of the value."""
     if kind not in _PYDANTICS:
         return "is refused by a validator of its type"
+    context: dict[str, Any] = detail.get("ctx", {})
     if kind == "union_tag_invalid":
-        return f"should be one of {detail['ctx']['expected_tags']} by {detail['ctx']['discriminator']}"
+        return f"should be one of {context['expected_tags']} by {context['discriminator']}"
     sentence = detail["msg"].replace("Input should", "should", 1)
-    quoted = next((detail["ctx"][name] for name in _QUOTES if name in detail.get("ctx", {})), None)
+    quoted = next((context[name] for name in _QUOTES if name in context), None)
     return sentence if not quoted else sentence.partition(str(quoted))[0].rstrip(" ,:").removesuffix(", error")

@@ -183,7 +183,17 @@ async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, redis_url: s
     assert command("dead", "list", cwd=tmp_path, url=redis_url) == (0, "No dead letters.\n", "")
 
 
-@pytest.mark.parametrize("arguments", [("dead", "list"), ("dead", "list", "--format", "json"), ("dead", "replay", "x")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("dead", "list"),
+        ("dead", "list", "--format", "json"),
+        ("dead", "show", "x"),
+        ("dead", "replay", "x"),
+        ("dead", "purge", "--all", "--yes"),
+        ("status",),
+    ],
+)
 def test_a_server_that_is_away_is_exit_code_3_and_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Standard output stays empty."""
     code, out, err = command(*arguments, cwd=tmp_path)

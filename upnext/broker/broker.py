@@ -8,6 +8,7 @@ from upnext.broker.claims import Claims
 from upnext.broker.letters import Letters
 from upnext.broker.link import Link
 from upnext.broker.publishing import Publisher
+from upnext.broker.standing import Standings
 from upnext.broker.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Broker:
         publisher: Stores events and submissions.
         upkeep: Does what living workers do for the rest.
         letters: Reads outcomes and dead letters.
+        standings: Reads how the partition stands.
     """
 
     def __init__(self, url: str, keys: Keys, name: str = "upnext") -> None:
@@ -34,6 +36,7 @@ class Broker:
         self.publisher = Publisher(self.link, keys)
         self.upkeep = Upkeep(self.link, keys)
         self.letters = Letters(self.link, keys)
+        self.standings = Standings(self.link, keys)
 
     def claims(self, worker_id: str, result_ttl: float) -> Claims:
         """Return what a worker of that id does with its jobs."""

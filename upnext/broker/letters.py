@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import DeadLetter
+from upnext.broker.replies import scored
 from upnext.broker.scripts import script
-from upnext.broker.tickets import Ticket
+from upnext.broker.tickets import Ticket, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from upnext.broker.keys import Keys
     from upnext.broker.link import Link
+
+log = logging.getLogger("upnext")
 
 _PAGE = 500
 
@@ -64,14 +70,75 @@ class Letters:
         return handlers, [_outcome(entry) for entry in reply[1:]]
 
     async def dead(self) -> list[DeadLetter]:
-        """Return all dead letters, oldest first."""
-        letters: list[DeadLetter] = []
-        while page := await self._link.command("ZRANGE", self._keys.dead_index, len(letters), len(letters) + _PAGE - 1):
-            stored = await self._link.command("HMGET", self._keys.dead, *page)
-            letters += [DeadLetter.from_json(text) for text in stored if text is not None]
-            if len(page) < _PAGE:
-                break
-        return letters
+        """Return all dead letters, oldest first; `pages` takes less memory."""
+        return [letter async for page in self.pages() for letter in page]
+
+    async def pages(
+        self, event: str | None = None, handler: str | None = None, *, died_before: float = math.inf
+    ) -> AsyncIterator[list[DeadLetter]]:
+        """Read dead letters, oldest first, a bounded page at a time; what is read may be replayed or purged meanwhile.
+
+        Args:
+            event: Only those of this event.
+            handler: Only those of this handler: its name, or its identity `worker|event|name`.
+            died_before: The server's time in ms after which a death does not count any more.
+        """
+        keys, start, seen = self._keys, 0, frozenset[bytes]()
+        while True:
+            reply = await self._link.command("ZRANGE", keys.dead_index, start, start + _PAGE - 1, "WITHSCORES")
+            found = [(job, died) for job, died in scored(reply) if died <= died_before]
+            if not found:
+                return
+            new = [job for job, _ in found if job not in seen]
+            stored: list[bytes | None] = await self._link.command("HMGET", keys.dead, *new) if new else []
+            letters = [letter for text in stored if (letter := _readable(text)) is not None]
+            yield [
+                letter
+                for letter in letters
+                if event in {None, letter.event} and handler in {None, letter.handler, letter.handler_id}
+            ]
+            start = await self._place_after(found)
+            seen = frozenset(job for job, _ in found)
+
+    async def _place_after(self, found: Sequence[tuple[bytes, float]]) -> int:
+        """Return the place behind what was read, by its members: some may have been taken away, also before it."""
+        index = self._keys.dead_index
+        last = await self._link.command("ZRANK", index, found[-1][0])
+        if last is not None:
+            return int(last) + 1
+        ranks = await asyncio.gather(*(self._link.command("ZRANK", index, job) for job, _ in found))
+        left = [int(rank) for rank in ranks if rank is not None]
+        return max(left) + 1 if left else int(await self._link.command("ZCOUNT", index, "-inf", f"({found[0][1]:.0f}"))
+
+    async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
+        """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
+        text = await self._link.command("HGET", self._keys.dead, job_id)
+        died = await self._link.command("ZSCORE", self._keys.dead_index, job_id)
+        letter = _readable(text)
+        return None if letter is None else (letter, float(died or 0))
+
+    async def payload(self, letter: DeadLetter) -> bytes | None:
+        """Return the JSON of a dead letter's payload, None if it is gone or of a later version."""
+        envelope = await self._link.command("HGET", self._keys.events, letter.event_id)
+        return None if envelope is None else unpack(envelope)
+
+    async def now(self) -> float:
+        """Return the server's time in ms."""
+        seconds, micros = await self._link.command("TIME")
+        return int(seconds) * 1000 + int(micros) / 1000
+
+    async def purge(self, job_ids: Sequence[str]) -> list[bool]:
+        """Delete dead letters for good, each with what only it still needs of its event.
+
+        Args:
+            job_ids: The jobs, a page at the most.
+
+        Returns:
+            For each whether it was a dead letter.
+        """
+        keys = self._keys
+        names = (keys.dead, keys.dead_index, keys.events, keys.open)
+        return [reply == 1 for reply in await self._link.call(script("purge"), names, job_ids)]
 
     async def replay(self, job_id: str) -> bool:
         """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
@@ -83,6 +150,14 @@ class Letters:
         worker = letter.handler_id.split("|", 1)[0]
         names = (keys.dead, keys.dead_index, keys.events, keys.queue(letter.handler_id), keys.wake(worker))
         return bool(await self._link.call(script("replay"), names, (job_id, text, letter.event_id, str(ticket))) == 1)
+
+
+def _readable(text: bytes | None) -> DeadLetter | None:
+    try:
+        return None if text is None else DeadLetter.from_json(text)
+    except (ValueError, TypeError, KeyError):
+        log.warning("Something among the dead letters is none of ours; it is left alone")
+        return None
 
 
 def _outcome(entry: list[bytes]) -> Outcome:

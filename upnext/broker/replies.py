@@ -11,3 +11,10 @@ def pairs(reply: Any) -> list[tuple[bytes, bytes]]:
         return list(cast("dict[bytes, bytes]", reply).items())
     flat: list[bytes] = reply
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def scored(reply: Any) -> list[tuple[bytes, float]]:
+    """Return members and scores of a sorted set: RESP3 gives pairs, RESP2 a flat list."""
+    nested = bool(reply) and isinstance(reply[0], list)
+    flat: list[Any] = [part for entry in reply for part in entry] if nested else reply
+    return [(member, float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)]

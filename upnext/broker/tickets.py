@@ -55,6 +55,14 @@ def new_event_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
 
 
+def sent_at(event_or_job_id: str) -> float | None:
+    """Return when something was sent, in seconds since 1970 by its sender's clock; None for an id of another kind."""
+    try:
+        return int(event_or_job_id[:12], 16) / 1000
+    except ValueError:
+        return None
+
+
 def age_of(event_id: str) -> float:
     """Return the seconds since an event was sent, by this machine's clock."""
     return time.time() - int(event_id[:12], 16) / 1000

@@ -1,4 +1,4 @@
-"""The command line: `upnext gen`, `upnext explain`, `upnext run`, `upnext dead`."""
+"""The command line: `upnext gen`, `upnext explain`, `upnext run`, `upnext status`, `upnext dead`, `upnext doctor`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import traceback
 from collections.abc import Sequence
 
 from upnext import __version__
-from upnext.cli import dead, exits, explain, gen, run
+from upnext.cli import dead, exits, explain, gen, run, status
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ServiceImportError, UpnextError
 
-_COMMANDS = (gen, explain, run, dead)
+_COMMANDS = (gen, explain, run, status, dead)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,271 @@
+"""How a namespace stands: who works, what waits, what is left behind. Reads in bounded pages, and writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.claims import is_claim, read_claim
+from upnext.broker.replies import pairs, scored
+from upnext.broker.tickets import sent_at
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from upnext.broker.keys import Keys
+    from upnext.broker.link import Link
+
+_PAGE = 500
+
+MOST_DELAYED = 10_000
+"""Delayed jobs up to which they are counted handler by handler; beyond it only all together."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStanding:
+    """One worker process.
+
+    Attributes:
+        id: Its id on the server.
+        worker: The worker's name.
+        host: Where it runs.
+        pid: Its process there.
+        since: When it started, in seconds since 1970 by its own clock.
+        concurrency: How many jobs it runs at the same time.
+        version: Its version of upnext.
+        handlers: Identities of its handlers and tasks.
+        claimed: How many jobs it holds.
+        running: How many of them have started.
+        lease: The length of its lease in seconds.
+        renewed: Seconds since it renewed its lease.
+        alive: Whether its lease stands.
+    """
+
+    id: str
+    worker: str
+    host: str
+    pid: int
+    since: float
+    concurrency: int
+    version: str
+    handlers: tuple[str, ...]
+    claimed: int
+    running: int
+    lease: float
+    renewed: float
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStanding:
+    """The jobs of one handler.
+
+    Attributes:
+        handler: Its identity.
+        waiting: Jobs that a worker could take now.
+        delayed: Jobs that were sent with a delay which is not over; None if there are too many to tell them apart.
+        retrying: Jobs that wait for their next attempt; None as for `delayed`.
+        claimed: Jobs that a worker holds.
+        lag: Seconds since the event of the first waiting job was sent; None if none waits.
+        served: Whether a living worker has the handler.
+    """
+
+    handler: str
+    waiting: int
+    delayed: int | None
+    retrying: int | None
+    claimed: int
+    lag: float | None
+    served: bool
+
+    @property
+    def parked(self) -> bool:
+        """Whether jobs wait here that no living worker will take."""
+        return not self.served and self.waiting > 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do here."""
+        return not (self.waiting or self.delayed or self.retrying or self.claimed)
+
+
+@dataclass(frozen=True, slots=True)
+class UnroutedStanding:
+    """Events that were sent before a first handler connected: name, how many, and the seconds since the first one."""
+
+    event: str
+    events: int
+    lag: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A namespace at a moment; its parts are read one after the other, while it goes on.
+
+    Attributes:
+        workers: Every worker process, dead ones as long as they hold jobs.
+        queues: Every handler that ever had a queue.
+        unrouted: Events that wait for a first handler.
+        later: How many jobs are delayed or wait for their next attempt, all together.
+        dead: How many dead letters there are.
+    """
+
+    workers: tuple[WorkerStanding, ...]
+    queues: tuple[QueueStanding, ...]
+    unrouted: tuple[UnroutedStanding, ...]
+    later: int
+    dead: int
+
+
+class Standings:
+    """Reads how one partition stands.
+
+    Args:
+        link: The connection.
+        keys: The partition's keys.
+    """
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    async def read(self) -> Standing:
+        """Read it, in time that grows with workers and handlers, and not with jobs."""
+        keys = self._keys
+        seconds, micros = await self._link.command("TIME")
+        now = int(seconds) + int(micros) / 1e6
+        held: Counter[str] = Counter()
+        workers = tuple([worker async for worker in self._workers(now, held)])
+        dead, later = await asyncio.gather(
+            self._link.command("ZCARD", keys.dead_index), self._link.command("ZCARD", keys.later)
+        )
+        put_off = await self._put_off() if later <= MOST_DELAYED else None
+        served = {handler for worker in workers if worker.alive for handler in worker.handlers}
+        return Standing(
+            workers=tuple(
+                sorted(workers, key=lambda worker: (not worker.alive, worker.worker, worker.host, worker.pid))
+            ),
+            queues=tuple([queue async for queue in self._queues(now, held, put_off, served)]),
+            unrouted=tuple([unrouted async for unrouted in self._unrouted(now)]),
+            later=later,
+            dead=dead,
+        )
+
+    async def _workers(self, now: float, held: Counter[str]) -> AsyncIterator[WorkerStanding]:
+        keys = self._keys
+        reply = await self._link.command("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
+        leases = {worker_id.decode(): ends for worker_id, ends in scored(reply)}
+        graves = {grave.decode() for grave in await self._link.command("SMEMBERS", keys.graves)}
+        for page in _pages(sorted(leases.keys() | graves)):
+            told = await self._link.command("HMGET", keys.workers, *page)
+            for worker_id, text in zip(page, told, strict=True):
+                claimed, running = await self._claims(worker_id, held)
+                yield _worker(worker_id, text, leases.get(worker_id, 0.0) / 1000 - now, claimed, running)
+
+    async def _claims(self, worker_id: str, held: Counter[str]) -> tuple[int, int]:
+        claimed = running = 0
+        async for field, value in self._scan("HSCAN", self._keys.claims(worker_id)):
+            if is_claim(field, value):
+                claim = read_claim(field, value)
+                held[claim.handler] += 1
+                claimed, running = claimed + 1, running + claim.started
+        return claimed, running
+
+    async def _put_off(self) -> tuple[Counter[str], Counter[str]]:
+        """Count delayed sends and retries by handler."""
+        delayed: Counter[str] = Counter()
+        retrying: Counter[str] = Counter()
+        for start in range(0, MOST_DELAYED, _PAGE):
+            members = await self._link.command("ZRANGE", self._keys.later, start, start + _PAGE - 1)
+            for member in members:
+                handler, _, ticket = member.decode(errors="replace").rpartition(" ")
+                (retrying if ":" in ticket else delayed)[handler] += 1
+            if len(members) < _PAGE:
+                break
+        return delayed, retrying
+
+    async def _queues(
+        self, now: float, held: Counter[str], put_off: tuple[Counter[str], Counter[str]] | None, served: set[str]
+    ) -> AsyncIterator[QueueStanding]:
+        known = {name.decode(errors="replace") async for name, _ in self._scan("SSCAN", self._keys.queues)}
+        handlers = sorted({name for name in known | set(held) if name.count("|") == 2})
+        delayed, retrying = put_off or (Counter[str](), Counter[str]())
+        for page in _pages(handlers):
+            depths = await self._depths([self._keys.queue(handler) for handler in page])
+            for handler, (waiting, head) in zip(page, depths, strict=True):
+                yield QueueStanding(
+                    handler=handler,
+                    waiting=waiting,
+                    delayed=None if put_off is None else delayed[handler],
+                    retrying=None if put_off is None else retrying[handler],
+                    claimed=held[handler],
+                    lag=_age(head, now),
+                    served=handler in served,
+                )
+
+    async def _unrouted(self, now: float) -> AsyncIterator[UnroutedStanding]:
+        waiting = {event async for event, version in self._scan("HSCAN", self._keys.versions) if not version}
+        waiting |= {event async for event, _ in self._scan("HSCAN", self._keys.routes)}
+        for page in _pages(sorted(event.decode(errors="replace") for event in waiting)):
+            depths = await self._depths([self._keys.unrouted(event) for event in page])
+            for event, (events, head) in zip(page, depths, strict=True):
+                if events:
+                    yield UnroutedStanding(event, events, _age(head, now))
+
+    async def _depths(self, lists: Sequence[str]) -> list[tuple[int, bytes | None]]:
+        lengths = await asyncio.gather(*(self._link.command("LLEN", name) for name in lists))
+        heads = await asyncio.gather(*(self._link.command("LINDEX", name, 0) for name in lists))
+        return list(zip(lengths, heads, strict=True))
+
+    async def _scan(self, command: str, key: str) -> AsyncIterator[tuple[bytes, bytes]]:
+        """Go through one hash or set, page by page."""
+        cursor = b"0"
+        while True:
+            cursor, page = await self._link.command(command, key, cursor, "COUNT", _PAGE)
+            for entry in pairs(page) if command == "HSCAN" else [(member, b"") for member in page]:
+                yield entry
+            if int(cursor) == 0:
+                return
+
+
+def _pages(names: Sequence[str]) -> list[Sequence[str]]:
+    return [names[start : start + _PAGE] for start in range(0, len(names), _PAGE)]
+
+
+def _worker(worker_id: str, text: bytes | None, left: float, claimed: int, running: int) -> WorkerStanding:
+    told: dict[str, Any] = {}
+    if text is not None:
+        try:
+            told = json.loads(text)
+        except ValueError:
+            told = {}
+    lease = _lease(worker_id)
+    name = str(told.get("worker", "?"))
+    return WorkerStanding(
+        id=worker_id,
+        worker=name,
+        host=str(told.get("host", "?")),
+        pid=int(told.get("pid", 0)),
+        since=float(told.get("since", 0)),
+        concurrency=int(told.get("concurrency", 0)),
+        version=str(told.get("version", "?")),
+        handlers=tuple(f"{name}|{handler}" for handler in told.get("handlers", ())),
+        claimed=claimed,
+        running=running,
+        lease=lease,
+        renewed=max(lease - left, 0.0),
+        alive=left > 0,
+    )
+
+
+def _lease(worker_id: str) -> float:
+    length = worker_id.rpartition(".")[2]
+    return int(length) / 1000 if length.isdecimal() else 0.0
+
+
+def _age(head: bytes | None, now: float) -> float | None:
+    sent = None if head is None else sent_at(head.decode(errors="replace"))
+    return None if sent is None else max(now - sent, 0.0)

@@ -1,0 +1,42 @@
+"""Asking the server, for commands: an answer, or the one line that says why there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from upnext.errors import BrokerUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from upnext.broker.broker import Broker
+
+T = TypeVar("T")
+
+
+def ask(question: Callable[[Broker], Awaitable[T]]) -> T:
+    """Connect as the settings say, and return what the question makes of the broker.
+
+    Raises:
+        BrokerUnavailableError: If the server cannot be reached, or goes away.
+        BrokerRefusedError: If it will not serve this client.
+    """
+    import asyncio  # noqa: PLC0415 - commands import what they need
+
+    return asyncio.run(_ask(question))
+
+
+async def _ask(question: Callable[[Broker], Awaitable[T]]) -> T:
+    from redis.exceptions import RedisError  # noqa: PLC0415 - commands import what they need
+
+    from upnext.broker import weather  # noqa: PLC0415
+    from upnext.connect import reach  # noqa: PLC0415
+    from upnext.settings import load  # noqa: PLC0415
+
+    broker = await reach(load())
+    try:
+        return await question(broker)
+    except BrokenPipeError:
+        raise  # the reader of our output has seen enough
+    except (RedisError, OSError) as error:
+        raise BrokerUnavailableError(f"The server went away: {weather.read(error).value}.") from error
