@@ -1,0 +1,160 @@
+"""Servers that are there and will not do what they are asked, for a while: nobody gives up, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+import upnext
+from tests.runtime.running import running
+from tests.servers import Server, valkey_binary
+from tests.waiting import wait_until, wait_until_async
+
+
+@contextmanager
+def demoted(server: Server) -> Iterator[None]:
+    """READONLY for writes, and UNBLOCKED for whoever waits in a blocking read."""
+    server.command("REPLICAOF 127.0.0.1 1")
+    yield
+    server.command("REPLICAOF NO ONE")
+
+
+@contextmanager
+def without_replicas(server: Server) -> Iterator[None]:
+    """NOREPLICAS."""
+    server.command("CONFIG SET min-replicas-to-write 1")
+    yield
+    server.command("CONFIG SET min-replicas-to-write 0")
+
+
+@contextmanager
+def unable_to_save(server: Server) -> Iterator[None]:
+    """MISCONF: the last snapshot could not be written, a folder being where it should go."""
+    (server.directory / "dump.rdb").mkdir()
+    server.command("CONFIG SET save", '"3600 1"')
+    server.command("BGSAVE")
+    wait_until(lambda: b"rdb_last_bgsave_status:err" in server.command("INFO persistence"))
+    yield
+    server.command("CONFIG SET stop-writes-on-bgsave-error no")
+
+
+@contextmanager
+def busy(server: Server) -> Iterator[None]:
+    """BUSY: somebody's script runs for long."""
+    server.command("CONFIG SET lua-time-limit 10")
+    endless = threading.Thread(target=server.command, args=('EVAL "while 1 do end" 0',))
+    endless.start()
+    wait_until(lambda: server.command("PING").startswith(b"-BUSY"))
+    yield
+    server.command("SCRIPT KILL")
+    endless.join()
+
+
+@contextmanager
+def starved(server: Server) -> Iterator[None]:
+    """Half a second of every second nothing is answered."""
+    server.command("CLIENT PAUSE 500 ALL")
+    yield
+    server.command("CLIENT PAUSE 500 ALL")
+
+
+@contextmanager
+def crowded(server: Server) -> Iterator[None]:
+    """No more connections are taken, and those that were are cut, all but our own."""
+    with socket.socket(socket.AF_UNIX) as only:
+        only.connect(str(server.address))
+        only.sendall(b"CONFIG SET maxclients 1\r\nCLIENT KILL TYPE normal SKIPME yes\r\n")
+        wait_until(lambda: server.command("PING") == b"-ERR max number of clients reached\r\n")
+        yield
+        only.sendall(b"CONFIG SET maxclients 100\r\n")
+
+
+@pytest.mark.parametrize("trouble", [demoted, without_replicas, unable_to_save, busy, starved, crowded])
+async def test_a_server_that_refuses_for_a_while_is_waited_for(
+    tmp_path: Path, trouble: Callable[[Server], Iterator[None]]
+) -> None:
+    """Sends that began meanwhile are stored after it, what was running ends, and the worker goes on."""
+    binary = valkey_binary()
+    assert binary is not None
+    with Server(binary, tmp_path / "server") as server:
+        worker = upnext.Worker("shop", redis_url=server.url, lease=1)
+        event = worker.event("order.placed")
+        release, numbers = asyncio.Event(), []
+
+        @event.on
+        async def handle(n: int) -> int:
+            numbers.append(n)
+            await release.wait()
+            return n
+
+        async with running(worker):
+            first = await event.send(n=1)
+            await wait_until_async(lambda: numbers == [1])
+            with trouble(server):
+                sending = asyncio.create_task(event.send(n=2))
+                release.set()
+                await asyncio.wait([sending], timeout=0.5)
+                assert trouble is starved or not sending.done()
+            assert await (await sending).results(timeout=20) == {"handle": 2}
+            assert await first.results(timeout=20) == {"handle": 1}
+            assert await (await event.send(n=3)).results(timeout=20) == {"handle": 3}
+    assert sorted(set(numbers)) == [1, 2, 3]
+
+
+async def test_a_retry_that_a_full_server_cannot_store_is_tried_again(redis_url: str) -> None:
+    """The job stays claimed meanwhile, so it is in one place all the time."""
+    worker = upnext.Worker("shop", redis_url=redis_url, lease=1)
+    event = worker.event("order.placed")
+    started, release = asyncio.Event(), asyncio.Event()
+
+    @event.on(retries=1, retry_delay=0)
+    async def handle(n: int) -> int:
+        started.set()
+        await release.wait()
+        if upnext.get_current_context().attempt == 1:
+            raise ValueError(n)
+        return n
+
+    async with running(worker), Redis.from_url(redis_url) as client:
+        receipt = await event.send(n=1)
+        await started.wait()
+        await client.config_set("maxmemory", "1")
+        try:
+            release.set()
+            with pytest.raises(upnext.ResultTimeoutError):
+                await receipt.results(timeout=0.5)
+        finally:
+            await client.config_set("maxmemory", "0")
+        assert await receipt.results(timeout=20) == {"handle": 1}
+
+
+async def test_a_server_that_is_still_loading_its_data_is_waited_for(tmp_path: Path) -> None:
+    """LOADING is no refusal: a send that begins before the data are there is stored, and they are delivered too."""
+    binary = valkey_binary()
+    assert binary is not None
+    slow = ("--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024")
+    server = Server(binary, tmp_path / "server", appendonly=True, args=slow)
+    with server:
+        sender = upnext.Worker("sender", redis_url=server.url).event("order.placed")
+        before = [await sender.send(n=n) for n in range(150)]
+        server.kill()
+        coming = asyncio.create_task(asyncio.to_thread(server.start))
+        await wait_until_async(lambda: server.command("PING").startswith(b"-LOADING"))
+        after = await sender.send(n=150)
+        await coming
+        worker = upnext.Worker("shop", redis_url=server.url)
+
+        @worker.event("order.placed").on
+        async def handle(n: int) -> int:
+            return n
+
+        async with running(worker):
+            for n, receipt in enumerate([*before, after]):
+                assert await receipt.results(timeout=20) == {"handle": n}
