@@ -90,13 +90,14 @@ class Fleet:
         self.sender = self.start_sender()
 
     def send(self, count: int) -> None:
-        """Let the sender send so many events; nothing happens if it was killed."""
+        """Let the sender send so many events; nothing happens while there is none."""
+        pipe = self.sender.stdin
+        assert pipe is not None
         try:
-            assert self.sender.stdin is not None
-            self.sender.stdin.write(b"%d\n" % count)
-            self.sender.stdin.flush()
-        except BrokenPipeError:
-            self.replace_sender()
+            pipe.write(b"%d\n" % count)
+            pipe.flush()
+        except (BrokenPipeError, ValueError):
+            return  # killed, or closed after that: another one is about to start
 
     def read(self) -> Ledger:
         """Read what was written since the last time, whole lines only."""

@@ -116,7 +116,7 @@ def test_a_job_longer_than_the_grace_is_handed_over_at_once(redis_url: str, tmp_
         with service.process():
             first.send_signal(signal.SIGTERM)
             assert first.wait(10) == 0
-            service.ledger.wait_for("start 1 2", timeout=5)
+            service.ledger.wait_for("start 1 2", timeout=40)
             service.ledger.wait_for("end 1 2")
 
 
