@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lint format types generated ci constraints clean
+.PHONY: help demo test chaos bench-scan lint format types generated ci constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -30,6 +30,7 @@ help:
 	@echo 'make demo         the example application, from scan to delivery'
 	@echo 'make test         the tests, against real Valkey and Redis servers (ARGS="-k name" for some of them)'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
+	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
 	@echo 'make lint         ruff: rules and format'
 	@echo 'make format       let ruff mend what it can'
 	@echo 'make types        mypy strict and pyright strict on our own code'
@@ -47,6 +48,9 @@ test: $(VENV)/.dev generated
 
 chaos: $(VENV)/.dev
 	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+bench-scan: $(VENV)/.dev
+	@$(PY) benchmarks/scan.py $(ARGS)
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.discover import SourceFile, discover
 from upnext_codegen.project import find_project
 
-_PAUSE = 0.3
+_PAUSE = 0.1
+"""Seconds between two glances."""
+_BETWEEN_WALKS = 2.0
+"""Seconds after which all files are listed again, whatever a glance says."""
+_LONGEST = 4.0
+"""Seconds that no pause is longer than, however slow the machine is."""
 _SHARE = 20
 """Looking at the files takes at most one part in so many of the time."""
+
+_State: TypeAlias = tuple[SourceFile, ...]
+_Times: TypeAlias = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What a walk saw.
+
+    Attributes:
+        files: What is compared: the source files and pyproject.toml.
+        paths: What a glance looks at: these and the folders that they are in.
+        times: Of each path, from before the walk, so that a change during it is noticed.
+    """
+
+    files: _State
+    paths: tuple[str, ...]
+    times: tuple[_Times, ...]
 
 
 def changes(start: Path | None) -> Iterator[None]:
@@ -21,36 +47,65 @@ def changes(start: Path | None) -> Iterator[None]:
     Args:
         start: Where to look for the project from, the current folder by default.
     """
-    before = _files(start)
+    before = _look(start, ())
     while True:
         yield
-        before = _other_files(start, before)
+        before = _next(start, before)
 
 
-def _other_files(start: Path | None, before: tuple[SourceFile, ...]) -> tuple[SourceFile, ...]:
+def _next(start: Path | None, before: _Sight) -> _Sight:
+    """Wait for files that differ.
+
+    A glance asks for the times of what is known: a saved file shows in its own, a new or moved one in its folder's.
+    """
+    last, rest = before, 0.0
     while True:
-        began = time.monotonic()
-        now = _files(start)
-        if now != before:
-            return now
-        time.sleep(max(_PAUSE, _SHARE * (time.monotonic() - began)))
+        # What the looking took is counted in time of the processor: on the clock a busy machine would stop the watch.
+        began = time.process_time()
+        if rest <= 0 or tuple(map(_times, last.paths)) != last.times:
+            last = _look(start, last.paths)
+            if last.files != before.files:
+                return last
+            rest = max(_BETWEEN_WALKS, _pause(began))
+        pause = _pause(began)
+        rest -= pause
+        time.sleep(pause)
 
 
-def _files(start: Path | None) -> tuple[SourceFile, ...]:
+def _pause(began: float) -> float:
+    return min(max(_PAUSE, _SHARE * (time.process_time() - began)), _LONGEST)
+
+
+def _look(start: Path | None, known: tuple[str, ...]) -> _Sight:
+    """List the files; the times of what was known before are asked for first."""
+    earlier = dict(zip(known, map(_times, known), strict=True))
     try:
         project = find_project(start)
-        return (*discover(project).files, *_settings(project.root))
+        found = discover(project)
+        settings = _settings(project.root)
+        inside = (*[file.path for file in found.files], *found.folders, "pyproject.toml")
+        paths = tuple(f"{project.root}/{path}" for path in inside)
+        files = (*found.files, *settings)
     except ConfigurationError:
         # The settings are being edited; the run has said so.
-        return _settings((start or Path.cwd()).resolve())
+        folder = (start or Path.cwd()).resolve()
+        files = _settings(folder)
+        paths = tuple(str(each / "pyproject.toml") for each in (folder, *folder.parents))
+    return _Sight(files, paths, tuple(earlier.get(path) or _times(path) for path in paths))
 
 
-def _settings(folder: Path) -> tuple[SourceFile, ...]:
+def _times(path: str) -> _Times:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a Path for each of ten thousand files takes longer
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _settings(folder: Path) -> _State:
     """Return the nearest pyproject.toml upward."""
     for each in (folder, *folder.parents):
-        try:
-            found = (each / "pyproject.toml").stat()
-        except OSError:
-            continue
-        return (SourceFile("pyproject.toml", found.st_size, found.st_mtime_ns),)
+        times = _times(str(each / "pyproject.toml"))
+        if times is not None:
+            return (SourceFile("pyproject.toml", *times),)
     return ()

@@ -11,13 +11,21 @@ import pytest
 
 from tests.cli.projects import SHOP, Shell
 
+# Where the tests run in the background of a script they ignore SIGINT, and a child would inherit that.
+_WATCH = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from upnext.cli import main
+sys.exit(main(["gen", "--watch"]))
+"""
+
 
 class Watcher:
     """A running `upnext gen --watch`."""
 
     def __init__(self, shop: Shell) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "upnext", "gen", "--watch"],
+            [sys.executable, "-c", _WATCH],
             cwd=shop.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -41,11 +41,13 @@ class Discovery:
         files: Each real file once, sorted by path.
         aliases: Other paths (through links) of some of them.
         unreadable: Folders that cannot be listed, and why.
+        folders: Those that were listed, "" for the root, others with a `/` at their end.
     """
 
     files: tuple[SourceFile, ...]
     aliases: tuple[tuple[str, str], ...]
     unreadable: tuple[tuple[str, str], ...]
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class _Walk:
     links: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     many: dict[tuple[int, int], list[str]] = field(default_factory=dict[tuple[int, int], list[str]])
     unreadable: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    folders: list[str] = field(default_factory=list[str])
 
 
 def discover(project: Project) -> Discovery:
@@ -69,7 +72,7 @@ def discover(project: Project) -> Discovery:
     aliases = _follow_links(walk, excluded)
     aliases += _drop_hard_links(walk)
     files = tuple(walk.files[path] for path in sorted(walk.files))
-    return Discovery(files, tuple(sorted(aliases)), tuple(sorted(walk.unreadable)))
+    return Discovery(files, tuple(sorted(aliases)), tuple(sorted(walk.unreadable)), tuple(walk.folders))
 
 
 def _visit(walk: _Walk, folder: str, patterns: list[Patterns]) -> None:
@@ -80,6 +83,7 @@ def _visit(walk: _Walk, folder: str, patterns: list[Patterns]) -> None:
     except OSError as error:
         walk.unreadable.append((folder, error.strerror or "it cannot be listed"))
         return
+    walk.folders.append(folder)
     names = {entry.name for entry in entries}
     if folder and ("pyvenv.cfg" in names or (".git" in names and Path(f"{walk.root}/{folder}.git").is_dir())):
         return
