@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos bench-scan lint format types generated ci constraints clean
+.PHONY: help demo test modes chaos bench-scan lint format types generated ci constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -29,6 +29,7 @@ ARGS ?=
 help:
 	@echo 'make demo         the example application, from scan to delivery'
 	@echo 'make test         the tests, against real Valkey and Redis servers (ARGS="-k name" for some of them)'
+	@echo 'make modes        the mypy plugin in every mode of mypy, and in the oldest one supported'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
 	@echo 'make lint         ruff: rules and format'
@@ -45,6 +46,9 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev generated
 	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
+
+modes: $(VENV)/.dev
+	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) -m modes tests/plugin $(ARGS)
 
 chaos: $(VENV)/.dev
 	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(ARGS)

@@ -18,7 +18,7 @@ from pathlib import Path
 from upnext.broker.keys import Keys
 from upnext.cli import exits
 from upnext_codegen.project import Settings
-from upnext_codegen.rules import CODES, rule
+from upnext_codegen.rules import CODES, PLUGIN_CODES, rule
 
 DOCS = Path(__file__).parent
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -77,6 +77,19 @@ def findings() -> str:
     return table(("code", "severity", "what"), rows)
 
 
+def plugin() -> str:
+    """Every code of the mypy plugin, a section each."""
+    sections = []
+    for code in PLUGIN_CODES:
+        found = rule(code)
+        title = found.title[0].upper() + found.title[1:]
+        example, said = (re.sub(r"^    ", "", text, flags=re.MULTILINE) for text in (found.example, found.output))
+        sections.append(
+            f"\n### {code}\n\n{title}.\n\n{found.text}\n\n```python\n{example}\n```\n\n```text\n{said}\n```\n"
+        )
+    return "".join(sections) + "\n"
+
+
 def settings() -> str:
     """Every setting, from the class that holds them."""
     told = dict(re.findall(r"^ {8}(\w+): (.+)$", Settings.__doc__ or "", re.MULTILINE))
@@ -94,7 +107,14 @@ def _as_toml(default: object) -> str:
     return {(): "[]", None: "not set", True: "true"}[default]
 
 
-TABLES = {"keys": keys, "scripts": scripts, "findings": findings, "settings": settings, "exits": exit_codes}
+TABLES = {
+    "keys": keys,
+    "scripts": scripts,
+    "findings": findings,
+    "plugin": plugin,
+    "settings": settings,
+    "exits": exit_codes,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

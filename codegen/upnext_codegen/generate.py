@@ -43,7 +43,8 @@ def generate(
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
     """
     contract, disagreements = contracts(scan, extra=project.settings.extra)
-    outputs = _outputs(project, scan, contract, out)
+    found = unsilenced((*found, *disagreements), project.root, project.settings.ignore, scan.ignores)
+    outputs = _outputs(project, scan, contract, found, out)
     about_output = list(foreign(outputs, project.root, command))
     changed: tuple[str, ...] = ()
     diffs: list[str] = []
@@ -53,9 +54,9 @@ def generate(
             diffs += [diff] if diff else []
     elif not about_output:
         changed = tuple(relative(path, project.root) for path in write(outputs, project.root))
-    findings = unsilenced((*found, *disagreements, *about_output), project.root, project.settings.ignore, scan.ignores)
+    about = unsilenced(about_output, project.root, project.settings.ignore, scan.ignores)
     return Report(
-        findings=in_order(within(findings, tuple(paths))),
+        findings=in_order(within((*found, *about), tuple(paths))),
         contract=contract,
         checked=check,
         files=tuple(relative(output.path, project.root) for output in outputs),
@@ -99,7 +100,9 @@ def stub_folders(project: Project, out: Path | None = None) -> dict[Path, str]:
     return {inside(wanted, project.root): root for root in project.roots}
 
 
-def _outputs(project: Project, scan: Scan, contract: Contract, out: Path | None) -> tuple[Output, ...]:
+def _outputs(
+    project: Project, scan: Scan, contract: Contract, findings: Iterable[Finding], out: Path | None
+) -> tuple[Output, ...]:
     folders = stub_folders(project, out)
     importable = {folder: scan.importable[root] for folder, root in folders.items() if root in scan.importable}
-    return plan(contract, project.root, folders, importable)
+    return plan(contract, project.root, folders, importable, findings)

@@ -1,4 +1,4 @@
-"""Every code that `upnext gen` can report, and the rule behind it; the words are in `rules/`, a file a code."""
+"""Every code that `upnext gen` and the mypy plugin report, and its rule; the words are in `rules/`, a file a code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ CODES = (
     "UPN301",
     "UPN302",
 )
-"""All codes; one that is no longer reported stays, so that it never gets another meaning."""
+"""All codes of `upnext gen`; one that is no longer reported stays, so that it never gets another meaning."""
+
+PLUGIN_CODES = ("upnext-missing", "upnext-unknown", "upnext-type", "upnext-conflict", "upnext-stale")
+"""All codes of the mypy plugin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,13 @@ class Rule:
     """What a code stands for.
 
     Attributes:
-        code: "UPN101" and the like.
+        code: "UPN101", "upnext-missing" and the like.
         severity: "error" or "warning", where nothing about the finding makes it the other.
         title: One line, without a full stop.
         text: The rule and its reasons.
         example: Sources that break it, each under a comment with its path, indented by four blanks.
-        output: What `upnext gen` says of them, indented likewise.
+        reporter: Who reports it, "`upnext gen`" or "mypy".
+        output: What it says of them, indented likewise.
     """
 
     code: str
@@ -45,6 +49,7 @@ class Rule:
     title: str
     text: str
     example: str
+    reporter: str
     output: str
 
 
@@ -55,14 +60,15 @@ def rule(code: str) -> Rule:
     Raises:
         KeyError: If there is no such code.
     """
-    if code not in CODES:
+    if code not in (*CODES, *PLUGIN_CODES):
         raise KeyError(code)
     whole = files("upnext_codegen").joinpath("rules", f"{code}.txt").read_text("utf-8")
     head, _, rest = whole.partition("\n")
     text, _, rest = rest.partition("\nExample:\n")
-    example, _, output = rest.partition("\n`upnext gen` says:\n")
+    reporter = "`upnext gen`" if code in CODES else "mypy"
+    example, _, output = rest.partition(f"\n{reporter} says:\n")
     severity, _, title = head.removeprefix(f"{code} ").partition(": ")
-    return Rule(code, severity, title, text.strip("\n"), example.strip("\n"), output.strip("\n"))
+    return Rule(code, severity, title, text.strip("\n"), example.strip("\n"), reporter, output.strip("\n"))
 
 
 def explained(code: str) -> str:
@@ -70,5 +76,5 @@ def explained(code: str) -> str:
     found = rule(code)
     return (
         f"{found.code} ({found.severity}): {found.title}\n\n{found.text}\n\nExample:\n\n{found.example}\n\n"
-        f"`upnext gen` says:\n\n{found.output}\n"
+        f"{found.reporter} says:\n\n{found.output}\n"
     )

@@ -3,5 +3,13 @@
 from __future__ import annotations
 
 from upnext_mypy.plugin import plugin
+from upnext_mypy.version import version
 
 __all__ = ["plugin"]
+
+
+def __getattr__(name: str) -> str:
+    """Give `__version__`, which mypy reads when it has constructed the plugin."""
+    if name == "__version__":
+        return version()
+    raise AttributeError(name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from upnext_codegen.project import Project
+    from upnext_codegen.report import Report
 
 _LOCK = "upnext.lock"
 
@@ -24,45 +25,60 @@ class Outcome:
     Attributes:
         changed: Whether it wrote a file.
         trouble: Why it could not do its work, in one line; None if it could.
+        stale: With `refresh = false`, what is not up to date and the way out, a line each.
+        root: The folder of the project; None if there is none that uses upnext.
     """
 
     changed: bool = False
     trouble: str | None = None
+    stale: tuple[str, ...] = ()
+    root: Path | None = None
 
 
-def refresh(config_file: Path, folder: Path) -> Outcome:
+def refresh(config_file: Path, folder: Path, *, write: bool = True) -> Outcome:
     """Bring the catalog of the project up to date.
 
     Files are written only where they are expected: in a project with `upnext.lock`, and in one whose sources declare an
     event and whose pyproject.toml names upnext (as a dependency, a mypy plugin or `[tool.upnext]`) or stands around
-    the mypy configuration that lists the plugin. `refresh = false` in `[tool.upnext]` turns it off.
+    the mypy configuration that lists the plugin. With `refresh = false` in `[tool.upnext]` nothing is written.
 
     Args:
         config_file: The mypy configuration that lists the plugin.
         folder: The folder that mypy was started in.
+        write: Whether files may be written; if not, there is nothing to do but to look for what is stale.
     """
     try:
-        return _refresh(_absolute(config_file), folder.resolve())
+        return _refresh(_absolute(config_file), folder.resolve(), write=write)
     except ModuleNotFoundError as error:
         return Outcome(trouble=f"{_one_line(error)}; install upnext[mypy]")
     except Exception as error:  # noqa: BLE001 - whatever it is, mypy goes on
         return Outcome(trouble=_one_line(error))
 
 
-def _refresh(config_file: Path, folder: Path) -> Outcome:
+def _refresh(config_file: Path, folder: Path, *, write: bool) -> Outcome:
+    project = _project(config_file, folder)
+    if project is None or (project.settings.refresh and not write):
+        return Outcome()
+
     from upnext_codegen.generate import generate  # noqa: PLC0415 - an extra that may be missing
     from upnext_codegen.scan import scan  # noqa: PLC0415
 
-    project = _project(config_file, folder)
-    if project is None or not project.settings.refresh:
-        return Outcome()
     generated_before = (project.root / _LOCK).is_file()
     found, findings = scan(project, use_cache=generated_before)
     if not generated_before and not found.declarations:
         return Outcome()
+    if not project.settings.refresh:
+        return Outcome(stale=_stale(generate(project, found, findings, check=True)), root=project.root)
     report = generate(project, found, findings)
     foreign = next((finding.message for finding in report.findings if finding.code == "UPN302"), None)
     return Outcome(changed=bool(report.changed), trouble=foreign)
+
+
+def _stale(report: Report) -> tuple[str, ...]:
+    about = [finding for finding in report.findings if finding.code in {"UPN301", "UPN302"}]
+    # The stub comes before the lock if both are.
+    about.sort(key=lambda finding: finding.place.file.endswith(_LOCK))
+    return tuple(dict.fromkeys([*(finding.message for finding in about), *(finding.help for finding in about)]))
 
 
 def _project(config_file: Path, folder: Path) -> Project | None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.cli.projects import Outcome, Shell
-from upnext_codegen.rules import CODES, Rule, rule
+from upnext_codegen.rules import CODES, PLUGIN_CODES, Rule, rule
 
 _FILE = re.compile(r"^# (\S+)$", re.MULTILINE)
 
@@ -49,4 +49,4 @@ def test_a_rule_is_printed_with_its_reasons_its_example_and_its_output(empty: Sh
 def test_a_code_that_does_not_exist_is_refused_with_those_that_do(empty: Shell) -> None:
     done = empty.run("explain", "UPN7")
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"upnext: there is no code 'UPN7'; the codes are {', '.join(CODES)}\n"
+    assert done.err == f"upnext: there is no code 'UPN7'; the codes are {', '.join((*CODES, *PLUGIN_CODES))}\n"

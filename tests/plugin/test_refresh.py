@@ -78,8 +78,10 @@ def test_a_configuration_that_lists_the_plugin_speaks_for_the_project_around_it(
 
 def test_with_refresh_turned_off_nothing_is_written(tmp_path: Path) -> None:
     settings = NAMED + "[tool.upnext]\nrefresh = false\n"
-    write(tmp_path, {"pyproject.toml": settings, "events.py": EVENTS, "upnext_catalog.pyi": "", "upnext.lock": "{}"})
-    assert refresh(tmp_path / "pyproject.toml", tmp_path) == Outcome()
+    write(tmp_path, {"pyproject.toml": settings, "events.py": EVENTS, "upnext_catalog.pyi": ""})
+    foreign = "upnext_catalog.pyi exists and was not written by upnext, so nothing is written"
+    outcome = refresh(tmp_path / "pyproject.toml", tmp_path)
+    assert outcome == Outcome(stale=(foreign, "move the file away, then run `upnext gen`"), root=tmp_path)
     assert (tmp_path / "upnext_catalog.pyi").read_text(encoding="utf-8") == ""
 
 

@@ -24,7 +24,7 @@ def test_mypy_started_in_a_subfolder_sees_the_catalog(installed: Installed, tmp_
     project = Project(tmp_path)
     project.create()
     answer = installed.run("mypy", "api.py", cwd=project.root / "src" / "app")
-    assert 'Missing named argument "user_id" for "send" of "OrderPlacedSend"' in answer.stdout
+    assert 'Event "order.placed" needs "user_id" (str)  [upnext-missing]' in answer.stdout
     assert project.catalog.is_file()
 
 
@@ -33,7 +33,7 @@ def test_mypy_with_a_configuration_elsewhere_sees_the_catalog(installed: Install
     project.create()
     (tmp_path / "shared.toml").write_text(CONFIGURATION + FAST, encoding="utf-8")
     answer = installed.run("mypy", "--config-file", "../shared.toml", "src", cwd=project.root)
-    assert 'Missing named argument "user_id" for "send" of "OrderPlacedSend"' in answer.stdout
+    assert 'Event "order.placed" needs "user_id" (str)  [upnext-missing]' in answer.stdout
     assert answer.stderr == ""
 
 

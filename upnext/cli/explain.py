@@ -17,17 +17,19 @@ def register(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "explain", help="print the rule behind a code", description="Print the rule behind a code, with an example."
     )
-    parser.add_argument("code", metavar="CODE", help="as a finding shows it: UPN101")
+    parser.add_argument("code", metavar="CODE", help="as it is shown: UPN101 (upnext gen), upnext-missing (mypy)")
     parser.set_defaults(command=explain)
 
 
 def explain(arguments: argparse.Namespace) -> int:
     """Print one rule."""
-    from upnext_codegen.rules import CODES, explained  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.rules import CODES, PLUGIN_CODES, explained  # noqa: PLC0415 - commands import what they need
 
-    code: str = arguments.code.upper()
-    if code not in CODES:
-        print(f"upnext: there is no code {arguments.code!r}; the codes are {', '.join(CODES)}", file=sys.stderr)
+    known = {code.upper(): code for code in (*CODES, *PLUGIN_CODES)}
+    code = known.get(arguments.code.upper())
+    if code is None:
+        codes = ", ".join(known.values())
+        print(f"upnext: there is no code {arguments.code!r}; the codes are {codes}", file=sys.stderr)
         return exits.USAGE
     print(explained(code), end="")
     return exits.CLEAN

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from upnext_codegen.catalog import lock
 from upnext_codegen.catalog import render as catalog
+from upnext_codegen.catalog.anchors import anchored
 from upnext_codegen.catalog.writer import Output, current
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
-from upnext_codegen.findings import Finding
+from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.records import Place
 
 STUB_NAME = "upnext_catalog.pyi"
@@ -22,7 +23,11 @@ _DIFF_LINES = 20
 
 
 def plan(
-    contract: Contract, root: Path, folders: Iterable[Path], importable: Mapping[Path, frozenset[str]]
+    contract: Contract,
+    root: Path,
+    folders: Iterable[Path],
+    importable: Mapping[Path, frozenset[str]],
+    findings: Iterable[Finding] = (),
 ) -> tuple[Output, ...]:
     """Return the files that a contract gives: a stub for each folder, and the lock.
 
@@ -31,9 +36,15 @@ def plan(
         root: The project root, where the lock is.
         folders: Where stubs go.
         importable: By folder of a stub the modules that can be imported there; all of them if it is missing.
+        findings: What was found in the sources; the stub repeats the errors.
     """
+    told = in_order(findings)
     stubs = [
-        Output(folder / STUB_NAME, catalog.render(contract, importable.get(folder))) for folder in sorted(set(folders))
+        Output(
+            folder / STUB_NAME,
+            catalog.render(contract, importable.get(folder), anchored(told, root, folder)),
+        )
+        for folder in sorted(set(folders))
     ]
     return (*stubs, Output(root / lock.FILE_NAME, lock.render(contract)))
 

@@ -50,13 +50,14 @@ class _OverloadText:
     type: str
 
 
-def render(contract: Contract, importable: frozenset[str] | None = None) -> str:
+def render(contract: Contract, importable: frozenset[str] | None = None, findings: Iterable[str] = ()) -> str:
     """Write the stub of a project, or of one of its import roots.
 
     Args:
         contract: All its events.
         importable: The modules that code under this root can import, None for no limit; a field whose type comes from
             another one is `Any`.
+        findings: The errors in the project's sources as `anchors.anchored` tells them, for the mypy plugin.
 
     Above `MOST_EVENTS` the stub types no event at all.
 
@@ -79,6 +80,7 @@ def render(contract: Contract, importable: frozenset[str] | None = None) -> str:
             _OverloadText(quote(event.name), names[event.name] if event.receivers else "_upnext_event.DynamicEvent")
             for event in events
         ],
+        findings=[quote(finding) for finding in findings],
     )
 
 

@@ -1,0 +1,96 @@
+"""Where a finding is, said so that it stays true when lines are added above it.
+
+The stub repeats the errors of `upnext gen`, so that the mypy plugin shows them where they are, and it holds no line
+numbers. A place is told by the innermost statement around it that has a name, and how far it is from there.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from upnext_codegen.catalog.spelling import visible
+from upnext_codegen.findings import Finding, is_error
+
+
+def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str, ...]:
+    """Return the errors among findings as the stub holds them.
+
+    The first line of each is `CODE STATEMENT#NTH+LINES:COLUMN in FILE`: the file as seen from the stub, the statement
+    as `statements` names it, and the distance in lines; its message and its notes follow, a line each. What has no
+    such place is left out: a file that cannot be parsed stops mypy anyway.
+
+    Args:
+        findings: All findings, without those that are silenced.
+        root: The project root, which places are relative to.
+        folder: Where the stub is.
+    """
+
+    @cache
+    def named(file: str) -> tuple[tuple[str, int, ast.stmt], ...]:
+        try:
+            return tuple(statements(ast.parse((root / file).read_bytes())))
+        except (OSError, SyntaxError, ValueError, RecursionError):
+            return ()
+
+    found: list[str] = []
+    for finding in filter(is_error, findings):
+        place = finding.place
+        around = [each for each in named(place.file) if _first_line(each[2]) <= place.line <= _last_line(each[2])]
+        if not around:
+            continue
+        name, nth, node = around[-1]
+        file = Path(os.path.relpath(root / place.file, folder)).as_posix()
+        where = f"{name}#{nth}{place.line - node.lineno:+}:{place.column} in {file}"
+        notes = [f"{related.place.file}: {related.message}" for related in finding.related]
+        lines = (f"{finding.code} {where}", finding.message, *notes, finding.help)
+        found.append("\n".join(visible(line) for line in lines))
+    return tuple(dict.fromkeys(found))
+
+
+def statements(tree: ast.AST) -> Iterator[tuple[str, int, ast.stmt]]:
+    """Return the statements of a file that have a name, in order: the name, which one of that name, the statement.
+
+    Names are `def F`, `class C`, `X =`, and `call` for an expression that stands alone.
+    """
+    count: Counter[str] = Counter()
+    for node in _in_order(tree):
+        name = _name(node)
+        if name:
+            yield name, count[name], node
+            count[name] += 1
+
+
+def _in_order(tree: ast.AST) -> Iterator[ast.stmt]:
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.stmt):
+            yield child
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield from _in_order(child)
+
+
+def _name(node: ast.stmt) -> str:
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return f"def {node.name}"
+        case ast.ClassDef():
+            return f"class {node.name}"
+        case ast.Assign(targets=[ast.Name(id=name), *_]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return f"{name} ="
+        case ast.Expr(value=ast.Call() | ast.Await()):
+            return "call"
+        case _:
+            return ""
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min(node.lineno, *(decorator.lineno for decorator in decorators)) if decorators else node.lineno
+
+
+def _last_line(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno

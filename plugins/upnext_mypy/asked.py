@@ -1,0 +1,79 @@
+"""What the catalog says of an event beside its signature: its name, and which handler asks for which field.
+
+The facts are in the type of the first parameter of `send`, where mypy reads them with the rest of the catalog. That
+makes them part of what mypy tracks: a change to them has every send checked again that they are about, in its daemon
+as well. A file that a hook read for itself would not be tracked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mypy.nodes import Decorator, FuncDef
+from mypy.types import (
+    CallableType,
+    Instance,
+    LiteralType,
+    ProperType,
+    UnionType,
+    flatten_nested_unions,
+    get_proper_type,
+)
+
+_MOST_NOTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An event, and who asks for what.
+
+    Attributes:
+        event: The event's name.
+        handlers: Each handler as messages name it, with its fields; those with `=` have a default.
+    """
+
+    event: str
+    handlers: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def notes(self, field: str) -> list[str]:
+        """Say which handlers name a field, the ones that require it first."""
+        lines = [f"required by {handler}" for handler, fields in self.handlers if field in fields]
+        lines += [f"optional for {handler}" for handler, fields in self.handlers if f"{field}=" in fields]
+        more = len(lines) - _MOST_NOTES
+        return [*lines[:_MOST_NOTES], f"and {more} more handlers"] if more > 1 else lines
+
+
+def asked_by(receiver: ProperType, method: str) -> Asked | None:
+    """Read what the catalog says of the event that a method is called on.
+
+    Args:
+        receiver: The type of the object.
+        method: "send" or "send_sync".
+    """
+    if not isinstance(receiver, Instance):
+        return None
+    found = receiver.type.get(method)
+    node = None if found is None else found.node
+    function = node.func if isinstance(node, Decorator) else node
+    if not isinstance(function, FuncDef) or not isinstance(function.type, CallableType) or not function.type.arg_types:
+        return None
+    event, *lines = _literals(get_proper_type(function.type.arg_types[0])) or ("",)
+    return Asked(event, tuple(map(_handler, lines))) if event else None
+
+
+def _literals(written: ProperType) -> list[str]:
+    return list(_texts(written)) if isinstance(written, UnionType) else []
+
+
+def _texts(union: UnionType) -> Iterator[str]:
+    for item in flatten_nested_unions(union.items):
+        literal = get_proper_type(item)
+        if isinstance(literal, LiteralType) and isinstance(literal.value, str):
+            yield literal.value
+
+
+def _handler(line: str) -> tuple[str, tuple[str, ...]]:
+    head, _, fields = line.rpartition(": ")
+    name, _, file = head.partition(" in ")
+    return f'handler "{name}" in {file}', tuple(fields.split())

@@ -1,0 +1,60 @@
+"""The codes of the plugin's errors, and how one is reported with its notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from mypy.errorcodes import ARG_TYPE, CALL_ARG, ErrorCode
+from mypy.nodes import Context
+from mypy.plugin import CheckerPluginInterface
+
+MISSING = ErrorCode(
+    "upnext-missing", "A send leaves out a field that a handler requires", "upnext", sub_code_of=CALL_ARG
+)
+UNKNOWN = ErrorCode("upnext-unknown", "A send has a field that no handler takes", "upnext", sub_code_of=CALL_ARG)
+TYPE = ErrorCode(
+    "upnext-type", "A send gives a field another type than its handlers take", "upnext", sub_code_of=ARG_TYPE
+)
+CONFLICT = ErrorCode("upnext-conflict", "An error that `upnext gen` reports", "upnext")
+STALE = ErrorCode("upnext-stale", "The generated catalog is not what the sources give", "upnext")
+
+
+def report(
+    api: CheckerPluginInterface,
+    message: str,
+    context: Context,
+    code: ErrorCode,
+    *,
+    notes: Iterable[str] = (),
+    within: Context | None = None,
+) -> None:
+    """Report an error with notes, and one more that names the page about its code.
+
+    Args:
+        api: The checker.
+        message: The error.
+        context: Where.
+        code: Its code; the notes have it as well, so that they come and go with the error.
+        notes: What else is to say, a line each.
+        within: The call that `context` is in: a comment in its lines silences the error, too.
+    """
+    lines = [line for place in (context, within) if place is not None for line in _lines(place)]
+    say = partial(
+        api.msg.errors.report,
+        context.line,
+        context.column,
+        code=code,
+        origin_span=lines,
+        end_line=context.end_line,
+        end_column=context.end_column,
+    )
+    error = say(message)
+    for note in notes:
+        say(note, severity="note", parent_error=error)
+    # Without a parent: of errors in one line the last one has it.
+    say(f'see docs/mypy.md#{code.code}, or run "upnext explain {code.code}"', severity="note")
+
+
+def _lines(context: Context) -> range:
+    return range(context.line, (context.end_line or context.line) + 1)
