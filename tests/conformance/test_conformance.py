@@ -12,19 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.checkers import CHECKERS, STRICT, marked
-from tests.installed import ROOT, Installed
-
-PROJECT = Path(__file__).parent / "project"
-SHOP = ROOT / "examples" / "shop"
-
-
-def generate(source: Path, target: Path, installed: Installed) -> str:
-    """Copy a project, write its catalog and return what `upnext gen` reported."""
-    left_out = shutil.ignore_patterns("upnext_catalog.pyi", "upnext.lock", ".*", "__pycache__")
-    shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True)
-    answer = installed.run("upnext", "gen", cwd=target)
-    assert answer.returncode in {0, 1}, answer.stdout + answer.stderr
-    return answer.stdout
+from tests.conformance.projects import PROJECT, SHOP, generate
+from tests.conformance.table import PAGE, column, features, written
+from tests.installed import Installed
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +44,8 @@ def test_a_checker_without_settings_reports_exactly_the_bad_sends(
 ) -> None:
     verdict = CHECKERS[checker](project, installed)
     assert sorted(verdict.errors) == sorted(marked(project)), verdict.output
+    # `python -m tests.conformance` writes the page.
+    assert written(PAGE.read_text(encoding="utf-8"))[checker] == column(checker, features(project), verdict.errors)
 
 
 @pytest.mark.parametrize("checker", STRICT)

@@ -6,6 +6,7 @@ from typing import assert_type
 import upnext
 
 
+# feature: `Context` in a handler, `get_current_context()`
 def good() -> None:
     context = upnext.get_current_context()
     assert_type(context, upnext.Context)

@@ -10,6 +10,7 @@ from shop.events import order_placed, order_shipped
 from shop.handlers import confirm
 
 
+# feature: `send` under another name, `functools.partial`, as an argument
 @dataclass
 class Shop:
     announce: Callable[[], Awaitable[upnext.Receipt]]

@@ -9,6 +9,7 @@ from shop.handlers import confirm
 from shop.services import ShopWorker, billing, placed_for_billing, reorder, stock_low, warehouse
 
 
+# feature: several workers, a subclass of `Worker`, a `worker: Worker` parameter
 async def good(any_worker: upnext.Worker, shop: ShopWorker, name: str) -> None:
     await placed_for_billing.send(order_id="1", user_id="2")
     await billing.event("order.placed").send(order_id="1", user_id="2", currency="USD")
@@ -24,6 +25,7 @@ async def good(any_worker: upnext.Worker, shop: ShopWorker, name: str) -> None:
     await worker.event("order.plcaed").send(anything=1)
 
 
+# feature: events and handlers in parameters: `Event`, `TypedEvent`, `Sender`
 async def send_any(event: upnext.Event) -> None:
     await event.send(anything=1)
     await event.options(delay=1).send(anything=1)
@@ -47,6 +49,7 @@ async def good_handed_around() -> None:
     send_later(order_placed)
 
 
+# feature: several workers, a subclass of `Worker`, a `worker: Worker` parameter
 async def bad(any_worker: upnext.Worker, shop: ShopWorker, event: upnext.Event) -> None:
     await placed_for_billing.send(order_id="1")  # E
     await placed_for_billing.send(order_id="1", user_id="2", currency=1)  # E

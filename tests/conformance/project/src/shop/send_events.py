@@ -8,6 +8,7 @@ from shop.events import order_audited, order_placed, order_shipped
 from shop.models import Confused, Item, Order, Unfinished
 
 
+# feature: `event.send`
 async def good(order: Order, anything: dict[str, Any]) -> None:
     receipt = await order_placed.send(order_id="1", user_id="2")
     assert_type(receipt, upnext.Receipt)
@@ -21,16 +22,19 @@ async def good(order: Order, anything: dict[str, Any]) -> None:
     await order_audited.send(order_id="1")
 
 
+# feature: fields that no handler names
 async def good_with_extras() -> None:
     await order_placed.send(order_id="1", user_id="2", gift=True, note="for you")
     # No name is reserved.
     await order_placed.send(order_id="1", user_id="2", self=1, name="a", delay=2, key="b", timeout=3, handler=4)
 
 
+# feature: `send_sync`
 def good_sync() -> None:
     assert_type(order_placed.send_sync(order_id="1", user_id="2"), upnext.Receipt)
 
 
+# feature: `event.send`
 async def bad_fields() -> None:
     await order_placed.send()  # E
     await order_placed.send(order_id="1")  # E
@@ -46,23 +50,27 @@ async def bad_fields() -> None:
     await order_placed.send({"order_id": "1", "user_id": "2"})  # E
 
 
+# feature: fields that no handler names
 async def bad_extras() -> None:
     await order_shipped.send(order_id="1", note="x")  # E
     await order_audited.send(order_id="1", note="x")  # E
 
 
+# feature: `send(**fields)` with a `TypedDict` or a `dict`
 async def bad_unpacked(order: Unfinished, confused: Confused, numbers: dict[str, int]) -> None:
     await order_placed.send(**order)  # E
     await order_placed.send(**confused)  # E
     await order_placed.send(**numbers)  # E
 
 
+# feature: `Receipt` and its results
 async def bad_results() -> None:
     print((await order_placed.send(order_id="1", user_id="2")).result)  # E
     receipt: str = await order_placed.send(order_id="1", user_id="2")  # E
     print(receipt)
 
 
+# feature: `send_sync`
 def bad_sync() -> None:
     order_placed.send_sync()  # E
     order_placed.send_sync(order_id="1", user_id=2)  # E

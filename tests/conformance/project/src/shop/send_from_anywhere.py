@@ -12,6 +12,7 @@ from shop.handlers import confirm
 SHIPPED: Final = "order.shipped"
 
 
+# feature: sends in classes, closures, comprehensions, `asyncio` tasks, after narrowing
 class Events:
     placed = worker.event("order.placed")
     shipped = worker.event(SHIPPED)
@@ -31,6 +32,7 @@ class Service:
         await self.confirm.send(order_id="1")  # E
 
 
+# feature: handlers with `**fields: Unpack[TypedDict]`, `event.on(function)`
 class Fields(TypedDict):
     order_id: str
     carrier: NotRequired[str]
@@ -48,6 +50,7 @@ tried_again = order_shipped.on(name="again", retries=3)(on_shipped)
 def plain(order_id: str, user_id: str, **kwargs: object) -> None: ...
 
 
+# feature: sends in classes, closures, comprehensions, `asyncio` tasks, after narrowing
 async def good(maybe: Events | None) -> None:
     await Events.placed.send(order_id="1", user_id="2")
     await Events().shipped.send(order_id="1")
@@ -83,6 +86,7 @@ async def bad(maybe: Events | None) -> None:
     print(inner, later)
 
 
+# feature: handlers with `**fields: Unpack[TypedDict]`, `event.on(function)`
 def bad_handler_calls() -> None:
     placed_again = order_placed.on(plain)
     placed_again(order_id=1, user_id="2")  # E

@@ -5,6 +5,7 @@ from datetime import timedelta
 from shop.events import order_placed, order_shipped, worker
 
 
+# feature: `options(...).send`
 async def good() -> None:
     await order_placed.options(delay=3).send(order_id="1", user_id="2")
     await order_placed.options(delay=timedelta(hours=1), key="order-1").send(order_id="1", user_id="2")
@@ -26,6 +27,7 @@ async def bad() -> None:
     order_placed.options(delay=3).options(key="a")  # E
 
 
+# feature: options of events, handlers and tasks
 def bad_declarations() -> None:
     worker.event("order.placed", extra="refuse")  # E
     worker.event(1)  # E

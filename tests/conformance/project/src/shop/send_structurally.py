@@ -12,6 +12,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+# feature: events behind a `Protocol`, handlers below other decorators and in classes
 class SendsOrders(Protocol):
     async def send(self, *, order_id: str, user_id: str) -> upnext.Receipt: ...
 

@@ -8,6 +8,7 @@ import upnext
 from shop.handlers import audit, confirm, count_order, log, notify, reserve, thank, track
 
 
+# feature: `handler.send`
 async def good(context: upnext.Context) -> None:
     assert_type(await confirm.send(order_id="1", user_id="2"), upnext.Receipt)
     await reserve.send(order_id="1", user_id="2")
@@ -19,6 +20,7 @@ async def good(context: upnext.Context) -> None:
     await confirm.options(delay=1).send(order_id="1", user_id="2")
 
 
+# feature: calls of the handler itself, and what they return
 async def good_calls(context: upnext.Context) -> None:
     """Call the functions themselves, as tests do."""
     assert_type(await confirm("1", "2"), int)
@@ -32,6 +34,7 @@ async def good_calls(context: upnext.Context) -> None:
     assert_type(log("1"), bytes)
 
 
+# feature: `handler.send`
 async def bad() -> None:
     await confirm.send(order_id="1")  # E
     await confirm.send(order_id="1", user_id=2)  # E
@@ -48,6 +51,7 @@ async def bad() -> None:
     await confirm.options(delay=1).send(order_id="1")  # E
 
 
+# feature: calls of the handler itself, and what they return
 async def bad_calls(context: upnext.Context) -> None:
     await confirm("1")  # E
     await confirm(order_id=1, user_id="2")  # E

@@ -7,6 +7,7 @@ import upnext
 from shop.tasks import clean, mail, write_report
 
 
+# feature: tasks: `submit`, `wait`, `Job[R]`
 async def good(context: upnext.Context) -> None:
     job = await mail.submit("a@example.org")
     assert_type(job, upnext.Job[int])
