@@ -67,7 +67,7 @@ def _scanned(project: Project, *, use_cache: bool) -> tuple[Scan, tuple[Finding,
         state = store.state()
     scanned, findings, loaded = recalled
     faults = store.check(loaded)
-    if store.entries != cache.entries or cache.result[0] != state:
+    if not store.moved and (store.entries != cache.entries or cache.result[0] != state):
         cache.keep(store.entries, (state, encoding.dumps(recalled)))
     done = replace(scanned, files_scanned=len(found.files), files_parsed=store.parsed())
     return done, _sorted([*_unlisted(found), *faults, *findings])

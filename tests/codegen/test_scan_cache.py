@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.codegen.reading import HEAD, write
 from upnext_codegen.files.cache import TOOL, is_settled, tool_digest
 from upnext_codegen.files.discover import SourceFile
+from upnext_codegen.files.pool import Parsed, parse_all
 from upnext_codegen.project import load_project
 from upnext_codegen.scan import scan
 
@@ -155,3 +158,21 @@ def test_a_change_anywhere_in_the_scanner_makes_every_cache_old(tmp_path: Path) 
 def test_the_whole_scanner_counts() -> None:
     assert (TOOL / "scan.py").is_file()
     assert (TOOL / "reading" / "reader.py").is_file()
+
+
+@pytest.mark.parametrize("seen", ["broken = (\n", "import upnext\n", HANDLER.replace("x: M", "y: M")])
+def test_a_file_that_changes_while_it_is_scanned_is_looked_at_again(
+    seen: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agrees(root)
+    (root / "app.py").write_text(seen)
+
+    def parse_later(*args: Any, **kwargs: Any) -> Iterator[tuple[str, Parsed]]:
+        (root / "app.py").write_text(HANDLER)
+        return parse_all(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("upnext_codegen.files.store.parse_all", parse_later)
+        scan(load_project(root))
+    agrees(root)
+    assert [each.name for each in scan(load_project(root))[0].handlers] == ["a"]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from upnext_codegen.files import encoding
 from upnext_codegen.files.cache import digest
+from upnext_codegen.files.prefilter import NOTHING, weight
 from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.reading.facts import Facts
 from upnext_codegen.reading.reader import read
@@ -28,12 +29,14 @@ class Parsed(NamedTuple):
         text: The facts as JSON.
         digest: Of its bytes.
         fault: Line, column and reason, where it cannot be read.
+        weight: What the prefilter says of them.
     """
 
     facts: Facts | None
     text: str
     digest: str
     fault: tuple[int, int, str] | None
+    weight: int = NOTHING
 
 
 def parse_file(root: str, path: str, *, whole: bool) -> Parsed:
@@ -61,8 +64,8 @@ def _parsed(root: str, path: str, reading: Callable[[bytes], Facts | None]) -> P
     try:
         facts = reading(data)
     except SourceError as error:
-        return Parsed(None, "", digest(data), (error.line, error.column, error.reason))
-    return Parsed(facts, "" if facts is None else encoding.dumps(facts), digest(data), None)
+        return Parsed(None, "", digest(data), (error.line, error.column, error.reason), weight(data))
+    return Parsed(facts, "" if facts is None else encoding.dumps(facts), digest(data), None, weight(data))
 
 
 def parse_all(root: str, paths: list[str], size: int, *, syntax: bool = False) -> Iterator[tuple[str, Parsed]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from upnext_codegen import messages
 from upnext_codegen.files import encoding
@@ -36,6 +37,7 @@ class Store:
         modules: Their module names.
         cache: What earlier scans read.
         entries: What is to be kept of each file.
+        moved: Whether a file was changed during the scan, so that nothing of it may be kept.
     """
 
     root: Path
@@ -43,6 +45,7 @@ class Store:
     modules: Modules
     cache: Cache
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    moved: bool = False
     _facts: dict[str, Facts | None] = field(default_factory=dict[str, Facts | None])
     _closed: dict[str, str] = field(default_factory=dict[str, str])
     _parsed: set[str] = field(default_factory=set[str])
@@ -103,7 +106,7 @@ class Store:
         if within:
             missing = [path for path in rest if not self.entries[path].syntax and not self._is_kept(path)]
             for path, parsed in parse_all(str(self.root), missing, self._size(missing), syntax=True):
-                self.entries[path] = self.entries[path]._replace(syntax=parsed.digest, fault=parsed.fault)
+                self._keep(path, parsed, syntax=parsed.digest, fault=parsed.fault)
         unknown = set[str]() if within else set(rest)
         faults = [
             messages.unreadable(Place(path, *entry.fault[:2]), entry.fault[2])
@@ -177,9 +180,15 @@ class Store:
     def _take(self, path: str, parsed: Parsed) -> None:
         self._parsed.add(path)
         self._facts[path] = parsed.facts
-        self.entries[path] = self.entries[path]._replace(
-            digest=parsed.digest, facts=parsed.text, fault=parsed.fault, syntax=parsed.digest
-        )
+        known = {"digest": parsed.digest, "facts": parsed.text, "fault": parsed.fault, "syntax": parsed.digest}
+        self._keep(path, parsed, **known)
+
+    def _keep(self, path: str, parsed: Parsed, **known: Any) -> None:
+        """Note what came of a file, unless it is no longer the one that `refresh` looked at."""
+        entry = self.entries[path]
+        if entry.weight != parsed.weight or (entry.digest and entry.digest != parsed.digest):
+            self.moved = True
+        self.entries[path] = entry._replace(**known)
 
     def _bytes(self, path: str) -> bytes | None:
         try:
