@@ -30,6 +30,7 @@ _brokers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, s
 )
 _guards: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = weakref.WeakKeyDictionary()
 _urls: dict[Path, str] = {}
+_closing: set[asyncio.Future[None]] = set()
 
 
 def resolve_url(settings: Settings) -> str:
@@ -60,7 +61,7 @@ async def broker_for(settings: Settings) -> Broker:
     address = (url, settings.namespace)
     if address not in brokers:
         brokers[address] = Broker(url, Keys(settings.namespace))
-        if len(brokers) == 1:
+        if loop not in _guards:
             guard = _guards[loop] = _close_with_loop(brokers)
             await anext(guard)
     return brokers[address]
@@ -88,6 +89,21 @@ async def reach(settings: Settings) -> Broker:
         msg = f"The server at {address} gives no answer: {weather.read(error).value}."
         raise BrokerUnavailableError(msg) from error
     return broker
+
+
+def hang_up(url: str, namespace: str) -> None:
+    """Close this process's connections for one namespace: in loops that run soon, in others when they next run."""
+    for loop, brokers in list(_brokers.items()):
+        if (url, namespace) in brokers and not loop.is_closed():
+            loop.call_soon_threadsafe(_hang_up, brokers, (url, namespace))
+
+
+def _hang_up(brokers: dict[tuple[str, str], Broker], address: tuple[str, str]) -> None:
+    broker = brokers.pop(address, None)
+    if broker is not None:
+        task = asyncio.ensure_future(broker.close())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
 
 
 async def _close_with_loop(brokers: dict[tuple[str, str], Broker]) -> AsyncGenerator[None, None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic_core import from_json
 from redis.exceptions import RedisError
 
+from upnext import diversion
 from upnext.broker import weather
 from upnext.broker.tickets import age_of
 from upnext.connect import broker_for, run_blocking
@@ -131,13 +132,13 @@ async def _settled(
 ) -> tuple[list[Job[Any]], list[Outcome]]:
     """Poll until none of the jobs is open; an event that had no handler when it was sent learns of its jobs here."""
     deadline = None if seconds is None else monotonic() + seconds
-    broker = await broker_for(settings)
+    reader = diversion.current() or (await broker_for(settings)).letters
     pause, trouble, looks = _POLL_FIRST, 0, 0
     while True:
         late: tuple[str, ...] | None = ()
         outcomes: list[Outcome] = []
         try:
-            late, outcomes = await broker.letters.outcomes(event_id, [job.id for job in jobs])
+            late, outcomes = await reader.outcomes(event_id, [job.id for job in jobs])
             trouble = 0
         except (RedisError, OSError) as error:
             trouble += 1

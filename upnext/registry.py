@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _registries: weakref.WeakSet[Registry] = weakref.WeakSet()
 _changes = 0
+_adjust: Callable[[Settings], Settings] | None = None
 
 
 class Registry:
@@ -39,8 +40,12 @@ class Registry:
     def settings(self) -> Settings:
         """The settings, read from the environment when they are first needed."""
         if self._settings is None:
-            self._settings = self._load()
+            self._settings = self._load() if _adjust is None else _adjust(self._load())
         return self._settings
+
+    def forget_settings(self) -> None:
+        """Settle them again when they are next needed."""
+        self._settings = None
 
     def declare(self, event: str, extra: str | None) -> None:
         """Note an event; of several declarations "forbid" wins.
@@ -77,6 +82,18 @@ class Registry:
                 )
         self.handlers[handler.id] = handler
         _changed()
+
+
+def adjust_settings(adjust: Callable[[Settings], Settings] | None) -> None:
+    """Change the settings of every worker of this process from now on, whatever their arguments say.
+
+    Args:
+        adjust: Makes the settings to use of those that a worker has; None to leave them alone again.
+    """
+    global _adjust  # noqa: PLW0603  # for the whole process, as the environment is
+    _adjust = adjust
+    for registry in list(_registries):
+        registry.forget_settings()
 
 
 def changes() -> int:

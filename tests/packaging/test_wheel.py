@@ -20,6 +20,7 @@ PACKAGES = {
     "upnext_codegen": ROOT / "codegen" / "upnext_codegen",
     "upnext_catalog": ROOT / "stubs" / "upnext_catalog",
     "upnext_mypy": ROOT / "plugins" / "upnext_mypy",
+    "upnext_pytest": ROOT / "plugins" / "upnext_pytest",
 }
 DEPENDENCIES = str(Path(pydantic.__file__).parent.parent)
 """What the tests run with. The checkout is there by a .pth file only, which does not count on PYTHONPATH."""

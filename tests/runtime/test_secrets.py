@@ -35,7 +35,7 @@ def test_an_address_is_shown_without_its_credentials_however_badly_it_is_written
     assert without_password(url) == shown
 
 
-@pytest.mark.parametrize("package", ["upnext"])
+@pytest.mark.parametrize("package", ["upnext", "plugins/upnext_pytest"])
 def test_payloads_are_never_unpickled_nor_evaluated(package: str) -> None:
     """Write access to the server is not the right to run code."""
     found = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import is_claim, read_claim
 from upnext.broker.replies import pairs, scored
+from upnext.broker.scripts import script
 from upnext.broker.tickets import sent_at
 
 if TYPE_CHECKING:
@@ -120,6 +121,19 @@ class Standing:
     dead: int
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left to do.
+
+    Attributes:
+        open: Jobs that wait or are claimed.
+        later: `handler ticket` of the next jobs that are put off, each with the seconds until it is due.
+    """
+
+    open: int
+    later: tuple[tuple[str, float], ...]
+
+
 class Standings:
     """Reads how one partition stands.
 
@@ -153,6 +167,21 @@ class Standings:
             later=later,
             dead=dead,
         )
+
+    async def left(self) -> Left:
+        """Read what is left to do, of few handlers and workers: at one moment, so that no job is missed on its way."""
+        keys = self._keys
+        while True:
+            handlers = [name.decode() for name in await self._link.command("SMEMBERS", keys.queues)]
+            leases = await self._link.command("ZRANGE", keys.leases, 0, -1)
+            graves = await self._link.command("SMEMBERS", keys.graves)
+            later = scored(await self._link.command("ZRANGE", keys.later, 0, _PAGE - 1, "WITHSCORES"))
+            claims = [keys.claims(worker_id.decode()) for worker_id in (*leases, *graves)]
+            names = [keys.queues, keys.leases, keys.graves, keys.later, *claims, *map(keys.queue, handlers)]
+            seen = await self._link.call(script("left"), names, (len(claims),))
+            if seen[:2] == [len(handlers), len(claims)] and (seen[2] == len(later) or len(later) == _PAGE):
+                now = await self._link.command("TIME")
+                return Left(seen[3], tuple((member.decode(), due / 1000 - int(now[0])) for member, due in later))
 
     async def _workers(self, now: float, held: Counter[str]) -> AsyncIterator[WorkerStanding]:
         keys = self._keys

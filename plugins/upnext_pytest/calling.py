@@ -1,0 +1,41 @@
+"""One call of a handler with what it would get from a worker; what it raises is raised."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from upnext.context import Context, current_context
+
+if TYPE_CHECKING:
+    from upnext.handler import Handler
+
+
+async def call(job_id: str, handler: Handler, body: bytes) -> Any:
+    """Run a handler once and return what it returns.
+
+    Args:
+        job_id: The job's id.
+        handler: The handler.
+        body: The payload's JSON; it is decoded for the handler as a worker does.
+    """
+    arguments = handler.signature.decode(body)
+    context = Context(
+        job_id=job_id,
+        event_id=job_id.rpartition(".")[0],
+        event=handler.subject,
+        handler=handler.name,
+        attempt=1,
+        max_attempts=handler.options.retries + 1,
+        deadline=datetime.now(UTC) + timedelta(seconds=handler.options.timeout),
+    )
+    arguments.update(dict.fromkeys(handler.signature.context_parameters, context))
+    current_context.set(context)
+    async with asyncio.timeout(handler.options.timeout):
+        if handler.is_async:
+            value = handler.function(**arguments)
+        else:
+            value = await asyncio.to_thread(handler.function, **arguments)
+        return await value if inspect.isawaitable(value) else value

@@ -1,0 +1,93 @@
+"""The fixtures. upnext is imported by those that need it: the plugin is loaded in every run of pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from upnext_pytest.sends import Sends
+    from upnext_pytest.workers import RunWorkers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the settings."""
+    parser.addini("upnext_redis_url", "server for the fixtures of upnext (default: an embedded one)", default="")
+    parser.addini(
+        "upnext_forbid_sends",
+        "refuse sends of tests that use none of upnext's fixtures (default: false)",
+        type="bool",
+        default=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def upnext_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the URL of a server for this run.
+
+    UPNEXT_TEST_REDIS_URL, else the setting `upnext_redis_url`, else an embedded server that ends with the run.
+    """
+    from upnext_pytest.servers import server_url  # noqa: PLC0415
+
+    temporary = tmp_path_factory.getbasetemp()
+    # The processes of pytest-xdist have folders of their own in one that they share.
+    shared = temporary.parent if hasattr(pytestconfig, "workerinput") else temporary
+    return server_url(str(pytestconfig.getini("upnext_redis_url")), shared)
+
+
+@pytest.fixture
+def upnext_namespace(upnext_server: str, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
+    """Give a namespace of its own on that server, which every worker and send of the test uses; deleted afterwards."""
+    from upnext_pytest.servers import clean_namespace  # noqa: PLC0415
+
+    with clean_namespace(upnext_server) as namespace:
+        # For processes that the test starts.
+        monkeypatch.setenv("UPNEXT_REDIS_URL", upnext_server)
+        monkeypatch.setenv("UPNEXT_NAMESPACE", namespace)
+        yield namespace
+
+
+@pytest.fixture
+def upnext_sent() -> Generator[Sends]:
+    """Give the list of everything that the test's code sends; nothing reaches a server, and handlers run when told."""
+    yield from _sends(inline=False)
+
+
+@pytest.fixture
+def upnext_inline() -> Generator[Sends]:
+    """Give the same, with each send running its handlers before it returns; it raises what they raise."""
+    yield from _sends(inline=True)
+
+
+@pytest.fixture
+def upnext_workers(upnext_namespace: str) -> RunWorkers:  # noqa: ARG001  # for its effect
+    """Give what runs workers on a real server within a block.
+
+    `async with upnext_workers(worker) as running: ...`, or `with` in a test that is not async.
+    """
+    from upnext_pytest.workers import Workers  # noqa: PLC0415
+
+    return Workers
+
+
+@pytest.fixture(autouse=True)
+def _upnext_guard(pytestconfig: pytest.Config) -> Generator[None]:
+    if not pytestconfig.getini("upnext_forbid_sends"):
+        yield
+        return
+    from upnext.diversion import diverted  # noqa: PLC0415
+    from upnext_pytest.refusing import Refusal  # noqa: PLC0415
+
+    with diverted(Refusal()):
+        yield
+
+
+def _sends(*, inline: bool) -> Generator[Sends]:
+    from upnext.diversion import diverted  # noqa: PLC0415
+    from upnext_pytest.sends import Sends  # noqa: PLC0415
+
+    sends = Sends(inline=inline)
+    with diverted(sends):
+        yield sends

@@ -1,0 +1,26 @@
+"""Refuses the sends of tests that did not say where to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from upnext.errors import UpnextError
+
+if TYPE_CHECKING:
+    from upnext.diversion import Parcel
+
+
+class Refusal:
+    """Takes sends in the server's place, and refuses them."""
+
+    async def take(self, parcel: Parcel) -> NoReturn:
+        """Refuse a send."""
+        raise UpnextError(
+            f"{parcel.name!r} was sent by a test that uses no fixture of upnext: let it use upnext_sent (nothing "
+            "runs), upnext_inline (handlers run in the send) or upnext_workers (a real server)."
+        )
+
+    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> NoReturn:  # noqa: ARG002
+        """Refuse to wait."""
+        raise UpnextError(f"Event {event_id} was sent by another test: there is no result to wait for.")

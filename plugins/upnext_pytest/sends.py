@@ -1,0 +1,188 @@
+"""What a test's code has sent, kept in memory, and its handlers run when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+from pydantic_core import to_json
+
+from upnext.broker.claims import DeadLetter
+from upnext.broker.letters import Outcome
+from upnext.broker.outbox import Published
+from upnext.broker.tickets import Ticket, new_event_id
+from upnext.connect import run_blocking
+from upnext.errors import UpnextError
+from upnext.event import Event
+from upnext.runner.execute import describe
+from upnext.task import Task
+from upnext_pytest.calling import call
+
+if TYPE_CHECKING:
+    from upnext.diversion import Parcel
+    from upnext.handler import Handler
+
+_MOST_JOBS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One send of an event, or one submission of a task.
+
+    Attributes:
+        name: The event's name, or the task's.
+        fields: The payload, as it was given to `send`.
+        delay: Seconds before its jobs may run.
+        key: Idempotency key.
+        event_id: What its receipt shows.
+        handlers: The names of the handlers that this process knows.
+        is_task: Whether it is a task.
+        repeated: Whether a server would have stored nothing, because the key was used before.
+    """
+
+    name: str
+    fields: dict[str, Any]
+    delay: float
+    key: str | None
+    event_id: str
+    handlers: tuple[str, ...]
+    is_task: bool
+    repeated: bool
+
+
+class Sends(Sequence[Sent]):
+    """Every send of a test, in order; a fixture makes it. Sends are checked as ever, and nothing reaches a server.
+
+    Args:
+        inline: Whether each send runs its handlers before it returns.
+    """
+
+    def __init__(self, *, inline: bool = False) -> None:
+        self._inline = inline
+        self._sent: list[Sent] = []
+        self._keys: dict[tuple[str, bool, str], Published] = {}
+        self._pending: deque[tuple[str, Handler, bytes]] = deque()
+        self._outcomes: dict[str, Outcome] = {}
+
+    def __len__(self) -> int:
+        """Return how many sends there were."""
+        return len(self._sent)
+
+    @overload
+    def __getitem__(self, index: int) -> Sent: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sent]: ...
+    def __getitem__(self, index: int | slice) -> Sent | Sequence[Sent]:
+        """Return a send by its position."""
+        return self._sent[index]
+
+    def __repr__(self) -> str:
+        """Show what was sent; a failed assertion prints it."""
+        return f"{type(self).__name__}({self._sent!r})"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what was sent, in order."""
+        return [sent.name for sent in self._sent]
+
+    def of(self, what: str | Event | Task[..., ..., Any, Any]) -> list[Sent]:
+        """Return the sends of one event or task: the object, or its name."""
+        if isinstance(what, str):
+            return [sent for sent in self._sent if sent.name == what]
+        is_task = isinstance(what, Task)
+        return [sent for sent in self._sent if sent.name == what.name and sent.is_task is is_task]
+
+    def one(self, what: str | Event | Task[..., ..., Any, Any]) -> Sent:
+        """Return the only send of an event or task.
+
+        Raises:
+            AssertionError: If there were more or none; the message says what was sent.
+        """
+        found = self.of(what)
+        if len(found) != 1:
+            name = what if isinstance(what, str) else what.name
+            raise AssertionError(
+                f"{name!r} was sent {len(found)} times, not once; sent: {', '.join(self.names) or 'nothing'}"
+            )
+        return found[0]
+
+    def clear(self) -> None:
+        """Forget what was sent, and run none of it."""
+        self._sent.clear()
+        self._pending.clear()
+
+    async def run(self) -> None:
+        """Run the handlers of everything that was sent and has not run, and of what they send, once each and in order.
+
+        Payloads make the way through JSON, as between a sender and a worker. Delays are not waited for.
+
+        Raises:
+            Exception: What a handler raises, as it is; those behind it have not run.
+        """
+        for _ in range(_MOST_JOBS):
+            if not self._pending:
+                return
+            await self._run(*self._pending.popleft())
+        raise UpnextError(
+            f"{_MOST_JOBS:,} jobs have run and more were sent: do handlers send each other events for ever?"
+        )
+
+    def run_sync(self) -> None:
+        """Do the same as `run`, from a test that is not async."""
+        run_blocking(self.run())
+
+    async def take(self, parcel: Parcel) -> Published:
+        """Take one send in the server's place."""
+        first = None if parcel.key is None else self._keys.get((parcel.name, parcel.is_task, parcel.key))
+        published = first or Published(new_event_id(), tuple(handler.id for handler in parcel.handlers))
+        names = tuple(handler.name for handler in parcel.handlers)
+        self._sent.append(
+            Sent(
+                name=parcel.name,
+                fields=dict(parcel.fields),
+                delay=parcel.delay,
+                key=parcel.key,
+                event_id=published.event_id,
+                handlers=names,
+                is_task=parcel.is_task,
+                repeated=first is not None,
+            )
+        )
+        if first is not None:
+            return Published(first.event_id, first.handlers, repeated=True)
+        if parcel.key is not None:
+            self._keys[parcel.name, parcel.is_task, parcel.key] = published
+        jobs = [(f"{published.event_id}.{n}", handler, parcel.body) for n, handler in enumerate(parcel.handlers)]
+        if not self._inline:
+            self._pending.extend(jobs)
+            return published
+        if len(self._outcomes) > _MOST_JOBS:
+            raise UpnextError(f"{_MOST_JOBS:,} jobs have run: do handlers send each other events for ever?")
+        for job in jobs:
+            await self._run(*job)
+        return published
+
+    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[Outcome]]:
+        """Say how jobs ended in the server's place; what has not run never will by itself."""
+        missing = [job for job in jobs if job not in self._outcomes]
+        if missing or not jobs:
+            raise UpnextError(
+                f"Event {event_id} has no result: nothing has run its handlers. `upnext_sent` runs them in "
+                "`await upnext_sent.run()`, the fixture `upnext_inline` within each send."
+            )
+        return None, [self._outcomes[job] for job in jobs]
+
+    async def _run(self, job_id: str, handler: Handler, body: bytes) -> None:
+        # A task of its own: what the handler leaves in context variables is gone with it, as in a worker.
+        task = asyncio.create_task(call(job_id, handler, body))
+        try:
+            value = await task
+        except BaseException as error:
+            letter = DeadLetter.of(handler.id, Ticket(job_id, 1, 1), "failed", describe(error))
+            self._outcomes[job_id] = Outcome("dead", letter=letter)
+            error.add_note(f"raised in handler {handler.name!r} of {handler.subject!r}, which the test ran inline")
+            raise
+        self._outcomes[job_id] = Outcome("done", result=None if value is None else to_json(value))

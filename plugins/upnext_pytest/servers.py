@@ -1,0 +1,71 @@
+"""A server for the session, and a namespace of its own for each test."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from upnext import embedded
+from upnext.connect import broker_for, hang_up, run_blocking
+from upnext.diversion import diverted
+from upnext.errors import ConfigError
+from upnext.registry import adjust_settings
+from upnext.settings import Settings, check_url
+
+if TYPE_CHECKING:
+    from upnext.broker.link import Link
+
+_GRACE = 1.0  # seconds; a test that has failed does not wait long for its handlers
+
+
+def server_url(configured: str, temporary: Path) -> str:
+    """Return the address that is configured, else that of an embedded server, started if need be.
+
+    Args:
+        configured: A setting's; the environment's UPNEXT_TEST_REDIS_URL comes first.
+        temporary: The folder for the embedded server; the processes of one run share it.
+    """
+    url = os.environ.get("UPNEXT_TEST_REDIS_URL") or configured
+    try:
+        return check_url(url) if url else embedded.server_url(temporary)
+    except ConfigError as error:
+        pytest.fail(
+            f"{error} For tests: set UPNEXT_TEST_REDIS_URL, or upnext_redis_url in pytest's settings.", pytrace=False
+        )
+
+
+@contextmanager
+def clean_namespace(url: str) -> Generator[str]:
+    """Point every worker of the process to a namespace that nobody has used, and delete it in the end."""
+    settings = Settings(redis_url=url, namespace=f"test_{uuid.uuid4().hex}")
+
+    def adjust(own: Settings) -> Settings:
+        grace = min(own.grace, _GRACE)
+        return dataclasses.replace(own, redis_url=url, namespace=settings.namespace, grace=grace)
+
+    adjust_settings(adjust)
+    try:
+        with diverted(None):
+            yield settings.namespace
+    finally:
+        adjust_settings(None)
+        run_blocking(_delete(settings))
+        hang_up(url, settings.namespace)
+
+
+async def _delete(settings: Settings) -> None:
+    link: Link = (await broker_for(settings)).link
+    cursor = b"0"
+    while True:
+        cursor, found = await link.command("SCAN", cursor, "MATCH", f"upnext:{{{settings.namespace}:*", "COUNT", 1000)
+        if found:
+            await link.command("UNLINK", *found)
+        if int(cursor) == 0:
+            return
