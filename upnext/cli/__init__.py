@@ -1,12 +1,15 @@
-"""The command line: `upnext gen`, `upnext explain`, `upnext run`, `upnext status`, `upnext dead`, `upnext doctor`."""
+"""The command line: `upnext gen`, `upnext explain`, `upnext run`, `upnext status`, `upnext dead`."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
+import re
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from upnext import __version__
 from upnext.cli import dead, exits, explain, gen, run, status
@@ -31,11 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     wanted, debug = _without_debug(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parser().parse_args(wanted)
-    except SystemExit as stop:
-        return exits.USAGE if stop.code else exits.CLEAN
-    try:
+        try:
+            arguments = _parser().parse_args(wanted)
+        except SystemExit as stop:
+            sys.stdout.flush()
+            return exits.USAGE if stop.code else exits.CLEAN
         code: int = arguments.command(arguments)
+        # Here, where a reader that has gone is noticed, and not when the interpreter ends.
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:
@@ -45,8 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what was perhaps meant where a command is unknown."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, and end."""
+        found = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        near = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), n=1) if found else []
+        super().error(f"{message}; did you mean {near[0]!r}?" if near else message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="upnext",
         description="Events whose sends are checked against every handler, and never lost.",
         epilog="--debug, before or after the command, shows a traceback with a fault.",
