@@ -84,6 +84,11 @@ class Runner:
             loops[0].cancel()
             await self._drain()
 
+    @property
+    def stuck(self) -> bool:
+        """Whether a job is still running here."""
+        return bool(self._running)
+
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
         self._stopping.set()

@@ -68,9 +68,13 @@ def run(*services: Worker | Server) -> None:
 def leave_stuck_threads(code: int) -> None:
     """End the process now if a handler's thread is still running: its job was handed to another worker already."""
     if any(thread.name.startswith(THREADS) and not thread.daemon for thread in threading.enumerate()):
-        log.warning("A handler's thread does not end; the process ends without it")
-        logging.shutdown()
-        os._exit(code)
+        _leave("A handler's thread does not end; the process ends without it", code)
+
+
+def _leave(why: str, code: int) -> None:
+    log.warning(why)
+    logging.shutdown()
+    os._exit(code)
 
 
 async def serve(services: Sequence[Worker | Server]) -> int:
@@ -99,7 +103,11 @@ async def serve(services: Sequence[Worker | Server]) -> int:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-    return received[0] if received else 0
+    number = received[0] if received else 0
+    if service.stuck:
+        # The loop would wait for it for ever; its job was handed to another worker already.
+        _leave("A handler will not be cancelled; the process ends without it", 130 if number == signal.SIGINT else 0)
+    return number
 
 
 class Service:
@@ -120,6 +128,11 @@ class Service:
         self._stopping = asyncio.Event()
         self._made = asyncio.Event()
         self._runners: list[Runner] = []
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a handler still runs after everything has stopped, because it will not be cancelled."""
+        return any(runner.stuck for runner in self._runners)
 
     async def ready(self) -> None:
         """Wait until every worker takes jobs: from then on each send finds their handlers subscribed."""

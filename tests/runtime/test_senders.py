@@ -1,0 +1,143 @@
+"""Processes that send from wherever they are: after a fork, from any loop or thread, and right before their end."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import upnext
+from tests.runtime.running import running
+
+
+def run_sender(url: str, tmp_path: Path, body: str) -> str:
+    """Run a script that knows `event` and return what it printed."""
+    head = f"import os, sys, upnext\nurl = {url!r}\nevent = upnext.Worker('s', redis_url=url).event('order.placed')\n"
+    file = tmp_path / "sender.py"
+    file.write_text(head + textwrap.dedent(body))
+    command = [sys.executable, "-W", "ignore", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def numbers_of(url: str, count: int) -> list[int]:
+    """Run a worker until it has been through so many events; returns their numbers."""
+    worker = upnext.Worker("shop", redis_url=url)
+    numbers: list[int] = []
+    done = asyncio.Event()
+
+    @worker.event("order.placed").on
+    async def handle(n: int) -> None:
+        numbers.append(n)
+        if len(numbers) == count:
+            done.set()
+
+    async with running(worker):
+        await asyncio.wait_for(done.wait(), 30)
+    return sorted(numbers)
+
+
+async def test_an_event_is_there_when_its_sender_dies_right_after(valkey_url: str, tmp_path: Path) -> None:
+    """`send` returns when the server has it, so the process may end without a word."""
+    run_sender(valkey_url, tmp_path, "event.send_sync(n=1)\nos._exit(0)\n")
+    assert await numbers_of(valkey_url, 1) == [1]
+
+
+async def test_a_forked_child_has_connections_of_its_own(valkey_url: str, tmp_path: Path) -> None:
+    """Parent and children send at the same time after a fork, and no answer goes to another."""
+    run_sender(
+        valkey_url,
+        tmp_path,
+        """
+        ids = {event.send_sync(n=0).event_id}
+        children = []
+        for first in (100, 200):
+            if not (pid := os.fork()):
+                sent = {event.send_sync(n=first + n).event_id for n in range(20)}
+                os._exit(len(sent) != 20)
+            children.append(pid)
+        ids |= {event.send_sync(n=n).event_id for n in range(1, 21)}
+        assert len(ids) == 21
+        assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
+        """,
+    )
+    assert await numbers_of(valkey_url, 61) == [*range(21), *range(100, 120), *range(200, 220)]
+
+
+async def test_sends_from_several_loops_and_from_inside_a_running_one_work(valkey_url: str, tmp_path: Path) -> None:
+    """One after the other, in threads, and blocking inside of a coroutine."""
+    run_sender(
+        valkey_url,
+        tmp_path,
+        """
+        import asyncio, threading
+        async def send(n):
+            await event.send(n=n)
+        async def block(n):
+            event.send_sync(n=n)
+        for n in range(3):
+            asyncio.run(send(n))
+        asyncio.run(block(3))
+        threads = [threading.Thread(target=asyncio.run, args=(send(n),)) for n in range(4, 8)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        """,
+    )
+    assert await numbers_of(valkey_url, 8) == list(range(8))
+
+
+async def test_without_a_free_file_descriptor_a_send_ends_with_a_typed_error(valkey_url: str, tmp_path: Path) -> None:
+    """When some are free again, the next send works."""
+    out = run_sender(
+        valkey_url,
+        tmp_path,
+        """
+        import asyncio, resource, socket
+        from urllib.parse import unquote, urlsplit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        from upnext.broker import publishing
+        publishing.SEND_DEADLINE = 1.0
+        async def main():
+            await event.send(n=0)
+            other = socket.socket(socket.AF_UNIX)
+            other.connect(unquote(urlsplit(url).path))
+            other.sendall(b"CLIENT KILL TYPE normal SKIPME yes\\r\\n")
+            other.recv(100)
+            await asyncio.sleep(0.05)
+            taken = []
+            try:
+                while True:
+                    taken.append(os.dup(0))
+            except OSError:
+                pass
+            try:
+                await event.send(n=1)
+            except upnext.BrokerError as error:
+                print(type(error).__name__)
+            for fd in taken:
+                os.close(fd)
+            await event.send(n=2)
+        asyncio.run(main())
+        """,
+    )
+    assert out in ("BrokerUnavailableError\n", "SendOutcomeUnknownError\n")
+    assert await numbers_of(valkey_url, 2) == [0, 2]
+
+
+async def test_fifty_handlers_get_an_event_or_none_does(redis_url: str) -> None:
+    """The fan-out is one write: whatever is in the way of one queue is in the way of all."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+    event = worker.event("order.placed")
+    for number in range(50):
+
+        @event.on(name=f"handler-{number}")
+        async def handle(n: int) -> int:
+            return n
+
+    async with running(worker):
+        receipt = await event.send(n=1)
+        assert set((await receipt.results(timeout=20)).values()) == {1}
+        assert len(receipt.jobs) == 50
