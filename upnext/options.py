@@ -71,11 +71,10 @@ class Options:
         """
         if self.retry_delay == 0:
             return 0.0
-        # The power is capped before it is raised: 2.0 ** 10_000 does not fit a float.
-        room = math.log(max(RETRY_DELAY_CAP / self.retry_delay, 1.0))
-        if (retry - 1) * math.log(self.retry_backoff) > room:
+        try:
+            return min(self.retry_delay * self.retry_backoff ** (retry - 1), RETRY_DELAY_CAP)
+        except OverflowError:  # 2.0 ** 10_000 does not fit a float
             return RETRY_DELAY_CAP
-        return min(self.retry_delay * self.retry_backoff ** (retry - 1), RETRY_DELAY_CAP)
 
 
 def is_whole(value: object, least: int, most: int | None = None) -> bool:

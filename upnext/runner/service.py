@@ -103,11 +103,11 @@ async def serve(services: Sequence[Worker | Server]) -> int:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-    number = received[0] if received else 0
+    ended_by = received[0] if received else 0
     if service.stuck:
         # The loop would wait for it for ever; its job was handed to another worker already.
-        _leave("A handler will not be cancelled; the process ends without it", 130 if number == signal.SIGINT else 0)
-    return number
+        _leave("A handler will not be cancelled; the process ends without it", 130 if ended_by == signal.SIGINT else 0)
+    return ended_by
 
 
 class Service:
