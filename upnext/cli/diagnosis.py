@@ -1,0 +1,114 @@
+"""What `upnext doctor` makes of what it has read: one check after the other, each with a way out."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from upnext import __version__
+
+if TYPE_CHECKING:
+    from upnext.broker.standing import Standing
+
+_OLDEST = {"redis": (6, 2), "valkey": (8, 0)}
+_SKEW = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: `status` is "ok", "warn" or "fail", `help` the way out, "" where none is needed."""
+
+    name: str
+    status: str
+    message: str
+    help: str = ""
+
+
+def version(info: Mapping[str, str]) -> Check:
+    """Judge the server's version."""
+    kind = "valkey" if "valkey_version" in info else "redis"
+    written = info.get(f"{kind}_version", "0")
+    found = tuple(int(part) for part in re.findall(r"\d+", written)[:2])
+    oldest = _OLDEST[kind]
+    if found < oldest:
+        return Check("server", "fail", f"{kind} {written}", f"use {kind} {oldest[0]}.{oldest[1]} or newer")
+    return Check("server", "ok", f"{kind} {written}")
+
+
+def persistence(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
+    """Judge what a restart of the server would lose."""
+    way_out = "set appendonly yes and appendfsync everysec (or always)"
+    if info.get("aof_enabled") == "1":
+        if info.get("aof_last_write_status", "ok") != "ok":
+            return Check("persistence", "fail", "the last write of the append-only file failed", "look at the disk")
+        fsync = configured.get("appendfsync", "unknown")
+        if fsync == "no":
+            return Check("persistence", "warn", "appendfsync no: a crash of the machine loses up to 30 s", way_out)
+        return Check("persistence", "ok", f"append-only file, appendfsync {fsync}")
+    if configured.get("save", "unknown") == "":
+        return Check("persistence", "fail", "none: a restart of the server loses every job", way_out)
+    return Check("persistence", "warn", "snapshots only: a crash of the server loses what came after the last", way_out)
+
+
+def eviction(info: Mapping[str, str]) -> Check:
+    """Judge what the server does when its memory is full."""
+    policy, limit = info.get("maxmemory_policy", "unknown"), info.get("maxmemory", "0")
+    if policy in {"noeviction", "unknown"}:
+        return Check("eviction", "ok", f"maxmemory-policy {policy}")
+    status = "warn" if limit == "0" else "fail"
+    return Check(
+        "eviction", status, f"maxmemory-policy {policy} deletes jobs when memory is full", "set it to noeviction"
+    )
+
+
+def role(info: Mapping[str, str]) -> Check:
+    """Judge whether the server takes writes."""
+    if info.get("role") in {"slave", "replica"}:
+        return Check("role", "fail", "the server is a replica, which stores nothing", "use the address of its primary")
+    return Check("role", "ok", "the server takes writes")
+
+
+def clock(skew: float, uncertain: float) -> Check:
+    """Judge how far this machine's clock is from the server's."""
+    if abs(skew) - uncertain > _SKEW:
+        return Check("clock", "warn", f"{skew:+.1f} s from this machine to the server", "set both by NTP")
+    return Check("clock", "ok", "this machine and the server agree within a second")
+
+
+def fleet(standing: Standing) -> Iterator[Check]:
+    """Judge the workers, and what nobody takes."""
+    alive = [worker for worker in standing.workers if worker.alive]
+    if len(alive) < len(standing.workers):
+        dead = len(standing.workers) - len(alive)
+        way_out = "run a worker: the living take over what dead ones hold"
+        yield Check("workers", "warn", f"{len(alive)} alive, {dead} dead that are not cleared away yet", way_out)
+    else:
+        yield Check("workers", "ok", f"{len(alive)} alive")
+    others = sorted({worker.version for worker in alive} - {__version__})
+    if others:
+        message = f"workers run upnext {', '.join(others)}, this is {__version__}"
+        yield Check("versions", "warn", message, "bring them to one version when you can")
+    parked = sorted(queue.handler for queue in standing.queues if queue.parked)
+    if parked:
+        more = f" and {len(parked) - 3} more" if len(parked) > 3 else ""
+        message = f"no living worker takes the jobs of {', '.join(parked[:3])}{more}"
+        yield Check("queues", "warn", message, "run a worker that has these handlers")
+    else:
+        yield Check("queues", "ok", "every job that waits has a living worker")
+    if standing.unrouted:
+        names = ", ".join(unrouted.event for unrouted in standing.unrouted[:3])
+        yield Check(
+            "events", "warn", f"sent, but no handler has ever connected: {names}", "run a worker, or stop sending"
+        )
+    if standing.dead:
+        yield Check("dead", "warn", f"{standing.dead:,} dead letter(s)", "see `upnext dead list`, then replay or purge")
+
+
+def libraries() -> Check:
+    """Say what is installed here."""
+    found = ", ".join(f"{name} {metadata.version(name)}" for name in ("redis", "hiredis", "pydantic"))
+    return Check("libraries", "ok", f"upnext {__version__}, Python {platform.python_version()}, {found}")

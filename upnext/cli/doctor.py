@@ -1,0 +1,82 @@
+"""`upnext doctor`: what could break the promise, and the way out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from upnext.cli import diagnosis, exits
+from upnext.cli.asking import ask
+from upnext.cli.colour import coloured
+
+if TYPE_CHECKING:
+    from upnext.broker.broker import Broker
+    from upnext.cli.commands import Subparsers
+    from upnext.cli.diagnosis import Check
+
+_DESCRIPTION = """\
+Looks for what could lose or hold up jobs: the server's version, persistence, eviction and clock, dead workers, and jobs
+that nobody takes. Each line is ok, warn or fail with a way out; the exit code is 1 if one failed."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser("doctor", help="look for what could lose or hold up jobs", description=_DESCRIPTION)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    parser.set_defaults(command=doctor)
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    checks = ask(_examine)
+    failed = sum(check.status == "fail" for check in checks)
+    warned = sum(check.status == "warn" for check in checks)
+    if arguments.format == "json":
+        rows = [{"name": c.name, "status": c.status, "message": c.message, "help": c.help} for c in checks]
+        print(json.dumps({"checks": rows, "failed": failed, "warnings": warned}, indent=2))
+    else:
+        for check in checks:
+            print(f"{coloured(check.status, check.status.ljust(4))}  {check.name.ljust(11)}  {check.message}")
+            if check.help:
+                print(f"      {'':11}  help: {check.help}")
+    return exits.FINDINGS if failed else exits.CLEAN
+
+
+async def _examine(broker: Broker) -> list[Check]:
+    before = time.time()
+    server = await broker.letters.now() / 1000
+    after = time.time()
+    told = await broker.link.command("INFO")
+    info = dict(line.split(":", 1) for line in _text(told).splitlines() if ":" in line)
+    standing = await broker.standings.read()
+    return [
+        diagnosis.version(info),
+        diagnosis.persistence(info, await _configured(broker, "appendfsync", "save")),
+        diagnosis.eviction(info),
+        diagnosis.role(info),
+        diagnosis.clock(server - (before + after) / 2, after - before),
+        *diagnosis.fleet(standing),
+        diagnosis.libraries(),
+    ]
+
+
+async def _configured(broker: Broker, *names: str) -> dict[str, str]:
+    """Read settings of the server; a server that keeps them to itself is asked no further."""
+    from redis.exceptions import ResponseError  # noqa: PLC0415 - commands import what they need
+
+    from upnext.broker.replies import pairs  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+    for name in names:
+        try:
+            reply = pairs(await broker.link.command("CONFIG", "GET", name))
+        except ResponseError:
+            continue
+        found.update({_text(setting): _text(value) for setting, value in reply})
+    return found
+
+
+def _text(reply: Any) -> str:
+    return reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply)
