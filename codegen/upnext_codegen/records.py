@@ -56,8 +56,8 @@ class Handler:
         extras_place: Where the name of `**kwargs` stands.
         place: Where the function's name stands in its `def` line.
         options: The options that are known statically, for the table of `upnext gen` ("retries", ...).
-        arms: The branches around it, outermost first: the line of the branching statement in its file, and the number
-            of the arm. Two handlers with one identity in different arms of one statement are one handler (`are_arms`).
+        arms: The branches that it depends on: file and line of each branching statement, and the number of the arm.
+            Two handlers with one identity in different arms of one statement are one handler (`are_arms`).
     """
 
     event: str
@@ -69,7 +69,7 @@ class Handler:
     extras_place: Place | None
     place: Place
     options: tuple[tuple[str, float], ...] = ()
-    arms: tuple[tuple[int, int], ...] = ()
+    arms: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,5 @@ class Scan:
 
 def are_arms(first: Handler, second: Handler) -> bool:
     """Whether two handlers stand in different arms of one if/else or try/except, so that only one of them exists."""
-    if first.place.file != second.place.file:
-        return False
-    for one, other in zip(first.arms, second.arms, strict=False):
-        if one != other:
-            return one[0] == other[0]
-    return False
+    arms = {(file, line): number for file, line, number in first.arms}
+    return any(arms.get((file, line), number) != number for file, line, number in second.arms)

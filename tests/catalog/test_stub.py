@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from upnext_codegen.catalog.render import render
@@ -218,6 +218,7 @@ def test_types_are_written_through_private_names(written: Type, text: str) -> No
 anything = st.text(st.characters(codec=None), max_size=12)  # lone surrogates too
 
 
+@settings(deadline=None)
 @given(anything, anything, anything, st.binary(max_size=8))
 def test_no_text_from_a_source_changes_the_structure_of_the_stub(
     name: str, worker: str, literal: str, data: bytes

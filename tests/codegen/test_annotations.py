@@ -438,12 +438,12 @@ class C:
             "app.py:8:9 order.placed of shop: a(a: Any, b: Any, c: Any)",
             (
                 'app.py:8:14 UPN105 annotation "tuple[int, *tuple[str, ...]]" cannot be written in the catalog: '
-                "unpacking inside tuple[...] is not supported"
+                "no payload can be checked against a tuple with an unpacked part"
             ),
             'app.py:8:47 UPN105 annotation "Self" cannot be written in the catalog: Self has no meaning here',
             (
                 'app.py:8:56 UPN105 annotation "tuple[int, Unpack[tuple[str, ...]]]" cannot be written in the catalog: '
-                "unpacking is only supported in **kwargs: Unpack[...] of a TypedDict"
+                "only **kwargs: Unpack[...] of a TypedDict can be unpacked"
             ),
         ],
     ),

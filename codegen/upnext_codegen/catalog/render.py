@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -147,7 +148,12 @@ def _parameter(field: Field, namer: Namer) -> str:
 
 def _nameable(event: EventContract) -> tuple[Field, ...]:
     """Return the fields that can be written as keywords; keys of a TypedDict may be any text."""
-    return tuple(field for field in event.fields if field.name.isidentifier() and not keyword.iskeyword(field.name))
+    return tuple(field for field in event.fields if _is_keyword(field.name))
+
+
+def _is_keyword(name: str) -> bool:
+    """Whether a call can pass it by keyword; Python folds identifiers, so that an unfolded one is never passed."""
+    return name.isidentifier() and not keyword.iskeyword(name) and unicodedata.normalize("NFKC", name) == name
 
 
 def _extras_type(event: EventContract) -> tuple[Type, ...]:

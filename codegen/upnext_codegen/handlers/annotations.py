@@ -64,6 +64,7 @@ _UNSUPPORTED = frozenset(
     ]
 )
 _DEEPEST = 40
+_WHOLE_TUPLE = "write every item of the tuple out, or one type for all of them as in tuple[int, ...]"
 
 
 class UnwritableError(Exception):
@@ -184,10 +185,12 @@ class Annotations:
         module, last = canonical(name)
         if (module, last) == ("typing", "Any"):
             return ANY
+        if (module, last) == ("typing", "AnyStr"):
+            return UnionType((ClassType("builtins", "str"), ClassType("builtins", "bytes")))
         if not module:
             raise UnwritableError("it is a module, not a type")
         if module == "typing" and last in _UNSUPPORTED:
-            raise UnwritableError(f"{last} has no meaning here")
+            raise UnwritableError(f"{last} has no meaning here", "name the class" if last == "Self" else "")
         if (module, last) == ("builtins", "tuple") and not arguments:
             return TupleType((ANY,), variadic=True)
         if module == "builtins" and last in {"None", "Ellipsis", "NotImplemented", "True", "False"} - {"None"}:
@@ -288,7 +291,7 @@ class Annotations:
             case "Literal":
                 return self._literal(items, spot)
             case "Unpack":
-                raise UnwritableError("unpacking is only supported in **kwargs: Unpack[...] of a TypedDict")
+                raise UnwritableError("only **kwargs: Unpack[...] of a TypedDict can be unpacked", _WHOLE_TUPLE)
             case _ if last in _TRANSPARENT:
                 return self.read(items[0], spot, variables)
             case _:
@@ -300,7 +303,7 @@ class Annotations:
         if items == [facts.Display("tuple", ())]:
             return TupleType(())
         if any(isinstance(item, facts.Starred | facts.Dots) for item in items):
-            raise UnwritableError("unpacking inside tuple[...] is not supported")
+            raise UnwritableError("no payload can be checked against a tuple with an unpacked part", _WHOLE_TUPLE)
         return TupleType(tuple(self.read(item, spot, variables) for item in items))
 
     def _literal(self, items: list[facts.Expr], spot: Spot) -> Type:

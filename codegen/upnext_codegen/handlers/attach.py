@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen import messages
+from upnext_codegen.handlers.declare import is_handler_name, is_plainly_no_text, shown_value
 from upnext_codegen.handlers.options import KNOWN, read_options
 from upnext_codegen.names import values
-from upnext_codegen.names.handled import function_of
+from upnext_codegen.names.handled import functions_of
 from upnext_codegen.names.lookup import Spot
+from upnext_codegen.names.modules import Outside
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.expressions import text_of
 from upnext_codegen.records import Declaration, Handler, Place
@@ -74,7 +77,7 @@ class Attacher:
                 self.attach(event, target, (call, made), use)
             case values.Doubtful("event" | "worker"):
                 self.found.findings.append(messages.unknown_receiver(use.place))
-            case values.Nothing() if known.imports_us and _looks_ours(decorator.value):
+            case _ if known.imports_us and _looks_ours(decorator.value) and self._is_lost(decorator.value, spot):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
                 pass
@@ -95,10 +98,18 @@ class Attacher:
                 self._function(event, given, (options, made), use, spot)
             case values.Doubtful("event" | "worker") if given is not None and _looks_ours(call):
                 self.found.findings.append(messages.unknown_receiver(use.place))
-            case values.Nothing() if known.imports_us and _looks_ours(call) and given is not None:
+            case _ if known.imports_us and _looks_ours(call) and given is not None and self._is_lost(call, spot):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
                 pass
+
+    def _is_lost(self, expr: facts.Expr, spot: Spot) -> bool:
+        """Whether it cannot be told what `.on` is called on, also because another package defines it."""
+        on = expr.func if isinstance(expr, facts.Call) else expr
+        found = self.evaluator.value(on, spot)
+        if isinstance(found, Outside):
+            return found.name.partition(".")[0] not in sys.stdlib_module_names
+        return isinstance(found, values.Nothing)
 
     def _function(
         self,
@@ -108,9 +119,12 @@ class Attacher:
         use: Use,
         spot: Spot | None = None,
     ) -> None:
-        target = function_of(self.evaluator.value(given.value, spot or options[1]))
-        if isinstance(target, values.FunctionRef | values.ClassRef):
-            self.attach(event, target, options, use)
+        targets = functions_of(self.evaluator, given.value, spot or options[1])
+        if isinstance(targets[0], values.FunctionRef | values.ClassRef):
+            for number, target in enumerate(targets):
+                # Of functions that arms bind to one name, only one is attached.
+                chosen = ((-use.place.line, number),) if len(targets) > 1 else ()
+                self.attach(event, target, options, use._replace(arms=(*use.arms, *chosen)))
         elif event.name is None:
             self._unknown_event(event, use.place)
         else:
@@ -144,7 +158,7 @@ class Attacher:
                     target=target,
                     where=where,
                     settings=settings,
-                    arms=use.arms or function.arms,
+                    arms=(*_in(use.place.file, use.arms), *_in(target.file, function.arms)),
                 )
 
     def _handler(
@@ -156,7 +170,7 @@ class Attacher:
         target: values.FunctionRef,
         where: Place,
         settings: tuple[tuple[str, float], ...],
-        arms: facts.Arms,
+        arms: tuple[tuple[str, int, int], ...],
     ) -> None:
         signature = self.signatures.read(target)
         self.found.findings += signature.findings
@@ -183,8 +197,13 @@ class Attacher:
         if options is None or given is None or given.value == facts.Const(None):
             return None
         name = self.evaluator.text(given, options[1])
-        if name is None:
+        if name is None and not is_plainly_no_text(self.evaluator, given, options[1]):
             self.found.findings.append(messages.unknown_handler_name(place))
+        elif name is None or (name and not is_handler_name(name)):
+            at = Place(options[1].file, given.line, given.column)
+            shown = shown_value(self.evaluator, given, options[1]) if name is None else messages.shown(name)
+            self.found.findings.append(messages.bad_option(at, "name", shown, messages.NAME_RULE))
+            return None
         return name
 
     def _unknown_event(self, event: values.EventValue, place: Place) -> None:
@@ -194,6 +213,10 @@ class Attacher:
     def _refuse(self, event: str, place: Place, shown: str, reason: str) -> None:
         self.found.refused.add(event)
         self.found.findings.append(messages.unfindable(place, shown, reason))
+
+
+def _in(file: str, arms: facts.Arms) -> list[tuple[str, int, int]]:
+    return [(file, line, number) for line, number in arms]
 
 
 def _unfindable(known: facts.Facts, function: facts.Function) -> str:

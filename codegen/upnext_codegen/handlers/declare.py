@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 
 # The runtime has the same rule in upnext/names.py; a scan does without the runtime, and a test holds the two together.
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,199}")
+_LONGEST = 200
 
 
 def is_name(text: str) -> bool:
     """Whether an event or worker may have this name."""
     return NAME.fullmatch(text) is not None
+
+
+def is_handler_name(text: str) -> bool:
+    """Whether a handler may have this name: that of an event, or any that Python allows for a function."""
+    return is_name(text) or (text.isidentifier() and len(text) <= _LONGEST)
 
 
 def declare(evaluator: Evaluator, found: Found, site: facts.Site, spot: Spot) -> None:
@@ -45,8 +51,8 @@ def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call:
     given = argument(call, "name")
     name = evaluator.text(given, spot)
     if name is None:
-        if given is not None and _is_plainly_no_text(evaluator, given, spot):
-            found.findings.append(messages.bad_name(_at(spot, given), "event", _shown(evaluator, given, spot)))
+        if given is not None and is_plainly_no_text(evaluator, given, spot):
+            found.findings.append(messages.bad_name(_at(spot, given), "event", shown_value(evaluator, given, spot)))
         else:
             found.findings.append(messages.unknown_event_name(place))
     elif not is_name(name):
@@ -60,22 +66,24 @@ def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: facts.C
     name = evaluator.worker_name(call, cls, spot)
     given = argument(call, "name")
     if name is None:
-        if given is not None and _is_plainly_no_text(evaluator, given, spot):
-            found.findings.append(messages.bad_name(_at(spot, given), "worker", _shown(evaluator, given, spot)))
+        if given is not None and is_plainly_no_text(evaluator, given, spot):
+            found.findings.append(messages.bad_name(_at(spot, given), "worker", shown_value(evaluator, given, spot)))
         else:
             found.findings.append(messages.unknown_worker_name(place))
     elif not is_name(name):
         found.findings.append(messages.bad_name(_at(spot, given) if given else place, "worker", name))
 
 
-def _is_plainly_no_text(evaluator: Evaluator, given: facts.Argument, spot: Spot) -> bool:
+def is_plainly_no_text(evaluator: Evaluator, given: facts.Argument, spot: Spot) -> bool:
+    """Whether an argument is known, and known to be no string."""
     value = evaluator.value(given.value, spot)
     if isinstance(value, values.Constant):
         return not isinstance(value.value, str)
     return isinstance(value, values.Member) and isinstance(value.value, values.Constant)
 
 
-def _shown(evaluator: Evaluator, given: facts.Argument, spot: Spot) -> str:
+def shown_value(evaluator: Evaluator, given: facts.Argument, spot: Spot) -> str:
+    """What a constant argument prints as, for messages."""
     value = evaluator.value(given.value, spot)
     return str(value.value) if isinstance(value, values.Constant) else getattr(value, "name", "?")
 
@@ -85,8 +93,8 @@ def _extra(evaluator: Evaluator, found: Found, call: facts.Call, spot: Spot) -> 
     value = evaluator.text(given, spot)
     if value in {"allow", "forbid"}:
         return value
-    if given is not None and (value is not None or _is_plainly_no_text(evaluator, given, spot)):
-        shown = messages.shown(value) if value is not None else _shown(evaluator, given, spot)
+    if given is not None and (value is not None or is_plainly_no_text(evaluator, given, spot)):
+        shown = messages.shown(value) if value is not None else shown_value(evaluator, given, spot)
         if shown != "None":
             found.findings.append(messages.bad_option(_at(spot, given), "extra", shown, '"allow" or "forbid"'))
     return None

@@ -17,6 +17,7 @@ from upnext_codegen.types import ANY, ClassType, Type
 if TYPE_CHECKING:
     from upnext_codegen.handlers.annotations import Variables
 
+_DEEPEST = 20
 _MARKS = {"Required": True, "NotRequired": False}
 
 
@@ -29,20 +30,31 @@ class Key:
     required: bool
 
 
-def keys_of(annotations: Annotations, expr: facts.Expr, spot: Spot) -> tuple[Key, ...]:
+def keys_of(annotations: Annotations, expr: facts.Expr, spot: Spot, depth: int = 0) -> tuple[Key, ...]:
     """List the keys of a TypedDict and of those it inherits from.
 
     Raises:
         UnwritableError: It is no TypedDict of the project, or one of its types cannot be written.
     """
+    if isinstance(expr, facts.Const) and isinstance(expr.value, str):
+        expr = parsed_annotation(expr.value)
     base, arguments = (expr, ()) if not isinstance(expr, facts.Subscript) else (expr.value, _items(expr.key))
     for found in definitions(annotations.evaluator, base, spot):
         if isinstance(found, Bound):
             read = tuple(annotations.read(item, spot) for item in arguments)
+            alias = _alias(found)
+            if alias is not None and depth < _DEEPEST:
+                return keys_of(annotations, alias, Spot(found.file, found.scope), depth + 1)
             keys = _keys(annotations, found, read)
             if keys is not None:
                 return tuple(keys.values())
     raise UnwritableError("Unpack takes a TypedDict of the project")
+
+
+def _alias(bound: Bound) -> facts.Expr | None:
+    """What stands behind `Order = Line[int]`, `Order: TypeAlias = "Line"` and `type Order = Line`."""
+    value = bound.binding.what.value if isinstance(bound.binding.what, facts.Assigned) else None
+    return value if isinstance(value, facts.Name | facts.Attr | facts.Subscript | facts.Const) else None
 
 
 def _items(index: facts.Expr) -> tuple[facts.Expr, ...]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from string import Formatter
 
 from upnext_codegen.names import values
 from upnext_codegen.names.values import NOTHING, Value
 
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "+": lambda one, other: one + other,
+    "-": lambda one, other: one - other,
+    "*": lambda one, other: one * other,
+    "/": lambda one, other: one / other,
+}
 _LONGEST = 4000
 """Characters that are kept of a string; no name is nearly as long."""
 
@@ -51,11 +57,20 @@ def calculated(op: str, left: Value, right: Value) -> Value:
     one, other = left.value, right.value
     if op == "+" and isinstance(one, str) and isinstance(other, str):
         return values.Constant((one + other)[:_LONGEST])
-    if op == "+" and isinstance(one, int | float) and isinstance(other, int | float):
-        return values.Constant(one + other)
+    if op in _ARITHMETIC and isinstance(one, int | float) and isinstance(other, int | float):
+        return _number(op, one, other)
     if op == "%" and isinstance(one, str) and isinstance(other, str) and one.count("%") == one.count("%s") == 1:
         return values.Constant(one.replace("%s", other))
     return NOTHING
+
+
+def _number(op: str, one: float, other: float) -> Value:
+    try:
+        number = _ARITHMETIC[op](one, other)
+    except (ZeroDivisionError, OverflowError):
+        return NOTHING
+    # As with literals, whole numbers that no field of a cache can hold are not kept.
+    return NOTHING if isinstance(number, int) and abs(number) >= 1 << 63 else values.Constant(number)
 
 
 def _text(part: Value) -> str | None:

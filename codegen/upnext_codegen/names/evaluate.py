@@ -165,7 +165,7 @@ class Evaluator:
     def made(self, cls: Value) -> Value:
         """What an object of a class is, when nothing else is known of it."""
         if is_worker_class(self, cls):
-            return values.WorkerValue(None)
+            return values.WorkerValue(None, cls if isinstance(cls, values.ClassRef) else None)
         if is_event_class(self, cls):
             return values.EventValue(None)
         if isinstance(cls, values.ClassRef):
@@ -179,10 +179,14 @@ class Evaluator:
                 return self.defined(self.lookup.attribute(owner, attr, spot.file))
             case values.ClassRef():
                 return class_attribute(self, owner, attr)
-            case values.Instance():
-                return instance_attribute(self, owner, attr)
-            case values.WorkerValue():
-                return values.EventTable(owner) if attr == "events" else self._method(owner, attr, "event")
+            case values.Instance(cls):
+                found = instance_attribute(self, owner, attr)
+                of_worker = isinstance(found, values.Nothing) and is_worker_class(self, cls)
+                return self.attribute(values.WorkerValue(None), attr, spot) if of_worker else found
+            case values.WorkerValue(_, cls):
+                if attr == "events":
+                    return values.EventTable(owner)
+                return self._method(owner, attr, "event") if cls is None or attr == "event" else self._own(cls, attr)
             case (values.EventValue() as event) | values.Handled(event):
                 return self._method(event, attr, "on")
             case values.Member(_, name, value):
@@ -196,6 +200,10 @@ class Evaluator:
 
     def _method(self, owner: WorkerValue | EventValue, attr: str, wanted: str) -> Value:
         return values.Method(owner, attr) if attr == wanted else FOREIGN
+
+    def _own(self, cls: ClassRef, attr: str) -> Value:
+        found = instance_attribute(self, values.Instance(cls), attr)
+        return FOREIGN if isinstance(found, values.Nothing) else found
 
     def subscript(self, base: Value, index: facts.Expr, spot: Spot) -> Value:
         """What `base[index]` is."""
@@ -259,13 +267,14 @@ class Evaluator:
             case values.Attachment(event):
                 return self._handled(event, call.args[0], spot) if call.args else NOTHING
             case (values.FunctionRef() as function) | values.Handled(_, values.FunctionRef() as function):
-                return self._returned(function)
+                return self.returned(function)
             case values.Doubtful("event" | "worker"):
                 return func
             case values.Foreign():
                 return FOREIGN
             case _ if is_worker_class(self, func):
-                return values.WorkerValue(self.worker_name(call, func, spot))
+                own = func if isinstance(func, values.ClassRef) else None
+                return values.WorkerValue(self.worker_name(call, func, spot), own)
             case Outside(name):
                 return self._outside(name, call, spot)
             case _:
@@ -331,7 +340,8 @@ class Evaluator:
             found += self.ancestors(self.value(base, Spot(cls.file, own.scope, own.line)), depth + 1)
         return list(dict.fromkeys(found))
 
-    def _returned(self, function: values.FunctionRef) -> Value:
+    def returned(self, function: values.FunctionRef) -> Value:
+        """What a call of a function returns, as its `return` statements or else its annotation say."""
         own = self.lookup.function(function.file, function.index)
         if own is None:
             return NOTHING

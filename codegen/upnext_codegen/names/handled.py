@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from upnext_codegen.names import values
-from upnext_codegen.names.lookup import Spot
+from upnext_codegen.names.lookup import Bound, Spot
+from upnext_codegen.names.modules import ModuleRef
+from upnext_codegen.reading import facts
 
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluate import Evaluator
+    from upnext_codegen.names.lookup import Definition
     from upnext_codegen.names.values import Value
+
+_DEEPEST = 20
 
 
 def decorated(evaluator: Evaluator, function: values.FunctionRef) -> Value:
@@ -30,6 +35,33 @@ def decorated(evaluator: Evaluator, function: values.FunctionRef) -> Value:
 def function_of(value: Value) -> Value:
     """The function behind a handler, and anything else as it is."""
     return value.target if isinstance(value, values.Handled) else value
+
+
+def functions_of(evaluator: Evaluator, expr: facts.Expr, spot: Spot, depth: int = 0) -> tuple[Value, ...]:
+    """What is attached: one function, or one for each arm in which the name is bound; else whatever it is."""
+    match expr:
+        case facts.Choice(first, second):
+            found = [*functions_of(evaluator, first, spot), *functions_of(evaluator, second, spot)]
+        case facts.Name(name) if depth < _DEEPEST:
+            found = _bound_to(evaluator, evaluator.lookup.name(spot, name), depth)
+        case facts.Attr(base, attr) if isinstance(owner := evaluator.value(base, spot), ModuleRef):
+            found = _bound_to(evaluator, evaluator.lookup.attribute(owner, attr, spot.file), depth)
+        case _:
+            found = []
+    functions = [each for each in found if isinstance(each, values.FunctionRef | values.ClassRef)]
+    return tuple(dict.fromkeys(functions)) or (function_of(evaluator.value(expr, spot)),)
+
+
+def _bound_to(evaluator: Evaluator, found: tuple[Definition, ...], depth: int) -> list[Value]:
+    result: list[Value] = []
+    for each in found:
+        what = each.binding.what if isinstance(each, Bound) else None
+        if isinstance(each, Bound) and isinstance(what, facts.Assigned) and what.value is not None:
+            spot = Spot(each.file, each.scope, each.binding.line, each.binding.arms)
+            result += functions_of(evaluator, what.value, spot, depth + 1)
+        else:
+            result.append(function_of(evaluator.defined((each,))))
+    return result
 
 
 def _attaching(decorator: Value) -> values.EventValue | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from upnext_codegen.names.modules import ModuleRef, Outside
 from upnext_codegen.names.stars import STARS
 from upnext_codegen.reading import facts
+from upnext_codegen.reading.facts import ANY_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -268,7 +269,8 @@ class Lookup:
 def reaching(bindings: Sequence[facts.Binding], line: int, arms: facts.Arms) -> list[facts.Binding]:
     """Choose the bindings that a use at a line inside some arms can see, in source order."""
     found = _before(bindings, line - 1, arms)
-    return found or (_before(bindings, line, arms) if line != _END else [])
+    found = found or (_before(bindings, line, arms) if line != _END else [])
+    return [*found, *(each for each in bindings if each.arms and each.arms[-1][1] == ANY_TIME and each not in found)]
 
 
 def _before(bindings: Sequence[facts.Binding], line: int, arms: facts.Arms) -> list[facts.Binding]:

@@ -67,9 +67,20 @@ def instance_attribute(evaluator: Evaluator, owner: values.Instance, attr: str) 
             if assigned is not None:
                 return assigned
     found = class_attribute(evaluator, owner.cls, attr) if known else NOTHING
+    if isinstance(found, values.FunctionRef) and _is_property(evaluator, found):
+        found = evaluator.returned(found)
+        return values.EventValue(None) if isinstance(found, values.EventValue) else found
     if isinstance(found, values.EventValue) and owner.is_self:
         return values.EventValue(None)  # A subclass may put another one in its place.
     return found
+
+
+def _is_property(evaluator: Evaluator, function: values.FunctionRef) -> bool:
+    known = evaluator.lookup.load(function.file)
+    decorators = known.functions[function.index].decorators if known else ()
+    named = [each.value for each in decorators if isinstance(each.value, facts.Name | facts.Attr)]
+    last = {each.id if isinstance(each, facts.Name) else each.attr for each in named}
+    return bool(last & {"property", "cached_property"})
 
 
 def _own_attribute(evaluator: Evaluator, cls: values.ClassRef, attr: str) -> Value | None:

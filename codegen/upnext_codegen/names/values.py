@@ -47,9 +47,10 @@ class FunctionRef:
 
 @dataclass(frozen=True, slots=True)
 class WorkerValue:
-    """A worker; the name is None where it cannot be known."""
+    """A worker; the name is None where it cannot be known, the class where it is upnext's own."""
 
     name: str | None
+    cls: ClassRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +168,10 @@ def merged(values: list[Value]) -> Value:
     if len({each.event for each in distinct if isinstance(each, Handled)}) > 1:
         return Doubtful("event")
     solid = [each for each in distinct if not isinstance(each, Nothing) and each != Constant(None)]
-    if len(solid) <= 1:
+    constant = any(isinstance(each, Constant | Member) for each in solid)
+    if len(solid) <= 1 and not (constant and NOTHING in distinct):
         return (solid or distinct or [NOTHING])[0]
-    if any(isinstance(each, Constant | Member) for each in solid):
-        return Doubtful("value")
-    return solid[0]
+    return Doubtful("value") if constant else solid[0]
 
 
 def _kind(value: Value) -> str:

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 _DEEPEST = 60
 _LONGEST = 20_000
 _UNKNOWN = facts.Unknown()
-_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.BitOr: "|", ast.Mod: "%"}
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.BitOr: "|",
+    ast.Mod: "%",
+}
 
 
 @dataclass(slots=True)

@@ -11,6 +11,9 @@ from typing import NamedTuple, TypeAlias
 Arms: TypeAlias = tuple[tuple[int, int], ...]
 """The branches around a statement, outermost first: the line of the branching statement and the number of the arm."""
 
+ANY_TIME = -3
+"""The number of the arm of what a `global` statement lets a function bind: some call of it may do so at any time."""
+
 
 class Name(NamedTuple):
     """A name."""
@@ -72,7 +75,7 @@ class Formatted(NamedTuple):
 
 
 class Binary(NamedTuple):
-    """`left op right` for `+`, `|` and `%`."""
+    """`left op right` for the four operations, `|` and `%`."""
 
     op: str
     left: Expr

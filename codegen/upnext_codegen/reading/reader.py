@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.files.ignores import find_ignores
 from upnext_codegen.files.needles import Needles, find_needles
-from upnext_codegen.files.source import tree_of
+from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.reading import facts, formals
 from upnext_codegen.reading.expressions import Encoder
 from upnext_codegen.reading.sites import calls_in
@@ -94,7 +94,7 @@ class _Reader:
         """Note that a name is bound."""
         if name in self.scopes[scope].globals:
             # Some call of the function does it, some time: one more way the module's name can be bound.
-            arms = (*arms, (line, 0))
+            arms = (*arms, (line, facts.ANY_TIME))
             scope = 0
         self.scopes[scope].bindings.append(facts.Binding(name, what, line, arms))
 
@@ -199,6 +199,9 @@ class _Reader:
     def expression(self, node: ast.Expr | ast.Return, scope: int, arms: facts.Arms) -> None:
         """Read an expression that stands by itself, or is returned."""
         if isinstance(node, ast.Return):
+            if not self.returned:
+                # Python's parser lets it pass, and its compiler does not.
+                raise SourceError("'return' outside function", node.lineno, node.col_offset + 1)
             self.returned[-1].append(self.encoder.encode(node.value))
         elif scope == 0:
             self.extend_exports(node.value)
