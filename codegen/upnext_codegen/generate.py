@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from upnext_codegen.catalog.outputs import foreign, plan, relative, stale
-from upnext_codegen.catalog.render import MOST_EVENTS
 from upnext_codegen.catalog.writer import Output, inside, write
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
@@ -64,19 +63,7 @@ def generate(
         diffs=tuple(diffs),
         files_scanned=scan.files_scanned,
         files_parsed=scan.files_parsed,
-        notes=_notes(contract),
     )
-
-
-def _notes(contract: Contract) -> tuple[str, ...]:
-    count = len(contract.events)
-    if count <= MOST_EVENTS:
-        return ()
-    note = (
-        f"{count} events are more than the {MOST_EVENTS} that type checkers can tell apart in reasonable time, so "
-        "sends are not typed; findings, upnext.lock and checks at run time are not affected"
-    )
-    return (note,)
 
 
 def stub_folders(project: Project, out: Path | None = None) -> dict[Path, str]:

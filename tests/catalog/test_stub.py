@@ -165,9 +165,28 @@ def test_handlers_of_one_name_are_told_apart_by_their_workers() -> None:
     assert "            a: required by confirm of mail\n" in text
 
 
-def test_more_events_than_checkers_can_take_are_left_untyped() -> None:
+def test_more_events_than_checkers_can_choose_from_are_typed_in_groups() -> None:
     many = [event(f"event{number}", field("a")) for number in range(301)]
     assert len(tree(stub(*many[:300]))) == 300 * 4 + 1
+    large = tree(stub(*many))
+    assert {f"Event{number}Send" for number in range(301)} <= large.keys()
+    assert len(large["Catalog"].body) == 16 + 1
+    leads = [f"Event{number}" for number in range(16)]
+    assert sum(len(large[name.replace("Event", "Send")].body) for name in leads) == 301
+
+
+def test_one_event_more_only_adds_lines_to_a_large_catalog() -> None:
+    many = [event(f"event{number}", field("a")) for number in range(400)]
+    before, after = stub(*many[:-1]).splitlines(), stub(*many).splitlines()
+    rest = iter(after)
+    assert all(line in rest for line in before)
+
+
+def test_events_without_handlers_do_not_crowd_out_those_that_have_some() -> None:
+    many = [event(f"gone{number}", receivers=()) for number in range(301)]
+    text = stub(*many, event("e", field("a")))
+    assert list(tree(text)) == ["ESend", "E", "EHandler", "EOn", "Catalog"]
+    assert "gone" not in text
     assert stub(*many) == stub()
 
 
