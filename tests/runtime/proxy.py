@@ -1,4 +1,4 @@
-"""A way to a server that loses answers on purpose."""
+"""A way to a server that loses answers, goes silent or is slow, on purpose."""
 
 from __future__ import annotations
 
@@ -22,13 +22,35 @@ class Proxy:
         self._doomed: bytes | None = None
         self._outage = 0
         self._refusing = 0
+        self._silenced = 0
         self.cuts = 0
+        self.delay = 0.0  # seconds that everything takes on its way, there and back
+        self.piece = 1 << 16  # bytes that arrive together
         self.url = ""
 
     def lose_answer_to(self, name: str, outage: int = 0) -> None:
         """Lose the answer to the next run of a script, and refuse so many connections after it."""
         self._doomed = script(name).sha.encode()
         self._outage = outage
+
+    def silence(self) -> None:
+        """Let the connections that there are stay open and carry nothing any more; later ones are as before."""
+        self._silenced += 1
+
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, age: int) -> None:
+        if self.delay:
+            await asyncio.sleep(self.delay)  # the fault itself
+        if age != self._silenced:
+            return
+        for start in range(0, len(data), self.piece):
+            writer.write(data[start : start + self.piece])
+            await asyncio.sleep(0)
+        await writer.drain()
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, age: int) -> None:
+        while data := await reader.read(1 << 16):
+            await self._pass(data, writer, age)
+        writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
@@ -37,15 +59,15 @@ class Proxy:
             writer.close()
             return
         up_reader, up_writer = await asyncio.open_unix_connection(self._path)
-        back = asyncio.create_task(_copy(up_reader, writer))
+        age = self._silenced
+        back = asyncio.create_task(self._copy(up_reader, writer, age))
         try:
             while data := await reader.read(1 << 16):
                 doomed = self._doomed is not None and self._doomed in data
                 if doomed:
                     back.cancel()
                     await asyncio.wait([back])
-                up_writer.write(data)
-                await up_writer.drain()
+                await self._pass(data, up_writer, age)
                 if doomed:
                     # The server has answered when this byte comes: the command was carried out.
                     await up_reader.read(1)
@@ -57,13 +79,6 @@ class Proxy:
             back.cancel()
             up_writer.close()
             writer.close()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 @asynccontextmanager

@@ -129,6 +129,40 @@ async def test_a_sender_whose_clock_is_wrong_changes_nothing(
         assert await delayed.results(timeout=10) == {"handle": 1}
 
 
+async def test_a_leap_of_the_servers_clock_takes_no_living_workers_jobs(valkey_url: str) -> None:
+    """All leases have run out at once then; each is renewed before anyone who watches it may take it."""
+    starts: list[int] = []
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    def worker() -> upnext.Worker:
+        worker = upnext.Worker("shop", redis_url=valkey_url, lease=10)
+
+        @worker.event("order.placed").on
+        async def handle(n: int) -> int:
+            starts.append(n)
+            begun.set()
+            await release.wait()
+            return n
+
+        return worker
+
+    first = worker()
+    async with Redis.from_url(valkey_url) as client, running(first, worker()):
+        receipt = await first.event("order.placed").send(n=1)
+        await begun.wait()
+        owners = await client.zrange(PREFIX + "leases", 0, -1)
+        await client.zadd(PREFIX + "leases", dict.fromkeys(owners, 1))
+
+        async def renewed() -> bool:
+            return await client.zcount(PREFIX + "leases", 2, "+inf") == len(owners) == 2
+
+        await wait_until_async(renewed)
+        await asyncio.sleep(1.5)  # enough for a sweep that would take them
+        release.set()
+        assert await receipt.results(timeout=20) == {"handle": 1}
+    assert starts == [1]
+
+
 async def test_an_attempt_that_ends_at_its_timeout_ends_once(valkey_url: str) -> None:
     """Done or timed out, never both and never neither, for a hundred jobs around the very moment."""
     worker = upnext.Worker("shop", redis_url=valkey_url)
