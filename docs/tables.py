@@ -85,7 +85,7 @@ def plugin() -> str:
         title = found.title[0].upper() + found.title[1:]
         example, said = (re.sub(r"^    ", "", text, flags=re.MULTILINE) for text in (found.example, found.output))
         sections.append(
-            f"\n### {code}\n\n{title}.\n\n{found.text}\n\n```python\n{example}\n```\n\n```text\n{said}\n```\n"
+            f"\n### {code}\n\n{title}.\n\n{found.text}\n\n```text\n{example}\n```\n\n```text\n{said}\n```\n"
         )
     return "".join(sections) + "\n"
 

@@ -12,6 +12,9 @@ import pytest
 from tests.installed import ROOT, TOOLS, Installed, answer_of, install
 from tests.plugin.script import CONFIGURATION, STEPS, Project, expected, said
 
+# A dozen and a half runs of mypy each; what counts is what they say, on a busy machine as well.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture
 def daemon(installed: Installed, tmp_path: Path) -> Iterator[Path]:

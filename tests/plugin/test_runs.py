@@ -13,6 +13,9 @@ from tests.installed import Installed
 from tests.plugin.script import CONFIGURATION, FAST, Project
 from upnext_mypy import plugin
 
+# Several runs of mypy each.
+pytestmark = pytest.mark.timeout(600)
+
 WRONG_SETTING = "\n[tool.upnext]\ncolour = 1\n"
 TOLD = (
     "upnext: the catalog was not brought up to date: Unknown key 'colour' in [tool.upnext]; "
@@ -56,3 +59,60 @@ def test_the_catalog_has_its_own_hash_in_the_cache_and_no_other_module_has_any(t
     answer = made.report_config_data(ReportConfigContext("upnext_catalog", str(stub), is_check=True))
     assert answer == {"sha256": hashlib.sha256(stub.read_bytes()).hexdigest()}
     assert made.report_config_data(ReportConfigContext("app.events", str(stub), is_check=True)) is None
+
+
+NOT_REFRESHED = "\n[tool.upnext]\nrefresh = false\n"
+STALE = """\
+src/app/events.py:3: error: src/upnext_catalog.pyi is out of date  [upnext-stale]
+src/app/events.py:3: note: upnext.lock is out of date
+src/app/events.py:3: note: run `upnext gen`
+"""
+MISSING = """\
+src/app/events.py:3: error: src/upnext_catalog.pyi was never generated  [upnext-stale]
+src/app/events.py:3: note: upnext.lock was never generated
+src/app/events.py:3: note: run `upnext gen`
+"""
+
+
+@pytest.mark.parametrize("flags", [(), pytest.param(("-n", "2"), marks=pytest.mark.modes)])
+def test_with_refresh_turned_off_a_catalog_that_is_not_up_to_date_is_an_error(
+    flags: tuple[str, ...], installed: Installed, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, configuration=CONFIGURATION + FAST + NOT_REFRESHED)
+    project.create()
+    project.write("api", "import app.email\n")
+
+    def run() -> str:
+        return installed.run("mypy", *flags, "src", cwd=project.root).stdout
+
+    assert run().startswith(MISSING)
+    assert not project.catalog.exists()
+    installed.run("upnext", "gen", cwd=project.root)
+    assert run().startswith("Success")
+    before = project.catalog.read_bytes()
+    project.replace("email", "user_id: str", "user: str")
+    assert run().startswith(STALE)
+    assert run().startswith(STALE)
+    assert project.catalog.read_bytes() == before
+    project.replace("events", 'Worker("app")', 'Worker("app")  # type: ignore[upnext-stale]')
+    assert run().startswith("Success")
+    project.replace("events", "  # type: ignore[upnext-stale]", "")
+    installed.run("upnext", "gen", cwd=project.root)
+    assert run().startswith("Success")
+
+
+@pytest.mark.modes
+def test_with_refresh_turned_off_the_daemon_sees_when_the_catalog_gets_stale(
+    installed: Installed, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, configuration=CONFIGURATION + NOT_REFRESHED)
+    project.create()
+    project.write("api", "import app.email\n")
+    try:
+        assert MISSING in installed.run("dmypy", "run", "src", cwd=project.root).stdout
+        installed.run("upnext", "gen", cwd=project.root)
+        assert "Success" in installed.run("dmypy", "run", "src", cwd=project.root).stdout
+        project.replace("email", "user_id: str", "user: str")
+        assert STALE in installed.run("dmypy", "run", "src", cwd=project.root).stdout
+    finally:
+        installed.run("dmypy", "stop", cwd=project.root)
