@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -193,7 +194,7 @@ class Annotations:
             raise UnwritableError(f"{last} has no meaning here", "name the class" if last == "Self" else "")
         if (module, last) == ("builtins", "tuple") and not arguments:
             return TupleType((ANY,), variadic=True)
-        if module == "builtins" and last in {"None", "Ellipsis", "NotImplemented", "True", "False"} - {"None"}:
+        if module == "builtins" and last != "None" and not isinstance(getattr(builtins, last, object), type):
             raise UnwritableError("it is not a type")
         return ClassType(module, last, tuple(arguments))
 
