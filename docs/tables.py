@@ -15,6 +15,7 @@ from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
+from upnext.broker.greeting import CONNECTION_RIGHTS, KEY_COMMANDS
 from upnext.broker.keys import Keys
 from upnext.cli import exits
 from upnext_codegen.project import Settings
@@ -71,6 +72,13 @@ def scripts() -> str:
     return table(("script", "what it does"), rows)
 
 
+def rights() -> str:
+    """The ACL rule of a user that may do what upnext needs and nothing else, from the commands that are tried."""
+    allowed = sorted({*CONNECTION_RIGHTS, *(command.lower() for command in KEY_COMMANDS)})
+    commands = " ".join(f"+{command}" for command in allowed)
+    return f"```text\nACL SETUSER upnext on >PASSWORD ~upnext:{{default:* {commands}\n```\n"
+
+
 def findings() -> str:
     """Every code that `upnext gen` reports, from its rule."""
     rows = [(code, rule(code).severity, rule(code).title) for code in CODES]
@@ -114,6 +122,7 @@ TABLES = {
     "plugin": plugin,
     "settings": settings,
     "exits": exit_codes,
+    "rights": rights,
 }
 
 if __name__ == "__main__":

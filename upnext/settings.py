@@ -93,7 +93,7 @@ def check_url(url: str) -> str:
 
 def without_password(url: str) -> str:
     """Return the address as it may be shown in a log, however badly it is written: without what stands before an @."""
-    shown = _CREDENTIALS.sub("", url)
+    shown = _CREDENTIALS.sub("", url).rstrip("?&")
     scheme = _SCHEME.match(shown)
     rest = shown[scheme.end() :] if scheme else shown
     if scheme and scheme[0].startswith("unix:///"):

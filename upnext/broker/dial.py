@@ -101,35 +101,42 @@ class Dialer:
         """Ask one node after the other where the server is; one that cannot say is asked last the next time."""
         reasons: list[RedisError | OSError] = []
         for node in list(self._nodes):
-            timeouts = {"socket_timeout": _ASK_TIMEOUT, "socket_connect_timeout": _ASK_TIMEOUT}
-            connection = self._address.connection(**options, **timeouts, host=node.host, port=node.port)
             try:
-                await _connect(connection)
-                await connection.send_command(*question)
-                return self._read(await connection.read_response(), node)
+                reply = await self._ask(node, options, question)
             except (RedisError, OSError) as error:
                 reasons.append(error)
-                self._nodes.remove(node)
-                self._nodes.append(node)
-            finally:
-                await connection.disconnect(nowait=True)
+            else:
+                found = self._read(reply, node)
+                if found is not None:
+                    return found
+                reasons.insert(0, UnsentError(f"{node} does not know where the server is: {' '.join(question)}"))
+            self._nodes.remove(node)
+            self._nodes.append(node)
         # One that refuses this client tells more than those that are away.
         raise next((reason for reason in reasons if not _is_absence(reason)), UnsentError(str(reasons[0])))
 
-    def _read(self, reply: Any, asked: Node) -> Node:
+    async def _ask(self, node: Node, options: Mapping[str, Any], question: tuple[str, ...]) -> Any:
+        timeouts = {"socket_timeout": _ASK_TIMEOUT, "socket_connect_timeout": _ASK_TIMEOUT}
+        connection = self._address.connection(**options, **timeouts, host=node.host, port=node.port)
+        try:
+            await _connect(connection)
+            await connection.send_command(*question)
+            return await connection.read_response()
+        finally:
+            await connection.disconnect(nowait=True)
+
+    def _read(self, reply: Any, asked: Node) -> Node | None:
         if self._address.kind == "sentinel":
             if reply is None:
-                raise UnsentError(f"the sentinel at {asked} knows no server {self._address.service!r}")
+                return None
             host, port = reply
             return self._node_of(host, port, asked)
         found = None
-        for first, last, primary, *replicas in reply:
-            for host, port, *_ in (primary, *replicas):
+        for first, last, *nodes in reply:
+            for host, port, *_ in nodes:
                 self._remember(self._node_of(host, port, asked))
             if first <= self._slot <= last:
-                found = self._node_of(primary[0], primary[1], asked)
-        if found is None:
-            raise UnsentError(f"no node of the cluster serves slot {self._slot}")
+                found = self._node_of(nodes[0][0], nodes[0][1], asked)
         return found
 
     async def _look_for_cluster(self, connection: Any) -> None:
@@ -142,9 +149,7 @@ class Dialer:
             raise UnsentError(str(error)) from error
         else:
             self._clustered = True
-            for _, _, *nodes in reply:
-                for host, port, *_ in nodes:
-                    self._remember(self._node_of(host, port, self._dialled))
+            self._read(reply, self._address.nodes[0])
 
     def _remember(self, node: Node) -> None:
         if node not in self._nodes:

@@ -75,6 +75,11 @@ class Keys:
         """Sorted set: job id of a dead letter by the time of its death, in ms."""
         return self._key("dead:index")
 
+    @property
+    def probe(self) -> str:
+        """Nothing: commands are tried on it when a worker starts."""
+        return self._key("probe")
+
     def subscriptions(self, event: str) -> str:
         """Hash: handler -> when a worker last connected with it, in ms."""
         return self._key(f"subs:{event}")

@@ -78,7 +78,9 @@ def read(error: Exception) -> Weather:
         return Weather.LOST
     if isinstance(error, ResponseError):
         text = str(error)
-        if text.startswith(_REFUSED) or "WRONGTYPE" in text:
+        if text.startswith(_REFUSED) or any(
+            word in text for word in ("WRONGTYPE", "ACL failure", "can't run this command")
+        ):
             return Weather.REFUSED
         if text.startswith("OOM") or "OOM command" in text:
             return Weather.FULL

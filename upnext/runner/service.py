@@ -17,6 +17,8 @@ from redis.exceptions import RedisError
 
 from upnext import __version__
 from upnext.broker import weather
+from upnext.broker.dial import UnfitServerError
+from upnext.broker.greeting import greet
 from upnext.broker.keys import Keys
 from upnext.broker.link import Link
 from upnext.connect import resolve_url
@@ -204,13 +206,14 @@ class Service:
         link, failures = Link(url, Keys(settings.namespace)), 0
         while not self._stopping.is_set():
             try:
-                await link.command("EXISTS", Keys(settings.namespace).leases)
+                for danger in await greet(link, Keys(settings.namespace)):
+                    log.warning("The server at %s: %s", without_password(url), danger)
                 break
             except (RedisError, OSError) as error:
                 if weather.read(error) is weather.Weather.REFUSED:
-                    raise BrokerRefusedError(
-                        f"The server at {without_password(url)} refuses this client: {error}"
-                    ) from error
+                    await link.close()
+                    what = "cannot be used" if isinstance(error, UnfitServerError) else "refuses this client"
+                    raise BrokerRefusedError(f"The server at {without_password(url)} {what}: {error}") from error
                 failures += 1
                 if failures in _TELL_AFTER:
                     log.warning("Waiting for the server at %s: %s", without_password(url), weather.read(error).value)
