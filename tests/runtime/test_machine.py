@@ -40,6 +40,7 @@ Sent: TypeAlias = tuple[bool, Message]  # whether it is a task's, and what
 
 EVENT = "placed"
 HANDLERS = ["shop|placed|audit", "shop|placed|mail"]
+SUBSCRIPTIONS = [HANDLERS[:1], HANDLERS[1:], HANDLERS]
 TASK = "shop||nightly"
 QUEUES = [*HANDLERS, TASK]
 HOUR = 3600.0
@@ -119,17 +120,19 @@ class Machine(RuleBasedStateMachine):
             if sent.key is not None:
                 self.model.keys[f"{scope}:{sent.key}"] = sent.event_id
 
-    @rule(handlers=st.sampled_from([HANDLERS[:1], HANDLERS[1:], HANDLERS]))
+    @rule(handlers=st.sampled_from(SUBSCRIPTIONS))
     def subscribe(self, handlers: list[str]) -> None:
         self.run(self.broker.publisher.subscribe(EVENT, handlers))
         self.model.subscribe(handlers)
 
     # Working
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(first=st.sampled_from(SUBSCRIPTIONS))
+    def begin(self, first: list[str]) -> None:
         self.join()
-        self.subscribe(HANDLERS)
+        for delayed in (False, True):
+            self._send(False, self._message(delayed))
+        self.subscribe(first)
         for delayed in (False, False, True):
             self._send(False, self._message(delayed))
 
