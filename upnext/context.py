@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from upnext.errors import UpnextError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 
@@ -37,7 +38,8 @@ class Context:
     deadline: datetime
 
 
-current_context: ContextVar[Context] = ContextVar("upnext_context")
+current_job: ContextVar[Callable[[], Context]] = ContextVar("upnext_job")
+"""Makes the context of the job that is running now: most jobs never ask for it."""
 
 
 def get_current_context() -> Context:
@@ -47,7 +49,8 @@ def get_current_context() -> Context:
         UpnextError: Outside a job.
     """
     try:
-        return current_context.get()
+        describe = current_job.get()
     except LookupError:
         msg = "No job is running here: get_current_context() works inside handlers and tasks that a worker runs."
         raise UpnextError(msg) from None
+    return describe()

@@ -21,32 +21,35 @@ CRASH_CAP = 3
 """Crash deliveries after which a job is a dead letter."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """A job that a worker holds.
 
     Attributes:
         handler: The identity of its handler.
-        ticket: The job and its counts; `attempt` is the one that this claim is for.
+        job_id: The job.
+        counts: Its state as the server wrote it down, `attempt:failures:crashes`: the fence. The attempt is the one
+            that this claim is for.
         started: Whether the server counts it as started. A job on its last life is claimed unstarted: it runs only
             when no other such job does, so that the one that kills workers is told from its neighbours.
         envelope: What was stored of its payload, or None if it is gone.
     """
 
     handler: str
-    ticket: Ticket
+    job_id: str
+    counts: str
     started: bool
     envelope: bytes | None
 
     @property
     def field(self) -> str:
         """Its name among the worker's claims."""
-        return f"{self.handler} {self.ticket.job_id}"
+        return f"{self.handler} {self.job_id}"
 
     @property
-    def counts(self) -> str:
-        """Its state as the server wrote it down: the fence."""
-        return f"{self.ticket.attempt}:{self.ticket.failures}:{self.ticket.crashes}"
+    def ticket(self) -> Ticket:
+        """The job and its counts, to be put back."""
+        return Ticket(self.job_id, *map(int, self.counts.split(":")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +142,12 @@ class Claims:
         )
         if reply[0] == b"lost":
             raise LeaseLostError
-        jobs = [
-            Claim(handlers[int(position)], Ticket(job.decode(), *counts), bool(started), envelope)
-            for position, job, *counts, started, envelope in reply[2:]
-        ]
+        jobs: list[Claim] = []
+        for position, tickets, started, envelopes in reply[2:]:
+            handler = handlers[position]
+            for ticket, begun, envelope in zip(tickets, started, envelopes, strict=True):
+                job_id, _, counts = ticket.decode().rpartition(" ")
+                jobs.append(Claim(handler, job_id, counts, begun == _STARTED, envelope))
         return jobs, reply[1]
 
     async def start(self, claim: Claim) -> bool:
@@ -158,12 +163,15 @@ class Claims:
         """
         keys = self._keys
         names = [keys.leases, keys.claims(self.worker_id), keys.events, keys.open]
-        words: list[Any] = [self.worker_id, self._result_ttl]
-        for claim, result in jobs:
+        words: list[Any] = [self.worker_id, self._result_ttl, len(jobs)]
+        results: list[Any] = []
+        for number, (claim, result) in enumerate(jobs, 1):
+            words.append(claim.field)
+            words.append(claim.counts)
             if result is not None:
-                names.append(keys.result(claim.ticket.job_id))
-            position = len(names) - 4 if result is not None else 0
-            words += [claim.field, claim.counts, claim.ticket.job_id, position, result or b""]
+                names.append(keys.result(claim.job_id))
+                results += [number, result]
+        words += results
         reply: Any = await self._link.call(script("finish"), names, words)
         return [bool(held) for held in reply]
 
@@ -194,6 +202,7 @@ class Claims:
         return [read_claim(field, value) for field, value in pairs(reply) if is_claim(field, value)]
 
 
+_STARTED = ord("1")
 _CLAIM = re.compile(rb"[^|\s]+\|[^|\s]*\|[^|\s]+ \S+\n\d+:\d+:\d+:[01]")
 
 
@@ -205,5 +214,5 @@ def is_claim(field: bytes, value: bytes) -> bool:
 def read_claim(field: bytes, value: bytes) -> Claim:
     """Read an entry of a worker's claims."""
     handler, job_id = field.decode().rsplit(" ", 1)
-    attempt, failures, crashes, started = map(int, value.split(b":"))
-    return Claim(handler, Ticket(job_id, attempt, failures, crashes), bool(started), None)
+    counts, _, started = value.decode().rpartition(":")
+    return Claim(handler, job_id, counts, started == "1", None)

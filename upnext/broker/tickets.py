@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 
-_ENVELOPE_VERSION = b"1"
+_ENVELOPE_HEAD = b"1\n"  # its version
 _BUCKET_MS = 10_000
 
 
@@ -75,10 +75,9 @@ def bucket_of(event_id: str) -> str:
 
 def pack(body: bytes) -> bytes:
     """Return the envelope of a payload: a line of our own, then the payload's JSON."""
-    return b"%s\n%s" % (_ENVELOPE_VERSION, body)
+    return _ENVELOPE_HEAD + body
 
 
 def unpack(envelope: bytes) -> bytes | None:
     """Return the payload's JSON, or None for an envelope of a version that this library does not know."""
-    version, _, body = envelope.partition(b"\n")
-    return body if version == _ENVELOPE_VERSION else None
+    return envelope[len(_ENVELOPE_HEAD) :] if envelope.startswith(_ENVELOPE_HEAD) else None

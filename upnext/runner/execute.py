@@ -9,16 +9,18 @@ import importlib
 import inspect
 import logging
 import os
+import time
 import traceback
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic_core import PydanticSerializationError, to_json
 
 from upnext.broker.tickets import unpack
-from upnext.context import Context, current_context
+from upnext.context import Context, current_job
 from upnext.errors import PayloadError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from upnext.broker.claims import Claim
+    from upnext.deadlines import Deadlines
     from upnext.handler import Handler
 
 log = logging.getLogger("upnext")
@@ -51,8 +54,11 @@ class Outcome:
     where: str = ""
 
 
+_DONE = Outcome("done")
+
+
 async def execute(
-    claim: Claim, handler: Handler, threads: Executor, may_start: Callable[[], Awaitable[bool]]
+    claim: Claim, handler: Handler, threads: Executor, deadlines: Deadlines, may_start: Callable[[], Awaitable[bool]]
 ) -> Outcome | None:
     """Run a job's handler once.
 
@@ -60,6 +66,7 @@ async def execute(
         claim: The job.
         handler: Its handler.
         threads: Where handlers that are not async run.
+        deadlines: What watches over the handler's timeout.
         may_start: Asked last, right before user code: whether the job is still this worker's.
 
     Returns:
@@ -69,20 +76,25 @@ async def execute(
     if body is None:
         state = "is gone" if claim.envelope is None else "was written by a later version of upnext"
         return Outcome("payload", error=f"its payload {state}", where=f"payload {state}")
+    signature = handler.signature
     try:
-        arguments = handler.signature.decode(body)
+        arguments = signature.decode(body)
     except PayloadError as error:
         return Outcome("payload", error=str(error), where=str(error))
-    context = _context(claim, handler)
-    arguments.update(dict.fromkeys(handler.signature.context_parameters, context))
-    current_context.set(context)
+    describe_job = functools.partial(_context, claim, handler, time.time())
+    current_job.set(describe_job)
+    if signature.context_parameters:
+        arguments.update(dict.fromkeys(signature.context_parameters, describe_job()))
     if not await may_start():
         return None
-    value, raised, late = await (_run_async if handler.is_async else _run_in_thread)(handler, arguments, threads)
+    if handler.is_async:
+        value, raised, late = await _awaited(functools.partial(handler.function, **arguments), deadlines)
+    else:
+        value, raised, late = await _run_in_thread(handler, arguments, threads, deadlines)
     if late:
         return Outcome("timeout", error=f"it took longer than {handler.options.timeout:g} s", where="timeout")
     if raised is None:
-        return Outcome("done", result=_encode(value, handler))
+        return _DONE if value is None else Outcome("done", result=_encode(value, handler))
     if _stopped_by_us(raised):
         return Outcome("released")
     return Outcome("failed", error=describe(raised), where=locate(raised))
@@ -92,21 +104,19 @@ async def execute(
 _End: TypeAlias = "tuple[Any, BaseException | None, bool]"
 
 
-async def _run_async(handler: Handler, arguments: dict[str, Any], _: Executor) -> _End:
-    return await _awaited(lambda: handler.function(**arguments), handler.options.timeout)
-
-
-async def _awaited(call: Callable[[], Any], seconds: float) -> _End:
-    scope = asyncio.timeout(seconds)
+async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
+    limit = deadlines.limit()
     try:
-        async with scope:
+        with limit:
             value = call()
-            return await value if inspect.isawaitable(value) else value, None, False
+            if isinstance(value, CoroutineType) or inspect.isawaitable(value):
+                value = await value
+            return value, None, False
     except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
-        return None, error, isinstance(error, TimeoutError) and scope.expired()
+        return None, error, isinstance(error, TimeoutError) and limit.expired
 
 
-async def _run_in_thread(handler: Handler, arguments: dict[str, Any], threads: Executor) -> _End:
+async def _run_in_thread(handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines) -> _End:
     # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
     # function returns, so that a worker never runs more of them than it says.
     call = functools.partial(contextvars.copy_context().run, functools.partial(handler.function, **arguments))
@@ -121,7 +131,7 @@ async def _run_in_thread(handler: Handler, arguments: dict[str, Any], threads: E
         return None, error, False
     value, raised = future.result()
     if inspect.isawaitable(value):
-        return await _awaited(lambda: value, handler.options.timeout)
+        return await _awaited(lambda: value, deadlines)
     return value, raised, False
 
 
@@ -137,15 +147,16 @@ def _stopped_by_us(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
-def _context(claim: Claim, handler: Handler) -> Context:
+def _context(claim: Claim, handler: Handler, began: float) -> Context:
+    ticket = claim.ticket
     return Context(
-        job_id=claim.ticket.job_id,
-        event_id=claim.ticket.event_id,
+        job_id=ticket.job_id,
+        event_id=ticket.event_id,
         event=handler.subject,
         handler=handler.name,
-        attempt=claim.ticket.attempt,
+        attempt=ticket.attempt,
         max_attempts=handler.options.retries + 1,
-        deadline=datetime.now(UTC) + timedelta(seconds=handler.options.timeout),
+        deadline=datetime.fromtimestamp(began + handler.options.timeout, UTC),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
@@ -14,6 +15,7 @@ from upnext.broker import weather
 from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, LeaseLostError
 from upnext.broker.link import Link
+from upnext.deadlines import Deadlines
 from upnext.runner.execute import Outcome, execute
 from upnext.runner.lease import LeaseKeeper
 from upnext.runner.ring import Ring
@@ -29,6 +31,8 @@ log = logging.getLogger("upnext")
 THREADS = "upnext-handler-"
 """How the names of threads that run handlers begin."""
 
+_WAVE = 10
+_BATCH = 100  # jobs that one claim takes at the most
 _IDLE = 1.0  # seconds between looks without a wake-up: what a lost one costs
 _LAST_WORDS = 1.5  # seconds that a stopping worker gives the server to hear of it
 
@@ -61,7 +65,10 @@ class Runner:
         self.ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._settler = Settler(self._sweeper.expect, self._changed.set)
+        self._deadlines: dict[float, Deadlines] = {}
         self._alone = asyncio.Lock()
+        self._listening = False
+        self._roused = asyncio.Event()
         self._stopping = asyncio.Event()
         self._subscribing: asyncio.Task[None] | None = None
 
@@ -93,6 +100,7 @@ class Runner:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
         self._stopping.set()
         self._changed.set()
+        self._roused.set()
 
     def _joined(self, worker_id: str) -> None:
         self._claims = self._broker.claims(worker_id, self.registry.settings.result_ttl)
@@ -136,7 +144,7 @@ class Runner:
                 if failures:
                     # Answers were lost: the server may have given jobs that nobody here has heard of.
                     await self._hand_back_unknown(claims)
-                found = await self._claim(claims, ring, free)
+                await self._claim(claims, ring, min(free, self._wave))
                 failures = 0
             except LeaseLostError:
                 failures = 0
@@ -150,19 +158,24 @@ class Runner:
                     log.warning("No jobs can be claimed now (%s); trying on", weather.read(error).value)
                 await asyncio.sleep(weather.backoff(failures))
                 continue
-            if not found and ring.quiet:
+            if ring.quiet:
+                # Whatever came since those queues were seen empty has left a token.
                 await self._wait_for_work()
                 ring.woken()
 
-    async def _claim(self, claims: Claims, ring: Ring, free: int) -> int:
+    @property
+    def _wave(self) -> int:
+        """How many jobs to claim at once: while one half of the slots is at work, the server fills the other."""
+        return min(_BATCH, max(_WAVE, (self._concurrency + 1) // 2))
+
+    async def _claim(self, claims: Claims, ring: Ring, most: int) -> None:
         queues = ring.next()
-        jobs, left = await claims.claim(self.registry.worker, queues, free)
+        jobs, left = await claims.claim(self.registry.worker, queues, most)
         ring.note(queues, left)
         for claim in jobs:
             task = asyncio.create_task(self._work(claims, claim))
             self._running[task] = (claims, claim)
             task.add_done_callback(self._forget)
-        return len(jobs)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
@@ -190,9 +203,14 @@ class Runner:
     async def _run(self, worker_id: str, claim: Claim) -> Outcome | None:
         """Run a job, unless its lease is not this worker's any more: then nothing of it happens here."""
         handler = self.registry.handlers[claim.handler]
-        outcome = await execute(claim, handler, self._threads, lambda: self._lease.still_mine(worker_id))
+        deadlines = self._deadlines.get(handler.options.timeout)
+        if deadlines is None:
+            deadlines = self._deadlines[handler.options.timeout] = Deadlines(handler.options.timeout)
+        outcome = await execute(
+            claim, handler, self._threads, deadlines, functools.partial(self._lease.still_mine, worker_id)
+        )
         if outcome is None:
-            log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.ticket.job_id)
+            log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.job_id)
         return outcome
 
     async def _hand_back_unknown(self, claims: Claims) -> None:
@@ -203,14 +221,20 @@ class Runner:
                 await claims.release(claim)
 
     async def _wait_for_work(self) -> None:
-        wake = asyncio.create_task(self._waiting.command("BLPOP", self._keys.wake(self.registry.worker), _IDLE))
-        changed = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait([wake, changed], return_when=asyncio.FIRST_COMPLETED)
-        changed.cancel()
-        if not wake.done():
-            wake.cancel()
-        elif isinstance(wake.exception(), (RedisError, OSError)):
-            await asyncio.sleep(weather.backoff(3))
+        if not self._listening:
+            self._listening = True
+            self._roused.clear()
+            self._waiting.post(("BLPOP", self._keys.wake(self.registry.worker), _IDLE), self._heard)
+        if not self._stopping.is_set():
+            await self._roused.wait()
+
+    def _heard(self, reply: Any) -> None:
+        """Take a wake-up, or its absence; trouble is not looked at too often."""
+        self._listening = False
+        if isinstance(reply, Exception):
+            asyncio.get_running_loop().call_later(weather.backoff(3), self._roused.set)
+        else:
+            self._roused.set()
 
     async def _drain(self) -> None:
         grace = self.registry.settings.grace
@@ -232,6 +256,8 @@ class Runner:
         await self._lease.leave(max(deadline - monotonic(), 0.2))
         if self._subscribing is not None:
             self._subscribing.cancel()
+        for deadlines in self._deadlines.values():
+            deadlines.close()
         await self._waiting.close()
         await self._broker.close()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from upnext.runner.execute import Outcome
 
 log = logging.getLogger("upnext")
+
+# A job that has done its work, with its result.
+_Done: TypeAlias = "tuple[Claims, Claim, bytes | None]"
 
 Held = TypeVar("Held", bool, "list[bool]")
 
@@ -39,7 +42,8 @@ class Settler:
     def __init__(self, retried: Callable[[float], None], settled: Callable[[], None]) -> None:
         self._retried = retried
         self._tell = settled
-        self._done: list[tuple[Claims, Claim, bytes | None]] = []
+        self._done: list[_Done] = []
+        self._told: list[_Done] = []
         self._flushing: asyncio.Task[None] | None = None
         self._others: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
         self._settled = asyncio.Event()
@@ -47,7 +51,7 @@ class Settler:
     @property
     def pending(self) -> int:
         """How many jobs have ended here, but not yet on the server."""
-        return len(self._done) + len(self._others)
+        return len(self._done) + len(self._told) + len(self._others)
 
     def settle(self, claims: Claims, claim: Claim, handler: Handler, outcome: Outcome) -> None:
         """Take a job whose attempt has ended; returns at once."""
@@ -62,7 +66,7 @@ class Settler:
 
     def known(self, claims: Claims) -> set[tuple[str, str]]:
         """Return field and counts of what is being settled."""
-        entries = [(held, claim) for held, claim, _ in self._done] + list(self._others.values())
+        entries = [(held, claim) for held, claim, _ in (*self._told, *self._done)] + list(self._others.values())
         return {(claim.field, claim.counts) for held, claim in entries if held is claims}
 
     async def drained(self) -> None:
@@ -83,15 +87,19 @@ class Settler:
         try:
             while self._done:
                 claims = self._done[0][0]
-                batch = [entry for entry in self._done[:_BATCH] if entry[0] is claims]
-                held = await _persist(functools.partial(claims.finish, [entry[1:] for entry in batch]))
-                taken = {id(entry[1]) for entry in batch}
-                self._done = [entry for entry in self._done if id(entry[1]) not in taken]
+                self._told, self._done = self._done[:_BATCH], self._done[_BATCH:]
+                if any(entry[0] is not claims for entry in self._told):
+                    # The worker goes on under a new id: what is from before it is told on its own.
+                    self._done = [entry for entry in self._told if entry[0] is not claims] + self._done
+                    self._told = [entry for entry in self._told if entry[0] is claims]
+                held = await _persist(functools.partial(claims.finish, [entry[1:] for entry in self._told]))
+                told, self._told = self._told, []
                 self._note()
-                for (_, claim, _), kept in zip(batch, held, strict=True):
+                for (_, claim, _), kept in zip(told, held, strict=True):
                     if not kept:
                         _report_lost(claim)
         finally:
+            self._told, self._done = [], self._told + self._done
             self._flushing = None
             self._note()
 
@@ -133,8 +141,8 @@ async def _persist(write: Callable[[], Awaitable[Held]]) -> Held:
 def _say(claim: Claim, handler: Handler, outcome: Outcome) -> str:
     of = f" of {handler.subject!r}" if handler.subject != handler.name else ""
     attempts = f"attempt {claim.ticket.attempt}, failure {claim.ticket.failures + 1} of {handler.options.retries + 1}"
-    return f"Handler {handler.name!r}{of} failed ({attempts}) with {outcome.where} [job {claim.ticket.job_id}]"
+    return f"Handler {handler.name!r}{of} failed ({attempts}) with {outcome.where} [job {claim.job_id}]"
 
 
 def _report_lost(claim: Claim) -> None:
-    log.warning("Job %s was taken over by another worker; what became of it here is void", claim.ticket.job_id)
+    log.warning("Job %s was taken over by another worker; what became of it here is void", claim.job_id)

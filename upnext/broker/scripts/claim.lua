@@ -2,8 +2,8 @@
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>, then queue:<handler>...
 -- ARGV  1 worker id  2 how many at the most  3 crashes after which a job runs only alone, then the handlers
--- Returns {'lost'} if the worker holds no lease, else
---         {'ok', {jobs left in each queue}, {position of the handler, job, attempt, failures, crashes, started, envelope}...}
+-- Returns {'lost'} if the worker holds no lease, else {'ok', {jobs left in each queue}, and for each queue that gave some
+--         {its position, {`job attempt:failures:crashes`...}, one digit a job: whether it counts as started, {envelope...}}...}
 --@shared shared_wake
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return {'lost'}
@@ -30,31 +30,34 @@ while left > 0 and waiting > 0 do
   end
 end
 
-local reply, claims, more = {'ok', lengths}, {}, false
+local reply, more = {'ok', lengths}, false
 for i = 1, queues do
   if take[i] > 0 then
     local tickets = redis.call('LRANGE', KEYS[4 + i], 0, take[i] - 1)
-    local ids = {}
+    local ids, claims, started, prefix = {}, {}, {}, ARGV[3 + i] .. ' '
     for n, ticket in ipairs(tickets) do
-      ids[n] = string.match(ticket, '^([^:]*)%.%d+') or ''
+      local job, counts, begun = ticket, '1:0:0', '1'
+      if string.find(ticket, ':', 1, true) then
+        local attempt, rest, crashes
+        job, attempt, rest, crashes = string.match(ticket, '^([^:]+):(%d+)(:%d+:(%d+))$')
+        if job then
+          counts = (attempt + 1) .. rest
+          begun = tonumber(crashes) < alone and '1' or '0'
+        else
+          job = ticket
+        end
+      end
+      ids[n] = string.match(job, '^([^:]*)%.%d+') or ''
+      claims[2 * n - 1] = prefix .. job
+      claims[2 * n] = counts .. ':' .. begun
+      tickets[n] = job .. ' ' .. counts
+      started[n] = begun
     end
     local envelopes = redis.call('HMGET', KEYS[3], unpack(ids))
-    for n, ticket in ipairs(tickets) do
-      local job, attempt, failures, crashes = string.match(ticket, '^([^:]+):(%d+):(%d+):(%d+)$')
-      if not job then
-        job, attempt, failures, crashes = ticket, 0, 0, 0
-      end
-      attempt = attempt + 1
-      local started = tonumber(crashes) < alone and 1 or 0
-      local counts = attempt .. ':' .. failures .. ':' .. crashes
-      claims[#claims + 1] = ARGV[3 + i] .. ' ' .. job
-      claims[#claims + 1] = counts .. ':' .. started
-      reply[#reply + 1] = {i - 1, job, attempt, tonumber(failures), tonumber(crashes), started, envelopes[n]}
-    end
     redis.call('HSET', KEYS[2], unpack(claims))
-    claims = {}
     redis.call('LTRIM', KEYS[4 + i], take[i], -1)
     lengths[i] = lengths[i] - take[i]
+    reply[#reply + 1] = {i - 1, tickets, table.concat(started), envelopes}
   end
   more = more or lengths[i] > 0
 end

@@ -1,27 +1,70 @@
--- Ends jobs that have done their work, and keeps what they returned.
+-- Ends jobs that have done their work, and keeps what they returned. The last job of an event takes it along.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 open, then result:<job> for each job that returned something
--- ARGV  1 worker id  2 seconds to keep results, then for each job: `handler job`, counts of the claim, job,
---       its result's position among the result keys (0 for none), its result
+-- ARGV  1 worker id  2 seconds to keep results  3 number of jobs, then for each job `handler job` and the counts of its
+--       claim, then for each result key its job's number and the result
 -- Returns for each job 1, or 0 if the worker does not hold it any more.
---@shared shared_holds
---@shared shared_close
-local reply = {}
+local count, reply, fields = tonumber(ARGV[3]), {}, {}
+for n = 1, count do
+  fields[n] = ARGV[2 * n + 2]
+  reply[n] = 0
+end
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
 -- A write that changes nothing: after it, a server that is out of memory lets the rest pass, which frees some.
 redis.call('HDEL', KEYS[2], '')
-for i = 3, #ARGV, 5 do
-  local field, counts, job, position, result = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4]
-  if holds(KEYS[1], KEYS[2], ARGV[1], field, counts) then
-    if position > 0 then
-      redis.call('SET', KEYS[4 + position], result, 'EX', ARGV[2])
-    end
-    close_job(KEYS[3], KEYS[4], job)
-    redis.call('HDEL', KEYS[2], field)
-    reply[#reply + 1] = 1
-  else
-    reply[#reply + 1] = 0
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+  return reply
+end
+-- As shared_holds has it for one: the claim must stand in the very state that the worker believes it in.
+local held, done, seen = redis.call('HMGET', KEYS[2], unpack(fields)), {}, {}
+for n, field in ipairs(fields) do
+  local counts = ARGV[2 * n + 3] .. ':'
+  if held[n] and not seen[field] and string.sub(held[n], 1, #counts) == counts then
+    seen[field] = true
+    reply[n] = 1
+    done[#done + 1] = field
   end
 end
+if #done == 0 then
+  return reply
+end
+for k = 5, #KEYS do
+  local at = 4 + 2 * count + 2 * (k - 5)
+  if reply[tonumber(ARGV[at])] == 1 then
+    redis.call('SET', KEYS[k], ARGV[at + 1], 'EX', ARGV[2])
+  end
+end
+
+local ids, positions = {}, {}
+for n, field in ipairs(done) do
+  local id, position = string.match(field, '^%S+ (%S+)%.(%d+)$')
+  ids[n], positions[n] = id or '', position or 0
+end
+-- What is known of an event with several jobs: one digit a job, 1 while it is open.
+local opened, digits, over, closed = redis.call('HMGET', KEYS[4], unpack(ids)), {}, {}, {}
+for n, id in ipairs(ids) do
+  local now = digits[id] or opened[n]
+  if now then
+    local at = tonumber(positions[n]) + 1
+    digits[id] = string.sub(now, 1, at - 1) .. '0' .. string.sub(now, at + 1)
+  else
+    over[#over + 1] = id
+  end
+end
+for id, now in pairs(digits) do
+  if string.find(now, '1', 1, true) then
+    redis.call('HSET', KEYS[4], id, now)
+  else
+    over[#over + 1] = id
+    closed[#closed + 1] = id
+  end
+end
+if #over > 0 then
+  redis.call('HDEL', KEYS[3], unpack(over))
+end
+if #closed > 0 then
+  redis.call('HDEL', KEYS[4], unpack(closed))
+end
+redis.call('HDEL', KEYS[2], unpack(done))
 return reply
