@@ -24,12 +24,13 @@ from upnext.context import Context, current_job
 from upnext.errors import PayloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from upnext.broker.claims import Claim
     from upnext.deadlines import Deadlines
     from upnext.handler import Handler
+    from upnext.runner.lease import Hold
 
 log = logging.getLogger("upnext")
 
@@ -58,7 +59,7 @@ _DONE = Outcome("done")
 
 
 async def execute(
-    claim: Claim, handler: Handler, threads: Executor, deadlines: Deadlines, may_start: Callable[[], Awaitable[bool]]
+    claim: Claim, handler: Handler, threads: Executor, deadlines: Deadlines, hold: Hold
 ) -> Outcome | None:
     """Run a job's handler once.
 
@@ -67,7 +68,7 @@ async def execute(
         handler: Its handler.
         threads: Where handlers that are not async run.
         deadlines: What watches over the handler's timeout.
-        may_start: Asked last, right before user code: whether the job is still this worker's.
+        hold: Asked last, right before user code: whether the job is still this worker's.
 
     Returns:
         How the attempt ended, or None if it did not begin.
@@ -85,12 +86,15 @@ async def execute(
     current_job.set(describe_job)
     if signature.context_parameters:
         arguments.update(dict.fromkeys(signature.context_parameters, describe_job()))
-    if not await may_start():
-        return None
-    if handler.is_async:
-        value, raised, late = await _awaited(functools.partial(handler.function, **arguments), deadlines)
-    else:
-        value, raised, late = await _run_in_thread(handler, arguments, threads, deadlines)
+    end: _End | None = None
+    while end is None:
+        if not await hold.sure():
+            return None
+        call = functools.partial(handler.function, **arguments)
+        end = await (
+            _awaited(call, deadlines) if handler.is_async else _run_in_thread(handler, call, threads, deadlines, hold)
+        )
+    value, raised, late = end
     if late:
         return Outcome("timeout", error=f"it took longer than {handler.options.timeout:g} s", where="timeout")
     if raised is None:
@@ -116,11 +120,14 @@ async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
         return None, error, isinstance(error, TimeoutError) and limit.expired
 
 
-async def _run_in_thread(handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines) -> _End:
+async def _run_in_thread(
+    handler: Handler, function: Callable[[], Any], threads: Executor, deadlines: Deadlines, hold: Hold
+) -> _End | None:
+    """Run a function that is not async; None if the lease was in doubt when its thread began, so that it did not run."""
     # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
     # function returns, so that a worker never runs more of them than it says.
-    call = functools.partial(contextvars.copy_context().run, functools.partial(handler.function, **arguments))
-    future = asyncio.get_running_loop().run_in_executor(threads, _carry, call)
+    call = functools.partial(contextvars.copy_context().run, function)
+    future = asyncio.get_running_loop().run_in_executor(threads, _carry, call, hold)
     try:
         done, _ = await asyncio.wait([future], timeout=handler.options.timeout)
         if not done:
@@ -129,13 +136,18 @@ async def _run_in_thread(handler: Handler, arguments: dict[str, Any], threads: E
             return None, None, True
     except asyncio.CancelledError as error:
         return None, error, False
-    value, raised = future.result()
+    carried = future.result()
+    if carried is None:
+        return None
+    value, raised = carried
     if inspect.isawaitable(value):
         return await _awaited(lambda: value, deadlines)
     return value, raised, False
 
 
-def _carry(call: functools.partial[Any]) -> tuple[Any, BaseException | None]:
+def _carry(call: functools.partial[Any], hold: Hold) -> tuple[Any, BaseException | None] | None:
+    if not hold.certain:  # between the event loop and this thread the process may have been frozen
+        return None
     try:
         return call(), None
     except BaseException as error:  # noqa: BLE001  # as above

@@ -138,6 +138,30 @@ class LeaseKeeper:
             self._loop.call_soon_threadsafe(callback)
 
 
+class Hold:
+    """What a worker holds under one id, as far as it can know.
+
+    Args:
+        keeper: What keeps the lease.
+        worker_id: The id that the jobs were claimed under.
+    """
+
+    __slots__ = ("_keeper", "_worker_id")
+
+    def __init__(self, keeper: LeaseKeeper, worker_id: str) -> None:
+        self._keeper = keeper
+        self._worker_id = worker_id
+
+    @property
+    def certain(self) -> bool:
+        """Whether its jobs may start; can be asked from any thread."""
+        return self._worker_id == self._keeper.worker_id and self._keeper.held
+
+    async def sure(self) -> bool:
+        """Say whether its jobs may start; waits while nobody can know (a thaw, an outage)."""
+        return await self._keeper.still_mine(self._worker_id)
+
+
 def lease_of(worker_id: str) -> float:
     """Return the length of a worker's lease in seconds, as its id says."""
     return int(worker_id.rpartition(".")[2]) / 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -17,7 +16,7 @@ from upnext.broker.claims import Claim, Claims, LeaseLostError
 from upnext.broker.link import Link
 from upnext.deadlines import Deadlines
 from upnext.runner.execute import Outcome, execute
-from upnext.runner.lease import LeaseKeeper
+from upnext.runner.lease import Hold, LeaseKeeper
 from upnext.runner.ring import Ring
 from upnext.runner.settle import Settler
 from upnext.runner.sweep import Sweeper
@@ -206,9 +205,7 @@ class Runner:
         deadlines = self._deadlines.get(handler.options.timeout)
         if deadlines is None:
             deadlines = self._deadlines[handler.options.timeout] = Deadlines(handler.options.timeout)
-        outcome = await execute(
-            claim, handler, self._threads, deadlines, functools.partial(self._lease.still_mine, worker_id)
-        )
+        outcome = await execute(claim, handler, self._threads, deadlines, Hold(self._lease, worker_id))
         if outcome is None:
             log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.job_id)
         return outcome
