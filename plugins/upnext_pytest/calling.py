@@ -7,7 +7,7 @@ import inspect
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from upnext.context import Context, current_context
+from upnext.context import Context, current_job
 
 if TYPE_CHECKING:
     from upnext.handler import Handler
@@ -32,7 +32,7 @@ async def call(job_id: str, handler: Handler, body: bytes) -> Any:
         deadline=datetime.now(UTC) + timedelta(seconds=handler.options.timeout),
     )
     arguments.update(dict.fromkeys(handler.signature.context_parameters, context))
-    current_context.set(context)
+    current_job.set(lambda: context)
     async with asyncio.timeout(handler.options.timeout):
         if handler.is_async:
             value = handler.function(**arguments)

@@ -144,7 +144,7 @@ class Claims:
             raise LeaseLostError
         jobs: list[Claim] = []
         for position, tickets, started, envelopes in reply[2:]:
-            handler = handlers[position]
+            handler = handlers[int(position)]
             for ticket, begun, envelope in zip(tickets, started, envelopes, strict=True):
                 job_id, _, counts = ticket.decode().rpartition(" ")
                 jobs.append(Claim(handler, job_id, counts, begun == _STARTED, envelope))

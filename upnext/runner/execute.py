@@ -112,18 +112,21 @@ async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
     limit = deadlines.limit()
     try:
         with limit:
-            value = call()
-            if isinstance(value, CoroutineType) or inspect.isawaitable(value):
-                value = await value
-            return value, None, False
+            value: Any = call()
+            return await value if _is_awaitable(value) else value, None, False
     except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
         return None, error, isinstance(error, TimeoutError) and limit.expired
+
+
+def _is_awaitable(value: object) -> bool:
+    # Most are coroutines, and that is cheaply told.
+    return type(value) is CoroutineType or inspect.isawaitable(value)
 
 
 async def _run_in_thread(
     handler: Handler, function: Callable[[], Any], threads: Executor, deadlines: Deadlines, hold: Hold
 ) -> _End | None:
-    """Run a function that is not async; None if the lease was in doubt when its thread began, so that it did not run."""
+    """Run a function that is not async; None if the lease was in doubt when its thread began, so that nothing ran."""
     # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
     # function returns, so that a worker never runs more of them than it says.
     call = functools.partial(contextvars.copy_context().run, function)
