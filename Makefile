@@ -23,6 +23,8 @@ endef
 WORKERS ?= 2
 MINUTES ?= 2
 SEED ?= 1
+JOBS ?= 1000000
+RUNS ?= 3
 PYTHON ?=
 ARGS ?=
 
@@ -32,6 +34,8 @@ help:
 	@echo 'make modes        the mypy plugin in every mode of mypy, and in the oldest one supported'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
+	@echo 'make bench        what a second holds, beside the bare ceilings of the client (RUNS=3)'
+	@echo 'make soak         memory over many jobs (JOBS=1000000)'
 	@echo 'make lint         ruff: rules and format'
 	@echo 'make format       let ruff mend what it can'
 	@echo 'make types        mypy strict and pyright strict on our own code'
@@ -56,6 +60,12 @@ chaos: $(VENV)/.dev
 bench-scan: $(VENV)/.dev
 	@$(PY) benchmarks/scan.py $(ARGS)
 
+bench: $(VENV)/.dev
+	@$(PY) benchmarks/bench.py --runs $(RUNS)
+
+soak: $(VENV)/.dev
+	@$(PY) benchmarks/soak.py --jobs $(JOBS)
+
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -73,6 +83,7 @@ generated: $(VENV)/.dev
 	@$(VENV)/bin/upnext gen examples/shop --check
 	@$(PY) docs/pictures.py --check
 	@$(PY) docs/tables.py --check
+	@$(PY) benchmarks/curves.py --check
 
 ci:
 	.ci/run

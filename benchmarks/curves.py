@@ -91,8 +91,10 @@ CURVES: dict[str, tuple[str, list[int], Measure]] = {
 
 def main(arguments: list[str]) -> int:
     if not set(arguments) & {"--draw", "--check"}:
-        figures = {name: measure(name, "--quick" in arguments) for name in CURVES}
-        FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+        for name in CURVES:
+            figures[name] = measure(name, "--quick" in arguments)
+            FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     stale = []
     for name, points in json.loads(FIGURES.read_text(encoding="utf-8")).items():
         target, drawn = PICTURES / f"cost-{name}.svg", draw(CURVES[name][0], "microseconds of CPU for each job", points)
