@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 OURS = frozenset({"upnext", "upnext_catalog"})
 """Packages that are named, never read, even where the project holds their source."""
@@ -38,6 +38,9 @@ class Modules:
     roots: tuple[str, ...]
     files: dict[str, str]
     folders: frozenset[str]
+    _found: dict[tuple[str, str], ModuleRef | Outside | None] = field(
+        default_factory=dict[tuple[str, str], "ModuleRef | Outside | None"], init=False, repr=False, compare=False
+    )
 
     def root_of(self, file: str) -> str | None:
         """The import root that a file is under, None for none."""
@@ -57,6 +60,13 @@ class Modules:
         Returns:
             A module of the project, a name outside it, or None where the project should have the module and has not.
         """
+        # All files of a folder mean the same by a name.
+        key = (name, importer.rpartition("/")[0])
+        if key not in self._found:
+            self._found[key] = self._find(name, importer)
+        return self._found[key]
+
+    def _find(self, name: str, importer: str) -> ModuleRef | Outside | None:
         top = name.partition(".")[0]
         if top in OURS:
             return Outside(name)
