@@ -7,12 +7,14 @@
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# uv trusts what the system trusts (behind a company's proxy that is more than what it brings).
+export UV_SYSTEM_CERTS := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
-# uv takes seconds where pip takes a minute, but it knows nothing of pip's settings (an index of the company's, its certificates).
+# uv takes seconds where pip takes a minute, but it knows nothing of pip's settings (an index of the company's).
 define install
 	@echo 'Installing upnext and the $(1) dependencies'
 	@$(UV) pip install --quiet --python $(PY) --constraint constraints.txt --build-constraint constraints.txt --editable '.[all]' --group $(1) || { \

@@ -23,7 +23,7 @@ from service_process import ServiceProcess
 
 SHOP = Path(__file__).resolve().parent / "shop"
 PROGRAMS = Path(sys.executable).parent
-SECONDS = 60.0  # for a step; each takes a few
+SECONDS = 120.0  # for a step; each takes a few
 
 HANDLERS = {"charge_card", "record_sale", "reserve_stock", "send_confirmation"}
 

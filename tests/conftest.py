@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.installed import Installed, install
 from tests.servers import Server, redis_binary, valkey_binary
+
+# How fast examples are made says something of the machine, and nothing of what is tested.
+settings.register_profile("upnext", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("upnext")
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,11 @@ class Installed:
 
     def run(self, name: str, *arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run one of the environment's commands."""
-        return answer_of(str(self.folder / "bin" / name), *arguments, cwd=cwd, **variables)
+        while True:
+            answer = answer_of(str(self.folder / "bin" / name), *arguments, cwd=cwd, **variables)
+            # `mypy -n` gives its own workers three seconds to start, which a busy machine does not always take.
+            if "Failed to establish connection with worker" not in answer.stdout + answer.stderr:
+                return answer
 
 
 def answer_of(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

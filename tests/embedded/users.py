@@ -79,7 +79,7 @@ class User:
 
     def leave(self) -> str:
         """Let the process end as it would by itself, and return what it wrote to stderr."""
-        _, errors = self.process.communicate(timeout=60)
+        _, errors = self.process.communicate(timeout=120)
         return errors
 
     def kill(self) -> None:
