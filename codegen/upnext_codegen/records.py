@@ -102,6 +102,7 @@ class Scan:
         files_scanned: How many files were looked at.
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
         ignores: For each file with `# upnext: ignore` comments, their lines and codes (None for all codes).
+        state: A digest of all that this was read from, "" if files changed meanwhile.
     """
 
     declarations: tuple[Declaration, ...]
@@ -114,6 +115,7 @@ class Scan:
     ignores: dict[str, dict[int, frozenset[str] | None]] = field(
         default_factory=dict[str, dict[int, frozenset[str] | None]]
     )
+    state: str = ""
 
 
 def are_arms(first: Handler, second: Handler) -> bool:

@@ -69,7 +69,8 @@ def _scanned(project: Project, *, use_cache: bool) -> tuple[Scan, tuple[Finding,
     faults = store.check(loaded)
     if not store.moved and (store.entries != cache.entries or cache.result[0] != state):
         cache.keep(store.entries, (state, encoding.dumps(recalled)))
-    done = replace(scanned, files_scanned=len(found.files), files_parsed=store.parsed())
+    known = "" if store.moved else state
+    done = replace(scanned, files_scanned=len(found.files), files_parsed=store.parsed(), state=known)
     return done, _sorted([*_unlisted(found), *faults, *findings])
 
 

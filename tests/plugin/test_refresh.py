@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,6 +51,58 @@ def test_a_catalog_that_is_up_to_date_is_left_alone(tmp_path: Path) -> None:
     before = (tmp_path / "upnext_catalog.pyi").stat()
     assert refresh(tmp_path / "pyproject.toml", tmp_path) == Outcome()
     assert (tmp_path / "upnext_catalog.pyi").stat() == before
+
+
+AGAIN = """\
+import sys
+from pathlib import Path
+from upnext_mypy.refresh import refresh
+outcome = refresh(Path("pyproject.toml").absolute(), Path.cwd())
+print(outcome.changed, outcome.trouble, "jinja2" in sys.modules)
+"""
+
+
+def again(root: Path) -> str:
+    answer = subprocess.run([sys.executable, "-c", AGAIN], cwd=root, capture_output=True, text=True, check=True)
+    return answer.stdout.strip()
+
+
+def test_where_nothing_has_changed_nothing_is_rendered(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": NAMED, "events.py": EVENTS})
+    assert again(tmp_path) == "True None True"
+    assert again(tmp_path) == "False None True"  # the first run had no cache, and so nothing to be sure of
+    assert again(tmp_path) == "False None False"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("upnext_catalog.pyi", "order_id", "order_no"),
+        ("upnext.lock", "order_id", "order_no"),
+        ("events.py", "order_id: str", "order_no: str"),
+        ("pyproject.toml", '"upnext"]', '"upnext"]\n[tool.upnext]\nextra = "forbid"'),
+    ],
+)
+def test_whatever_changes_is_seen_after_a_run_that_rendered_nothing(
+    name: str, old: str, new: str, tmp_path: Path
+) -> None:
+    write(tmp_path, {"pyproject.toml": NAMED, "events.py": EVENTS.replace(") -> None", ", **kwargs: object) -> None")})
+    while not again(tmp_path).endswith("False"):
+        pass
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new), encoding="utf-8")
+    assert again(tmp_path) == "True None True"
+
+
+@pytest.mark.parametrize("name", ["upnext_catalog.pyi", "upnext.lock"])
+def test_a_generated_file_that_is_gone_comes_back(name: str, tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": NAMED, "events.py": EVENTS})
+    while not again(tmp_path).endswith("False"):
+        pass
+    (tmp_path / name).unlink()
+    again(tmp_path)
+    assert generated(tmp_path) >= {"upnext_catalog.pyi", "upnext.lock"}
 
 
 def test_a_project_without_pyproject_toml_gets_nothing(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class Cache:
 
     def _write(self, folder: Path, entries: dict[str, Entry], result: tuple[str, str]) -> None:
         folder.mkdir(exist_ok=True)
-        if not _is_trusted(folder):
+        if not is_trusted(folder):
             return
         ignore = folder / ".gitignore"
         if not ignore.exists():
@@ -103,7 +103,7 @@ def open_cache(root: Path, *, use: bool) -> Cache:
         return Cache(None)
     folder = root / _FOLDER
     try:
-        if not _is_trusted(folder):
+        if not is_trusted(folder):
             return Cache(None if folder.exists() or folder.is_symlink() else folder)
         data = _read(folder / _NAME)
         end = data.index(b"\n") + 1
@@ -151,13 +151,13 @@ def tool_digest(folder: Path) -> str:
     """Which scanner this is: its own files, in all its rooms, so that no version number can be forgotten."""
     found: list[tuple[str, int, int]] = []
     for inside, _, names in os.walk(folder):
-        for path in [f"{inside}/{name}" for name in names if name.endswith(".py")]:
+        for path in [f"{inside}/{name}" for name in names if name.endswith((".py", ".j2"))]:
             status = os.stat(path)  # noqa: PTH116 - a Path for each would take longer
             found.append((path, status.st_size, status.st_mtime_ns))
     return digest(repr(sorted(found)).encode())
 
 
-def _is_trusted(folder: Path) -> bool:
+def is_trusted(folder: Path) -> bool:
     """Whether nobody else can have written into a folder."""
     try:
         status = folder.lstat()
