@@ -28,7 +28,7 @@ def test_every_command_of_the_code_is_tried_at_the_start() -> None:
     scripts = [file.read_text() for file in (files("upnext.broker") / "scripts").iterdir()]
     modules = [file.read_text() for room in (".", "broker", "runner") for file in (ROOT / "upnext" / room).glob("*.py")]
     used = {name for text in scripts for name in re.findall(r"redis\.p?call\('(\w+)'", text)}
-    used |= {name for text in modules for name in re.findall(r"(?:command|_scan)\(\s*\"([A-Z]+)\"", text)}
+    used |= {name for text in modules for name in re.findall(r"(?:command\(|_scan\(|post\(\()\s*\"([A-Z]+)\"", text)}
     assert used - {"EVAL", "EVALSHA", "TIME", "INFO", "CLUSTER"} == set(KEY_COMMANDS)
 
 

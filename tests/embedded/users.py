@@ -39,6 +39,7 @@ if "fork" in sys.argv:
         os.closerange(0, 3)
         signal.pause()
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # what runs in the background of a script inherits that it is ignored
 print(json.dumps({"url": url, "forked": forked}), flush=True)
 sys.stdin.read()
 """

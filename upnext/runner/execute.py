@@ -83,9 +83,12 @@ async def execute(
     except PayloadError as error:
         return Outcome("payload", error=str(error), where=str(error))
     describe_job = functools.partial(_context, claim, handler, time.time())
-    current_job.set(describe_job)
-    if signature.context_parameters:
-        arguments.update(dict.fromkeys(signature.context_parameters, describe_job()))
+    if not signature.context_parameters:
+        current_job.set(describe_job)
+    else:
+        context = describe_job()
+        current_job.set(lambda: context)
+        arguments.update(dict.fromkeys(signature.context_parameters, context))
     end: _End | None = None
     while end is None:
         if not await hold.sure():
