@@ -1,8 +1,9 @@
-"""A way to a server that loses answers, goes silent or is slow, on purpose."""
+"""A way to a server that loses answers, goes silent or is slow, on purpose; also one over TLS."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -16,9 +17,11 @@ class Proxy:
 
     Args:
         upstream: The server's URL, `unix://...`.
+        tls: How to speak TLS to clients; None is not at all.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._path = unquote(upstream.removeprefix("unix://"))
         self._doomed: bytes | None = None
         self._outage = 0
@@ -88,8 +91,9 @@ class Proxy:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Self]:
         """Serve on a loopback port."""
-        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
-        self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=self._tls)
+        scheme = "redis" if self._tls is None else "rediss"
+        self.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
         try:
             yield self
         finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis.asyncio.connection import ConnectionPool
+from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,9 +92,7 @@ class Address:
                 raise ValueError("the sentinels' name of the server comes after the hosts, as in host:26379/name/0")
         query = dict(parse_qsl(parts.query))
         sentinel = {name.removeprefix("sentinel_"): query.pop(name, None) for name in _SENTINEL_OPTIONS}
-        for name in _FILES:
-            if name in query and not Path(query[name]).is_file():
-                raise ValueError(f"{name}: there is no file {query[name]!r}")
+        _check_files({name: query[name] for name in _FILES if name in query}, query.get("ssl_password", ""))
         credentials, _, hosts = parts.netloc.rpartition("@")
         nodes = () if scheme == "unix" else tuple(_node(host, kind) for host in hosts.split(","))
         if len(nodes) > 1 and not kind:
@@ -104,6 +104,27 @@ class Address:
         shared = {name: value for name, value in options.items() if name.startswith("ssl_")}
         told = {name: value for name, value in sentinel.items() if value}
         return cls(kind, nodes, service, connection, options, {**shared, **told})
+
+
+def _check_files(files: Mapping[str, str], password: str) -> None:
+    """Read what each connection will read: to connections, a bad file looks like a server that is away."""
+    for name, file in files.items():
+        if not Path(file).is_file():
+            raise ValueError(f"{name}: there is no file {file!r}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authorities, own, key = (files.get(name) for name in _FILES)
+    try:
+        if authorities:
+            context.load_verify_locations(authorities)
+    except OSError as error:
+        raise ValueError(f"ssl_ca_certs: {authorities!r} holds no certificate that can be read ({error})") from None
+    try:
+        if own:
+            context.load_cert_chain(own, key, password)
+    except OSError as error:
+        raise ValueError(f"ssl_certfile: {own!r} and its key cannot be used ({error})") from None
+    if key and not own:
+        raise ValueError("ssl_keyfile: the certificate that belongs to it comes as ssl_certfile")
 
 
 def _node(text: str, kind: str) -> Node:
@@ -119,6 +140,6 @@ def _options(url: str) -> tuple[Any, dict[str, Any]]:
     options = {name: value for name, value in pool.connection_kwargs.items() if name not in {"host", "port"}}
     try:
         pool.connection_class(**options)
-    except TypeError as error:
-        raise ValueError(f"an option after the ? is not known ({error})") from None
+    except (TypeError, RedisError) as error:
+        raise ValueError(f"an option after the ? cannot be used ({error})") from None
     return pool.connection_class, options
