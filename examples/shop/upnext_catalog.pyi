@@ -44,10 +44,10 @@ class OrderPlacedSend(_upnext_event.Sender):
         """Send `order.placed` to its 4 handlers.
 
         Received by:
-            charge_card (shop.billing)
-            record_sale (shop.analytics)
-            reserve_stock (shop.inventory)
-            send_confirmation (shop.email)
+            charge_card: shop.billing
+            record_sale: shop.analytics
+            reserve_stock: shop.inventory
+            send_confirmation: shop.email
 
         Fields:
             email: required by charge_card, send_confirmation
@@ -120,7 +120,7 @@ class OrderShippedSend(_upnext_event.Sender):
         """Send `order.shipped` to its handler.
 
         Received by:
-            send_tracking (shop.email)
+            send_tracking: shop.email
 
         Fields:
             carrier: required by send_tracking
@@ -186,8 +186,8 @@ class PaymentFailedSend(_upnext_event.Sender):
         """Send `payment.failed` to its 2 handlers.
 
         Received by:
-            ask_for_another_card (shop.email)
-            release_stock (shop.inventory)
+            ask_for_another_card: shop.email
+            release_stock: shop.inventory
 
         Fields:
             email: required by ask_for_another_card
@@ -251,8 +251,8 @@ class UserRegisteredSend(_upnext_event.Sender):
         """Send `user.registered` to its 2 handlers.
 
         Received by:
-            count_signup (shop.analytics)
-            send_welcome (shop.email)
+            count_signup: shop.analytics
+            send_welcome: shop.email
 
         Fields:
             email: required by send_welcome

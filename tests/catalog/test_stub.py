@@ -88,7 +88,7 @@ class OrderPlacedSend(_upnext_event.Sender):
         """Send `order.placed` to its handler.
 
         Received by:
-            confirm (shop.email)
+            confirm: shop.email
 
         Fields:
             amount: required by confirm
@@ -161,7 +161,7 @@ def test_a_project_without_events_has_a_catalog_that_takes_any_name() -> None:
 def test_handlers_of_one_name_are_told_apart_by_their_workers() -> None:
     other = Receiver("mail", "confirm", "mail.tasks", closed=False)
     text = stub(event("e", Field("a", STR, True, (Asker("mail confirm", True),)), receivers=(other, CONFIRM)))
-    assert "            confirm of mail (mail.tasks)\n            confirm of shop (shop.email)\n" in text
+    assert "            confirm of mail: mail.tasks\n            confirm of shop: shop.email\n" in text
     assert "            a: required by confirm of mail\n" in text
 
 

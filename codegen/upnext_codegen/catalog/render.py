@@ -180,7 +180,7 @@ def _event_text(event: EventContract, name: str, namer: Namer) -> _EventText:
         parameters=tuple(parameters),
         extras="".join(extras),
         summary=f"Send `{_prose(event.name)}` to {'its handler' if count == 1 else f'its {count} handlers'}.",
-        receivers=tuple(_prose(f"{names[item.identity]} ({item.module})") for item in event.receivers),
+        receivers=tuple(_prose(f"{names[item.identity]}: {item.module}") for item in event.receivers),
         fields=tuple(_prose(line) for line in _field_lines(event, fields)),
         asked=(quote(event.name), *(quote(line) for line in _asked_lines(event, fields))),
     )
