@@ -1,4 +1,4 @@
-"""Runs the five type checkers over the conformance project, and writes what they found into docs/conformance.md.
+"""Writes docs/conformance.md: what five type checkers find in one project, and what language servers show in another.
 
 python -m tests.conformance
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.checkers import CHECKERS
 from tests.conformance.projects import PROJECT, generate
 from tests.conformance.table import PAGE, column, features, replaced, table
+from tests.editors import session
+from tests.editors.servers import SERVERS
 from tests.installed import install
 
 
@@ -21,7 +23,11 @@ def main() -> None:
         generate(PROJECT, target, installed)
         known = features(target)
         columns = {name: column(name, known, check(target, installed).errors) for name, check in CHECKERS.items()}
-    PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), table(columns, known)), encoding="utf-8")
+        shown = {
+            name: session.column(name, session.project(Path(folder) / name, installed), installed) for name in SERVERS
+        }
+    page = replaced(PAGE.read_text(encoding="utf-8"), "sends", table(columns, known))
+    PAGE.write_text(replaced(page, "editors", session.table(shown)), encoding="utf-8")
 
 
 if __name__ == "__main__":

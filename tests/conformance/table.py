@@ -1,10 +1,10 @@
-"""The conformance table of `docs/conformance.md`: a row a feature, a column a type checker."""
+"""The tables of `docs/conformance.md`; the one of sends has a row a feature, a column a type checker."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -12,9 +12,9 @@ from pathlib import Path
 from tests.installed import ROOT
 
 PAGE = ROOT / "docs" / "conformance.md"
-START, END = "<!-- sends -->\n", "<!-- end of sends -->\n"
 
 _FEATURE = "# feature: "
+_START = "<!-- {} -->\n"
 
 
 @dataclass
@@ -66,29 +66,28 @@ def column(checker: str, known: Mapping[str, Feature], errors: frozenset[str]) -
     return {"version": version(checker), **rows, "the generated catalog itself": f"{len(strangers)} errors"}
 
 
-def table(columns: Mapping[str, Mapping[str, str]], known: Mapping[str, Feature]) -> str:
-    """Write the table in Markdown."""
+def table(columns: Mapping[str, Mapping[str, str]], known: Mapping[str, Feature]) -> list[tuple[str, ...]]:
+    """Return the lines of the table, its head first."""
     rows = list(dict.fromkeys(row for each in columns.values() for row in each))
     counts = {name: f"{len(feature.bad)}" for name, feature in known.items()}
     lines = [("feature", "wrong sends", *columns), ("---", "---:", *("---" for _ in columns))]
-    lines += [(row, counts.get(row, ""), *(each.get(row, "") for each in columns.values())) for row in rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return lines + [(row, counts.get(row, ""), *(each.get(row, "") for each in columns.values())) for row in rows]
 
 
-def written(page: str) -> dict[str, dict[str, str]]:
-    """Read the columns back from the page."""
-    lines = [_cells(line) for line in _between(page).splitlines()]
-    head, _, *rows = lines
-    return {checker: {row[0]: row[place] for row in rows} for place, checker in enumerate(head) if place > 1}
+def written(page: str, name: str) -> dict[str, dict[str, str]]:
+    """Read the columns of one of its tables back from the page."""
+    head, _, *rows = [_cells(line) for line in _between(page, name).splitlines()]
+    return {column: {row[0]: row[place] for row in rows} for place, column in enumerate(head)}
 
 
-def replaced(page: str, text: str) -> str:
-    """Return the page with another table."""
-    return page.replace(f"{START}{_between(page)}{END}", f"{START}{text}{END}")
+def replaced(page: str, name: str, lines: Iterable[tuple[str, ...]]) -> str:
+    """Return the page with one of its tables replaced, in Markdown."""
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return page.replace(_START.format(name) + _between(page, name), _START.format(name) + text)
 
 
-def _between(page: str) -> str:
-    return page.partition(START)[2].partition(END)[0]
+def _between(page: str, name: str) -> str:
+    return page.partition(_START.format(name))[2].partition(f"<!-- end of {name} -->")[0]
 
 
 def _cells(line: str) -> list[str]:

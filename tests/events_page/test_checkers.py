@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.events_page.editor import Editor
+from tests.editors.servers import pyright
 from tests.events_page.page import PAGE, Snippet
 
 NAMES = [PAGE.snippets("")[0].until("order_placed"), *PAGE.snippets("Define an event")]
@@ -59,7 +59,9 @@ def test_a_type_checker_knows_what_a_send_through_the_handler_needs(errors: list
 
 def test_an_editor_offers_the_fields_of_a_typed_event(tmp_path: Path) -> None:
     """This gives you IDE autocomplete on .send():"""
-    with Editor(tmp_path) as editor:
+    with pyright(tmp_path, Path(sys.executable)) as editor:
         text = module(TYPED.until("#")) + "\nasync def try_out() -> None:\n    await send_confirmation."
+        editor.open("methods.py", text)
         assert {"send", "send_sync"} <= set(editor.completions("methods.py", text))
+        editor.open("fields.py", f"{text}send(")
         assert {"order_id=", "user_id="} <= set(editor.completions("fields.py", f"{text}send("))
