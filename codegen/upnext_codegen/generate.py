@@ -7,6 +7,7 @@ from pathlib import Path
 
 from upnext_codegen.catalog.outputs import foreign, plan, relative, stale
 from upnext_codegen.catalog.writer import Output, inside, write
+from upnext_codegen.changes.compare import breaking
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.findings import Finding, in_order
@@ -26,6 +27,8 @@ def generate(
     command: str = "upnext gen",
     out: Path | None = None,
     paths: Iterable[str] = (),
+    earlier: Contract | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Report:
     """Bring the generated files of a project up to date, or tell whether they are.
 
@@ -37,14 +40,20 @@ def generate(
         command: What a user runs to write the files, for the help of UPN301 and UPN302.
         out: Folder of the stub, instead of the project's setting.
         paths: What the report is narrowed to, relative to the project root; never what the contracts are made of.
+        earlier: A contract that senders and queued jobs may still have, to report what breaks them (UPN401, UPN402).
+        notes: What else the user should know, a sentence each.
 
     Raises:
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
     """
     contract, disagreements = contracts(scan, extra=project.settings.extra)
-    found = unsilenced((*found, *disagreements), project.root, project.settings.ignore, scan.ignores)
+    everything = (*found, *disagreements)
+    found = unsilenced(everything, project.root, project.settings.ignore, scan.ignores)
     outputs = _outputs(project, scan, contract, found, out)
     about_output = list(foreign(outputs, project.root, command))
+    changes = (
+        () if earlier is None else breaking(earlier, scan, complete=all(each.code != "UPN001" for each in everything))
+    )
     changed: tuple[str, ...] = ()
     diffs: list[str] = []
     if check and not about_output:
@@ -53,7 +62,7 @@ def generate(
             diffs += [diff] if diff else []
     elif not about_output:
         changed = tuple(relative(path, project.root) for path in write(outputs, project.root))
-    about = unsilenced(about_output, project.root, project.settings.ignore, scan.ignores)
+    about = unsilenced((*about_output, *changes), project.root, project.settings.ignore, scan.ignores)
     return Report(
         findings=in_order(within((*found, *about), tuple(paths))),
         contract=contract,
@@ -63,6 +72,7 @@ def generate(
         diffs=tuple(diffs),
         files_scanned=scan.files_scanned,
         files_parsed=scan.files_parsed,
+        notes=notes,
     )
 
 

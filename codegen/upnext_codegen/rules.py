@@ -23,6 +23,8 @@ CODES = (
     "UPN201",
     "UPN301",
     "UPN302",
+    "UPN401",
+    "UPN402",
 )
 """All codes of `upnext gen`; one that is no longer reported stays, so that it never gets another meaning."""
 

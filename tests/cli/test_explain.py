@@ -7,23 +7,30 @@ import pytest
 from tests.cli.projects import Outcome, Shell
 from upnext_codegen.rules import CODES, PLUGIN_CODES, Rule, rule
 
-_FILE = re.compile(r"^# (\S+)$", re.MULTILINE)
+_FILE = re.compile(r"^# (\S+(?: \(before\))?)$", re.MULTILINE)
 
 
-def write_example(shell: Shell, found: Rule) -> None:
+def write_example(shell: Shell, found: Rule) -> tuple[str, ...]:
+    """Write the files of an example, and return the options that the command needs for it."""
     text = re.sub(r"^    ", "", found.example, flags=re.MULTILINE)
     _, *pairs = _FILE.split(text)
-    files = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    shell.write({"shop/__init__.py": "", **{name: source.strip("\n") + "\n" for name, source in files.items()}})
+    files = {name: source.strip("\n") + "\n" for name, source in zip(pairs[::2], pairs[1::2], strict=True)}
+    before = {name.removesuffix(" (before)"): text for name, text in files.items() if name.endswith(" (before)")}
+    shell.write({"shop/__init__.py": "", **before})
+    if before:
+        shell.run("gen")
+        (shell.root / "upnext.lock").rename(shell.root / "before.lock")
+    shell.write({name: text for name, text in files.items() if not name.endswith(" (before)")})
+    return ("--against", "before.lock") if before else ()
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_example_of_a_rule_is_what_gen_says_of_it(empty: Shell, code: str) -> None:
     found = rule(code)
-    write_example(empty, found)
+    options = write_example(empty, found)
     if code != "UPN302":
         empty.run("gen")
-    done = empty.run("gen", "--check") if code != "UPN301" else checked_without_files(empty)
+    done = empty.run("gen", "--check", *options) if code != "UPN301" else checked_without_files(empty)
     said = re.sub(r"^    ", "", found.output, flags=re.MULTILINE)
     reported, _, _ = done.out.partition("\n\n")
     assert reported == said

@@ -86,6 +86,7 @@ COMMAND = {
     "exclude": "[tool.upnext] exclude",
     "src": "[tool.upnext] src",
     "out": "[tool.upnext] out and --out",
+    "against": "an earlier lock",
     "unknown-setting": "unknown keys are refused by name",
     "path": "PATH narrows what is reported",
     "left-out": "tests, hidden folders and others are left out",

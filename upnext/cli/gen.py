@@ -32,6 +32,11 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the files are out of date")
     parser.add_argument("--watch", action="store_true", help="do it again after each change, until Ctrl-C")
+    parser.add_argument(
+        "--against",
+        metavar="REVISION|FILE",
+        help="report what breaks senders and queued jobs of an earlier state: a revision of git, or its upnext.lock",
+    )
     parser.add_argument("--out", metavar="DIR", help="folder of upnext_catalog.pyi, instead of the import root")
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how to report (default: text)")
     parser.add_argument("--no-cache", action="store_true", help="read every file anew")
@@ -67,7 +72,8 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> Report:
-    from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.changes.earlier import earlier_contract  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415
     from upnext_codegen.generate import generate, stub_folders  # noqa: PLC0415
     from upnext_codegen.project import find_project  # noqa: PLC0415
     from upnext_codegen.scan import scan  # noqa: PLC0415
@@ -78,9 +84,22 @@ def _report(arguments: argparse.Namespace) -> Report:
         narrowed = _relative(paths, project.root)
         out = None if arguments.out is None else Path(arguments.out).resolve()
         stub_folders(project, out)  # before the scan, which writes a cache
+        against: str | None = arguments.against
+        earlier = None if against is None else earlier_contract(against, project.root)
         found, findings = scan(project, use_cache=not arguments.no_cache)
-        command = _command(arguments, project.root)
-        return generate(project, found, findings, check=arguments.check, command=command, out=out, paths=narrowed)
+        return generate(
+            project,
+            found,
+            findings,
+            check=arguments.check,
+            command=_command(arguments, project.root),
+            out=out,
+            paths=narrowed,
+            earlier=earlier,
+            notes=(f"{against} holds no upnext.lock, so there is nothing to compare with",)
+            if against is not None and earlier is None
+            else (),
+        )
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
 

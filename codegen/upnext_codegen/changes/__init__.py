@@ -1,0 +1,1 @@
+"""What has changed since an earlier contract, and whom it breaks."""

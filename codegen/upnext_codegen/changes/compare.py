@@ -1,0 +1,88 @@
+"""Which changes break what was there before: senders that are still deployed, and jobs that are still queued.
+
+What the earlier contract allowed may be on its way, or be sent by code that nobody has deployed anew. Each handler is
+held against it: the fields that it requires now, their types, and those that it rejects.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from upnext_codegen.changes import breaks
+from upnext_codegen.changes.breaks import Break, Kind
+from upnext_codegen.changes.carried import Carried
+from upnext_codegen.contract import Contract, EventContract, Field
+from upnext_codegen.findings import Finding
+from upnext_codegen.merging.merge import EXTRAS
+from upnext_codegen.merging.normal import asks_nothing
+from upnext_codegen.records import Declaration, Handler, Scan
+from upnext_codegen.types import Type
+
+
+def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Finding]:
+    """Report what would break sends and jobs of an earlier contract.
+
+    Args:
+        earlier: The contract that senders and queued jobs were made by.
+        scan: What the sources say now.
+        complete: Whether all sources could be read; otherwise handlers that are missing may be in the others.
+    """
+    handlers: defaultdict[str, list[Handler]] = defaultdict(list)
+    declarations: defaultdict[str, list[Declaration]] = defaultdict(list)
+    for handler in scan.handlers:
+        handlers[handler.event].append(handler)
+    for declaration in scan.declarations:
+        declarations[declaration.event].append(declaration)
+    carried = Carried(earlier.classes, scan.classes)
+    for event in earlier.events:
+        # Without a handler an event had no contract that a sender could have relied on.
+        if not event.receivers:
+            continue
+        yield from _Comparison(event, carried).findings(handlers[event.name])
+        if complete and event.name not in scan.refused:
+            yield from breaks.gone(event, handlers[event.name], declarations[event.name])
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """One event of the earlier contract, beside its handlers now."""
+
+    event: EventContract
+    carried: Carried
+
+    def findings(self, handlers: Iterable[Handler]) -> Iterator[Finding]:
+        found: defaultdict[tuple[str, Kind], list[Break]] = defaultdict(list)
+        for handler in sorted(handlers, key=lambda each: each.place):
+            for each in self._of(handler):
+                found[each.field, each.kind].append(each)
+        for name, kind in sorted(found):
+            yield breaks.told(self.event, found[name, kind])
+
+    def _of(self, handler: Handler) -> Iterator[Break]:
+        named = {parameter.name for parameter in handler.parameters}
+        known = {field.name: field for field in self.event.fields}
+        for parameter in handler.parameters:
+            before = known.get(parameter.name)
+            if parameter.required and (before is None or not before.required):
+                yield Break(Kind.MISSING, parameter.name, parameter.place, handler)
+            was = before.type if before else self.event.extras
+            if was is not None and self._is_narrowed(was, parameter.type):
+                yield Break(Kind.TYPE, parameter.name, parameter.place, handler, was, parameter.type)
+        for field in self._fields_and_extras():
+            if field.name in named:
+                continue
+            if handler.extras is None:
+                yield Break(Kind.REJECTED, field.name, handler.place, handler)
+            elif handler.extras_place is not None and self._is_narrowed(field.type, handler.extras):
+                yield Break(Kind.TYPE, field.name, handler.extras_place, handler, field.type, handler.extras)
+
+    def _fields_and_extras(self) -> Iterator[Field]:
+        yield from self.event.fields
+        if self.event.extras is not None:
+            yield Field(EXTRAS, self.event.extras, required=False, asked_by=())
+
+    def _is_narrowed(self, was: Type, now: Type) -> bool:
+        # What could be anything before was checked by nobody, so nothing is known of what was sent.
+        return not asks_nothing(was) and not asks_nothing(now) and not self.carried.fits(was, now)
