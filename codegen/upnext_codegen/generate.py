@@ -28,7 +28,6 @@ def generate(
     out: Path | None = None,
     paths: Iterable[str] = (),
     earlier: Contract | None = None,
-    notes: tuple[str, ...] = (),
 ) -> Report:
     """Bring the generated files of a project up to date, or tell whether they are.
 
@@ -41,7 +40,6 @@ def generate(
         out: Folder of the stub, instead of the project's setting.
         paths: What the report is narrowed to, relative to the project root; never what the contracts are made of.
         earlier: A contract that senders and queued jobs may still have, to report what breaks them (UPN401, UPN402).
-        notes: What else the user should know, a sentence each.
 
     Raises:
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
@@ -51,9 +49,6 @@ def generate(
     found = unsilenced(everything, project.root, project.settings.ignore, scan.ignores)
     outputs = _outputs(project, scan, contract, found, out)
     about_output = list(foreign(outputs, project.root, command))
-    changes = (
-        () if earlier is None else breaking(earlier, scan, complete=all(each.code != "UPN001" for each in everything))
-    )
     changed: tuple[str, ...] = ()
     diffs: list[str] = []
     if check and not about_output:
@@ -62,7 +57,9 @@ def generate(
             diffs += [diff] if diff else []
     elif not about_output:
         changed = tuple(relative(path, project.root) for path in write(outputs, project.root))
-    about = unsilenced((*about_output, *changes), project.root, project.settings.ignore, scan.ignores)
+    about = unsilenced(
+        (*about_output, *_broken(earlier, scan, everything)), project.root, project.settings.ignore, scan.ignores
+    )
     return Report(
         findings=in_order(within((*found, *about), tuple(paths))),
         contract=contract,
@@ -72,8 +69,13 @@ def generate(
         diffs=tuple(diffs),
         files_scanned=scan.files_scanned,
         files_parsed=scan.files_parsed,
-        notes=notes,
     )
+
+
+def _broken(earlier: Contract | None, scan: Scan, found: Iterable[Finding]) -> Iterable[Finding]:
+    if earlier is None:
+        return ()
+    return breaking(earlier, scan, complete=all(finding.code != "UPN001" for finding in found))
 
 
 def stub_folders(project: Project, out: Path | None = None) -> dict[Path, str]:

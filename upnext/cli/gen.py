@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,7 @@ def _report(arguments: argparse.Namespace) -> Report:
         against: str | None = arguments.against
         earlier = None if against is None else earlier_contract(against, project.root)
         found, findings = scan(project, use_cache=not arguments.no_cache)
-        return generate(
+        report = generate(
             project,
             found,
             findings,
@@ -96,12 +97,12 @@ def _report(arguments: argparse.Namespace) -> Report:
             out=out,
             paths=narrowed,
             earlier=earlier,
-            notes=(f"{against} holds no upnext.lock, so there is nothing to compare with",)
-            if against is not None and earlier is None
-            else (),
         )
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
+    if against is None or earlier is not None:
+        return report
+    return replace(report, notes=(f"{against} holds no upnext.lock, so there is nothing to compare with",))
 
 
 def _command(arguments: argparse.Namespace, root: Path) -> str:
