@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 from upnext_codegen.catalog.outputs import foreign, plan, relative, stale
 from upnext_codegen.catalog.writer import Output, inside, write
@@ -48,15 +49,7 @@ def generate(
     everything = (*found, *disagreements)
     found = unsilenced(everything, project.root, project.settings.ignore, scan.ignores)
     outputs = _outputs(project, scan, contract, found, out)
-    about_output = list(foreign(outputs, project.root, command))
-    changed: tuple[str, ...] = ()
-    diffs: list[str] = []
-    if check and not about_output:
-        for finding, diff in stale(outputs, project.root, command):
-            about_output.append(finding)
-            diffs += [diff] if diff else []
-    elif not about_output:
-        changed = tuple(relative(path, project.root) for path in write(outputs, project.root))
+    about_output, changed, diffs = _compared(outputs, project, command) if check else _kept(outputs, project, command)
     about = unsilenced(
         (*about_output, *_broken(earlier, scan, everything)), project.root, project.settings.ignore, scan.ignores
     )
@@ -66,10 +59,28 @@ def generate(
         checked=check,
         files=tuple(relative(output.path, project.root) for output in outputs),
         changed=changed,
-        diffs=tuple(diffs),
+        diffs=diffs,
         files_scanned=scan.files_scanned,
         files_parsed=scan.files_parsed,
     )
+
+
+_Outcome: TypeAlias = "tuple[tuple[Finding, ...], tuple[str, ...], tuple[str, ...]]"
+"""Findings about the generated files, those that were written, and how stale ones differ."""
+
+
+def _kept(outputs: tuple[Output, ...], project: Project, command: str) -> _Outcome:
+    """Write what changed, unless a file of somebody else's is in the way."""
+    in_the_way = tuple(foreign(outputs, project.root, command))
+    changed = () if in_the_way else write(outputs, project.root)
+    return in_the_way, tuple(relative(path, project.root) for path in changed), ()
+
+
+def _compared(outputs: tuple[Output, ...], project: Project, command: str) -> _Outcome:
+    """Tell which files are not what they should be."""
+    in_the_way = tuple(foreign(outputs, project.root, command))
+    found = () if in_the_way else tuple(stale(outputs, project.root, command))
+    return (*in_the_way, *[finding for finding, _ in found]), (), tuple(diff for _, diff in found if diff)
 
 
 def _broken(earlier: Contract | None, scan: Scan, found: Iterable[Finding]) -> Iterable[Finding]:
