@@ -22,8 +22,6 @@ LEASE = 1.0
 GRACE = 0.3
 
 _HERE = Path(__file__).parent
-_ROOT = _HERE.parent.parent
-
 
 _LASTING = {"dead", "dead:index", "events", "leases", "open", "queues", "subs:order.placed", "versions", "workers"}
 
@@ -44,10 +42,15 @@ class Fleet:
         server: Their server.
         directory: Where the ledger and the processes' log are.
         mortals: How many workers faults are done to; another one lives as long as the fleet.
+        beside: The Python of an environment with another release of upnext: half of the workers of each contract
+            run there, and every other sender.
     """
 
-    def __init__(self, server: Server, directory: Path, mortals: int) -> None:
+    def __init__(self, server: Server, directory: Path, mortals: int, beside: str = sys.executable) -> None:
         self.server = server
+        self._directory = directory
+        self._pythons = (sys.executable, beside)
+        self._senders = 0
         self._ledger = (directory / "ledger").open("a+")
         self.ledger = Ledger()
         self._log = (directory / "processes.log").open("ab")
@@ -65,17 +68,19 @@ class Fleet:
         self.sender = self.start_sender()
 
     def start_worker(self, n: int) -> subprocess.Popen[bytes]:
-        """Start a worker; the odd ones are of the later contract."""
-        command = [sys.executable, "-m", "upnext", "run", str(_HERE / "service.py")]
+        """Start a worker; the odd ones are of the later contract, the second and third of the release beside ours."""
+        command = [self._pythons[(n + 1) // 2 % 2], "-m", "upnext", "run", str(_HERE / "service.py")]
         return self._start(command, CONTRACT=str(1 + n % 2))
 
     def start_sender(self) -> subprocess.Popen[bytes]:
         """Start a sender."""
-        return self._start([sys.executable, "-m", "tests.chaos.sender"])
+        self._senders += 1
+        return self._start([self._pythons[self._senders % 2], str(_HERE / "sender.py")])
 
     def _start(self, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
         env = {**self._environment, **environment}
-        return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=self._log, cwd=_ROOT)
+        # Not in the repository: Python would import what lies there, whatever its environment holds.
+        return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=self._log, cwd=self._directory)
 
     def replace_worker(self, n: int) -> None:
         """Start a worker in the place of one that is ending."""

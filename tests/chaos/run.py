@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,12 +39,12 @@ class Run:
 
 
 @contextmanager
-def fleet_for(seed: int, directory: Path, mortals: int) -> Iterator[Fleet]:
+def fleet_for(seed: int, directory: Path, mortals: int, beside: str = sys.executable) -> Iterator[Fleet]:
     """Start a server and a fleet: Valkey 9 for odd seeds, Redis 6.2 for even ones."""
     binary = valkey_binary() if seed % 2 or redis_binary() is None else redis_binary()
     assert binary is not None
     with Server(binary, directory / "server", appendonly=True, tcp=True) as server:
-        fleet = Fleet(server, directory, mortals)
+        fleet = Fleet(server, directory, mortals, beside)
         try:
             fleet.wait_until_it_works()
             yield fleet
@@ -51,9 +52,9 @@ def fleet_for(seed: int, directory: Path, mortals: int) -> Iterator[Fleet]:
             fleet.end()
 
 
-async def run(seed: int, seconds: float, directory: Path) -> Run:
+async def run(seed: int, seconds: float, directory: Path, beside: str = sys.executable) -> Run:
     """Send events under faults for so long, let the fleet come to rest, and reckon."""
-    with fleet_for(seed, directory, _MORTALS) as fleet:
+    with fleet_for(seed, directory, _MORTALS, beside) as fleet:
         injector = Injector(fleet, Random(seed))
         warm = asyncio.create_task(_measure(fleet, seconds / 4))
         await asyncio.gather(injector.run(seconds), _load(fleet, seconds))
