@@ -132,14 +132,14 @@ def unserializable(place: Place, name: str, reason: str) -> Finding:
     )
 
 
-def unfindable(place: Place, handler: str, reason: str) -> Finding:
+def unfindable(place: Place, handler: str, reason: str, way_out: str = "") -> Finding:
     """A handler that is not a module-level function or static method (UPN109)."""
     return Finding(
         "UPN109",
         "error",
         f'handler "{shown(handler)[1:-1]}" cannot be found again at run time: {reason}',
         place,
-        "make it a function at module level, or a static method of a class at module level",
+        way_out or "make it a function at module level, or a static method of a class at module level",
     )
 
 

@@ -124,7 +124,7 @@ def _file(file: str, store: Store, attacher: Attacher) -> None:
     for site in known.sites:
         spot = Spot(file, site.scope, site.call.line, site.arms)
         declare(attacher.evaluator, attacher.found, site, spot)
-        attacher.called(site, spot, known)
+        attacher.called(site.call, spot, site.arms, known)
     attacher.decorated(known, file)
 
 

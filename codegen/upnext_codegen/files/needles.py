@@ -6,7 +6,9 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-_OURS = r"\.\s*(?:on|event|events)\b|[\"'](?:on|event)[\"']|\bupnext|Worker\b|__all__|\bsuper\(\)\.__init__"
+_OURS = (
+    r"\.\s*(?:on|event|events)\b|[\"'](?:on|event)[\"']|\bupnext|Worker\b|__all__|\bsuper\(\)\.__init__|\bglobal[ \t]"
+)
 _DEFINED = re.compile(
     r"^[ \t]*(?:class[ \t]+(?P<cls>\w+)|(?P<var>\w+)[ \t]*(?::[^=\n]*)?=[ \t]*(?P<value>[^\n]*))", re.MULTILINE
 )

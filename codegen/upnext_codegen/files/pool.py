@@ -13,7 +13,7 @@ from typing import NamedTuple
 from upnext_codegen.files import encoding
 from upnext_codegen.files.cache import digest
 from upnext_codegen.files.prefilter import NOTHING, weight
-from upnext_codegen.files.source import SourceError, tree_of
+from upnext_codegen.files.source import SourceError, check_syntax
 from upnext_codegen.reading.facts import Facts
 from upnext_codegen.reading.reader import read
 
@@ -50,7 +50,7 @@ def check_file(root: str, path: str) -> Parsed:
 
 
 def _checked(data: bytes) -> None:
-    tree_of(data)
+    check_syntax(data)
 
 
 def _parsed(root: str, path: str, reading: Callable[[bytes], Facts | None]) -> Parsed:

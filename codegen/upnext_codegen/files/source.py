@@ -56,11 +56,45 @@ def tree_of(data: bytes) -> tuple[Text, ast.Module]:
     Raises:
         SourceError: Python could not read it, or it is too large to try.
     """
+    text = _text_of(data)
+    return text, parse(text)
+
+
+def check_syntax(data: bytes) -> None:
+    """Look whether Python could run a file: its compiler refuses some that its parser lets pass, and takes less time.
+
+    Raises:
+        SourceError: It could not, or the file is too large to try.
+    """
+    text = _text_of(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text.text, "<source>", "exec", dont_inherit=True, optimize=0)
+    except SyntaxError as error:
+        parse(text)
+        if _is_parsed(text.text):
+            raise _fault(error, text) from error
+    except (RecursionError, MemoryError, SystemError, OverflowError) as error:
+        raise SourceError("it is nested too deeply for Python's parser") from error
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+
+
+def _is_parsed(text: str) -> bool:
+    try:
+        _parsed(text)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _text_of(data: bytes) -> Text:
     if len(data) > LARGEST:
         raise SourceError(f"it is larger than {LARGEST // (1024 * 1024)} MB")
     text = Text(decode(data))
     text.text = "\n".join(text.lines)
-    return text, parse(text)
+    return text
 
 
 def decode(data: bytes) -> str:

@@ -10,6 +10,7 @@ from upnext_codegen import messages
 from upnext_codegen.handlers.declare import is_handler_name, is_plainly_no_text, shown_value
 from upnext_codegen.handlers.options import KNOWN, read_options
 from upnext_codegen.names import values
+from upnext_codegen.names.arguments import given_to, handler_of
 from upnext_codegen.names.handled import functions_of
 from upnext_codegen.names.lookup import Spot
 from upnext_codegen.names.modules import Outside
@@ -20,7 +21,11 @@ from upnext_codegen.records import Declaration, Handler, Place
 if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
     from upnext_codegen.handlers.signatures import Signatures
+    from upnext_codegen.names.arguments import Given
     from upnext_codegen.names.evaluate import Evaluator
+
+_UNPACKED = "what is unpacked here cannot be known without running the code"
+_ONE = "give .on one function, and options by keyword"
 
 
 @dataclass(slots=True)
@@ -75,6 +80,8 @@ class Attacher:
                 self.attach(owner, target, None, use)
             case values.Attachment(event, call, made):
                 self.attach(event, target, (call, made), use)
+            case values.Handled() if isinstance(decorator.value, facts.Call):
+                self.called(decorator.value, spot, arms, known)
             case values.Doubtful("event" | "worker"):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _ if known.imports_us and _looks_ours(decorator.value) and self._is_lost(decorator.value, spot):
@@ -82,20 +89,21 @@ class Attacher:
             case _:
                 pass
 
-    def called(self, site: facts.Site, spot: Spot, known: facts.Facts) -> None:
+    def called(self, call: facts.Call, spot: Spot, arms: facts.Arms, known: facts.Facts) -> None:
         """Take in what a call attaches: `event.on(function)`, `event.on(retries=2)(function)`."""
-        call = site.call
         func = self.evaluator.value(call.func, spot)
-        use = Use(Place(spot.file, call.line, call.column), site.arms)
-        given = next((arg for arg in call.args if arg.keyword == ""), None)
+        use = Use(Place(spot.file, call.line, call.column), arms)
+        given = handler_of(self.evaluator, call, spot)
         match func:
             case values.Method(owner, "on") if isinstance(owner, values.EventValue):
                 if given is not None:
                     self._function(owner, given, (call, spot), use)
+                    self._others(owner, call, spot)
                 else:
                     self._check_options((call, spot))
             case values.Attachment(event, options, made) if given is not None:
-                self._function(event, given, (options, made), use, spot)
+                self._function(event, given, (options, made), use)
+                self._others(event, call, spot)
             case values.Doubtful("event" | "worker") if given is not None and _looks_ours(call):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _ if known.imports_us and _looks_ours(call) and given is not None and self._is_lost(call, spot):
@@ -114,12 +122,11 @@ class Attacher:
     def _function(
         self,
         event: values.EventValue,
-        given: facts.Argument,
+        given: Given,
         options: tuple[facts.Call, Spot],
         use: Use,
-        spot: Spot | None = None,
     ) -> None:
-        targets = functions_of(self.evaluator, given.value, spot or options[1])
+        targets = functions_of(self.evaluator, given.value, given.spot) if given.keyword == "" else (values.NOTHING,)
         if isinstance(targets[0], values.FunctionRef | values.ClassRef):
             for number, target in enumerate(targets):
                 # Of functions that arms bind to one name, only one is attached.
@@ -128,9 +135,19 @@ class Attacher:
         elif event.name is None:
             self._unknown_event(event, use.place)
         else:
-            shown = "lambda" if isinstance(given.value, facts.Lambda) else text_of(given.value)
+            shown = "lambda" if isinstance(given.value, facts.Lambda) else given.keyword + text_of(given.value)
             place = Place(use.place.file, given.line, given.column)
-            self._refuse(event.name, place, shown, _reason(given.value))
+            if given.keyword:
+                self._refuse(event.name, place, shown, _UNPACKED, _ONE)
+            else:
+                self._refuse(event.name, place, shown, _reason(given.value))
+
+    def _others(self, event: values.EventValue, call: facts.Call, spot: Spot) -> None:
+        """Refuse what stands behind the one function that is attached."""
+        for given in [each for each in given_to(self.evaluator, call, spot) if each.keyword in {"", "*"}][1:]:
+            place = Place(spot.file, given.line, given.column)
+            shown = given.keyword + text_of(given.value)
+            self._refuse(event.name or "", place, shown, "on attaches one function", _ONE)
 
     def attach(
         self, event: values.EventValue, target: values.Value, options: tuple[facts.Call, Spot] | None, use: Use
@@ -191,17 +208,18 @@ class Attacher:
         return settings
 
     def _name(self, options: tuple[facts.Call, Spot] | None, place: Place) -> str | None:
-        given = None
-        if options is not None:
-            given = next((arg for arg in options[0].args if arg.keyword == "name"), None)
+        arguments = given_to(self.evaluator, *options) if options else ()
+        given = next((each for each in arguments if each.keyword == "name"), None)
+        if any(each.keyword == "**" for each in arguments) and given is None:
+            self.found.findings.append(messages.unknown_handler_name(place))
         if options is None or given is None or given.value == facts.Const(None):
             return None
-        name = self.evaluator.text(given, options[1])
-        if name is None and not is_plainly_no_text(self.evaluator, given, options[1]):
+        name = self.evaluator.text(given, given.spot)
+        if name is None and not is_plainly_no_text(self.evaluator, given, given.spot):
             self.found.findings.append(messages.unknown_handler_name(place))
         elif name is None or (name and not is_handler_name(name)):
             at = Place(options[1].file, given.line, given.column)
-            shown = shown_value(self.evaluator, given, options[1]) if name is None else messages.shown(name)
+            shown = shown_value(self.evaluator, given, given.spot) if name is None else messages.shown(name)
             self.found.findings.append(messages.bad_option(at, "name", shown, messages.NAME_RULE))
             return None
         return name
@@ -210,9 +228,9 @@ class Attacher:
         if not event.told:
             self.found.findings.append(messages.unknown_receiver(place))
 
-    def _refuse(self, event: str, place: Place, shown: str, reason: str) -> None:
+    def _refuse(self, event: str, place: Place, shown: str, reason: str, way_out: str = "") -> None:
         self.found.refused.add(event)
-        self.found.findings.append(messages.unfindable(place, shown, reason))
+        self.found.findings.append(messages.unfindable(place, shown, reason, way_out))
 
 
 def _in(file: str, arms: facts.Arms) -> list[tuple[str, int, int]]:

@@ -14,6 +14,7 @@ from upnext_codegen.records import Declaration, Place
 
 if TYPE_CHECKING:
     from upnext_codegen.handlers.attach import Found
+    from upnext_codegen.names.arguments import Given
     from upnext_codegen.names.evaluate import Evaluator
     from upnext_codegen.names.lookup import Spot
 
@@ -74,7 +75,7 @@ def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: facts.C
         found.findings.append(messages.bad_name(_at(spot, given) if given else place, "worker", name))
 
 
-def is_plainly_no_text(evaluator: Evaluator, given: facts.Argument, spot: Spot) -> bool:
+def is_plainly_no_text(evaluator: Evaluator, given: facts.Argument | Given, spot: Spot) -> bool:
     """Whether an argument is known, and known to be no string."""
     value = evaluator.value(given.value, spot)
     if isinstance(value, values.Constant):
@@ -82,7 +83,7 @@ def is_plainly_no_text(evaluator: Evaluator, given: facts.Argument, spot: Spot) 
     return isinstance(value, values.Member) and isinstance(value.value, values.Constant)
 
 
-def shown_value(evaluator: Evaluator, given: facts.Argument, spot: Spot) -> str:
+def shown_value(evaluator: Evaluator, given: facts.Argument | Given, spot: Spot) -> str:
     """What a constant argument prints as, for messages."""
     value = evaluator.value(given.value, spot)
     return str(value.value) if isinstance(value, values.Constant) else getattr(value, "name", "?")

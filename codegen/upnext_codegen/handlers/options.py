@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
 from upnext_codegen.names import values
+from upnext_codegen.names.arguments import given_to
 from upnext_codegen.names.definitions import definitions
 from upnext_codegen.names.lookup import Bound, Spot
 from upnext_codegen.names.modules import Outside
@@ -34,7 +35,7 @@ def read_options(
     """Read the options of a call of `.on`: those known statically, and what is wrong with them."""
     known: list[tuple[str, float]] = []
     findings: list[Finding] = []
-    for arg in call.args if call else ():
+    for arg in given_to(evaluator, call, spot) if call else ():
         place = Place(spot.file, arg.line, arg.column)
         if arg.keyword in {"", "*", "**", "name"}:
             continue
@@ -42,7 +43,7 @@ def read_options(
             near = difflib.get_close_matches(arg.keyword, KNOWN, 1)
             findings.append(messages.unknown_option(place, arg.keyword, KNOWN, near[0] if near else None))
             continue
-        value = _number(evaluator, arg.value, spot)
+        value = _number(evaluator, arg.value, arg.spot)
         if isinstance(value, values.Nothing):
             continue
         if _fits(arg.keyword, value):

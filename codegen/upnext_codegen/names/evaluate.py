@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.names import values
+from upnext_codegen.names.arguments import handler_of
 from upnext_codegen.names.constants import calculated, joined
 from upnext_codegen.names.handled import decorated, function_of
 from upnext_codegen.names.lookup import Bound, Definition, Lookup, Spot
@@ -18,6 +19,7 @@ from upnext_codegen.reading import facts
 from upnext_codegen.reading.textual import parsed_annotation
 
 if TYPE_CHECKING:
+    from upnext_codegen.names.arguments import Given
     from upnext_codegen.names.values import ClassRef, EventValue, WorkerValue
 
 _DEEPEST = 80
@@ -262,10 +264,9 @@ class Evaluator:
             case values.Method(owner, "event") if isinstance(owner, values.WorkerValue):
                 return self.event(owner, call, spot)
             case values.Method(owner, "on") if isinstance(owner, values.EventValue):
-                handler = next((arg for arg in call.args if arg.keyword == ""), None)
-                return self._handled(owner, handler, spot) if handler else values.Attachment(owner, call, spot)
+                return self._handled(owner, call, spot) or values.Attachment(owner, call, spot)
             case values.Attachment(event):
-                return self._handled(event, call.args[0], spot) if call.args else NOTHING
+                return self._handled(event, call, spot) or NOTHING
             case (values.FunctionRef() as function) | values.Handled(_, values.FunctionRef() as function):
                 return self.returned(function)
             case values.Doubtful("event" | "worker"):
@@ -280,8 +281,9 @@ class Evaluator:
             case _:
                 return self.made(func)
 
-    def _handled(self, event: EventValue, given: facts.Argument, spot: Spot) -> Value:
-        return values.Handled(event, function_of(self.value(given.value, spot)))
+    def _handled(self, event: EventValue, call: facts.Call, spot: Spot) -> Value | None:
+        given = handler_of(self, call, spot)
+        return None if given is None else values.Handled(event, function_of(self.value(given.value, given.spot)))
 
     def event(self, worker: WorkerValue, call: facts.Call, spot: Spot) -> EventValue:
         """What `worker.event(...)` makes."""
@@ -321,7 +323,7 @@ class Evaluator:
                 return self.worker_name(call, found, spot)
         return None
 
-    def text(self, given: facts.Argument | None, spot: Spot) -> str | None:
+    def text(self, given: facts.Argument | Given | None, spot: Spot) -> str | None:
         """A string that an argument is known to be (also when it is a member of an enum of strings)."""
         if given is None:
             return None
