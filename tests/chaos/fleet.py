@@ -120,13 +120,20 @@ class Fleet:
         assert self.sender.wait(60) == 0
 
     async def complete(self) -> None:
-        """Wait until every worker takes part, and none that was ended."""
+        """Wait until the sender and every worker take part, and nobody that was ended."""
+        await wait_until_async(lambda: self.sender.pid in self.read().senders, timeout=60, what="the sender")
         broker = await reach(load(redis_url=self.server.url))
 
         async def is_complete() -> bool:
-            return await broker.link.command("HLEN", broker.keys.workers) == len(self.workers) + 1
+            told = await broker.link.command("HVALS", broker.keys.workers)
+            return sorted(json.loads(text)["pid"] for text in told) == sorted(w.pid for w in self.living)
 
         await wait_until_async(is_complete, timeout=60, what="all workers")
+
+    @property
+    def living(self) -> list[subprocess.Popen[bytes]]:
+        """All workers, the last one that nothing is done to."""
+        return [*self.workers, self.bystander]
 
     async def rest(self) -> dict[Job, str]:
         """Wait until only dead letters are left; returns their reasons."""
@@ -147,7 +154,7 @@ class Fleet:
 
     async def replay_refused_payloads(self) -> None:
         """Leave only workers of the later contract, and replay what those of the earlier one could not take."""
-        for n, worker in enumerate([*self.workers, self.bystander]):
+        for n, worker in enumerate(self.living):
             if n % 2 == 0:
                 worker.terminate()
         late = self.start_worker(1)
@@ -192,7 +199,7 @@ class Fleet:
 
     def end(self) -> None:
         """End all processes."""
-        for process in (*self.workers, self.bystander, self.sender):
+        for process in (*self.living, self.sender):
             process.kill()
             process.wait()
             _close(process)

@@ -34,6 +34,7 @@ class Ledger:
         refused: Numbers of sends of which their callers were told that nothing was stored.
         unknown: Numbers of sends of which their callers were told that nobody knows.
         steps: What handlers did.
+        senders: Process ids of senders that have begun to listen.
     """
 
     intended: set[str] = field(default_factory=set)
@@ -41,11 +42,14 @@ class Ledger:
     refused: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     steps: dict[Job, list[Step]] = field(default_factory=lambda: defaultdict(list))
+    senders: set[int] = field(default_factory=set)
 
     def read(self, lines: Iterable[str]) -> None:
         """Take more lines."""
         for line in lines:
             match line.split():
+                case ["sender", pid]:
+                    self.senders.add(int(pid))
                 case ["intent", n]:
                     self.intended.add(n)
                 case ["accepted", n, event_id]:

@@ -108,7 +108,7 @@ async def repeat(
 async def _once(scenario: Scenario, fleet: Fleet, random: Random) -> Result:
     await fleet.complete()
     fleet.read()
-    fleet.ledger = Ledger()
+    fleet.ledger = Ledger(senders=fleet.ledger.senders)
     fleet.send(_EVENTS)
     await asyncio.sleep(random.uniform(0, 0.6))  # the moment of the fault
     fault = await scenario(fleet, random)

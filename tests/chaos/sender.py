@@ -36,6 +36,7 @@ async def main() -> None:
     orders = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    note("sender", str(os.getpid()))
     sending: set[asyncio.Task[None]] = set()
     while order := await orders.readline():
         for _ in range(int(order)):
