@@ -184,11 +184,11 @@ def test_handlers_that_are_gone_are_reported_once_for_their_event(empty: Shell) 
     keep_lock(empty)
     project(empty, "file(order_id: str)")
     assert told(empty) == [
-        'warning UPN402 4:16 handlers "count" and "mail" of "order.placed" are gone: jobs that are queued for them would wait for a worker that knows them (keep them until `upnext status` shows an empty queue)'
+        'warning UPN402 4:16 handlers "count" and "mail" of "order.placed" are gone: jobs that are queued for them would wait for a worker that knows them (keep them until their queues are empty, then `upnext unsubscribe` them)'
     ]
     project(empty, "mail(order_id: str)", "file(order_id: str)")
     assert told(empty) == [
-        'warning UPN402 4:16 handler "count" of "order.placed" is gone: jobs that are queued for it would wait for a worker that knows it (keep it until `upnext status` shows an empty queue)'
+        'warning UPN402 4:16 handler "count" of "order.placed" is gone: jobs that are queued for it would wait for a worker that knows it (keep it until its queue is empty, then `upnext unsubscribe` it)'
     ]
 
 

@@ -9,6 +9,7 @@ from upnext.broker.letters import Letters
 from upnext.broker.link import Link
 from upnext.broker.publishing import Publisher
 from upnext.broker.standing import Standings
+from upnext.broker.subscriptions import Subscriptions
 from upnext.broker.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Broker:
         upkeep: Does what living workers do for the rest.
         letters: Reads outcomes and dead letters.
         standings: Reads how the partition stands.
+        subscriptions: Ends subscriptions.
     """
 
     def __init__(self, url: str, keys: Keys, name: str = "upnext") -> None:
@@ -37,6 +39,7 @@ class Broker:
         self.upkeep = Upkeep(self.link, keys)
         self.letters = Letters(self.link, keys)
         self.standings = Standings(self.link, keys)
+        self.subscriptions = Subscriptions(self.link, keys)
 
     def claims(self, worker_id: str, result_ttl: float) -> Claims:
         """Return what a worker of that id does with its jobs."""

@@ -62,7 +62,7 @@ class DeadLetter:
         event: The event's name; a task's own.
         handler: The handler's name; a task's own.
         attempts: How often it was started.
-        reason: "failed", "timeout", "crashed" or "payload".
+        reason: "failed", "timeout", "crashed", "payload" or "unsubscribed".
         handler_id: The handler's identity.
         error: What was raised last; it may hold what user code put into it, so listings leave it out.
     """

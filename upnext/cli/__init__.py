@@ -1,4 +1,4 @@
-"""The command line: `upnext gen`, `upnext explain`, `upnext run`, `upnext status`, `upnext dead`, `upnext doctor`."""
+"""The command line: `upnext gen`, `upnext explain`, `upnext run`, `upnext status`, `upnext dead`, and others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from upnext import __version__
-from upnext.cli import dead, doctor, exits, explain, gen, run, status
+from upnext.cli import dead, doctor, exits, explain, gen, run, status, unsubscribe
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ServiceImportError, UpnextError
 
-_COMMANDS = (gen, explain, run, status, dead, doctor)
+_COMMANDS = (gen, explain, run, status, dead, doctor, unsubscribe)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

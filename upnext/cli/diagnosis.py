@@ -96,7 +96,12 @@ def fleet(standing: Standing) -> Iterator[Check]:
     if parked:
         more = f" and {len(parked) - 3} more" if len(parked) > 3 else ""
         message = f"no living worker takes the jobs of {', '.join(parked[:3])}{more}"
-        yield Check("queues", "warn", message, "run a worker that has these handlers")
+        yield Check(
+            "queues",
+            "warn",
+            message,
+            "run a worker that has these handlers, or `upnext unsubscribe` those that are no more",
+        )
     else:
         yield Check("queues", "ok", "every job that waits has a living worker")
     if standing.unrouted:

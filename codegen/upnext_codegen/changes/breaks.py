@@ -69,7 +69,11 @@ def gone(event: EventContract, handlers: Iterable[Handler], declarations: Sequen
     if not lost:
         return
     names = _listed([f'"{event.names[receiver.identity]}"' for receiver in lost])
-    who, them = (f"handler {names}", "it") if len(lost) == 1 else (f"handlers {names}", "them")
+    who, them, queue = (
+        (f"handler {names}", "it", "its queue is")
+        if len(lost) == 1
+        else (f"handlers {names}", "them", "their queues are")
+    )
     is_new = now.keys() - {receiver.identity for receiver in event.receivers}
     renamed = f'if it was renamed, keep its name with @event.on(name="{lost[0].name}"), or ' if is_new else ""
     yield Finding(
@@ -78,7 +82,7 @@ def gone(event: EventContract, handlers: Iterable[Handler], declarations: Sequen
         message=f'{who} of "{event.name}" {"is" if len(lost) == 1 else "are"} gone: '
         f"jobs that are queued for {them} would wait for a worker that knows {them}",
         place=declarations[0].place if declarations else Place(lock.FILE_NAME, 1, 1),
-        help=f"{renamed if len(lost) == 1 else ''}keep {them} until `upnext status` shows an empty queue",
+        help=f"{renamed if len(lost) == 1 else ''}keep {them} until {queue} empty, then `upnext unsubscribe` {them}",
     )
 
 

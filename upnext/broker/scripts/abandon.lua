@@ -1,0 +1,34 @@
+-- Makes jobs that wait for a handler dead letters: those at the head of its queue, or some that are not due yet.
+--
+-- KEYS  1 queue:<handler>  2 later  3 dead  4 dead:index
+-- ARGV  for each job: its entry in the queue ('' for one in `later`), its member of `later` ('' for one in the queue),
+--       job, dead letter (JSON)
+-- Returns how many there were; a queue whose head is another than it was is left alone.
+--@shared shared_now
+redis.call('LLEN', KEYS[1])
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+redis.call('ZCARD', KEYS[4])
+local now, moved = string.format('%.0f', now_ms()), 0
+for i = 1, #ARGV, 4 do
+  local queued = ARGV[i] ~= ''
+  local here
+  if queued then
+    here = redis.call('LINDEX', KEYS[1], 0) == ARGV[i]
+  else
+    here = redis.call('ZSCORE', KEYS[2], ARGV[i + 1])
+  end
+  if here then
+    redis.call('HSET', KEYS[3], ARGV[i + 2], ARGV[i + 3])
+    redis.call('ZADD', KEYS[4], now, ARGV[i + 2])
+    if queued then
+      redis.call('LTRIM', KEYS[1], 1, -1)
+    else
+      redis.call('ZREM', KEYS[2], ARGV[i + 1])
+    end
+    moved = moved + 1
+  elseif queued then
+    return moved
+  end
+end
+return moved

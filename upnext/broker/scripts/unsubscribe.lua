@@ -1,0 +1,13 @@
+-- Ends a handler's subscription to an event; without the last one the event is as if no handler had ever connected.
+--
+-- KEYS  1 versions  2 subs:<event>
+-- ARGV  1 event  2 a token never used before  3 handler
+-- Returns 1, or 0 if the handler was not subscribed.
+redis.call('HLEN', KEYS[1])
+if redis.call('HEXISTS', KEYS[2], ARGV[3]) == 0 then
+  return 0
+end
+-- Both are hashes by now, so that neither write can fail for its key's kind. Senders are told first.
+redis.call('HSET', KEYS[1], ARGV[1], redis.call('HLEN', KEYS[2]) == 1 and '' or ARGV[2])
+redis.call('HDEL', KEYS[2], ARGV[3])
+return 1
