@@ -115,4 +115,4 @@ def _outputs(
 ) -> tuple[Output, ...]:
     folders = stub_folders(project, out)
     importable = {folder: scan.importable[root] for folder, root in folders.items() if root in scan.importable}
-    return plan(contract, project.root, folders, importable, findings)
+    return plan(contract, project.root, folders, importable, findings, shared=scan.shared)

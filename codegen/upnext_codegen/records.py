@@ -99,6 +99,8 @@ class Scan:
         refused: Events one of whose handlers was refused by a finding (UPN109 and the like): no UPN003 for them.
         classes: Facts of every class that a field mentions, and of all their bases, by "module:qualname".
         importable: For each import root, the modules that it (or an installed package) can import and that fields use.
+        shared: What modules are imported as that fields use under another name, because several import roots have one
+            of that name.
         files_scanned: How many files were looked at.
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
         ignores: For each file with `# upnext: ignore` comments, their lines and codes (None for all codes).
@@ -110,6 +112,7 @@ class Scan:
     refused: frozenset[str] = frozenset()
     classes: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
     importable: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    shared: dict[str, str] = field(default_factory=dict[str, str])
     files_scanned: int = 0
     files_parsed: int = 0
     ignores: dict[str, dict[int, frozenset[str] | None]] = field(

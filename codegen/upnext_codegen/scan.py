@@ -148,13 +148,16 @@ def _scan(project: Project, modules: Modules, store: Store, classes: Classes, fo
         dict(sorted(classes.known.items())),
         {root: frozenset(each for each in used if _can_import(modules, root, each)) for root in project.roots},
         ignores=store.ignores(),
+        shared={name: modules.name_of(file) for file, name in sorted(modules.shared.items()) if name in used},
     )
 
 
 def _can_import(modules: Modules, root: str, module: str) -> bool:
-    source = modules.find(module, "")
+    source = modules.named(module)
     if not isinstance(source, ModuleRef) or source.file is None:
         return True
+    if source.file in modules.shared:
+        return modules.root_of(source.file) == root
     return not root or source.file.startswith(f"{root}/")
 
 

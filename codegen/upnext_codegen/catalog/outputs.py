@@ -28,6 +28,8 @@ def plan(
     folders: Iterable[Path],
     importable: Mapping[Path, frozenset[str]],
     findings: Iterable[Finding] = (),
+    *,
+    shared: Mapping[str, str] = catalog.NOTHING_SHARED,
 ) -> tuple[Output, ...]:
     """Return the files that a contract gives: a stub for each folder, and the lock.
 
@@ -37,12 +39,13 @@ def plan(
         folders: Where stubs go.
         importable: By folder of a stub the modules that can be imported there; all of them if it is missing.
         findings: What was found in the sources; the stub repeats the errors.
+        shared: What modules are imported as that the contract names otherwise.
     """
     told = in_order(findings)
     stubs = [
         Output(
             folder / STUB_NAME,
-            catalog.render(contract, importable.get(folder), anchored(told, root, folder)),
+            catalog.render(contract, importable.get(folder), anchored(told, root, folder), shared),
         )
         for folder in sorted(set(folders))
     ]

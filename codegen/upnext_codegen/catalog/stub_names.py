@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from upnext_codegen.catalog.class_names import module_aliases
 from upnext_codegen.files.walk import classes_in, walk
@@ -35,12 +35,14 @@ class StubNames:
 
     Args:
         types: Every type that the stub writes.
+        shared: What modules are imported as that types name otherwise.
     """
 
-    def __init__(self, types: Iterable[Type]) -> None:
+    def __init__(self, types: Iterable[Type], shared: Mapping[str, str]) -> None:
         written = tuple(types)
         modules = {module for item in written for module in modules_of(item)}
-        self._aliases = module_aliases(modules, OWN)
+        self._imported = {module: shared.get(module, module) for module in modules}
+        self._aliases = module_aliases(set(self._imported.values()), OWN)
         self.uses_any = any(isinstance(part, AnyType) for item in written for part in walk(item))
 
     def imports(self) -> dict[str, str]:
@@ -51,7 +53,7 @@ class StubNames:
         """Name one class."""
         if module == "typing" and qualname in _SPECIAL:
             return f"_{qualname}"
-        return qualname if _is_plain(module, qualname) else f"{self._aliases[module]}.{qualname}"
+        return qualname if _is_plain(module, qualname) else f"{self._aliases[self._imported[module]]}.{qualname}"
 
 
 def modules_of(written: Type) -> frozenset[str]:

@@ -20,7 +20,7 @@ from upnext_codegen.names.definitions import (
 )
 from upnext_codegen.names.evaluate import Evaluator
 from upnext_codegen.names.lookup import Bound, Definition, Spot
-from upnext_codegen.names.modules import Outside, is_importable
+from upnext_codegen.names.modules import Outside
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.textual import parsed_annotation
 from upnext_codegen.types import (
@@ -178,8 +178,8 @@ class Annotations:
 
     def _type_in(self, file: str, qualname: str, arguments: tuple[Type, ...] = ()) -> ClassType:
         module = class_module(self.evaluator, file)
-        if not is_importable(module):
-            raise UnwritableError(f"its module {module!r} cannot be imported")
+        if not module:
+            raise UnwritableError(f"its module {self.evaluator.lookup.modules.name_of(file)!r} cannot be imported")
         return ClassType(module, qualname, arguments)
 
     def _outside(self, name: str, arguments: list[Type]) -> Type:

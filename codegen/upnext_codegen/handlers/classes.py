@@ -53,7 +53,7 @@ class Classes:
 
     def _find(self, cls: ClassType) -> Bound | None:
         modules = self.annotations.evaluator.lookup.modules
-        source = modules.find(cls.module, "")
+        source = modules.named(cls.module)
         file = getattr(source, "file", None)
         if not isinstance(file, str):
             return None

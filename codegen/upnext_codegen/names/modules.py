@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import keyword
+import re
 import sys
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 
 OURS = frozenset({"upnext", "upnext_catalog"})
 """Packages that are named, never read, even where the project holds their source."""
@@ -33,11 +35,13 @@ class Modules:
         roots: Import roots, "" for the project root.
         files: Every path that can be imported, links too, and the real file behind it.
         folders: Every folder that holds a file, at any depth.
+        shared: Files whose module has the name of one in another import root, each with a name of its own.
     """
 
     roots: tuple[str, ...]
     files: dict[str, str]
     folders: frozenset[str]
+    shared: dict[str, str] = field(default_factory=dict[str, str])
     _found: dict[tuple[str, str], ModuleRef | Outside | None] = field(
         default_factory=dict[tuple[str, str], "ModuleRef | Outside | None"], init=False, repr=False, compare=False
     )
@@ -53,6 +57,15 @@ class Modules:
         path = file[len(root) + 1 :] if root else file
         name = path.removesuffix(".py").replace("/", ".")
         return name.removesuffix("__init__").removesuffix(".") if name.endswith("__init__") else name
+
+    def own_name_of(self, file: str) -> str:
+        """The full name of the module in a file, or what tells it from one of that name in another import root."""
+        return self.shared.get(file) or self.name_of(file)
+
+    def named(self, own_name: str) -> ModuleRef | Outside | None:
+        """Find the module with a name that `own_name_of` gave."""
+        file = next((file for file, name in self.shared.items() if name == own_name), None)
+        return self.find(own_name, "") if file is None else ModuleRef(self.name_of(file), file)
 
     def find(self, name: str, importer: str) -> ModuleRef | Outside | None:
         """Find what `import name` means in a file.
@@ -130,7 +143,25 @@ def map_modules(files: list[str], aliases: tuple[tuple[str, str], ...], roots: t
         while folder and folder not in folders:
             folders.add(folder)
             folder = folder.rpartition("/")[0]
-    return Modules(roots, paths, frozenset(folders))
+    modules = Modules(roots, paths, frozenset(folders))
+    return replace(modules, shared=_own_names(modules)) if len(roots) > 1 else modules
+
+
+def _own_names(modules: Modules) -> dict[str, str]:
+    """Tell modules of one name in several import roots apart, by their way from the project root."""
+    files: defaultdict[str, dict[str | None, str]] = defaultdict(dict)
+    for file in sorted(set(modules.files.values())):
+        files[modules.name_of(file)][modules.root_of(file)] = file
+    taken = set(files)
+    found: dict[str, str] = {}
+    for file in [file for each in files.values() if len(each) > 1 for file in each.values()]:
+        parts = file.removesuffix(".py").removesuffix("/__init__").split("/")
+        name = ".".join(part if is_importable(part) else re.sub(r"\W", "_", f"_{part}_") for part in parts)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        found[file] = name
+    return found
 
 
 def is_importable(module: str) -> bool:
