@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -28,6 +29,15 @@ _CAPABILITIES = {
         "completion": {"completionItem": {"documentationFormat": ["markdown", "plaintext"]}},
     },
 }
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A message and where it stands: line and column of its start and its end, from 0."""
+
+    message: str
+    start: tuple[int, int]
+    end: tuple[int, int]
 
 
 class Editor:
@@ -102,6 +112,17 @@ class Editor:
 
         self._read_until(lambda: self._uri(file) in self._published and wanted(messages()), "the diagnostics")
         return messages()
+
+    def published(self, file: str) -> list[Diagnostic]:
+        """Return an open file's diagnostics as they stand, with their places."""
+        return [
+            Diagnostic(
+                each["message"],
+                (each["range"]["start"]["line"], each["range"]["start"]["character"]),
+                (each["range"]["end"]["line"], each["range"]["end"]["character"]),
+            )
+            for each in self._published[self._uri(file)]
+        ]
 
     def _uri(self, file: str) -> str:
         return (self._folder / file).as_uri()
