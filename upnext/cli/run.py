@@ -27,6 +27,11 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("file", type=Path, help="the Python file, for example service.py")
     parser.add_argument("--processes", type=_processes, default=1, metavar="N", help="how many processes (default: 1)")
     parser.add_argument("--reload", action="store_true", help="start again when a Python file here changes")
+    parser.add_argument(
+        "--probe",
+        metavar="[HOST:]PORT",
+        help="answer HTTP there: 200 while all workers take jobs, else 503 (further processes: the next ports)",
+    )
     parser.set_defaults(command=run)
 
 
@@ -40,13 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.processes > 1 or arguments.reload:
         from upnext.runner.supervisor import supervise  # noqa: PLC0415 - commands import what they need
 
-        return supervise(arguments.file, arguments.processes, reload=arguments.reload)
+        return supervise(arguments.file, arguments.processes, reload=arguments.reload, probe=arguments.probe)
     from upnext.runner.loading import load_services  # noqa: PLC0415
     from upnext.runner.service import leave_stuck_threads, serve  # noqa: PLC0415
     from upnext.runner.supervisor import stop_with_supervisor  # noqa: PLC0415
 
     stop_with_supervisor()
-    number = asyncio.run(serve(load_services(arguments.file)))
+    number = asyncio.run(serve(load_services(arguments.file), arguments.probe))
     code = exits.INTERRUPTED if number == signal.SIGINT else exits.CLEAN
     leave_stuck_threads(code)
     return code

@@ -53,6 +53,8 @@ class LeaseKeeper:
         self._stopping = False
         self._lost = False
         self._held_until = 0.0
+        self._failing = False
+        self._heard = monotonic()
         self.worker_id = ""
         self._thread = threading.Thread(target=self._keep, name="upnext-lease", daemon=True)
 
@@ -64,6 +66,14 @@ class LeaseKeeper:
     def held(self) -> bool:
         """Whether the lease stands for certain, by this machine's monotonic clock."""
         return monotonic() < self._held_until
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody should count on this worker now, "" if it is well; can be asked from any thread."""
+        if self._failing or self._held_until - monotonic() < self._lease / 2:
+            return "its lease cannot be renewed"
+        blocked = monotonic() - self._heard
+        return f"its event loop has been blocked for {blocked:.1f} s" if blocked > self._lease else ""
 
     def lose(self, worker_id: str) -> None:
         """Note that the server knows no lease of that id; the thread joins again under a new one."""
@@ -103,9 +113,9 @@ class LeaseKeeper:
                     self._join(client)
                 self._held_until = began + self._lease
                 self._tell(self._beat)
-                failures = 0
+                failures, self._failing = 0, False
             except (RedisError, OSError) as error:
-                failures += 1
+                failures, self._failing = failures + 1, True
                 if failures == 1:
                     log.warning("The lease cannot be renewed now: %s", type(error).__name__)
                 self._wake.wait(min(weather.backoff(failures), self._lease / 10))
@@ -130,6 +140,7 @@ class LeaseKeeper:
             log.warning("The lease could not be given back (%s); it runs out by itself", type(error).__name__)
 
     def _beat(self) -> None:
+        self._heard = monotonic()
         pulse, self._pulse = self._pulse, asyncio.Event()
         pulse.set()
 

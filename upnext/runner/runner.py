@@ -47,7 +47,7 @@ class Runner:
         told: What the worker says of itself, as JSON.
 
     Attributes:
-        ready: Set while the worker holds its lease and its handlers are subscribed.
+        ready: Set while the worker holds its lease, as far as it has heard, and its handlers are subscribed.
     """
 
     def __init__(self, registry: Registry, concurrency: int, url: str, keys: Keys, told: str) -> None:
@@ -67,6 +67,7 @@ class Runner:
         self._deadlines: dict[float, Deadlines] = {}
         self._alone = asyncio.Lock()
         self._listening = False
+        self._unclaimable = ""
         self._roused = asyncio.Event()
         self._stopping = asyncio.Event()
         self._subscribing: asyncio.Task[None] | None = None
@@ -94,6 +95,13 @@ class Runner:
     def stuck(self) -> bool:
         """Whether a job is still running here."""
         return bool(self._running)
+
+    @property
+    def trouble(self) -> str:
+        """Why it takes no jobs now, "" if it does; can be asked from any thread."""
+        if self._stopping.is_set():
+            return "it is stopping"
+        return self._lease.trouble or self._unclaimable or ("" if self.ready.is_set() else "it is not subscribed yet")
 
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
@@ -144,7 +152,7 @@ class Runner:
                     # Answers were lost: the server may have given jobs that nobody here has heard of.
                     await self._hand_back_unknown(claims)
                 await self._claim(claims, ring, min(free, self._wave))
-                failures = 0
+                failures, self._unclaimable = 0, ""
             except LeaseLostError:
                 failures = 0
                 if claims is self._claims:
@@ -152,7 +160,7 @@ class Runner:
                     self._lease.lose(claims.worker_id)
                 continue
             except (RedisError, OSError) as error:
-                failures += 1
+                failures, self._unclaimable = failures + 1, f"no jobs can be claimed: {weather.read(error).value}"
                 if failures == 1:
                     log.warning("No jobs can be claimed now (%s); trying on", weather.read(error).value)
                 await asyncio.sleep(weather.backoff(failures))

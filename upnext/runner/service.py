@@ -50,18 +50,19 @@ class Server(Protocol):
         ...
 
 
-def run(*services: Worker | Server) -> None:
+def run(*services: Worker | Server, probe: str | None = None) -> None:
     """Run workers and APIs in this process until SIGTERM or SIGINT; running jobs get their grace.
 
     Args:
         services: The workers and APIs.
+        probe: `PORT` or `HOST:PORT` where HTTP GET is answered with 200 while all workers take jobs, else with 503.
 
     Raises:
         ConfigError: If there is none, or a setting or an annotation cannot be used.
         BrokerRefusedError: If the server will not serve this client.
         KeyboardInterrupt: After a SIGINT, when everything has stopped in order.
     """
-    number = asyncio.run(serve(services))
+    number = asyncio.run(serve(services, probe))
     leave_stuck_threads(128 + number if number == signal.SIGINT else 0)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -79,7 +80,7 @@ def _leave(why: str, code: int) -> None:
     os._exit(code)
 
 
-async def serve(services: Sequence[Worker | Server]) -> int:
+async def serve(services: Sequence[Worker | Server], probe: str | None = None) -> int:
     """Run them until a signal, and return its number (0 if they ended without one).
 
     Raises:
@@ -101,7 +102,8 @@ async def serve(services: Sequence[Worker | Server]) -> int:
     for number in numbers:
         loop.add_signal_handler(number, receive, number)
     try:
-        await service.run()
+        with _answering(probe, service):
+            await service.run()
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
@@ -110,6 +112,14 @@ async def serve(services: Sequence[Worker | Server]) -> int:
         # The loop would wait for it for ever; its job was handed to another worker already.
         _leave("A handler will not be cancelled; the process ends without it", 130 if ended_by == signal.SIGINT else 0)
     return ended_by
+
+
+def _answering(probe: str | None, service: Service) -> contextlib.AbstractContextManager[None]:
+    if probe is None:
+        return contextlib.nullcontext()
+    from upnext.runner.probe import answering  # noqa: PLC0415  # few ask for it, and it loads a web server
+
+    return answering(probe, service.trouble)
 
 
 class Service:
@@ -141,6 +151,13 @@ class Service:
         await self._made.wait()
         for runner in self._runners:
             await runner.ready.wait()
+
+    def trouble(self) -> str:
+        """Say which workers take no jobs now, and why, a line each; "" if all do. Can be asked from any thread."""
+        if not self._made.is_set():
+            return "the server is waited for"
+        found = [(runner.registry.worker, runner.trouble) for runner in self._runners]
+        return "\n".join(f"worker {name!r} takes no jobs: {trouble}" for name, trouble in found if trouble)
 
     def stop(self) -> None:
         """Begin to stop: requests under way are answered, running jobs get their grace."""

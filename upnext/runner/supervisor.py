@@ -23,7 +23,7 @@ _LOOK = 0.2
 _NO_USE = (2, 3)  # exit codes that another try will not change
 
 
-def supervise(file: Path, processes: int, *, reload: bool) -> int:
+def supervise(file: Path, processes: int, *, reload: bool, probe: str | None = None) -> int:
     """Run a service in several processes until a signal; returns the exit code.
 
     Each process is a new interpreter: nothing is shared by a fork, neither connections nor threads. A process that
@@ -33,8 +33,19 @@ def supervise(file: Path, processes: int, *, reload: bool) -> int:
         file: The service's file.
         processes: How many.
         reload: Whether to start them again when a Python file in the current folder changes.
+        probe: Where the first of them says whether it takes jobs; the others do on the ports that follow.
+
+    Raises:
+        ConfigError: If that is no address.
     """
-    return _Supervisor(file, processes, reload=reload).run()
+    commands = [[sys.executable, "-m", "upnext", "run", str(file)] for _ in range(processes)]
+    if probe is not None:
+        from upnext.runner.probe import parse  # noqa: PLC0415  # few ask for it, and it loads a web server
+
+        for number, command in enumerate(commands):
+            host, port = parse(probe, number)
+            command += ["--probe", f"{host}:{port}"]
+    return _Supervisor(commands, reload=reload).run()
 
 
 def stop_with_supervisor() -> None:
@@ -49,8 +60,8 @@ def _outlive() -> None:
 
 
 class _Child:
-    def __init__(self, file: Path, *, reload: bool) -> None:
-        self._file = file
+    def __init__(self, command: list[str], *, reload: bool) -> None:
+        self._command = command
         self._reload = reload
         self._failures = 0
         self._resume_at = 0.0
@@ -61,13 +72,12 @@ class _Child:
         """Start the process if it is time to; returns an exit code that ends the service."""
         if self.process is None:
             if monotonic() >= self._resume_at:
-                command = [sys.executable, "-m", "upnext", "run", str(self._file)]
                 environment = {**os.environ, SUPERVISED: "1"}
                 if self._reload:
                     # A compiled file stands for its source as long as size and second are the same: an edit can be.
                     environment["PYTHONDONTWRITEBYTECODE"] = "1"
                 # The pipe is never written to: it ends when this process does, however that happens.
-                self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+                self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=environment)
                 self._started = monotonic()
             return None
         code = self.process.poll()
@@ -95,8 +105,8 @@ class _Child:
 
 
 class _Supervisor:
-    def __init__(self, file: Path, processes: int, *, reload: bool) -> None:
-        self._children = [_Child(file, reload=reload) for _ in range(processes)]
+    def __init__(self, commands: list[list[str]], *, reload: bool) -> None:
+        self._children = [_Child(command, reload=reload) for command in commands]
         self._reload = reload
         self._stop = threading.Event()
         self._number = 0
