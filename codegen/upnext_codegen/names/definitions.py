@@ -13,10 +13,12 @@ from upnext_codegen.reading.textual import parsed_annotation
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluate import Evaluator
 
+_DEEPEST = 20
+
 
 def definitions(evaluator: Evaluator, expr: facts.Expr, spot: Spot, depth: int = 0) -> tuple[Definition, ...]:
     """Find what a dotted name in an annotation means, through modules, classes and aliases of them."""
-    if depth > 20:
+    if depth > _DEEPEST:
         return ()
     match expr:
         case facts.Name(name):
@@ -36,11 +38,15 @@ def _unwrapped(evaluator: Evaluator, found: tuple[Definition, ...], depth: int) 
     result: list[Definition] = []
     for each in found:
         inner = _plain_alias(each)
-        if inner is None:
+        if inner is None or not isinstance(each, Bound):
             result.append(each)
             continue
-        spot = Spot(each.file, each.scope, each.binding.line, each.binding.arms) if isinstance(each, Bound) else None
-        result += definitions(evaluator, inner, spot, depth + 1) if spot else ()
+        spot = Spot(each.file, each.scope, each.binding.line, each.binding.arms)
+        if inner == facts.Name(each.binding.name):
+            earlier = evaluator.lookup.name(spot, each.binding.name, without=each.binding)
+            result += _unwrapped(evaluator, earlier, depth + 1) if depth < _DEEPEST else ()
+        else:
+            result += definitions(evaluator, inner, spot, depth + 1)
     return tuple(result)
 
 

@@ -116,6 +116,8 @@ class Evaluator:
         file, scope, binding = bound
         spot = Spot(file, scope, binding.line, binding.arms)
         match binding.what:
+            case facts.Assigned(facts.Name(name)) if name == binding.name:
+                return self.defined(self.lookup.name(spot, name, without=binding))
             case facts.Assigned(value, annotation):
                 found = NOTHING if value is None else self.value(value, spot)
                 vague = isinstance(found, values.Nothing) or found == FOREIGN or found == values.Constant(None)

@@ -77,8 +77,14 @@ class Lookup:
             known = self.whole(file)
         return None if known is None else known.functions[index]
 
-    def name(self, spot: Spot, name: str) -> tuple[Definition, ...]:
-        """Find what a name means at a spot: several definitions where branches bind it."""
+    def name(self, spot: Spot, name: str, without: facts.Binding | None = None) -> tuple[Definition, ...]:
+        """Find what a name means at a spot: several definitions where branches bind it.
+
+        Args:
+            spot: Where it is used.
+            name: The name.
+            without: A binding that does not count: in `str = str` the name on the right is not bound by that statement.
+        """
         known = self.load(spot.file)
         if known is None:
             return ()
@@ -87,15 +93,17 @@ class Lookup:
             scope = known.scopes[number]
             own = number == spot.scope
             if own or scope.kind != "class":
-                found = self._in_scope(spot, number, name, own=own)
+                found = self._in_scope(spot, number, name, without if own else None)
                 if found is not None:
                     return found
             number = scope.parent
         return (Outside(f"builtins.{name}"),) if name in _BUILTINS else ()
 
-    def _in_scope(self, spot: Spot, number: int, name: str, *, own: bool) -> tuple[Definition, ...] | None:
-        bindings = self.bindings(spot.file, number, name)
-        line, arms = (spot.line, spot.arms) if own else (_END, ())
+    def _in_scope(
+        self, spot: Spot, number: int, name: str, without: facts.Binding | None
+    ) -> tuple[Definition, ...] | None:
+        bindings = [each for each in self.bindings(spot.file, number, name) if each is not without]
+        line, arms = (spot.line, spot.arms) if number == spot.scope else (_END, ())
         reached = reaching(bindings, line, arms)
         if reached:
             return tuple(one for each in reached for one in self._follow(spot.file, number, each))
