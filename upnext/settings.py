@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from upnext.broker.address import Address
 from upnext.errors import ConfigError
 from upnext.names import check_name
-from upnext.options import is_finite
+from upnext.options import is_finite, is_whole
 from upnext.payload import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MOST_PARTITIONS: Final = 64
+"""The most partitions of a namespace: a worker process has three connections and a thread for each."""
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(
@@ -34,6 +37,7 @@ class Settings:
         grace: Seconds that running jobs get when a worker stops.
         result_ttl: Seconds that a result is kept.
         max_payload: Largest payload, in bytes of JSON.
+        partitions: How many partitions of the namespace senders use; workers serve at least these. From 1 to 64.
     """
 
     redis_url: str | None = None
@@ -42,6 +46,7 @@ class Settings:
     grace: float = 10.0
     result_ttl: float = 3600.0
     max_payload: int = MAX_BYTES
+    partitions: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the setting."""
@@ -52,12 +57,18 @@ class Settings:
         _check("grace", self.grace, 0.0)
         _check("result_ttl", self.result_ttl, 1.0)
         _check("max_payload", self.max_payload, 1)
+        if not is_whole(self.partitions, 1, MOST_PARTITIONS):
+            raise ConfigError(
+                f"Setting partitions={self.partitions!r} cannot be used: it must be a whole number "
+                f"from 1 to {MOST_PARTITIONS}."
+            )
 
 
 def load(
     redis_url: str | None = None,
     lease: float | None = None,
     grace: float | None = None,
+    partitions: int | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Settle the settings: an argument, else its environment variable, else the default.
@@ -72,6 +83,10 @@ def load(
             given[name] = value
         elif environ.get(variable):
             given[name] = _number(variable, environ[variable])
+    if partitions is not None:
+        given["partitions"] = partitions
+    elif environ.get("UPNEXT_PARTITIONS"):
+        given["partitions"] = _whole("UPNEXT_PARTITIONS", environ["UPNEXT_PARTITIONS"])
     if environ.get("UPNEXT_NAMESPACE"):
         given["namespace"] = environ["UPNEXT_NAMESPACE"]
     return Settings(redis_url=redis_url or environ.get("UPNEXT_REDIS_URL") or None, **given)
@@ -107,6 +122,14 @@ def _number(variable: str, text: str) -> float:
         return float(text)
     except ValueError:
         msg = f"{variable}={text!r} cannot be used: it must be a number."
+        raise ConfigError(msg) from None
+
+
+def _whole(variable: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        msg = f"{variable}={text!r} cannot be used: it must be a whole number."
         raise ConfigError(msg) from None
 
 

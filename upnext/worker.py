@@ -34,6 +34,7 @@ class Worker(Catalog):
         redis_url: The server; else UPNEXT_REDIS_URL, else the embedded server (development only).
         lease: Seconds after which a silent process is taken for dead; else UPNEXT_LEASE, else 10.
         grace: Seconds that running jobs get when a process stops; else UPNEXT_GRACE, else 10.
+        partitions: How many partitions of the namespace are used; else UPNEXT_PARTITIONS, else 1.
 
     Raises:
         ConfigError: If one of these cannot be used.
@@ -47,6 +48,7 @@ class Worker(Catalog):
         redis_url: str | None = None,
         lease: float | None = None,
         grace: float | None = None,
+        partitions: int | None = None,
     ) -> None:
         check_name("worker", name)
         if not is_whole(concurrency, 1, MOST_AT_ONCE):
@@ -54,10 +56,10 @@ class Worker(Catalog):
                 f"Option concurrency={concurrency!r} cannot be used: it must be a whole number "
                 f"from 1 to {MOST_AT_ONCE}."
             )
-        settings.load(redis_url, lease, grace, environ={})
+        settings.load(redis_url, lease, grace, partitions, environ={})
         self.name = name
         self.concurrency = concurrency
-        self.registry: Registry = Registry(name, lambda: settings.load(redis_url, lease, grace))
+        self.registry: Registry = Registry(name, lambda: settings.load(redis_url, lease, grace, partitions))
 
     def __repr__(self) -> str:
         """Show the name."""

@@ -1,39 +1,16 @@
-"""One worker at work in one process: claims jobs while it has free slots, runs them, and stops in order."""
+"""One worker at work in one process: a station for each partition of its namespace, which start and stop together."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from concurrent.futures import ThreadPoolExecutor
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
-from upnext.broker import weather
-from upnext.broker.broker import Broker
-from upnext.broker.claims import Claim, Claims, LeaseLostError
-from upnext.broker.link import Link
-from upnext.deadlines import Deadlines
-from upnext.runner.execute import Outcome, execute
-from upnext.runner.lease import Hold, LeaseKeeper
-from upnext.runner.ring import Ring
-from upnext.runner.settle import Settler
-from upnext.runner.sweep import Sweeper
+from upnext.broker.keys import Keys
+from upnext.runner.station import Station
+from upnext.runner.workshop import Workshop
 
 if TYPE_CHECKING:
-    from upnext.broker.keys import Keys
     from upnext.registry import Registry
-
-log = logging.getLogger("upnext")
-
-THREADS = "upnext-handler-"
-"""How the names of threads that run handlers begin."""
-
-_WAVE = 10
-_BATCH = 100  # jobs that one claim takes at the most
-_IDLE = 1.0  # seconds between looks without a wake-up: what a lost one costs
-_LAST_WORDS = 1.5  # seconds that a stopping worker gives the server to hear of it
 
 
 class Runner:
@@ -43,230 +20,72 @@ class Runner:
         registry: The worker's declarations.
         concurrency: How many jobs run at the same time.
         url: The server's address.
-        keys: The partition's keys.
         told: What the worker says of itself, as JSON.
-
-    Attributes:
-        ready: Set while the worker holds its lease, as far as it has heard, and its handlers are subscribed.
     """
 
-    def __init__(self, registry: Registry, concurrency: int, url: str, keys: Keys, told: str) -> None:
+    def __init__(self, registry: Registry, concurrency: int, url: str, told: str) -> None:
         self.registry = registry
-        self._concurrency = concurrency
-        self._broker = Broker(url, keys, f"upnext-{registry.worker}")
-        self._waiting = Link(url, keys, f"upnext-{registry.worker}-wait")
-        self._keys = keys
-        self._lease = LeaseKeeper(url, keys, registry.settings.lease, told, self._joined)
-        self._sweeper = Sweeper(self._broker.upkeep, self._lease, registry.settings.lease)
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"{THREADS}{registry.worker}")
-        self._claims: Claims | None = None
-        self._running: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
-        self.ready = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._settler = Settler(self._sweeper.expect, self._changed.set)
-        self._deadlines: dict[float, Deadlines] = {}
-        self._alone = asyncio.Lock()
-        self._listening = False
-        self._unclaimable = ""
-        self._roused = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._subscribing: asyncio.Task[None] | None = None
+        self._shop = Workshop(registry, concurrency, url, told)
+        self._namespace = registry.settings.namespace
+        self._stations: list[Station] = []
+        self._working: list[asyncio.Task[None]] = []
+        self._ended = asyncio.Event()
+        self._begun = False
+        self._stopping = False
+        self._serve(registry.settings.partitions)
 
     async def run(self) -> None:
         """Work until `stop` is called, then drain; returns when nothing of the worker is left."""
-        self._lease.start()
-        loops = [asyncio.create_task(self._fetch()), asyncio.create_task(self._sweeper.run())]
-        stopping = asyncio.create_task(self._stopping.wait())
+        self._begun = True
+        for station in self._stations:
+            self._begin(station)
         try:
-            await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
-            for task in loops:
-                if task.done():
-                    task.result()
+            await self._ended.wait()
         finally:
-            self._stopping.set()
-            stopping.cancel()
-            loops[1].cancel()
-            # A claim under way is waited for, but not on a server that does not answer.
-            await asyncio.wait(loops, timeout=_LAST_WORDS / 3)
-            loops[0].cancel()
-            await self._drain()
+            self.stop()
+            ends = await asyncio.gather(*self._working, return_exceptions=True)
+            self._shop.close()
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+    async def ready(self) -> None:
+        """Wait until the worker holds its leases and its handlers are subscribed, in every partition."""
+        while waiting := [station for station in self._stations if not station.ready.is_set()]:
+            await waiting[0].ready.wait()
 
     @property
     def stuck(self) -> bool:
         """Whether a job is still running here."""
-        return bool(self._running)
+        return any(station.stuck for station in self._stations)
 
     @property
     def trouble(self) -> str:
-        """Why it takes no jobs now, "" if it does; can be asked from any thread."""
-        if self._stopping.is_set():
+        """Why it takes no jobs now, of some partition at least, "" if it does; can be asked from any thread."""
+        if self._stopping:
             return "it is stopping"
-        return self._lease.trouble or self._unclaimable or ("" if self.ready.is_set() else "it is not subscribed yet")
+        found = [(number, station.trouble) for number, station in enumerate(list(self._stations))]
+        troubles = [f"partition {number}: {trouble}" if number else trouble for number, trouble in found if trouble]
+        return "; ".join(troubles)
 
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
-        self._stopping.set()
-        self._changed.set()
-        self._roused.set()
+        self._stopping = True
+        for station in self._stations:
+            station.stop()
+        if not self._begun:
+            self._ended.set()
 
-    def _joined(self, worker_id: str) -> None:
-        self._claims = self._broker.claims(worker_id, self.registry.settings.result_ttl)
-        self.ready.clear()
-        if self._subscribing is not None:
-            self._subscribing.cancel()
-        self._subscribing = asyncio.create_task(self._subscribe())
+    def _serve(self, partitions: int) -> None:
+        """Serve so many partitions at least: a namespace may grow while its workers run."""
+        while len(self._stations) < partitions and not self._stopping:
+            station = Station(self._shop, Keys(self._namespace, len(self._stations)))
+            self._stations.append(station)
+            self._shop.slots.sharers = len(self._stations)
+            if self._begun:
+                self._begin(station)
 
-    async def _subscribe(self) -> None:
-        failures = 0
-        while True:
-            try:
-                for event in self._events():
-                    await self._broker.publisher.subscribe(event, self._handlers_of(event))
-            except (RedisError, OSError) as error:
-                failures += 1
-                log.warning("Subscribing has to wait: %s", weather.read(error).value)
-                await asyncio.sleep(weather.backoff(failures))
-            else:
-                self.ready.set()
-                self._changed.set()
-                return
-
-    def _events(self) -> list[str]:
-        return sorted({identity.split("|")[1] for identity in self.registry.handlers} - {""})
-
-    def _handlers_of(self, event: str) -> list[str]:
-        return [identity for identity in self.registry.handlers if identity.split("|")[1] == event]
-
-    async def _fetch(self) -> None:
-        ring = Ring(sorted(self.registry.handlers))
-        failures = 0
-        while not self._stopping.is_set():
-            self._changed.clear()
-            free = self._concurrency - len(self._running)
-            claims = self._claims
-            if free <= 0 or claims is None or not self.ready.is_set() or self._settler.pending > self._concurrency:
-                await self._changed.wait()
-                continue
-            try:
-                if failures:
-                    # Answers were lost: the server may have given jobs that nobody here has heard of.
-                    await self._hand_back_unknown(claims)
-                await self._claim(claims, ring, min(free, self._wave))
-                failures, self._unclaimable = 0, ""
-            except LeaseLostError:
-                failures = 0
-                if claims is self._claims:
-                    self.ready.clear()
-                    self._lease.lose(claims.worker_id)
-                continue
-            except (RedisError, OSError) as error:
-                failures, self._unclaimable = failures + 1, f"no jobs can be claimed: {weather.read(error).value}"
-                if failures == 1:
-                    log.warning("No jobs can be claimed now (%s); trying on", weather.read(error).value)
-                await asyncio.sleep(weather.backoff(failures))
-                continue
-            if ring.quiet:
-                # Whatever came since those queues were seen empty has left a token.
-                await self._wait_for_work()
-                ring.woken()
-
-    @property
-    def _wave(self) -> int:
-        """How many jobs to claim at once: while one half of the slots is at work, the server fills the other."""
-        return min(_BATCH, max(_WAVE, (self._concurrency + 1) // 2))
-
-    async def _claim(self, claims: Claims, ring: Ring, most: int) -> None:
-        queues = ring.next()
-        jobs, left = await claims.claim(self.registry.worker, queues, most)
-        ring.note(queues, left)
-        for claim in jobs:
-            task = asyncio.create_task(self._work(claims, claim))
-            self._running[task] = (claims, claim)
-            task.add_done_callback(self._forget)
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        self._changed.set()
-
-    async def _work(self, claims: Claims, claim: Claim) -> None:
-        handler = self.registry.handlers[claim.handler]
-        if claim.started:
-            outcome = await self._run(claims.worker_id, claim)
-        else:
-            async with self._alone:
-                started = not self._stopping.is_set() and await self._start(claims, claim)
-                outcome = await self._run(claims.worker_id, claim) if started else Outcome("released")
-        if outcome is not None:
-            self._settler.settle(claims, claim, handler, outcome)
-
-    async def _start(self, claims: Claims, claim: Claim) -> bool:
-        while not self._stopping.is_set():
-            try:
-                return await claims.start(claim)
-            except (RedisError, OSError):
-                await asyncio.sleep(weather.backoff(3))
-        return False
-
-    async def _run(self, worker_id: str, claim: Claim) -> Outcome | None:
-        """Run a job, unless its lease is not this worker's any more: then nothing of it happens here."""
-        handler = self.registry.handlers[claim.handler]
-        deadlines = self._deadlines.get(handler.options.timeout)
-        if deadlines is None:
-            deadlines = self._deadlines[handler.options.timeout] = Deadlines(handler.options.timeout)
-        outcome = await execute(claim, handler, self._threads, deadlines, Hold(self._lease, worker_id))
-        if outcome is None:
-            log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.job_id)
-        return outcome
-
-    async def _hand_back_unknown(self, claims: Claims) -> None:
-        known = {(claim.field, claim.counts) for held, claim in self._running.values() if held is claims}
-        known |= self._settler.known(claims)
-        for claim in await claims.held():
-            if (claim.field, claim.counts) not in known:
-                await claims.release(claim)
-
-    async def _wait_for_work(self) -> None:
-        if not self._listening:
-            self._listening = True
-            self._roused.clear()
-            self._waiting.post(("BLPOP", self._keys.wake(self.registry.worker), _IDLE), self._heard)
-        if not self._stopping.is_set():
-            await self._roused.wait()
-
-    def _heard(self, reply: Any) -> None:
-        """Take a wake-up, or its absence; trouble is not looked at too often."""
-        self._listening = False
-        if isinstance(reply, Exception):
-            asyncio.get_running_loop().call_later(weather.backoff(3), self._roused.set)
-        else:
-            self._roused.set()
-
-    async def _drain(self) -> None:
-        grace = self.registry.settings.grace
-        if self._running:
-            log.info("Worker %r lets %d running job(s) end: %g s", self.registry.worker, len(self._running), grace)
-            await asyncio.wait(list(self._running), timeout=grace)
-        deadline = monotonic() + _LAST_WORDS
-        for task in list(self._running):
-            task.cancel()
-        if self._running:
-            await asyncio.wait(list(self._running), timeout=_LAST_WORDS / 3)
-        try:
-            async with asyncio.timeout(max(deadline - monotonic(), 0.0)):
-                await self._settler.drained()
-                if self._claims is not None:
-                    await self._release_all(self._claims)
-        except (TimeoutError, RedisError, OSError):
-            log.warning("The server cannot be told of the last jobs; their lease runs out by itself")
-        await self._lease.leave(max(deadline - monotonic(), 0.2))
-        if self._subscribing is not None:
-            self._subscribing.cancel()
-        for deadlines in self._deadlines.values():
-            deadlines.close()
-        await self._waiting.close()
-        await self._broker.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _release_all(self, claims: Claims) -> None:
-        for claim in await claims.held():
-            await claims.release(claim)
+    def _begin(self, station: Station) -> None:
+        task = asyncio.create_task(station.run())
+        task.add_done_callback(lambda _: self._ended.set())
+        self._working.append(task)

@@ -23,7 +23,8 @@ from upnext.broker.keys import Keys
 from upnext.broker.link import Link
 from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
-from upnext.runner.runner import THREADS, Runner
+from upnext.runner.runner import Runner
+from upnext.runner.workshop import THREADS
 from upnext.settings import without_password
 from upnext.worker import Worker
 
@@ -150,7 +151,7 @@ class Service:
         """Wait until every worker takes jobs: from then on each send finds their handlers subscribed."""
         await self._made.wait()
         for runner in self._runners:
-            await runner.ready.wait()
+            await runner.ready()
 
     def trouble(self) -> str:
         """Say which workers take no jobs now, and why, a line each; "" if all do. Can be asked from any thread."""
@@ -216,7 +217,7 @@ class Service:
             "version": __version__,
             "handlers": sorted(identity.split("|", 1)[1] for identity in worker.registry.handlers),
         }
-        return Runner(worker.registry, worker.concurrency, url, Keys(settings.namespace), json.dumps(told))
+        return Runner(worker.registry, worker.concurrency, url, json.dumps(told))
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""

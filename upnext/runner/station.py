@@ -1,0 +1,267 @@
+"""One worker at work on one partition: claims jobs while there are free slots, runs them, and stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from upnext.broker import weather
+from upnext.broker.broker import Broker
+from upnext.broker.claims import Claim, Claims, LeaseLostError
+from upnext.broker.link import Link
+from upnext.runner.execute import Outcome, execute
+from upnext.runner.lease import Hold, LeaseKeeper
+from upnext.runner.ring import Ring
+from upnext.runner.settle import Settler
+from upnext.runner.sweep import Sweeper
+
+if TYPE_CHECKING:
+    from upnext.broker.keys import Keys
+    from upnext.runner.workshop import Workshop
+
+log = logging.getLogger("upnext")
+
+_WAVE = 10
+_BATCH = 100  # jobs that one claim takes at the most
+_IDLE = 1.0  # seconds between looks without a wake-up: what a lost one costs
+_LAST_WORDS = 1.5  # seconds that a stopping worker gives the server to hear of it
+
+
+class Station:
+    """Runs the jobs of one partition.
+
+    Args:
+        shop: What it shares with the worker's other partitions.
+        keys: The partition's keys.
+
+    Attributes:
+        ready: Set while the worker holds its lease, as far as it has heard, and its handlers are subscribed.
+    """
+
+    def __init__(self, shop: Workshop, keys: Keys) -> None:
+        self._shop = shop
+        self.registry = shop.registry
+        settings, name = shop.registry.settings, f"upnext-{shop.registry.worker}"
+        self._broker = Broker(shop.url, keys, name)
+        self._waiting = Link(shop.url, keys, f"{name}-wait")
+        self._keys = keys
+        self._lease = LeaseKeeper(shop.url, keys, settings.lease, shop.told, self._joined)
+        self._sweeper = Sweeper(self._broker.upkeep, self._lease, settings.lease)
+        self._claims: Claims | None = None
+        self._running: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
+        self.ready = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._settler = Settler(self._sweeper.expect, self._changed.set)
+        self._listening = False
+        self._unclaimable = ""
+        self._roused = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._subscribing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Work until `stop` is called, then drain; returns when nothing of the worker is left."""
+        self._lease.start()
+        loops = [asyncio.create_task(self._fetch()), asyncio.create_task(self._sweeper.run())]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in loops:
+                if task.done():
+                    task.result()
+        finally:
+            self._stopping.set()
+            stopping.cancel()
+            loops[1].cancel()
+            # A claim under way is waited for, but not on a server that does not answer.
+            await asyncio.wait(loops, timeout=_LAST_WORDS / 3)
+            loops[0].cancel()
+            await self._drain()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a job is still running here."""
+        return bool(self._running)
+
+    @property
+    def trouble(self) -> str:
+        """Why it takes no jobs now, "" if it does; can be asked from any thread."""
+        return self._lease.trouble or self._unclaimable or ("" if self.ready.is_set() else "it is not subscribed yet")
+
+    def stop(self) -> None:
+        """Begin to stop: nothing more is claimed, running jobs get their grace."""
+        self._stopping.set()
+        self._changed.set()
+        self._roused.set()
+
+    def _joined(self, worker_id: str) -> None:
+        self._claims = self._broker.claims(worker_id, self.registry.settings.result_ttl)
+        self.ready.clear()
+        if self._subscribing is not None:
+            self._subscribing.cancel()
+        self._subscribing = asyncio.create_task(self._subscribe())
+
+    async def _subscribe(self) -> None:
+        failures = 0
+        while True:
+            try:
+                for event in self._events():
+                    await self._broker.publisher.subscribe(event, self._handlers_of(event))
+            except (RedisError, OSError) as error:
+                failures += 1
+                log.warning("Subscribing has to wait: %s", weather.read(error).value)
+                await asyncio.sleep(weather.backoff(failures))
+            else:
+                self.ready.set()
+                self._changed.set()
+                return
+
+    def _events(self) -> list[str]:
+        return sorted({identity.split("|")[1] for identity in self.registry.handlers} - {""})
+
+    def _handlers_of(self, event: str) -> list[str]:
+        return [identity for identity in self.registry.handlers if identity.split("|")[1] == event]
+
+    async def _fetch(self) -> None:
+        ring = Ring(sorted(self.registry.handlers))
+        slots = self._shop.slots
+        failures, unknown = 0, False
+        while not self._stopping.is_set():
+            self._changed.clear()
+            claims = self._claims
+            if claims is None or not self.ready.is_set() or self._settler.pending > slots.total:
+                slots.leave(self._changed)
+                await self._changed.wait()
+                continue
+            try:
+                if unknown:
+                    # Answers were lost: the server may have given jobs that nobody here has heard of.
+                    slots.leave(self._changed)
+                    await self._hand_back_unknown(claims)
+                    unknown = False
+                free = slots.take(self._changed, self._wave)
+                if not free:
+                    await self._changed.wait()
+                    continue
+                await self._claim(claims, ring, free)
+                failures, self._unclaimable = 0, ""
+            except LeaseLostError:
+                failures = 0
+                if claims is self._claims:
+                    self.ready.clear()
+                    self._lease.lose(claims.worker_id)
+                continue
+            except (RedisError, OSError) as error:
+                failures, unknown = failures + 1, True
+                self._unclaimable = f"no jobs can be claimed: {weather.read(error).value}"
+                if failures == 1:
+                    log.warning("No jobs can be claimed now (%s); trying on", weather.read(error).value)
+                await asyncio.sleep(weather.backoff(failures))
+                continue
+            if ring.quiet:
+                # Whatever came since those queues were seen empty has left a token.
+                await self._wait_for_work()
+                ring.woken()
+
+    @property
+    def _wave(self) -> int:
+        """How many jobs to claim at once: while one half of the slots is at work, the server fills the other."""
+        return min(_BATCH, max(_WAVE, (self._shop.slots.total + 1) // 2))
+
+    async def _claim(self, claims: Claims, ring: Ring, most: int) -> None:
+        queues, unused = ring.next(), most
+        try:
+            jobs, left = await claims.claim(self.registry.worker, queues, most)
+            ring.note(queues, left)
+            for claim in jobs:
+                task = asyncio.create_task(self._work(claims, claim))
+                self._running[task] = (claims, claim)
+                task.add_done_callback(self._forget)
+            unused -= len(jobs)
+        finally:
+            self._shop.slots.give(unused)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._shop.slots.give(1)
+
+    async def _work(self, claims: Claims, claim: Claim) -> None:
+        handler = self.registry.handlers[claim.handler]
+        if claim.started:
+            outcome = await self._run(claims.worker_id, claim)
+        else:
+            async with self._shop.alone:
+                started = not self._stopping.is_set() and await self._start(claims, claim)
+                outcome = await self._run(claims.worker_id, claim) if started else Outcome("released")
+        if outcome is not None:
+            self._settler.settle(claims, claim, handler, outcome)
+
+    async def _start(self, claims: Claims, claim: Claim) -> bool:
+        while not self._stopping.is_set():
+            try:
+                return await claims.start(claim)
+            except (RedisError, OSError):
+                await asyncio.sleep(weather.backoff(3))
+        return False
+
+    async def _run(self, worker_id: str, claim: Claim) -> Outcome | None:
+        """Run a job, unless its lease is not this worker's any more: then nothing of it happens here."""
+        handler = self.registry.handlers[claim.handler]
+        deadlines = self._shop.deadlines(handler.options.timeout)
+        outcome = await execute(claim, handler, self._shop.threads, deadlines, Hold(self._lease, worker_id))
+        if outcome is None:
+            log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.job_id)
+        return outcome
+
+    async def _hand_back_unknown(self, claims: Claims) -> None:
+        known = {(claim.field, claim.counts) for held, claim in self._running.values() if held is claims}
+        known |= self._settler.known(claims)
+        for claim in await claims.held():
+            if (claim.field, claim.counts) not in known:
+                await claims.release(claim)
+
+    async def _wait_for_work(self) -> None:
+        if not self._listening:
+            self._listening = True
+            self._roused.clear()
+            self._waiting.post(("BLPOP", self._keys.wake(self.registry.worker), _IDLE), self._heard)
+        if not self._stopping.is_set():
+            await self._roused.wait()
+
+    def _heard(self, reply: Any) -> None:
+        """Take a wake-up, or its absence; trouble is not looked at too often."""
+        self._listening = False
+        if isinstance(reply, Exception):
+            asyncio.get_running_loop().call_later(weather.backoff(3), self._roused.set)
+        else:
+            self._roused.set()
+
+    async def _drain(self) -> None:
+        grace = self.registry.settings.grace
+        if self._running:
+            log.info("Worker %r lets %d running job(s) end: %g s", self.registry.worker, len(self._running), grace)
+            await asyncio.wait(list(self._running), timeout=grace)
+        deadline = monotonic() + _LAST_WORDS
+        for task in list(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=_LAST_WORDS / 3)
+        try:
+            async with asyncio.timeout(max(deadline - monotonic(), 0.0)):
+                await self._settler.drained()
+                if self._claims is not None:
+                    await self._release_all(self._claims)
+        except (TimeoutError, RedisError, OSError):
+            log.warning("The server cannot be told of the last jobs; their lease runs out by itself")
+        await self._lease.leave(max(deadline - monotonic(), 0.2))
+        if self._subscribing is not None:
+            self._subscribing.cancel()
+        await self._waiting.close()
+        await self._broker.close()
+
+    async def _release_all(self, claims: Claims) -> None:
+        for claim in await claims.held():
+            await claims.release(claim)

@@ -1,0 +1,54 @@
+"""What the partitions that one worker works on share in its process."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from upnext.deadlines import Deadlines
+from upnext.runner.slots import Slots
+
+if TYPE_CHECKING:
+    from upnext.registry import Registry
+
+THREADS = "upnext-handler-"
+"""How the names of threads that run handlers begin."""
+
+
+class Workshop:
+    """The worker's declarations, its slots, threads and timers.
+
+    Args:
+        registry: The worker's declarations.
+        concurrency: How many jobs run at the same time.
+        url: The server's address.
+        told: What the worker says of itself, as JSON.
+
+    Attributes:
+        slots: What each job that runs takes one of.
+        threads: Where handlers that are not async run.
+        alone: Held by a job on its last life while it runs.
+    """
+
+    def __init__(self, registry: Registry, concurrency: int, url: str, told: str) -> None:
+        self.registry = registry
+        self.url = url
+        self.told = told
+        self.slots = Slots(concurrency)
+        self.threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"{THREADS}{registry.worker}")
+        self.alone = asyncio.Lock()
+        self._deadlines: dict[float, Deadlines] = {}
+
+    def deadlines(self, seconds: float) -> Deadlines:
+        """Return what watches over handlers with that timeout."""
+        found = self._deadlines.get(seconds)
+        if found is None:
+            found = self._deadlines[seconds] = Deadlines(seconds)
+        return found
+
+    def close(self) -> None:
+        """Stop the timers, and let go of threads that do not end."""
+        for deadlines in self._deadlines.values():
+            deadlines.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
