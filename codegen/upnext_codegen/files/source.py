@@ -7,6 +7,10 @@ import re
 import warnings
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from upnext_codegen.reading.lowering import LoweredParameter
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"^[ \t\f]*(?:[#\r\n]|$)")
@@ -165,9 +169,7 @@ def _parsed(text: str) -> ast.Module:
         return ast.parse(text)
 
 
-def _with_type_parameters(
-    tree: ast.Module, found: dict[tuple[str, int], tuple[tuple[str, str | None], ...]]
-) -> ast.Module:
+def _with_type_parameters(tree: ast.Module, found: dict[tuple[str, int], tuple[LoweredParameter, ...]]) -> ast.Module:
     """Put type parameters where newer Pythons put them."""
     for node in ast.walk(tree) if found else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -176,12 +178,15 @@ def _with_type_parameters(
             key = (node.targets[0].id, node.lineno)
         else:
             continue
-        parameters = [SimpleNamespace(name=name, bound=_bound(text)) for name, text in found.get(key, ())]
+        parameters = [
+            SimpleNamespace(name=name, bound=_expression(bound), default_value=_expression(default))
+            for name, bound, default in found.get(key, ())
+        ]
         setattr(node, "type_params", parameters)  # noqa: B010 - older Pythons have no such attribute to assign
     return tree
 
 
-def _bound(text: str | None) -> ast.expr | None:
+def _expression(text: str | None) -> ast.expr | None:
     return None if text is None else ast.parse(f"({text})", mode="eval").body
 
 

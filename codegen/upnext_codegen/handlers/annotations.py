@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -21,6 +21,7 @@ from upnext_codegen.names.definitions import (
 from upnext_codegen.names.evaluate import Evaluator
 from upnext_codegen.names.lookup import Bound, Definition, Spot
 from upnext_codegen.names.modules import Outside
+from upnext_codegen.names.type_parameters import defaults_of, definition_of, option
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.textual import parsed_annotation
 from upnext_codegen.types import (
@@ -156,7 +157,8 @@ class Annotations:
             case Outside(name):
                 return self._outside(name, arguments)
             case Bound(file, _, facts.Binding(_, facts.DefinedClass(index))):
-                return self.class_type(values.ClassRef(file, index), tuple(arguments))
+                cls = values.ClassRef(file, index)
+                return self.class_type(cls, self._filled(cls, arguments))
             case Bound(_, _, facts.Binding(_, facts.Assigned())):
                 return self._assigned(definition, arguments, variables)
             case Bound(_, _, facts.Binding(_, facts.DefinedFunction())):
@@ -165,6 +167,25 @@ class Annotations:
                 raise UnwritableError("what the name is bound to cannot be known")
             case _:
                 raise UnwritableError("it is a module, not a type")
+
+    def _filled(self, cls: values.ClassRef, arguments: list[Type]) -> tuple[Type, ...]:
+        """The arguments of a class, with the defaults of those that are not given."""
+        known = self.evaluator.lookup.load(cls.file)
+        if known is None or not (known.classes[cls.index].type_parameters or known.classes[cls.index].bases):
+            return tuple(arguments)
+        parameters = defaults_of(self.evaluator, cls)
+        if not any(default for _, default in parameters[len(arguments) :]):
+            return tuple(arguments)
+        spot = definition_of(self.evaluator, cls)[1]
+        return tuple(self._with_defaults(parameters, arguments, spot).values())
+
+    def _with_defaults(
+        self, parameters: Sequence[tuple[str, facts.Expr | None]], arguments: list[Type], spot: Spot
+    ) -> dict[str, Type]:
+        found = dict(zip((name for name, _ in parameters), arguments, strict=False))
+        for name, default in parameters[len(arguments) :]:
+            found[name] = ANY if default is None else self.read(default, spot, found)
+        return found
 
     def class_type(self, cls: values.ClassRef, arguments: tuple[Type, ...] = ()) -> ClassType:
         """Name a class of the project.
@@ -223,16 +244,16 @@ class Annotations:
         spot = Spot(bound.file, bound.scope)
         assert what.value is not None
         if what.parameters:
-            names = [each.name for each in what.parameters]
+            parameters = [(each.name, each.default) for each in what.parameters]
         else:
             names = free_variables(self.evaluator, what.value, spot)
-        if not names and arguments and isinstance(what.value, facts.Name | facts.Attr):
+            parameters = [(name, option(self.evaluator, name, "default", spot)) for name in names]
+        if not parameters and arguments and isinstance(what.value, facts.Name | facts.Attr):
             # `L = list` and then `L[int]`.
             found = definitions(self.evaluator, what.value, spot)
             if found:
                 return self.defined(found[0], arguments)
-        filled = [*arguments, *[ANY] * len(names)]
-        return self.read(what.value, spot, dict(zip(names, filled, strict=False)))
+        return self.read(what.value, spot, self._with_defaults(parameters, arguments, spot))
 
     def _variable(self, bound: Bound, call: facts.Call, variables: Variables) -> Type:
         """A type variable stands for its bound or constraints: an event has nothing to solve it by."""

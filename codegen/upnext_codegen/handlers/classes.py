@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.canonical import cannot_travel, canonical
 from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
+from upnext_codegen.handlers.variance import Variances
 from upnext_codegen.names import values
-from upnext_codegen.names.definitions import definitions, free_variables
+from upnext_codegen.names.definitions import definitions
 from upnext_codegen.names.lookup import Bound, Spot
 from upnext_codegen.names.modules import OURS, Outside
 from upnext_codegen.reading import facts
-from upnext_codegen.types import ClassFacts, ClassType, TupleType, Type, UnionType
+from upnext_codegen.types import ClassFacts, ClassType, EnumMember, LiteralType, TupleType, Type, UnionType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _ENUMS = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "ReprEnum")
 _STANDARD_PLAIN = frozenset({"abc", "builtins", "typing", "typing_extensions", "collections", "collections.abc"})
 _REFUSED_DECORATORS = frozenset({"attr", "attrs"})
-_VARIANCES = {"covariant": "covariant", "contravariant": "contravariant"}
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Classes:
         assert known is not None
         own = known.classes[ref.index]
         spot = Spot(ref.file, own.scope, own.line)
-        parameters = self._parameters(own, spot)
+        parameters = Variances(evaluator, self._kind).of(ref)
         variables: Variables = {name: ClassType("", name) for name, _ in parameters}
         bases = tuple(base for expr in own.bases for base in self._base(expr, spot, variables))
         kind = self._kind(ref)
@@ -96,26 +96,6 @@ class Classes:
         except UnwritableError:
             return []
         return [] if read == ClassType("builtins", "object") else [read]
-
-    def _parameters(self, own: facts.Class, spot: Spot) -> tuple[tuple[str, str], ...]:
-        if own.type_parameters:
-            return tuple((each.name, "invariant") for each in own.type_parameters)
-        generic = [base for base in own.bases if isinstance(base, facts.Subscript)]
-        explicit = [base for base in generic if _last_name(base.value) in {"Generic", "Protocol"}]
-        names: list[str] = []
-        for base in explicit or generic:
-            found = free_variables(self.annotations.evaluator, base.key, spot)
-            names += [name for name in found if name not in names]
-        return tuple((name, self._variance(name, spot)) for name in names)
-
-    def _variance(self, name: str, spot: Spot) -> str:
-        for each in self.annotations.evaluator.lookup.name(spot, name):
-            what = each.binding.what if isinstance(each, Bound) else None
-            call = what.value if isinstance(what, facts.Assigned) else None
-            for arg in call.args if isinstance(call, facts.Call) else ():
-                if arg.keyword in _VARIANCES and arg.value == facts.Const(value=True):
-                    return _VARIANCES[arg.keyword]
-        return "invariant"
 
     def _kind(self, ref: values.ClassRef) -> str:
         evaluator = self.annotations.evaluator
@@ -204,6 +184,8 @@ def classes_in(written: Type) -> Iterable[ClassType]:
             parts = items
         case UnionType(members):
             parts = members
+        case LiteralType(found):
+            parts = tuple(ClassType(each.module, each.qualname) for each in found if isinstance(each, EnumMember))
         case _:
             parts = ()
     for part in parts:
@@ -241,11 +223,3 @@ def _is_standard(name: str) -> bool:
 
 def _standard_modules() -> frozenset[str]:
     return sys.stdlib_module_names
-
-
-def _last_name(expr: facts.Expr) -> str:
-    match expr:
-        case facts.Name(name) | facts.Attr(_, name):
-            return name
-        case _:
-            return ""

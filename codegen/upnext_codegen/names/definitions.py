@@ -125,26 +125,27 @@ def type_variable(evaluator: Evaluator, bound: Bound) -> facts.Call | None:
 def free_variables(evaluator: Evaluator, expr: facts.Expr, spot: Spot) -> list[str]:
     """The names of the type variables in an expression, in order of their first appearance."""
     found: list[str] = []
-    for name in _names(expr):
+    for name in names_in(expr):
         for each in evaluator.lookup.name(spot, name):
             if isinstance(each, Bound) and type_variable(evaluator, each) is not None and name not in found:
                 found.append(name)
     return found
 
 
-def _names(expr: facts.Expr) -> list[str]:
+def names_in(expr: facts.Expr) -> list[str]:
+    """The names in an expression, those in quotes too."""
     match expr:
         case facts.Name(name):
             return [name]
-        case facts.Const(str() as text) if text.isidentifier():
-            return [text]
+        case facts.Const(str() as text):
+            return names_in(parsed_annotation(text))
         case facts.Attr(value):
-            return _names(value)
+            return names_in(value)
         case facts.Subscript(value, index):
-            return [*_names(value), *_names(index)]
+            return [*names_in(value), *names_in(index)]
         case facts.Binary(_, left, right):
-            return [*_names(left), *_names(right)]
+            return [*names_in(left), *names_in(right)]
         case facts.Display(_, items):
-            return [name for item in items for name in _names(item)]
+            return [name for item in items for name in names_in(item)]
         case _:
             return []

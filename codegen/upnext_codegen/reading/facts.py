@@ -147,6 +147,7 @@ class TypeParameter(NamedTuple):
 
     name: str
     bound: Expr | None
+    default: Expr | None
 
 
 class ImportModule(NamedTuple):

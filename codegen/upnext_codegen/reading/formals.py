@@ -50,10 +50,14 @@ def decorators(encoder: Encoder, nodes: list[ast.expr]) -> tuple[facts.Decorator
 def type_parameters(encoder: Encoder, node: ast.AST) -> tuple[facts.TypeParameter, ...]:
     """Encode the type parameters in brackets, where this Python has them."""
     found = cast("list[Any]", getattr(node, "type_params", []))
-    return tuple(facts.TypeParameter(each.name, _bound(encoder, getattr(each, "bound", None))) for each in found)
+    return tuple(
+        facts.TypeParameter(each.name, *(_part(encoder, each, part) for part in ("bound", "default_value")))
+        for each in found
+    )
 
 
-def _bound(encoder: Encoder, node: ast.expr | None) -> facts.Expr | None:
+def _part(encoder: Encoder, parameter: object, name: str) -> facts.Expr | None:
+    node = getattr(parameter, name, None)
     return None if node is None else encoder.encode(node)
 
 

@@ -10,12 +10,16 @@ import ast
 import re
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import libcst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 _LAZY = re.compile(r"^(?P<indent>[ \t]*)lazy(?=[ \t]+(?:import|from)\b)", re.MULTILINE)
+
+
+LoweredParameter: TypeAlias = tuple[str, str | None, str | None]
+"""The name, the bound and the default of a type parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,11 @@ class Lowered:
 
     Attributes:
         text: The text.
-        type_parameters: Names and bounds of the type parameters of what is named so on that line.
+        type_parameters: Those of what is named so on that line.
     """
 
     text: str
-    type_parameters: dict[tuple[str, int], tuple[tuple[str, str | None], ...]]
+    type_parameters: dict[tuple[str, int], tuple[LoweredParameter, ...]]
 
 
 def lower(text: str) -> Lowered | None:
@@ -52,8 +56,8 @@ class _Rewriter(libcst.CSTVisitor):
     lines: list[str]
     module: libcst.Module
     positions: Any
-    type_parameters: dict[tuple[str, int], tuple[tuple[str, str | None], ...]] = field(
-        default_factory=dict[tuple[str, int], tuple[tuple[str, str | None], ...]]
+    type_parameters: dict[tuple[str, int], tuple[LoweredParameter, ...]] = field(
+        default_factory=dict[tuple[str, int], tuple[LoweredParameter, ...]]
     )
 
     def range_of(self, node: libcst.CSTNode) -> CodeRange:
@@ -79,12 +83,13 @@ class _Rewriter(libcst.CSTVisitor):
         if parameters is None:
             return
         found = tuple(
-            (each.param.name.value, self._bound(getattr(each.param, "bound", None))) for each in parameters.params
+            (each.param.name.value, self._code(getattr(each.param, "bound", None)), self._code(each.default))
+            for each in parameters.params
         )
         self.type_parameters[name.value, self.range_of(name).start.line] = found
         self._blank(self.range_of(parameters))
 
-    def _bound(self, node: libcst.BaseExpression | None) -> str | None:
+    def _code(self, node: libcst.BaseExpression | None) -> str | None:
         return None if node is None else self.module.code_for_node(node)
 
     def visit_ConcatenatedString(self, node: libcst.ConcatenatedString) -> bool:  # noqa: N802
