@@ -39,6 +39,10 @@ class Deadlines:
         """Stop the clock of a limit. The timer stays: it looks once for however many have come and gone."""
         self._open.pop(limit, None)
 
+    def left(self, limit: Limit) -> float:
+        """Return the seconds that an open limit still has; below 0 once its time is up."""
+        return self._open.get(limit, 0.0) - asyncio.get_running_loop().time()
+
     def close(self) -> None:
         """Stop the timer."""
         if self._timer is not None:
@@ -71,6 +75,11 @@ class Limit:
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self.expired = False
+
+    @property
+    def left(self) -> float:
+        """The seconds that the block still has."""
+        return self._deadlines.left(self)
 
     def expire(self) -> None:
         """Interrupt the block."""

@@ -9,7 +9,7 @@ import pytest
 
 import upnext
 from tests.deployments.shop import Shop
-from tests.deployments.topology import replicated, watched
+from tests.deployments.topology import ask, replicated, watched
 from tests.runtime.running import running
 from tests.servers import redis_binary, valkey_binary
 from tests.waiting import wait_until_async
@@ -38,6 +38,29 @@ async def test_a_primary_that_dies_under_load_is_succeeded(kind: str, tmp_path: 
             await sending
             await wait_until_async(lambda: shop.ran >= shop.accepted - doubtful, timeout=40)
             await service.ready()
+
+
+async def test_a_primary_that_is_told_to_hand_over_is_left(tmp_path: Path) -> None:
+    """It lives on as a replica that answers, and refuses: workers and senders go to the one that took over."""
+    binary = valkey_binary()
+    assert binary is not None
+    with watched(binary, tmp_path) as servers:
+        shop = Shop(servers.url)
+        async with running(shop.worker) as service:
+            stop = asyncio.Event()
+            sending = asyncio.create_task(shop.send_until(stop, 0))
+            await wait_until_async(lambda: len(shop.accepted) > 50)
+            safe = set(shop.accepted)
+            await wait_until_async(lambda: replicated(servers.primary, servers.replica))
+            assert ask(servers.sentinel, "SENTINEL", "FAILOVER", "orders") == "OK"
+            await wait_until_async(lambda: b"master" in servers.replica.command("ROLE"), timeout=40)
+            there = len(shop.accepted)
+            await wait_until_async(lambda: len(shop.accepted) > there + 50, timeout=40)
+            stop.set()
+            await sending
+            assert shop.accepted > safe
+            await wait_until_async(lambda: shop.ran >= safe | {max(shop.accepted)}, timeout=40)
+            await wait_until_async(lambda: service.trouble() == "", timeout=40)
 
 
 async def test_a_name_that_the_sentinels_do_not_know_is_said(tmp_path: Path) -> None:

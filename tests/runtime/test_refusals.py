@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,7 @@ def busy(server: Server) -> Iterator[None]:
     endless.start()
     wait_until(lambda: server.command("PING").startswith(b"-BUSY"))
     yield
-    server.command("SCRIPT KILL")
+    wait_until(lambda: server.command("SCRIPT KILL").startswith(b"-NOTBUSY"))
     endless.join()
 
 
@@ -78,7 +78,7 @@ def crowded(server: Server) -> Iterator[None]:
 
 @pytest.mark.parametrize("trouble", [demoted, without_replicas, unable_to_save, busy, starved, crowded])
 async def test_a_server_that_refuses_for_a_while_is_waited_for(
-    tmp_path: Path, trouble: Callable[[Server], Iterator[None]]
+    tmp_path: Path, trouble: Callable[[Server], AbstractContextManager[None]]
 ) -> None:
     """Sends that began meanwhile are stored after it, what was running ends, and the worker goes on."""
     binary = valkey_binary()
@@ -106,6 +106,37 @@ async def test_a_server_that_refuses_for_a_while_is_waited_for(
             assert await first.results(timeout=20) == {"handle": 1}
             assert await (await event.send(n=3)).results(timeout=20) == {"handle": 3}
     assert sorted(set(numbers)) == [1, 2, 3]
+
+
+@contextmanager
+def frozen(server: Server) -> Iterator[None]:
+    """Connections stay open, and nothing is answered."""
+    server.pause()
+    yield
+    server.resume()
+
+
+async def test_a_send_ends_with_a_typed_error_when_the_trouble_does_not(tmp_path: Path) -> None:
+    """By its deadline; and where it says that nothing was stored, nothing was."""
+    troubles = [demoted, without_replicas, unable_to_save, busy, crowded, frozen]
+    ends = await asyncio.gather(*(_send_in(trouble, tmp_path / trouble.__name__) for trouble in troubles))
+    names = dict(zip((trouble.__name__ for trouble in troubles), map(type, ends), strict=True))
+    assert names.pop("frozen") is upnext.SendOutcomeUnknownError
+    assert set(names.values()) <= {upnext.BrokerUnavailableError, upnext.SendOutcomeUnknownError}
+    assert upnext.BrokerUnavailableError in names.values()
+
+
+async def _send_in(trouble: Callable[[Server], AbstractContextManager[None]], directory: Path) -> upnext.BrokerError:
+    binary = valkey_binary()
+    assert binary is not None
+    with Server(binary, directory) as server:
+        event = upnext.Worker("shop", redis_url=server.url).event("order.placed")
+        await event.send(n=0)
+        with trouble(server), pytest.raises(upnext.BrokerError) as raised:
+            await event.send(n=1)
+        stored = int(server.command("HLEN upnext:{default:0}:events").strip(b":\r\n"))
+        assert stored <= 2 - isinstance(raised.value, upnext.BrokerUnavailableError)
+        return raised.value
 
 
 async def test_a_retry_that_a_full_server_cannot_store_is_tried_again(redis_url: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
@@ -22,10 +21,12 @@ if TYPE_CHECKING:
 
     from upnext.broker.keys import Keys
     from upnext.broker.link import Link
+    from upnext.deadlines import Limit
 
 SEND_DEADLINE = 10.0
 """Seconds that a send may take before it is given up."""
 
+_LAST_TRY = 0.25  # seconds that the last try must have left
 _ROUTED_TTL = 24 * 3600
 _ROUTE_BATCH = 100
 
@@ -79,21 +80,21 @@ class Publisher:
                 try:
                     return await outbox.store(message)
                 except (RedisError, OSError) as error:
-                    return await self._persist(message, outbox, error)
+                    return await self._persist(message, outbox, error, limit)
         except TimeoutError:
             if not limit.expired:
                 raise
             raise SendOutcomeUnknownError(message.event_id) from None
 
-    async def _persist(self, message: Message, outbox: Outbox, error: Exception) -> Published:
-        give_up = monotonic() + SEND_DEADLINE
+    async def _persist(self, message: Message, outbox: Outbox, error: Exception, limit: Limit) -> Published:
         failures, lost = 0, False
         while True:
             kind = weather.read(error)
             lost = lost or kind is weather.Weather.LOST
             failures += 1
             pause = weather.backoff(failures)
-            if not kind.passes or monotonic() + pause > give_up:
+            # A try that the deadline may cut off would only leave in doubt what is certain now.
+            if not kind.passes or pause + _LAST_TRY > limit.left:
                 raise (SendOutcomeUnknownError(message.event_id) if lost else _refusal(error, kind)) from error
             await asyncio.sleep(pause)
             try:
