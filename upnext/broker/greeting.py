@@ -44,6 +44,7 @@ KEY_COMMANDS: dict[str, tuple[str, ...]] = {
     "SCARD": (),
     "SISMEMBER": ("v",),
     "SMEMBERS": (),
+    "SMISMEMBER": ("v",),
     "SREM": ("v",),
     "SSCAN": ("0",),
     "ZADD": ("0", "v"),

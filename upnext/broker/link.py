@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import hiredis
 from redis.exceptions import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
 
 from upnext.broker.dial import Dialer, UnsentError
+from upnext.broker.packing import pack
 from upnext.broker.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from upnext.broker.keys import Keys
     from upnext.broker.scripts import Script
@@ -30,9 +30,6 @@ SOCKET_TIMEOUT = 5.0
 _PIPELINE = 256  # commands without a reply; more of them wait here
 _REDIRECTS = 5  # in a row, without a command that was carried out: then the cluster is not of one mind
 _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN")
-
-# In C, which redis-py's connections do not use.
-_pack: Callable[[tuple[Any, ...]], bytes] = cast("Any", hiredis).pack_command
 
 
 class Link:
@@ -60,10 +57,14 @@ class Link:
 
     def post(self, words: Sequence[Any], receive: Receiver) -> None:
         """Send one command; `receive` is called with its reply, or with what was raised instead."""
-        command = (_pack(tuple(words)), receive)
+        self.post_packed(pack(words), receive)
+
+    def post_packed(self, packed: bytes, receive: Receiver) -> None:
+        """Send one command that is packed already."""
+        command = (packed, receive)
         wire = self._wire
         if wire is not None and not wire.waiting and not self._waiting and wire.writable:
-            wire.send(command[0], (command,))
+            wire.send(packed, (command,))
             return
         self._waiting.append(command)
         if wire is None:

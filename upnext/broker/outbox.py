@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redis.exceptions import NoScriptError
 
+from upnext.broker.packing import Words
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
     from upnext.broker.keys import Keys
     from upnext.broker.link import Link
-
-KEY_TTL = 24 * 3600
-"""Seconds that an idempotency key is remembered."""
-
-_ID_TTL = 60  # far beyond the deadline of a send, within which it may be repeated
 
 # What one script stores: it must stay short, as the server does nothing else meanwhile.
 _BATCH = 128
@@ -92,6 +88,7 @@ class Outbox:
         self._waiting: deque[_Entry] = deque()
         self._abroad = 0
         self._planned = False
+        self._plain, self._plain_bucket = Words(()), ""
         self._learn("", handlers)
 
     async def store(self, message: Message) -> Published:
@@ -137,24 +134,40 @@ class Outbox:
         return batch
 
     def _send(self, batch: list[_Entry], *, forgotten: bool = False) -> None:
-        text, first = script("publish"), batch[0][0]
-        handlers, keys = self.handlers, self._keys
-        names = [
-            *self._head,
-            keys.sent(first.bucket),
-            *self._body,
-            keys.events if first.key is None else keys.idempotency(self._scope, first.key),
-            *self._queues,
-        ]
-        remembered = "" if first.key is None else json.dumps([first.event_id, handlers])
-        words: list[Any] = ["EVAL", text.source] if forgotten else ["EVALSHA", text.sha]
-        words += [len(names), *names, self._event, self._version, first.delay_ms]
-        words += [_ID_TTL, 0 if first.key is None else KEY_TTL, remembered, len(handlers), *handlers]
+        first = batch[0][0]
+        plain = first.key is None and not first.delay_ms and not forgotten
+        if plain and first.bucket == self._plain_bucket:
+            opening = self._plain
+        else:
+            opening = self._opening(first, forgotten=forgotten)
+            if plain:
+                self._plain_bucket, self._plain = first.bucket, opening
+        words: list[Any] = []
         for message, _ in batch:
             words.append(message.event_id)
             words.append(message.envelope)
         self._abroad += 1
-        self._link.post(words, partial(self._receive, batch, handlers))
+        self._link.post_packed(opening.followed_by(words), partial(self._receive, batch, self.handlers))
+
+    def _opening(self, message: Message, *, forgotten: bool) -> Words:
+        """Return all that the script is given before the ids and envelopes: the same for very many messages."""
+        text, keys, handlers = script("publish"), self._keys, self.handlers
+        names = [keys.events, keys.open, keys.sent(message.bucket), keys.versions]
+        names.append(keys.subscriptions(self._event) if self._event else keys.queues)
+        if not handlers:
+            names.append(keys.unrouted(self._event))
+        elif message.delay_ms:
+            names.append(keys.later)
+        else:
+            names += [*map(keys.queue, handlers), *map(keys.wake, workers_of(handlers))]
+        remembered = ""
+        if message.key is not None:
+            names.append(keys.idempotency(self._scope, message.key))
+            remembered = json.dumps([message.event_id, handlers])
+        named = handlers if message.delay_ms or not self._event else ()
+        run = ("EVAL", text.source) if forgotten else ("EVALSHA", text.sha)
+        settings = (self._event, self._version, len(handlers), message.delay_ms, remembered)
+        return Words((*run, len(names), *names, *settings, *named))
 
     def _receive(self, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
         self._abroad -= 1
@@ -165,7 +178,7 @@ class Outbox:
             for _, future in batch:
                 if not future.done():
                     future.set_exception(reply)
-        elif reply[0] == b"stale":
+        elif reply != b"ok" and reply[0] == b"stale":
             # Nothing was stored: once more, for the handlers that there are now.
             self._learn(reply[1].decode(), tuple(sorted(handler.decode() for handler in reply[2:])))
             self._send(batch)
@@ -177,19 +190,10 @@ class Outbox:
         self._plan()
 
     def _learn(self, version: str, handlers: tuple[str, ...]) -> None:
-        """Take note of the subscriptions, and of the keys that follow from them."""
-        keys = self._keys
+        """Take note of the subscriptions."""
         self._version = version
         self.handlers = handlers
-        self._head = (keys.events, keys.open)
-        self._body = (
-            keys.versions,
-            keys.later,
-            keys.unrouted(self._event),
-            keys.subscriptions(self._event),
-            keys.queues,
-        )
-        self._queues = (*map(keys.queue, handlers), *map(keys.wake, workers_of(handlers)))
+        self._plain_bucket = ""
 
 
 def workers_of(handlers: Sequence[str]) -> list[str]:
@@ -201,8 +205,8 @@ def _together(one: Message, other: Message) -> bool:
     return one.key is None and other.key is None and one.bucket == other.bucket and one.delay_ms == other.delay_ms
 
 
-def _published(message: Message, handlers: tuple[str, ...], reply: list[bytes]) -> Published:
-    if reply[0] != b"same":
+def _published(message: Message, handlers: tuple[str, ...], reply: Any) -> Published:
+    if reply == b"ok":
         return Published(message.event_id, handlers)
-    first_id, first_handlers = json.loads(reply[1])
+    first_id, first_handlers = json.loads(reply[1])  # the key was used before
     return Published(first_id, tuple(first_handlers), repeated=first_id != message.event_id)

@@ -1,105 +1,112 @@
 -- Stores events of one name, each with one job for each of its handlers, or nothing of any of them.
 --
--- KEYS  1 events  2 open  3 sent:<bucket>  4 versions  5 later  6 unrouted:<event>  7 subs:<event>  8 queues
---       9 key:<event>:<key>, or any key where no idempotency key is given
---       then queue:<handler> for each handler, then wake:<worker> for each of their workers
--- ARGV  1 event, '' for a task  2 version of the subscriptions that the handlers are taken from  3 delay in ms
---       4 seconds to remember the ids  5 seconds to remember the key, 0 without one  6 what to remember for the key
---       7 number of handlers, then the handlers, then for each event its id and its envelope
--- Returns {'ok'}, {'same', what was remembered for the key}, or {'stale', version, handler...} when the subscriptions
+-- KEYS  1 events  2 open  3 sent:<bucket>  4 versions  5 subs:<event>, for a task queues
+--       then where the jobs go: unrouted:<event> if there are no handlers, or later if they have to wait, or else
+--       queue:<handler> for each handler and wake:<worker> for each of their workers
+--       then key:<event>:<key> if there is an idempotency key
+-- ARGV  1 event, '' for a task  2 version of the subscriptions that the handlers are taken from  3 number of handlers
+--       4 delay in ms  5 what to remember for the idempotency key, '' without one
+--       then the handlers, if they have to wait or are a task, then for each event its id and its envelope
+-- Returns 'ok', or {'same', what was remembered for the key}, or {'stale', version, handler...} when the subscriptions
 --         have changed. An id that is stored already is not stored again.
 --@shared shared_now
-local event, handlers = ARGV[1], tonumber(ARGV[7])
-if ARGV[5] ~= '0' then
-  local first = redis.call('GET', KEYS[9])
+local REMEMBER_ID, REMEMBER_KEY = 60, 24 * 3600 -- seconds; a send is repeated for ten
+local call = redis.call
+local event, handlers, delay, places = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), #KEYS
+if ARGV[5] ~= '' then
+  local first = call('GET', KEYS[places])
   if first then
     return {'same', first}
   end
+  places = places - 1
 end
 if event ~= '' then
-  local version = redis.call('HGET', KEYS[4], event) or ''
+  local version = call('HGET', KEYS[4], event) or ''
   if version ~= ARGV[2] then
-    return {'stale', version, unpack(redis.call('HKEYS', KEYS[7]))}
+    return {'stale', version, unpack(call('HKEYS', KEYS[5]))}
   end
 end
 
--- Reads that fail on a key of another kind, before anything is written: a script is never rolled back.
-local delay = tonumber(ARGV[3])
-redis.call('HLEN', KEYS[1])
+local first, ids, tails, stored, opened = 6, {}, {}, {}, {}
+if delay > 0 or event == '' then
+  first = 6 + handlers
+end
+for i = first, #ARGV, 2 do
+  ids[#ids + 1] = ARGV[i]
+end
+-- Reads that fail on a key of another kind, before anything is written: a script is never rolled back. The first write
+-- fails by itself.
+local known, lengths = call('SMISMEMBER', KEYS[3], unpack(ids)), {}
 if handlers ~= 1 then
-  redis.call('HLEN', KEYS[2])
-end
-if handlers == 0 then
-  redis.call('LLEN', KEYS[6])
-end
-if delay > 0 then
-  redis.call('ZCARD', KEYS[5])
+  call('HLEN', KEYS[2])
 end
 if event == '' then
-  redis.call('SCARD', KEYS[8])
+  call('SCARD', KEYS[5])
 end
-local lengths = {}
-for i = 10, #KEYS do
-  lengths[i] = redis.call('LLEN', KEYS[i])
+if delay > 0 and handlers > 0 then
+  call('ZCARD', KEYS[6])
+else
+  for i = 6, places do
+    lengths[i] = call('LLEN', KEYS[i])
+  end
 end
 
-local ids, stored, opened = {}, {}, {}
-for i = 8 + handlers, #ARGV, 2 do
-  local id = ARGV[i]
-  if redis.call('SADD', KEYS[3], id) == 1 then
-    ids[#ids + 1] = id
+local digits = handlers == 0 and '?' or string.rep('1', handlers)
+local new = {}
+for n, id in ipairs(ids) do
+  if known[n] == 0 then
+    new[#new + 1] = id
     stored[#stored + 1] = id
-    stored[#stored + 1] = ARGV[i + 1]
+    stored[#stored + 1] = ARGV[first + 2 * n - 1]
+    opened[#opened + 1] = id
+    opened[#opened + 1] = digits
   end
 end
-if #ids == 0 then
-  return {'ok'}
+if #new == 0 then
+  return 'ok'
 end
-redis.call('EXPIRE', KEYS[3], ARGV[4])
-redis.call('HSET', KEYS[1], unpack(stored))
-local due = delay > 0 and string.format('%.0f', now_ms() + delay)
+call('HSET', KEYS[1], unpack(stored))
+call('SADD', KEYS[3], unpack(new))
+call('EXPIRE', KEYS[3], REMEMBER_ID)
 if handlers ~= 1 then
-  local digits = handlers == 0 and '?' or string.rep('1', handlers)
-  for n, id in ipairs(ids) do
-    opened[2 * n - 1] = id
-    opened[2 * n] = digits
-  end
-  redis.call('HSET', KEYS[2], unpack(opened))
+  call('HSET', KEYS[2], unpack(opened))
 end
+local due = delay > 0 and string.format('%.0f', now_ms() + delay)
 if handlers == 0 then
-  redis.call('HSETNX', KEYS[4], event, '')
-  for _, id in ipairs(ids) do
-    redis.call('RPUSH', KEYS[6], id .. ' ' .. (due or '0'))
+  call('HSETNX', KEYS[4], event, '')
+  for n, id in ipairs(new) do
+    tails[n] = id .. ' ' .. (due or '0')
   end
+  call('RPUSH', KEYS[6], unpack(tails))
 end
 for i = 1, handlers do
   local tickets, suffix = {}, '.' .. (i - 1)
-  for n, id in ipairs(ids) do
+  for n, id in ipairs(new) do
     if due then
       tickets[2 * n - 1] = due
-      tickets[2 * n] = ARGV[7 + i] .. ' ' .. id .. suffix
+      tickets[2 * n] = ARGV[5 + i] .. ' ' .. id .. suffix
     else
       tickets[n] = id .. suffix
     end
   end
   if due then
-    redis.call('ZADD', KEYS[5], unpack(tickets))
+    call('ZADD', KEYS[6], unpack(tickets))
   else
-    redis.call('RPUSH', KEYS[9 + i], unpack(tickets))
+    call('RPUSH', KEYS[5 + i], unpack(tickets))
   end
   if event == '' then
-    redis.call('SADD', KEYS[8], ARGV[7 + i])
+    call('SADD', KEYS[5], ARGV[5 + i])
   end
 end
-if not due then
-  for i = 10 + handlers, #KEYS do
+if handlers > 0 and not due then
+  for i = 6 + handlers, places do
     -- At most one token lies in a wake list, as shared_wake has it.
     if lengths[i] == 0 then
-      redis.call('RPUSH', KEYS[i], '1')
+      call('RPUSH', KEYS[i], '1')
     end
   end
 end
-if ARGV[5] ~= '0' then
-  redis.call('SET', KEYS[9], ARGV[6], 'EX', ARGV[5])
+if ARGV[5] ~= '' then
+  call('SET', KEYS[#KEYS], ARGV[5], 'EX', REMEMBER_KEY)
 end
-return {'ok'}
+return 'ok'

@@ -1,0 +1,40 @@
+"""Commands as they are written to a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import hiredis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# In C, which redis-py's connections do not use.
+_pack: Callable[[tuple[Any, ...]], bytes] = cast("Any", hiredis).pack_command
+
+
+def pack(words: Sequence[Any]) -> bytes:
+    """Return a command as it is written."""
+    return _pack(tuple(words))
+
+
+class Words:
+    """The beginning of a command that is sent again and again, packed once.
+
+    Args:
+        words: Its words.
+    """
+
+    __slots__ = ("_count", "_packed")
+
+    def __init__(self, words: Sequence[Any]) -> None:
+        self._count = len(words)
+        self._packed = _without_count(words)
+
+    def followed_by(self, words: Sequence[Any]) -> bytes:
+        """Return the command that begins with these words and goes on with others."""
+        return b"*%d\r\n%b%b" % (self._count + len(words), self._packed, _without_count(words))
+
+
+def _without_count(words: Sequence[Any]) -> bytes:
+    return pack(words).partition(b"\r\n")[2]
