@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.types import ClassFacts, Type
+
+if TYPE_CHECKING:
+    from upnext_codegen.findings import Finding
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,6 +91,32 @@ class Declaration:
     worker: str
     extra: str | None
     place: Place
+
+
+class Resolved(NamedTuple):
+    """One file's part of a scan, and everything that it was worked out from beside the file itself.
+
+    Attributes:
+        declarations: All `worker.event(...)` calls in it whose names are known.
+        handlers: What it attaches.
+        refused: Events a handler of which was refused.
+        findings: What is wrong.
+        classes: Facts of the classes that its fields mention, and of their bases.
+        given: The names that it gives to something of ours.
+        aliases: Those of them that other files may attach by, without any word of ours.
+        read: The files that were read for it, sorted.
+        asked: The modules that were looked for, and what was found.
+    """
+
+    declarations: tuple[Declaration, ...]
+    handlers: tuple[Handler, ...]
+    refused: frozenset[str]
+    findings: tuple[Finding, ...]
+    classes: dict[str, ClassFacts]
+    given: tuple[str, ...]
+    aliases: tuple[str, ...]
+    read: tuple[str, ...]
+    asked: tuple[tuple[tuple[str, ...], str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.codegen.reading import HEAD, write
 from upnext_codegen.files.cache import TOOL, is_settled, tool_digest
 from upnext_codegen.files.discover import SourceFile
-from upnext_codegen.files.pool import Parsed, parse_all
+from upnext_codegen.files.store import Store
 from upnext_codegen.project import load_project
 from upnext_codegen.scan import scan
 
@@ -167,12 +165,13 @@ def test_a_file_that_changes_while_it_is_scanned_is_looked_at_again(
     agrees(root)
     (root / "app.py").write_text(seen)
 
-    def parse_later(*args: Any, **kwargs: Any) -> Iterator[tuple[str, Parsed]]:
+    def relevant_later(store: Store) -> list[str]:
         (root / "app.py").write_text(HANDLER)
-        return parse_all(*args, **kwargs)
+        return relevant(store)
 
+    relevant = Store.relevant
     with monkeypatch.context() as patch:
-        patch.setattr("upnext_codegen.files.store.parse_all", parse_later)
+        patch.setattr(Store, "relevant", relevant_later)
         scan(load_project(root))
     agrees(root)
     assert [each.name for each in scan(load_project(root))[0].handlers] == ["a"]

@@ -105,7 +105,7 @@ def test_a_warm_scan_parses_no_file_for_its_syntax(tmp_path: Path, monkeypatch: 
         os.utime(root / name, ns=(1, 1))
     (root / "good.py").write_text("x = 1\n")
     assert said(root, use_cache=True) == [SAID]
-    monkeypatch.setattr("upnext_codegen.files.pool.check_syntax", pytest.fail)
+    monkeypatch.setattr("upnext_codegen.files.parsed.check_syntax", pytest.fail)
     # The times of a file may change, and it is known by its content.
     os.utime(root / "good.py", ns=(2, 2))
     assert said(root, use_cache=True) == [SAID]

@@ -10,13 +10,14 @@ import stat
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias
 
 from upnext_codegen.files.discover import SourceFile
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever what is kept, or what reading means, changes."""
 
 TOOL = Path(__file__).parents[1]
@@ -27,9 +28,11 @@ _NAME = "scan.cache"
 _SETTLED = 2_000_000_000
 """Nanoseconds after which a file's times tell every later change; file systems count as coarsely as that."""
 
+Fault: TypeAlias = "Sequence[Any]"
+
 
 class Entry(NamedTuple):
-    """What is kept of a file.
+    """What is kept of a file; a fault is a line, a column and a reason, or nothing where there is none.
 
     Attributes:
         size: When it was read, with the times below.
@@ -38,9 +41,11 @@ class Entry(NamedTuple):
         weight: What the prefilter said.
         digest: Of its bytes, "" where nothing but the weight is kept.
         imports: The modules that it imports, None where nobody asked.
-        facts: As JSON, "" where nobody asked.
-        fault: Line, column and reason, where it cannot be read.
-        syntax: Of its bytes where it was parsed for its syntax too, "" where only its encoding is known.
+        misencoded: What is wrong with its encoding.
+        unreadable: What keeps it from being read for what it defines, None where nobody asked.
+        uncompiled: What Python's compiler says of it, None where nobody asked.
+        ignores: Lines with ignore comments and their codes, where it was read.
+        facts: As JSON, "" where no other file asked for them.
     """
 
     size: int
@@ -48,14 +53,32 @@ class Entry(NamedTuple):
     changed: int
     weight: int
     digest: str = ""
-    imports: tuple[str, ...] | None = None
+    imports: Sequence[str] | None = None
+    misencoded: Fault = ()
+    unreadable: Fault | None = None
+    uncompiled: Fault | None = None
+    ignores: Sequence[tuple[int, Sequence[str] | None]] = ()
     facts: str = ""
-    fault: tuple[int, int, str] | None = None
-    syntax: str = ""
 
     def is_of(self, file: SourceFile) -> bool:
         """Whether the file is still the one that was read, by its size and times."""
-        return (self.size, self.modified, self.changed) == (file.size, file.modified, file.changed)
+        return self.modified == file.modified and self.size == file.size and self.changed == file.changed
+
+
+class Known(NamedTuple):
+    """What earlier scans found out.
+
+    Attributes:
+        entries: What is kept of each file, by path.
+        resolved: For each file that can matter, what it declares and attaches, as JSON.
+        suspects: The names that were given to something of ours.
+        modules: A digest of the project's module names.
+    """
+
+    entries: dict[str, Entry]
+    resolved: dict[str, str]
+    suspects: Sequence[str] = ()
+    modules: str = ""
 
 
 @dataclass(slots=True)
@@ -64,29 +87,27 @@ class Cache:
 
     Attributes:
         folder: `.upnext/` of the project, None to go without.
-        entries: By path.
-        result: What the last scan returned, as JSON, and the digest of everything that it depended on.
+        known: What it holds.
     """
 
     folder: Path | None
-    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
-    result: tuple[str, str] = ("", "")
+    known: Known = field(default_factory=lambda: Known({}, {}))
 
-    def keep(self, entries: dict[str, Entry], result: tuple[str, str]) -> None:
+    def keep(self, known: Known) -> None:
         """Write a new cache in place of the old one, if that is possible."""
         if self.folder is None:
             return
         with contextlib.suppress(OSError):
-            self._write(self.folder, entries, result)
+            self._write(self.folder, known)
 
-    def _write(self, folder: Path, entries: dict[str, Entry], result: tuple[str, str]) -> None:
+    def _write(self, folder: Path, known: Known) -> None:
         folder.mkdir(exist_ok=True)
         if not is_trusted(folder):
             return
         ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
-        body = json.dumps([list(result), entries], separators=(",", ":")).encode()
+        body = json.dumps(known, separators=(",", ":")).encode()
         handle, name = tempfile.mkstemp(dir=folder, prefix=f"{_NAME}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -109,9 +130,9 @@ def open_cache(root: Path, *, use: bool) -> Cache:
         end = data.index(b"\n") + 1
         if data[:end] != _head(data[end:]):
             return Cache(folder)
-        result, entries = cast("tuple[list[str], dict[str, list[Any]]]", json.loads(data[end:]))
-        return Cache(folder, {path: _entry(each) for path, each in entries.items()}, (result[0], result[1]))
-    except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
+        entries, resolved, suspects, modules = json.loads(data[end:])
+        return Cache(folder, Known({path: Entry(*each) for path, each in entries.items()}, resolved, suspects, modules))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return Cache(folder)
 
 
@@ -124,21 +145,6 @@ def is_settled(file: SourceFile, now: int | None = None) -> bool:
     """Whether every later change of a file will show in its times."""
     moment = time.time_ns() if now is None else now
     return moment - max(file.modified, file.changed) > _SETTLED
-
-
-def _entry(items: list[Any]) -> Entry:
-    size, modified, changed, weight, known, imports, facts, fault, syntax = items
-    return Entry(
-        size,
-        modified,
-        changed,
-        weight,
-        known,
-        None if imports is None else tuple(imports),
-        facts,
-        None if fault is None else (fault[0], fault[1], fault[2]),
-        syntax,
-    )
 
 
 def _head(body: bytes) -> bytes:

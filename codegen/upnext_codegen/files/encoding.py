@@ -62,6 +62,7 @@ _CLASSES: tuple[type[Any], ...] = (
     records.Scan,
     findings.Related,
     findings.Finding,
+    records.Resolved,
 )
 _NUMBERS: dict[type[Any], int] = {kind: number for number, kind in enumerate(_CLASSES, 1)}
 

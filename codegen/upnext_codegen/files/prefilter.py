@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from upnext_codegen.names.modules import ModuleRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from upnext_codegen.names.modules import Modules
 
@@ -68,7 +68,7 @@ class Paths:
 
     modules: Modules
     mentions: Callable[[str], bool]
-    imports: Callable[[str], tuple[str, ...]]
+    imports: Callable[[str], Collection[str]]
     _known: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def lead_to_us(self, file: str) -> bool:

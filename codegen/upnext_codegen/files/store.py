@@ -1,19 +1,17 @@
-"""The files of one scan: read and parsed when somebody asks, never twice, and not at all where the cache knows them."""
+"""The files of one scan: read and parsed when somebody asks, and not at all where the cache knows them."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from upnext_codegen import messages
-from upnext_codegen.files import encoding
-from upnext_codegen.files.cache import Cache, Entry, digest, is_settled
+from upnext_codegen.files.cache import Entry, Fault, Known, digest, is_settled
 from upnext_codegen.files.discover import SourceFile
-from upnext_codegen.files.pool import Parsed, parse_all, parse_file
 from upnext_codegen.files.prefilter import MENTIONS, NOTHING, USES, Paths, imports_of, weight
 from upnext_codegen.files.source import SourceError, decode
 from upnext_codegen.findings import Finding
@@ -27,6 +25,16 @@ SYNTAX_BUDGET = 4 * 1024 * 1024
 _ABSENT = Entry(-1, -1, -1, NOTHING)
 
 
+class Note(NamedTuple):
+    """What was found out about a file by parsing it: the fields of its `Entry`, and its weight, to compare."""
+
+    digest: str
+    weight: int
+    unreadable: Fault
+    ignores: tuple[tuple[int, tuple[str, ...] | None], ...]
+    facts: str
+
+
 @dataclass(slots=True)
 class Store:
     """Reads files.
@@ -35,62 +43,73 @@ class Store:
         root: The project root.
         files: The files of the project by path.
         modules: Their module names.
-        cache: What earlier scans read.
+        known: What earlier scans found out.
         entries: What is to be kept of each file.
         moved: Whether a file was changed during the scan, so that nothing of it may be kept.
+        looked: Whether any file had to be looked at anew, or has gone.
+        parsed: The files that were parsed for what they define.
+        notes: What came of them, until somebody takes it.
     """
 
     root: Path
     files: dict[str, SourceFile]
     modules: Modules
-    cache: Cache
+    known: Known
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
     moved: bool = False
+    looked: bool = False
+    parsed: set[str] = field(default_factory=set[str])
+    notes: dict[str, Note] = field(default_factory=dict[str, Note])
     _facts: dict[str, Facts | None] = field(default_factory=dict[str, Facts | None])
     _closed: dict[str, str] = field(default_factory=dict[str, str])
-    _parsed: set[str] = field(default_factory=set[str])
-    _whole: set[str] = field(default_factory=set[str])
 
     def refresh(self) -> None:
         """Look at every file that is not as the cache knows it."""
-        known = self.cache.entries
+        known = self.known.entries
         for path, file in self.files.items():
             entry = known.get(path)
-            self.entries[path] = entry if entry is not None and entry.is_of(file) else self._look(path, file, entry)
+            if entry is None or not entry.is_of(file):
+                self.looked = True
+                entry = self._look(path, file, entry)
+            self.entries[path] = entry
+        self.looked |= len(known) != len(self.entries)
 
     def _look(self, path: str, file: SourceFile, entry: Entry | None) -> Entry:
         data = self._bytes(path)
         if data is None:
             return _ABSENT
         changed = file.changed if is_settled(file) else -1
-        times = (file.size, file.modified, changed)
-        if entry is not None and (entry.digest or entry.syntax) and digest(data) in {entry.digest, entry.syntax}:
+        if entry is not None and entry.digest and digest(data) == entry.digest:
             return entry._replace(size=file.size, modified=file.modified, changed=changed)
         heavy = weight(data)
-        # The content counts from here on where it did before: what it leads to may have changed.
-        counts = heavy != NOTHING or (entry is not None and bool(entry.digest))
         fault = _misencoded(data)
-        imports = imports_of(data) if heavy == USES else None
-        return Entry(*times, heavy, digest(data) if counts or fault else "", imports, fault=fault)
+        return Entry(
+            file.size,
+            file.modified,
+            changed,
+            heavy,
+            digest=digest(data) if heavy != NOTHING or fault else "",
+            imports=imports_of(data) if heavy == USES else None,
+            misencoded=fault,
+        )
 
-    def state(self) -> str:
-        """A digest of everything that a scan depends on."""
-        parts = [repr((self.modules.roots, sorted(self.modules.files.items()), sorted(self._closed)))]
-        parts += [f"{path}:{entry.weight}:{entry.digest}" for path, entry in sorted(self.entries.items())]
-        return hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    def changed(self) -> set[str]:
+        """The files that are no longer what earlier scans knew."""
+        known = self.known.entries
+        return {path for path, entry in known.items() if self.entries.get(path, _ABSENT).digest != entry.digest}
+
+    def mentioning(self) -> list[str]:
+        """List the files that mention upnext, sorted."""
+        return sorted(filter(self.mentions, self.entries))
 
     def relevant(self) -> list[str]:
-        """List the files that have to be parsed, sorted, and parse them."""
+        """List the files that can matter, sorted."""
         paths = Paths(self.modules, self.mentions, self.imports)
-        found = sorted(
+        return [
             path
             for path, entry in sorted(self.entries.items())
             if entry.weight == MENTIONS or (entry.weight == USES and paths.lead_to_us(path))
-        )
-        missing = [path for path in found if not self._is_kept(path)]
-        for path, parsed in parse_all(str(self.root), missing, self._size(missing)):
-            self._take(path, parsed)
-        return found
+        ]
 
     def check(self, loaded: Collection[str]) -> list[Finding]:
         """Say which files cannot be read.
@@ -102,39 +121,45 @@ class Store:
             loaded: The files whose facts somebody asked for.
         """
         rest = sorted(self.entries.keys() - set(loaded) - self._closed.keys())
-        within = self._size(rest) <= SYNTAX_BUDGET
+        within = self.size(rest) <= SYNTAX_BUDGET
         if within:
-            missing = [path for path in rest if not self.entries[path].syntax and not self._is_kept(path)]
-            for path, parsed in parse_all(str(self.root), missing, self._size(missing), syntax=True):
-                self._keep(path, parsed, syntax=parsed.digest, fault=parsed.fault)
-        unknown = set[str]() if within else set(rest)
-        faults = [
-            messages.unreadable(Place(path, *entry.fault[:2]), entry.fault[2])
-            for path, entry in self.entries.items()
-            if entry.fault is not None and not (entry.syntax and path in unknown)
-        ]
+            self._compile([path for path in rest if self.entries[path].uncompiled is None])
+        compiled = set(rest) if within else set[str]()
+        faults: list[Finding] = []
+        for path, entry in self.entries.items():
+            fault = entry.misencoded or (path in loaded and entry.unreadable) or (path in compiled and entry.uncompiled)
+            if fault:
+                faults.append(messages.unreadable(Place(path, *fault[:2]), fault[2]))
         return [*faults, *[messages.unreadable(Place(path, 1, 1), why) for path, why in self._closed.items()]]
 
-    def _size(self, paths: list[str]) -> int:
+    def _compile(self, paths: list[str]) -> None:
+        from upnext_codegen.files.parsed import check_file  # noqa: PLC0415 - a run that reads nothing does without
+        from upnext_codegen.files.pool import spread  # noqa: PLC0415
+
+        for path, parsed in spread(partial(check_file, str(self.root)), paths, self.size(paths)):
+            self._keep(path, parsed.digest, parsed.weight)
+            self.entries[path] = self.entries[path]._replace(uncompiled=parsed.fault)
+
+    def size(self, paths: Iterable[str]) -> int:
+        """How many bytes these files have."""
         return sum(self.files[path].size for path in paths)
 
     def users_of(self, aliases: Mapping[str, Collection[str]]) -> list[str]:
         """List the files that import their way to other files and have one of the names that those give away."""
         paths = Paths(self.modules, aliases.__contains__, self.imports)
-        names = sorted({re.escape(name).encode() for each in aliases.values() for name in each})
-        pattern = re.compile(rb"\b(?:" + b"|".join(names) + rb")\b")
         leading = [path for path in sorted(self.entries) if paths.lead_to_us(path)]
-        return [path for path in leading if pattern.search(self._bytes(path) or b"")]
+        return self.containing({name for each in aliases.values() for name in each}, leading)
 
-    def _is_kept(self, path: str) -> bool:
-        entry = self.entries[path]
-        return bool(entry.facts) or entry.fault is not None
+    def containing(self, words: Iterable[str], paths: Iterable[str]) -> list[str]:
+        """List those of some files that have one of these words."""
+        pattern = re.compile(rb"\b(?:" + b"|".join(re.escape(word).encode() for word in sorted(words)) + rb")\b")
+        return [path for path in paths if pattern.search(self._bytes(path) or b"")]
 
     def mentions(self, path: str) -> bool:
         """Whether a file mentions upnext."""
         return path in self.entries and self.entries[path].weight == MENTIONS
 
-    def imports(self, path: str) -> tuple[str, ...]:
+    def imports(self, path: str) -> Collection[str]:
         """The modules that a file imports, roughly."""
         entry = self.entries.get(path)
         if entry is None:
@@ -145,50 +170,77 @@ class Store:
             self.entries[path] = entry
         return entry.imports or ()
 
-    def facts(self, path: str) -> Facts | None:
-        """The facts of a file, None where it cannot be read."""
+    def facts(self, path: str, *, lasting: bool) -> Facts | None:
+        """The facts of a file, None where it cannot be read.
+
+        Args:
+            path: The file.
+            lasting: Whether other files ask for it, so that its facts are kept for the next scan.
+        """
+        entry = self.entries.get(path)
+        if entry is None or path in self._closed:
+            return None
         if path not in self._facts:
-            entry = self.entries.get(path)
-            if entry is None or (self._is_kept(path) and self._recall(path, entry)):
-                return self._facts.get(path)
-            self._take(path, parse_file(str(self.root), path, whole=False))
-        return self._facts[path]
+            known = self._recalled(entry)
+            if known is None and not entry.unreadable:
+                return self._parse(path, whole=False, lasting=lasting)
+            self._facts[path] = known
+        found = self._facts[path]
+        if lasting and found is not None and not entry.facts:
+            self._write(path, found)
+        return found
 
-    def whole(self, path: str) -> Facts | None:
+    def whole(self, path: str, *, lasting: bool) -> Facts | None:
         """The facts of a file with the parameters of every function."""
-        known = self.facts(path)
-        if known is not None and path not in self._whole:
-            self._whole.add(path)
-            self._take(path, parse_file(str(self.root), path, whole=True))
-        return self._facts[path]
+        return self._parse(path, whole=True, lasting=lasting)
 
-    def _recall(self, path: str, entry: Entry) -> bool:
-        if entry.fault is not None:
-            # Its content counts from now on, even if only its syntax was of interest before.
-            self.entries[path] = entry._replace(digest=entry.digest or entry.syntax)
-            self._facts[path] = None
-            return True
-        try:
-            known = encoding.loads(entry.facts)
-        except ValueError:
-            return False
-        if not isinstance(known, Facts):
-            return False
-        self._facts[path] = known
-        return True
+    def _parse(self, path: str, *, whole: bool, lasting: bool) -> Facts | None:
+        from upnext_codegen.files.parsed import parse_file  # noqa: PLC0415 - a run that reads nothing does without
 
-    def _take(self, path: str, parsed: Parsed) -> None:
-        self._parsed.add(path)
+        parsed = parse_file(str(self.root), path, whole=whole)
         self._facts[path] = parsed.facts
-        known = {"digest": parsed.digest, "facts": parsed.text, "fault": parsed.fault, "syntax": parsed.digest}
-        self._keep(path, parsed, **known)
+        ignores = parsed.facts.ignores if parsed.facts else ()
+        self.take(path, Note(parsed.digest, parsed.weight, parsed.fault, ignores, ""))
+        if lasting and parsed.facts is not None:
+            self._write(path, parsed.facts)
+        return parsed.facts
 
-    def _keep(self, path: str, parsed: Parsed, **known: Any) -> None:
-        """Note what came of a file, unless it is no longer the one that `refresh` looked at."""
+    def _recalled(self, entry: Entry) -> Facts | None:
+        from upnext_codegen.files import encoding  # noqa: PLC0415 - a run that reads nothing does without
+
+        try:
+            known = encoding.loads(entry.facts) if entry.facts else None
+        except ValueError:
+            return None
+        return known if isinstance(known, Facts) else None
+
+    def _write(self, path: str, facts: Facts) -> None:
+        from upnext_codegen.files import encoding  # noqa: PLC0415 - a run that reads nothing does without
+
+        entry = self.entries[path] = self.entries[path]._replace(facts=encoding.dumps(facts))
+        self.notes[path] = Note(entry.digest, entry.weight, (), facts.ignores, entry.facts)
+
+    def take(self, path: str, note: Note) -> None:
+        """Note what came of parsing a file, here or in another process."""
+        self.parsed.add(path)
+        self.notes[path] = note
+        self._keep(path, note.digest, note.weight)
         entry = self.entries[path]
-        if entry.weight != parsed.weight or (entry.digest and entry.digest != parsed.digest):
+        self.entries[path] = entry._replace(
+            unreadable=note.unreadable, ignores=note.ignores, facts=note.facts or entry.facts
+        )
+
+    def _keep(self, path: str, found: str, heavy: int) -> None:
+        """Note the digest of a file, unless it is no longer the one that `refresh` looked at."""
+        entry = self.entries[path]
+        if entry.weight != heavy or (entry.digest and entry.digest != found):
             self.moved = True
-        self.entries[path] = entry._replace(**known)
+        self.entries[path] = entry._replace(digest=found)
+
+    def forget(self, path: str) -> None:
+        """Free the memory of a file that nobody else has asked for."""
+        if not self.entries[path].facts:
+            self._facts.pop(path, None)
 
     def _bytes(self, path: str) -> bytes | None:
         try:
@@ -201,26 +253,19 @@ class Store:
             self._closed[path] = error.strerror or "it cannot be opened"
             return None
 
-    def loaded(self) -> list[str]:
-        """The files whose facts somebody asked for."""
-        return list(self._facts)
-
-    def parsed(self) -> int:
-        """How many files were parsed for what they define; a look at the syntax alone does not count."""
-        return len(self._parsed)
-
-    def ignores(self) -> dict[str, dict[int, frozenset[str] | None]]:
+    def ignores(self, loaded: Iterable[str]) -> dict[str, dict[int, frozenset[str] | None]]:
         """Lines with ignore comments, by file."""
         found: dict[str, dict[int, frozenset[str] | None]] = {}
-        for path, known in sorted(self._facts.items()):
-            if known is not None and known.ignores:
-                found[path] = {line: None if codes is None else frozenset(codes) for line, codes in known.ignores}
+        for path in sorted(loaded):
+            lines = self.entries[path].ignores if path in self.entries else ()
+            if lines:
+                found[path] = {line: None if codes is None else frozenset(codes) for line, codes in lines}
         return found
 
 
-def _misencoded(data: bytes) -> tuple[int, int, str] | None:
+def _misencoded(data: bytes) -> Fault:
     try:
         decode(data)
     except SourceError as error:
         return error.line, error.column, error.reason
-    return None
+    return ()

@@ -14,6 +14,7 @@ from upnext_codegen.names.arguments import given_to, handler_of
 from upnext_codegen.names.handled import functions_of
 from upnext_codegen.names.lookup import Spot
 from upnext_codegen.names.modules import Outside
+from upnext_codegen.names.suspicion import is_suspect
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.expressions import text_of
 from upnext_codegen.records import Declaration, Handler, Place
@@ -63,10 +64,14 @@ class Attacher:
         """Take in what decorators attach."""
         for index, function in enumerate(known.functions):
             for decorator in function.decorators:
+                if not is_suspect(decorator.value, self.evaluator.suspects):
+                    continue
                 spot = Spot(file, function.scope, decorator.line, function.arms)
                 self._decorator(decorator, spot, values.FunctionRef(file, index), function.arms, known)
         for index, cls in enumerate(known.classes):
             for decorator in cls.decorators:
+                if not is_suspect(decorator.value, self.evaluator.suspects):
+                    continue
                 spot = Spot(file, cls.scope, decorator.line)
                 self._decorator(decorator, spot, values.ClassRef(file, index), (), known)
 

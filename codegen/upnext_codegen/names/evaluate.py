@@ -13,6 +13,7 @@ from upnext_codegen.names.lookup import Bound, Definition, Lookup, Spot
 from upnext_codegen.names.members import as_text, class_attribute, instance_attribute, printed
 from upnext_codegen.names.modules import ModuleRef, Outside
 from upnext_codegen.names.ours import is_event_class, is_worker_class
+from upnext_codegen.names.suspicion import FIRST
 from upnext_codegen.names.texts import text_call
 from upnext_codegen.names.values import FOREIGN, NOTHING, Value, merged
 from upnext_codegen.reading import facts
@@ -35,9 +36,11 @@ class Evaluator:
 
     Attributes:
         lookup: Finds names.
+        suspects: The names that something of ours can go by.
     """
 
     lookup: Lookup
+    suspects: frozenset[str] = FIRST
     _bound: dict[tuple[str, int, facts.Binding], Value] = field(
         default_factory=dict[tuple[str, int, facts.Binding], Value]
     )

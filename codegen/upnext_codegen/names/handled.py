@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from upnext_codegen.names import values
 from upnext_codegen.names.lookup import Bound, Spot
 from upnext_codegen.names.modules import ModuleRef
+from upnext_codegen.names.suspicion import is_suspect
 from upnext_codegen.reading import facts
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def decorated(evaluator: Evaluator, function: values.FunctionRef) -> Value:
     assert known is not None
     own = known.functions[function.index]
     for number, each in enumerate(own.decorators):
+        if not is_suspect(each.value, evaluator.suspects):
+            continue
         event = _attaching(evaluator.value(each.value, Spot(function.file, own.scope, each.line, own.arms)))
         if event is not None:
             return values.Handled(event if number == 0 else values.EventValue(None), function)

@@ -14,7 +14,7 @@ from upnext_codegen.reading.facts import ANY_TIME
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from upnext_codegen.names.modules import Modules
+    from upnext_codegen.names.modules import Asked
 
 _END = 1 << 60
 _BUILTINS = frozenset(dir(builtins))
@@ -49,13 +49,11 @@ class Lookup:
         modules: The project's module names.
         load: Reads the facts of a file, None where it cannot be read.
         whole: Reads them with the parameters of every function.
-        edges: For each file, those that its names lead to (a changed file can change what the others mean).
     """
 
-    modules: Modules
+    modules: Asked
     load: Callable[[str], facts.Facts | None]
     whole: Callable[[str], facts.Facts | None]
-    edges: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     _tables: dict[tuple[str, int], dict[str, list[facts.Binding]]] = field(
         default_factory=dict[tuple[str, int], dict[str, list[facts.Binding]]]
     )
@@ -63,12 +61,6 @@ class Lookup:
         default_factory=dict[tuple[str, str], tuple[Definition, ...]]
     )
     _active: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-
-    def consult(self, file: str, user: str) -> facts.Facts | None:
-        """Read a file for the sake of another one."""
-        if file != user:
-            self.edges.setdefault(user, set()).add(file)
-        return self.load(file)
 
     def function(self, file: str, index: int) -> facts.Function | None:
         """A function with all that is known of it."""
@@ -106,8 +98,8 @@ class Lookup:
         line, arms = (spot.line, spot.arms) if number == spot.scope else (_END, ())
         reached = reaching(bindings, line, arms)
         if reached:
-            return tuple(one for each in reached for one in self._follow(spot.file, number, each))
-        return self._starred(spot.file, name, spot.file) if number == 0 else None
+            return tuple(one for each in reached for one in self.follow(spot.file, number, each))
+        return self._starred(spot.file, name) if number == 0 else None
 
     def bindings(self, file: str, scope: int, name: str) -> Sequence[facts.Binding]:
         """List the bindings of a name in one scope, in source order."""
@@ -120,9 +112,8 @@ class Lookup:
             self._tables[file, scope] = table
         return table.get(name, ())
 
-    def member(self, file: str, name: str, user: str) -> tuple[Definition, ...]:
-        """Find what a module has under a name, seen from another file."""
-        self.consult(file, user)
+    def member(self, file: str, name: str) -> tuple[Definition, ...]:
+        """Find what a module has under a name."""
         key = (file, name)
         if key in self._members:
             return self._members[key]
@@ -140,10 +131,10 @@ class Lookup:
 
     def _member(self, file: str, name: str) -> tuple[Definition, ...]:
         reached = reaching(self.bindings(file, 0, name), _END, ())
-        found = tuple(one for each in reached for one in self._follow(file, 0, each))
+        found = tuple(one for each in reached for one in self.follow(file, 0, each))
         if found:
             return found
-        starred = self._starred(file, name, file)
+        starred = self._starred(file, name)
         if starred:
             return starred
         submodule = self.modules.submodule(ModuleRef(self.modules.name_of(file), file), name, file)
@@ -153,7 +144,7 @@ class Lookup:
         """Whether a module makes up names as it is asked for them."""
         return bool(self.bindings(file, 0, "__getattr__"))
 
-    def _starred(self, file: str, name: str, user: str) -> tuple[Definition, ...] | None:
+    def _starred(self, file: str, name: str) -> tuple[Definition, ...] | None:
         known = self.load(file)
         for star in reversed(known.scopes[0].stars) if known else ():
             source = self.imported(file, star.level, star.module)
@@ -161,9 +152,9 @@ class Lookup:
                 return (Outside(f"{source.name}.{name}"),)
             if not isinstance(source, ModuleRef) or source.file is None:
                 continue
-            exported = self.exports(source.file, user)
+            exported = self.exports(source.file)
             if name in exported if exported is not None else not name.startswith("_"):
-                found = self.member(source.file, name, user)
+                found = self.member(source.file, name)
                 if found:
                     return found
         return None
@@ -183,9 +174,9 @@ class Lookup:
                     waiting.insert(0, source.file)
         return ""
 
-    def exports(self, file: str, user: str) -> frozenset[str] | None:
+    def exports(self, file: str) -> frozenset[str] | None:
         """The names in a module's `__all__`, None without one or where it cannot be known."""
-        known = self.consult(file, user)
+        known = self.load(file)
         if known is None or known.exports is None:
             return None
         names: set[str] = set()
@@ -215,7 +206,7 @@ class Lookup:
     def _all_of(self, file: str, base: facts.Expr) -> set[str] | None:
         for found in self.path(Spot(file, 0), base):
             if isinstance(found, ModuleRef) and found.file is not None and found.file != file:
-                names = self.exports(found.file, file)
+                names = self.exports(found.file)
                 return None if names is None else set(names)
         return None
 
@@ -238,11 +229,12 @@ class Lookup:
                 found = self.modules.submodule(owner, attr, user)
                 return (found,) if found else ()
             case ModuleRef(_, file) if file is not None:
-                return self.member(file, attr, user)
+                return self.member(file, attr)
             case _:
                 return ()
 
-    def _follow(self, file: str, scope: int, binding: facts.Binding) -> tuple[Definition, ...]:
+    def follow(self, file: str, scope: int, binding: facts.Binding) -> tuple[Definition, ...]:
+        """Find what a binding binds its name to, through imports."""
         match binding.what:
             case facts.ImportModule(module):
                 found = self.modules.find(module, file)
@@ -261,7 +253,7 @@ class Lookup:
                 found = self.modules.submodule(source, name, file)
                 return (found,) if found else ()
             case ModuleRef(_, path) if path is not None and path != file:
-                return self.member(path, name, file)
+                return self.member(path, name)
             case ModuleRef():
                 # A package that imports from itself means its own submodule.
                 found = self.modules.submodule(source, name, file)

@@ -84,7 +84,7 @@ def _is_property(evaluator: Evaluator, function: values.FunctionRef) -> bool:
 
 
 def _own_attribute(evaluator: Evaluator, cls: values.ClassRef, attr: str) -> Value | None:
-    known = evaluator.lookup.consult(cls.file, cls.file)
+    known = evaluator.lookup.load(cls.file)
     if known is None:
         return None
     body = known.classes[cls.index].body

@@ -134,6 +134,77 @@ class Modules:
         return ModuleRef(self.name_of(f"{folder}/__init__.py" if folder else "__init__.py"), None)
 
 
+@dataclass(slots=True)
+class Asked:
+    """Module names, and a note of each that somebody looked for: the answers may change when files come and go.
+
+    Attributes:
+        modules: Knows the answers.
+        answers: By question.
+    """
+
+    modules: Modules
+    answers: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
+
+    def name_of(self, file: str) -> str:
+        """As `Modules.name_of`."""
+        return self.modules.name_of(file)
+
+    def own_name_of(self, file: str) -> str:
+        """As `Modules.own_name_of`."""
+        found = self.answers["own", file, ""] = self.modules.own_name_of(file)
+        return found
+
+    def named(self, own_name: str) -> ModuleRef | Outside | None:
+        """As `Modules.named`."""
+        found = self.modules.named(own_name)
+        self.answers["named", own_name, ""] = _answer(found)
+        return found
+
+    def find(self, name: str, importer: str) -> ModuleRef | Outside | None:
+        """As `Modules.find`."""
+        found = self.modules.find(name, importer)
+        self.answers["find", name, importer.rpartition("/")[0]] = _answer(found)
+        return found
+
+    def relative(self, level: int, module: str, importer: str) -> ModuleRef | None:
+        """As `Modules.relative`."""
+        found = self.modules.relative(level, module, importer)
+        self.answers["relative", str(level), module, importer.rpartition("/")[0]] = _answer(found)
+        return found
+
+    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | None:
+        """As `Modules.submodule`."""
+        found = self.modules.submodule(package, name, importer)
+        folder = importer.rpartition("/")[0]
+        self.answers["submodule", package.name, package.file or "", name, folder] = _answer(found)
+        return found
+
+
+def is_still(modules: Modules, question: tuple[str, ...], answer: str) -> bool:
+    """Whether a question of `Asked` has the answer that it had."""
+    verb, *rest, folder = question
+    importer = f"{folder}/_.py" if folder else "_.py"
+    match verb:
+        case "own":
+            return modules.own_name_of(rest[0]) == answer
+        case "named":
+            found = modules.named(rest[0])
+        case "find":
+            found = modules.find(rest[0], importer)
+        case "relative":
+            found = modules.relative(int(rest[0]), rest[1], importer)
+        case _:
+            found = modules.submodule(ModuleRef(rest[0], rest[1] or None), rest[2], importer)
+    return _answer(found) == answer
+
+
+def _answer(found: ModuleRef | Outside | None) -> str:
+    if isinstance(found, ModuleRef):
+        return f"{found.name} {found.file or ''}"
+    return "" if found is None else found.name
+
+
 def map_modules(files: list[str], aliases: tuple[tuple[str, str], ...], roots: tuple[str, ...]) -> Modules:
     """Map the files of a project (and links to them) to module names."""
     paths = dict(aliases) | {file: file for file in files}
