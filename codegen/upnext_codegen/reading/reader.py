@@ -300,7 +300,8 @@ class _Reader:
         matters = self.needles.between(node.lineno, node.end_lineno)
         short = len(node.body) <= 3 and isinstance(node.body[-1], ast.Return)
         body = self.open_scope("function", scope, index) if matters or short else -1
-        brief = not (self.whole or matters or short or node.decorator_list)
+        attached = any(self.needles.between(each.lineno, each.end_lineno) for each in node.decorator_list)
+        brief = not (self.whole or matters or short or attached)
         parameters = () if brief else formals.parameters(self.encoder, node)
         function = facts.Function(
             node.name,
