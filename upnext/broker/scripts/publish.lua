@@ -10,15 +10,15 @@
 -- Returns 'ok', or {'same', what was remembered for the key}, or {'stale', version, handler...} when the subscriptions
 --         have changed. An id that is stored already is not stored again.
 --@shared shared_now
-local REMEMBER_ID, REMEMBER_KEY = 60, 24 * 3600 -- seconds; a send is repeated for ten
+local REMEMBER_ID, REMEMBER_KEY = '60', '86400' -- seconds; a send is repeated for ten
 local call = redis.call
-local event, handlers, delay, places = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), #KEYS
-if ARGV[5] ~= '' then
-  local first = call('GET', KEYS[places])
+local event, handlers, delayed, keyed = ARGV[1], tonumber(ARGV[3]), ARGV[4] ~= '0', ARGV[5] ~= ''
+local places = keyed and #KEYS - 1 or #KEYS
+if keyed then
+  local first = call('GET', KEYS[#KEYS])
   if first then
     return {'same', first}
   end
-  places = places - 1
 end
 if event ~= '' then
   local version = call('HGET', KEYS[4], event) or ''
@@ -27,23 +27,40 @@ if event ~= '' then
   end
 end
 
-local first, ids, tails, stored, opened = 6, {}, {}, {}, {}
-if delay > 0 or event == '' then
-  first = 6 + handlers
-end
-for i = first, #ARGV, 2 do
-  ids[#ids + 1] = ARGV[i]
-end
 -- Reads that fail on a key of another kind, before anything is written: a script is never rolled back. The first write
 -- fails by itself.
-local known, lengths = call('SMISMEMBER', KEYS[3], unpack(ids)), {}
+local at = (delayed or event == '') and 6 + handlers or 6
+local ids, words, repeated = {}, ARGV, false
+for i = at, #ARGV, 2 do
+  ids[#ids + 1] = ARGV[i]
+end
+local known = call('SMISMEMBER', KEYS[3], unpack(ids))
+for n = 1, #ids do
+  repeated = repeated or known[n] == 1
+end
+if repeated then
+  local all = ids
+  ids, words = {}, {}
+  for n, id in ipairs(all) do
+    if known[n] == 0 then
+      ids[#ids + 1] = id
+      words[#words + 1] = id
+      words[#words + 1] = ARGV[at + 2 * n - 1]
+    end
+  end
+  at = 1
+  if #ids == 0 then
+    return 'ok'
+  end
+end
 if handlers ~= 1 then
   call('HLEN', KEYS[2])
 end
 if event == '' then
   call('SCARD', KEYS[5])
 end
-if delay > 0 and handlers > 0 then
+local waits, lengths = delayed and handlers > 0, {}
+if waits then
   call('ZCARD', KEYS[6])
 else
   for i = 6, places do
@@ -51,37 +68,28 @@ else
   end
 end
 
-local digits = handlers == 0 and '?' or string.rep('1', handlers)
-local new = {}
-for n, id in ipairs(ids) do
-  if known[n] == 0 then
-    new[#new + 1] = id
-    stored[#stored + 1] = id
-    stored[#stored + 1] = ARGV[first + 2 * n - 1]
-    opened[#opened + 1] = id
-    opened[#opened + 1] = digits
-  end
-end
-if #new == 0 then
-  return 'ok'
-end
-call('HSET', KEYS[1], unpack(stored))
-call('SADD', KEYS[3], unpack(new))
+call('HSET', KEYS[1], unpack(words, at))
+call('SADD', KEYS[3], unpack(ids))
 call('EXPIRE', KEYS[3], REMEMBER_ID)
 if handlers ~= 1 then
+  local opened, digits = {}, handlers == 0 and '?' or string.rep('1', handlers)
+  for n, id in ipairs(ids) do
+    opened[2 * n - 1] = id
+    opened[2 * n] = digits
+  end
   call('HSET', KEYS[2], unpack(opened))
 end
-local due = delay > 0 and string.format('%.0f', now_ms() + delay)
+local due = delayed and string.format('%.0f', now_ms() + ARGV[4])
 if handlers == 0 then
   call('HSETNX', KEYS[4], event, '')
-  for n, id in ipairs(new) do
-    tails[n] = id .. ' ' .. (due or '0')
+  for n, id in ipairs(ids) do
+    ids[n] = id .. ' ' .. (due or '0')
   end
-  call('RPUSH', KEYS[6], unpack(tails))
+  call('RPUSH', KEYS[6], unpack(ids))
 end
 for i = 1, handlers do
-  local tickets, suffix = {}, '.' .. (i - 1)
-  for n, id in ipairs(new) do
+  local tickets, suffix = {}, i == 1 and '.0' or '.' .. (i - 1) -- turning a number into text is slow
+  for n, id in ipairs(ids) do
     if due then
       tickets[2 * n - 1] = due
       tickets[2 * n] = ARGV[5 + i] .. ' ' .. id .. suffix
@@ -106,7 +114,7 @@ if handlers > 0 and not due then
     end
   end
 end
-if ARGV[5] ~= '' then
+if keyed then
   call('SET', KEYS[#KEYS], ARGV[5], 'EX', REMEMBER_KEY)
 end
 return 'ok'
