@@ -7,14 +7,13 @@ import os
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from upnext.broker import weather
-from upnext.broker.broker import Broker
-from upnext.broker.keys import Keys
+from upnext.broker.namespace import Namespace
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError
 from upnext.settings import without_password
 
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_brokers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Broker]] = (
-    weakref.WeakKeyDictionary()
-)
+# The server's address, the namespace, and how many of its partitions are sent to.
+Address: TypeAlias = tuple[str, str, int]
+
+_brokers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Address, Namespace]] = weakref.WeakKeyDictionary()
 _guards: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = weakref.WeakKeyDictionary()
 _urls: dict[Path, str] = {}
 _closing: set[asyncio.Future[None]] = set()
@@ -51,23 +51,23 @@ def resolve_url(settings: Settings) -> str:
     return _urls[here]
 
 
-async def broker_for(settings: Settings) -> Broker:
-    """Return the running loop's broker, connected when it is first used and closed with the loop."""
+async def broker_for(settings: Settings) -> Namespace:
+    """Return the running loop's way to a namespace, connected when it is first used and closed with the loop."""
     url = settings.redis_url
     if url is None:
         url = await asyncio.to_thread(resolve_url, settings)
     loop = asyncio.get_running_loop()
     brokers = _brokers.setdefault(loop, {})
-    address = (url, settings.namespace)
+    address = (url, settings.namespace, settings.partitions)
     if address not in brokers:
-        brokers[address] = Broker(url, Keys(settings.namespace))
+        brokers[address] = Namespace(*address)
         if loop not in _guards:
             guard = _guards[loop] = _close_with_loop(brokers)
             await anext(guard)
     return brokers[address]
 
 
-async def reach(settings: Settings) -> Broker:
+async def reach(settings: Settings) -> Namespace:
     """Return a broker whose server answers, for commands that do not wait for one.
 
     Raises:
@@ -94,11 +94,12 @@ async def reach(settings: Settings) -> Broker:
 def hang_up(url: str, namespace: str) -> None:
     """Close this process's connections for one namespace: in loops that run soon, in others when they next run."""
     for loop, brokers in list(_brokers.items()):
-        if (url, namespace) in brokers and not loop.is_closed():
-            loop.call_soon_threadsafe(_hang_up, brokers, (url, namespace))
+        for address in [address for address in brokers if address[:2] == (url, namespace)]:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_hang_up, brokers, address)
 
 
-def _hang_up(brokers: dict[tuple[str, str], Broker], address: tuple[str, str]) -> None:
+def _hang_up(brokers: dict[Address, Namespace], address: Address) -> None:
     broker = brokers.pop(address, None)
     if broker is not None:
         task = asyncio.ensure_future(broker.close())
@@ -106,7 +107,7 @@ def _hang_up(brokers: dict[tuple[str, str], Broker], address: tuple[str, str]) -
         task.add_done_callback(_closing.discard)
 
 
-async def _close_with_loop(brokers: dict[tuple[str, str], Broker]) -> AsyncGenerator[None, None]:
+async def _close_with_loop(brokers: dict[Address, Namespace]) -> AsyncGenerator[None, None]:
     # A loop that ends in order closes the async generators that were begun in it; this one takes the connections along.
     try:
         yield

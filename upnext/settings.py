@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from upnext.broker.address import Address
+from upnext.broker.keys import MOST_PARTITIONS
 from upnext.errors import ConfigError
 from upnext.names import check_name
 from upnext.options import is_finite, is_whole
@@ -15,9 +16,6 @@ from upnext.payload import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MOST_PARTITIONS: Final = 64
-"""The most partitions of a namespace: a worker process has three connections and a thread for each."""
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +17,6 @@ from upnext.diversion import diverted
 from upnext.errors import ConfigError
 from upnext.registry import adjust_settings
 from upnext.settings import Settings, check_url
-
-if TYPE_CHECKING:
-    from upnext.broker.link import Link
 
 _GRACE = 1.0  # seconds; a test that has failed does not wait long for its handlers
 
@@ -61,11 +57,11 @@ def clean_namespace(url: str) -> Generator[str]:
 
 
 async def _delete(settings: Settings) -> None:
-    link: Link = (await broker_for(settings)).link
-    cursor = b"0"
-    while True:
-        cursor, found = await link.command("SCAN", cursor, "MATCH", f"upnext:{{{settings.namespace}:*", "COUNT", 1000)
-        if found:
-            await link.command("UNLINK", *found)
-        if int(cursor) == 0:
-            return
+    for partition in await (await broker_for(settings)).partitions():
+        cursor, tag = b"0", f"{{{settings.namespace}:{partition.keys.partition}}}"
+        while True:
+            cursor, found = await partition.link.command("SCAN", cursor, "MATCH", f"upnext:{tag}:*", "COUNT", 1000)
+            if found:
+                await partition.link.command("UNLINK", *found)
+            if int(cursor) == 0:
+                break

@@ -15,7 +15,7 @@ from upnext.runner.service import Service
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from upnext.broker.broker import Broker
+    from upnext.broker.namespace import Namespace
     from upnext.worker import Worker
 
 _PAUSE = 0.01
@@ -81,7 +81,7 @@ class Workers:
         assert self._loop is not None, "drained_sync is for a `with` block; in an `async with` block await drained()"
         return asyncio.run_coroutine_threadsafe(self.drained(timeout, check=check), self._loop).result()
 
-    async def _is_busy(self, broker: Broker, deadline: float) -> bool:
+    async def _is_busy(self, broker: Namespace, deadline: float) -> bool:
         if self._running is not None and self._running.done():
             self._running.result()
         left, now = await broker.standings.left(), monotonic()

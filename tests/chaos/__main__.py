@@ -3,6 +3,7 @@
 `python -m tests.chaos --minutes 2 --seed 1` mixes faults of all kinds, with workers of two contract versions.
 `python -m tests.chaos --scenario kill --runs 100 --seed 1` does one kind of fault many times, and says how long it took
 until what the fault had hit went on.
+`--partitions 3` lets the namespace grow to so many while all of that goes on.
 `--beside PYTHON` mixes two releases of upnext: the other one is what is installed for that Python.
 """
 
@@ -27,17 +28,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="odd seeds run on Valkey, even ones on Redis")
     # Made absolute, but not resolved: an environment's Python is a link to one outside of it.
     parser.add_argument("--beside", metavar="PYTHON", type=os.path.abspath, default=sys.executable)
+    parser.add_argument("--partitions", type=int, default=1)
     parser.add_argument("--scenario", choices=sorted(SCENARIOS))
     parser.add_argument("--runs", type=int, default=100)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.scenario is None:
-            return _mixed(arguments.seed, arguments.minutes * 60, Path(folder), arguments.beside)
+            return _mixed(arguments.seed, arguments.minutes * 60, Path(folder), arguments.beside, arguments.partitions)
         return _scenario(arguments.scenario, arguments.runs, arguments.seed, Path(folder))
 
 
-def _mixed(seed: int, seconds: float, folder: Path, beside: str) -> int:
-    done = asyncio.run(run(seed, seconds, folder, beside))
+def _mixed(seed: int, seconds: float, folder: Path, beside: str, partitions: int) -> int:
+    done = asyncio.run(run(seed, seconds, folder, beside, partitions))
     first, last = done.sizes
     _print(seed=seed, **{name: f"{count} times" for name, count in sorted(done.injected.items())})
     _print(**vars(done.reckoning))

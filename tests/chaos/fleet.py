@@ -23,7 +23,8 @@ GRACE = 0.3
 
 _HERE = Path(__file__).parent
 
-_LASTING = {"dead", "dead:index", "events", "leases", "open", "queues", "subs:order.placed", "versions", "workers"}
+_LASTING = {"dead", "dead:index", "events", "leases", "open", "partitions", "queues"}
+_LASTING |= {"subs:order.placed", "versions", "workers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,18 @@ class Fleet:
         mortals: How many workers faults are done to; another one lives as long as the fleet.
         beside: The Python of an environment with another release of upnext: half of the workers of each contract
             run there, and every other sender.
+        partitions: How many the namespace grows to: the senders use one more after the other, half of the workers
+            are set to all of them, the rest learn of them.
     """
 
-    def __init__(self, server: Server, directory: Path, mortals: int, beside: str = sys.executable) -> None:
+    def __init__(
+        self, server: Server, directory: Path, mortals: int, beside: str = sys.executable, partitions: int = 1
+    ) -> None:
         self.server = server
         self._directory = directory
         self._pythons = (sys.executable, beside)
         self._senders = 0
+        self._partitions = partitions
         self._ledger = (directory / "ledger").open("a+")
         self.ledger = Ledger()
         self._log = (directory / "processes.log").open("ab")
@@ -70,12 +76,15 @@ class Fleet:
     def start_worker(self, n: int) -> subprocess.Popen[bytes]:
         """Start a worker; the odd ones are of the later contract, the second and third of the release beside ours."""
         command = [self._pythons[(n + 1) // 2 % 2], "-m", "upnext", "run", str(_HERE / "service.py")]
-        return self._start(command, CONTRACT=str(1 + n % 2))
+        partitions = self._partitions if n // 2 % 2 else 1
+        return self._start(command, CONTRACT=str(1 + n % 2), UPNEXT_PARTITIONS=str(partitions))
 
     def start_sender(self) -> subprocess.Popen[bytes]:
         """Start a sender."""
         self._senders += 1
-        return self._start([self._pythons[self._senders % 2], str(_HERE / "sender.py")])
+        partitions = 1 + self._senders % self._partitions
+        command = [self._pythons[self._senders % 2], str(_HERE / "sender.py")]
+        return self._start(command, UPNEXT_PARTITIONS=str(partitions))
 
     def _start(self, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
         env = {**self._environment, **environment}
@@ -137,19 +146,21 @@ class Fleet:
 
     async def rest(self) -> dict[Job, str]:
         """Wait until only dead letters are left; returns their reasons."""
-        broker = await reach(load(redis_url=self.server.url))
-        keys, ask = broker.keys, broker.link.command
+        namespace = await reach(load(redis_url=self.server.url))
 
         async def at_rest() -> bool:
             # An event is stored while one of its jobs is open or dead, and a dead one counts as open.
-            jobs = b"".join(await ask("HVALS", keys.open))
-            return jobs.count(b"1") == await ask("HLEN", keys.dead) and b"?" not in jobs
+            jobs, dead = b"", 0
+            for partition in await namespace.partitions():
+                jobs += b"".join(await partition.link.command("HVALS", partition.keys.open))
+                dead += await partition.link.command("HLEN", partition.keys.dead)
+            return jobs.count(b"1") == dead and b"?" not in jobs
 
         await wait_until_async(at_rest, timeout=90, what="rest")
         dead: dict[Job, str] = {}
-        for letter in await broker.letters.dead():
-            envelope: bytes = await ask("HGET", keys.events, letter.event_id)
-            dead[json.loads(envelope.partition(b"\n")[2])["n"], letter.handler] = letter.reason
+        for letter in await namespace.letters.dead():
+            body = await namespace.letters.payload(letter)
+            dead[json.loads(body or b"{}")["n"], letter.handler] = letter.reason
         return dead
 
     async def replay_refused_payloads(self) -> None:

@@ -39,12 +39,14 @@ class Run:
 
 
 @contextmanager
-def fleet_for(seed: int, directory: Path, mortals: int, beside: str = sys.executable) -> Iterator[Fleet]:
+def fleet_for(
+    seed: int, directory: Path, mortals: int, beside: str = sys.executable, partitions: int = 1
+) -> Iterator[Fleet]:
     """Start a server and a fleet: Valkey 9 for odd seeds, Redis 6.2 for even ones."""
     binary = valkey_binary() if seed % 2 or redis_binary() is None else redis_binary()
     assert binary is not None
     with Server(binary, directory / "server", appendonly=True, tcp=True) as server:
-        fleet = Fleet(server, directory, mortals, beside)
+        fleet = Fleet(server, directory, mortals, beside, partitions)
         try:
             fleet.wait_until_it_works()
             yield fleet
@@ -52,9 +54,9 @@ def fleet_for(seed: int, directory: Path, mortals: int, beside: str = sys.execut
             fleet.end()
 
 
-async def run(seed: int, seconds: float, directory: Path, beside: str = sys.executable) -> Run:
+async def run(seed: int, seconds: float, directory: Path, beside: str = sys.executable, partitions: int = 1) -> Run:
     """Send events under faults for so long, let the fleet come to rest, and reckon."""
-    with fleet_for(seed, directory, _MORTALS, beside) as fleet:
+    with fleet_for(seed, directory, _MORTALS, beside, partitions) as fleet:
         injector = Injector(fleet, Random(seed))
         warm = asyncio.create_task(_measure(fleet, seconds / 4))
         await asyncio.gather(injector.run(seconds), _load(fleet, seconds))

@@ -13,16 +13,16 @@ from tests.chaos.run import run
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "server",
+    ("server", "partitions"),
     [
-        pytest.param("valkey9", marks=pytest.mark.xdist_group("chaos-valkey")),
-        pytest.param("redis6.2", marks=pytest.mark.xdist_group("chaos-redis")),
+        pytest.param("valkey9", 1, marks=pytest.mark.xdist_group("chaos-valkey")),
+        pytest.param("redis6.2", 3, marks=pytest.mark.xdist_group("chaos-redis")),
     ],
 )
-def test_nothing_that_was_accepted_is_lost_under_random_faults(server: str, tmp_path: Path) -> None:
+def test_nothing_that_was_accepted_is_lost_under_random_faults(server: str, partitions: int, tmp_path: Path) -> None:
     """Done or dead, each handler of each event; a failure names the seed that chose the faults."""
     seed = secrets.randbelow(1_000_000) * 2 + (server == "valkey9")
-    done = asyncio.run(run(seed, 60, tmp_path))
+    done = asyncio.run(run(seed, 60, tmp_path, partitions=partitions))
     assert done.injected.total() > 0
     assert done.reckoning.accepted > 0
-    assert done.reckoning.faults == {}, f"python -m tests.chaos --minutes 1 --seed {seed}"
+    assert done.reckoning.faults == {}, f"python -m tests.chaos --minutes 1 --seed {seed} --partitions {partitions}"

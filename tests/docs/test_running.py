@@ -65,11 +65,12 @@ def test_the_table_of_settings_has_the_defaults_of_the_code() -> None:
         "UPNEXT_GRACE": f"{default.grace:g} s",
         "UPNEXT_RESULT_TTL": f"{default.result_ttl:g} s",
         "UPNEXT_MAX_PAYLOAD": f"{default.max_payload:,}",
+        "UPNEXT_PARTITIONS": f"{default.partitions}",
     }
     assert upnext.Worker("w").concurrency == 100
 
 
-@pytest.mark.parametrize("name", ["lease", "grace", "result_ttl", "max_payload"])
+@pytest.mark.parametrize("name", ["lease", "grace", "result_ttl", "max_payload", "partitions"])
 def test_every_setting_is_read_from_its_variable(name: str) -> None:
     read = settings.load(
         environ={f"UPNEXT_{name.upper()}": "7", "UPNEXT_NAMESPACE": "n", "UPNEXT_REDIS_URL": "redis://h"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -69,3 +70,11 @@ def test_a_server_that_is_away_is_exit_code_3(command: Command) -> None:
     """One line, nothing on stdout."""
     code, out, err = command("doctor")
     assert (code, out, err.count("\n")) == (3, "", 1)
+
+
+async def test_a_setting_below_what_the_namespace_has_is_told(command: Command, redis_url: str) -> None:
+    """Such a sender leaves partitions out; workers serve all of them whatever their setting is."""
+    await upnext.Worker("sender", redis_url=redis_url, partitions=3).event("order.placed").send()
+    found = (await asyncio.to_thread(checks, command, redis_url))[1]["partitions"]
+    assert (found["status"], found["message"]) == ("warn", "senders with the settings of this process use 1 of 3")
+    assert found["help"] == "set UPNEXT_PARTITIONS=3, for workers and senders alike"

@@ -128,7 +128,8 @@ async def test_inline(upnext_inline):
     assert "5 passed" in out
 
 
-def test_real_workers_run_on_a_namespace_of_their_own(tmp_path: Path, valkey_url: str) -> None:
+@pytest.mark.parametrize("partitions", ["1", "3"])
+def test_real_workers_run_on_a_namespace_of_their_own(tmp_path: Path, valkey_url: str, partitions: str) -> None:
     """On the server that the environment names, which is left as it was."""
     import redis
 
@@ -160,6 +161,7 @@ def test_sync(upnext_workers):
     assert failure.handler == "pack" and ("confirm", 5, 1, True) in ran
 """,
         UPNEXT_TEST_REDIS_URL=valkey_url,
+        UPNEXT_PARTITIONS=partitions,
     )
     assert code == 0, out
     with redis.Redis.from_url(valkey_url) as client:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MOST_PARTITIONS: Final = 64
+"""The most partitions of a namespace: a worker process has three connections and a thread for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,11 @@ class Keys:
     def dead_index(self) -> str:
         """Sorted set: job id of a dead letter by the time of its death, in ms."""
         return self._key("dead:index")
+
+    @property
+    def partitions(self) -> str:
+        """Hash, in the first of several: `served` -> how many; a number that senders use -> since when, in ms."""
+        return self._key("partitions")
 
     @property
     def probe(self) -> str:

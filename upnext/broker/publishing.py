@@ -62,15 +62,15 @@ class Publisher:
         outbox = self._outboxes.get(event)
         if outbox is None:
             outbox = self._outboxes[event] = Outbox(self._link, self._keys, event, event)
-        return await self.store(message(body, delay, key), outbox)
+        return await self.store(message(body, delay, key, self._keys.partition), outbox)
 
     async def submit(self, task: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
         """Store one job of a task, named by its identity; the rest is as for `publish`."""
-        scope = f"task:{task}"
+        scope = task_scope(task)
         outbox = self._outboxes.get(scope)
         if outbox is None:
             outbox = self._outboxes[scope] = Outbox(self._link, self._keys, "", scope, (task,))
-        return await self.store(message(body, delay, key), outbox)
+        return await self.store(message(body, delay, key, self._keys.partition), outbox)
 
     async def store(self, message: Message, outbox: Outbox) -> Published:
         """Store a message, repeating it under its id until the server has it or the deadline has passed."""
@@ -95,7 +95,7 @@ class Publisher:
             pause = weather.backoff(failures)
             # A try that the deadline may cut off would only leave in doubt what is certain now.
             if not kind.passes or pause + _LAST_TRY > limit.left:
-                raise (SendOutcomeUnknownError(message.event_id) if lost else _refusal(error, kind)) from error
+                raise (SendOutcomeUnknownError(message.event_id) if lost else refusal(error, kind)) from error
             await asyncio.sleep(pause)
             try:
                 return await outbox.store(message)
@@ -137,13 +137,19 @@ class Publisher:
         return bool(left)
 
 
-def message(body: bytes, delay: float = 0.0, key: str | None = None) -> Message:
+def message(body: bytes, delay: float = 0.0, key: str | None = None, partition: int = 0) -> Message:
     """Make a message with an id of its own."""
-    event_id = new_event_id()
+    event_id = new_event_id(partition)
     return Message(event_id, bucket_of(event_id), pack(body), round(delay * 1000), key)
 
 
-def _refusal(error: Exception, kind: weather.Weather) -> BrokerError:
+def task_scope(task: str) -> str:
+    """Return what the idempotency keys of a task are unique in."""
+    return f"task:{task}"
+
+
+def refusal(error: Exception, kind: weather.Weather) -> BrokerError:
+    """Return what a caller is told of a send that was not stored."""
     if kind is weather.Weather.REFUSED:
         return BrokerRefusedError(f"The server refuses this client: {error}")
     return BrokerUnavailableError(f"Nothing was stored, the server did not take it: {error}")

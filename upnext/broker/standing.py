@@ -159,9 +159,7 @@ class Standings:
         put_off = await self._put_off() if later <= MOST_DELAYED else None
         served = {handler for worker in workers if worker.alive for handler in worker.handlers}
         return Standing(
-            workers=tuple(
-                sorted(workers, key=lambda worker: (not worker.alive, worker.worker, worker.host, worker.pid))
-            ),
+            workers=tuple(sorted(workers, key=by_life)),
             queues=tuple([queue async for queue in self._queues(now, held, put_off, served)]),
             unrouted=tuple([unrouted async for unrouted in self._unrouted(now)]),
             later=later,
@@ -258,6 +256,11 @@ class Standings:
                 yield entry
             if int(cursor) == 0:
                 return
+
+
+def by_life(worker: WorkerStanding) -> tuple[bool, str, str, int]:
+    """Sort workers: the living first, then by name and place."""
+    return not worker.alive, worker.worker, worker.host, worker.pid
 
 
 def _pages(names: Sequence[str]) -> list[Sequence[str]]:

@@ -6,6 +6,8 @@ import os
 import time
 from dataclasses import dataclass, replace
 
+from upnext.broker.keys import MOST_PARTITIONS
+
 _ENVELOPE_HEAD = b"1\n"  # its version
 _BUCKET_DIGITS = 9  # of an id; those that are left out are four seconds
 
@@ -50,9 +52,19 @@ class Ticket:
         return replace(self, failures=0, crashes=0)
 
 
-def new_event_id() -> str:
-    """Return a new id: 12 hex digits of time in ms, then 16 random ones, so that ids sort by their age."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
+def new_event_id(partition: int = 0) -> str:
+    """Return a new id: 12 hex digits of time in ms, then 16 random ones, so that ids sort by their age.
+
+    One of another partition than the first says so in its end: `-partition`.
+    """
+    event_id = f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
+    return f"{event_id}-{partition}" if partition else event_id
+
+
+def partition_of(event_or_job_id: str) -> int:
+    """Return the partition of an event or a job; the first for an id of another kind."""
+    number = event_or_job_id.partition("-")[2].partition(".")[0]
+    return int(number) if number.isascii() and number.isdecimal() and int(number) < MOST_PARTITIONS else 0
 
 
 def sent_at(event_or_job_id: str) -> float | None:

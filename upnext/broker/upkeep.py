@@ -29,6 +29,7 @@ class Survey:
         next_due: When the next one is due, in ms, or None.
         leases: Worker id -> end of its lease in ms.
         graves: Dead workers that still have claims.
+        partitions: How many partitions of the namespace are to be served, as its first one has it.
     """
 
     now: int
@@ -36,6 +37,7 @@ class Survey:
     next_due: int | None
     leases: dict[str, float]
     graves: tuple[str, ...]
+    partitions: int
 
 
 class Upkeep:
@@ -53,14 +55,16 @@ class Upkeep:
     async def survey(self) -> Survey:
         """Read what there is to do."""
         keys = self._keys
-        reply: Any = await self._link.call(script("survey"), (keys.later, keys.leases, keys.graves), (_BATCH,))
-        now, due, following, leases, graves = reply
+        names = (keys.later, keys.leases, keys.graves, keys.partitions)
+        reply: Any = await self._link.call(script("survey"), names, (_BATCH,))
+        now, due, following, leases, graves, partitions = reply
         return Survey(
             now=int(now),
             due=tuple(member.decode() for member in due),
             next_due=int(float(following)) if following and following != b"inf" else None,
             leases={leases[n].decode(): float(leases[n + 1]) for n in range(0, len(leases), 2)},
             graves=tuple(grave.decode() for grave in graves),
+            partitions=int(partitions or 1),
         )
 
     async def promote(self, due: tuple[str, ...]) -> int:

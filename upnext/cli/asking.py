@@ -9,12 +9,12 @@ from upnext.errors import BrokerUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from upnext.broker.broker import Broker
+    from upnext.broker.namespace import Namespace
 
 T = TypeVar("T")
 
 
-def ask(question: Callable[[Broker], Awaitable[T]]) -> T:
+def ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
     """Connect as the settings say, and return what the question makes of the broker.
 
     Raises:
@@ -26,7 +26,7 @@ def ask(question: Callable[[Broker], Awaitable[T]]) -> T:
     return asyncio.run(_ask(question))
 
 
-async def _ask(question: Callable[[Broker], Awaitable[T]]) -> T:
+async def _ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
     from redis.exceptions import RedisError  # noqa: PLC0415 - commands import what they need
 
     from upnext.broker import weather  # noqa: PLC0415

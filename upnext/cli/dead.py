@@ -16,12 +16,11 @@ from upnext.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from upnext.broker.broker import Broker
     from upnext.broker.claims import DeadLetter
-    from upnext.broker.letters import Letters
+    from upnext.broker.namespace import Letterbox, Namespace
     from upnext.cli.commands import Subparsers
 
-Change: TypeAlias = "Callable[[Broker, Sequence[str]], Awaitable[list[bool]]]"
+Change: TypeAlias = "Callable[[Namespace, Sequence[str]], Awaitable[list[bool]]]"
 """Does something to a page of dead letters, and says for each id whether it was one."""
 
 _SHOWN = ("job_id", "event_id", "event", "handler", "attempts", "reason")
@@ -108,7 +107,7 @@ def show(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
-async def _details(letters: Letters, job_id: str, *, payload: bool) -> dict[str, Any] | None:
+async def _details(letters: Letterbox, job_id: str, *, payload: bool) -> dict[str, Any] | None:
     found = await letters.letter(job_id)
     if found is None:
         return None
@@ -135,13 +134,13 @@ def purge(arguments: argparse.Namespace) -> int:
     return _change(arguments, _purged, "deleted", "no dead letter")
 
 
-async def _replayed(broker: Broker, job_ids: Sequence[str]) -> list[bool]:
+async def _replayed(broker: Namespace, job_ids: Sequence[str]) -> list[bool]:
     import asyncio  # noqa: PLC0415 - commands import what they need
 
     return list(await asyncio.gather(*map(broker.letters.replay, job_ids)))
 
 
-async def _purged(broker: Broker, job_ids: Sequence[str]) -> list[bool]:
+async def _purged(broker: Namespace, job_ids: Sequence[str]) -> list[bool]:
     return await broker.letters.purge(job_ids)
 
 
@@ -164,7 +163,7 @@ def _change(arguments: argparse.Namespace, change: Change, done: str, otherwise:
     return exits.CLEAN if all(changed.values()) else exits.FINDINGS
 
 
-async def _change_selected(broker: Broker, change: Change, event: str | None, handler: str | None) -> int:
+async def _change_selected(broker: Namespace, change: Change, event: str | None, handler: str | None) -> int:
     # A replayed job may be dead again at once: only what is dead now is meant.
     now, count = await broker.letters.now(), 0
     async for page in broker.letters.pages(event, handler, died_before=now):
@@ -172,7 +171,7 @@ async def _change_selected(broker: Broker, change: Change, event: str | None, ha
     return count
 
 
-async def _change_ids(broker: Broker, change: Change, ids: Sequence[str]) -> dict[str, bool]:
+async def _change_ids(broker: Namespace, change: Change, ids: Sequence[str]) -> dict[str, bool]:
     changed: dict[str, bool] = {}
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]

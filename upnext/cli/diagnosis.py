@@ -79,6 +79,14 @@ def clock(skew: float, uncertain: float) -> Check:
     return Check("clock", "ok", "this machine and the server agree within a second")
 
 
+def partitions(sent: int, served: int) -> Check:
+    """Judge whether senders that are set as this process is use every partition."""
+    if sent < served:
+        message = f"senders with the settings of this process use {sent} of {served}"
+        return Check("partitions", "warn", message, f"set UPNEXT_PARTITIONS={served}, for workers and senders alike")
+    return Check("partitions", "ok", f"{served}")
+
+
 def fleet(standing: Standing) -> Iterator[Check]:
     """Judge the workers, and what nobody takes."""
     alive = [worker for worker in standing.workers if worker.alive]

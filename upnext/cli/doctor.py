@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from upnext.cli import diagnosis, exits
@@ -13,6 +14,7 @@ from upnext.cli.colour import coloured
 
 if TYPE_CHECKING:
     from upnext.broker.broker import Broker
+    from upnext.broker.namespace import Namespace
     from upnext.cli.commands import Subparsers
     from upnext.cli.diagnosis import Check
 
@@ -44,22 +46,42 @@ def doctor(arguments: argparse.Namespace) -> int:
     return exits.FINDINGS if failed else exits.CLEAN
 
 
-async def _examine(broker: Broker) -> list[Check]:
+async def _examine(namespace: Namespace) -> list[Check]:
+    from upnext.settings import load  # noqa: PLC0415 - commands import what they need
+
+    partitions = await namespace.partitions()
+    servers: dict[str, list[Broker]] = {}
+    for partition in partitions:
+        servers.setdefault((await _info(partition)).get("run_id", ""), []).append(partition)
+    found: list[Check] = []
+    for of in servers.values():
+        checks = await _server(of[0])
+        if len(servers) > 1:
+            where = ", ".join(str(partition.keys.partition) for partition in of)
+            checks = [replace(check, message=f"{check.message} (partition {where})") for check in checks]
+        found += checks
+    if len(partitions) > 1:
+        found.append(diagnosis.partitions(load().partitions, len(partitions)))
+    return [*found, *diagnosis.fleet(await namespace.standings.read()), diagnosis.libraries()]
+
+
+async def _server(broker: Broker) -> list[Check]:
     before = time.time()
     server = await broker.letters.now() / 1000
     after = time.time()
-    told = await broker.link.command("INFO")
-    info = dict(line.split(":", 1) for line in _text(told).splitlines() if ":" in line)
-    standing = await broker.standings.read()
+    info = await _info(broker)
     return [
         diagnosis.version(info),
         diagnosis.persistence(info, await _configured(broker, "appendfsync", "save")),
         diagnosis.eviction(info),
         diagnosis.role(info),
         diagnosis.clock(server - (before + after) / 2, after - before),
-        *diagnosis.fleet(standing),
-        diagnosis.libraries(),
     ]
+
+
+async def _info(broker: Broker) -> dict[str, str]:
+    told = await broker.link.command("INFO")
+    return dict(line.split(":", 1) for line in _text(told).splitlines() if ":" in line)
 
 
 async def _configured(broker: Broker, *names: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from upnext.cli.table import age, table, terminal_width
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from upnext.broker.broker import Broker
+    from upnext.broker.namespace import Namespace
     from upnext.broker.standing import QueueStanding, Standing, WorkerStanding
     from upnext.cli.commands import Subparsers
 
@@ -45,7 +45,7 @@ def status(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
-async def _read(broker: Broker) -> tuple[str, Standing]:
+async def _read(broker: Namespace) -> tuple[str, Standing]:
     return broker.keys.namespace, await broker.standings.read()
 
 

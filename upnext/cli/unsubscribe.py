@@ -11,7 +11,7 @@ from upnext.cli.asking import ask
 from upnext.cli.table import visible
 
 if TYPE_CHECKING:
-    from upnext.broker.broker import Broker
+    from upnext.broker.namespace import Namespace
     from upnext.broker.standing import QueueStanding
     from upnext.cli.commands import Subparsers
 
@@ -38,7 +38,7 @@ def unsubscribe(arguments: argparse.Namespace) -> int:
     return exits.CLEAN if done else exits.FINDINGS
 
 
-async def _ended(broker: Broker, wanted: str, event: str | None) -> tuple[bool, str]:
+async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[bool, str]:
     found = [queue for queue in (await broker.standings.read()).queues if _is_meant(queue, wanted, event)]
     if not found:
         return False, f"There is no handler {visible(wanted)!r} here; see `upnext status`."
@@ -47,8 +47,9 @@ async def _ended(broker: Broker, wanted: str, event: str | None) -> tuple[bool, 
         return False, f"Several handlers are meant: {', '.join(names)}. Name one of them like that."
     if found[0].served:
         return False, f"A living worker has {names[0]}: stop it, or deploy it without the handler, first."
-    was = await broker.subscriptions.end(found[0].handler)
-    moved = await broker.subscriptions.abandon(found[0].handler)
+    partitions = await broker.partitions()
+    was = any([await partition.subscriptions.end(found[0].handler) for partition in partitions])
+    moved = sum([await partition.subscriptions.abandon(found[0].handler) for partition in partitions])
     ended = "is not subscribed any more" if was else "was not subscribed"
     return True, f"{names[0]} {ended}; {moved:,} job(s) that waited for it are dead letters now."
 

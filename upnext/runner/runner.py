@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from upnext.broker.agreement import Agreement
 from upnext.broker.keys import Keys
 from upnext.runner.station import Station
 from upnext.runner.workshop import Workshop
@@ -79,11 +80,18 @@ class Runner:
     def _serve(self, partitions: int) -> None:
         """Serve so many partitions at least: a namespace may grow while its workers run."""
         while len(self._stations) < partitions and not self._stopping:
-            station = Station(self._shop, Keys(self._namespace, len(self._stations)))
+            number = len(self._stations)
+            station = Station(self._shop, Keys(self._namespace, number), None if number else self._agree)
             self._stations.append(station)
             self._shop.slots.sharers = len(self._stations)
             if self._begun:
                 self._begin(station)
+
+    async def _agree(self, partitions: int) -> None:
+        """Serve as many as the first partition says; one that does not know, or not any more, is told."""
+        self._serve(partitions)
+        if partitions < len(self._stations):
+            await Agreement(self._stations[0].broker).serve(len(self._stations))
 
     def _begin(self, station: Station) -> None:
         task = asyncio.create_task(station.run())

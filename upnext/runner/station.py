@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from upnext.broker import weather
+from upnext.broker.agreement import Agreement
 from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, LeaseLostError
 from upnext.broker.link import Link
@@ -17,7 +18,7 @@ from upnext.runner.execute import Outcome, execute
 from upnext.runner.lease import Hold, LeaseKeeper
 from upnext.runner.ring import Ring
 from upnext.runner.settle import Settler
-from upnext.runner.sweep import Sweeper
+from upnext.runner.sweep import Agree, Sweeper
 
 if TYPE_CHECKING:
     from upnext.broker.keys import Keys
@@ -37,20 +38,22 @@ class Station:
     Args:
         shop: What it shares with the worker's other partitions.
         keys: The partition's keys.
+        agree: Awaited with how many partitions are to be served; None for all but the first, which knows.
 
     Attributes:
         ready: Set while the worker holds its lease, as far as it has heard, and its handlers are subscribed.
     """
 
-    def __init__(self, shop: Workshop, keys: Keys) -> None:
+    def __init__(self, shop: Workshop, keys: Keys, agree: Agree | None) -> None:
         self._shop = shop
         self.registry = shop.registry
         settings, name = shop.registry.settings, f"upnext-{shop.registry.worker}"
-        self._broker = Broker(shop.url, keys, name)
+        self._agree = agree
+        self.broker = Broker(shop.url, keys, name)
         self._waiting = Link(shop.url, keys, f"{name}-wait")
         self._keys = keys
         self._lease = LeaseKeeper(shop.url, keys, settings.lease, shop.told, self._joined)
-        self._sweeper = Sweeper(self._broker.upkeep, self._lease, settings.lease)
+        self._sweeper = Sweeper(self.broker.upkeep, self._lease, settings.lease, agree)
         self._claims: Claims | None = None
         self._running: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
         self.ready = asyncio.Event()
@@ -98,7 +101,7 @@ class Station:
         self._roused.set()
 
     def _joined(self, worker_id: str) -> None:
-        self._claims = self._broker.claims(worker_id, self.registry.settings.result_ttl)
+        self._claims = self.broker.claims(worker_id, self.registry.settings.result_ttl)
         self.ready.clear()
         if self._subscribing is not None:
             self._subscribing.cancel()
@@ -109,7 +112,10 @@ class Station:
         while True:
             try:
                 for event in self._events():
-                    await self._broker.publisher.subscribe(event, self._handlers_of(event))
+                    await self.broker.publisher.subscribe(event, self._handlers_of(event))
+                if self._agree is not None:
+                    # Only now: whoever adds partitions later than this finds these subscriptions, and copies them.
+                    await self._agree((await Agreement(self.broker).read()).served)
             except (RedisError, OSError) as error:
                 failures += 1
                 log.warning("Subscribing has to wait: %s", weather.read(error).value)
@@ -260,7 +266,7 @@ class Station:
         if self._subscribing is not None:
             self._subscribing.cancel()
         await self._waiting.close()
-        await self._broker.close()
+        await self.broker.close()
 
     async def _release_all(self, claims: Claims) -> None:
         for claim in await claims.held():

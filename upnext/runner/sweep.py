@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from redis.exceptions import RedisError
 
@@ -16,6 +17,9 @@ from upnext.runner.lease import lease_of
 if TYPE_CHECKING:
     from upnext.broker.upkeep import Survey, Upkeep
     from upnext.runner.lease import LeaseKeeper
+
+Agree: TypeAlias = Callable[[int], Awaitable[None]]
+"""Takes note of how many partitions of the namespace are to be served."""
 
 log = logging.getLogger("upnext")
 
@@ -30,11 +34,13 @@ class Sweeper:
         upkeep: What can be done.
         lease: This worker's lease.
         length: Its length in seconds.
+        agree: Awaited with how many partitions of the namespace are to be served; None if this one does not know.
     """
 
-    def __init__(self, upkeep: Upkeep, lease: LeaseKeeper, length: float) -> None:
+    def __init__(self, upkeep: Upkeep, lease: LeaseKeeper, length: float, agree: Agree | None) -> None:
         self._upkeep = upkeep
         self._lease = lease
+        self._agree = agree
         self._interval = min(_INTERVAL, length / 10)
         self._seen: dict[str, tuple[float, float]] = {}
         self._poke = asyncio.Event()
@@ -64,6 +70,8 @@ class Sweeper:
 
     async def _sweep(self) -> float:
         survey = await self._upkeep.survey()
+        if self._agree is not None:
+            await self._agree(survey.partitions)
         if survey.due:
             await self._upkeep.promote(survey.due)
             return 0.0

@@ -1,0 +1,103 @@
+"""How many partitions a namespace has: what senders and workers with different settings agree on.
+
+The first partition keeps it. It grows in three steps, so that no send ever finds a handler missing:
+
+1. Whoever needs more partitions has it noted that they are to be served. Workers see that when they next look, and
+   whoever subscribes a handler looks after it has subscribed in the first partition, and before it is ready.
+2. The subscriptions of the first partition are copied to the new ones. A worker that subscribes meanwhile has either
+   come before the copy, or finds the note.
+3. It is noted that senders use so many, and since when. Only now anything is sent there.
+
+It never shrinks: what was once used is served for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.replies import pairs
+from upnext.broker.scripts import script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.broker.broker import Broker
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What is agreed on.
+
+    Attributes:
+        served: How many partitions workers have to serve.
+        used: How many partitions senders use or used -> the seconds since the first of them began to.
+    """
+
+    served: int
+    used: dict[int, float]
+
+    @property
+    def grown(self) -> int:
+        """How many partitions have every subscription."""
+        return max(self.used, default=1)
+
+    def left_behind(self, partitions: int) -> float | None:
+        """Return the seconds since senders began to use more than so many; None if they do not."""
+        return max((since for number, since in self.used.items() if number > partitions), default=None)
+
+
+class Agreement:
+    """Reads and changes what a namespace's first partition keeps.
+
+    Args:
+        first: That partition.
+    """
+
+    def __init__(self, first: Broker) -> None:
+        self._first = first
+
+    async def read(self) -> Agreed:
+        """Read it."""
+        return await self._note()
+
+    async def serve(self, partitions: int) -> Agreed:
+        """Have at least so many served."""
+        return await self._note(served=partitions)
+
+    async def use(self, partitions: Sequence[Broker]) -> Agreed:
+        """Make sure that these partitions can be sent to.
+
+        Raises:
+            redis.exceptions.RedisError: Whatever a server makes of it; calling it again is safe.
+        """
+        agreed, number = await self.read(), len(partitions)
+        if agreed.grown < number:
+            await self.serve(number)
+            await self._copy(partitions[1:])
+        return agreed if number in agreed.used else await self._note(used=number)
+
+    async def _note(self, *, served: int = 0, used: int = 0) -> Agreed:
+        reply: Any = await self._first.link.call(script("agree"), (self._first.keys.partitions,), (served, used))
+        now, noted, since = int(reply[0]), int(reply[1]), [int(word) for word in reply[2]]
+        return Agreed(noted, {n: (now - ms) / 1000 for n, ms in zip(since[::2], since[1::2], strict=True)})
+
+    async def _copy(self, others: Sequence[Broker]) -> None:
+        link, keys, cursor = self._first.link, self._first.keys, b"0"
+        while True:
+            cursor, page = await link.command("HSCAN", keys.versions, cursor, "COUNT", _PAGE)
+            events = [event.decode() for event, version in pairs(page) if version]
+            subscribed = await asyncio.gather(*(link.command("HKEYS", keys.subscriptions(event)) for event in events))
+            await asyncio.gather(
+                *(
+                    other.publisher.subscribe(event, [handler.decode() for handler in handlers])
+                    for other in others
+                    for event, handlers in zip(events, subscribed, strict=True)
+                    if handlers
+                )
+            )
+            if int(cursor) == 0:
+                return

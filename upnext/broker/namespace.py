@@ -1,0 +1,123 @@
+"""A namespace as a whole: what is asked of it goes to the partition that knows, or to all of them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from upnext.broker.agreement import Agreement
+from upnext.broker.broker import Broker
+from upnext.broker.keys import Keys
+from upnext.broker.overview import Overview
+from upnext.broker.spreading import Spreader
+from upnext.broker.tickets import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from upnext.broker.claims import DeadLetter
+    from upnext.broker.letters import Outcome
+    from upnext.broker.publishing import Publisher
+
+
+class Namespace:
+    """All partitions of a namespace, each connected when it is first used.
+
+    Args:
+        url: The server's address.
+        name: The namespace.
+        partitions: How many of them are sent to.
+
+    Attributes:
+        name: The namespace.
+        link: The first partition's connection.
+        keys: The first partition's keys.
+        publisher: Stores events and submissions.
+        letters: Reads outcomes and dead letters.
+        standings: Reads how the namespace stands.
+    """
+
+    def __init__(self, url: str, name: str, partitions: int = 1) -> None:
+        self._url = url
+        self._least = partitions
+        self._partitions: dict[int, Broker] = {}
+        self.name = name
+        first = self.partition(0)
+        self.link = first.link
+        self.keys = first.keys
+        self.publisher: Publisher | Spreader = (
+            first.publisher if partitions == 1 else Spreader(partitions, self.partition)
+        )
+        self.letters = Letterbox(self)
+        self.standings = Overview(self.partitions)
+
+    def partition(self, number: int) -> Broker:
+        """Return one of its partitions."""
+        found = self._partitions.get(number)
+        if found is None:
+            found = self._partitions[number] = Broker(self._url, Keys(self.name, number))
+        return found
+
+    async def partitions(self) -> list[Broker]:
+        """Return every partition that anything can be in."""
+        agreed = await Agreement(self.partition(0)).read()
+        return [self.partition(number) for number in range(max(self._least, agreed.served))]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for partition in self._partitions.values():
+            await partition.close()
+
+
+class Letterbox:
+    """Reads outcomes and dead letters of a namespace, as `Letters` does of one partition.
+
+    Args:
+        namespace: The namespace.
+    """
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+
+    def _of(self, event_or_job_id: str) -> Broker:
+        return self._namespace.partition(partition_of(event_or_job_id))
+
+    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[Outcome]]:
+        """Say how jobs of one event stand."""
+        return await self._of(event_id).letters.outcomes(event_id, jobs)
+
+    async def dead(self) -> list[DeadLetter]:
+        """Return all dead letters, partition by partition, oldest first; `pages` takes less memory."""
+        return [letter async for page in self.pages() for letter in page]
+
+    async def pages(
+        self, event: str | None = None, handler: str | None = None, *, died_before: float = math.inf
+    ) -> AsyncIterator[list[DeadLetter]]:
+        """Read dead letters, partition by partition, oldest first."""
+        for partition in await self._namespace.partitions():
+            async for page in partition.letters.pages(event, handler, died_before=died_before):
+                yield page
+
+    async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
+        """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
+        return await self._of(job_id).letters.letter(job_id)
+
+    async def payload(self, letter: DeadLetter) -> bytes | None:
+        """Return the JSON of a dead letter's payload, None if it is gone or of a later version."""
+        return await self._of(letter.job_id).letters.payload(letter)
+
+    async def now(self) -> float:
+        """Return the server's time in ms, the latest where there are several servers."""
+        return max([await partition.letters.now() for partition in await self._namespace.partitions()])
+
+    async def purge(self, job_ids: Sequence[str]) -> list[bool]:
+        """Delete dead letters for good; returns for each whether it was one."""
+        gone: dict[str, bool] = {}
+        for number in sorted({partition_of(job_id) for job_id in job_ids}):
+            there = [job_id for job_id in job_ids if partition_of(job_id) == number]
+            gone.update(zip(there, await self._namespace.partition(number).letters.purge(there), strict=True))
+        return [gone[job_id] for job_id in job_ids]
+
+    async def replay(self, job_id: str) -> bool:
+        """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
+        return await self._of(job_id).letters.replay(job_id)

@@ -1,0 +1,124 @@
+"""How a namespace stands, over all of its partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from upnext.broker.standing import Left, QueueStanding, Standing, UnroutedStanding, WorkerStanding, by_life
+from upnext.broker.tickets import bucket_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from upnext.broker.broker import Broker
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+class Overview:
+    """Reads how a namespace stands, as `Standings` does of one partition.
+
+    Args:
+        partitions: Finds the partitions.
+    """
+
+    def __init__(self, partitions: Callable[[], Awaitable[Sequence[Broker]]]) -> None:
+        self._partitions = partitions
+
+    async def read(self) -> Standing:
+        """Read it, in time that grows with partitions, workers and handlers, and not with jobs."""
+        found = await asyncio.gather(*(partition.standings.read() for partition in await self._partitions()))
+        return found[0] if len(found) == 1 else merged(found)
+
+    async def left(self) -> Left:
+        """Read what is left to do, at one moment, so that no job is missed on its way.
+
+        Where nothing is left in any partition, and none has stored an event since it was looked at, there was a moment
+        at which nothing was left in all of them.
+        """
+        partitions = await self._partitions()
+        while True:
+            before = await _stored(partitions)
+            found = await asyncio.gather(*(partition.standings.left() for partition in partitions))
+            left = Left(sum(one.open for one in found), tuple(later for one in found for later in one.later))
+            if len(partitions) == 1 or left.open or before == await _stored(partitions):
+                return left
+
+
+async def _stored(partitions: Sequence[Broker]) -> list[int]:
+    """Count the events that were stored lately, by this machine's clock."""
+    if len(partitions) == 1:
+        return []
+    now = int(time.time())
+    buckets = sorted({bucket_of(f"{second * 1000:012x}") for second in range(now - 20, now + 20)})
+    names = [(partition.link, partition.keys.sent(bucket)) for partition in partitions for bucket in buckets]
+    return list(await asyncio.gather(*(link.command("SCARD", name) for link, name in names)))
+
+
+def merged(parts: Sequence[Standing]) -> Standing:
+    """Return how a namespace stands, from how its partitions do."""
+    workers = _grouped((worker for part in parts for worker in part.workers), _process)
+    queues = _grouped((queue for part in parts for queue in part.queues), lambda queue: queue.handler)
+    unrouted = _grouped((waiting for part in parts for waiting in part.unrouted), lambda waiting: waiting.event)
+    return Standing(
+        workers=tuple(sorted(map(_worker, workers), key=by_life)),
+        queues=tuple(sorted(map(_queue, queues), key=lambda queue: queue.handler)),
+        unrouted=tuple(sorted(map(_unrouted, unrouted), key=lambda waiting: waiting.event)),
+        later=sum(part.later for part in parts),
+        dead=sum(part.dead for part in parts),
+    )
+
+
+def _grouped(entries: Iterable[T], key: Callable[[T], K]) -> list[list[T]]:
+    groups: defaultdict[K, list[T]] = defaultdict(list)
+    for entry in entries:
+        groups[key(entry)].append(entry)
+    return list(groups.values())
+
+
+def _process(worker: WorkerStanding) -> tuple[Hashable, ...]:
+    """Return what is the same for a worker in all partitions; it has an id and a lease in each."""
+    # A dead one whose own words are gone already stands for itself.
+    return (worker.worker, worker.host, worker.pid, worker.since) if worker.pid else (worker.id,)
+
+
+def _worker(of: list[WorkerStanding]) -> WorkerStanding:
+    return replace(
+        of[0],
+        claimed=sum(worker.claimed for worker in of),
+        running=sum(worker.running for worker in of),
+        renewed=max(worker.renewed for worker in of),
+        alive=all(worker.alive for worker in of),
+    )
+
+
+def _queue(of: list[QueueStanding]) -> QueueStanding:
+    waiting = [queue for queue in of if queue.waiting] or of
+    return replace(
+        of[0],
+        waiting=sum(queue.waiting for queue in of),
+        delayed=_total(queue.delayed for queue in of),
+        retrying=_total(queue.retrying for queue in of),
+        claimed=sum(queue.claimed for queue in of),
+        lag=_longest(queue.lag for queue in of),
+        served=all(queue.served for queue in waiting),
+    )
+
+
+def _unrouted(of: list[UnroutedStanding]) -> UnroutedStanding:
+    return replace(of[0], events=sum(waiting.events for waiting in of), lag=_longest(waiting.lag for waiting in of))
+
+
+def _total(numbers: Iterable[int | None]) -> int | None:
+    known = list(numbers)
+    return None if None in known else sum(number or 0 for number in known)
+
+
+def _longest(lags: Iterable[float | None]) -> float | None:
+    return max((lag for lag in lags if lag is not None), default=None)

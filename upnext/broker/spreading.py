@@ -1,0 +1,134 @@
+"""Sending to a namespace of several partitions: each event goes to one of them, and its id says to which."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import math
+import random
+from contextlib import suppress
+from functools import partial
+from hashlib import blake2b
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from redis.exceptions import RedisError
+
+from upnext.broker import weather
+from upnext.broker.agreement import Agreement
+from upnext.broker.outbox import Published
+from upnext.broker.publishing import SEND_DEADLINE, refusal, task_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from upnext.broker.broker import Broker
+    from upnext.broker.publishing import Publisher
+
+T = TypeVar("T")
+
+_KEY_TTL = 24 * 3600  # as long as a key is remembered where it was used
+
+
+class Spreader:
+    """Publishes on several partitions, as `Publisher` does on one.
+
+    An event without a key goes to the next partition in turn, one with a key to the partition that follows from it.
+
+    Args:
+        partitions: How many there are.
+        partition: Gives one of them by its number, also one beyond those that are sent to.
+    """
+
+    def __init__(self, partitions: int, partition: Callable[[int], Broker]) -> None:
+        self._count = partitions
+        self._partition = partition
+        self._turn = itertools.cycle(range(partitions))
+        for _ in range(random.randrange(partitions)):  # noqa: S311  # short-lived senders must not all begin with one
+            next(self._turn)
+        self._agreeing: asyncio.Task[None] | None = None
+        self._agreed = False
+        self._elsewhere: dict[int, float] = {}
+
+    async def publish(self, event: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+        """Store an event, as `Publisher.publish` does."""
+        return await self._send(event, key, lambda to: to.publish(event, body, delay=delay, key=key))
+
+    async def submit(self, task: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+        """Store one job of a task, as `Publisher.submit` does."""
+        return await self._send(task_scope(task), key, lambda to: to.submit(task, body, delay=delay, key=key))
+
+    async def _send(self, scope: str, key: str | None, store: Callable[[Publisher], Awaitable[Published]]) -> Published:
+        if not self._agreed:
+            await self._agree()
+        if key is None:
+            return await store(self._partition(next(self._turn)).publisher)
+        home = self._partition(place_of(scope, key, self._count))
+        others = [other for other in self._other_places(scope, key) if other is not home]
+        for other in others:
+            first = await patiently(partial(other.link.command, "GET", other.keys.idempotency(scope, key)))
+            if first is not None:
+                event_id, handlers = json.loads(first)
+                return Published(event_id, tuple(handlers), repeated=True)
+        published = await store(home.publisher)
+        remembered = json.dumps([published.event_id, published.handlers])
+        for other in others:
+            # For senders that still use another number. Without it the send is stored all the same.
+            with suppress(RedisError, OSError):
+                name = other.keys.idempotency(scope, key)
+                await other.link.command("SET", name, remembered, "NX", "EX", _KEY_TTL)
+        return published
+
+    def _other_places(self, scope: str, key: str) -> list[Broker]:
+        """Return where senders that use another number of partitions look for this key, or did within its time."""
+        if not self._elsewhere:
+            return []
+        now = monotonic()
+        numbers = [number for number, until in self._elsewhere.items() if now < until]
+        return [self._partition(place) for place in sorted({place_of(scope, key, number) for number in numbers})]
+
+    async def _agree(self) -> None:
+        """Have all who wait here wait for one and the same agreement."""
+        if self._agreeing is None:
+            self._agreeing = asyncio.create_task(self._learn())
+            self._agreeing.add_done_callback(self._forget)
+        await asyncio.shield(self._agreeing)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._agreeing = None
+        self._agreed = not task.cancelled() and task.exception() is None
+
+    async def _learn(self) -> None:
+        partitions = [self._partition(number) for number in range(self._count)]
+        agreed = await patiently(lambda: Agreement(partitions[0]).use(partitions))
+        now = monotonic()
+        for number in {1, *agreed.used} - {self._count}:
+            left = agreed.left_behind(number)
+            self._elsewhere[number] = math.inf if left is None else now + _KEY_TTL - left
+
+
+def place_of(scope: str, key: str, partitions: int) -> int:
+    """Return the partition of a key: the same in every process."""
+    digest = blake2b(f"{scope}\n{key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % partitions
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask before anything is stored, and again until the deadline of a send.
+
+    Raises:
+        BrokerUnavailableError: If there is no answer; nothing was stored.
+        BrokerRefusedError: If the server will not serve this client.
+    """
+    give_up, failures = monotonic() + SEND_DEADLINE, 0
+    while True:
+        try:
+            return await ask()
+        except (RedisError, OSError) as error:
+            kind = weather.read(error)
+            failures += 1
+            pause = weather.backoff(failures)
+            if not kind.passes or monotonic() + pause > give_up:
+                raise refusal(error, kind) from error
+            await asyncio.sleep(pause)
