@@ -339,3 +339,28 @@ async def test_functions_under_other_decorators_run_to_their_end(redis_url: str)
         results = {name: await job.result(timeout=10) for name, job in jobs.items()}
     assert results == {"wrapped": 1, "in_thread": 2, "returns_a_coroutine": 3, "inner": 4, "outer": 5}
     assert await Handlers.outer(n=0) == 5
+
+
+async def test_a_job_of_an_idle_handler_does_not_wait_for_the_backlogs_of_many_others(redis_url: str) -> None:
+    """Whoever was left out of a claim comes first in the next."""
+    worker = upnext.Worker("shop", redis_url=redis_url, concurrency=4)
+    order: list[int] = []
+
+    def attach(number: int) -> upnext.Event:
+        event = worker.event(f"order.{number}")
+
+        @event.on(name=f"handle_{number}")
+        async def handle(n: int) -> None:
+            order.append(number)
+
+        return event
+
+    events = [attach(number) for number in range(100)]
+    async with running(worker):
+        pass  # it only subscribes
+    for event in events[:-1]:
+        await asyncio.gather(*(event.send(n=n) for n in range(10)))
+    last = await events[-1].send(n=0)
+    async with running(worker):
+        await last.results(timeout=30)
+    assert order.index(99) < 300

@@ -143,11 +143,12 @@ class Claims:
         if reply[0] == b"lost":
             raise LeaseLostError
         jobs: list[Claim] = []
-        for position, tickets, started, envelopes in reply[2:]:
+        envelopes = iter(reply[-1])
+        for position, tickets, started in reply[2:-1]:
             handler = handlers[int(position)]
-            for ticket, begun, envelope in zip(tickets, started, envelopes, strict=True):
+            for ticket, begun in zip(tickets, started, strict=True):
                 job_id, _, counts = ticket.decode().rpartition(" ")
-                jobs.append(Claim(handler, job_id, counts, begun == _STARTED, envelope))
+                jobs.append(Claim(handler, job_id, counts, begun == _STARTED, next(envelopes)))
         return jobs, reply[1]
 
     async def start(self, claim: Claim) -> bool:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 _STRETCH = 64
 
@@ -29,9 +29,11 @@ class Ring:
         self._turn.rotate(-max(1, len(stretch) if len(self._turn) > _STRETCH else 1))
         return list(dict.fromkeys([*self._full, *stretch]))
 
-    def note(self, handlers: Sequence[str], left: Sequence[int]) -> None:
-        """Learn what is left in the queues that were looked at."""
-        self._full = [handler for handler, n in zip(handlers, left, strict=True) if n][: _STRETCH // 2]
+    def note(self, handlers: Sequence[str], left: Sequence[int], served: Collection[str]) -> None:
+        """Learn what is left in the queues that were looked at, and which of them were taken from."""
+        full = [handler for handler, n in zip(handlers, left, strict=True) if n]
+        # Those that were left out come first the next time.
+        self._full = sorted(full, key=served.__contains__)[: _STRETCH // 2]
         self._quiet = 0 if self._full else self._quiet + len(handlers)
 
     @property

@@ -181,7 +181,7 @@ class Station:
         queues, unused = ring.next(), most
         try:
             jobs, left = await claims.claim(self.registry.worker, queues, most)
-            ring.note(queues, left)
+            ring.note(queues, left, {claim.handler for claim in jobs})
             for claim in jobs:
                 task = asyncio.create_task(self._work(claims, claim))
                 self._running[task] = (claims, claim)

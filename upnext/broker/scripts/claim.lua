@@ -1,13 +1,18 @@
 -- Hands jobs to a worker: a fair share of each queue, oldest first, with the attempt counted before user code runs.
 --
+-- A claim takes from few queues at a time: each of them costs commands, however few of its jobs are taken. Whoever is left
+-- out is named first the next time.
+--
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>, then queue:<handler>...
 -- ARGV  1 worker id  2 how many at the most  3 crashes after which a job runs only alone, then the handlers
 -- Returns {'lost'} if the worker holds no lease, else {'ok', {jobs left in each queue}, and for each queue that gave some
---         {its position, {`job attempt:failures:crashes`...}, one digit a job: whether it counts as started, {envelope...}}...}
+--         {its position, {`job attempt:failures:crashes`...}, one digit a job: whether it counts as started}..., and at the end
+--         {the jobs' envelopes in this order...}}
 --@shared shared_wake
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return {'lost'}
 end
+local MOST_QUEUES = 16
 local queues, left, alone = #KEYS - 4, tonumber(ARGV[2]), tonumber(ARGV[3])
 local lengths, take, waiting = {}, {}, 0
 for i = 1, queues do
@@ -18,7 +23,7 @@ for i = 1, queues do
   end
 end
 while left > 0 and waiting > 0 do
-  local share = math.max(1, math.floor(left / waiting))
+  local share = math.max(1, math.floor(left / math.min(waiting, MOST_QUEUES)))
   waiting = 0
   for i = 1, queues do
     local n = math.min(share, lengths[i] - take[i], left)
@@ -30,11 +35,11 @@ while left > 0 and waiting > 0 do
   end
 end
 
-local reply, more = {'ok', lengths}, false
+local reply, more, ids, claims = {'ok', lengths}, false, {}, {}
 for i = 1, queues do
   if take[i] > 0 then
     local tickets = redis.call('LRANGE', KEYS[4 + i], 0, take[i] - 1)
-    local ids, claims, started, prefix = {}, {}, {}, ARGV[3 + i] .. ' '
+    local started, prefix = {}, ARGV[3 + i] .. ' '
     for n, ticket in ipairs(tickets) do
       local job, counts, begun = ticket, '1:0:0', '1'
       if string.find(ticket, ':', 1, true) then
@@ -47,17 +52,24 @@ for i = 1, queues do
           job = ticket
         end
       end
-      ids[n] = string.match(job, '^([^:]*)%.%d+') or ''
-      claims[2 * n - 1] = prefix .. job
-      claims[2 * n] = counts .. ':' .. begun
+      ids[#ids + 1] = string.match(job, '^([^:]*)%.%d+') or ''
+      claims[#claims + 1] = prefix .. job
+      claims[#claims + 1] = counts .. ':' .. begun
       tickets[n] = job .. ' ' .. counts
       started[n] = begun
     end
-    local envelopes = redis.call('HMGET', KEYS[3], unpack(ids))
-    redis.call('HSET', KEYS[2], unpack(claims))
+    reply[#reply + 1] = {i - 1, tickets, table.concat(started)}
+  end
+end
+if #ids > 0 then
+  local envelopes = redis.call('HMGET', KEYS[3], unpack(ids))
+  redis.call('HSET', KEYS[2], unpack(claims))
+  reply[#reply + 1] = envelopes
+end
+for i = 1, queues do
+  if take[i] > 0 then
     redis.call('LTRIM', KEYS[4 + i], take[i], -1)
     lengths[i] = lengths[i] - take[i]
-    reply[#reply + 1] = {i - 1, tickets, table.concat(started), envelopes}
   end
   more = more or lengths[i] > 0
 end
