@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
 
-from upnext_codegen.catalog.outputs import foreign, plan, relative, stale
-from upnext_codegen.catalog.writer import Output, inside, write
+from upnext_codegen.catalog.writer import Outcome, inside
 from upnext_codegen.changes.compare import breaking
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.files.stamp import remember, stamp, standing
 from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.merging.contracts import contracts
 from upnext_codegen.project import Project
@@ -45,42 +44,53 @@ def generate(
     Raises:
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
     """
+    found = tuple(found)
+    made_from = None if out else stamp(project, scan, found)
     contract, disagreements = contracts(scan, extra=project.settings.extra)
     everything = (*found, *disagreements)
     found = unsilenced(everything, project.root, project.settings.ignore, scan.ignores)
-    outputs = _outputs(project, scan, contract, found, out)
-    about_output, changed, diffs = _compared(outputs, project, command) if check else _kept(outputs, project, command)
+    outcome = _outcome(project, scan, contract, found, check=check, command=command, out=out, made_from=made_from)
     about = unsilenced(
-        (*about_output, *_broken(earlier, scan, everything)), project.root, project.settings.ignore, scan.ignores
+        (*outcome.findings, *_broken(earlier, scan, everything)), project.root, project.settings.ignore, scan.ignores
     )
     return Report(
         findings=in_order(within((*found, *about), tuple(paths))),
         contract=contract,
         checked=check,
-        files=tuple(relative(output.path, project.root) for output in outputs),
-        changed=changed,
-        diffs=diffs,
+        files=outcome.files,
+        changed=outcome.changed,
+        diffs=outcome.diffs,
         files_scanned=scan.files_scanned,
         files_parsed=scan.files_parsed,
     )
 
 
-_Outcome: TypeAlias = "tuple[tuple[Finding, ...], tuple[str, ...], tuple[str, ...]]"
-"""Findings about the generated files, those that were written, and how stale ones differ."""
+def _outcome(
+    project: Project,
+    scan: Scan,
+    contract: Contract,
+    findings: Iterable[Finding],
+    *,
+    check: bool,
+    command: str,
+    out: Path | None,
+    made_from: str | None,
+) -> Outcome:
+    files = standing(project.root, made_from)
+    if files:
+        return Outcome(files)
+    # Rendering, and jinja2 with it, takes longer than all of the rest: only where something has changed.
+    from upnext_codegen.catalog.outputs import compare, keep, plan  # noqa: PLC0415
 
-
-def _kept(outputs: tuple[Output, ...], project: Project, command: str) -> _Outcome:
-    """Write what changed, unless a file of somebody else's is in the way."""
-    in_the_way = tuple(foreign(outputs, project.root, command))
-    changed = () if in_the_way else write(outputs, project.root)
-    return in_the_way, tuple(relative(path, project.root) for path in changed), ()
-
-
-def _compared(outputs: tuple[Output, ...], project: Project, command: str) -> _Outcome:
-    """Tell which files are not what they should be."""
-    in_the_way = tuple(foreign(outputs, project.root, command))
-    found = () if in_the_way else tuple(stale(outputs, project.root, command))
-    return (*in_the_way, *[finding for finding, _ in found]), (), tuple(diff for _, diff in found if diff)
+    folders = stub_folders(project, out)
+    importable = {folder: scan.importable[root] for folder, root in folders.items() if root in scan.importable}
+    outputs = plan(contract, project.root, folders, importable, findings, shared=scan.shared)
+    if check:
+        return compare(outputs, project.root, command)
+    outcome = keep(outputs, project.root, command)
+    if not outcome.findings:
+        remember(project.root, made_from, outcome.files)
+    return outcome
 
 
 def _broken(earlier: Contract | None, scan: Scan, found: Iterable[Finding]) -> Iterable[Finding]:
@@ -108,11 +118,3 @@ def stub_folders(project: Project, out: Path | None = None) -> dict[Path, str]:
             "each needs its own, so leave out the folder."
         )
     return {inside(wanted, project.root): root for root in project.roots}
-
-
-def _outputs(
-    project: Project, scan: Scan, contract: Contract, findings: Iterable[Finding], out: Path | None
-) -> tuple[Output, ...]:
-    folders = stub_folders(project, out)
-    importable = {folder: scan.importable[root] for folder, root in folders.items() if root in scan.importable}
-    return plan(contract, project.root, folders, importable, findings, shared=scan.shared)

@@ -13,7 +13,7 @@ from upnext_codegen.names.suspicion import FIRST
 from upnext_codegen.records import Resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from upnext_codegen.files.store import Note, Store
 
@@ -31,26 +31,23 @@ class Resolution:
     _texts: dict[str, str] = field(default_factory=dict[str, str])
     _suspects: frozenset[str] = FIRST
     _modules: str = ""
+    _relevant: Sequence[str] = ()
 
     def parts(self) -> list[Resolved]:
         """Work them out, in the order of their files."""
         store, known = self.store, self.store.known
         self._modules = _digest((store.modules.roots, sorted(store.modules.files.items())))
         self._suspects = FIRST.union(known.suspects)
+        self._relevant = known.relevant
         self._recall()
-        if (
-            store.looked
-            or known.modules != self._modules
-            or len(self._parts) < len(known.resolved)
-            or not known.entries
-        ):
+        if store.looked or known.modules != self._modules or len(self._parts) < len(known.resolved):
             self._complete()
         return [self._parts[path] for path in sorted(self._parts)]
 
     def known(self) -> Known:
         """What the next scan can make use of; not before `parts`."""
         texts = {path: self._texts[path] for path in sorted(self._parts)}
-        return Known(self.store.entries, texts, sorted(self._given() | FIRST), self._modules)
+        return Known(self.store.entries, texts, sorted(self._given() | FIRST), self._modules, self._relevant)
 
     def _recall(self) -> None:
         """Take from the cache what is as it was: the file, those that it leads to, and what its imports mean."""
@@ -65,7 +62,10 @@ class Resolution:
 
     def _complete(self) -> None:
         """Work out what is missing, until no file gives names away that others have not been looked at for."""
-        wanted = self.store.relevant()
+        store = self.store
+        if store.reshaped or store.known.modules != self._modules:
+            self._relevant = store.relevant()
+        wanted = list(self._relevant)
         # Most names are given where upnext is imported, and what is known of them early need not be done twice.
         self._work_out(self.store.mentioning())
         while True:

@@ -60,15 +60,14 @@ def _refresh(config_file: Path, folder: Path, *, write: bool) -> Outcome:
     if project is None or (project.settings.refresh and not write):
         return Outcome()
 
-    from upnext_codegen.files.stamp import is_current, remember, stamp  # noqa: PLC0415 - an extra that may be missing
+    from upnext_codegen.files.stamp import stamp, standing  # noqa: PLC0415 - an extra that may be missing
     from upnext_codegen.scan import scan  # noqa: PLC0415
 
     generated_before = (project.root / _LOCK).is_file()
     found, findings = scan(project, use_cache=generated_before)
     if not generated_before and not found.declarations:
         return Outcome()
-    made_from = stamp(project, found, findings)
-    if is_current(project.root, made_from):
+    if standing(project.root, stamp(project, found, findings)):
         return Outcome(root=None if project.settings.refresh else project.root)
 
     # Merging and rendering, and jinja2 with it, take longer than all of the above: only where something has changed.
@@ -78,8 +77,6 @@ def _refresh(config_file: Path, folder: Path, *, write: bool) -> Outcome:
         return Outcome(stale=_stale(generate(project, found, findings, check=True)), root=project.root)
     report = generate(project, found, findings)
     foreign = next((finding.message for finding in report.findings if finding.code == "UPN302"), None)
-    if foreign is None:
-        remember(project.root, made_from, report.files)
     return Outcome(changed=bool(report.changed), trouble=foreign)
 
 

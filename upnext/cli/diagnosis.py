@@ -6,7 +6,6 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from upnext import __version__
@@ -123,5 +122,7 @@ def fleet(standing: Standing) -> Iterator[Check]:
 
 def libraries() -> Check:
     """Say what is installed here."""
+    from importlib import metadata  # noqa: PLC0415 - all commands load this module, and one needs what takes that long
+
     found = ", ".join(f"{name} {metadata.version(name)}" for name in ("redis", "hiredis", "pydantic"))
     return Check("libraries", "ok", f"upnext {__version__}, Python {platform.python_version()}, {found}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from upnext_codegen.catalog import lock
 from upnext_codegen.catalog import render as catalog
 from upnext_codegen.catalog.anchors import anchored
-from upnext_codegen.catalog.writer import Output, current
+from upnext_codegen.catalog.writer import Outcome, Output, current, write
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.findings import Finding, in_order
@@ -50,6 +50,21 @@ def plan(
         for folder in sorted(set(folders))
     ]
     return (*stubs, Output(root / lock.FILE_NAME, lock.render(contract)))
+
+
+def keep(outputs: tuple[Output, ...], root: Path, command: str) -> Outcome:
+    """Write what changed, unless a file of somebody else's is in the way."""
+    in_the_way = tuple(foreign(outputs, root, command))
+    changed = () if in_the_way else write(outputs, root)
+    return Outcome(_names(outputs, root), in_the_way, tuple(relative(path, root) for path in changed))
+
+
+def compare(outputs: tuple[Output, ...], root: Path, command: str) -> Outcome:
+    """Tell which files are not what they should be."""
+    in_the_way = tuple(foreign(outputs, root, command))
+    found = () if in_the_way else tuple(stale(outputs, root, command))
+    about = (*in_the_way, *[finding for finding, _ in found])
+    return Outcome(_names(outputs, root), about, diffs=tuple(diff for _, diff in found if diff))
 
 
 def foreign(outputs: Iterable[Output], root: Path, command: str) -> Iterator[Finding]:
@@ -100,6 +115,10 @@ def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple
 def relative(path: Path, root: Path) -> str:
     """Return a path as places have it: relative to the root with `/`, "." for the root itself."""
     return path.relative_to(root).as_posix()
+
+
+def _names(outputs: tuple[Output, ...], root: Path) -> tuple[str, ...]:
+    return tuple(relative(output.path, root) for output in outputs)
 
 
 def _stub_format(text: str) -> int | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.findings import Finding
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -27,6 +28,23 @@ class Output:
 
     path: Path
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of bringing files up to date, or of comparing them.
+
+    Attributes:
+        files: What was to be generated, relative to the project root.
+        findings: What is wrong with what is there.
+        changed: The files that were written.
+        diffs: How stale ones differ.
+    """
+
+    files: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    changed: tuple[str, ...] = ()
+    diffs: tuple[str, ...] = ()
 
 
 def current(path: Path) -> str | None:

@@ -73,12 +73,14 @@ class Known(NamedTuple):
         resolved: For each file that can matter, what it declares and attaches, as JSON.
         suspects: The names that were given to something of ours.
         modules: A digest of the project's module names.
+        relevant: The files that can matter by what they hold and import.
     """
 
     entries: dict[str, Entry]
     resolved: dict[str, str]
     suspects: Sequence[str] = ()
     modules: str = ""
+    relevant: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -130,8 +132,8 @@ def open_cache(root: Path, *, use: bool) -> Cache:
         end = data.index(b"\n") + 1
         if data[:end] != _head(data[end:]):
             return Cache(folder)
-        entries, resolved, suspects, modules = json.loads(data[end:])
-        return Cache(folder, Known({path: Entry(*each) for path, each in entries.items()}, resolved, suspects, modules))
+        entries, *others = json.loads(data[end:])
+        return Cache(folder, Known({path: Entry(*each) for path, each in entries.items()}, *others))
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return Cache(folder)
 

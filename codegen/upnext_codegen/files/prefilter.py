@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
 # Begins with a plain character, which the search then leaps to; alternatives would be tried at every place.
-_USES = re.compile(rb"\.\s*(?:on|event|events)\b")
+# What comes after tells what is no use of ours: `ov.event.wait`, an assignment, an import, prose ("e.g. on Linux").
+_USES = re.compile(rb"\.\s*(?:on|event)\b(?!\s*(?:\.|=[^=])|[ \t]+(?!(?:if|else|or|and|in|is|not|for|as)\b)[^\W\d])")
 _QUOTED = (b"'on'", b'"on"', b"'event'", b'"event"')
 _BEFORE_IMPORT = re.compile(rb"(?:|[^\n]*[;:])[ \t]*(?:from[ \t]+(\.*[ \t]*[\w.]*)[ \t]+)?")
 _BEHIND_IMPORT = frozenset({b" ", b"\t", b"(", b"\\"})
@@ -36,7 +37,7 @@ def weight(data: bytes) -> int:
     return NOTHING
 
 
-def imports_of(data: bytes) -> tuple[str, ...]:
+def imports_of(data: bytes) -> list[str]:
     """List the modules that a file may import, roughly: what follows `from`, with and without each name."""
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -48,7 +49,7 @@ def imports_of(data: bytes) -> tuple[str, ...]:
         if before is not None and data[position : position + 1] in _BEHIND_IMPORT:
             _take(data, position, before[1], found)
         position = data.find(b"import", position)
-    return tuple(found)
+    return list(found)
 
 
 def _take(data: bytes, position: int, module: bytes | None, found: dict[str, None]) -> None:
@@ -93,21 +94,33 @@ class Paths:
             if current in self._known:
                 continue
             for each in self._imported(current):
+                if self._known.get(each) or self.mentions(each):
+                    self._known[file] = True
+                    return True
                 if each not in seen:
                     seen.add(each)
                     stack.append(each)
         self._known.update(dict.fromkeys(seen, False))
         return False
 
-    def _imported(self, file: str) -> list[str]:
-        found: list[str] = []
-        for name in self.imports(file):
-            bare = name.lstrip(".")
-            level = len(name) - len(bare)
-            parts = bare.split(".") if bare else []
-            for end in range(len(parts), -1 if level else 0, -1):
-                module = ".".join(parts[:end])
-                source = self.modules.relative(level, module, file) if level else self.modules.find(module, file)
-                if isinstance(source, ModuleRef) and source.file is not None:
-                    found.append(source.file)
+    def _imported(self, file: str) -> dict[str, None]:
+        found: dict[str, None] = {}
+        # The modules behind a `from`, and the packages around them, come with every name again.
+        wanted = dict.fromkeys(each for name in self.imports(file) if name for each in _around(name))
+        for name in wanted:
+            module = name.lstrip(".")
+            level = len(name) - len(module)
+            source = self.modules.relative(level, module, file) if level else self.modules.find(module, file)
+            if isinstance(source, ModuleRef) and source.file is not None:
+                found[source.file] = None
         return found
+
+
+def _around(name: str) -> list[str]:
+    """A dotted name, and whatever it may be in, the dots of a relative one alone too."""
+    found = [name]
+    while "." in name.lstrip("."):
+        name = name.rpartition(".")[0]
+        found.append(name)
+    dots = name[: len(name) - len(name.lstrip("."))]
+    return [*found, dots] if dots and dots != name else found

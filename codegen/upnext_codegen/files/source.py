@@ -44,7 +44,7 @@ class Text:
     lines: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lines = _LINE_END.split(self.text)
+        self.lines = _LINE_END.split(self.text) if "\r" in self.text else self.text.split("\n")
 
     def column(self, line: int, offset: int) -> int:
         """The column from 1, in characters, of a byte offset in a line as `ast` gives it."""
@@ -97,7 +97,8 @@ def _text_of(data: bytes) -> Text:
     if len(data) > LARGEST:
         raise SourceError(f"it is larger than {LARGEST // (1024 * 1024)} MB")
     text = Text(decode(data))
-    text.text = "\n".join(text.lines)
+    if "\r" in text.text:
+        text.text = "\n".join(text.lines)
     return text
 
 

@@ -24,16 +24,17 @@ def stamp(project: Project, scan: Scan, findings: Iterable[Finding]) -> str | No
     return hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def is_current(root: Path, made_from: str | None) -> bool:
-    """Whether the files that were generated from this stand there as they were written."""
+def standing(root: Path, made_from: str | None) -> tuple[str, ...]:
+    """The files that were generated from this, if all of them stand there as they were written."""
     folder = root / ".upnext"
     if made_from is None or not is_trusted(folder):
-        return False
+        return ()
     try:
         known, files = json.loads((folder / _NAME).read_bytes())
-        return known == made_from and bool(files) and all(_digest(root / name) == held for name, held in files.items())
+        same = known == made_from and all(_digest(root / name) == held for name, held in files.items())
+        return tuple(files) if same else ()
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return False
+        return ()
 
 
 def remember(root: Path, made_from: str | None, files: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,7 @@ class Store:
         entries: What is to be kept of each file.
         moved: Whether a file was changed during the scan, so that nothing of it may be kept.
         looked: Whether any file had to be looked at anew, or has gone.
+        reshaped: Whether any has other imports, or another weight, than it had.
         parsed: The files that were parsed for what they define.
         notes: What came of them, until somebody takes it.
     """
@@ -58,6 +59,7 @@ class Store:
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
     moved: bool = False
     looked: bool = False
+    reshaped: bool = False
     parsed: set[str] = field(default_factory=set[str])
     notes: dict[str, Note] = field(default_factory=dict[str, Note])
     _facts: dict[str, Facts | None] = field(default_factory=dict[str, Facts | None])
@@ -70,9 +72,11 @@ class Store:
             entry = known.get(path)
             if entry is None or not entry.is_of(file):
                 self.looked = True
-                entry = self._look(path, file, entry)
+                old, entry = entry, self._look(path, file, entry)
+                self.reshaped |= old is None or (old.weight, old.imports) != (entry.weight, entry.imports)
             self.entries[path] = entry
-        self.looked |= len(known) != len(self.entries)
+        self.reshaped |= len(known) != len(self.entries)
+        self.looked |= self.reshaped
 
     def _look(self, path: str, file: SourceFile, entry: Entry | None) -> Entry:
         data = self._bytes(path)
@@ -89,7 +93,7 @@ class Store:
             changed,
             heavy,
             digest=digest(data) if heavy != NOTHING or fault else "",
-            imports=imports_of(data) if heavy == USES else None,
+            imports=imports_of(data) if heavy == USES or (entry is not None and entry.imports is not None) else None,
             misencoded=fault,
         )
 
@@ -159,16 +163,16 @@ class Store:
         """Whether a file mentions upnext."""
         return path in self.entries and self.entries[path].weight == MENTIONS
 
-    def imports(self, path: str) -> Collection[str]:
+    def imports(self, path: str) -> Sequence[str]:
         """The modules that a file imports, roughly."""
         entry = self.entries.get(path)
         if entry is None:
-            return ()
+            return []
         if entry.imports is None:
             data = self._bytes(path) or b""
             entry = entry._replace(imports=imports_of(data), digest=digest(data))
             self.entries[path] = entry
-        return entry.imports or ()
+        return entry.imports or []
 
     def facts(self, path: str, *, lasting: bool) -> Facts | None:
         """The facts of a file, None where it cannot be read.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+_BINDING = frozenset({ast.Lambda, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp})
+_LEAVES = frozenset({ast.Constant, ast.Name, ast.Load, ast.Store})
 
 
 def calls_in(
@@ -18,10 +20,23 @@ def calls_in(
     stack: list[tuple[ast.AST, frozenset[str]]] = [(node, hidden)]
     while stack:
         current, names = stack.pop()
-        if isinstance(current, ast.Call | ast.NamedExpr):
-            yield current, names
-        names = names | _bound_by(current)
-        stack += [(child, names) for child in reversed(list(ast.iter_child_nodes(current)))]
+        kind = type(current)
+        if kind is ast.Call or kind is ast.NamedExpr:
+            yield cast("ast.Call | ast.NamedExpr", current), names
+        elif kind in _BINDING:
+            names |= _bound_by(current)
+        # Tables of thousands of constants are common enough for `ast.iter_child_nodes` to take most of the time.
+        for name in reversed(current._fields):
+            child = getattr(current, name, None)
+            if isinstance(child, list):
+                children = cast("list[object]", child)
+                stack += [
+                    (each, names)
+                    for each in reversed(children)
+                    if isinstance(each, ast.AST) and type(each) not in _LEAVES
+                ]
+            elif isinstance(child, ast.AST) and type(child) not in _LEAVES:
+                stack.append((child, names))
 
 
 def _bound_by(node: ast.AST) -> frozenset[str]:
