@@ -27,8 +27,10 @@ class Survey:
         now: The server's time in ms.
         due: Members of the sorted set of delayed jobs that are due now, a batch at most.
         next_due: When the next one is due, in ms, or None.
-        leases: Worker id -> end of its lease in ms.
+        leases: Worker id -> end of its lease in ms, of those that run out soon.
         graves: Dead workers that still have claims.
+        workers: How many workers hold a lease.
+        last: The worker whose lease runs out last, "" if there is none.
         partitions: How many partitions of the namespace are to be served, as its first one has it.
     """
 
@@ -37,6 +39,8 @@ class Survey:
     next_due: int | None
     leases: dict[str, float]
     graves: tuple[str, ...]
+    workers: int
+    last: str
     partitions: int
 
 
@@ -52,18 +56,20 @@ class Upkeep:
         self._link = link
         self._keys = keys
 
-    async def survey(self) -> Survey:
-        """Read what there is to do."""
+    async def survey(self, within: float = 0.0) -> Survey:
+        """Read what there is to do, with the leases that run out within so many seconds."""
         keys = self._keys
         names = (keys.later, keys.leases, keys.graves, keys.partitions)
-        reply: Any = await self._link.call(script("survey"), names, (_BATCH,))
-        now, due, following, leases, graves, partitions = reply
+        reply: Any = await self._link.call(script("survey"), names, (_BATCH, round(within * 1000)))
+        now, due, following, leases, graves, workers, last, partitions = reply
         return Survey(
             now=int(now),
             due=tuple(member.decode() for member in due),
             next_due=int(float(following)) if following and following != b"inf" else None,
             leases={leases[n].decode(): float(leases[n + 1]) for n in range(0, len(leases), 2)},
             graves=tuple(grave.decode() for grave in graves),
+            workers=int(workers),
+            last=last.decode(),
             partitions=int(partitions or 1),
         )
 

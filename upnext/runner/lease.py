@@ -174,5 +174,6 @@ class Hold:
 
 
 def lease_of(worker_id: str) -> float:
-    """Return the length of a worker's lease in seconds, as its id says."""
-    return int(worker_id.rpartition(".")[2]) / 1000
+    """Return the length of a worker's lease in seconds, as its id says; 0 if it says none."""
+    milliseconds = worker_id.rpartition(".")[2]
+    return int(milliseconds) / 1000 if milliseconds.isdecimal() else 0.0

@@ -25,6 +25,8 @@ log = logging.getLogger("upnext")
 
 _INTERVAL = 0.5
 _CONFIRM = 0.3  # of a lease; a living worker renews every 0.2
+_LOOK = 0.6  # of a lease: with so much left, or less, it is looked at; a living worker's has more
+_SPREAD = 0.005  # seconds for each worker of a fleet: so many looks a second, however large it is
 
 
 class Sweeper:
@@ -41,6 +43,7 @@ class Sweeper:
         self._upkeep = upkeep
         self._lease = lease
         self._agree = agree
+        self._length = self._longest = length
         self._interval = min(_INTERVAL, length / 10)
         self._seen: dict[str, tuple[float, float]] = {}
         self._poke = asyncio.Event()
@@ -69,22 +72,26 @@ class Sweeper:
                 continue
 
     async def _sweep(self) -> float:
-        survey = await self._upkeep.survey()
+        survey = await self._upkeep.survey(_LOOK * self._longest)
         if self._agree is not None:
             await self._agree(survey.partitions)
         if survey.due:
             await self._upkeep.promote(survey.due)
             return 0.0
-        for worker_id in self._silent(survey):
+        silent = self._silent(survey)
+        for worker_id in silent:
             if await self._upkeep.expire(worker_id, survey.leases[worker_id]):
                 log.warning("Worker process %s is gone; its jobs are taken over", worker_id)
-                survey = await self._upkeep.survey()
+        if silent:
+            survey = await self._upkeep.survey(_LOOK * self._longest)
         for grave in survey.graves:
             if await self._upkeep.reclaim(grave):
                 return 0.0
         pause = self._interval * random.uniform(0.8, 1.0)  # noqa: S311  # a fleet spreads out
         if survey.next_due is not None:
-            pause = min(pause, max(survey.next_due - survey.now, 1) / 1000)
+            # Of a fleet one will be the first, and the others need not look at all.
+            late = random.uniform(0.0, _SPREAD * (survey.workers - 1))  # noqa: S311
+            pause = min(pause, max(survey.next_due - survey.now, 1) / 1000 + late)
         return pause
 
     def _silent(self, survey: Survey) -> list[str]:
@@ -98,6 +105,7 @@ class Sweeper:
             worker_id: self._seen[worker_id] if self._seen.get(worker_id, (None,))[0] == ends else (ends, now)
             for worker_id, ends in survey.leases.items()
         }
+        self._longest = max(self._length, *map(lease_of, [survey.last, *self._seen]))
         return [
             worker_id
             for worker_id, (ends, since) in self._seen.items()
