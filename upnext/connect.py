@@ -31,6 +31,8 @@ _brokers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Address, Nam
 _guards: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = weakref.WeakKeyDictionary()
 _urls: dict[Path, str] = {}
 _closing: set[asyncio.Future[None]] = set()
+# Who was asked for last, and in which loop: most processes send to one namespace from one loop.
+_last: tuple[weakref.ref[asyncio.AbstractEventLoop], Settings, Namespace] | None = None
 
 
 def resolve_url(settings: Settings) -> str:
@@ -53,10 +55,13 @@ def resolve_url(settings: Settings) -> str:
 
 async def broker_for(settings: Settings) -> Namespace:
     """Return the running loop's way to a namespace, connected when it is first used and closed with the loop."""
+    global _last  # noqa: PLW0603  # one for the process
+    loop, last = asyncio.get_running_loop(), _last
+    if last is not None and last[1] is settings and last[0]() is loop:
+        return last[2]
     url = settings.redis_url
     if url is None:
         url = await asyncio.to_thread(resolve_url, settings)
-    loop = asyncio.get_running_loop()
     brokers = _brokers.setdefault(loop, {})
     address = (url, settings.namespace, settings.partitions)
     if address not in brokers:
@@ -64,6 +69,8 @@ async def broker_for(settings: Settings) -> Namespace:
         if loop not in _guards:
             guard = _guards[loop] = _close_with_loop(brokers)
             await anext(guard)
+    if settings.redis_url is not None:
+        _last = weakref.ref(loop), settings, brokers[address]
     return brokers[address]
 
 
@@ -100,6 +107,8 @@ def hang_up(url: str, namespace: str) -> None:
 
 
 def _hang_up(brokers: dict[Address, Namespace], address: Address) -> None:
+    global _last  # noqa: PLW0603  # one for the process
+    _last = None
     broker = brokers.pop(address, None)
     if broker is not None:
         task = asyncio.ensure_future(broker.close())
