@@ -23,21 +23,10 @@ MOST_AT_ONCE = 10_000
 """The highest concurrency of one process."""
 
 
-class Worker(Catalog):
-    """Declares events, handlers and tasks; `upnext run` runs them.
+class _Made:
+    """What a worker is made of.
 
-    Making a worker connects to nothing: the server is needed when something is sent, or when the worker is run.
-
-    Args:
-        name: The worker's name; processes with the same name share its jobs.
-        concurrency: How many jobs one process runs at the same time.
-        redis_url: The server; else UPNEXT_REDIS_URL, else the embedded server (development only).
-        lease: Seconds after which a silent process is taken for dead; else UPNEXT_LEASE, else 10.
-        grace: Seconds that running jobs get when a process stops; else UPNEXT_GRACE, else 10.
-        partitions: How many partitions of the namespace are used; else UPNEXT_PARTITIONS, else 1.
-
-    Raises:
-        ConfigError: If one of these cannot be used.
+    It stands behind `Catalog`, so that a generated catalog can tell by a `__new__` of its own which worker is made.
     """
 
     def __init__(
@@ -60,6 +49,24 @@ class Worker(Catalog):
         self.name = name
         self.concurrency = concurrency
         self.registry: Registry = Registry(name, lambda: settings.load(redis_url, lease, grace, partitions))
+
+
+class Worker(Catalog, _Made):
+    """Declares events, handlers and tasks; `upnext run` runs them.
+
+    Making a worker connects to nothing: the server is needed when something is sent, or when the worker is run.
+
+    Args:
+        name: The worker's name; processes with the same name share its jobs.
+        concurrency: How many jobs one process runs at the same time.
+        redis_url: The server; else UPNEXT_REDIS_URL, else the embedded server (development only).
+        lease: Seconds after which a silent process is taken for dead; else UPNEXT_LEASE, else 10.
+        grace: Seconds that running jobs get when a process stops; else UPNEXT_GRACE, else 10.
+        partitions: How many partitions of the namespace are used; else UPNEXT_PARTITIONS, else 1.
+
+    Raises:
+        ConfigError: If one of these cannot be used.
+    """
 
     def __repr__(self) -> str:
         """Show the name."""

@@ -96,10 +96,13 @@ class Contract:
         events: Sorted by name.
         classes: Facts of the project's classes that the fields are typed with, and of those above them, by
             "module:qualname".
+        workers: Each worker with the names of the events that are declared on it, sorted; empty if a type checker
+            could not always tell which worker an event is declared on.
     """
 
     events: tuple[EventContract, ...] = ()
     classes: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
+    workers: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def handlers(self) -> int:

@@ -101,6 +101,7 @@ class Resolved(NamedTuple):
         handlers: What it attaches.
         refused: Events a handler of which was refused.
         findings: What is wrong.
+        workers: The names of the workers that it makes, "" if it does anything else with workers.
         classes: Facts of the classes that its fields mention, and of their bases.
         given: The names that it gives to something of ours.
         aliases: Those of them that other files may attach by, without any word of ours.
@@ -112,6 +113,7 @@ class Resolved(NamedTuple):
     handlers: tuple[Handler, ...]
     refused: frozenset[str]
     findings: tuple[Finding, ...]
+    workers: tuple[str, ...]
     classes: dict[str, ClassFacts]
     given: tuple[str, ...]
     aliases: tuple[str, ...]
@@ -127,6 +129,8 @@ class Scan:
         declarations: All `worker.event(...)` calls whose names are known, sorted by place.
         handlers: All handlers, sorted by place.
         refused: Events one of whose handlers was refused by a finding (UPN109 and the like): no UPN003 for them.
+        workers: The names of all workers, if each is made by a statement of its own (`worker = upnext.Worker("name")`)
+            at the top of a module and nothing says `Worker` otherwise, so that a type checker can tell them apart.
         classes: Facts of every class that a field mentions, and of all their bases, by "module:qualname".
         importable: For each import root, the modules that it (or an installed package) can import and that fields use.
         shared: What modules are imported as that fields use under another name, because several import roots have one
@@ -140,6 +144,7 @@ class Scan:
     declarations: tuple[Declaration, ...]
     handlers: tuple[Handler, ...]
     refused: frozenset[str] = frozenset()
+    workers: frozenset[str] = frozenset()
     classes: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
     importable: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     shared: dict[str, str] = field(default_factory=dict[str, str])

@@ -61,6 +61,7 @@ def resolve(store: Store, suspects: frozenset[str], file: str) -> Resolved:
         tuple(handler for handler in found.handlers if is_name(handler.event)),
         frozenset(found.refused),
         tuple(found.findings),
+        tuple(sorted(found.workers)),
         classes.known,
         tuple(sorted(names)),
         tuple(sorted(_aliases(names, known))),
@@ -71,6 +72,8 @@ def resolve(store: Store, suspects: frozenset[str], file: str) -> Resolved:
 
 def _attach(known: facts.Facts, file: str, attacher: Attacher) -> None:
     suspects = attacher.evaluator.suspects
+    if known.hands_workers:
+        attacher.found.workers.add("")
     for site in known.sites:
         # Calling what `f(x)` returns is the only way in which its arguments matter.
         if is_suspect(site.call.func, suspects):

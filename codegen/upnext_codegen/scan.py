@@ -71,6 +71,7 @@ def _scanned(project: Project, *, use_cache: bool) -> tuple[Scan, tuple[Finding,
 def _put_together(parts: list[Resolved], modules: Modules, ignores: Ignores) -> Scan:
     handlers = [each for part in parts for each in part.handlers]
     declarations = dict.fromkeys(each for part in parts for each in part.declarations)
+    workers = frozenset(worker for part in parts for worker in part.workers)
     classes = {key: each for part in reversed(parts) for key, each in part.classes.items()}
     used = {
         cls.module
@@ -84,6 +85,7 @@ def _put_together(parts: list[Resolved], modules: Modules, ignores: Ignores) -> 
         tuple(sorted(declarations, key=lambda each: each.place)),
         tuple(sorted(handlers, key=lambda each: (each.place, each.event, each.name))),
         frozenset(event for part in parts for event in part.refused),
+        workers if "" not in workers else frozenset(),
         dict(sorted(classes.items())),
         {root: frozenset(each for each in used if _can_import(modules, root, each)) for root in modules.roots},
         ignores=ignores,

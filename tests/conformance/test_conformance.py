@@ -33,13 +33,39 @@ def large(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """Give the same project with so many more events that the catalog has two levels."""
     source, target = tmp_path_factory.mktemp("large") / "source", tmp_path_factory.mktemp("large") / "project"
     shutil.copytree(PROJECT, source)
-    lines = ["from shop.events import worker"]
-    for number in range(MOST_EVENTS):
-        lines += [f'many{number} = worker.event("many.{number}")', f"@many{number}.on", f"def on{number}(a: int): ..."]
-    (source / "src" / "shop" / "many.py").write_text("\n".join(lines), encoding="utf-8")
+    _crowd(source, "from shop.events import worker")
     generate(source, target, installed)
     assert "class Event0(" in (target / "src" / "upnext_catalog.pyi").read_text(encoding="utf-8")
     return target
+
+
+@pytest.fixture(scope="module")
+def divided(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give it with as many, but nothing that is done with a worker beside making it: each worker then has a class."""
+    source, target = tmp_path_factory.mktemp("divided") / "source", tmp_path_factory.mktemp("divided") / "project"
+    shutil.copytree(PROJECT, source)
+    for name in ("services", "send_elsewhere", "send_from_anywhere"):
+        (source / "src" / "shop" / f"{name}.py").unlink()
+    _crowd(source, 'import upnext\nworker = upnext.Worker("crowd", concurrency=10)')
+    generate(source, target, installed)
+    stub = (target / "src" / "upnext_catalog.pyi").read_text(encoding="utf-8")
+    assert "class OrdersWorker(" in stub
+    assert "class CrowdWorker(" in stub
+    return target
+
+
+def _crowd(source: Path, head: str) -> None:
+    lines = [head]
+    for number in range(MOST_EVENTS):
+        lines += [f'many{number} = worker.event("many.{number}")', f"@many{number}.on", f"def on{number}(a: int): ..."]
+    # What the services that are left out for one of them ask for.
+    lines += [
+        "from shop.events import order_placed",
+        "@order_placed.on",
+        'def bill(order_id: str, currency: str = "EUR", **_: object): ...',
+    ]
+    lines += ["async def sends() -> None:", "    await many7.send(a=1)", "    await many8.send(b=1)  # E"]
+    (source / "src" / "shop" / "many.py").write_text("\n".join(lines), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +100,23 @@ def test_above_300_events_a_checker_reports_the_same(checker: str, large: Path, 
     refused = {f"src/shop/{wrong.name}:{number}" for number, line in lines if line.startswith("    await place(")}
     known = (refused - marked(large)) if "pyright" in checker else set[str]()
     assert sorted(verdict.errors) == sorted(marked(large) | known), verdict.output
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_above_300_events_of_several_workers_a_checker_reports_the_same(
+    checker: str, divided: Path, installed: Installed
+) -> None:
+    verdict = CHECKERS[checker](divided, installed)
+    assert sorted(verdict.errors) == sorted(marked(divided)), verdict.output
+
+
+@pytest.mark.parametrize("size", ["large", "divided"])
+@pytest.mark.parametrize("checker", STRICT)
+def test_above_300_events_a_checker_at_its_strictest_finds_no_fault_in_the_catalog(
+    checker: str, size: str, installed: Installed, request: pytest.FixtureRequest
+) -> None:
+    verdict = STRICT[checker](request.getfixturevalue(size), installed)
+    assert not [line for line in verdict.errors if "upnext_catalog" in line], verdict.output
 
 
 @pytest.mark.parametrize("checker", STRICT)

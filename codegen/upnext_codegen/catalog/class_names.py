@@ -12,8 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-SUFFIXES = ("Send", "Handler", "On")
-"""What the other classes of an event end with; no event's own class may."""
+SUFFIXES = ("Send", "Handler", "On", "Worker")
+"""What the other classes of an event, and those of workers, end with; no event's own class may."""
 
 _WORD = re.compile(r"[^A-Za-z0-9]+")
 _TAKEN = frozenset({"Catalog"})

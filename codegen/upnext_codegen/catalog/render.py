@@ -56,6 +56,15 @@ class _OverloadText:
 
 
 @dataclass(frozen=True, slots=True)
+class _WorkerText:
+    """What the template needs of a worker with events of its own."""
+
+    name: str
+    literal: str
+    overloads: tuple[_OverloadText, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _MemberText:
     """What the template of a large catalog needs of an event in a group."""
 
@@ -88,8 +97,9 @@ def render(
         findings: The errors in the project's sources as `anchors.anchored` tells them, for the mypy plugin.
         shared: What modules are imported as that the contract names otherwise.
 
-    Up to `MOST_EVENTS` each event has a class, and `event` an overload. Above, `event` has an overload for each group
-    of events, which gives a class generic in the name; descriptors lead from there to the event's own send.
+    Up to `MOST_EVENTS` each event has a class, and `event` an overload. Above, each worker has a class with the
+    overloads of its own events, if the sources allow that (`Contract.workers`). Else `event` has an overload for each
+    group of events, which gives a class generic in the name; descriptors lead from there to the event's own send.
 
     Returns:
         Python source with Unix line ends, the same for the same contract on every machine.
@@ -99,6 +109,14 @@ def render(
     typed = [event for event in events if event.receivers]
     written = (each for event in typed for each in (*(field.type for field in _nameable(event)), *_extras_type(event)))
     stub = StubNames(written, shared)
+    if len(typed) > MOST_EVENTS and _is_divided(contract):
+        return _template("workers.pyi.j2").render(
+            head=_HEAD,
+            imports=_imports(stub, typed=True, overloaded=True, workers=True),
+            typed=[_event_text(event, names[event.name], stub, "") for event in typed],
+            workers=_workers(contract, names),
+            findings=[quote(finding) for finding in findings],
+        )
     if len(typed) > MOST_EVENTS:
         return _template("large.pyi.j2").render(
             head=_HEAD,
@@ -129,6 +147,25 @@ def _template(name: str) -> Template:
         autoescape=False,  # noqa: S701 - Python source, escaped by spelling.quote
     )
     return environment.get_template(name)
+
+
+def _is_divided(contract: Contract) -> bool:
+    """Whether every worker has so few events that overloads of a worker's own will do."""
+    return bool(contract.workers) and all(len(events) <= MOST_EVENTS for _, events in contract.workers)
+
+
+def _workers(contract: Contract, names: Mapping[str, str]) -> list[_WorkerText]:
+    own = class_names(worker for worker, _ in contract.workers)
+    typed = {event.name for event in contract.events if event.receivers}
+    return [
+        _WorkerText(
+            f"{own[worker]}Worker",
+            quote(worker),
+            tuple(_OverloadText(quote(event), names[event]) for event in events if event in typed),
+        )
+        for worker, events in contract.workers
+        if typed.intersection(events)
+    ]
 
 
 def _groups(events: Iterable[EventContract], names: dict[str, str], namer: Namer) -> list[_GroupText]:
@@ -163,21 +200,22 @@ def _limited(event: EventContract, importable: frozenset[str] | None) -> EventCo
     return EventContract(event.name, fields, extras, event.receivers)
 
 
-def _imports(stub: StubNames, *, typed: bool, overloaded: bool) -> list[str]:
+def _imports(stub: StubNames, *, typed: bool, overloaded: bool, workers: bool = False) -> list[str]:
     lines = {
         **stub_names.ALWAYS,
         **(stub_names.TYPED if typed else {}),
         **(stub_names.OVERLOADED if overloaded else {}),
+        **(stub_names.WORKERS if workers else {}),
         **(stub_names.ANY if stub.uses_any else {}),
         **stub.imports(),
     }
     return sorted(lines.values())
 
 
-def _event_text(event: EventContract, name: str, namer: Namer) -> _EventText:
+def _event_text(event: EventContract, name: str, namer: Namer, suffix: str = "Send") -> _EventText:
     fields = _nameable(event)
     taken = {field.name for field in fields}
-    receiver = f"{_free('_self', taken)}: {name}Send | _Asked"
+    receiver = f"{_free('_self', taken)}: {name}{suffix} | _Asked"
     parameters = [receiver, "/", *(["*"] if fields else [])]
     parameters += [_parameter(field, namer) for field in fields]
     extras = [f"**{_free('extra', taken)}: {spell(written, namer)}" for written in _extras_type(event)]

@@ -24,7 +24,13 @@ TYPED = {
     "_timedelta": "from datetime import timedelta as _timedelta",
     "_upnext_receipt": "import upnext.receipt as _upnext_receipt",
 }
-OWN = frozenset({*ALWAYS, *ANY, *OVERLOADED, *TYPED, "_P", "_R"})
+WORKERS = {
+    "_Protocol": "from typing import Protocol as _Protocol",
+    "_Self": "from typing_extensions import Self as _Self",
+    "_upnext_worker": "import upnext.worker as _upnext_worker",
+}
+_DEFINED = ("_P", "_Q", "_R", "_E_co", "_R_co", "_Sends", "_Sender", "_Event", "_Handler", "_On")
+OWN = frozenset({*ALWAYS, *ANY, *OVERLOADED, *TYPED, *WORKERS, *_DEFINED})
 """Every private name that the stub may use for itself."""
 
 _SPECIAL = frozenset({"Any", "Literal"})

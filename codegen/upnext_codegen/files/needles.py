@@ -23,6 +23,10 @@ _IMPORTED = re.compile(r"\bfrom[ \t]+upnext[\w.]*[ \t]+import[ \t]*(\([^)]*\)|[^
 _FACTORY = re.compile(r"\.\s*event\s*\(|Worker\s*\(")
 
 
+_PLAIN = re.compile(r"\bWorker[ \t]*(?=[,)\n]|$)")
+_HANDED = re.compile(r"\bWorker\b(?!\s*\()")
+
+
 @dataclass(frozen=True, slots=True)
 class Needles:
     """The lines of a file that mention something of ours, sorted."""
@@ -51,6 +55,11 @@ def find_needles(text: str) -> Needles:
         names |= fresh
         lines |= _lines(text, sorted(place for name in fresh for place in _places(text, name)))
     return Needles(tuple(sorted(lines)))
+
+
+def hands_workers(text: str) -> bool:
+    """Whether the word `Worker` stands anywhere but in calls, and in imports from upnext that give it no other name."""
+    return "Worker" in text and _HANDED.search(_IMPORTED.sub(lambda found: _PLAIN.sub("", found[0]), text)) is not None
 
 
 def _given_names(text: str, content: list[str], lines: set[int]) -> set[str]:

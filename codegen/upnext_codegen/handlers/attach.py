@@ -31,12 +31,16 @@ _ONE = "give .on one function, and options by keyword"
 
 @dataclass(slots=True)
 class Found:
-    """What one file, or all of them, declare and attach."""
+    """What one file, or all of them, declare and attach.
+
+    `workers` holds "" if something is done with workers beside making each by a statement of its own.
+    """
 
     declarations: list[Declaration] = field(default_factory=list[Declaration])
     handlers: list[Handler] = field(default_factory=list[Handler])
     findings: list[Finding] = field(default_factory=list["Finding"])
     refused: set[str] = field(default_factory=set[str])
+    workers: set[str] = field(default_factory=set[str])
 
 
 class Use(NamedTuple):

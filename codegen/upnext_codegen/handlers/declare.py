@@ -65,6 +65,7 @@ def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call:
 def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: facts.Call, spot: Spot) -> None:
     place = Place(spot.file, call.line, call.column)
     name = evaluator.worker_name(call, cls, spot)
+    found.workers.add(name if name and _stands_alone(evaluator, call, spot) else "")
     given = argument(call, "name")
     if name is None:
         if given is not None and is_plainly_no_text(evaluator, given, spot):
@@ -73,6 +74,14 @@ def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: facts.C
             found.findings.append(messages.unknown_worker_name(place))
     elif not is_name(name):
         found.findings.append(messages.bad_name(_at(spot, given) if given else place, "worker", name))
+
+
+def _stands_alone(evaluator: Evaluator, call: facts.Call, spot: Spot) -> bool:
+    """Whether a call is all that a name at the top of its module is ever bound to."""
+    known = evaluator.lookup.load(spot.file)
+    bindings = known.scopes[0].bindings if known is not None else ()
+    names = {each.name for each in bindings if each.what == facts.Assigned(call)}
+    return bool(names) and all(sum(each.name == name for each in bindings) == 1 for name in names)
 
 
 def is_plainly_no_text(evaluator: Evaluator, given: facts.Argument | Given, spot: Spot) -> bool:

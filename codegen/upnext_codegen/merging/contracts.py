@@ -41,7 +41,16 @@ def contracts(scan: Scan, *, extra: str | None = None) -> tuple[Contract, tuple[
     for event in events:
         if not event.receivers and event.name not in scan.refused:
             findings += _without_handler(event.name, declarations[event.name], handled)
-    return Contract(tuple(events), scan.classes), tuple(findings)
+    return Contract(tuple(events), scan.classes, _workers(scan)), tuple(findings)
+
+
+def _workers(scan: Scan) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    events: defaultdict[str, set[str]] = defaultdict(set)
+    for declaration in scan.declarations:
+        events[declaration.worker].add(declaration.event)
+    if not set(events) <= scan.workers:
+        return ()
+    return tuple((worker, tuple(sorted(events[worker]))) for worker in sorted(events))
 
 
 def _without_handler(event: str, declarations: list[Declaration], handled: list[str]) -> Iterator[Finding]:

@@ -318,6 +318,7 @@ class Facts(NamedTuple):
         sites: In source order.
         exports: What `__all__` is made of, or None without one.
         ignores: Lines with an ignore comment, and their codes (None for all).
+        hands_workers: Whether the word `Worker` stands anywhere but in calls and imports from upnext.
     """
 
     imports_us: bool
@@ -327,6 +328,7 @@ class Facts(NamedTuple):
     sites: tuple[Site, ...]
     exports: tuple[Expr, ...] | None
     ignores: tuple[tuple[int, tuple[str, ...] | None], ...]
+    hands_workers: bool
 
 
 Expr: TypeAlias = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.files.ignores import find_ignores
-from upnext_codegen.files.needles import Needles, find_needles
+from upnext_codegen.files.needles import Needles, find_needles, hands_workers
 from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.reading import facts, formals
 from upnext_codegen.reading.expressions import Encoder
@@ -83,7 +83,9 @@ class _Reader:
         exports = None if self.exports is None else tuple(self.exports)
         ignores = find_ignores(self.text.text)
         functions, classes = tuple(self.functions), tuple(self.classes)
-        return facts.Facts(self.imports_us, scopes, functions, classes, tuple(sites), exports, ignores)
+        return facts.Facts(
+            self.imports_us, scopes, functions, classes, tuple(sites), exports, ignores, hands_workers(self.text.text)
+        )
 
     def open_scope(self, kind: str, parent: int, owner: int) -> int:
         """Start a scope, and return its number."""
