@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -308,3 +309,21 @@ def test_two_processes_share_the_work(valkey_url: str, tmp_path: Path) -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid), 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop for Windows")
+def test_upnext_run_uses_uvloop_where_it_is_installed(valkey_url: str, tmp_path: Path) -> None:
+    """Jobs run, and the process stops in order."""
+    body = """
+    worker = upnext.Worker("shop")
+
+    @worker.event("order.placed").on
+    async def handle(n: int) -> None:
+        note(type(asyncio.get_running_loop()).__module__, n)
+    """
+    service = ServiceFile(tmp_path, valkey_url, body)
+    with service.process() as process:
+        send(valkey_url, 1)
+        service.ledger.wait_for("uvloop 1")
+        process.terminate()
+        assert process.wait(20) == 0

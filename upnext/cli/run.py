@@ -37,8 +37,6 @@ def register(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    import asyncio  # noqa: PLC0415 - commands import what they need
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
     if not arguments.file.is_file():
         raise ConfigError(f"There is no file {str(arguments.file)!r}.")
@@ -47,11 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         return supervise(arguments.file, arguments.processes, reload=arguments.reload, probe=arguments.probe)
     from upnext.runner.loading import load_services  # noqa: PLC0415
+    from upnext.runner.loop import run_in_loop  # noqa: PLC0415
     from upnext.runner.service import leave_stuck_threads, serve  # noqa: PLC0415
     from upnext.runner.supervisor import stop_with_supervisor  # noqa: PLC0415
 
     stop_with_supervisor()
-    number = asyncio.run(serve(load_services(arguments.file), arguments.probe))
+    number = run_in_loop(serve(load_services(arguments.file), arguments.probe))
     code = exits.INTERRUPTED if number == signal.SIGINT else exits.CLEAN
     leave_stuck_threads(code)
     return code

@@ -25,8 +25,10 @@ class Ring:
 
     def next(self) -> list[str]:
         """Return the queues to look at now."""
-        stretch = [self._turn[n] for n in range(min(len(self._turn), _STRETCH))]
-        self._turn.rotate(-max(1, len(stretch) if len(self._turn) > _STRETCH else 1))
+        # Enough is known to fill the slots: a shorter look at the others will do.
+        length = _STRETCH // 4 if len(self._full) == _STRETCH // 2 else _STRETCH
+        stretch = [self._turn[n] for n in range(min(len(self._turn), length))]
+        self._turn.rotate(-max(1, len(stretch) if len(self._turn) > length else 1))
         return list(dict.fromkeys([*self._full, *stretch]))
 
     def note(self, handlers: Sequence[str], left: Sequence[int], served: Collection[str]) -> None:

@@ -23,6 +23,7 @@ from upnext.broker.keys import Keys
 from upnext.broker.link import Link
 from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
+from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
 from upnext.runner.workshop import THREADS
 from upnext.settings import without_password
@@ -63,7 +64,7 @@ def run(*services: Worker | Server, probe: str | None = None) -> None:
         BrokerRefusedError: If the server will not serve this client.
         KeyboardInterrupt: After a SIGINT, when everything has stopped in order.
     """
-    number = asyncio.run(serve(services, probe))
+    number = run_in_loop(serve(services, probe))
     leave_stuck_threads(128 + number if number == signal.SIGINT else 0)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
