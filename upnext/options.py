@@ -88,7 +88,10 @@ def is_finite(value: object, least: float) -> bool:
     """Say whether a value that users gave is a finite number (and no bool) of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return math.isfinite(value) and value >= least
+    try:
+        return math.isfinite(value) and value >= least
+    except OverflowError:  # an int beyond all floats
+        return False
 
 
 def _check_number(option: str, value: object, *, least: float, words: str) -> None:

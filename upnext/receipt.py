@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -14,7 +15,7 @@ from upnext import diversion
 from upnext.broker import weather
 from upnext.broker.tickets import age_of
 from upnext.connect import broker_for, run_blocking
-from upnext.errors import BrokerUnavailableError, JobFailedError, ResultExpiredError, ResultTimeoutError
+from upnext.errors import BrokerUnavailableError, ConfigError, JobFailedError, ResultExpiredError, ResultTimeoutError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -27,6 +28,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 _POLL_FIRST = 0.005
 _POLL_CAP = 0.25
+_LAST_LOOK = 1.0  # seconds that the server has to answer in any case
 
 
 class Job(Generic[R_co]):
@@ -131,14 +133,16 @@ async def _settled(
     settings: Settings, event_id: str, jobs: list[Job[Any]], seconds: float | None
 ) -> tuple[list[Job[Any]], list[Outcome]]:
     """Poll until none of the jobs is open; an event that had no handler when it was sent learns of its jobs here."""
-    deadline = None if seconds is None else monotonic() + seconds
+    deadline = _deadline(seconds)
     reader = diversion.current() or (await broker_for(settings)).letters
     pause, trouble, looks = _POLL_FIRST, 0, 0
     while True:
         late: tuple[str, ...] | None = ()
         outcomes: list[Outcome] = []
         try:
-            late, outcomes = await reader.outcomes(event_id, [job.id for job in jobs])
+            # A server that does not answer must not keep anybody for longer than was asked for.
+            async with asyncio.timeout(None if deadline == math.inf else max(deadline - monotonic(), _LAST_LOOK)):
+                late, outcomes = await reader.outcomes(event_id, [job.id for job in jobs])
             trouble = 0
         except (RedisError, OSError) as error:
             trouble += 1
@@ -153,10 +157,18 @@ async def _settled(
             return jobs, outcomes
         looks += 1
         pause = weather.backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
-        if deadline is not None and monotonic() + pause > deadline:
+        if monotonic() + pause > deadline:
             msg = f"Event {event_id}: not every job has ended within {seconds} s; they go on."
             raise ResultTimeoutError(msg)
         await asyncio.sleep(pause)
+
+
+def _deadline(timeout: object) -> float:
+    if timeout is None:
+        return math.inf
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or math.isnan(timeout):
+        raise ConfigError(f"Option timeout={timeout!r} cannot be used: it must be seconds, or None to wait for ever.")
+    return monotonic() + timeout
 
 
 def _refuse_expired(event_id: str, outcomes: list[Outcome], result_ttl: float) -> None:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.run import run
+from tests.chaos.run import by_themselves, run
 from tests.chaos.scenarios import SCENARIOS, Result, repeat
 
 
@@ -29,13 +29,16 @@ def main() -> int:
     # Made absolute, but not resolved: an environment's Python is a link to one outside of it.
     parser.add_argument("--beside", metavar="PYTHON", type=os.path.abspath, default=sys.executable)
     parser.add_argument("--partitions", type=int, default=1)
+    parser.add_argument("--keep", metavar="FOLDER", type=Path, help="where the ledger and the log stay")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS))
     parser.add_argument("--runs", type=int, default=100)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        kept = arguments.keep or Path(folder)
+        kept.mkdir(parents=True, exist_ok=True)
         if arguments.scenario is None:
-            return _mixed(arguments.seed, arguments.minutes * 60, Path(folder), arguments.beside, arguments.partitions)
-        return _scenario(arguments.scenario, arguments.runs, arguments.seed, Path(folder))
+            return _mixed(arguments.seed, arguments.minutes * 60, kept, arguments.beside, arguments.partitions)
+        return _scenario(arguments.scenario, arguments.runs, arguments.seed, kept)
 
 
 def _mixed(seed: int, seconds: float, folder: Path, beside: str, partitions: int) -> int:
@@ -45,7 +48,8 @@ def _mixed(seed: int, seconds: float, folder: Path, beside: str, partitions: int
     _print(**vars(done.reckoning))
     _print(memory=f"{first.memory:.1f} -> {last.memory:.1f} MB", files=f"{first.files} -> {last.files}")
     _print(server=f"{first.server:.1f} -> {last.server:.1f} MB")
-    return 1 if done.reckoning.faults else 0
+    _print(ends=done.ends)
+    return 1 if done.reckoning.faults or by_themselves(done.ends) else 0
 
 
 def _scenario(name: str, runs: int, seed: int, folder: Path) -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,9 @@ class Fleet:
             run there, and every other sender.
         partitions: How many the namespace grows to: the senders use one more after the other, half of the workers
             are set to all of them, the rest learn of them.
+
+    Attributes:
+        ends: How often workers that faults were done to ended with which exit code.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Fleet:
         self._pythons = (sys.executable, beside)
         self._senders = 0
         self._partitions = partitions
+        self.ends = Counter[int]()
         self._ledger = (directory / "ledger").open("a+")
         self.ledger = Ledger()
         self._log = (directory / "processes.log").open("ab")
@@ -93,7 +98,7 @@ class Fleet:
 
     def replace_worker(self, n: int) -> None:
         """Start a worker in the place of one that is ending."""
-        self.workers[n].wait()
+        self.ends[self.workers[n].wait()] += 1
         _close(self.workers[n])
         self.workers[n] = self.start_worker(n)
 
@@ -201,6 +206,10 @@ class Fleet:
         info: bytes = await broker.link.command("INFO", "memory")
         (used,) = (line for line in info.decode().split() if line.startswith("used_memory:"))
         return Size(process.memory_info().rss / 1e6, process.num_fds(), int(used.partition(":")[2]) / 1e6)
+
+    def survivors(self) -> Counter[int]:
+        """Return how often workers ended with which exit code, 0 for those that live."""
+        return self.ends + Counter(worker.poll() or 0 for worker in self.living)
 
     def wait_until_it_works(self) -> None:
         """Return when an event has been through all handlers."""

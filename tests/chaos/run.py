@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -29,12 +30,14 @@ class Run:
         seed: What the faults were chosen by.
         injected: How often each fault was done.
         reckoning: The reckoning.
+        ends: How often workers ended with which exit code, 0 for those that live.
         sizes: What the worker that nothing was done to, and the server, held: when all was warm, and in the end.
     """
 
     seed: int
     injected: Counter[str]
     reckoning: Reckoning
+    ends: Counter[int]
     sizes: tuple[Size, Size]
 
 
@@ -63,12 +66,17 @@ async def run(seed: int, seconds: float, directory: Path, beside: str = sys.exec
         fleet.stop_sending()
         dead = await fleet.rest()
         reckoning = reckon(fleet.read(), dead)
-        sizes = (await warm, await fleet.size())
+        ends, sizes = fleet.survivors(), (await warm, await fleet.size())
         await fleet.replay_refused_payloads()
         left = await fleet.rest()
         reckoning.lost += [job for job, reason in left.items() if reason == "payload"]
         await fleet.tidy()
-    return Run(seed, injector.done, reckoning, sizes)
+    return Run(seed, injector.done, reckoning, ends, sizes)
+
+
+def by_themselves(ends: Counter[int]) -> dict[int, int]:
+    """Return the exit codes of workers that ended though nobody had told them to."""
+    return {code: count for code, count in ends.items() if code not in (0, -signal.SIGKILL, -signal.SIGTERM)}
 
 
 async def _measure(fleet: Fleet, delay: float) -> Size:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.run import run
+from tests.chaos.run import by_themselves, run
 
 
 @pytest.mark.timeout(400)
@@ -25,4 +25,5 @@ def test_nothing_that_was_accepted_is_lost_under_random_faults(server: str, part
     done = asyncio.run(run(seed, 60, tmp_path, partitions=partitions))
     assert done.injected.total() > 0
     assert done.reckoning.accepted > 0
+    assert by_themselves(done.ends) == {}, "workers ended that nobody had told to"
     assert done.reckoning.faults == {}, f"python -m tests.chaos --minutes 1 --seed {seed} --partitions {partitions}"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.replies import pairs
+from upnext.broker.replies import pairs, text
 from upnext.broker.scripts import script
 from upnext.broker.tickets import Ticket
 
@@ -81,9 +81,9 @@ class DeadLetter:
         return json.dumps({name: getattr(self, name) for name in self.__slots__}, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: bytes | str) -> DeadLetter:
+    def from_json(cls, letter: bytes | str) -> DeadLetter:
         """Read what `to_json` wrote; further keys, of a later version, are left alone."""
-        data: dict[str, Any] = json.loads(text)
+        data: dict[str, Any] = json.loads(letter)
         return cls(**{name: data[name] for name in cls.__slots__})
 
     @classmethod
@@ -147,7 +147,7 @@ class Claims:
         for position, tickets, started in reply[2:-1]:
             handler = handlers[int(position)]
             for ticket, begun in zip(tickets, started, strict=True):
-                job_id, _, counts = ticket.decode().rpartition(" ")
+                job_id, _, counts = text(ticket).rpartition(" ")
                 jobs.append(Claim(handler, job_id, counts, begun == _STARTED, next(envelopes)))
         return jobs, reply[1]
 
@@ -204,7 +204,7 @@ class Claims:
 
 
 _STARTED = ord("1")
-_CLAIM = re.compile(rb"[^|\s]+\|[^|\s]*\|[^|\s]+ \S+\n\d+:\d+:\d+:[01]")
+_CLAIM = re.compile(rb"[^|\s]+\|[^|\s]*\|[^|\s]+ \S+\n\d{1,9}:\d{1,9}:\d{1,9}:[01]")
 
 
 def is_claim(field: bytes, value: bytes) -> bool:
@@ -214,6 +214,6 @@ def is_claim(field: bytes, value: bytes) -> bool:
 
 def read_claim(field: bytes, value: bytes) -> Claim:
     """Read an entry of a worker's claims."""
-    handler, job_id = field.decode().rsplit(" ", 1)
+    handler, job_id = text(field).rsplit(" ", 1)
     counts, _, started = value.decode().rpartition(":")
     return Claim(handler, job_id, counts, started == "1", None)

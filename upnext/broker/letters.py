@@ -67,7 +67,7 @@ class Letters:
         )
         late = bytes(reply[0])
         handlers = None if not late else () if late == b"?" else tuple(json.loads(late))
-        return handlers, [_outcome(entry) for entry in reply[1:]]
+        return handlers, [_outcome(job, entry) for job, entry in zip(jobs, reply[1:], strict=True)]
 
     async def dead(self) -> list[DeadLetter]:
         """Return all dead letters, oldest first; `pages` takes less memory."""
@@ -143,9 +143,9 @@ class Letters:
     async def replay(self, job_id: str) -> bool:
         """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
         text = await self._link.command("HGET", self._keys.dead, job_id)
-        if text is None:
+        letter, keys = _readable(text), self._keys
+        if letter is None:
             return False
-        letter, keys = DeadLetter.from_json(text), self._keys
         ticket = Ticket(job_id, attempt=letter.attempts)
         worker = letter.handler_id.split("|", 1)[0]
         names = (keys.dead, keys.dead_index, keys.events, keys.queue(letter.handler_id), keys.wake(worker))
@@ -160,8 +160,9 @@ def _readable(text: bytes | None) -> DeadLetter | None:
         return None
 
 
-def _outcome(entry: list[bytes]) -> Outcome:
+def _outcome(job_id: str, entry: list[bytes]) -> Outcome:
     state = entry[0].decode()
     if state == "dead":
-        return Outcome("dead", letter=DeadLetter.from_json(entry[1]))
+        unreadable = DeadLetter(job_id, "", "?", "?", 0, "unreadable", "", "its dead letter cannot be read")
+        return Outcome("dead", letter=_readable(entry[1]) or unreadable)
     return Outcome(state, result=(entry[1] or None) if state == "done" else None)

@@ -180,7 +180,10 @@ class Outbox:
                     future.set_exception(reply)
         elif reply != b"ok" and reply[0] == b"stale":
             # Nothing was stored: once more, for the handlers that there are now.
-            self._learn(reply[1].decode(), tuple(sorted(handler.decode() for handler in reply[2:])))
+            self._learn(
+                reply[1].decode(errors="replace"),
+                tuple(sorted(handler.decode(errors="replace") for handler in reply[2:])),
+            )
             self._send(batch)
             return
         else:

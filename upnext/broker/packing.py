@@ -15,7 +15,10 @@ _pack: Callable[[tuple[Any, ...]], bytes] = cast("Any", hiredis).pack_command
 
 def pack(words: Sequence[Any]) -> bytes:
     """Return a command as it is written."""
-    return _pack(tuple(words))
+    try:
+        return _pack(tuple(words))
+    except UnicodeEncodeError:  # bytes of another program, as `replies.text` has read them
+        return _pack(tuple(w.encode(errors="surrogateescape") if isinstance(w, str) else w for w in words))
 
 
 class Words:

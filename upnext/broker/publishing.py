@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from redis.exceptions import RedisError
 
 from upnext.broker import weather
 from upnext.broker.outbox import Message, Outbox, Published, workers_of
+from upnext.broker.replies import text
 from upnext.broker.scripts import script
 from upnext.broker.tickets import bucket_of, new_event_id, pack
 from upnext.deadlines import Deadlines
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from upnext.broker.keys import Keys
     from upnext.broker.link import Link
     from upnext.deadlines import Limit
+
+log = logging.getLogger("upnext")
 
 SEND_DEADLINE = 10.0
 """Seconds that a send may take before it is given up."""
@@ -115,6 +119,11 @@ class Publisher:
             (keys.versions, keys.subscriptions(event), keys.queues, keys.unrouted(event), keys.routes),
             (event, uuid.uuid4().hex, json.dumps(handlers), *handlers),
         )
+        if route and not _is_route(route):
+            # Another program's: the next try writes one of ours.
+            log.warning("%s is no list of handlers in %s; it is thrown away", repr(bytes(route)), keys.routes)
+            await self._link.command("HDEL", keys.routes, event)
+            raise RedisError(f"the route of {event!r} was not readable")
         while route:
             batch = await self._link.command("LRANGE", keys.unrouted(event), 0, _ROUTE_BATCH - 1)
             if not batch or not await self._route(event, bytes(route), batch):
@@ -130,11 +139,19 @@ class Publisher:
             [keys.unrouted(event), keys.routes, keys.open, keys.later, keys.queues]
             + [keys.queue(handler) for handler in handlers]
             + [keys.wake(worker) for worker in workers]
-            + [keys.routed(entry.split()[0].decode()) for entry in batch],
+            + [keys.routed(text(entry).partition(" ")[0]) for entry in batch],
             (event, route, _ROUTED_TTL, len(handlers), len(workers), *handlers, *batch),
         )
         # -1: another worker moved this batch; look again.
         return bool(left)
+
+
+def _is_route(route: bytes) -> bool:
+    try:
+        handlers: Any = json.loads(route)
+    except ValueError:
+        return False
+    return isinstance(handlers, list) and all(isinstance(handler, str) for handler in cast("list[object]", handlers))
 
 
 def message(body: bytes, delay: float = 0.0, key: str | None = None, partition: int = 0) -> Message:

@@ -1,8 +1,13 @@
-"""Replies that differ between the two protocols that servers speak."""
+"""Replies as Python has them, whichever protocol the server speaks, and whoever wrote what they hold."""
 
 from __future__ import annotations
 
 from typing import Any, cast
+
+
+def text(raw: bytes) -> str:
+    """Return what is stored as text. Bytes of another program that are none become the same bytes when sent back."""
+    return raw.decode(errors="surrogateescape")
 
 
 def pairs(reply: Any) -> list[tuple[bytes, bytes]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import is_claim, read_claim
-from upnext.broker.replies import pairs, scored
+from upnext.broker.replies import pairs, scored, text
 from upnext.broker.scripts import script
 from upnext.broker.tickets import sent_at
 
@@ -170,27 +170,27 @@ class Standings:
         """Read what is left to do, of few handlers and workers: at one moment, so that no job is missed on its way."""
         keys = self._keys
         while True:
-            handlers = [name.decode() for name in await self._link.command("SMEMBERS", keys.queues)]
+            handlers = [text(name) for name in await self._link.command("SMEMBERS", keys.queues)]
             leases = await self._link.command("ZRANGE", keys.leases, 0, -1)
             graves = await self._link.command("SMEMBERS", keys.graves)
             later = scored(await self._link.command("ZRANGE", keys.later, 0, _PAGE - 1, "WITHSCORES"))
-            claims = [keys.claims(worker_id.decode()) for worker_id in (*leases, *graves)]
+            claims = [keys.claims(text(worker_id)) for worker_id in (*leases, *graves)]
             names = [keys.queues, keys.leases, keys.graves, keys.later, *claims, *map(keys.queue, handlers)]
             seen = await self._link.call(script("left"), names, (len(claims),))
             if seen[:2] == [len(handlers), len(claims)] and (seen[2] == len(later) or len(later) == _PAGE):
                 now = await self._link.command("TIME")
-                return Left(seen[3], tuple((member.decode(), due / 1000 - int(now[0])) for member, due in later))
+                return Left(seen[3], tuple((text(member), due / 1000 - int(now[0])) for member, due in later))
 
     async def _workers(self, now: float, held: Counter[str]) -> AsyncIterator[WorkerStanding]:
         keys = self._keys
         reply = await self._link.command("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
-        leases = {worker_id.decode(): ends for worker_id, ends in scored(reply)}
-        graves = {grave.decode() for grave in await self._link.command("SMEMBERS", keys.graves)}
+        leases = {text(worker_id): ends for worker_id, ends in scored(reply)}
+        graves = {text(grave) for grave in await self._link.command("SMEMBERS", keys.graves)}
         for page in _pages(sorted(leases.keys() | graves)):
             told = await self._link.command("HMGET", keys.workers, *page)
-            for worker_id, text in zip(page, told, strict=True):
+            for worker_id, record in zip(page, told, strict=True):
                 claimed, running = await self._claims(worker_id, held)
-                yield _worker(worker_id, text, leases.get(worker_id, 0.0) / 1000 - now, claimed, running)
+                yield _worker(worker_id, record, leases.get(worker_id, 0.0) / 1000 - now, claimed, running)
 
     async def _claims(self, worker_id: str, held: Counter[str]) -> tuple[int, int]:
         claimed = running = 0
@@ -267,13 +267,14 @@ def _pages(names: Sequence[str]) -> list[Sequence[str]]:
     return [names[start : start + _PAGE] for start in range(0, len(names), _PAGE)]
 
 
-def _worker(worker_id: str, text: bytes | None, left: float, claimed: int, running: int) -> WorkerStanding:
-    told: dict[str, Any] = {}
-    if text is not None:
-        try:
-            told = json.loads(text)
-        except ValueError:
-            told = {}
+def _worker(worker_id: str, record: bytes | None, left: float, claimed: int, running: int) -> WorkerStanding:
+    try:
+        return _told(worker_id, {} if record is None else json.loads(record), left, claimed, running)
+    except (ValueError, TypeError, AttributeError):  # another program's
+        return _told(worker_id, {}, left, claimed, running)
+
+
+def _told(worker_id: str, told: dict[str, Any], left: float, claimed: int, running: int) -> WorkerStanding:
     lease = _lease(worker_id)
     name = str(told.get("worker", "?"))
     return WorkerStanding(

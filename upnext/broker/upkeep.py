@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import CRASH_CAP, DeadLetter, is_claim, read_claim
-from upnext.broker.replies import pairs
+from upnext.broker.replies import pairs, text
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ class Upkeep:
         now, due, following, leases, graves, workers, last, partitions = reply
         return Survey(
             now=int(now),
-            due=tuple(member.decode() for member in due),
+            due=tuple(text(member) for member in due),
             next_due=int(float(following)) if following and following != b"inf" else None,
-            leases={leases[n].decode(): float(leases[n + 1]) for n in range(0, len(leases), 2)},
-            graves=tuple(grave.decode() for grave in graves),
+            leases={text(leases[n]): float(leases[n + 1]) for n in range(0, len(leases), 2)},
+            graves=tuple(text(grave) for grave in graves),
             workers=int(workers),
-            last=last.decode(),
+            last=text(last),
             partitions=int(partitions or 1),
         )
 

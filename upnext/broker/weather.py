@@ -18,6 +18,7 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
     TryAgainError,
 )
@@ -87,6 +88,11 @@ def read(error: Exception) -> Weather:
         if text.startswith(_PASSING) or any(f"-{word}" in text for word in _PASSING):
             return Weather.PASSING
     return Weather.FAULT
+
+
+def say(error: Exception) -> str:
+    """Say in words what kind of trouble an exception is; one that is none of the server's by its type."""
+    return read(error).value if isinstance(error, (RedisError, OSError)) else type(error).__name__
 
 
 def backoff(failures: int) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from upnext.broker.tickets import unpack
 from upnext.context import Context, current_job
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("upnext")
 
 _MESSAGE_LIMIT = 2000
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
 _NOT_USERS = (str(Path(__file__).parent.parent), "<frozen importlib", importlib.__file__)
 
 
@@ -73,15 +74,10 @@ async def execute(
     Returns:
         How the attempt ended, or None if it did not begin.
     """
-    body = None if claim.envelope is None else unpack(claim.envelope)
-    if body is None:
-        state = "is gone" if claim.envelope is None else "was written by a later version of upnext"
-        return Outcome("payload", error=f"its payload {state}", where=f"payload {state}")
+    arguments = _read(claim, handler)
+    if isinstance(arguments, Outcome):
+        return arguments
     signature = handler.signature
-    try:
-        arguments = signature.decode(body)
-    except PayloadError as error:
-        return Outcome("payload", error=str(error), where=str(error))
     describe_job = functools.partial(_context, claim, handler, time.time())
     if not signature.context_parameters:
         current_job.set(describe_job)
@@ -105,6 +101,20 @@ async def execute(
     if _stopped_by_us(raised):
         return Outcome("released")
     return Outcome("failed", error=describe(raised), where=locate(raised))
+
+
+def _read(claim: Claim, handler: Handler) -> dict[str, Any] | Outcome:
+    """Return the handler's arguments, or how the attempt ended because there are none."""
+    body = None if claim.envelope is None else unpack(claim.envelope)
+    if body is None:
+        state = "is gone" if claim.envelope is None else "was written by a later version of upnext"
+        return Outcome("payload", error=f"its payload {state}", where=f"payload {state}")
+    try:
+        return handler.signature.decode(body)
+    except PayloadError as error:
+        return Outcome("payload", error=str(error), where=str(error))
+    except BaseException as error:  # noqa: BLE001  # a model's validators are user code too
+        return Outcome("failed", error=describe(error), where=locate(error))
 
 
 # What user code raises travels as a value from here on: raised, StopIteration and its like would change their type.
@@ -174,7 +184,7 @@ def _context(claim: Claim, handler: Handler, began: float) -> Context:
         handler=handler.name,
         attempt=ticket.attempt,
         max_attempts=handler.options.retries + 1,
-        deadline=datetime.fromtimestamp(began + handler.options.timeout, UTC),
+        deadline=datetime.fromtimestamp(min(began + handler.options.timeout, _LATEST), UTC),
     )
 
 
@@ -183,7 +193,7 @@ def _encode(value: object, handler: Handler) -> bytes | None:
         return None
     try:
         return to_json(value)
-    except (PydanticSerializationError, ValueError, RecursionError):
+    except BaseException:  # noqa: BLE001  # a model's serializers are user code too
         # The work is done; that its result cannot be kept must not run it again.
         log.warning("Handler %r returned a %s, which JSON cannot carry: no result is kept", handler.name, type(value))
         return None
@@ -193,7 +203,7 @@ def describe(error: BaseException) -> str:
     """Return an exception's type and message, cut to a length that can be stored."""
     try:
         message = str(error)
-    except Exception:  # noqa: BLE001  # an exception whose own message raises
+    except BaseException:  # noqa: BLE001  # an exception whose own message raises
         message = "(its message cannot be read)"
     return f"{type(error).__name__}: {message}"[:_MESSAGE_LIMIT] if message else type(error).__name__
 

@@ -14,7 +14,7 @@ from upnext.broker.agreement import Agreement
 from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, LeaseLostError
 from upnext.broker.link import Link
-from upnext.runner.execute import Outcome, execute
+from upnext.runner.execute import Outcome, describe, execute, locate
 from upnext.runner.lease import Hold, LeaseKeeper
 from upnext.runner.ring import Ring
 from upnext.runner.settle import Settler
@@ -29,6 +29,7 @@ log = logging.getLogger("upnext")
 _WAVE = 10
 _BATCH = 100  # jobs that one claim takes at the most
 _IDLE = 1.0  # seconds between looks without a wake-up: what a lost one costs
+_TELL_AFTER = (1, 20)  # failures in a row
 _LAST_WORDS = 1.5  # seconds that a stopping worker gives the server to hear of it
 
 
@@ -116,9 +117,10 @@ class Station:
                 if self._agree is not None:
                     # Only now: whoever adds partitions later than this finds these subscriptions, and copies them.
                     await self._agree((await Agreement(self.broker).read()).served)
-            except (RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, a worker without subscriptions would idle
                 failures += 1
-                log.warning("Subscribing has to wait: %s", weather.read(error).value)
+                if failures in _TELL_AFTER:
+                    log.warning("Subscribing has to wait: %s", weather.say(error))
                 await asyncio.sleep(weather.backoff(failures))
             else:
                 self.ready.set()
@@ -160,11 +162,11 @@ class Station:
                     self.ready.clear()
                     self._lease.lose(claims.worker_id)
                 continue
-            except (RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
                 failures, unknown = failures + 1, True
-                self._unclaimable = f"no jobs can be claimed: {weather.read(error).value}"
+                self._unclaimable = f"no jobs can be claimed: {weather.say(error)}"
                 if failures == 1:
-                    log.warning("No jobs can be claimed now (%s); trying on", weather.read(error).value)
+                    log.warning("No jobs can be claimed now (%s); trying on", weather.say(error))
                 await asyncio.sleep(weather.backoff(failures))
                 continue
             if ring.quiet:
@@ -217,7 +219,12 @@ class Station:
         """Run a job, unless its lease is not this worker's any more: then nothing of it happens here."""
         handler = self.registry.handlers[claim.handler]
         deadlines = self._shop.deadlines(handler.options.timeout)
-        outcome = await execute(claim, handler, self._shop.threads, deadlines, Hold(self._lease, worker_id))
+        try:
+            outcome = await execute(claim, handler, self._shop.threads, deadlines, Hold(self._lease, worker_id))
+        except Exception as error:
+            # Ours, not the handler's; the job must not stay claimed by a worker that does nothing with it.
+            log.exception("Job %s could not be run", claim.job_id)
+            outcome = Outcome("failed", error=describe(error), where=locate(error))
         if outcome is None:
             log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.job_id)
         return outcome

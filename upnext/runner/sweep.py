@@ -59,10 +59,12 @@ class Sweeper:
             try:
                 pause = await self._sweep() if self._lease.held else self._interval
                 failures = 0
-            except (RedisError, OSError):
+            except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
                 # Silence that this worker could not hear proves nothing about the others.
                 self._seen.clear()
                 failures += 1
+                if not isinstance(error, (RedisError, OSError)) and failures == 1:
+                    log.warning("Dead workers' and delayed jobs cannot be looked after: %s", type(error).__name__)
                 pause = weather.backoff(failures)
             self._poke.clear()
             try:

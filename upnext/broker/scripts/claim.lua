@@ -45,7 +45,8 @@ for i = 1, queues do
       if string.find(ticket, ':', 1, true) then
         local attempt, rest, crashes
         job, attempt, rest, crashes = string.match(ticket, '^([^:]+):(%d+)(:%d+:(%d+))$')
-        if job then
+        -- Numbers that long are none of ours, and Lua would not count on from them.
+        if job and #attempt < 10 and #rest < 21 then
           counts = (attempt + 1) .. rest
           begun = tonumber(crashes) < alone and '1' or '0'
         else

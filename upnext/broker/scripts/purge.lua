@@ -7,6 +7,9 @@
 -- Closes one job of an event; the last one takes the event with it. A job that is closed already changes nothing.
 local function close_job(events, open, job_id)
   local event_id, position = string.match(job_id, '^(.*)%.(%d+)$')
+  if not event_id then
+    return -- another program's: it has no event
+  end
   local digits = redis.call('HGET', open, event_id)
   if not digits then
     redis.call('HDEL', events, event_id)

@@ -26,7 +26,12 @@ end
 local now = now_ms()
 for n = 1, batch do
   local id, due = string.match(ARGV[first + n], '^(%S+) (%d+)$')
-  redis.call('SET', KEYS[5 + handlers + workers + n], ARGV[2], 'EX', ARGV[3])
+  if id then
+    redis.call('SET', KEYS[5 + handlers + workers + n], ARGV[2], 'EX', ARGV[3])
+  else
+    -- Another program's: it becomes a dead letter of every handler, as junk in a queue does.
+    id, due = ARGV[first + n], '0'
+  end
   for i = 1, handlers do
     local ticket = id .. '.' .. (i - 1)
     if tonumber(due) > now then
