@@ -11,6 +11,7 @@ from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.stamp import remember, stamp, standing
 from upnext_codegen.findings import Finding, in_order
+from upnext_codegen.garbage import uncollected
 from upnext_codegen.merging.contracts import contracts
 from upnext_codegen.project import Project
 from upnext_codegen.records import Scan
@@ -18,6 +19,7 @@ from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
 
 
+@uncollected()
 def generate(
     project: Project,
     scan: Scan,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from upnext_codegen.files import encoding
@@ -120,6 +121,7 @@ class Resolution:
         self._parts = {path: part for path, part in self._parts.items() if holding.isdisjoint(part.read)}
 
 
+@lru_cache(maxsize=20_000)  # for `--watch`, which scans again and again in one process
 def _decoded(text: str) -> Resolved | None:
     try:
         part = encoding.loads(text)

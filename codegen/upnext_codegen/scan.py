@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,6 +12,7 @@ from upnext_codegen.files.discover import discover
 from upnext_codegen.files.store import Store
 from upnext_codegen.files.walk import classes_in
 from upnext_codegen.findings import in_order
+from upnext_codegen.garbage import uncollected
 from upnext_codegen.names.modules import ModuleRef, map_modules
 from upnext_codegen.records import Place, Scan
 from upnext_codegen.resolution import Resolution
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Ignores: TypeAlias = dict[str, dict[int, frozenset[str] | None]]
 
 
+@uncollected()
 def scan(project: Project, *, use_cache: bool = True) -> tuple[Scan, tuple[Finding, ...]]:
     """Read the sources of a project.
 
@@ -39,14 +40,7 @@ def scan(project: Project, *, use_cache: bool = True) -> tuple[Scan, tuple[Findi
     Returns:
         What was found, and the findings that reading alone can make, sorted by place.
     """
-    enabled = gc.isenabled()
-    # Nothing here outlives the scan in cycles, and looking for them takes a third of its time.
-    gc.disable()
-    try:
-        return _scanned(project, use_cache=use_cache)
-    finally:
-        if enabled:
-            gc.enable()
+    return _scanned(project, use_cache=use_cache)
 
 
 def _scanned(project: Project, *, use_cache: bool) -> tuple[Scan, tuple[Finding, ...]]:

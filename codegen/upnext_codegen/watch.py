@@ -13,7 +13,7 @@ from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.discover import SourceFile, discover
 from upnext_codegen.project import find_project
 
-_PAUSE = 0.1
+_PAUSE = 0.05
 """Seconds between two glances."""
 _BETWEEN_WALKS = 2.0
 """Seconds after which all files are listed again, whatever a glance says."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from symtable import symtable
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.findings import Finding
@@ -106,8 +107,8 @@ def _check(output: Output) -> None:
     if output.path.suffix != ".pyi":
         return
     try:
-        # More than parsing: a name that is there twice is found by the compiler only.
-        compile(output.text, output.path.name, "exec", dont_inherit=True)
+        # More than parsing: a parameter that is there twice is found by what follows it only.
+        symtable(output.text, output.path.name, "exec")
     except SyntaxError as error:
         raise ValueError(f"{output.path.name} would not be Python: line {error.lineno}: {error.msg}") from error
 

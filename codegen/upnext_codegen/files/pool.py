@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 _WORTH_IT = 2_000_000
 """Bytes of source from which on a second process saves more than it costs."""
 
+_PORTIONS = 200
+"""How many portions paths are handed out in, at most: enough for all processes to end at about the same time."""
+
 _Result = TypeVar("_Result")
 _job: Callable[[str], Any] = str
 
@@ -44,7 +47,7 @@ def _forked(job: Callable[[str], _Result], paths: list[str], workers: int) -> It
     gc.freeze()
     try:
         with multiprocessing.get_context("fork").Pool(workers) as pool:
-            yield from zip(paths, pool.imap(_do, paths, chunksize=8), strict=True)
+            yield from zip(paths, pool.imap(_do, paths, chunksize=max(8, len(paths) // _PORTIONS)), strict=True)
     finally:
         gc.unfreeze()
         _job = str

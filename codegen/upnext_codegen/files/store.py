@@ -68,26 +68,38 @@ class Store:
     def refresh(self) -> None:
         """Look at every file that is not as the cache knows it."""
         known = self.known.entries
-        for path, file in self.files.items():
-            entry = known.get(path)
-            if entry is None or not entry.is_of(file):
-                self.looked = True
-                old, entry = entry, self._look(path, file, entry)
-                self.reshaped |= old is None or (old.weight, old.imports) != (entry.weight, entry.imports)
+        self.entries = {
+            path: known[path] for path, file in self.files.items() if path in known and known[path].is_of(file)
+        }
+        others = [path for path in self.files if path not in self.entries]
+        for path, (entry, closed) in self._looked_at(others):
             self.entries[path] = entry
+            if closed is not None:
+                self._closed[path] = closed
+            old = known.get(path)
+            self.reshaped |= old is None or (old.weight, old.imports) != (entry.weight, entry.imports)
         self.reshaped |= len(known) != len(self.entries)
-        self.looked |= self.reshaped
+        self.looked = bool(others) or self.reshaped
 
-    def _look(self, path: str, file: SourceFile, entry: Entry | None) -> Entry:
+    def _looked_at(self, paths: list[str]) -> Iterable[tuple[str, tuple[Entry, str | None]]]:
+        if not paths:
+            return ()
+        from upnext_codegen.files.pool import spread  # noqa: PLC0415 - a run that reads nothing does without
+
+        return spread(self._look, paths, self.size(paths))
+
+    def _look(self, path: str) -> tuple[Entry, str | None]:
+        """What is to be kept of a file, and why it cannot be opened, if so."""
+        file, entry = self.files[path], self.known.entries.get(path)
         data = self._bytes(path)
         if data is None:
-            return _ABSENT
+            return _ABSENT, self._closed.get(path)
         changed = file.changed if is_settled(file) else -1
         if entry is not None and entry.digest and digest(data) == entry.digest:
-            return entry._replace(size=file.size, modified=file.modified, changed=changed)
+            return entry._replace(size=file.size, modified=file.modified, changed=changed), None
         heavy = weight(data)
         fault = _misencoded(data)
-        return Entry(
+        looked = Entry(
             file.size,
             file.modified,
             changed,
@@ -96,6 +108,7 @@ class Store:
             imports=imports_of(data) if heavy == USES or (entry is not None and entry.imports is not None) else None,
             misencoded=fault,
         )
+        return looked, None
 
     def changed(self) -> set[str]:
         """The files that are no longer what earlier scans knew."""
