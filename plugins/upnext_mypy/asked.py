@@ -49,20 +49,31 @@ def asked_by(receiver: ProperType, method: str) -> Asked | None:
 
     Args:
         receiver: The type of the object.
-        method: "send" or "send_sync".
+        method: The method: in a large catalog `send` can be an object, which is called.
     """
     if not isinstance(receiver, Instance):
         return None
-    found = receiver.type.get(method)
+    # In a large catalog `send_sync` has its signature from `send`, and a handler has both from its event.
+    event = get_proper_type(receiver.args[0]) if receiver.args else None
+    places = ((receiver, method),) if method == "__call__" else ((receiver, "send"), (event, "send"))
+    for owner, name in places:
+        name_of_event, *lines = _literals(_receiver(owner, name)) or ("",)
+        if name_of_event:
+            return Asked(name_of_event, tuple(map(_handler, lines)))
+    return None
+
+
+def _receiver(owner: ProperType | None, method: str) -> ProperType | None:
+    """Return the type that a method says its first parameter has."""
+    found = owner.type.get(method) if isinstance(owner, Instance) else None
     node = None if found is None else found.node
     function = node.func if isinstance(node, Decorator) else node
     if not isinstance(function, FuncDef) or not isinstance(function.type, CallableType) or not function.type.arg_types:
         return None
-    event, *lines = _literals(get_proper_type(function.type.arg_types[0])) or ("",)
-    return Asked(event, tuple(map(_handler, lines))) if event else None
+    return get_proper_type(function.type.arg_types[0])
 
 
-def _literals(written: ProperType) -> list[str]:
+def _literals(written: ProperType | None) -> list[str]:
     return list(_texts(written)) if isinstance(written, UnionType) else []
 
 

@@ -26,7 +26,7 @@ from upnext_mypy.version import set_stale
 
 CATALOG = "upnext_catalog"
 EVENT, WORKER = "upnext.event.Event", "upnext.worker.Worker"
-SENDS = frozenset({"send", "send_sync"})
+SENDS = frozenset({"send", "send_sync", "__call__"})
 
 
 class UpnextPlugin(Plugin):

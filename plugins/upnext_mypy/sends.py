@@ -38,7 +38,7 @@ def explain(method: str) -> Callable[[MethodSigContext], FunctionLike]:
     """Return the hook for one way to send.
 
     Args:
-        method: "send" or "send_sync".
+        method: "send", "send_sync", or "__call__" where those are objects.
     """
 
     def hook(ctx: MethodSigContext) -> FunctionLike:

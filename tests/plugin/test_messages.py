@@ -108,6 +108,10 @@ async def anywhere(worker: upnext.Worker) -> None:
     await worker.event("closed").send(order_id=undefined)  # 25
 """
 
+MANY = "import upnext\n\nworker = upnext.Worker('many')\n" + "".join(
+    f'many{n} = worker.event("many.{n}")\n\n\n@many{n}.on\ndef on{n}(a: int) -> None: ...\n\n\n' for n in range(300)
+)
+
 CONFIRM, STOCK = '"confirm" in src/app/handlers.py', '"stock" in src/app/handlers.py'
 CHARGE = '"charge" in src/app/handlers.py'
 MISSING = 'error: Event "closed" needs "order_id" (str)  [upnext-missing]'
@@ -240,6 +244,27 @@ def test_each_fault_of_a_send_is_told_once_and_in_the_words_of_the_event(install
     found = said_of(answer.stdout, "src/app/sends.py")
     numbers = {at: int(line.rpartition("# ")[2]) for at, line in enumerate(SENDS.splitlines(), 1) if "  # " in line}
     assert {numbers.get(line, -line): tuple(said) for line, said in found.items()} == EXPECTED, answer.stdout
+
+
+OF_MYPY = {18, 19, 21}
+"""What mypy says by itself, in the words of the classes that the catalog happens to have."""
+
+
+@pytest.mark.parametrize("divided", [False, True], ids=["groups of events", "a class for each worker"])
+def test_above_300_events_the_same_is_told(divided: bool, installed: Installed, tmp_path: Path) -> None:
+    # Without this parameter a checker can tell the workers apart.
+    sends = SENDS.partition("async def anywhere(worker: upnext.Worker)")[0].rstrip() + "\n" if divided else SENDS
+    write(tmp_path, {**application(sends), "src/app/many.py": MANY})
+    answer = installed.run("mypy", "src", cwd=tmp_path)
+    assert ("class AppWorker(" in (tmp_path / "src" / "upnext_catalog.pyi").read_text(encoding="utf-8")) is divided
+    found = said_of(answer.stdout, "src/app/sends.py")
+    numbers = {at: int(line.rpartition("# ")[2]) for at, line in enumerate(sends.splitlines(), 1) if "  # " in line}
+    told = {numbers.get(line, -line): tuple(said) for line, said in found.items()}
+    expected = {number: said for number, said in EXPECTED.items() if number in numbers.values()}
+    assert told.keys() == expected.keys(), answer.stdout
+    assert {n: said for n, said in told.items() if n not in OF_MYPY} == {
+        n: said for n, said in expected.items() if n not in OF_MYPY
+    }, answer.stdout
 
 
 WRONG = {

@@ -175,7 +175,9 @@ def _groups(events: Iterable[EventContract], names: dict[str, str], namer: Namer
     groups: defaultdict[int, list[_MemberText]] = defaultdict(list)
     for event in known:
         text = _event_text(event, names[event.name], namer)
-        receiver = f"{_free('_self', {field.name for field in event.fields})}: {text.name}SendSync | _Asked"
+        receiver = (
+            f"{_free('_self', {field.name for field in event.fields})}: {text.name}SendSync | {text.name}Send._Asked"
+        )
         member = _MemberText(quote(event.name), text, (receiver, *text.parameters[1:]))
         groups[int(digest(event.name), 16) % count].append(member)
     return [
