@@ -36,7 +36,7 @@ def _patterns(node: ast.expr) -> Iterator[str]:
         case ast.Constant(str() as text) if text:
             yield re.escape(text)
         case ast.JoinedStr(values):
-            yield "".join(re.escape(each.value) if isinstance(each, ast.Constant) else ".+" for each in values)
+            yield "".join(re.escape(str(each.value)) if isinstance(each, ast.Constant) else ".+" for each in values)
         case ast.BoolOp(values=values):
             for value in values:
                 yield from _patterns(value)
