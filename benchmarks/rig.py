@@ -26,18 +26,25 @@ SENDERS = 100
 class Server:
     """A private server without persistence: `redis-server` on the PATH or $REDIS_SERVER, else the wheel's Valkey."""
 
+    options: tuple[str, ...] = ()
+
     def __enter__(self) -> Self:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = self.free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = tempfile.mkdtemp(prefix="upnext-bench-")
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *self.options]
         self._process = subprocess.Popen(
             [server_binary(), *options, "--dir", self._folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self.call("PING")
         return self
+
+    def free_port(self) -> int:
+        """Find a port that nobody listens on."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
 
     def call(self, *words: str) -> str:
         """Send an inline command, waiting for the server to start if need be."""

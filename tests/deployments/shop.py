@@ -10,8 +10,8 @@ import upnext
 class Shop:
     """A worker that remembers what it ran, and a sender that remembers what was accepted."""
 
-    def __init__(self, url: str) -> None:
-        self.worker = upnext.Worker("shop", redis_url=url, lease=1)
+    def __init__(self, url: str, partitions: int = 1) -> None:
+        self.worker = upnext.Worker("shop", redis_url=url, lease=1, partitions=partitions)
         self.event = self.worker.event("order.placed")
         self.ran: set[int] = set()
         self.accepted: set[int] = set()

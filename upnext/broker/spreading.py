@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TOGETHER = 128  # as many as one script stores
 _KEY_TTL = 24 * 3600  # as long as a key is remembered where it was used
 
 
 class Spreader:
     """Publishes on several partitions, as `Publisher` does on one.
 
-    An event without a key goes to the next partition in turn, one with a key to the partition that follows from it.
+    Events without a key go to the partitions in turn, one with a key to the partition that follows from it.
 
     Args:
         partitions: How many there are.
@@ -47,6 +48,8 @@ class Spreader:
         self._turn = itertools.cycle(range(partitions))
         for _ in range(random.randrange(partitions)):  # noqa: S311  # short-lived senders must not all begin with one
             next(self._turn)
+        self._here: Broker | None = None
+        self._room = 0
         self._agreeing: asyncio.Task[None] | None = None
         self._agreed = False
         self._elsewhere: dict[int, float] = {}
@@ -63,7 +66,7 @@ class Spreader:
         if not self._agreed:
             await self._agree()
         if key is None:
-            return await store(self._partition(next(self._turn)).publisher)
+            return await store(self._next().publisher)
         home = self._partition(place_of(scope, key, self._count))
         others = [other for other in self._other_places(scope, key) if other is not home]
         for other in others:
@@ -79,6 +82,18 @@ class Spreader:
                 name = other.keys.idempotency(scope, key)
                 await other.link.command("SET", name, remembered, "NX", "EX", _KEY_TTL)
         return published
+
+    def _next(self) -> Broker:
+        """Return where events go in this round of the event loop: what is sent together is stored together."""
+        if self._here is None or self._room == 0:
+            if self._here is None:
+                asyncio.get_running_loop().call_soon(self._move_on)
+            self._here, self._room = self._partition(next(self._turn)), _TOGETHER
+        self._room -= 1
+        return self._here
+
+    def _move_on(self) -> None:
+        self._here = None
 
     def _other_places(self, scope: str, key: str) -> list[Broker]:
         """Return where senders that use another number of partitions look for this key, or did within its time."""
