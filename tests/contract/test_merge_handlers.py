@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from itertools import permutations
 
 import pytest
 
-from tests.contract.writing import merged, said, signature
+from tests.contract.writing import MODELS, handlers, merged, said, signature
+from upnext_codegen.merging.merge import merge
 
 
 @dataclass(frozen=True)
@@ -274,3 +276,19 @@ def test_handlers_of_one_event_merge_into_what_a_send_must_give(case: Case) -> N
     found = merged(case.handlers, open_to_extras=case.open_to_extras)
     assert signature(found.contract) == case.merged
     assert said(found.findings) == textwrap.dedent(case.said).strip("\n")
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_order_that_handlers_are_found_in_changes_nothing(case: Case) -> None:
+    found = handlers(case.handlers)
+    forth, back = (
+        merge("order.placed", each, MODELS, open_to_extras=case.open_to_extras) for each in (found, found[::-1])
+    )
+    assert back == forth
+
+
+@pytest.mark.parametrize("lines", list(permutations(["confirm(note: str)", "confirm(note: str = '', **kwargs)"])))
+def test_what_is_defined_twice_under_one_identity_asks_what_the_stricter_one_does(lines: tuple[str, ...]) -> None:
+    found = merged("\n".join(lines)).contract
+    assert [receiver.closed for receiver in found.receivers] == [True]
+    assert [asker.required for field in found.fields for asker in field.asked_by] == [True]
