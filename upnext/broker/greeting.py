@@ -74,14 +74,21 @@ async def greet(link: Link, keys: Keys) -> list[str]:
     found = re.match(r"(\d+)\.(\d+)", facts.get("redis_version", ""))
     if "valkey_version" not in facts and found and (int(found[1]), int(found[2])) < OLDEST:
         raise UnfitServerError(f"it is Redis {facts['redis_version']}; upnext needs Redis 6.2 or newer, or Valkey")
+    refused = ", ".join(await missing_rights(link, keys))
+    if refused:
+        raise UnfitServerError(
+            f"this user has no permission to run {refused}; docs/running.md lists the rights it needs"
+        )
+    return _dangers(facts)
+
+
+async def missing_rights(link: Link, keys: Keys) -> list[str]:
+    """Return the commands on our keys that this client may not run; raises if it may not run scripts at all."""
     words: list[Any] = []
     for command, rest in KEY_COMMANDS.items():
         words += [command, len(rest), *rest]
     refused: list[bytes] = await link.call(script("probe"), (keys.probe,), words)
-    if refused:
-        names = ", ".join(command.decode() for command in refused)
-        raise UnfitServerError(f"this user has no permission to run {names}; docs/running.md lists the rights it needs")
-    return _dangers(facts)
+    return [command.decode() for command in refused]
 
 
 def read_info(reply: bytes) -> dict[str, str]:

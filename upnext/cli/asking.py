@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from upnext.errors import BrokerUnavailableError
+from upnext.errors import BrokerRefusedError, BrokerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,4 +39,6 @@ async def _ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
     except BrokenPipeError:
         raise  # the reader of our output has seen enough
     except (RedisError, OSError) as error:
+        if weather.read(error) is weather.Weather.REFUSED:
+            raise BrokerRefusedError(f"The server refuses this client: {error}") from error
         raise BrokerUnavailableError(f"The server went away: {weather.read(error).value}.") from error

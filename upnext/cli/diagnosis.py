@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _OLDEST = {"redis": (6, 2), "valkey": (8, 0)}
 _SKEW = 1.0  # seconds
+_FULL = 0.9  # of maxmemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,32 @@ def version(info: Mapping[str, str]) -> Check:
     if found < oldest:
         return Check("server", "fail", f"{kind} {written}", f"use {kind} {oldest[0]}.{oldest[1]} or newer")
     return Check("server", "ok", f"{kind} {written}")
+
+
+def rights(missing: Sequence[str], refusal: str = "") -> Check:
+    """Judge what this client may do: `refusal` is what the server said to the script that tries."""
+    way_out = "give its user the rights that docs/running.md lists"
+    if refusal:
+        return Check("rights", "fail", f"scripts cannot be run: {refusal}", way_out)
+    if missing:
+        return Check("rights", "fail", f"this client may not run {', '.join(missing)}", way_out)
+    return Check("rights", "ok", "this client may run every command and script that upnext uses")
+
+
+def writes(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
+    """Judge whether the server takes writes now, and will for a while."""
+    if info.get("rdb_last_bgsave_status", "ok") != "ok" and configured.get("stop-writes-on-bgsave-error") != "no":
+        way_out = "look at its disk and its log, or set stop-writes-on-bgsave-error no"
+        return Check("writes", "fail", "the last snapshot failed: the server may refuse every send (MISCONF)", way_out)
+    wanted, there = int(configured.get("min-replicas-to-write") or 0), int(info.get("connected_slaves", "0"))
+    if there < wanted:
+        message = f"{there} of {wanted} replicas that it wants: the server refuses every send (NOREPLICAS)"
+        return Check("writes", "fail", message, "bring its replicas back, or lower min-replicas-to-write")
+    limit, used = int(info.get("maxmemory", "0")), int(info.get("used_memory", "0"))
+    if limit and used > _FULL * limit:
+        message = f"{used / limit:.0%} of maxmemory are used: a full server refuses every send"
+        return Check("writes", "warn", message, "raise maxmemory, or look at the backlog with `upnext status`")
+    return Check("writes", "ok", "nothing keeps the server from storing what is sent")
 
 
 def persistence(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from upnext.cli.diagnosis import Check
 
 _DESCRIPTION = """\
-Looks for what could lose or hold up jobs: the server's version, persistence, eviction and clock, dead workers, and jobs
-that nobody takes. Each line is ok, warn or fail with a way out; the exit code is 1 if one failed."""
+Looks for what could lose or hold up jobs: the server's version, persistence, eviction and clock, this client's rights,
+whether sends are refused, dead workers, and jobs that nobody takes.
+Each line is ok, warn or fail with a way out; the exit code is 1 if one failed."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -62,6 +63,8 @@ async def _examine(namespace: Namespace) -> list[Check]:
         found += checks
     if len(partitions) > 1:
         found.append(diagnosis.partitions(load().partitions, len(partitions)))
+    if any(check.name == "rights" and check.status == "fail" for check in found):
+        return [*found, diagnosis.libraries()]  # more cannot be read
     return [*found, *diagnosis.fleet(await namespace.standings.read()), diagnosis.libraries()]
 
 
@@ -70,13 +73,28 @@ async def _server(broker: Broker) -> list[Check]:
     server = await broker.letters.now() / 1000
     after = time.time()
     info = await _info(broker)
+    names = ("appendfsync", "save", "min-replicas-to-write", "stop-writes-on-bgsave-error")
+    configured = await _configured(broker, *names)
     return [
         diagnosis.version(info),
-        diagnosis.persistence(info, await _configured(broker, "appendfsync", "save")),
+        await _rights(broker),
+        diagnosis.writes(info, configured),
+        diagnosis.persistence(info, configured),
         diagnosis.eviction(info),
         diagnosis.role(info),
         diagnosis.clock(server - (before + after) / 2, after - before),
     ]
+
+
+async def _rights(broker: Broker) -> Check:
+    from redis.exceptions import ResponseError  # noqa: PLC0415 - commands import what they need
+
+    from upnext.broker.greeting import missing_rights  # noqa: PLC0415
+
+    try:
+        return diagnosis.rights(await missing_rights(broker.link, broker.keys))
+    except ResponseError as error:
+        return diagnosis.rights((), str(error))
 
 
 async def _info(broker: Broker) -> dict[str, str]:
