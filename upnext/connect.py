@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 import weakref
 from pathlib import Path
@@ -125,11 +126,21 @@ async def _close_with_loop(brokers: dict[Address, Namespace]) -> AsyncGenerator[
             await broker.close()
 
 
+class _PortalLoop(asyncio.SelectorEventLoop):
+    """Looks names up by itself where no thread can be begun for it: the interpreter is ending, and sends still work."""
+
+    async def getaddrinfo(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().getaddrinfo(*args, **options)
+        except RuntimeError:
+            return socket.getaddrinfo(*args, **options)
+
+
 class _Portal:
     """An event loop in a thread, for sends from code that runs in none."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = _PortalLoop()
         self._pid = os.getpid()
         threading.Thread(target=self._loop.run_forever, name="upnext-send", daemon=True).start()
 

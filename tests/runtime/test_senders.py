@@ -10,6 +10,7 @@ from pathlib import Path
 
 import upnext
 from tests.runtime.running import running
+from tests.servers import Server, valkey_binary
 
 
 def run_sender(url: str, tmp_path: Path, body: str) -> str:
@@ -44,6 +45,23 @@ async def test_an_event_is_there_when_its_sender_dies_right_after(valkey_url: st
     """`send` returns when the server has it, so the process may end without a word."""
     run_sender(valkey_url, tmp_path, "event.send_sync(n=1)\nos._exit(0)\n")
     assert await numbers_of(valkey_url, 1) == [1]
+
+
+async def test_an_interpreter_that_is_ending_still_sends(tmp_path: Path) -> None:
+    """From `atexit`, and from a thread that outlives the main one, to a server that has to be looked up by its name."""
+    binary = valkey_binary()
+    assert binary is not None
+    with Server(binary, tmp_path / "server", tcp=True) as server:
+        run_sender(
+            server.url.replace("127.0.0.1", "localhost"),
+            tmp_path,
+            """
+            import atexit, threading
+            atexit.register(lambda: event.send_sync(n=2))
+            threading.Thread(target=lambda: (threading.main_thread().join(), event.send_sync(n=1))).start()
+            """,
+        )
+        assert await numbers_of(server.url, 2) == [1, 2]
 
 
 async def test_a_forked_child_has_connections_of_its_own(valkey_url: str, tmp_path: Path) -> None:
