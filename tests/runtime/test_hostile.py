@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import pydantic
@@ -117,6 +117,14 @@ async def test_errors_results_and_timeouts_that_cannot_be_told_end_their_job_onl
             await fail.wait()
         assert await give.wait() is None
         assert await wait.wait() == 9999
+
+
+@pytest.fixture(autouse=True)
+def shows_nothing_raw(caplog: pytest.LogCaptureFixture) -> Generator[None]:
+    """What others wrote must not forge lines of a log, nor break whoever writes it."""
+    yield
+    said = [record.getMessage() for record in caplog.get_records("call")]
+    assert [text for text in said if not text.isascii() or not text.isprintable()] == []
 
 
 JUNK_TICKETS = [

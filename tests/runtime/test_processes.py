@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import upnext
-from tests.runtime.running import LEASE, ServiceFile, running
+from tests.runtime.running import ServiceFile, running
 from tests.waiting import wait_until, wait_until_async
 from upnext.connect import reach, run_blocking
 from upnext.settings import load
@@ -44,17 +43,14 @@ def dead(url: str) -> dict[str, str]:
 
 
 def test_a_killed_workers_job_is_run_again_by_another(redis_url: str, tmp_path: Path) -> None:
-    """Within twice the lease, with the next attempt number."""
+    """With the next attempt number; the chaos runs measure how soon."""
     service = ServiceFile(tmp_path, redis_url, SHOP.format(concurrency=10, seconds=0.8))
     with service.process() as first:
         send(redis_url, 1)
         service.ledger.wait_for("start 1 1")
         with service.process():
             first.kill()
-            killed = time.monotonic()
-            service.ledger.wait_for("start 1 2", timeout=2 * LEASE + 3)
             service.ledger.wait_for("end 1 2")
-    assert time.monotonic() - killed < 30
     assert service.ledger.count("start 1") == 2
     assert dead(redis_url) == {}
 

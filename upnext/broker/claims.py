@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.replies import pairs, text
+from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
 from upnext.broker.tickets import Ticket
 
@@ -45,6 +45,11 @@ class Claim:
     def field(self) -> str:
         """Its name among the worker's claims."""
         return f"{self.handler} {self.job_id}"
+
+    @property
+    def shown(self) -> str:
+        """The job's id as a log may show it."""
+        return shown(self.job_id)
 
     @property
     def ticket(self) -> Ticket:

@@ -23,3 +23,8 @@ def scored(reply: Any) -> list[tuple[bytes, float]]:
     nested = bool(reply) and isinstance(reply[0], list)
     flat: list[Any] = [part for entry in reply for part in entry] if nested else reply
     return [(member, float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)]
+
+
+def shown(name: str) -> str:
+    """Return a name as a log may show it: what another program put in its place can be anything."""
+    return name if name.isascii() and name.isprintable() else ascii(name)

@@ -141,8 +141,8 @@ async def _persist(write: Callable[[], Awaitable[Held]]) -> Held:
 def _say(claim: Claim, handler: Handler, outcome: Outcome) -> str:
     of = f" of {handler.subject!r}" if handler.subject != handler.name else ""
     attempts = f"attempt {claim.ticket.attempt}, failure {claim.ticket.failures + 1} of {handler.options.retries + 1}"
-    return f"Handler {handler.name!r}{of} failed ({attempts}) with {outcome.where} [job {claim.job_id}]"
+    return f"Handler {handler.name!r}{of} failed ({attempts}) with {outcome.where} [job {claim.shown}]"
 
 
 def _report_lost(claim: Claim) -> None:
-    log.warning("Job %s was taken over by another worker; what became of it here is void", claim.job_id)
+    log.warning("Job %s was taken over by another worker; what became of it here is void", claim.shown)

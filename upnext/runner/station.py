@@ -226,7 +226,7 @@ class Station:
             log.exception("Job %s could not be run", claim.job_id)
             outcome = Outcome("failed", error=describe(error), where=locate(error))
         if outcome is None:
-            log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.job_id)
+            log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.shown)
         return outcome
 
     async def _hand_back_unknown(self, claims: Claims) -> None:

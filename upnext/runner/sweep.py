@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from redis.exceptions import RedisError
 
 from upnext.broker import weather
+from upnext.broker.replies import shown
 from upnext.runner.lease import lease_of
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Sweeper:
         silent = self._silent(survey)
         for worker_id in silent:
             if await self._upkeep.expire(worker_id, survey.leases[worker_id]):
-                log.warning("Worker process %s is gone; its jobs are taken over", worker_id)
+                log.warning("Worker process %s is gone; its jobs are taken over", shown(worker_id))
         if silent:
             survey = await self._upkeep.survey(_LOOK * self._longest)
         for grave in survey.graves:

@@ -92,8 +92,7 @@ def render(
 
     Args:
         contract: All its events.
-        importable: The modules that code under this root can import, None for no limit; a field whose type comes from
-            another one is `Any`.
+        importable: The modules that code under this root can import, None for all; a type of another one is `Any`.
         findings: The errors in the project's sources as `anchors.anchored` tells them, for the mypy plugin.
         shared: What modules are imported as that the contract names otherwise.
 
@@ -107,8 +106,7 @@ def render(
     events = tuple(_limited(event, importable) for event in contract.events)
     names = class_names(event.name for event in events)
     typed = [event for event in events if event.receivers]
-    written = (each for event in typed for each in (*(field.type for field in _nameable(event)), *_extras_type(event)))
-    stub = StubNames(written, shared)
+    stub = StubNames((written for event in typed for written in _types(event)), shared)
     if len(typed) > MOST_EVENTS and _is_divided(contract):
         return _template("workers.pyi.j2").render(
             head=_HEAD,
@@ -246,6 +244,10 @@ def _nameable(event: EventContract) -> tuple[Field, ...]:
 def _is_keyword(name: str) -> bool:
     """Whether a call can pass it by keyword; Python folds identifiers, so that an unfolded one is never passed."""
     return name.isidentifier() and not keyword.iskeyword(name) and unicodedata.normalize("NFKC", name) == name
+
+
+def _types(event: EventContract) -> tuple[Type, ...]:
+    return (*(field.type for field in _nameable(event)), *_extras_type(event))
 
 
 def _extras_type(event: EventContract) -> tuple[Type, ...]:
