@@ -1,6 +1,7 @@
 """What a job costs as things grow, in CPU time, as pictures for docs/performance.md.
 
 python benchmarks/curves.py            measure (about ten minutes) and draw
+python benchmarks/curves.py handlers   measure only this one (or several), and draw
 python benchmarks/curves.py --quick    the same with the largest sizes left out
 python benchmarks/curves.py --draw     draw again what was measured last
 python benchmarks/curves.py --check    exit 1 if a picture is not what the figures give
@@ -93,7 +94,7 @@ CURVES: dict[str, tuple[str, list[int], Measure]] = {
 def main(arguments: list[str]) -> int:
     if not set(arguments) & {"--draw", "--check"}:
         figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-        for name in CURVES:
+        for name in [name for name in CURVES if name in arguments] or CURVES:
             figures[name] = measure(name, "--quick" in arguments)
             FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     stale = []
