@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes chaos bench-scan bench-typing lint format types generated ci constraints clean
+.PHONY: help demo test modes chaos bench bench-scan bench-typing soak lint format types generated ci constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -36,7 +36,7 @@ help:
 	@echo 'make modes        the mypy plugin in every mode of mypy, and in the oldest one supported'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
-	@echo 'make bench-typing what the catalog and the mypy plugin cost type checkers, into docs/conformance.md (RUNS=3)'
+	@echo 'make bench-typing  what the catalog and the mypy plugin cost type checkers, into docs/conformance.md (RUNS=3)'
 	@echo 'make bench        what a second holds, beside the bare ceilings of the client (RUNS=3)'
 	@echo 'make soak         memory over many jobs (JOBS=1000000)'
 	@echo 'make lint         ruff: rules and format'
