@@ -40,6 +40,9 @@ if TYPE_CHECKING:
         ResultTimeoutError as ResultTimeoutError,
     )
     from upnext.errors import (
+        ResultTypeError as ResultTypeError,
+    )
+    from upnext.errors import (
         SendOutcomeUnknownError as SendOutcomeUnknownError,
     )
     from upnext.errors import (
@@ -72,6 +75,7 @@ _HOMES = {
         "PayloadProblem",
         "ResultExpiredError",
         "ResultTimeoutError",
+        "ResultTypeError",
         "SendOutcomeUnknownError",
         "ServiceImportError",
         "UpnextError",
@@ -99,6 +103,7 @@ __all__ = [
     "Receipt",
     "ResultExpiredError",
     "ResultTimeoutError",
+    "ResultTypeError",
     "SendOutcomeUnknownError",
     "Sender",
     "ServiceImportError",

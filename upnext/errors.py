@@ -119,3 +119,23 @@ class ResultTimeoutError(UpnextError, TimeoutError):
 
 class ResultExpiredError(UpnextError):
     """Raised when a job ended so long ago that its result is no longer kept."""
+
+
+class ResultTypeError(UpnextError):
+    """Raised when a task returned something else than it says it returns; it has run, and does not run again.
+
+    The message names fields and types, never values.
+
+    Attributes:
+        handler: The task.
+        problems: What is wrong, one entry a field.
+    """
+
+    def __init__(self, handler: str, problems: tuple[PayloadProblem, ...]) -> None:
+        self.handler = handler
+        self.problems = problems
+        super().__init__(f"Result of {handler!r}: {'; '.join(map(str, problems))}.")
+
+    def __reduce__(self) -> tuple[type[ResultTypeError], tuple[object, ...]]:
+        """Pickle by the arguments, not by the message."""
+        return (type(self), (self.handler, self.problems))

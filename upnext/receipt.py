@@ -8,14 +8,22 @@ from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic_core import from_json
+from pydantic_core import ValidationError, from_json
 from redis.exceptions import RedisError
 
 from upnext import diversion
 from upnext.broker import weather
 from upnext.broker.tickets import age_of
 from upnext.connect import broker_for, run_blocking
-from upnext.errors import BrokerUnavailableError, ConfigError, JobFailedError, ResultExpiredError, ResultTimeoutError
+from upnext.errors import (
+    BrokerUnavailableError,
+    ConfigError,
+    JobFailedError,
+    ResultExpiredError,
+    ResultTimeoutError,
+    ResultTypeError,
+)
+from upnext.schemas import name_problems
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -62,6 +70,7 @@ class Job(Generic[R_co]):
             JobFailedError: If the job became a dead letter.
             ResultTimeoutError: If it has not ended in time; it goes on.
             ResultExpiredError: If it ended so long ago that its result is no longer kept.
+            ResultTypeError: If a task returned something else than it says it returns.
         """
         outcome = (await _settled(self._settings, self.id.rpartition(".")[0], [self], timeout))[1][0]
         return _value(self, outcome)
@@ -186,7 +195,11 @@ def _value(job: Job[R_co], outcome: Outcome) -> R_co:
         nothing: Any = None  # the handler's null
         return nothing  # type: ignore[no-any-return]
     if job.result_type is not None:
-        return job.result_type.validate_json(outcome.result)
+        try:
+            return job.result_type.validate_json(outcome.result)
+        except ValidationError as error:
+            # From None: pydantic's own words quote the value.
+            raise ResultTypeError(job.handler, name_problems(error)) from None
     value: R_co = from_json(outcome.result)
     return value
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import pickle
+import traceback
 from collections.abc import Callable, Generator
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
@@ -238,3 +240,23 @@ async def test_waiting_ends_in_time_though_the_server_does_not_answer(valkey_ser
     finally:
         valkey_server.resume()
     await asyncio.wait([given_up])
+
+
+async def test_a_result_that_is_not_what_the_task_says_is_refused_without_showing_it(valkey_url: str) -> None:
+    """It has run; the error names types only."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.task
+    async def count() -> int:
+        wrong: Any = "s3cret"
+        return wrong  # type: ignore[no-any-return]
+
+    async with running(worker):
+        with pytest.raises(upnext.ResultTypeError) as caught:
+            await count.wait()
+    assert (caught.value.handler, [problem.actual for problem in caught.value.problems]) == ("count", ["str"])
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert str(caught.value) == (
+        "Result of 'count': should be a valid integer, unable to parse string as an integer, got str."
+    )

@@ -44,6 +44,23 @@ async def test_a_failing_handler_is_retried_and_the_others_are_left_alone(redis_
     assert sorted(starts) == [("shaky", 1), ("shaky", 2), ("shaky", 3), ("steady", 1)]
 
 
+async def test_a_handler_that_cancels_its_own_task_has_failed(valkey_url: str) -> None:
+    """It is not taken for one that the worker stopped, which would run again for ever."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.event("order.placed").on
+    async def handler() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(60)
+
+    async with running(worker):
+        with pytest.raises(upnext.JobFailedError) as caught:
+            await (await worker.event("order.placed").send()).results(timeout=20)
+    assert (caught.value.reason, caught.value.error) == ("failed", "CancelledError")
+
+
 class OddError(BaseException):
     def __str__(self) -> str:
         raise RuntimeError("no message")

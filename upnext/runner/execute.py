@@ -60,7 +60,13 @@ _DONE = Outcome("done")
 
 
 async def execute(
-    claim: Claim, handler: Handler, threads: Executor, deadlines: Deadlines, hold: Hold
+    claim: Claim,
+    handler: Handler,
+    threads: Executor,
+    deadlines: Deadlines,
+    hold: Hold,
+    *,
+    handing_over: Callable[[], bool],
 ) -> Outcome | None:
     """Run a job's handler once.
 
@@ -70,6 +76,7 @@ async def execute(
         threads: Where handlers that are not async run.
         deadlines: What watches over the handler's timeout.
         hold: Asked last, right before user code: whether the job is still this worker's.
+        handing_over: Whether the worker stops its jobs, to be run elsewhere.
 
     Returns:
         How the attempt ended, or None if it did not begin.
@@ -98,7 +105,8 @@ async def execute(
         return Outcome("timeout", error=f"it took longer than {handler.options.timeout:g} s", where="timeout")
     if raised is None:
         return _DONE if value is None else Outcome("done", result=_encode(value, handler))
-    if _stopped_by_us(raised):
+    # A handler can cancel its own task as well.
+    if isinstance(raised, asyncio.CancelledError) and handing_over():
         return Outcome("released")
     return Outcome("failed", error=describe(raised), where=locate(raised))
 
@@ -168,11 +176,6 @@ def _carry(call: functools.partial[Any], hold: Hold) -> tuple[Any, BaseException
         return call(), None
     except BaseException as error:  # noqa: BLE001  # as above
         return None, error
-
-
-def _stopped_by_us(error: BaseException) -> bool:
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _context(claim: Claim, handler: Handler, began: float) -> Context:

@@ -57,6 +57,7 @@ class Station:
         self._sweeper = Sweeper(self.broker.upkeep, self._lease, settings.lease, agree)
         self._claims: Claims | None = None
         self._running: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
+        self._handing_over = False
         self.ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._settler = Settler(self._sweeper.expect, self._changed.set)
@@ -220,7 +221,10 @@ class Station:
         handler = self.registry.handlers[claim.handler]
         deadlines = self._shop.deadlines(handler.options.timeout)
         try:
-            outcome = await execute(claim, handler, self._shop.threads, deadlines, Hold(self._lease, worker_id))
+            hold = Hold(self._lease, worker_id)
+            outcome = await execute(
+                claim, handler, self._shop.threads, deadlines, hold, handing_over=lambda: self._handing_over
+            )
         except Exception as error:
             # Ours, not the handler's; the job must not stay claimed by a worker that does nothing with it.
             log.exception("Job %s could not be run", claim.job_id)
@@ -258,6 +262,7 @@ class Station:
             log.info("Worker %r lets %d running job(s) end: %g s", self.registry.worker, len(self._running), grace)
             await asyncio.wait(list(self._running), timeout=grace)
         deadline = monotonic() + _LAST_WORDS
+        self._handing_over = True
         for task in list(self._running):
             task.cancel()
         if self._running:
