@@ -227,7 +227,7 @@ class Station:
             )
         except Exception as error:
             # Ours, not the handler's; the job must not stay claimed by a worker that does nothing with it.
-            log.exception("Job %s could not be run", claim.job_id)
+            log.exception("Job %s could not be run", claim.shown)
             outcome = Outcome("failed", error=describe(error), where=locate(error))
         if outcome is None:
             log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.shown)
