@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from upnext_codegen.types import ClassFacts, Type
 
@@ -32,8 +33,7 @@ class Receiver:
         return f"{self.worker} {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(NamedTuple):
     """A handler that names a field.
 
     Attributes:
@@ -45,8 +45,7 @@ class Asker:
     required: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One keyword of an event's payload.
 
     Attributes:
@@ -62,8 +61,7 @@ class Field:
     asked_by: tuple[Asker, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EventContract:
+class EventContract(NamedTuple):
     """One event as all its handlers need it.
 
     Attributes:

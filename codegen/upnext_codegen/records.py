@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A place in a source file.
 
     Attributes:
@@ -26,8 +25,7 @@ class Place:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A parameter of a handler that an event's field fills.
 
     Attributes:
@@ -45,8 +43,7 @@ class Parameter:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(NamedTuple):
     """A function attached to an event.
 
     Attributes:
@@ -76,8 +73,7 @@ class Handler:
     arms: tuple[tuple[str, int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(NamedTuple):
     """One `worker.event(name)` call.
 
     Attributes:
@@ -106,7 +102,7 @@ class Resolved(NamedTuple):
         given: The names that it gives to something of ours.
         aliases: Those of them that other files may attach by, without any word of ours.
         read: The files that were read for it, sorted.
-        asked: The modules that were looked for, and what was found.
+        asked: The modules that were looked for, and what was found, as JSON: it is read only where modules changed.
     """
 
     declarations: tuple[Declaration, ...]
@@ -118,7 +114,7 @@ class Resolved(NamedTuple):
     given: tuple[str, ...]
     aliases: tuple[str, ...]
     read: tuple[str, ...]
-    asked: tuple[tuple[tuple[str, ...], str], ...]
+    asked: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ class Resolution:
             part = _decoded(text)
             if part is None or path in changed or not changed.isdisjoint(part.read):
                 continue
-            if known.modules == self._modules or all(is_still(modules, *each) for each in part.asked):
+            if known.modules == self._modules or all(is_still(modules, *each) for each in json.loads(part.asked)):
                 self._parts[path], self._texts[path] = part, text
 
     def _complete(self) -> None:

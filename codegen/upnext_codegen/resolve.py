@@ -7,6 +7,7 @@ those files stay as they are, and be worked out in any process.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from upnext_codegen.handlers.annotations import Annotations
@@ -66,7 +67,7 @@ def resolve(store: Store, suspects: frozenset[str], file: str) -> Resolved:
         tuple(sorted(names)),
         tuple(sorted(_aliases(names, known))),
         tuple(sorted(read)),
-        tuple(sorted(asked.answers.items())),
+        json.dumps(sorted(asked.answers.items()), separators=(",", ":")),
     )
 
 

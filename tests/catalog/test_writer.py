@@ -102,9 +102,17 @@ def test_many_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
 
 
 def test_a_stub_that_is_no_python_is_never_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^catalog.pyi would not be Python: line 2: invalid syntax$"):
+    with pytest.raises(ValueError, match=r"^catalog.pyi would not be Python: invalid syntax: b c$"):
         write([Output(tmp_path / "lock", "1\n"), Output(tmp_path / "catalog.pyi", "a = 1\nb c\n")], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_is_no_python_is_never_written_beside_others_that_were_there(tmp_path: Path) -> None:
+    whole = "import a\n\nclass A:\n    x: int\n"
+    write([Output(tmp_path / "catalog.pyi", whole)], tmp_path)
+    with pytest.raises(ValueError, match=r"^catalog.pyi would not be Python: duplicate argument 'x' in function"):
+        write([Output(tmp_path / "catalog.pyi", f"{whole}\nclass B:\n    def f(x, x): ...\n")], tmp_path)
+    assert (tmp_path / "catalog.pyi").read_text() == whole
 
 
 def test_a_file_that_is_replaced_at_once_is_a_second_younger_for_tools_that_compare_seconds(tmp_path: Path) -> None:

@@ -103,12 +103,7 @@ def test_types_of_one_name_from_two_modules_are_told_apart_in_messages() -> None
     other = handler("charge(item: Money, **kwargs)", line=2)
     parameter = other.parameters[0]
     elsewhere = type(parameter.type)("shop.legacy", "Money")  # type: ignore[call-arg]
-    moved = Handler(
-        **{
-            **{name: getattr(other, name) for name in Handler.__slots__},
-            "parameters": (type(parameter)("item", elsewhere, annotated=True, required=True, place=parameter.place),),
-        }
-    )
+    moved = other._replace(parameters=(parameter._replace(type=elsewhere),))
     _, findings = contracts(scanned(one, moved))
     assert said(findings) == (
         'shop/handlers.py:1:13: error[UPN101]: field "item" of "order.placed" is shop.models.Money here but shop.legacy.Money in handler "charge"\n'

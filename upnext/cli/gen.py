@@ -17,6 +17,7 @@ from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
+    from upnext_codegen.contract import Contract
     from upnext_codegen.report import Report
 
 _FORMATS = ("text", "json", "github", "sarif")
@@ -46,7 +47,7 @@ def register(subparsers: Subparsers) -> None:
 
 def gen(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    with extra("gen", "libcst", "jinja2", "pathspec"):
+    with extra("gen", "libcst", "jinja2"):
         return _watch(arguments) if arguments.watch else _once(arguments)
 
 
@@ -73,8 +74,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> Report:
-    from upnext_codegen.changes.earlier import earlier_contract  # noqa: PLC0415 - commands import what they need
-    from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415
+    from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.generate import generate, stub_folders  # noqa: PLC0415
     from upnext_codegen.project import find_project  # noqa: PLC0415
     from upnext_codegen.scan import scan  # noqa: PLC0415
@@ -86,7 +86,7 @@ def _report(arguments: argparse.Namespace) -> Report:
         out = None if arguments.out is None else Path(arguments.out).resolve()
         stub_folders(project, out)  # before the scan, which writes a cache
         against: str | None = arguments.against
-        earlier = None if against is None else earlier_contract(against, project.root)
+        earlier = None if against is None else _earlier(against, project.root)
         found, findings = scan(project, use_cache=not arguments.no_cache)
         report = generate(
             project,
@@ -103,6 +103,12 @@ def _report(arguments: argparse.Namespace) -> Report:
     if against is None or earlier is not None:
         return report
     return replace(report, notes=(f"{against} holds no upnext.lock, so there is nothing to compare with",))
+
+
+def _earlier(against: str, root: Path) -> Contract | None:
+    from upnext_codegen.changes.earlier import earlier_contract  # noqa: PLC0415 - few runs ask for it
+
+    return earlier_contract(against, root)
 
 
 def _command(arguments: argparse.Namespace, root: Path) -> str:

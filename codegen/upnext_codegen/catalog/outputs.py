@@ -75,7 +75,7 @@ def foreign(outputs: Iterable[Output], root: Path, command: str) -> Iterator[Fin
     """
     for output in outputs:
         text = current(output.path)
-        if text is None:
+        if text is None or text == output.text:
             continue
         name = relative(output.path, root)
         is_lock = output.path.name == lock.FILE_NAME

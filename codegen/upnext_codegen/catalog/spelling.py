@@ -61,11 +61,15 @@ def quote(text: str, *, ascii_only: bool = False) -> str:
     Everything that a terminal or an editor would not show as itself is escaped: control characters, line separators,
     marks that turn the direction of writing, lone surrogates.
     """
+    if text.isprintable() and (text.isascii() or not ascii_only):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return '"' + "".join(_escaped(char, ascii_only=ascii_only) for char in text) + '"'
 
 
 def visible(text: str) -> str:
     """Return text that is safe on a terminal: whatever is not printable is escaped, all else stays."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else _escaped(char, ascii_only=False) for char in text)
 
 

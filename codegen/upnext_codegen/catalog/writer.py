@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ from upnext_codegen.findings import Finding
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_CLASSES = re.compile(r"\n(?=class )")
+"""Where a stub falls into classes; nothing else in it starts a line so, as texts in it hold no line ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,13 @@ def write(outputs: Iterable[Output], root: Path) -> tuple[Path, ...]:
         ConfigurationError: If a file cannot be written; none has been replaced then.
         ValueError: If a stub is not Python; a name came through that should have been refused.
     """
-    changed = [output for output in outputs if current(output.path) != output.text]
+    changed: list[Output] = []
+    for output in outputs:
+        before = current(output.path)
+        if before != output.text:
+            _check(output, before or "")
+            changed.append(output)
     prepared: list[tuple[Path, Path]] = []
-    for output in changed:
-        _check(output)
     try:
         for output in changed:
             target = inside(output.path, root)
@@ -102,15 +108,21 @@ def write(outputs: Iterable[Output], root: Path) -> tuple[Path, ...]:
     return tuple(output.path for output in changed)
 
 
-def _check(output: Output) -> None:
-    """Make sure that nothing is written that would not parse, whatever names a project has."""
+def _check(output: Output, before: str) -> None:
+    """Make sure that nothing is written that would not parse, whatever names a project has.
+
+    Parsing a large stub takes longer than rendering it, so only the classes are looked at that the file did not hold.
+    """
     if output.path.suffix != ".pyi":
         return
+    known = frozenset(_CLASSES.split(before))
+    fresh = [part for part in _CLASSES.split(output.text) if part not in known]
     try:
         # More than parsing: a parameter that is there twice is found by what follows it only.
-        symtable(output.text, output.path.name, "exec")
+        symtable("\n".join(fresh), output.path.name, "exec")
     except SyntaxError as error:
-        raise ValueError(f"{output.path.name} would not be Python: line {error.lineno}: {error.msg}") from error
+        line = (error.text or "").strip()
+        raise ValueError(f"{output.path.name} would not be Python: {error.msg}: {line}") from error
 
 
 def inside(path: Path, root: Path) -> Path:

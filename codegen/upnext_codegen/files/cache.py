@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from upnext_codegen.files.discover import SourceFile
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever what is kept, or what reading means, changes."""
 
 TOOL = Path(__file__).parents[1]
@@ -109,7 +109,7 @@ class Cache:
         ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
-        body = json.dumps(known, separators=(",", ":")).encode()
+        body = json.dumps((_shortened(known.entries), *known[1:]), separators=(",", ":")).encode()
         handle, name = tempfile.mkstemp(dir=folder, prefix=f"{_NAME}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -136,6 +136,12 @@ def open_cache(root: Path, *, use: bool) -> Cache:
         return Cache(folder, Known({path: Entry(*each) for path, each in entries.items()}, *others))
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return Cache(folder)
+
+
+def _shortened(entries: dict[str, Entry]) -> dict[str, tuple[object, ...]]:
+    """Leave out what stands at the end of most entries and is nothing but defaults."""
+    usual = Entry(0, 0, 0, 0)[4:]
+    return {path: entry[:4] if entry[4:] == usual else entry for path, entry in entries.items()}
 
 
 def digest(data: bytes) -> str:

