@@ -44,9 +44,13 @@ class Encoder:
 
     def encode(self, node: ast.expr | None) -> facts.Expr:
         """Encode an expression."""
+        kind = type(node)
+        # Two of three expressions have none inside them.
+        if kind is ast.Name or kind is ast.Constant:
+            return _RULES[kind](self, node)
         if node is None or self.depth > _DEEPEST:
             return _UNKNOWN
-        rule = _RULES.get(type(node))
+        rule = _RULES.get(kind)
         if rule is None:
             return _UNKNOWN
         self.depth += 1
@@ -81,15 +85,15 @@ def _attribute(encoder: Encoder, node: ast.Attribute) -> facts.Expr:
 
 def _constant(_: Encoder, node: ast.Constant) -> facts.Expr:
     value = node.value
-    if value is Ellipsis:
-        return facts.Dots()
-    if isinstance(value, bytes):
-        return facts.Bytes(value[:_LONGEST].decode("latin-1"))
     if isinstance(value, str):
         return facts.Const(value[:_LONGEST])
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:
         return _UNKNOWN
-    return facts.Const(value) if value is None or isinstance(value, (bool, int, float)) else _UNKNOWN
+    if value is None or isinstance(value, (bool, int, float)):
+        return facts.Const(value)
+    if isinstance(value, bytes):
+        return facts.Bytes(value[:_LONGEST].decode("latin-1"))
+    return facts.Dots() if value is Ellipsis else _UNKNOWN
 
 
 def _joined(encoder: Encoder, node: ast.JoinedStr) -> facts.Expr:
