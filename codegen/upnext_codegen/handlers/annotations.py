@@ -21,7 +21,7 @@ from upnext_codegen.names.definitions import (
 from upnext_codegen.names.evaluate import Evaluator
 from upnext_codegen.names.lookup import Bound, Definition, Spot
 from upnext_codegen.names.modules import Outside
-from upnext_codegen.names.type_parameters import defaults_of, definition_of, option
+from upnext_codegen.names.type_parameters import defaults_of, definition_of, option, type_statement
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.textual import parsed_annotation
 from upnext_codegen.types import (
@@ -228,12 +228,15 @@ class Annotations:
         special = self._constructed(bound, what, arguments)
         if special is not None:
             return special
+        return self._unfolded(bound, what, arguments)
+
+    def _unfolded(self, bound: Bound, what: facts.Assigned, arguments: list[Type]) -> Type:
         if what.value is None:
             raise UnwritableError("the name is a variable, not a type")
         key = (bound.file, bound.scope, bound.binding.name)
         if key in self._active:
             # A type that refers to itself is named, not taken apart.
-            return self._type_in(bound.file, bound.binding.name)
+            return self._type_in(bound.file, bound.binding.name, tuple(arguments))
         self._active.add(key)
         try:
             return self._alias(bound, what, arguments)
@@ -273,9 +276,9 @@ class Annotations:
             return None
         maker = self.evaluator.value(what.value.func, Spot(bound.file, bound.scope, bound.binding.line))
         last = maker.name.rpartition(".")[2] if isinstance(maker, Outside) else ""
-        if last == "TypeAliasType" and len(what.value.args) >= 2:
-            inner = what._replace(value=what.value.args[1].value)
-            return self._alias(bound, inner, arguments)
+        if last == "TypeAliasType":
+            spot = Spot(bound.file, bound.scope)
+            return self._unfolded(bound, type_statement(self.evaluator, what.value, spot), arguments)
         known = last in {"NewType", "TypedDict", "NamedTuple", "namedtuple", "make_dataclass", "create_model"}
         if not known and not last.endswith(("Enum", "Flag")):
             raise UnwritableError("it is the result of a call, not a type")

@@ -50,6 +50,17 @@ def option(evaluator: Evaluator, name: str, keyword: str, spot: Spot) -> facts.E
     return None
 
 
+def type_statement(evaluator: Evaluator, call: facts.Call, spot: Spot) -> facts.Assigned:
+    """Read `TypeAliasType("L", list[T], type_params=(T,))` as the `type L[T] = list[T]` that it stands for."""
+    given = {arg.keyword or str(number): arg.value for number, arg in enumerate(call.args)}
+    listed = given.get("type_params")
+    variables = (
+        [each.id for each in listed.items if isinstance(each, facts.Name)] if isinstance(listed, facts.Display) else []
+    )
+    parameters = tuple(facts.TypeParameter(name, None, option(evaluator, name, "default", spot)) for name in variables)
+    return facts.Assigned(given.get("value") or given.get("1"), parameters=parameters)
+
+
 def last_name(expr: facts.Expr) -> str:
     """Return the last part of a dotted name, "" for anything else."""
     match expr:
