@@ -198,7 +198,7 @@ def c(**kw: Unpack[dict]): ...
             "app.py:3:10 event order.placed of shop",
             "app.py:7:5 order.placed of shop: a(z: int, a: int, b?: str, c?: float, d: bool)",
             "app.py:9:5 order.placed of shop: b(x: int, y: str)",
-            "app.py:11:5 order.placed of shop: c()",
+            "app.py:11:5 order.placed of shop: c(**Any)",
             (
                 'app.py:11:13 UPN105 annotation "Unpack[dict]" cannot be written in the catalog: Unpack takes a '
                 "TypedDict of the project"

@@ -164,13 +164,18 @@ class Signatures:
 
     def _keys(self, signature: Signature, formal: facts.Formal, unpacked: facts.Expr, spot: Spot, place: Place) -> None:
         note = Place(spot.file, formal.annotation_line, formal.annotation_column)
+        shown = _shown(formal.annotation or unpacked)
         try:
             keys = keys_of(self.annotations, unpacked, spot)
         except UnwritableError as error:
-            shown = _shown(formal.annotation or unpacked)
             signature.findings.append(messages.unwritable(note, shown, str(error), error.way_out))
+            # What it names is not known, so neither is what it rejects.
+            signature.extras, signature.extras_place = ANY, place
             return
         for key in keys:
+            if key.fault is not None:
+                reason = f'its key "{key.name}": {key.fault}'
+                signature.findings.append(messages.unwritable(note, shown, reason, key.fault.way_out))
             self._check(signature, key.type, note)
             signature.parameters.append(Parameter(key.name, key.type, True, key.required, place))
 

@@ -10,6 +10,7 @@ from upnext_codegen.names import values
 from upnext_codegen.names.definitions import definitions
 from upnext_codegen.names.lookup import Bound, Spot
 from upnext_codegen.names.modules import Outside
+from upnext_codegen.names.type_parameters import names_of
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.textual import parsed_annotation
 from upnext_codegen.types import ANY, ClassType, Type
@@ -18,23 +19,25 @@ if TYPE_CHECKING:
     from upnext_codegen.handlers.annotations import Variables
 
 _DEEPEST = 20
+_NO_KEYS = (".TypedDict", ".Generic")
 _MARKS = {"Required": True, "NotRequired": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of a TypedDict."""
+    """A key of a TypedDict; it is Any, and `fault` says why, where its type cannot be written."""
 
     name: str
     type: Type
     required: bool
+    fault: UnwritableError | None = None
 
 
 def keys_of(annotations: Annotations, expr: facts.Expr, spot: Spot, depth: int = 0) -> tuple[Key, ...]:
     """List the keys of a TypedDict and of those it inherits from.
 
     Raises:
-        UnwritableError: It is no TypedDict of the project, or one of its types cannot be written.
+        UnwritableError: It is no TypedDict of the project, or its keys cannot be known.
     """
     if isinstance(expr, facts.Const) and isinstance(expr.value, str):
         expr = parsed_annotation(expr.value)
@@ -79,12 +82,15 @@ def _class_keys(annotations: Annotations, ref: values.ClassRef, arguments: tuple
     assert known is not None
     own = known.classes[ref.index]
     spot = Spot(ref.file, own.scope)
-    variables = dict(zip([each.name for each in own.type_parameters] or _generic(own), arguments, strict=False))
+    variables = dict(zip(names_of(evaluator, ref), arguments, strict=False))
     keys: dict[str, Key] = {}
     for base in own.bases:
         inner = base.value if isinstance(base, facts.Subscript) else base
         given = _items(base.key) if isinstance(base, facts.Subscript) else ()
-        for found in definitions(evaluator, inner, spot):
+        defined = definitions(evaluator, inner, spot)
+        if not defined or any(isinstance(each, Outside) and not each.name.endswith(_NO_KEYS) for each in defined):
+            raise UnwritableError("the keys of the TypedDict cannot be known")
+        for found in defined:
             if isinstance(found, Bound):
                 read = tuple(annotations.read(item, spot, variables) for item in given)
                 keys |= _keys(annotations, found, read) or {}
@@ -94,13 +100,6 @@ def _class_keys(annotations: Annotations, ref: values.ClassRef, arguments: tuple
             here = Spot(ref.file, own.body)
             keys[binding.name] = _key(annotations, binding.name, binding.what.annotation, here, variables, total=total)
     return keys
-
-
-def _generic(own: facts.Class) -> list[str]:
-    for base in own.bases:
-        if isinstance(base, facts.Subscript) and base.value == facts.Name("Generic"):
-            return [item.id for item in _items(base.key) if isinstance(item, facts.Name)]
-    return []
 
 
 def _call_keys(annotations: Annotations, bound: Bound, call: facts.Call) -> dict[str, Key] | None:
@@ -133,6 +132,9 @@ def _key(
             break
         required = _MARKS.get(last, required)
         expr = _items(expr.key)[0]
-    read = annotations.read(expr, spot, variables)
+    try:
+        read = annotations.read(expr, spot, variables)
+    except UnwritableError as fault:
+        return Key(name, ANY, required, fault)
     whole_object = read == ClassType("builtins", "object")
     return Key(name, ANY if whole_object else read, required)
