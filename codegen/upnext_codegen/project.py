@@ -47,11 +47,12 @@ class Project:
     settings: Settings
 
 
-def find_project(start: Path | None = None) -> Project:
-    """Find the project around a folder or file: the nearest folder upward with a pyproject.toml, else the folder.
+def find_project(start: Path | None = None, otherwise: Path | None = None) -> Project:
+    """Find the project around a folder or file: the nearest folder upward with a pyproject.toml.
 
     Args:
         start: Where to look from, the current folder by default.
+        otherwise: The project root where there is no pyproject.toml, if it holds `start`; else that is a root itself.
 
     Raises:
         ConfigurationError: pyproject.toml cannot be read, or a setting in it cannot be used.
@@ -59,7 +60,8 @@ def find_project(start: Path | None = None) -> Project:
     folder = (start or Path.cwd()).resolve()
     if not folder.is_dir():
         folder = folder.parent
-    root = next((each for each in (folder, *folder.parents) if (each / "pyproject.toml").is_file()), folder)
+    alone = otherwise.resolve() if otherwise is not None and folder.is_relative_to(otherwise.resolve()) else folder
+    root = next((each for each in (folder, *folder.parents) if (each / "pyproject.toml").is_file()), alone)
     return load_project(root)
 
 

@@ -80,7 +80,7 @@ def _look(start: Path | None, known: tuple[str, ...]) -> _Sight:
     """List the files; the times of what was known before are asked for first."""
     earlier = dict(zip(known, map(_times, known), strict=True))
     try:
-        project = find_project(start)
+        project = find_project(start, otherwise=Path.cwd())
         found = discover(project)
         settings = _settings(project.root)
         inside = (*[file.path for file in found.files], *found.folders, "pyproject.toml")

@@ -257,6 +257,16 @@ def test_a_path_of_another_project_is_refused(shop: Shell, tmp_path: Path) -> No
     assert done.err == f"upnext: {tmp_path}/other.py is not in the project {shop.root}, which the first path is in.\n"
 
 
+@pytest.mark.parametrize("path", ["shop/email.py", "shop", "."])
+def test_without_a_pyproject_the_project_is_the_current_folder_whatever_the_path_is(shop: Shell, path: str) -> None:
+    (shop.root / "pyproject.toml").unlink()
+    done = shop.run("gen", path)
+    assert done.out.endswith(
+        "wrote upnext_catalog.pyi, upnext.lock\n1 event, 2 handlers in 4 files: nothing to report\n"
+    )
+    assert (shop.root / "upnext.lock").exists()
+
+
 def test_a_traceback_is_shown_with_debug_only(shop: Shell) -> None:
     shop.write({"pyproject.toml": "[tool.upnext]\nsrcs = 1\n"})
     plain = shop.run("gen")

@@ -81,7 +81,7 @@ def _report(arguments: argparse.Namespace) -> Report:
 
     try:
         paths = [_existing(path) for path in arguments.paths]
-        project = find_project(paths[0] if paths else None)
+        project = find_project(paths[0] if paths else None, otherwise=Path.cwd())
         narrowed = _relative(paths, project.root)
         out = None if arguments.out is None else Path(arguments.out).resolve()
         stub_folders(project, out)  # before the scan, which writes a cache
