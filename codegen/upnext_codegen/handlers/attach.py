@@ -226,7 +226,7 @@ class Attacher:
         name = self.evaluator.text(given, given.spot)
         if name is None and not is_plainly_no_text(self.evaluator, given, given.spot):
             self.found.findings.append(messages.unknown_handler_name(place))
-        elif name is None or (name and not is_handler_name(name)):
+        elif name is None or not is_handler_name(name):
             at = Place(options[1].file, given.line, given.column)
             shown = shown_value(self.evaluator, given, given.spot) if name is None else messages.shown(name)
             self.found.findings.append(messages.bad_option(at, "name", shown, messages.NAME_RULE))

@@ -55,7 +55,8 @@ def read_options(
 
 
 def _fits(option: str, value: object) -> bool:
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    # The runtime refuses True as well, and what is too large for a float.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         return False
     if option == "retries":
         return isinstance(value, int) and value >= 0
@@ -64,8 +65,15 @@ def _fits(option: str, value: object) -> bool:
     return value > 0 if option == "timeout" else value >= 0
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _shown(value: object) -> str:
-    return repr(value) if not isinstance(value, str) else messages.shown(value)
+    return messages.shown(value) if isinstance(value, str) else messages.shown(repr(value))[1:-1]
 
 
 def _number(evaluator: Evaluator, expr: facts.Expr, spot: Spot) -> object:
