@@ -308,6 +308,8 @@ class Annotations:
             return ClassType(module, last)
         if module != "typing" and (module, last) != ("dataclasses", "InitVar"):
             return None
+        if not items:
+            raise UnwritableError("it is not a type")
         match last:
             case "Optional":
                 return union([*[self.read(item, spot, variables) for item in items], NONE])

@@ -192,12 +192,15 @@ def classes_in(written: Type) -> Iterable[ClassType]:
         yield from classes_in(part)
 
 
-def unsendable(written: Type, known: dict[str, ClassFacts]) -> tuple[ClassType, bool] | None:
+def unsendable(
+    written: Type, known: dict[str, ClassFacts], above: frozenset[ClassType] = frozenset()
+) -> tuple[ClassType, bool] | None:
     """Find a class in a type that cannot travel as JSON, and whether it is the project's own."""
     for each in classes_in(written):
         own = known.get(f"{each.module}:{each.qualname}")
         if own is not None and own.kind == "newtype":
-            inner = next((found for base in own.bases if (found := unsendable(base, known))), None)
+            bases = () if each in above else own.bases
+            inner = next((found for base in bases if (found := unsendable(base, known, above | {each}))), None)
             if inner is not None:
                 return inner
         elif own is not None and not own.json:

@@ -10,7 +10,7 @@ from upnext_codegen.names import values
 from upnext_codegen.names.definitions import definitions
 from upnext_codegen.names.lookup import Bound, Spot
 from upnext_codegen.names.modules import Outside
-from upnext_codegen.names.type_parameters import names_of
+from upnext_codegen.names.type_parameters import definition_of, names_of
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.textual import parsed_annotation
 from upnext_codegen.types import ANY, ClassType, Type
@@ -64,36 +64,40 @@ def _items(index: facts.Expr) -> tuple[facts.Expr, ...]:
     return index.items if isinstance(index, facts.Display) else (index,)
 
 
-def _keys(annotations: Annotations, bound: Bound, arguments: tuple[Type, ...]) -> dict[str, Key] | None:
+def _keys(
+    annotations: Annotations, bound: Bound, arguments: tuple[Type, ...], below: tuple[values.ClassRef, ...] = ()
+) -> dict[str, Key] | None:
     what = bound.binding.what
     if isinstance(what, facts.DefinedClass):
-        return _class_keys(annotations, values.ClassRef(bound.file, what.number), arguments)
+        return _class_keys(annotations, values.ClassRef(bound.file, what.number), arguments, below)
     if isinstance(what, facts.Assigned) and isinstance(what.value, facts.Call):
         return _call_keys(annotations, bound, what.value)
     return None
 
 
-def _class_keys(annotations: Annotations, ref: values.ClassRef, arguments: tuple[Type, ...]) -> dict[str, Key] | None:
+def _class_keys(
+    annotations: Annotations, ref: values.ClassRef, arguments: tuple[Type, ...], below: tuple[values.ClassRef, ...]
+) -> dict[str, Key] | None:
     evaluator = annotations.evaluator
     ancestors = evaluator.ancestors(ref)
     if not any(isinstance(each, Outside) and each.name.endswith(".TypedDict") for each in ancestors):
         return None
     known = evaluator.lookup.load(ref.file)
     assert known is not None
-    own = known.classes[ref.index]
-    spot = Spot(ref.file, own.scope)
+    own, spot = definition_of(evaluator, ref)
     variables = dict(zip(names_of(evaluator, ref), arguments, strict=False))
     keys: dict[str, Key] = {}
     for base in own.bases:
         inner = base.value if isinstance(base, facts.Subscript) else base
         given = _items(base.key) if isinstance(base, facts.Subscript) else ()
         defined = definitions(evaluator, inner, spot)
-        if not defined or any(isinstance(each, Outside) and not each.name.endswith(_NO_KEYS) for each in defined):
+        foreign = any(isinstance(each, Outside) and not each.name.endswith(_NO_KEYS) for each in defined)
+        if not defined or foreign or ref in below:
             raise UnwritableError("the keys of the TypedDict cannot be known")
         for found in defined:
             if isinstance(found, Bound):
                 read = tuple(annotations.read(item, spot, variables) for item in given)
-                keys |= _keys(annotations, found, read) or {}
+                keys |= _keys(annotations, found, read, (*below, ref)) or {}
     total = not any(name == "total" and value == facts.Const(value=False) for name, value in own.keywords)
     for binding in known.scopes[own.body].bindings:
         if isinstance(binding.what, facts.Assigned) and binding.what.annotation is not None:
@@ -128,10 +132,11 @@ def _key(
     while isinstance(expr, facts.Subscript):
         found = definitions(annotations.evaluator, expr.value, spot)
         last = found[0].name.rpartition(".")[2] if found and isinstance(found[0], Outside) else ""
-        if last not in {*_MARKS, "Annotated", "ReadOnly"}:
+        items = _items(expr.key)
+        if not items or last not in {*_MARKS, "Annotated", "ReadOnly"}:
             break
         required = _MARKS.get(last, required)
-        expr = _items(expr.key)[0]
+        expr = items[0]
     try:
         read = annotations.read(expr, spot, variables)
     except UnwritableError as fault:
