@@ -307,6 +307,45 @@ def test_two_processes_share_the_work(valkey_url: str, tmp_path: Path) -> None:
             os.kill(int(pid), 0)
 
 
+def test_code_that_a_handler_started_cannot_end_the_process(valkey_url: str, tmp_path: Path) -> None:
+    """What a subtask or a callback raises to end the interpreter fails the job that awaits it, and no other."""
+    body = """
+    worker = upnext.Worker("shop")
+
+    async def part(error: BaseException) -> None:
+        raise error
+
+    @worker.event("order.placed").on(retries=1, retry_delay=0)
+    async def handle(n: int) -> None:
+        if attempt() == 1 and n == 1:
+            await asyncio.gather(part(SystemExit(3)))
+        if attempt() == 1 and n == 2:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(part(KeyboardInterrupt()))
+        if n == 3:
+            asyncio.get_running_loop().call_soon(sys.exit, 3)
+        if n == 0:
+            note("waits")
+            while not os.path.exists("go"):
+                await asyncio.sleep(0.02)
+        note("end", n, attempt())
+    """
+    service = ServiceFile(tmp_path, valkey_url, body)
+    with service.process() as process:
+        send(valkey_url, 0)
+        service.ledger.wait_for("waits")
+        for n in (1, 2, 3, 4):
+            send(valkey_url, n)
+        service.ledger.wait_for("end", 4)
+        (tmp_path / "go").touch()
+        service.ledger.wait_for("end 0")
+        process.terminate()
+        assert process.wait(20) == 0
+    assert sorted(line for line in service.ledger.lines if line != "waits") == [
+        "end 0 1", "end 1 2", "end 2 2", "end 3 1", "end 4 1",
+    ]  # fmt: skip
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop for Windows")
 def test_upnext_run_uses_uvloop_where_it_is_installed(valkey_url: str, tmp_path: Path) -> None:
     """Jobs run, and the process stops in order."""
