@@ -70,7 +70,7 @@ class Model:
     def claim(self, worker_id: str, job: Job) -> None:
         assert self.queues[job.handler].pop(0) == job, "the oldest goes first"
         claimed = replace(job, attempt=job.attempt + 1)
-        self.claims.setdefault(worker_id, {})[job.field] = (claimed, job.crashes < CRASHES - 1)
+        self.claims.setdefault(worker_id, {})[job.field] = (claimed, job.crashes == 0)
 
     def holds(self, worker_id: str, job: Job) -> bool:
         held = self.claims.get(worker_id, {}).get(job.field)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CRASH_CAP = 3
 """Crash deliveries after which a job is a dead letter."""
 
+_SUSPECT = 1  # crash deliveries after which a job is started on its own
+
 
 @dataclass(slots=True)
 class Claim:
@@ -30,8 +32,8 @@ class Claim:
         job_id: The job.
         counts: Its state as the server wrote it down, `attempt:failures:crashes`: the fence. The attempt is the one
             that this claim is for.
-        started: Whether the server counts it as started. A job on its last life is claimed unstarted: it runs only
-            when no other such job does, so that the one that kills workers is told from its neighbours.
+        started: Whether the server counts it as started. A job that a worker died under is claimed unstarted, so that
+            the one that kills workers is told from its neighbours.
         envelope: What was stored of its payload, or None if it is gone.
     """
 
@@ -50,6 +52,11 @@ class Claim:
     def shown(self) -> str:
         """The job's id as a log may show it."""
         return shown(self.job_id)
+
+    @property
+    def last_life(self) -> bool:
+        """Whether it is a dead letter if one more worker dies under it; it runs only when no other such job does."""
+        return not self.started and self.ticket.crashes >= CRASH_CAP - 1
 
     @property
     def ticket(self) -> Ticket:
@@ -143,7 +150,7 @@ class Claims:
         reply: Any = await self._link.call(
             script("claim"),
             [keys.leases, keys.claims(self.worker_id), keys.events, keys.wake(worker), *map(keys.queue, handlers)],
-            (self.worker_id, most, CRASH_CAP - 1, *handlers),
+            (self.worker_id, most, _SUSPECT, *handlers),
         )
         if reply[0] == b"lost":
             raise LeaseLostError

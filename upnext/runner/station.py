@@ -99,6 +99,7 @@ class Station:
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
         self._stopping.set()
+        self._shop.suspects.stop()
         self._changed.set()
         self._roused.set()
 
@@ -195,18 +196,30 @@ class Station:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
-        self._shop.slots.give(1)
 
     async def _work(self, claims: Claims, claim: Claim) -> None:
-        handler = self.registry.handlers[claim.handler]
-        if claim.started:
-            outcome = await self._run(claims.worker_id, claim)
+        if claim.last_life:
+            async with self._shop.suspects.alone() as free:
+                outcome = await self._try(claims, claim) if free else Outcome("released")
         else:
-            async with self._shop.alone:
-                started = not self._stopping.is_set() and await self._start(claims, claim)
-                outcome = await self._run(claims.worker_id, claim) if started else Outcome("released")
+            try:
+                outcome = await (self._run(claims.worker_id, claim) if claim.started else self._try(claims, claim))
+            finally:
+                self._shop.slots.give(1)
         if outcome is not None:
-            self._settler.settle(claims, claim, handler, outcome)
+            self._settler.settle(claims, claim, self.registry.handlers[claim.handler], outcome)
+
+    async def _try(self, claims: Claims, claim: Claim) -> Outcome | None:
+        """Run a job that a worker died under. The server is told of its start before, and of no other's meanwhile."""
+        async with self._shop.suspects.starting:
+            if not await self._start(claims, claim):
+                return Outcome("released")
+            running = asyncio.ensure_future(self._run(claims.worker_id, claim))
+            try:
+                await asyncio.sleep(0)  # its first step
+            except asyncio.CancelledError:
+                running.cancel()
+        return await running
 
     async def _start(self, claims: Claims, claim: Claim) -> bool:
         while not self._stopping.is_set():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from upnext.deadlines import Deadlines
 from upnext.runner.slots import Slots
+from upnext.runner.suspects import Suspects
 
 if TYPE_CHECKING:
     from upnext.registry import Registry
@@ -28,7 +28,7 @@ class Workshop:
     Attributes:
         slots: What each job that runs takes one of.
         threads: Where handlers that are not async run.
-        alone: Held by a job on its last life while it runs.
+        suspects: Jobs that workers died under.
     """
 
     def __init__(self, registry: Registry, concurrency: int, url: str, told: str) -> None:
@@ -37,7 +37,7 @@ class Workshop:
         self.told = told
         self.slots = Slots(concurrency)
         self.threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"{THREADS}{registry.worker}")
-        self.alone = asyncio.Lock()
+        self.suspects = Suspects(self.slots)
         self._deadlines: dict[float, Deadlines] = {}
 
     def deadlines(self, seconds: float) -> Deadlines:

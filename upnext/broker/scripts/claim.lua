@@ -4,7 +4,7 @@
 -- out is named first the next time.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>, then queue:<handler>...
--- ARGV  1 worker id  2 how many at the most  3 crashes after which a job runs only alone, then the handlers
+-- ARGV  1 worker id  2 how many at the most  3 crashes after which a job's start is marked on its own (start.lua), then the handlers
 -- Returns {'lost'} if the worker holds no lease, else {'ok', {jobs left in each queue}, and for each queue that gave some
 --         {its position, {`job attempt:failures:crashes`...}, one digit a job: whether it counts as started}..., and at the end
 --         {the jobs' envelopes in this order...}}
@@ -13,7 +13,7 @@ if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return {'lost'}
 end
 local MOST_QUEUES = 16
-local queues, left, alone = #KEYS - 4, tonumber(ARGV[2]), tonumber(ARGV[3])
+local queues, left, suspect = #KEYS - 4, tonumber(ARGV[2]), tonumber(ARGV[3])
 local lengths, take, waiting = {}, {}, 0
 for i = 1, queues do
   lengths[i] = redis.call('LLEN', KEYS[4 + i])
@@ -48,7 +48,7 @@ for i = 1, queues do
         -- Numbers that long are none of ours, and Lua would not count on from them.
         if job and #attempt < 10 and #rest < 21 then
           counts = (attempt + 1) .. rest
-          begun = tonumber(crashes) < alone and '1' or '0'
+          begun = tonumber(crashes) < suspect and '1' or '0'
         else
           job = ticket
         end

@@ -1,0 +1,95 @@
+"""Jobs that workers died under: each is started on its own, so that the one that kills the next worker is known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from upnext.runner.slots import Slots
+
+
+class Suspects:
+    """Gives jobs on their last life a turn, one at a time. While they wait they keep no slot from other jobs.
+
+    Args:
+        slots: What each job that runs takes one of.
+
+    Attributes:
+        starting: Held while a suspect is marked as started and takes its first step.
+    """
+
+    def __init__(self, slots: Slots) -> None:
+        self.starting = asyncio.Lock()
+        self._slots = slots
+        self._taken = False
+        self._stopped = False
+        self._waiting: deque[asyncio.Future[bool]] = deque()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """Trade the job's slot for one in its turn.
+
+        Yields:
+            Whether the job may run: not when the worker stops first.
+        """
+        self._slots.give(1)
+        if not await self._turn():
+            yield False
+            return
+        asker = asyncio.Event()
+        try:
+            granted = await self._slot(asker)
+            try:
+                yield granted
+            finally:
+                self._slots.give(int(granted))
+        finally:
+            self._slots.leave(asker)
+            self._next()
+
+    def stop(self) -> None:
+        """Send those away that wait: they are to be run elsewhere."""
+        self._stopped = True
+        while self._waiting:
+            self._call(self._waiting.popleft(), mine=False)
+
+    async def _turn(self) -> bool:
+        if not self._taken:
+            self._taken = True
+            return True
+        if self._stopped:
+            return False
+        call: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(call)
+        try:
+            return await call
+        except asyncio.CancelledError:
+            if call.done() and not call.cancelled() and call.result():
+                self._next()
+            raise
+
+    async def _slot(self, asker: asyncio.Event) -> bool:
+        while not self._stopped:
+            if self._slots.take(asker, 1):
+                return True
+            await asker.wait()
+            asker.clear()
+        return False
+
+    def _next(self) -> None:
+        while self._waiting:
+            call = self._waiting.popleft()
+            if not call.done():
+                self._call(call, mine=True)
+                return
+        self._taken = False
+
+    @staticmethod
+    def _call(call: asyncio.Future[bool], *, mine: bool) -> None:
+        if not call.done():
+            call.set_result(mine)
