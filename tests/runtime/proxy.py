@@ -24,6 +24,8 @@ class Proxy:
         self._tls = tls
         self._path = unquote(upstream.removeprefix("unix://"))
         self._doomed: bytes | None = None
+        self._slow: bytes | None = None
+        self._late: list[tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._outage = 0
         self._refusing = 0
         self._silenced = 0
@@ -36,6 +38,18 @@ class Proxy:
         """Lose the answer to the next run of a script, and refuse so many connections after it."""
         self._doomed = script(name).sha.encode()
         self._outage = outage
+
+    def hold_back(self, name: str) -> None:
+        """Keep the next run of a script on its way until `deliver`; who sent it sees the connection break."""
+        self._slow = script(name).sha.encode()
+
+    async def deliver(self) -> None:
+        """Let what was held back reach the server, and wait until it has been carried out."""
+        while self._late:
+            data, reader, writer = self._late.pop()
+            writer.write(data)
+            await reader.read(1)
+            writer.close()
 
     def silence(self) -> None:
         """Let the connections that there are stay open and carry nothing any more; later ones are as before."""
@@ -67,6 +81,13 @@ class Proxy:
         back = asyncio.create_task(self._copy(up_reader, writer, age))
         try:
             while data := await reader.read(1 << 16):
+                if self._slow is not None and self._slow in data:
+                    self._slow = None
+                    self.cuts += 1
+                    back.cancel()
+                    await asyncio.wait([back])
+                    self._late.append((data, up_reader, up_writer))
+                    return
                 doomed = self._doomed is not None and self._doomed in data
                 if doomed:
                     back.cancel()
@@ -81,7 +102,8 @@ class Proxy:
                     return
         finally:
             back.cancel()
-            up_writer.close()
+            if not any(up_writer is late for _, _, late in self._late):
+                up_writer.close()
             writer.close()
 
     def answered(self, data: bytes) -> bytes:

@@ -90,6 +90,31 @@ async def test_jobs_claimed_unheard_before_an_outage_are_handed_back_after_it(re
                 assert await receipt.results(timeout=10) == {"handle": outage}
 
 
+async def test_a_claim_that_comes_too_late_takes_no_job_that_nobody_would_run(redis_url: str) -> None:
+    """The worker has given up on it, and goes on under the same lease."""
+    async with proxy_to(redis_url) as proxy:
+        worker = upnext.Worker("shop", redis_url=proxy.url, concurrency=1)
+        began, go = asyncio.Event(), asyncio.Event()
+
+        @worker.event("order.placed").on
+        async def handle(n: int) -> int:
+            began.set()
+            await go.wait()
+            return n
+
+        sender = upnext.Worker("other", redis_url=redis_url).event("order.placed")
+        async with running(worker):
+            proxy.hold_back("claim")
+            receipts = [await sender.send(n=0)]
+            await began.wait()
+            receipts += [await sender.send(n=n) for n in (1, 2)]
+            assert proxy.cuts == 1
+            await proxy.deliver()
+            go.set()
+            for n, receipt in enumerate(receipts):
+                assert await receipt.results(timeout=10) == {"handle": n}
+
+
 async def test_a_caller_that_is_cancelled_leaves_the_connection_clean(redis_url: str) -> None:
     """After sends that were cancelled at any moment, every later answer belongs to its own question."""
     worker = upnext.Worker("shop", redis_url=redis_url)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CRASH_CAP = 3
 """Crash deliveries after which a job is a dead letter."""
 
+_TURN_TTL = 3600  # seconds, for which nothing stays on its way
+
 _SUSPECT = 1  # crash deliveries after which a job is started on its own
 
 
@@ -136,6 +138,7 @@ class Claims:
         self._keys = keys
         self.worker_id = worker_id
         self._result_ttl = max(round(result_ttl), 1)
+        self._turn = 0
 
     async def claim(self, worker: str, handlers: Sequence[str], most: int) -> tuple[list[Claim], list[int]]:
         """Claim up to `most` jobs of these handlers.
@@ -149,8 +152,11 @@ class Claims:
         keys = self._keys
         reply: Any = await self._link.call(
             script("claim"),
-            [keys.leases, keys.claims(self.worker_id), keys.events, keys.wake(worker), *map(keys.queue, handlers)],
-            (self.worker_id, most, _SUSPECT, *handlers),
+            [
+                *(keys.leases, keys.claims(self.worker_id), keys.events, keys.wake(worker), keys.turn(self.worker_id)),
+                *map(keys.queue, handlers),
+            ],
+            (self.worker_id, most, _SUSPECT, self._turn, *handlers),
         )
         if reply[0] == b"lost":
             raise LeaseLostError
@@ -210,8 +216,13 @@ class Claims:
         return bool(await self._link.call(script("bury"), names, words))
 
     async def held(self) -> list[Claim]:
-        """Return everything that the server thinks this worker holds."""
-        reply: Any = await self._link.command("HGETALL", self._keys.claims(self.worker_id))
+        """Return everything that the server thinks this worker holds.
+
+        A claim from before that has had no answer takes nothing any more, however late it reaches the server.
+        """
+        self._turn += 1
+        keys = (self._keys.turn(self.worker_id), self._keys.claims(self.worker_id))
+        reply: Any = await self._link.call(script("recount"), keys, (self._turn, _TURN_TTL))
         return [read_claim(field, value) for field, value in pairs(reply) if is_claim(field, value)]
 
 

@@ -113,6 +113,10 @@ class Keys:
         """Hash: `handler job-id` -> `attempt:failures:crashes:started` of what a worker holds."""
         return self._key(f"claims:{worker_id}")
 
+    def turn(self, worker_id: str) -> str:
+        """String: the number of a worker's turn to claim, once an answer to a claim was lost; expires."""
+        return self._key(f"turn:{worker_id}")
+
     def sent(self, bucket: str) -> str:
         """Set of event ids stored lately, so that a send repeated after a lost reply is stored once; expires."""
         return self._key(f"sent:{bucket}")

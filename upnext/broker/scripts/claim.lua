@@ -3,20 +3,24 @@
 -- A claim takes from few queues at a time: each of them costs commands, however few of its jobs are taken. Whoever is left
 -- out is named first the next time.
 --
--- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>, then queue:<handler>...
--- ARGV  1 worker id  2 how many at the most  3 crashes after which a job's start is marked on its own (start.lua), then the handlers
--- Returns {'lost'} if the worker holds no lease, else {'ok', {jobs left in each queue}, and for each queue that gave some
---         {its position, {`job attempt:failures:crashes`...}, one digit a job: whether it counts as started}..., and at the end
---         {the jobs' envelopes in this order...}}
+-- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>  5 turn:<worker id>, then queue:<handler>...
+-- ARGV  1 worker id  2 how many at the most  3 crashes after which a job's start is marked on its own (start.lua)
+--       4 number of the worker's turn (recount.lua), then the handlers
+-- Returns {'lost'} if the worker holds no lease, or has begun another turn, else {'ok', {jobs left in each queue}, and for
+--         each queue that gave some {its position, {`job attempt:failures:crashes`...}, one digit a job: whether it counts as
+--         started}..., and at the end {the jobs' envelopes in this order...}}
 --@shared shared_wake
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return {'lost'}
 end
+if (tonumber(redis.call('GET', KEYS[5]) or '0') or 0) > tonumber(ARGV[4]) then
+  return {'lost'} -- an answer that the worker has given up waiting for: it would never hear of these jobs
+end
 local MOST_QUEUES = 16
-local queues, left, suspect = #KEYS - 4, tonumber(ARGV[2]), tonumber(ARGV[3])
+local queues, left, suspect = #KEYS - 5, tonumber(ARGV[2]), tonumber(ARGV[3])
 local lengths, take, waiting = {}, {}, 0
 for i = 1, queues do
-  lengths[i] = redis.call('LLEN', KEYS[4 + i])
+  lengths[i] = redis.call('LLEN', KEYS[5 + i])
   take[i] = 0
   if lengths[i] > 0 then
     waiting = waiting + 1
@@ -38,8 +42,8 @@ end
 local reply, more, ids, claims = {'ok', lengths}, false, {}, {}
 for i = 1, queues do
   if take[i] > 0 then
-    local tickets = redis.call('LRANGE', KEYS[4 + i], 0, take[i] - 1)
-    local started, prefix = {}, ARGV[3 + i] .. ' '
+    local tickets = redis.call('LRANGE', KEYS[5 + i], 0, take[i] - 1)
+    local started, prefix = {}, ARGV[4 + i] .. ' '
     for n, ticket in ipairs(tickets) do
       local job, counts, begun = ticket, '1:0:0', '1'
       if string.find(ticket, ':', 1, true) then
@@ -69,7 +73,7 @@ if #ids > 0 then
 end
 for i = 1, queues do
   if take[i] > 0 then
-    redis.call('LTRIM', KEYS[4 + i], take[i], -1)
+    redis.call('LTRIM', KEYS[5 + i], take[i], -1)
     lengths[i] = lengths[i] - take[i]
   end
   more = more or lengths[i] > 0
