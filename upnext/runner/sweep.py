@@ -46,7 +46,8 @@ class Sweeper:
         self._agree = agree
         self._length = self._longest = length
         self._interval = min(_INTERVAL, length / 10)
-        self._seen: dict[str, tuple[float, float]] = {}
+        self._seen: dict[str, tuple[float, float]] = {}  # worker -> end of its lease, seconds without a renewal
+        self._looked = monotonic()
         self._poke = asyncio.Event()
 
     def expect(self, seconds: float) -> None:
@@ -80,7 +81,6 @@ class Sweeper:
             await self._agree(survey.partitions)
         if survey.due:
             await self._upkeep.promote(survey.due)
-            return 0.0
         silent = self._silent(survey)
         for worker_id in silent:
             if await self._upkeep.expire(worker_id, survey.leases[worker_id]):
@@ -90,6 +90,8 @@ class Sweeper:
         for grave in survey.graves:
             if await self._upkeep.reclaim(grave):
                 return 0.0
+        if survey.due:
+            return 0.0
         pause = self._interval * random.uniform(0.8, 1.0)  # noqa: S311  # a fleet spreads out
         if survey.next_due is not None:
             # Of a fleet one will be the first, and the others need not look at all.
@@ -101,16 +103,20 @@ class Sweeper:
         """Return the workers whose lease has run out, and that did not renew it while this worker was watching.
 
         Watching matters: after an outage of the server, or a leap of its clock, every lease has run out, and the
-        living must have the time to renew.
+        living must have the time to renew. So the time between two looks, in which this worker may have been frozen, or
+        the server, counts for half of what it takes at the most.
         """
         now = monotonic()
-        self._seen = {
-            worker_id: self._seen[worker_id] if self._seen.get(worker_id, (None,))[0] == ends else (ends, now)
-            for worker_id, ends in survey.leases.items()
-        }
-        self._longest = max(self._length, *map(lease_of, [survey.last, *self._seen]))
+        passed, self._looked = now - self._looked, now
+        seen: dict[str, tuple[float, float]] = {}
+        for worker_id, ends in survey.leases.items():
+            before, watched = self._seen.get(worker_id, (None, 0.0))
+            counted = min(passed, _CONFIRM / 2 * lease_of(worker_id))
+            seen[worker_id] = (ends, watched + counted if before == ends else 0.0)
+        self._seen = seen
+        self._longest = max(self._length, *map(lease_of, [survey.last, *seen]))
         return [
             worker_id
-            for worker_id, (ends, since) in self._seen.items()
-            if ends < survey.now and now - since >= _CONFIRM * lease_of(worker_id)
+            for worker_id, (ends, watched) in seen.items()
+            if ends < survey.now and watched >= _CONFIRM * lease_of(worker_id)
         ]

@@ -1,0 +1,84 @@
+"""Who looks after dead workers' jobs: whatever else there is to do, and not on the word of a watcher that was away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+import pytest
+from redis.asyncio import Redis
+
+import upnext
+from tests.runtime.running import running
+from tests.waiting import wait_until_async
+from upnext.broker.broker import Broker
+from upnext.broker.keys import Keys
+from upnext.broker.upkeep import Survey
+from upnext.runner import sweep
+from upnext.runner.lease import LeaseKeeper
+from upnext.runner.sweep import Sweeper
+
+KEYS = Keys("default")
+HANDLER = "shop|order.placed|handle"
+
+
+async def test_dead_workers_are_found_while_more_jobs_fall_due_than_can_be_moved(redis_url: str) -> None:
+    """Delayed jobs and retries that never pause do not keep the jobs of the dead."""
+    worker = upnext.Worker("shop", redis_url=redis_url, lease=1)
+
+    @worker.event("order.placed").on
+    async def handle(n: int) -> int:
+        return n
+
+    async with running(worker):
+        pass
+    receipt = await worker.event("order.placed").send(n=1)
+    async with Redis.from_url(redis_url) as client:
+        broker = Broker(redis_url, KEYS)
+        dead = broker.claims("dead.1000", 60)
+        await client.zadd(KEYS.leases, {dead.worker_id: round(time.time() * 1000)})
+        assert await dead.claim("shop", [HANDLER], 1)
+        await broker.close()
+
+        async def flood() -> None:
+            for n in range(1_000_000):
+                if await client.zcard(KEYS.later) < 1000:
+                    await client.zadd(KEYS.later, {f"other|flood|handle {n:028}{m}.0": 1 for m in range(2000)})
+
+        flooding = asyncio.create_task(flood())
+        await wait_until_async(lambda: client.exists(KEYS.later))
+        async with running(worker):
+            assert await receipt.results(timeout=20) == {"handle": 1}
+        flooding.cancel()
+        with suppress(asyncio.CancelledError):
+            await flooding
+
+
+async def test_a_watcher_that_was_frozen_gives_the_living_time_to_renew(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it did not hear meanwhile proves nothing: everybody may have been frozen, or the server."""
+    broker, leap, looks = Broker(redis_url, KEYS), 0.0, 0
+    monkeypatch.setattr(sweep, "monotonic", lambda: time.monotonic() + leap)
+    look = broker.upkeep.survey
+
+    async def counted(within: float = 0.0) -> Survey:
+        nonlocal looks
+        survey = await look(within)
+        looks += 1
+        return survey
+
+    monkeypatch.setattr(broker.upkeep, "survey", counted)
+    lease = LeaseKeeper(redis_url, KEYS, 60, "{}", lambda _: None)
+    lease.start()
+    await wait_until_async(lambda: lease.held)
+    await broker.link.command("ZADD", KEYS.leases, round(time.time() * 1000) - 1, "late.60000")
+    sweeping = asyncio.create_task(Sweeper(broker.upkeep, lease, 60, None).run())
+    await wait_until_async(lambda: looks == 1)
+    leap = 1000.0
+    await wait_until_async(lambda: looks == 3)
+    assert await broker.link.command("ZSCORE", KEYS.leases, "late.60000") is not None
+    sweeping.cancel()
+    await lease.leave(5)
+    await broker.close()
