@@ -21,6 +21,7 @@ from upnext.settings import without_password
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
 
+    from upnext.broker.broker import Broker
     from upnext.settings import Settings
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ async def broker_for(settings: Settings) -> Namespace:
 
 
 async def reach(settings: Settings) -> Namespace:
-    """Return a broker whose server answers, for commands that do not wait for one.
+    """Return a broker whose server answers, or one of its partitions' servers, for commands that do not wait for one.
 
     Raises:
         BrokerUnavailableError: If the server cannot be reached.
@@ -84,11 +85,7 @@ async def reach(settings: Settings) -> Namespace:
     """
     broker = await broker_for(settings)
     try:
-        try:
-            await broker.link.command("EXISTS", broker.keys.leases)
-        except (RedisConnectionError, OSError):
-            # A connection that lay idle may have gone with the server it led to: only a new one tells.
-            await broker.link.command("EXISTS", broker.keys.leases)
+        await _greet(broker, settings.partitions)
     except (RedisError, OSError) as error:
         address = without_password(await asyncio.to_thread(resolve_url, settings))
         if weather.read(error) is weather.Weather.REFUSED:
@@ -97,6 +94,24 @@ async def reach(settings: Settings) -> Namespace:
         msg = f"The server at {address} gives no answer: {weather.read(error).value}."
         raise BrokerUnavailableError(msg) from error
     return broker
+
+
+async def _greet(broker: Namespace, partitions: int) -> None:
+    first, *others = map(broker.partition, range(partitions))
+    try:
+        await _answer(first)
+    except (RedisError, OSError):
+        answers = await asyncio.gather(*map(_answer, others), return_exceptions=True)
+        if all(isinstance(answer, BaseException) for answer in answers):
+            raise
+
+
+async def _answer(partition: Broker) -> None:
+    try:
+        await partition.link.command("EXISTS", partition.keys.leases)
+    except (RedisConnectionError, OSError):
+        # A connection that lay idle may have gone with the server it led to: only a new one tells.
+        await partition.link.command("EXISTS", partition.keys.leases)
 
 
 def hang_up(url: str, namespace: str) -> None:

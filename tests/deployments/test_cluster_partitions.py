@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from tests.runtime.running import running
 from tests.servers import Server, valkey_binary
 from tests.waiting import wait_until_async
 from upnext.broker.tickets import partition_of
+from upnext.cli import exits, main
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -89,3 +91,43 @@ async def test_a_primary_that_dies_holds_up_only_its_own_partitions(nodes: Clust
         await wait_until_async(lambda: shop.ran >= set(sent), timeout=40)
         assert {n for n in sent if n >= 200} == set(range(200, 260))
         await service.ready()
+
+
+async def test_what_is_on_a_node_that_is_away_is_named_and_the_rest_is_shown(
+    nodes: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`status` and `dead list` end with 3 then: they have not seen everything."""
+    monkeypatch.setenv("UPNEXT_REDIS_URL", nodes.url)
+    shop = Shop(nodes.url, partitions=PARTITIONS)
+    failing = shop.worker.event("order.lost")
+
+    @failing.on
+    async def fail(n: int) -> None:
+        raise ValueError(n)
+
+    async with running(shop.worker):
+        receipts = [await failing.send(n=n) for n in range(PARTITIONS)]
+        for receipt in receipts:
+            with pytest.raises(upnext.JobFailedError):
+                await receipt.results(timeout=20)
+    nodes.other.kill()
+    there = {receipt.event_id for receipt in receipts if home(nodes, receipt.event_id) is not nodes.other}
+    away = sorted(partition_of(receipt.event_id) for receipt in receipts if receipt.event_id not in there)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        return code, *capsys.readouterr()
+
+    capsys.readouterr()
+    shown = {}
+    for words, key in ((("status",), "workers"), (("dead", "list"), "dead_letters")):
+        code, out, err = await asyncio.to_thread(run, *words, "--format", "json")
+        shown = json.loads(out)
+        assert code == exits.UNREACHABLE
+        assert [one["partition"] for one in shown["unreachable"]] == away
+        assert all(f"{partition} (the server cannot be reached)" in err for partition in away)
+        assert key in shown
+        code, text, err = await asyncio.to_thread(run, *words)
+        assert (code, bool(text)) == (exits.UNREACHABLE, True)
+        assert err.count("\n") == 1
+    assert {letter["event_id"] for letter in shown["dead_letters"]} >= there > set()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from redis.exceptions import RedisError
+
 from upnext.broker.agreement import Agreement
 from upnext.broker.broker import Broker
 from upnext.broker.keys import Keys
 from upnext.broker.overview import Overview
+from upnext.broker.sight import Sight
 from upnext.broker.spreading import Spreader
 from upnext.broker.tickets import partition_of
 
@@ -59,9 +62,14 @@ class Namespace:
         return found
 
     async def partitions(self) -> list[Broker]:
-        """Return every partition that anything can be in."""
-        agreed = await Agreement(self.partition(0)).read()
-        return [self.partition(number) for number in range(max(self._least, agreed.served))]
+        """Return every partition that anything can be in, as far as the first of them can say."""
+        try:
+            served = (await Agreement(self.partition(0)).read()).served
+        except (RedisError, OSError):
+            if self._least == 1:
+                raise
+            served = self._least
+        return [self.partition(number) for number in range(max(self._least, served))]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -93,10 +101,20 @@ class Letterbox:
     async def pages(
         self, event: str | None = None, handler: str | None = None, *, died_before: float = math.inf
     ) -> AsyncIterator[list[DeadLetter]]:
-        """Read dead letters, partition by partition, oldest first."""
-        for partition in await self._namespace.partitions():
-            async for page in partition.letters.pages(event, handler, died_before=died_before):
-                yield page
+        """Read dead letters, partition by partition, oldest first.
+
+        Raises:
+            PartlyUnseenError: At the end, if some partitions gave no answer.
+        """
+        partitions = await self._namespace.partitions()
+        sight = Sight(len(partitions))
+        for partition in partitions:
+            try:
+                async for page in partition.letters.pages(event, handler, died_before=died_before):
+                    yield page
+            except (RedisError, OSError) as error:
+                sight.miss(partition, error)
+        sight.close()
 
     async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
         """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""

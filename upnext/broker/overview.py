@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from upnext.broker.sight import PartlyUnseenError, Sight
 from upnext.broker.standing import Left, QueueStanding, Standing, UnroutedStanding, WorkerStanding, by_life
 from upnext.broker.tickets import bucket_of
 
@@ -32,9 +33,28 @@ class Overview:
         self._partitions = partitions
 
     async def read(self) -> Standing:
-        """Read it, in time that grows with partitions, workers and handlers, and not with jobs."""
-        found = await asyncio.gather(*(partition.standings.read() for partition in await self._partitions()))
-        return found[0] if len(found) == 1 else merged(found)
+        """Read it, in time that grows with partitions, workers and handlers, and not with jobs.
+
+        Raises:
+            PartlyUnseenError: If some partitions give no answer.
+        """
+        standing = await self.seen()
+        if standing.unseen:
+            raise PartlyUnseenError(standing.unseen)
+        return standing
+
+    async def seen(self) -> Standing:
+        """Read what can be read; what cannot is noted in it."""
+        partitions = await self._partitions()
+        sight, found = Sight(len(partitions)), list[Standing]()
+        reads = (partition.standings.read() for partition in partitions)
+        for partition, answer in zip(partitions, await asyncio.gather(*reads, return_exceptions=True), strict=True):
+            if isinstance(answer, BaseException):
+                sight.miss(partition, answer)
+            else:
+                found.append(answer)
+        standing = found[0] if len(found) == 1 else merged(found)
+        return replace(standing, unseen=tuple(sight.unseen))
 
     async def left(self) -> Left:
         """Read what is left to do, at one moment, so that no job is missed on its way.

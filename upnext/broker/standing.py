@@ -103,6 +103,14 @@ class UnroutedStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A partition that could not be read, and why."""
+
+    partition: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A namespace at a moment; its parts are read one after the other, while it goes on.
 
@@ -112,6 +120,7 @@ class Standing:
         unrouted: Events that wait for a first handler.
         later: How many jobs are delayed or wait for their next attempt, all together.
         dead: How many dead letters there are.
+        unseen: The partitions that all of this leaves out.
     """
 
     workers: tuple[WorkerStanding, ...]
@@ -119,6 +128,7 @@ class Standing:
     unrouted: tuple[UnroutedStanding, ...]
     later: int
     dead: int
+    unseen: tuple[Unseen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,13 +83,20 @@ async def _write_text(pages: AsyncIterator[list[DeadLetter]]) -> None:
 
 
 async def _write_json(pages: AsyncIterator[list[DeadLetter]]) -> None:
-    separator = ""
-    print('{"dead_letters": [', end="")
-    async for page in pages:
-        for letter in page:
-            print(f"{separator}\n  {json.dumps({name: getattr(letter, name) for name in _SHOWN})}", end="")
-            separator = ","
-    print("\n]}" if separator else "]}")
+    from upnext.broker.sight import PartlyUnseenError  # noqa: PLC0415 - commands import what they need
+
+    opening, between = '{"dead_letters": [', ""
+    try:
+        async for page in pages:
+            for letter in page:
+                shown = json.dumps({name: getattr(letter, name) for name in _SHOWN})
+                print(f"{opening}{between}\n  {shown}", end="")
+                opening, between = "", ","
+    except PartlyUnseenError as error:
+        unreachable = [{"partition": one.partition, "reason": one.reason} for one in error.unseen]
+        print(f"{opening}{between and chr(10)}], {json.dumps({'unreachable': unreachable})[1:]}")
+        raise
+    print(f"{opening}{between and chr(10)}]}}")
 
 
 def show(arguments: argparse.Namespace) -> int:

@@ -42,17 +42,23 @@ def status(arguments: argparse.Namespace) -> int:
     else:
         for line in _as_text(namespace, standing, terminal_width()):
             print(line)
+    if standing.unseen:
+        from upnext.broker.sight import PartlyUnseenError  # noqa: PLC0415 - commands import what they need
+
+        raise PartlyUnseenError(standing.unseen)
     return exits.CLEAN
 
 
 async def _read(broker: Namespace) -> tuple[str, Standing]:
-    return broker.keys.namespace, await broker.standings.read()
+    return broker.keys.namespace, await broker.standings.seen()
 
 
 def as_json(namespace: str, standing: Standing) -> dict[str, Any]:
     """Return the shape that docs/running.md describes: keys are only ever added to it."""
+    unreachable = [{"partition": one.partition, "reason": one.reason} for one in standing.unseen]
     return {
         "namespace": namespace,
+        **({"unreachable": unreachable} if unreachable else {}),
         "workers": [_worker_json(worker) for worker in standing.workers],
         "queues": [_queue_json(queue) for queue in standing.queues],
         "unrouted": [

@@ -1,0 +1,60 @@
+"""Reading a namespace of which some partitions cannot be reached: what can be seen, and what cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from upnext.broker import weather
+from upnext.broker.standing import Unseen
+from upnext.errors import BrokerUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.broker.broker import Broker
+
+
+class PartlyUnseenError(BrokerUnavailableError):
+    """Raised when everything was read but some partitions.
+
+    Attributes:
+        unseen: Those partitions.
+    """
+
+    def __init__(self, unseen: Sequence[Unseen]) -> None:
+        self.unseen = tuple(unseen)
+        parts = ", ".join(f"{one.partition} ({one.reason})" for one in unseen)
+        # How many partitions there are is noted in the first.
+        more = "; there may be more than UPNEXT_PARTITIONS says" if unseen[0].partition == 0 else ""
+        super().__init__(f"Not all of it can be seen, there is no answer from partition {parts}{more}.")
+
+
+class Sight:
+    """Takes note of the partitions that give no answer.
+
+    Args:
+        partitions: How many are asked.
+    """
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self.unseen: list[Unseen] = []
+
+    def miss(self, partition: Broker, error: BaseException) -> None:
+        """Note why a partition cannot be read.
+
+        Raises:
+            BaseException: The error itself, if it is none of the server's, or if nothing at all can be read.
+        """
+        if not isinstance(error, (RedisError, OSError)) or weather.read(error) is weather.Weather.REFUSED:
+            raise error
+        self.unseen.append(Unseen(partition.keys.partition, weather.read(error).value))
+        if len(self.unseen) == self._partitions:
+            raise error
+
+    def close(self) -> None:
+        """Raise `PartlyUnseenError` if something could not be read."""
+        if self.unseen:
+            raise PartlyUnseenError(self.unseen)
