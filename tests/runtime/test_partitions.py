@@ -16,6 +16,7 @@ from tests.runtime.running import running
 from tests.waiting import wait_until_async
 from upnext.broker.spreading import place_of
 from upnext.broker.tickets import partition_of
+from upnext.cli import unsubscribe
 from upnext.connect import reach
 from upnext.settings import load
 
@@ -177,8 +178,11 @@ async def test_a_server_that_lost_its_data_is_told_again_how_many_partitions_the
         assert await (await sender(redis_url, 1).send(n=1)).results(timeout=20) == {"count": 1}
 
 
-async def test_listings_and_their_changes_reach_every_partition(command: Command, redis_url: str) -> None:
+async def test_listings_and_their_changes_reach_every_partition(
+    command: Command, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the setting of whoever asks."""
+    monkeypatch.setattr(unsubscribe, "_GROWTH", 0.0)
     worker = upnext.Worker("shop", redis_url=redis_url, partitions=3, lease=1)
     failing = True
 

@@ -11,13 +11,17 @@ import redis
 
 import upnext
 from tests.runtime.running import running
+from tests.waiting import wait_until_async
+from upnext.broker.agreement import Agreement
 from upnext.broker.tickets import new_event_id
+from upnext.cli import unsubscribe
 from upnext.connect import reach
 from upnext.settings import load
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
 PREFIX = "upnext:{default:0}:"
+HANDLER = "shop|order.placed|mail"
 
 
 def shop(url: str, *handlers: str) -> upnext.Worker:
@@ -131,3 +135,25 @@ async def test_which_handler_is_meant_has_to_be_clear(command: Command, redis_ur
         f"upnext: Several handlers are meant: {both}. Name one of them like that.\n",
     )
     assert (await asyncio.to_thread(command, "unsubscribe", "mail", "--event", "order.paid", url=redis_url))[0] == 0
+
+
+async def test_a_namespace_that_grows_meanwhile_does_not_bring_it_back(
+    command: Command, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever adds partitions may have read the subscription before it ended, and write it down elsewhere after."""
+    monkeypatch.setattr(unsubscribe, "_GROWTH", 2.0)
+    await connect(shop(redis_url, "mail", "count"))
+    broker = await reach(load(redis_url=redis_url))
+    first, second = broker.partition(0), broker.partition(1)
+    await Agreement(first).serve(2)
+    ending = asyncio.create_task(asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url))
+
+    async def ended() -> bool:
+        return not await first.link.command("HEXISTS", first.keys.subscriptions("order.placed"), HANDLER)
+
+    await wait_until_async(ended)
+    await second.publisher.subscribe("order.placed", [HANDLER, "shop|order.placed|count"])
+    await Agreement(first).use([first, second])
+    code, _, err = await ending
+    assert (code, err) == (0, "The namespace may be growing; looking again in 2 s.\n")
+    assert await second.link.command("HKEYS", second.keys.subscriptions("order.placed")) == [b"shop|order.placed|count"]

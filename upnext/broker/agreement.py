@@ -45,6 +45,10 @@ class Agreed:
         """How many partitions have every subscription."""
         return max(self.used, default=1)
 
+    def unsettled(self, takes: float) -> float:
+        """Return for how many seconds subscriptions may still be copied to new partitions, if that takes so many."""
+        return takes if self.served != self.grown else max(takes - self.used.get(self.grown, takes), 0.0)
+
     def left_behind(self, partitions: int) -> float | None:
         """Return the seconds since senders began to use more than so many; None if they do not."""
         return max((since for number, since in self.used.items() if number > partitions), default=None)

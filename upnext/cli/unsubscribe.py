@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from upnext.broker.standing import QueueStanding
     from upnext.cli.commands import Subparsers
 
+_GROWTH = 10.0  # seconds within which whoever adds partitions has copied what it read, or given up, as a send does
 _DESCRIPTION = """\
 A handler that has once connected stays subscribed, whether a worker knows it or not, so that deploying loses nothing.
 This ends it for one that was removed or renamed: events queue no more jobs for it, and those that wait become dead
@@ -47,11 +48,36 @@ async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[boo
         return False, f"Several handlers are meant: {', '.join(names)}. Name one of them like that."
     if found[0].served:
         return False, f"A living worker has {names[0]}: stop it, or deploy it without the handler, first."
-    partitions = await broker.partitions()
-    was = any([await partition.subscriptions.end(found[0].handler) for partition in partitions])
-    moved = sum([await partition.subscriptions.abandon(found[0].handler) for partition in partitions])
+    was, moved = await _end(broker, found[0].handler)
     ended = "is not subscribed any more" if was else "was not subscribed"
     return True, f"{names[0]} {ended}; {moved:,} job(s) that waited for it are dead letters now."
+
+
+async def _end(broker: Namespace, handler: str) -> tuple[bool, int]:
+    """End a subscription everywhere; return whether there was one, and how many jobs waited for it."""
+    import asyncio  # noqa: PLC0415 - commands import what they need
+
+    from upnext.broker.agreement import Agreement  # noqa: PLC0415
+
+    agreement = Agreement(broker.partition(0))
+    before = await agreement.read()
+    was, moved = await _end_now(broker, handler)
+    after = await agreement.read()
+    pause = before.unsettled(_GROWTH) if after.served == before.served else _GROWTH
+    if pause:
+        # A sender that adds partitions may have read the subscription before, and copy it any moment now.
+        print(f"The namespace may be growing; looking again in {pause:.0f} s.", file=sys.stderr)
+        await asyncio.sleep(pause)
+        again, more = await _end_now(broker, handler)
+        was, moved = was or again, moved + more
+    return was, moved
+
+
+async def _end_now(broker: Namespace, handler: str) -> tuple[bool, int]:
+    # The first one first: subscriptions are copied from there.
+    partitions = await broker.partitions()
+    was = any([await partition.subscriptions.end(handler) for partition in partitions])
+    return was, sum([await partition.subscriptions.abandon(handler) for partition in partitions])
 
 
 def _is_meant(queue: QueueStanding, wanted: str, event: str | None) -> bool:
