@@ -63,6 +63,31 @@ async def test_a_primary_that_is_told_to_hand_over_is_left(tmp_path: Path) -> No
             await wait_until_async(lambda: service.trouble() == "", timeout=40)
 
 
+async def test_a_primary_that_hands_over_behind_the_sentinels_back_is_left_when_they_notice(tmp_path: Path) -> None:
+    """Until then sends end with a typed error: the sentinels are who says which server is the primary."""
+    binary = valkey_binary()
+    assert binary is not None
+    with watched(binary, tmp_path) as servers:
+        # They ask servers for their role every ten seconds, and act when one had another twice and more.
+        assert ask(servers.sentinel, "SENTINEL", "DEBUG", "info-period", 5000) == "OK"
+        shop = Shop(servers.url)
+        async with running(shop.worker) as service:
+            await shop.send(range(10))
+            await wait_until_async(lambda: shop.ran == shop.accepted)
+            await wait_until_async(lambda: replicated(servers.primary, servers.replica))
+            assert ask(servers.primary, "FAILOVER") == "OK"
+            await wait_until_async(lambda: b"master" in servers.replica.command("ROLE"), timeout=40)
+            with pytest.raises(upnext.BrokerUnavailableError, match="read only replica"):
+                await shop.send(range(10, 11))
+            assert ask(servers.sentinel, "SENTINEL", "DEBUG", "info-period", 100) == "OK"
+            port = str(servers.replica.address[1])
+            address = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "orders")
+            await wait_until_async(lambda: ask(servers.sentinel, *address)[1] == port, timeout=60)
+            await shop.send(range(20, 30))
+            await wait_until_async(lambda: shop.ran >= shop.accepted, timeout=40)
+            await wait_until_async(lambda: service.trouble() == "", timeout=40)
+
+
 async def test_a_name_that_the_sentinels_do_not_know_is_said(tmp_path: Path) -> None:
     """The error of a send says which name it is."""
     binary = valkey_binary()
