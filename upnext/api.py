@@ -9,8 +9,9 @@ from upnext.errors import ConfigError
 from upnext.options import is_whole
 
 try:
-    import uvicorn
     from fastapi import FastAPI
+
+    from upnext.web import Config, Server
 except ImportError as error:
     raise ConfigError("upnext.Api needs FastAPI and uvicorn: install upnext[api].") from error
 
@@ -38,7 +39,7 @@ class Api(FastAPI):
     async def serve(self) -> None:
         """Serve until `stop` is called; requests under way are answered first."""
         host, port = self._address
-        config = uvicorn.Config(self, host=host, port=port, log_level="warning", lifespan="on")
+        config = Config(self, host=host, port=port, log_level="warning", lifespan="on")
         self._server = _Server(config)
         try:
             await self._server.serve()
@@ -52,7 +53,7 @@ class Api(FastAPI):
             self._server.should_exit = True
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Leaves the signals to the service that runs it."""
 
     @contextlib.contextmanager

@@ -10,10 +10,8 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-
 from upnext.broker import weather
+from upnext.broker.driver import RedisConnectionError, RedisError
 from upnext.broker.namespace import Namespace
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError
 from upnext.settings import without_password

@@ -9,10 +9,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic_core import ValidationError, from_json
-from redis.exceptions import RedisError
 
 from upnext import diversion
 from upnext.broker import weather
+from upnext.broker.driver import RedisError
 from upnext.broker.tickets import age_of
 from upnext.connect import broker_for, run_blocking
 from upnext.errors import (

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from redis.asyncio.connection import ConnectionPool
-from redis.exceptions import RedisError
+from upnext.broker.driver import ConnectionPool, RedisError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +135,7 @@ def _node(text: str, kind: str) -> Node:
 
 def _options(url: str) -> tuple[Any, dict[str, Any]]:
     """Let redis-py read the rest; what it does not know it refuses when a connection is made."""
-    pool: Any = ConnectionPool.from_url(url)  # pyright: ignore[reportUnknownMemberType]
+    pool = ConnectionPool.from_url(url)
     options = {name: value for name, value in pool.connection_kwargs.items() if name not in {"host", "port"}}
     try:
         pool.connection_class(**options)

@@ -9,23 +9,18 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from redis.crc import key_slot
-from redis.exceptions import (
+from upnext.broker.address import Address, Node
+from upnext.broker.driver import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
     MovedError,
+    RedisConnectionError,
     RedisError,
+    RedisTimeoutError,
     ResponseError,
+    key_slot,
 )
-from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
-    TimeoutError as RedisTimeoutError,
-)
-
-from upnext.broker.address import Address, Node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
-
 from upnext.broker.dial import Dialer, UnsentError
+from upnext.broker.driver import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
 from upnext.broker.packing import pack
 from upnext.broker.wire import Wire
 

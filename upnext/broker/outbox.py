@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from redis.exceptions import NoScriptError
-
+from upnext.broker.driver import NoScriptError
 from upnext.broker.packing import Words
 from upnext.broker.scripts import script
 

@@ -8,9 +8,8 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
-from redis.exceptions import RedisError
-
 from upnext.broker import weather
+from upnext.broker.driver import RedisError
 from upnext.broker.outbox import Message, Outbox, Published, workers_of
 from upnext.broker.replies import text
 from upnext.broker.scripts import script

@@ -13,10 +13,9 @@ from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from redis.exceptions import RedisError
-
 from upnext.broker import weather
 from upnext.broker.agreement import Agreement
+from upnext.broker.driver import RedisError
 from upnext.broker.outbox import Published
 from upnext.broker.publishing import SEND_DEADLINE, refusal, task_scope
 

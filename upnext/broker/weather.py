@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from enum import Enum
 
-from redis.exceptions import (
+from upnext.broker.dial import UnfitServerError, UnsentError
+from upnext.broker.driver import (
     AskError,
     AuthenticationError,
     AuthorizationError,
@@ -18,18 +19,12 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisConnectionError,
     RedisError,
+    RedisTimeoutError,
     ResponseError,
     TryAgainError,
 )
-from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
-    TimeoutError as RedisTimeoutError,
-)
-
-from upnext.broker.dial import UnfitServerError, UnsentError
 
 _BACKOFF_FIRST = 0.05
 _BACKOFF_CAP = 1.0

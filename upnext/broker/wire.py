@@ -7,9 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import hiredis
-from redis.asyncio.connection import DefaultParser
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from upnext.broker.driver import DefaultParser, RedisConnectionError, RedisTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -141,5 +140,5 @@ def _nobody(_: Wire) -> None:
 
 def _error(text: str) -> Exception:
     """Make redis-py's exception of an error reply."""
-    error: Exception = cast("Any", DefaultParser).parse_error(text)
+    error: Exception = DefaultParser.parse_error(text)
     return error

@@ -27,9 +27,8 @@ def ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
 
 
 async def _ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
-    from redis.exceptions import RedisError  # noqa: PLC0415 - commands import what they need
-
     from upnext.broker import weather  # noqa: PLC0415
+    from upnext.broker.driver import RedisError  # noqa: PLC0415 - commands import what they need
     from upnext.connect import reach  # noqa: PLC0415
     from upnext.settings import load  # noqa: PLC0415
 

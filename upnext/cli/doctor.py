@@ -87,8 +87,7 @@ async def _server(broker: Broker) -> list[Check]:
 
 
 async def _rights(broker: Broker) -> Check:
-    from redis.exceptions import ResponseError  # noqa: PLC0415 - commands import what they need
-
+    from upnext.broker.driver import ResponseError  # noqa: PLC0415 - commands import what they need
     from upnext.broker.greeting import missing_rights  # noqa: PLC0415
 
     try:
@@ -104,8 +103,7 @@ async def _info(broker: Broker) -> dict[str, str]:
 
 async def _configured(broker: Broker, *names: str) -> dict[str, str]:
     """Read settings of the server; a server that keeps them to itself is asked no further."""
-    from redis.exceptions import ResponseError  # noqa: PLC0415 - commands import what they need
-
+    from upnext.broker.driver import ResponseError  # noqa: PLC0415 - commands import what they need
     from upnext.broker.replies import pairs  # noqa: PLC0415
 
     found: dict[str, str] = {}

@@ -14,9 +14,8 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
 from upnext.broker import weather
+from upnext.broker.driver import RedisError
 from upnext.broker.leases import LeaseClient
 
 if TYPE_CHECKING:

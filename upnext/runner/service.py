@@ -13,11 +13,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from redis.exceptions import RedisError
-
 from upnext import __version__
 from upnext.broker import weather
 from upnext.broker.dial import UnfitServerError
+from upnext.broker.driver import RedisError
 from upnext.broker.greeting import greet
 from upnext.broker.keys import Keys
 from upnext.broker.link import Link

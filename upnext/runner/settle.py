@@ -8,10 +8,9 @@ import logging
 import random
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from redis.exceptions import RedisError
-
 from upnext.broker import weather
 from upnext.broker.claims import DeadLetter
+from upnext.broker.driver import RedisError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

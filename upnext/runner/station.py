@@ -7,12 +7,11 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
 from upnext.broker import weather
 from upnext.broker.agreement import Agreement
 from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, LeaseLostError
+from upnext.broker.driver import RedisError
 from upnext.broker.link import Link
 from upnext.runner.execute import Outcome, describe, execute, locate
 from upnext.runner.lease import Hold, LeaseKeeper

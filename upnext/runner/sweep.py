@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
-from redis.exceptions import RedisError
-
 from upnext.broker import weather
+from upnext.broker.driver import RedisError
 from upnext.broker.replies import shown
 from upnext.runner.lease import lease_of
 
