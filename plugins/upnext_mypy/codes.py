@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from functools import partial
 
 from mypy.errorcodes import ARG_TYPE, CALL_ARG, ErrorCode
@@ -54,6 +55,22 @@ def report(
         say(note, severity="note", parent_error=error)
     # Without a parent: of errors in one line the last one has it.
     say(f'see docs/mypy.md#{code.code}, or run "upnext explain {code.code}"', severity="note")
+
+
+@contextmanager
+def aside(api: CheckerPluginInterface) -> Generator[None]:
+    """Let errors be reported that say nothing of the expression which mypy is checking.
+
+    While it tries overloads one after the other, it takes any error for a sign that the one at hand does not fit.
+    """
+    watchers = list(api.msg.errors.get_watchers())
+    for watcher in watchers:
+        watcher.__exit__(None, None, None)
+    try:
+        yield
+    finally:
+        for watcher in reversed(watchers):
+            watcher.__enter__()
 
 
 def _lines(context: Context) -> range:

@@ -40,7 +40,7 @@ from mypy.nodes import (
 from mypy.plugin import CheckerPluginInterface
 from mypy.types import LiteralType, UnionType, get_proper_type, get_proper_types
 
-from upnext_mypy.codes import CONFLICT, report
+from upnext_mypy.codes import CONFLICT, aside, report
 
 _CATALOG, _CLASS, _FINDINGS = "upnext_catalog", "Catalog", "_findings"
 _WHERE = re.compile(r"(?P<code>\w+) (?P<name>.+)#(?P<nth>\d+)(?P<lines>[+-]\d+):(?P<column>\d+) in (?P<file>.+)")
@@ -65,7 +65,8 @@ def show_findings(api: CheckerPluginInterface) -> None:
             line = nodes[int(where["nth"])].line + int(where["lines"])
             context = Context(line, int(where["column"]) - 1)
             context.end_line = line
-            report(api, f"{where['code']}: {message}", context, CONFLICT, notes=notes)
+            with aside(api):
+                report(api, f"{where['code']}: {message}", context, CONFLICT, notes=notes)
 
 
 def _told(catalog: MypyFile, path: str) -> Iterator[tuple[re.Match[str], str, list[str]]]:

@@ -18,7 +18,7 @@ from mypy.options import Options
 from mypy.plugin import FunctionContext, MethodContext, MethodSigContext, Plugin, ReportConfigContext
 from mypy.types import FunctionLike, Instance, Type
 
-from upnext_mypy.codes import STALE, report
+from upnext_mypy.codes import STALE, aside, report
 from upnext_mypy.findings import show_findings
 from upnext_mypy.refresh import Outcome, refresh
 from upnext_mypy.sends import explain
@@ -78,7 +78,8 @@ class UpnextPlugin(Plugin):
         show_findings(ctx.api)
         if self._outcome.stale:
             message, *notes = self._outcome.stale
-            report(ctx.api, message, ctx.context, STALE, notes=notes)
+            with aside(ctx.api):
+                report(ctx.api, message, ctx.context, STALE, notes=notes)
         return ctx.default_return_type
 
     def _is_worker(self, fullname: str) -> bool:

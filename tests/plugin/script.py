@@ -60,6 +60,11 @@ async def place() -> None:
     await worker.event("order.placed").send(user_id="2")
 """
 
+MANY = "import upnext\n\nworker = upnext.Worker('many')\n" + "".join(
+    f'many{n} = worker.event("many.{n}")\n\n\n@many{n}.on\ndef on{n}(a: int) -> None: ...\n\n\n' for n in range(300)
+)
+"""A module with so many events that each worker gets a class of its own."""
+
 
 @dataclass
 class Project:

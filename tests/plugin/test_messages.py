@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.installed import Installed
-from tests.plugin.script import CONFIGURATION, FAST
+from tests.plugin.script import CONFIGURATION, FAST, MANY
 from upnext_codegen.rules import PLUGIN_CODES, rule
 
 pytestmark = pytest.mark.timeout(600)  # several runs of mypy each
@@ -107,10 +107,6 @@ async def place(order: Order, anything: dict[str, str], which: bool) -> None:
 async def anywhere(worker: upnext.Worker) -> None:
     await worker.event("closed").send(order_id=undefined)  # 25
 """
-
-MANY = "import upnext\n\nworker = upnext.Worker('many')\n" + "".join(
-    f'many{n} = worker.event("many.{n}")\n\n\n@many{n}.on\ndef on{n}(a: int) -> None: ...\n\n\n' for n in range(300)
-)
 
 CONFIRM, STOCK = '"confirm" in src/app/handlers.py', '"stock" in src/app/handlers.py'
 CHARGE = '"charge" in src/app/handlers.py'
@@ -300,6 +296,20 @@ def test_each_code_can_be_disabled_by_its_name_and_by_that_of_the_code_that_it_i
         answer = installed.run("mypy", *flags, "src", cwd=tmp_path)
         assert set(re.findall(r"\[([\w-]+)\]$", answer.stdout, re.MULTILINE)) == left, answer.stdout
         assert answer.stdout.count(f"#{disabled},") == 0
+
+
+def test_where_a_finding_is_shown_events_are_as_typed_as_elsewhere(installed: Installed, tmp_path: Path) -> None:
+    events = EVENTS + "\n\n@closed.on\ndef other(order_id: int, amount: int = 0) -> None: ...\n\n\n"
+    events += 'closed.send_sync(amount=1)\nworker.event("numbers").send_sync(a="1")\n'
+    write(tmp_path, {**application(IMPORTS + 'open_event.send_sync(order_id="1")\n'), "src/app/events.py": events})
+    answer = installed.run("mypy", "src", cwd=tmp_path)
+    codes = re.findall(r"^(\S+): error: .*\[([\w-]+)\]$", answer.stdout, re.MULTILINE)
+    assert sorted(codes) == [
+        ("src/app/events.py:12", "upnext-conflict"),
+        ("src/app/events.py:15", "upnext-missing"),
+        ("src/app/events.py:16", "upnext-type"),
+        ("src/app/sends.py:3", "upnext-missing"),
+    ], answer.stdout
 
 
 @pytest.mark.parametrize("code", PLUGIN_CODES)

@@ -10,7 +10,7 @@ from mypy.options import Options
 from mypy.plugin import ReportConfigContext
 
 from tests.installed import Installed
-from tests.plugin.script import CONFIGURATION, FAST, Project
+from tests.plugin.script import CONFIGURATION, FAST, MANY, Project
 from upnext_mypy import plugin
 
 # Several runs of mypy each.
@@ -116,3 +116,17 @@ def test_with_refresh_turned_off_the_daemon_sees_when_the_catalog_gets_stale(
         assert STALE in installed.run("dmypy", "run", "src", cwd=project.root).stdout
     finally:
         installed.run("dmypy", "stop", cwd=project.root)
+
+
+def test_a_catalog_of_workers_with_classes_types_sends_also_while_it_is_stale(
+    installed: Installed, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, configuration=CONFIGURATION + FAST + NOT_REFRESHED)
+    project.create()
+    project.write("many", MANY)
+    installed.run("upnext", "gen", cwd=project.root)
+    assert "class AppWorker(" in project.catalog.read_text(encoding="utf-8")
+    project.replace("email", "user_id: str", "user: str")
+    answer = installed.run("mypy", "src", cwd=project.root)
+    assert STALE in answer.stdout
+    assert 'api.py:7: error: Event "order.placed" needs "user_id" (str)  [upnext-missing]' in answer.stdout
