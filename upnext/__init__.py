@@ -116,14 +116,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name from the module that defines it."""
-    if name not in _HOME_OF:
-        msg = f"module 'upnext' has no attribute {name!r}"
-        raise AttributeError(msg)
-    value: object = getattr(importlib.import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # for a checker a module with this function has every name, misspelt or not
+
+    def __getattr__(name: str) -> object:
+        """Load a public name from the module that defines it."""
+        if name not in _HOME_OF:
+            msg = f"module 'upnext' has no attribute {name!r}"
+            raise AttributeError(msg)
+        value: object = getattr(importlib.import_module(_HOME_OF[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
