@@ -119,6 +119,21 @@ def test_above_300_events_a_checker_at_its_strictest_finds_no_fault_in_the_catal
     assert not [line for line in verdict.errors if "upnext_catalog" in line], verdict.output
 
 
+@pytest.mark.parametrize("size", ["large", "divided"])
+def test_above_300_events_mypy_would_find_no_fault_if_it_were_not_spared_the_work(
+    size: str, project: Path, installed: Installed, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    shutil.copytree(request.getfixturevalue(size), tmp_path, dirs_exist_ok=True)
+    stub = tmp_path / "src" / "upnext_catalog.pyi"
+    spared, small = "# mypy: ignore-errors\n", (project / "src" / "upnext_catalog.pyi").read_text(encoding="utf-8")
+    (honest,) = re.findall(r"^# mypy: .*\n", small, re.MULTILINE)
+    text = stub.read_text(encoding="utf-8")
+    assert text.count(spared) == 1
+    stub.write_text(text.replace(spared, honest), encoding="utf-8")
+    verdict = STRICT["mypy"](tmp_path, installed)
+    assert not [line for line in verdict.errors if "upnext_catalog" in line], verdict.output
+
+
 @pytest.mark.parametrize("checker", STRICT)
 def test_at_its_strictest_a_checker_finds_no_fault_in_the_catalog(
     checker: str, project: Path, installed: Installed
