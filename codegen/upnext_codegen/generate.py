@@ -91,7 +91,8 @@ def _outcome(
         return compare(outputs, project.root, command)
     outcome = keep(outputs, project.root, command)
     if not outcome.findings:
-        remember(project.root, made_from, outcome.files)
+        texts = [output.text for output in outputs]
+        remember(project.root, made_from, dict(zip(outcome.files, texts, strict=True)))
     return outcome
 
 

@@ -101,6 +101,16 @@ def test_many_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
+def test_what_a_killed_writer_left_is_cleared_away_after_an_hour(tmp_path: Path) -> None:
+    left, fresh, other = (tmp_path / name for name in (".one.0a.tmp", ".one.0b.tmp", ".two.0a.tmp"))
+    for path in (left, fresh, other):
+        path.touch()
+    for path in (left, other):
+        os.utime(path, (1, 1))
+    write([Output(tmp_path / "one", "1\n")], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".one.0b.tmp", ".two.0a.tmp", "one"]
+
+
 def test_a_stub_that_is_no_python_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^catalog.pyi would not be Python: invalid syntax: b c$"):
         write([Output(tmp_path / "lock", "1\n"), Output(tmp_path / "catalog.pyi", "a = 1\nb c\n")], tmp_path)

@@ -102,6 +102,21 @@ def test_a_cache_folder_that_is_a_link_is_neither_read_nor_written(root: Path, t
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", [".gitignore", "scan.cache"])
+def test_a_link_in_the_cache_folder_is_not_followed(name: str, root: Path, tmp_path: Path) -> None:
+    (root / ".upnext").mkdir()
+    (root / ".upnext" / name).symlink_to(tmp_path / "made by a link")
+    agrees(root)
+    assert not (tmp_path / "made by a link").exists()
+
+
+def test_a_pipe_in_the_place_of_the_cache_is_not_waited_for(root: Path) -> None:
+    (root / ".upnext").mkdir()
+    os.mkfifo(root / ".upnext" / "scan.cache")
+    assert agrees(root) == 5
+    assert agrees(root) == 0
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(root: Path) -> None:
     (root / ".upnext").write_text("a file")
     assert agrees(root) == 5

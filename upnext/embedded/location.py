@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -31,9 +32,9 @@ def server_folder(root: Path) -> Path:
     """Return the folder of the server's locks, socket, log and data, made if need be; nobody else can look into it."""
     state = root / FOLDER
     state.mkdir(exist_ok=True)
-    ignore = state / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
+    # Made anew or not at all: a link there is not followed.
+    with suppress(FileExistsError), (state / ".gitignore").open("x", encoding="utf-8") as ignore:
+        ignore.write("*\n")
     folder = state / "server"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,10 +12,9 @@ from pathlib import Path
 from symtable import symtable
 
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.files.replacing import beside
 from upnext_codegen.findings import Finding
 
-_BINARY = getattr(os, "O_BINARY", 0)
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLASSES = re.compile(r"\n(?=class )")
 """Where a stub falls into classes; nothing else in it starts a line so, as texts in it hold no line ends."""
 
@@ -143,14 +141,8 @@ def inside(path: Path, root: Path) -> Path:
 def _prepare(target: Path, text: str) -> Path:
     """Write the text to a new file beside its place, with the place's mode."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _NO_FOLLOW
-    handle = os.open(temporary, flags, 0o666)
+    temporary = beside(target, text.encode("utf-8"))
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
         with suppress(FileNotFoundError):
             _follow(temporary, target.stat())
     except BaseException:

@@ -8,7 +8,6 @@ import json
 import os
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from upnext_codegen.files.discover import SourceFile
+from upnext_codegen.files.replacing import replace
 
 FORMAT = 4
 """Raised whenever what is kept, or what reading means, changes."""
@@ -106,18 +106,11 @@ class Cache:
         folder.mkdir(exist_ok=True)
         if not is_trusted(folder):
             return
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        # Made anew or not at all: a link there is not followed.
+        with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as ignore:
+            ignore.write("*\n")
         body = json.dumps((_shortened(known.entries), *known[1:]), separators=(",", ":")).encode()
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f"{_NAME}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_head(body) + body)
-            Path(name).replace(folder / _NAME)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace(folder / _NAME, _head(body) + body)
 
 
 def open_cache(root: Path, *, use: bool) -> Cache:
@@ -128,7 +121,7 @@ def open_cache(root: Path, *, use: bool) -> Cache:
     try:
         if not is_trusted(folder):
             return Cache(None if folder.exists() or folder.is_symlink() else folder)
-        data = _read(folder / _NAME)
+        data = read_own(folder / _NAME)
         end = data.index(b"\n") + 1
         if data[:end] != _head(data[end:]):
             return Cache(folder)
@@ -181,8 +174,14 @@ def is_trusted(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and mine and not status.st_mode & stat.S_IWOTH
 
 
-def _read(path: Path) -> bytes:
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+def read_own(path: Path) -> bytes:
+    """Read a file of a trusted folder.
+
+    Raises:
+        OSError: If there is none, or a link or a pipe instead of it.
+    """
+    # A pipe would otherwise be waited for until somebody writes to it.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(path)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from upnext_codegen.files.cache import TOOL, is_trusted, tool_digest
+from upnext_codegen.files.cache import TOOL, is_trusted, read_own, tool_digest
+from upnext_codegen.files.replacing import replace
 from upnext_codegen.findings import Finding
 from upnext_codegen.project import Project
 from upnext_codegen.records import Scan
@@ -30,22 +31,30 @@ def standing(root: Path, made_from: str | None) -> tuple[str, ...]:
     if made_from is None or not is_trusted(folder):
         return ()
     try:
-        known, files = json.loads((folder / _NAME).read_bytes())
-        same = known == made_from and all(_digest(root / name) == held for name, held in files.items())
+        known, files = json.loads(read_own(folder / _NAME))
+        same = known == made_from and all(_digest((root / name).read_bytes()) == held for name, held in files.items())
         return tuple(files) if same else ()
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return ()
 
 
-def remember(root: Path, made_from: str | None, files: Iterable[str]) -> None:
-    """Note what the files hold now, if that is possible; a note that is torn is as good as none."""
+def remember(root: Path, made_from: str | None, texts: Mapping[str, str]) -> None:
+    """Note what the files hold now, if that is possible.
+
+    Args:
+        root: The project root.
+        made_from: What `stamp` gave.
+        texts: What was written, by path relative to the root. The files are not read for it: another process, which
+            read other sources, may have written them since.
+    """
     folder = root / ".upnext"
     if made_from is None or not is_trusted(folder):
         return
+    note = json.dumps([made_from, {name: _digest(text.encode()) for name, text in texts.items()}])
     with contextlib.suppress(OSError):
-        note = json.dumps([made_from, {name: _digest(root / name) for name in files}])
-        (folder / _NAME).write_text(note, encoding="utf-8")
+        replace(folder / _NAME, note.encode())
 
 
-def _digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+def _digest(data: bytes) -> str:
+    """A digest of a file's text; a checkout may have other line ends."""
+    return hashlib.blake2b(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), digest_size=16).hexdigest()

@@ -1,0 +1,67 @@
+"""Files written beside the ones that they replace, so that a reader sees the old text or the new one, never a part."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_ABANDONED = 3600
+"""Seconds after which whoever was writing a file has been killed: writing takes a moment."""
+
+
+def beside(target: Path, data: bytes, mode: int = 0o666, *, synced: bool = True) -> Path:
+    """Write a new file next to its place, from where it can be renamed.
+
+    Args:
+        target: The place; never followed, if it is a link.
+        data: What to write.
+        mode: Of the file, less the umask.
+        synced: Whether to wait for the disk, so that a machine that loses its power has one text or the other.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind then.
+    """
+    _clear(target)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _NO_FOLLOW, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def replace(target: Path, data: bytes) -> None:
+    """Put a file that only its owner can read, and that can be made again, in a place, whatever is there.
+
+    Raises:
+        OSError: If that cannot be done.
+    """
+    temporary = beside(target, data, 0o600, synced=False)
+    try:
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _clear(target: Path) -> None:
+    """Remove what processes that were killed left beside a place."""
+    with suppress(OSError):
+        with os.scandir(target.parent) as found:
+            left = [each for each in found if each.name.startswith(f".{target.name}.") and each.name.endswith(".tmp")]
+        for each in left:
+            if time.time() - each.stat(follow_symlinks=False).st_mtime > _ABANDONED:
+                Path(each.path).unlink(missing_ok=True)
