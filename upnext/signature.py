@@ -10,19 +10,23 @@ from __future__ import annotations
 import inspect
 import typing
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, Required, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, NotRequired, Required, get_args, get_origin, get_type_hints
 
 import typing_extensions
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import SchemaValidator, ValidationError
 from typing_extensions import TypedDict, is_typeddict
 
+from upnext.arrival import Taken
 from upnext.context import Context
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
-from upnext.schemas import accept_bool_for_int, is_context, name_problems, with_extras
+from upnext.hints import concrete
+from upnext.schemas import as_checked, is_context, is_plain, name_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from pydantic_core import CoreSchema
 
 _UNPACKS = (typing.Unpack, typing_extensions.Unpack)  # two objects before Python 3.12
 _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -82,8 +86,10 @@ class Signature:
         if unpacked is not None:
             required: frozenset[str] = getattr(unpacked, "__required_keys__", frozenset())
             for name, hint in get_type_hints(unpacked, include_extras=True).items():
-                bare = get_args(hint)[0] if get_origin(hint) in (Required, NotRequired) else hint
-                fields[name] = (bare, name in required)
+                # The class itself has not read what is written as text.
+                said = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
+                needed = name in required if said is None else said is Required
+                fields[name] = (hint if said is None else get_args(hint)[0], needed)
         return fields
 
     @cached_property
@@ -103,20 +109,42 @@ class Signature:
                 return typed_dict if is_typeddict(typed_dict) else None
         return None
 
+    def names(self, field: str) -> bool:
+        """Say whether the function says what a field is, by a parameter or by the annotation of `**kwargs`."""
+        return field in self.fields or self.extras not in (None, Any, object)
+
+    def hint(self, field: str) -> Any:
+        """Return a field's annotation."""
+        return self.fields[field][0] if field in self.fields else self.extras
+
     @cached_property
-    def _validator(self) -> SchemaValidator:
+    def _schema(self) -> CoreSchema:
         items = {
-            name: Required[hint] if required else NotRequired[hint] for name, (hint, required) in self.fields.items()
+            name: Required[concrete(hint)] if required else NotRequired[concrete(hint)]
+            for name, (hint, required) in self.fields.items()
         }
         make: Any = TypedDict  # checkers want the functional form's keys to be literal
         payload = make("payload", items)
-        extra: Literal["forbid", "allow"] = "forbid" if self.extras is None else "allow"
-        payload.__pydantic_config__ = ConfigDict(extra=extra, allow_inf_nan=False)
+        payload.__pydantic_config__ = ConfigDict(allow_inf_nan=False)
         try:
-            schema = TypeAdapter(payload).core_schema
-            return SchemaValidator(with_extras(accept_bool_for_int(schema), self.extras))
+            return TypeAdapter(payload).core_schema
         except Exception as error:
             raise ConfigError(f"The parameters of {self._handler!r} cannot be checked by pydantic: {error}") from error
+
+    @cached_property
+    def _validators(self) -> tuple[SchemaValidator, SchemaValidator]:
+        """One that reads what arrives, and one that takes no keys that a TypedDict in it does not have."""
+        try:
+            tolerant, exact = (as_checked(self._schema, keys, self.extras) for keys in ("allow", "forbid"))
+            reader = SchemaValidator(tolerant)
+            return reader, reader if tolerant == exact else SchemaValidator(exact)
+        except Exception as error:
+            raise ConfigError(f"The parameters of {self._handler!r} cannot be checked by pydantic: {error}") from error
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether its types are JSON's own: what JSON carries unchanged then arrives unchanged."""
+        return self.extras in (None, Any, object) and is_plain(self._schema)
 
     @cached_property
     def returns(self) -> TypeAdapter[Any] | None:
@@ -130,18 +158,25 @@ class Signature:
         Raises:
             ConfigError: If an annotation cannot be resolved or checked.
         """
-        _ = self._validator
+        _ = self._validators
 
-    def check(self, fields: Mapping[str, object]) -> None:
-        """Refuse Python values that the function's annotations do not accept.
+    def check(self, fields: Mapping[str, object]) -> Taken:
+        """Return what the function's annotations make of Python values.
 
         Raises:
             PayloadError: Naming every field that is wrong, with types and without values.
         """
+        reader, exact = self._validators
         try:
-            self._validator.validate_python(fields, strict=True)
+            return Taken(exact.validate_python(fields, strict=True), {})
         except ValidationError as error:
-            raise PayloadError(self._subject, name_problems(error), self._handler) from None
+            beyond = name_problems(error)
+        try:
+            # A value of a TypedDict may also be one of a class derived from it, which another handler asks for.
+            values = reader.validate_python(fields, strict=True)
+        except ValidationError:
+            raise PayloadError(self._subject, beyond, self._handler) from None
+        return Taken(values, {problem.field.partition(".")[0]: problem for problem in beyond})
 
     def decode(self, body: bytes) -> dict[str, Any]:
         """Turn the JSON of a payload into the function's keyword arguments.
@@ -150,7 +185,7 @@ class Signature:
             PayloadError: If the function cannot take it.
         """
         try:
-            arguments: dict[str, Any] = self._validator.validate_json(body, strict=True)
+            arguments: dict[str, Any] = self._validators[0].validate_json(body, strict=True)
         except ValidationError as error:
             raise PayloadError(self._subject, name_problems(error), self._handler) from None
         return arguments
