@@ -50,10 +50,13 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         options: Its options.
 
     Raises:
-        ConfigError: If it is no plain function, if it has parameters that no payload can fill, or a bad name.
+        ConfigError: If it is no plain function or yields, has parameters that no payload can fill, or a bad name.
     """
     if not inspect.isroutine(function):
         msg = f"{function!r} cannot be a handler: decorate a function (def or async def)."
+        raise ConfigError(msg)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        msg = f"{function!r} cannot be a handler: it yields, and nobody would run it. Return what it has at the end."
         raise ConfigError(msg)
     name = check_name("task" if event is None else "handler", options.name or function.__name__)
     subject = name if event is None else event

@@ -72,7 +72,8 @@ class Registry:
             other = registry.handlers.get(handler.id)
             # The new function is not in its module yet: where it will be is told by its name.
             visible = registry is self or ("<locals>" not in handler.function.__qualname__)
-            if other is None or not visible or _same_source(other, handler):
+            again = registry is self and other is not None and other.function is handler.function
+            if other is None or not visible or (_same_source(other, handler) and not again):
                 continue
             if registry is self or _is_global(other):
                 kind = "Handlers" if handler.id.split("|")[1] else "Tasks"

@@ -40,14 +40,18 @@ class Signature:
         subject: The event's or task's name, for messages.
 
     Raises:
-        ConfigError: If it has a parameter that no payload can fill.
+        ConfigError: If it has a parameter that no payload can fill, or does not tell its parameters.
     """
 
     def __init__(self, function: Callable[..., object], subject: str, handler: str) -> None:
         self._function = function
         self._subject = subject
         self._handler = handler
-        self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+        try:
+            self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+        except (TypeError, ValueError) as error:  # a classmethod object; a function of C that does not say
+            msg = f"{function!r} cannot be a handler: {error}. Decorate a function (def or async def)."
+            raise ConfigError(msg) from error
         for parameter in self.parameters.values():
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
                 star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
@@ -68,6 +72,8 @@ class Signature:
                 "runs, not only under TYPE_CHECKING."
             )
             raise ConfigError(msg) from error
+        except Exception as error:  # what is written as text is code, which may raise anything
+            raise ConfigError(f"An annotation of {self._handler!r} cannot be resolved: {error}") from error
 
     @cached_property
     def context_parameters(self) -> tuple[str, ...]:
@@ -134,8 +140,9 @@ class Signature:
     @cached_property
     def _validators(self) -> tuple[SchemaValidator, SchemaValidator]:
         """One that reads what arrives, and one that takes no keys that a TypedDict in it does not have."""
+        schema, extras = self._schema, self.extras
         try:
-            tolerant, exact = (as_checked(self._schema, keys, self.extras) for keys in ("allow", "forbid"))
+            tolerant, exact = (as_checked(schema, keys, extras) for keys in ("allow", "forbid"))
             reader = SchemaValidator(tolerant)
             return reader, reader if tolerant == exact else SchemaValidator(exact)
         except Exception as error:

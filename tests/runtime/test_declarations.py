@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -44,6 +45,14 @@ def positional_only(order_id: str, /) -> None: ...
 def star(*args: str) -> None: ...
 
 
+def generator(order_id: str) -> Iterator[str]:
+    yield order_id
+
+
+async def async_generator(order_id: str) -> AsyncIterator[str]:
+    yield order_id
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [
@@ -51,6 +60,10 @@ def star(*args: str) -> None: ...
         (star, "Parameter *args of 'star' cannot be filled"),
         (functools.partial(positional_only, "x"), "cannot be a handler: decorate a function"),
         (dict, "cannot be a handler: decorate a function"),
+        (generator, "it yields, and nobody would run it. Return what it has at the end."),
+        (async_generator, "it yields, and nobody would run it."),
+        (classmethod(positional_only), "is not a callable object. Decorate a function (def or async def)."),
+        (getattr, "Decorate a function (def or async def)."),
     ],
 )
 def test_functions_that_no_payload_can_fill_are_refused(function: Any, words: str) -> None:
@@ -72,6 +85,34 @@ def test_two_handlers_of_one_identity_are_refused() -> None:
     with pytest.raises(upnext.ConfigError, match=r"share the name 'handle': .*test_declarations.py:\d+ and "):
         event.on(name="handle")(other)
     event.on(other)
+
+
+def test_one_function_is_no_two_handlers_of_an_event() -> None:
+    """It would be attached once only, with the options that came last; a second event is another identity."""
+    worker = upnext.Worker("shop")
+
+    def handle(order_id: str) -> None: ...
+
+    handler = worker.event("order.placed").on(retries=3)(handle)
+    with pytest.raises(upnext.ConfigError, match="share the name 'handle'"):
+        worker.event("order.placed").on(handler)
+    worker.event("order.paid").on(handler)
+    worker.task(handle)
+    with pytest.raises(upnext.ConfigError, match="Tasks of worker 'shop' share the name 'handle'"):
+        worker.task(handle)
+
+
+@pytest.mark.parametrize("text", ["Missing", "1 +", "sys.nothing", "1 / 0", "list[int"])
+def test_an_annotation_that_cannot_be_read_is_an_error_of_configuration(text: str) -> None:
+    """Whatever reading it raises."""
+    event = upnext.Worker("shop", redis_url="redis://127.0.0.1:1").event("order.placed")
+
+    @event.on
+    def handle(order_id: str) -> None: ...
+
+    handle.__wrapped__.__annotations__["order_id"] = text
+    with pytest.raises(upnext.ConfigError, match="An annotation of 'handle' cannot be resolved"):
+        event.send_sync(order_id="1")
 
 
 @pytest.mark.parametrize("name", ["", "1st", "order placed", "é", "a" * 201, "x\n", 3, None])
