@@ -107,9 +107,11 @@ def test_a_file_in_a_package_is_imported_under_its_packages_name(tmp_path: Path,
 
 
 def test_reload_starts_the_service_again_when_a_file_changes(tmp_path: Path, valkey_url: str) -> None:
-    """The next job is run by the new code."""
+    """The next job is run by the new code, also in a project below a hidden folder."""
     body = "worker = upnext.Worker('shop')\n@worker.event('e').on\nasync def h(n: int): note('{}', n)\n"
-    service = ServiceFile(tmp_path, valkey_url, body.format("old"))
+    project = tmp_path / ".hidden" / "project"
+    project.mkdir(parents=True)
+    service = ServiceFile(project, valkey_url, body.format("old"))
     event = upnext.Worker("t", redis_url=valkey_url).event("e")
     with service.process("--reload") as process:
         event.send_sync(n=1)

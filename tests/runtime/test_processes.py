@@ -292,8 +292,10 @@ async def test_nothing_is_left_on_the_server_when_all_is_done(redis_url: str) ->
 
 
 def test_two_processes_share_the_work(valkey_url: str, tmp_path: Path) -> None:
-    """`--processes 2` starts two, both work, and one SIGTERM stops both."""
-    service = ServiceFile(tmp_path, valkey_url, SHOP.format(concurrency=1, seconds=0.05))
+    """`--processes 2` starts two, both work, one SIGTERM stops both, and nothing is left open."""
+    service = ServiceFile(
+        tmp_path, valkey_url, SHOP.format(concurrency=1, seconds=0.05), PYTHONWARNINGS="default::ResourceWarning"
+    )
     with service.process("--processes", "2") as process:
         for n in range(40):
             send(valkey_url, n)
@@ -301,6 +303,8 @@ def test_two_processes_share_the_work(valkey_url: str, tmp_path: Path) -> None:
         pids = {line.split()[3] for line in service.ledger.lines if line.startswith("start")}
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert "ResourceWarning" not in process.stderr.read()
     assert len(pids) == 2
     for pid in pids:
         with pytest.raises(ProcessLookupError):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -83,6 +84,7 @@ class _Child:
         code = self.process.poll()
         if code is None:
             return None
+        self.let_go()
         if self._reload and code > 0:
             # Perhaps it read a file that was only half written; the next change is another chance.
             log.warning("Process %d ended with %d; waiting for a change", self.process.pid, code)
@@ -97,10 +99,16 @@ class _Child:
         self.process = None
         return None
 
+    def let_go(self) -> None:
+        """Wait for a process that has ended, or was told to, and close its pipe."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.wait()
+            self.process.stdin.close()
+
     def restart(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait()
+        self.let_go()
         self.process, self._resume_at, self._failures = None, 0.0, 0
 
 
@@ -139,16 +147,16 @@ class _Supervisor:
         return [c.process for c in self._children if c.process is not None and c.process.poll() is None]
 
     def _end(self) -> None:
-        living = self._living()
-        for process in living:
+        for process in self._living():
             process.terminate()
-        for process in living:
-            process.wait()
+        for child in self._children:
+            child.let_go()
 
 
 def _python_files() -> dict[str, int]:
-    return {
-        str(path): path.stat().st_mtime_ns
-        for path in sorted(Path.cwd().rglob("*.py"))
-        if not any(part.startswith(".") or part == "node_modules" for part in path.parts[1:]) and path.is_file()
-    }
+    here, files = Path.cwd(), dict[str, int]()
+    for path in sorted(here.rglob("*.py")):
+        if not any(part.startswith(".") or part == "node_modules" for part in path.relative_to(here).parts):
+            with suppress(OSError):  # it has gone meanwhile: editors write beside a file, and then in its place
+                files[str(path)] = path.stat().st_mtime_ns
+    return files
