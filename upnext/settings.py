@@ -90,12 +90,15 @@ def load(
     return Settings(redis_url=redis_url or environ.get("UPNEXT_REDIS_URL") or None, **given)
 
 
-def check_url(url: str) -> str:
+def check_url(url: object) -> str:
     """Return `url` if upnext can connect to it.
 
     Raises:
         ConfigError: If it cannot; the message shows the address without its password.
     """
+    if not isinstance(url, str):  # its value may hold a password
+        msg = f"Option redis_url of type {type(url).__name__} cannot be used: it must be text."
+        raise ConfigError(msg)
     try:
         Address.parse(url)
     except ValueError as error:

@@ -132,6 +132,15 @@ def test_bad_event_and_worker_names_are_refused(name: Any) -> None:
         ({"grace": -1}, "Setting grace=-1 cannot be used"),
         ({"redis_url": "http://x"}, "Redis URL 'http://x' cannot be used"),
         ({"redis_url": "redis://:hunter2@"}, "Redis URL 'redis://' cannot be used"),
+        ({"redis_url": "redis://:hunter2@h/x"}, "Redis URL 'redis://h/x' cannot be used: the database is a num"),
+        ({"redis_url": "redis://h/0/1"}, "Redis URL 'redis://h/0/1' cannot be used: the database is a num"),
+        ({"redis_url": "redis+sentinel://h/name/x"}, "Redis URL 'redis+sentinel://h/name/x' cannot be used: the data"),
+        (
+            {"redis_url": "unix:///path?db=-1"},
+            "Redis URL 'unix:///path?db=-1' cannot be used: the database is a number",
+        ),
+        ({"redis_url": 6379}, "Option redis_url of type int cannot be used: it must be text."),
+        ({"redis_url": b"redis://:hunter2@h"}, "Option redis_url of type bytes cannot be used: it must be text."),
     ],
 )
 def test_bad_settings_are_refused_without_showing_a_password(settings: dict[str, Any], words: str) -> None:

@@ -90,6 +90,9 @@ class Address:
             if not service:
                 raise ValueError("the sentinels' name of the server comes after the hosts, as in host:26379/name/0")
         query = dict(parse_qsl(parts.query))
+        database = query.get("db", "" if scheme == "unix" else path.strip("/"))
+        if database and not (database.isascii() and database.isdecimal()):
+            raise ValueError("the database is a number, as in redis://host:6379/0")
         sentinel = {name.removeprefix("sentinel_"): query.pop(name, None) for name in _SENTINEL_OPTIONS}
         _check_files({name: query[name] for name in _FILES if name in query}, query.get("ssl_password", ""))
         credentials, _, hosts = parts.netloc.rpartition("@")

@@ -42,6 +42,14 @@ _PASSING = (
     "MISCONF",
 )
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE", "DENIED")
+# Also of a database that the server does not have.
+_REFUSED_INSIDE = (
+    "WRONGTYPE",
+    "ACL failure",
+    "can't run this command",
+    "DB index is out of range",
+    "SELECT is not allowed in cluster mode",
+)
 
 
 class Weather(Enum):
@@ -74,9 +82,7 @@ def read(error: Exception) -> Weather:
         return Weather.LOST
     if isinstance(error, ResponseError):
         text = str(error)
-        if text.startswith(_REFUSED) or any(
-            word in text for word in ("WRONGTYPE", "ACL failure", "can't run this command")
-        ):
+        if text.startswith(_REFUSED) or any(words in text for words in _REFUSED_INSIDE):
             return Weather.REFUSED
         if text.startswith("OOM") or "OOM command" in text:
             return Weather.FULL
