@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from upnext.runner.slots import Slots
 
@@ -31,7 +31,7 @@ class Suspects:
         self._waiting: deque[asyncio.Future[bool]] = deque()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[bool]:
+    async def alone(self) -> AsyncGenerator[bool]:
         """Trade the job's slot for one in its turn.
 
         Yields:

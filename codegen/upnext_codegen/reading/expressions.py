@@ -44,14 +44,16 @@ class Encoder:
 
     def encode(self, node: ast.expr | None) -> facts.Expr:
         """Encode an expression."""
-        kind = type(node)
-        # Two of three expressions have none inside them.
-        if kind is ast.Name or kind is ast.Constant:
-            return _RULES[kind](self, node)
-        if node is None or self.depth > _DEEPEST:
+        if node is None:
             return _UNKNOWN
+        kind = type(node)
         rule = _RULES.get(kind)
         if rule is None:
+            return _UNKNOWN
+        # Two of three expressions have none inside them.
+        if kind is ast.Name or kind is ast.Constant:
+            return rule(self, node)
+        if self.depth > _DEEPEST:
             return _UNKNOWN
         self.depth += 1
         try:
