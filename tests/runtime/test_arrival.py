@@ -117,6 +117,9 @@ class Own:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        return f"Own({self.number})"  # the test's own name: an address would be another one in each process
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
         read = core_schema.no_info_after_validator_function(cls, core_schema.int_schema())

@@ -110,8 +110,8 @@ def _listed(value: object) -> object:
 def _restored(value: object) -> object:
     if not isinstance(value, list):
         return value
-    number, *items = cast("tuple[int, Any]", value)
-    parts = [_restored(item) if type(item) is list else item for item in items]
+    number, *items = cast("tuple[int, object]", value)
+    parts: list[Any] = [item if type(item) in _LEAVES else _restored(item) for item in items]
     if number > 0:
         made: object = _CLASSES[number - 1](*parts)
         return made
