@@ -6,7 +6,8 @@ import io
 import re
 import tokenize
 
-_COMMENT = re.compile(r"#\s*upnext:\s*ignore\b(?:\s*\[([^\]]*)\])?")
+# Brackets that do not end, and longer words, are no such comment: they would silence everything by mistake.
+_COMMENT = re.compile(r"#\s*upnext:\s*ignore(?:\s*\[([^\]]*)\]|(?![\w-]|\s*\[))")
 
 
 def find_ignores(text: str) -> tuple[tuple[int, tuple[str, ...] | None], ...]:
@@ -15,10 +16,11 @@ def find_ignores(text: str) -> tuple[tuple[int, tuple[str, ...] | None], ...]:
         return ()
     found: list[tuple[int, tuple[str, ...] | None]] = []
     for line, comment in _comments(text):
-        match = _COMMENT.search(comment)
-        if match:
-            codes = match[1]
-            found.append((line, None if codes is None else tuple(re.findall(r"\w+", codes))))
+        codes = [match[1] for match in _COMMENT.finditer(comment)]
+        if None in codes:
+            found.append((line, None))
+        elif codes:
+            found.append((line, tuple(re.findall(r"\w+", " ".join(codes)))))
     return tuple(found)
 
 
