@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.rules import CODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +84,20 @@ def _settings(path: Path) -> Settings:
         return Settings()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
-    tool: object = document.get("tool", {})
-    table: object = cast("dict[str, Any]", tool).get("upnext", {}) if isinstance(tool, dict) else {}
-    if not isinstance(table, dict):
-        raise ConfigurationError("[tool.upnext] in pyproject.toml is not a table.")
+    table: object = document
+    for name in ("tool", "upnext"):
+        table = cast("dict[str, Any]", table).get(name, {})
+        if not isinstance(table, dict):
+            raise ConfigurationError("[tool.upnext] in pyproject.toml is not a table.")
     return _checked(cast("dict[str, object]", table))
 
 
 def _checked(table: dict[str, object]) -> Settings:
     known = tuple(Settings.__dataclass_fields__)
-    unknown = sorted(set(table) - set(known))
+    unknown = [repr(key) for key in table if key not in known]
     if unknown:
-        raise ConfigurationError(f"Unknown key {unknown[0]!r} in [tool.upnext]; the keys are {', '.join(known)}.")
+        keys = f"key{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}"
+        raise ConfigurationError(f"Unknown {keys} in [tool.upnext]; the keys are {', '.join(known)}.")
     extra = table.get("extra")
     if extra not in {None, "allow", "forbid"}:
         raise ConfigurationError(f'extra in [tool.upnext] is {extra!r}; it is "allow" or "forbid".')
@@ -104,12 +107,16 @@ def _checked(table: dict[str, object]) -> Settings:
     refresh = table.get("refresh", True)
     if not isinstance(refresh, bool):
         raise ConfigurationError(f"refresh in [tool.upnext] is {refresh!r}; it is true or false.")
+    ignore = _strings(table, "ignore")
+    strange = [code for code in ignore if code not in CODES]
+    if strange:
+        raise ConfigurationError(f"ignore in [tool.upnext] names {strange[0]!r}; the codes are {', '.join(CODES)}.")
     return Settings(
         src=_strings(table, "src"),
         exclude=_strings(table, "exclude"),
         out=out,
         extra=extra if isinstance(extra, str) else None,
-        ignore=_strings(table, "ignore"),
+        ignore=ignore,
         refresh=refresh,
     )
 

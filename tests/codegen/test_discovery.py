@@ -76,6 +76,13 @@ def test_the_project_root_is_the_nearest_folder_with_a_pyproject(tmp_path: Path)
     assert find_project(root).roots == ("src",)
 
 
+def test_settings_that_are_no_table_are_refused(tmp_path: Path) -> None:
+    for text in ("tool = 3\n", "tool.upnext = 3\n", "[[tool.upnext]]\n"):
+        write(tmp_path, {"pyproject.toml": text})
+        with pytest.raises(ConfigurationError, match=r"\[tool.upnext\] in pyproject.toml is not a table\."):
+            load_project(tmp_path)
+
+
 def test_src_with_an_init_is_a_package_not_a_root(tmp_path: Path) -> None:
     assert load_project(write(tmp_path, {"src/__init__.py": "", "src/a.py": ""})).roots == ("",)
 
@@ -84,6 +91,9 @@ def test_src_with_an_init_is_a_package_not_a_root(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ("excludes = []", r"Unknown key 'excludes' in \[tool.upnext\]; the keys are src, exclude, out, extra, ignore"),
+        ("excludes = []\nfoo = 1", r"Unknown keys 'excludes', 'foo' in \[tool.upnext\]; the keys are src, exclude"),
+        ("ignore = ['UPN104', 'UPN14']", r"ignore in .* names 'UPN14'; the codes are UPN001, UPN002, .*, UPN402\."),
+        ("ignore = ['upn104']", "ignore in .* names 'upn104'"),
         ('extra = "no"', r"extra in \[tool.upnext\] is 'no'; it is \"allow\" or \"forbid\"\."),
         ('src = "src"', r"src in \[tool.upnext\] is 'src'; it is a list of strings\."),
         ('src = ["nope"]', "src in .* names 'nope', which is not a folder of the project"),
