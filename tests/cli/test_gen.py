@@ -231,6 +231,8 @@ def test_a_setting_silences_a_code_for_the_project(shop: Shell) -> None:
             "--watch writes the files after each change, --check never writes: give one of them.",
         ),
         (["gen", "nowhere"], "'nowhere' does not exist."),
+        (["gen", ""], "A PATH is empty."),
+        (["gen", "--out", ""], "--out is empty; it is the path of a folder."),
         (["gen", "a\0b"], "'a\\x00b' does not exist."),
         (["explain", "UPN999"], None),
     ],

@@ -83,7 +83,7 @@ def _report(arguments: argparse.Namespace) -> Report:
         paths = [_existing(path) for path in arguments.paths]
         project = find_project(paths[0] if paths else None, otherwise=Path.cwd())
         narrowed = _relative(paths, project.root)
-        out = None if arguments.out is None else Path(arguments.out).resolve()
+        out = None if arguments.out is None else _folder(arguments.out)
         stub_folders(project, out)  # before the scan, which writes a cache
         against: str | None = arguments.against
         earlier = None if against is None else _earlier(against, project.root)
@@ -120,7 +120,16 @@ def _command(arguments: argparse.Namespace, root: Path) -> str:
     return shlex.join(["upnext", "gen", *([] if arguments.out is None else ["--out", arguments.out]), *where])
 
 
+def _folder(path: str) -> Path:
+    # An empty text is a variable of a script that is not set, not the current folder.
+    if not path:
+        raise ConfigError("--out is empty; it is the path of a folder.")
+    return Path(path).resolve()
+
+
 def _existing(path: str) -> Path:
+    if not path:
+        raise ConfigError("A PATH is empty.")
     try:
         return Path(path).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
