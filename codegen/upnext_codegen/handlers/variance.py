@@ -96,7 +96,7 @@ class Variances:
                 return True
             if last not in {"Required", "NotRequired", "Annotated"}:
                 return False
-            annotation = _items(annotation.key)[0]
+            annotation = next(iter(_items(annotation.key)), facts.Unknown())
         return False
 
     def _method_signs(self, file: str, number: int, name: str, spot: Spot) -> set[int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from upnext_codegen.catalog.spelling import value_key
+from upnext_codegen.files.walk import classes_in
 from upnext_codegen.merging.normal import literal
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
 from upnext_codegen.merging.unify import all_unified, unified
@@ -46,7 +47,8 @@ def combined(together: tuple[Type, ...], classes: Hierarchy, meet: Meet) -> Type
     for owner in owners:
         demands = _demands(owner, (*owners, *tuples), classes, meet)
         if demands is not None:
-            return _with_arguments(owner, demands, classes, meet)
+            found = _with_arguments(owner, demands, classes, meet)
+            return found if found is None or _holds(found, (*owners, *tuples), classes, meet) else None
     return _joined_tuples(tuples, owners, classes, meet) if tuples else None
 
 
@@ -88,8 +90,11 @@ def _demands(
 
 
 def _demand_tuple(general: ClassType, other: TupleType, classes: Hierarchy, meet: Meet) -> bool:
-    """Tell whether a named tuple is the given tuple."""
-    return any(_joined_tuples([shape, other], [], classes, meet) == shape for shape in _shapes(general, classes))
+    """Tell whether a named tuple is the given tuple, or may be once its own parameters are known."""
+    return any(
+        _is_open(shape) or _joined_tuples([shape, other], [], classes, meet) == shape
+        for shape in _shapes(general, classes)
+    )
 
 
 def _shapes(general: ClassType, classes: Hierarchy) -> list[TupleType]:
@@ -99,15 +104,41 @@ def _shapes(general: ClassType, classes: Hierarchy) -> list[TupleType]:
 def _demand_class(general: ClassType, other: ClassType, demands: Demands, classes: Hierarchy, meet: Meet) -> bool:
     seen = classes.view(general, other)
     if seen is None:
-        return any(_joined_tuples([shape], [other], classes, meet) == shape for shape in _shapes(general, classes))
+        return any(
+            _is_open(shape) or _joined_tuples([shape], [other], classes, meet) == shape
+            for shape in _shapes(general, classes)
+        )
     wanted = classes.padded(other).args
     variances = [variance for _, variance in classes.parameters(other)]
     for offered, asked, variance in zip(seen.args, wanted, variances, strict=False):
         if isinstance(offered, ClassType) and offered.module == "" and offered.qualname in demands:
             demands[offered.qualname].append((variance, asked))
-        elif not _argument_fits(offered, asked, variance, classes, meet):
+        elif not _is_open(offered) and not _argument_fits(offered, asked, variance, classes, meet):
             return False
     return True
+
+
+def _is_open(written: Type) -> bool:
+    """Tell whether a type parameter stands somewhere in a type: what it asks for is known once that is filled."""
+    return any(each.module == "" for each in classes_in(written))
+
+
+def _holds(found: ClassType, together: Iterable[ClassType | TupleType], classes: Hierarchy, meet: Meet) -> bool:
+    """Tell whether a class is below all the others, now that its parameters are known, where those stand inside."""
+    if not found.args or not any(map(_is_open_inside, classes.above(classes.general(found)))):
+        return True
+    return all(
+        _demand_tuple(found, other, classes, meet)
+        if isinstance(other, TupleType)
+        else _demand_class(found, other, {}, classes, meet)
+        for other in together
+    )
+
+
+def _is_open_inside(written: ClassType | TupleType) -> bool:
+    if isinstance(written, TupleType):
+        return _is_open(written)
+    return any(_is_open(each) and not (isinstance(each, ClassType) and each.module == "") for each in written.args)
 
 
 def _argument_fits(offered: Type, asked: Type, variance: str, classes: Hierarchy, meet: Meet) -> bool:
