@@ -61,6 +61,7 @@ def generate(
         checked=check,
         files=outcome.files,
         changed=outcome.changed,
+        stale=bool(outcome.findings),
         diffs=outcome.diffs,
         files_scanned=scan.files_scanned,
         files_parsed=scan.files_parsed,

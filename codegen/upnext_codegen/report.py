@@ -18,6 +18,7 @@ class Report:
         checked: Whether the files were only compared.
         files: The generated files, relative to the project root.
         changed: Those of them that were written.
+        stale: Whether they are not what the sources give, also where the finding that says so is silenced.
         diffs: With `--check`, how stale files differ, ready to print.
         files_scanned: How many source files were looked at.
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
@@ -29,6 +30,7 @@ class Report:
     checked: bool
     files: tuple[str, ...]
     changed: tuple[str, ...] = ()
+    stale: bool = False
     diffs: tuple[str, ...] = ()
     files_scanned: int = 0
     files_parsed: int = 0

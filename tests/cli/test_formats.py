@@ -50,6 +50,7 @@ def report(
         checked=checked,
         files=("src/upnext_catalog.pyi", "upnext.lock"),
         changed=changed,
+        stale=any(finding.code == "UPN301" for finding in findings),
         diffs=diffs,
         files_scanned=41,
         files_parsed=6,

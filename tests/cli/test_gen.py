@@ -130,6 +130,15 @@ def test_a_lost_last_line_end_does_not_pass_the_check(shop: Shell) -> None:
     assert shop.run("gen", "--check").code == 1
 
 
+def test_files_are_not_called_up_to_date_where_only_the_finding_is_silenced(shop: Shell) -> None:
+    shop.write({"pyproject.toml": "[tool.upnext]\nignore = ['UPN301', 'UPN302']\n"})
+    done = shop.run("gen", "--check")
+    assert (done.code, done.out.splitlines()[0]) == (0, "wrote nothing")
+    shop.write({"upnext_catalog.pyi": "mine\n"})
+    done = shop.run("gen")
+    assert (done.code, done.out.splitlines()[-2]) == (0, "wrote nothing")
+
+
 def test_json_is_one_object_on_stdout(shop: Shell) -> None:
     shop.write(CONFLICT)
     done = shop.run("gen", "--format", "json")

@@ -45,7 +45,7 @@ def _place(place: Place) -> str:
 def _files(report: Report) -> str:
     if report.changed:
         return f"wrote {', '.join(visible(name) for name in report.changed)}"
-    if any(finding.code in {"UPN301", "UPN302"} for finding in report.findings):
+    if report.stale:
         return "wrote nothing"
     return f"up to date: {', '.join(visible(name) for name in report.files)}"
 
