@@ -38,8 +38,8 @@ class Asked:
 
     def notes(self, field: str) -> list[str]:
         """Say which handlers name a field, the ones that require it first."""
-        lines = [f"required by {handler}" for handler, fields in self.handlers if field in fields]
-        lines += [f"optional for {handler}" for handler, fields in self.handlers if f"{field}=" in fields]
+        lines = [f'"{field}" is required by {handler}' for handler, fields in self.handlers if field in fields]
+        lines += [f'"{field}" is optional for {handler}' for handler, fields in self.handlers if f"{field}=" in fields]
         more = len(lines) - _MOST_NOTES
         return [*lines[:_MOST_NOTES], f"and {more} more handlers"] if more > 1 else lines
 

@@ -50,10 +50,11 @@ def report(
         end_line=context.end_line,
         end_column=context.end_column,
     )
-    error = say(message)
+    say(message)
+    # Without `parent_error`: what mypy finds twice, as in a call of an overloaded function, would lose its notes. So
+    # they are told apart by what they say, and of several errors in one line the last one names the page.
     for note in notes:
-        say(note, severity="note", parent_error=error)
-    # Without a parent: of errors in one line the last one has it.
+        say(note, severity="note")
     say(f'see docs/mypy.md#{code.code}, or run "upnext explain {code.code}"', severity="note")
 
 

@@ -102,6 +102,7 @@ async def place(order: Order, anything: dict[str, str], which: bool) -> None:
     await open_event.send(**anything, lines=None)  # 22
     await open_event.send(order_id="1", user_id=3, coupon=4)  # 23
     await closed.send(order_id=closed.send())  # 24
+    max(1, len([closed.send_sync()]))  # 26
 
 
 async def anywhere(worker: upnext.Worker) -> None:
@@ -111,29 +112,29 @@ async def anywhere(worker: upnext.Worker) -> None:
 CONFIRM, STOCK = '"confirm" in src/app/handlers.py', '"stock" in src/app/handlers.py'
 CHARGE = '"charge" in src/app/handlers.py'
 MISSING = 'error: Event "closed" needs "order_id" (str)  [upnext-missing]'
-NEEDS = f"note: required by handler {CHARGE}"
+NEEDS = f'note: "order_id" is required by handler {CHARGE}'
 LOOK = {code: f'note: see docs/mypy.md#{code}, or run "upnext explain {code}"' for code in PLUGIN_CODES}
 
 EXPECTED = {
     1: (
         'error: Event "open" needs "user_id" (str)  [upnext-missing]',
-        f"note: required by handler {CONFIRM}",
+        f'note: "user_id" is required by handler {CONFIRM}',
         LOOK["upnext-missing"],
     ),
     2: (
         'error: Event "open" needs "user_id" (str)  [upnext-missing]',
-        f"note: required by handler {CONFIRM}",
+        f'note: "user_id" is required by handler {CONFIRM}',
         'note: did you mean it by "usr_id"?',
         LOOK["upnext-missing"],
     ),
     3: (
         'error: Event "open" has no field "cupon"; did you mean "coupon"?  [upnext-unknown]',
-        f"note: optional for handler {CONFIRM}",
+        f'note: "coupon" is optional for handler {CONFIRM}',
         LOOK["upnext-unknown"],
     ),
     4: (
         'error: Event "closed" has no field "amuont"; did you mean "amount"?  [upnext-unknown]',
-        f"note: optional for handler {CHARGE}",
+        f'note: "amount" is optional for handler {CHARGE}',
         LOOK["upnext-unknown"],
     ),
     5: (
@@ -149,15 +150,15 @@ EXPECTED = {
     7: ('error: Event "nothing" has no field "colour"  [upnext-unknown]', "note: it has none", LOOK["upnext-unknown"]),
     8: (
         'error: Event "open" takes "order_id" as str, not Coroutine[Any, Any, str]  [upnext-type]',
-        f"note: required by handler {CONFIRM}",
-        f"note: required by handler {STOCK}",
+        f'note: "order_id" is required by handler {CONFIRM}',
+        f'note: "order_id" is required by handler {STOCK}',
         "note: an await is missing",
         LOOK["upnext-type"],
     ),
     9: ('error: Event "numbers" takes "b" as int, not str  [upnext-type]', LOOK["upnext-type"]),
     10: (
         'error: Event "crowd" needs "everyone" (str)  [upnext-missing]',
-        *(f'note: required by handler "member{number}" in src/app/handlers.py' for number in range(5)),
+        *(f'note: "everyone" is required by handler "member{number}" in src/app/handlers.py' for number in range(5)),
         "note: and 2 more handlers",
         LOOK["upnext-missing"],
     ),
@@ -168,21 +169,21 @@ EXPECTED = {
         'note: its fields are "order_id", "amount"',
         LOOK["upnext-unknown"],
         'error: Event "open" takes "order_id" as str, not int  [upnext-type]',
-        f"note: required by handler {CONFIRM}",
-        f"note: required by handler {STOCK}",
+        f'note: "order_id" is required by handler {CONFIRM}',
+        f'note: "order_id" is required by handler {STOCK}',
         LOOK["upnext-type"],
         'error: Event "closed" takes "order_id" as str, not int  [upnext-type]',
         NEEDS,
     ),
     14: (
         'error: Event "open" needs "user_id" (str)  [upnext-missing]',
-        f"note: required by handler {CONFIRM}",
+        f'note: "user_id" is required by handler {CONFIRM}',
         LOOK["upnext-missing"],
     ),
     15: (
         'error: Event "open" needs "order_id" (str)  [upnext-missing]',
-        f"note: required by handler {CONFIRM}",
-        f"note: required by handler {STOCK}",
+        f'note: "order_id" is required by handler {CONFIRM}',
+        f'note: "order_id" is required by handler {STOCK}',
         LOOK["upnext-missing"],
     ),
     16: (MISSING, NEEDS, LOOK["upnext-missing"]),
@@ -198,19 +199,19 @@ EXPECTED = {
     21: ('error: Argument "user_id" to "send" of "OpenSend" has incompatible type "int"; expected "str"  [arg-type]',),
     23: (
         'error: Event "open" takes "user_id" as str, not int  [upnext-type]',
-        f"note: required by handler {CONFIRM}",
+        f'note: "user_id" is required by handler {CONFIRM}',
         LOOK["upnext-type"],
         'error: Event "open" takes "coupon" as str | None, not int  [upnext-type]',
-        f"note: optional for handler {CONFIRM}",
+        f'note: "coupon" is optional for handler {CONFIRM}',
     ),
     24: (
         'error: Event "closed" takes "order_id" as str, not Coroutine[Any, Any, Receipt]  [upnext-type]',
         NEEDS,
         LOOK["upnext-type"],
         MISSING,
-        NEEDS,
         LOOK["upnext-missing"],
     ),
+    26: (MISSING, NEEDS, LOOK["upnext-missing"]),
     25: ('error: Name "undefined" is not defined  [name-defined]',),
 }
 
