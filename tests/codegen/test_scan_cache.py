@@ -71,6 +71,15 @@ def test_new_and_removed_files_are_noticed(root: Path) -> None:
     agrees(root)
 
 
+def test_a_module_has_another_name_once_the_import_roots_have_changed(root: Path) -> None:
+    (root / "src" / "n").mkdir(parents=True)
+    (root / "src" / "n" / "__init__.py").write_text(HEAD + "@placed.on\ndef b(x: int): ...\n")
+    agrees(root)
+    (root / "pyproject.toml").write_text("[tool.upnext]\nsrc = ['other']\n")
+    (root / "other").mkdir()
+    agrees(root)
+
+
 @pytest.mark.parametrize("damage", ["", "x", "{}", "\x00" * 100, "upnext scan 1 a b\n[]"])
 def test_a_damaged_cache_is_rebuilt(damage: str, root: Path) -> None:
     agrees(root)

@@ -148,7 +148,8 @@ class Asked:
 
     def name_of(self, file: str) -> str:
         """As `Modules.name_of`."""
-        return self.modules.name_of(file)
+        found = self.answers["name", file, ""] = self.modules.name_of(file)
+        return found
 
     def own_name_of(self, file: str) -> str:
         """As `Modules.own_name_of`."""
@@ -186,6 +187,8 @@ def is_still(modules: Modules, question: tuple[str, ...], answer: str) -> bool:
     verb, *rest, folder = question
     importer = f"{folder}/_.py" if folder else "_.py"
     match verb:
+        case "name":
+            return modules.name_of(rest[0]) == answer
         case "own":
             return modules.own_name_of(rest[0]) == answer
         case "named":
