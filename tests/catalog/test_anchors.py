@@ -88,3 +88,13 @@ def test_what_a_terminal_would_not_show_is_escaped(root: Path) -> None:
     finding = Finding("UPN004", "error", "name \x1b[0m\nUPN1 x", Place("app/use.py", 3, 1), "help")
     (text,) = anchored([finding], root, root)
     assert text.splitlines()[1] == "name \\x1b[0m\\nUPN1 x"
+
+
+def test_syntax_newer_than_the_running_python_changes_no_place(root: Path) -> None:
+    newer = "type limit = int\n\ndef charge[T](amount: T) -> None: ...\n\nlimit = 1\n"
+    (root / "app" / "use.py").write_text(newer, encoding="utf-8")
+    (found,) = told(root, 3)
+    assert found.startswith("UPN101 def charge#0+0:1 in ")
+    (found,) = told(root, 5)
+    assert found.startswith("UPN101 limit =#0+0:1 in ")
+    assert told(root, 1) == ()

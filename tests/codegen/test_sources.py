@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,36 @@ def test_a_declared_encoding_is_used_and_columns_count_characters(tmp_path: Path
 def test_a_file_that_cannot_be_read_is_one_finding(data: bytes, expected: str, tmp_path: Path) -> None:
     (line,) = scanned(tmp_path, data)
     assert expected in line
+
+
+@pytest.mark.parametrize(
+    "deep",
+    [
+        pytest.param("(" * 5_000 + ")" * 5_000, id="brackets"),
+        pytest.param("[" * 5_000, id="open brackets"),
+        pytest.param("lambda:" * 5_000 + "1", id="functions"),
+        pytest.param("not " * 20_000 + "1", id="words"),
+        pytest.param("a" + ".b" * 20_000, id="attributes"),
+        pytest.param("a" + "()" * 20_000, id="calls"),
+        pytest.param('f"{' * 5_000 + "1" + '}"' * 5_000, id="f-strings"),
+        pytest.param("1\nif a: pass\n" + "elif b: pass\n" * 20_000, id="branches"),
+    ],
+)
+def test_what_is_nested_too_deeply_beside_newer_syntax_is_a_finding_and_no_crash(deep: str, tmp_path: Path) -> None:
+    # A process of its own, because it is the process that a native parser without a limit ends.
+    write(tmp_path, {"app.py": f"type X = int\nimport upnext\nx = {deep}\n", "events.py": HEAD})
+    code = (
+        "import sys; from pathlib import Path; from upnext_codegen.project import load_project;"
+        "from upnext_codegen.scan import scan; found = scan(load_project(Path(sys.argv[1])), use_cache=False);"
+        "print(*[each.code for each in found[1]], *[each.event for each in found[0].declarations])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stdout) == (0, "UPN001 order.placed\n")
+
+
+def test_brackets_in_texts_and_comments_are_not_nested(tmp_path: Path) -> None:
+    texts = 'x = \'(\' + "[" + f\'({1}\' # (\ny = """((\n"""\n'
+    assert scanned(tmp_path, (HEAD + "type X = int\n" + texts * 150).encode()) == [EVENT]
 
 
 def test_a_long_sum_is_a_finding_at_most(tmp_path: Path) -> None:

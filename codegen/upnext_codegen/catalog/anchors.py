@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from upnext_codegen.catalog.spelling import visible
+from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.findings import Finding, is_error
 
 
@@ -33,8 +34,8 @@ def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str
     @cache
     def named(file: str) -> tuple[tuple[str, int, ast.stmt], ...]:
         try:
-            return tuple(statements(ast.parse((root / file).read_bytes())))
-        except (OSError, SyntaxError, ValueError, RecursionError):
+            return tuple(statements(tree_of((root / file).read_bytes())[1]))
+        except (OSError, SourceError):
             return ()
 
     found: list[str] = []
@@ -66,11 +67,13 @@ def statements(tree: ast.AST) -> Iterator[tuple[str, int, ast.stmt]]:
 
 
 def _in_order(tree: ast.AST) -> Iterator[ast.stmt]:
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.stmt):
-            yield child
-        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
-            yield from _in_order(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        children = ast.iter_child_nodes(node)
+        waiting += [each for each in children if isinstance(each, ast.stmt | ast.excepthandler | ast.match_case)][::-1]
 
 
 def _name(node: ast.stmt) -> str:
@@ -80,7 +83,8 @@ def _name(node: ast.stmt) -> str:
         case ast.ClassDef():
             return f"class {node.name}"
         case ast.Assign(targets=[ast.Name(id=name), *_]) | ast.AnnAssign(target=ast.Name(id=name)):
-            return f"{name} ="
+            # A Python that has no `type` statement is shown an assignment in its place.
+            return "" if hasattr(node, "type_params") else f"{name} ="
         case ast.Expr(value=ast.Call() | ast.Await()):
             return "call"
         case _:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from upnext_codegen.reading.depth import is_too_deep
+
 if TYPE_CHECKING:
     from upnext_codegen.reading.lowering import LoweredParameter
 
@@ -148,6 +150,8 @@ def parse(text: Text) -> ast.Module:
 
 
 def _lowered(text: Text) -> ast.Module | None:
+    if is_too_deep(text.text):
+        return None
     # Loaded here because it takes a quarter of a second, and few files need it.
     try:
         from upnext_codegen.reading.lowering import lower  # noqa: PLC0415
@@ -179,9 +183,11 @@ def _with_type_parameters(tree: ast.Module, found: dict[tuple[str, int], tuple[L
             key = (node.targets[0].id, node.lineno)
         else:
             continue
+        if key not in found:
+            continue
         parameters = [
             SimpleNamespace(name=name, bound=_expression(bound), default_value=_expression(default))
-            for name, bound, default in found.get(key, ())
+            for name, bound, default in found[key]
         ]
         setattr(node, "type_params", parameters)  # noqa: B010 - older Pythons have no such attribute to assign
     return tree

@@ -44,8 +44,8 @@ def lower(text: str) -> Lowered | None:
         positions = wrapper.resolve(PositionProvider)
         rewriter = _Rewriter(text.split("\n"), module, positions)
         wrapper.module.visit(rewriter)
-    except (libcst.ParserSyntaxError, RecursionError, MemoryError, SystemError, ValueError):
-        return None
+    except (libcst.ParserSyntaxError, RecursionError, MemoryError, SystemError, ValueError, KeyError):
+        return None  # KeyError: libcst has lost the place of something that is nested too deeply.
     return Lowered("\n".join(rewriter.lines), rewriter.type_parameters)
 
 
@@ -77,6 +77,8 @@ class _Rewriter(libcst.CSTVisitor):
         """Turn `type X = ...` into an assignment."""
         start = self.range_of(node).start
         self._write(start.line, start.column, "0;  ")
+        # Noted also without any: whoever has to tell an alias from an assignment sees it by them.
+        self.type_parameters[node.name.value, self.range_of(node.name).start.line] = ()
         self._take_parameters(node.name, node.type_parameters)
 
     def _take_parameters(self, name: libcst.Name, parameters: libcst.TypeParameters | None) -> None:
