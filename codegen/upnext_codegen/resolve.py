@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from upnext_codegen import messages
 from upnext_codegen.handlers.annotations import Annotations
 from upnext_codegen.handlers.attach import Attacher, Found
 from upnext_codegen.handlers.classes import Classes
@@ -21,7 +22,7 @@ from upnext_codegen.names.given import given
 from upnext_codegen.names.lookup import Lookup, Spot
 from upnext_codegen.names.modules import Asked
 from upnext_codegen.names.suspicion import is_suspect
-from upnext_codegen.records import Resolved
+from upnext_codegen.records import Place, Resolved
 
 if TYPE_CHECKING:
     from upnext_codegen.files.store import Store
@@ -53,9 +54,13 @@ def resolve(store: Store, suspects: frozenset[str], file: str) -> Resolved:
     found = Found()
     known = load(file)
     names: dict[str, Value] = {}
-    if known is not None:
-        _attach(known, file, Attacher(evaluator, Signatures(annotations, classes), found))
-        names = given(evaluator, known, file)
+    try:
+        if known is not None:
+            _attach(known, file, Attacher(evaluator, Signatures(annotations, classes), found))
+            names = given(evaluator, known, file)
+    except RecursionError:
+        # Each way is limited by itself; ways of ways can still be longer than Python's stack.
+        found = Found(findings=[messages.unreadable(Place(file, 1, 1), "its names lead further than can be followed")])
     return Resolved(
         tuple(found.declarations),
         # An event whose name is not allowed counts as absent, and its handlers with it.

@@ -57,13 +57,16 @@ class _Walk:
     many: dict[tuple[int, int], list[str]] = field(default_factory=dict[tuple[int, int], list[str]])
     unreadable: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     folders: list[str] = field(default_factory=list[str])
+    waiting: list[tuple[str, list[Patterns]]] = field(default_factory=list[tuple[str, "list[Patterns]"]])
 
 
 def discover(project: Project) -> Discovery:
     """List the Python files of a project."""
     patterns = [*_outer_patterns(project.root)]
     walk = _Walk(str(project.root), patterns)
-    _visit(walk, "", patterns)
+    walk.waiting.append(("", patterns))
+    while walk.waiting:
+        _visit(walk, *walk.waiting.pop())
     excluded = parse_patterns(list(project.settings.exclude), "")
     if excluded.runs:
         walk.files = {path: file for path, file in walk.files.items() if not _excluded(excluded, path)}
@@ -74,7 +77,7 @@ def discover(project: Project) -> Discovery:
 
 
 def _visit(walk: _Walk, folder: str, patterns: list[Patterns]) -> None:
-    """Walk a folder ("" or a path that ends with `/`)."""
+    """Take in what is in a folder ("" or a path that ends with `/`), and note the folders in it as waiting."""
     try:
         with os.scandir(f"{walk.root}/{folder}") as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -101,7 +104,7 @@ def _enter(walk: _Walk, entry: os.DirEntry[str], folder: str, patterns: list[Pat
                 walk.links.append((folder + name, entry.is_dir()))
         elif entry.is_dir(follow_symlinks=False):
             if not _left_out(name) and not _ignored(patterns, folder + name, True):
-                _visit(walk, f"{folder}{name}/", patterns)
+                walk.waiting.append((f"{folder}{name}/", patterns))
         elif python and not _left_out(name) and not _ignored(patterns, folder + name, False):
             _add(walk, folder + name, entry.stat(follow_symlinks=False))
     except OSError:

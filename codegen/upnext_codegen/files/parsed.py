@@ -36,6 +36,8 @@ def parse_file(root: str, path: str, *, whole: bool) -> Parsed:
         return Parsed(read(data, whole=whole), digest(data), (), weight(data))
     except SourceError as error:
         return Parsed(None, digest(data), (error.line, error.column, error.reason), weight(data))
+    except RecursionError:
+        return Parsed(None, digest(data), (1, 1, "it is nested too deeply"), weight(data))
 
 
 def check_file(root: str, path: str) -> Parsed:

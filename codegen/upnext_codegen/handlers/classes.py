@@ -39,17 +39,17 @@ class Classes:
 
     def learn(self, written: Type) -> None:
         """Find the facts of every class in a type, and of all their bases."""
-        for each in classes_in(written):
+        waiting = [*classes_in(written)]
+        while waiting:
+            each = waiting.pop(0)
             key = f"{each.module}:{each.qualname}"
             if key in self.known:
                 continue
             found = self._find(each)
             if found is None:
                 continue
-            self.known[key] = ClassFacts()  # While its bases are looked at, in case they lead back here.
             self.known[key] = self._facts_of(found)
-            for base in self.known[key].bases:
-                self.learn(base)
+            waiting += [cls for base in self.known[key].bases for cls in classes_in(base)]
 
     def _find(self, cls: ClassType) -> Bound | None:
         modules = self.annotations.evaluator.lookup.modules

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Asked
 
 _END = 1 << 60
+_FARTHEST = 150
+"""Modules that a name is followed through; behind that it is not known, before Python runs out of its stack."""
 _BUILTINS = frozenset(dir(builtins))
 
 
@@ -117,7 +119,7 @@ class Lookup:
         key = (file, name)
         if key in self._members:
             return self._members[key]
-        if key in self._active:
+        if key in self._active or len(self._active) >= _FARTHEST:
             return ()
         self._active.add(key)
         try:

@@ -1,0 +1,52 @@
+"""Ways that are longer than any program's, and longer than Python's stack: answered, or said to be too long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.codegen.reading import HEAD, lines, read
+
+HANDLER = "@placed.on\ndef a(x: int): ...\n"
+FAR = 1_200
+
+
+def _chain(first: str, step: str, last: str, length: int = FAR) -> dict[str, str]:
+    between = {f"m{number}.py": step.format(number - 1) for number in range(1, length)}
+    return {"m0.py": first, **between, "app.py": last.format(length - 1)}
+
+
+def test_a_hundred_re_exports_are_followed(tmp_path: Path) -> None:
+    found = lines(*read(tmp_path, _chain(HEAD, "from m{} import placed\n", "from m{} import placed\n" + HANDLER, 100)))
+    assert found == ["m0.py:3:10 event order.placed of shop", "app.py:3:5 order.placed of shop: a(x: int)"]
+
+
+@pytest.mark.parametrize("step", ["from m{} import placed\n", "from m{} import *\n"])
+def test_a_thousand_re_exports_end_no_run(step: str, tmp_path: Path) -> None:
+    found = lines(*read(tmp_path, _chain(HEAD, step, step + HANDLER)))
+    assert found[0] == "m0.py:3:10 event order.placed of shop"
+
+
+def test_the_bases_of_a_thousand_classes_are_all_found(tmp_path: Path) -> None:
+    bases = "".join(f"class C{number + 1}(C{number}): ...\n" for number in range(FAR))
+    scanned, _ = read(tmp_path, f"{HEAD}class C0: ...\n{bases}@placed.on\ndef a(x: C{FAR}): ...\n")
+    assert len(scanned.classes) == FAR + 1
+
+
+@pytest.mark.parametrize("arms", [900, 1_500, 20_000])
+def test_a_long_row_of_branches_is_a_finding_at_most(arms: int, tmp_path: Path) -> None:
+    text = HEAD + "if a: pass\n" + "elif b: pass\n" * arms
+    (found,) = lines(*read(tmp_path, {"app.py": text}))
+    assert found == "app.py:3:10 event order.placed of shop" or found.startswith("app.py:1:1 UPN001")
+
+
+def test_folders_in_folders_are_walked_as_deep_as_they_go(tmp_path: Path) -> None:
+    # One by one: some systems do not make such a path at once.
+    folder = tmp_path
+    for _ in range(600):
+        folder = folder / "d"
+        folder.mkdir()
+    (folder / "app.py").write_text(HEAD)
+    (found,) = lines(*read(tmp_path, {}))
+    assert found.endswith("app.py:3:10 event order.placed of shop")
