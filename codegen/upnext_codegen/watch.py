@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from upnext_codegen.catalog.lock import FILE_NAME
+from upnext_codegen.catalog.outputs import STUB_NAME
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.discover import SourceFile, discover
+from upnext_codegen.generate import stub_folders
 from upnext_codegen.project import find_project
 
 _PAUSE = 0.05
@@ -32,40 +35,44 @@ class _Sight:
 
     Attributes:
         files: What is compared: the source files and pyproject.toml.
-        paths: What a glance looks at: these and the folders that they are in.
+        outputs: The generated files that are there.
+        paths: What a glance looks at: all these and the folders that they are in.
         times: Of each path, from before the walk, so that a change during it is noticed.
     """
 
     files: _State
+    outputs: frozenset[str]
     paths: tuple[str, ...]
     times: tuple[_Times, ...]
 
 
-def changes(start: Path | None) -> Iterator[None]:
-    """Yield once, and then each time that a source file or pyproject.toml has changed since the last time.
+def changes(start: Path | None, out: Path | None = None) -> Iterator[None]:
+    """Yield once, and then each time that a source file or pyproject.toml has changed, or a generated file has gone.
 
     Args:
         start: Where to look for the project from, the current folder by default.
+        out: Folder of the stub, instead of the project's setting.
     """
-    before = _look(start, ())
+    before = _look(start, out, ())
     while True:
         yield
-        before = _next(start, before)
+        before = _next(start, out, before)
 
 
-def _next(start: Path | None, before: _Sight) -> _Sight:
-    """Wait for files that differ.
+def _next(start: Path | None, out: Path | None, before: _Sight) -> _Sight:
+    """Wait for files that differ, or are there no more.
 
     A glance asks for the times of what is known: a saved file shows in its own, a new or moved one in its folder's.
     """
-    last, rest = before, 0.0
+    last, rest, outputs = before, 0.0, before.outputs
     while True:
         # What the looking took is counted in time of the processor: on the clock a busy machine would stop the watch.
         began = time.process_time()
         if rest <= 0 or tuple(map(_times, last.paths)) != last.times:
-            last = _look(start, last.paths)
-            if last.files != before.files:
+            last = _look(start, out, last.paths)
+            if last.files != before.files or outputs - last.outputs:
                 return last
+            outputs |= last.outputs
             rest = max(_BETWEEN_WALKS, _pause(began))
         pause = _pause(began)
         rest -= pause
@@ -76,7 +83,7 @@ def _pause(began: float) -> float:
     return min(max(_PAUSE, _SHARE * (time.process_time() - began)), _LONGEST)
 
 
-def _look(start: Path | None, known: tuple[str, ...]) -> _Sight:
+def _look(start: Path | None, out: Path | None, known: tuple[str, ...]) -> _Sight:
     """List the files; the times of what was known before are asked for first."""
     earlier = dict(zip(known, map(_times, known), strict=True))
     try:
@@ -84,14 +91,18 @@ def _look(start: Path | None, known: tuple[str, ...]) -> _Sight:
         found = discover(project)
         settings = _settings(project.root)
         inside = (*[file.path for file in found.files], *found.folders, "pyproject.toml")
-        paths = tuple(f"{project.root}/{path}" for path in inside)
+        outputs = [str(folder / STUB_NAME) for folder in stub_folders(project, out)]
+        outputs.append(str(project.root / FILE_NAME))
+        paths = (*[f"{project.root}/{path}" for path in inside], *outputs)
         files = (*found.files, *settings)
     except ConfigurationError:
         # The settings are being edited; the run has said so.
         folder = (start or Path.cwd()).resolve()
         files = _settings(folder)
         paths = tuple(str(each / "pyproject.toml") for each in (folder, *folder.parents))
-    return _Sight(files, paths, tuple(earlier.get(path) or _times(path) for path in paths))
+        outputs = []
+    there = frozenset(path for path in outputs if _times(path) is not None)
+    return _Sight(files, there, paths, tuple(earlier.get(path) or _times(path) for path in paths))
 
 
 def _times(path: str) -> _Times:

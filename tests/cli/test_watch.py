@@ -76,3 +76,57 @@ def test_watch_writes_the_catalog_again_after_each_change_until_it_is_interrupte
     assert "goods: list[str] | None = ...," in shop.text("upnext_catalog.pyi")
     watcher.process.send_signal(signal.SIGINT)
     assert watcher.process.wait(timeout=30) == 130
+
+
+def test_what_is_deleted_moved_or_saved_by_a_rename_is_noticed(shop: Shell, watcher: Watcher) -> None:
+    watcher.until("nothing to report")
+    (shop.root / "shop" / "stock.py").unlink()
+    assert "required  send_confirmation\n" in watcher.until("1 event, 1 handler in 3 files")
+    (shop.root / "shop" / "email.py").rename(shop.root / "shop" / "letters.py")
+    watcher.until("wrote upnext_catalog.pyi")
+    watcher.until("nothing to report")
+    assert '"shop.letters"' in shop.text("upnext.lock")
+    shop.write({".saved": SHOP["shop/email.py"].replace("user_id", "person_id")})
+    (shop.root / ".saved").replace(shop.root / "shop" / "letters.py")
+    assert "person_id" in watcher.until("nothing to report")
+    (shop.root / "shop").rename(shop.root / "store")
+    # Its imports name the old folder, so the handler's event is not known there.
+    watcher.until("in 3 files")
+    assert '"shop.letters"' not in shop.text("upnext.lock")
+    (shop.root / "store").rename(shop.root / "shop")
+    assert "person_id" in watcher.until("nothing to report")
+
+
+def test_a_switch_to_another_branch_is_one_project_after_the_other(shop: Shell, watcher: Watcher) -> None:
+    watcher.until("nothing to report")
+    other = {f"more/part{number}.py": SHOP["shop/email.py"] for number in range(200)}
+    named = {name: text.replace("send_confirmation", f"send_{name[9:-3]}") for name, text in other.items()}
+    git = ["git", "-c", "user.name=me", "-c", "user.email=me@example.com"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"], ["checkout", "-qb", "other"]):
+        subprocess.run([*git, *command], cwd=shop.root, check=True)
+    (shop.root / "shop" / "email.py").unlink()
+    shop.write(named)
+    watcher.until("1 event, 201 handlers in 203 files")
+    for command in (["add", "."], ["commit", "-qm", "two"], ["checkout", "-q", "-"]):
+        subprocess.run([*git, *command], cwd=shop.root, check=True)
+    watcher.until("1 event, 2 handlers in 4 files")
+    assert "send_1" not in shop.text("upnext.lock")
+    subprocess.run([*git, "checkout", "-q", "other"], cwd=shop.root, check=True)
+    watcher.until("1 event, 201 handlers in 203 files")
+    assert "send_199" in shop.text("upnext.lock")
+
+
+@pytest.mark.parametrize("name", ["upnext_catalog.pyi", "upnext.lock"])
+def test_a_generated_file_that_is_deleted_is_written_again(name: str, shop: Shell, watcher: Watcher) -> None:
+    watcher.until("nothing to report")
+    # The watcher has certainly seen the files once it has seen a change that came after them.
+    shop.write({"shop/stock.py": SHOP["shop/stock.py"].replace("items", "goods")})
+    watcher.until("nothing to report")
+    (shop.root / name).unlink()
+    assert f"wrote {name}\n" in watcher.until("nothing to report")
+
+
+def test_sigterm_ends_the_watch(shop: Shell, watcher: Watcher) -> None:
+    watcher.until("nothing to report")
+    watcher.process.terminate()
+    assert watcher.process.wait(timeout=30) == -signal.SIGTERM

@@ -64,7 +64,8 @@ def _watch(arguments: argparse.Namespace) -> int:
     if arguments.check:
         raise ConfigError("--watch writes the files after each change, --check never writes: give one of them.")
     code = exits.CLEAN
-    for _ in changes(_existing(arguments.paths[0]) if arguments.paths else None):
+    out = None if arguments.out is None else Path(arguments.out).resolve()
+    for _ in changes(_existing(arguments.paths[0]) if arguments.paths else None, out):
         try:
             code = _once(arguments)
         except ConfigError as error:
