@@ -191,16 +191,14 @@ def _refuse_expired(event_id: str, outcomes: list[Outcome], result_ttl: float) -
 def _value(job: Job[R_co], outcome: Outcome) -> R_co:
     if outcome.state == "dead":
         raise _failure(outcome)
-    if outcome.result is None:
-        nothing: Any = None  # the handler's null
-        return nothing  # type: ignore[no-any-return]
+    result = b"null" if outcome.result is None else outcome.result
     if job.result_type is not None:
         try:
-            return job.result_type.validate_json(outcome.result)
+            return job.result_type.validate_json(result)
         except ValidationError as error:
             # From None: pydantic's own words quote the value.
             raise ResultTypeError(job.handler, name_problems(error)) from None
-    value: R_co = from_json(outcome.result)
+    value: R_co = from_json(result)
     return value
 
 

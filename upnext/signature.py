@@ -155,9 +155,14 @@ class Signature:
 
     @cached_property
     def returns(self) -> TypeAdapter[Any] | None:
-        """What results are read as, or None if the function does not say."""
+        """What results are read as, or None if the function does not say, or says what pydantic cannot read."""
         hint = self._hints.get("return", Any)
-        return None if hint in (Any, None, type(None)) else TypeAdapter(hint)
+        if hint in (Any, object, None, type(None)):
+            return None
+        try:
+            return TypeAdapter(concrete(hint))
+        except Exception:  # noqa: BLE001  # pydantic has several; the job runs all the same
+            return None
 
     def prepare(self) -> None:
         """Build the schema now, so that a bad annotation is met at the start and not at the first job.

@@ -6,7 +6,8 @@ import asyncio
 import math
 import pickle
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from datetime import date
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import pydantic
@@ -260,3 +261,49 @@ async def test_a_result_that_is_not_what_the_task_says_is_refused_without_showin
     assert str(caught.value) == (
         "Result of 'count': should be a valid integer, unable to parse string as an integer, got str."
     )
+
+
+async def test_nothing_where_a_task_says_that_it_returns_something_is_refused(valkey_url: str) -> None:
+    """Also when JSON could not carry what it returned; a task that may return None gives it."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.task
+    async def forget() -> int:
+        nothing: Any = None
+        return nothing  # type: ignore[no-any-return]
+
+    @worker.task
+    async def garble() -> str:
+        return "\ud800"
+
+    @worker.task
+    async def perhaps() -> int | None:
+        return None
+
+    async with running(worker):
+        for task in (forget, garble):
+            with pytest.raises(upnext.ResultTypeError, match="got NoneType"):
+                await task.wait()
+        assert await perhaps.wait() is None
+
+
+async def test_a_task_may_say_that_it_returns_what_pydantic_cannot_read(valkey_url: str) -> None:
+    """It is stored and run; its result is what JSON has of it. A collection is read as one, and whole."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    class Plain:
+        pass
+
+    @worker.task
+    async def plain() -> Plain:
+        seven: Any = 7
+        return seven  # type: ignore[no-any-return]
+
+    @worker.task
+    async def several() -> Iterable[date]:
+        return (date(2026, 1, 1),)
+
+    plain.__wrapped__.__annotations__["return"] = Plain
+    async with running(worker):
+        assert await plain.wait() == 7  # type: ignore[comparison-overlap]
+        assert await several.wait() == [date(2026, 1, 1)]
