@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic_core import PydanticSerializationError
 
 from upnext.arrival import Taken, read, same, write
-from upnext.errors import PayloadError, PayloadProblem
+from upnext.errors import PayloadError, PayloadProblem, UpnextError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +34,16 @@ def encode(
         PayloadError: If a handler would refuse it, if it is no JSON, too large, or nested deeper than 200 levels,
             or if something in it would not arrive equal (NaN, keys that are no strings, an iterator).
     """
+    try:
+        return _encode(subject, fields, signatures, max_bytes)
+    except UpnextError:
+        raise
+    except Exception as error:  # noqa: BLE001  # code of users: validators, serializers
+        problem = PayloadProblem("", "cannot be checked: the code of a type in it raised", type(error).__name__)
+        raise PayloadError(subject, (problem,)) from None  # its own words may quote the value
+
+
+def _encode(subject: str, fields: Mapping[str, Any], signatures: Sequence[Signature], max_bytes: int) -> bytes:
     taken = [signature.check(fields) for signature in signatures]
     try:
         body = write(fields)

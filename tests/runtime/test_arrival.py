@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import enum
 import pathlib
+import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SecretStr, computed_field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    SecretStr,
+    computed_field,
+    field_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
@@ -239,6 +249,17 @@ def test_what_would_arrive_as_something_else_is_refused(hint: Any, value: object
         arrive(value, hint)
     assert words in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_what_a_validator_raises_is_an_error_of_the_payload_where_it_is_sent() -> None:
+    """Whatever it is; its message may quote the value, and is not shown."""
+
+    def look_up(value: str) -> str:
+        raise KeyError(value)
+
+    with pytest.raises(upnext.PayloadError, match="the code of a type in it raised, got KeyError") as caught:
+        arrive("canary".upper(), Annotated[str, AfterValidator(look_up)])
+    assert "CANARY" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
