@@ -39,14 +39,14 @@ _NUMBERS: dict[str, CoreSchema] = {
 }
 
 
-def is_context(hint: object, context: type) -> bool:
-    """Say whether an annotation asks for the job's context: the class, a subclass, optional or `Annotated`."""
+def context_class(hint: object, context: type) -> type | None:
+    """Return the class of context that an annotation asks for: ours or a subclass, optional or `Annotated`, or None."""
     if get_origin(hint) is Annotated:
-        return is_context(get_args(hint)[0], context)
+        return context_class(get_args(hint)[0], context)
     if get_origin(hint) in (Union, types.UnionType):
         others = [member for member in get_args(hint) if member is not type(None)]
-        return len(others) == 1 and is_context(others[0], context)
-    return isinstance(hint, type) and issubclass(hint, context)
+        return context_class(others[0], context) if len(others) == 1 else None
+    return hint if isinstance(hint, type) and issubclass(hint, context) else None
 
 
 def as_checked(schema: CoreSchema, keys: str, extras: Any) -> CoreSchema:

@@ -21,7 +21,7 @@ from upnext.arrival import Taken
 from upnext.context import Context
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.hints import concrete
-from upnext.schemas import as_checked, is_context, is_plain, name_problems
+from upnext.schemas import as_checked, context_class, is_plain, name_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,9 +76,17 @@ class Signature:
             raise ConfigError(f"An annotation of {self._handler!r} cannot be resolved: {error}") from error
 
     @cached_property
-    def context_parameters(self) -> tuple[str, ...]:
-        """The parameters that get the `Context`."""
-        return tuple(name for name in self.parameters if is_context(self._hints.get(name), Context))
+    def context_parameters(self) -> dict[str, type[Context]]:
+        """The parameters that get the `Context`, and the class that each of them asks for."""
+        asked = {name: context_class(self._hints.get(name), Context) for name in self.parameters}
+        return {name: kind for name, kind in asked.items() if kind is not None}
+
+    def inject(self, context: Context) -> dict[str, Context]:
+        """Return what these parameters get; a subclass is made of what the job's context holds."""
+        return {
+            name: context if kind is Context else kind(**vars(context))
+            for name, kind in self.context_parameters.items()
+        }
 
     @cached_property
     def fields(self) -> dict[str, tuple[Any, bool]]:

@@ -31,7 +31,7 @@ async def call(job_id: str, handler: Handler, body: bytes) -> Any:
         max_attempts=handler.options.retries + 1,
         deadline=datetime.now(UTC) + timedelta(seconds=handler.options.timeout),
     )
-    arguments.update(dict.fromkeys(handler.signature.context_parameters, context))
+    arguments.update(handler.signature.inject(context))
     current_job.set(lambda: context)
     async with asyncio.timeout(handler.options.timeout):
         if handler.is_async:

@@ -7,8 +7,7 @@ import functools
 import threading
 import time
 from collections.abc import Coroutine
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -148,36 +147,6 @@ async def test_a_thread_past_its_timeout_fails_and_keeps_its_slot_until_it_retur
         with pytest.raises(upnext.JobFailedError, match="timeout"):
             await first.results(timeout=10)
     assert overlap == [False]
-
-
-async def test_the_context_is_injected_and_tells_of_the_job(redis_url: str) -> None:
-    """A parameter annotated as Context is no field, however it is spelt."""
-    worker = upnext.Worker("shop", redis_url=redis_url)
-    event = worker.event("order.placed")
-    seen: dict[str, upnext.Context | None] = {}
-
-    @event.on(retries=2, timeout=60)
-    async def first(context: upnext.Context, order_id: str) -> None:
-        assert context == upnext.get_current_context()
-        seen["first"] = context
-
-    @event.on
-    def second(order_id: str, context: Annotated[upnext.Context, "meta"] | None = None) -> None:
-        seen["second"] = context
-
-    async with running(worker):
-        receipt = await event.send(order_id="1")
-        await receipt.results(timeout=10)
-    ids = {job.handler: job.id for job in receipt.jobs}
-    context = seen["first"]
-    assert context is not None
-    assert (context.job_id, context.event_id, context.event) == (ids["first"], receipt.event_id, "order.placed")
-    assert (context.handler, context.attempt, context.max_attempts) == ("first", 1, 3)
-    assert 50 < (context.deadline - datetime.now(UTC)).total_seconds() <= 60
-    assert seen["second"] is not None
-    assert seen["second"].handler == "second"
-    with pytest.raises(upnext.UpnextError, match="No job is running here"):
-        upnext.get_current_context()
 
 
 async def test_two_hundred_interleaved_jobs_each_see_their_own_context(redis_url: str) -> None:

@@ -84,14 +84,6 @@ async def execute(
     arguments = _read(claim, handler)
     if isinstance(arguments, Outcome):
         return arguments
-    signature = handler.signature
-    describe_job = functools.partial(_context, claim, handler, time.time())
-    if not signature.context_parameters:
-        current_job.set(describe_job)
-    else:
-        context = describe_job()
-        current_job.set(lambda: context)
-        arguments.update(dict.fromkeys(signature.context_parameters, context))
     end: _End | None = None
     while end is None:
         if not await hold.sure():
@@ -118,11 +110,24 @@ def _read(claim: Claim, handler: Handler) -> dict[str, Any] | Outcome:
         state = "is gone" if claim.envelope is None else "was written by a later version of upnext"
         return Outcome("payload", error=f"its payload {state}", where=f"payload {state}")
     try:
-        return handler.signature.decode(body)
+        arguments = handler.signature.decode(body)
+        arguments.update(_contexts(claim, handler))
     except PayloadError as error:
         return Outcome("payload", error=str(error), where=str(error))
     except BaseException as error:  # noqa: BLE001  # a model's validators are user code too
         return Outcome("failed", error=describe(error), where=locate(error))
+    return arguments
+
+
+def _contexts(claim: Claim, handler: Handler) -> dict[str, Context]:
+    """Set the job's context, and return what the handler's parameters get of it; most jobs never ask for it."""
+    describe_job = functools.partial(_context, claim, handler, time.time())
+    if not handler.signature.context_parameters:
+        current_job.set(describe_job)
+        return {}
+    context = describe_job()
+    current_job.set(lambda: context)
+    return handler.signature.inject(context)
 
 
 # What user code raises travels as a value from here on: raised, StopIteration and its like would change their type.
