@@ -27,11 +27,18 @@ class Api(FastAPI):
         port: Where it listens.
         host: The address it listens on; only this machine by default.
         options: Everything that `fastapi.FastAPI` takes.
+
+    Raises:
+        ConfigError: If one of the first three cannot be used.
     """
 
     def __init__(self, name: str, port: int = 8000, host: str = "127.0.0.1", **options: Any) -> None:
         if not is_whole(port, 0, 65535):
             raise ConfigError(f"Option port={port!r} cannot be used: it must be a port number, from 0 to 65535.")
+        given: dict[str, object] = {"name": name, "host": host}
+        for option, value in given.items():
+            if not isinstance(value, str) or not value:
+                raise ConfigError(f"Option {option}={value!r} cannot be used: it must be text.")
         super().__init__(title=name, **options)
         self._address = (host, port)
         self._server: _Server | None = None

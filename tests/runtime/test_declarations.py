@@ -151,6 +151,24 @@ def test_bad_settings_are_refused_without_showing_a_password(settings: dict[str,
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("thing", [5, None, "service.py", upnext.Worker, [upnext.Worker("shop")]], ids=repr)
+def test_what_is_neither_a_worker_nor_an_api_is_not_run(thing: Any) -> None:
+    """Said before anything is begun."""
+    with pytest.raises(upnext.ConfigError, match=r"cannot be run: give an upnext\.Worker or an upnext\.Api"):
+        upnext.run(thing)
+    with pytest.raises(upnext.ConfigError, match="probe=8080 cannot be used: it must be PORT or HOST:PORT"):
+        upnext.run(upnext.Worker("shop"), probe=8080)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"name": ""}, {"name": None}, {"host": 5}, {"host": ""}, {"port": -1}])
+def test_an_api_refuses_what_it_cannot_use(options: dict[str, Any]) -> None:
+    """The option and its value stand in the message."""
+    ((option, value),) = options.items()
+    with pytest.raises(upnext.ConfigError) as caught:
+        upnext.Api(**{"name": "shop", **options})
+    assert str(caught.value).startswith(f"Option {option}={value!r} cannot be used")
+
+
 def test_the_decorated_function_is_left_as_it_was() -> None:
     """What is known of the function is known of the handler as well."""
     event = upnext.Worker("shop").event("order.placed")

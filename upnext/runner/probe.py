@@ -42,13 +42,13 @@ def answering(address: str, trouble: Callable[[], str]) -> Generator[None]:
         server.server_close()
 
 
-def parse(address: str, offset: int = 0) -> tuple[str, int]:
+def parse(address: object, offset: int = 0) -> tuple[str, int]:
     """Read `PORT` or `HOST:PORT`; only this machine can ask where no host is given.
 
     Raises:
         ConfigError: If it is neither.
     """
-    found = re.fullmatch(r"(?:(.+):)?(\d{1,5})", address)
+    found = re.fullmatch(r"(?:(.+):)?(\d{1,5})", address) if isinstance(address, str) else None
     port = int(found[2]) + offset if found else 0
     if found is None or not 0 < port <= _HIGHEST:
         raise ConfigError(f"Option probe={address!r} cannot be used: it must be PORT or HOST:PORT.")

@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from upnext import __version__
 from upnext.broker import weather
@@ -130,12 +130,15 @@ class Service:
         members: The workers and APIs.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If there is none, or something else.
     """
 
     def __init__(self, members: Sequence[Worker | Server]) -> None:
         if not members:
             raise ConfigError("There is nothing to run: no upnext.Worker and no upnext.Api was given.")
+        for thing in cast("Sequence[object]", members):
+            if isinstance(thing, type) or not isinstance(thing, (Worker, Server)):
+                raise ConfigError(f"{thing!r} cannot be run: give an upnext.Worker or an upnext.Api.")
         self._workers = [member for member in members if isinstance(member, Worker)]
         self._servers: list[Server] = [member for member in members if not isinstance(member, Worker)]
         self._stopping = asyncio.Event()
