@@ -138,3 +138,34 @@ def test_a_handler_that_will_not_be_cancelled_keeps_nobody_from_stopping(valkey_
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
             service.ledger.wait_for("end 1 2", timeout=40)
+
+
+BLOCKING = """
+worker = upnext.Worker("shop", concurrency=10)
+
+@worker.event("order.placed").on
+async def handle(n: int) -> None:
+    note("start", n, attempt())
+    if attempt() == 1:
+        time.sleep(60)
+    note("end", n, attempt())
+"""
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_code_that_blocks_the_event_loop_keeps_nobody_from_stopping(
+    valkey_url: str, tmp_path: Path, signals: int
+) -> None:
+    """It gets its grace, or none when there is a second signal; its job is run again by another worker."""
+    service = ServiceFile(tmp_path, valkey_url, BLOCKING)
+    with service.process() as process:
+        send(valkey_url, 1)
+        service.ledger.wait_for("start 1 1")
+        process.send_signal(signal.SIGTERM)
+        if signals == 2:
+            time.sleep(0.1)  # two signals that come together are one
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == (0 if signals == 1 else 128 + signal.SIGTERM)
+    with service.process():
+        service.ledger.wait_for("end 1 2")
+    assert service.ledger.count("end 1 1") == 0

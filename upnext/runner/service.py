@@ -24,6 +24,7 @@ from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
+from upnext.runner.signals import listening
 from upnext.runner.workshop import THREADS
 from upnext.settings import without_password
 from upnext.worker import Worker
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("upnext")
 
 _TELL_AFTER = (1, 20)  # failures in a row
+_LAST_STEPS = 2.0  # seconds to stop in, after the grace
 
 
 @runtime_checkable
@@ -75,6 +77,12 @@ def leave_stuck_threads(code: int) -> None:
         _leave("A handler's thread does not end; the process ends without it", code)
 
 
+def _leave_blocked(number: int) -> None:
+    _leave(
+        "A handler keeps the event loop to itself; the process ends without it", 130 if number == signal.SIGINT else 0
+    )
+
+
 def _leave(why: str, code: int) -> None:
     log.warning(why)
     logging.shutdown()
@@ -89,25 +97,8 @@ async def serve(services: Sequence[Worker | Server], probe: str | None = None) -
         BrokerRefusedError: As `run` says.
     """
     service = Service(services)
-    received: list[int] = []
-
-    def receive(number: int) -> None:
-        if received:
-            # The second signal ends the process at once; the leases see to what it was doing.
-            os._exit(128 + number)
-        received.append(number)
-        service.stop()
-
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
-    for number in numbers:
-        loop.add_signal_handler(number, receive, number)
-    try:
-        with _answering(probe, service):
-            await service.run()
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
+    with listening(service.stop, service.patience, _leave_blocked) as received, _answering(probe, service):
+        await service.run()
     ended_by = received[0] if received else 0
     if service.stuck:
         # The loop would wait for it for ever; its job was handed to another worker already.
@@ -149,6 +140,10 @@ class Service:
     def stuck(self) -> bool:
         """Whether a handler still runs after everything has stopped, because it will not be cancelled."""
         return any(runner.stuck for runner in self._runners)
+
+    def patience(self) -> float:
+        """Return the seconds that code which blocks the event loop gets when everything stops."""
+        return max((worker.registry.settings.grace for worker in self._workers), default=0.0) + _LAST_STEPS
 
     async def ready(self) -> None:
         """Wait until every worker takes jobs: from then on each send finds their handlers subscribed."""
