@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ async def ward(redis_url: str) -> Ward:
 
 async def test_a_job_on_its_last_life_waits_for_its_turn_without_a_slot(ward: Ward) -> None:
     """Others run meanwhile, and never more than there are slots."""
-    receipts = await ward.suspect(0, 1, 2, 3)
+    receipts = await ward.suspect(0, 1, 2)
     async with running(ward.worker):
         await wait_until_async(lambda: bool(ward.begun))
         for n in range(10, 20):
@@ -73,8 +74,32 @@ async def test_a_job_on_its_last_life_waits_for_its_turn_without_a_slot(ward: Wa
         for n, receipt in enumerate(receipts):
             assert await receipt.results(timeout=10) == {"handle": n}
     assert ward.begun[1:11] == list(range(10, 20))
-    assert sorted(ward.begun) == [*range(4), *range(10, 20)]
+    assert sorted(ward.begun) == [*range(3), *range(10, 20)]
     assert ward.most <= 2
+
+
+async def test_a_worker_gathers_only_so_many_jobs_on_their_last_life(ward: Ward) -> None:
+    """Ten times as many as it has slots; the rest stays in the queue for others, and all of them run."""
+    await ward.suspect(*range(50))
+    other = Ward(ward.url)
+    async with running(ward.worker), Redis.from_url(ward.url) as client:
+
+        async def claimed() -> int:
+            return 50 - int(await client.llen(QUEUE))
+
+        await wait_until_async(lambda: _at_least(claimed, 20))
+        assert await claimed() < 30
+        async with running(other.worker):
+            await wait_until_async(lambda: bool(other.begun))
+            assert len(ward.running) == 1
+            ward.go.set()
+            other.go.set()
+            await wait_until_async(lambda: len(ward.begun) + len(other.begun) == 50)
+    assert sorted(ward.begun + other.begun) == [*range(50)]
+
+
+async def _at_least(count: Callable[[], Awaitable[int]], number: int) -> bool:
+    return await count() >= number
 
 
 async def test_jobs_that_wait_for_their_turn_are_handed_back_when_their_worker_stops(ward: Ward) -> None:

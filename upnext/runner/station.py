@@ -141,7 +141,8 @@ class Station:
         while not self._stopping.is_set():
             self._changed.clear()
             claims = self._claims
-            if claims is None or not self.ready.is_set() or self._settler.pending > slots.total:
+            full = self._settler.pending > slots.total or self._shop.suspects.crowded(self._changed)
+            if claims is None or not self.ready.is_set() or full:
                 slots.leave(self._changed)
                 await self._changed.wait()
                 continue

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
     from upnext.runner.slots import Slots
 
+_CROWD = 10  # times as many as there are slots
+
 
 class Suspects:
-    """Gives jobs on their last life a turn, one at a time. While they wait they keep no slot from other jobs.
+    """Gives jobs on their last life a turn, one at a time. Those that wait keep no slot from other jobs.
 
     Args:
         slots: What each job that runs takes one of.
@@ -29,6 +31,7 @@ class Suspects:
         self._taken = False
         self._stopped = False
         self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._askers: set[asyncio.Event] = set()
 
     @asynccontextmanager
     async def alone(self) -> AsyncGenerator[bool]:
@@ -38,19 +41,28 @@ class Suspects:
             Whether the job may run: not when the worker stops first.
         """
         self._slots.give(1)
-        if not await self._turn():
-            yield False
-            return
+        mine = granted = False
         asker = asyncio.Event()
         try:
-            granted = await self._slot(asker)
-            try:
-                yield granted
-            finally:
-                self._slots.give(int(granted))
+            mine = await self._turn()
+            granted = mine and await self._slot(asker)
+            yield granted
         finally:
+            self._slots.give(int(granted))
             self._slots.leave(asker)
-            self._next()
+            if mine:
+                self._next()
+
+    def crowded(self, asker: asyncio.Event) -> bool:
+        """Say whether very many wait: one worker must not gather all those that others could run.
+
+        Args:
+            asker: Who would claim more jobs; it is set when it should ask again.
+        """
+        if len(self._waiting) < _CROWD * self._slots.total:
+            return False
+        self._askers.add(asker)
+        return True
 
     def stop(self) -> None:
         """Send those away that wait: they are to be run elsewhere."""
@@ -82,6 +94,8 @@ class Suspects:
         return False
 
     def _next(self) -> None:
+        while self._askers:
+            self._askers.pop().set()
         while self._waiting:
             call = self._waiting.popleft()
             if not call.done():
