@@ -11,7 +11,7 @@ from upnext_codegen.handlers.declare import is_handler_name, is_plainly_no_text,
 from upnext_codegen.handlers.options import KNOWN, read_options
 from upnext_codegen.names import values
 from upnext_codegen.names.arguments import given_to, handler_of
-from upnext_codegen.names.handled import functions_of
+from upnext_codegen.names.handled import attached
 from upnext_codegen.names.lookup import Spot
 from upnext_codegen.names.modules import Outside
 from upnext_codegen.names.suspicion import is_suspect
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from upnext_codegen.names.evaluate import Evaluator
 
 _UNPACKED = "what is unpacked here cannot be known without running the code"
+_PLAIN = facts.Name | facts.Attr | facts.Element | facts.Part
+_NO_HANDLERS = values.Constant | values.Member
 _ONE = "give .on one function, and options by keyword"
 
 
@@ -93,7 +95,7 @@ class Attacher:
                 self.called(decorator.value, spot, arms, known)
             case values.Doubtful("event" | "worker"):
                 self.found.findings.append(messages.unknown_receiver(use.place))
-            case _ if known.imports_us and _looks_ours(decorator.value) and self._is_lost(decorator.value, spot):
+            case _ if known.imports_us and _makes_decorator(decorator.value) and self._is_lost(decorator.value, spot):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
                 pass
@@ -115,15 +117,18 @@ class Attacher:
                 self._others(event, call, spot)
             case values.Doubtful("event" | "worker") if given is not None and _looks_ours(call):
                 self.found.findings.append(messages.unknown_receiver(use.place))
-            case _ if known.imports_us and _looks_ours(call) and given is not None and self._is_lost(call, spot):
+            case _ if known.imports_us and given is not None and _looks_ours(call) and self._is_lost(call, spot, given):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
                 pass
 
-    def _is_lost(self, expr: facts.Expr, spot: Spot) -> bool:
+    def _is_lost(self, expr: facts.Expr, spot: Spot, given: Given | None = None) -> bool:
         """Whether it cannot be told what `.on` is called on, also because another package defines it."""
-        on = expr.func if isinstance(expr, facts.Call) else expr
-        found = self.evaluator.value(on, spot)
+        if given is not None and isinstance(self.evaluator.value(given.value, given.spot), _NO_HANDLERS):
+            return False
+        while isinstance(expr, facts.Call):
+            expr = expr.func
+        found = self.evaluator.value(expr, spot)
         if isinstance(found, Outside):
             return found.name.partition(".")[0] not in sys.stdlib_module_names
         return isinstance(found, values.Nothing)
@@ -135,7 +140,18 @@ class Attacher:
         options: tuple[facts.Call, Spot],
         use: Use,
     ) -> None:
-        targets = functions_of(self.evaluator, given.value, given.spot) if given.keyword == "" else (values.NOTHING,)
+        plain = given.keyword == ""
+        for targets in attached(self.evaluator, given.value, given.spot) if plain else [(values.NOTHING,)]:
+            self._one_of(targets, event, given, options, use)
+
+    def _one_of(
+        self,
+        targets: tuple[values.Value, ...],
+        event: values.EventValue,
+        given: Given,
+        options: tuple[facts.Call, Spot],
+        use: Use,
+    ) -> None:
         if isinstance(targets[0], values.FunctionRef | values.ClassRef):
             for number, target in enumerate(targets):
                 # Of functions that arms bind to one name, only one is attached.
@@ -272,16 +288,23 @@ def _reason(expr: facts.Expr) -> str:
             return "it is no function of the project that has a name"
 
 
-def _looks_ours(expr: facts.Expr) -> bool:
-    """Whether something unresolved is used exactly as `.on` of an event is."""
-    if isinstance(expr, facts.Attr):
-        return expr.attr == "on"
-    if not isinstance(expr, facts.Call):
-        return False
-    func = expr.func
-    if not isinstance(func, facts.Attr) or func.attr != "on":
-        return False
-    positional = [arg for arg in expr.args if arg.keyword in {"", "*"}]
-    named = {arg.keyword for arg in expr.args} - {"", "*", "**"}
-    plain = all(isinstance(arg.value, facts.Name | facts.Attr) for arg in positional)
-    return len(positional) <= 1 and plain and named <= set(KNOWN)
+def _looks_ours(call: facts.Call) -> bool:
+    """Whether a call of something unresolved is exactly what attaches a function to an event."""
+    func = call.func
+    if isinstance(func, facts.Call):
+        return _makes_decorator(func)
+    positional = [arg.value for arg in call.args if arg.keyword in {"", "*"}]
+    plain = all(isinstance(each, _PLAIN) for each in positional)
+    return isinstance(func, facts.Attr) and func.attr == "on" and len(positional) <= 1 and plain and _only_options(call)
+
+
+def _makes_decorator(expr: facts.Expr) -> bool:
+    """Whether something unresolved is exactly `event.on`, or `event.on` with options."""
+    if isinstance(expr, facts.Call):
+        named = all(arg.keyword not in {"", "*"} for arg in expr.args)
+        return named and _only_options(expr) and not isinstance(expr.func, facts.Call) and _makes_decorator(expr.func)
+    return isinstance(expr, facts.Attr) and expr.attr == "on"
+
+
+def _only_options(call: facts.Call) -> bool:
+    return {arg.keyword for arg in call.args} <= {*KNOWN, "", "*", "**"}

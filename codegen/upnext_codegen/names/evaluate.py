@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from upnext_codegen.names import values
 from upnext_codegen.names.arguments import handler_of
 from upnext_codegen.names.constants import calculated, joined
+from upnext_codegen.names.displays import in_turn, item
+from upnext_codegen.names.givers import GIVE_ANYTHING
 from upnext_codegen.names.handled import decorated, function_of
 from upnext_codegen.names.lookup import Bound, Definition, Lookup, Spot
 from upnext_codegen.names.members import as_text, class_attribute, instance_attribute, printed
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
     from upnext_codegen.names.values import ClassRef, EventValue, WorkerValue
 
 _DEEPEST = 80
-_GIVE_ANYTHING = frozenset(
-    f"builtins.{name}" for name in ("eval", "getattr", "globals", "iter", "locals", "max", "min", "next", "vars")
-)
-"""Functions of Python that return what somebody else made."""
 
 
 @dataclass(slots=True)
@@ -88,10 +86,8 @@ class Evaluator:
                 return values.Constant(-number) if isinstance(number, int | float) else NOTHING
             case facts.Subscript(base, index):
                 return self.subscript(self.value(base, spot), index, spot)
-            case facts.Part(of, index):
-                return self.item(self.value(of, spot), values.Constant(index))
-            case facts.Element(of):
-                return self.element(self.value(of, spot))
+            case facts.Element() | facts.Part():
+                return in_turn(self, expr, spot)
             case _:
                 return NOTHING
 
@@ -188,8 +184,7 @@ class Evaluator:
                 return class_attribute(self, owner, attr)
             case values.Instance(cls):
                 found = instance_attribute(self, owner, attr)
-                of_worker = isinstance(found, values.Nothing) and is_worker_class(self, cls)
-                return self.attribute(values.WorkerValue(None), attr, spot) if of_worker else found
+                return self._inherited(cls, attr, spot) if isinstance(found, values.Nothing) else found
             case values.WorkerValue(_, cls):
                 if attr == "events":
                     return values.EventTable(owner)
@@ -205,6 +200,12 @@ class Evaluator:
             case _:
                 return NOTHING
 
+    def _inherited(self, cls: ClassRef, attr: str, spot: Spot) -> Value:
+        """What another package's class in the bases may have put into an object: that makes it no event."""
+        if is_worker_class(self, cls):
+            return self.attribute(values.WorkerValue(None), attr, spot)
+        return FOREIGN if attr == "on" else NOTHING
+
     def _method(self, owner: WorkerValue | EventValue, attr: str, wanted: str) -> Value:
         return values.Method(owner, attr) if attr == wanted else FOREIGN
 
@@ -216,7 +217,7 @@ class Evaluator:
         """What `base[index]` is."""
         match base:
             case values.Shown():
-                return self.item(base, self.value(index, spot))
+                return item(self, base, self.value(index, spot))
             case values.EventTable(worker):
                 name = self.value(index, spot)
                 text = name.value if isinstance(name, values.Constant) else None
@@ -234,31 +235,6 @@ class Evaluator:
         text = name.value if isinstance(name, values.Constant) else None
         return self.attribute(base, text, spot) if isinstance(text, str) else base
 
-    def item(self, shown: Value, index: Value) -> Value:
-        """What stands under an index or key of a display."""
-        if not isinstance(shown, values.Shown) or not isinstance(index, values.Constant | values.Member):
-            return NOTHING
-        expr = shown.expr
-        key = index.value if isinstance(index, values.Member) else index
-        if isinstance(expr, facts.Mapping):
-            for name, value in reversed(expr.pairs):
-                if self.value(name, shown.spot) in {index, key}:
-                    return self.value(value, shown.spot)
-            return NOTHING
-        number = key.value if isinstance(key, values.Constant) else None
-        if any(isinstance(each, facts.Starred) for each in expr.items) or not isinstance(number, int):
-            return NOTHING
-        inside = -len(expr.items) <= number < len(expr.items)
-        return self.value(expr.items[number], shown.spot) if inside else NOTHING
-
-    def element(self, shown: Value) -> Value:
-        """What a loop over a display binds."""
-        if not isinstance(shown, values.Shown):
-            return NOTHING
-        expr = shown.expr
-        items = [key for key, _ in expr.pairs] if isinstance(expr, facts.Mapping) else list(expr.items)
-        return merged([self.value(item, shown.spot) for item in items]) if items else NOTHING
-
     def call(self, call: facts.Call, spot: Spot) -> Value:
         """What a call returns."""
         text = text_call(self, call, spot)
@@ -271,11 +247,13 @@ class Evaluator:
             case values.Method(owner, "on") if isinstance(owner, values.EventValue):
                 return self._handled(owner, call, spot) or values.Attachment(owner, call, spot)
             case values.Attachment(event):
-                return self._handled(event, call, spot) or NOTHING
+                # Without a handler yet: `partial(event.on, retries=2)()`.
+                return self._handled(event, call, spot) or func
             case (values.FunctionRef() as function) | values.Handled(_, values.FunctionRef() as function):
                 return self.returned(function)
             case values.Doubtful("event" | "worker"):
-                return func
+                told = func.kind == "worker" and isinstance(call.func, facts.Attr) and call.func.attr == "event"
+                return values.EventValue(None, told=True) if told else func
             case values.Foreign():
                 return FOREIGN
             case _ if is_worker_class(self, func):
@@ -373,7 +351,7 @@ class Evaluator:
                 return inner
             if isinstance(inner, values.Method) and isinstance(inner.owner, values.EventValue):
                 return values.Attachment(inner.owner, call._replace(args=call.args[1:]), spot)
-        return NOTHING if name in _GIVE_ANYTHING else self.made(Outside(name))
+        return NOTHING if name in GIVE_ANYTHING else self.made(Outside(name))
 
 
 def argument(call: facts.Call, name: str, position: int = 0) -> facts.Argument | None:

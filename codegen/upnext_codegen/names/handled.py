@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from upnext_codegen.names import values
+from upnext_codegen.names.displays import turns
 from upnext_codegen.names.lookup import Bound, Spot
 from upnext_codegen.names.modules import ModuleRef
 from upnext_codegen.names.suspicion import is_suspect
@@ -53,6 +54,11 @@ def functions_of(evaluator: Evaluator, expr: facts.Expr, spot: Spot, depth: int 
             found = []
     functions = [each for each in found if isinstance(each, values.FunctionRef | values.ClassRef)]
     return tuple(dict.fromkeys(functions)) or (function_of(evaluator.value(expr, spot)),)
+
+
+def attached(evaluator: Evaluator, expr: facts.Expr, spot: Spot) -> list[tuple[Value, ...]]:
+    """What a call attaches: one function after another where a loop runs over it, and what each of them can be."""
+    return [functions_of(evaluator, *each) for each in turns(evaluator, expr, spot)]
 
 
 def _bound_to(evaluator: Evaluator, found: tuple[Definition, ...], depth: int) -> list[Value]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from upnext_codegen.reading import facts
@@ -32,13 +32,13 @@ class Encoder:
 
     Attributes:
         text: The file.
-        hidden: Names that a lambda or comprehension around the expression binds.
+        hidden: Names that a lambda or comprehension around the expression binds, and what they stand for there.
         depth: How deep in an expression this is.
         most: How many items of a display it takes in.
     """
 
     text: Text
-    hidden: frozenset[str] = frozenset()
+    hidden: dict[str, facts.Expr] = field(default_factory=dict[str, facts.Expr])
     depth: int = 0
     most: int = 200
 
@@ -78,7 +78,7 @@ class Encoder:
 
 
 def _name(encoder: Encoder, node: ast.Name) -> facts.Expr:
-    return _UNKNOWN if node.id in encoder.hidden else facts.Name(node.id)
+    return encoder.hidden.get(node.id, facts.Name(node.id))
 
 
 def _attribute(encoder: Encoder, node: ast.Attribute) -> facts.Expr:

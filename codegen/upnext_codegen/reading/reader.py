@@ -11,7 +11,7 @@ from upnext_codegen.files.needles import Needles, find_needles, hands_workers
 from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.reading import facts, formals
 from upnext_codegen.reading.expressions import Encoder
-from upnext_codegen.reading.sites import calls_in
+from upnext_codegen.reading.sites import calls_in, captured, hidden_by, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,6 +178,9 @@ class _Reader:
             return [*found, node.orelse]
         if isinstance(node, ast.Match):
             self.search(node.subject, scope, arms)
+            for number, case in enumerate(node.cases):
+                for name in captured(case.pattern):
+                    self.bind(scope, name, facts.Opaque(), case.pattern.lineno, (*arms, (node.lineno, number)))
             return [case.body for case in node.cases]
         for handler in node.handlers:
             if handler.name:
@@ -190,12 +193,12 @@ class _Reader:
         everywhere = self.scopes[scope].kind != "function"
         if node is None or not (everywhere or self.needles.between(node.lineno, node.end_lineno)):
             return
-        for call, hidden in calls_in(node):
+        for call, around in calls_in(node):
             if isinstance(call, ast.NamedExpr):
                 value = facts.Assigned(self.encoder.encode(call.value))
                 self.bind(scope, call.target.id, value, call.lineno, arms)
             elif everywhere or self.needles.between(call.lineno, call.end_lineno):
-                encoder = Encoder(self.text, hidden)
+                encoder = Encoder(self.text, hidden_by(self.text, around))
                 self.sites.append(facts.Site(encoder.call(call), scope, arms))
 
     def expression(self, node: ast.Expr | ast.Return, scope: int, arms: facts.Arms) -> None:
@@ -259,8 +262,8 @@ class _Reader:
             case ast.Attribute(value=ast.Name(id=owner), attr=attr):
                 self.assign_attribute(owner, attr, facts.Assigned(value, annotation), target.lineno, scope)
             case ast.Tuple(elts=items) | ast.List(elts=items):
-                for index, item in enumerate(items):
-                    self.assign(item, facts.Part(value or facts.Unknown(), index), scope, arms)
+                for number, item in numbered(items):
+                    self.assign(item, facts.Part(value or facts.Unknown(), number), scope, arms)
             case ast.Starred(value=inner):
                 self.assign(inner, facts.Unknown(), scope, arms)
             case _:
