@@ -10,6 +10,7 @@ from upnext_codegen.files.ignores import find_ignores
 from upnext_codegen.files.needles import Needles, find_needles, hands_workers
 from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.reading import facts, formals
+from upnext_codegen.reading.bodies import hands_on
 from upnext_codegen.reading.expressions import Encoder
 from upnext_codegen.reading.sites import calls_in, captured, hidden_by, numbered
 
@@ -302,7 +303,8 @@ class _Reader:
         """Read a `def`; its body only where it can matter."""
         index = len(self.functions)
         line, column = formals.name_place(self.encoder, node)
-        matters = self.needles.between(node.lineno, node.end_lineno)
+        in_class = self.scopes[scope].kind == "class"
+        matters = self.needles.between(node.lineno, node.end_lineno) or hands_on(node, is_method=in_class)
         short = len(node.body) <= 3 and isinstance(node.body[-1], ast.Return)
         body = self.open_scope("function", scope, index) if matters or short else -1
         attached = any(self.needles.between(each.lineno, each.end_lineno) for each in node.decorator_list)
