@@ -12,9 +12,10 @@ from upnext_codegen.handlers.options import KNOWN, read_options
 from upnext_codegen.names import values
 from upnext_codegen.names.arguments import given_to, handler_of
 from upnext_codegen.names.handled import attached
-from upnext_codegen.names.lookup import Spot
+from upnext_codegen.names.lookup import Bound, Spot
 from upnext_codegen.names.modules import Outside
 from upnext_codegen.names.suspicion import is_suspect
+from upnext_codegen.names.values import FOREIGN
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.expressions import text_of
 from upnext_codegen.records import Declaration, Handler, Place
@@ -95,7 +96,7 @@ class Attacher:
                 self.called(decorator.value, spot, arms, known)
             case values.Doubtful("event" | "worker"):
                 self.found.findings.append(messages.unknown_receiver(use.place))
-            case _ if known.imports_us and _makes_decorator(decorator.value) and self._is_lost(decorator.value, spot):
+            case _ if _makes_decorator(decorator.value) and self._is_lost(decorator.value, spot, known):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
                 pass
@@ -117,21 +118,32 @@ class Attacher:
                 self._others(event, call, spot)
             case values.Doubtful("event" | "worker") if given is not None and _looks_ours(call):
                 self.found.findings.append(messages.unknown_receiver(use.place))
-            case _ if known.imports_us and given is not None and _looks_ours(call) and self._is_lost(call, spot, given):
+            case _ if given is not None and _looks_ours(call) and self._is_lost(call, spot, known, given):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
                 pass
 
-    def _is_lost(self, expr: facts.Expr, spot: Spot, given: Given | None = None) -> bool:
+    def _is_lost(self, expr: facts.Expr, spot: Spot, known: facts.Facts, given: Given | None = None) -> bool:
         """Whether it cannot be told what `.on` is called on, also because another package defines it."""
         if given is not None and isinstance(self.evaluator.value(given.value, given.spot), _NO_HANDLERS):
             return False
         while isinstance(expr, facts.Call):
             expr = expr.func
-        found = self.evaluator.value(expr, spot)
+        if isinstance(expr, facts.Attr) and self._is_put(expr.value, spot, known):
+            return True
+        found = self.evaluator.value(expr, spot) if known.imports_us else FOREIGN
         if isinstance(found, Outside):
             return found.name.partition(".")[0] not in sys.stdlib_module_names
         return isinstance(found, values.Nothing)
+
+    def _is_put(self, expr: facts.Expr, spot: Spot, known: facts.Facts) -> bool:
+        """Whether it is an attribute that an event is assigned to in this file, of whatever object."""
+        name = text_of(expr) if isinstance(expr, facts.Attr) else ""
+        put = [each for each in known.scopes[0].attributes if each.name == name]
+        # The number of the scope that it stands in travels in the arms.
+        bounds = [Bound(spot.file, each.arms[0][0], each._replace(arms=())) for each in put]
+        found = [self.evaluator.defined((each,)) for each in bounds]
+        return any(isinstance(each, values.EventValue | values.Handled) for each in found)
 
     def _function(
         self,

@@ -196,7 +196,8 @@ class Evaluator:
             case values.Doubtful("event" | "worker"):
                 return values.Doubtful(owner.kind) if attr in {"on", "event"} else FOREIGN
             case values.Foreign() | values.Constant() | values.FunctionRef() | values.Shown():
-                return FOREIGN
+                # None only holds the place of what is put there later.
+                return NOTHING if owner == values.Constant(None) else FOREIGN
             case _:
                 return NOTHING
 

@@ -220,7 +220,8 @@ class Scope(NamedTuple):
         parent: The number of the scope around it, -1 for the module.
         owner: The number of its class or function among those of the file.
         bindings: In source order.
-        attributes: What methods assign to attributes of their first parameter (classes only).
+        attributes: Of a class what methods assign to attributes of their first parameter; of a module what is assigned
+            to any others in the file, under dotted names.
         stars: Star imports.
     """
 

@@ -11,7 +11,7 @@ from upnext_codegen.files.needles import Needles, find_needles, hands_workers
 from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.reading import facts, formals
 from upnext_codegen.reading.bodies import hands_on
-from upnext_codegen.reading.expressions import Encoder
+from upnext_codegen.reading.expressions import Encoder, text_of
 from upnext_codegen.reading.sites import calls_in, captured, hidden_by, numbered
 
 if TYPE_CHECKING:
@@ -260,8 +260,8 @@ class _Reader:
             case ast.Name(id=name):
                 what = facts.Assigned(value, annotation, parameters)
                 self.bind(scope, name, what, target.lineno, arms)
-            case ast.Attribute(value=ast.Name(id=owner), attr=attr):
-                self.assign_attribute(owner, attr, facts.Assigned(value, annotation), target.lineno, scope)
+            case ast.Attribute():
+                self.assign_attribute(target, facts.Assigned(value, annotation), scope)
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 for number, item in numbered(items):
                     self.assign(item, facts.Part(value or facts.Unknown(), number), scope, arms)
@@ -270,13 +270,16 @@ class _Reader:
             case _:
                 pass
 
-    def assign_attribute(self, owner: str, attr: str, what: facts.Assigned, line: int, scope: int) -> None:
-        """Note `self.attr = ...` at the class whose method this is."""
+    def assign_attribute(self, target: ast.Attribute, what: facts.Assigned, scope: int) -> None:
+        """Note `self.attr = ...` at the class whose method this is, and `a.b = ...` at the module."""
         here = self.scopes[scope]
-        if here.kind == "function" and here.receiver == owner and owner:
-            # The value is worked out in the method, where its names mean something.
-            there = self.scopes[here.parent]
-            there.attributes.append(facts.Binding(attr, what, line, ((scope, -2),)))
+        owner = target.value.id if isinstance(target.value, ast.Name) else ""
+        own = here.kind == "function" and here.receiver == owner and owner
+        if own or isinstance(what.value, facts.Name | facts.Attr | facts.Call):
+            # The value is worked out where it stands, where its names mean something.
+            there = self.scopes[here.parent if own else 0]
+            name = target.attr if own else text_of(self.encoder.encode(target))
+            there.attributes.append(facts.Binding(name, what, target.lineno, ((scope, -2),)))
 
     def import_modules(self, node: ast.Import, scope: int, arms: facts.Arms) -> None:
         """Read `import a.b as c`."""
