@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _UNPACKED = "what is unpacked here cannot be known without running the code"
 _PLAIN = facts.Name | facts.Attr | facts.Element | facts.Part
-_NO_HANDLERS = values.Constant | values.Member
+_NO_HANDLERS = values.Constant | values.Member | values.Doubtful
 _ONE = "give .on one function, and options by keyword"
 
 

@@ -346,6 +346,8 @@ class Evaluator:
             attr = self.value(args[1], spot)
             text = attr.value if isinstance(attr, values.Constant) else None
             return self.attribute(self.value(args[0], spot), text, spot) if isinstance(text, str) else NOTHING
+        if name == "builtins.staticmethod" and args:
+            return self.value(args[0], spot)
         if last in {"cast", "partial"} and len(args) >= (2 if last == "cast" else 1):
             inner = self.value(args[1 if last == "cast" else 0], spot)
             if last == "cast":

@@ -67,10 +67,20 @@ def _bound_to(evaluator: Evaluator, found: tuple[Definition, ...], depth: int) -
         what = each.binding.what if isinstance(each, Bound) else None
         if isinstance(each, Bound) and isinstance(what, facts.Assigned) and what.value is not None:
             spot = Spot(each.file, each.scope, each.binding.line, each.binding.arms)
-            result += functions_of(evaluator, what.value, spot, depth + 1)
+            wraps_itself = isinstance(what.value, facts.Call) and _is_given(what.value, each.binding.name)
+            if wraps_itself and depth < _DEEPEST:
+                # `f = cached(f)`, as a decorator would have it.
+                earlier = evaluator.lookup.name(spot, each.binding.name, without=each.binding)
+                result += _bound_to(evaluator, earlier, depth + 1)
+            else:
+                result += functions_of(evaluator, what.value, spot, depth + 1)
         else:
             result.append(function_of(evaluator.defined((each,))))
     return result
+
+
+def _is_given(call: facts.Call, name: str) -> bool:
+    return any(arg.value == facts.Name(name) for arg in call.args)
 
 
 def _attaching(decorator: Value) -> values.EventValue | None:
