@@ -9,6 +9,27 @@ import pytest
 from tests.codegen.reading import lines, read
 
 CASES: dict[str, tuple[dict[str, str], list[str]]] = {
+    "enums that make their values themselves": (
+        {
+            "app.py": """\
+import enum, upnext
+class Auto(enum.StrEnum):
+    @staticmethod
+    def _generate_next_value_(name, *rest): return f"shop.{name}"
+    A = enum.auto()
+class New(str, enum.Enum):
+    def __new__(cls, value): return str.__new__(cls, f"shop.{value}")
+    B = "b"
+w = upnext.Worker("shop")
+a = w.event(Auto.A)
+b = w.event(New.B)
+""",
+        },
+        [
+            "app.py:10:5 UPN002 the event's name cannot be known without running the code",
+            "app.py:11:5 UPN002 the event's name cannot be known without running the code",
+        ],
+    ),
     "enums": (
         {
             "app.py": """\

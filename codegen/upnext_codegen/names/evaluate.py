@@ -93,7 +93,9 @@ class Evaluator:
 
     def defined(self, definitions: tuple[Definition, ...]) -> Value:
         """What a name is that is defined in these places."""
-        return merged([self._definition(each) for each in definitions]) if definitions else NOTHING
+        # Beside a value, an arm that only annotates the name says nothing new.
+        valued = [each for each in definitions if not _only_annotates(each)] or list(definitions)
+        return merged([self._definition(each) for each in valued]) if valued else NOTHING
 
     def _definition(self, definition: Definition) -> Value:
         if not isinstance(definition, Bound):
@@ -369,6 +371,11 @@ def argument(call: facts.Call, name: str, position: int = 0) -> facts.Argument |
         if arg.keyword == "":
             positional.append(arg)
     return positional[position] if position < len(positional) else None
+
+
+def _only_annotates(definition: Definition) -> bool:
+    what = definition.binding.what if isinstance(definition, Bound) else None
+    return isinstance(what, facts.Assigned) and what.value is None
 
 
 def _is_super(call: facts.Call) -> bool:

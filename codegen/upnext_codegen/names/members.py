@@ -29,7 +29,9 @@ def class_attribute(evaluator: Evaluator, cls: values.ClassRef, attr: str) -> Va
         if found is None:
             continue
         if is_enum and not isinstance(found, values.FunctionRef | values.Handled | values.ClassRef | values.Member):
-            return values.Member(owner, attr, _member_value(evaluator, owner, attr, found, ancestors))
+            made = _has(evaluator, ancestors, "__new__")
+            value = NOTHING if made else _member_value(evaluator, owner, attr, found, ancestors)
+            return values.Member(owner, attr, value)
         return found
     closed = all(isinstance(each, values.ClassRef) or our_name(each).startswith("builtins.") for each in ancestors)
     return FOREIGN if closed else NOTHING
@@ -48,8 +50,7 @@ def printed(evaluator: Evaluator, value: Value) -> Value:
     if not isinstance(value, values.Member):
         return value
     ancestors = evaluator.ancestors(value.cls)
-    own = [each for each in ancestors if isinstance(each, values.ClassRef)]
-    changed = any(_own_attribute(evaluator, each, name) for each in own for name in ("__str__", "__format__"))
+    changed = _has(evaluator, ancestors, "__str__", "__format__")
     textual = {"enum.StrEnum", "enum.ReprEnum"} & {our_name(each) for each in ancestors}
     return value.value if textual and not changed else NOTHING
 
@@ -83,6 +84,12 @@ def _is_property(evaluator: Evaluator, function: values.FunctionRef) -> bool:
     return bool(last & {"property", "cached_property"})
 
 
+def _has(evaluator: Evaluator, ancestors: list[Value], *names: str) -> bool:
+    """Whether one of the project's own classes among these defines one of these names."""
+    own = [each for each in ancestors if isinstance(each, values.ClassRef)]
+    return any(_own_attribute(evaluator, each, name) is not None for each in own for name in names)
+
+
 def _own_attribute(evaluator: Evaluator, cls: values.ClassRef, attr: str) -> Value | None:
     known = evaluator.lookup.load(cls.file)
     if known is None:
@@ -114,7 +121,8 @@ def _member_value(evaluator: Evaluator, cls: values.ClassRef, attr: str, found: 
     if isinstance(what, facts.Assigned) and isinstance(what.value, facts.Call):
         func = evaluator.value(what.value.func, Spot(cls.file, body))
         if isinstance(func, Outside) and func.name == "enum.auto":
-            textual = any(our_name(each) == "enum.StrEnum" for each in ancestors)
+            own = _has(evaluator, ancestors, "_generate_next_value_")
+            textual = not own and any(our_name(each) == "enum.StrEnum" for each in ancestors)
             return values.Constant(attr.lower()) if textual else NOTHING
     return found
 
