@@ -72,6 +72,10 @@ try:
     pass
 except ValueError, TypeError:
     pass
+try:
+    pass
+except* ValueError, TypeError:
+    pass
 async def f[**P, *Ts](): ...
 @placed.on
 async def a(x: int): ...
@@ -79,7 +83,7 @@ async def a(x: int): ...
         },
         [
             "app.py:3:10 event order.placed of shop",
-            "app.py:10:11 order.placed of shop: a(x: int)",
+            "app.py:14:11 order.placed of shop: a(x: int)",
         ],
     ),
     "syntax error": (

@@ -123,10 +123,18 @@ class _Rewriter(libcst.CSTVisitor):
         return False
 
     def visit_ExceptHandler(self, node: libcst.ExceptHandler) -> None:  # noqa: N802
+        """Take the exceptions."""
+        self._take_exceptions(node.type)
+
+    def visit_ExceptStarHandler(self, node: libcst.ExceptStarHandler) -> None:  # noqa: N802
+        """Take the exceptions."""
+        self._take_exceptions(node.type)
+
+    def _take_exceptions(self, named: libcst.BaseExpression | None) -> None:
         """Keep only the first of several exceptions without parentheses."""
-        if isinstance(node.type, libcst.Tuple) and not node.type.lpar:
-            place = self.range_of(node.type)
-            first = self.range_of(node.type.elements[0].value).end
+        if isinstance(named, libcst.Tuple) and not named.lpar:
+            place = self.range_of(named)
+            first = self.range_of(named.elements[0].value).end
             self._blank(CodeRange(first, place.end))
 
     def visit_ListComp(self, node: libcst.ListComp) -> None:  # noqa: N802
