@@ -6,7 +6,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.rules import CODES
@@ -84,12 +84,12 @@ def _settings(path: Path) -> Settings:
         return Settings()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
-    table: object = document
+    table = document
     for name in ("tool", "upnext"):
-        table = cast("dict[str, Any]", table).get(name, {})
+        table = table.get(name, {})
         if not isinstance(table, dict):
             raise ConfigurationError("[tool.upnext] in pyproject.toml is not a table.")
-    return _checked(cast("dict[str, object]", table))
+    return _checked(table)
 
 
 def _checked(table: dict[str, object]) -> Settings:

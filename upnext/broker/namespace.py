@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
 from upnext.broker.agreement import Agreement
 from upnext.broker.broker import Broker
+from upnext.broker.driver import RedisError
 from upnext.broker.keys import Keys
 from upnext.broker.overview import Overview
 from upnext.broker.sight import Sight

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
 from upnext.broker import weather
+from upnext.broker.driver import RedisError
 from upnext.broker.standing import Unseen
 from upnext.errors import BrokerUnavailableError
 

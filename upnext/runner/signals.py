@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from types import FrameType
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
@@ -19,7 +19,7 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 @contextmanager
 def listening(
     stop: Callable[[], None], patience: Callable[[], float], give_up: Callable[[int], None]
-) -> Iterator[list[int]]:
+) -> Generator[list[int]]:
     """Listen to signals; in another thread than the main one, where nobody can, do nothing.
 
     Args:
