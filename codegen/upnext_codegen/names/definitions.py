@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.names import values
 from upnext_codegen.names.lookup import Bound, Definition, Spot
-from upnext_codegen.names.modules import ModuleRef, Outside, is_importable
+from upnext_codegen.names.modules import ModuleRef, Outside
 from upnext_codegen.reading import facts
 from upnext_codegen.reading.textual import parsed_annotation
 
@@ -98,7 +98,7 @@ def class_qualname(evaluator: Evaluator, cls: values.ClassRef) -> str:
 def class_module(evaluator: Evaluator, file: str) -> str:
     """The module in a file, as types name it; "" where no import statement can name it."""
     modules = evaluator.lookup.modules
-    return modules.own_name_of(file) if is_importable(modules.name_of(file)) else ""
+    return modules.own_name_of(file) if modules.can_import(file) else ""
 
 
 def is_local(evaluator: Evaluator, cls: values.ClassRef) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import sys
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
@@ -57,6 +58,14 @@ class Modules:
         path = file[len(root) + 1 :] if root else file
         name = path.removesuffix(".py").replace("/", ".")
         return name.removesuffix("__init__").removesuffix(".") if name.endswith("__init__") else name
+
+    def can_import(self, file: str) -> bool:
+        """Whether an import statement can name the module in a file: a dot in a file's name is none of its path."""
+        root = self.root_of(file)
+        path = file[len(root) + 1 :] if root else file
+        return path != "__init__.py" and all(
+            map(_is_plain, path.removesuffix(".py").removesuffix("/__init__").split("/"))
+        )
 
     def own_name_of(self, file: str) -> str:
         """The full name of the module in a file, or what tells it from one of that name in another import root."""
@@ -151,6 +160,11 @@ class Asked:
         found = self.answers["name", file, ""] = self.modules.name_of(file)
         return found
 
+    def can_import(self, file: str) -> bool:
+        """As `Modules.can_import`; the answer is noted by the name, which changes with it."""
+        self.name_of(file)
+        return self.modules.can_import(file)
+
     def own_name_of(self, file: str) -> str:
         """As `Modules.own_name_of`."""
         found = self.answers["own", file, ""] = self.modules.own_name_of(file)
@@ -230,7 +244,7 @@ def _own_names(modules: Modules) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in [file for each in files.values() if len(each) > 1 for file in each.values()]:
         parts = file.removesuffix(".py").removesuffix("/__init__").split("/")
-        name = ".".join(part if is_importable(part) else re.sub(r"\W", "_", f"_{part}_") for part in parts)
+        name = ".".join(part if _is_plain(part) else re.sub(r"\W", "_", f"_{part}_") for part in parts)
         while name in taken:
             name += "_"
         taken.add(name)
@@ -238,6 +252,5 @@ def _own_names(modules: Modules) -> dict[str, str]:
     return found
 
 
-def is_importable(module: str) -> bool:
-    """Whether an import statement can name the module."""
-    return all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split("."))
+def _is_plain(part: str) -> bool:
+    return part.isidentifier() and not keyword.iskeyword(part) and unicodedata.normalize("NFKC", part) == part
