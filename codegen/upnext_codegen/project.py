@@ -79,10 +79,12 @@ def load_project(root: Path) -> Project:
 
 def _settings(path: Path) -> Settings:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(f"{path.name} is no file.")  # A pipe would be waited for.
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return Settings()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
     table = document
     for name in ("tool", "upnext"):
@@ -104,6 +106,9 @@ def _checked(table: dict[str, object]) -> Settings:
     out = table.get("out")
     if out is not None and not isinstance(out, str):
         raise ConfigurationError(f"out in [tool.upnext] is {out!r}; it is the path of a folder.")
+    for key, path in [("out", out or ""), *[("src", each) for each in _strings(table, "src")]]:
+        if path and not path.isprintable():
+            raise ConfigurationError(f"{key} in [tool.upnext] names {path!r}, which holds a control character.")
     refresh = table.get("refresh", True)
     if not isinstance(refresh, bool):
         raise ConfigurationError(f"refresh in [tool.upnext] is {refresh!r}; it is true or false.")

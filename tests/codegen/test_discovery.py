@@ -101,9 +101,31 @@ def test_src_with_an_init_is_a_package_not_a_root(tmp_path: Path) -> None:
         ("refresh = 1", "refresh in .* is 1; it is true or false"),
         ("out = 3", "out in .* is 3; it is the path of a folder"),
         ("= 3", "pyproject.toml cannot be read"),
+        ("out = " + "[" * 5_000 + "]" * 5_000, "pyproject.toml cannot be read"),
+        ('out = "a\\u0000"', r"out in .* names 'a\\x00', which holds a control character"),
+        ('src = ["\\u001b[31m"]', r"src in .* names '\\x1b\[31m', which holds a control character"),
     ],
 )
 def test_a_bad_setting_is_refused_by_name(settings: str, message: str, tmp_path: Path) -> None:
     write(tmp_path, {"pyproject.toml": f"[tool.upnext]\n{settings}\n"})
     with pytest.raises(ConfigurationError, match=message):
+        load_project(tmp_path)
+
+
+def test_a_byte_order_mark_before_settings_and_patterns_is_skipped(tmp_path: Path) -> None:
+    sources = {
+        "pyproject.toml": "\ufeff[tool.upnext]\nextra = 'forbid'\n",
+        ".gitignore": "\ufeffapp.py\n",
+        "app.py": "",
+    }
+    assert found(tmp_path, sources) == []
+    assert load_project(tmp_path).settings.extra == "forbid"
+
+
+def test_pipes_in_the_place_of_settings_and_patterns_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".gitignore")
+    assert found(tmp_path, {"app.py": ""}) == ["app.py"]
+    (tmp_path / "pyproject.toml").unlink()
+    os.mkfifo(tmp_path / "pyproject.toml")
+    with pytest.raises(ConfigurationError, match=r"pyproject\.toml is no file\."):
         load_project(tmp_path)

@@ -210,6 +210,9 @@ def _read_patterns(path: str, folder: str) -> Patterns:
 
 def _lines(path: str) -> list[str]:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
+        # A pipe would be waited for; git, too, skips a byte order mark.
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return []
+        return Path(path).read_text(encoding="utf-8-sig", errors="replace").split("\n")
     except OSError:
         return []
