@@ -74,6 +74,15 @@ def test_nothing_of_a_project_is_ever_imported(shop: Shell) -> None:
     assert not (shop.root / "canary").exists()
 
 
+def test_python_m_runs_no_file_that_is_named_like_a_module_of_python(shop: Shell) -> None:
+    trap = "from pathlib import Path\nPath('canary').touch()\n"
+    shop.write({f"{name}.py": trap for name in ("json", "tomllib", "libcst", "jinja2", "ast")})
+    command = [sys.executable, "-m", "upnext", "gen"]
+    done = subprocess.run(command, cwd=shop.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (shop.root / "canary").exists()
+
+
 def test_without_the_extra_the_command_says_what_to_install(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("upnext_codegen")]:
         monkeypatch.delitem(sys.modules, name)
