@@ -6,7 +6,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.rules import CODES
@@ -86,12 +86,14 @@ def _settings(path: Path) -> Settings:
         return Settings()
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
-    table = document
-    for name in ("tool", "upnext"):
-        table = table.get(name, {})
-        if not isinstance(table, dict):
-            raise ConfigurationError("[tool.upnext] in pyproject.toml is not a table.")
-    return _checked(table)
+    return _checked(_table(_table(document, "tool"), "upnext"))
+
+
+def _table(inside: dict[str, Any], name: str) -> dict[str, Any]:
+    table: object = inside.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError("[tool.upnext] in pyproject.toml is not a table.")
+    return cast("dict[str, Any]", table)
 
 
 def _checked(table: dict[str, object]) -> Settings:

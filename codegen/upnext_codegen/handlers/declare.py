@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
 from upnext_codegen.names import values
-from upnext_codegen.names.evaluate import argument
+from upnext_codegen.names.arguments import argument
 from upnext_codegen.names.ours import is_worker_class
 from upnext_codegen.reading import facts
 from upnext_codegen.records import Declaration, Place

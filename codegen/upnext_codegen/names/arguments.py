@@ -60,3 +60,17 @@ def _unpacked(evaluator: Evaluator, arg: facts.Argument, spot: Spot) -> list[tup
             return [(key, value, shown.spot) for key, value in both] if len(keys) == len(pairs) else None
         case _:
             return None
+
+
+def argument(call: facts.Call, name: str, position: int = 0) -> facts.Argument | None:
+    """The argument that fills a parameter, None where there is none, or where unpacking hides it."""
+    for arg in call.args:
+        if arg.keyword == name:
+            return arg
+    positional: list[facts.Argument] = []
+    for arg in call.args:
+        if arg.keyword == "*":
+            break
+        if arg.keyword == "":
+            positional.append(arg)
+    return positional[position] if position < len(positional) else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.names import values
-from upnext_codegen.names.arguments import handler_of
+from upnext_codegen.names.arguments import argument, handler_of
 from upnext_codegen.names.constants import calculated, joined
 from upnext_codegen.names.displays import in_turn, item
 from upnext_codegen.names.givers import GIVE_ANYTHING
@@ -23,7 +23,7 @@ from upnext_codegen.reading.textual import parsed_annotation
 
 if TYPE_CHECKING:
     from upnext_codegen.names.arguments import Given
-    from upnext_codegen.names.values import ClassRef, EventValue, WorkerValue
+    from upnext_codegen.names.values import ClassRef, EventValue, FunctionRef, WorkerValue
 
 _DEEPEST = 80
 
@@ -43,6 +43,8 @@ class Evaluator:
         default_factory=dict[tuple[str, int, facts.Binding], Value]
     )
     _active: set[tuple[str, int, facts.Binding]] = field(default_factory=set[tuple[str, int, facts.Binding]])
+    _ancestors: dict[Value, list[Value]] = field(default_factory=dict["Value", "list[Value]"])
+    _returned: dict[FunctionRef, Value] = field(default_factory=dict["FunctionRef", Value])
     _depth: int = 0
 
     def value(self, expr: facts.Expr | None, spot: Spot) -> Value:
@@ -317,19 +319,37 @@ class Evaluator:
         value = found.value if isinstance(found, values.Constant) else None
         return value if isinstance(value, str) else None
 
-    def ancestors(self, cls: Value, depth: int = 0) -> list[Value]:
-        """A class and everything it inherits from, nearest first."""
-        known = self.lookup.load(cls.file) if isinstance(cls, values.ClassRef) else None
-        if not isinstance(cls, values.ClassRef) or known is None or depth > 20:
-            return [cls]
-        own = known.classes[cls.index]
-        found: list[Value] = [cls]
-        for base in own.bases:
-            found += self.ancestors(self.value(base, Spot(cls.file, own.scope, own.line)), depth + 1)
-        return list(dict.fromkeys(found))
+    def ancestors(self, cls: Value) -> list[Value]:
+        """A class and everything it inherits from, each once, nearest first."""
+        if cls not in self._ancestors:
+            self._ancestors[cls] = self._above(cls)
+        return self._ancestors[cls]
 
-    def returned(self, function: values.FunctionRef) -> Value:
+    def _above(self, cls: Value) -> list[Value]:
+        found: dict[Value, None] = {}
+        waiting = [cls]
+        while waiting:
+            current = waiting.pop()
+            if current in found:
+                continue
+            found[current] = None
+            known = self.lookup.load(current.file) if isinstance(current, values.ClassRef) else None
+            if isinstance(current, values.ClassRef) and known is not None:
+                own = known.classes[current.index]
+                spot = Spot(current.file, own.scope, own.line)
+                waiting += [self.value(base, spot) for base in reversed(own.bases)]
+        return list(found)
+
+    def returned(self, function: FunctionRef) -> Value:
         """What a call of a function returns, as its `return` statements or else its annotation say."""
+        if function not in self._returned:
+            # Of functions that call one another in a circle each is asked once: there are as many ways round as there
+            # are choices at every turn.
+            self._returned[function] = NOTHING
+            self._returned[function] = self._worked_out(function)
+        return self._returned[function]
+
+    def _worked_out(self, function: FunctionRef) -> Value:
         own = self.lookup.function(function.file, function.index)
         if own is None:
             return NOTHING
@@ -357,20 +377,6 @@ class Evaluator:
             if isinstance(inner, values.Method) and isinstance(inner.owner, values.EventValue):
                 return values.Attachment(inner.owner, call._replace(args=call.args[1:]), spot)
         return NOTHING if name in GIVE_ANYTHING else self.made(Outside(name))
-
-
-def argument(call: facts.Call, name: str, position: int = 0) -> facts.Argument | None:
-    """The argument that fills a parameter, None where there is none, or where unpacking hides it."""
-    for arg in call.args:
-        if arg.keyword == name:
-            return arg
-    positional: list[facts.Argument] = []
-    for arg in call.args:
-        if arg.keyword == "*":
-            break
-        if arg.keyword == "":
-            positional.append(arg)
-    return positional[position] if position < len(positional) else None
 
 
 def _only_annotates(definition: Definition) -> bool:
