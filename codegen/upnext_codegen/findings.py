@@ -26,6 +26,7 @@ class Finding(NamedTuple):
         place: Where.
         help: The way out, one line.
         related: The other places, in order.
+        typed: Whether every type checker says the same by itself, by the types of our own functions.
     """
 
     code: str
@@ -34,6 +35,7 @@ class Finding(NamedTuple):
     place: Place
     help: str
     related: tuple[Related, ...] = ()
+    typed: bool = False
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

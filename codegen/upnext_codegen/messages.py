@@ -78,9 +78,10 @@ def unknown_handler_name(place: Place) -> Finding:
     )
 
 
-def bad_name(place: Place, kind: str, name: str) -> Finding:
+def bad_name(place: Place, kind: str, name: str, *, typed: bool = False) -> Finding:
     """An event or worker name that the runtime refuses (UPN004)."""
-    return Finding("UPN004", "error", f"{kind} name {shown(name)} is not allowed", place, f"use {NAME_RULE}")
+    message = f"{kind} name {shown(name)} is not allowed"
+    return Finding("UPN004", "error", message, place, f"use {NAME_RULE}", typed=typed)
 
 
 def unfillable(place: Place, handler: str, parameter: str, kind: str) -> Finding:
@@ -132,7 +133,7 @@ def unserializable(place: Place, name: str, reason: str) -> Finding:
     )
 
 
-def unfindable(place: Place, handler: str, reason: str, way_out: str = "") -> Finding:
+def unfindable(place: Place, handler: str, reason: str, way_out: str = "", *, typed: bool = False) -> Finding:
     """A handler that is not a module-level function or static method (UPN109)."""
     return Finding(
         "UPN109",
@@ -140,18 +141,20 @@ def unfindable(place: Place, handler: str, reason: str, way_out: str = "") -> Fi
         f'handler "{shown(handler)[1:-1]}" cannot be found again at run time: {reason}',
         place,
         way_out or "make it a function at module level, or a static method of a class at module level",
+        typed=typed,
     )
 
 
-def bad_option(place: Place, option: str, value: str, rule: str) -> Finding:
+def bad_option(place: Place, option: str, value: str, rule: str, *, typed: bool = False) -> Finding:
     """A handler option out of its range (UPN201)."""
-    return Finding("UPN201", "error", f"{option}={value} is out of range", place, f"{option} must be {rule}")
+    message = f"{option}={value} is out of range"
+    return Finding("UPN201", "error", message, place, f"{option} must be {rule}", typed=typed)
 
 
 def unknown_option(place: Place, option: str, known: tuple[str, ...], near: str | None) -> Finding:
     """A handler option that does not exist (UPN201)."""
     way_out = f"did you mean {near}?" if near else f"the options are {', '.join(known)}"
-    return Finding("UPN201", "error", f'"{option}" is not an option of .on', place, way_out)
+    return Finding("UPN201", "error", f'"{option}" is not an option of .on', place, way_out, typed=True)
 
 
 def shown(text: str) -> str:

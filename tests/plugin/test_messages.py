@@ -313,6 +313,27 @@ def test_where_a_finding_is_shown_events_are_as_typed_as_elsewhere(installed: In
     ], answer.stdout
 
 
+def test_what_mypy_refuses_by_itself_is_told_once(installed: Installed, tmp_path: Path) -> None:
+    refused = (
+        "worker.event(7)",
+        'worker.event("open", extra="refuse")',
+        "closed.on(5)",
+        "closed.on(one, two)",
+        "closed.on(retries=1.5)(three)",
+        "closed.on(retry=1)(four)",
+        'closed.on(timeout="1")(five)',
+    )
+    ours = ("closed.on(retries=-1)(six)", "closed.on(timeout=0)(seven)", 'worker.event("1 2")')
+    numbers = ("one", "two", "three", "four", "five", "six", "seven")
+    functions = [f"def {number}(order_id: str) -> None: ..." for number in numbers]
+    write(tmp_path, application(IMPORTS + "\n".join([*functions, *refused, *ours]) + "\n"))
+    answer = installed.run("mypy", "src", cwd=tmp_path)
+    found = re.findall(r"^src/app/sends.py:(\d+): error: .*\[([\w-]+)\]$", answer.stdout, re.MULTILINE)
+    first = IMPORTS.count("\n") + len(numbers) + 1
+    assert [int(line) - first for line, _ in found] == list(range(len(refused + ours))), answer.stdout
+    assert [code == "upnext-conflict" for _, code in found] == [False] * len(refused) + [True] * len(ours)
+
+
 @pytest.mark.parametrize("code", PLUGIN_CODES)
 def test_the_example_of_a_rule_is_what_mypy_says_of_it(code: str, installed: Installed, tmp_path: Path) -> None:
     found = rule(code)

@@ -19,7 +19,7 @@ from upnext_codegen.findings import Finding, is_error
 
 
 def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str, ...]:
-    """Return the errors among findings as the stub holds them.
+    """Return the errors among findings as the stub holds them, but for those that mypy reports by itself.
 
     The first line of each is `CODE STATEMENT#NTH+LINES:COLUMN in FILE`: the file as seen from the stub, the statement
     as `statements` names it, and the distance in lines; its message and its notes follow, a line each. What has no
@@ -40,6 +40,8 @@ def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str
 
     found: list[str] = []
     for finding in filter(is_error, findings):
+        if finding.typed:
+            continue
         place = finding.place
         around = [each for each in named(place.file) if _first_line(each[2]) <= place.line <= _last_line(each[2])]
         if not around:

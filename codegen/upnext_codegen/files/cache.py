@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.files.replacing import replace
 
-FORMAT = 4
+FORMAT = 5
 """Raised whenever what is kept, or what reading means, changes."""
 
 TOOL = Path(__file__).parents[1]

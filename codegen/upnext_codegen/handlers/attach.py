@@ -177,14 +177,15 @@ class Attacher:
             if given.keyword:
                 self._refuse(event.name, place, shown, _UNPACKED, _ONE)
             else:
-                self._refuse(event.name, place, shown, _reason(given.value))
+                typed = isinstance(self.evaluator.value(given.value, given.spot), _NO_HANDLERS)
+                self._refuse(event.name, place, shown, _reason(given.value), typed=typed)
 
     def _others(self, event: values.EventValue, call: facts.Call, spot: Spot) -> None:
         """Refuse what stands behind the one function that is attached."""
         for given in [each for each in given_to(self.evaluator, call, spot) if each.keyword in {"", "*"}][1:]:
             place = Place(spot.file, given.line, given.column)
             shown = given.keyword + text_of(given.value)
-            self._refuse(event.name or "", place, shown, "on attaches one function", _ONE)
+            self._refuse(event.name or "", place, shown, "on attaches one function", _ONE, typed=not given.keyword)
 
     def attach(
         self, event: values.EventValue, target: values.Value, options: tuple[facts.Call, Spot] | None, use: Use
@@ -257,7 +258,8 @@ class Attacher:
         elif name is None or not is_handler_name(name):
             at = Place(options[1].file, given.line, given.column)
             shown = shown_value(self.evaluator, given, given.spot) if name is None else messages.shown(name)
-            self.found.findings.append(messages.bad_option(at, "name", shown, messages.NAME_RULE))
+            found = messages.bad_option(at, "name", shown, messages.NAME_RULE, typed=name is None)
+            self.found.findings.append(found)
             return None
         return name
 
@@ -265,9 +267,11 @@ class Attacher:
         if not event.told:
             self.found.findings.append(messages.unknown_receiver(place))
 
-    def _refuse(self, event: str, place: Place, shown: str, reason: str, way_out: str = "") -> None:
+    def _refuse(
+        self, event: str, place: Place, shown: str, reason: str, way_out: str = "", *, typed: bool = False
+    ) -> None:
         self.found.refused.add(event)
-        self.found.findings.append(messages.unfindable(place, shown, reason, way_out))
+        self.found.findings.append(messages.unfindable(place, shown, reason, way_out, typed=typed))
 
 
 def _in(file: str, arms: facts.Arms) -> list[tuple[str, int, int]]:

@@ -53,7 +53,8 @@ def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call:
     name = evaluator.text(given, spot)
     if name is None:
         if given is not None and is_plainly_no_text(evaluator, given, spot):
-            found.findings.append(messages.bad_name(_at(spot, given), "event", shown_value(evaluator, given, spot)))
+            shown = shown_value(evaluator, given, spot)
+            found.findings.append(messages.bad_name(_at(spot, given), "event", shown, typed=True))
         else:
             found.findings.append(messages.unknown_event_name(place))
     elif not is_name(name):
@@ -69,7 +70,8 @@ def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: facts.C
     given = argument(call, "name")
     if name is None:
         if given is not None and is_plainly_no_text(evaluator, given, spot):
-            found.findings.append(messages.bad_name(_at(spot, given), "worker", shown_value(evaluator, given, spot)))
+            shown = shown_value(evaluator, given, spot)
+            found.findings.append(messages.bad_name(_at(spot, given), "worker", shown, typed=True))
         else:
             found.findings.append(messages.unknown_worker_name(place))
     elif not is_name(name):
@@ -106,7 +108,8 @@ def _extra(evaluator: Evaluator, found: Found, call: facts.Call, spot: Spot) -> 
     if given is not None and (value is not None or is_plainly_no_text(evaluator, given, spot)):
         shown = messages.shown(value) if value is not None else shown_value(evaluator, given, spot)
         if shown != "None":
-            found.findings.append(messages.bad_option(_at(spot, given), "extra", shown, '"allow" or "forbid"'))
+            place = _at(spot, given)
+            found.findings.append(messages.bad_option(place, "extra", shown, '"allow" or "forbid"', typed=True))
     return None
 
 

@@ -50,7 +50,8 @@ def read_options(
             assert isinstance(value, int | float)
             known.append((arg.keyword, value))
         else:
-            findings.append(messages.bad_option(place, arg.keyword, _shown(value), _RULES[arg.keyword]))
+            typed = not isinstance(value, int if arg.keyword == "retries" else int | float)
+            findings.append(messages.bad_option(place, arg.keyword, _shown(value), _RULES[arg.keyword], typed=typed))
     return tuple(known), findings
 
 
