@@ -108,10 +108,10 @@ def stub_folders(project: Project, out: Path | None = None) -> dict[Path, str]:
 
     Args:
         project: The project.
-        out: Folder of the stub, instead of the project's setting.
+        out: Folder of the stub, instead of the project's setting; whoever gives it may mean one outside of the project.
 
     Raises:
-        ConfigurationError: If one folder is wanted for several import roots, or one outside of the project.
+        ConfigurationError: If one folder is wanted for several import roots, or the setting leads out of the project.
     """
     wanted = out or (None if project.settings.out is None else project.root / project.settings.out)
     if wanted is None:
@@ -121,4 +121,5 @@ def stub_folders(project: Project, out: Path | None = None) -> dict[Path, str]:
             f"One folder for the stub, {wanted}, but {len(project.roots)} import roots in src of [tool.upnext]: "
             "each needs its own, so leave out the folder."
         )
-    return {inside(wanted, project.root): root for root in project.roots}
+    folder = inside(wanted, project.root) if out is None else out
+    return {folder: project.roots[0]}

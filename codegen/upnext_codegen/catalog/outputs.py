@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -114,7 +115,7 @@ def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple
 
 def relative(path: Path, root: Path) -> str:
     """Return a path as places have it: relative to the root with `/`, "." for the root itself."""
-    return path.relative_to(root).as_posix()
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _names(outputs: tuple[Output, ...], root: Path) -> tuple[str, ...]:

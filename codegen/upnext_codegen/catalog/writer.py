@@ -74,7 +74,7 @@ def write(outputs: Iterable[Output], root: Path) -> tuple[Path, ...]:
 
     Args:
         outputs: What to write.
-        root: The folder that nothing may be written outside of.
+        root: The project root. No link may lead out of it, nor out of a folder elsewhere that was asked for.
 
     Returns:
         The files that were replaced.
@@ -92,7 +92,8 @@ def write(outputs: Iterable[Output], root: Path) -> tuple[Path, ...]:
     prepared: list[tuple[Path, Path]] = []
     try:
         for output in changed:
-            target = inside(output.path, root)
+            outside = not output.path.is_relative_to(root)
+            target = inside(output.path, output.path.parent if outside else root)
             prepared.append((_prepare(target, output.text), target))
         for temporary, target in prepared:
             temporary.replace(target)
@@ -134,7 +135,7 @@ def inside(path: Path, root: Path) -> Path:
     except (OSError, RuntimeError) as error:
         raise ConfigurationError(f"{path} leads nowhere: {error}.") from error
     if not real.is_relative_to(root.resolve()):
-        raise ConfigurationError(f"{path} is outside of the project root {root}: nothing is written there.")
+        raise ConfigurationError(f"{path} leads out of {root}: nothing is written there.")
     return real
 
 
