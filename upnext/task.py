@@ -101,6 +101,12 @@ class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
         return result
 
 
+if TYPE_CHECKING:
+
+    class Unsaid:
+        """Only a parameter that says nothing takes it: that it is no context cannot be told, so calls go unchecked."""
+
+
 class TaskDecorator:
     """Makes a task with options: what `worker.task(...)` returns."""
 
@@ -108,6 +114,12 @@ class TaskDecorator:
         self._registry = registry
         self._options = options
 
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Unsaid, P], Coroutine[Any, Any, R]], /
+    ) -> Task[..., ..., Coroutine[Any, Any, R], R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Unsaid, P], R], /) -> Task[..., ..., R, R]: ...
     @overload
     def __call__(
         self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from upnext.context import Context
+    from upnext.task import Unsaid
 
 MOST_AT_ONCE = 10_000
 """The highest concurrency of one process."""
@@ -78,6 +79,12 @@ class Worker(Catalog, _Made):
         self.registry.declare(name, extra)
         return Event(Delivery(name, self.registry))
 
+    @overload
+    def task(
+        self, function: Callable[Concatenate[Unsaid, P], Coroutine[Any, Any, R]], /
+    ) -> Task[..., ..., Coroutine[Any, Any, R], R]: ...
+    @overload
+    def task(self, function: Callable[Concatenate[Unsaid, P], R], /) -> Task[..., ..., R, R]: ...
     @overload
     def task(
         self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /

@@ -17,7 +17,22 @@ def report(title: str, **options: Any) -> list[str]:
     return [title]
 
 
+@worker.task
+async def unsaid(first: Any, second: int = 1) -> str:
+    return str(first)
+
+
+@worker.task(retries=1)
+def unsaid_too(first: Any, second: int = 1) -> str:
+    return str(first)
+
+
 async def good() -> None:
+    await unsaid.submit(first=1)
+    await unsaid.submit(1, 2)
+    await unsaid(1)
+    await unsaid_too.wait(first=1, second=2)
+    await unsaid_too.submit(1)
     assert_type(await mail.submit("a@example.org"), upnext.Job[int])
     assert_type(await mail.wait(address="a@example.org"), int)
     assert_type(await report.wait("a", pages=3), list[str])
