@@ -122,4 +122,4 @@ def stub_folders(project: Project, out: Path | None = None) -> dict[Path, str]:
             "each needs its own, so leave out the folder."
         )
     folder = inside(wanted, project.root) if out is None else out
-    return {folder: project.roots[0]}
+    return dict(zip((folder,), project.roots, strict=True))

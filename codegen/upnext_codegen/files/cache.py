@@ -109,7 +109,7 @@ class Cache:
         # Made anew or not at all: a link there is not followed.
         with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as ignore:
             ignore.write("*\n")
-        body = json.dumps((_shortened(known.entries), *known[1:]), separators=(",", ":")).encode()
+        body = _written(known)
         replace(folder / _NAME, _head(body) + body)
 
 
@@ -125,16 +125,28 @@ def open_cache(root: Path, *, use: bool) -> Cache:
         end = data.index(b"\n") + 1
         if data[:end] != _head(data[end:]):
             return Cache(folder)
-        entries, *others = json.loads(data[end:])
-        return Cache(folder, Known({path: Entry(*each) for path, each in entries.items()}, *others))
+        return Cache(folder, _read(data[end:]))
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return Cache(folder)
 
 
-def _shortened(entries: dict[str, Entry]) -> dict[str, tuple[object, ...]]:
-    """Leave out what stands at the end of most entries and is nothing but defaults."""
+def _written(known: Known) -> bytes:
+    """Write an index as JSON on one line, then the texts that are JSON already, a line each, as they are."""
     usual = Entry(0, 0, 0, 0)[4:]
-    return {path: entry[:4] if entry[4:] == usual else entry for path, entry in entries.items()}
+    facts = {path: entry.facts for path, entry in known.entries.items() if entry.facts}
+    # Most entries end in nothing but defaults.
+    entries = {path: entry[:4] if entry[4:] == usual else entry[:-1] for path, entry in known.entries.items()}
+    index = json.dumps((entries, [*known.resolved], [*facts], *known[2:]), separators=(",", ":"))
+    return "\n".join((index, *known.resolved.values(), *facts.values())).encode()
+
+
+def _read(body: bytes) -> Known:
+    index, *texts = body.decode().split("\n")
+    listed, resolved, facts, *others = json.loads(index)
+    entries = {path: Entry(*each) for path, each in listed.items()}
+    for path, text in zip(facts, texts[len(resolved) :], strict=True):
+        entries[path] = entries[path]._replace(facts=text)
+    return Known(entries, dict(zip(resolved, texts, strict=False)), *others)
 
 
 def digest(data: bytes) -> str:
