@@ -53,9 +53,10 @@ def show_findings(api: CheckerPluginInterface) -> None:
     tree = api.tree
     tree.plugin_deps.setdefault(f"<{_CATALOG}.{_CLASS}.{_FINDINGS}>", set()).add(api.tscope.current_target())
     catalog = api.modules.get(_CATALOG)
-    if catalog is None:
+    texts = [] if catalog is None else list(_texts(catalog))
+    if catalog is None or not texts:
         return
-    told = list(_told(catalog, os.path.normpath(Path(tree.path).absolute())))
+    told = list(_told(texts, Path(catalog.path).absolute().parent, os.path.normpath(Path(tree.path).absolute())))
     places: defaultdict[str, list[Statement]] = defaultdict(list)
     for name, node in _named(tree.defs) if told else ():
         places[name].append(node)
@@ -69,10 +70,9 @@ def show_findings(api: CheckerPluginInterface) -> None:
                 report(api, f"{where['code']}: {message}", context, CONFLICT, notes=notes)
 
 
-def _told(catalog: MypyFile, path: str) -> Iterator[tuple[re.Match[str], str, list[str]]]:
-    """Return what the catalog says of one file: where something is wrong, what, and the notes about it."""
-    folder = Path(catalog.path).absolute().parent
-    for text in _texts(catalog):
+def _told(texts: list[str], folder: Path, path: str) -> Iterator[tuple[re.Match[str], str, list[str]]]:
+    """Return what a catalog in a folder says of one file: where something is wrong, what, and the notes about it."""
+    for text in texts:
         head, message, *notes = text.split("\n")
         where = _WHERE.fullmatch(head)
         if where is not None and os.path.normpath(folder / where["file"]) == path:
