@@ -18,7 +18,7 @@ def hands_on(node: _Def, *, is_method: bool) -> bool:
     while stack:
         current = stack.pop()
         if isinstance(current, ast.Return | ast.Assign | ast.AnnAssign):
-            if _is_handed(current.value) and (isinstance(current, ast.Return) or _keeps(own, current)):
+            if is_handed(current.value) and (isinstance(current, ast.Return) or _keeps(own, current)):
                 return True
         elif not isinstance(current, _OTHERS):
             for block in _BLOCKS:
@@ -26,16 +26,17 @@ def hands_on(node: _Def, *, is_method: bool) -> bool:
     return False
 
 
-def _is_handed(value: ast.expr | None) -> bool:
+def is_handed(value: ast.expr | None) -> bool:
+    """Whether a value is what goes by a name, or what a function of some name returns."""
     match value:
         case ast.Name() | ast.Attribute() | ast.Call(func=ast.Name()):
             return True
         case ast.IfExp(body=one, orelse=other):
-            return _is_handed(one) or _is_handed(other)
+            return is_handed(one) or is_handed(other)
         case ast.BoolOp(values=values):
-            return any(_is_handed(each) for each in values)
+            return any(is_handed(each) for each in values)
         case ast.Await(value=inner) | ast.NamedExpr(value=inner):
-            return _is_handed(inner)
+            return is_handed(inner)
         case _:
             return False
 

@@ -10,7 +10,7 @@ from upnext_codegen.files.ignores import find_ignores
 from upnext_codegen.files.needles import Needles, find_needles, hands_workers
 from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.reading import facts, formals
-from upnext_codegen.reading.bodies import hands_on
+from upnext_codegen.reading.bodies import hands_on, is_handed
 from upnext_codegen.reading.expressions import Encoder, text_of
 from upnext_codegen.reading.sites import calls_in, captured, hidden_by, numbered
 
@@ -59,6 +59,7 @@ class _Reader:
     encoder: Encoder
     needles: Needles
     whole: bool
+    wordless: bool = False
     imports_us: bool = False
     scopes: list[_Scope] = field(default_factory=list[_Scope])
     functions: list[facts.Function] = field(default_factory=list[facts.Function])
@@ -208,10 +209,14 @@ class _Reader:
             if not self.returned:
                 # Python's parser lets it pass, and its compiler does not.
                 raise SourceError("'return' outside function", node.lineno, node.col_offset + 1)
-            self.returned[-1].append(self.encoder.encode(node.value))
+            self.returned[-1].append(self.encode(node.value))
         elif scope == 0:
             self.extend_exports(node.value)
         self.search(node.value, scope, arms)
+
+    def encode(self, node: ast.expr | None) -> facts.Expr:
+        """Encode a value; where no word of ours is near, only one that can be something of ours under its name."""
+        return facts.Unknown() if self.wordless and not is_handed(node) else self.encoder.encode(node)
 
     def extend_exports(self, node: ast.expr) -> None:
         """Read `__all__.extend(...)` and `__all__.append(...)`."""
@@ -225,7 +230,7 @@ class _Reader:
 
     def assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, scope: int, arms: facts.Arms) -> None:
         """Read `target = value` in its three forms."""
-        value = self.encoder.encode(node.value) if node.value is not None else None
+        value = self.encode(node.value) if node.value is not None else None
         if isinstance(node, ast.Assign) and _is_exports(node.targets):
             value = Encoder(self.text, most=100_000).encode(node.value)
         self.search(node.value, scope, arms)
@@ -307,11 +312,12 @@ class _Reader:
         index = len(self.functions)
         line, column = formals.name_place(self.encoder, node)
         in_class = self.scopes[scope].kind == "class"
-        matters = self.needles.between(node.lineno, node.end_lineno) or hands_on(node, is_method=in_class)
         short = len(node.body) <= 3 and isinstance(node.body[-1], ast.Return)
-        body = self.open_scope("function", scope, index) if matters or short else -1
+        wordless = not short and not self.needles.between(node.lineno, node.end_lineno)
+        matters = not wordless or hands_on(node, is_method=in_class)
+        body = self.open_scope("function", scope, index) if matters else -1
         attached = any(self.needles.between(each.lineno, each.end_lineno) for each in node.decorator_list)
-        brief = not (self.whole or matters or short or attached)
+        brief = not (self.whole or matters or attached)
         parameters = () if brief else formals.parameters(self.encoder, node)
         function = facts.Function(
             node.name,
@@ -335,7 +341,9 @@ class _Reader:
             for each in inner:
                 self.search(each, scope, arms)
         if body >= 0:
+            around, self.wordless = self.wordless, wordless
             returns = self.function_body(node, function, body)
+            self.wordless = around
             self.functions[index] = function._replace(returns=returns)
 
     def function_body(self, node: _Def, function: facts.Function, body: int) -> tuple[facts.Expr, ...]:
