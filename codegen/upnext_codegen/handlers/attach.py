@@ -94,8 +94,8 @@ class Attacher:
                 self.attach(event, target, (call, made), use)
             case values.Handled() if isinstance(decorator.value, facts.Call):
                 self.called(decorator.value, spot, arms, known)
-            case values.Doubtful("event" | "worker"):
-                self.found.findings.append(messages.unknown_receiver(use.place))
+            case values.Doubtful("event" | "worker", events):
+                self._doubt(events, use.place)
             case _ if _makes_decorator(decorator.value) and self._is_lost(decorator.value, spot, known):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
@@ -116,8 +116,8 @@ class Attacher:
             case values.Attachment(event, options, made) if given is not None:
                 self._function(event, given, (options, made), use)
                 self._others(event, call, spot)
-            case values.Doubtful("event" | "worker") if given is not None and _looks_ours(call):
-                self.found.findings.append(messages.unknown_receiver(use.place))
+            case values.Doubtful("event" | "worker", events) if given is not None and _looks_ours(call):
+                self._doubt(events, use.place)
             case _ if given is not None and _looks_ours(call) and self._is_lost(call, spot, known, given):
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
@@ -262,6 +262,11 @@ class Attacher:
             self.found.findings.append(found)
             return None
         return name
+
+    def _doubt(self, events: frozenset[str], place: Place) -> None:
+        """Note that it is not known to which of several events a handler is attached: each may well have it."""
+        self.found.refused |= events
+        self.found.findings.append(messages.unknown_receiver(place))
 
     def _unknown_event(self, event: values.EventValue, place: Place) -> None:
         if not event.told:

@@ -41,7 +41,7 @@ def declare(evaluator: Evaluator, found: Found, site: facts.Site, spot: Spot) ->
     place = Place(spot.file, call.line, call.column)
     if isinstance(func, values.Method) and isinstance(func.owner, values.WorkerValue):
         _event(evaluator, found, func.owner, call, spot)
-    elif func == values.Doubtful("worker"):
+    elif isinstance(func, values.Doubtful) and func.kind == "worker":
         found.findings.append(messages.unknown_worker(place))
     elif is_worker_class(evaluator, func):
         _worker(evaluator, found, func, call, spot)

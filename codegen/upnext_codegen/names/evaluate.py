@@ -198,7 +198,7 @@ class Evaluator:
             case values.Member(_, name, value):
                 return {"value": value, "_value_": value, "name": values.Constant(name)}.get(attr, NOTHING)
             case values.Doubtful("event" | "worker"):
-                return values.Doubtful(owner.kind) if attr in {"on", "event"} else FOREIGN
+                return owner if attr in {"on", "event"} else FOREIGN
             case values.Foreign() | values.Constant() | values.FunctionRef() | values.Shown():
                 # None only holds the place of what is put there later.
                 return NOTHING if owner == values.Constant(None) else FOREIGN

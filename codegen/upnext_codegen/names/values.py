@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from upnext_codegen.names.modules import ModuleRef, Outside
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from upnext_codegen.names.lookup import Spot
     from upnext_codegen.reading import facts
 
@@ -127,9 +129,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """One of several things of ours: "event", "worker" or "value"."""
+    """One of several things of ours: "event", "worker" or "value"; `events` are the names of those that it may be."""
 
     kind: str
+    events: frozenset[str] = frozenset()
 
 
 Value: TypeAlias = (
@@ -164,9 +167,10 @@ def merged(values: list[Value]) -> Value:
     if len(ours) == 1:
         return ours[0]
     if ours:
-        return Doubtful(_kind(ours[0]))
-    if len({each.event for each in distinct if isinstance(each, Handled)}) > 1:
-        return Doubtful("event")
+        return Doubtful(_kind(ours[0]), _events(ours))
+    handled = [each for each in distinct if isinstance(each, Handled)]
+    if len({each.event for each in handled}) > 1:
+        return Doubtful("event", _events(handled))
     solid = [each for each in distinct if not isinstance(each, Nothing) and each != Constant(None)]
     constant = any(isinstance(each, Constant | Member) for each in solid)
     if len(solid) <= 1 and not (constant and NOTHING in distinct):
@@ -178,3 +182,19 @@ def _kind(value: Value) -> str:
     if isinstance(value, Doubtful):
         return value.kind
     return "worker" if isinstance(value, WorkerValue | Method) else "event"
+
+
+def _events(values: Sequence[Value]) -> frozenset[str]:
+    """The names of the events that values are, or attach to."""
+    found: set[str] = set()
+    for each in values:
+        match each:
+            case Doubtful(_, events):
+                found |= events
+            case EventValue(str() as name) | Method(EventValue(str() as name)):
+                found.add(name)
+            case Attachment(EventValue(str() as name)) | Handled(EventValue(str() as name)):
+                found.add(name)
+            case _:
+                pass
+    return frozenset(found)
