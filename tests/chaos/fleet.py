@@ -15,7 +15,9 @@ import psutil
 from tests.chaos.ledger import Job, Ledger
 from tests.servers import Server
 from tests.waiting import wait_until, wait_until_async
+from upnext.broker.driver import RedisError
 from upnext.connect import reach
+from upnext.errors import UpnextError
 from upnext.runner.supervisor import SUPERVISED
 from upnext.settings import load
 
@@ -202,9 +204,18 @@ class Fleet:
     async def size(self) -> Size:
         """Measure the worker that lives as long as the fleet, and the server."""
         process = psutil.Process(self.bystander.pid)
-        broker = await reach(load(redis_url=self.server.url))
-        info: bytes = await broker.link.command("INFO", "memory")
-        (used,) = (line for line in info.decode().split() if line.startswith("used_memory:"))
+        told: list[bytes] = []
+
+        async def has_told() -> bool:
+            try:
+                broker = await reach(load(redis_url=self.server.url))
+                told.append(await broker.link.command("INFO", "memory"))
+            except (UpnextError, RedisError, OSError):
+                return False  # It is being killed, frozen or started again just now.
+            return True
+
+        await wait_until_async(has_told, timeout=60, what="an answer of the server")
+        (used,) = (line for line in told[0].decode().split() if line.startswith("used_memory:"))
         return Size(process.memory_info().rss / 1e6, process.num_fds(), int(used.partition(":")[2]) / 1e6)
 
     def survivors(self) -> Counter[int]:
