@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from upnext_codegen.catalog.writer import Outcome, inside
-from upnext_codegen.changes.compare import breaking
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.stamp import remember, stamp, standing
@@ -100,6 +99,8 @@ def _outcome(
 def _broken(earlier: Contract | None, scan: Scan, found: Iterable[Finding]) -> Iterable[Finding]:
     if earlier is None:
         return ()
+    from upnext_codegen.changes.compare import breaking  # noqa: PLC0415 - few runs ask for it
+
     return breaking(earlier, scan, complete=all(finding.code != "UPN001" for finding in found))
 
 

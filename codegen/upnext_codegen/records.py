@@ -72,6 +72,11 @@ class Handler(NamedTuple):
     options: tuple[tuple[str, float], ...] = ()
     arms: tuple[tuple[str, int, int], ...] = ()
 
+    @property
+    def identity(self) -> str:
+        """Worker and name in one text, as `contract.Receiver` has it."""
+        return f"{self.worker} {self.name}"
+
 
 class Declaration(NamedTuple):
     """One `worker.event(name)` call.

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from upnext_codegen.files import encoding
-from upnext_codegen.files.cache import Known
+from upnext_codegen.files.known import Known
 from upnext_codegen.names.modules import is_still
 from upnext_codegen.names.suspicion import FIRST
 from upnext_codegen.records import Resolved

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
 
 CODES = (
     "UPN001",
@@ -32,8 +32,10 @@ PLUGIN_CODES = ("upnext-missing", "upnext-unknown", "upnext-type", "upnext-confl
 """All codes of the mypy plugin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+_WORDS = Path(__file__).with_name("rules")
+
+
+class Rule(NamedTuple):
     """What a code stands for.
 
     Attributes:
@@ -64,7 +66,7 @@ def rule(code: str) -> Rule:
     """
     if code not in (*CODES, *PLUGIN_CODES):
         raise KeyError(code)
-    whole = files("upnext_codegen").joinpath("rules", f"{code}.txt").read_text("utf-8")
+    whole = (_WORDS / f"{code}.txt").read_text("utf-8")
     head, _, rest = whole.partition("\n")
     text, _, rest = rest.partition("\nExample:\n")
     reporter = "`upnext gen`" if code in CODES else "mypy"

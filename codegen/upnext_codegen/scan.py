@@ -18,8 +18,9 @@ from upnext_codegen.records import Place, Scan
 from upnext_codegen.resolution import Resolution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from upnext_codegen.files.cache import Cache
     from upnext_codegen.files.discover import Discovery
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.modules import Modules
@@ -30,23 +31,25 @@ if TYPE_CHECKING:
 
 
 @uncollected()
-def scan(project: Project, *, use_cache: bool = True) -> tuple[Scan, tuple[Finding, ...]]:
+def scan(
+    project: Project, *, use_cache: bool = True, listing: Callable[[], Discovery] | None = None
+) -> tuple[Scan, tuple[Finding, ...]]:
     """Read the sources of a project.
 
     Args:
         project: The project.
         use_cache: Whether to use and keep what earlier scans read, under `.upnext/`.
+        listing: What gives its files, if somebody has begun to list them (`discover_ahead`).
 
     Returns:
         What was found, and the findings that reading alone can make, sorted by place.
     """
-    return _scanned(project, use_cache=use_cache)
-
-
-def _scanned(project: Project, *, use_cache: bool) -> tuple[Scan, tuple[Finding, ...]]:
-    found = discover(project)
-    modules = map_modules([file.path for file in found.files], found.aliases, project.roots)
     cache = open_cache(project.root, use=use_cache)
+    return _scanned(project, listing() if listing else discover(project), cache)
+
+
+def _scanned(project: Project, found: Discovery, cache: Cache) -> tuple[Scan, tuple[Finding, ...]]:
+    modules = map_modules([file.path for file in found.files], found.aliases, project.roots)
     store = Store(project.root, {file.path: file for file in found.files}, modules, cache.known)
     store.refresh()
     resolution = Resolution(store)

@@ -114,15 +114,20 @@ def said(root: Path, *, use_cache: bool) -> tuple[object, ...]:
     return (findings, disagreements, *parts, *(output.text for output in outputs))
 
 
-@pytest.mark.parametrize(("seed", "processes"), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1), (7, 2)])
+@pytest.mark.parametrize(
+    ("seed", "processes", "others"), [(1, 1, 0), (2, 1, 0), (3, 1, 0), (4, 1, 0), (5, 1, 800), (6, 1, 800), (7, 2, 800)]
+)
 def test_a_scan_with_a_cache_says_what_one_without_says_after_any_edits(
-    seed: int, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seed: int, processes: int, others: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With many other files, what has changed is kept beside the cache; with few, the cache is mostly written anew."""
     if processes > 1:
         monkeypatch.setattr("upnext_codegen.files.pool._WORTH_IT", 1)
     chance = random.Random(seed)
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "pkg" / "deep").mkdir(parents=True)
+    for number in range(others):
+        (tmp_path / f"other_{number}.py").touch()
     everything = [*SHARED, *HANDLER_FILES]
     for path in everything:
         edit(tmp_path, path, chance)
@@ -130,3 +135,4 @@ def test_a_scan_with_a_cache_says_what_one_without_says_after_any_edits(
         assert said(tmp_path, use_cache=True) == said(tmp_path, use_cache=False)
         for path in chance.sample(everything, chance.randrange(1, 3)):
             edit(tmp_path, path, chance)
+    assert (tmp_path / ".upnext" / "scan.delta").exists() or not others

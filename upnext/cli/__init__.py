@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import io
 import re
 import sys
-import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from upnext import __version__
-from upnext.cli import dead, doctor, exits, explain, gen, run, status, unsubscribe
+from upnext.cli import exits
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ServiceImportError, UpnextError
 
-_COMMANDS = (gen, explain, run, status, dead, doctor, unsubscribe)
+_COMMANDS = ("gen", "explain", "run", "status", "dead", "doctor", "unsubscribe")
+"""Each is a module here."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted, debug = _without_debug(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            arguments = _parser().parse_args(wanted)
+            arguments = _parser(wanted).parse_args(wanted)
         except SystemExit as stop:
             sys.stdout.flush()
             return exits.USAGE if stop.code else exits.CLEAN
@@ -56,12 +56,15 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, and end."""
+        import difflib  # noqa: PLC0415 - nothing else needs it
+
         found = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         near = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), n=1) if found else []
         super().error(f"{message}; did you mean {near[0]!r}?" if near else message)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
+    """Make the parser of the command that is wanted, or of all of them, if it is not clear which."""
     parser = _Parser(
         prog="upnext",
         description="Events whose sends are checked against every handler, and never lost.",
@@ -69,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"upnext {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in _COMMANDS:
-        command.register(commands)
+    for command in wanted[:1] if wanted and wanted[0] in _COMMANDS else _COMMANDS:
+        import_module(f"upnext.cli.{command}").register(commands)
     return parser
 
 
@@ -83,6 +86,8 @@ def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
 
 def _fault(error: Exception, *, debug: bool) -> int:
     if debug:
+        import traceback  # noqa: PLC0415 - a run without a fault does without
+
         traceback.print_exception(error)
     known = isinstance(error, UpnextError)
     text = str(error) if known else f"internal fault: {type(error).__name__}: {error}"

@@ -87,19 +87,22 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> Report:
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
-    from upnext_codegen.generate import generate, stub_folders  # noqa: PLC0415
+    from upnext_codegen.files.ahead import discover_ahead  # noqa: PLC0415
     from upnext_codegen.project import find_project  # noqa: PLC0415
-    from upnext_codegen.scan import scan  # noqa: PLC0415
 
+    against: str | None = arguments.against
     try:
         paths = [_existing(path) for path in arguments.paths]
         project = find_project(paths[0] if paths else None, otherwise=Path.cwd())
         narrowed = _relative(paths, project.root)
         out = None if arguments.out is None else _folder(arguments.out)
-        stub_folders(project, out)  # before the scan, which writes a cache
-        against: str | None = arguments.against
-        earlier = None if against is None else _earlier(against, project.root)
-        found, findings = scan(project, use_cache=not arguments.no_cache)
+        with discover_ahead(project) as listing:
+            from upnext_codegen.generate import generate, stub_folders  # noqa: PLC0415 - takes as long as the listing
+            from upnext_codegen.scan import scan  # noqa: PLC0415
+
+            stub_folders(project, out)  # before the scan, which writes a cache
+            earlier = None if against is None else _earlier(against, project.root)
+            found, findings = scan(project, use_cache=not arguments.no_cache, listing=listing)
         report = generate(
             project,
             found,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any, cast
 
 from upnext_codegen.catalog.contract_json import from_json, to_json
@@ -14,8 +15,6 @@ FORMAT = 1
 """Changes when an older upnext could no longer read the file."""
 
 GENERATOR = "upnext"
-
-_ENCODER = json.JSONEncoder(ensure_ascii=True)
 
 
 def render(contract: Contract) -> str:
@@ -29,12 +28,17 @@ def _indented(value: object, margin: str) -> str:
     inner = margin + "  "
     if isinstance(value, dict) and value:
         pairs = sorted(cast("dict[str, object]", value).items())
-        items = [f"{inner}{_ENCODER.encode(key)}: {_indented(item, inner)}" for key, item in pairs]
+        items = [f"{inner}{_text(key)}: {_indented(item, inner)}" for key, item in pairs]
         return f"{{{','.join(items)}{margin}}}"
     if isinstance(value, list) and value:
         items = [f"{inner}{_indented(item, inner)}" for item in cast("list[object]", value)]
         return f"[{','.join(items)}{margin}]"
-    return _ENCODER.encode(value)
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+@lru_cache(maxsize=10_000)  # Most texts of a lock stand in it many times.
+def _text(value: str) -> str:
+    return json.dumps(value)
 
 
 def read(text: str) -> Contract:

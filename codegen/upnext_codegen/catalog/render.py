@@ -7,9 +7,9 @@ import math
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -34,8 +34,7 @@ NOTHING_SHARED: Mapping[str, str] = MappingProxyType({})
 _HEAD = f"{MARK}, catalog format {FORMAT}. Do not edit: `upnext gen` writes this file again."
 
 
-@dataclass(frozen=True, slots=True)
-class _EventText:
+class _EventText(NamedTuple):
     """What the template needs of a typed event; every text in it is ready to stand in Python source."""
 
     name: str
@@ -47,16 +46,14 @@ class _EventText:
     asked: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _OverloadText:
+class _OverloadText(NamedTuple):
     """What the template needs of one overload of `event`."""
 
     literal: str
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class _WorkerText:
+class _WorkerText(NamedTuple):
     """What the template needs of a worker with events of its own."""
 
     name: str
@@ -64,8 +61,7 @@ class _WorkerText:
     overloads: tuple[_OverloadText, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _MemberText:
+class _MemberText(NamedTuple):
     """What the template of a large catalog needs of an event in a group."""
 
     literal: str
@@ -73,8 +69,7 @@ class _MemberText:
     sync_parameters: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _GroupText:
+class _GroupText(NamedTuple):
     """What it needs of a group: the events that share a class, generic in the name."""
 
     number: int

@@ -7,9 +7,9 @@ import re
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from symtable import symtable
+from typing import NamedTuple
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.replacing import beside
@@ -19,8 +19,7 @@ _CLASSES = re.compile(r"\n(?=class )")
 """Where a stub falls into classes; nothing else in it starts a line so, as texts in it hold no line ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A file to generate.
 
     Attributes:
@@ -32,8 +31,7 @@ class Output:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of bringing files up to date, or of comparing them.
 
     Attributes:

@@ -48,7 +48,7 @@ def told(event: EventContract, found: Sequence[Break]) -> Finding:
     """Report UPN401: breaks of one kind that one field has, a finding for all of its handlers."""
     first, *others = sorted(found, key=lambda each: each.place)
     known = {receiver.identity for receiver in event.receivers}
-    queued = any(f"{each.handler.worker} {each.handler.name}" in known for each in found)
+    queued = any(each.handler.identity in known for each in found)
     whose = "earlier sends and queued jobs" if queued else "earlier sends"
     message, way_out = _words(event.name, first, whose)
     return Finding(
@@ -64,7 +64,7 @@ def told(event: EventContract, found: Sequence[Break]) -> Finding:
 
 def gone(event: EventContract, handlers: Iterable[Handler], declarations: Sequence[Declaration]) -> Iterable[Finding]:
     """Report UPN402: handlers that are no more, once for an event."""
-    now = {f"{handler.worker} {handler.name}": handler.name for handler in handlers}
+    now = {handler.identity: handler.name for handler in handlers}
     lost = [receiver for receiver in event.receivers if receiver.identity not in now]
     if not lost:
         return

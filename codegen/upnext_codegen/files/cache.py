@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import stat
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
 
 from upnext_codegen.files.discover import SourceFile
+from upnext_codegen.files.known import NO_DELTA, Delta, Known, read, written
 from upnext_codegen.files.replacing import replace
 
-FORMAT = 5
+FORMAT = 6
 """Raised whenever what is kept, or what reading means, changes."""
 
 TOOL = Path(__file__).parents[1]
@@ -25,62 +23,12 @@ TOOL = Path(__file__).parents[1]
 
 _FOLDER = ".upnext"
 _NAME = "scan.cache"
+_DELTA = "scan.delta"
+_SHARE = 8
+"""What has changed since the cache was written is kept beside it, as long as that is not one part in so many."""
+
 _SETTLED = 2_000_000_000
 """Nanoseconds after which a file's times tell every later change; file systems count as coarsely as that."""
-
-Fault: TypeAlias = "Sequence[Any]"
-
-
-class Entry(NamedTuple):
-    """What is kept of a file; a fault is a line, a column and a reason, or nothing where there is none.
-
-    Attributes:
-        size: When it was read, with the times below.
-        modified: In nanoseconds.
-        changed: In nanoseconds; -1 where the file was too fresh for its times to be believed.
-        weight: What the prefilter said.
-        digest: Of its bytes, "" where nothing but the weight is kept.
-        imports: The modules that it imports, None where nobody asked.
-        misencoded: What is wrong with its encoding.
-        unreadable: What keeps it from being read for what it defines, None where nobody asked.
-        uncompiled: What Python's compiler says of it, None where nobody asked.
-        ignores: Lines with ignore comments and their codes, where it was read.
-        facts: As JSON, "" where no other file asked for them.
-    """
-
-    size: int
-    modified: int
-    changed: int
-    weight: int
-    digest: str = ""
-    imports: Sequence[str] | None = None
-    misencoded: Fault = ()
-    unreadable: Fault | None = None
-    uncompiled: Fault | None = None
-    ignores: Sequence[tuple[int, Sequence[str] | None]] = ()
-    facts: str = ""
-
-    def is_of(self, file: SourceFile) -> bool:
-        """Whether the file is still the one that was read, by its size and times."""
-        return self.modified == file.modified and self.size == file.size and self.changed == file.changed
-
-
-class Known(NamedTuple):
-    """What earlier scans found out.
-
-    Attributes:
-        entries: What is kept of each file, by path.
-        resolved: For each file that can matter, what it declares and attaches, as JSON.
-        suspects: The names that were given to something of ours.
-        modules: A digest of the project's module names.
-        relevant: The files that can matter by what they hold and import.
-    """
-
-    entries: dict[str, Entry]
-    resolved: dict[str, str]
-    suspects: Sequence[str] = ()
-    modules: str = ""
-    relevant: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -93,10 +41,32 @@ class Cache:
     """
 
     folder: Path | None
-    known: Known = field(default_factory=lambda: Known({}, {}))
+    known: Known = NO_DELTA.known
+    _size: int = 0
+    _base: str = ""
+    _delta: Delta = NO_DELTA
+
+    def load(self, folder: Path) -> None:
+        """Read what is there.
+
+        Raises:
+            Exception: Of many kinds, if it is damaged, older, or nothing at all.
+        """
+        data = read_own(folder / _NAME)
+        head, _, body = data.partition(b"\n")
+        base = digest(body)
+        if head != _head(base):
+            return
+        self.known = read(body).known
+        self._size, self._base = len(data), base
+        with _unless_damaged():
+            head, _, body = read_own(folder / _DELTA).partition(b"\n")
+            if head == _head(digest(body), base):
+                delta = read(body)
+                self.known, self._delta = delta.applied(self.known), delta
 
     def keep(self, known: Known) -> None:
-        """Write a new cache in place of the old one, if that is possible."""
+        """Write down what is known now, if that is possible."""
         if self.folder is None:
             return
         with contextlib.suppress(OSError):
@@ -109,44 +79,37 @@ class Cache:
         # Made anew or not at all: a link there is not followed.
         with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as ignore:
             ignore.write("*\n")
-        body = _written(known)
-        replace(folder / _NAME, _head(body) + body)
+        # A delta that another process writes meanwhile is replaced by this one, or this one by that: either is true of
+        # what its own process saw. Beside another cache than its own it is not believed.
+        body = written(self._delta.followed(self.known, known)) if self._base else b""
+        if self._base and len(body) * _SHARE < self._size:
+            replace(folder / _DELTA, _head(digest(body), self._base) + b"\n" + body)
+        else:
+            body = written(Delta(known))
+            replace(folder / _NAME, _head(digest(body)) + b"\n" + body)
 
 
 def open_cache(root: Path, *, use: bool) -> Cache:
     """Open the cache of a project; a foreign, damaged or older one is as good as none."""
-    if not use:
-        return Cache(None)
     folder = root / _FOLDER
+    if not use or not (is_trusted(folder) or not (folder.exists() or folder.is_symlink())):
+        return Cache(None)
+    cache = Cache(folder)
+    with _unless_damaged():
+        cache.load(folder)
+    return cache
+
+
+def _unless_damaged() -> contextlib.suppress:
+    return contextlib.suppress(OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
+def weight(root: Path) -> int:
+    """How many bytes the cache of a project has: it tells of how many files there are."""
     try:
-        if not is_trusted(folder):
-            return Cache(None if folder.exists() or folder.is_symlink() else folder)
-        data = read_own(folder / _NAME)
-        end = data.index(b"\n") + 1
-        if data[:end] != _head(data[end:]):
-            return Cache(folder)
-        return Cache(folder, _read(data[end:]))
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        return Cache(folder)
-
-
-def _written(known: Known) -> bytes:
-    """Write an index as JSON on one line, then the texts that are JSON already, a line each, as they are."""
-    usual = Entry(0, 0, 0, 0)[4:]
-    facts = {path: entry.facts for path, entry in known.entries.items() if entry.facts}
-    # Most entries end in nothing but defaults.
-    entries = {path: entry[:4] if entry[4:] == usual else entry[:-1] for path, entry in known.entries.items()}
-    index = json.dumps((entries, [*known.resolved], [*facts], *known[2:]), separators=(",", ":"))
-    return "\n".join((index, *known.resolved.values(), *facts.values())).encode()
-
-
-def _read(body: bytes) -> Known:
-    index, *texts = body.decode().split("\n")
-    listed, resolved, facts, *others = json.loads(index)
-    entries = {path: Entry(*each) for path, each in listed.items()}
-    for path, text in zip(facts, texts[len(resolved) :], strict=True):
-        entries[path] = entries[path]._replace(facts=text)
-    return Known(entries, dict(zip(resolved, texts, strict=False)), *others)
+        return (root / _FOLDER / _NAME).lstat().st_size
+    except OSError:
+        return 0
 
 
 def digest(data: bytes) -> str:
@@ -160,10 +123,10 @@ def is_settled(file: SourceFile, now: int | None = None) -> bool:
     return moment - max(file.modified, file.changed) > _SETTLED
 
 
-def _head(body: bytes) -> bytes:
-    """The first line: who wrote it, and a digest of the rest."""
+def _head(body: str, base: str = "") -> bytes:
+    """The first line: who wrote it, a digest of the rest, and of what it continues."""
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"upnext scan {FORMAT} {tool_digest(TOOL)} python {python} {digest(body)}\n".encode()
+    return f"upnext scan {FORMAT} {tool_digest(TOOL)} python {python} {body} {base}".encode()
 
 
 def tool_digest(folder: Path) -> str:

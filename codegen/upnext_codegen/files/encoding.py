@@ -1,9 +1,10 @@
-"""Facts to JSON and back: each record becomes a list that starts with the number of its class."""
+"""Facts to JSON and back: each record becomes an object, the number of its class to the list of its fields."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 from upnext_codegen import findings, records, types
@@ -64,16 +65,18 @@ _CLASSES: tuple[type[Any], ...] = (
     findings.Finding,
     records.Resolved,
 )
-_NUMBERS: dict[type[Any], int] = {kind: number for number, kind in enumerate(_CLASSES, 1)}
-
-
-_BYTES, _DICT, _SET = -1, -2, -3
+_NAMES: dict[type[Any], str] = {kind: str(number) for number, kind in enumerate(_CLASSES)} | {
+    tuple: "",
+    bytes: "b",
+    dict: "d",
+    frozenset: "s",
+}
 _LEAVES: frozenset[type[Any]] = frozenset({str, int, float, bool, type(None)})
 
 
 def dumps(value: object) -> str:
     """Write records as JSON on one line."""
-    return json.dumps(_listed(value), separators=(",", ":"))
+    return json.dumps(_named(value), separators=(",", ":"))
 
 
 def loads(text: str) -> object:
@@ -83,44 +86,51 @@ def loads(text: str) -> object:
         ValueError: The text is something else.
     """
     try:
-        return _restored(json.loads(text))
-    except (TypeError, IndexError, RecursionError, AttributeError) as error:
+        return _DECODER.decode(text)
+    except (TypeError, LookupError, RecursionError, AttributeError) as error:
         raise ValueError(text[:40]) from error
 
 
-def _listed(value: object) -> object:
+def _named(value: object) -> object:
     # Half of all values are leaves, and there are millions of them: they are asked for first, and by one look-up.
     kind = type(value)
     if kind in _LEAVES:
         return value
     if isinstance(value, tuple):
         items = cast("tuple[object, ...]", value)
-        return [_NUMBERS.get(kind, 0), *[item if type(item) in _LEAVES else _listed(item) for item in items]]
+        return {_NAMES.get(kind, ""): [item if type(item) in _LEAVES else _named(item) for item in items]}
     if isinstance(value, bytes):
-        return [_BYTES, value.decode("latin-1")]
+        return {_NAMES[kind]: value.decode("latin-1")}
     if isinstance(value, dict):
         pairs = cast("dict[str | int, object]", value).items()
-        return [_DICT, *[[0, key, _listed(item)] for key, item in pairs]]
+        return {_NAMES[kind]: [[key, _named(item)] for key, item in pairs]}
     if isinstance(value, frozenset):
-        return [_SET, *sorted(cast("frozenset[str]", value))]
+        return {_NAMES[kind]: sorted(cast("frozenset[str]", value))}
     fields = dataclasses.fields(cast("Any", value))
-    return [_NUMBERS[type(value)], *[_listed(getattr(value, each.name)) for each in fields]]
+    return {_NAMES[kind]: [_named(getattr(value, each.name)) for each in fields]}
 
 
-def _restored(value: object) -> object:
-    if not isinstance(value, list):
-        return value
-    number, *items = cast("tuple[int, object]", value)
-    parts: list[Any] = [item if type(item) in _LEAVES else _restored(item) for item in items]
-    if number > 0:
-        made: object = _CLASSES[number - 1](*parts)
-        return made
-    match number:
-        case 0:
-            return tuple(parts)
-        case -1:
-            return str(parts[0]).encode("latin-1")
-        case -2:
-            return dict(cast("list[tuple[str, object]]", parts))
-        case _:
-            return frozenset(cast("list[str]", parts))
+def _maker(kind: type[Any]) -> Callable[[Any], object]:
+    """What makes a value of a kind from what JSON can say of it."""
+    if kind is bytes:
+        return _bytes
+    if kind in {tuple, dict, frozenset}:
+        return kind
+    make: Callable[[Any], object] | None = getattr(kind, "_make", None)
+    return make or (lambda items: kind(*items))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1")
+
+
+_MAKERS = {name: _maker(kind) for kind, name in _NAMES.items()}
+
+
+def _made(pairs: list[tuple[str, Any]]) -> object:
+    name, items = pairs[0]
+    return _MAKERS[name](items)
+
+
+# Python's decoder calls this from the inside out, so that no other walk over the lists is needed.
+_DECODER = json.JSONDecoder(object_pairs_hook=_made)

@@ -26,12 +26,17 @@ def spread(job: Callable[[str], _Result], paths: list[str], size: int) -> Iterat
         paths: What to do it for.
         size: How many bytes these files have in all.
     """
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, 8)
+    workers = min(processors(), 8)
     # A fork in a process with threads can deadlock, and starting fresh interpreters takes longer than it saves.
     if not is_large(size) or workers < 2 or threading.active_count() > 1:
         yield from zip(paths, map(job, paths), strict=True)
         return
     yield from _forked(job, paths, workers)
+
+
+def processors() -> int:
+    """How many processors there are for processes that are forked from this one; one where that cannot be done."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def is_large(size: int) -> bool:

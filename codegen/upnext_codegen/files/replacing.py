@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ def beside(target: Path, data: bytes, mode: int = 0o666, *, synced: bool = True)
         OSError: If it cannot be written; nothing is left behind then.
     """
     _clear(target)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _NO_FOLLOW, mode)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from upnext_codegen import messages
-from upnext_codegen.files.cache import Entry, Fault, Known, digest, is_settled
+from upnext_codegen.files.cache import digest, is_settled
 from upnext_codegen.files.discover import SourceFile
+from upnext_codegen.files.known import Entry, Fault, Known
 from upnext_codegen.files.prefilter import MENTIONS, NOTHING, USES, Paths, imports_of, weight
 from upnext_codegen.files.source import SourceError, decode
 from upnext_codegen.findings import Finding

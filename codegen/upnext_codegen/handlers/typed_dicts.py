@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError
 from upnext_codegen.names import values
@@ -23,8 +22,7 @@ _NO_KEYS = (".TypedDict", ".Generic")
 _MARKS = {"Required": True, "NotRequired": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A key of a TypedDict; it is Any, and `fault` says why, where its type cannot be written."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.findings import Finding, Related
@@ -14,8 +14,7 @@ from upnext_codegen.records import Handler, Parameter, Place, are_arms
 from upnext_codegen.types import Type
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """What one handler takes for a field, and where it says so."""
 
     place: Place

@@ -30,7 +30,7 @@ def meet(sides: Iterable[Type], classes: Hierarchy) -> Type | None:
         classes: What is known of the classes among them.
     """
     distinct: dict[str, Type] = {}
-    for side in sides:
+    for side in dict.fromkeys(sides):
         plain = normal(side, classes)
         name = key(plain)
         known = distinct.setdefault(name, plain)

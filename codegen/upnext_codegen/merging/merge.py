@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from upnext_codegen.contract import Asker, EventContract, Field, Receiver
 from upnext_codegen.findings import Finding
@@ -19,8 +19,7 @@ EXTRAS = "**"
 """What messages call the fields that no handler names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(NamedTuple):
     """The contract of one event, and what its handlers disagree on."""
 
     contract: EventContract
@@ -116,8 +115,7 @@ def _extras(event: str, handlers: tuple[Handler, ...], classes: Hierarchy) -> tu
 def _askers(named: list[tuple[Handler, Parameter]]) -> tuple[Asker, ...]:
     required: dict[str, bool] = {}
     for handler, parameter in named:
-        identity = _receiver(handler).identity
-        required[identity] = required.get(identity, False) or parameter.required
+        required[handler.identity] = required.get(handler.identity, False) or parameter.required
     return tuple(Asker(identity, required[identity]) for identity in sorted(required))
 
 

@@ -1,0 +1,134 @@
+"""What is kept of a scan for the next one, and how it is written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from upnext_codegen.files.discover import SourceFile
+
+Fault: TypeAlias = "Sequence[Any]"
+
+_Kept = TypeVar("_Kept")
+
+
+class Entry(NamedTuple):
+    """What is kept of a file; a fault is a line, a column and a reason, or nothing where there is none.
+
+    Attributes:
+        size: When it was read, with the times below.
+        modified: In nanoseconds.
+        changed: In nanoseconds; -1 where the file was too fresh for its times to be believed.
+        weight: What the prefilter said.
+        digest: Of its bytes, "" where nothing but the weight is kept.
+        imports: The modules that it imports, None where nobody asked.
+        misencoded: What is wrong with its encoding.
+        unreadable: What keeps it from being read for what it defines, None where nobody asked.
+        uncompiled: What Python's compiler says of it, None where nobody asked.
+        ignores: Lines with ignore comments and their codes, where it was read.
+        facts: As JSON, "" where no other file asked for them.
+    """
+
+    size: int
+    modified: int
+    changed: int
+    weight: int
+    digest: str = ""
+    imports: Sequence[str] | None = None
+    misencoded: Fault = ()
+    unreadable: Fault | None = None
+    uncompiled: Fault | None = None
+    ignores: Sequence[tuple[int, Sequence[str] | None]] = ()
+    facts: str = ""
+
+    def is_of(self, file: SourceFile) -> bool:
+        """Whether the file is still the one that was read, by its size and times."""
+        return self.modified == file.modified and self.size == file.size and self.changed == file.changed
+
+
+class Known(NamedTuple):
+    """What earlier scans found out.
+
+    Attributes:
+        entries: What is kept of each file, by path.
+        resolved: For each file that can matter, what it declares and attaches, as JSON.
+        suspects: The names that were given to something of ours.
+        modules: A digest of the project's module names.
+        relevant: The files that can matter by what they hold and import.
+    """
+
+    entries: dict[str, Entry]
+    resolved: dict[str, str]
+    suspects: Sequence[str] = ()
+    modules: str = ""
+    relevant: Sequence[str] = ()
+
+
+class Delta(NamedTuple):
+    """What differs between two states of what is known.
+
+    Attributes:
+        known: What is new or other than it was; all but entries and parts as they are now.
+        lost: Paths without an entry any more.
+        dropped: Paths without a part any more.
+    """
+
+    known: Known
+    lost: Sequence[str] = ()
+    dropped: Sequence[str] = ()
+
+    def applied(self, base: Known) -> Known:
+        """The later state, from the earlier one."""
+        entries = base.entries | self.known.entries
+        resolved = base.resolved | self.known.resolved
+        for path in self.lost:
+            entries.pop(path, None)  # It may never have been in the base.
+        for path in self.dropped:
+            resolved.pop(path, None)
+        return Known(entries, resolved, *self.known[2:])
+
+    def followed(self, before: Known, now: Known) -> Delta:
+        """What differs after another change.
+
+        Args:
+            before: The state that this one leads to.
+            now: The state after the change.
+        """
+        entries, lost = _followed(self.known.entries, self.lost, before.entries, now.entries)
+        resolved, dropped = _followed(self.known.resolved, self.dropped, before.resolved, now.resolved)
+        return Delta(Known(entries, resolved, *now[2:]), lost, dropped)
+
+
+NO_DELTA = Delta(Known({}, {}))
+
+
+def _followed(
+    other: dict[str, _Kept], gone: Collection[str], before: dict[str, _Kept], now: dict[str, _Kept]
+) -> tuple[dict[str, _Kept], list[str]]:
+    changed = [path for path, kept in now.items() if path not in before or before[path] != kept]
+    left = sorted({*gone, *(before.keys() - now.keys())} - now.keys())
+    return {path: now[path] for path in [*other, *changed] if path in now}, left
+
+
+def written(delta: Delta) -> bytes:
+    """Write an index as JSON on one line, then the texts that are JSON already, a line each, as they are."""
+    known = delta.known
+    usual = Entry(0, 0, 0, 0)[4:]
+    facts = {path: entry.facts for path, entry in known.entries.items() if entry.facts}
+    # Most entries end in nothing but defaults.
+    entries = {path: entry[:4] if entry[4:] == usual else entry[:-1] for path, entry in known.entries.items()}
+    index = json.dumps((entries, [*known.resolved], [*facts], *known[2:], *delta[1:]), separators=(",", ":"))
+    return "\n".join((index, *known.resolved.values(), *facts.values())).encode()
+
+
+def read(body: bytes) -> Delta:
+    """Read what `written` wrote; of anything else, any error may come."""
+    index, *texts = body.decode().split("\n")
+    listed, resolved, facts, suspects, modules, relevant, lost, dropped = json.loads(index)
+    entries = {path: Entry(*each) for path, each in listed.items()}
+    for path, text in zip(facts, texts[len(resolved) :], strict=True):
+        entries[path] = entries[path]._replace(facts=text)
+    known = Known(entries, dict(zip(resolved, texts, strict=False)), suspects, modules, relevant)
+    return Delta(known, lost, dropped)

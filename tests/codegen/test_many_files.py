@@ -1,0 +1,173 @@
+"""What a scan of many files does differently: it keeps changes beside its cache, and lists files while it starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.codegen.reading import HEAD, write
+from upnext_codegen.files import ahead
+from upnext_codegen.files.ahead import discover_ahead
+from upnext_codegen.files.discover import Discovery, discover
+from upnext_codegen.project import Project, load_project
+from upnext_codegen.scan import scan
+
+HANDLER = "from events import placed\n@placed.on\ndef a(x: int): ...\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with so many files that one change is little beside them."""
+    write(tmp_path, {f"other_{number}.py": "" for number in range(400)} | {"events.py": HEAD, "app.py": HANDLER})
+    for path in tmp_path.glob("*.py"):
+        os.utime(path, ns=(1, 1))
+    scan(load_project(tmp_path))
+    return tmp_path
+
+
+def held(root: Path, name: str) -> bytes:
+    return (root / ".upnext" / name).read_bytes()
+
+
+def fields(root: Path) -> list[list[str]]:
+    """The fields of each handler by the cache, which must be those without it."""
+    warm, cold = scan(load_project(root)), scan(load_project(root), use_cache=False)
+    assert (warm[0].handlers, warm[1]) == (cold[0].handlers, cold[1])
+    return [[each.name for each in handler.parameters] for handler in warm[0].handlers]
+
+
+def change(root: Path, field: str) -> list[list[str]]:
+    (root / "app.py").write_text(HANDLER.replace("x:", f"{field}:"))
+    return fields(root)
+
+
+def test_one_change_is_kept_beside_the_cache_and_the_next_scan_reads_both(root: Path) -> None:
+    before = held(root, "scan.cache")
+    assert change(root, "y") == [["y"]]
+    assert held(root, "scan.cache") == before
+    assert len(held(root, "scan.delta")) < len(before) / 8
+    assert fields(root) == [["y"]]
+    assert scan(load_project(root))[0].files_parsed == 0
+
+
+def test_changes_add_up_until_a_new_cache_is_written(root: Path) -> None:
+    before, sizes = held(root, "scan.cache"), list[int]()
+    for number in range(400):
+        (root / f"other_{number}.py").write_text("import upnext\n")
+        scan(load_project(root))
+        if held(root, "scan.cache") != before:
+            break
+        sizes.append(len(held(root, "scan.delta")))
+    assert sizes == sorted(sizes)
+    assert 5 < len(sizes) < 400
+    assert fields(root) == [["x"]]
+
+
+def test_files_that_come_and_go_are_kept_beside_the_cache(root: Path) -> None:
+    (root / "app.py").unlink()
+    assert fields(root) == []
+    (root / "more.py").write_text(HANDLER)
+    assert fields(root) == [["x"]]
+    (root / "more.py").unlink()
+    assert change(root, "y") == [["y"]]
+    assert scan(load_project(root))[0].files_parsed == 0
+
+
+def test_every_flipped_byte_of_what_has_changed_is_noticed(root: Path) -> None:
+    change(root, "y")
+    whole = held(root, "scan.delta")
+    for place in range(0, len(whole), max(len(whole) // 20, 1)):
+        (root / ".upnext" / "scan.delta").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert fields(root) == [["y"]]
+
+
+@pytest.mark.parametrize("damage", ["", "x", "\n", "{}", "\x00" * 100])
+def test_what_has_changed_is_found_again_where_that_is_damaged(damage: str, root: Path) -> None:
+    change(root, "y")
+    (root / ".upnext" / "scan.delta").write_text(damage)
+    assert fields(root) == [["y"]]
+
+
+def test_what_has_changed_since_another_cache_is_not_believed(root: Path) -> None:
+    change(root, "y")
+    stale = held(root, "scan.delta")
+    for name in ("scan.cache", "scan.delta"):
+        (root / ".upnext" / name).unlink()
+    change(root, "z")
+    (root / ".upnext" / "scan.delta").write_bytes(stale)
+    assert fields(root) == [["z"]]
+
+
+def test_a_link_in_the_place_of_what_has_changed_is_not_followed(root: Path, tmp_path: Path) -> None:
+    (root / ".upnext" / "scan.delta").symlink_to(tmp_path / "made by a link")
+    assert change(root, "y") == [["y"]]
+    assert not (tmp_path / "made by a link").exists()
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files be listed in another process, however few there are."""
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("files are listed ahead where processes are forked")
+    monkeypatch.setattr(ahead, "_WORTH_IT", 1)
+    monkeypatch.setattr(ahead, "processors", lambda: 2)
+
+
+@pytest.mark.usefixtures("beside")
+def test_files_listed_in_another_process_are_those_of_this_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "linked.py").symlink_to(root / "app.py")
+    (root / "deep").mkdir()
+    os.link(root / "events.py", root / "deep" / "same.py")
+    (root / "a\udcffb.py").write_text("")
+    listed, own = list[Project](), os.getpid()
+
+    def noticed(project: Project) -> Discovery:
+        if os.getpid() == own:
+            listed.append(project)
+        return discover(project)
+
+    monkeypatch.setattr(ahead, "discover", noticed)
+    with discover_ahead(load_project(root)) as listing:
+        found = listing()
+    assert found == discover(load_project(root))
+    assert [type(each) for each in found.files] == [type(each) for each in discover(load_project(root)).files]
+    assert found.aliases
+    assert listed == []
+
+
+@pytest.mark.usefixtures("beside")
+def test_no_files_at_all_can_be_listed_in_another_process(root: Path) -> None:
+    for path in root.glob("*.py"):
+        path.unlink()
+    with discover_ahead(load_project(root)) as listing:
+        assert listing().files == ()
+
+
+@pytest.mark.usefixtures("beside")
+@pytest.mark.parametrize("fate", ["killed", "raises"])
+def test_files_are_listed_here_where_the_other_process_did_not_come_to_its_end(
+    fate: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = os.getpid()
+
+    def stopped(project: Project) -> Discovery:
+        if os.getpid() == own:
+            return discover(project)
+        if fate == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ahead, "discover", stopped)
+    with discover_ahead(load_project(root)) as listing:
+        assert listing() == discover(load_project(root))
+
+
+@pytest.mark.usefixtures("beside")
+def test_a_run_that_fails_before_it_asks_leaves_no_process(root: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), discover_ahead(load_project(root)):
+        raise KeyboardInterrupt
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
