@@ -6,10 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from upnext_codegen.files import encoding
 from upnext_codegen.files.known import Known
+from upnext_codegen.files.store import Note
 from upnext_codegen.names.modules import is_still
 from upnext_codegen.names.suspicion import FIRST
 from upnext_codegen.records import Resolved
@@ -17,7 +18,7 @@ from upnext_codegen.records import Resolved
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from upnext_codegen.files.store import Note, Store
+    from upnext_codegen.files.store import Store
 
 
 @dataclass(slots=True)
@@ -99,17 +100,20 @@ class Resolution:
         store, suspects = self.store, self._suspects
         size = store.size(paths)
 
-        def job(path: str) -> tuple[Resolved, str, dict[str, Note]]:
-            part = resolve(store, suspects, path)
+        def job(path: str) -> tuple[str, dict[str, tuple[Any, ...]]]:
+            text = encoding.dumps(resolve(store, suspects, path))
             if is_large(size):
                 store.forget(path)
             notes, store.notes = store.notes, {}
-            return part, encoding.dumps(part), notes
+            # Plain tuples take a tenth of the time on their way from one process to the other.
+            return text, {each: tuple(note) for each, note in notes.items()}
 
-        for path, (part, text, notes) in spread(job, paths, size):
+        for path, (text, notes) in spread(job, paths, size):
             for each, note in notes.items():
-                store.take(each, note)
+                store.take(each, Note._make(note))
             store.notes = {}
+            part = _decoded(text)
+            assert part is not None, path
             yield path, part, text
 
     def _given(self) -> frozenset[str]:

@@ -105,9 +105,7 @@ class Paths:
 
     def _imported(self, file: str) -> dict[str, None]:
         found: dict[str, None] = {}
-        # The modules behind a `from`, and the packages around them, come with every name again.
-        wanted = dict.fromkeys(each for name in self.imports(file) if name for each in _around(name))
-        for name in wanted:
+        for name in _with_packages(self.imports(file)):
             module = name.lstrip(".")
             level = len(name) - len(module)
             source = self.modules.relative(level, module, file) if level else self.modules.find(module, file)
@@ -116,11 +114,16 @@ class Paths:
         return found
 
 
-def _around(name: str) -> list[str]:
-    """A dotted name, and whatever it may be in, the dots of a relative one alone too."""
-    found = [name]
-    while "." in name.lstrip("."):
-        name = name.rpartition(".")[0]
-        found.append(name)
-    dots = name[: len(name) - len(name.lstrip("."))]
-    return [*found, dots] if dots and dots != name else found
+def _with_packages(names: Collection[str]) -> dict[str, None]:
+    """Dotted names, and whatever each may be in: the dots of a relative one alone too."""
+    found: dict[str, None] = {}
+    for name in names:
+        rest = name
+        # What is around a name comes with every name beside it again.
+        while rest and rest not in found:
+            found[rest] = None
+            before, _, last = rest.rpartition(".")
+            if not last:
+                break
+            rest = before if before.strip(".") else rest[: -len(last)]
+    return found

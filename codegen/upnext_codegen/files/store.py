@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from upnext_codegen import messages
 from upnext_codegen.files.cache import digest, is_settled
@@ -73,8 +73,8 @@ class Store:
             path: known[path] for path, file in self.files.items() if path in known and known[path].is_of(file)
         }
         others = [path for path in self.files if path not in self.entries]
-        for path, (entry, closed) in self._looked_at(others):
-            self.entries[path] = entry
+        for path, (found, closed) in self._looked_at(others):
+            entry = self.entries[path] = Entry(*found)
             if closed is not None:
                 self._closed[path] = closed
             old = known.get(path)
@@ -82,34 +82,32 @@ class Store:
         self.reshaped |= len(known) != len(self.entries)
         self.looked = bool(others) or self.reshaped
 
-    def _looked_at(self, paths: list[str]) -> Iterable[tuple[str, tuple[Entry, str | None]]]:
+    def _looked_at(self, paths: list[str]) -> Iterable[tuple[str, tuple[tuple[Any, ...], str | None]]]:
         if not paths:
             return ()
         from upnext_codegen.files.pool import spread  # noqa: PLC0415 - a run that reads nothing does without
 
         return spread(self._look, paths, self.size(paths))
 
-    def _look(self, path: str) -> tuple[Entry, str | None]:
-        """What is to be kept of a file, and why it cannot be opened, if so."""
+    def _look(self, path: str) -> tuple[tuple[Any, ...], str | None]:
+        """The fields of a file's `Entry`, as far as they are not the usual ones, and why it cannot be opened, if so.
+
+        A plain tuple takes a tenth of the time on its way from one process to the other.
+        """
         file, entry = self.files[path], self.known.entries.get(path)
         data = self._bytes(path)
         if data is None:
-            return _ABSENT, self._closed.get(path)
+            return tuple(_ABSENT), self._closed.get(path)
         changed = file.changed if is_settled(file) else -1
         if entry is not None and entry.digest and digest(data) == entry.digest:
-            return entry._replace(size=file.size, modified=file.modified, changed=changed), None
+            return tuple(entry._replace(size=file.size, modified=file.modified, changed=changed)), None
         heavy = weight(data)
         fault = _misencoded(data)
-        looked = Entry(
-            file.size,
-            file.modified,
-            changed,
-            heavy,
-            digest=digest(data) if heavy != NOTHING or fault else "",
-            imports=imports_of(data) if heavy == USES or (entry is not None and entry.imports is not None) else None,
-            misencoded=fault,
-        )
-        return looked, None
+        found = (file.size, file.modified, changed, heavy)
+        asked = heavy == USES or (entry is not None and entry.imports is not None)
+        if heavy == NOTHING and not fault and not asked:
+            return found, None
+        return (*found, digest(data), imports_of(data) if asked else None, fault), None
 
     def changed(self) -> set[str]:
         """The files that are no longer what earlier scans knew."""

@@ -46,6 +46,9 @@ class Modules:
     _found: dict[tuple[str, str], ModuleRef | Outside | None] = field(
         default_factory=dict[tuple[str, str], "ModuleRef | Outside | None"], init=False, repr=False, compare=False
     )
+    _having: dict[tuple[str, str], list[str]] = field(
+        default_factory=dict[tuple[str, str], list[str]], init=False, repr=False, compare=False
+    )
 
     def root_of(self, file: str) -> str | None:
         """The import root that a file is under, None for none."""
@@ -92,12 +95,12 @@ class Modules:
         top = name.partition(".")[0]
         if top in OURS:
             return Outside(name)
-        for base in self._bases(importer, top):
+        bases = self._bases(importer, top)
+        for base in bases:
             found = self._at(base, name)
             if found is not None:
                 return found
-        known = any(self._at(base, top) is not None for base in self._bases(importer, top))
-        return None if known and top not in sys.stdlib_module_names else Outside(name)
+        return None if bases and top not in sys.stdlib_module_names else Outside(name)
 
     def relative(self, level: int, module: str, importer: str) -> ModuleRef | None:
         """Find what `from ..module import x` means in a file."""
@@ -120,6 +123,13 @@ class Modules:
         return self._at(package.file.rpartition("/")[0], name)
 
     def _bases(self, importer: str, top: str) -> list[str]:
+        """The folders that an import in a file can mean a module by, if they have the first part of its name."""
+        key = (top, importer.rpartition("/")[0])
+        if key not in self._having:
+            self._having[key] = [base for base in self._searched(importer, top) if self._at(base, top) is not None]
+        return self._having[key]
+
+    def _searched(self, importer: str, top: str) -> list[str]:
         own = self.root_of(importer)
         bases = [own, *self.roots] if own is not None else [*self.roots]
         if top not in sys.stdlib_module_names:
