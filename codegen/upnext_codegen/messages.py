@@ -67,6 +67,17 @@ def unknown_receiver(place: Place) -> Finding:
     )
 
 
+def handed_away(place: Place, event: str, function: str) -> Finding:
+    """An `.on` that is given to something which may attach anything to it (UPN002)."""
+    return Finding(
+        "UPN002",
+        "warning",
+        f'{function} is given .on of event "{event}", and what that attaches cannot be known without running the code',
+        place,
+        "attach each function where it can be seen: with @event.on, or by a call of .on with the function",
+    )
+
+
 def unknown_handler_name(place: Place) -> Finding:
     """A `name=` option that is worked out at run time (UPN002)."""
     return Finding(

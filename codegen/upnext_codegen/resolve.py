@@ -81,6 +81,7 @@ def _attach(known: facts.Facts, file: str, attacher: Attacher) -> None:
     if known.hands_workers:
         attacher.found.workers.add("")
     for site in known.sites:
+        attacher.handed(site.call, Spot(file, site.scope, site.call.line, site.arms))
         # Calling what `f(x)` returns is the only way in which its arguments matter.
         if is_suspect(site.call.func, suspects):
             spot = Spot(file, site.scope, site.call.line, site.arms)

@@ -15,7 +15,7 @@ from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.files.known import NO_DELTA, Delta, Known, read, written
 from upnext_codegen.files.replacing import replace
 
-FORMAT = 6
+FORMAT = 7
 """Raised whenever what is kept, or what reading means, changes."""
 
 TOOL = Path(__file__).parents[1]

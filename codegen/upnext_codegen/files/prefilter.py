@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,11 @@ _BEHIND_IMPORT = frozenset({b" ", b"\t", b"(", b"\\"})
 _IMPORTED = re.compile(rb"[ \t]*(\([^)]*\)|(?:[^\n\\;]|\\\r?\n)*)")
 _MODULES = re.compile(rb"[ \t]+([^\n;#]+)")
 _COMMENT = re.compile(rb"#[^\n]*")
+_WORD = re.compile(rb"[\w.]")
+_USED = re.compile(rb"((?:\.\w+)+)(\(?)")
+_LISTED = re.compile(rb"__all__[^\n=]*=([^\])]*)")
+_NAMED = re.compile(rb"[\"']([A-Za-z_][\w.]*)[\"']")
+_CALLED = re.compile(rb"import_module\s*\(\s*[\"']([\w.]+)[\"']|__import__\s*\(\s*[\"']([\w.]+)[\"']")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 NOTHING, USES, MENTIONS = 0, 1, 2
 
@@ -38,7 +44,12 @@ def weight(data: bytes) -> int:
 
 
 def imports_of(data: bytes) -> list[str]:
-    """List the modules that a file may import, roughly: what follows `from`, with and without each name."""
+    """List the modules that a file may use, roughly.
+
+    These are what follows `from`, with and without each name; what follows `import`, and what is used of it, for other
+    files may have imported that (`import shop`, `shop.events.placed`); what `import_module` is called with; and what
+    `__all__` names, which a star import takes from a package even if it is a module of it.
+    """
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     found: dict[str, None] = {}
@@ -49,6 +60,11 @@ def imports_of(data: bytes) -> list[str]:
         if before is not None and data[position : position + 1] in _BEHIND_IMPORT:
             _take(data, position, before[1], found)
         position = data.find(b"import", position)
+    if b"__all__" in data:
+        for listed in _LISTED.findall(data):
+            found.update((f".{name.decode()}", None) for name in _NAMED.findall(listed))
+    if b"import_module" in data or b"__import__" in data:
+        found.update(((one or other).decode("utf-8", "replace"), None) for one, other in _CALLED.findall(data))
     return list(found)
 
 
@@ -57,7 +73,9 @@ def _take(data: bytes, position: int, module: bytes | None, found: dict[str, Non
     if module is None:
         plain = _MODULES.match(data, position)
         for each in plain[1].split(b",") if plain else ():
-            found[each.split(b" as ")[0].strip().decode("utf-8", "replace")] = None
+            name, _, alias = (part.strip() for part in each.partition(b" as "))
+            found[name.decode("utf-8", "replace")] = None
+            _take_used(data, alias or name.partition(b".")[0], name if alias else name.partition(b".")[0], found)
         return
     base = module.replace(b" ", b"").decode("utf-8", "replace")
     found[base] = None
@@ -65,6 +83,22 @@ def _take(data: bytes, position: int, module: bytes | None, found: dict[str, Non
     names = _IMPORTED.match(data, position)
     for name in re.findall(rb"\w+", _COMMENT.sub(b"", names[1]).replace(b"\\", b" ")) if names else ():
         found[dotted + name.decode("utf-8", "replace")] = None
+
+
+def _take_used(data: bytes, local: bytes, module: bytes, found: dict[str, None]) -> None:
+    """Note what is used of a module that goes by a name."""
+    if not local or module.partition(b".")[0].decode("utf-8", "replace") in sys.stdlib_module_names:
+        return
+    needle = local + b"."
+    position = data.find(needle)
+    while position >= 0:
+        used = _USED.match(data, position + len(local))
+        if used and not (position and _WORD.match(data, position - 1)):
+            # What is called is no module.
+            chain = used[1].rpartition(b".")[0] if used[2] else used[1]
+            if chain:
+                found[(module + chain).decode("utf-8", "replace")] = None
+        position = data.find(needle, position + len(needle))
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen import messages
 from upnext_codegen.handlers.declare import is_handler_name, is_plainly_no_text, shown_value
+from upnext_codegen.handlers.handed import handed_away
 from upnext_codegen.handlers.options import KNOWN, read_options
 from upnext_codegen.names import values
 from upnext_codegen.names.arguments import given_to, handler_of
@@ -98,6 +99,8 @@ class Attacher:
                 self._doubt(events, use.place)
             case _ if _makes_decorator(decorator.value) and self._is_lost(decorator.value, spot, known):
                 self.found.findings.append(messages.unknown_receiver(use.place))
+            case _ if isinstance(decorator.value, facts.Call):
+                self.handed(decorator.value, spot)
             case _:
                 pass
 
@@ -122,6 +125,16 @@ class Attacher:
                 self.found.findings.append(messages.unknown_receiver(use.place))
             case _:
                 pass
+
+    def handed(self, call: facts.Call, spot: Spot) -> None:
+        """Note what a call can attach out of sight because it is given `.on` of an event."""
+        for event, arg in handed_away(self.evaluator, call, spot):
+            place = Place(spot.file, arg.line, arg.column)
+            if event.name is None:
+                self._unknown_event(event, place)
+            else:
+                self.found.refused.add(event.name)
+                self.found.findings.append(messages.handed_away(place, event.name, text_of(call.func)))
 
     def _is_lost(self, expr: facts.Expr, spot: Spot, known: facts.Facts, given: Given | None = None) -> bool:
         """Whether it cannot be told what `.on` is called on, also because another package defines it."""
