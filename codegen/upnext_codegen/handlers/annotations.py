@@ -86,7 +86,9 @@ class Annotations:
     """
 
     evaluator: Evaluator
-    _active: set[tuple[str, int, str]] = field(default_factory=set[tuple[str, int, str]])
+    _active: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
+    _cyclic: set[tuple[str, int, str]] = field(default_factory=set[tuple[str, int, str]])
+    _folded: dict[frozenset[Type], ClassType] = field(default_factory=dict[frozenset[Type], ClassType])
     _depth: int = 0
 
     def read(self, expr: facts.Expr, spot: Spot, variables: Variables = _NO_VARIABLES) -> Type:
@@ -236,12 +238,16 @@ class Annotations:
         key = (bound.file, bound.scope, bound.binding.name)
         if key in self._active:
             # A type that refers to itself is named, not taken apart.
+            self._cyclic.update(self._active[self._active.index(key) :])
             return self._type_in(bound.file, bound.binding.name, tuple(arguments))
-        self._active.add(key)
+        self._active.append(key)
         try:
-            return self._alias(bound, what, arguments)
+            found = self._alias(bound, what, arguments)
         finally:
-            self._active.discard(key)
+            self._active.pop()
+        if key in self._cyclic and not arguments:
+            self._folded[frozenset(parts(found))] = self._type_in(bound.file, bound.binding.name)
+        return found
 
     def _alias(self, bound: Bound, what: facts.Assigned, arguments: list[Type]) -> Type:
         spot = Spot(bound.file, bound.scope)
@@ -298,7 +304,12 @@ class Annotations:
         return self.defined(found[0], [self._argument(item, spot, variables) for item in items], variables)
 
     def _argument(self, item: facts.Expr, spot: Spot, variables: Variables) -> Type:
-        return ANY if isinstance(item, facts.Display | facts.Dots) else self.read(item, spot, variables)
+        return ANY if isinstance(item, facts.Display | facts.Dots) else self._inside(item, spot, variables)
+
+    def _inside(self, item: facts.Expr, spot: Spot, variables: Variables) -> Type:
+        """Read what stands inside another type: there a type that refers to itself goes by its name, however written."""
+        found = self.read(item, spot, variables)
+        return self._folded.get(frozenset(parts(found)), found)
 
     def _special(self, form: Outside, items: list[facts.Expr], spot: Spot, variables: Variables) -> Type | None:
         module, last = canonical(form.name)
@@ -326,12 +337,12 @@ class Annotations:
 
     def _tuple(self, items: list[facts.Expr], spot: Spot, variables: Variables) -> Type:
         if len(items) == 2 and isinstance(items[1], facts.Dots):
-            return TupleType((self.read(items[0], spot, variables),), variadic=True)
+            return TupleType((self._inside(items[0], spot, variables),), variadic=True)
         if items == [facts.Display("tuple", ())]:
             return TupleType(())
         if any(isinstance(item, facts.Starred | facts.Dots) for item in items):
             raise UnwritableError("no payload can be checked against a tuple with an unpacked part", _WHOLE_TUPLE)
-        return TupleType(tuple(self.read(item, spot, variables) for item in items))
+        return TupleType(tuple(self._inside(item, spot, variables) for item in items))
 
     def _literal(self, items: list[facts.Expr], spot: Spot) -> Type:
         found: list[LiteralValue] = []
@@ -358,17 +369,21 @@ class Annotations:
             cls = self.class_type(member.cls)
             return [EnumMember(cls.module, cls.qualname, member.name)]
         nested = self.read(item, spot)
-        parts = nested.members if isinstance(nested, UnionType) else (nested,)
-        if not all(isinstance(part, LiteralType) or part == NONE for part in parts):
+        if not all(isinstance(part, LiteralType) or part == NONE for part in parts(nested)):
             raise UnwritableError("Literal holds something that is not a literal")
-        return [value for part in parts for value in (part.values if isinstance(part, LiteralType) else (None,))]
+        return [value for part in parts(nested) for value in (part.values if isinstance(part, LiteralType) else (None,))]
+
+
+def parts(written: Type) -> tuple[Type, ...]:
+    """The alternatives of a type, itself if it has none."""
+    return written.members if isinstance(written, UnionType) else (written,)
 
 
 def union(members: list[Type]) -> Type:
     """Make one type of alternatives, each once, without nesting."""
     flat: list[Type] = []
     for member in members:
-        for part in member.members if isinstance(member, UnionType) else (member,):
+        for part in parts(member):
             if part not in flat:
                 flat.append(part)
     if ANY in flat:
