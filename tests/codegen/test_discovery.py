@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,23 @@ def test_tests_environments_and_build_folders_are_left_out(tmp_path: Path) -> No
     left_out = ["tests/a.py", "a/tests/b.py", "test_a.py", "conftest.py", ".hidden/a.py", "env/pyvenv.cfg", "env/a.py"]
     left_out += ["node_modules/a.py", "build/a.py", "dist/a.py", "clone/.git/HEAD", "clone/a.py", "a/notes.txt"]
     assert found(tmp_path, dict.fromkeys([*left_out, "a/kept.py", "testing.py"], "")) == ["a/kept.py", "testing.py"]
+
+
+def test_another_work_tree_inside_the_project_is_left_out_and_a_submodule_is_not(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        settings = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
+        subprocess.run(["git", *settings, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    write(tmp_path, {"a.py": "", "other/b.py": ""})
+    git("init", "-q", "other")
+    git("-C", "other", "add", ".")
+    git("-C", "other", "commit", "-qm", "b")
+    git("init", "-q", ".")
+    git("submodule", "add", "-q", "./other", "module")
+    git("add", "a.py")
+    git("commit", "-qm", "a")
+    git("worktree", "add", "-q", "tree")
+    assert found(tmp_path, {}) == ["a.py", "module/b.py"]
 
 
 def test_gitignore_files_hold_for_their_own_folders_and_can_take_back(tmp_path: Path) -> None:

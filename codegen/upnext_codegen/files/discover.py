@@ -86,7 +86,7 @@ def _visit(walk: _Walk, folder: str, patterns: list[Patterns]) -> None:
         return
     walk.folders.append(folder)
     names = {entry.name for entry in entries}
-    if folder and ("pyvenv.cfg" in names or (".git" in names and Path(f"{walk.root}/{folder}.git").is_dir())):
+    if folder and ("pyvenv.cfg" in names or (".git" in names and _is_checkout(f"{walk.root}/{folder}.git"))):
         return
     if ".gitignore" in names:
         own = _read_patterns(f"{walk.root}/{folder}.gitignore", folder)
@@ -109,6 +109,11 @@ def _enter(walk: _Walk, entry: os.DirEntry[str], folder: str, patterns: list[Pat
             _add(walk, folder + name, entry.stat(follow_symlinks=False))
     except OSError:
         return  # Gone since the folder was listed: as if it had never been there.
+
+
+def _is_checkout(git: str) -> bool:
+    """Whether a `.git` is that of another clone, or of another work tree of one; a submodule is part of the project."""
+    return Path(git).is_dir() or any("/worktrees/" in line for line in _lines(git))
 
 
 def _add(walk: _Walk, path: str, status: os.stat_result) -> None:

@@ -307,7 +307,7 @@ class Annotations:
         return ANY if isinstance(item, facts.Display | facts.Dots) else self._inside(item, spot, variables)
 
     def _inside(self, item: facts.Expr, spot: Spot, variables: Variables) -> Type:
-        """Read what stands inside another type: there a type that refers to itself goes by its name, however written."""
+        """Read what stands inside another type: one that refers to itself goes by its name there, in any spelling."""
         found = self.read(item, spot, variables)
         return self._folded.get(frozenset(parts(found)), found)
 
@@ -371,7 +371,9 @@ class Annotations:
         nested = self.read(item, spot)
         if not all(isinstance(part, LiteralType) or part == NONE for part in parts(nested)):
             raise UnwritableError("Literal holds something that is not a literal")
-        return [value for part in parts(nested) for value in (part.values if isinstance(part, LiteralType) else (None,))]
+        return [
+            value for part in parts(nested) for value in (part.values if isinstance(part, LiteralType) else (None,))
+        ]
 
 
 def parts(written: Type) -> tuple[Type, ...]:
