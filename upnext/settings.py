@@ -87,7 +87,9 @@ def load(
         given["partitions"] = _whole("UPNEXT_PARTITIONS", environ["UPNEXT_PARTITIONS"])
     if environ.get("UPNEXT_NAMESPACE"):
         given["namespace"] = environ["UPNEXT_NAMESPACE"]
-    return Settings(redis_url=redis_url or environ.get("UPNEXT_REDIS_URL") or None, **given)
+    # An empty variable counts as none, as everywhere; an empty argument is an address that somebody forgot to fill in.
+    url = redis_url if redis_url is not None else environ.get("UPNEXT_REDIS_URL") or None
+    return Settings(redis_url=url, **given)
 
 
 def check_url(url: object) -> str:

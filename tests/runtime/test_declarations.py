@@ -130,6 +130,7 @@ def test_bad_event_and_worker_names_are_refused(name: Any) -> None:
         ({"concurrency": 0}, "Option concurrency=0 cannot be used"),
         ({"lease": 0.1}, "Setting lease=0.1 cannot be used"),
         ({"grace": -1}, "Setting grace=-1 cannot be used"),
+        ({"redis_url": ""}, "Redis URL '' cannot be used. Write it like redis://host:6379/0"),
         ({"redis_url": "http://x"}, "Redis URL 'http://x' cannot be used"),
         ({"redis_url": "redis://:hunter2@"}, "Redis URL 'redis://' cannot be used"),
         ({"redis_url": "redis://:hunter2@h/x"}, "Redis URL 'redis://h/x' cannot be used: the database is a num"),
