@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,6 +165,50 @@ def test_files_are_listed_here_where_the_other_process_did_not_come_to_its_end(
     monkeypatch.setattr(ahead, "discover", stopped)
     with discover_ahead(load_project(root)) as listing:
         assert listing() == discover(load_project(root))
+
+
+LISTED = """
+import os, signal, sys
+from pathlib import Path
+from upnext_codegen.files import ahead
+from upnext_codegen.project import load_project
+ahead._WORTH_IT, ahead.processors = 1, lambda: 2
+with ahead.discover_ahead(load_project(Path("."))) as listing:
+    STOP
+"""
+
+
+@pytest.mark.usefixtures("beside")
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        ("sys.exit(7)", 7),
+        ("os.kill(os.getpid(), signal.SIGINT)", -signal.SIGINT),
+        ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+    ],
+)
+def test_however_a_run_ends_before_it_asks_no_process_is_left(stop: str, code: int, root: Path) -> None:
+    """The other one has more to say than a pipe holds, and the output of the run as well: it must not wait for ever."""
+    for number in range(1500):
+        (root / f"a_file_with_a_name_that_is_so_long_that_many_of_them_fill_a_pipe_{number}.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", LISTED.replace("STOP", stop)], cwd=root, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == code
+
+
+@pytest.mark.usefixtures("beside")
+def test_files_are_listed_here_where_no_process_can_be_started(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refused)
+    monkeypatch.setattr("upnext_codegen.files.pool._WORTH_IT", 1)
+    with discover_ahead(load_project(root)) as listing:
+        found, findings = scan(load_project(root), use_cache=False, listing=listing)
+    assert findings == ()
+    assert [each.name for each in found.handlers] == ["a"]
 
 
 @pytest.mark.usefixtures("beside")

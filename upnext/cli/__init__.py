@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 clean or warnings only, 1 at least one error, 2 usage or configuration, 3 Redis unreachable,
         130 interrupted.
     """
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character must not stop the report.
@@ -49,6 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, the user gets one line
         return _fault(error, debug=debug)
     return code
+
+
+def _open_streams() -> None:
+    """Write to nowhere what a shell has closed (`>&-`): Python has None in its place, which takes nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as this runs
 
 
 class _Parser(argparse.ArgumentParser):

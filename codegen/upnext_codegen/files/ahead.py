@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
@@ -29,30 +30,51 @@ def discover_ahead(project: Project) -> Generator[Callable[[], Discovery]]:
     Yields:
         What gives them, once.
     """
-    # A fork in a process with threads can deadlock.
-    if weight(project.root) < _WORTH_IT or processors() < 2 or threading.active_count() > 1:
+    started = _start(project)
+    if started is None:
         yield lambda: discover(project)
         return
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        _send(project, writing)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        try:
+    child, reading = started
+    try:
+        with os.fdopen(reading, "rb") as pipe:
             yield lambda: _received(pipe) or discover(project)
-        finally:
-            pipe.close()
-            os.waitpid(child, 0)
+    finally:
+        # A run that has failed does not wait for it, and until somebody waits the number is nobody else's.
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
-def _send(project: Project, writing: int) -> NoReturn:
+def _start(project: Project) -> tuple[int, int] | None:
+    """Start the other process, and return it and what to read from; None where it does not pay or cannot be done."""
+    # A fork in a process with threads can deadlock.
+    if weight(project.root) < _WORTH_IT or processors() < 2 or threading.active_count() > 1:
+        return None
+    try:
+        reading, writing = os.pipe()
+    except OSError:
+        return None
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        return None
+    if not child:
+        _send(project, reading, writing)
+    os.close(writing)
+    return child, reading
+
+
+def _send(project: Project, reading: int, writing: int) -> NoReturn:
     """What the other process does; whatever happens to it, this one will see for itself."""
     try:
+        # With this one's end open in both, the other would wait for ever for somebody to read what it says.
+        os.close(reading)
         found = discover(project)
         data = marshal.dumps(([*map(tuple, found.files)], *found[1:]))
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(len(data).to_bytes(8, "big") + data)
+        rest = memoryview(len(data).to_bytes(8, "big") + data)
+        while rest:
+            rest = rest[os.write(writing, rest) :]
     finally:
         os._exit(0)
 

@@ -51,7 +51,12 @@ def _forked(job: Callable[[str], _Result], paths: list[str], workers: int) -> It
     _job = job
     gc.freeze()
     try:
-        with multiprocessing.get_context("fork").Pool(workers) as pool:
+        try:
+            started = multiprocessing.get_context("fork").Pool(workers)
+        except OSError:  # There can be no more processes, or no more open files.
+            yield from zip(paths, map(job, paths), strict=True)
+            return
+        with started as pool:
             yield from zip(paths, pool.imap(_do, paths, chunksize=max(8, len(paths) // _PORTIONS)), strict=True)
     finally:
         gc.unfreeze()
