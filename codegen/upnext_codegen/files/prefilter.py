@@ -27,9 +27,12 @@ _WORD = re.compile(rb"[\w.]")
 _USED = re.compile(rb"((?:\.\w+)+)(\(?)")
 _LISTED = re.compile(rb"__all__[^\n=]*=([^\])]*)")
 _NAMED = re.compile(rb"[\"']([A-Za-z_][\w.]*)[\"']")
-_CALLED = re.compile(rb"import_module\s*\(\s*[\"']([\w.]+)[\"']|__import__\s*\(\s*[\"']([\w.]+)[\"']")
+_CALLS = re.compile(rb"\b(?:import_module|__import__)\s*\(")
+_CALLED = re.compile(rb"import_module\s*\(\s*[\"'](\w[\w.]*)[\"']|__import__\s*\(\s*[\"']([\w.]+)[\"']")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 NOTHING, USES, MENTIONS = 0, 1, 2
+ANYTHING = "*"
+"""Among the modules that a file imports: one whose name has to be worked out."""
 
 
 def weight(data: bytes) -> int:
@@ -64,7 +67,10 @@ def imports_of(data: bytes) -> list[str]:
         for listed in _LISTED.findall(data):
             found.update((f".{name.decode()}", None) for name in _NAMED.findall(listed))
     if b"import_module" in data or b"__import__" in data:
-        found.update(((one or other).decode("utf-8", "replace"), None) for one, other in _CALLED.findall(data))
+        called = _CALLED.findall(data)
+        found.update(((one or other).decode("utf-8", "replace"), None) for one, other in called)
+        if len(called) < len(_CALLS.findall(data)):
+            found[ANYTHING] = None
     return list(found)
 
 

@@ -13,7 +13,7 @@ from upnext_codegen import messages
 from upnext_codegen.files.cache import digest, is_settled
 from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.files.known import Entry, Fault, Known
-from upnext_codegen.files.prefilter import MENTIONS, NOTHING, USES, Paths, imports_of, weight
+from upnext_codegen.files.prefilter import ANYTHING, MENTIONS, NOTHING, USES, Paths, imports_of, weight
 from upnext_codegen.files.source import SourceError, decode
 from upnext_codegen.findings import Finding
 from upnext_codegen.names.modules import Modules
@@ -124,7 +124,8 @@ class Store:
         return [
             path
             for path, entry in sorted(self.entries.items())
-            if entry.weight == MENTIONS or (entry.weight == USES and paths.lead_to_us(path))
+            if entry.weight == MENTIONS
+            or (entry.weight == USES and (ANYTHING in self.imports(path) or paths.lead_to_us(path)))
         ]
 
     def check(self, loaded: Collection[str]) -> list[Finding]:

@@ -11,6 +11,7 @@ from upnext_codegen import messages
 from upnext_codegen.handlers.canonical import canonical
 from upnext_codegen.names import values
 from upnext_codegen.names.definitions import (
+    alias_qualname,
     class_module,
     class_qualname,
     definitions,
@@ -239,15 +240,21 @@ class Annotations:
         if key in self._active:
             # A type that refers to itself is named, not taken apart.
             self._cyclic.update(self._active[self._active.index(key) :])
-            return self._type_in(bound.file, bound.binding.name, tuple(arguments))
+            return self._alias_itself(bound, tuple(arguments))
         self._active.append(key)
         try:
             found = self._alias(bound, what, arguments)
         finally:
             self._active.pop()
         if key in self._cyclic and not arguments:
-            self._folded[frozenset(parts(found))] = self._type_in(bound.file, bound.binding.name)
+            self._folded[frozenset(parts(found))] = self._alias_itself(bound)
         return found
+
+    def _alias_itself(self, bound: Bound, arguments: tuple[Type, ...] = ()) -> ClassType:
+        qualname = alias_qualname(self.evaluator, bound)
+        if not qualname:
+            raise UnwritableError("the type is local to a function")
+        return self._type_in(bound.file, qualname, arguments)
 
     def _alias(self, bound: Bound, what: facts.Assigned, arguments: list[Type]) -> Type:
         spot = Spot(bound.file, bound.scope)

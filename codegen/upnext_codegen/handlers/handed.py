@@ -21,7 +21,11 @@ _NAMES = """
 """
 _LOOKING = frozenset(f"builtins.{name}" for name in _NAMES.split())
 """Functions of Python that attach nothing, or give on what they are given in a way that is followed."""
-_FOLLOWED = frozenset({"partial", "cast", "assert_type", "reveal_type"})
+_LOOKING_MODULES = frozenset({"copy", "inspect", "logging", "pprint", "sys", "weakref"})
+_TELLING = frozenset({"critical", "debug", "error", "exception", "format", "info", "log", "warning"})
+_FOLLOWED = frozenset(
+    {"partial", "cast", "assert_type", "reveal_type", "iscoroutinefunction", "wraps", "update_wrapper"}
+)
 _OURS = values.Method | values.Attachment | values.Doubtful
 
 
@@ -30,9 +34,22 @@ def handed_away(
 ) -> Iterator[tuple[values.EventValue, facts.Argument]]:
     """Yield the events whose `.on` a call is given, each with the argument that it is."""
     given = [arg for arg in call.args if is_suspect(arg.value, evaluator.suspects)]
-    found = [(event, arg) for arg in given if (event := _attached_by(evaluator.value(arg.value, spot))) is not None]
-    if found and not _is_followed(evaluator.value(call.func, spot)):
+    events = [(_attached_by(evaluator.value(each, spot)), arg) for arg in given for each in _flat(arg.value)]
+    found = [(event, arg) for event, arg in events if event is not None]
+    if found and not _only_tells(call.func) and not _is_followed(evaluator.value(call.func, spot)):
         yield from found
+
+
+def _flat(expr: facts.Expr) -> Iterator[facts.Expr]:
+    match expr:
+        case facts.Display(_, items):
+            yield from items
+        case facts.Mapping(pairs):
+            yield from (item for _, item in pairs)
+        case facts.Starred(inner):
+            yield from _flat(inner)
+        case _:
+            yield expr
 
 
 def _attached_by(value: values.Value) -> values.EventValue | None:
@@ -43,7 +60,13 @@ def _attached_by(value: values.Value) -> values.EventValue | None:
             return None
 
 
+def _only_tells(func: facts.Expr) -> bool:
+    """Whether it is called like a method of a logger, or of a text."""
+    return isinstance(func, facts.Attr) and func.attr in _TELLING
+
+
 def _is_followed(func: values.Value) -> bool:
     if not isinstance(func, Outside):
         return isinstance(func, _OURS)
-    return func.name in _LOOKING or func.name.startswith("inspect.") or func.name.rpartition(".")[2] in _FOLLOWED
+    module, _, name = func.name.rpartition(".")
+    return func.name in _LOOKING or module in _LOOKING_MODULES or name in _FOLLOWED

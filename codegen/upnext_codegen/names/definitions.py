@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from upnext_codegen.names import values
@@ -22,11 +23,11 @@ def definitions(evaluator: Evaluator, expr: facts.Expr, spot: Spot, depth: int =
         return ()
     match expr:
         case facts.Name(name):
-            return _unwrapped(evaluator, evaluator.lookup.name(spot, name), depth)
+            return _nearest(_unwrapped(evaluator, evaluator.lookup.name(spot, name), depth))
         case facts.Attr(base, attr):
             owners = definitions(evaluator, base, spot, depth + 1)
             found = [one for owner in owners for one in _attribute(evaluator, owner, attr, spot)]
-            return _unwrapped(evaluator, tuple(found), depth)
+            return _nearest(_unwrapped(evaluator, tuple(found), depth))
         case facts.Const(str() as text):
             return definitions(evaluator, parsed_annotation(text), spot, depth + 1)
         case _:
@@ -48,6 +49,23 @@ def _unwrapped(evaluator: Evaluator, found: tuple[Definition, ...], depth: int) 
         else:
             result += definitions(evaluator, inner, spot, depth + 1)
     return tuple(result)
+
+
+def _nearest(found: tuple[Definition, ...]) -> tuple[Definition, ...]:
+    """Put what the project defines before what an arm imports from another package, which need not be there."""
+    if not any(isinstance(each, Bound) and not _holds_its_place(each) for each in found):
+        return found
+    return tuple(sorted(found, key=lambda each: isinstance(each, Outside) and not _is_standard(each)))
+
+
+def _holds_its_place(bound: Bound) -> bool:
+    """Whether it is `Model = None`, where an import has failed."""
+    what = bound.binding.what
+    return isinstance(what, facts.Assigned) and isinstance(what.value, facts.Const | None)
+
+
+def _is_standard(outside: Outside) -> bool:
+    return outside.name.partition(".")[0] in sys.stdlib_module_names
 
 
 def _plain_alias(definition: Definition) -> facts.Expr | None:
@@ -93,6 +111,19 @@ def class_qualname(evaluator: Evaluator, cls: values.ClassRef) -> str:
         names.append(outer.name)
         scope = known.scopes[outer.scope]
     return ".".join(reversed(names))
+
+
+def alias_qualname(evaluator: Evaluator, bound: Bound) -> str:
+    """The dotted name of an alias in its module, "" where it is local to a function."""
+    known = evaluator.lookup.load(bound.file)
+    assert known is not None
+    scope = known.scopes[bound.scope]
+    if scope.kind == "module":
+        return bound.binding.name
+    cls = values.ClassRef(bound.file, scope.owner)
+    if scope.kind == "function" or is_local(evaluator, cls):
+        return ""
+    return f"{class_qualname(evaluator, cls)}.{bound.binding.name}"
 
 
 def class_module(evaluator: Evaluator, file: str) -> str:

@@ -370,10 +370,9 @@ class Evaluator:
             return self.attribute(self.value(args[0], spot), text, spot) if isinstance(text, str) else NOTHING
         if name == "builtins.staticmethod" and args:
             return self.value(args[0], spot)
-        if name == "importlib.import_module" and len(args) == 1:
-            module = self.value(args[0], spot)
-            full = module.value if isinstance(module, values.Constant) else None
-            return (self.lookup.modules.find(full, spot.file) if isinstance(full, str) else None) or NOTHING
+        if name == "importlib.import_module" and len(call.args) == 1:
+            module = self.text(call.args[0], spot)
+            return (self.lookup.modules.find(module, spot.file) if module else None) or NOTHING
         if last in {"cast", "partial"} and len(args) >= (2 if last == "cast" else 1):
             inner = self.value(args[1 if last == "cast" else 0], spot)
             if last == "cast":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from upnext_codegen.names.modules import ModuleRef, Outside
+from upnext_codegen.names.modules import OURS, ModuleRef, Outside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +175,14 @@ def merged(values: list[Value]) -> Value:
     constant = any(isinstance(each, Constant | Member) for each in solid)
     if len(solid) <= 1 and not (constant and NOTHING in distinct):
         return (solid or distinct or [NOTHING])[0]
-    return Doubtful("value") if constant else solid[0]
+    return Doubtful("value") if constant else next(filter(_is_near, solid), solid[0])
+
+
+def _is_near(value: Value) -> bool:
+    """Whether it is something of upnext or of the project, which an arm that imports another package stands in for."""
+    if isinstance(value, Outside):
+        return value.name.partition(".")[0] in OURS
+    return isinstance(value, ModuleRef | ClassRef | FunctionRef | Handled)
 
 
 def _kind(value: Value) -> str:
