@@ -173,6 +173,7 @@ from pathlib import Path
 from upnext_codegen.files import ahead
 from upnext_codegen.project import load_project
 ahead._WORTH_IT, ahead.processors = 1, lambda: 2
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell has what it starts in the background ignore it.
 with ahead.discover_ahead(load_project(Path("."))) as listing:
     STOP
 """
