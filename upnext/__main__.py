@@ -11,7 +11,7 @@ def run() -> int:
     try:
         from upnext.cli import main  # noqa: PLC0415 - see above
     except KeyboardInterrupt:
-        return 130
+        return 130  # `exits.INTERRUPTED`, which is part of what was being loaded
     return main()
 
 

@@ -81,10 +81,10 @@ def _attach(known: facts.Facts, file: str, attacher: Attacher) -> None:
     if known.hands_workers:
         attacher.found.workers.add("")
     for site in known.sites:
-        attacher.handed(site.call, Spot(file, site.scope, site.call.line, site.arms))
+        spot = Spot(file, site.scope, site.call.line, site.arms)
+        attacher.handed(site.call, spot)
         # Calling what `f(x)` returns is the only way in which its arguments matter.
         if is_suspect(site.call.func, suspects):
-            spot = Spot(file, site.scope, site.call.line, site.arms)
             declare(attacher.evaluator, attacher.found, site, spot)
             attacher.called(site.call, spot, site.arms, known)
     attacher.decorated(known, file)

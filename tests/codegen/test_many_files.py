@@ -212,9 +212,23 @@ def test_files_are_listed_here_where_no_process_can_be_started(root: Path, monke
     assert [each.name for each in found.handlers] == ["a"]
 
 
+WAITED_FOR = """
+try:
+    LISTED
+except ValueError:
+    pass
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    sys.exit(7)
+"""
+
+
 @pytest.mark.usefixtures("beside")
-def test_a_run_that_fails_before_it_asks_leaves_no_process(root: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), discover_ahead(load_project(root)):
-        raise KeyboardInterrupt
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+@pytest.mark.parametrize("stop", ["pass", "listing()", "raise ValueError"])
+def test_the_other_process_is_waited_for_whether_it_was_asked_or_not(stop: str, root: Path) -> None:
+    """No zombie is left in a process that goes on, as `--watch` does."""
+    listed = LISTED.replace("STOP", stop).strip().replace("\n", "\n    ")
+    code = "import os, sys\n" + WAITED_FOR.replace("LISTED", listed)
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (7, b"")

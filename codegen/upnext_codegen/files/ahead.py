@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from upnext_codegen.files.cache import weight
+from upnext_codegen.files.cache import size_of_cache
 from upnext_codegen.files.discover import Discovery, SourceFile, discover
 from upnext_codegen.files.pool import processors
 
@@ -47,7 +47,7 @@ def discover_ahead(project: Project) -> Generator[Callable[[], Discovery]]:
 def _start(project: Project) -> tuple[int, int] | None:
     """Start the other process, and return it and what to read from; None where it does not pay or cannot be done."""
     # A fork in a process with threads can deadlock.
-    if weight(project.root) < _WORTH_IT or processors() < 2 or threading.active_count() > 1:
+    if size_of_cache(project.root) < _WORTH_IT or processors() < 2 or threading.active_count() > 1:
         return None
     try:
         reading, writing = os.pipe()

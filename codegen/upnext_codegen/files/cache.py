@@ -104,7 +104,7 @@ def _unless_damaged() -> contextlib.suppress:
     return contextlib.suppress(OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
-def weight(root: Path) -> int:
+def size_of_cache(root: Path) -> int:
     """How many bytes the cache of a project has: it tells of how many files there are."""
     try:
         return (root / _FOLDER / _NAME).lstat().st_size

@@ -27,8 +27,8 @@ _WORD = re.compile(rb"[\w.]")
 _USED = re.compile(rb"((?:\.\w+)+)(\(?)")
 _LISTED = re.compile(rb"__all__[^\n=]*=([^\])]*)")
 _NAMED = re.compile(rb"[\"']([A-Za-z_][\w.]*)[\"']")
-_CALLS = re.compile(rb"\b(?:import_module|__import__)\s*\(")
-_CALLED = re.compile(rb"import_module\s*\(\s*[\"'](\w[\w.]*)[\"']|__import__\s*\(\s*[\"']([\w.]+)[\"']")
+_IMPORTING_CALL = re.compile(rb"\b(?:import_module|__import__)\s*\(")
+_IMPORTING_LITERAL = re.compile(rb"import_module\s*\(\s*[\"'](\w[\w.]*)[\"']|__import__\s*\(\s*[\"']([\w.]+)[\"']")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 NOTHING, USES, MENTIONS = 0, 1, 2
 ANYTHING = "*"
@@ -67,9 +67,9 @@ def imports_of(data: bytes) -> list[str]:
         for listed in _LISTED.findall(data):
             found.update((f".{name.decode()}", None) for name in _NAMED.findall(listed))
     if b"import_module" in data or b"__import__" in data:
-        called = _CALLED.findall(data)
+        called = _IMPORTING_LITERAL.findall(data)
         found.update(((one or other).decode("utf-8", "replace"), None) for one, other in called)
-        if len(called) < len(_CALLS.findall(data)):
+        if len(called) < len(_IMPORTING_CALL.findall(data)):
             found[ANYTHING] = None
     return list(found)
 
@@ -81,7 +81,8 @@ def _take(data: bytes, position: int, module: bytes | None, found: dict[str, Non
         for each in plain[1].split(b",") if plain else ():
             name, _, alias = (part.strip() for part in each.partition(b" as "))
             found[name.decode("utf-8", "replace")] = None
-            _take_used(data, alias or name.partition(b".")[0], name if alias else name.partition(b".")[0], found)
+            bound = name if alias else name.partition(b".")[0]
+            _take_used(data, alias or bound, bound, found)
         return
     base = module.replace(b" ", b"").decode("utf-8", "replace")
     found[base] = None

@@ -22,6 +22,11 @@ def walk(written: Type) -> Iterator[Type]:
                 pass
 
 
+def parts(written: Type) -> tuple[Type, ...]:
+    """Return the alternatives of a type, itself if it has none."""
+    return written.members if isinstance(written, UnionType) else (written,)
+
+
 def classes_in(written: Type) -> Iterator[ClassType]:
     """Yield every class that a type names, without arguments; a tuple counts as its class."""
     for part in walk(written):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from upnext_codegen import messages
+from upnext_codegen.files.walk import parts
 from upnext_codegen.handlers.canonical import canonical
 from upnext_codegen.names import values
 from upnext_codegen.names.definitions import (
@@ -381,11 +382,6 @@ class Annotations:
         return [
             value for part in parts(nested) for value in (part.values if isinstance(part, LiteralType) else (None,))
         ]
-
-
-def parts(written: Type) -> tuple[Type, ...]:
-    """The alternatives of a type, itself if it has none."""
-    return written.members if isinstance(written, UnionType) else (written,)
 
 
 def union(members: list[Type]) -> Type:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from upnext_codegen.catalog.spelling import full_text, key
-from upnext_codegen.files.walk import classes_in
+from upnext_codegen.files.walk import classes_in, parts
 from upnext_codegen.merging.atoms import combined
-from upnext_codegen.merging.normal import asks_nothing, normal, parts, sorted_union
+from upnext_codegen.merging.normal import asks_nothing, normal, sorted_union
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
 from upnext_codegen.merging.unify import unified
 from upnext_codegen.types import ANY, Type

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from upnext_codegen.catalog.spelling import in_order, key, value_key
+from upnext_codegen.files.walk import parts
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
 from upnext_codegen.types import (
     ANY,
@@ -68,11 +69,6 @@ def literal(values: list[LiteralValue]) -> LiteralType:
 def asks_nothing(written: Type) -> bool:
     """Tell whether a side of a merge holds nothing back: `Any`, `object`, and `Any` with an alternative."""
     return written == OBJECT or any(isinstance(part, AnyType) for part in parts(written))
-
-
-def parts(written: Type) -> tuple[Type, ...]:
-    """Return the alternatives of a type, itself if it has none."""
-    return written.members if isinstance(written, UnionType) else (written,)
 
 
 def _without_none(values: tuple[LiteralValue, ...]) -> list[Type]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from upnext_codegen.catalog.spelling import in_order, key
-from upnext_codegen.merging.normal import parts
+from upnext_codegen.files.walk import parts
 from upnext_codegen.merging.subtyping import same_class
 from upnext_codegen.types import AnyType, ClassType, TupleType, Type, UnionType
 

@@ -61,7 +61,7 @@ def _nearest(found: tuple[Definition, ...]) -> tuple[Definition, ...]:
 def _holds_its_place(bound: Bound) -> bool:
     """Whether it is `Model = None`, where an import has failed."""
     what = bound.binding.what
-    return isinstance(what, facts.Assigned) and isinstance(what.value, facts.Const | None)
+    return isinstance(what, facts.Assigned) and what.value in {None, facts.Const(None)}
 
 
 def _is_standard(outside: Outside) -> bool:
