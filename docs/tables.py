@@ -15,8 +15,8 @@ from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
-from upnext.broker.greeting import CONNECTION_RIGHTS, KEY_COMMANDS
 from upnext.broker.keys import Keys
+from upnext.broker.preflight import CONNECTION_RIGHTS, KEY_COMMANDS
 from upnext.cli import exits
 from upnext_codegen.project import Settings
 from upnext_codegen.rules import CODES, PLUGIN_CODES, rule

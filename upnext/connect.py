@@ -10,9 +10,9 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from upnext.broker import weather
-from upnext.broker.driver import RedisConnectionError, RedisError
+from upnext.broker.failures import FailureKind, classify
 from upnext.broker.namespace import Namespace
+from upnext.broker.redis_types import RedisConnectionError, RedisError
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError
 from upnext.settings import without_password
 
@@ -86,10 +86,10 @@ async def reach(settings: Settings) -> Namespace:
         await _greet(broker, settings.partitions)
     except (RedisError, OSError) as error:
         address = without_password(await asyncio.to_thread(resolve_url, settings))
-        if weather.read(error) is weather.Weather.REFUSED:
+        if classify(error) is FailureKind.REFUSED:
             msg = f"The server at {address} refuses this client: {error}"
             raise BrokerRefusedError(msg) from error
-        msg = f"The server at {address} gives no answer: {weather.read(error).value}."
+        msg = f"The server at {address} gives no answer: {classify(error).value}."
         raise BrokerUnavailableError(msg) from error
     return broker
 
@@ -112,15 +112,15 @@ async def _answer(partition: Broker) -> None:
         await partition.link.command("EXISTS", partition.keys.leases)
 
 
-def hang_up(url: str, namespace: str) -> None:
+def disconnect(url: str, namespace: str) -> None:
     """Close this process's connections for one namespace: in loops that run soon, in others when they next run."""
     for loop, brokers in list(_brokers.items()):
         for address in [address for address in brokers if address[:2] == (url, namespace)]:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_hang_up, brokers, address)
+                loop.call_soon_threadsafe(_disconnect, brokers, address)
 
 
-def _hang_up(brokers: dict[Address, Namespace], address: Address) -> None:
+def _disconnect(brokers: dict[Address, Namespace], address: Address) -> None:
     global _last  # noqa: PLW0603  # one for the process
     _last = None
     broker = brokers.pop(address, None)

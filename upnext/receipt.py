@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic_core import ValidationError, from_json
 
-from upnext import diversion
-from upnext.broker import weather
-from upnext.broker.driver import RedisError
-from upnext.broker.tickets import age_of
+from upnext import transport
+from upnext.broker.failures import backoff, classify
+from upnext.broker.job_ids import age_of
+from upnext.broker.redis_types import RedisError
 from upnext.connect import broker_for, run_blocking
 from upnext.errors import (
     BrokerUnavailableError,
@@ -28,8 +28,8 @@ from upnext.schemas import name_problems
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from upnext.broker.letters import Outcome
-    from upnext.broker.outbox import Published
+    from upnext.broker.dead_letters import JobOutcome
+    from upnext.broker.publish_batcher import Published
     from upnext.settings import Settings
 
 R_co = TypeVar("R_co", covariant=True)
@@ -140,14 +140,14 @@ def _jobs(event_id: str, handlers: tuple[str, ...], settings: Settings) -> tuple
 
 async def _settled(
     settings: Settings, event_id: str, jobs: list[Job[Any]], seconds: float | None
-) -> tuple[list[Job[Any]], list[Outcome]]:
+) -> tuple[list[Job[Any]], list[JobOutcome]]:
     """Poll until none of the jobs is open; an event that had no handler when it was sent learns of its jobs here."""
     deadline = _deadline(seconds)
-    reader = diversion.current() or (await broker_for(settings)).letters
+    reader = transport.current() or (await broker_for(settings)).dead_letters
     pause, trouble, looks = _POLL_FIRST, 0, 0
     while True:
         late: tuple[str, ...] | None = ()
-        outcomes: list[Outcome] = []
+        outcomes: list[JobOutcome] = []
         try:
             # A server that does not answer must not keep anybody for longer than was asked for.
             async with asyncio.timeout(None if deadline == math.inf else max(deadline - monotonic(), _LAST_LOOK)):
@@ -155,7 +155,7 @@ async def _settled(
             trouble = 0
         except (RedisError, OSError) as error:
             trouble += 1
-            if not weather.read(error).passes:
+            if not classify(error).passes:
                 raise BrokerUnavailableError(str(error)) from error
         if late and not jobs:
             jobs = list(_jobs(event_id, late, settings))
@@ -165,7 +165,7 @@ async def _settled(
                 _refuse_expired(event_id, outcomes, settings.result_ttl)
             return jobs, outcomes
         looks += 1
-        pause = weather.backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
+        pause = backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
         if monotonic() + pause > deadline:
             msg = f"Event {event_id}: not every job has ended within {seconds} s; they go on."
             raise ResultTimeoutError(msg)
@@ -180,7 +180,7 @@ def _deadline(timeout: object) -> float:
     return monotonic() + timeout
 
 
-def _refuse_expired(event_id: str, outcomes: list[Outcome], result_ttl: float) -> None:
+def _refuse_expired(event_id: str, outcomes: list[JobOutcome], result_ttl: float) -> None:
     # Nothing is stored for a job that returned None. Whoever first asks after results have expired cannot be told
     # whether there was one.
     if any(o.state == "done" and o.result is None for o in outcomes) and age_of(event_id) > result_ttl:
@@ -188,7 +188,7 @@ def _refuse_expired(event_id: str, outcomes: list[Outcome], result_ttl: float) -
         raise ResultExpiredError(msg)
 
 
-def _value(job: Job[R_co], outcome: Outcome) -> R_co:
+def _value(job: Job[R_co], outcome: JobOutcome) -> R_co:
     if outcome.state == "dead":
         raise _failure(outcome)
     result = b"null" if outcome.result is None else outcome.result
@@ -202,7 +202,7 @@ def _value(job: Job[R_co], outcome: Outcome) -> R_co:
     return value
 
 
-def _failure(outcome: Outcome) -> JobFailedError:
+def _failure(outcome: JobOutcome) -> JobFailedError:
     letter = outcome.letter
     assert letter is not None, "a dead outcome carries its letter"
     return JobFailedError(letter.job_id, letter.handler, letter.reason, letter.error)

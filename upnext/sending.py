@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from upnext import diversion
+from upnext import transport
 from upnext.connect import broker_for
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.options import is_finite
@@ -46,9 +46,9 @@ class Delivery:
         """Store the event with a job for each subscribed handler, or raise."""
         settings = self.registry.settings
         body = self._encode(fields, settings.max_payload)
-        if (elsewhere := diversion.current()) is not None:
+        if (elsewhere := transport.current()) is not None:
             handlers = handlers_of(self.event, self.registry)
-            parcel = diversion.Parcel(self.event, False, handlers, fields, body, delay, key)
+            parcel = transport.OutgoingMessage(self.event, False, handlers, fields, body, delay, key)
             return Receipt(await elsewhere.take(parcel), settings)
         broker = await broker_for(settings)
         return Receipt(await broker.publisher.publish(self.event, body, delay=delay, key=key), settings)
@@ -72,8 +72,8 @@ async def submit(
     """Store one job of a task, or raise."""
     settings = registry.settings
     body = encode(task.name, fields, (task.signature,), settings.max_payload)
-    if (elsewhere := diversion.current()) is not None:
-        published = await elsewhere.take(diversion.Parcel(task.name, True, (task,), fields, body, delay, key))
+    if (elsewhere := transport.current()) is not None:
+        published = await elsewhere.take(transport.OutgoingMessage(task.name, True, (task,), fields, body, delay, key))
     else:
         broker = await broker_for(settings)
         published = await broker.publisher.submit(task.id, body, delay=delay, key=key)

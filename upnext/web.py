@@ -1,4 +1,4 @@
-"""What is used of uvicorn, declared here for type checkers as `upnext.broker.driver` declares redis-py."""
+"""What is used of uvicorn, declared here for type checkers as `upnext.broker.redis_types` declares redis-py."""
 # ruff: noqa: D101, D102, F401 - uvicorn says what they are; all of them are used elsewhere
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MOST_AT_ONCE = 10_000
 """The highest concurrency of one process."""
 
 
-class _Made:
+class _WorkerBase:
     """What a worker is made of.
 
     It stands behind `Catalog`, so that a generated catalog can tell by a `__new__` of its own which worker is made.
@@ -52,7 +52,7 @@ class _Made:
         self.registry: Registry = Registry(name, lambda: settings.load(redis_url, lease, grace, partitions))
 
 
-class Worker(Catalog, _Made):
+class Worker(Catalog, _WorkerBase):
     """Declares events, handlers and tasks; `upnext run` runs them.
 
     Making a worker connects to nothing: the server is needed when something is sent, or when the worker is run.

@@ -77,17 +77,17 @@ def _upnext_guard(pytestconfig: pytest.Config) -> Generator[None]:
     if not pytestconfig.getini("upnext_forbid_sends"):
         yield
         return
-    from upnext.diversion import diverted  # noqa: PLC0415
+    from upnext.transport import use_transport  # noqa: PLC0415
     from upnext_pytest.refusing import Refusal  # noqa: PLC0415
 
-    with diverted(Refusal()):
+    with use_transport(Refusal()):
         yield
 
 
 def _sends(*, inline: bool) -> Generator[Sends]:
-    from upnext.diversion import diverted  # noqa: PLC0415
+    from upnext.transport import use_transport  # noqa: PLC0415
     from upnext_pytest.sends import Sends  # noqa: PLC0415
 
     sends = Sends(inline=inline)
-    with diverted(sends):
+    with use_transport(sends):
         yield sends

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NoReturn
 from upnext.errors import UpnextError
 
 if TYPE_CHECKING:
-    from upnext.diversion import Parcel
+    from upnext.transport import OutgoingMessage
 
 
 class Refusal:
     """Takes sends in the server's place, and refuses them."""
 
-    async def take(self, parcel: Parcel) -> NoReturn:
+    async def take(self, parcel: OutgoingMessage) -> NoReturn:
         """Refuse a send."""
         raise UpnextError(
             f"{parcel.name!r} was sent by a test that uses no fixture of upnext: let it use upnext_sent (nothing "

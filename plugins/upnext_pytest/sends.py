@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, overload
 from pydantic_core import to_json
 
 from upnext.broker.claims import DeadLetter
-from upnext.broker.letters import Outcome
-from upnext.broker.outbox import Published
-from upnext.broker.tickets import Ticket, new_event_id
+from upnext.broker.dead_letters import JobOutcome
+from upnext.broker.job_ids import QueueEntry, new_event_id
+from upnext.broker.publish_batcher import Published
 from upnext.connect import run_blocking
 from upnext.errors import UpnextError
 from upnext.event import Event
@@ -22,8 +22,8 @@ from upnext.task import Task
 from upnext_pytest.calling import call
 
 if TYPE_CHECKING:
-    from upnext.diversion import Parcel
     from upnext.handler import Handler
+    from upnext.transport import OutgoingMessage
 
 _MOST_JOBS = 10_000
 
@@ -65,7 +65,7 @@ class Sends(Sequence[Sent]):
         self._sent: list[Sent] = []
         self._keys: dict[tuple[str, bool, str], Published] = {}
         self._pending: deque[tuple[str, Handler, bytes]] = deque()
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[str, JobOutcome] = {}
 
     def __len__(self) -> int:
         """Return how many sends there were."""
@@ -134,7 +134,7 @@ class Sends(Sequence[Sent]):
         """Do the same as `run`, from a test that is not async."""
         run_blocking(self.run())
 
-    async def take(self, parcel: Parcel) -> Published:
+    async def take(self, parcel: OutgoingMessage) -> Published:
         """Take one send in the server's place."""
         first = None if parcel.key is None else self._keys.get((parcel.name, parcel.is_task, parcel.key))
         published = first or Published(new_event_id(), tuple(handler.id for handler in parcel.handlers))
@@ -165,7 +165,7 @@ class Sends(Sequence[Sent]):
             await self._run(*job)
         return published
 
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[Outcome]]:
+    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
         """Say how jobs ended in the server's place; what has not run never will by itself."""
         missing = [job for job in jobs if job not in self._outcomes]
         if missing or not jobs:
@@ -181,8 +181,8 @@ class Sends(Sequence[Sent]):
         try:
             value = await task
         except BaseException as error:
-            letter = DeadLetter.of(handler.id, Ticket(job_id, 1, 1), "failed", describe(error))
-            self._outcomes[job_id] = Outcome("dead", letter=letter)
+            letter = DeadLetter.of(handler.id, QueueEntry(job_id, 1, 1), "failed", describe(error))
+            self._outcomes[job_id] = JobOutcome("dead", letter=letter)
             error.add_note(f"raised in handler {handler.name!r} of {handler.subject!r}, which the test ran inline")
             raise
-        self._outcomes[job_id] = Outcome("done", result=None if value is None else to_json(value))
+        self._outcomes[job_id] = JobOutcome("done", result=None if value is None else to_json(value))

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from upnext import embedded
-from upnext.connect import broker_for, hang_up, run_blocking
-from upnext.diversion import diverted
+from upnext.connect import broker_for, disconnect, run_blocking
 from upnext.errors import ConfigError
 from upnext.registry import adjust_settings
 from upnext.settings import Settings, check_url
+from upnext.transport import use_transport
 
 _GRACE = 1.0  # seconds; a test that has failed does not wait long for its handlers
 
@@ -48,12 +48,12 @@ def clean_namespace(url: str) -> Generator[str]:
 
     adjust_settings(adjust)
     try:
-        with diverted(None):
+        with use_transport(None):
             yield settings.namespace
     finally:
         adjust_settings(None)
         run_blocking(_delete(settings))
-        hang_up(url, settings.namespace)
+        disconnect(url, settings.namespace)
 
 
 async def _delete(settings: Settings) -> None:

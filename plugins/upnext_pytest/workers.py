@@ -66,7 +66,7 @@ class Workers:
             await asyncio.sleep(_PAUSE)
         failures = [
             JobFailedError(letter.job_id, letter.handler, letter.reason, letter.error)
-            for letter in await broker.letters.dead()
+            for letter in await broker.dead_letters.dead()
             if letter.job_id not in self._told
         ]
         self._told.update(failure.job_id for failure in failures)
@@ -84,7 +84,7 @@ class Workers:
     async def _is_busy(self, broker: Namespace, deadline: float) -> bool:
         if self._running is not None and self._running.done():
             self._running.result()
-        left, now = await broker.standings.left(), monotonic()
+        left, now = await broker.status_reader.left(), monotonic()
         if left.open == 0:
             awaited = [(member, due) for member, due in left.later if now + due <= deadline]
             retries = [member for member, due in left.later if now + due > deadline and ":" in member.split(" ")[-1]]
@@ -96,7 +96,7 @@ class Workers:
             if not awaited:
                 return False
         if now > deadline:
-            standing = await broker.standings.read()
+            standing = await broker.status_reader.read()
             busy = [queue.handler for queue in standing.queues if not queue.idle]
             raise ResultTimeoutError(f"Not every job has ended in time; left are jobs of {_names(busy)}.")
         return True

@@ -15,7 +15,7 @@ import psutil
 from tests.chaos.ledger import Job, Ledger
 from tests.servers import Server
 from tests.waiting import wait_until, wait_until_async
-from upnext.broker.driver import RedisError
+from upnext.broker.redis_types import RedisError
 from upnext.connect import reach
 from upnext.errors import UpnextError
 from upnext.runner.supervisor import SUPERVISED
@@ -165,8 +165,8 @@ class Fleet:
 
         await wait_until_async(at_rest, timeout=90, what="rest")
         dead: dict[Job, str] = {}
-        for letter in await namespace.letters.dead():
-            body = await namespace.letters.payload(letter)
+        for letter in await namespace.dead_letters.dead():
+            body = await namespace.dead_letters.payload(letter)
             dead[json.loads(body or b"{}")["n"], letter.handler] = letter.reason
         return dead
 
@@ -178,9 +178,9 @@ class Fleet:
         late = self.start_worker(1)
         try:
             broker = await reach(load(redis_url=self.server.url))
-            for letter in await broker.letters.dead():
+            for letter in await broker.dead_letters.dead():
                 if letter.reason == "payload":
-                    await broker.letters.replay(letter.job_id)
+                    await broker.dead_letters.replay(letter.job_id)
             await self.rest()
         finally:
             late.kill()

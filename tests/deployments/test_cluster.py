@@ -38,7 +38,7 @@ async def test_any_node_leads_to_the_one_that_serves_the_partition(nodes: Cluste
         sender = upnext.Worker("other", redis_url=nodes.url).event("order.placed")
         await (await sender.send(n=11)).results(timeout=20)
         await wait_until_async(lambda: shop.ran == set(range(12)))
-    stored = await (await reach(load(redis_url=nodes.url))).letters.dead()
+    stored = await (await reach(load(redis_url=nodes.url))).dead_letters.dead()
     assert stored == []
 
 

@@ -16,7 +16,7 @@ from tests.deployments.topology import SLOTS, Cluster, ask, cluster, replicated
 from tests.runtime.running import running
 from tests.servers import Server, valkey_binary
 from tests.waiting import wait_until_async
-from upnext.broker.tickets import partition_of
+from upnext.broker.job_ids import partition_of
 from upnext.cli import exits, main
 
 pytestmark = pytest.mark.xdist_group("cluster")

@@ -14,7 +14,7 @@ import upnext
 from tests.runtime.proxy import Proxy
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server, valkey_binary
-from upnext.broker.greeting import KEY_COMMANDS
+from upnext.broker.preflight import KEY_COMMANDS
 from upnext.connect import reach
 from upnext.settings import load
 
@@ -57,8 +57,8 @@ async def test_the_documented_rights_are_enough(server: Server) -> None:
             for _ in range(2):
                 with pytest.raises(upnext.JobFailedError):
                     await failing.results(timeout=20)
-                letters = (await reach(load(redis_url=url))).letters
-                await letters.replay(failing.jobs[0].id)
+                dead_letters = (await reach(load(redis_url=url))).dead_letters
+                await dead_letters.replay(failing.jobs[0].id)
         assert tries.count(-1) >= 2
     finally:
         server.command("ACL DELUSER upnext")

@@ -23,12 +23,12 @@ class Job:
     crashes: int = 0
 
     @property
-    def counts(self) -> str:
+    def fencing_token(self) -> str:
         return f"{self.attempt}:{self.failures}:{self.crashes}"
 
     @property
     def ticket(self) -> str:
-        return f"{self.id}:{self.counts}" if self.attempt else self.id
+        return f"{self.id}:{self.fencing_token}" if self.attempt else self.id
 
     @property
     def field(self) -> str:
@@ -40,7 +40,7 @@ class Model:
     """Where every job is; each is in exactly one place."""
 
     queues: dict[str, list[Job]] = field(default_factory=dict)
-    later: list[Job] = field(default_factory=list)
+    scheduled: list[Job] = field(default_factory=list)
     claims: dict[str, dict[str, tuple[Job, bool]]] = field(default_factory=dict)
     dead: dict[str, tuple[Job, str]] = field(default_factory=dict)
     done: dict[str, bytes | None] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Model:
     events: dict[str, list[str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     leases: dict[str, bool] = field(default_factory=dict)  # whether it has run out
-    graves: set[str] = field(default_factory=set)
+    dead_workers: set[str] = field(default_factory=set)
 
     def send(self, event_id: str, handlers: list[str], *, delayed: bool) -> None:
         self.events[event_id] = [f"{event_id}.{n}" for n in range(len(handlers))]
@@ -65,7 +65,7 @@ class Model:
             self.send(event_id, sorted(handlers), delayed=delayed)
 
     def _add(self, job: Job, *, delayed: bool) -> None:
-        (self.later if delayed else self.queues.setdefault(job.handler, [])).append(job)
+        (self.scheduled if delayed else self.queues.setdefault(job.handler, [])).append(job)
 
     def claim(self, worker_id: str, job: Job) -> None:
         assert self.queues[job.handler].pop(0) == job, "the oldest goes first"
@@ -99,7 +99,7 @@ class Model:
         self.queues[job.handler].append(Job(job.handler, job.id, job.attempt))
 
     def promote(self) -> None:
-        due, self.later = self.later, []
+        due, self.scheduled = self.scheduled, []
         for job in due:
             self._add(job, delayed=False)
 
@@ -110,11 +110,11 @@ class Model:
                 self.dead[job.id] = (after, "crashed")
             else:
                 self.queues[job.handler].insert(0, after)
-        self.graves.discard(grave)
+        self.dead_workers.discard(grave)
 
     def leave(self, worker_id: str) -> None:
         if self.claims.get(worker_id) and worker_id in self.leases:
-            self.graves.add(worker_id)
+            self.dead_workers.add(worker_id)
         self.leases.pop(worker_id, None)
 
     def adopt_order(self, queues: dict[str, list[str]]) -> None:
@@ -136,9 +136,9 @@ class Model:
         stored = {event_id: digits for event_id in self.events if (digits := self.open_digits(event_id)).strip("0")}
         return {
             "queues": {handler: [job.ticket for job in jobs] for handler, jobs in self.queues.items() if jobs},
-            "later": sorted(f"{job.handler} {job.ticket}" for job in self.later),
+            "later": sorted(f"{job.handler} {job.ticket}" for job in self.scheduled),
             "claims": {
-                worker_id: {field: f"{job.counts}:{started:d}" for field, (job, started) in held.items()}
+                worker_id: {field: f"{job.fencing_token}:{started:d}" for field, (job, started) in held.items()}
                 for worker_id, held in self.claims.items()
                 if held
             },
@@ -146,5 +146,5 @@ class Model:
             "events": set(stored),
             "open": {event_id: digits for event_id, digits in stored.items() if digits != "1"},
             "leases": set(self.leases),
-            "graves": self.graves,
+            "graves": self.dead_workers,
         }

@@ -20,14 +20,14 @@ async def queues_of(broker: Broker, handlers: list[str]) -> dict[str, list[str]]
 async def state_of(broker: Broker, handlers: list[str], workers: Iterable[str]) -> State:
     """Return everything that is stored of jobs and of workers."""
     ask, keys, workers = broker.link.command, broker.keys, list(workers)
-    letters, queues, later, events, opened, leases, graves, *claims = await asyncio.gather(
-        broker.letters.dead(),
+    dead_letters, queues, later, events, opened, leases, graves, *claims = await asyncio.gather(
+        broker.dead_letters.dead(),
         queues_of(broker, handlers),
-        ask("ZRANGE", keys.later, 0, -1),
+        ask("ZRANGE", keys.scheduled, 0, -1),
         ask("HKEYS", keys.events),
         ask("HGETALL", keys.open),
         ask("ZRANGE", keys.leases, 0, -1),
-        ask("SMEMBERS", keys.graves),
+        ask("SMEMBERS", keys.dead_workers),
         *(ask("HGETALL", keys.claims(worker_id)) for worker_id in workers),
     )
     held = {worker_id: _mapping(reply) for worker_id, reply in zip(workers, claims, strict=True)}
@@ -35,7 +35,7 @@ async def state_of(broker: Broker, handlers: list[str], workers: Iterable[str]) 
         "queues": queues,
         "later": sorted(member.decode() for member in later),
         "claims": {worker_id: jobs for worker_id, jobs in held.items() if jobs},
-        "dead": {letter.job_id: (letter.handler_id, letter.attempts, letter.reason) for letter in letters},
+        "dead": {letter.job_id: (letter.handler_id, letter.attempts, letter.reason) for letter in dead_letters},
         "events": {event_id.decode() for event_id in events},
         "open": _mapping(opened),
         "leases": {worker_id.decode() for worker_id in leases},

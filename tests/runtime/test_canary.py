@@ -105,8 +105,8 @@ def _dead(command: Command, url: str, printed: list[str]) -> list[dict[str, str]
     code, out, err = command("dead", "list", "--format", "json", url=url)
     printed += [out, err]
     assert code == 0
-    letters: list[dict[str, str]] = json.loads(out)["dead_letters"]
-    return letters
+    dead_letters: list[dict[str, str]] = json.loads(out)["dead_letters"]
+    return dead_letters
 
 
 def test_no_password_is_in_anything_that_is_printed(tmp_path: Path, command: Command) -> None:

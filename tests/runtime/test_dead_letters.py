@@ -13,7 +13,7 @@ import redis
 import upnext
 from tests.runtime.running import running
 from upnext.broker.claims import DeadLetter
-from upnext.broker.tickets import Ticket
+from upnext.broker.job_ids import QueueEntry
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
@@ -27,7 +27,7 @@ def bury(url: str, *handlers: str, times: int = 1) -> list[str]:
     with redis.Redis.from_url(url) as client:
         for n, handler in enumerate(handlers * times):
             job = f"{n:012x}{n:016x}.0"
-            letter = DeadLetter.of(handler, Ticket(job, 1, 1), "failed", f"ValueError: {CANARY}")
+            letter = DeadLetter.of(handler, QueueEntry(job, 1, 1), "failed", f"ValueError: {CANARY}")
             client.hset(f"{PREFIX}events", letter.event_id, f'1\n{{"card": "{CANARY}"}}')
             client.hset(f"{PREFIX}dead", job, letter.to_json())
             client.zadd(f"{PREFIX}dead:index", {job: 1000 + n // 3})

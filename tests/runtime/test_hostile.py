@@ -18,7 +18,7 @@ import upnext
 from tests.runtime.running import running
 from tests.servers import Server
 from tests.waiting import wait_until_async
-from upnext.broker.upkeep import Upkeep
+from upnext.broker.maintenance import Maintenance
 from upnext.connect import reach
 from upnext.settings import load
 
@@ -73,13 +73,13 @@ async def test_a_validator_that_raises_is_that_jobs_failure(valkey_url: str, err
         await client.hset(PREFIX + "events", "0" * 28, ENVELOPE)
         await client.rpush(PREFIX + "queue:shop|order.placed|handle", f"{'0' * 28}.0")
         assert await after.wait() == "done"
-        letters = (await reach(load(redis_url=valkey_url))).letters
-        await wait_until_async(lambda: _reasons(letters, ["failed"]))
+        dead_letters = (await reach(load(redis_url=valkey_url))).dead_letters
+        await wait_until_async(lambda: _reasons(dead_letters, ["failed"]))
         assert Order.tries == [1, 1]
 
 
-async def _reasons(letters: Any, expected: list[str]) -> bool:
-    return [letter.reason for letter in await letters.dead()] == expected
+async def _reasons(dead_letters: Any, expected: list[str]) -> bool:
+    return [letter.reason for letter in await dead_letters.dead()] == expected
 
 
 class UnreadableError(Exception):
@@ -203,12 +203,12 @@ async def test_workers_that_others_have_buried_meanwhile_are_no_surprise(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two die at the same time: while one is taken over here, somebody else takes over the other."""
-    expire = Upkeep.expire
+    expire = Maintenance.expire
 
-    async def expire_both(self: Upkeep, worker_id: str, ends: float) -> bool:
+    async def expire_both(self: Maintenance, worker_id: str, ends: float) -> bool:
         return all([await expire(self, each, 1.0) for each in ("aa.100", "bb.100")]) and bool(worker_id and ends)
 
-    monkeypatch.setattr(Upkeep, "expire", expire_both)
+    monkeypatch.setattr(Maintenance, "expire", expire_both)
     worker, event = giving_back(valkey_url)
     async with Redis.from_url(valkey_url) as client, running(worker):
         await client.zadd(PREFIX + "leases", {"aa.100": 1, "bb.100": 1})

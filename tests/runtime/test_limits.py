@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
-from upnext.broker.weather import backoff
+from upnext.broker.failures import backoff
 from upnext.options import RETRY_DELAY_CAP, Options
 
 PREFIX = "upnext:{default:0}:"

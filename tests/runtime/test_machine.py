@@ -32,7 +32,7 @@ from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, DeadLetter, LeaseLostError
 from upnext.broker.keys import Keys
 from upnext.broker.leases import LeaseClient
-from upnext.broker.outbox import Message, Outbox, Published
+from upnext.broker.publish_batcher import Message, PublishBatcher, Published
 from upnext.broker.publishing import message
 
 T = TypeVar("T")
@@ -62,8 +62,8 @@ class Machine(RuleBasedStateMachine):
         self.broker = Broker(self.url, self.keys)
         # One of an event, and one of a task.
         self.outboxes = (
-            Outbox(self.broker.link, self.keys, EVENT, EVENT),
-            Outbox(self.broker.link, self.keys, "", f"task:{TASK}", (TASK,)),
+            PublishBatcher(self.broker.link, self.keys, EVENT, EVENT),
+            PublishBatcher(self.broker.link, self.keys, "", f"task:{TASK}", (TASK,)),
         )
         self.model = Model()
         self.bodies: dict[str, bytes] = {}
@@ -159,8 +159,8 @@ class Machine(RuleBasedStateMachine):
             before = waiting[claim.handler].pop(0)
             self.model.claim(worker_id, before)
             after, started = self.model.claims[worker_id][before.field]
-            assert (claim.field, claim.counts, claim.started) == (after.field, after.counts, started)
-            assert claim.envelope == self.bodies[claim.ticket.event_id]
+            assert (claim.field, claim.fencing_token, claim.started) == (after.field, after.fencing_token, started)
+            assert claim.envelope == self.bodies[claim.entry.event_id]
         assert left == [len(waiting.get(handler, [])) for handler in QUEUES]
         self.claimed += [(worker_id, claim) for claim in jobs]
 
@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
     def _step(self, worker_id: str, claim: Claim, step: str) -> bool:
         """Take a step with a job; returns whether the server let it."""
         claims, job = self.broker.claims(worker_id, 60), job_of(claim)
-        letter = DeadLetter.of(claim.handler, claim.ticket, "failed", "")
+        letter = DeadLetter.of(claim.handler, claim.entry, "failed", "")
         calls: dict[str, tuple[Callable[[], Any], Callable[[], None]]] = {
             "start": (lambda: claims.start(claim), lambda: self.model.start(worker_id, job)),
             "retry now": (lambda: claims.retry(claim, 0.0), lambda: self.model.retry(worker_id, job, delayed=False)),
@@ -246,19 +246,19 @@ class Machine(RuleBasedStateMachine):
 
     def expire(self, n: int, *, seen_late: bool = False) -> None:
         worker_id = pick(self.ids, n)
-        survey = self.run(self.broker.upkeep.survey())
+        survey = self.run(self.broker.maintenance.survey())
         ends = survey.leases.get(worker_id, 1.0) - seen_late
-        taken = self.run(self.broker.upkeep.expire(worker_id, ends))
+        taken = self.run(self.broker.maintenance.expire(worker_id, ends))
         assert taken == (self.model.leases.get(worker_id, False) and not seen_late)
         if taken:
             del self.model.leases[worker_id]
-            self.model.graves.add(worker_id)
+            self.model.dead_workers.add(worker_id)
 
     def reclaim(self, n: int) -> None:
         grave = pick(self.ids, n)
         held = bool(self.model.claims.get(grave))
-        found = self.run(self.broker.upkeep.reclaim(grave))
-        if grave in self.model.graves:
+        found = self.run(self.broker.maintenance.reclaim(grave))
+        if grave in self.model.dead_workers:
             assert found == held
             self.model.reclaim(grave)
         self.model.adopt_order(self.run(queues_of(self.broker, QUEUES)))
@@ -291,24 +291,24 @@ class Machine(RuleBasedStateMachine):
 
     def what_is_due_is_promoted(self) -> None:
         link = self.broker.link
-        for member in self.run(link.command("ZRANGE", self.keys.later, 0, -1)):
-            self.run(link.command("ZADD", self.keys.later, "XX", 1, member))
-        due = self.run(self.broker.upkeep.survey()).due
-        assert self.run(self.broker.upkeep.promote(due)) == len(self.model.later)
-        assert self.run(self.broker.upkeep.promote(due)) == 0
+        for member in self.run(link.command("ZRANGE", self.keys.scheduled, 0, -1)):
+            self.run(link.command("ZADD", self.keys.scheduled, "XX", 1, member))
+        due = self.run(self.broker.maintenance.survey()).due
+        assert self.run(self.broker.maintenance.promote(due)) == len(self.model.scheduled)
+        assert self.run(self.broker.maintenance.promote(due)) == 0
         self.model.promote()
         self.model.adopt_order(self.run(queues_of(self.broker, QUEUES)))
 
     def nothing_is_due_before_its_time(self) -> None:
-        assert self.run(self.broker.upkeep.survey()).due == ()
-        early = tuple(f"{job.handler} {job.ticket}" for job in self.model.later)
-        assert self.run(self.broker.upkeep.promote(early)) == 0
+        assert self.run(self.broker.maintenance.survey()).due == ()
+        early = tuple(f"{job.handler} {job.ticket}" for job in self.model.scheduled)
+        assert self.run(self.broker.maintenance.promote(early)) == 0
 
     @precondition(lambda self: self.claimed)
     @rule(n=NUMBERS)
     def replay(self, n: int) -> None:
-        job_id = pick([*self.model.dead, self.claimed[-1][1].ticket.job_id], n)
-        assert self.run(self.broker.letters.replay(job_id)) == (job_id in self.model.dead)
+        job_id = pick([*self.model.dead, self.claimed[-1][1].entry.job_id], n)
+        assert self.run(self.broker.dead_letters.replay(job_id)) == (job_id in self.model.dead)
         if job_id in self.model.dead:
             self.model.replay(job_id)
 
@@ -327,7 +327,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def senders_are_told_how_their_jobs_stand(self) -> None:
         for event_id, jobs in list(self.model.events.items())[-3:]:
-            late, outcomes = self.run(self.broker.letters.outcomes(event_id, jobs))
+            late, outcomes = self.run(self.broker.dead_letters.outcomes(event_id, jobs))
             assert late in (None, ()) or len(late or ()) == len(jobs)
             for job_id, outcome in zip(jobs, outcomes, strict=True):
                 state = "done" if job_id in self.model.done else "dead" if job_id in self.model.dead else "open"
@@ -346,7 +346,7 @@ def pick(entries: list[T], n: int) -> T:
 
 def job_of(claim: Claim) -> Job:
     """Return what the model calls a claim."""
-    ticket = claim.ticket
+    ticket = claim.entry
     return Job(claim.handler, ticket.job_id, ticket.attempt, ticket.failures, ticket.crashes)
 
 

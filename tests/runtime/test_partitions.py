@@ -14,8 +14,8 @@ import redis
 import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
-from upnext.broker.spreading import place_of
-from upnext.broker.tickets import partition_of
+from upnext.broker.job_ids import partition_of
+from upnext.broker.partitioned_publisher import place_of
 from upnext.cli import unsubscribe
 from upnext.connect import reach
 from upnext.settings import load
@@ -23,7 +23,7 @@ from upnext.settings import load
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
 
-def shop(url: str, partitions: int, *handlers: str, concurrency: int = 100) -> upnext.Worker:
+def resources(url: str, partitions: int, *handlers: str, concurrency: int = 100) -> upnext.Worker:
     """A worker with handlers of these names for "order.placed", which return what they are sent."""
     worker = upnext.Worker("shop", redis_url=url, partitions=partitions, concurrency=concurrency, lease=1)
 
@@ -47,7 +47,7 @@ def keys(url: str) -> Counter[str]:
 
 async def test_events_are_spread_and_each_finds_its_way_back(redis_url: str) -> None:
     """Also tasks, delayed jobs, retries, and the results of all of them."""
-    worker = shop(redis_url, 3, "count", "mail")
+    worker = resources(redis_url, 3, "count", "mail")
     tried: list[int] = []
 
     @worker.task(retries=1, retry_delay=0.01)
@@ -69,7 +69,7 @@ async def test_events_are_spread_and_each_finds_its_way_back(redis_url: str) -> 
 
 async def test_with_one_partition_there_is_no_other_and_no_word_of_it(redis_url: str) -> None:
     """What a namespace of one partition holds is what it held before there could be others."""
-    async with running(shop(redis_url, 1)):
+    async with running(resources(redis_url, 1)):
         receipt = await sender(redis_url, 1).send(n=1)
         await receipt.results(timeout=20)
         assert len(receipt.event_id) == 28
@@ -79,7 +79,7 @@ async def test_with_one_partition_there_is_no_other_and_no_word_of_it(redis_url:
 
 async def test_an_event_sent_before_its_first_handler_waits_in_its_partition(redis_url: str) -> None:
     receipts = [await sender(redis_url, 3).send(n=n) for n in range(6)]
-    async with running(shop(redis_url, 1)):
+    async with running(resources(redis_url, 1)):
         assert [await receipt.results(timeout=20) for receipt in receipts] == [{"count": n} for n in range(6)]
 
 
@@ -113,7 +113,7 @@ async def test_one_limit_holds_for_all_partitions_and_none_waits_for_another(red
 
 async def test_a_key_is_used_once_whoever_sends_it(redis_url: str) -> None:
     """Also at the same time; and by senders of different settings, one after the other."""
-    async with running(shop(redis_url, 1)):
+    async with running(resources(redis_url, 1)):
         old, new, newer = (sender(redis_url, n) for n in (1, 3, 5))
         first = [await old.options(key=f"old{n}").send(n=n) for n in range(8)]
         again = [await new.options(key=f"old{n}").send(n=n) for n in range(8)]
@@ -131,15 +131,15 @@ async def test_a_key_is_used_once_whoever_sends_it(redis_url: str) -> None:
 
 async def test_a_namespace_grows_while_its_workers_run(redis_url: str) -> None:
     """Nobody is started again, and handlers without a living worker are as subscribed in what is new as in what was."""
-    async with running(shop(redis_url, 1, "gone")):
+    async with running(resources(redis_url, 1, "gone")):
         pass
-    async with running(shop(redis_url, 1, "count")):
+    async with running(resources(redis_url, 1, "count")):
         receipts = [await sender(redis_url, 1).send(n=0)] + [await sender(redis_url, 4).send(n=n) for n in range(1, 9)]
         assert {partition_of(receipt.event_id) for receipt in receipts} == {0, 1, 2, 3}
         assert [{job.handler for job in receipt.jobs} for receipt in receipts] == [{"count", "gone"}] * 9
         for receipt in receipts:
             await next(job for job in receipt.jobs if job.handler == "count").result(timeout=20)
-    async with running(shop(redis_url, 1, "gone")):
+    async with running(resources(redis_url, 1, "gone")):
         assert [await receipt.results(timeout=20) for receipt in receipts] == [
             {"count": n, "gone": n} for n in range(9)
         ]
@@ -149,7 +149,7 @@ async def test_a_handler_that_connects_while_a_namespace_grows_misses_nothing(re
     """Whatever was sent after its worker was ready goes to it, whichever of the two came first."""
     for n in range(2, 12):
         growing = asyncio.create_task(sender(redis_url, n).send(n=0))
-        async with running(shop(redis_url, 1, f"h{n}")):
+        async with running(resources(redis_url, 1, f"h{n}")):
             event = sender(redis_url, n)
             receipts = [await event.send(n=i) for i in range(2 * n)]
             assert all(f"h{n}" in {job.handler for job in receipt.jobs} for receipt in receipts)
@@ -159,16 +159,16 @@ async def test_a_handler_that_connects_while_a_namespace_grows_misses_nothing(re
 
 async def test_what_was_once_a_partition_is_served_for_ever(redis_url: str) -> None:
     """A fleet with a smaller setting finds what lies in the others."""
-    async with running(shop(redis_url, 3)):
+    async with running(resources(redis_url, 3)):
         pass
     receipts = [await sender(redis_url, 3).send(n=n) for n in range(6)]
-    async with running(shop(redis_url, 2)):
+    async with running(resources(redis_url, 2)):
         assert [await receipt.results(timeout=20) for receipt in receipts] == [{"count": n} for n in range(6)]
 
 
 async def test_a_server_that_lost_its_data_is_told_again_how_many_partitions_there_are(redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url)
-    async with running(shop(redis_url, 3)) as service:
+    async with running(resources(redis_url, 3)) as service:
         client.flushall()
         await wait_until_async(lambda: client.hget("upnext:{default:0}:partitions", "served") == b"3")
         await service.ready()
@@ -216,7 +216,7 @@ async def test_listings_and_their_changes_reach_every_partition(
         await asyncio.to_thread(asked, "dead", "replay", *(receipt.jobs[0].id for receipt in receipts[:3]))
         assert [await receipt.results(timeout=20) for receipt in receipts[:3]] == [{"mend": n} for n in range(3)]
         assert await asyncio.to_thread(asked, "dead", "purge", "--all", "--yes") == "3 dead letter(s) deleted.\n"
-        assert await (await reach(load(redis_url=redis_url))).letters.dead() == []
+        assert await (await reach(load(redis_url=redis_url))).dead_letters.dead() == []
     for n in range(6):
         await event.send(n=n)
     assert "6 job(s) that waited for it are dead letters now" in await asyncio.to_thread(asked, "unsubscribe", "mend")

@@ -36,14 +36,14 @@ class Scene:
 
     async def lose(self) -> None:
         await self.ask("ZREM", self.broker.keys.leases, WORKER)
-        await self.ask("SADD", self.broker.keys.graves, WORKER)
+        await self.ask("SADD", self.broker.keys.dead_workers, WORKER)
 
     async def places(self) -> list[str]:
         """Return where the job is."""
         keys = self.broker.keys
         found = {
             "queue": await self.ask("LRANGE", keys.queue(HANDLER), 0, -1),
-            "later": await self.ask("ZRANGE", keys.later, 0, -1),
+            "later": await self.ask("ZRANGE", keys.scheduled, 0, -1),
             "claims": await self.ask("HKEYS", keys.claims(WORKER)),
             "dead": await self.ask("HKEYS", keys.dead),
         }
@@ -58,14 +58,14 @@ Step: TypeAlias = Callable[[Scene], Awaitable[Any]]
 async def bury(scene: Scene) -> None:
     claim = scene.claim
     assert claim is not None
-    await scene.claims.bury(claim, DeadLetter.of(HANDLER, claim.ticket, "failed", ""))
+    await scene.claims.bury(claim, DeadLetter.of(HANDLER, claim.entry, "failed", ""))
 
 
 async def crash(scene: Scene) -> None:
     for _ in range(CRASH_CAP - 1):
         await scene.take()
         await scene.lose()
-        await scene.broker.upkeep.reclaim(WORKER)
+        await scene.broker.maintenance.reclaim(WORKER)
         await scene.ask("ZADD", scene.broker.keys.leases, 10**14, WORKER)
     await scene.take()
     assert scene.claim is not None
@@ -85,8 +85,8 @@ async def lost(scene: Scene) -> None:
 async def due(scene: Scene) -> None:
     await scene.take()
     await scene.claims.retry(scene.claim, 3600.0)  # type: ignore[arg-type]
-    (member,) = await scene.ask("ZRANGE", scene.broker.keys.later, 0, -1)
-    await scene.ask("ZADD", scene.broker.keys.later, 1, member)
+    (member,) = await scene.ask("ZRANGE", scene.broker.keys.scheduled, 0, -1)
+    await scene.ask("ZADD", scene.broker.keys.scheduled, 1, member)
 
 
 async def buried(scene: Scene) -> None:
@@ -99,7 +99,7 @@ async def nothing(_: Scene) -> None:
 
 
 async def _promote(scene: Scene) -> None:
-    await scene.broker.upkeep.promote((await scene.broker.upkeep.survey()).due)
+    await scene.broker.maintenance.promote((await scene.broker.maintenance.survey()).due)
 
 
 STEPS: dict[str, tuple[Step, Step]] = {
@@ -109,10 +109,10 @@ STEPS: dict[str, tuple[Step, Step]] = {
     "retry later": (held, lambda s: s.claims.retry(s.claim, 60.0)),  # type: ignore[arg-type]
     "release": (held, lambda s: s.claims.release(s.claim)),  # type: ignore[arg-type]
     "bury": (held, bury),
-    "reclaim": (lost, lambda s: s.broker.upkeep.reclaim(WORKER)),
-    "reclaim and bury": (crash, lambda s: s.broker.upkeep.reclaim(WORKER)),
+    "reclaim": (lost, lambda s: s.broker.maintenance.reclaim(WORKER)),
+    "reclaim and bury": (crash, lambda s: s.broker.maintenance.reclaim(WORKER)),
     "promote": (due, _promote),
-    "replay": (buried, lambda s: s.broker.letters.replay(s.job_id)),
+    "replay": (buried, lambda s: s.broker.dead_letters.replay(s.job_id)),
 }
 
 

@@ -36,8 +36,8 @@ def dead(url: str) -> dict[str, str]:
     """Return the dead letters' job ids and reasons."""
 
     async def read() -> dict[str, str]:
-        letters = (await reach(load(redis_url=url))).letters
-        return {letter.job_id: letter.reason for letter in await letters.dead()}
+        dead_letters = (await reach(load(redis_url=url))).dead_letters
+        return {letter.job_id: letter.reason for letter in await dead_letters.dead()}
 
     return run_blocking(read())
 
@@ -253,13 +253,13 @@ async def test_a_dead_letter_is_replayed_under_its_own_id(redis_url: str) -> Non
         receipt = await event.send(n=1)
         with pytest.raises(upnext.JobFailedError):
             await receipt.results(timeout=10)
-        letters = (await reach(load(redis_url=redis_url))).letters
-        (letter,) = await letters.dead()
+        dead_letters = (await reach(load(redis_url=redis_url))).dead_letters
+        (letter,) = await dead_letters.dead()
         assert (letter.job_id, letter.attempts, letter.reason) == (receipt.jobs[0].id, 1, "failed")
-        assert await letters.replay(letter.job_id)
-        assert not await letters.replay(letter.job_id)
+        assert await dead_letters.replay(letter.job_id)
+        assert not await dead_letters.replay(letter.job_id)
         assert await receipt.results(timeout=10) == {"handle": "done"}
-        assert await letters.dead() == []
+        assert await dead_letters.dead() == []
     assert attempts == [1, 2]
 
 

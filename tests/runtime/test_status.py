@@ -16,8 +16,8 @@ import redis
 import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
-from upnext.broker.standing import MOST_DELAYED
-from upnext.broker.tickets import new_event_id
+from upnext.broker.job_ids import new_event_id
+from upnext.broker.status import MOST_DELAYED
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 

@@ -12,8 +12,8 @@ import redis
 import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
-from upnext.broker.agreement import Agreement
-from upnext.broker.tickets import new_event_id
+from upnext.broker.job_ids import new_event_id
+from upnext.broker.partition_count import PartitionCount
 from upnext.cli import unsubscribe
 from upnext.connect import reach
 from upnext.settings import load
@@ -24,7 +24,7 @@ PREFIX = "upnext:{default:0}:"
 HANDLER = "shop|order.placed|mail"
 
 
-def shop(url: str, *handlers: str) -> upnext.Worker:
+def resources(url: str, *handlers: str) -> upnext.Worker:
     """A worker with handlers of these names for "order.placed"."""
     worker = upnext.Worker("shop", redis_url=url)
 
@@ -46,7 +46,7 @@ async def test_no_event_queues_for_it_any_more_and_what_waits_is_dead_and_can_be
     command: Command, redis_url: str
 ) -> None:
     """Its neighbours, and senders that knew it, go on."""
-    await connect(shop(redis_url, "mail", "count"))
+    await connect(resources(redis_url, "mail", "count"))
     event = upnext.Worker("sender", redis_url=redis_url).event("order.placed")
     before = [await event.send(n=n) for n in range(3)] + [await event.options(delay=3600).send(n=3)]
     assert await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url) == (
@@ -56,7 +56,7 @@ async def test_no_event_queues_for_it_any_more_and_what_waits_is_dead_and_can_be
     )
     after = await event.send(n=4)
     assert [job.handler for job in after.jobs] == ["count"]
-    async with running(shop(redis_url, "count")):
+    async with running(resources(redis_url, "count")):
         assert await after.results(timeout=10) == {"count": 4}
         with pytest.raises(upnext.JobFailedError) as caught:
             await before[0].results(timeout=10)
@@ -64,7 +64,7 @@ async def test_no_event_queues_for_it_any_more_and_what_waits_is_dead_and_can_be
     assert (await asyncio.to_thread(command, "dead", "replay", "--handler", "mail", url=redis_url))[
         1
     ] == "4 dead letter(s) will run again.\n"
-    async with running(shop(redis_url, "mail", "count")):
+    async with running(resources(redis_url, "mail", "count")):
         assert await before[0].results(timeout=10) == {"mail": 0, "count": 0}
         assert await (await event.send(n=5)).results(timeout=10) == {"mail": 5, "count": 5}
 
@@ -73,18 +73,18 @@ async def test_without_its_last_handler_an_event_is_kept_for_the_next_first_one(
     command: Command, redis_url: str
 ) -> None:
     """As if none had ever connected."""
-    await connect(shop(redis_url, "mail"))
+    await connect(resources(redis_url, "mail"))
     event = upnext.Worker("sender", redis_url=redis_url).event("order.placed")
     await event.send(n=1)
     assert (await asyncio.to_thread(command, "unsubscribe", "shop|order.placed|mail", url=redis_url))[0] == 0
     receipt = await event.send(n=2)
-    async with running(shop(redis_url, "post")):
+    async with running(resources(redis_url, "post")):
         assert await receipt.results(timeout=10) == {"post": 2}
 
 
 async def test_thousands_of_waiting_jobs_all_become_dead_letters(command: Command, redis_url: str) -> None:
     """Also those that are not due yet, among those of others."""
-    await connect(shop(redis_url, "mail", "count"))
+    await connect(resources(redis_url, "mail", "count"))
     with redis.Redis.from_url(redis_url) as client:
         ids = [new_event_id() for _ in range(1500)]
         client.rpush(
@@ -98,10 +98,10 @@ async def test_thousands_of_waiting_jobs_all_become_dead_letters(command: Comman
         assert client.hlen(f"{PREFIX}dead") == client.zcard(f"{PREFIX}dead:index") == 1500
         assert client.llen(f"{PREFIX}queue:shop|order.placed|mail") == 0
         assert client.zcard(f"{PREFIX}later") == 500
-    letters = {
-        letter.job_id: letter.attempts for letter in await (await reach(load(redis_url=redis_url))).letters.dead()
+    dead_letters = {
+        letter.job_id: letter.attempts for letter in await (await reach(load(redis_url=redis_url))).dead_letters.dead()
     }
-    assert letters[f"{ids[999]}.0"] == 2
+    assert dead_letters[f"{ids[999]}.0"] == 2
     assert (await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url))[1] == (
         "shop|order.placed|mail was not subscribed; 0 job(s) that waited for it are dead letters now.\n"
     )
@@ -109,7 +109,7 @@ async def test_thousands_of_waiting_jobs_all_become_dead_letters(command: Comman
 
 async def test_a_handler_that_a_living_worker_has_stays(command: Command, redis_url: str) -> None:
     """It would go on running without getting anything."""
-    async with running(shop(redis_url, "mail")) as _:
+    async with running(resources(redis_url, "mail")) as _:
         assert await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url) == (
             1,
             "",
@@ -120,7 +120,7 @@ async def test_a_handler_that_a_living_worker_has_stays(command: Command, redis_
 
 async def test_which_handler_is_meant_has_to_be_clear(command: Command, redis_url: str) -> None:
     """By its name alone, by its event, or by all of it."""
-    worker = shop(redis_url, "mail")
+    worker = resources(redis_url, "mail")
     worker.event("order.paid").on(name="mail")(lambda: None)
     await connect(worker)
     both = "shop|order.paid|mail, shop|order.placed|mail"
@@ -142,10 +142,10 @@ async def test_a_namespace_that_grows_meanwhile_does_not_bring_it_back(
 ) -> None:
     """Whoever adds partitions may have read the subscription before it ended, and write it down elsewhere after."""
     monkeypatch.setattr(unsubscribe, "_GROWTH", 2.0)
-    await connect(shop(redis_url, "mail", "count"))
+    await connect(resources(redis_url, "mail", "count"))
     broker = await reach(load(redis_url=redis_url))
     first, second = broker.partition(0), broker.partition(1)
-    await Agreement(first).serve(2)
+    await PartitionCount(first).serve(2)
     ending = asyncio.create_task(asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url))
 
     async def ended() -> bool:
@@ -153,7 +153,7 @@ async def test_a_namespace_that_grows_meanwhile_does_not_bring_it_back(
 
     await wait_until_async(ended)
     await second.publisher.subscribe("order.placed", [HANDLER, "shop|order.placed|count"])
-    await Agreement(first).use([first, second])
+    await PartitionCount(first).use([first, second])
     code, _, err = await ending
     assert (code, err) == (0, "The namespace may be growing; looking again in 2 s.\n")
     assert await second.link.command("HKEYS", second.keys.subscriptions("order.placed")) == [b"shop|order.placed|count"]

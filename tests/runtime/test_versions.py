@@ -9,7 +9,7 @@ import pytest
 import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
-from upnext.broker import tickets
+from upnext.broker import job_ids
 from upnext.broker.claims import DeadLetter
 from upnext.connect import reach
 from upnext.settings import load
@@ -38,7 +38,7 @@ async def test_a_job_whose_handler_no_living_worker_knows_waits_until_one_comes(
             await jobs["bill"].result(timeout=0.3)
         broker = await reach(load(redis_url=redis_url))
         assert await broker.link.command("LLEN", broker.keys.queue("shop|order.placed|bill")) == 1
-        assert await broker.letters.dead() == []
+        assert await broker.dead_letters.dead() == []
     async with running(both):
         assert await jobs["bill"].result(timeout=10) == "billed 1"
 
@@ -70,7 +70,7 @@ async def test_a_field_that_an_old_worker_does_not_know_reaches_the_new_one(redi
         assert caught.value.reason == "payload"
         assert attempts == []
     async with running(new):
-        assert await (await reach(load(redis_url=redis_url))).letters.replay(jobs["closed"].id)
+        assert await (await reach(load(redis_url=redis_url))).dead_letters.replay(jobs["closed"].id)
         assert await jobs["closed"].result(timeout=10) == "half"
 
 
@@ -105,17 +105,17 @@ async def test_an_event_of_a_later_upnext_waits_among_the_dead_letters_for_one_t
         return n
 
     with monkeypatch.context() as later:
-        later.setattr(tickets, "_ENVELOPE_HEAD", b"2\n")
+        later.setattr(job_ids, "_ENVELOPE_HEAD", b"2\n")
         receipt = await worker.event("order.placed").send(n=1)
     async with running(worker):
         with pytest.raises(upnext.JobFailedError, match="written by a later version of upnext"):
             await receipt.results(timeout=10)
-        letters = (await reach(load(redis_url=redis_url))).letters
-        (letter,) = await letters.dead()
+        dead_letters = (await reach(load(redis_url=redis_url))).dead_letters
+        (letter,) = await dead_letters.dead()
         assert (letter.reason, letter.attempts) == ("payload", 1)
         with monkeypatch.context() as later:
-            later.setattr(tickets, "_ENVELOPE_HEAD", b"2\n")
-            assert await letters.replay(letter.job_id)
+            later.setattr(job_ids, "_ENVELOPE_HEAD", b"2\n")
+            assert await dead_letters.replay(letter.job_id)
             assert await receipt.results(timeout=10) == {"handle": 1}
 
 
@@ -139,10 +139,10 @@ async def test_what_a_later_upnext_adds_to_a_dead_letter_is_left_alone(redis_url
         (job_id,) = await ask("HKEYS", key)
         text = await ask("HGET", key, job_id)
         await ask("HSET", key, job_id, json.dumps({**json.loads(text), "added": "later"}))
-        assert [letter.handler for letter in await broker.letters.dead()] == ["handle"]
-        assert await broker.letters.replay(job_id.decode())
+        assert [letter.handler for letter in await broker.dead_letters.dead()] == ["handle"]
+        assert await broker.dead_letters.replay(job_id.decode())
         assert await receipt.results(timeout=10) == {"handle": 1}
 
 
 async def _dead(url: str) -> list[DeadLetter]:
-    return await (await reach(load(redis_url=url))).letters.dead()
+    return await (await reach(load(redis_url=url))).dead_letters.dead()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from upnext.broker.driver import ConnectionPool, RedisError
+from upnext.broker.redis_types import ConnectionPool, RedisError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

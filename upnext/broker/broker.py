@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from upnext.broker.claims import Claims
-from upnext.broker.letters import Letters
-from upnext.broker.link import Link
+from upnext.broker.connection import PipelinedConnection
+from upnext.broker.dead_letters import DeadLetterStore
+from upnext.broker.maintenance import Maintenance
 from upnext.broker.publishing import Publisher
-from upnext.broker.standing import Standings
+from upnext.broker.status import StatusReader
 from upnext.broker.subscriptions import Subscriptions
-from upnext.broker.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from upnext.broker.keys import Keys
@@ -27,18 +27,18 @@ class Broker:
     Attributes:
         publisher: Stores events and submissions.
         upkeep: Does what living workers do for the rest.
-        letters: Reads outcomes and dead letters.
-        standings: Reads how the partition stands.
+        dead_letters: Reads outcomes and dead letters.
+        status_reader: Reads how the partition stands.
         subscriptions: Ends subscriptions.
     """
 
     def __init__(self, url: str, keys: Keys, name: str = "upnext") -> None:
-        self.link = Link(url, keys, name)
+        self.link = PipelinedConnection(url, keys, name)
         self.keys = keys
         self.publisher = Publisher(self.link, keys)
-        self.upkeep = Upkeep(self.link, keys)
-        self.letters = Letters(self.link, keys)
-        self.standings = Standings(self.link, keys)
+        self.maintenance = Maintenance(self.link, keys)
+        self.dead_letters = DeadLetterStore(self.link, keys)
+        self.status_reader = StatusReader(self.link, keys)
         self.subscriptions = Subscriptions(self.link, keys)
 
     def claims(self, worker_id: str, result_ttl: float) -> Claims:

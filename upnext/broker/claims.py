@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.job_ids import QueueEntry
 from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
-from upnext.broker.tickets import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.broker.link import Link
 
 CRASH_CAP = 3
 """Crash deliveries after which a job is a dead letter."""
@@ -41,7 +41,7 @@ class Claim:
 
     handler: str
     job_id: str
-    counts: str
+    fencing_token: str
     started: bool
     envelope: bytes | None
 
@@ -58,12 +58,12 @@ class Claim:
     @property
     def last_life(self) -> bool:
         """Whether it is a dead letter if one more worker dies under it; it runs only when no other such job does."""
-        return not self.started and self.ticket.crashes >= CRASH_CAP - 1
+        return not self.started and self.entry.crashes >= CRASH_CAP - 1
 
     @property
-    def ticket(self) -> Ticket:
+    def entry(self) -> QueueEntry:
         """The job and its counts, to be put back."""
-        return Ticket(self.job_id, *map(int, self.counts.split(":")))
+        return QueueEntry(self.job_id, *map(int, self.fencing_token.split(":")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +101,15 @@ class DeadLetter:
         return cls(**{name: data[name] for name in cls.__slots__})
 
     @classmethod
-    def of(cls, handler: str, ticket: Ticket, reason: str, error: str) -> DeadLetter:
+    def of(cls, handler: str, entry: QueueEntry, reason: str, error: str) -> DeadLetter:
         """Make the letter of a job."""
         _, event, name = handler.split("|", 2)
         return cls(
-            job_id=ticket.job_id,
-            event_id=ticket.event_id,
+            job_id=entry.job_id,
+            event_id=entry.event_id,
             event=event or name,
             handler=name,
-            attempts=ticket.attempt,
+            attempts=entry.attempt,
             reason=reason,
             handler_id=handler,
             error=error,
@@ -133,7 +133,7 @@ class Claims:
         worker_id: The id that the jobs are held under.
     """
 
-    def __init__(self, link: Link, keys: Keys, worker_id: str, result_ttl: float) -> None:
+    def __init__(self, link: PipelinedConnection, keys: Keys, worker_id: str, result_ttl: float) -> None:
         self._link = link
         self._keys = keys
         self.worker_id = worker_id
@@ -153,7 +153,13 @@ class Claims:
         reply: Any = await self._link.call(
             script("claim"),
             [
-                *(keys.leases, keys.claims(self.worker_id), keys.events, keys.wake(worker), keys.turn(self.worker_id)),
+                *(
+                    keys.leases,
+                    keys.claims(self.worker_id),
+                    keys.events,
+                    keys.wake(worker),
+                    keys.claim_epoch(self.worker_id),
+                ),
                 *map(keys.queue, handlers),
             ],
             (self.worker_id, most, _SUSPECT, self._turn, *handlers),
@@ -164,15 +170,15 @@ class Claims:
         envelopes = iter(reply[-1])
         for position, tickets, started in reply[2:-1]:
             handler = handlers[int(position)]
-            for ticket, begun in zip(tickets, started, strict=True):
-                job_id, _, counts = text(ticket).rpartition(" ")
-                jobs.append(Claim(handler, job_id, counts, begun == _STARTED, next(envelopes)))
+            for entry, begun in zip(tickets, started, strict=True):
+                job_id, _, fencing_token = text(entry).rpartition(" ")
+                jobs.append(Claim(handler, job_id, fencing_token, begun == _STARTED, next(envelopes)))
         return jobs, reply[1]
 
     async def start(self, claim: Claim) -> bool:
         """Mark a job as started; False if this worker does not hold it any more."""
         keys = (self._keys.leases, self._keys.claims(self.worker_id))
-        return bool(await self._link.call(script("start"), keys, (self.worker_id, claim.field, claim.counts)))
+        return bool(await self._link.call(script("start"), keys, (self.worker_id, claim.field, claim.fencing_token)))
 
     async def finish(self, jobs: Sequence[tuple[Claim, bytes | None]]) -> list[bool]:
         """End jobs that have done their work, each with its result's JSON, or None for null.
@@ -186,7 +192,7 @@ class Claims:
         results: list[Any] = []
         for number, (claim, result) in enumerate(jobs, 1):
             words.append(claim.field)
-            words.append(claim.counts)
+            words.append(claim.fencing_token)
             if result is not None:
                 names.append(keys.result(claim.job_id))
                 results += [number, result]
@@ -197,22 +203,22 @@ class Claims:
     async def retry(self, claim: Claim, delay: float) -> bool:
         """Put a job that failed back, to run again in `delay` seconds; False if it is not held any more."""
         keys, worker = self._keys, claim.handler.split("|", 1)[0]
-        names = (keys.leases, keys.claims(self.worker_id), keys.later, keys.queue(claim.handler), keys.wake(worker))
-        words = (self.worker_id, claim.field, claim.counts, str(claim.ticket.failed()), round(delay * 1000))
+        names = (keys.leases, keys.claims(self.worker_id), keys.scheduled, keys.queue(claim.handler), keys.wake(worker))
+        words = (self.worker_id, claim.field, claim.fencing_token, str(claim.entry.failed()), round(delay * 1000))
         return bool(await self._link.call(script("retry"), names, (*words, claim.handler)))
 
     async def release(self, claim: Claim) -> bool:
         """Hand a job back for another worker to take at once; False if it is not held any more."""
         keys, worker = self._keys, claim.handler.split("|", 1)[0]
         names = (keys.leases, keys.claims(self.worker_id), keys.queue(claim.handler), keys.wake(worker))
-        words = (self.worker_id, claim.field, claim.counts, str(claim.ticket))
+        words = (self.worker_id, claim.field, claim.fencing_token, str(claim.entry))
         return bool(await self._link.call(script("release"), names, words))
 
     async def bury(self, claim: Claim, letter: DeadLetter) -> bool:
         """Make a job a dead letter; False if it is not held any more."""
         keys = self._keys
         names = (keys.leases, keys.claims(self.worker_id), keys.dead, keys.dead_index)
-        words = (self.worker_id, claim.field, claim.counts, letter.job_id, letter.to_json())
+        words = (self.worker_id, claim.field, claim.fencing_token, letter.job_id, letter.to_json())
         return bool(await self._link.call(script("bury"), names, words))
 
     async def held(self) -> list[Claim]:
@@ -221,7 +227,7 @@ class Claims:
         A claim from before that has had no answer takes nothing any more, however late it reaches the server.
         """
         self._turn += 1
-        keys = (self._keys.turn(self.worker_id), self._keys.claims(self.worker_id))
+        keys = (self._keys.claim_epoch(self.worker_id), self._keys.claims(self.worker_id))
         reply: Any = await self._link.call(script("recount"), keys, (self._turn, _TURN_TTL))
         return [read_claim(field, value) for field, value in pairs(reply) if is_claim(field, value)]
 
@@ -238,5 +244,5 @@ def is_claim(field: bytes, value: bytes) -> bool:
 def read_claim(field: bytes, value: bytes) -> Claim:
     """Read an entry of a worker's claims."""
     handler, job_id = text(field).rsplit(" ", 1)
-    counts, _, started = value.decode().rpartition(":")
-    return Claim(handler, job_id, counts, started == "1", None)
+    fencing_token, _, started = value.decode().rpartition(":")
+    return Claim(handler, job_id, fencing_token, started == "1", None)

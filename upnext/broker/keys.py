@@ -35,8 +35,8 @@ class Keys:
         return self._key("open")
 
     @property
-    def later(self) -> str:
-        """Sorted set: `handler ticket` by the time it is due, in ms."""
+    def scheduled(self) -> str:
+        """Sorted set: `handler entry` by the time it is due, in ms."""
         return self._key("later")
 
     @property
@@ -65,7 +65,7 @@ class Keys:
         return self._key("workers")
 
     @property
-    def graves(self) -> str:
+    def dead_workers(self) -> str:
         """Set of dead workers whose claims are not all reclaimed yet."""
         return self._key("graves")
 
@@ -102,7 +102,7 @@ class Keys:
         return self._key(f"routed:{event_id}")
 
     def queue(self, handler: str) -> str:
-        """List of tickets, oldest first."""
+        """List of entries, oldest first."""
         return self._key(f"queue:{handler}")
 
     def wake(self, worker: str) -> str:
@@ -113,8 +113,8 @@ class Keys:
         """Hash: `handler job-id` -> `attempt:failures:crashes:started` of what a worker holds."""
         return self._key(f"claims:{worker_id}")
 
-    def turn(self, worker_id: str) -> str:
-        """String: the number of a worker's turn to claim, once an answer to a claim was lost; expires."""
+    def claim_epoch(self, worker_id: str) -> str:
+        """String: the epoch of a worker's claims, once an answer to a claim was lost; expires."""
         return self._key(f"turn:{worker_id}")
 
     def sent(self, bucket: str) -> str:

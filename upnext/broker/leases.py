@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.link import SOCKET_TIMEOUT, Link
+from upnext.broker.connection import SOCKET_TIMEOUT, PipelinedConnection
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ class LeaseClient:
     """
 
     def __init__(self, url: str, keys: Keys, lease: float) -> None:
-        self._link = Link(url, keys, "upnext-lease", min(SOCKET_TIMEOUT, lease / 2))
+        self._link = PipelinedConnection(url, keys, "upnext-lease", min(SOCKET_TIMEOUT, lease / 2))
         # An event loop of this thread's own, which runs only while a command is under way.
         self._loop = asyncio.Runner()
         self._keys = keys
         self._lease_ms = round(lease * 1000)
 
-    def join(self, worker_id: str, told: str) -> None:
+    def join(self, worker_id: str, metadata: str) -> None:
         """Take a lease under an id never used before; `told` is what the worker says of itself, as JSON."""
-        self._call("join", (self._keys.leases, self._keys.workers), (worker_id, self._lease_ms, told))
+        self._call("join", (self._keys.leases, self._keys.workers), (worker_id, self._lease_ms, metadata))
 
     def renew(self, worker_id: str) -> bool:
         """Renew the lease; False if it was taken away, or the server has lost it."""
@@ -39,7 +39,7 @@ class LeaseClient:
     def leave(self, worker_id: str) -> int:
         """Give the lease back; returns how many jobs are left to the living to reclaim."""
         keys = self._keys
-        names = (keys.leases, keys.workers, keys.claims(worker_id), keys.graves)
+        names = (keys.leases, keys.workers, keys.claims(worker_id), keys.dead_workers)
         return int(self._call("leave", names, (worker_id,)))
 
     def close(self) -> None:

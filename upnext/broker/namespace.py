@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from upnext.broker.agreement import Agreement
 from upnext.broker.broker import Broker
-from upnext.broker.driver import RedisError
+from upnext.broker.job_ids import partition_of
 from upnext.broker.keys import Keys
-from upnext.broker.overview import Overview
-from upnext.broker.sight import Sight
-from upnext.broker.spreading import Spreader
-from upnext.broker.tickets import partition_of
+from upnext.broker.namespace_status import NamespaceStatusReader
+from upnext.broker.partial_results import PartialResults
+from upnext.broker.partition_count import PartitionCount
+from upnext.broker.partitioned_publisher import PartitionedPublisher
+from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from upnext.broker.claims import DeadLetter
-    from upnext.broker.letters import Outcome
+    from upnext.broker.dead_letters import JobOutcome
     from upnext.broker.publishing import Publisher
 
 
@@ -35,8 +35,8 @@ class Namespace:
         link: The first partition's connection.
         keys: The first partition's keys.
         publisher: Stores events and submissions.
-        letters: Reads outcomes and dead letters.
-        standings: Reads how the namespace stands.
+        dead_letters: Reads outcomes and dead letters.
+        status_reader: Reads how the namespace stands.
     """
 
     def __init__(self, url: str, name: str, partitions: int = 1) -> None:
@@ -47,11 +47,11 @@ class Namespace:
         first = self.partition(0)
         self.link = first.link
         self.keys = first.keys
-        self.publisher: Publisher | Spreader = (
-            first.publisher if partitions == 1 else Spreader(partitions, self.partition)
+        self.publisher: Publisher | PartitionedPublisher = (
+            first.publisher if partitions == 1 else PartitionedPublisher(partitions, self.partition)
         )
-        self.letters = Letterbox(self)
-        self.standings = Overview(self.partitions)
+        self.dead_letters = DeadLetters(self)
+        self.status_reader = NamespaceStatusReader(self.partitions)
 
     def partition(self, number: int) -> Broker:
         """Return one of its partitions."""
@@ -63,7 +63,7 @@ class Namespace:
     async def partitions(self) -> list[Broker]:
         """Return every partition that anything can be in, as far as the first of them can say."""
         try:
-            served = (await Agreement(self.partition(0)).read()).served
+            served = (await PartitionCount(self.partition(0)).read()).served
         except (RedisError, OSError):
             if self._least == 1:
                 raise
@@ -76,8 +76,8 @@ class Namespace:
             await partition.close()
 
 
-class Letterbox:
-    """Reads outcomes and dead letters of a namespace, as `Letters` does of one partition.
+class DeadLetters:
+    """Reads outcomes and dead letters of a namespace, as `DeadLetterStore` does of one partition.
 
     Args:
         namespace: The namespace.
@@ -89,9 +89,9 @@ class Letterbox:
     def _of(self, event_or_job_id: str) -> Broker:
         return self._namespace.partition(partition_of(event_or_job_id))
 
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[Outcome]]:
+    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
         """Say how jobs of one event stand."""
-        return await self._of(event_id).letters.outcomes(event_id, jobs)
+        return await self._of(event_id).dead_letters.outcomes(event_id, jobs)
 
     async def dead(self) -> list[DeadLetter]:
         """Return all dead letters, partition by partition, oldest first; `pages` takes less memory."""
@@ -106,10 +106,10 @@ class Letterbox:
             PartlyUnseenError: At the end, if some partitions gave no answer.
         """
         partitions = await self._namespace.partitions()
-        sight = Sight(len(partitions))
+        sight = PartialResults(len(partitions))
         for partition in partitions:
             try:
-                async for page in partition.letters.pages(event, handler, died_before=died_before):
+                async for page in partition.dead_letters.pages(event, handler, died_before=died_before):
                     yield page
             except (RedisError, OSError) as error:
                 sight.miss(partition, error)
@@ -117,24 +117,24 @@ class Letterbox:
 
     async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
         """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
-        return await self._of(job_id).letters.letter(job_id)
+        return await self._of(job_id).dead_letters.letter(job_id)
 
     async def payload(self, letter: DeadLetter) -> bytes | None:
         """Return the JSON of a dead letter's payload, None if it is gone or of a later version."""
-        return await self._of(letter.job_id).letters.payload(letter)
+        return await self._of(letter.job_id).dead_letters.payload(letter)
 
     async def now(self) -> float:
         """Return the server's time in ms, the latest where there are several servers."""
-        return max([await partition.letters.now() for partition in await self._namespace.partitions()])
+        return max([await partition.dead_letters.now() for partition in await self._namespace.partitions()])
 
     async def purge(self, job_ids: Sequence[str]) -> list[bool]:
         """Delete dead letters for good; returns for each whether it was one."""
         gone: dict[str, bool] = {}
         for number in sorted({partition_of(job_id) for job_id in job_ids}):
             there = [job_id for job_id in job_ids if partition_of(job_id) == number]
-            gone.update(zip(there, await self._namespace.partition(number).letters.purge(there), strict=True))
+            gone.update(zip(there, await self._namespace.partition(number).dead_letters.purge(there), strict=True))
         return [gone[job_id] for job_id in job_ids]
 
     async def replay(self, job_id: str) -> bool:
         """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
-        return await self._of(job_id).letters.replay(job_id)
+        return await self._of(job_id).dead_letters.replay(job_id)

@@ -8,20 +8,20 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
-from upnext.broker import weather
-from upnext.broker.driver import RedisError
-from upnext.broker.outbox import Message, Outbox, Published, workers_of
+from upnext.broker.failures import FailureKind, backoff, classify
+from upnext.broker.job_ids import bucket_of, new_event_id, pack
+from upnext.broker.publish_batcher import Message, PublishBatcher, Published, workers_of
+from upnext.broker.redis_types import RedisError
 from upnext.broker.replies import text
 from upnext.broker.scripts import script
-from upnext.broker.tickets import bucket_of, new_event_id, pack
 from upnext.deadlines import Deadlines
 from upnext.errors import BrokerError, BrokerRefusedError, BrokerUnavailableError, SendOutcomeUnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.broker.link import Link
     from upnext.deadlines import Limit
 
 log = logging.getLogger("upnext")
@@ -42,10 +42,10 @@ class Publisher:
         keys: The partition's keys.
     """
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
         self._link = link
         self._keys = keys
-        self._outboxes: dict[str, Outbox] = {}
+        self._outboxes: dict[str, PublishBatcher] = {}
         self._deadlines = Deadlines(SEND_DEADLINE)
 
     async def publish(self, event: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
@@ -64,7 +64,7 @@ class Publisher:
         """
         outbox = self._outboxes.get(event)
         if outbox is None:
-            outbox = self._outboxes[event] = Outbox(self._link, self._keys, event, event)
+            outbox = self._outboxes[event] = PublishBatcher(self._link, self._keys, event, event)
         return await self.store(message(body, delay, key, self._keys.partition), outbox)
 
     async def submit(self, task: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
@@ -72,10 +72,10 @@ class Publisher:
         scope = task_scope(task)
         outbox = self._outboxes.get(scope)
         if outbox is None:
-            outbox = self._outboxes[scope] = Outbox(self._link, self._keys, "", scope, (task,))
+            outbox = self._outboxes[scope] = PublishBatcher(self._link, self._keys, "", scope, (task,))
         return await self.store(message(body, delay, key, self._keys.partition), outbox)
 
-    async def store(self, message: Message, outbox: Outbox) -> Published:
+    async def store(self, message: Message, outbox: PublishBatcher) -> Published:
         """Store a message, repeating it under its id until the server has it or the deadline has passed."""
         limit = self._deadlines.limit()
         try:
@@ -89,13 +89,13 @@ class Publisher:
                 raise
             raise SendOutcomeUnknownError(message.event_id) from None
 
-    async def _persist(self, message: Message, outbox: Outbox, error: Exception, limit: Limit) -> Published:
+    async def _persist(self, message: Message, outbox: PublishBatcher, error: Exception, limit: Limit) -> Published:
         failures, lost = 0, False
         while True:
-            kind = weather.read(error)
-            lost = lost or kind is weather.Weather.LOST
+            kind = classify(error)
+            lost = lost or kind is FailureKind.LOST
             failures += 1
-            pause = weather.backoff(failures)
+            pause = backoff(failures)
             # A try that the deadline may cut off would only leave in doubt what is certain now.
             if not kind.passes or pause + _LAST_TRY > limit.left:
                 raise (SendOutcomeUnknownError(message.event_id) if lost else refusal(error, kind)) from error
@@ -135,7 +135,7 @@ class Publisher:
         workers = workers_of(handlers)
         left: Any = await self._link.call(
             script("route"),
-            [keys.unrouted(event), keys.routes, keys.open, keys.later, keys.queues]
+            [keys.unrouted(event), keys.routes, keys.open, keys.scheduled, keys.queues]
             + [keys.queue(handler) for handler in handlers]
             + [keys.wake(worker) for worker in workers]
             + [keys.routed(text(entry).partition(" ")[0]) for entry in batch],
@@ -164,8 +164,8 @@ def task_scope(task: str) -> str:
     return f"task:{task}"
 
 
-def refusal(error: Exception, kind: weather.Weather) -> BrokerError:
+def refusal(error: Exception, kind: FailureKind) -> BrokerError:
     """Return what a caller is told of a send that was not stored."""
-    if kind is weather.Weather.REFUSED:
+    if kind is FailureKind.REFUSED:
         return BrokerRefusedError(f"The server refuses this client: {error}")
     return BrokerUnavailableError(f"Nothing was stored, the server did not take it: {error}")

@@ -6,14 +6,14 @@ import uuid
 from typing import TYPE_CHECKING
 
 from upnext.broker.claims import DeadLetter
+from upnext.broker.job_ids import QueueEntry
 from upnext.broker.scripts import script
-from upnext.broker.tickets import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.broker.link import Link
 
 REASON = "unsubscribed"
 """The reason of the dead letters."""
@@ -29,7 +29,7 @@ class Subscriptions:
         keys: The partition's keys.
     """
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
         self._link = link
         self._keys = keys
 
@@ -53,7 +53,7 @@ class Subscriptions:
 
     async def _abandon_delayed(self, handler: str) -> int:
         start = moved = 0
-        while members := await self._link.command("ZRANGE", self._keys.later, start, start + _PAGE - 1):
+        while members := await self._link.command("ZRANGE", self._keys.scheduled, start, start + _PAGE - 1):
             texts = [member.decode(errors="replace") for member in members]
             ours = [text for text in texts if text.rpartition(" ")[0] == handler]
             gone = await self._move(handler, [("", text) for text in ours])
@@ -64,7 +64,7 @@ class Subscriptions:
     async def _abandon_queued(self, handler: str) -> int:
         moved = 0
         while tickets := await self._link.command("LRANGE", self._keys.queue(handler), 0, _PAGE - 1):
-            gone = await self._move(handler, [(ticket.decode(errors="replace"), "") for ticket in tickets])
+            gone = await self._move(handler, [(entry.decode(errors="replace"), "") for entry in tickets])
             moved += gone
             if not gone:
                 break
@@ -77,11 +77,13 @@ class Subscriptions:
         for queued, delayed in entries:
             letter = _letter(handler, queued or delayed.rpartition(" ")[2])
             words += [queued, delayed, letter.job_id, letter.to_json()]
-        names = (keys.queue(handler), keys.later, keys.dead, keys.dead_index)
+        names = (keys.queue(handler), keys.scheduled, keys.dead, keys.dead_index)
         return int(await self._link.call(script("abandon"), names, words))
 
 
 def _letter(handler: str, text: str) -> DeadLetter:
     job_id, *counts = text.split(":")
-    ticket = Ticket(job_id, *map(int, counts)) if all(count.isdecimal() for count in counts[:3]) else Ticket(job_id)
-    return DeadLetter.of(handler, ticket, REASON, "the handler's subscription was ended while the job waited for it")
+    entry = (
+        QueueEntry(job_id, *map(int, counts)) if all(count.isdecimal() for count in counts[:3]) else QueueEntry(job_id)
+    )
+    return DeadLetter.of(handler, entry, REASON, "the handler's subscription was ended while the job waited for it")

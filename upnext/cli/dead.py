@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext.cli import exits
-from upnext.cli.asking import ask
+from upnext.cli.connection import ask
 from upnext.cli.table import table, terminal_width, visible
 from upnext.errors import ConfigError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from upnext.broker.claims import DeadLetter
-    from upnext.broker.namespace import Letterbox, Namespace
+    from upnext.broker.namespace import DeadLetters, Namespace
     from upnext.cli.commands import Subparsers
 
 Change: TypeAlias = "Callable[[Namespace, Sequence[str]], Awaitable[list[bool]]]"
@@ -65,7 +65,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 def show_all(arguments: argparse.Namespace) -> int:
     """Run `upnext dead list`: page by page, so that a million of them need no memory."""
     write = _write_json if arguments.format == "json" else _write_text
-    ask(lambda broker: write(broker.letters.pages(arguments.event, arguments.handler)))
+    ask(lambda broker: write(broker.dead_letters.pages(arguments.event, arguments.handler)))
     return exits.CLEAN
 
 
@@ -83,7 +83,7 @@ async def _write_text(pages: AsyncIterator[list[DeadLetter]]) -> None:
 
 
 async def _write_json(pages: AsyncIterator[list[DeadLetter]]) -> None:
-    from upnext.broker.sight import PartlyUnseenError  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.partial_results import PartialResultError  # noqa: PLC0415 - commands import what they need
 
     opening, between = '{"dead_letters": [', ""
     try:
@@ -92,7 +92,7 @@ async def _write_json(pages: AsyncIterator[list[DeadLetter]]) -> None:
                 shown = json.dumps({name: getattr(letter, name) for name in _SHOWN})
                 print(f"{opening}{between}\n  {shown}", end="")
                 opening, between = "", ","
-    except PartlyUnseenError as error:
+    except PartialResultError as error:
         unreachable = [{"partition": one.partition, "reason": one.reason} for one in error.unseen]
         print(f"{opening}{between and chr(10)}], {json.dumps({'unreachable': unreachable})[1:]}")
         raise
@@ -101,7 +101,7 @@ async def _write_json(pages: AsyncIterator[list[DeadLetter]]) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Run `upnext dead show`; exit code 1 if there is no such dead letter."""
-    found = ask(lambda broker: _details(broker.letters, arguments.job_id, payload=arguments.payload))
+    found = ask(lambda broker: _details(broker.dead_letters, arguments.job_id, payload=arguments.payload))
     if found is None:
         print(f"upnext: {visible(arguments.job_id)} is no dead letter; see `upnext dead list`.", file=sys.stderr)
         return exits.FINDINGS
@@ -114,8 +114,8 @@ def show(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
-async def _details(letters: Letterbox, job_id: str, *, payload: bool) -> dict[str, Any] | None:
-    found = await letters.letter(job_id)
+async def _details(dead_letters: DeadLetters, job_id: str, *, payload: bool) -> dict[str, Any] | None:
+    found = await dead_letters.letter(job_id)
     if found is None:
         return None
     letter, died = found
@@ -124,7 +124,7 @@ async def _details(letters: Letterbox, job_id: str, *, payload: bool) -> dict[st
     details["died_at"] = datetime.fromtimestamp(died / 1000, UTC).isoformat(timespec="milliseconds")
     details["error"] = letter.error
     if payload:
-        body = await letters.payload(letter)
+        body = await dead_letters.payload(letter)
         details["payload"] = None if body is None else json.loads(body)
     return details
 
@@ -144,11 +144,11 @@ def purge(arguments: argparse.Namespace) -> int:
 async def _replayed(broker: Namespace, job_ids: Sequence[str]) -> list[bool]:
     import asyncio  # noqa: PLC0415 - commands import what they need
 
-    return list(await asyncio.gather(*map(broker.letters.replay, job_ids)))
+    return list(await asyncio.gather(*map(broker.dead_letters.replay, job_ids)))
 
 
 async def _purged(broker: Namespace, job_ids: Sequence[str]) -> list[bool]:
-    return await broker.letters.purge(job_ids)
+    return await broker.dead_letters.purge(job_ids)
 
 
 def _change(arguments: argparse.Namespace, change: Change, done: str, otherwise: str) -> int:
@@ -172,8 +172,8 @@ def _change(arguments: argparse.Namespace, change: Change, done: str, otherwise:
 
 async def _change_selected(broker: Namespace, change: Change, event: str | None, handler: str | None) -> int:
     # A replayed job may be dead again at once: only what is dead now is meant.
-    now, count = await broker.letters.now(), 0
-    async for page in broker.letters.pages(event, handler, died_before=now):
+    now, count = await broker.dead_letters.now(), 0
+    async for page in broker.dead_letters.pages(event, handler, died_before=now):
         count += sum(await change(broker, [letter.job_id for letter in page])) if page else 0
     return count
 

@@ -8,15 +8,15 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from upnext.cli import diagnosis, exits
-from upnext.cli.asking import ask
+from upnext.cli import checks, exits
 from upnext.cli.colour import coloured
+from upnext.cli.connection import ask
 
 if TYPE_CHECKING:
     from upnext.broker.broker import Broker
     from upnext.broker.namespace import Namespace
+    from upnext.cli.checks import Check
     from upnext.cli.commands import Subparsers
-    from upnext.cli.diagnosis import Check
 
 _DESCRIPTION = """\
 Looks for what could lose or hold up jobs: the server's version, persistence, eviction and clock, this client's rights,
@@ -56,44 +56,44 @@ async def _examine(namespace: Namespace) -> list[Check]:
         servers.setdefault((await _info(partition)).get("run_id", ""), []).append(partition)
     found: list[Check] = []
     for of in servers.values():
-        checks = await _server(of[0])
+        results = await _server(of[0])
         if len(servers) > 1:
             where = ", ".join(str(partition.keys.partition) for partition in of)
-            checks = [replace(check, message=f"{check.message} (partition {where})") for check in checks]
-        found += checks
+            results = [replace(check, message=f"{check.message} (partition {where})") for check in results]
+        found += results
     if len(partitions) > 1:
-        found.append(diagnosis.partitions(load().partitions, len(partitions)))
+        found.append(checks.partitions(load().partitions, len(partitions)))
     if any(check.name == "rights" and check.status == "fail" for check in found):
-        return [*found, diagnosis.libraries()]  # more cannot be read
-    return [*found, *diagnosis.fleet(await namespace.standings.read()), diagnosis.libraries()]
+        return [*found, checks.libraries()]  # more cannot be read
+    return [*found, *checks.fleet(await namespace.status_reader.read()), checks.libraries()]
 
 
 async def _server(broker: Broker) -> list[Check]:
     before = time.time()
-    server = await broker.letters.now() / 1000
+    server = await broker.dead_letters.now() / 1000
     after = time.time()
     info = await _info(broker)
     names = ("appendfsync", "save", "min-replicas-to-write", "stop-writes-on-bgsave-error")
     configured = await _configured(broker, *names)
     return [
-        diagnosis.version(info),
+        checks.version(info),
         await _rights(broker),
-        diagnosis.writes(info, configured),
-        diagnosis.persistence(info, configured),
-        diagnosis.eviction(info),
-        diagnosis.role(info),
-        diagnosis.clock(server - (before + after) / 2, after - before),
+        checks.writes(info, configured),
+        checks.persistence(info, configured),
+        checks.eviction(info),
+        checks.role(info),
+        checks.clock(server - (before + after) / 2, after - before),
     ]
 
 
 async def _rights(broker: Broker) -> Check:
-    from upnext.broker.driver import ResponseError  # noqa: PLC0415 - commands import what they need
-    from upnext.broker.greeting import missing_rights  # noqa: PLC0415
+    from upnext.broker.preflight import missing_rights  # noqa: PLC0415
+    from upnext.broker.redis_types import ResponseError  # noqa: PLC0415 - commands import what they need
 
     try:
-        return diagnosis.rights(await missing_rights(broker.link, broker.keys))
+        return checks.rights(await missing_rights(broker.link, broker.keys))
     except ResponseError as error:
-        return diagnosis.rights((), str(error))
+        return checks.rights((), str(error))
 
 
 async def _info(broker: Broker) -> dict[str, str]:
@@ -103,7 +103,7 @@ async def _info(broker: Broker) -> dict[str, str]:
 
 async def _configured(broker: Broker, *names: str) -> dict[str, str]:
     """Read settings of the server; a server that keeps them to itself is asked no further."""
-    from upnext.broker.driver import ResponseError  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.redis_types import ResponseError  # noqa: PLC0415 - commands import what they need
     from upnext.broker.replies import pairs  # noqa: PLC0415
 
     found: dict[str, str] = {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext.cli import exits
-from upnext.cli.missing import extra
+from upnext.cli.extras import extra
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:

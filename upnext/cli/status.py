@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from upnext.cli import exits
-from upnext.cli.asking import ask
 from upnext.cli.colour import coloured
+from upnext.cli.connection import ask
 from upnext.cli.table import age, table, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from upnext.broker.namespace import Namespace
-    from upnext.broker.standing import QueueStanding, Standing, WorkerStanding
+    from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
     from upnext.cli.commands import Subparsers
 
 _MOST_ROWS = 40
@@ -43,17 +43,17 @@ def status(arguments: argparse.Namespace) -> int:
         for line in _as_text(namespace, standing, terminal_width()):
             print(line)
     if standing.unseen:
-        from upnext.broker.sight import PartlyUnseenError  # noqa: PLC0415 - commands import what they need
+        from upnext.broker.partial_results import PartialResultError  # noqa: PLC0415 - commands import what they need
 
-        raise PartlyUnseenError(standing.unseen)
+        raise PartialResultError(standing.unseen)
     return exits.CLEAN
 
 
-async def _read(broker: Namespace) -> tuple[str, Standing]:
-    return broker.keys.namespace, await broker.standings.seen()
+async def _read(broker: Namespace) -> tuple[str, NamespaceStatus]:
+    return broker.keys.namespace, await broker.status_reader.seen()
 
 
-def as_json(namespace: str, standing: Standing) -> dict[str, Any]:
+def as_json(namespace: str, standing: NamespaceStatus) -> dict[str, Any]:
     """Return the shape that docs/running.md describes: keys are only ever added to it."""
     unreachable = [{"partition": one.partition, "reason": one.reason} for one in standing.unseen]
     return {
@@ -77,7 +77,7 @@ def as_json(namespace: str, standing: Standing) -> dict[str, Any]:
     }
 
 
-def _worker_json(worker: WorkerStanding) -> dict[str, Any]:
+def _worker_json(worker: WorkerStatus) -> dict[str, Any]:
     return {
         "id": worker.id,
         "worker": worker.worker,
@@ -95,7 +95,7 @@ def _worker_json(worker: WorkerStanding) -> dict[str, Any]:
     }
 
 
-def _queue_json(queue: QueueStanding) -> dict[str, Any]:
+def _queue_json(queue: QueueStatus) -> dict[str, Any]:
     worker, event, name = parts(queue.handler)
     return {
         "worker": worker,
@@ -120,7 +120,7 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def _as_text(namespace: str, standing: Standing, width: int | None) -> Iterator[str]:
+def _as_text(namespace: str, standing: NamespaceStatus, width: int | None) -> Iterator[str]:
     totals = as_json(namespace, standing)["totals"]
     yield from _workers(standing.workers, totals["workers"], width)
     yield ""
@@ -134,7 +134,7 @@ def _as_text(namespace: str, standing: Standing, width: int | None) -> Iterator[
     yield coloured("bold", f"Dead letters: {standing.dead:,}") + (" (see `upnext dead list`)" if standing.dead else "")
 
 
-def _workers(workers: Sequence[WorkerStanding], alive: int, width: int | None) -> Iterator[str]:
+def _workers(workers: Sequence[WorkerStatus], alive: int, width: int | None) -> Iterator[str]:
     yield coloured("bold", f"Workers: {alive:,}")
     if workers:
         head = ("worker", "host", "pid", "handlers", "running", "claimed", "lease renewed")
@@ -153,7 +153,7 @@ def _workers(workers: Sequence[WorkerStanding], alive: int, width: int | None) -
         yield from _cut(table(head, rows, width, ("worker", "host")), len(rows))
 
 
-def _queues(standing: Standing, totals: dict[str, Any], width: int | None) -> Iterator[str]:
+def _queues(standing: NamespaceStatus, totals: dict[str, Any], width: int | None) -> Iterator[str]:
     yield coloured(
         "bold",
         f"Jobs: {totals['waiting']:,} waiting, {totals['claimed']:,} claimed, "
@@ -171,7 +171,7 @@ def _queues(standing: Standing, totals: dict[str, Any], width: int | None) -> It
         yield f"{totals['parked']:,} job(s) are parked: no living worker has their handler."
 
 
-def _queue_table(shown: Sequence[QueueStanding], width: int | None) -> Iterator[str]:
+def _queue_table(shown: Sequence[QueueStatus], width: int | None) -> Iterator[str]:
     columns: dict[str, list[object]] = {
         "worker": [parts(queue.handler)[0] for queue in shown],
         "event": [parts(queue.handler)[1] for queue in shown],

@@ -7,12 +7,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from upnext.cli import exits
-from upnext.cli.asking import ask
+from upnext.cli.connection import ask
 from upnext.cli.table import visible
 
 if TYPE_CHECKING:
     from upnext.broker.namespace import Namespace
-    from upnext.broker.standing import QueueStanding
+    from upnext.broker.status import QueueStatus
     from upnext.cli.commands import Subparsers
 
 _GROWTH = 10.0  # seconds within which whoever adds partitions has copied what it read, or given up, as a send does
@@ -40,7 +40,7 @@ def unsubscribe(arguments: argparse.Namespace) -> int:
 
 
 async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[bool, str]:
-    found = [queue for queue in (await broker.standings.read()).queues if _is_meant(queue, wanted, event)]
+    found = [queue for queue in (await broker.status_reader.read()).queues if _is_meant(queue, wanted, event)]
     if not found:
         return False, f"There is no handler {visible(wanted)!r} here; see `upnext status`."
     names = [visible(queue.handler) for queue in found]
@@ -57,9 +57,9 @@ async def _end(broker: Namespace, handler: str) -> tuple[bool, int]:
     """End a subscription everywhere; return whether there was one, and how many jobs waited for it."""
     import asyncio  # noqa: PLC0415 - commands import what they need
 
-    from upnext.broker.agreement import Agreement  # noqa: PLC0415
+    from upnext.broker.partition_count import PartitionCount  # noqa: PLC0415
 
-    agreement = Agreement(broker.partition(0))
+    agreement = PartitionCount(broker.partition(0))
     before = await agreement.read()
     was, moved = await _end_now(broker, handler)
     after = await agreement.read()
@@ -80,7 +80,7 @@ async def _end_now(broker: Namespace, handler: str) -> tuple[bool, int]:
     return was, sum([await partition.subscriptions.abandon(handler) for partition in partitions])
 
 
-def _is_meant(queue: QueueStanding, wanted: str, event: str | None) -> bool:
+def _is_meant(queue: QueueStatus, wanted: str, event: str | None) -> bool:
     _, of, name = queue.handler.split("|", 2)
     # A task has no event and no subscription; it is called by its own name.
     return bool(of) and wanted in {name, queue.handler} and event in {None, of}

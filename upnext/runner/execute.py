@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic_core import to_json
 
-from upnext.broker.tickets import unpack
+from upnext.broker.job_ids import unpack
 from upnext.context import Context, current_job
 from upnext.errors import PayloadError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from upnext.broker.claims import Claim
     from upnext.deadlines import Deadlines
     from upnext.handler import Handler
-    from upnext.runner.lease import Hold
+    from upnext.runner.lease import LeaseGuard
 
 log = logging.getLogger("upnext")
 
@@ -40,7 +40,7 @@ _NOT_USERS = (str(Path(__file__).parent.parent), "<frozen importlib", importlib.
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """How an attempt ended.
 
     Attributes:
@@ -56,7 +56,7 @@ class Outcome:
     where: str = ""
 
 
-_DONE = Outcome("done")
+_DONE = AttemptOutcome("done")
 
 
 async def execute(
@@ -64,10 +64,10 @@ async def execute(
     handler: Handler,
     threads: Executor,
     deadlines: Deadlines,
-    hold: Hold,
+    hold: LeaseGuard,
     *,
     handing_over: Callable[[], bool],
-) -> Outcome | None:
+) -> AttemptOutcome | None:
     """Run a job's handler once.
 
     Args:
@@ -82,11 +82,11 @@ async def execute(
         How the attempt ended, or None if it did not begin.
     """
     arguments = _read(claim, handler)
-    if isinstance(arguments, Outcome):
+    if isinstance(arguments, AttemptOutcome):
         return arguments
     end: _End | None = None
     while end is None:
-        if not await hold.sure():
+        if not await hold.wait_valid():
             return None
         call = functools.partial(handler.function, **arguments)
         end = await (
@@ -94,28 +94,28 @@ async def execute(
         )
     value, raised, late = end
     if late:
-        return Outcome("timeout", error=f"it took longer than {handler.options.timeout:g} s", where="timeout")
+        return AttemptOutcome("timeout", error=f"it took longer than {handler.options.timeout:g} s", where="timeout")
     if raised is None:
-        return _DONE if value is None else Outcome("done", result=_encode(value, handler))
+        return _DONE if value is None else AttemptOutcome("done", result=_encode(value, handler))
     # A handler can cancel its own task as well.
     if isinstance(raised, asyncio.CancelledError) and handing_over():
-        return Outcome("released")
-    return Outcome("failed", error=describe(raised), where=locate(raised))
+        return AttemptOutcome("released")
+    return AttemptOutcome("failed", error=describe(raised), where=locate(raised))
 
 
-def _read(claim: Claim, handler: Handler) -> dict[str, Any] | Outcome:
+def _read(claim: Claim, handler: Handler) -> dict[str, Any] | AttemptOutcome:
     """Return the handler's arguments, or how the attempt ended because there are none."""
     body = None if claim.envelope is None else unpack(claim.envelope)
     if body is None:
         state = "is gone" if claim.envelope is None else "was written by a later version of upnext"
-        return Outcome("payload", error=f"its payload {state}", where=f"payload {state}")
+        return AttemptOutcome("payload", error=f"its payload {state}", where=f"payload {state}")
     try:
         arguments = handler.signature.decode(body)
         arguments.update(_contexts(claim, handler))
     except PayloadError as error:
-        return Outcome("payload", error=str(error), where=str(error))
+        return AttemptOutcome("payload", error=str(error), where=str(error))
     except BaseException as error:  # noqa: BLE001  # a model's validators are user code too
-        return Outcome("failed", error=describe(error), where=locate(error))
+        return AttemptOutcome("failed", error=describe(error), where=locate(error))
     return arguments
 
 
@@ -150,7 +150,7 @@ def _is_awaitable(value: object) -> bool:
 
 
 async def _run_in_thread(
-    handler: Handler, function: Callable[[], Any], threads: Executor, deadlines: Deadlines, hold: Hold
+    handler: Handler, function: Callable[[], Any], threads: Executor, deadlines: Deadlines, hold: LeaseGuard
 ) -> _End | None:
     """Run a function that is not async; None if the lease was in doubt when its thread began, so that nothing ran."""
     # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
@@ -174,8 +174,8 @@ async def _run_in_thread(
     return value, raised, False
 
 
-def _carry(call: functools.partial[Any], hold: Hold) -> tuple[Any, BaseException | None] | None:
-    if not hold.certain:  # between the event loop and this thread the process may have been frozen
+def _carry(call: functools.partial[Any], hold: LeaseGuard) -> tuple[Any, BaseException | None] | None:
+    if not hold.is_valid():  # between the event loop and this thread the process may have been frozen
         return None
     try:
         return call(), None
@@ -184,13 +184,13 @@ def _carry(call: functools.partial[Any], hold: Hold) -> tuple[Any, BaseException
 
 
 def _context(claim: Claim, handler: Handler, began: float) -> Context:
-    ticket = claim.ticket
+    entry = claim.entry
     return Context(
-        job_id=ticket.job_id,
-        event_id=ticket.event_id,
+        job_id=entry.job_id,
+        event_id=entry.event_id,
         event=handler.subject,
         handler=handler.name,
-        attempt=ticket.attempt,
+        attempt=entry.attempt,
         max_attempts=handler.options.retries + 1,
         deadline=datetime.fromtimestamp(min(began + handler.options.timeout, _LATEST), UTC),
     )

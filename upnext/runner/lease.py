@@ -14,9 +14,9 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from upnext.broker import weather
-from upnext.broker.driver import RedisError
+from upnext.broker.failures import backoff
 from upnext.broker.leases import LeaseClient
+from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +40,11 @@ class LeaseKeeper:
         joined: Called in the event loop with each new worker id.
     """
 
-    def __init__(self, url: str, keys: Keys, lease: float, told: str, joined: Callable[[str], None]) -> None:
+    def __init__(self, url: str, keys: Keys, lease: float, metadata: str, joined: Callable[[str], None]) -> None:
         self._url = url
         self._keys = keys
         self._lease = lease
-        self._told = told
+        self._metadata = metadata
         self._joined = joined
         self._loop = asyncio.get_running_loop()
         self._pulse = asyncio.Event()
@@ -117,7 +117,7 @@ class LeaseKeeper:
                 failures, self._failing = failures + 1, True
                 if failures == 1:
                     log.warning("The lease cannot be renewed now: %s", type(error).__name__)
-                self._wake.wait(min(weather.backoff(failures), self._lease / 10))
+                self._wake.wait(min(backoff(failures), self._lease / 10))
                 continue
             self._wake.wait(max(self._lease / RENEWALS - (monotonic() - began), 0.0))
         if self.worker_id:
@@ -127,7 +127,7 @@ class LeaseKeeper:
     def _join(self, client: LeaseClient) -> None:
         # The id carries the length of the lease: whoever watches it knows how often it must have been renewed.
         worker_id = f"{os.urandom(8).hex()}.{round(self._lease * 1000)}"
-        client.join(worker_id, self._told)
+        client.join(worker_id, self._metadata)
         self._lost = False
         self.worker_id = worker_id
         self._tell(lambda: self._joined(worker_id))
@@ -148,7 +148,7 @@ class LeaseKeeper:
             self._loop.call_soon_threadsafe(callback)
 
 
-class Hold:
+class LeaseGuard:
     """What a worker holds under one id, as far as it can know.
 
     Args:
@@ -162,12 +162,11 @@ class Hold:
         self._keeper = keeper
         self._worker_id = worker_id
 
-    @property
-    def certain(self) -> bool:
-        """Whether its jobs may start; can be asked from any thread."""
+    def is_valid(self) -> bool:
+        """Say whether its jobs may start; can be asked from any thread."""
         return self._worker_id == self._keeper.worker_id and self._keeper.held
 
-    async def sure(self) -> bool:
+    async def wait_valid(self) -> bool:
         """Say whether its jobs may start; waits while nobody can know (a thaw, an outage)."""
         return await self._keeper.still_mine(self._worker_id)
 

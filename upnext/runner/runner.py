@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from upnext.broker.agreement import Agreement
 from upnext.broker.keys import Keys
-from upnext.runner.station import Station
-from upnext.runner.workshop import Workshop
+from upnext.broker.partition_count import PartitionCount
+from upnext.runner.consumer import PartitionConsumer
+from upnext.runner.worker_resources import WorkerResources
 
 if TYPE_CHECKING:
     from upnext.registry import Registry
@@ -24,11 +24,11 @@ class Runner:
         told: What the worker says of itself, as JSON.
     """
 
-    def __init__(self, registry: Registry, concurrency: int, url: str, told: str) -> None:
+    def __init__(self, registry: Registry, concurrency: int, url: str, metadata: str) -> None:
         self.registry = registry
-        self._shop = Workshop(registry, concurrency, url, told)
+        self._resources = WorkerResources(registry, concurrency, url, metadata)
         self._namespace = registry.settings.namespace
-        self._stations: list[Station] = []
+        self._stations: list[PartitionConsumer] = []
         self._working: list[asyncio.Task[None]] = []
         self._ended = asyncio.Event()
         self._begun = False
@@ -45,7 +45,7 @@ class Runner:
         finally:
             self.stop()
             ends = await asyncio.gather(*self._working, return_exceptions=True)
-            self._shop.close()
+            self._resources.close()
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
@@ -81,9 +81,9 @@ class Runner:
         """Serve so many partitions at least: a namespace may grow while its workers run."""
         while len(self._stations) < partitions and not self._stopping:
             number = len(self._stations)
-            station = Station(self._shop, Keys(self._namespace, number), None if number else self._agree)
+            station = PartitionConsumer(self._resources, Keys(self._namespace, number), None if number else self._agree)
             self._stations.append(station)
-            self._shop.slots.sharers = len(self._stations)
+            self._resources.slots.sharers = len(self._stations)
             if self._begun:
                 self._begin(station)
 
@@ -91,9 +91,9 @@ class Runner:
         """Serve as many as the first partition says; one that does not know, or not any more, is told."""
         self._serve(partitions)
         if partitions < len(self._stations):
-            await Agreement(self._stations[0].broker).serve(len(self._stations))
+            await PartitionCount(self._stations[0].broker).serve(len(self._stations))
 
-    def _begin(self, station: Station) -> None:
+    def _begin(self, station: PartitionConsumer) -> None:
         task = asyncio.create_task(station.run())
         task.add_done_callback(lambda _: self._ended.set())
         self._working.append(task)

@@ -14,18 +14,18 @@ import time
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from upnext import __version__
-from upnext.broker import weather
-from upnext.broker.dial import UnfitServerError
-from upnext.broker.driver import RedisError
-from upnext.broker.greeting import greet
+from upnext.broker.connection import PipelinedConnection
+from upnext.broker.dialer import UnfitServerError
+from upnext.broker.failures import FailureKind, backoff, classify
 from upnext.broker.keys import Keys
-from upnext.broker.link import Link
+from upnext.broker.preflight import check_server
+from upnext.broker.redis_types import RedisError
 from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
 from upnext.runner.signals import listening
-from upnext.runner.workshop import THREADS
+from upnext.runner.worker_resources import THREADS
 from upnext.settings import without_password
 from upnext.worker import Worker
 
@@ -219,21 +219,21 @@ class Service:
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""
-        link, failures = Link(url, Keys(settings.namespace)), 0
+        link, failures = PipelinedConnection(url, Keys(settings.namespace)), 0
         while not self._stopping.is_set():
             try:
-                for danger in await greet(link, Keys(settings.namespace)):
+                for danger in await check_server(link, Keys(settings.namespace)):
                     log.warning("The server at %s: %s", without_password(url), danger)
                 break
             except (RedisError, OSError) as error:
-                if weather.read(error) is weather.Weather.REFUSED:
+                if classify(error) is FailureKind.REFUSED:
                     await link.close()
                     what = "cannot be used" if isinstance(error, UnfitServerError) else "refuses this client"
                     raise BrokerRefusedError(f"The server at {without_password(url)} {what}: {error}") from error
                 failures += 1
                 if failures in _TELL_AFTER:
-                    log.warning("Waiting for the server at %s: %s", without_password(url), weather.read(error).value)
+                    log.warning("Waiting for the server at %s: %s", without_password(url), classify(error).value)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(weather.backoff(failures)):
+                async with asyncio.timeout(backoff(failures)):
                     await self._stopping.wait()
         await link.close()

@@ -8,16 +8,16 @@ import logging
 import random
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from upnext.broker import weather
 from upnext.broker.claims import DeadLetter
-from upnext.broker.driver import RedisError
+from upnext.broker.failures import backoff, classify
+from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
-    from upnext.runner.execute import Outcome
+    from upnext.runner.execute import AttemptOutcome
 
 log = logging.getLogger("upnext")
 
@@ -52,7 +52,7 @@ class Settler:
         """How many jobs have ended here, but not yet on the server."""
         return len(self._done) + len(self._told) + len(self._others)
 
-    def settle(self, claims: Claims, claim: Claim, handler: Handler, outcome: Outcome) -> None:
+    def settle(self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome) -> None:
         """Take a job whose attempt has ended; returns at once."""
         if outcome.kind == "done":
             self._done.append((claims, claim, outcome.result))
@@ -66,7 +66,7 @@ class Settler:
     def known(self, claims: Claims) -> set[tuple[str, str]]:
         """Return field and counts of what is being settled."""
         entries = [(held, claim) for held, claim, _ in (*self._told, *self._done)] + list(self._others.values())
-        return {(claim.field, claim.counts) for held, claim in entries if held is claims}
+        return {(claim.field, claim.fencing_token) for held, claim in entries if held is claims}
 
     async def drained(self) -> None:
         """Wait until the server knows of everything."""
@@ -102,18 +102,18 @@ class Settler:
             self._flushing = None
             self._note()
 
-    async def _settle_other(self, claims: Claims, claim: Claim, handler: Handler, outcome: Outcome) -> None:
+    async def _settle_other(self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome) -> None:
         if outcome.kind == "released":
             held = await _persist(functools.partial(claims.release, claim))
-        elif outcome.kind != "payload" and claim.ticket.failures < handler.options.retries:
-            delay = handler.options.delay_before(claim.ticket.failures + 1) * (1 + random.uniform(0, _JITTER))  # noqa: S311
+        elif outcome.kind != "payload" and claim.entry.failures < handler.options.retries:
+            delay = handler.options.delay_before(claim.entry.failures + 1) * (1 + random.uniform(0, _JITTER))  # noqa: S311
             log.warning("%s; retrying in %.1f s", _say(claim, handler, outcome), delay)
             held = await _persist(functools.partial(claims.retry, claim, delay))
             self._retried(delay)
         else:
             log.error("%s; it is a dead letter now", _say(claim, handler, outcome))
-            ticket = claim.ticket if outcome.kind == "payload" else claim.ticket.failed()
-            letter = DeadLetter.of(claim.handler, ticket, outcome.kind, outcome.error)
+            entry = claim.entry if outcome.kind == "payload" else claim.entry.failed()
+            letter = DeadLetter.of(claim.handler, entry, outcome.kind, outcome.error)
             held = await _persist(functools.partial(claims.bury, claim, letter))
         if not held:
             _report_lost(claim)
@@ -131,15 +131,15 @@ async def _persist(write: Callable[[], Awaitable[Held]]) -> Held:
         except (RedisError, OSError) as error:
             failures += 1
             if failures == 1:
-                log.warning("A job's end cannot be stored now (%s); trying on", weather.read(error).value)
-            await asyncio.sleep(weather.backoff(failures))
+                log.warning("A job's end cannot be stored now (%s); trying on", classify(error).value)
+            await asyncio.sleep(backoff(failures))
         else:
             return held
 
 
-def _say(claim: Claim, handler: Handler, outcome: Outcome) -> str:
+def _say(claim: Claim, handler: Handler, outcome: AttemptOutcome) -> str:
     of = f" of {handler.subject!r}" if handler.subject != handler.name else ""
-    attempts = f"attempt {claim.ticket.attempt}, failure {claim.ticket.failures + 1} of {handler.options.retries + 1}"
+    attempts = f"attempt {claim.entry.attempt}, failure {claim.entry.failures + 1} of {handler.options.retries + 1}"
     return f"Handler {handler.name!r}{of} failed ({attempts}) with {outcome.where} [job {claim.shown}]"
 
 

@@ -51,14 +51,14 @@ async def place_order(order: NewOrder, wait: float = 0) -> PlacedOrder:
     )
 
 
-class Parcel(BaseModel):
+class OutgoingMessage(BaseModel):
     email: str
     carrier: Carrier
     tracking_code: str
 
 
 @api.post("/orders/{order_id}/parcel", status_code=202)
-async def ship_order(order_id: str, parcel: Parcel) -> None:
+async def ship_order(order_id: str, parcel: OutgoingMessage) -> None:
     await order_shipped.send(
         order_id=order_id, email=parcel.email, carrier=parcel.carrier, tracking_code=parcel.tracking_code
     )

@@ -13,7 +13,7 @@ _BUCKET_DIGITS = 9  # of an id; those that are left out are four seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class QueueEntry:
     """A job in a queue.
 
     Attributes:
@@ -39,15 +39,15 @@ class Ticket:
             return f"{self.job_id}:{self.attempt}:{self.failures}:{self.crashes}"
         return self.job_id
 
-    def failed(self) -> Ticket:
+    def failed(self) -> QueueEntry:
         """The same job after one more failure."""
         return replace(self, failures=self.failures + 1)
 
-    def crashed(self) -> Ticket:
+    def crashed(self) -> QueueEntry:
         """The same job after its worker died under it."""
         return replace(self, crashes=self.crashes + 1)
 
-    def afresh(self) -> Ticket:
+    def afresh(self) -> QueueEntry:
         """The same job with both budgets full again, for a replay."""
         return replace(self, failures=0, crashes=0)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from enum import Enum
 
-from upnext.broker.dial import UnfitServerError, UnsentError
-from upnext.broker.driver import (
+from upnext.broker.dialer import UnfitServerError, UnsentError
+from upnext.broker.redis_types import (
     AskError,
     AuthenticationError,
     AuthorizationError,
@@ -52,7 +52,7 @@ _REFUSED_INSIDE = (
 )
 
 
-class Weather(Enum):
+class FailureKind(Enum):
     """How bad it is."""
 
     AWAY = "the server cannot be reached"
@@ -65,35 +65,35 @@ class Weather(Enum):
     @property
     def passes(self) -> bool:
         """Whether another try may do."""
-        return self in (Weather.AWAY, Weather.PASSING, Weather.LOST)
+        return self in (FailureKind.AWAY, FailureKind.PASSING, FailureKind.LOST)
 
 
-def read(error: Exception) -> Weather:
+def classify(error: Exception) -> FailureKind:
     """Say what kind of trouble an exception of redis-py is."""
     if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError, UnfitServerError)):
-        return Weather.REFUSED
+        return FailureKind.REFUSED
     if isinstance(error, UnsentError):
-        return Weather.AWAY
+        return FailureKind.AWAY
     if isinstance(error, (BusyLoadingError, ReadOnlyError, ClusterDownError, AskError, TryAgainError)):
-        return Weather.PASSING
+        return FailureKind.PASSING
     if isinstance(error, OutOfMemoryError):
-        return Weather.FULL
+        return FailureKind.FULL
     if isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError)):
-        return Weather.LOST
+        return FailureKind.LOST
     if isinstance(error, ResponseError):
         text = str(error)
         if text.startswith(_REFUSED) or any(words in text for words in _REFUSED_INSIDE):
-            return Weather.REFUSED
+            return FailureKind.REFUSED
         if text.startswith("OOM") or "OOM command" in text:
-            return Weather.FULL
+            return FailureKind.FULL
         if text.startswith(_PASSING) or any(f"-{word}" in text for word in _PASSING):
-            return Weather.PASSING
-    return Weather.FAULT
+            return FailureKind.PASSING
+    return FailureKind.FAULT
 
 
-def say(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
     """Say in words what kind of trouble an exception is; one that is none of the server's by its type."""
-    return read(error).value if isinstance(error, (RedisError, OSError)) else type(error).__name__
+    return classify(error).value if isinstance(error, (RedisError, OSError)) else type(error).__name__
 
 
 def backoff(failures: int) -> float:

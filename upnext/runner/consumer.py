@@ -7,21 +7,21 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker import weather
-from upnext.broker.agreement import Agreement
 from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, LeaseLostError
-from upnext.broker.driver import RedisError
-from upnext.broker.link import Link
-from upnext.runner.execute import Outcome, describe, execute, locate
-from upnext.runner.lease import Hold, LeaseKeeper
-from upnext.runner.ring import Ring
+from upnext.broker.connection import PipelinedConnection
+from upnext.broker.failures import backoff, describe_failure
+from upnext.broker.partition_count import PartitionCount
+from upnext.broker.redis_types import RedisError
+from upnext.runner.execute import AttemptOutcome, describe, execute, locate
+from upnext.runner.lease import LeaseGuard, LeaseKeeper
+from upnext.runner.queue_rotation import QueueRotation
+from upnext.runner.reaper import Agree, Reaper
 from upnext.runner.settle import Settler
-from upnext.runner.sweep import Agree, Sweeper
 
 if TYPE_CHECKING:
     from upnext.broker.keys import Keys
-    from upnext.runner.workshop import Workshop
+    from upnext.runner.worker_resources import WorkerResources
 
 log = logging.getLogger("upnext")
 
@@ -32,7 +32,7 @@ _TELL_AFTER = (1, 20)  # failures in a row
 _LAST_WORDS = 1.5  # seconds that a stopping worker gives the server to hear of it
 
 
-class Station:
+class PartitionConsumer:
     """Runs the jobs of one partition.
 
     Args:
@@ -44,16 +44,16 @@ class Station:
         ready: Set while the worker holds its lease, as far as it has heard, and its handlers are subscribed.
     """
 
-    def __init__(self, shop: Workshop, keys: Keys, agree: Agree | None) -> None:
-        self._shop = shop
-        self.registry = shop.registry
-        settings, name = shop.registry.settings, f"upnext-{shop.registry.worker}"
+    def __init__(self, resources: WorkerResources, keys: Keys, agree: Agree | None) -> None:
+        self._resources = resources
+        self.registry = resources.registry
+        settings, name = resources.registry.settings, f"upnext-{resources.registry.worker}"
         self._agree = agree
-        self.broker = Broker(shop.url, keys, name)
-        self._waiting = Link(shop.url, keys, f"{name}-wait")
+        self.broker = Broker(resources.url, keys, name)
+        self._waiting = PipelinedConnection(resources.url, keys, f"{name}-wait")
         self._keys = keys
-        self._lease = LeaseKeeper(shop.url, keys, settings.lease, shop.told, self._joined)
-        self._sweeper = Sweeper(self.broker.upkeep, self._lease, settings.lease, agree)
+        self._lease = LeaseKeeper(resources.url, keys, settings.lease, resources.metadata, self._joined)
+        self._sweeper = Reaper(self.broker.maintenance, self._lease, settings.lease, agree)
         self._claims: Claims | None = None
         self._running: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
         self._handing_over = False
@@ -98,7 +98,7 @@ class Station:
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
         self._stopping.set()
-        self._shop.suspects.stop()
+        self._resources.poison_jobs.stop()
         self._changed.set()
         self._roused.set()
 
@@ -117,12 +117,12 @@ class Station:
                     await self.broker.publisher.subscribe(event, self._handlers_of(event))
                 if self._agree is not None:
                     # Only now: whoever adds partitions later than this finds these subscriptions, and copies them.
-                    await self._agree((await Agreement(self.broker).read()).served)
+                    await self._agree((await PartitionCount(self.broker).read()).served)
             except Exception as error:  # noqa: BLE001  # whatever it is, a worker without subscriptions would idle
                 failures += 1
                 if failures in _TELL_AFTER:
-                    log.warning("Subscribing has to wait: %s", weather.say(error))
-                await asyncio.sleep(weather.backoff(failures))
+                    log.warning("Subscribing has to wait: %s", describe_failure(error))
+                await asyncio.sleep(backoff(failures))
             else:
                 self.ready.set()
                 self._changed.set()
@@ -135,13 +135,13 @@ class Station:
         return [identity for identity in self.registry.handlers if identity.split("|")[1] == event]
 
     async def _fetch(self) -> None:
-        ring = Ring(sorted(self.registry.handlers))
-        slots = self._shop.slots
+        rotation = QueueRotation(sorted(self.registry.handlers))
+        slots = self._resources.slots
         failures, unknown = 0, False
         while not self._stopping.is_set():
             self._changed.clear()
             claims = self._claims
-            full = self._settler.pending > slots.total or self._shop.suspects.crowded(self._changed)
+            full = self._settler.pending > slots.total or self._resources.poison_jobs.crowded(self._changed)
             if claims is None or not self.ready.is_set() or full:
                 slots.leave(self._changed)
                 await self._changed.wait()
@@ -156,7 +156,7 @@ class Station:
                 if not free:
                     await self._changed.wait()
                     continue
-                await self._claim(claims, ring, free)
+                await self._claim(claims, rotation, free)
                 failures, self._unclaimable = 0, ""
             except LeaseLostError:
                 failures = 0
@@ -166,54 +166,54 @@ class Station:
                 continue
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
                 failures, unknown = failures + 1, True
-                self._unclaimable = f"no jobs can be claimed: {weather.say(error)}"
+                self._unclaimable = f"no jobs can be claimed: {describe_failure(error)}"
                 if failures == 1:
-                    log.warning("No jobs can be claimed now (%s); trying on", weather.say(error))
-                await asyncio.sleep(weather.backoff(failures))
+                    log.warning("No jobs can be claimed now (%s); trying on", describe_failure(error))
+                await asyncio.sleep(backoff(failures))
                 continue
-            if ring.quiet:
+            if rotation.quiet:
                 # Whatever came since those queues were seen empty has left a token.
                 await self._wait_for_work()
-                ring.woken()
+                rotation.woken()
 
     @property
     def _wave(self) -> int:
         """How many jobs to claim at once: while one half of the slots is at work, the server fills the other."""
-        return min(_BATCH, max(_WAVE, (self._shop.slots.total + 1) // 2))
+        return min(_BATCH, max(_WAVE, (self._resources.slots.total + 1) // 2))
 
-    async def _claim(self, claims: Claims, ring: Ring, most: int) -> None:
-        queues, unused = ring.next(), most
+    async def _claim(self, claims: Claims, rotation: QueueRotation, most: int) -> None:
+        queues, unused = rotation.next(), most
         try:
             jobs, left = await claims.claim(self.registry.worker, queues, most)
-            ring.note(queues, left, {claim.handler for claim in jobs})
+            rotation.note(queues, left, {claim.handler for claim in jobs})
             for claim in jobs:
                 task = asyncio.create_task(self._work(claims, claim))
                 self._running[task] = (claims, claim)
                 task.add_done_callback(self._forget)
             unused -= len(jobs)
         finally:
-            self._shop.slots.give(unused)
+            self._resources.slots.give(unused)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
 
     async def _work(self, claims: Claims, claim: Claim) -> None:
         if claim.last_life:
-            async with self._shop.suspects.alone() as free:
-                outcome = await self._try(claims, claim) if free else Outcome("released")
+            async with self._resources.poison_jobs.alone() as free:
+                outcome = await self._try(claims, claim) if free else AttemptOutcome("released")
         else:
             try:
                 outcome = await (self._run(claims.worker_id, claim) if claim.started else self._try(claims, claim))
             finally:
-                self._shop.slots.give(1)
+                self._resources.slots.give(1)
         if outcome is not None:
             self._settler.settle(claims, claim, self.registry.handlers[claim.handler], outcome)
 
-    async def _try(self, claims: Claims, claim: Claim) -> Outcome | None:
+    async def _try(self, claims: Claims, claim: Claim) -> AttemptOutcome | None:
         """Run a job that a worker died under. The server is told of its start before, and of no other's meanwhile."""
-        async with self._shop.suspects.starting:
+        async with self._resources.poison_jobs.starting:
             if not await self._start(claims, claim):
-                return Outcome("released")
+                return AttemptOutcome("released")
             running = asyncio.ensure_future(self._run(claims.worker_id, claim))
             try:
                 await asyncio.sleep(0)  # its first step
@@ -226,31 +226,31 @@ class Station:
             try:
                 return await claims.start(claim)
             except (RedisError, OSError):
-                await asyncio.sleep(weather.backoff(3))
+                await asyncio.sleep(backoff(3))
         return False
 
-    async def _run(self, worker_id: str, claim: Claim) -> Outcome | None:
+    async def _run(self, worker_id: str, claim: Claim) -> AttemptOutcome | None:
         """Run a job, unless its lease is not this worker's any more: then nothing of it happens here."""
         handler = self.registry.handlers[claim.handler]
-        deadlines = self._shop.deadlines(handler.options.timeout)
+        deadlines = self._resources.deadlines(handler.options.timeout)
         try:
-            hold = Hold(self._lease, worker_id)
+            hold = LeaseGuard(self._lease, worker_id)
             outcome = await execute(
-                claim, handler, self._shop.threads, deadlines, hold, handing_over=lambda: self._handing_over
+                claim, handler, self._resources.threads, deadlines, hold, handing_over=lambda: self._handing_over
             )
         except Exception as error:
             # Ours, not the handler's; the job must not stay claimed by a worker that does nothing with it.
             log.exception("Job %s could not be run", claim.shown)
-            outcome = Outcome("failed", error=describe(error), where=locate(error))
+            outcome = AttemptOutcome("failed", error=describe(error), where=locate(error))
         if outcome is None:
             log.warning("Job %s was claimed before the lease was lost; it does not start here", claim.shown)
         return outcome
 
     async def _hand_back_unknown(self, claims: Claims) -> None:
-        known = {(claim.field, claim.counts) for held, claim in self._running.values() if held is claims}
+        known = {(claim.field, claim.fencing_token) for held, claim in self._running.values() if held is claims}
         known |= self._settler.known(claims)
         for claim in await claims.held():
-            if (claim.field, claim.counts) not in known:
+            if (claim.field, claim.fencing_token) not in known:
                 await claims.release(claim)
 
     async def _wait_for_work(self) -> None:
@@ -265,7 +265,7 @@ class Station:
         """Take a wake-up, or its absence; trouble is not looked at too often."""
         self._listening = False
         if isinstance(reply, Exception):
-            asyncio.get_running_loop().call_later(weather.backoff(3), self._roused.set)
+            asyncio.get_running_loop().call_later(backoff(3), self._roused.set)
         else:
             self._roused.set()
 

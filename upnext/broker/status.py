@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import is_claim, read_claim
+from upnext.broker.job_ids import sent_at
 from upnext.broker.replies import pairs, scored, text
 from upnext.broker.scripts import script
-from upnext.broker.tickets import sent_at
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.broker.link import Link
 
 _PAGE = 500
 
@@ -26,7 +26,7 @@ MOST_DELAYED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerStanding:
+class WorkerStatus:
     """One worker process.
 
     Attributes:
@@ -61,7 +61,7 @@ class WorkerStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueStanding:
+class QueueStatus:
     """The jobs of one handler.
 
     Attributes:
@@ -94,7 +94,7 @@ class QueueStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class UnroutedStanding:
+class UnroutedStatus:
     """Events that were sent before a first handler connected: name, how many, and the seconds since the first one."""
 
     event: str
@@ -103,7 +103,7 @@ class UnroutedStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class UnreachablePartition:
     """A partition that could not be read, and why."""
 
     partition: int
@@ -111,7 +111,7 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class NamespaceStatus:
     """A namespace at a moment; its parts are read one after the other, while it goes on.
 
     Attributes:
@@ -123,16 +123,16 @@ class Standing:
         unseen: The partitions that all of this leaves out.
     """
 
-    workers: tuple[WorkerStanding, ...]
-    queues: tuple[QueueStanding, ...]
-    unrouted: tuple[UnroutedStanding, ...]
+    workers: tuple[WorkerStatus, ...]
+    queues: tuple[QueueStatus, ...]
+    unrouted: tuple[UnroutedStatus, ...]
     later: int
     dead: int
-    unseen: tuple[Unseen, ...] = ()
+    unseen: tuple[UnreachablePartition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RemainingWork:
     """What is left to do.
 
     Attributes:
@@ -144,7 +144,7 @@ class Left:
     later: tuple[tuple[str, float], ...]
 
 
-class Standings:
+class StatusReader:
     """Reads how one partition stands.
 
     Args:
@@ -152,11 +152,11 @@ class Standings:
         keys: The partition's keys.
     """
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
         self._link = link
         self._keys = keys
 
-    async def read(self) -> Standing:
+    async def read(self) -> NamespaceStatus:
         """Read it, in time that grows with workers and handlers, and not with jobs."""
         keys = self._keys
         seconds, micros = await self._link.command("TIME")
@@ -164,11 +164,11 @@ class Standings:
         held: Counter[str] = Counter()
         workers = tuple([worker async for worker in self._workers(now, held)])
         dead, later = await asyncio.gather(
-            self._link.command("ZCARD", keys.dead_index), self._link.command("ZCARD", keys.later)
+            self._link.command("ZCARD", keys.dead_index), self._link.command("ZCARD", keys.scheduled)
         )
         put_off = await self._put_off() if later <= MOST_DELAYED else None
         served = {handler for worker in workers if worker.alive for handler in worker.handlers}
-        return Standing(
+        return NamespaceStatus(
             workers=tuple(sorted(workers, key=by_life)),
             queues=tuple([queue async for queue in self._queues(now, held, put_off, served)]),
             unrouted=tuple([unrouted async for unrouted in self._unrouted(now)]),
@@ -176,26 +176,26 @@ class Standings:
             dead=dead,
         )
 
-    async def left(self) -> Left:
+    async def left(self) -> RemainingWork:
         """Read what is left to do, of few handlers and workers: at one moment, so that no job is missed on its way."""
         keys = self._keys
         while True:
             handlers = [text(name) for name in await self._link.command("SMEMBERS", keys.queues)]
             leases = await self._link.command("ZRANGE", keys.leases, 0, -1)
-            graves = await self._link.command("SMEMBERS", keys.graves)
-            later = scored(await self._link.command("ZRANGE", keys.later, 0, _PAGE - 1, "WITHSCORES"))
+            graves = await self._link.command("SMEMBERS", keys.dead_workers)
+            later = scored(await self._link.command("ZRANGE", keys.scheduled, 0, _PAGE - 1, "WITHSCORES"))
             claims = [keys.claims(text(worker_id)) for worker_id in (*leases, *graves)]
-            names = [keys.queues, keys.leases, keys.graves, keys.later, *claims, *map(keys.queue, handlers)]
+            names = [keys.queues, keys.leases, keys.dead_workers, keys.scheduled, *claims, *map(keys.queue, handlers)]
             seen = await self._link.call(script("left"), names, (len(claims),))
             if seen[:2] == [len(handlers), len(claims)] and (seen[2] == len(later) or len(later) == _PAGE):
                 now = await self._link.command("TIME")
-                return Left(seen[3], tuple((text(member), due / 1000 - int(now[0])) for member, due in later))
+                return RemainingWork(seen[3], tuple((text(member), due / 1000 - int(now[0])) for member, due in later))
 
-    async def _workers(self, now: float, held: Counter[str]) -> AsyncIterator[WorkerStanding]:
+    async def _workers(self, now: float, held: Counter[str]) -> AsyncIterator[WorkerStatus]:
         keys = self._keys
         reply = await self._link.command("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
         leases = {text(worker_id): ends for worker_id, ends in scored(reply)}
-        graves = {text(grave) for grave in await self._link.command("SMEMBERS", keys.graves)}
+        graves = {text(grave) for grave in await self._link.command("SMEMBERS", keys.dead_workers)}
         for page in _pages(sorted(leases.keys() | graves)):
             told = await self._link.command("HMGET", keys.workers, *page)
             for worker_id, record in zip(page, told, strict=True):
@@ -216,7 +216,7 @@ class Standings:
         delayed: Counter[str] = Counter()
         retrying: Counter[str] = Counter()
         for start in range(0, MOST_DELAYED, _PAGE):
-            members = await self._link.command("ZRANGE", self._keys.later, start, start + _PAGE - 1)
+            members = await self._link.command("ZRANGE", self._keys.scheduled, start, start + _PAGE - 1)
             for member in members:
                 handler, _, ticket = member.decode(errors="replace").rpartition(" ")
                 (retrying if ":" in ticket else delayed)[handler] += 1
@@ -226,14 +226,14 @@ class Standings:
 
     async def _queues(
         self, now: float, held: Counter[str], put_off: tuple[Counter[str], Counter[str]] | None, served: set[str]
-    ) -> AsyncIterator[QueueStanding]:
+    ) -> AsyncIterator[QueueStatus]:
         known = {name.decode(errors="replace") async for name, _ in self._scan("SSCAN", self._keys.queues)}
         handlers = sorted({name for name in known | set(held) if name.count("|") == 2})
         delayed, retrying = put_off or (Counter[str](), Counter[str]())
         for page in _pages(handlers):
             depths = await self._depths([self._keys.queue(handler) for handler in page])
             for handler, (waiting, head) in zip(page, depths, strict=True):
-                yield QueueStanding(
+                yield QueueStatus(
                     handler=handler,
                     waiting=waiting,
                     delayed=None if put_off is None else delayed[handler],
@@ -243,14 +243,14 @@ class Standings:
                     served=handler in served,
                 )
 
-    async def _unrouted(self, now: float) -> AsyncIterator[UnroutedStanding]:
+    async def _unrouted(self, now: float) -> AsyncIterator[UnroutedStatus]:
         waiting = {event async for event, version in self._scan("HSCAN", self._keys.versions) if not version}
         waiting |= {event async for event, _ in self._scan("HSCAN", self._keys.routes)}
         for page in _pages(sorted(event.decode(errors="replace") for event in waiting)):
             depths = await self._depths([self._keys.unrouted(event) for event in page])
             for event, (events, head) in zip(page, depths, strict=True):
                 if events:
-                    yield UnroutedStanding(event, events, _age(head, now))
+                    yield UnroutedStatus(event, events, _age(head, now))
 
     async def _depths(self, lists: Sequence[str]) -> list[tuple[int, bytes | None]]:
         lengths = await asyncio.gather(*(self._link.command("LLEN", name) for name in lists))
@@ -268,7 +268,7 @@ class Standings:
                 return
 
 
-def by_life(worker: WorkerStanding) -> tuple[bool, str, str, int]:
+def by_life(worker: WorkerStatus) -> tuple[bool, str, str, int]:
     """Sort workers: the living first, then by name and place."""
     return not worker.alive, worker.worker, worker.host, worker.pid
 
@@ -277,17 +277,17 @@ def _pages(names: Sequence[str]) -> list[Sequence[str]]:
     return [names[start : start + _PAGE] for start in range(0, len(names), _PAGE)]
 
 
-def _worker(worker_id: str, record: bytes | None, left: float, claimed: int, running: int) -> WorkerStanding:
+def _worker(worker_id: str, record: bytes | None, left: float, claimed: int, running: int) -> WorkerStatus:
     try:
         return _told(worker_id, {} if record is None else json.loads(record), left, claimed, running)
     except (ValueError, TypeError, AttributeError):  # another program's
         return _told(worker_id, {}, left, claimed, running)
 
 
-def _told(worker_id: str, told: dict[str, Any], left: float, claimed: int, running: int) -> WorkerStanding:
+def _told(worker_id: str, told: dict[str, Any], left: float, claimed: int, running: int) -> WorkerStatus:
     lease = _lease(worker_id)
     name = str(told.get("worker", "?"))
-    return WorkerStanding(
+    return WorkerStatus(
         id=worker_id,
         worker=name,
         host=str(told.get("host", "?")),

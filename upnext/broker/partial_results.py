@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from upnext.broker import weather
-from upnext.broker.driver import RedisError
-from upnext.broker.standing import Unseen
+from upnext.broker.failures import FailureKind, classify
+from upnext.broker.redis_types import RedisError
+from upnext.broker.status import UnreachablePartition
 from upnext.errors import BrokerUnavailableError
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from upnext.broker.broker import Broker
 
 
-class PartlyUnseenError(BrokerUnavailableError):
+class PartialResultError(BrokerUnavailableError):
     """Raised when everything was read but some partitions.
 
     Attributes:
         unseen: Those partitions.
     """
 
-    def __init__(self, unseen: Sequence[Unseen]) -> None:
+    def __init__(self, unseen: Sequence[UnreachablePartition]) -> None:
         self.unseen = tuple(unseen)
         parts = ", ".join(f"{one.partition} ({one.reason})" for one in unseen)
         # How many partitions there are is noted in the first.
@@ -30,7 +30,7 @@ class PartlyUnseenError(BrokerUnavailableError):
         super().__init__(f"Not all of it can be seen, there is no answer from partition {parts}{more}.")
 
 
-class Sight:
+class PartialResults:
     """Takes note of the partitions that give no answer.
 
     Args:
@@ -39,7 +39,7 @@ class Sight:
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
-        self.unseen: list[Unseen] = []
+        self.unseen: list[UnreachablePartition] = []
 
     def miss(self, partition: Broker, error: BaseException) -> None:
         """Note why a partition cannot be read.
@@ -47,13 +47,13 @@ class Sight:
         Raises:
             BaseException: The error itself, if it is none of the server's, or if nothing at all can be read.
         """
-        if not isinstance(error, (RedisError, OSError)) or weather.read(error) is weather.Weather.REFUSED:
+        if not isinstance(error, (RedisError, OSError)) or classify(error) is FailureKind.REFUSED:
             raise error
-        self.unseen.append(Unseen(partition.keys.partition, weather.read(error).value))
+        self.unseen.append(UnreachablePartition(partition.keys.partition, classify(error).value))
         if len(self.unseen) == self._partitions:
             raise error
 
     def close(self) -> None:
-        """Raise `PartlyUnseenError` if something could not be read."""
+        """Raise `PartialResultError` if something could not be read."""
         if self.unseen:
-            raise PartlyUnseenError(self.unseen)
+            raise PartialResultError(self.unseen)

@@ -29,7 +29,7 @@ _PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed:
+class PartitionCounts:
     """What is agreed on.
 
     Attributes:
@@ -54,7 +54,7 @@ class Agreed:
         return max((since for number, since in self.used.items() if number > partitions), default=None)
 
 
-class Agreement:
+class PartitionCount:
     """Reads and changes what a namespace's first partition keeps.
 
     Args:
@@ -64,15 +64,15 @@ class Agreement:
     def __init__(self, first: Broker) -> None:
         self._first = first
 
-    async def read(self) -> Agreed:
+    async def read(self) -> PartitionCounts:
         """Read it."""
         return await self._note()
 
-    async def serve(self, partitions: int) -> Agreed:
+    async def serve(self, partitions: int) -> PartitionCounts:
         """Have at least so many served."""
         return await self._note(served=partitions)
 
-    async def use(self, partitions: Sequence[Broker]) -> Agreed:
+    async def use(self, partitions: Sequence[Broker]) -> PartitionCounts:
         """Make sure that these partitions can be sent to.
 
         Raises:
@@ -84,10 +84,10 @@ class Agreement:
             await self._copy(partitions[1:])
         return agreed if number in agreed.used else await self._note(used=number)
 
-    async def _note(self, *, served: int = 0, used: int = 0) -> Agreed:
+    async def _note(self, *, served: int = 0, used: int = 0) -> PartitionCounts:
         reply: Any = await self._first.link.call(script("agree"), (self._first.keys.partitions,), (served, used))
         now, noted, since = int(reply[0]), int(reply[1]), [int(word) for word in reply[2]]
-        return Agreed(noted, {n: (now - ms) / 1000 for n, ms in zip(since[::2], since[1::2], strict=True)})
+        return PartitionCounts(noted, {n: (now - ms) / 1000 for n, ms in zip(since[::2], since[1::2], strict=True)})
 
     async def _copy(self, others: Sequence[Broker]) -> None:
         link, keys, cursor = self._first.link, self._first.keys, b"0"

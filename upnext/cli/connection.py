@@ -27,8 +27,8 @@ def ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
 
 
 async def _ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
-    from upnext.broker import weather  # noqa: PLC0415
-    from upnext.broker.driver import RedisError  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.failures import FailureKind, classify  # noqa: PLC0415
+    from upnext.broker.redis_types import RedisError  # noqa: PLC0415 - commands import what they need
     from upnext.connect import reach  # noqa: PLC0415
     from upnext.settings import load  # noqa: PLC0415
 
@@ -38,6 +38,6 @@ async def _ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
     except BrokenPipeError:
         raise  # the reader of our output has seen enough
     except (RedisError, OSError) as error:
-        if weather.read(error) is weather.Weather.REFUSED:
+        if classify(error) is FailureKind.REFUSED:
             raise BrokerRefusedError(f"The server refuses this client: {error}") from error
-        raise BrokerUnavailableError(f"The server went away: {weather.read(error).value}.") from error
+        raise BrokerUnavailableError(f"The server went away: {classify(error).value}.") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import hiredis
 
-from upnext.broker.driver import DefaultParser, RedisConnectionError, RedisTimeoutError
+from upnext.broker.redis_types import DefaultParser, RedisConnectionError, RedisTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ _NOTHING: Any = object()
 _PUSH: type[object] = cast("Any", hiredis).PushNotification
 
 
-class Wire(asyncio.Protocol):
+class RedisProtocol(asyncio.Protocol):
     """Takes over a connection that redis-py has opened and greeted.
 
     There is no task, no timer and no buffer for each command: replies go to their receivers as they are read. One timer
@@ -42,7 +42,7 @@ class Wire(asyncio.Protocol):
         transport: asyncio.WriteTransport,
         silence: float,
         heard: Callable[[], None],
-        lost: Callable[[Wire], None],
+        lost: Callable[[RedisProtocol], None],
         refused: Callable[[Command, Exception], bool],
     ) -> None:
         self._transport = transport
@@ -134,7 +134,7 @@ class Wire(asyncio.Protocol):
         lost(self)
 
 
-def _nobody(_: Wire) -> None:
+def _nobody(_: RedisProtocol) -> None:
     """Hear of an end that was told already."""
 
 

@@ -11,17 +11,17 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.dial import Dialer, UnsentError
-from upnext.broker.driver import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
-from upnext.broker.packing import pack
-from upnext.broker.wire import Wire
+from upnext.broker.dialer import Dialer, UnsentError
+from upnext.broker.protocol import RedisProtocol
+from upnext.broker.redis_types import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
+from upnext.broker.resp import pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from upnext.broker.keys import Keys
+    from upnext.broker.protocol import Command, Receiver
     from upnext.broker.scripts import Script
-    from upnext.broker.wire import Command, Receiver
 
 SOCKET_TIMEOUT = 5.0
 """Seconds without an answer after which a connection is given up."""
@@ -31,7 +31,7 @@ _REDIRECTS = 5  # in a row, without a command that was carried out: then the clu
 _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN")
 
 
-class Link:
+class PipelinedConnection:
     """A pipelined connection to the server of a partition, opened when it is first used and again after it broke.
 
     Args:
@@ -46,7 +46,7 @@ class Link:
         self._timeout = timeout
         # redis-py opens the connection and says who we are; what goes over it then is ours.
         self._connection: Any = None
-        self._wire: Wire | None = None
+        self._wire: RedisProtocol | None = None
         self._waiting: deque[Command] = deque()
         self._connecting: asyncio.Task[None] | None = None
         self._flushing = False
@@ -105,7 +105,7 @@ class Link:
         if self._wire is not None:
             self._wire.abort(ConnectionAbortedError("link closed"))
         self._refuse(ConnectionAbortedError("link closed"))
-        await self._hang_up()
+        await self._disconnect()
 
     def _reconnect(self) -> None:
         if self._connecting is None:
@@ -113,10 +113,10 @@ class Link:
 
     async def _connect(self) -> None:
         try:
-            await self._hang_up()  # what is left of the last one
+            await self._disconnect()  # what is left of the last one
             connection = self._connection = await self._dialer.dial()
             transport: asyncio.WriteTransport = connection._writer.transport  # noqa: SLF001  # redis-py has no other way
-            self._wire = Wire(transport, self._timeout, self._heard, self._lost, self._refused)
+            self._wire = RedisProtocol(transport, self._timeout, self._heard, self._lost, self._refused)
         except RedisError as error:
             self._refuse(error)
         except BaseException:
@@ -127,7 +127,7 @@ class Link:
         finally:
             self._connecting = None
 
-    async def _hang_up(self) -> None:
+    async def _disconnect(self) -> None:
         if self._connection is not None:
             await self._connection.disconnect(nowait=True)
 
@@ -166,7 +166,7 @@ class Link:
     def _leave(self) -> None:
         self._wire, self._leaving, self._returned = None, False, 0
 
-    def _lost(self, wire: Wire) -> None:
+    def _lost(self, wire: RedisProtocol) -> None:
         if self._wire is wire:
             self._leave()
             # They never left: whoever waits may try again without a doubt.

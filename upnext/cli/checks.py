@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from upnext import __version__
 
 if TYPE_CHECKING:
-    from upnext.broker.standing import Standing
+    from upnext.broker.status import NamespaceStatus
 
 _OLDEST = {"redis": (6, 2), "valkey": (8, 0)}
 _SKEW = 1.0  # seconds
@@ -113,7 +113,7 @@ def partitions(sent: int, served: int) -> Check:
     return Check("partitions", "ok", f"{served}")
 
 
-def fleet(standing: Standing) -> Iterator[Check]:
+def fleet(standing: NamespaceStatus) -> Iterator[Check]:
     """Judge the workers, and what nobody takes."""
     alive = [worker for worker in standing.workers if worker.alive]
     if len(alive) < len(standing.workers):

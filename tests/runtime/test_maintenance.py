@@ -14,10 +14,10 @@ from tests.runtime.running import running
 from tests.waiting import wait_until_async
 from upnext.broker.broker import Broker
 from upnext.broker.keys import Keys
-from upnext.broker.upkeep import Survey
-from upnext.runner import sweep
+from upnext.broker.maintenance import Survey
+from upnext.runner import reaper
 from upnext.runner.lease import LeaseKeeper
-from upnext.runner.sweep import Sweeper
+from upnext.runner.reaper import Reaper
 
 KEYS = Keys("default")
 HANDLER = "shop|order.placed|handle"
@@ -43,11 +43,11 @@ async def test_dead_workers_are_found_while_more_jobs_fall_due_than_can_be_moved
 
         async def flood() -> None:
             for n in range(1_000_000):
-                if await client.zcard(KEYS.later) < 1000:
-                    await client.zadd(KEYS.later, {f"other|flood|handle {n:028}{m}.0": 1 for m in range(2000)})
+                if await client.zcard(KEYS.scheduled) < 1000:
+                    await client.zadd(KEYS.scheduled, {f"other|flood|handle {n:028}{m}.0": 1 for m in range(2000)})
 
         flooding = asyncio.create_task(flood())
-        await wait_until_async(lambda: client.exists(KEYS.later))
+        await wait_until_async(lambda: client.exists(KEYS.scheduled))
         async with running(worker):
             assert await receipt.results(timeout=20) == {"handle": 1}
         flooding.cancel()
@@ -60,8 +60,8 @@ async def test_a_watcher_that_was_frozen_gives_the_living_time_to_renew(
 ) -> None:
     """What it did not hear meanwhile proves nothing: everybody may have been frozen, or the server."""
     broker, leap, looks = Broker(redis_url, KEYS), 0.0, 0
-    monkeypatch.setattr(sweep, "monotonic", lambda: time.monotonic() + leap)
-    look = broker.upkeep.survey
+    monkeypatch.setattr(reaper, "monotonic", lambda: time.monotonic() + leap)
+    look = broker.maintenance.survey
 
     async def counted(within: float = 0.0) -> Survey:
         nonlocal looks
@@ -69,12 +69,12 @@ async def test_a_watcher_that_was_frozen_gives_the_living_time_to_renew(
         looks += 1
         return survey
 
-    monkeypatch.setattr(broker.upkeep, "survey", counted)
+    monkeypatch.setattr(broker.maintenance, "survey", counted)
     lease = LeaseKeeper(redis_url, KEYS, 60, "{}", lambda _: None)
     lease.start()
     await wait_until_async(lambda: lease.held)
     await broker.link.command("ZADD", KEYS.leases, round(time.time() * 1000) - 1, "late.60000")
-    sweeping = asyncio.create_task(Sweeper(broker.upkeep, lease, 60, None).run())
+    sweeping = asyncio.create_task(Reaper(broker.maintenance, lease, 60, None).run())
     await wait_until_async(lambda: looks == 1)
     leap = 1000.0
     await wait_until_async(lambda: looks == 3)

@@ -13,11 +13,11 @@ from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from upnext.broker import weather
-from upnext.broker.agreement import Agreement
-from upnext.broker.driver import RedisError
-from upnext.broker.outbox import Published
+from upnext.broker.failures import backoff, classify
+from upnext.broker.partition_count import PartitionCount
+from upnext.broker.publish_batcher import Published
 from upnext.broker.publishing import SEND_DEADLINE, refusal, task_scope
+from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ _TOGETHER = 128  # as many as one script stores
 _KEY_TTL = 24 * 3600  # as long as a key is remembered where it was used
 
 
-class Spreader:
+class PartitionedPublisher:
     """Publishes on several partitions, as `Publisher` does on one.
 
     Events without a key go to the partitions in turn, one with a key to the partition that follows from it.
@@ -115,7 +115,7 @@ class Spreader:
 
     async def _learn(self) -> None:
         partitions = [self._partition(number) for number in range(self._count)]
-        agreed = await patiently(lambda: Agreement(partitions[0]).use(partitions))
+        agreed = await patiently(lambda: PartitionCount(partitions[0]).use(partitions))
         now = monotonic()
         for number in {1, *agreed.used} - {self._count}:
             left = agreed.left_behind(number)
@@ -140,9 +140,9 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
         try:
             return await ask()
         except (RedisError, OSError) as error:
-            kind = weather.read(error)
+            kind = classify(error)
             failures += 1
-            pause = weather.backoff(failures)
+            pause = backoff(failures)
             if not kind.passes or monotonic() + pause > give_up:
                 raise refusal(error, kind) from error
             await asyncio.sleep(pause)

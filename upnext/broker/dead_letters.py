@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import DeadLetter
+from upnext.broker.job_ids import QueueEntry, unpack
 from upnext.broker.replies import scored
 from upnext.broker.scripts import script
-from upnext.broker.tickets import Ticket, unpack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.broker.link import Link
 
 log = logging.getLogger("upnext")
 
@@ -26,7 +26,7 @@ _PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JobOutcome:
     """How a job stands.
 
     Attributes:
@@ -40,7 +40,7 @@ class Outcome:
     letter: DeadLetter | None = None
 
 
-class Letters:
+class DeadLetterStore:
     """Reads outcomes and dead letters of one partition.
 
     Args:
@@ -48,11 +48,11 @@ class Letters:
         keys: The partition's keys.
     """
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
         self._link = link
         self._keys = keys
 
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[Outcome]]:
+    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
         """Say how jobs of one event stand.
 
         Returns:
@@ -146,10 +146,10 @@ class Letters:
         letter, keys = _readable(text), self._keys
         if letter is None:
             return False
-        ticket = Ticket(job_id, attempt=letter.attempts)
+        entry = QueueEntry(job_id, attempt=letter.attempts)
         worker = letter.handler_id.split("|", 1)[0]
         names = (keys.dead, keys.dead_index, keys.events, keys.queue(letter.handler_id), keys.wake(worker))
-        return bool(await self._link.call(script("replay"), names, (job_id, text, letter.event_id, str(ticket))) == 1)
+        return bool(await self._link.call(script("replay"), names, (job_id, text, letter.event_id, str(entry))) == 1)
 
 
 def _readable(text: bytes | None) -> DeadLetter | None:
@@ -160,9 +160,9 @@ def _readable(text: bytes | None) -> DeadLetter | None:
         return None
 
 
-def _outcome(job_id: str, entry: list[bytes]) -> Outcome:
+def _outcome(job_id: str, entry: list[bytes]) -> JobOutcome:
     state = entry[0].decode()
     if state == "dead":
         unreadable = DeadLetter(job_id, "", "?", "?", 0, "unreadable", "", "its dead letter cannot be read")
-        return Outcome("dead", letter=_readable(entry[1]) or unreadable)
-    return Outcome(state, result=(entry[1] or None) if state == "done" else None)
+        return JobOutcome("dead", letter=_readable(entry[1]) or unreadable)
+    return JobOutcome(state, result=(entry[1] or None) if state == "done" else None)

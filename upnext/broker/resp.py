@@ -21,7 +21,7 @@ def pack(words: Sequence[Any]) -> bytes:
         return _pack(tuple(w.encode(errors="surrogateescape") if isinstance(w, str) else w for w in words))
 
 
-class Words:
+class CommandPrefix:
     """The beginning of a command that is sent again and again, packed once.
 
     Args:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from upnext.broker.letters import Outcome
-    from upnext.broker.outbox import Published
+    from upnext.broker.dead_letters import JobOutcome
+    from upnext.broker.publish_batcher import Published
     from upnext.handler import Handler
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class OutgoingMessage:
     """One send, checked and encoded.
 
     Attributes:
@@ -37,28 +37,28 @@ class Parcel:
     key: str | None
 
 
-class Diversion(Protocol):
+class Transport(Protocol):
     """Takes sends in the server's place."""
 
-    async def take(self, parcel: Parcel) -> Published:
+    async def take(self, parcel: OutgoingMessage) -> Published:
         """Take one send, and say what its receipt shows."""
         ...
 
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[Outcome]]:
-        """Say how jobs stand, as `Letters.outcomes` does."""
+    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
+        """Say how jobs stand, as `DeadLetterStore.outcomes` does."""
         ...
 
 
-_current: Diversion | None = None
+_current: Transport | None = None
 
 
-def current() -> Diversion | None:
+def current() -> Transport | None:
     """Return who takes the sends of this process now; None for the server."""
     return _current
 
 
 @contextmanager
-def diverted(to: Diversion | None) -> Generator[None]:
+def use_transport(to: Transport | None) -> Generator[None]:
     """Let somebody else, or with None the server again, take every send of this process within the block."""
     global _current  # noqa: PLW0603  # the process sends to one place at a time, from all of its threads
     before, _current = _current, to

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
-from upnext.broker import weather
-from upnext.broker.driver import RedisError
+from upnext.broker.failures import backoff
+from upnext.broker.redis_types import RedisError
 from upnext.broker.replies import shown
 from upnext.runner.lease import lease_of
 
 if TYPE_CHECKING:
-    from upnext.broker.upkeep import Survey, Upkeep
+    from upnext.broker.maintenance import Maintenance, Survey
     from upnext.runner.lease import LeaseKeeper
 
 Agree: TypeAlias = Callable[[int], Awaitable[None]]
@@ -29,7 +29,7 @@ _LOOK = 0.6  # of a lease: with so much left, or less, it is looked at; a living
 _SPREAD = 0.005  # seconds for each worker of a fleet: so many looks a second, however large it is
 
 
-class Sweeper:
+class Reaper:
     """Does the upkeep of one partition while this worker's own lease stands.
 
     Args:
@@ -39,8 +39,8 @@ class Sweeper:
         agree: Awaited with how many partitions of the namespace are to be served; None if this one does not know.
     """
 
-    def __init__(self, upkeep: Upkeep, lease: LeaseKeeper, length: float, agree: Agree | None) -> None:
-        self._upkeep = upkeep
+    def __init__(self, maintenance: Maintenance, lease: LeaseKeeper, length: float, agree: Agree | None) -> None:
+        self._upkeep = maintenance
         self._lease = lease
         self._agree = agree
         self._length = self._longest = length
@@ -66,7 +66,7 @@ class Sweeper:
                 failures += 1
                 if not isinstance(error, (RedisError, OSError)) and failures == 1:
                     log.warning("Dead workers' and delayed jobs cannot be looked after: %s", type(error).__name__)
-                pause = weather.backoff(failures)
+                pause = backoff(failures)
             self._poke.clear()
             try:
                 async with asyncio.timeout(pause):

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from upnext.deadlines import Deadlines
+from upnext.runner.poison_jobs import PoisonJobs
 from upnext.runner.slots import Slots
-from upnext.runner.suspects import Suspects
 
 if TYPE_CHECKING:
     from upnext.registry import Registry
@@ -16,7 +16,7 @@ THREADS = "upnext-handler-"
 """How the names of threads that run handlers begin."""
 
 
-class Workshop:
+class WorkerResources:
     """The worker's declarations, its slots, threads and timers.
 
     Args:
@@ -31,13 +31,13 @@ class Workshop:
         suspects: Jobs that workers died under.
     """
 
-    def __init__(self, registry: Registry, concurrency: int, url: str, told: str) -> None:
+    def __init__(self, registry: Registry, concurrency: int, url: str, metadata: str) -> None:
         self.registry = registry
         self.url = url
-        self.told = told
+        self.metadata = metadata
         self.slots = Slots(concurrency)
         self.threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"{THREADS}{registry.worker}")
-        self.suspects = Suspects(self.slots)
+        self.poison_jobs = PoisonJobs(self.slots)
         self._deadlines: dict[float, Deadlines] = {}
 
     def deadlines(self, seconds: float) -> Deadlines:

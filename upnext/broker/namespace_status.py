@@ -9,9 +9,9 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from upnext.broker.sight import PartlyUnseenError, Sight
-from upnext.broker.standing import Left, QueueStanding, Standing, UnroutedStanding, WorkerStanding, by_life
-from upnext.broker.tickets import bucket_of
+from upnext.broker.job_ids import bucket_of
+from upnext.broker.partial_results import PartialResultError, PartialResults
+from upnext.broker.status import NamespaceStatus, QueueStatus, RemainingWork, UnroutedStatus, WorkerStatus, by_life
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -22,8 +22,8 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
-class Overview:
-    """Reads how a namespace stands, as `Standings` does of one partition.
+class NamespaceStatusReader:
+    """Reads how a namespace stands, as `StatusReader` does of one partition.
 
     Args:
         partitions: Finds the partitions.
@@ -32,7 +32,7 @@ class Overview:
     def __init__(self, partitions: Callable[[], Awaitable[Sequence[Broker]]]) -> None:
         self._partitions = partitions
 
-    async def read(self) -> Standing:
+    async def read(self) -> NamespaceStatus:
         """Read it, in time that grows with partitions, workers and handlers, and not with jobs.
 
         Raises:
@@ -40,14 +40,14 @@ class Overview:
         """
         standing = await self.seen()
         if standing.unseen:
-            raise PartlyUnseenError(standing.unseen)
+            raise PartialResultError(standing.unseen)
         return standing
 
-    async def seen(self) -> Standing:
+    async def seen(self) -> NamespaceStatus:
         """Read what can be read; what cannot is noted in it."""
         partitions = await self._partitions()
-        sight, found = Sight(len(partitions)), list[Standing]()
-        reads = (partition.standings.read() for partition in partitions)
+        sight, found = PartialResults(len(partitions)), list[NamespaceStatus]()
+        reads = (partition.status_reader.read() for partition in partitions)
         for partition, answer in zip(partitions, await asyncio.gather(*reads, return_exceptions=True), strict=True):
             if isinstance(answer, BaseException):
                 sight.miss(partition, answer)
@@ -56,7 +56,7 @@ class Overview:
         standing = found[0] if len(found) == 1 else merged(found)
         return replace(standing, unseen=tuple(sight.unseen))
 
-    async def left(self) -> Left:
+    async def left(self) -> RemainingWork:
         """Read what is left to do, at one moment, so that no job is missed on its way.
 
         Where nothing is left in any partition, and none has stored an event since it was looked at, there was a moment
@@ -65,8 +65,8 @@ class Overview:
         partitions = await self._partitions()
         while True:
             before = await _stored(partitions)
-            found = await asyncio.gather(*(partition.standings.left() for partition in partitions))
-            left = Left(sum(one.open for one in found), tuple(later for one in found for later in one.later))
+            found = await asyncio.gather(*(partition.status_reader.left() for partition in partitions))
+            left = RemainingWork(sum(one.open for one in found), tuple(later for one in found for later in one.later))
             if len(partitions) == 1 or left.open or before == await _stored(partitions):
                 return left
 
@@ -81,12 +81,12 @@ async def _stored(partitions: Sequence[Broker]) -> list[int]:
     return list(await asyncio.gather(*(link.command("SCARD", name) for link, name in names)))
 
 
-def merged(parts: Sequence[Standing]) -> Standing:
+def merged(parts: Sequence[NamespaceStatus]) -> NamespaceStatus:
     """Return how a namespace stands, from how its partitions do."""
     workers = _grouped((worker for part in parts for worker in part.workers), _process)
     queues = _grouped((queue for part in parts for queue in part.queues), lambda queue: queue.handler)
     unrouted = _grouped((waiting for part in parts for waiting in part.unrouted), lambda waiting: waiting.event)
-    return Standing(
+    return NamespaceStatus(
         workers=tuple(sorted(map(_worker, workers), key=by_life)),
         queues=tuple(sorted(map(_queue, queues), key=lambda queue: queue.handler)),
         unrouted=tuple(sorted(map(_unrouted, unrouted), key=lambda waiting: waiting.event)),
@@ -102,13 +102,13 @@ def _grouped(entries: Iterable[T], key: Callable[[T], K]) -> list[list[T]]:
     return list(groups.values())
 
 
-def _process(worker: WorkerStanding) -> tuple[Hashable, ...]:
+def _process(worker: WorkerStatus) -> tuple[Hashable, ...]:
     """Return what is the same for a worker in all partitions; it has an id and a lease in each."""
     # A dead one whose own words are gone already stands for itself.
     return (worker.worker, worker.host, worker.pid, worker.since) if worker.pid else (worker.id,)
 
 
-def _worker(of: list[WorkerStanding]) -> WorkerStanding:
+def _worker(of: list[WorkerStatus]) -> WorkerStatus:
     return replace(
         of[0],
         claimed=sum(worker.claimed for worker in of),
@@ -118,7 +118,7 @@ def _worker(of: list[WorkerStanding]) -> WorkerStanding:
     )
 
 
-def _queue(of: list[QueueStanding]) -> QueueStanding:
+def _queue(of: list[QueueStatus]) -> QueueStatus:
     waiting = [queue for queue in of if queue.waiting] or of
     return replace(
         of[0],
@@ -131,7 +131,7 @@ def _queue(of: list[QueueStanding]) -> QueueStanding:
     )
 
 
-def _unrouted(of: list[UnroutedStanding]) -> UnroutedStanding:
+def _unrouted(of: list[UnroutedStatus]) -> UnroutedStatus:
     return replace(of[0], events=sum(waiting.events for waiting in of), lag=_longest(waiting.lag for waiting in of))
 
 

@@ -11,8 +11,8 @@ from upnext.broker.replies import pairs, text
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
+    from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.broker.link import Link
 
 log = logging.getLogger("upnext")
 
@@ -44,7 +44,7 @@ class Survey:
     partitions: int
 
 
-class Upkeep:
+class Maintenance:
     """Upkeep of one partition; any number of workers may do it at the same time.
 
     Args:
@@ -52,14 +52,14 @@ class Upkeep:
         keys: The partition's keys.
     """
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
         self._link = link
         self._keys = keys
 
     async def survey(self, within: float = 0.0) -> Survey:
         """Read what there is to do, with the leases that run out within so many seconds."""
         keys = self._keys
-        names = (keys.later, keys.leases, keys.graves, keys.partitions)
+        names = (keys.scheduled, keys.leases, keys.dead_workers, keys.partitions)
         reply: Any = await self._link.call(script("survey"), names, (_BATCH, round(within * 1000)))
         now, due, following, leases, graves, workers, last, partitions = reply
         return Survey(
@@ -78,22 +78,22 @@ class Upkeep:
 
         What another program put there is set aside: it stays, and is never due again.
         """
-        keys, names = self._keys, [self._keys.later]
+        keys, names = self._keys, [self._keys.scheduled]
         words: list[str] = []
         for member in due:
-            handler, space, ticket = member.rpartition(" ")
+            handler, space, entry = member.rpartition(" ")
             if not space:
-                log.warning("%r in %s is no job of ours; it is set aside", member, keys.later)
-                await self._link.command("ZADD", keys.later, "XX", "+inf", member)
+                log.warning("%r in %s is no job of ours; it is set aside", member, keys.scheduled)
+                await self._link.command("ZADD", keys.scheduled, "XX", "+inf", member)
                 continue
             names += [keys.queue(handler), keys.wake(handler.split("|", 1)[0])]
-            words += [member, ticket]
+            words += [member, entry]
         return int(await self._link.call(script("promote"), names, words))
 
     async def expire(self, worker_id: str, ends: float) -> bool:
         """Take the lease of a worker that did not renew it; False if it has, or if another took it."""
         keys = self._keys
-        names = (keys.leases, keys.graves, keys.workers)
+        names = (keys.leases, keys.dead_workers, keys.workers)
         return bool(await self._link.call(script("expire"), names, (worker_id, f"{ends:.0f}")))
 
     async def reclaim(self, grave: str) -> bool:
@@ -102,16 +102,16 @@ class Upkeep:
         A job that had started counts a crash; at the cap it becomes a dead letter. Others go back as they were.
         """
         keys = self._keys
-        names = [keys.graves, keys.claims(grave), keys.dead, keys.dead_index]
+        names = [keys.dead_workers, keys.claims(grave), keys.dead, keys.dead_index]
         words: list[Any] = [grave]
         claimed = await self._claimed(grave)
         for field, value in claimed:
             claim = read_claim(field, value)
-            ticket = claim.ticket.crashed() if claim.started else claim.ticket
-            dead = ticket.crashes >= CRASH_CAP
-            letter = DeadLetter.of(claim.handler, ticket, "crashed", f"{ticket.crashes} workers died under it")
+            entry = claim.entry.crashed() if claim.started else claim.entry
+            dead = entry.crashes >= CRASH_CAP
+            letter = DeadLetter.of(claim.handler, entry, "crashed", f"{entry.crashes} workers died under it")
             names += [keys.queue(claim.handler), keys.wake(claim.handler.split("|", 1)[0])]
-            words += [field, value, ticket.job_id, "" if dead else str(ticket), letter.to_json() if dead else ""]
+            words += [field, value, entry.job_id, "" if dead else str(entry), letter.to_json() if dead else ""]
         await self._link.call(script("reclaim"), names, words)
         return bool(claimed)
 

@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.address import Address, Node
-from upnext.broker.driver import (
+from upnext.broker.redis_types import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,

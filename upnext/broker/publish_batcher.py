@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from upnext.broker.driver import NoScriptError
-from upnext.broker.packing import Words
+from upnext.broker.redis_types import NoScriptError
+from upnext.broker.resp import CommandPrefix
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.broker.link import Link
 
 # What one script stores: it must stay short, as the server does nothing else meanwhile.
 _BATCH = 128
@@ -65,7 +65,7 @@ class Message:
 _Entry: TypeAlias = "tuple[Message, asyncio.Future[Published]]"
 
 
-class Outbox:
+class PublishBatcher:
     """Stores the messages of one event, or the submissions of one task.
 
     A message is sent at once when nothing else is under way, and otherwise together with all that come in the same
@@ -79,7 +79,9 @@ class Outbox:
         handlers: The task's identity. An event's are learnt from the server.
     """
 
-    def __init__(self, link: Link, keys: Keys, event: str, scope: str, handlers: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, link: PipelinedConnection, keys: Keys, event: str, scope: str, handlers: tuple[str, ...] = ()
+    ) -> None:
         self._link = link
         self._keys = keys
         self._event = event
@@ -87,7 +89,7 @@ class Outbox:
         self._waiting: deque[_Entry] = deque()
         self._abroad = 0
         self._planned = False
-        self._plain, self._plain_bucket = Words(()), ""
+        self._plain, self._plain_bucket = CommandPrefix(()), ""
         self._learn("", handlers)
 
     async def store(self, message: Message) -> Published:
@@ -148,7 +150,7 @@ class Outbox:
         self._abroad += 1
         self._link.post_packed(opening.followed_by(words), partial(self._receive, batch, self.handlers))
 
-    def _opening(self, message: Message, *, forgotten: bool) -> Words:
+    def _opening(self, message: Message, *, forgotten: bool) -> CommandPrefix:
         """Return all that the script is given before the ids and envelopes: the same for very many messages."""
         text, keys, handlers = script("publish"), self._keys, self.handlers
         names = [keys.events, keys.open, keys.sent(message.bucket), keys.versions]
@@ -156,7 +158,7 @@ class Outbox:
         if not handlers:
             names.append(keys.unrouted(self._event))
         elif message.delay_ms:
-            names.append(keys.later)
+            names.append(keys.scheduled)
         else:
             names += [*map(keys.queue, handlers), *map(keys.wake, workers_of(handlers))]
         remembered = ""
@@ -166,7 +168,7 @@ class Outbox:
         named = handlers if message.delay_ms or not self._event else ()
         run = ("EVAL", text.source) if forgotten else ("EVALSHA", text.sha)
         settings = (self._event, self._version, len(handlers), message.delay_ms, remembered)
-        return Words((*run, len(names), *names, *settings, *named))
+        return CommandPrefix((*run, len(names), *names, *settings, *named))
 
     def _receive(self, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
         self._abroad -= 1

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _CROWD = 10  # times as many as there are slots
 
 
-class Suspects:
+class PoisonJobs:
     """Gives jobs on their last life a turn, one at a time. Those that wait keep no slot from other jobs.
 
     Args:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _STRETCH = 64
 
 
-class Ring:
+class QueueRotation:
     """Goes round a worker's queues so that none is forgotten and one look stays cheap, however many there are.
 
     Args:

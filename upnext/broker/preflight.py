@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.dial import UnfitServerError
+from upnext.broker.dialer import UnfitServerError
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
+    from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.broker.link import Link
 
 OLDEST = (6, 2)
 """The oldest Redis that will do; every Valkey does."""
@@ -60,7 +60,7 @@ KEY_COMMANDS: dict[str, tuple[str, ...]] = {
 """Every command on a key of ours, with words that make it complete; the last one takes the key away again."""
 
 
-async def greet(link: Link, keys: Keys) -> list[str]:
+async def check_server(link: PipelinedConnection, keys: Keys) -> list[str]:
     """Ask the server what it is.
 
     Returns:
@@ -82,7 +82,7 @@ async def greet(link: Link, keys: Keys) -> list[str]:
     return _dangers(facts)
 
 
-async def missing_rights(link: Link, keys: Keys) -> list[str]:
+async def missing_rights(link: PipelinedConnection, keys: Keys) -> list[str]:
     """Return the commands on our keys that this client may not run; raises if it may not run scripts at all."""
     words: list[Any] = []
     for command, rest in KEY_COMMANDS.items():
