@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 import tokenize
+from pathlib import Path
 
 import pytest
 
 from tests.docs.story import ROOT, blocks
 from tests.events_page.page import PAGE
+from upnext.cli import main
 
 TEXT = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 LAYOUT = {tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -23,7 +25,7 @@ def tokens(python: str) -> list[str]:
 
 def prose() -> str:
     """Return what a reader sees of the page: no marks of Markdown, no code."""
-    text = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^```.*?^```$|^>[^\n]*$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", text).replace("`", "")
 
 
@@ -45,3 +47,28 @@ def test_the_headings_are_those_of_the_page() -> None:
 def test_the_table_of_options_is_that_of_the_page() -> None:
     rows = [f"| {row.name} | {row.type} | {row.default} | {row.description} |" for row in PAGE.options]
     assert "\n".join(["| --- | --- | --- | --- |", *rows]) in prose()
+
+
+DECLARATIONS = """
+import upnext
+
+worker = upnext.Worker("my-worker")
+order_placed = worker.event("order.placed")
+"""
+CLOSED, OPEN = (block.text for block in blocks("docs/events.md")[2:4])
+
+
+@pytest.mark.parametrize(("handlers", "finding"), [((CLOSED, OPEN.rpartition("@")[2]), "UPN108"), ((OPEN,), "")])
+def test_the_note_on_closed_handlers_says_what_gen_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    handlers: tuple[str, ...],
+    finding: str,
+) -> None:
+    """A closed handler beside one with more fields is the finding that the page names; two open ones are none."""
+    monkeypatch.chdir(tmp_path)
+    bodies = [text if text.lstrip().startswith("@") else f"@{text}" for text in handlers]
+    (tmp_path / "app.py").write_text(DECLARATIONS + "\n\n".join(bodies), encoding="utf-8")
+    main(["gen"])
+    assert (finding or "nothing to report") in capsys.readouterr().out
