@@ -6,6 +6,7 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
 from upnext.names import check_name
 from upnext.signature import Signature
@@ -61,7 +62,7 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
     name = check_name("task" if event is None else "handler", options.name or function.__name__)
     subject = name if event is None else event
     return Handler(
-        id=f"{worker}|{event or ''}|{name}",
+        id=str(HandlerId(worker, event or "", name)),
         subject=subject,
         name=name,
         function=function,

@@ -12,6 +12,7 @@ from pydantic_core import ValidationError, from_json
 
 from upnext import transport
 from upnext.broker.failures import backoff, classify
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import age_of
 from upnext.broker.redis_types import RedisError
 from upnext.connect import broker_for, run_blocking
@@ -131,10 +132,11 @@ class Receipt:
 
 
 def _jobs(event_id: str, handlers: tuple[str, ...], settings: Settings) -> tuple[Job[Any], ...]:
-    names = [identity.rsplit("|", 1)[1] for identity in handlers]
+    ids = [HandlerId.parse(identity) for identity in handlers]
+    names = [handler_id.name for handler_id in ids]
     return tuple(
-        Job(f"{event_id}.{n}", name if names.count(name) == 1 else f"{identity.split('|', 1)[0]}.{name}", settings)
-        for n, (identity, name) in enumerate(zip(handlers, names, strict=True))
+        Job(f"{event_id}.{n}", name if names.count(name) == 1 else f"{worker}.{name}", settings)
+        for n, (worker, _, name) in enumerate(ids)
     )
 
 

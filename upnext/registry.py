@@ -6,6 +6,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING
 
+from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Registry:
             if other is None or not visible or (_same_source(other, handler) and not again):
                 continue
             if registry is self or _is_global(other):
-                kind = "Handlers" if handler.id.split("|")[1] else "Tasks"
+                kind = "Tasks" if HandlerId.parse(handler.id).is_task else "Handlers"
                 raise ConfigError(
                     f"{kind} of worker {self.worker!r} share the name {handler.name!r}: {_place(other)} and "
                     f"{_place(handler)}. Give one of them another name with name=..."
@@ -116,7 +117,7 @@ def handlers_of(event: str, own: Registry) -> tuple[Handler, ...]:
         handler.id: handler
         for registry in _registries
         for handler in registry.handlers.values()
-        if handler.id.split("|")[1] == event and (registry is own or _is_global(handler))
+        if HandlerId.parse(handler.id).event == event and (registry is own or _is_global(handler))
     }
     return tuple(found[identity] for identity in sorted(found))
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.handler_id import PATTERN, HandlerId
 from upnext.broker.job_ids import QueueEntry
 from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
@@ -103,12 +104,12 @@ class DeadLetter:
     @classmethod
     def of(cls, handler: str, entry: QueueEntry, reason: str, error: str) -> DeadLetter:
         """Make the letter of a job."""
-        _, event, name = handler.split("|", 2)
+        handler_id = HandlerId.parse(handler)
         return cls(
             job_id=entry.job_id,
             event_id=entry.event_id,
-            event=event or name,
-            handler=name,
+            event=handler_id.subject,
+            handler=handler_id.name,
             attempts=entry.attempt,
             reason=reason,
             handler_id=handler,
@@ -202,14 +203,14 @@ class Claims:
 
     async def retry(self, claim: Claim, delay: float) -> bool:
         """Put a job that failed back, to run again in `delay` seconds; False if it is not held any more."""
-        keys, worker = self._keys, claim.handler.split("|", 1)[0]
+        keys, worker = self._keys, HandlerId.parse(claim.handler).worker
         names = (keys.leases, keys.claims(self.worker_id), keys.scheduled, keys.queue(claim.handler), keys.wake(worker))
         words = (self.worker_id, claim.field, claim.fencing_token, str(claim.entry.failed()), round(delay * 1000))
         return bool(await self._link.call(script("retry"), names, (*words, claim.handler)))
 
     async def release(self, claim: Claim) -> bool:
         """Hand a job back for another worker to take at once; False if it is not held any more."""
-        keys, worker = self._keys, claim.handler.split("|", 1)[0]
+        keys, worker = self._keys, HandlerId.parse(claim.handler).worker
         names = (keys.leases, keys.claims(self.worker_id), keys.queue(claim.handler), keys.wake(worker))
         words = (self.worker_id, claim.field, claim.fencing_token, str(claim.entry))
         return bool(await self._link.call(script("release"), names, words))
@@ -233,7 +234,7 @@ class Claims:
 
 
 _STARTED = ord("1")
-_CLAIM = re.compile(rb"[^|\s]+\|[^|\s]*\|[^|\s]+ \S+\n\d{1,9}:\d{1,9}:\d{1,9}:[01]")
+_CLAIM = re.compile(PATTERN + rb" \S+\n\d{1,9}:\d{1,9}:\d{1,9}:[01]")
 
 
 def is_claim(field: bytes, value: bytes) -> bool:

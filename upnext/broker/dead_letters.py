@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import DeadLetter
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import QueueEntry, unpack
 from upnext.broker.replies import scored
 from upnext.broker.scripts import script
@@ -147,7 +148,7 @@ class DeadLetterStore:
         if letter is None:
             return False
         entry = QueueEntry(job_id, attempt=letter.attempts)
-        worker = letter.handler_id.split("|", 1)[0]
+        worker = HandlerId.parse(letter.handler_id).worker
         names = (keys.dead, keys.dead_index, keys.events, keys.queue(letter.handler_id), keys.wake(worker))
         return bool(await self._link.call(script("replay"), names, (job_id, text, letter.event_id, str(entry))) == 1)
 

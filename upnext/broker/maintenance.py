@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import CRASH_CAP, DeadLetter, is_claim, read_claim
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.replies import pairs, text
 from upnext.broker.scripts import script
 
@@ -86,7 +87,7 @@ class Maintenance:
                 log.warning("%r in %s is no job of ours; it is set aside", member, keys.scheduled)
                 await self._link.command("ZADD", keys.scheduled, "XX", "+inf", member)
                 continue
-            names += [keys.queue(handler), keys.wake(handler.split("|", 1)[0])]
+            names += [keys.queue(handler), keys.wake(HandlerId.parse(handler).worker)]
             words += [member, entry]
         return int(await self._link.call(script("promote"), names, words))
 
@@ -110,7 +111,7 @@ class Maintenance:
             entry = claim.entry.crashed() if claim.started else claim.entry
             dead = entry.crashes >= CRASH_CAP
             letter = DeadLetter.of(claim.handler, entry, "crashed", f"{entry.crashes} workers died under it")
-            names += [keys.queue(claim.handler), keys.wake(claim.handler.split("|", 1)[0])]
+            names += [keys.queue(claim.handler), keys.wake(HandlerId.parse(claim.handler).worker)]
             words += [field, value, entry.job_id, "" if dead else str(entry), letter.to_json() if dead else ""]
         await self._link.call(script("reclaim"), names, words)
         return bool(claimed)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.redis_types import NoScriptError
 from upnext.broker.resp import CommandPrefix
 from upnext.broker.scripts import script
@@ -202,7 +203,7 @@ class PublishBatcher:
 
 def workers_of(handlers: Sequence[str]) -> list[str]:
     """Return the names of the workers that handlers belong to, each once."""
-    return sorted({handler.split("|", 1)[0] for handler in handlers})
+    return sorted({HandlerId.parse(handler).worker for handler in handlers})
 
 
 def _together(one: Message, other: Message) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import is_claim, read_claim
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import sent_at
 from upnext.broker.replies import pairs, scored, text
 from upnext.broker.scripts import script
@@ -228,7 +229,7 @@ class StatusReader:
         self, now: float, held: Counter[str], put_off: tuple[Counter[str], Counter[str]] | None, served: set[str]
     ) -> AsyncIterator[QueueStatus]:
         known = {name.decode(errors="replace") async for name, _ in self._scan("SSCAN", self._keys.queues)}
-        handlers = sorted({name for name in known | set(held) if name.count("|") == 2})
+        handlers = sorted({name for name in known | set(held) if HandlerId.matches(name)})
         delayed, retrying = put_off or (Counter[str](), Counter[str]())
         for page in _pages(handlers):
             depths = await self._depths([self._keys.queue(handler) for handler in page])
@@ -295,7 +296,7 @@ def _told(worker_id: str, told: dict[str, Any], left: float, claimed: int, runni
         since=float(told.get("since", 0)),
         concurrency=int(told.get("concurrency", 0)),
         version=str(told.get("version", "?")),
-        handlers=tuple(f"{name}|{handler}" for handler in told.get("handlers", ())),
+        handlers=tuple(str(HandlerId.within(name, handler)) for handler in told.get("handlers", ())),
         claimed=claimed,
         running=running,
         lease=lease,

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from upnext.broker.claims import DeadLetter
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import QueueEntry
 from upnext.broker.scripts import script
 
@@ -39,7 +40,7 @@ class Subscriptions:
         Args:
             handler: Its identity, `worker|event|name`. A living worker that has it would not notice: see to that first.
         """
-        event, keys = handler.split("|", 2)[1], self._keys
+        event, keys = HandlerId.parse(handler).event, self._keys
         names = (keys.versions, keys.subscriptions(event))
         return bool(await self._link.call(script("unsubscribe"), names, (event, uuid.uuid4().hex, handler)))
 

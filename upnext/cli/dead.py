@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import ask
 from upnext.cli.table import table, terminal_width, visible
@@ -120,7 +121,7 @@ async def _details(dead_letters: DeadLetters, job_id: str, *, payload: bool) -> 
         return None
     letter, died = found
     details: dict[str, Any] = {name: getattr(letter, name) for name in _SHOWN}
-    details["worker"] = letter.handler_id.partition("|")[0]
+    details["worker"] = HandlerId.parse(letter.handler_id).worker
     details["died_at"] = datetime.fromtimestamp(died / 1000, UTC).isoformat(timespec="milliseconds")
     details["error"] = letter.error
     if payload:

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.colour import coloured
 from upnext.cli.connection import ask
@@ -112,8 +113,8 @@ def _queue_json(queue: QueueStatus) -> dict[str, Any]:
 
 def parts(identity: str) -> tuple[str, str, str]:
     """Return the worker, the event and the name of a handler; a task's event is its own name, as in dead letters."""
-    worker, event, name = identity.split("|", 2)
-    return worker, event or name, name
+    handler_id = HandlerId.parse(identity)
+    return handler_id.worker, handler_id.subject, handler_id.name
 
 
 def _rounded(seconds: float | None) -> float | None:

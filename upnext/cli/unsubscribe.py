@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import ask
 from upnext.cli.table import visible
@@ -81,6 +82,6 @@ async def _end_now(broker: Namespace, handler: str) -> tuple[bool, int]:
 
 
 def _is_meant(queue: QueueStatus, wanted: str, event: str | None) -> bool:
-    _, of, name = queue.handler.split("|", 2)
-    # A task has no event and no subscription; it is called by its own name.
-    return bool(of) and wanted in {name, queue.handler} and event in {None, of}
+    handler_id = HandlerId.parse(queue.handler)
+    # Tasks are not subscribed to anything.
+    return not handler_id.is_task and wanted in {handler_id.name, queue.handler} and event in {None, handler_id.event}

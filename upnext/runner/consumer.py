@@ -11,6 +11,7 @@ from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, LeaseLostError
 from upnext.broker.connection import PipelinedConnection
 from upnext.broker.failures import backoff, describe_failure
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.partition_count import PartitionCount
 from upnext.broker.redis_types import RedisError
 from upnext.runner.execute import AttemptOutcome, describe, execute, locate
@@ -129,10 +130,10 @@ class PartitionConsumer:
                 return
 
     def _events(self) -> list[str]:
-        return sorted({identity.split("|")[1] for identity in self.registry.handlers} - {""})
+        return sorted({HandlerId.parse(identity).event for identity in self.registry.handlers} - {""})
 
     def _handlers_of(self, event: str) -> list[str]:
-        return [identity for identity in self.registry.handlers if identity.split("|")[1] == event]
+        return [identity for identity in self.registry.handlers if HandlerId.parse(identity).event == event]
 
     async def _fetch(self) -> None:
         rotation = QueueRotation(sorted(self.registry.handlers))

@@ -17,6 +17,7 @@ from upnext import __version__
 from upnext.broker.connection import PipelinedConnection
 from upnext.broker.dialer import UnfitServerError
 from upnext.broker.failures import FailureKind, backoff, classify
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.keys import Keys
 from upnext.broker.preflight import check_server
 from upnext.broker.redis_types import RedisError
@@ -213,7 +214,7 @@ class Service:
             "since": round(time.time()),
             "concurrency": worker.concurrency,
             "version": __version__,
-            "handlers": sorted(identity.split("|", 1)[1] for identity in worker.registry.handlers),
+            "handlers": sorted(HandlerId.parse(identity).local for identity in worker.registry.handlers),
         }
         return Runner(worker.registry, worker.concurrency, url, json.dumps(told))
 
