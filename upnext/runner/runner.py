@@ -1,4 +1,4 @@
-"""One worker at work in one process: a station for each partition of its namespace, which start and stop together."""
+"""One worker at work in one process, on every partition of its namespace; they start and stop together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.keys import Keys
 from upnext.broker.partition_count import PartitionCount
-from upnext.runner.consumer import PartitionConsumer
+from upnext.runner.partition import PartitionWorker
 from upnext.runner.worker_resources import WorkerResources
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ class Runner:
         registry: The worker's declarations.
         concurrency: How many jobs run at the same time.
         url: The server's address.
-        told: What the worker says of itself, as JSON.
+        metadata: The worker's record on the server, as JSON.
     """
 
     def __init__(self, registry: Registry, concurrency: int, url: str, metadata: str) -> None:
         self.registry = registry
         self._resources = WorkerResources(registry, concurrency, url, metadata)
         self._namespace = registry.settings.namespace
-        self._stations: list[PartitionConsumer] = []
+        self._partitions: list[PartitionWorker] = []
         self._working: list[asyncio.Task[None]] = []
         self._ended = asyncio.Event()
         self._begun = False
@@ -38,8 +38,8 @@ class Runner:
     async def run(self) -> None:
         """Work until `stop` is called, then drain; returns when nothing of the worker is left."""
         self._begun = True
-        for station in self._stations:
-            self._begin(station)
+        for partition in self._partitions:
+            self._begin(partition)
         try:
             await self._ended.wait()
         finally:
@@ -52,48 +52,48 @@ class Runner:
 
     async def ready(self) -> None:
         """Wait until the worker holds its leases and its handlers are subscribed, in every partition."""
-        while waiting := [station for station in self._stations if not station.ready.is_set()]:
-            await waiting[0].ready.wait()
+        while waiting := [partition for partition in self._partitions if not partition.is_ready]:
+            await waiting[0].ready()
 
     @property
     def stuck(self) -> bool:
         """Whether a job is still running here."""
-        return any(station.stuck for station in self._stations)
+        return any(partition.stuck for partition in self._partitions)
 
     @property
     def trouble(self) -> str:
-        """Why it takes no jobs now, of some partition at least, "" if it does; can be asked from any thread."""
+        """Reason that the worker takes no jobs in some partition, or an empty string; may be called from any thread."""
         if self._stopping:
             return "it is stopping"
-        found = [(number, station.trouble) for number, station in enumerate(list(self._stations))]
+        found = [(number, partition.trouble) for number, partition in enumerate(list(self._partitions))]
         troubles = [f"partition {number}: {trouble}" if number else trouble for number, trouble in found if trouble]
         return "; ".join(troubles)
 
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
         self._stopping = True
-        for station in self._stations:
-            station.stop()
+        for partition in self._partitions:
+            partition.stop()
         if not self._begun:
             self._ended.set()
 
     def _serve(self, partitions: int) -> None:
         """Serve so many partitions at least: a namespace may grow while its workers run."""
-        while len(self._stations) < partitions and not self._stopping:
-            number = len(self._stations)
-            station = PartitionConsumer(self._resources, Keys(self._namespace, number), None if number else self._agree)
-            self._stations.append(station)
-            self._resources.slots.sharers = len(self._stations)
+        while len(self._partitions) < partitions and not self._stopping:
+            number = len(self._partitions)
+            partition = PartitionWorker(self._resources, Keys(self._namespace, number), None if number else self._agree)
+            self._partitions.append(partition)
+            self._resources.slots.sharers = len(self._partitions)
             if self._begun:
-                self._begin(station)
+                self._begin(partition)
 
     async def _agree(self, partitions: int) -> None:
         """Serve as many as the first partition says; one that does not know, or not any more, is told."""
         self._serve(partitions)
-        if partitions < len(self._stations):
-            await PartitionCount(self._stations[0].broker).serve(len(self._stations))
+        if partitions < len(self._partitions):
+            await PartitionCount(self._partitions[0].broker).serve(len(self._partitions))
 
-    def _begin(self, station: PartitionConsumer) -> None:
-        task = asyncio.create_task(station.run())
+    def _begin(self, partition: PartitionWorker) -> None:
+        task = asyncio.create_task(partition.run())
         task.add_done_callback(lambda _: self._ended.set())
         self._working.append(task)

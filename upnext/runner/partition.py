@@ -1,0 +1,100 @@
+"""One worker at work on one partition: lease, subscriptions, claims, maintenance, and their stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from upnext.broker.broker import Broker
+from upnext.runner.consumer import PartitionConsumer
+from upnext.runner.drain import LAST_WORDS, Drain
+from upnext.runner.job_runner import JobRunner
+from upnext.runner.lease import LeaseKeeper
+from upnext.runner.reaper import Agree, Reaper
+from upnext.runner.settle import Settler
+from upnext.runner.subscriber import Subscriber
+from upnext.runner.wake_ups import WakeUps
+
+if TYPE_CHECKING:
+    from upnext.broker.keys import Keys
+    from upnext.runner.worker_resources import WorkerResources
+
+
+class PartitionWorker:
+    """Works on one partition.
+
+    Args:
+        resources: What the worker's partitions share.
+        keys: The partition's keys.
+        agree: Awaited with the number of partitions to serve; None for all partitions but the first, which knows it.
+    """
+
+    def __init__(self, resources: WorkerResources, keys: Keys, agree: Agree | None) -> None:
+        registry = resources.registry
+        self._resources = resources
+        self.broker = Broker(resources.url, keys, f"upnext-{registry.worker}")
+        self._wake_ups = WakeUps(resources.url, keys, registry.worker)
+        self._lease = LeaseKeeper(resources.url, keys, registry.settings.lease, resources.metadata, self._joined)
+        self._reaper = Reaper(self.broker.maintenance, self._lease, registry.settings.lease, agree)
+        self._subscriber = Subscriber(self.broker, registry.handlers, agree, self._changed)
+        self._settler = Settler(self._reaper.expect, self._changed)
+        self._jobs = JobRunner(resources, self._lease, self._settler)
+        self._consumer = PartitionConsumer(resources, self._lease, self._subscriber.ready, self._jobs, self._wake_ups)
+        self._drain = Drain(registry.worker, self._jobs, self._settler, self._lease)
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop` is called, then drain; returns when nothing of the worker is left."""
+        self._lease.start()
+        claiming = asyncio.create_task(self._consumer.run())
+        reaping = asyncio.create_task(self._reaper.run())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([claiming, reaping, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in (claiming, reaping):
+                if task.done():
+                    task.result()
+        finally:
+            self.stop()
+            stopping.cancel()
+            reaping.cancel()
+            # A claim under way is waited for, but not on a server that does not answer.
+            await asyncio.wait([claiming, reaping], timeout=LAST_WORDS / 3)
+            claiming.cancel()
+            await self._drain.run(self._consumer.claims, self._resources.registry.settings.grace)
+            self._subscriber.stop()
+            await self._wake_ups.close()
+            await self.broker.close()
+
+    async def ready(self) -> None:
+        """Wait until the worker holds its lease, as far as it knows, and its handlers are subscribed."""
+        await self._subscriber.ready.wait()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `ready` would return at once."""
+        return self._subscriber.ready.is_set()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a job is still running here."""
+        return bool(self._jobs)
+
+    @property
+    def trouble(self) -> str:
+        """Reason that the worker takes no jobs here now, or an empty string; may be called from any thread."""
+        return self._lease.trouble or self._consumer.trouble or ("" if self.is_ready else "it is not subscribed yet")
+
+    def stop(self) -> None:
+        """Begin to stop: nothing more is claimed, running jobs get their grace."""
+        self._stopping.set()
+        self._resources.poison_jobs.stop()
+        self._jobs.stop()
+        self._consumer.stop()
+
+    def _joined(self, worker_id: str) -> None:
+        self._consumer.claims = self.broker.claims(worker_id, self._resources.registry.settings.result_ttl)
+        self._subscriber.restart()
+
+    def _changed(self) -> None:
+        self._consumer.changed.set()

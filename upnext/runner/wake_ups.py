@@ -1,0 +1,57 @@
+"""Waits on the server until there may be work for a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.connection import PipelinedConnection
+from upnext.broker.failures import backoff
+
+if TYPE_CHECKING:
+    from upnext.broker.keys import Keys
+
+_IDLE = 1.0  # seconds after which a worker looks by itself: the cost of a lost token
+
+
+class WakeUps:
+    """Listens for wake-up tokens on a connection of its own, because waiting for one blocks the connection.
+
+    Args:
+        url: The server's address.
+        keys: The partition's keys.
+        worker: The worker's name.
+    """
+
+    def __init__(self, url: str, keys: Keys, worker: str) -> None:
+        self._connection = PipelinedConnection(url, keys, f"upnext-{worker}-wait")
+        self._list = keys.wake(worker)
+        self._listening = False
+        self._roused = asyncio.Event()
+        self._stopping = False
+
+    async def wait(self) -> None:
+        """Wait for a token, for a second, or for `stop`."""
+        if not self._listening:
+            self._listening = True
+            self._roused.clear()
+            self._connection.post(("BLPOP", self._list, _IDLE), self._on_reply)
+        if not self._stopping:
+            await self._roused.wait()
+
+    def stop(self) -> None:
+        """End the wait under way, and let no further one begin."""
+        self._stopping = True
+        self._roused.set()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    def _on_reply(self, reply: Any) -> None:
+        self._listening = False
+        if isinstance(reply, Exception):
+            # Pause before the next look: the server may be away.
+            asyncio.get_running_loop().call_later(backoff(3), self._roused.set)
+        else:
+            self._roused.set()
