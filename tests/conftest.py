@@ -16,6 +16,15 @@ settings.register_profile("upnext", deadline=None, suppress_health_check=[Health
 settings.load_profile("upnext")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the data of embedded servers out of the home directory."""
+    home = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(home))
+        yield home
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run asynchronous tests and fixtures on asyncio."""

@@ -30,7 +30,7 @@ def server_url(configured: str, temporary: Path) -> str:
     """
     url = os.environ.get("UPNEXT_TEST_REDIS_URL") or configured
     try:
-        return check_url(url) if url else embedded.server_url(temporary)
+        return check_url(url) if url else embedded.server_url(temporary, folder=temporary / "upnext-server")
     except ConfigError as error:
         pytest.fail(
             f"{error} For tests: set UPNEXT_TEST_REDIS_URL, or upnext_redis_url in pytest's settings.", pytrace=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from importlib import metadata
@@ -112,7 +113,8 @@ def test_a_path_too_long_for_a_socket_is_reached_through_a_short_link(
     folder_of_links = Path("/tmp") if temporary == "short" else tmp_path / temporary
     folder_of_links.mkdir(exist_ok=True)
     monkeypatch.setenv("TMPDIR", str(folder_of_links))
-    project = Project(tmp_path / ("long" * 30) / ("longer" * 30))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("long" * 30) / ("longer" * 30)))
+    project = Project(tmp_path / "project")
     try:
         first, second = project.user(), project.user()
         assert server_pid(first) == server_pid(second)
@@ -125,7 +127,10 @@ def test_a_path_too_long_for_a_socket_is_reached_through_a_short_link(
     wait_until(lambda: not link.is_symlink(), what="the end of the link")
 
 
-def test_a_path_with_characters_that_mean_something_in_a_url_works(tmp_path: Path) -> None:
+def test_a_path_with_characters_that_mean_something_in_a_url_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "50% of #1, ü?"))
     project = Project(tmp_path / "50% of #1, ü?")
     try:
         assert server_pid(project.user()) == server_pid(project.user())
@@ -173,11 +178,25 @@ def test_a_server_that_cannot_read_its_data_is_an_error_with_its_last_words(proj
     assert project.user().url
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_that_names_it_and_the_way_out(project: Project) -> None:
-    (project.root / ".upnext").write_text("a file", encoding="utf-8")
+def test_a_state_folder_that_cannot_be_used_is_an_error_that_names_the_way_out(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "upnext").symlink_to(tmp_path)
     error = project.user().answer["error"]
-    assert error.startswith(f"The embedded server cannot be used in '{project.root}/.upnext': [Errno ")
-    assert error.endswith("Make that folder writable, or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server.")
+    assert error.startswith(f"'{tmp_path}/state/upnext' must be a folder of user ")
+    assert error.endswith("Remove it, correct its owner and mode, or set UPNEXT_REDIS_URL.")
+
+
+def test_without_a_home_directory_the_data_are_in_a_private_temporary_folder(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/dev/null/nowhere")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert project.user().url
+    assert project.folder.is_relative_to(tmp_path / f"upnext-state-{os.geteuid()}")
 
 
 def test_a_missing_wheel_is_an_error_that_names_the_extra(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

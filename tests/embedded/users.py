@@ -100,8 +100,8 @@ class Project:
 
     @property
     def folder(self) -> Path:
-        """The server's folder."""
-        return self.root / ".upnext" / "server"
+        """The server's folder: where the link in the project leads, as it stands in its log lines."""
+        return (self.root / ".upnext" / "server").readlink()
 
     @property
     def log(self) -> str:
@@ -123,7 +123,7 @@ class Project:
         """Kill all users and wait for the server to stop."""
         for user in self.users:
             user.kill()
-        if self.folder.exists():
+        if (self.root / ".upnext" / "server").is_symlink():
             self.wait_until_stopped()
 
 

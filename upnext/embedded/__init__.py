@@ -1,20 +1,26 @@
 """The development server: a real Valkey that needs no set-up, for projects that have no Redis URL configured.
 
 The first process of a project that asks starts it, later ones join it, the last one to go stops it. Its data are kept
-under the project's `.upnext/` folder, so that a restart loses nothing. `joining.py` tells how the processes agree.
+in the user's state directory, so that a restart loses nothing and nothing is loaded that a checkout brought along
+(`state_folder.py`). `joining.py` tells how the processes agree.
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from upnext.errors import ConfigError
 
-__all__ = ["server_url"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+__all__ = ["running_url", "server_url"]
 
 
-def server_url(project: Path | None = None) -> str:
+def server_url(project: Path | None = None, *, folder: Path | None = None) -> str:
     """Start or join the project's embedded server, and keep it alive for as long as this process lives.
 
     Blocks until the server answers: a fraction of a second for the first process of a project, next to nothing for the
@@ -23,6 +29,8 @@ def server_url(project: Path | None = None) -> str:
     Args:
         project: The folder that the server belongs to. By default the nearest folder upward from the current one that
             holds a pyproject.toml, or else the current folder.
+        folder: The server's own folder, for its data, log and socket; made so that only this user can reach it. By
+            default one in the user's state directory that belongs to the project.
 
     Returns:
         A `unix://` URL.
@@ -31,17 +39,47 @@ def server_url(project: Path | None = None) -> str:
         ConfigError: If there is no server for this machine, or if it does not start.
 
     """
+    _refuse_windows()
+    from upnext.embedded import joining, location  # noqa: PLC0415  (they import what Windows does not have)
+
+    root = location.project_root() if project is None else project.resolve()
+    with _usable(root):
+        return joining.join(root, folder)
+
+
+def running_url(project: Path | None = None) -> str | None:
+    """Join the project's embedded server if it runs already; start nothing, and make no folder.
+
+    Args:
+        project: The folder that the server belongs to, as above.
+
+    Returns:
+        A `unix://` URL, None if no server runs.
+
+    Raises:
+        ConfigError: If there is no embedded server for this machine, or its folder cannot be trusted.
+    """
+    _refuse_windows()
+    from upnext.embedded import joining, location  # noqa: PLC0415  (they import what Windows does not have)
+
+    root = location.project_root() if project is None else project.resolve()
+    with _usable(root):
+        return joining.join_running(root)
+
+
+def _refuse_windows() -> None:
     if sys.platform == "win32":
         raise ConfigError(
             "There is no embedded server for Windows. Set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
         )
-    from upnext.embedded import joining, location  # noqa: PLC0415  (they import what Windows does not have)
 
-    root = location.project_root() if project is None else project.resolve()
+
+@contextmanager
+def _usable(root: Path) -> Generator[None]:
     try:
-        return joining.join(root)
+        yield
     except OSError as error:
         raise ConfigError(
-            f"The embedded server cannot be used in '{root / location.FOLDER}': {error}. "
-            "Make that folder writable, or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
+            f"The embedded server of '{root}' cannot be used: {error}. "
+            "Correct that, or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
         ) from error

@@ -49,7 +49,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from upnext.embedded import keeper
-from upnext.embedded.location import LOG, server_binary, server_folder, socket_path
+from upnext.embedded.location import LOG, server_binary, socket_path
+from upnext.embedded.state_folder import existing_server_folder, make_private, server_folder
 from upnext.errors import ConfigError
 
 _PATIENCE = 30.0
@@ -60,12 +61,17 @@ _joined: dict[Path, tuple[str, int]] = {}
 """The URL and the open users.lock of each project that this process, or the one it was forked from, has joined."""
 
 
-def join(root: Path) -> str:
-    """Return the URL of the project's server, which runs from now on until this process has ended."""
+def join(root: Path, folder: Path | None = None) -> str:
+    """Return the URL of the project's server, which runs from now on until this process has ended.
+
+    Args:
+        root: The project.
+        folder: The server's own folder; by default the one that is kept for the project.
+    """
     if root in _joined:
         return _joined[root][0]
     binary = server_binary()
-    folder = server_folder(root)
+    folder = server_folder(root) if folder is None else make_private(folder)
     with _locked(folder / "start.lock"):
         if root not in _joined:
             users = keeper.open_lock(folder / "users.lock")
@@ -83,6 +89,43 @@ def join(root: Path) -> str:
                 folder,
             )
     return _joined[root][0]
+
+
+def join_running(root: Path) -> str | None:
+    """Return the URL of the project's server if it runs, which it then does until this process has ended.
+
+    Waits for a process that is starting it. Starts none, and makes no folder.
+    """
+    if root in _joined:
+        return _joined[root][0]
+    folder = existing_server_folder(root)
+    if folder is None:
+        return None
+    with _locked(folder / "start.lock"):
+        users = keeper.open_lock(folder / "users.lock")
+        try:
+            address = _running(folder, users)
+        except BaseException:
+            os.close(users)
+            raise
+        if address is None:
+            os.close(users)
+            return None
+        _joined[root] = f"unix://{quote(os.fsencode(address))}", users
+    return _joined[root][0]
+
+
+def _running(folder: Path, users: int) -> Path | None:
+    """Lock users.lock and return the address of the server; None if none answers, or it is stopping."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    address = socket_path(folder)
+    deadline = time.monotonic() + _PATIENCE
+    while (answer := _ping(address)).startswith(b"-LOADING") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return address if answer.startswith(b"+PONG") else None
 
 
 def _await_server(folder: Path, binary: Path, address: Path) -> None:
@@ -108,7 +151,8 @@ def _await_server(folder: Path, binary: Path, address: Path) -> None:
 
 def _start_keeper(folder: Path, binary: Path, lock: int, address: Path) -> None:
     """Start a keeper that owns the given lock; return when it stands on its own."""
-    with (folder / LOG).open("ab") as log:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(folder / LOG, flags, 0o600), "ab") as log:
         starter = subprocess.run(
             [sys.executable, "-I", "-S", keeper.__file__, binary, str(lock), address.parent],
             stdin=subprocess.DEVNULL,

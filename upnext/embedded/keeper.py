@@ -23,6 +23,8 @@ SERVER_OPTIONS = [
     *("--port", "0", "--unixsocket", "valkey.sock", "--unixsocketperm", "700"),
     *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
     *("--always-show-logo", "no", "--maxmemory-policy", "noeviction"),
+    # Not even the append-only file can load native code, should anybody ever write to it.
+    *("--rename-command", "MODULE", ""),
 ]
 
 _STOP_PATIENCE = 30.0
@@ -37,11 +39,12 @@ _SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 
 def open_lock(path: str | os.PathLike[str]) -> int:
     """Return a new open file to lock; only this user can open it, and programs that are executed do not get it."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def main(binary: str, keeper_lock: int, reached_at: str) -> int:
     """Keep the server until the last user is gone. The folder is the current one; the lock is held on entry."""
+    os.umask(0o077)
     _dismiss_orphan()
     if os.fork():
         return 0  # to its starter, which then need not wait for the keeper, and has no child it does not know

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from upnext.errors import ConfigError
 
-FOLDER = ".upnext"
 SOCKET = "valkey.sock"
 LOG = "valkey.log"
 
@@ -26,18 +24,6 @@ def project_root() -> Path:
     """Return the nearest folder upward from the current one that holds a pyproject.toml, or else the current folder."""
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here)
-
-
-def server_folder(root: Path) -> Path:
-    """Return the folder of the server's locks, socket, log and data, made if need be; nobody else can look into it."""
-    state = root / FOLDER
-    state.mkdir(exist_ok=True)
-    # Made anew or not at all: a link there is not followed.
-    with suppress(FileExistsError), (state / ".gitignore").open("x", encoding="utf-8") as ignore:
-        ignore.write("*\n")
-    folder = state / "server"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
 
 
 def socket_path(folder: Path) -> Path:
