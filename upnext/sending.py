@@ -11,7 +11,7 @@ from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.options import is_finite
 from upnext.payload import encode
 from upnext.receipt import Job, Receipt
-from upnext.registry import changes, forbids_extras, handlers_of
+from upnext.registry import declarations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,17 +47,19 @@ class Delivery:
         settings = self.registry.settings
         body = self._encode(fields, settings.max_payload)
         if (elsewhere := transport.current()) is not None:
-            handlers = handlers_of(self.event, self.registry)
+            handlers = declarations.handlers_of(self.event, self.registry)
             parcel = transport.OutgoingMessage(self.event, False, handlers, fields, body, delay, key)
             return Receipt(await elsewhere.take(parcel), settings)
         broker = await broker_for(settings)
         return Receipt(await broker.publisher.publish(self.event, body, delay=delay, key=key), settings)
 
     def _encode(self, fields: Mapping[str, Any], max_payload: int) -> bytes:
-        if self._seen != changes():
-            self._seen = changes()
-            self._signatures = tuple(handler.signature for handler in handlers_of(self.event, self.registry))
-            forbidden = forbids_extras(self.event, self.registry) and self._signatures
+        if self._seen != declarations.version:
+            self._seen = declarations.version
+            self._signatures = tuple(
+                handler.signature for handler in declarations.handlers_of(self.event, self.registry)
+            )
+            forbidden = declarations.forbids_extras(self.event, self.registry) and self._signatures
             self._named = frozenset().union(*(s.fields for s in self._signatures)) if forbidden else None
         if self._named is not None:
             unknown = tuple(PayloadProblem(name, "is not taken", "") for name in fields if name not in self._named)

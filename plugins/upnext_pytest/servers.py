@@ -14,7 +14,7 @@ import pytest
 from upnext import embedded
 from upnext.connect import broker_for, disconnect, run_blocking
 from upnext.errors import ConfigError
-from upnext.registry import adjust_settings
+from upnext.registry import declarations
 from upnext.settings import Settings, check_url
 from upnext.transport import use_transport
 
@@ -46,12 +46,12 @@ def clean_namespace(url: str) -> Generator[str]:
         grace = min(own.grace, _GRACE)
         return dataclasses.replace(own, redis_url=url, namespace=settings.namespace, grace=grace)
 
-    adjust_settings(adjust)
+    declarations.adjust_settings(adjust)
     try:
         with use_transport(None):
             yield settings.namespace
     finally:
-        adjust_settings(None)
+        declarations.adjust_settings(None)
         run_blocking(_delete(settings))
         disconnect(url, settings.namespace)
 

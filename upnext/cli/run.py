@@ -48,9 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     from upnext.runner.loop import run_in_loop  # noqa: PLC0415
     from upnext.runner.service import leave_stuck_threads, serve  # noqa: PLC0415
     from upnext.runner.supervisor import stop_with_supervisor  # noqa: PLC0415
+    from upnext.runner.unimported import Lock  # noqa: PLC0415
 
     stop_with_supervisor()
-    number = run_in_loop(serve(load_services(arguments.file), arguments.probe))
+    number = run_in_loop(serve(load_services(arguments.file), arguments.probe, Lock.beside(arguments.file.resolve())))
     code = exits.INTERRUPTED if number == signal.SIGINT else exits.CLEAN
     leave_stuck_threads(code)
     return code

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
-import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from upnext import __version__
 from upnext.broker.connection import PipelinedConnection
 from upnext.broker.dialer import UnfitServerError
 from upnext.broker.failures import FailureKind, backoff, classify
-from upnext.broker.handler_id import HandlerId
 from upnext.broker.keys import Keys
 from upnext.broker.preflight import check_server
 from upnext.broker.redis_types import RedisError
 from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
+from upnext.runner.announcement import announce, record
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
 from upnext.runner.signals import listening
+from upnext.runner.unimported import Lock, start_folder
 from upnext.runner.worker_resources import THREADS
 from upnext.settings import without_password
 from upnext.worker import Worker
@@ -66,7 +63,7 @@ def run(*services: Worker | Server, probe: str | None = None) -> None:
         BrokerRefusedError: If the server will not serve this client.
         KeyboardInterrupt: After a SIGINT, when everything has stopped in order.
     """
-    number = run_in_loop(serve(services, probe))
+    number = run_in_loop(serve(services, probe, Lock.beside(start_folder())))
     leave_stuck_threads(128 + number if number == signal.SIGINT else 0)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -90,14 +87,19 @@ def _leave(why: str, code: int) -> None:
     os._exit(code)
 
 
-async def serve(services: Sequence[Worker | Server], probe: str | None = None) -> int:
+async def serve(services: Sequence[Worker | Server], probe: str | None = None, lock: Lock | None = None) -> int:
     """Run them until a signal, and return its number (0 if they ended without one).
+
+    Args:
+        services: The workers and APIs.
+        probe: As for `run`.
+        lock: The handlers that the project is known to have.
 
     Raises:
         ConfigError: As `run` says.
         BrokerRefusedError: As `run` says.
     """
-    service = Service(services)
+    service = Service(services, lock)
     with listening(service.stop, service.patience, _leave_blocked) as received, _answering(probe, service):
         await service.run()
     ended_by = received[0] if received else 0
@@ -120,12 +122,13 @@ class Service:
 
     Args:
         members: The workers and APIs.
+        lock: The handlers that the project is known to have.
 
     Raises:
         ConfigError: If there is none, or something else.
     """
 
-    def __init__(self, members: Sequence[Worker | Server]) -> None:
+    def __init__(self, members: Sequence[Worker | Server], lock: Lock | None = None) -> None:
         if not members:
             raise ConfigError("There is nothing to run: no upnext.Worker and no upnext.Api was given.")
         for thing in cast("Sequence[object]", members):
@@ -133,6 +136,7 @@ class Service:
                 raise ConfigError(f"{thing!r} cannot be run: give an upnext.Worker or an upnext.Api.")
         self._workers = [member for member in members if isinstance(member, Worker)]
         self._servers: list[Server] = [member for member in members if not isinstance(member, Worker)]
+        self._lock = lock or Lock({})
         self._stopping = asyncio.Event()
         self._made = asyncio.Event()
         self._runners: list[Runner] = []
@@ -200,23 +204,9 @@ class Service:
         settings = worker.registry.settings
         url = await asyncio.to_thread(resolve_url, settings)
         await self._reach(url, settings)
-        log.info(
-            "Worker %r runs %d handler(s) and task(s), %d at a time, on %s",
-            worker.name,
-            len(worker.registry.handlers),
-            worker.concurrency,
-            without_password(url),
-        )
-        told = {
-            "worker": worker.name,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "since": round(time.time()),
-            "concurrency": worker.concurrency,
-            "version": __version__,
-            "handlers": sorted(HandlerId.parse(identity).local for identity in worker.registry.handlers),
-        }
-        return Runner(worker.registry, worker.concurrency, url, json.dumps(told))
+        unimported = self._lock.unimported(worker.registry)
+        announce(worker, url, unimported, beside=self._workers, sends_only=bool(self._servers))
+        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported))
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""

@@ -1,0 +1,152 @@
+"""What a worker says when it starts: the handlers it runs, and those that the project has and this process has not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import wait_until
+
+EVENTS = """
+import upnext
+
+worker = upnext.Worker("clinic")
+booked = worker.event("visit.booked")
+"""
+LETTERS = """
+from events import booked, worker
+
+@booked.on
+async def send_letter(patient: str) -> None: ...
+
+@worker.task
+async def tidy() -> None: ...
+"""
+BILLING = """
+from events import booked
+
+@booked.on
+async def write_bill(patient: str, **_: object) -> None: ...
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a project with its lock."""
+    folder = tmp_path_factory.mktemp("clinic")
+    (folder / "pyproject.toml").touch()
+    for name, text in (("events", EVENTS), ("letters", LETTERS), ("billing", BILLING)):
+        (folder / f"{name}.py").write_text(text)
+    subprocess.run([sys.executable, "-m", "upnext", "gen"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture
+def clinic(project: Path, tmp_path: Path) -> Path:
+    """Give a copy of it, in which a service may forget a module."""
+    return shutil.copytree(project, tmp_path / "clinic")
+
+
+def log_of(folder: Path, url: str, *command: str, until: str = "Worker 'clinic' runs") -> str:
+    """Return what a program has logged when it has said how many handlers it runs, and what follows."""
+    path = folder / "log"
+    environment = {**os.environ, "UPNEXT_REDIS_URL": url, "UPNEXT_GRACE": "0.2"}
+    with path.open("w") as log:
+        process = subprocess.Popen([sys.executable, *command], cwd=folder, stderr=log, env=environment)
+    try:
+        wait_until(lambda: until in path.read_text() or process.poll() is not None, timeout=60)
+        process.terminate()
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
+    return path.read_text()
+
+
+def test_a_worker_warns_of_handlers_in_the_lock_that_its_process_does_not_import(clinic: Path, valkey_url: str) -> None:
+    """It names them with their modules, and lists what it does run."""
+    (clinic / "service.py").write_text("import letters\nfrom events import worker\n")
+    text = log_of(clinic, valkey_url, "-m", "upnext", "run", "service.py")
+    assert "runs 2 handler(s) and task(s)" in text
+    assert ": send_letter (visit.booked), tidy (task)" in text or ": tidy (task), send_letter (visit.booked)" in text
+    assert (
+        "upnext.lock has handlers of worker 'clinic' that this process does not import: write_bill (module billing)."
+    ) in text
+
+
+def test_a_worker_that_imports_all_handlers_of_the_lock_warns_of_nothing(clinic: Path, valkey_url: str) -> None:
+    """Also where the service lies in a folder below the lock."""
+    (clinic / "services").mkdir()
+    (clinic / "services" / "all.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(clinic)!r})\nimport letters, billing\nfrom events import worker\n"
+    )
+    text = log_of(clinic, valkey_url, "-m", "upnext", "run", "services/all.py")
+    assert "runs 3 handler(s)" in text
+    assert "upnext.lock has" not in text
+
+
+@pytest.mark.parametrize("lock", ["<<<<<<< HEAD\n", '{"events": {"a": 1}}'])
+def test_a_broken_lock_is_named_and_stops_no_worker(clinic: Path, valkey_url: str, lock: str) -> None:
+    """A merge conflict in a generated file is no reason to take no jobs."""
+    (clinic / "upnext.lock").write_text(lock)
+    (clinic / "service.py").write_text("import letters\nfrom events import worker\n")
+    text = log_of(clinic, valkey_url, "-m", "upnext", "run", "service.py")
+    assert "upnext.lock' cannot be read" in text
+    assert "runs 2 handler(s)" in text
+
+
+def test_a_worker_without_handlers_is_warned_of(tmp_path: Path, valkey_url: str) -> None:
+    """It would take no job for ever."""
+    (tmp_path / "events.py").write_text(EVENTS)
+    text = log_of(tmp_path, valkey_url, "-m", "upnext", "run", "events.py", until="no handlers")
+    assert "WARNING Worker 'clinic' has no handlers and runs no jobs" in text
+
+
+def test_an_api_beside_a_worker_without_handlers_is_no_reason_for_a_warning(tmp_path: Path, valkey_url: str) -> None:
+    """Such a worker is there for the API's sends."""
+    (tmp_path / "service.py").write_text(f"{EVENTS}\napi = upnext.Api('front', port=0)\n")
+    text = log_of(tmp_path, valkey_url, "-m", "upnext", "run", "service.py")
+    assert "runs 0 handler(s)" in text
+    assert "has no handlers" not in text
+
+
+def test_a_program_that_is_loaded_twice_is_told_so(tmp_path: Path, valkey_url: str) -> None:
+    """`python app.py` runs it as `__main__`, and its handlers' modules import it again as `app`."""
+    (tmp_path / "handlers.py").write_text(LETTERS.replace("from events", "from app"))
+    main = "import logging\nlogging.basicConfig(level=logging.INFO)\nupnext.run(worker)\n"
+    (tmp_path / "app.py").write_text(f"{EVENTS}\nimport handlers\n\nif __name__ == '__main__':\n    ")
+    with (tmp_path / "app.py").open("a") as file:
+        file.write(main.replace("\n", "\n    ").rstrip() + "\n")
+    text = log_of(tmp_path, valkey_url, "app.py", until="loaded twice")
+    assert "has handlers that do not run here: send_letter (visit.booked), tidy (task). " in text
+    assert "The program is loaded twice, as '__main__' and as 'app'" in text
+
+
+def test_the_handlers_that_a_worker_lacks_stand_in_its_record_on_the_server(clinic: Path, valkey_url: str) -> None:
+    """For commands that look at living workers."""
+    from upnext.connect import reach, run_blocking
+    from upnext.settings import load
+
+    (clinic / "service.py").write_text("import letters\nfrom events import worker\n")
+    environment = {**os.environ, "UPNEXT_REDIS_URL": valkey_url, "UPNEXT_GRACE": "0.2"}
+
+    async def records() -> list[dict[str, object]]:
+        broker = await reach(load(redis_url=valkey_url))
+        return [json.loads(record) for record in (await broker.link.command("HVALS", broker.keys.workers))]
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "upnext", "run", "service.py"], cwd=clinic, env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: run_blocking(records()), timeout=60)
+        (record,) = run_blocking(records())
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert record["unimported"] == {"visit.booked|write_bill": "billing"}

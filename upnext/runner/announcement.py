@@ -1,0 +1,114 @@
+"""What a worker says of itself when it starts: in the log, and in its record on the server."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from upnext import __version__
+from upnext.broker.handler_id import HandlerId
+from upnext.registry import declarations, is_global
+from upnext.runner.unimported import main_module_twin
+from upnext.settings import without_password
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from upnext.worker import Worker
+
+log = logging.getLogger("upnext")
+
+_NAMES_IN_LOG = 30
+_NAMES_ON_SERVER = 100
+
+
+def announce(
+    worker: Worker, url: str, unimported: dict[str, str], *, beside: Sequence[Worker], sends_only: bool
+) -> None:
+    """Log which handlers a worker runs, and those that are missing although the project has them.
+
+    Args:
+        worker: The worker.
+        url: The server's address.
+        unimported: What `Lock.unimported` says.
+        beside: All workers that run in this process.
+        sends_only: Whether an API runs beside the worker, which may be there for the API's sends alone.
+    """
+    identities = [HandlerId.parse(identity) for identity in worker.registry.handlers]
+    log.info(
+        "Worker %r runs %d handler(s) and task(s), %d at a time, on %s%s",
+        worker.name,
+        len(identities),
+        worker.concurrency,
+        without_password(url),
+        f": {_listed(_shown(identity) for identity in identities)}" if identities else "",
+    )
+    if elsewhere := _on_namesakes(worker, beside):
+        twin = main_module_twin()
+        log.warning(
+            "Another upnext.Worker(%r) in this process has handlers that do not run here: %s. %s",
+            worker.name,
+            _listed(elsewhere),
+            f"The program is loaded twice, as '__main__' and as {twin!r}: start it with `upnext run`, or move the "
+            "worker and its events into a module of their own."
+            if twin
+            else "Import one worker everywhere, or run both.",
+        )
+    elif not identities and not sends_only:
+        log.warning(
+            "Worker %r has no handlers and runs no jobs: import the modules that declare them in the file that is run",
+            worker.name,
+        )
+    if unimported and (identities or not sends_only):
+        log.warning(
+            "upnext.lock has handlers of worker %r that this process does not import: %s. "
+            "Without a process that does, events are not delivered to them; if they are gone, run `upnext gen`.",
+            worker.name,
+            _listed(f"{HandlerId.within('', local).name} (module {module})" for local, module in unimported.items()),
+        )
+
+
+def record(worker: Worker, unimported: dict[str, str]) -> str:
+    """Return what the server keeps of a worker while it lives, as JSON.
+
+    `unimported` maps `event|name` to a module, as far as there is room.
+    """
+    return json.dumps(
+        {
+            "worker": worker.name,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "since": round(time.time()),
+            "concurrency": worker.concurrency,
+            "version": __version__,
+            "handlers": sorted(HandlerId.parse(identity).local for identity in worker.registry.handlers),
+            "unimported": dict(list(unimported.items())[:_NAMES_ON_SERVER]),
+        }
+    )
+
+
+def _on_namesakes(worker: Worker, beside: Sequence[Worker]) -> list[str]:
+    """Return the handlers that another worker of that name has, and none that runs."""
+    running = [each.registry for each in beside if each.name == worker.name]
+    found = {
+        identity
+        for registry in declarations
+        if registry.worker == worker.name and registry not in running
+        for identity, handler in registry.handlers.items()
+        if is_global(handler) and not any(identity in each.handlers for each in running)
+    }
+    return [_shown(HandlerId.parse(identity)) for identity in sorted(found)]
+
+
+def _shown(identity: HandlerId) -> str:
+    return f"{identity.name} (task)" if identity.is_task else f"{identity.name} ({identity.event})"
+
+
+def _listed(names: Iterable[str]) -> str:
+    all_names = list(names)
+    more = len(all_names) - _NAMES_IN_LOG
+    return ", ".join(all_names[:_NAMES_IN_LOG]) + (f" and {more} more" if more > 0 else "")

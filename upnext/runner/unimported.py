@@ -1,0 +1,100 @@
+"""Handlers of a worker that exist in the project, but not in this process: a module that nothing imports.
+
+Such a handler is never subscribed, so no job is ever made for it, and nothing waits in a queue that somebody could see.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.handler_id import HandlerId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext.registry import Registry
+
+log = logging.getLogger("upnext")
+
+LOCK_NAME = "upnext.lock"
+_PROJECT_ENDS = ("pyproject.toml", ".git")
+
+
+class Lock:
+    """The handlers that `upnext gen` found in a project, as its upnext.lock lists them.
+
+    Args:
+        modules: The module of each handler, by its identity.
+    """
+
+    def __init__(self, modules: dict[HandlerId, str]) -> None:
+        self._modules = modules
+
+    @classmethod
+    def beside(cls, start: Path) -> Lock:
+        """Read the lock of the project that a file or folder is in; without one, or with a broken one, know nothing."""
+        path = _find(start)
+        if path is None:
+            return cls({})
+        try:
+            return cls(dict(_handlers(json.loads(path.read_text(encoding="utf-8")))))
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            log.warning("'%s' cannot be read (%s): run `upnext gen`", path, type(error).__name__)
+            return cls({})
+
+    def unimported(self, registry: Registry) -> dict[str, str]:
+        """Return the handlers of a worker that it does not have here: `event|name` -> module."""
+        return {
+            identity.local: module
+            for identity, module in sorted(self._modules.items())
+            if identity.worker == registry.worker and str(identity) not in registry.handlers
+        }
+
+
+def start_folder() -> Path:
+    """Return the folder of the program that runs, or else the current one."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return Path(file).resolve().parent if isinstance(file, str) else Path.cwd()
+
+
+def main_module_twin() -> str | None:
+    """Return the name under which the running program was imported once more, if it was.
+
+    `python app.py` runs the file as `__main__`; a module that then says `from app import ...` loads it again, and what
+    it attaches there is unknown to the first.
+    """
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    if not isinstance(file, str):
+        return None
+    for name, module in list(sys.modules.items()):
+        other = getattr(module, "__file__", None)
+        if module is not main and isinstance(other, str) and Path(other).name == Path(file).name:
+            try:
+                if Path(other).samefile(file):
+                    return name
+            except OSError:  # one of them is inside an archive, or has gone
+                continue
+    return None
+
+
+def _find(start: Path) -> Path | None:
+    folder = start if start.is_dir() else start.parent
+    for each in (folder, *folder.parents):
+        if (each / LOCK_NAME).is_file():
+            return each / LOCK_NAME
+        if any((each / name).exists() for name in _PROJECT_ENDS):
+            return None
+    return None
+
+
+def _handlers(lock: dict[str, Any]) -> Iterator[tuple[HandlerId, str]]:
+    for event, contract in lock["events"].items():
+        for handler in contract["handlers"].values():
+            worker, name = handler["worker"], handler["name"]
+            if isinstance(worker, str) and isinstance(name, str):
+                yield HandlerId(worker, event, name), str(handler["module"])
