@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from upnext_codegen.findings import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from upnext_codegen.records import Place
 
 NAME_RULE = "letters, digits and _ . : / - only, a letter or _ first, at most 200 characters"
@@ -173,3 +175,37 @@ def shown(text: str) -> str:
     short = text if len(text) <= 80 else f"{text[:77]}..."
     escaped = "".join(c if c.isprintable() and c != '"' else c.encode("unicode_escape").decode() for c in short)
     return f'"{escaped.replace(chr(34), chr(92) + chr(34))}"'
+
+
+def left_out(place: Place, module: str, file: str, reason: str, events: Sequence[str]) -> Finding:
+    """An import of a module that is left out, and through which events are reached (UPN005)."""
+    way_out = f'add "{file}" to include in [tool.upnext]'
+    if reason.startswith("named by exclude"):
+        way_out = "remove the pattern from exclude in [tool.upnext], or the import"
+    if "leads out" in reason:
+        way_out = "move the module into the project, or run upnext in a folder that holds both"
+    return Finding(
+        "UPN005",
+        "error",
+        f"{_events(events)} reached through {shown(module)}, which is not read: {file} is {reason}",
+        place,
+        way_out,
+    )
+
+
+def not_found(place: Place, module: str, file: str, roots: Sequence[str], events: Sequence[str]) -> Finding:
+    """An import that is not found, but ends like a file, and through which events are reached (UPN006)."""
+    return Finding(
+        "UPN006",
+        "error",
+        f"{_events(events)} reached through {shown(module)}, which is not found, although {file} ends like it",
+        place,
+        f"set src = [{', '.join(shown(root or '.') for root in roots)}] in [tool.upnext]",
+    )
+
+
+def _events(names: Sequence[str]) -> str:
+    first = ", ".join(shown(name) for name in names[:3])
+    if len(names) == 1:
+        return f"event {first} is"
+    return f"events {first} and {len(names) - 3} more are" if len(names) > 3 else f"events {first} are"

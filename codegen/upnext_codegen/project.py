@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from upnext_codegen.errors import ConfigurationError
-from upnext_codegen.rules import CODES
+from upnext_codegen.layout.import_roots import import_roots
+from upnext_codegen.layout.pyproject import NAME, Document, glance, read, table
+from upnext_codegen.layout.settings import Settings, settings_in
+from upnext_codegen.layout.workspace import has_members, members
 
+LOCK = "upnext.lock"
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """`[tool.upnext]` of pyproject.toml.
+LEFT_OUT = frozenset({"tests", "node_modules", "build", "dist", "venv", "__pycache__", "site-packages"})
+"""Names of folders that are left out by default."""
 
-    Attributes:
-        src: Import roots relative to the project root, empty for the default.
-        exclude: Files to leave out, as gitignore patterns.
-        out: Folder of the generated stub, None for the import root.
-        extra: "allow" or "forbid", None where it is not set.
-        ignore: Codes that the whole project silences.
-        refresh: Whether the mypy plugin brings the catalog up to date.
-    """
-
-    src: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    out: str | None = None
-    extra: str | None = None
-    ignore: tuple[str, ...] = ()
-    refresh: bool = True
+_SCRIPTS = frozenset({"setup.py", "conftest.py", "noxfile.py"})
+"""Files beside pyproject.toml that nothing imports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +28,21 @@ class Project:
         root: The project root, absolute and without symlinks.
         roots: Import roots relative to it with `/`, "" for the project root itself.
         settings: Its settings.
+        members: The folders of the other distributions that belong to it, relative to it with `/`.
     """
 
     root: Path
     roots: tuple[str, ...]
     settings: Settings
+    members: tuple[str, ...] = ()
 
 
 def find_project(start: Path | None = None, otherwise: Path | None = None) -> Project:
-    """Find the project around a folder or file: the nearest folder upward with a pyproject.toml.
+    """Find the project around a folder or file.
+
+    That is the nearest folder upward with a pyproject.toml or an `upnext.lock`. If it is a member of a workspace, or if
+    a project above it has a lock and it has none, it is that project; a pyproject.toml with a `[tool.upnext]` table is
+    always a project of its own.
 
     Args:
         start: Where to look from, the current folder by default.
@@ -62,8 +55,8 @@ def find_project(start: Path | None = None, otherwise: Path | None = None) -> Pr
     if not folder.is_dir():
         folder = folder.parent
     alone = otherwise.resolve() if otherwise is not None and folder.is_relative_to(otherwise.resolve()) else folder
-    root = next((each for each in (folder, *folder.parents) if (each / "pyproject.toml").is_file()), alone)
-    return load_project(root)
+    nearest = next((each for each in (folder, *folder.parents) if _is_root(each)), None)
+    return load_project(alone if nearest is None else _governing(nearest))
 
 
 def load_project(root: Path) -> Project:
@@ -73,90 +66,98 @@ def load_project(root: Path) -> Project:
         ConfigurationError: pyproject.toml cannot be read, or a setting in it cannot be used.
     """
     root = root.resolve()
-    settings = _settings(root / "pyproject.toml")
-    return Project(root, _import_roots(root, settings.src), settings)
+    document = read(root)
+    settings = settings_in(document)
+    folders = tuple(each for each in _distributions(root, document) if not is_separate(each))
+    found = _named(root, settings.src) if settings.src else _default(root, document, folders)
+    return Project(root, _relative(found, root), settings, _relative(folders, root))
 
 
-def _settings(path: Path) -> Settings:
-    try:
-        if path.exists() and not path.is_file():
-            raise ConfigurationError(f"{path.name} is no file.")  # A pipe would be waited for.
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
-    return _checked(_table(_table(document, "tool"), "upnext"))
+def is_separate(folder: Path) -> bool:
+    """Whether a folder below a project root is a project of its own, by a `[tool.upnext]` table."""
+    return "upnext" in table(glance(folder), "tool")
 
 
-def _table(inside: dict[str, Any], name: str) -> dict[str, Any]:
-    table: object = inside.get(name, {})
-    if not isinstance(table, dict):
-        raise ConfigurationError("[tool.upnext] in pyproject.toml is not a table.")
-    return cast("dict[str, Any]", table)
+def _is_root(folder: Path) -> bool:
+    return (folder / NAME).is_file() or (folder / LOCK).is_file()
 
 
-def _checked(table: dict[str, object]) -> Settings:
-    known = tuple(Settings.__dataclass_fields__)
-    unknown = [repr(key) for key in table if key not in known]
-    if unknown:
-        keys = f"key{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}"
-        raise ConfigurationError(f"Unknown {keys} in [tool.upnext]; the keys are {', '.join(known)}.")
-    extra = table.get("extra")
-    if extra not in {None, "allow", "forbid"}:
-        raise ConfigurationError(f'extra in [tool.upnext] is {extra!r}; it is "allow" or "forbid".')
-    out = table.get("out")
-    if out is not None and not isinstance(out, str):
-        raise ConfigurationError(f"out in [tool.upnext] is {out!r}; it is the path of a folder.")
-    for key, path in [("out", out or ""), *[("src", each) for each in _strings(table, "src")]]:
-        if path and not path.isprintable():
-            raise ConfigurationError(f"{key} in [tool.upnext] names {path!r}, which holds a control character.")
-    refresh = table.get("refresh", True)
-    if not isinstance(refresh, bool):
-        raise ConfigurationError(f"refresh in [tool.upnext] is {refresh!r}; it is true or false.")
-    ignore = _strings(table, "ignore")
-    strange = [code for code in ignore if code not in CODES]
-    if strange:
-        raise ConfigurationError(f"ignore in [tool.upnext] names {strange[0]!r}; the codes are {', '.join(CODES)}.")
-    return Settings(
-        src=_strings(table, "src"),
-        exclude=_strings(table, "exclude"),
-        out=out,
-        extra=extra if isinstance(extra, str) else None,
-        ignore=ignore,
-        refresh=refresh,
-    )
+def _governing(nearest: Path) -> Path:
+    """Return the root of the project that the nearest one belongs to, which may be itself."""
+    if is_separate(nearest):
+        return nearest
+    folder = nearest
+    while not (folder / ".git").exists() and folder != folder.parent:
+        folder = folder.parent
+        if not _is_root(folder) or not LEFT_OUT.isdisjoint(nearest.relative_to(folder).parts):
+            continue
+        if nearest in members(folder, glance(folder)):
+            return folder
+        if (folder / LOCK).is_file() and not (nearest / LOCK).is_file():
+            return folder
+    return nearest
 
 
-def _strings(table: dict[str, object], key: str) -> tuple[str, ...]:
-    value = table.get(key, [])
-    items = cast("list[object]", value) if isinstance(value, list) else None
-    if items is None or not all(isinstance(item, str) for item in items):
-        raise ConfigurationError(f"{key} in [tool.upnext] is {value!r}; it is a list of strings.")
-    return tuple(str(item) for item in items)
+def _distributions(root: Path, document: Document) -> tuple[Path, ...]:
+    """Return the folders of the other distributions in a project.
+
+    They are the members that pyproject.toml names. Where it names none and is not itself about a distribution, they are
+    the folders with a pyproject.toml at most two levels down.
+    """
+    if has_members(document):
+        return tuple(each for each in members(root, document) if each != root)
+    if "project" in document or "poetry" in table(document, "tool"):
+        return ()
+    below = [each.parent for pattern in (f"*/{NAME}", f"*/*/{NAME}") for each in root.glob(pattern)]
+    return tuple(sorted(each for each in below if not _is_left_out(each.relative_to(root).parts)))
 
 
-def _import_roots(root: Path, src: tuple[str, ...]) -> tuple[str, ...]:
-    if not src:
-        return ("src",) if _is_source_root(root / "src") else ("",)
-    roots: list[str] = []
-    for each in src:
-        folder = (root / each).resolve()
-        if not folder.is_relative_to(root):
-            raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which is outside the project {root}.")
-        if not folder.is_dir():
-            raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which is not a folder of the project.")
-        relative = folder.relative_to(root).as_posix()
-        roots.append("" if relative == "." else relative)
-    return tuple(dict.fromkeys(roots))
+def _is_left_out(parts: tuple[str, ...]) -> bool:
+    return any(part.startswith(".") or part in LEFT_OUT for part in parts)
 
 
-def _is_source_root(folder: Path) -> bool:
-    """Whether `src/` holds Python modules, at any depth that counts, and is no package itself."""
-    if not folder.is_dir() or (folder / "__init__.py").exists():
-        return False
-    for _, folders, files in os.walk(folder):
-        if any(file.endswith(".py") for file in files):
+def _default(root: Path, document: Document, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return the import roots of a project that names none: its own, and those of its other distributions."""
+    own = import_roots(root, document)
+    others = tuple(each for folder in folders for each in import_roots(folder))
+    return others if others and own == (root,) and not _holds_modules(root, folders) else (*own, *others)
+
+
+def _holds_modules(root: Path, folders: tuple[Path, ...]) -> bool:
+    """Whether anything directly in the project root can be imported."""
+    for each in root.iterdir():
+        if _is_left_out((each.name,)) or each.name in _SCRIPTS or each in folders:
+            continue
+        if each.suffix == ".py" or (each / "__init__.py").is_file():
             return True
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
     return False
+
+
+def _named(root: Path, src: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the folders that `src` names; of a member of the workspace those are its own import roots."""
+    roots: list[Path] = []
+    for each in src:
+        is_glob = any(character in each for character in "*?[")
+        folders = sorted(_matching(root, each)) if is_glob else [(root / each).resolve()]
+        if is_glob and not folders:
+            raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which matches no folder of the project.")
+        for folder in folders:
+            if not folder.is_relative_to(root):
+                raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which is outside the project {root}.")
+            if not folder.is_dir():
+                raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which is not a folder of the project.")
+            roots += import_roots(folder) if folder != root and (folder / NAME).is_file() else [folder]
+    return tuple(roots)
+
+
+def _matching(root: Path, pattern: str) -> list[Path]:
+    try:
+        found = [each.resolve() for each in root.glob(pattern) if each.is_dir()]
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise ConfigurationError(f"src in [tool.upnext] names {pattern!r}, which is not a pattern: {error}.") from error
+    return [each for each in found if each == root or not _is_left_out(each.relative_to(root).parts[:-1])]
+
+
+def _relative(folders: tuple[Path, ...], root: Path) -> tuple[str, ...]:
+    found = [each.relative_to(root).as_posix() for each in folders if each.is_relative_to(root)]
+    return tuple(dict.fromkeys("" if each == "." else each for each in found))

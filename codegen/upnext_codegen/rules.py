@@ -11,6 +11,8 @@ CODES = (
     "UPN002",
     "UPN003",
     "UPN004",
+    "UPN005",
+    "UPN006",
     "UPN101",
     "UPN102",
     "UPN103",

@@ -16,12 +16,14 @@ from upnext_codegen.garbage import uncollected
 from upnext_codegen.names.modules import ModuleRef, map_modules
 from upnext_codegen.records import Place, Scan
 from upnext_codegen.resolution import Resolution
+from upnext_codegen.unread.report import unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from upnext_codegen.files.cache import Cache
-    from upnext_codegen.files.discover import Discovery
+    from upnext_codegen.files.discover import Discovery, SourceFile
+    from upnext_codegen.files.known import Known
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.modules import Modules
     from upnext_codegen.project import Project
@@ -56,6 +58,12 @@ def _scanned(project: Project, found: Discovery, cache: Cache) -> tuple[Scan, tu
     parts = resolution.parts()
     loaded = {path for part in parts for path in part.read}
     faults = store.check(loaded)
+
+    def again(more: Iterable[SourceFile], roots: tuple[str, ...]) -> dict[str, Resolved]:
+        """Resolve the project as it would be with more files and import roots."""
+        return _resolved(found._replace(files=(*found.files, *more)), replace(project, roots=roots), resolution.known())
+
+    faults += unread(found, store, dict(zip(resolution.known().resolved, parts, strict=True)), again)
     known = resolution.known()
     if not store.moved and known != cache.known:
         cache.keep(known)
@@ -63,6 +71,15 @@ def _scanned(project: Project, found: Discovery, cache: Cache) -> tuple[Scan, tu
     state = "" if store.moved else _digest(known.resolved.values(), scanned)
     findings = in_order([*_unlisted(found), *faults, *[each for part in parts for each in part.findings]])
     return replace(scanned, files_scanned=len(found.files), files_parsed=len(store.parsed), state=state), findings
+
+
+def _resolved(found: Discovery, project: Project, known: Known) -> dict[str, Resolved]:
+    modules = map_modules([file.path for file in found.files], found.aliases, project.roots)
+    store = Store(project.root, {file.path: file for file in found.files}, modules, known)
+    store.refresh()
+    resolution = Resolution(store)
+    parts = resolution.parts()
+    return dict(zip(resolution.known().resolved, parts, strict=True))
 
 
 def _put_together(parts: list[Resolved], modules: Modules, ignores: Ignores) -> Scan:

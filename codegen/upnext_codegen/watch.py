@@ -89,8 +89,9 @@ def _look(start: Path | None, out: Path | None, known: tuple[str, ...]) -> _Sigh
     try:
         project = find_project(start, otherwise=Path.cwd())
         found = discover(project)
-        settings = _settings(project.root)
-        inside = (*[file.path for file in found.files], *found.folders, "pyproject.toml")
+        settings = [each for member in ("", *project.members) for each in _settings(project.root / member)]
+        members = [f"{member}/pyproject.toml" for member in project.members]
+        inside = (*[file.path for file in found.files], *found.folders, "pyproject.toml", *members)
         outputs = [str(folder / STUB_NAME) for folder in stub_folders(project, out)]
         outputs.append(str(project.root / FILE_NAME))
         paths = (*[f"{project.root}/{path}" for path in inside], *outputs)

@@ -165,7 +165,7 @@ def test_sarif_names_every_rule_and_every_place() -> None:
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(CODES)
     assert run["results"][0] == {
         "ruleId": "UPN101",
-        "ruleIndex": 4,
+        "ruleIndex": 6,
         "level": "error",
         "message": {
             "text": 'field "amount" of "order.placed" is str here but int in handler "charge". Help: make both handlers take the same type'

@@ -88,6 +88,95 @@ def test_a_module_can_be_imported_through_a_link(tmp_path: Path) -> None:
     assert findings == ()
 
 
+@pytest.mark.parametrize("name", ["build", "dist", "venv", "tests"])
+def test_a_package_inside_of_a_package_is_read_whatever_it_is_called(name: str, tmp_path: Path) -> None:
+    """At the top such a folder is what tools and tests leave behind, in a package it is a package."""
+    sources = {f"{name}/a.py": "", "shop/__init__.py": "", f"shop/{name}/__init__.py": "", f"shop/{name}/b.py": ""}
+    sources |= {f"{name}/__init__.py": "", f"shop/sub/{name}/without_init.py": "", f"src2/{name}/__init__.txt": ""}
+    assert found(tmp_path, sources) == ["shop/__init__.py", f"shop/{name}/__init__.py", f"shop/{name}/b.py"]
+
+
+def test_what_a_build_leaves_beside_a_member_is_left_out(tmp_path: Path) -> None:
+    """The top of each distribution of a workspace is a top."""
+    sources = {"pyproject.toml": "[tool.uv.workspace]\nmembers = ['p']\n", "p/pyproject.toml": "", "p/shop/a.py": ""}
+    sources |= {"p/build/__init__.py": "", "p/tests/__init__.py": "", "p/shop/dist/__init__.py": "", "p/dist/b.py": ""}
+    assert found(tmp_path, sources) == ["p/shop/a.py", "p/shop/dist/__init__.py"]
+
+
+def test_include_wins_over_what_is_left_out_by_default_and_exclude_over_include(tmp_path: Path) -> None:
+    """Patterns as in .gitignore; one that names a way leads into folders that are left out."""
+    settings = """[tool.upnext]
+include = ["test_results.py", "/build/lib/*.py", "made/", "!made/old/", ".hidden/**/in.py", "node_modules/x/y.py"]
+exclude = ["no.py"]
+"""
+    kept = ["shop/test_results.py", "build/lib/a.py", "made/b.py", "made/sub/test_c.py", ".hidden/d/e/in.py"]
+    left = ["tests/test_results.py", "build/other.py", "build/lib/deep/a.py", "made/no.py", "made/old/d.py"]
+    left += [".hidden/out.py", "node_modules/x/z.py", "x/build/lib/a.py"]
+    sources = {"pyproject.toml": settings, ".gitignore": "made/\n", "x/pyproject.toml": ""}
+    expected = sorted([*kept, "node_modules/x/y.py"])
+    assert found(tmp_path, sources | dict.fromkeys([*kept, *left, "node_modules/x/y.py"], "")) == expected
+
+
+def git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
+
+
+def test_what_git_tracks_is_not_ignored(tmp_path: Path) -> None:
+    """A package called `lib` gets into git in spite of the usual .gitignore, and is then part of the project."""
+    sources = {".gitignore": "lib/\n/made.py\nother/\nnode_modules\n", "shop/lib/a.py": "", "shop/lib/new.py": ""}
+    sources |= {"made.py": "", "other/b.py": "", "shop/lib/tests/c.py": "", "node_modules/d.py": "", "kept.py": ""}
+    write(tmp_path / "project", sources)
+    root = tmp_path / "project"
+    git(tmp_path, "init", "-q", ".")
+    git(root, "add", "-f", "shop/lib/a.py", "made.py", "shop/lib/tests/c.py", "node_modules/d.py")
+    assert found(root, {}) == ["kept.py", "made.py", "shop/lib/a.py"]
+    (root / "made.py").unlink()
+    assert found(root, {}) == ["kept.py", "shop/lib/a.py"]
+
+
+def test_asking_git_runs_nothing_that_the_repository_names(tmp_path: Path) -> None:
+    """A clone may come from anybody."""
+    root = write(tmp_path, {".gitignore": "lib/\n", "lib/a.py": "", "run.sh": "#!/bin/sh\ntouch ran\n"})
+    (root / "run.sh").chmod(0o755)
+    git(root, "init", "-q", ".")
+    git(root, "add", "-f", ".")
+    git(root, "config", "core.fsmonitor", str(root / "run.sh"))
+    assert found(root, {}) == ["lib/a.py"]
+    assert not (root / "ran").exists()
+
+
+def test_without_git_what_gitignore_says_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No git, or an index that it cannot read, is no fault."""
+    root = write(tmp_path, {".gitignore": "lib/\n", "lib/a.py": "", "b.py": ""})
+    git(root, "init", "-q", ".")
+    git(root, "add", "-f", ".")
+    (root / ".git" / "index").write_bytes(b"nothing")
+    assert found(root, {}) == ["b.py"]
+    monkeypatch.setenv("PATH", "")
+    assert found(root, {}) == ["b.py"]
+
+
+def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
+    """Nothing is left out in silence."""
+    sources = {".gitignore": "made/\n", "pyproject.toml": "[tool.upnext]\nexclude = ['old.py']\n", "old.py": ""}
+    sources |= {"env/pyvenv.cfg": "", "clone/.git/HEAD": "", "own/pyproject.toml": "[tool.upnext]", "test_a.py": ""}
+    sources |= {"made/a.py": "", "tests/a.py": "", ".x/a.py": "", "a/__pycache__/b.py": "", "a/sub/.gitignore": "c.py"}
+    root = write(tmp_path / "project", sources | {"a/sub/c.py": ""})
+    (root / "out").symlink_to(tmp_path)
+    assert dict(discover(load_project(root)).left_out) == {
+        ".x/": "left out by default",
+        "a/sub/c.py": "ignored by a/sub/.gitignore",
+        "clone/": "another checkout",
+        "env/": "a virtual environment",
+        "made/": "ignored by .gitignore",
+        "old.py": "named by exclude in [tool.upnext]",
+        "out/": "a link that leads out of the project",
+        "own/": "a project of its own",
+        "test_a.py": "left out by default",
+        "tests/": "left out by default",
+    }
+
+
 def test_the_project_root_is_the_nearest_folder_with_a_pyproject(tmp_path: Path) -> None:
     root = write(tmp_path, {"src/a/b.py": ""})
     assert find_project(root / "src" / "a").root == root.resolve()
@@ -108,7 +197,7 @@ def test_src_with_an_init_is_a_package_not_a_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("excludes = []", r"Unknown key 'excludes' in \[tool.upnext\]; the keys are src, exclude, out, extra, ignore"),
+        ("excludes = []", r"Unknown key 'excludes' in \[tool.upnext\]; the keys are src, exclude, include, out"),
         ("excludes = []\nfoo = 1", r"Unknown keys 'excludes', 'foo' in \[tool.upnext\]; the keys are src, exclude"),
         ("ignore = ['UPN104', 'UPN14']", r"ignore in .* names 'UPN14'; the codes are UPN001, UPN002, .*, UPN402\."),
         ("ignore = ['upn104']", "ignore in .* names 'upn104'"),
@@ -145,5 +234,5 @@ def test_pipes_in_the_place_of_settings_and_patterns_are_not_waited_for(tmp_path
     assert found(tmp_path, {"app.py": ""}) == ["app.py"]
     (tmp_path / "pyproject.toml").unlink()
     os.mkfifo(tmp_path / "pyproject.toml")
-    with pytest.raises(ConfigurationError, match=r"pyproject\.toml is no file\."):
+    with pytest.raises(ConfigurationError, match=r"pyproject\.toml is not a file\."):
         load_project(tmp_path)

@@ -1,4 +1,4 @@
-"""Which files a project has: a walk that leaves out what is not the project's own source."""
+"""Which files a project has: a walk that leaves out what is not the project's own source, and says why."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from upnext_codegen.files.gitignore import Patterns, parse_patterns
+from upnext_codegen.files.left_out import (
+    BY_DEFAULT,
+    EXCLUDED,
+    Choice,
+    is_checkout,
+    is_project,
+    parse_choice,
+    patterns_above,
+    read_patterns,
+)
+from upnext_codegen.files.tracked import tracked
 
 if TYPE_CHECKING:
+    from upnext_codegen.files.gitignore import Patterns
     from upnext_codegen.project import Project
 
-_LEFT_OUT = frozenset({"tests", "node_modules", "build", "dist", "venv", "__pycache__", "site-packages"})
+_IGNORED = "ignored by "
 
 
 class SourceFile(NamedTuple):
@@ -40,80 +51,152 @@ class Discovery(NamedTuple):
         aliases: Other paths (through links) of some of them.
         unreadable: Folders that cannot be listed, and why.
         folders: Those that were listed, "" for the root, others with a `/` at their end.
+        left_out: Python files and folders that are not part of the project, each with the reason, sorted; folders have
+            a `/` at their end. `__pycache__` is not among them.
     """
 
     files: tuple[SourceFile, ...]
     aliases: tuple[tuple[str, str], ...]
     unreadable: tuple[tuple[str, str], ...]
     folders: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+class _Folder(NamedTuple):
+    """A folder that is to be listed.
+
+    Attributes:
+        path: "" for the root, else with a `/` at its end.
+        patterns: The .gitignore files that hold in it.
+        reason: Why it is left out but for what `include` names in it; "" where it is not.
+        included: Whether `include` names all of it.
+    """
+
+    path: str
+    patterns: list[Patterns]
+    reason: str = ""
+    included: bool = False
 
 
 @dataclass(slots=True)
 class _Walk:
     root: str
-    patterns: list[Patterns]
+    project: Project
+    choice: Choice
     files: dict[str, SourceFile] = field(default_factory=dict[str, SourceFile])
     links: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     many: dict[tuple[int, int], list[str]] = field(default_factory=dict[tuple[int, int], list[str]])
     unreadable: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     folders: list[str] = field(default_factory=list[str])
-    waiting: list[tuple[str, list[Patterns]]] = field(default_factory=list[tuple[str, "list[Patterns]"]])
+    left_out: dict[str, str] = field(default_factory=dict[str, str])
+    waiting: list[_Folder] = field(default_factory=list[_Folder])
 
 
 def discover(project: Project) -> Discovery:
     """List the Python files of a project."""
-    patterns = [*_outer_patterns(project.root)]
-    walk = _Walk(str(project.root), patterns)
-    walk.waiting.append(("", patterns))
-    while walk.waiting:
-        _visit(walk, *walk.waiting.pop())
-    excluded = parse_patterns(list(project.settings.exclude), "")
-    if excluded.runs:
-        walk.files = {path: file for path, file in walk.files.items() if not _excluded(excluded, path)}
-    aliases = _follow_links(walk, excluded)
+    walk = _Walk(str(project.root), project, parse_choice(project))
+    walk.waiting.append(_Folder("", patterns_above(project.root)))
+    _finish(walk)
+    _take_tracked(walk)
+    aliases = _follow_links(walk)
     aliases += _drop_hard_links(walk)
     files = tuple(walk.files[path] for path in sorted(walk.files))
-    return Discovery(files, tuple(sorted(aliases)), tuple(sorted(walk.unreadable)), tuple(walk.folders))
+    left_out = tuple(sorted(walk.left_out.items()))
+    return Discovery(files, tuple(sorted(aliases)), tuple(sorted(walk.unreadable)), tuple(walk.folders), left_out)
 
 
-def _visit(walk: _Walk, folder: str, patterns: list[Patterns]) -> None:
-    """Take in what is in a folder ("" or a path that ends with `/`), and note the folders in it as waiting."""
+def _finish(walk: _Walk) -> None:
+    while walk.waiting:
+        _visit(walk, walk.waiting.pop())
+
+
+def _visit(walk: _Walk, folder: _Folder) -> None:
+    """Take in what is in a folder, and note the folders in it as waiting."""
+    path = folder.path
     try:
-        with os.scandir(f"{walk.root}/{folder}") as listing:
+        with os.scandir(f"{walk.root}/{path}") as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        walk.unreadable.append((folder, error.strerror or "it cannot be listed"))
+        walk.unreadable.append((path, error.strerror or "it cannot be listed"))
         return
-    walk.folders.append(folder)
+    walk.folders.append(path)
     names = {entry.name for entry in entries}
-    if folder and ("pyvenv.cfg" in names or (".git" in names and _is_checkout(f"{walk.root}/{folder}.git"))):
-        return
+    if path and not folder.included:
+        reason = _stranger(walk, path, names)
+        if reason:
+            walk.left_out[path] = reason
+            return
     if ".gitignore" in names:
-        own = _read_patterns(f"{walk.root}/{folder}.gitignore", folder)
-        patterns = [*patterns, own] if own.runs else patterns
+        own = read_patterns(f"{walk.root}/{path}.gitignore", path)
+        folder = folder._replace(patterns=[*folder.patterns, own] if own.runs else folder.patterns)
     for entry in entries:
-        _enter(walk, entry, folder, patterns)
+        _enter(walk, entry, folder, names)
 
 
-def _enter(walk: _Walk, entry: os.DirEntry[str], folder: str, patterns: list[Patterns]) -> None:
-    name = entry.name
+def _stranger(walk: _Walk, path: str, names: set[str]) -> str:
+    """Say why a folder belongs to somebody else, by what is in it."""
+    if "pyvenv.cfg" in names:
+        return "a virtual environment"
+    if ".git" in names and is_checkout(f"{walk.root}/{path}.git"):
+        return "another checkout"
+    member = path.rstrip("/") in walk.project.members
+    if "pyproject.toml" in names and not member and is_project(f"{walk.root}/{path}", names):
+        return "a project of its own"
+    return ""
+
+
+def _enter(walk: _Walk, entry: os.DirEntry[str], folder: _Folder, names: set[str]) -> None:
+    name, path = entry.name, folder.path + entry.name
     python = name.endswith(".py")
     try:
         if entry.is_symlink():
-            if (python or "." not in name) and not _left_out(name) and not _ignored(patterns, folder + name, False):
-                walk.links.append((folder + name, entry.is_dir()))
+            if (python or "." not in name) and not _reason_of_file(walk, folder, name, names):
+                walk.links.append((path, entry.is_dir()))
         elif entry.is_dir(follow_symlinks=False):
-            if not _left_out(name) and not _ignored(patterns, folder + name, True):
-                walk.waiting.append((f"{folder}{name}/", patterns))
-        elif python and not _left_out(name) and not _ignored(patterns, folder + name, False):
-            _add(walk, folder + name, entry.stat(follow_symlinks=False))
+            _enter_folder(walk, folder, name, names)
+        elif python:
+            reason = _reason_of_file(walk, folder, name, names)
+            if reason:
+                walk.left_out[path] = reason
+            else:
+                _add(walk, path, entry.stat(follow_symlinks=False))
     except OSError:
         return  # Gone since the folder was listed: as if it had never been there.
 
 
-def _is_checkout(git: str) -> bool:
-    """Whether a `.git` is that of another clone, or of another work tree of one; a submodule is part of the project."""
-    return Path(git).is_dir() or any("/worktrees/" in line for line in _lines(git))
+def _enter_folder(walk: _Walk, folder: _Folder, name: str, names: set[str]) -> None:
+    path = folder.path + name
+    reason = _reason(walk, folder, name, names, is_folder=True)
+    included = walk.choice.includes(path, is_folder=True, inherited=folder.included) and reason != EXCLUDED
+    if not reason or included or walk.choice.leads_into(path):
+        walk.waiting.append(_Folder(f"{path}/", folder.patterns, reason, included))
+    elif name != "__pycache__":
+        walk.left_out[f"{path}/"] = reason
+
+
+def _reason_of_file(walk: _Walk, folder: _Folder, name: str, names: set[str]) -> str:
+    """Say why a file is left out, "" if it is not."""
+    reason = _reason(walk, folder, name, names, is_folder=False)
+    path = folder.path + name
+    if reason and reason != EXCLUDED and walk.choice.includes(path, is_folder=False, inherited=folder.included):
+        return ""
+    return reason
+
+
+def _reason(walk: _Walk, folder: _Folder, name: str, names: set[str], *, is_folder: bool) -> str:
+    """Say why a file or folder is left out, or would be without `include`; "" if it is not."""
+    path = folder.path + name
+    if walk.choice.excludes(path, is_folder=is_folder):
+        return EXCLUDED
+    if folder.reason:
+        return folder.reason
+    if walk.choice.is_left_out(folder.path, name, names):
+        return BY_DEFAULT
+    for each in reversed(folder.patterns):
+        verdict = each.verdict(path, is_folder=is_folder)
+        if verdict is not None:
+            return f"{_IGNORED}{each.source}" if verdict else ""
+    return ""
 
 
 def _add(walk: _Walk, path: str, status: os.stat_result) -> None:
@@ -124,40 +207,32 @@ def _add(walk: _Walk, path: str, status: os.stat_result) -> None:
         walk.many.setdefault((status.st_dev, status.st_ino), []).append(path)
 
 
-def _left_out(name: str) -> bool:
-    return (
-        name.startswith(".")
-        or name in _LEFT_OUT
-        or name == "conftest.py"
-        or (name.startswith("test_") and name.endswith(".py"))
-    )
+def _take_tracked(walk: _Walk) -> None:
+    """Take in what .gitignore names and git tracks all the same."""
+    ignored = [path.rstrip("/") for path, reason in walk.left_out.items() if reason.startswith(_IGNORED)]
+    # Only what can be imported is worth asking git about.
+    asked = [path for path in ignored if path.rpartition("/")[2].removesuffix(".py").isidentifier()]
+    for path in tracked(walk.project.root, asked) if asked else ():
+        if path.endswith(".py") and not walk.choice.keeps_out(path, walk.root):
+            try:
+                status = os.lstat(f"{walk.root}/{path}")
+            except OSError:
+                continue  # git tracks it, and it was deleted.
+            walk.left_out.pop(path, None)
+            _add(walk, path, status)
 
 
-def _ignored(patterns: list[Patterns], path: str, is_folder: bool) -> bool:
-    for each in reversed(patterns):
-        verdict = each.verdict(path, is_folder=is_folder)
-        if verdict is not None:
-            return verdict
-    return False
-
-
-def _excluded(patterns: Patterns, path: str) -> bool:
-    """Whether `exclude` names the file or a folder around it."""
-    position = path.find("/")
-    while position >= 0:
-        if patterns.verdict(path[:position], is_folder=True):
-            return True
-        position = path.find("/", position + 1)
-    return patterns.verdict(path, is_folder=False) is True
-
-
-def _follow_links(walk: _Walk, excluded: Patterns) -> list[tuple[str, str]]:
+def _follow_links(walk: _Walk) -> list[tuple[str, str]]:
     """Take in what links inside the root lead to, each real file once; what was seen already only gets an alias."""
     aliases: list[tuple[str, str]] = []
     root = os.path.realpath(walk.root)
     for link, is_folder in sorted(walk.links):
         target = os.path.realpath(f"{walk.root}/{link}")
-        if not target.startswith(f"{root}/") or f"{root}/{link}".startswith(f"{target}/"):
+        if not target.startswith(f"{root}/"):
+            if target != root and (is_folder or Path(target).is_file()):
+                walk.left_out[f"{link}/" if is_folder else link] = "a link that leads out of the project"
+            continue
+        if f"{root}/{link}".startswith(f"{target}/"):
             continue
         real = target[len(root) + 1 :].replace(os.sep, "/")
         if is_folder:
@@ -165,9 +240,10 @@ def _follow_links(walk: _Walk, excluded: Patterns) -> list[tuple[str, str]]:
             aliases += [(link + path[len(real) :], path) for path in inside]
         elif real in walk.files:
             aliases.append((link, real))
-        elif Path(target).is_file() and real.endswith(".py") and not _excluded(excluded, real):
+        elif Path(target).is_file() and real.endswith(".py") and not walk.choice.excludes_way(real):
             status = Path(target).stat()
             walk.files[real] = SourceFile(real, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            walk.left_out.pop(real, None)
             aliases.append((link, real))
     return aliases
 
@@ -180,44 +256,3 @@ def _drop_hard_links(walk: _Walk) -> list[tuple[str, str]]:
             del walk.files[other]
             aliases.append((other, kept))
     return aliases
-
-
-def _outer_patterns(root: Path) -> list[Patterns]:
-    """The .gitignore files above the project root, up to the top of its repository."""
-    if (root / ".git").exists():
-        return []
-    top = next((each for each in root.parents if (each / ".git").exists()), None)
-    if top is None:
-        return []
-    found: list[Patterns] = []
-    for each in (folder for folder in reversed(root.parents) if folder.is_relative_to(top)):
-        lines = _lines(str(each / ".gitignore"))
-        prefix = root.relative_to(each).as_posix() + "/"
-        own = parse_patterns(lines, "")
-        if own.runs:
-            found.append(_Outer("", own.runs, prefix))
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Outer(Patterns):
-    """Patterns of a folder above the root: they see paths with the way from there in front."""
-
-    prefix: str = ""
-
-    def verdict(self, path: str, *, is_folder: bool) -> bool | None:
-        return Patterns("", self.runs).verdict(self.prefix + path, is_folder=is_folder)
-
-
-def _read_patterns(path: str, folder: str) -> Patterns:
-    return parse_patterns(_lines(path), folder)
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        # A pipe would be waited for; git, too, skips a byte order mark.
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            return []
-        return Path(path).read_text(encoding="utf-8-sig", errors="replace").split("\n")
-    except OSError:
-        return []

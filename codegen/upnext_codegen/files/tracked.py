@@ -1,0 +1,40 @@
+"""Asks git which files it tracks: a file that is in its index is not ignored, whatever .gitignore says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+_PATIENCE = 20.0
+"""Seconds; reading an index takes milliseconds, from a disk that is far away perhaps seconds."""
+_MOST_PATHS = 500
+"""Paths on one command line; of more, all that git tracks is listed."""
+_SETTINGS = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false")
+"""What would run a program that the repository's own settings name, or write to the repository."""
+
+
+def tracked(root: Path, paths: list[str]) -> list[str]:
+    """List the files that git tracks among or below paths, both relative to the project root; none without git."""
+    if not paths or not any((each / ".git").exists() for each in (root, *root.parents)):
+        return []
+    settings = [word for each in _SETTINGS for word in ("-c", each)]
+    below = paths if len(paths) <= _MOST_PATHS else ["."]
+    command = ["git", "-C", str(root), "--no-pager", "--literal-pathspecs", *settings]
+    command += ["ls-files", "-z", "--cached", "--", *below]
+    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
+    try:
+        answer = subprocess.run(
+            command, check=False, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=_PATIENCE
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return []
+    found = answer.stdout.decode("utf-8", "surrogateescape").split("\0") if not answer.returncode else []
+    wanted = frozenset(paths)
+    return [each for each in found if any(way in wanted for way in _ways(each))]
+
+
+def _ways(path: str) -> list[str]:
+    """Return a path and every folder that it is in."""
+    parts = path.split("/")
+    return ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]

@@ -1,0 +1,94 @@
+"""The folders that imports start from, for one distribution: what its build back end's settings say, or the default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from upnext_codegen.layout.pyproject import glance, strings, table, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext_codegen.layout.pyproject import Document
+
+
+def import_roots(folder: Path, document: Document | None = None) -> tuple[Path, ...]:
+    """Return the import roots of the distribution in a folder.
+
+    These are the folders that its build back end's settings name, whichever of them exist; else `src/`, if it holds
+    Python modules and is not a package; else the folder itself.
+
+    Args:
+        folder: Where its pyproject.toml is.
+        document: What that says, if it has been read already.
+    """
+    told = glance(folder) if document is None else document
+    named = dict.fromkeys(_normal(each) for each in [*_in_pyproject(told), *_in_setup_cfg(folder / "setup.cfg")])
+    found = [folder / each for each in named if each is not None and (folder / each).is_dir()]
+    if found:
+        return tuple(found)
+    return (folder / "src",) if is_source_root(folder / "src") else (folder,)
+
+
+def is_source_root(folder: Path) -> bool:
+    """Whether a folder holds Python modules, at any depth that counts, and is not a package itself."""
+    if not folder.is_dir() or (folder / "__init__.py").exists():
+        return False
+    for _, folders, files in os.walk(folder):
+        if any(file.endswith(".py") for file in files):
+            return True
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
+    return False
+
+
+def _in_pyproject(document: Document) -> Iterator[str]:
+    """Yield the folders that the tables of build back ends name; the user has written those of one of them."""
+    setuptools = table(document, "tool", "setuptools")
+    yield from strings(table(setuptools, "package-dir").get(""))
+    yield from strings(table(setuptools, "packages", "find").get("where"))
+    for each in tables(table(document, "tool", "poetry").get("packages")):
+        yield from strings(each.get("from"))
+    yield from strings(table(document, "tool", "maturin").get("python-source"))
+    yield from strings(table(document, "tool", "pdm", "build").get("package-dir"))
+    yield from strings(table(document, "tool", "uv", "build-backend").get("module-root"))
+    yield from _of_packages(table(document, "tool", "scikit-build", "wheel").get("packages"))
+    yield from _in_hatch(table(document, "tool", "hatch", "build"))
+
+
+def _in_hatch(build: Document) -> Iterator[str]:
+    for each in (build, table(build, "targets", "wheel")):
+        yield from (source for source, target in table(each, "sources").items() if target == "")
+        yield from strings(each.get("sources"))
+        yield from _of_packages(each.get("packages"))
+
+
+def _of_packages(value: object) -> Iterator[str]:
+    """Yield what stands around packages that are named by their paths: `python/shop` is imported as `shop`."""
+    yield from (str(PurePosixPath(each).parent) for each in strings(value))
+
+
+def _in_setup_cfg(path: Path) -> Iterator[str]:
+    if not path.is_file():
+        return
+    import configparser  # noqa: PLC0415 - few projects have such a file any more
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, configparser.Error):
+        return
+    for line in parser.get("options", "package_dir", fallback="").splitlines():
+        package, equals, folder = line.partition("=")
+        if equals and not package.strip():
+            yield folder.strip()
+    yield parser.get("options.packages.find", "where", fallback="").strip()
+
+
+def _normal(path: str) -> str | None:
+    """Return a relative path without dots, "" for the folder itself, None for what leads out of it or says nothing."""
+    if not path.strip() or not path.isprintable():
+        return None
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return None if ".." in parts or path.startswith("/") else "/".join(parts)

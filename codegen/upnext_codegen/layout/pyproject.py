@@ -1,0 +1,59 @@
+"""pyproject.toml, as far as other tools' tables in it are read: whatever is odd in one of those counts as absent."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from upnext_codegen.errors import ConfigurationError
+
+NAME = "pyproject.toml"
+
+Document: TypeAlias = dict[str, Any]
+
+
+def read(folder: Path) -> Document:
+    """Read the pyproject.toml of a folder; a folder without one has an empty one.
+
+    Raises:
+        ConfigurationError: If it cannot be read.
+    """
+    path = folder / NAME
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(f"{NAME} is not a file.")  # A pipe would be waited for.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{NAME} cannot be read: {error}") from error
+
+
+def glance(folder: Path) -> Document:
+    """Read the pyproject.toml of another folder than the project root; one that cannot be read says nothing."""
+    try:
+        return read(folder)
+    except ConfigurationError:
+        return {}
+
+
+def table(document: Document, *keys: str) -> Document:
+    """Return a table inside a document, empty if there is none."""
+    for key in keys:
+        inner: object = document.get(key)
+        document = cast("Document", inner) if isinstance(inner, dict) else {}
+    return document
+
+
+def strings(value: object) -> list[str]:
+    """Return the strings in a list, or the one string that stands in place of a list."""
+    if isinstance(value, str):
+        return [value]
+    return [each for each in cast("list[object]", value) if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def tables(value: object) -> list[Document]:
+    """Return the tables in a list."""
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("Document", each) for each in items if isinstance(each, dict)]

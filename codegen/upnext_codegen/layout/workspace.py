@@ -1,0 +1,76 @@
+"""Workspaces: the distributions of one repository that belong together, as the tools that install them are told."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from upnext_codegen.layout.pyproject import NAME, strings, table, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext_codegen.layout.pyproject import Document
+
+_MANAGERS = (("uv", "workspace"), ("pdm", "workspace"), ("rye", "workspace"))
+
+
+def members(root: Path, document: Document) -> tuple[Path, ...]:
+    """Return the folders of a workspace's members, sorted: those of uv, PDM, Rye and Hatch, and path dependencies.
+
+    Args:
+        root: The folder of the workspace's pyproject.toml.
+        document: What it says.
+    """
+    found: set[Path] = set()
+    for wanted, unwanted in _patterns(document):
+        for pattern in wanted:
+            found.update(each for each in _matching(root, pattern) if not _excluded(root, each, unwanted))
+    return tuple(sorted(each for each in found if (each / NAME).is_file()))
+
+
+def has_members(document: Document) -> bool:
+    """Whether a pyproject.toml speaks of other distributions in its folder at all."""
+    return any(wanted for wanted, _ in _patterns(document))
+
+
+def _patterns(document: Document) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield globs of members, and of what is taken back from them."""
+    for keys in _MANAGERS:
+        workspace = table(document, "tool", *keys)
+        yield strings(workspace.get("members")), strings(workspace.get("exclude"))
+    for name in table(document, "tool", "hatch", "envs"):
+        workspace = table(document, "tool", "hatch", "envs", name, "workspace")
+        named = [path for each in tables(workspace.get("members")) for path in strings(each.get("path"))]
+        yield [*strings(workspace.get("members")), *named], strings(workspace.get("exclude"))
+    yield [path for each in _dependencies(document) for path in strings(each.get("path"))], []
+
+
+def _dependencies(document: Document) -> Iterator[Document]:
+    """Yield what is said of dependencies that may be folders of this repository, as uv and Poetry have it."""
+    sources = table(document, "tool", "uv", "sources")
+    for name in sources:
+        yield from tables([sources[name]])
+        yield from tables(sources[name])
+    poetry = table(document, "tool", "poetry")
+    groups = [table(poetry, "group", name, "dependencies") for name in table(poetry, "group")]
+    for group in (table(poetry, "dependencies"), table(poetry, "dev-dependencies"), *groups):
+        for name in group:
+            yield from tables([group[name]])
+            yield from tables(group[name])
+
+
+def _matching(root: Path, pattern: str) -> list[Path]:
+    path = PurePosixPath(pattern)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        return []
+    try:
+        return [each for each in root.glob(str(path)) if each.is_dir()]
+    except (OSError, ValueError, NotImplementedError):
+        return []
+
+
+def _excluded(root: Path, folder: Path, patterns: list[str]) -> bool:
+    relative = folder.relative_to(root).as_posix()
+    return any(fnmatch.fnmatchcase(relative, pattern.rstrip("/")) for pattern in patterns)

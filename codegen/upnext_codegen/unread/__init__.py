@@ -1,0 +1,1 @@
+"""Modules that are not read although the sources lead to them: UPN005 and UPN006."""

@@ -1,0 +1,112 @@
+"""Events that are reached through modules which are not read: UPN005 and UPN006.
+
+A module that the sources import may be left out, or may not be found although a file of the project ends like its name.
+Whether that matters is not guessed: such modules are read as if they counted, and if anything is then declared or
+attached that was not, the imports that lead there are reported.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, TypeAlias
+
+from upnext_codegen import messages
+from upnext_codegen.files.source import SourceError, tree_of
+from upnext_codegen.records import Place
+from upnext_codegen.unread.missing import Missing, missing_imports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from upnext_codegen.files.discover import Discovery, SourceFile
+    from upnext_codegen.files.store import Store
+    from upnext_codegen.findings import Finding
+    from upnext_codegen.records import Resolved
+
+    Parts: TypeAlias = Mapping[str, Resolved]
+    Again: TypeAlias = Callable[[Iterable[SourceFile], tuple[str, ...]], Parts]
+
+
+def unread(found: Discovery, store: Store, parts: Parts, again: Again) -> list[Finding]:
+    """Report the imports through which events are reached that are not seen.
+
+    Args:
+        found: The files of the project, and what was left out.
+        store: Reads files.
+        parts: What each file declares and attaches.
+        again: Works those out with more files, and with more import roots.
+    """
+    missing = missing_imports(found, store)
+    if not missing.imports:
+        return []
+    supposed = again(missing.files, missing.roots)
+    gains = {path: gained for path, part in supposed.items() if (gained := _gained(part, parts.get(path)))}
+    if not gains:
+        return []
+    reported: dict[Place, tuple[Missing, list[str]]] = {}
+    for each in missing.imports:
+        events = _events_through(each, missing.behind(each.target), gains, supposed)
+        if events and each.file in store.files:
+            place = _place(store, each)
+            # `from shop import events` imports the package as well; the longest name says most.
+            reported[place] = max(
+                reported.get(place, (each, events)), (each, events), key=lambda one: len(one[0].module)
+            )
+    return [_finding(store, place, each, events) for place, (each, events) in reported.items()]
+
+
+def _gained(part: Resolved, before: Resolved | None) -> list[str]:
+    """Return the events that a file declares or attaches to in one scan and not in another."""
+    more = _uses(part) - (set() if before is None else _uses(before))
+    return sorted({event for event, _ in more})
+
+
+def _uses(part: Resolved) -> set[tuple[str, Place]]:
+    return {(each.event, each.place) for each in part.declarations} | {
+        (each.event, each.place) for each in part.handlers
+    }
+
+
+def _events_through(missed: Missing, behind: frozenset[str], gains: Mapping[str, list[str]], parts: Parts) -> list[str]:
+    """Return the events that are lost because of an import.
+
+    Args:
+        missed: The import.
+        behind: The files that it leads to.
+        gains: For each file the events that it declares or attaches to if those are read.
+        parts: All that is found then.
+    """
+    found: set[str] = set()
+    for path, events in gains.items():
+        read = parts[path].read
+        reached = path == missed.file or missed.file in read
+        if (missed.reason and path in behind) or (reached and not behind.isdisjoint(read)):
+            found.update(events)
+    return sorted(found)
+
+
+def _finding(store: Store, place: Place, missed: Missing, events: list[str]) -> Finding:
+    if missed.reason:
+        return messages.left_out(place, missed.module, missed.target, missed.reason, events)
+    roots = [root for root in store.modules.roots if root or len(store.modules.roots) > 1]
+    return messages.not_found(place, missed.module, missed.target, [*roots, missed.root], events)
+
+
+def _place(store: Store, missed: Missing) -> Place:
+    """Find the statement that imports a module."""
+    try:
+        _, tree = tree_of((store.root / missed.file).read_bytes())
+    except (OSError, SourceError, RecursionError):
+        return Place(missed.file, 1, 1)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and _imports(node, missed.module):
+            return Place(missed.file, node.lineno, node.col_offset + 1)
+    return Place(missed.file, 1, 1)
+
+
+def _imports(node: ast.Import | ast.ImportFrom, module: str) -> bool:
+    if isinstance(node, ast.Import):
+        return any(module == alias.name or module.startswith(f"{alias.name}.") for alias in node.names)
+    base = "." * node.level + (node.module or "")
+    dotted = base if base.endswith(".") else f"{base}."
+    return module == base or any(module == dotted + alias.name for alias in node.names)

@@ -1,0 +1,182 @@
+"""Nothing that matters is left out in silence: UPN005 and UPN006."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.codegen.reading import HEAD, read, write
+from upnext_codegen.findings import Finding
+from upnext_codegen.project import load_project
+from upnext_codegen.scan import scan
+
+ON = "@placed.on\ndef confirm(order_id: str, **kwargs: object): ...\n"
+HANDLER = f"from shop.events import placed\n{ON}"
+QUIET = {"shop/__init__.py": "", "shop/events.py": HEAD, "shop/mail.py": HANDLER}
+
+
+def said(findings: tuple[Finding, ...]) -> str:
+    return "\n".join(
+        f"{each.place.file}:{each.place.line} {each.code} {each.message}; {each.help}" for each in findings
+    )
+
+
+@pytest.mark.parametrize(
+    ("sources", "reason", "help_"),
+    [
+        ({".gitignore": "made/\n"}, "ignored by .gitignore", 'add "shop/made/events.py" to include in [tool.upnext]'),
+        (
+            {"shop/.gitignore": "/made/*.py\n"},
+            "ignored by shop/.gitignore",
+            'add "shop/made/events.py" to include in [tool.upnext]',
+        ),
+        (
+            {"pyproject.toml": '[tool.upnext]\nexclude = ["made"]\n'},
+            "named by exclude in [tool.upnext]",
+            "remove the pattern from exclude in [tool.upnext], or the import",
+        ),
+        (
+            {"shop/made/pyvenv.cfg": ""},
+            "a virtual environment",
+            'add "shop/made/events.py" to include in [tool.upnext]',
+        ),
+        (
+            {"shop/made/pyproject.toml": "[tool.upnext]\n"},
+            "a project of its own",
+            'add "shop/made/events.py" to include in [tool.upnext]',
+        ),
+    ],
+)
+@pytest.mark.parametrize("written", ["from shop.made.events import placed", "from .made.events import placed"])
+def test_an_event_that_comes_from_a_module_that_is_left_out_is_reported(
+    written: str, sources: dict[str, str], reason: str, help_: str, tmp_path: Path
+) -> None:
+    """Whatever leaves it out, and however the import is spelt."""
+    files = sources | {"shop/__init__.py": "", "shop/made/events.py": HEAD, "shop/mail.py": f"{written}\n{ON}"}
+    _, findings = read(tmp_path, files)
+    module = written.split()[1]
+    assert said(findings) == (
+        f'shop/mail.py:1 UPN005 event "order.placed" is reached through "{module}", which is not read: '
+        f"shop/made/events.py is {reason}; {help_}"
+    )
+
+
+@pytest.mark.parametrize("name", ["build", "dist", "venv", "tests"])
+def test_a_folder_at_the_top_that_is_left_out_by_default_is_reported_where_events_come_from_it(
+    name: str, tmp_path: Path
+) -> None:
+    """There it is what tools and tests leave behind, unless the sources import it."""
+    files = {f"{name}/__init__.py": "", f"{name}/events.py": HEAD, "mail.py": f"from {name}.events import placed\n{ON}"}
+    _, findings = read(tmp_path, files)
+    assert [each.code for each in findings] == ["UPN005"]
+    assert findings[0].help == f'add "{name}/events.py" to include in [tool.upnext]'
+
+
+@pytest.mark.parametrize(
+    ("importer", "others"),
+    [
+        ("import shop.made.handlers\n", {}),
+        ("import shop.made\n", {"shop/made/__init__.py": "from shop.made import handlers\n"}),
+        ("from shop import made\n", {"shop/made/__init__.py": "from . import handlers as h\n"}),
+        ("def main():\n    import shop.made.more\n", {"shop/made/more.py": "import shop.made.handlers\n"}),
+    ],
+)
+def test_handlers_that_are_imported_for_their_effect_are_reported(
+    importer: str, others: dict[str, str], tmp_path: Path
+) -> None:
+    """A file that says nothing of events loses handlers when what it imports is left out."""
+    files = QUIET | {".gitignore": "made/\n", "shop/made/handlers.py": HANDLER, "main.py": importer} | others
+    scanned, findings = read(tmp_path, files)
+    assert len(scanned.handlers) == 1
+    assert [(each.code, each.place.file) for each in findings] == [("UPN005", "main.py")]
+
+
+def test_a_left_out_module_that_only_passes_an_event_on_is_reported(tmp_path: Path) -> None:
+    """It says nothing of upnext itself."""
+    files = {"shop/__init__.py": "", "shop/events.py": HEAD, "shop/made/api.py": "from shop.events import placed\n"}
+    _, findings = read(
+        tmp_path, files | {".gitignore": "made/\n", "shop/mail.py": f"from shop.made.api import placed\n{ON}"}
+    )
+    assert [(each.code, each.place.file) for each in findings] == [("UPN005", "shop/mail.py")]
+
+
+def test_a_link_out_of_the_project_is_reported_where_events_are_behind_it(tmp_path: Path) -> None:
+    """A folder that is shared by a link is not part of the project."""
+    write(tmp_path / "libs", {"shared/events.py": HEAD})
+    root = write(tmp_path / "service", {"mail.py": f"from shared.events import placed\n{ON}"})
+    (root / "shared").symlink_to(tmp_path / "libs" / "shared")
+    _, findings = scan(load_project(root), use_cache=False)
+    assert said(findings) == (
+        'mail.py:1 UPN005 event "order.placed" is reached through "shared.events", which is not read: '
+        "shared/events.py is a link that leads out of the project; move the module into the project, or run upnext in "
+        "a folder that holds both"
+    )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            ".gitignore": "_version.py\n",
+            "shop/_version.py": "v = 1\n",
+            "shop/a.py": "from shop._version import v\nv.on\n",
+        },
+        {".gitignore": "made/\n", "shop/made/a.py": HEAD, "shop/b.py": "x.on(1)\n"},
+        {".gitignore": "made/\n", "shop/made/a.py": HEAD, "tests/test_a.py": "import shop.made.a\n"},
+        {"tests/test_a.py": HANDLER, "tests/__init__.py": "", "shop/b.py": "import tests\ntests.on(1)\n"},
+        {"lib/utils.py": "x = 1\n", "shop/b.py": "from utils import x\n@x.on\ndef f(): ...\n"},
+        {"old/shop/mail2.py": HANDLER, "shop/c.py": "from shop import mail\nmail.on(1)\n"},
+    ],
+)
+def test_what_reaches_no_event_is_not_reported(files: dict[str, str], tmp_path: Path) -> None:
+    """Most of what is left out, or not found, has nothing to do with events."""
+    _, findings = read(tmp_path, QUIET | files)
+    assert [each for each in findings if each.code in {"UPN005", "UPN006"}] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "module"),
+    [
+        ("from shop.events import placed", "shop.events"),
+        ("from shop import events\nplaced = events.placed", "shop.events"),
+        ("import shop.events as e\nplaced = e.placed", "shop.events"),
+        ("import shop.events\nplaced = shop.events.placed", "shop.events"),
+        ("from shop.api import placed", "shop.api"),
+        ("from shop import *", "shop"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["backend", "a/b/c"])
+def test_an_import_that_is_not_found_and_ends_like_a_file_is_reported(
+    folder: str, written: str, module: str, tmp_path: Path
+) -> None:
+    """The help names the setting under which it is found, and with it nothing is left to report."""
+    files = {"__init__.py": "from .api import placed\n", "events.py": HEAD, "api.py": "from .events import placed\n"}
+    sources = {f"{folder}/shop/{name}": text for name, text in files.items()}
+    sources[f"{folder}/shop/mail.py"] = f"{written}\n{ON}"
+    scanned, findings = read(tmp_path, sources)
+    assert scanned.handlers == ()
+    (finding,) = findings
+    file = {"shop": "shop/__init__.py"}.get(module, f"{module.replace('.', '/')}.py")
+    assert said(findings) == (
+        f'{folder}/shop/mail.py:1 UPN006 event "order.placed" is reached through "{module}", which is not found, '
+        f'although {folder}/{file} ends like it; set src = ["{folder}"] in [tool.upnext]'
+    )
+    setting = finding.help.removeprefix("set ").removesuffix(" in [tool.upnext]")
+    scanned, findings = read(tmp_path, {"pyproject.toml": f"[tool.upnext]\n{setting}\n"})
+    assert len(scanned.handlers) == 1
+    assert findings == ()
+
+
+def test_both_are_found_again_with_a_cache_and_gone_when_they_are_mended(tmp_path: Path) -> None:
+    """A warm run says what a cold one says."""
+    root = write(tmp_path, {"backend/shop/events.py": HEAD, "backend/shop/mail.py": HANDLER, "pyproject.toml": ""})
+    for _ in range(3):
+        assert [each.code for each in scan(load_project(root))[1]] == ["UPN006"]
+    write(root, {"pyproject.toml": '[tool.upnext]\nsrc = ["backend"]\n'})
+    assert scan(load_project(root))[1] == ()
+    write(root, {"pyproject.toml": '[tool.upnext]\nsrc = ["backend"]\nexclude = ["events.py"]\n'})
+    for _ in range(3):
+        assert [each.code for each in scan(load_project(root))[1]] == ["UPN005"]
+    write(root, {"pyproject.toml": '[tool.upnext]\nsrc = ["backend"]\n'})
+    assert scan(load_project(root))[1] == ()
