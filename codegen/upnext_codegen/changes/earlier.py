@@ -1,7 +1,15 @@
-"""The contract of an earlier state of the project: a lock in a file, or the one that a revision of git holds."""
+"""The contract of an earlier state of the project: a lock in a file, or the one that a revision of git holds.
+
+A repository's own settings can name commands (for transports, hooks, filters, file system monitors), and an unpacked
+archive can bring such a repository. Nothing of that may run here. The revision is read by commands that use neither
+hooks nor filters, and git is kept from the one thing that they still might do: fetching an object that a partial clone
+does not have. `GIT_NO_LAZY_FETCH` says so to git 2.45 and later. `GIT_ALLOW_PROTOCOL` works in every version, and
+unlike `protocol.allow` it cannot be overridden by the repository's own `protocol.ext.allow`.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +19,20 @@ from upnext_codegen.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from upnext_codegen.contract import Contract
+
+_ENVIRONMENT = {
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+_OPTIONS = (
+    *("-c", "protocol.allow=never", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"),
+    *("-c", "core.alternateRefsCommand=true", "-c", "maintenance.auto=false", "-c", "gc.auto=0"),
+)
+_NOT_THERE = 1
+"""What `rev-parse --quiet` exits with where nothing has the name; every other failure is 128."""
 
 
 def earlier_contract(wanted: str, root: Path) -> Contract | None:
@@ -35,25 +57,42 @@ def earlier_contract(wanted: str, root: Path) -> Contract | None:
 
 
 def _in_git(revision: str, root: Path) -> bytes | None:
-    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if found.returncode:
+    found = _git(revision, root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if found.returncode == _NOT_THERE or b"not a git repository" in found.stderr:
         raise ConfigurationError(
             f"--against {revision} is neither a file nor a revision of git here: name an upnext.lock, or fetch the "
             "revision first."
         )
-    # `cat-file` runs nothing that the repository's own settings could name.
-    held = _git(root, "cat-file", "blob", f"{found.stdout.decode().strip()}:./{lock.FILE_NAME}")
-    return None if held.returncode else held.stdout
+    _refuse_failure(revision, found)
+    # Which files the revision has is told apart from whether they can be read: a lock that is missing here, as in a
+    # partial clone, is no lock that the revision does not hold.
+    listed = _git(revision, root, "ls-tree", "-z", found.stdout.decode().strip(), lock.FILE_NAME)
+    _refuse_failure(revision, listed)
+    if not listed.stdout:
+        return None
+    _, _, blob = listed.stdout.partition(b"\t")[0].split()
+    held = _git(revision, root, "cat-file", "blob", blob.decode())
+    _refuse_failure(revision, held)
+    return held.stdout
 
 
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    try:
-        command = ["git", "-C", str(root), *arguments]  # whichever git the user's own commands find
-        return subprocess.run(command, check=False, capture_output=True)
-    except (OSError, ValueError) as error:
+def _refuse_failure(revision: str, done: subprocess.CompletedProcess[bytes]) -> None:
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
         raise ConfigurationError(
-            f"--against {arguments[-1]} asks git, which cannot be run: {_reason(error)}."
-        ) from error
+            f"--against {revision}: git cannot read that revision: {said[-1] if said else 'it says nothing'}. "
+            "In a partial or shallow clone, fetch it first; `git fsck` finds damage."
+        )
+
+
+def _git(revision: str, root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        command = ["git", *_OPTIONS, "-C", str(root), *arguments]  # whichever git the user's own commands find
+        return subprocess.run(
+            command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env={**os.environ, **_ENVIRONMENT}
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--against {revision} asks git, which cannot be run: {_reason(error)}.") from error
 
 
 def _reason(error: Exception) -> str:
