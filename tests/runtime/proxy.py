@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ class Proxy:
         self.cuts = 0
         self.delay = 0.0  # seconds that everything takes on its way, there and back
         self.piece = 1 << 16  # bytes that arrive together
+        self.buffer = 0  # bytes that the kernel takes in beforehand, as it is; set before serving
         self.url = ""
 
     def lose_answer_to(self, name: str, outage: int = 0) -> None:
@@ -113,7 +115,10 @@ class Proxy:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Self]:
         """Serve on a loopback port."""
-        server = await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=self._tls)
+        listener = socket.create_server(("127.0.0.1", 0))
+        if self.buffer:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.buffer)
+        server = await asyncio.start_server(self.serve, sock=listener, ssl=self._tls)
         scheme = "redis" if self._tls is None else "rediss"
         self.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import upnext
-from tests.runtime.proxy import proxy_to
+from tests.runtime.proxy import Proxy, proxy_to
 from tests.runtime.running import running
+from upnext.broker.connection import PipelinedConnection
+from upnext.broker.keys import Keys
 
 
 async def test_connections_that_carry_nothing_any_more_are_given_up(valkey_url: str) -> None:
@@ -46,3 +48,18 @@ async def test_a_slow_way_that_delivers_byte_by_byte_is_good_enough(redis_url: s
             for n, receipt in enumerate(receipts):
                 assert await receipt.results(timeout=40) == {"handle": n}
     assert sorted(numbers) == list(range(20))
+
+
+async def test_a_command_that_takes_longer_to_upload_than_silence_may_last_is_carried_out(redis_url: str) -> None:
+    """A connection is alive while bytes move in either direction: it is not given up and begun again for ever."""
+    proxy = Proxy(redis_url)
+    proxy.buffer, proxy.delay = 1 << 16, 0.05
+    async with proxy.serving():
+        keys, value = Keys("default"), b"x" * 4_000_000
+        link = PipelinedConnection(proxy.url, keys, timeout=1.0)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await link.command("SET", keys.probe, value, "EX", 60)
+        assert loop.time() - began > 2.0, "the way was not slow"
+        assert await link.command("GET", keys.probe) == value
+        await link.close()

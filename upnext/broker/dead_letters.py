@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,13 @@ from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import QueueEntry, unpack
 from upnext.broker.replies import scored
 from upnext.broker.scripts import script
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-
-log = logging.getLogger("upnext")
 
 _PAGE = 500
 

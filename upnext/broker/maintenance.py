@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,11 @@ from upnext.broker.claims import CRASH_CAP, DeadLetter, is_claim, read_claim
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.replies import pairs, text
 from upnext.broker.scripts import script
+from upnext.log import log
 
 if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-
-log = logging.getLogger("upnext")
 
 _BATCH = 200
 

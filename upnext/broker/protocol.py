@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import hiredis
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 from upnext.broker.redis_types import DefaultParser, RedisConnectionError, RedisTimeoutError
 
@@ -19,6 +25,7 @@ Receiver: TypeAlias = "Callable[[Any], None]"
 Command: TypeAlias = "tuple[bytes, Receiver]"
 """A command as it is written, and who gets its reply."""
 
+_LOOKS = 8  # at a connection that waits, within the silence after which it is given up
 _NOTHING: Any = object()
 _PUSH: type[object] = cast("Any", hiredis).PushNotification
 
@@ -31,7 +38,7 @@ class RedisProtocol(asyncio.Protocol):
 
     Args:
         transport: The connection.
-        silence: Seconds without an answer after which the connection is given up.
+        silence: Seconds without a byte in either direction after which the connection is given up.
         heard: Called after each lot of replies.
         lost: Called once, with the reason, when the connection is gone and every receiver has heard of it.
         refused: Called with a command and the error that is its reply; True if its receiver need not hear of it.
@@ -56,6 +63,8 @@ class RedisProtocol(asyncio.Protocol):
         )
         self._expected: deque[Command] = deque()
         self._last = 0.0
+        self._written = 0  # bytes handed to the transport
+        self._departed = 0  # bytes of these that were on their way when the connection was last looked at
         self._watch: asyncio.TimerHandle | None = None
         self._reason: Exception | None = None
         self.writable = True
@@ -71,8 +80,9 @@ class RedisProtocol(asyncio.Protocol):
         if not self._expected:
             self._last = self._loop.time()
             if self._watch is None:
-                self._watch = self._loop.call_later(self._silence, self._look)
+                self._watch = self._loop.call_later(self._silence / _LOOKS, self._look)
         self._expected.extend(commands)
+        self._written += len(packed)
         self._transport.write(packed)
 
     def abort(self, reason: Exception) -> None:
@@ -117,9 +127,12 @@ class RedisProtocol(asyncio.Protocol):
         self._watch = None
         if not self._expected:
             return
+        departed = self._written - _unsent_bytes(self._transport)
+        if departed != self._departed:  # a slow way takes its time for a long command: it is alive while bytes move
+            self._departed, self._last = departed, self._loop.time()
         rest = self._last + self._silence - self._loop.time()
         if rest > 0:
-            self._watch = self._loop.call_later(rest, self._look)
+            self._watch = self._loop.call_later(min(rest, self._silence / _LOOKS), self._look)
         else:
             self.abort(RedisTimeoutError(f"No answer within {self._silence:g} s"))
 
@@ -132,6 +145,17 @@ class RedisProtocol(asyncio.Protocol):
             self._expected.popleft()[1](reason)
         lost, self._lost = self._lost, _nobody
         lost(self)
+
+
+def _unsent_bytes(transport: asyncio.WriteTransport) -> int:
+    """Return how many bytes the peer has not confirmed: those that wait here, and where it is known, in the kernel."""
+    unsent = transport.get_write_buffer_size()
+    if sys.platform != "win32":
+        reply = bytearray(4)
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # closed by now, or a system that cannot tell
+            fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, reply)
+            unsent += int.from_bytes(reply, sys.byteorder)
+    return unsent
 
 
 def _nobody(_: RedisProtocol) -> None:

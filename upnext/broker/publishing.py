@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +15,7 @@ from upnext.broker.replies import text
 from upnext.broker.scripts import script
 from upnext.deadlines import Deadlines
 from upnext.errors import BrokerError, BrokerRefusedError, BrokerUnavailableError, SendOutcomeUnknownError
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
     from upnext.deadlines import Limit
-
-log = logging.getLogger("upnext")
 
 SEND_DEADLINE = 10.0
 """Seconds that a send may take before it is given up."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socket
 import time
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from upnext import __version__
 from upnext.broker.handler_id import HandlerId
+from upnext.log import log
 from upnext.registry import declarations, is_global
 from upnext.runner.unimported import main_module_twin
 from upnext.settings import without_password
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from upnext.worker import Worker
-
-log = logging.getLogger("upnext")
 
 _NAMES_IN_LOG = 30
 _NAMES_ON_SERVER = 100

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from upnext.broker.claims import LeaseLostError
 from upnext.broker.failures import backoff, describe_failure
+from upnext.log import log
 from upnext.runner.queue_rotation import QueueRotation
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from upnext.runner.lease import LeaseKeeper
     from upnext.runner.wake_ups import WakeUps
     from upnext.runner.worker_resources import WorkerResources
-
-log = logging.getLogger("upnext")
 
 _WAVE = 10
 _BATCH = 100  # jobs that one claim takes at the most

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from upnext.broker.redis_types import RedisError
+from upnext.log import log
 
 if TYPE_CHECKING:
     from upnext.broker.claims import Claims
     from upnext.runner.job_runner import JobRunner
     from upnext.runner.lease import LeaseKeeper
     from upnext.runner.settle import Settler
-
-log = logging.getLogger("upnext")
 
 LAST_WORDS = 1.5
 """Seconds that a stopping worker gives the server to store what it has to say."""

@@ -7,7 +7,6 @@ import contextvars
 import functools
 import importlib
 import inspect
-import logging
 import os
 import time
 import traceback
@@ -22,6 +21,7 @@ from pydantic_core import to_json
 from upnext.broker.job_ids import unpack
 from upnext.context import Context, current_job
 from upnext.errors import PayloadError
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from upnext.deadlines import Deadlines
     from upnext.handler import Handler
     from upnext.runner.lease import LeaseGuard
-
-log = logging.getLogger("upnext")
 
 _MESSAGE_LIMIT = 2000
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say

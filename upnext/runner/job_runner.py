@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff
 from upnext.broker.redis_types import RedisError
+from upnext.log import log
 from upnext.runner.execute import AttemptOutcome, describe, execute, locate
 from upnext.runner.lease import LeaseGuard
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from upnext.runner.lease import LeaseKeeper
     from upnext.runner.settle import Settler
     from upnext.runner.worker_resources import WorkerResources
-
-log = logging.getLogger("upnext")
 
 
 class JobRunner:
@@ -119,7 +117,7 @@ class JobRunner:
             outcome = await execute(
                 claim, handler, self._resources.threads, deadlines, guard, handing_over=lambda: self._handing_over
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # it is logged, with its traceback
             # A fault of upnext, not of the handler; a worker must not keep a job claimed that it does nothing with.
             log.exception("Cannot run job %s", claim.shown)
             outcome = AttemptOutcome("failed", error=describe(error), where=locate(error))

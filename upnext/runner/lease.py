@@ -8,7 +8,6 @@ whatever it still does under the old one is refused by the server.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
 from time import monotonic
@@ -17,13 +16,12 @@ from typing import TYPE_CHECKING
 from upnext.broker.failures import backoff
 from upnext.broker.leases import LeaseClient
 from upnext.broker.redis_types import RedisError
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from upnext.broker.keys import Keys
-
-log = logging.getLogger("upnext")
 
 RENEWALS = 5
 """How often a lease is renewed within its length."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
-import logging
 import signal
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 T = TypeVar("T")
-
-log = logging.getLogger("upnext")
 
 
 def run_in_loop(coroutine: Coroutine[Any, Any, T]) -> T:

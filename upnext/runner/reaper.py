@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 from time import monotonic
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from upnext.broker.failures import backoff
 from upnext.broker.redis_types import RedisError
 from upnext.broker.replies import shown
+from upnext.log import log
 from upnext.runner.lease import lease_of
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Agree: TypeAlias = Callable[[int], Awaitable[None]]
 """Takes note of how many partitions of the namespace are to be served."""
-
-log = logging.getLogger("upnext")
 
 _INTERVAL = 0.5
 _CONFIRM = 0.3  # of a lease; a living worker renews every 0.2

@@ -18,6 +18,7 @@ from upnext.broker.preflight import check_server
 from upnext.broker.redis_types import RedisError
 from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
+from upnext.log import log
 from upnext.runner.announcement import announce, record
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from upnext.settings import Settings
-
-log = logging.getLogger("upnext")
 
 _TELL_AFTER = (1, 20)  # failures in a row
 _LAST_STEPS = 2.0  # seconds to stop in, after the grace
@@ -83,7 +82,8 @@ def _leave_blocked(number: int) -> None:
 
 def _leave(why: str, code: int) -> None:
     log.warning(why)
-    logging.shutdown()
+    with contextlib.suppress(BaseException):  # handlers of the application: this process has to end
+        logging.shutdown()
     os._exit(code)
 
 

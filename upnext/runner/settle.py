@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import random
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.failures import backoff, classify
 from upnext.broker.redis_types import RedisError
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.runner.execute import AttemptOutcome
-
-log = logging.getLogger("upnext")
 
 # A job that has done its work, with its result.
 _Done: TypeAlias = "tuple[Claims, Claim, bytes | None]"

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff, describe_failure
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.partition_count import PartitionCount
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from upnext.broker.broker import Broker
     from upnext.runner.reaper import Agree
-
-log = logging.getLogger("upnext")
 
 _LOG_FAILURES = (1, 20)  # in a row
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import signal
@@ -13,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-log = logging.getLogger("upnext")
+from upnext.log import log
 
 SUPERVISED = "UPNEXT_SUPERVISED"
 """Environment variable that tells a process that its standard input ends with its supervisor."""

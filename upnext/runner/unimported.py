@@ -6,19 +6,17 @@ Such a handler is never subscribed, so no job is ever made for it, and nothing w
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from upnext.registry import Registry
-
-log = logging.getLogger("upnext")
 
 LOCK_NAME = "upnext.lock"
 _PROJECT_ENDS = ("pyproject.toml", ".git")

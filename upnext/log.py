@@ -1,0 +1,112 @@
+"""The runtime's logger. Logging is not part of delivery: nothing that an application attaches to it can stop a job."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LINE_LIMIT = 4000  # characters of a line that could not be logged
+
+
+class SafeLogger:
+    """Logs as `logging.Logger` does, and never raises.
+
+    Handlers, filters, formatters and `extra` of an application may raise anything, also SystemExit. What they refuse is
+    written to stderr, with what they raised: neither the line nor the fault is lost in silence.
+
+    Args:
+        name: The logger's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def debug(self, message: str, *arguments: object) -> None:
+        """Log a detail."""
+        self.log(logging.DEBUG, message, *arguments, stacklevel=2)
+
+    def info(self, message: str, *arguments: object) -> None:
+        """Log something that happens in order."""
+        self.log(logging.INFO, message, *arguments, stacklevel=2)
+
+    def warning(self, message: str, *arguments: object) -> None:
+        """Log something that whoever is on call may want to know."""
+        self.log(logging.WARNING, message, *arguments, stacklevel=2)
+
+    def error(self, message: str, *arguments: object) -> None:
+        """Log a failure."""
+        self.log(logging.ERROR, message, *arguments, stacklevel=2)
+
+    def exception(self, message: str, *arguments: object) -> None:
+        """Log a failure with the traceback of the exception that is being handled."""
+        self.log(logging.ERROR, message, *arguments, error=sys.exc_info()[1], stacklevel=2)
+
+    def log(
+        self,
+        level: int,
+        message: str,
+        *arguments: object,
+        error: BaseException | None = None,
+        traceback: str | None = None,
+        extra: Mapping[str, object] | None = None,
+        stacklevel: int = 1,
+    ) -> None:
+        """Log one line.
+
+        Args:
+            level: As `logging` numbers them.
+            message: The line, with %-placeholders.
+            arguments: What fills them.
+            error: The exception that the line is about; the record's `exc_info`.
+            traceback: Its text, for formatters that write text; by default they make it themselves.
+            extra: Further attributes of the record.
+            stacklevel: Whose line it is: 1 for the caller's.
+        """
+        try:
+            self._emit(
+                level, message, arguments, error=error, traceback=traceback, extra=extra, stacklevel=stacklevel + 1
+            )
+        except BaseException as fault:  # noqa: BLE001  # an application's handler may raise anything
+            _to_stderr(message, arguments, fault, traceback)
+
+    def _emit(
+        self,
+        level: int,
+        message: str,
+        arguments: tuple[object, ...],
+        *,
+        error: BaseException | None,
+        traceback: str | None,
+        extra: Mapping[str, object] | None,
+        stacklevel: int,
+    ) -> None:
+        logger = self._logger
+        if not logger.isEnabledFor(level):
+            return
+        file, line, function, _ = logger.findCaller(stacklevel=stacklevel + 1)
+        trace = None if error is None else _TRACEBACK(error)
+        exc_info: Any = None if error is None else (type(error), error, trace)
+        record = logger.makeRecord(logger.name, level, file, line, message, arguments, exc_info, function, extra)
+        if traceback is not None:
+            record.exc_text = traceback  # formatters write this text in place of making their own
+        logger.handle(record)
+
+
+# The slot itself: a class may hide it behind a property of its own, which may raise.
+_TRACEBACK: Any = BaseException.__dict__["__traceback__"].__get__
+
+log = SafeLogger("upnext")
+"""What the runtime logs with."""
+
+
+def _to_stderr(message: str, arguments: tuple[object, ...], fault: BaseException, traceback: str | None) -> None:
+    try:
+        line = message % arguments if arguments else message
+        text = f"upnext: {line[:_LINE_LIMIT]} (logging this raised {type(fault).__name__})\n{traceback or ''}"
+        sys.stderr.write(text.rstrip("\n") + "\n")
+    except BaseException:  # noqa: BLE001, S110  # there is no stderr either: nobody is left to tell
+        pass
