@@ -1,15 +1,22 @@
-"""The lease that makes a worker one of the living; kept on a connection and in a thread of its own."""
+"""The lease that makes a worker one of the living; kept on a connection and in an event loop of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.claims import Claims
 from upnext.broker.connection import SOCKET_TIMEOUT, PipelinedConnection
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.broker.claims import Claim
     from upnext.broker.keys import Keys
+
+_MOST_DIGITS = 12  # of a lease in ms; more of them are another program's
 
 
 class LeaseClient:
@@ -19,22 +26,43 @@ class LeaseClient:
         url: The server's address.
         keys: The partition's keys.
         lease: Seconds that it stands without being renewed.
+
+    Attributes:
+        clock_offset: Seconds by which the server's clock is ahead of this machine's, as the last renewal showed.
     """
 
     def __init__(self, url: str, keys: Keys, lease: float) -> None:
-        self._link = PipelinedConnection(url, keys, "upnext-lease", min(SOCKET_TIMEOUT, lease / 2))
+        self._connection = PipelinedConnection(url, keys, "upnext-lease", min(SOCKET_TIMEOUT, lease / 2))
         # An event loop of this thread's own, which runs only while a command is under way.
         self._loop = asyncio.Runner()
         self._keys = keys
         self._lease_ms = round(lease * 1000)
+        self.clock_offset = 0.0
 
-    def join(self, worker_id: str, metadata: str) -> None:
-        """Take a lease under an id never used before; `told` is what the worker says of itself, as JSON."""
-        self._call("join", (self._keys.leases, self._keys.workers), (worker_id, self._lease_ms, metadata))
+    def join(self, worker_id: str, record: str) -> None:
+        """Take a lease under an id never used before; `record` is what the worker says about itself, as JSON."""
+        self._call("join", (self._keys.leases, self._keys.workers), (worker_id, self._lease_ms, record))
 
-    def renew(self, worker_id: str) -> bool:
-        """Renew the lease; False if it was taken away, or the server has lost it."""
-        return bool(self._call("renew", (self._keys.leases,), (worker_id, self._lease_ms)))
+    def renew(self, worker_id: str, record: str | None = None) -> bool:
+        """Renew the lease, and replace the worker's record if one is given.
+
+        Returns:
+            Whether the lease stands; not if it was taken away, or if the server has lost it.
+        """
+        words = (worker_id, self._lease_ms) if record is None else (worker_id, self._lease_ms, record)
+        now = int(self._call("renew", (self._keys.leases, self._keys.workers), words))
+        if now:
+            self.clock_offset = now / 1000 - time.time()
+        return now > 0
+
+    def release(self, worker_id: str, jobs: Sequence[Claim]) -> None:
+        """Hand claimed jobs back for other workers to take at once; those not held any more are left alone."""
+        claims = Claims(self._connection, self._keys, worker_id, 0.0)
+
+        async def release() -> None:
+            await asyncio.gather(*map(claims.release, jobs))
+
+        self._loop.run(release())
 
     def leave(self, worker_id: str) -> int:
         """Give the lease back; returns how many jobs are left to the living to reclaim."""
@@ -44,8 +72,15 @@ class LeaseClient:
 
     def close(self) -> None:
         """Close the connection."""
-        self._loop.run(self._link.close())
+        self._loop.run(self._connection.close())
         self._loop.close()
 
     def _call(self, name: str, keys: tuple[str, ...], words: tuple[Any, ...]) -> Any:
-        return self._loop.run(self._link.call(script(name), keys, words))
+        return self._loop.run(self._connection.call(script(name), keys, words))
+
+
+def lease_of(worker_id: str) -> float:
+    """Return the length of a worker's lease in seconds, as its id says; 0 if it says none."""
+    milliseconds = worker_id.rpartition(".")[2]
+    plain = milliseconds.isascii() and milliseconds.isdecimal() and len(milliseconds) <= _MOST_DIGITS
+    return int(milliseconds) / 1000 if plain else 0.0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.claims import is_claim, read_claim
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import sent_at
+from upnext.broker.leases import lease_of
 from upnext.broker.replies import pairs, scored, text
 from upnext.broker.scripts import script
 
@@ -286,7 +287,7 @@ def _worker(worker_id: str, record: bytes | None, left: float, claimed: int, run
 
 
 def _told(worker_id: str, told: dict[str, Any], left: float, claimed: int, running: int) -> WorkerStatus:
-    lease = _lease(worker_id)
+    lease = lease_of(worker_id)
     name = str(told.get("worker", "?"))
     return WorkerStatus(
         id=worker_id,
@@ -303,11 +304,6 @@ def _told(worker_id: str, told: dict[str, Any], left: float, claimed: int, runni
         renewed=max(lease - left, 0.0),
         alive=left > 0,
     )
-
-
-def _lease(worker_id: str) -> float:
-    length = worker_id.rpartition(".")[2]
-    return int(length) / 1000 if length.isdecimal() else 0.0
 
 
 def _age(head: bytes | None, now: float) -> float | None:

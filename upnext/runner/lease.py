@@ -167,9 +167,3 @@ class LeaseGuard:
     async def wait_valid(self) -> bool:
         """Say whether its jobs may start; waits while nobody can know (a thaw, an outage)."""
         return await self._keeper.still_mine(self._worker_id)
-
-
-def lease_of(worker_id: str) -> float:
-    """Return the length of a worker's lease in seconds, as its id says; 0 if it says none."""
-    milliseconds = worker_id.rpartition(".")[2]
-    return int(milliseconds) / 1000 if milliseconds.isdecimal() else 0.0

@@ -9,10 +9,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext.broker.failures import backoff
+from upnext.broker.leases import lease_of
 from upnext.broker.redis_types import RedisError
 from upnext.broker.replies import shown
 from upnext.log import log
-from upnext.runner.lease import lease_of
 
 if TYPE_CHECKING:
     from upnext.broker.maintenance import Maintenance, Survey

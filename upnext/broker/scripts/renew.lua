@@ -1,11 +1,15 @@
--- Renews a lease that still stands; one that was taken away stays away.
+-- Renews a lease that still stands, and says anew what its worker is doing; one that was taken away stays away.
 --
--- KEYS  1 leases
--- ARGV  1 worker id  2 lease in ms
--- Returns 1, or 0 if the worker holds none.
+-- KEYS  1 leases  2 workers
+-- ARGV  1 worker id  2 lease in ms, then perhaps: 3 the worker's record (JSON)
+-- Returns now in ms, or 0 if the worker holds none.
 --@shared shared_now
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return 0
 end
-redis.call('ZADD', KEYS[1], string.format('%.0f', now_ms() + ARGV[2]), ARGV[1])
-return 1
+local now = now_ms()
+redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
+if ARGV[3] then
+  redis.pcall('HSET', KEYS[2], ARGV[1], ARGV[3]) -- the lease stands also where the record cannot be kept
+end
+return now

@@ -1,0 +1,125 @@
+"""What a worker process is doing, as its record on the server says it: what blocks it, and which jobs run.
+
+The record is the JSON in the `workers` hash. Beside what a worker writes when it joins (`worker`, `host`, `pid`, ...),
+it may hold what follows, which appears and disappears as the worker renews its lease; a release that does not know
+these keys leaves them alone:
+
+    "blocked": {"what": "event loop", "since": 1790000000.1, "handler": "order.placed|charge", "job": "01..f.0",
+                "frame": "shop.py:12 in charge"}
+    "running": [{"job": "01..f.0", "handler": "order.placed|charge", "since": 1790000000.1}, ...], "running_total": 31
+
+Times are seconds since 1970 by the server's clock. `handler` is the identity without the worker's name ("|name" for a
+task), and "" where it is not known. Jobs are listed once they have run for two seconds, oldest first, 20 at the most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, cast
+
+LISTED_JOBS: Final = 20
+"""How many running jobs a record lists."""
+
+LISTED_AFTER: Final = 2.0
+"""Seconds that a job has to run before a record lists it: short jobs cost nothing."""
+
+_FOREVER = 1e11  # seconds; a time later than that, or one that is no number, is another program's
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A job that runs.
+
+    Attributes:
+        job: Its id.
+        handler: Its handler's identity without the worker's name.
+        since: When it began, in seconds since 1970 by the server's clock.
+    """
+
+    job: str
+    handler: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What keeps a worker process from going on.
+
+    Attributes:
+        what: "event loop" or "interpreter" (code that keeps Python's global interpreter lock).
+        since: When it began, in seconds since 1970 by the server's clock.
+        handler: The handler's identity without the worker's name, "" if it is not known.
+        job: The job's id, "" if it is not known.
+        frame: The place in the user's code, `file:line in function`, "" if it is not known.
+    """
+
+    what: str
+    since: float
+    handler: str = ""
+    job: str = ""
+    frame: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a worker process is doing.
+
+    Attributes:
+        blocked: What keeps it from going on, or None.
+        running: The jobs that have run longest.
+        total: How many jobs have run for two seconds.
+    """
+
+    blocked: Blocked | None = None
+    running: tuple[RunningJob, ...] = ()
+    total: int = 0
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the keys that the worker's record gets; none if there is nothing to say."""
+        record: dict[str, Any] = {}
+        if self.blocked is not None:
+            record["blocked"] = asdict(self.blocked)
+        if self.running:
+            record["running"] = [asdict(job) for job in self.running]
+            record["running_total"] = self.total
+        return record
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Activity:
+        """Read what `to_record` wrote; what another program wrote in its place is left out."""
+        jobs = tuple(job for entry in _list(record.get("running")) if (job := _running(entry)) is not None)
+        total = record.get("running_total")
+        return cls(_blocked(record.get("blocked")), jobs, total if isinstance(total, int) else len(jobs))
+
+
+def _blocked(entry: object) -> Blocked | None:
+    words = _dict(entry)
+    since = _seconds(words.get("since"))
+    if since is None:
+        return None
+    rest = {name: _text(words.get(name)) for name in ("handler", "job", "frame")}
+    return Blocked(what=_text(words.get("what")), since=since, **rest)
+
+
+def _running(entry: object) -> RunningJob | None:
+    words = _dict(entry)
+    since = _seconds(words.get("since"))
+    return None if since is None else RunningJob(_text(words.get("job")), _text(words.get("handler")), since)
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value)[:LISTED_JOBS] if isinstance(value, list) else []
+
+
+def _dict(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _FOREVER:
+        return None
+    return float(value)
