@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
 from upnext.names import check_name
-from upnext.signature import Signature
+from upnext.payload.signature import Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,11 @@ class Handler:
     options: Options
     signature: Signature
     is_async: bool
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it is a task: its results are read by the type that it says it returns."""
+        return not self.id.split("|")[1]
 
 
 def make_handler(function: Callable[..., Any], worker: str, event: str | None, options: Options) -> Handler:

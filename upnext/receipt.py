@@ -8,8 +8,6 @@ from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic_core import ValidationError, from_json
-
 from upnext import transport
 from upnext.broker.failures import backoff, classify
 from upnext.broker.handler_id import HandlerId
@@ -22,15 +20,13 @@ from upnext.errors import (
     JobFailedError,
     ResultExpiredError,
     ResultTimeoutError,
-    ResultTypeError,
 )
-from upnext.schemas import name_problems
+from upnext.payload.results import decode_result
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
     from upnext.broker.dead_letters import JobOutcome
     from upnext.broker.publish_batcher import Published
+    from upnext.payload.codec import Codec
     from upnext.settings import Settings
 
 R_co = TypeVar("R_co", covariant=True)
@@ -46,12 +42,10 @@ class Job(Generic[R_co]):
     Attributes:
         id: The job's id; the same over all its attempts.
         handler: The name of its handler or task.
-        result_type: What results are read as, if the task says what it returns.
+        result_type: What a task's result is read as; None for plain JSON.
     """
 
-    def __init__(
-        self, job_id: str, handler: str, settings: Settings, result_type: TypeAdapter[R_co] | None = None
-    ) -> None:
+    def __init__(self, job_id: str, handler: str, settings: Settings, result_type: Codec | None = None) -> None:
         self.id = job_id
         self.handler = handler
         self.result_type = result_type
@@ -193,14 +187,7 @@ def _refuse_expired(event_id: str, outcomes: list[JobOutcome], result_ttl: float
 def _value(job: Job[R_co], outcome: JobOutcome) -> R_co:
     if outcome.state == "dead":
         raise _failure(outcome)
-    result = b"null" if outcome.result is None else outcome.result
-    if job.result_type is not None:
-        try:
-            return job.result_type.validate_json(result)
-        except ValidationError as error:
-            # From None: pydantic's own words quote the value.
-            raise ResultTypeError(job.handler, name_problems(error)) from None
-    value: R_co = from_json(result)
+    value: R_co = decode_result(job.result_type, job.handler, outcome.result)
     return value
 
 

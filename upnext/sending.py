@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upnext import transport
 from upnext.connect import broker_for
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.options import is_finite
-from upnext.payload import encode
+from upnext.payload.encoding import encode
 from upnext.receipt import Job, Receipt
 from upnext.registry import declarations
 
@@ -17,14 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from upnext.handler import Handler
+    from upnext.payload.codec import Codec
     from upnext.registry import Registry
-    from upnext.signature import Signature
 
 LONGEST_KEY = 200
 """Characters of an idempotency key."""
 
 MAX_DELAY = 366 * 24 * 3600.0
 """Seconds; the longest delay of a send."""
+
+
+class _Known(NamedTuple):
+    """What this process knows of an event's handlers.
+
+    Attributes:
+        version: The state of the declarations that it was looked up at.
+        codecs: Those of the handlers.
+        names: The only fields that can be sent; None if others can.
+    """
+
+    version: int
+    codecs: tuple[Codec, ...]
+    names: frozenset[str] | None
 
 
 class Delivery:
@@ -38,9 +52,7 @@ class Delivery:
     def __init__(self, event: str, registry: Registry) -> None:
         self.event = event
         self.registry = registry
-        self._seen = -1
-        self._signatures: tuple[Signature, ...] = ()
-        self._named: frozenset[str] | None = None
+        self._known = _Known(-1, (), None)
 
     async def send(self, fields: Mapping[str, Any], *, delay: float = 0.0, key: str | None = None) -> Receipt:
         """Store the event with a job for each subscribed handler, or raise."""
@@ -54,18 +66,20 @@ class Delivery:
         return Receipt(await broker.publisher.publish(self.event, body, delay=delay, key=key), settings)
 
     def _encode(self, fields: Mapping[str, Any], max_payload: int) -> bytes:
-        if self._seen != declarations.version:
-            self._seen = declarations.version
-            self._signatures = tuple(
-                handler.signature for handler in declarations.handlers_of(self.event, self.registry)
-            )
-            forbidden = declarations.forbids_extras(self.event, self.registry) and self._signatures
-            self._named = frozenset().union(*(s.fields for s in self._signatures)) if forbidden else None
-        if self._named is not None:
-            unknown = tuple(PayloadProblem(name, "is not taken", "") for name in fields if name not in self._named)
+        known = self._known
+        if known.version != declarations.version:
+            # One assignment, and of what was looked up: other threads send meanwhile, and others declare handlers.
+            known = self._known = self._look_up(declarations.version)
+        if known.names is not None:
+            unknown = tuple(PayloadProblem(name, "is not taken", "") for name in fields if name not in known.names)
             if unknown:
                 raise PayloadError(self.event, unknown)
-        return encode(self.event, fields, self._signatures, max_payload)
+        return encode(self.event, fields, known.codecs, max_payload)
+
+    def _look_up(self, version: int) -> _Known:
+        codecs = tuple(handler.signature.codec for handler in declarations.handlers_of(self.event, self.registry))
+        forbidden = codecs and declarations.forbids_extras(self.event, self.registry)
+        return _Known(version, codecs, frozenset().union(*(codec.fields for codec in codecs)) if forbidden else None)
 
 
 async def submit(
@@ -73,13 +87,13 @@ async def submit(
 ) -> Job[Any]:
     """Store one job of a task, or raise."""
     settings = registry.settings
-    body = encode(task.name, fields, (task.signature,), settings.max_payload)
+    body = encode(task.name, fields, (task.signature.codec,), settings.max_payload)
     if (elsewhere := transport.current()) is not None:
         published = await elsewhere.take(transport.OutgoingMessage(task.name, True, (task,), fields, body, delay, key))
     else:
         broker = await broker_for(settings)
         published = await broker.publisher.submit(task.id, body, delay=delay, key=key)
-    return Job(f"{published.event_id}.0", task.name, settings, task.signature.returns)
+    return Job(f"{published.event_id}.0", task.name, settings, task.signature.result)
 
 
 def check_delay(delay: float | timedelta | None) -> float:

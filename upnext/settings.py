@@ -12,7 +12,7 @@ from upnext.broker.keys import MOST_PARTITIONS
 from upnext.errors import ConfigError
 from upnext.names import check_name
 from upnext.options import is_finite, is_whole
-from upnext.payload import MAX_BYTES
+from upnext.payload.limits import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from pydantic_core import to_json
-
 from upnext.broker.claims import DeadLetter
 from upnext.broker.dead_letters import JobOutcome
 from upnext.broker.job_ids import QueueEntry, new_event_id
@@ -17,6 +15,7 @@ from upnext.broker.publish_batcher import Published
 from upnext.connect import run_blocking
 from upnext.errors import UpnextError
 from upnext.event import Event
+from upnext.payload.results import stored_result
 from upnext.runner.execute import describe
 from upnext.task import Task
 from upnext_pytest.calling import call
@@ -185,4 +184,6 @@ class Sends(Sequence[Sent]):
             self._outcomes[job_id] = JobOutcome("dead", letter=letter)
             error.add_note(f"raised in handler {handler.name!r} of {handler.subject!r}, which the test ran inline")
             raise
-        self._outcomes[job_id] = JobOutcome("done", result=None if value is None else to_json(value))
+        self._outcomes[job_id] = JobOutcome(
+            "done", result=stored_result(handler.signature.result, handler.name, value, keep_unset=handler.is_task)
+        )

@@ -118,7 +118,8 @@ async def test_errors_results_and_timeouts_that_cannot_be_told_end_their_job_onl
     async with running(worker):
         with pytest.raises(upnext.JobFailedError, match="its message cannot be read"):
             await fail.wait()
-        assert await give.wait() is None
+        with pytest.raises(upnext.ResultTypeError, match="must be something that JSON can carry, got Lazy"):
+            await give.wait()
         assert await wait.wait() == 9999
 
 
@@ -258,9 +259,7 @@ async def test_a_result_that_is_not_what_the_task_says_is_refused_without_showin
     assert (caught.value.handler, [problem.actual for problem in caught.value.problems]) == ("count", ["str"])
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
-    assert str(caught.value) == (
-        "Result of 'count': should be a valid integer, unable to parse string as an integer, got str."
-    )
+    assert str(caught.value) == "Result of 'count': should be a valid integer, got str."
 
 
 async def test_nothing_where_a_task_says_that_it_returns_something_is_refused(valkey_url: str) -> None:
@@ -282,7 +281,7 @@ async def test_nothing_where_a_task_says_that_it_returns_something_is_refused(va
 
     async with running(worker):
         for task in (forget, garble):
-            with pytest.raises(upnext.ResultTypeError, match="got NoneType"):
+            with pytest.raises(upnext.ResultTypeError, match=r"got (NoneType|str)"):
                 await task.wait()
         assert await perhaps.wait() is None
 

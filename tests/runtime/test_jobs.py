@@ -200,7 +200,7 @@ async def test_tasks_are_submitted_and_waited_for_with_typed_results(redis_url: 
 
 
 async def test_a_result_that_json_cannot_carry_does_not_run_the_job_again(redis_url: str) -> None:
-    """The work is done; only the result is not kept."""
+    """The work is done; only the result is not kept, and a caller that waits for it is told so."""
     worker = upnext.Worker("shop", redis_url=redis_url)
     runs: list[int] = []
 
@@ -210,7 +210,8 @@ async def test_a_result_that_json_cannot_carry_does_not_run_the_job_again(redis_
         return object()
 
     async with running(worker):
-        assert await odd.wait() is None
+        with pytest.raises(upnext.ResultTypeError, match="must be something that JSON can carry, got object"):
+            await odd.wait()
     assert runs == [1]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import json
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +22,9 @@ from pydantic_core import PydanticCustomError
 
 import upnext
 from tests.runtime.running import running
-from upnext.signature import Signature
+from upnext.payload.signature import Signature
+from upnext.transport import use_transport
+from upnext_pytest import Sends
 
 
 class Colour(enum.StrEnum):
@@ -249,3 +253,38 @@ def test_a_send_is_checked_against_handlers_in_other_modules(tmp_path: Path) -> 
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "Payload of 'far.away' (handler 'named'): field 'a' should be a valid integer, got str.\n"
+
+
+def test_the_first_sends_of_several_threads_are_checked() -> None:
+    """A thread that comes while another one looks up the handlers of an event looks them up too."""
+    worker = upnext.Worker("shop", redis_url="redis://127.0.0.1:1")
+    events = [worker.event(f"race.{n}") for n in range(300)]
+    for event in events:
+
+        @event.on
+        async def take(x: int) -> None: ...
+
+    unchecked: list[str] = []
+    barrier = threading.Barrier(4, timeout=60)
+
+    async def send_all() -> None:
+        for event in events:
+            barrier.wait()
+            try:
+                await event.send(x="not a number")
+            except upnext.PayloadError:
+                continue
+            unchecked.append(event.name)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with use_transport(Sends()):
+            threads = [threading.Thread(target=asyncio.run, args=(send_all(),)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert unchecked == []

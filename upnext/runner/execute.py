@@ -16,12 +16,11 @@ from pathlib import Path
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic_core import to_json
-
 from upnext.broker.job_ids import unpack
 from upnext.context import Context, current_job
 from upnext.errors import PayloadError
 from upnext.log import log
+from upnext.payload.results import stored_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +93,7 @@ async def execute(
     if late:
         return AttemptOutcome("timeout", error=f"it took longer than {handler.options.timeout:g} s", where="timeout")
     if raised is None:
-        return _DONE if value is None else AttemptOutcome("done", result=_encode(value, handler))
+        return _done(value, handler)
     # A handler can cancel its own task as well.
     if isinstance(raised, asyncio.CancelledError) and handing_over():
         return AttemptOutcome("released")
@@ -194,15 +193,9 @@ def _context(claim: Claim, handler: Handler, began: float) -> Context:
     )
 
 
-def _encode(value: object, handler: Handler) -> bytes | None:
-    if value is None:
-        return None
-    try:
-        return to_json(value)
-    except BaseException:  # noqa: BLE001  # a model's serializers are user code too
-        # The work is done; that its result cannot be kept must not run it again.
-        log.warning("Handler %r returned a %s, which JSON cannot carry: no result is kept", handler.name, type(value))
-        return None
+def _done(value: object, handler: Handler) -> AttemptOutcome:
+    result = stored_result(handler.signature.result, handler.name, value, keep_unset=handler.is_task)
+    return _DONE if result is None else AttemptOutcome("done", result=result)
 
 
 def describe(error: BaseException) -> str:

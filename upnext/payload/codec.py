@@ -1,0 +1,155 @@
+"""The fields of one function as pydantic-core schemas: checked as Python values, read from JSON.
+
+Python values are checked strictly, so that what passes is what a type checker accepts. JSON is read strictly, so that
+handlers get datetimes, UUIDs and models, and "1" never becomes 1.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NotRequired, Required
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import SchemaValidator, ValidationError
+from typing_extensions import TypedDict
+
+from upnext.errors import ConfigError, PayloadError
+from upnext.payload.annotations import concrete
+from upnext.payload.problems import describe_errors, top_level_field
+from upnext.payload.round_trip import Validated
+from upnext.payload.schemas import SchemaRewriter, fields_with_user_code, holds_kind, is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import CoreSchema
+
+
+class Codec:
+    """Checks and reads the fields of one function.
+
+    Args:
+        fields: Field name -> (annotation, whether it is required).
+        extras: What `**kwargs` takes: its annotation, Any without one, None if further fields are refused.
+        subject: The event's or task's name, for messages.
+        handler: The function's name, for messages.
+    """
+
+    def __init__(self, fields: Mapping[str, tuple[Any, bool]], extras: Any, subject: str, handler: str) -> None:
+        self.fields = fields
+        self.extras = extras
+        self._subject = subject
+        self._handler = handler
+
+    def names(self, field: str) -> bool:
+        """Say whether the function says what a field is, by a parameter or by the annotation of `**kwargs`."""
+        return field in self.fields or self.extras not in (None, Any, object)
+
+    def annotation(self, field: str) -> Any:
+        """Return a field's annotation."""
+        return self.fields[field][0] if field in self.fields else self.extras
+
+    @cached_property
+    def _schema(self) -> CoreSchema:
+        make: Any = TypedDict  # checkers want the functional form's keys to be literal
+        try:
+            items = {
+                name: Required[concrete(annotation)] if required else NotRequired[concrete(annotation)]
+                for name, (annotation, required) in self.fields.items()
+            }
+            payload = make("payload", items)
+            payload.__pydantic_config__ = ConfigDict(allow_inf_nan=False)
+            return TypeAdapter(payload).core_schema
+        except Exception as error:
+            raise self._unusable(error) from error
+
+    @cached_property
+    def _validators(self) -> tuple[SchemaValidator, SchemaValidator]:
+        """One that reads what arrives, and one that takes no keys that a TypedDict in it does not have."""
+        try:
+            tolerant, exact = SchemaRewriter("allow"), SchemaRewriter("forbid")
+            reading, checking = (rewriter.rewrite(self._schema, self.extras) for rewriter in (tolerant, exact))
+            reader = _validator(reading, tolerant)
+            return reader, reader if reading == checking else _validator(checking, exact)
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        reason = str(error).partition("\n")[0]
+        return ConfigError(f"The parameters of {self._handler!r} cannot be checked by pydantic: {reason}")
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether its types are JSON's own: what JSON carries unchanged then arrives unchanged."""
+        return self.extras in (None, Any, object) and is_plain(self._schema)
+
+    @cached_property
+    def has_models(self) -> bool:
+        """Whether a field of a model in it may be unset."""
+        return holds_kind(self._schema, "model")
+
+    @cached_property
+    def _leniently_read(self) -> frozenset[str]:
+        return fields_with_user_code(self._schema)
+
+    def prepare(self) -> None:
+        """Build the schemas now, so that a bad annotation is met at the start and not at the first job.
+
+        Raises:
+            ConfigError: If an annotation cannot be checked.
+        """
+        _ = self._validators
+
+    def check(self, fields: Mapping[str, object]) -> Validated:
+        """Return what the function's annotations make of Python values.
+
+        Raises:
+            PayloadError: Naming every field that is wrong, with types and without values.
+        """
+        reader, exact = self._validators
+        try:
+            return Validated(exact.validate_python(fields, strict=True), {})
+        except ValidationError as error:
+            extra_keys = describe_errors(error)
+        try:
+            # A value of a TypedDict may also be one of a class derived from it, which another handler asks for.
+            values = reader.validate_python(fields, strict=True)
+        except ValidationError:
+            raise PayloadError(self._subject, extra_keys, self._handler) from None
+        return Validated(values, {top_level_field(problem): problem for problem in extra_keys})
+
+    def decode(self, body: bytes) -> dict[str, Any]:
+        """Turn the JSON of a payload into the function's keyword arguments.
+
+        Raises:
+            PayloadError: If the function cannot take it.
+        """
+        reader = self._validators[0]
+        try:
+            arguments: dict[str, Any] = reader.validate_json(body, strict=True)
+        except ValidationError as error:
+            problems = describe_errors(error)
+            # What a validator in "before" mode returns is a Python value to pydantic, and a strict datetime is none
+            # of the strings that JSON has.
+            if not {top_level_field(problem) for problem in problems} <= self._leniently_read:
+                raise PayloadError(self._subject, problems, self._handler) from None
+        else:
+            return arguments
+        try:
+            arguments = reader.validate_json(body)
+        except ValidationError as error:
+            raise PayloadError(self._subject, describe_errors(error), self._handler) from None
+        return arguments
+
+
+def _validator(schema: CoreSchema, rewriter: SchemaRewriter) -> SchemaValidator:
+    if not rewriter.changed_classes:
+        return SchemaValidator(schema)
+    build: Any = SchemaValidator
+    try:
+        validator: SchemaValidator = build(schema, None, _use_prebuilt=False)
+    except TypeError:  # an earlier pydantic never uses the validators of classes
+        return SchemaValidator(schema)
+    return validator

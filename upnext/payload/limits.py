@@ -1,0 +1,6 @@
+"""The limits of a payload; what exceeds one is refused with a `PayloadError` before anything is stored."""
+
+from __future__ import annotations
+
+MAX_BYTES = 1_000_000
+"""Bytes of JSON, unless a setting says otherwise."""

@@ -1,0 +1,57 @@
+"""Validation errors of pydantic as `PayloadProblem`s: fields and types, never values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic_core import core_schema
+
+from upnext.errors import PayloadProblem
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails, ValidationError
+
+# A user's validator may put anything into its message, and these parts of pydantic's own messages quote the value.
+_PYDANTIC_TYPES = frozenset(get_args(core_schema.ErrorType))
+_QUOTING_CONTEXT = ("error", "encoding_error", "tz_actual")
+
+
+def describe_errors(error: ValidationError) -> tuple[PayloadProblem, ...]:
+    """Return one problem a field and cause."""
+    details = error.errors(include_url=False)
+    problems = {(problem.field, problem.expected): problem for problem in map(_describe, details)}
+    return tuple(problems.values())
+
+
+def top_level_field(problem: PayloadProblem) -> str:
+    """Return the field that a problem belongs to, without positions inside it."""
+    return problem.field.partition(".")[0]
+
+
+def _describe(detail: ErrorDetails) -> PayloadProblem:
+    # Below the top level only list positions are shown: the keys of a dict are the user's data.
+    field = ".".join(str(part) for n, part in enumerate(detail["loc"]) if n == 0 or isinstance(part, int))
+    kind = detail["type"]
+    is_nested = len(detail["loc"]) > 1
+    if kind == "missing":
+        return PayloadProblem(field, "lacks a key that its type requires" if is_nested else "is missing", "")
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
+        expected = "holds a key that its type does not have" if is_nested else "is not taken"
+        return PayloadProblem(field, expected, "")
+    if kind in {"value_error", "assertion_error"}:
+        return PayloadProblem(field, "is refused by a validator of its type", type(detail["input"]).__name__)
+    if kind in {"json_invalid", "recursion_loop"}:
+        return PayloadProblem(field, "is not valid JSON", "")
+    return PayloadProblem(field, _expected(kind, detail), type(detail["input"]).__name__)
+
+
+def _expected(kind: str, detail: ErrorDetails) -> str:
+    """Return pydantic's sentence without the parts that quote the value."""
+    if kind not in _PYDANTIC_TYPES:
+        return "is refused by a validator of its type"
+    context: dict[str, Any] = detail.get("ctx", {})
+    if kind == "union_tag_invalid":
+        return f"should be one of {context['expected_tags']} by {context['discriminator']}"
+    sentence = detail["msg"].replace("Input should", "should", 1)
+    quoted = next((context[name] for name in _QUOTING_CONTEXT if name in context), None)
+    return sentence if not quoted else sentence.partition(str(quoted))[0].rstrip(" ,:").removesuffix(", error")

@@ -1,0 +1,81 @@
+"""JSON as payloads and results have it, and what a handler makes of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter
+from pydantic_core import PydanticSerializationError, SchemaSerializer, core_schema, from_json, to_json
+
+from upnext.payload.equality import same
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from upnext.errors import PayloadProblem
+
+_BY_TYPE = SchemaSerializer(core_schema.any_schema())
+
+
+class Validated(NamedTuple):
+    """What a handler makes of a payload, as it is sent.
+
+    Attributes:
+        values: The fields, validated.
+        extra_keys: Fields that hold more than it asks for (keys that its TypedDict does not have), and the problem
+            that each of them is if no handler asks for more.
+    """
+
+    values: dict[str, Any]
+    extra_keys: Mapping[str, PayloadProblem]
+
+    def field_arrives_whole(self, name: str, arrived: Mapping[str, Any]) -> bool:
+        """Say whether what was made of a field's JSON is the same."""
+        return name not in self.extra_keys and same(self.values[name], arrived[name])
+
+
+def write(value: object) -> bytes:
+    """Return the JSON of a value, without the fields that models compute.
+
+    Raises:
+        PydanticSerializationError: If something in it cannot be JSON.
+        ValueError: Also if it is nested too deeply, or holds itself.
+    """
+    return to_json(value, round_trip=True, fallback=_by_schema)
+
+
+def write_some(value: object, exclude: Any) -> bytes:
+    """Return the same without what is excluded: a mapping as pydantic takes it, None for all that is unset."""
+    return _BY_TYPE.to_json(
+        value,
+        by_alias=True,
+        exclude=exclude,
+        exclude_unset=exclude is None,
+        round_trip=True,
+        warnings=False,
+        fallback=_by_schema,
+    )
+
+
+def read(body: bytes) -> Any:
+    """Return what JSON says; raises ValueError for numbers that are not finite and for more than 200 levels."""
+    return from_json(body, allow_inf_nan=False)
+
+
+@lru_cache(maxsize=1000)
+def type_adapter(kind: Hashable) -> TypeAdapter[Any]:
+    """Return what reads and writes values of a type.
+
+    Raises:
+        PydanticSchemaGenerationError: If pydantic does not know it.
+    """
+    return TypeAdapter(cast("Any", kind))
+
+
+def _by_schema(value: object) -> Any:
+    """Write what pydantic writes by its type wherever it stands: paths, users' classes with a schema."""
+    try:
+        return type_adapter(cast("Hashable", type(value))).dump_python(value, mode="json")
+    except PydanticSchemaGenerationError:
+        raise PydanticSerializationError(type(value).__name__) from None

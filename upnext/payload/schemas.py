@@ -1,0 +1,251 @@
+"""Changes to pydantic's schemas: what type checkers accept is accepted, and what was written can be read."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import PydanticKnownError, core_schema, to_jsonable_python
+
+from upnext.payload.annotations import concrete
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic_core import CoreSchema
+
+# The schema of a user's class is changed only where its JSON could not be read: its validators may rely on the rest.
+_OPAQUE = frozenset({"model", "enum"})
+_PLAIN = frozenset({
+    "any", "bool", "dict", "float", "int", "list", "none", "nullable", "str", "typed-dict", "typed-dict-field",
+})  # fmt: skip
+_FIELD_LISTS = frozenset({"model-fields", "dataclass-args", "typed-dict"})
+_FUNCTIONS = frozenset({"function-before", "function-wrap", "function-plain"})
+# Keys of a schema whose values are data and no schemas.
+_DATA = frozenset({"metadata", "config", "default", "expected", "members", "serialization"})
+_BOOL = core_schema.bool_schema(strict=True)
+# Type checkers accept a bool for both; pydantic's strict numbers refuse it.
+_NUMBERS: dict[str, CoreSchema] = {
+    "int": core_schema.union_schema(
+        [core_schema.int_schema(strict=True), _BOOL], mode="left_to_right", custom_error_type="int_type"
+    ),
+    "float": core_schema.union_schema(
+        [core_schema.float_schema(strict=True), core_schema.no_info_after_validator_function(float, _BOOL)],
+        mode="left_to_right",
+        custom_error_type="float_type",
+    ),
+}
+
+
+class SchemaRewriter:
+    """Rewrites the schema of a payload, once.
+
+    Args:
+        extra_keys: What is done with keys that a TypedDict in it does not have, "allow" or "forbid".
+
+    Attributes:
+        changed_classes: Whether the schema of a user's class was changed too, so that the validator that pydantic
+            built with the class must not be used.
+    """
+
+    def __init__(self, extra_keys: str) -> None:
+        self._extra_keys = extra_keys
+        self.changed_classes = False
+
+    def rewrite(self, schema: CoreSchema, extras: Any) -> CoreSchema:
+        """Return the schema of a payload that takes what type checkers accept for its fields.
+
+        Args:
+            schema: That of a TypedDict.
+            extras: What `**kwargs` takes: an annotation, None if there are no further fields.
+        """
+        rewritten = cast("CoreSchema", self._rewrite(schema))
+        payload = cast("dict[str, Any]", rewritten)
+        while payload["type"] != "typed-dict":
+            payload = payload["schema"]
+        payload["extra_behavior"] = "forbid" if extras is None else "allow"
+        if extras not in (None, Any, object):
+            payload["extras_schema"] = self._rewrite(TypeAdapter(concrete(extras)).core_schema)
+        return rewritten
+
+    def _rewrite(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [self._rewrite(item) for item in cast("list[object]", node)]
+        if not isinstance(node, dict):
+            return node
+        schema = cast("dict[str, Any]", node)
+        kind = _kind(schema)
+        if kind in _NUMBERS and not schema.keys() - {"type", "metadata"}:
+            return _NUMBERS[kind]
+        if kind == "literal":
+            return _exact_literal(schema)
+        if kind == "json":  # for a type checker `Json[T]` is T
+            return self._rewrite(schema.get("schema", core_schema.any_schema()))
+        if kind in _OPAQUE or (kind == "dataclass" and hasattr(schema["cls"], "__pydantic_validator__")):
+            schema = self._readable_class(schema)
+        else:
+            schema = {**schema, **{key: self._rewrite(value) for key, value in _children(schema).items()}}
+        if kind in _FIELD_LISTS:
+            schema["fields"] = _accept_written_keys(schema)
+        if kind == "typed-dict" and "extra_fields_behavior" not in schema.get("config", {}):
+            schema["extra_behavior"] = self._extra_keys
+        return _instance_of_class(schema) if kind in {"model", "named-tuple"} else schema
+
+    def _readable_class(self, schema: dict[str, Any]) -> dict[str, Any]:
+        readable = cast("dict[str, Any]", _readable(schema))
+        self.changed_classes |= readable != schema
+        return {**readable}
+
+
+def is_plain(node: Any) -> bool:
+    """Say whether a schema has no other types than JSON, and no code of users."""
+    if isinstance(node, dict):
+        part = cast("dict[str, Any]", node)
+        kind = _kind(part)
+        return (not kind or kind in _PLAIN) and all(map(is_plain, _children(part).values()))
+    return all(map(is_plain, cast("list[object]", node))) if isinstance(node, list) else True
+
+
+def holds_kind(schema: CoreSchema, kind: str) -> bool:
+    """Say whether a schema has a part of one kind."""
+    return any(_kind(node) == kind for node in _nodes(schema))
+
+
+def fields_with_user_code(schema: CoreSchema) -> frozenset[str]:
+    """Return the fields of a payload whose JSON goes through a user's function before it has its type.
+
+    Args:
+        schema: That of a TypedDict, as pydantic made it.
+    """
+    payload, definitions = cast("dict[str, Any]", schema), list[Any]()
+    while payload["type"] != "typed-dict":
+        definitions += payload.get("definitions", [])
+        payload = payload["schema"]
+    is_shared = any(_runs_user_code(node) for part in definitions for node in _nodes(part))
+    return frozenset(
+        name
+        for name, field in payload["fields"].items()
+        if any(_runs_user_code(node) or (is_shared and _kind(node) == "definition-ref") for node in _nodes(field))
+    )
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """Go through the schemas in a schema that JSON is read by."""
+    if isinstance(node, list):
+        for item in cast("list[object]", node):
+            yield from _nodes(item)
+    elif isinstance(node, dict):
+        part = cast("dict[str, Any]", node)
+        yield part
+        for key, value in _children(part).items():
+            if key != "python_schema":
+                yield from _nodes(value)
+
+
+def _runs_user_code(node: dict[str, Any]) -> bool:
+    if _kind(node) not in _FUNCTIONS:
+        return False
+    function: Any = node["function"]["function"]
+    module: object = getattr(getattr(function, "func", function), "__module__", None)
+    return not (isinstance(module, str) and module.partition(".")[0] in {"pydantic", "upnext"})
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    kind: object = schema.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+def _children(part: dict[str, Any]) -> dict[str, Any]:
+    """Return what may hold schemas: of a schema all but its data, of a mapping of names (any names) all."""
+    return {key: value for key, value in part.items() if not _kind(part) or key not in _DATA}
+
+
+def _readable(node: Any) -> Any:
+    """Return the schema of a user's class that reads the JSON which the class writes."""
+    if isinstance(node, list):
+        return [_readable(item) for item in cast("list[object]", node)]
+    if not isinstance(node, dict):
+        return node
+    schema = cast("dict[str, Any]", node)
+    kind = _kind(schema)
+    if kind == "literal":
+        exact = _exact_literal(schema)
+        return schema if exact is schema else core_schema.json_or_python_schema(exact, cast("CoreSchema", schema))
+    schema = {**schema, **{key: _readable(value) for key, value in _children(schema).items()}}
+    if kind in _FIELD_LISTS:
+        schema["fields"] = _accept_written_keys(schema)
+    if kind == "model" and schema.get("config", {}).get("validate_by_alias") is False:
+        schema["config"] = {**schema["config"], "validate_by_alias": True}  # it is written by its aliases
+    return schema
+
+
+def _accept_written_keys(schema: dict[str, Any]) -> Any:
+    """Return the fields of a class or a TypedDict, readable from the keys that they are written under."""
+    fields: Any = schema["fields"]
+    # Pydantic's classes write aliases, dicts and the standard dataclasses in a payload names, in a model aliases.
+    is_model = schema["type"] == "model-fields"
+    if isinstance(fields, dict):
+        named = cast("dict[str, dict[str, Any]]", fields)
+        return {name: _accept_written_key(field, name, is_model) for name, field in named.items()}
+    return [_accept_written_key(field, field["name"], is_model) for field in fields]
+
+
+def _accept_written_key(field: dict[str, Any], name: str, is_model: bool) -> dict[str, Any]:
+    alias: Any = field.get("validation_alias")
+    paths = _alias_paths(name if alias is None else alias)
+    written = [[field.get("serialization_alias", name)]] + ([] if is_model else [[name]])
+    added = [path for n, path in enumerate(written) if path not in paths and path not in written[:n]]
+    return {**field, "validation_alias": [*paths, *added]} if added else field
+
+
+def _alias_paths(alias: Any) -> list[list[str | int]]:
+    """Return the three forms of an alias in the longest one: alternatives of paths."""
+    if isinstance(alias, str):
+        return [[alias]]
+    return [alias] if alias and not isinstance(alias[0], list) else alias
+
+
+def _instance_of_class(schema: dict[str, Any]) -> Any:
+    """Refuse what is no instance: pydantic takes a dict for a model, and any tuple for a named one."""
+    kind: type = schema["cls"]
+    ref = schema.pop("ref", None)
+    inner = cast("CoreSchema", schema)
+    known = core_schema.chain_schema([_instance_schema(kind), inner])
+    return core_schema.json_or_python_schema(inner, known, ref=ref)
+
+
+def _instance_schema(kind: type) -> CoreSchema:
+    origin = generic_origin(kind)
+    if origin is None:
+        return core_schema.is_instance_schema(kind, cls_repr=kind.__name__)
+
+    def check(value: object) -> object:
+        # To a type checker `Page(items=[1])` is a `Page[int]`; its items are checked next.
+        if isinstance(value, kind) or origin in (type(value), generic_origin(type(value))):
+            return value
+        raise PydanticKnownError("is_instance_of", {"class": kind.__name__})
+
+    return core_schema.no_info_plain_validator_function(check)
+
+
+def generic_origin(kind: type) -> type | None:
+    """Return the generic model that a parametrised one was made from: `Page` for `Page[int]`, else None."""
+    return kind.__pydantic_generic_metadata__["origin"] if issubclass(kind, BaseModel) else None
+
+
+def _exact_literal(schema: dict[str, Any]) -> Any:
+    """Tell True from 1, and read the members of enums, of which JSON has only the values."""
+    expected: list[Any] = schema["expected"]
+    if all(type(value) is str for value in expected):
+        return schema
+    members = [(to_jsonable_python(value), value) for value in expected if isinstance(value, Enum)]
+
+    def find(value: object, info: core_schema.ValidationInfo) -> object:
+        if info.mode != "python":
+            return next((member for plain, member in members if plain == value), value)
+        if not any(type(value) is type(one) and value == one for one in expected):
+            raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, expected))})
+        return value
+
+    return core_schema.with_info_before_validator_function(find, cast("CoreSchema", schema))
