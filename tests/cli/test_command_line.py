@@ -81,7 +81,7 @@ def test_ctrl_c_while_the_command_line_is_being_loaded_is_exit_code_130_too() ->
 def test_ctrl_c_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a word."""
 
-    def interrupted(_: object) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("upnext.cli.status.ask", interrupted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,11 @@ from upnext import Worker
 from upnext.runner.service import Service
 
 LEASE = 1.0
+
+
+def without_server(err: str) -> str:
+    """Return what a command wrote to stderr, without the line that says which server and namespace it looks at."""
+    return re.sub(r"\AServer \S+, namespace \w+\n", "", err)
 
 
 @asynccontextmanager

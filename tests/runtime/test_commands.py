@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import upnext
-from tests.runtime.running import SERVICE_HEAD, ServiceFile, running
+from tests.runtime.running import SERVICE_HEAD, ServiceFile, running, without_server
 from tests.waiting import wait_until
 
 NOWHERE = "redis://127.0.0.1:1"
@@ -29,7 +29,7 @@ def command(*arguments: str, cwd: Path, url: str = NOWHERE) -> tuple[int, str, s
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout, done.stderr
+    return done.returncode, done.stdout, without_server(done.stderr)
 
 
 NOT_IMPORTED = "service.py cannot be imported: "
@@ -152,36 +152,40 @@ def test_reload_runs_the_code_of_an_edit_that_keeps_size_and_second(tmp_path: Pa
 
 
 async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, redis_url: str) -> None:
-    """Text for people, JSON for programs; neither shows what user code put into its error."""
+    """Text for people, JSON for programs, with the error; neither shows the payload."""
     worker = upnext.Worker("shop", redis_url=redis_url)
 
     @worker.event("order.placed").on
     async def confirm(card: str) -> None:
-        raise ValueError(card)
+        raise ValueError("no such card")
 
     async with running(worker):
         receipt = await worker.event("order.placed").send(card="4711-canary")
         with pytest.raises(upnext.JobFailedError):
             await receipt.results(timeout=10)
     job_id = receipt.jobs[0].id
-    row = {
+    code, out, err = command("dead", "list", "--format", "json", cwd=tmp_path, url=redis_url)
+    (row,) = json.loads(out)["dead_letters"]
+    assert (code, err) == (0, "")
+    assert {name: row[name] for name in ("job_id", "event_id", "event", "handler", "attempts", "reason", "error")} == {
         "job_id": job_id,
         "event_id": receipt.event_id,
         "event": "order.placed",
         "handler": "confirm",
         "attempts": 1,
         "reason": "failed",
+        "error": "ValueError: no such card",
     }
-    code, out, err = command("dead", "list", "--format", "json", cwd=tmp_path, url=redis_url)
-    assert (code, json.loads(out), err) == (0, {"dead_letters": [row]}, "")
     code, text, err = command("dead", "list", cwd=tmp_path, url=redis_url)
     assert (code, err) == (0, "")
-    assert [line.split() for line in text.splitlines()] == [list(row), [str(value) for value in row.values()]]
+    head, line, *_ = text.splitlines()
+    assert head.split() == ["died", "job", "event", "handler", "attempts", "reason", "error"]
+    assert line.split(maxsplit=6)[1:] == [job_id, "order.placed", "confirm", "1", "failed", "ValueError: no such card"]
     assert "canary" not in out + text
 
     code, out, err = command("dead", "replay", job_id, "nonsense", cwd=tmp_path, url=redis_url)
     assert (code, out) == (1, f"{job_id} will run again.\n")
-    assert err == "upnext: nonsense is no dead letter that can be replayed; see `upnext dead list`.\n"
+    assert err == "upnext: No dead letter with id nonsense; run `upnext dead list`.\n"
     assert command("dead", "list", cwd=tmp_path, url=redis_url) == (0, "No dead letters.\n", "")
 
 

@@ -76,6 +76,7 @@ def test_one_is_shown_with_its_error_and_with_its_payload_only_when_asked(comman
     code, out, err = command("dead", "show", job, "--format", "json", url=valkey_url)
     assert (code, err) == (0, "")
     shown = json.loads(out)["dead_letter"]
+    assert (json.loads(out)["server"], json.loads(out)["namespace"]) == (valkey_url, "default")
     assert shown == {
         "job_id": job,
         "event_id": job[:-2],
@@ -86,13 +87,15 @@ def test_one_is_shown_with_its_error_and_with_its_payload_only_when_asked(comman
         "worker": "shop",
         "died_at": "1970-01-01T00:00:01.000+00:00",
         "error": f"ValueError: {CANARY}",
+        "where": "",
+        "traceback": "",
     }
     code, out, err = command("dead", "show", job, "--payload", "--format", "json", url=valkey_url)
     assert json.loads(out)["dead_letter"] == {**shown, "payload": {"card": CANARY}}
     code, out, err = command("dead", "show", job, "--payload", url=valkey_url)
-    assert out.splitlines()[-2:] == [f"error     ValueError: {CANARY}", f'payload   {{"card": "{CANARY}"}}']
+    assert out.splitlines()[-2:] == [f"error      ValueError: {CANARY}", f'payload    {{"card": "{CANARY}"}}']
     code, out, err = command("dead", "show", "nonsense", url=valkey_url)
-    assert (code, out, err) == (1, "", "upnext: nonsense is no dead letter; see `upnext dead list`.\n")
+    assert (code, out, err) == (1, "", "upnext: No dead letter with id nonsense; run `upnext dead list`.\n")
 
 
 @pytest.mark.parametrize("action", [("replay",), ("purge", "--yes")], ids=["replay", "purge"])
@@ -118,7 +121,7 @@ def test_unknown_ids_are_named_and_the_others_purged(command: Command, valkey_ur
     one, two = bury(valkey_url, "shop|order.placed|confirm", "shop|order.placed|charge")
     code, out, err = command("dead", "purge", one, "nonsense", one, "--yes", url=valkey_url)
     assert (code, out) == (1, f"{one} deleted.\n")
-    assert err == "upnext: nonsense is no dead letter; see `upnext dead list`.\n"
+    assert err == "upnext: No dead letter with id nonsense; run `upnext dead list`.\n"
     assert listed(command, valkey_url) == [two]
 
 
@@ -127,9 +130,9 @@ def test_unknown_ids_are_named_and_the_others_purged(command: Command, valkey_ur
     [
         (("purge", "--all"), "What is purged cannot be replayed any more: add --yes to do it."),
         (("purge", "x"), "What is purged cannot be replayed any more: add --yes to do it."),
-        (("purge", "--yes"), "Say which: ids, or --event, --handler or --all."),
-        (("replay",), "Say which: ids, or --event, --handler or --all."),
-        (("replay", "x", "--event", "e"), "Say which: ids, or --event, --handler or --all."),
+        (("purge", "--yes"), "Pass job ids, or one of --event, --handler, --reason, --since, --all."),
+        (("replay",), "Pass job ids, or one of --event, --handler, --reason, --since, --all."),
+        (("replay", "x", "--event", "e"), "Pass job ids, or one of --event, --handler, --reason, --since, --all."),
     ],
 )
 def test_nothing_is_changed_by_a_command_that_is_not_clear(

@@ -95,7 +95,7 @@ def test_a_missing_right_fails_with_its_name(command: Command, server: Server) -
         assert server.command("ACL SETUSER night -eval -evalsha") == b"+OK\r\n"
         code, out, err = command("doctor", url=url)
         assert (code, out) == (3, "")
-        assert "refuses this client" in err
+        assert "rejects this client" in err
         assert "'eval" in err
     finally:
         server.command("ACL DELUSER night")

@@ -69,32 +69,48 @@ class DeadLetterStore:
         return handlers, [_outcome(job, entry) for job, entry in zip(jobs, reply[1:], strict=True)]
 
     async def dead(self) -> list[DeadLetter]:
-        """Return all dead letters, oldest first; `pages` takes less memory."""
-        return [letter async for page in self.pages() for letter in page]
+        """Return all dead letters, oldest first; `dated_pages` takes less memory."""
+        return [letter async for page in self.dated_pages() for letter, _ in page]
 
-    async def pages(
-        self, event: str | None = None, handler: str | None = None, *, died_before: float = math.inf
-    ) -> AsyncIterator[list[DeadLetter]]:
+    async def dated_pages(
+        self,
+        event: str | None = None,
+        handler: str | None = None,
+        *,
+        died_since: float = -math.inf,
+        died_before: float = math.inf,
+    ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
         """Read dead letters, oldest first, a bounded page at a time; what is read may be replayed or purged meanwhile.
 
         Args:
             event: Only those of this event.
             handler: Only those of this handler: its name, or its identity `worker|event|name`.
+            died_since: The server's time in ms before which a death does not count.
             died_before: The server's time in ms after which a death does not count any more.
+
+        Yields:
+            Each dead letter with the server's time of its death in ms.
         """
-        keys, start, seen = self._keys, 0, frozenset[bytes]()
+        keys, seen = self._keys, frozenset[bytes]()
+        start = 0
+        if died_since > 0:
+            start = int(await self._link.command("ZCOUNT", keys.dead_index, "-inf", f"({died_since:.0f}"))
         while True:
             reply = await self._link.command("ZRANGE", keys.dead_index, start, start + _PAGE - 1, "WITHSCORES")
             found = [(job, died) for job, died in scored(reply) if died <= died_before]
             if not found:
                 return
-            new = [job for job, _ in found if job not in seen]
-            stored: list[bytes | None] = await self._link.command("HMGET", keys.dead, *new) if new else []
-            letters = [letter for text in stored if (letter := _readable(text)) is not None]
+            new = [(job, died) for job, died in found if job not in seen]
+            stored: list[bytes | None] = (
+                await self._link.command("HMGET", keys.dead, *(job for job, _ in new)) if new else []
+            )
+            letters = [(_readable(text), died) for text, (_, died) in zip(stored, new, strict=True)]
             yield [
-                letter
-                for letter in letters
-                if event in {None, letter.event} and handler in {None, letter.handler, letter.handler_id}
+                (letter, died)
+                for letter, died in letters
+                if letter is not None
+                and event in {None, letter.event}
+                and handler in {None, letter.handler, letter.handler_id}
             ]
             start = await self._place_after(found)
             seen = frozenset(job for job, _ in found)

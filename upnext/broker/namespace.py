@@ -31,6 +31,7 @@ class Namespace:
         partitions: How many of them are sent to.
 
     Attributes:
+        url: The server's address.
         name: The namespace.
         link: The first partition's connection.
         keys: The first partition's keys.
@@ -40,7 +41,7 @@ class Namespace:
     """
 
     def __init__(self, url: str, name: str, partitions: int = 1) -> None:
-        self._url = url
+        self.url = url
         self._least = partitions
         self._partitions: dict[int, Broker] = {}
         self.name = name
@@ -57,7 +58,7 @@ class Namespace:
         """Return one of its partitions."""
         found = self._partitions.get(number)
         if found is None:
-            found = self._partitions[number] = Broker(self._url, Keys(self.name, number))
+            found = self._partitions[number] = Broker(self.url, Keys(self.name, number))
         return found
 
     async def partitions(self) -> list[Broker]:
@@ -94,22 +95,29 @@ class DeadLetters:
         return await self._of(event_id).dead_letters.outcomes(event_id, jobs)
 
     async def dead(self) -> list[DeadLetter]:
-        """Return all dead letters, partition by partition, oldest first; `pages` takes less memory."""
-        return [letter async for page in self.pages() for letter in page]
+        """Return all dead letters, partition by partition, oldest first; `dated_pages` takes less memory."""
+        return [letter async for page in self.dated_pages() for letter, _ in page]
 
-    async def pages(
-        self, event: str | None = None, handler: str | None = None, *, died_before: float = math.inf
-    ) -> AsyncIterator[list[DeadLetter]]:
-        """Read dead letters, partition by partition, oldest first.
+    async def dated_pages(
+        self,
+        event: str | None = None,
+        handler: str | None = None,
+        *,
+        died_since: float = -math.inf,
+        died_before: float = math.inf,
+    ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
+        """Read dead letters with the times of their deaths in ms, partition by partition, oldest first.
 
         Raises:
-            PartlyUnseenError: At the end, if some partitions gave no answer.
+            PartialResultError: At the end, if some partitions did not respond.
         """
         partitions = await self._namespace.partitions()
         sight = PartialResults(len(partitions))
         for partition in partitions:
             try:
-                async for page in partition.dead_letters.pages(event, handler, died_before=died_before):
+                async for page in partition.dead_letters.dated_pages(
+                    event, handler, died_since=died_since, died_before=died_before
+                ):
                     yield page
             except (RedisError, OSError) as error:
                 sight.miss(partition, error)

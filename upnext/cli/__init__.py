@@ -8,11 +8,13 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import NoReturn
 
 from upnext import __version__
 from upnext.cli import exits
+from upnext.cli.terminal import escaped_streams
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ServiceImportError, UpnextError
 
 _COMMANDS = ("gen", "explain", "run", "status", "dead", "doctor", "unsubscribe")
@@ -37,11 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted, debug = _without_debug(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            arguments = _parser(wanted).parse_args(wanted)
+            with escaped_streams():
+                arguments = _parser(wanted).parse_args(wanted)
         except SystemExit as stop:
             sys.stdout.flush()
             return exits.USAGE if stop.code else exits.CLEAN
-        code: int = arguments.command(arguments)
+        # What a service prints while it runs is its own.
+        with nullcontext() if wanted[0] == "run" else escaped_streams():
+            code: int = arguments.command(arguments)
         # Here, where a reader that has gone is noticed, and not when the interpreter ends.
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -94,14 +99,15 @@ def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _fault(error: Exception, *, debug: bool) -> int:
-    if debug:
-        import traceback  # noqa: PLC0415 - a run without a fault does without
-
-        traceback.print_exception(error)
     known = isinstance(error, UpnextError)
     text = str(error) if known else f"internal fault: {type(error).__name__}: {error}"
     hint = "" if known or debug else " (run it again with --debug and report what it prints)"
-    print(f"upnext: {text}{hint}", file=sys.stderr)
+    with escaped_streams():
+        if debug:
+            import traceback  # noqa: PLC0415 - a run without a fault does without
+
+            traceback.print_exception(error)
+        print(f"upnext: {text}{hint}", file=sys.stderr)
     if isinstance(error, (BrokerUnavailableError, BrokerRefusedError)):
         return exits.UNREACHABLE
     return exits.FINDINGS if isinstance(error, ServiceImportError) else exits.USAGE

@@ -1,43 +1,140 @@
-"""Asking the server, for commands: an answer, or the one line that says why there is none."""
+"""Which server and namespace a command looks at, and how it asks them."""
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from upnext.errors import BrokerRefusedError, BrokerUnavailableError
+from upnext.cli.terminal import visible
+from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from upnext.broker.namespace import Namespace
+    from upnext.settings import Settings
 
 T = TypeVar("T")
 
 
-def ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
-    """Connect as the settings say, and return what the question makes of the broker.
+def add_server_options(parser: argparse.ArgumentParser, *, file: bool = False) -> None:
+    """Let a command be told where to look.
+
+    Args:
+        parser: The command's.
+        file: Whether a service file may also be given without its option.
+    """
+    where = parser.add_argument_group("where to look (default: UPNEXT_REDIS_URL and UPNEXT_NAMESPACE)")
+    where.add_argument("--redis-url", metavar="URL", help="the server's address")
+    where.add_argument("--namespace", metavar="NAME", help="the namespace there")
+    where.add_argument("--service", type=Path, metavar="FILE", help="use the settings of this file's workers")
+    if file:
+        where.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the same as --service FILE")
+
+
+def ask(
+    arguments: argparse.Namespace, question: Callable[[Namespace], Awaitable[T]], *, start_embedded: bool = False
+) -> T:
+    """Connect, say on standard error where (not beside JSON), and return what the question makes of the namespace.
+
+    Args:
+        arguments: What the command was called with.
+        question: What to ask.
+        start_embedded: Whether to start the embedded server if no address is configured and it does not run.
 
     Raises:
         BrokerUnavailableError: If the server cannot be reached, or goes away.
-        BrokerRefusedError: If it will not serve this client.
+        BrokerRefusedError: If it rejects this client.
+        ConfigError: If the settings cannot be used.
     """
     import asyncio  # noqa: PLC0415 - commands import what they need
 
-    return asyncio.run(_ask(question))
+    settings = _settings(arguments, start_embedded=start_embedded)
+    return asyncio.run(_ask(settings, question, say=getattr(arguments, "format", "text") == "text"))
 
 
-async def _ask(question: Callable[[Namespace], Awaitable[T]]) -> T:
+def described(namespace: Namespace) -> dict[str, str]:
+    """Return the keys by which JSON says where it was looked: the address without its password, and the namespace."""
+    from upnext.settings import without_password  # noqa: PLC0415 - commands import what they need
+
+    return {"server": without_password(namespace.url), "namespace": namespace.name}
+
+
+async def _ask(settings: Settings, question: Callable[[Namespace], Awaitable[T]], *, say: bool) -> T:
     from upnext.broker.failures import FailureKind, classify  # noqa: PLC0415
     from upnext.broker.redis_types import RedisError  # noqa: PLC0415 - commands import what they need
     from upnext.connect import reach  # noqa: PLC0415
-    from upnext.settings import load  # noqa: PLC0415
 
-    broker = await reach(load())
+    namespace = await reach(settings)
+    if say:
+        where = described(namespace)
+        print(f"Server {visible(where['server'])}, namespace {where['namespace']}", file=sys.stderr)
     try:
-        return await question(broker)
+        return await question(namespace)
     except BrokenPipeError:
         raise  # the reader of our output has seen enough
     except (RedisError, OSError) as error:
         if classify(error) is FailureKind.REFUSED:
-            raise BrokerRefusedError(f"The server refuses this client: {error}") from error
+            raise BrokerRefusedError(f"The server rejects this client: {error}") from error
         raise BrokerUnavailableError(f"The server went away: {classify(error).value}.") from error
+
+
+def _settings(arguments: argparse.Namespace, *, start_embedded: bool) -> Settings:
+    from upnext.settings import check_url, load  # noqa: PLC0415 - commands import what they need
+
+    file = arguments.service or getattr(arguments, "file", None)
+    settings = load(redis_url=arguments.redis_url) if file is None else _settings_of_service(file)
+    if arguments.redis_url is not None:
+        settings = dataclasses.replace(settings, redis_url=check_url(arguments.redis_url))
+    if arguments.namespace is not None:
+        settings = dataclasses.replace(settings, namespace=arguments.namespace)
+    if settings.redis_url is None:
+        settings = dataclasses.replace(settings, redis_url=_embedded_url(settings, start=start_embedded))
+    return settings
+
+
+def _settings_of_service(file: Path) -> Settings:
+    from upnext.runner.loading import load_services  # noqa: PLC0415 - commands import what they need
+    from upnext.settings import without_password  # noqa: PLC0415
+    from upnext.worker import Worker  # noqa: PLC0415
+
+    if not file.is_file():
+        raise ConfigError(f"There is no file {str(file)!r}.")
+    with redirect_stdout(sys.stderr):  # what the file prints is no part of the report
+        services = load_services(file)
+    found = {
+        (settings.redis_url, settings.namespace): settings
+        for service in services
+        if isinstance(service, Worker)
+        for settings in (service.registry.settings,)
+    }
+    if not found:
+        raise ConfigError(f"{file} has no upnext.Worker: define or import one at its top level, or pass --redis-url.")
+    if len(found) > 1:
+        shown = sorted(
+            f"{'the embedded server' if url is None else without_password(url)} ({namespace})"
+            for url, namespace in found
+        )
+        raise ConfigError(
+            f"The workers of {file} use several: {', '.join(shown)}. Pass --redis-url and --namespace instead."
+        )
+    return next(iter(found.values()))
+
+
+def _embedded_url(settings: Settings, *, start: bool) -> str:
+    from upnext import embedded  # noqa: PLC0415 - only development needs it
+    from upnext.connect import resolve_url  # noqa: PLC0415
+
+    if start:
+        return resolve_url(settings)
+    url = embedded.running_url()
+    if url is None:
+        raise BrokerUnavailableError(
+            "No server to look at: UPNEXT_REDIS_URL is not set, and this project's embedded server is not running. "
+            "Start a worker with `upnext run`, or pass --redis-url."
+        )
+    return url

@@ -5,31 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from upnext.broker.handler_id import HandlerId
-from upnext.cli import exits
-from upnext.cli.connection import ask
-from upnext.cli.table import table, terminal_width, visible
+from upnext.cli import dead_list, exits
+from upnext.cli.connection import add_server_options, ask, described
+from upnext.cli.moments import moment
+from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from upnext.broker.claims import DeadLetter
-    from upnext.broker.namespace import DeadLetters, Namespace
+    from upnext.broker.namespace import Namespace
     from upnext.cli.commands import Subparsers
 
 Change: TypeAlias = "Callable[[Namespace, Sequence[str]], Awaitable[list[bool]]]"
-"""Does something to a page of dead letters, and says for each id whether it was one."""
+"""Changes a page of dead letters, and says for each id whether it was one."""
 
-_SHOWN = ("job_id", "event_id", "event", "handler", "attempts", "reason")
 _PAGE = 500
-_WIDE = 120
 _DESCRIPTION = """\
 Dead letters are jobs that will not run again by themselves: they failed too often, took too long, killed their workers,
-or carry a payload that their handler cannot take. They are kept until they are replayed or purged."""
+carry a payload that their handler cannot take, or were cancelled. They are kept until they are replayed or purged."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -38,10 +34,9 @@ def register(subparsers: Subparsers) -> None:
         "dead", help="list dead letters, look into them, replay or purge them", description=_DESCRIPTION
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
-    listing = actions.add_parser("list", help="list them, oldest first; payloads and error messages are not shown")
-    _add_filters(listing)
-    listing.set_defaults(command=show_all)
-    one = actions.add_parser("show", help="show one with its last error")
+    listing = actions.add_parser("list", help="list them with their errors, oldest first; payloads are not shown")
+    dead_list.add_options(listing)
+    one = actions.add_parser("show", help="show one with its last error and traceback")
     one.add_argument("job_id", metavar="ID", help="the job's id")
     one.add_argument("--payload", action="store_true", help="show the payload too: it may hold secrets")
     one.set_defaults(command=show)
@@ -53,135 +48,103 @@ def register(subparsers: Subparsers) -> None:
     for action in (again, gone):
         action.add_argument("job_id", nargs="*", metavar="ID", help="the job's id")
         action.add_argument("--all", action="store_true", help="every dead letter there is now")
-        _add_filters(action)
+        dead_list.add_filters(action)
     for action in (listing, one):
         action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
-
-
-def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--event", metavar="NAME", help="only those of this event")
-    parser.add_argument("--handler", metavar="NAME", help="only those of this handler (or worker|event|handler)")
-
-
-def show_all(arguments: argparse.Namespace) -> int:
-    """Run `upnext dead list`: page by page, so that a million of them need no memory."""
-    write = _write_json if arguments.format == "json" else _write_text
-    ask(lambda broker: write(broker.dead_letters.pages(arguments.event, arguments.handler)))
-    return exits.CLEAN
-
-
-async def _write_text(pages: AsyncIterator[list[DeadLetter]]) -> None:
-    skip, width = 0, terminal_width()
-    # A job's id begins with its event's.
-    columns = [name for name in _SHOWN if name != "event_id" or width is None or width >= _WIDE]
-    async for page in pages:
-        rows = [[getattr(letter, name) for name in columns] for letter in page]
-        for line in list(table(columns, rows, width, ("event", "handler")))[skip if rows else 1 :]:
-            print(line)
-        skip = 1 if rows else skip
-    if not skip:
-        print("No dead letters.")
-
-
-async def _write_json(pages: AsyncIterator[list[DeadLetter]]) -> None:
-    from upnext.broker.partial_results import PartialResultError  # noqa: PLC0415 - commands import what they need
-
-    opening, between = '{"dead_letters": [', ""
-    try:
-        async for page in pages:
-            for letter in page:
-                shown = json.dumps({name: getattr(letter, name) for name in _SHOWN})
-                print(f"{opening}{between}\n  {shown}", end="")
-                opening, between = "", ","
-    except PartialResultError as error:
-        unreachable = [{"partition": one.partition, "reason": one.reason} for one in error.unseen]
-        print(f"{opening}{between and chr(10)}], {json.dumps({'unreachable': unreachable})[1:]}")
-        raise
-    print(f"{opening}{between and chr(10)}]}}")
+    add_server_options(listing, file=True)
+    for action in (one, again, gone):
+        add_server_options(action)
 
 
 def show(arguments: argparse.Namespace) -> int:
     """Run `upnext dead show`; exit code 1 if there is no such dead letter."""
-    found = ask(lambda broker: _details(broker.dead_letters, arguments.job_id, payload=arguments.payload))
+    where, found = ask(arguments, lambda namespace: _details(namespace, arguments.job_id, payload=arguments.payload))
     if found is None:
-        print(f"upnext: {visible(arguments.job_id)} is no dead letter; see `upnext dead list`.", file=sys.stderr)
+        print(_unknown(arguments.job_id), file=sys.stderr)
         return exits.FINDINGS
     if arguments.format == "json":
-        print(json.dumps({"dead_letter": found}, indent=2))
+        print(json.dumps({**where, "dead_letter": found}, indent=2))
         return exits.CLEAN
     for name, value in found.items():
+        if value == "":
+            continue
         text = json.dumps(value) if name == "payload" else str(value)
-        print(f"{name.ljust(8)}  " + "\n          ".join(visible(line) for line in text.splitlines() or [""]))
+        print(f"{name.ljust(9)}  " + "\n           ".join(visible(line) for line in text.splitlines() or [""]))
     return exits.CLEAN
 
 
-async def _details(dead_letters: DeadLetters, job_id: str, *, payload: bool) -> dict[str, Any] | None:
-    found = await dead_letters.letter(job_id)
+async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple[dict[str, str], dict[str, Any] | None]:
+    where, found = described(namespace), await namespace.dead_letters.letter(job_id)
     if found is None:
-        return None
+        return where, None
     letter, died = found
-    details: dict[str, Any] = {name: getattr(letter, name) for name in _SHOWN}
-    details["worker"] = HandlerId.parse(letter.handler_id).worker
-    details["died_at"] = datetime.fromtimestamp(died / 1000, UTC).isoformat(timespec="milliseconds")
+    details: dict[str, Any] = {name: getattr(letter, name) for name in dead_list.NAMES}
+    details["worker"] = letter.handler_id.partition("|")[0]
+    details["died_at"] = moment(died)
     details["error"] = letter.error
+    details["where"] = getattr(letter, "where", "")
+    details["traceback"] = getattr(letter, "traceback", "")
     if payload:
-        body = await dead_letters.payload(letter)
+        body = await namespace.dead_letters.payload(letter)
         details["payload"] = None if body is None else json.loads(body)
-    return details
+    return where, details
 
 
 def replay(arguments: argparse.Namespace) -> int:
-    """Run `upnext dead replay`; exit code 1 if one of the ids is no dead letter."""
-    return _change(arguments, _replayed, "will run again", "no dead letter that can be replayed")
+    """Run `upnext dead replay`; exit code 1 if one of the ids is not a dead letter."""
+    return _change(arguments, _replayed, "will run again")
 
 
 def purge(arguments: argparse.Namespace) -> int:
-    """Run `upnext dead purge`; exit code 1 if one of the ids is no dead letter."""
+    """Run `upnext dead purge`; exit code 1 if one of the ids is not a dead letter."""
     if not arguments.yes:
         raise ConfigError("What is purged cannot be replayed any more: add --yes to do it.")
-    return _change(arguments, _purged, "deleted", "no dead letter")
+    return _change(arguments, _purged, "deleted")
 
 
-async def _replayed(broker: Namespace, job_ids: Sequence[str]) -> list[bool]:
+async def _replayed(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
     import asyncio  # noqa: PLC0415 - commands import what they need
 
-    return list(await asyncio.gather(*map(broker.dead_letters.replay, job_ids)))
+    return list(await asyncio.gather(*map(namespace.dead_letters.replay, job_ids)))
 
 
-async def _purged(broker: Namespace, job_ids: Sequence[str]) -> list[bool]:
-    return await broker.dead_letters.purge(job_ids)
+async def _purged(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
+    return await namespace.dead_letters.purge(job_ids)
 
 
-def _change(arguments: argparse.Namespace, change: Change, done: str, otherwise: str) -> int:
+def _unknown(job_id: str) -> str:
+    return f"upnext: No dead letter with id {visible(job_id)}; run `upnext dead list`."
+
+
+def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
     """Change the letters of these ids, or those that the filters select."""
     ids = list(dict.fromkeys(arguments.job_id))
-    filtered = arguments.all or arguments.event is not None or arguments.handler is not None
-    if bool(ids) == filtered:
-        raise ConfigError("Say which: ids, or --event, --handler or --all.")
+    if bool(ids) == (arguments.all or dead_list.is_filtered(arguments)):
+        raise ConfigError("Pass job ids, or one of --event, --handler, --reason, --since, --all.")
     if not ids:
-        count = ask(lambda broker: _change_selected(broker, change, arguments.event, arguments.handler))
+        count = ask(arguments, lambda namespace: _change_selected(namespace, change, arguments))
         print(f"{count:,} dead letter(s) {done}.")
         return exits.CLEAN
-    changed = ask(lambda broker: _change_ids(broker, change, ids))
+    changed = ask(arguments, lambda namespace: _change_ids(namespace, change, ids))
     for job_id, found in changed.items():
         if found:
-            print(f"{job_id} {done}.")
+            print(f"{visible(job_id)} {done}.")
         else:
-            print(f"upnext: {visible(job_id)} is {otherwise}; see `upnext dead list`.", file=sys.stderr)
+            print(_unknown(job_id), file=sys.stderr)
     return exits.CLEAN if all(changed.values()) else exits.FINDINGS
 
 
-async def _change_selected(broker: Namespace, change: Change, event: str | None, handler: str | None) -> int:
+async def _change_selected(namespace: Namespace, change: Change, arguments: argparse.Namespace) -> int:
     # A replayed job may be dead again at once: only what is dead now is meant.
-    now, count = await broker.dead_letters.now(), 0
-    async for page in broker.dead_letters.pages(event, handler, died_before=now):
-        count += sum(await change(broker, [letter.job_id for letter in page])) if page else 0
+    now, count = await namespace.dead_letters.now(), 0
+    async for page in dead_list.selected(namespace, arguments, died_before=now):
+        count += sum(await change(namespace, [letter.job_id for letter, _ in page])) if page else 0
     return count
 
 
-async def _change_ids(broker: Namespace, change: Change, ids: Sequence[str]) -> dict[str, bool]:
+async def _change_ids(namespace: Namespace, change: Change, ids: Sequence[str]) -> dict[str, bool]:
     changed: dict[str, bool] = {}
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
-        changed.update(zip(page, await change(broker, page), strict=True))
+        changed.update(zip(page, await change(namespace, page), strict=True))
     return changed

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from upnext.cli import checks, exits
-from upnext.cli.colour import coloured
-from upnext.cli.connection import ask
+from upnext.cli.connection import add_server_options, ask, described
+from upnext.cli.terminal import coloured, visible
 
 if TYPE_CHECKING:
     from upnext.broker.broker import Broker
@@ -28,26 +28,31 @@ def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser("doctor", help="look for what could lose or hold up jobs", description=_DESCRIPTION)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    add_server_options(parser, file=True)
     parser.set_defaults(command=doctor)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    checks = ask(_examine)
+    where, checks = ask(arguments, _examine)
     failed = sum(check.status == "fail" for check in checks)
     warned = sum(check.status == "warn" for check in checks)
     if arguments.format == "json":
         rows = [{"name": c.name, "status": c.status, "message": c.message, "help": c.help} for c in checks]
-        print(json.dumps({"checks": rows, "failed": failed, "warnings": warned}, indent=2))
+        print(json.dumps({**where, "checks": rows, "failed": failed, "warnings": warned}, indent=2))
     else:
         for check in checks:
-            print(f"{coloured(check.status, check.status.ljust(4))}  {check.name.ljust(11)}  {check.message}")
+            print(f"{coloured(check.status, check.status.ljust(4))}  {check.name.ljust(11)}  {visible(check.message)}")
             if check.help:
-                print(f"      {'':11}  help: {check.help}")
+                print(f"      {'':11}  help: {visible(check.help)}")
     return exits.FINDINGS if failed else exits.CLEAN
 
 
-async def _examine(namespace: Namespace) -> list[Check]:
+async def _examine(namespace: Namespace) -> tuple[dict[str, str], list[Check]]:
+    return described(namespace), await _checks(namespace)
+
+
+async def _checks(namespace: Namespace) -> list[Check]:
     from upnext.settings import load  # noqa: PLC0415 - commands import what they need
 
     partitions = await namespace.partitions()

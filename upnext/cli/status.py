@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
-from upnext.cli.colour import coloured
-from upnext.cli.connection import ask
-from upnext.cli.table import age, table, terminal_width
+from upnext.cli.connection import add_server_options, ask, described
+from upnext.cli.moments import age
+from upnext.cli.table import table
+from upnext.cli.terminal import coloured, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,16 +33,17 @@ def register(subparsers: Subparsers) -> None:
         "status", help="show workers, queues and what is left behind", description=_DESCRIPTION
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    add_server_options(parser, file=True)
     parser.set_defaults(command=status)
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    namespace, standing = ask(_read)
+    where, standing = ask(arguments, _read)
     if arguments.format == "json":
-        print(json.dumps(as_json(namespace, standing), indent=2))
+        print(json.dumps(as_json(where, standing), indent=2))
     else:
-        for line in _as_text(namespace, standing, terminal_width()):
+        for line in _as_text(where, standing, terminal_width()):
             print(line)
     if standing.unseen:
         from upnext.broker.partial_results import PartialResultError  # noqa: PLC0415 - commands import what they need
@@ -50,15 +52,15 @@ def status(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
-async def _read(broker: Namespace) -> tuple[str, NamespaceStatus]:
-    return broker.keys.namespace, await broker.status_reader.seen()
+async def _read(namespace: Namespace) -> tuple[dict[str, str], NamespaceStatus]:
+    return described(namespace), await namespace.status_reader.seen()
 
 
-def as_json(namespace: str, standing: NamespaceStatus) -> dict[str, Any]:
+def as_json(where: dict[str, str], standing: NamespaceStatus) -> dict[str, Any]:
     """Return the shape that docs/running.md describes: keys are only ever added to it."""
     unreachable = [{"partition": one.partition, "reason": one.reason} for one in standing.unseen]
     return {
-        "namespace": namespace,
+        **where,
         **({"unreachable": unreachable} if unreachable else {}),
         "workers": [_worker_json(worker) for worker in standing.workers],
         "queues": [_queue_json(queue) for queue in standing.queues],
@@ -121,8 +123,8 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def _as_text(namespace: str, standing: NamespaceStatus, width: int | None) -> Iterator[str]:
-    totals = as_json(namespace, standing)["totals"]
+def _as_text(where: dict[str, str], standing: NamespaceStatus, width: int | None) -> Iterator[str]:
+    totals = as_json(where, standing)["totals"]
     yield from _workers(standing.workers, totals["workers"], width)
     yield ""
     yield from _queues(standing, totals, width)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from typing import TYPE_CHECKING
+
+from upnext.cli.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _GAP = "  "
 _NARROWEST = 8
-
-
-def terminal_width() -> int | None:
-    """Return how wide lines may be; None where nobody looks, so that nothing is cut for a program."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def table(
@@ -40,24 +35,6 @@ def table(
     for line in cells:
         fitted = (_fit(text, widths[n], right=numeric[n]) for n, text in enumerate(line))
         yield _GAP.join(fitted).rstrip()
-
-
-def age(seconds: float | None) -> str:
-    """Write an age in its two largest units, or a dash."""
-    if seconds is None:
-        return "-"
-    if seconds < 10:
-        return f"{max(seconds, 0):.1f}s"
-    whole = round(seconds)
-    for size, unit, next_size, next_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
-        if whole >= size:
-            return f"{whole // size}{unit} {whole % size // next_size}{next_unit}"
-    return f"{whole}s"
-
-
-def visible(text: str) -> str:
-    """Return a text that others wrote so that it cannot move the cursor."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
 
 
 def _written(cell: object) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
-from upnext.cli.connection import ask
-from upnext.cli.table import visible
+from upnext.cli.connection import add_server_options, ask
+from upnext.cli.terminal import visible
 
 if TYPE_CHECKING:
     from upnext.broker.namespace import Namespace
@@ -30,12 +30,13 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument("handler", metavar="HANDLER", help="its name, or worker|event|handler")
     parser.add_argument("--event", metavar="NAME", help="its event, where handlers of several have that name")
+    add_server_options(parser)
     parser.set_defaults(command=unsubscribe)
 
 
 def unsubscribe(arguments: argparse.Namespace) -> int:
     """Run the command; exit code 1 if no handler is meant, or several are, or a worker still has it."""
-    done, words = ask(lambda broker: _ended(broker, arguments.handler, arguments.event))
+    done, words = ask(arguments, lambda broker: _ended(broker, arguments.handler, arguments.event))
     print(words if done else f"upnext: {words}", file=sys.stdout if done else sys.stderr)
     return exits.CLEAN if done else exits.FINDINGS
 

@@ -1,0 +1,187 @@
+"""`upnext dead list`: which jobs died, when and of what, and how often each error occurs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+from upnext.cli import exits
+from upnext.cli.connection import ask, described
+from upnext.cli.moments import moment, since, since_ms
+from upnext.cli.numbers import positive
+from upnext.cli.table import table
+from upnext.cli.terminal import coloured, terminal_width
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from upnext.broker.claims import DeadLetter
+    from upnext.broker.namespace import Namespace
+    from upnext.broker.partial_results import PartialResultError
+
+NAMES = ("job_id", "event_id", "event", "handler", "attempts", "reason")
+_COLUMNS = ("died", "job", "event", "handler", "attempts", "reason", "error")
+_ELASTIC = ("error", "event", "handler")
+_MOST_ERRORS = 1000
+"""Different errors that are counted; further ones count as `other`."""
+
+_SHOWN_ERRORS = 10
+_LONGEST = 200
+"""Characters of an error that a list shows."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `upnext dead list` takes."""
+    add_filters(parser)
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the N that died last")
+    parser.set_defaults(command=list_all)
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Add what selects dead letters."""
+    parser.add_argument("--event", metavar="NAME", help="only those of this event")
+    parser.add_argument("--handler", metavar="NAME", help="only those of this handler (or worker|event|handler)")
+    parser.add_argument("--reason", metavar="REASON", help="only those that died of this, such as failed or crashed")
+    parser.add_argument(
+        "--since", type=since, metavar="WHEN", help="only those that died since: 30m, 2h, 7d, or a time"
+    )
+
+
+def is_filtered(arguments: argparse.Namespace) -> bool:
+    """Whether any filter is given."""
+    return any(getattr(arguments, name) is not None for name in ("event", "handler", "reason", "since"))
+
+
+async def selected(
+    namespace: Namespace, arguments: argparse.Namespace, *, died_before: float = math.inf
+) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
+    """Read what the filters select, with the server's time of each death in ms, a bounded page at a time."""
+    letters = namespace.dead_letters
+    died_since = since_ms(arguments.since, 0 if arguments.since is None else await letters.now())
+    pages = letters.dated_pages(arguments.event, arguments.handler, died_since=died_since, died_before=died_before)
+    async for page in pages:
+        yield [entry for entry in page if arguments.reason in {None, entry[0].reason}]
+
+
+def list_all(arguments: argparse.Namespace) -> int:
+    """Run the command: page by page, so that a million dead letters need no memory."""
+    report: _Text | _Json = _Json() if arguments.format == "json" else _Text()
+    ask(arguments, lambda namespace: _list(namespace, arguments, report))
+    return exits.CLEAN
+
+
+async def _list(namespace: Namespace, arguments: argparse.Namespace, report: _Text | _Json) -> None:
+    from upnext.broker.partial_results import PartialResultError  # noqa: PLC0415 - commands import what they need
+
+    report.begin(described(namespace))
+    errors, unreachable = Errors(), None
+    latest: deque[tuple[DeadLetter, float]] = deque()
+    try:
+        async for page in selected(namespace, arguments):
+            errors.count(letter for letter, _ in page)
+            if arguments.limit is None:
+                report.add(page)
+            else:
+                # Partition by partition, so that the last of one may be older than the first of the next.
+                found = sorted([*latest, *page], key=lambda entry: entry[1])
+                latest = deque(found, maxlen=arguments.limit)
+    except PartialResultError as error:
+        unreachable = error
+    if latest:
+        report.add(list(latest))
+    report.end(errors, unreachable)
+    if unreachable is not None:
+        raise unreachable
+
+
+class Errors:
+    """Counts what jobs died of, by the type of the error and the handler."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def count(self, letters: Iterable[DeadLetter]) -> None:
+        """Count the errors of these dead letters."""
+        for letter in letters:
+            key = (error_type(letter), letter.handler)
+            self._counts[key if key in self._counts or len(self._counts) < _MOST_ERRORS else ("other", "")] += 1
+
+    def most_common(self) -> list[tuple[str, str, int]]:
+        """Return error, handler and how often, the most frequent first."""
+        return [(error, handler, count) for (error, handler), count in self._counts.most_common()]
+
+
+def error_type(letter: DeadLetter) -> str:
+    """Return the type of the error, as its text begins; the reason where nothing was raised."""
+    head, colon, _ = first_line(letter.error).partition(":")
+    return head[:_LONGEST] if (colon or head) and " " not in head else letter.reason
+
+
+def first_line(error: str) -> str:
+    """Return as much of an error as a list has room for."""
+    return (error.splitlines() or [""])[0][:_LONGEST]
+
+
+class _Json:
+    """Writes the list as one object, a dead letter at a time."""
+
+    def begin(self, where: dict[str, str]) -> None:
+        print(f'{json.dumps(where)[:-1]}, "dead_letters": [', end="")
+        self._between = ""
+
+    def add(self, page: list[tuple[DeadLetter, float]]) -> None:
+        for letter, died in page:
+            row: dict[str, Any] = {name: getattr(letter, name) for name in NAMES}
+            row |= {"died_at": moment(died), "error": letter.error, "where": getattr(letter, "where", "")}
+            print(f"{self._between}\n  {json.dumps(row)}", end="")
+            self._between = ","
+
+    def end(self, errors: Errors, unreachable: PartialResultError | None) -> None:
+        rest: dict[str, Any] = {
+            "errors": [{"error": error, "handler": name, "count": n} for error, name, n in errors.most_common()]
+        }
+        if unreachable is not None:
+            rest["unreachable"] = [{"partition": one.partition, "reason": one.reason} for one in unreachable.unseen]
+        print(f"{self._between and chr(10)}], {json.dumps(rest)[1:]}")
+
+
+class _Text:
+    """Writes the list as a table, and below it the errors by how often they occur."""
+
+    def begin(self, _: dict[str, str]) -> None:
+        self._width, self._written = terminal_width(), 0
+
+    def add(self, page: list[tuple[DeadLetter, float]]) -> None:
+        rows = [
+            (
+                moment(died)[:19],
+                letter.job_id,
+                letter.event,
+                letter.handler,
+                letter.attempts,
+                letter.reason,
+                first_line(letter.error),
+            )
+            for letter, died in page
+        ]
+        lines = list(table(_COLUMNS, rows, self._width, _ELASTIC)) if rows else []
+        for line in lines[1 if self._written else 0 :]:
+            print(line)
+        self._written += len(rows)
+
+    def end(self, errors: Errors, unreachable: PartialResultError | None) -> None:
+        if not self._written:
+            if unreachable is None:
+                print("No dead letters.")
+            return
+        counted = errors.most_common()
+        print()
+        print(coloured("bold", f"Errors of {sum(count for *_, count in counted):,} dead letter(s)"))
+        rows = [(count, error, handler) for error, handler, count in counted[:_SHOWN_ERRORS]]
+        for line in table(("count", "error", "handler"), rows, self._width, ("error", "handler")):
+            print(line)
+        if len(counted) > _SHOWN_ERRORS:
+            print(f"and {len(counted) - _SHOWN_ERRORS:,} more; --format json shows all")
