@@ -6,6 +6,7 @@ handlers get datetimes, UUIDs and models, and "1" never becomes 1.
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NotRequired, Required
 
@@ -59,7 +60,7 @@ class Codec:
             }
             payload = make("payload", items)
             payload.__pydantic_config__ = ConfigDict(allow_inf_nan=False)
-            return TypeAdapter(payload).core_schema
+            return _core_schema(payload)
         except Exception as error:
             raise self._unusable(error) from error
 
@@ -142,6 +143,14 @@ class Codec:
         except ValidationError as error:
             raise PayloadError(self._subject, describe_errors(error), self._handler) from None
         return arguments
+
+
+def _core_schema(kind: Any) -> CoreSchema:
+    try:
+        return TypeAdapter(kind).core_schema
+    except Warning:  # where warnings are errors: pydantic warns of `ReadOnly`, which says nothing of a payload
+        with warnings.catch_warnings(action="ignore"):
+            return TypeAdapter(kind).core_schema
 
 
 def _validator(schema: CoreSchema, rewriter: SchemaRewriter) -> SchemaValidator:

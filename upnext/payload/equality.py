@@ -10,7 +10,7 @@ import dataclasses
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import datetime, tzinfo
+from datetime import datetime, time, tzinfo
 from functools import cached_property, lru_cache
 from typing import Any, cast
 
@@ -76,6 +76,14 @@ def _datetime_difference(sent: datetime, arrived: Any) -> str:
         return CHANGED
     if sent.replace(tzinfo=None) != arrived.replace(tzinfo=None):
         return CHANGED
+    return _zone_difference(sent, arrived)
+
+
+def _time_difference(sent: time, arrived: Any) -> str:
+    return _zone_difference(sent, arrived) if isinstance(arrived, time) and sent == arrived else CHANGED
+
+
+def _zone_difference(sent: datetime | time, arrived: datetime | time) -> str:
     return "" if sent.tzinfo is None or sent.tzinfo is arrived.tzinfo or _is_fixed(sent.tzinfo) else _ZONE
 
 
@@ -190,6 +198,7 @@ def _dataclass_difference(sent: Any, arrived: Any) -> str:
 
 _COMPARISONS: tuple[tuple[type, Callable[[Any, Any], str]], ...] = (
     (datetime, _datetime_difference),
+    (time, _time_difference),
     (BaseModel, _model_difference),
     (list, _sequence_difference),
     (tuple, _sequence_difference),

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 # The schema of a user's class is changed only where its JSON could not be read: its validators may rely on the rest.
-_OPAQUE = frozenset({"model", "enum"})
 _PLAIN = frozenset({
     "any", "bool", "dict", "float", "int", "list", "none", "nullable", "str", "typed-dict", "typed-dict-field",
 })  # fmt: skip
@@ -80,14 +79,15 @@ class SchemaRewriter:
             return _NUMBERS[kind]
         if kind == "literal":
             return _exact_literal(schema)
+        if kind == "enum":
+            return _readable_enum(schema)
         if kind == "json":  # for a type checker `Json[T]` is T
             return self._rewrite(schema.get("schema", core_schema.any_schema()))
-        if kind in _OPAQUE or (kind == "dataclass" and hasattr(schema["cls"], "__pydantic_validator__")):
+        if kind == "model" or (kind == "dataclass" and hasattr(schema["cls"], "__pydantic_validator__")):
             schema = self._readable_class(schema)
         else:
             schema = {**schema, **{key: self._rewrite(value) for key, value in _children(schema).items()}}
-        if kind in _FIELD_LISTS:
-            schema["fields"] = _accept_written_keys(schema)
+        schema = _accept_written(schema)
         if kind == "typed-dict" and "extra_fields_behavior" not in schema.get("config", {}):
             schema["extra_behavior"] = self._extra_keys
         return _instance_of_class(schema) if kind in {"model", "named-tuple"} else schema
@@ -172,11 +172,23 @@ def _readable(node: Any) -> Any:
     if kind == "literal":
         exact = _exact_literal(schema)
         return schema if exact is schema else core_schema.json_or_python_schema(exact, cast("CoreSchema", schema))
+    if kind == "enum":
+        return _readable_enum(schema)
     schema = {**schema, **{key: _readable(value) for key, value in _children(schema).items()}}
+    return _accept_written(schema)
+
+
+def _accept_written(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let a schema read the keys and tags that values of it are written with."""
+    kind = _kind(schema)
     if kind in _FIELD_LISTS:
-        schema["fields"] = _accept_written_keys(schema)
+        return {**schema, "fields": _accept_written_keys(schema)}
     if kind == "model" and schema.get("config", {}).get("validate_by_alias") is False:
-        schema["config"] = {**schema["config"], "validate_by_alias": True}  # it is written by its aliases
+        return {**schema, "config": {**schema["config"], "validate_by_alias": True}}
+    if kind == "tagged-union":
+        choices: dict[Any, Any] = schema["choices"]
+        written = {to_jsonable_python(tag): choice for tag, choice in choices.items() if isinstance(tag, Enum)}
+        return {**schema, "choices": {**choices, **written}}
     return schema
 
 
@@ -232,6 +244,23 @@ def _instance_schema(kind: type) -> CoreSchema:
 def generic_origin(kind: type) -> type | None:
     """Return the generic model that a parametrised one was made from: `Page` for `Page[int]`, else None."""
     return kind.__pydantic_generic_metadata__["origin"] if issubclass(kind, BaseModel) else None
+
+
+def _readable_enum(schema: dict[str, Any]) -> Any:
+    """Read members whose values JSON writes in another form: tuples, dates, decimals."""
+    members: list[Enum] = schema["members"]
+    written = [(to_jsonable_python(member, fallback=repr), member) for member in members]
+    if all(plain == member.value for plain, member in written):
+        return schema
+
+    def find(value: object) -> object:
+        return next((member for plain, member in written if plain == value), value)
+
+    bare = {**schema}
+    ref = bare.pop("ref", None)
+    inner = cast("CoreSchema", bare)
+    read = core_schema.no_info_before_validator_function(find, inner)
+    return core_schema.json_or_python_schema(read, inner, ref=ref)
 
 
 def _exact_literal(schema: dict[str, Any]) -> Any:

@@ -122,12 +122,12 @@ class Signature:
 
     @cached_property
     def result(self) -> Codec:
-        """What checks and reads its result: plain JSON if it does not say what it returns, or returns nothing.
+        """What checks and reads its result: plain JSON if it does not say what it returns.
 
         The same goes for a type that pydantic cannot read: the job runs all the same.
         """
         annotation = awaited(self._annotations.get("return", Any))
-        if annotation not in (object, None, type(None)):
+        if annotation is not object:
             codec = result_codec(annotation, self._handler)
             with suppress(ConfigError):
                 codec.prepare()
