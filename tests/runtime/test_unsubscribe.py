@@ -127,12 +127,12 @@ async def test_which_handler_is_meant_has_to_be_clear(command: Command, redis_ur
     assert await asyncio.to_thread(command, "unsubscribe", "mial", url=redis_url) == (
         1,
         "",
-        "upnext: There is no handler 'mial' here; see `upnext status`.\n",
+        "upnext: There is no handler 'mial' here; see `upnext status`; did you mean 'mail'?\n",
     )
     assert await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url) == (
         1,
         "",
-        f"upnext: Several handlers are meant: {both}. Name one of them like that.\n",
+        f"upnext: Several handlers have the name 'mail': {both}. Pass one of these.\n",
     )
     assert (await asyncio.to_thread(command, "unsubscribe", "mail", "--event", "order.paid", url=redis_url))[0] == 0
 

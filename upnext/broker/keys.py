@@ -85,6 +85,11 @@ class Keys:
         return self._key("partitions")
 
     @property
+    def paused(self) -> str:
+        """Hash, in the first of several: handler -> since when it has been paused, in ms."""
+        return self._key("paused")
+
+    @property
     def probe(self) -> str:
         """Nothing: commands are tried on it when a worker starts."""
         return self._key("probe")

@@ -9,8 +9,11 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from upnext.broker.activity import Activity
 from upnext.broker.job_ids import bucket_of
 from upnext.broker.partial_results import PartialResultError, PartialResults
+from upnext.broker.pauses import Pauses
+from upnext.broker.redis_types import RedisError
 from upnext.broker.status import NamespaceStatus, QueueStatus, RemainingWork, UnroutedStatus, WorkerStatus, by_life
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ class NamespaceStatusReader:
             else:
                 found.append(answer)
         standing = found[0] if len(found) == 1 else merged(found)
-        return replace(standing, unseen=tuple(sight.unseen))
+        return replace(standing, unseen=tuple(sight.unseen), paused=await _paused(partitions[0]))
 
     async def left(self) -> RemainingWork:
         """Read what is left to do, at one moment, so that no job is missed on its way.
@@ -69,6 +72,13 @@ class NamespaceStatusReader:
             left = RemainingWork(sum(one.open for one in found), tuple(later for one in found for later in one.later))
             if len(partitions) == 1 or left.open or before == await _stored(partitions):
                 return left
+
+
+async def _paused(first: Broker) -> dict[str, float]:
+    try:
+        return await Pauses(first).read()
+    except (RedisError, OSError):  # the partition is away, which is noted already, or another program's key is there
+        return {}
 
 
 async def _stored(partitions: Sequence[Broker]) -> list[int]:
@@ -92,6 +102,7 @@ def merged(parts: Sequence[NamespaceStatus]) -> NamespaceStatus:
         unrouted=tuple(sorted(map(_unrouted, unrouted), key=lambda waiting: waiting.event)),
         later=sum(part.later for part in parts),
         dead=sum(part.dead for part in parts),
+        now=max((part.now for part in parts), default=0.0),
     )
 
 
@@ -115,6 +126,11 @@ def _worker(of: list[WorkerStatus]) -> WorkerStatus:
         running=sum(worker.running for worker in of),
         renewed=max(worker.renewed for worker in of),
         alive=all(worker.alive for worker in of),
+        activity=Activity(
+            blocked=next((worker.activity.blocked for worker in of if worker.activity.blocked), None),
+            running=tuple(job for worker in of for job in worker.activity.running),
+            total=sum(worker.activity.total for worker in of),
+        ),
     )
 
 

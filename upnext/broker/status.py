@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
+from upnext.broker.activity import Activity
 from upnext.broker.claims import is_claim, read_claim
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import sent_at
@@ -16,7 +17,7 @@ from upnext.broker.replies import pairs, scored, text
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
@@ -45,6 +46,8 @@ class WorkerStatus:
         lease: The length of its lease in seconds.
         renewed: Seconds since it renewed its lease.
         alive: Whether its lease stands.
+        activity: What blocks it, and which jobs it has been running for long.
+        unimported: Handlers of its project that it does not have: `event|name` -> module.
     """
 
     id: str
@@ -60,6 +63,8 @@ class WorkerStatus:
     lease: float
     renewed: float
     alive: bool
+    activity: Activity = Activity()  # noqa: RUF009  (which cannot be changed)
+    unimported: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,8 @@ class NamespaceStatus:
         later: How many jobs are delayed or wait for their next attempt, all together.
         dead: How many dead letters there are.
         unseen: The partitions that all of this leaves out.
+        now: The server's time, in seconds since 1970.
+        paused: Each paused handler, with the server's time in seconds since when it is.
     """
 
     workers: tuple[WorkerStatus, ...]
@@ -131,6 +138,8 @@ class NamespaceStatus:
     later: int
     dead: int
     unseen: tuple[UnreachablePartition, ...] = ()
+    now: float = 0.0
+    paused: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +185,7 @@ class StatusReader:
             unrouted=tuple([unrouted async for unrouted in self._unrouted(now)]),
             later=later,
             dead=dead,
+            now=now,
         )
 
     async def left(self) -> RemainingWork:
@@ -206,9 +216,9 @@ class StatusReader:
 
     async def _claims(self, worker_id: str, held: Counter[str]) -> tuple[int, int]:
         claimed = running = 0
-        async for field, value in self._scan("HSCAN", self._keys.claims(worker_id)):
-            if is_claim(field, value):
-                claim = read_claim(field, value)
+        async for name, value in self._scan("HSCAN", self._keys.claims(worker_id)):
+            if is_claim(name, value):
+                claim = read_claim(name, value)
                 held[claim.handler] += 1
                 claimed, running = claimed + 1, running + claim.started
         return claimed, running
@@ -303,7 +313,15 @@ def _told(worker_id: str, told: dict[str, Any], left: float, claimed: int, runni
         lease=lease,
         renewed=max(lease - left, 0.0),
         alive=left > 0,
+        activity=Activity.from_record(told),
+        unimported=_unimported(told.get("unimported")),
     )
+
+
+def _unimported(entries: object) -> dict[str, str]:
+    if not isinstance(entries, dict):
+        return {}
+    return {str(handler): str(module) for handler, module in cast("dict[object, object]", entries).items()}
 
 
 def _age(head: bytes | None, now: float) -> float | None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from upnext import __version__
+from upnext.cli.fleet import blocked_workers, missing_handlers
 
 if TYPE_CHECKING:
+    from upnext.broker.handler_id import HandlerId
     from upnext.broker.status import NamespaceStatus
 
 _OLDEST = {"redis": (6, 2), "valkey": (8, 0)}
 _SKEW = 1.0  # seconds
 _FULL = 0.9  # of maxmemory
+_NAMED = 3  # of many names
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,14 @@ def partitions(sent: int, served: int) -> Check:
     return Check("partitions", "ok", f"{served}")
 
 
-def fleet(standing: NamespaceStatus) -> Iterator[Check]:
-    """Judge the workers, and what nobody takes."""
+def fleet(standing: NamespaceStatus, lock: Mapping[HandlerId, str], crashed: Mapping[str, int]) -> Iterator[Check]:
+    """Judge the workers, and what nobody takes.
+
+    Args:
+        standing: The namespace.
+        lock: The handlers of the project at hand, with their modules.
+        crashed: How many jobs of each handler killed their workers lately.
+    """
     alive = [worker for worker in standing.workers if worker.alive]
     if len(alive) < len(standing.workers):
         dead = len(standing.workers) - len(alive)
@@ -126,10 +135,22 @@ def fleet(standing: NamespaceStatus) -> Iterator[Check]:
     if others:
         message = f"workers run upnext {', '.join(others)}, this is {__version__}"
         yield Check("versions", "warn", message, "bring them to one version when you can")
+    for line in blocked_workers(standing)[:_NAMED]:
+        way_out = "see the stack in its log; what blocks must run in a thread (a handler that is not async), or await"
+        yield Check("blocked", "warn", line, way_out)
+    if missing := missing_handlers(standing, lock):
+        message = f"no worker has imported {_named(missing)}: events are not delivered to them"
+        yield Check(
+            "handlers",
+            "warn",
+            message,
+            "import their modules in the file that is run, or run `upnext gen` if they are gone",
+        )
+    if standing.paused:
+        yield Check("paused", "warn", f"paused: {_named(sorted(standing.paused))}", "`upnext handlers resume HANDLER`")
     parked = sorted(queue.handler for queue in standing.queues if queue.parked)
     if parked:
-        more = f" and {len(parked) - 3} more" if len(parked) > 3 else ""
-        message = f"no living worker takes the jobs of {', '.join(parked[:3])}{more}"
+        message = f"no living worker takes the jobs of {_named(parked)}"
         yield Check(
             "queues",
             "warn",
@@ -143,8 +164,17 @@ def fleet(standing: NamespaceStatus) -> Iterator[Check]:
         yield Check(
             "events", "warn", f"sent, but no handler has ever connected: {names}", "run a worker, or stop sending"
         )
+    if crashed:
+        message = f"{sum(crashed.values()):,} job(s) killed their workers within a day: {_named(crashed)}"
+        yield Check("crashed", "warn", message, "see `upnext dead list --reason crashed`")
     if standing.dead:
         yield Check("dead", "warn", f"{standing.dead:,} dead letter(s)", "see `upnext dead list`, then replay or purge")
+
+
+def _named(names: Collection[str]) -> str:
+    """List a few names."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(list(names)[:_NAMED])}{more}"
 
 
 def libraries() -> Check:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upnext.cli import checks, exits
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from upnext.cli.checks import Check
     from upnext.cli.commands import Subparsers
 
+_RECENT = 86_400_000  # ms
+_MOST_LETTERS = 20_000
 _DESCRIPTION = """\
 Looks for what could lose or hold up jobs: the server's version, persistence, eviction and clock, this client's rights,
 whether sends are refused, dead workers, and jobs that nobody takes.
@@ -53,7 +57,8 @@ async def _examine(namespace: Namespace) -> tuple[dict[str, str], list[Check]]:
 
 
 async def _checks(namespace: Namespace) -> list[Check]:
-    from upnext.settings import load  # noqa: PLC0415 - commands import what they need
+    from upnext.runner.unimported import Lock  # noqa: PLC0415 - commands import what they need
+    from upnext.settings import load  # noqa: PLC0415
 
     partitions = await namespace.partitions()
     servers: dict[str, list[Broker]] = {}
@@ -70,7 +75,20 @@ async def _checks(namespace: Namespace) -> list[Check]:
         found.append(checks.partitions(load().partitions, len(partitions)))
     if any(check.name == "rights" and check.status == "fail" for check in found):
         return [*found, checks.libraries()]  # more cannot be read
-    return [*found, *checks.fleet(await namespace.status_reader.read()), checks.libraries()]
+    status, lock = await namespace.status_reader.read(), Lock.beside(Path.cwd()).handlers
+    return [*found, *checks.fleet(status, lock, await _crashed(namespace)), checks.libraries()]
+
+
+async def _crashed(namespace: Namespace) -> Counter[str]:
+    """Count the jobs that killed their workers within a day, of as many dead letters as can be read at once."""
+    since = await namespace.dead_letters.now() - _RECENT
+    crashed, read = Counter[str](), 0
+    async for page in namespace.dead_letters.dated_pages(died_since=since):
+        crashed.update(letter.handler for letter, _ in page if letter.reason == "crashed")
+        read += len(page)
+        if read >= _MOST_LETTERS:
+            break
+    return crashed
 
 
 async def _server(broker: Broker) -> list[Check]:

@@ -10,10 +10,10 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _AGE = re.compile(r"(\d{1,9})([smhdw])")
 
 
-def moment(milliseconds: float) -> str:
+def moment(milliseconds: float, timespec: str = "milliseconds") -> str:
     """Write a time of the server's clock as ISO 8601 in UTC; one that cannot be a time as it is."""
     try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec=timespec)
     except (OverflowError, ValueError, OSError):
         return str(milliseconds)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask
+from upnext.cli.selection import one_handler
 from upnext.cli.terminal import visible
 
 if TYPE_CHECKING:
     from upnext.broker.namespace import Namespace
-    from upnext.broker.status import QueueStatus
     from upnext.cli.commands import Subparsers
 
 _GROWTH = 10.0  # seconds within which whoever adds partitions has copied what it read, or given up, as a send does
@@ -42,17 +42,18 @@ def unsubscribe(arguments: argparse.Namespace) -> int:
 
 
 async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[bool, str]:
-    found = [queue for queue in (await broker.status_reader.read()).queues if _is_meant(queue, wanted, event)]
-    if not found:
-        return False, f"There is no handler {visible(wanted)!r} here; see `upnext status`."
-    names = [visible(queue.handler) for queue in found]
-    if len(found) > 1:
-        return False, f"Several handlers are meant: {', '.join(names)}. Name one of them like that."
-    if found[0].served:
-        return False, f"A living worker has {names[0]}: stop it, or deploy it without the handler, first."
-    was, moved = await _end(broker, found[0].handler)
+    status = await broker.status_reader.read()
+    # Tasks are not subscribed to anything.
+    queues = {queue.handler: queue for queue in status.queues if not HandlerId.parse(queue.handler).is_task}
+    handler, reason = one_handler(queues, wanted, event)
+    if handler is None:
+        return False, reason
+    name = visible(handler)
+    if queues[handler].served:
+        return False, f"A living worker has {name}: stop it, or deploy it without the handler, first."
+    was, moved = await _end(broker, handler)
     ended = "is not subscribed any more" if was else "was not subscribed"
-    return True, f"{names[0]} {ended}; {moved:,} job(s) that waited for it are dead letters now."
+    return True, f"{name} {ended}; {moved:,} job(s) that waited for it are dead letters now."
 
 
 async def _end(broker: Namespace, handler: str) -> tuple[bool, int]:
@@ -60,10 +61,12 @@ async def _end(broker: Namespace, handler: str) -> tuple[bool, int]:
     import asyncio  # noqa: PLC0415 - commands import what they need
 
     from upnext.broker.partition_count import PartitionCount  # noqa: PLC0415
+    from upnext.broker.pauses import Pauses  # noqa: PLC0415
 
     agreement = PartitionCount(broker.partition(0))
     before = await agreement.read()
     was, moved = await _end_now(broker, handler)
+    await Pauses(broker.partition(0)).resume(handler)  # or one of that name would be paused that comes later
     after = await agreement.read()
     pause = before.unsettled(_GROWTH) if after.served == before.served else _GROWTH
     if pause:
@@ -80,9 +83,3 @@ async def _end_now(broker: Namespace, handler: str) -> tuple[bool, int]:
     partitions = await broker.partitions()
     was = any([await partition.subscriptions.end(handler) for partition in partitions])
     return was, sum([await partition.subscriptions.abandon(handler) for partition in partitions])
-
-
-def _is_meant(queue: QueueStatus, wanted: str, event: str | None) -> bool:
-    handler_id = HandlerId.parse(queue.handler)
-    # Tasks are not subscribed to anything.
-    return not handler_id.is_task and wanted in {handler_id.name, queue.handler} and event in {None, handler_id.event}

@@ -67,6 +67,7 @@ class PartitionConsumer:
                 slots.leave(self.changed)
                 await self.changed.wait()
                 continue
+            await self._resources.paused.known()
             try:
                 if unknown:
                     # Replies were lost: the server may have given jobs that this process never heard of.
@@ -114,10 +115,14 @@ class PartitionConsumer:
         return min(_BATCH, max(_WAVE, (self._resources.slots.total + 1) // 2))
 
     async def _claim(self, claims: Claims, most: int) -> None:
-        queues, unused = self._rotation.next(), most
+        looked_at, paused, unused = self._rotation.next(), self._resources.paused.identities, most
+        queues = [handler for handler in looked_at if handler not in paused] if paused else looked_at
         try:
-            jobs, left = await claims.claim(self._resources.registry.worker, queues, most)
-            self._rotation.note(queues, left, {claim.handler for claim in jobs})
+            jobs, left = await claims.claim(self._resources.registry.worker, queues, most) if queues else ([], [])
+            if paused:  # such a queue counts as empty: waiting for the pause to end costs nothing
+                depths = dict(zip(queues, left, strict=True))
+                left = [depths.get(handler, 0) for handler in looked_at]
+            self._rotation.note(looked_at, left, {claim.handler for claim in jobs})
             for claim in jobs:
                 self._jobs.start(claims, claim)
             unused -= len(jobs)

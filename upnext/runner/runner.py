@@ -40,9 +40,11 @@ class Runner:
         self._begun = True
         for partition in self._partitions:
             self._begin(partition)
+        watching = asyncio.create_task(self._resources.paused.watch(self._partitions[0].broker))
         try:
             await self._ended.wait()
         finally:
+            watching.cancel()
             self.stop()
             ends = await asyncio.gather(*self._working, return_exceptions=True)
             self._resources.close()

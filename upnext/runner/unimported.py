@@ -14,7 +14,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from upnext.registry import Registry
 
@@ -43,6 +43,11 @@ class Lock:
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             log.warning("'%s' cannot be read (%s): run `upnext gen`", path, type(error).__name__)
             return cls({})
+
+    @property
+    def handlers(self) -> Mapping[HandlerId, str]:
+        """The handlers, with their modules."""
+        return self._modules
 
     def unimported(self, registry: Registry) -> dict[str, str]:
         """Return the handlers of a worker that it does not have here: `event|name` -> module."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from upnext.deadlines import Deadlines
+from upnext.runner.paused_handlers import PausedHandlers
 from upnext.runner.poison_jobs import PoisonJobs
 from upnext.runner.slots import Slots
 
@@ -29,6 +30,7 @@ class WorkerResources:
         slots: What each job that runs takes one of.
         threads: Where handlers that are not async run.
         suspects: Jobs that workers died under.
+        paused: Handlers whose jobs are not claimed now.
     """
 
     def __init__(self, registry: Registry, concurrency: int, url: str, metadata: str) -> None:
@@ -38,6 +40,7 @@ class WorkerResources:
         self.slots = Slots(concurrency)
         self.threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"{THREADS}{registry.worker}")
         self.poison_jobs = PoisonJobs(self.slots)
+        self.paused = PausedHandlers()
         self._deadlines: dict[float, Deadlines] = {}
 
     def deadlines(self, seconds: float) -> Deadlines:

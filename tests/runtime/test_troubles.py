@@ -1,0 +1,126 @@
+"""What `upnext status` and `upnext doctor` show of workers in trouble: blocked, without a handler, killed by a job."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import redis
+
+from upnext.broker.claims import DeadLetter
+from upnext.broker.job_ids import QueueEntry
+
+Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
+PREFIX = "upnext:{default:0}:"
+
+
+def put_worker(url: str, *, pid: int = 7, handlers: tuple[str, ...] = ("order.placed|confirm",), **record: Any) -> None:
+    """Put the record of a living worker on the server."""
+    whole = {"worker": "shop", "host": "web1", "pid": pid, "since": 1, "concurrency": 9, "version": "x"}
+    worker_id = f"{pid:016x}.10000"
+    with redis.Redis.from_url(url) as client:
+        client.zadd(f"{PREFIX}leases", {worker_id: 1e14})
+        client.hset(f"{PREFIX}workers", worker_id, json.dumps(whole | {"handlers": list(handlers)} | record))
+
+
+def shown(command: Command, url: str) -> dict[str, Any]:
+    """Return `upnext status` as JSON."""
+    answer: dict[str, Any] = json.loads(command("status", "--format", "json", url=url)[1])
+    return answer
+
+
+def test_a_blocked_worker_is_shown_with_handler_job_and_place(command: Command, valkey_url: str) -> None:
+    """In status, as text and as JSON, and in doctor."""
+    blocked = {"what": "event loop", "since": time.time() - 26, "handler": "order.placed|charge", "job": "01f.0"}
+    put_worker(valkey_url, blocked=blocked | {"frame": "shop.py:12 in charge"})
+    _, out, _ = command("status", url=valkey_url)
+    assert "shop (web1 7): event loop blocked for 2" in out
+    assert "s in handler charge, job 01f.0, at shop.py:12 in charge" in out
+    (row,) = shown(command, valkey_url)["blocked"]
+    assert 25 < row.pop("seconds") < 600
+    assert row.pop("since").startswith("20")
+    assert row == {
+        "what": "event loop",
+        "worker": "shop",
+        "event": "order.placed",
+        "handler": "charge",
+        "job_id": "01f.0",
+        "frame": "shop.py:12 in charge",
+        "host": "web1",
+        "pid": 7,
+    }
+    _, out, _ = command("doctor", url=valkey_url)
+    assert "warn  blocked      shop (web1 7): event loop blocked for" in out
+
+
+def test_jobs_that_run_long_are_listed_by_handler_with_their_age(command: Command, valkey_url: str) -> None:
+    """The oldest first, over all processes."""
+    now = time.time()
+    jobs = [{"job": f"{n}.0", "handler": "order.placed|confirm", "since": now - 100 * n} for n in (1, 3)]
+    put_worker(valkey_url, running=jobs, running_total=2)
+    put_worker(valkey_url, pid=8, running=[{"job": "2.0", "handler": "|nightly", "since": now - 200}], running_total=40)
+    _, out, _ = command("status", url=valkey_url)
+    lines = out[out.index("Jobs that run for 2 s or longer: 42") :].splitlines()
+    assert [line.split()[-4] for line in lines[2:5]] == ["3.0", "2.0", "1.0"]
+    assert lines[2].split()[:2] == ["5m", "0s"]
+    assert lines[5] == "and 39 more; see `upnext jobs list --state running`"
+    rows = shown(command, valkey_url)["running_jobs"]
+    assert sorted((row["job_id"], row["handler"], row["pid"]) for row in rows) == [
+        ("1.0", "confirm", 7),
+        ("2.0", "nightly", 8),
+        ("3.0", "confirm", 7),
+    ]
+
+
+def test_a_handler_that_no_worker_imported_is_named(
+    command: Command, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what the workers say, and by the lock of the project at hand; one that some process has is not missing."""
+    unimported = {"visit.booked|write_bill": "shop.billing", "order.placed|confirm": "shop.mail"}
+    put_worker(valkey_url, handlers=(), unimported=unimported)
+    put_worker(valkey_url, pid=8)
+    _, out, _ = command("status", url=valkey_url)
+    assert [line for line in out.splitlines() if "imported" in line] == [
+        "No worker has imported handler write_bill (shop.billing)"
+    ]
+    assert shown(command, valkey_url)["missing_handlers"] == ["write_bill (shop.billing)"]
+    contract = {"handlers": {"a": {"worker": "shop", "name": "refund", "module": "shop.money"}}}
+    other = {"handlers": {"a": {"worker": "elsewhere", "name": "other", "module": "other"}}}
+    lock = {"events": {"order.paid": contract, "order.lost": other}}
+    (tmp_path / "upnext.lock").write_text(json.dumps(lock))
+    monkeypatch.chdir(tmp_path)
+    _, out, _ = command("doctor", url=valkey_url)
+    assert "warn  handlers     no worker has imported refund (shop.money), write_bill (shop.billing): " in out
+
+
+def test_jobs_that_killed_their_workers_lately_are_named(command: Command, valkey_url: str) -> None:
+    """Older ones are just dead letters."""
+    with redis.Redis.from_url(valkey_url) as client:
+        for n, (name, hours) in enumerate([("crunch", 1), ("crunch", 2), ("old", 30)]):
+            letter = DeadLetter.of(f"shop|e|{name}", QueueEntry(f"{n}.0", 1), "crashed", "")
+            client.hset(f"{PREFIX}dead", letter.job_id, letter.to_json())
+            client.zadd(f"{PREFIX}dead:index", {letter.job_id: (time.time() - hours * 3600) * 1000})
+    _, out, _ = command("doctor", url=valkey_url)
+    assert "warn  crashed      2 job(s) killed their workers within a day: crunch" in out
+
+
+def test_records_of_other_programs_break_no_command(command: Command, valkey_url: str) -> None:
+    """Whatever is in them."""
+    junk = [
+        {"since": 1e300},
+        {"since": "x"},
+        {"concurrency": []},
+        {"unimported": [1]},
+        {"running": {"a": 1}},
+        {"blocked": 3},
+    ]
+    for n, record in enumerate(junk):
+        put_worker(valkey_url, pid=100 + n, **{"worker": "\x1b[2J", **record})
+    for words in (("status",), ("status", "--format", "json"), ("doctor",), ("handlers", "list")):
+        code, out, err = command(*words, url=valkey_url)
+        assert (code in {0, 1}, err) == (True, "")  # doctor finds fault with the server
+        assert "\x1b" not in out

@@ -1,0 +1,49 @@
+"""What is wrong with the workers of a namespace, as `upnext status` and `upnext doctor` say it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upnext.broker.handler_id import HandlerId
+from upnext.cli.moments import age
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from upnext.broker.status import NamespaceStatus, WorkerStatus
+
+
+def blocked_in_words(worker: WorkerStatus, now: float) -> str:
+    """Say what keeps a worker from going on, "" if nothing does."""
+    blocked = worker.activity.blocked
+    if blocked is None:
+        return ""
+    handler = HandlerId.within(worker.worker, blocked.handler).name
+    job = f", job {blocked.job}" if blocked.job else ""
+    where = f", at {blocked.frame}" if blocked.frame else ""
+    duration = age(now - blocked.since)
+    return f"{blocked.what} blocked for {duration}{f' in handler {handler}' if handler else ''}{job}{where}"
+
+
+def blocked_workers(status: NamespaceStatus) -> list[str]:
+    """Return a line for each living worker process that something blocks."""
+    return [
+        f"{worker.worker} ({worker.host} {worker.pid}): {words}"
+        for worker in status.workers
+        if worker.alive and (words := blocked_in_words(worker, status.now))
+    ]
+
+
+def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> list[str]:
+    """Return the handlers that a project has and no living worker of their name, as `name (module)`.
+
+    Args:
+        status: The namespace.
+        lock: The handlers of the project at hand, with their modules; what workers say of theirs counts as well.
+    """
+    living = [worker for worker in status.workers if worker.alive]
+    served = {handler for worker in living for handler in worker.handlers}
+    names = {worker.worker for worker in living}
+    known = {HandlerId.within(w.worker, local): module for w in living for local, module in w.unimported.items()}
+    known |= {handler: module for handler, module in (lock or {}).items() if handler.worker in names}
+    return sorted(f"{handler.name} ({module})" for handler, module in known.items() if str(handler) not in served)

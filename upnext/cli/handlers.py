@@ -1,0 +1,115 @@
+"""`upnext handlers`: list the handlers of a namespace, pause and resume them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.handler_id import HandlerId
+from upnext.cli import exits
+from upnext.cli.connection import add_server_options, ask, described
+from upnext.cli.moments import moment
+from upnext.cli.selection import one_handler
+from upnext.cli.table import table
+from upnext.cli.terminal import terminal_width, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.broker.namespace import Namespace
+    from upnext.broker.status import NamespaceStatus, QueueStatus
+    from upnext.cli.commands import Subparsers
+
+_DESCRIPTION = """\
+A paused handler's jobs wait: no worker claims them, within a second of the command, also workers that start later. Jobs
+that run already run on. Sends to its event go on queueing jobs for it. Workers of releases before this one do not know
+of pauses."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser("handlers", help="list handlers, pause and resume them", description=_DESCRIPTION)
+    actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
+    listing = actions.add_parser("list", help="list the handlers that have ever connected")
+    listing.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    add_server_options(listing, file=True)
+    listing.set_defaults(command=show_all)
+    for name, help_text in (("pause", "let its jobs wait, in all workers"), ("resume", "let its jobs run again")):
+        action = actions.add_parser(name, help=help_text, description=_DESCRIPTION)
+        action.add_argument("handler", nargs="+", metavar="HANDLER", help="its name, or worker|event|handler")
+        action.add_argument("--event", metavar="NAME", help="its event, where handlers of several have that name")
+        add_server_options(action)
+        action.set_defaults(command=change, pause=name == "pause")
+
+
+def show_all(arguments: argparse.Namespace) -> int:
+    """Run `upnext handlers list`."""
+    where, status = ask(arguments, _read)
+    rows = [_row(queue, status.paused.get(queue.handler)) for queue in status.queues]
+    if arguments.format == "json":
+        print(json.dumps({**where, "handlers": rows}, indent=2))
+    elif rows:
+        columns = ("worker", "event", "handler", "waiting", "served", "paused since")
+        cells = [[*list(row.values())[:4], "yes" if row["served"] else "no", row["paused_since"] or ""] for row in rows]
+        for line in table(columns, cells, terminal_width(), ("worker", "event", "handler")):
+            print(line)
+    else:
+        print("No handlers.")
+    if status.unseen:
+        from upnext.broker.partial_results import PartialResultError  # noqa: PLC0415 - commands import what they need
+
+        raise PartialResultError(status.unseen)
+    return exits.CLEAN
+
+
+async def _read(namespace: Namespace) -> tuple[dict[str, str], NamespaceStatus]:
+    return described(namespace), await namespace.status_reader.seen()
+
+
+def _row(queue: QueueStatus, paused: float | None) -> dict[str, Any]:
+    identity = HandlerId.parse(queue.handler)
+    return {
+        "worker": identity.worker,
+        "event": identity.subject,
+        "handler": identity.name,
+        "waiting": queue.waiting,
+        "served": queue.served,
+        "paused": paused is not None,
+        "paused_since": None if paused is None else moment(paused * 1000),
+    }
+
+
+def change(arguments: argparse.Namespace) -> int:
+    """Run `upnext handlers pause` or `resume`; exit code 1 if a name does not mean one handler.
+
+    Nothing is done then.
+    """
+    done, refused = ask(
+        arguments, lambda namespace: _change(namespace, arguments.handler, arguments.event, pause=arguments.pause)
+    )
+    for line in done:
+        print(line)
+    for line in refused:
+        print(f"upnext: {line}", file=sys.stderr)
+    return exits.FINDINGS if refused else exits.CLEAN
+
+
+async def _change(
+    namespace: Namespace, wanted: Sequence[str], event: str | None, *, pause: bool
+) -> tuple[list[str], list[str]]:
+    from upnext.broker.pauses import Pauses  # noqa: PLC0415 - commands import what they need
+
+    status = await namespace.status_reader.seen()
+    known = {queue.handler for queue in status.queues}
+    # A handler that is paused can be resumed, also when nothing else is left of it.
+    found = [one_handler(known if pause else known | set(status.paused), name, event) for name in wanted]
+    if any(handler is None for handler, _ in found):
+        return [], [reason for handler, reason in found if handler is None]
+    pauses, done = Pauses(namespace.partition(0)), list[str]()
+    for handler in dict.fromkeys(handler for handler, _ in found if handler is not None):
+        changed = await (pauses.pause(handler) if pause else pauses.resume(handler))
+        state = "paused" if pause else "resumed"
+        done.append(f"{visible(handler)} is {state}." if changed else f"{visible(handler)} was {state} already.")
+    return done, []

@@ -1,0 +1,114 @@
+"""How a namespace stands, as JSON: the shape that docs/running.md describes. Keys are only ever added to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.handler_id import HandlerId
+from upnext.cli.fleet import missing_handlers
+from upnext.cli.moments import moment
+
+if TYPE_CHECKING:
+    from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
+
+
+def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any]:
+    """Return all of it."""
+    unreachable = [{"partition": one.partition, "reason": one.reason} for one in status.unseen]
+    return {
+        **where,
+        **({"unreachable": unreachable} if unreachable else {}),
+        "workers": [_worker(worker) for worker in status.workers],
+        "queues": [_queue(queue) for queue in status.queues],
+        "unrouted": [
+            {"event": unrouted.event, "events": unrouted.events, "lag": _rounded(unrouted.lag)}
+            for unrouted in status.unrouted
+        ],
+        "totals": totals(status),
+        "blocked": [_blocked(worker, status.now) for worker in status.workers if worker.activity.blocked is not None],
+        "running_jobs": [
+            {"job_id": job.job, **_handler(worker, job.handler), **_process(worker), **_since(job.since, status.now)}
+            for worker in status.workers
+            for job in worker.activity.running
+        ],
+        "missing_handlers": missing_handlers(status),
+        "paused": [
+            {**_parts(HandlerId.parse(handler)), **_since(since, status.now)}
+            for handler, since in sorted(status.paused.items())
+        ],
+    }
+
+
+def totals(status: NamespaceStatus) -> dict[str, int]:
+    """Return the counts over all workers and handlers."""
+    return {
+        "workers": sum(worker.alive for worker in status.workers),
+        "waiting": sum(queue.waiting for queue in status.queues),
+        "later": status.later,
+        "claimed": sum(queue.claimed for queue in status.queues),
+        "parked": sum(queue.waiting for queue in status.queues if queue.parked),
+        "unrouted": sum(unrouted.events for unrouted in status.unrouted),
+        "dead": status.dead,
+    }
+
+
+def _worker(worker: WorkerStatus) -> dict[str, Any]:
+    return {
+        "id": worker.id,
+        "worker": worker.worker,
+        **_process(worker),
+        "started_at": moment(worker.since * 1000, "seconds"),
+        "version": worker.version,
+        "concurrency": worker.concurrency,
+        "handlers": list(worker.handlers),
+        "claimed": worker.claimed,
+        "running": worker.running,
+        "lease": worker.lease,
+        "renewed": _rounded(worker.renewed),
+        "alive": worker.alive,
+    }
+
+
+def _blocked(worker: WorkerStatus, now: float) -> dict[str, Any]:
+    blocked = worker.activity.blocked
+    assert blocked is not None, "only those that are blocked"
+    return {
+        "what": blocked.what,
+        **_handler(worker, blocked.handler),
+        "job_id": blocked.job,
+        "frame": blocked.frame,
+        **_process(worker),
+        **_since(blocked.since, now),
+    }
+
+
+def _queue(queue: QueueStatus) -> dict[str, Any]:
+    return {
+        **_parts(HandlerId.parse(queue.handler)),
+        "waiting": queue.waiting,
+        "delayed": queue.delayed,
+        "retrying": queue.retrying,
+        "claimed": queue.claimed,
+        "lag": _rounded(queue.lag),
+        "parked": queue.parked,
+    }
+
+
+def _parts(handler: HandlerId) -> dict[str, str]:
+    return {"worker": handler.worker, "event": handler.subject, "handler": handler.name}
+
+
+def _handler(worker: WorkerStatus, local: str) -> dict[str, str]:
+    return _parts(HandlerId.within(worker.worker, local))
+
+
+def _process(worker: WorkerStatus) -> dict[str, Any]:
+    return {"host": worker.host, "pid": worker.pid}
+
+
+def _since(since: float, now: float) -> dict[str, Any]:
+    return {"since": moment(since * 1000), "seconds": _rounded(max(now - since, 0.0))}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
