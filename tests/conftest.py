@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.installed import Installed, install
-from tests.servers import Server, redis_binary, valkey_binary
+from tests.servers import Server, every_binary, redis_binary, valkey_binary
 
 # How fast examples are made says something of the machine, and nothing of what is tested.
 settings.register_profile("upnext", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -55,6 +55,12 @@ def server(request: pytest.FixtureRequest) -> Server:
     server: Server = request.getfixturevalue(request.param)
     assert server.command("FLUSHALL") == b"+OK\r\n"
     return server
+
+
+@pytest.fixture(scope="session", params=sorted(every_binary()))
+def every_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Give each server of this machine in turn, for what differs between versions: change only data and users."""
+    yield from _serve(every_binary()[request.param], tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture

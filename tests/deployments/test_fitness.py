@@ -27,7 +27,7 @@ def test_every_command_of_the_code_is_tried_at_the_start() -> None:
     """Those in the scripts and those that are sent by themselves; `upnext doctor` says what it may not ask."""
     scripts = [file.read_text() for file in (files("upnext.broker") / "scripts").iterdir()]
     modules = [file.read_text() for room in (".", "broker", "runner") for file in (ROOT / "upnext" / room).glob("*.py")]
-    used = {name for text in scripts for name in re.findall(r"\bp?call\('(\w+)'", text)}
+    used = {name for text in scripts for name in re.findall(r"\b(?:p?call|read|may|enqueue)\('(\w+)'", text)}
     used |= {name for text in modules for name in re.findall(r"(?:command\(|_scan\(|post\(\()\s*\"([A-Z]+)\"", text)}
     assert used - {"EVAL", "EVALSHA", "TIME", "INFO", "CLUSTER"} == set(KEY_COMMANDS)
 

@@ -12,7 +12,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from upnext.broker.broker import Broker
-from upnext.broker.claims import CRASH_CAP, Claim, Claims, DeadLetter
+from upnext.broker.claims import CRASH_CAP, Claim, Claims, DeadLetter, LeaseLostError
 from upnext.broker.keys import Keys
 
 HANDLER = "shop|placed|mail"
@@ -170,7 +170,7 @@ async def test_a_fault_at_any_write_of_a_transition_never_makes_a_job_vanish(
             await scene.ask("SET", names, "junk")
             try:
                 await step(scene)
-            except RedisError:
+            except (RedisError, LeaseLostError):
                 faults += 1
             await scene.ask("DEL", names)
             if existed:

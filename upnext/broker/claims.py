@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.foreign import warn_foreign
 from upnext.broker.handler_id import PATTERN, HandlerId
 from upnext.broker.job_ids import QueueEntry
 from upnext.broker.replies import pairs, shown, text
@@ -169,12 +170,16 @@ class Claims:
             raise LeaseLostError
         jobs: list[Claim] = []
         envelopes = iter(reply[-1])
-        for position, tickets, started in reply[2:-1]:
+        for position, entries, started in reply[2:-1]:
             handler = handlers[int(position)]
-            for entry, begun in zip(tickets, started, strict=True):
+            for entry, begun in zip(entries, started, strict=True):
                 job_id, _, fencing_token = text(entry).rpartition(" ")
                 jobs.append(Claim(handler, job_id, fencing_token, begun == _STARTED, next(envelopes)))
-        return jobs, reply[1]
+        left: list[int] = reply[1]
+        if -1 in left:
+            for handler in (handler for handler, jobs_left in zip(handlers, left, strict=True) if jobs_left < 0):
+                warn_foreign(keys.queue(handler), "the jobs of this handler cannot be claimed; delete the key")
+        return jobs, [max(jobs_left, 0) for jobs_left in left]
 
     async def start(self, claim: Claim) -> bool:
         """Mark a job as started; False if this worker does not hold it any more."""
@@ -212,8 +217,8 @@ class Claims:
         """Hand a job back for another worker to take at once; False if it is not held any more."""
         keys, worker = self._keys, HandlerId.parse(claim.handler).worker
         names = (keys.leases, keys.claims(self.worker_id), keys.queue(claim.handler), keys.wake(worker))
-        words = (self.worker_id, claim.field, claim.fencing_token, str(claim.entry))
-        return bool(await self._link.call(script("release"), names, words))
+        words = (self.worker_id, claim.field, claim.fencing_token, str(claim.entry), claim.handler)
+        return bool(await self._link.call(script("release"), (*names, keys.scheduled), words))
 
     async def bury(self, claim: Claim, letter: DeadLetter) -> bool:
         """Make a job a dead letter; False if it is not held any more."""
@@ -234,7 +239,7 @@ class Claims:
 
 
 _STARTED = ord("1")
-_CLAIM = re.compile(PATTERN + rb" \S+\n\d{1,9}:\d{1,9}:\d{1,9}:[01]")
+_CLAIM = re.compile(PATTERN + rb" .*\n\d{1,9}:\d{1,9}:\d{1,9}:[01]", re.DOTALL)
 
 
 def is_claim(field: bytes, value: bytes) -> bool:
@@ -244,6 +249,6 @@ def is_claim(field: bytes, value: bytes) -> bool:
 
 def read_claim(field: bytes, value: bytes) -> Claim:
     """Read an entry of a worker's claims."""
-    handler, job_id = text(field).rsplit(" ", 1)
+    handler, job_id = text(field).split(" ", 1)
     fencing_token, _, started = value.decode().rpartition(":")
     return Claim(handler, job_id, fencing_token, started == "1", None)

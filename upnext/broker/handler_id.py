@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Final, NamedTuple
 
 PATTERN: Final = rb"[^|\s]+\|[^|\s]*\|[^|\s]+"
 """Regular expression that matches an identity as upnext writes it, and not what another program left in its place."""
+
+
+_IDENTITY: Final = re.compile(PATTERN.decode())
 
 
 class HandlerId(NamedTuple):
@@ -36,6 +40,12 @@ class HandlerId(NamedTuple):
     def matches(text: str) -> bool:
         """Return whether the text has the parts of an identity."""
         return text.count("|") == 2  # three parts
+
+    @staticmethod
+    def is_of(text: str, event: str) -> bool:
+        """Return whether the text is an identity of a handler of that event, as upnext writes it."""
+        handler = HandlerId.parse(text)
+        return handler.event == event and _IDENTITY.fullmatch(text) is not None
 
     @classmethod
     def within(cls, worker: str, local: str) -> HandlerId:

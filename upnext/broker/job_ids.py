@@ -64,7 +64,8 @@ def new_event_id(partition: int = 0) -> str:
 def partition_of(event_or_job_id: str) -> int:
     """Return the partition of an event or a job; the first for an id of another kind."""
     number = event_or_job_id.partition("-")[2].partition(".")[0]
-    return int(number) if number.isascii() and number.isdecimal() and int(number) < MOST_PARTITIONS else 0
+    is_number = len(number) <= len(str(MOST_PARTITIONS)) and number.isascii() and number.isdecimal()
+    return int(number) if is_number and int(number) < MOST_PARTITIONS else 0
 
 
 def sent_at(event_or_job_id: str) -> float | None:

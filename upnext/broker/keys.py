@@ -130,6 +130,10 @@ class Keys:
         """String: the event id and jobs (JSON) that a key was first used for; expires."""
         return self._key(f"key:{event}:{key}")
 
+    def exact_idempotency(self, event: str, key: str) -> str:
+        """String: the same where the event, the task or the key has a colon, after the length of the name; expires."""
+        return self._key(f"key:{len(event)}:{event}:{key}")
+
     def result(self, job_id: str) -> str:
         """String: what a job returned (JSON), unless that is null; expires."""
         return self._key(f"result:{job_id}")

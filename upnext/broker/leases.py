@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import Claims
 from upnext.broker.connection import SOCKET_TIMEOUT, PipelinedConnection
+from upnext.broker.foreign import warn_foreign
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class LeaseClient:
 
     def join(self, worker_id: str, record: str) -> None:
         """Take a lease under an id never used before; `record` is what the worker says about itself, as JSON."""
-        self._call("join", (self._keys.leases, self._keys.workers), (worker_id, self._lease_ms, record))
+        if not self._call("join", (self._keys.leases, self._keys.workers), (worker_id, self._lease_ms, record)):
+            warn_foreign(self._keys.workers, "no worker can be described there; delete the key")
 
     def renew(self, worker_id: str, record: str | None = None) -> bool:
         """Renew the lease, and replace the worker's record if one is given.

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import CRASH_CAP, DeadLetter, is_claim, read_claim
+from upnext.broker.foreign import warn_foreign
 from upnext.broker.handler_id import HandlerId
-from upnext.broker.replies import pairs, text
+from upnext.broker.partition_count import read_partitions
+from upnext.broker.redis_types import ResponseError
+from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
-from upnext.log import log
 
 if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
 
 _BATCH = 200
+_MOST_LEASES = 1000  # that one survey reads of those that run out soon; the rest is read once these are taken away
+_MOST_SCANS = 50  # pages of a dead worker's claims that one look reads in search of one that is upnext's
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +58,27 @@ class Maintenance:
     def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
         self._link = link
         self._keys = keys
+        self._cursor: bytes | str = "0"  # where the next survey goes on among the dead workers
+        self._claim_cursors: dict[str, bytes] = {}  # dead worker -> where to go on among claims that are not upnext's
 
     async def survey(self, within: float = 0.0) -> Survey:
         """Read what there is to do, with the leases that run out within so many seconds."""
         keys = self._keys
         names = (keys.scheduled, keys.leases, keys.dead_workers, keys.partitions)
-        reply: Any = await self._link.call(script("survey"), names, (_BATCH, round(within * 1000)))
-        now, due, following, leases, graves, workers, last, partitions = reply
+        words = (_BATCH, round(within * 1000), _MOST_LEASES, self._cursor)
+        reply: Any = await self._link.call(script("survey"), names, words)
+        now, due, following, leases, dead_workers, self._cursor, workers, last, partitions, foreign = reply
+        for number in map(int, foreign):
+            warn_foreign(names[number - 1], "what depends on it stands still; delete the key")
         return Survey(
             now=int(now),
             due=tuple(text(member) for member in due),
             next_due=int(float(following)) if following and following != b"inf" else None,
             leases={text(leases[n]): float(leases[n + 1]) for n in range(0, len(leases), 2)},
-            graves=tuple(text(grave) for grave in graves),
+            graves=tuple(text(worker) for worker in dead_workers),
             workers=int(workers),
             last=text(last),
-            partitions=int(partitions or 1),
+            partitions=read_partitions(partitions or b"1", keys.partitions),
         )
 
     async def promote(self, due: tuple[str, ...]) -> int:
@@ -80,14 +89,20 @@ class Maintenance:
         keys, names = self._keys, [self._keys.scheduled]
         words: list[str] = []
         for member in due:
-            handler, space, entry = member.rpartition(" ")
-            if not space:
-                log.warning("%r in %s is no job of ours; it is set aside", member, keys.scheduled)
-                await self._link.command("ZADD", keys.scheduled, "XX", "+inf", member)
-                continue
-            names += [keys.queue(handler), keys.wake(HandlerId.parse(handler).worker)]
-            words += [member, entry]
-        return int(await self._link.call(script("promote"), names, words))
+            handler, _, entry = member.rpartition(" ")
+            if HandlerId.matches(handler):
+                names += [keys.queue(handler), keys.wake(HandlerId.parse(handler).worker)]
+                words += [member, handler, entry]
+            else:
+                names += [keys.scheduled, keys.scheduled]  # never touched
+                words += [member, "", ""]
+        reply: Any = await self._link.call(script("promote"), names, words)
+        for number in map(int, reply[1]):
+            if words[3 * number - 2]:
+                warn_foreign(names[2 * number - 1], "jobs that are due there are put off; delete the key")
+            else:
+                warn_foreign(keys.scheduled, f"{shown(words[3 * number - 3])!r} is not a job; it is set aside")
+        return int(reply[0])
 
     async def expire(self, worker_id: str, ends: float) -> bool:
         """Take the lease of a worker that did not renew it; False if it has, or if another took it."""
@@ -101,7 +116,7 @@ class Maintenance:
         A job that had started counts a crash; at the cap it becomes a dead letter. Others go back as they were.
         """
         keys = self._keys
-        names = [keys.dead_workers, keys.claims(grave), keys.dead, keys.dead_index]
+        names = [keys.dead_workers, keys.claims(grave), keys.dead, keys.dead_index, keys.scheduled]
         words: list[Any] = [grave]
         claimed = await self._claimed(grave)
         for field, value in claimed:
@@ -110,15 +125,27 @@ class Maintenance:
             dead = entry.crashes >= CRASH_CAP
             letter = DeadLetter.of(claim.handler, entry, "crashed", f"{entry.crashes} workers died under it")
             names += [keys.queue(claim.handler), keys.wake(HandlerId.parse(claim.handler).worker)]
-            words += [field, value, entry.job_id, "" if dead else str(entry), letter.to_json() if dead else ""]
+            words += [field, value, entry.job_id, claim.handler]
+            words += ["", letter.to_json()] if dead else [str(entry), ""]
         await self._link.call(script("reclaim"), names, words)
         return bool(claimed)
 
     async def _claimed(self, worker_id: str) -> list[tuple[bytes, bytes]]:
-        """Return some of a worker's claims, none only if there are none that can be read."""
-        cursor = b"0"
-        while True:
-            cursor, page = await self._link.command("HSCAN", self._keys.claims(worker_id), cursor, "COUNT", _BATCH)
+        """Return some of a worker's claims; none if there are none that can be read, as far as one look goes."""
+        key, cursor = self._keys.claims(worker_id), self._claim_cursors.pop(worker_id, b"0")
+        for _ in range(_MOST_SCANS):
+            try:
+                cursor, page = await self._link.command("HSCAN", key, cursor, "COUNT", _BATCH)
+            except ResponseError as error:
+                if "WRONGTYPE" not in str(error):
+                    raise
+                warn_foreign(key, "nothing of what this worker held can be taken over")
+                return []
             entries = [(field, value) for field, value in pairs(page) if is_claim(field, value)]
-            if entries or cursor == b"0":
+            if len(entries) < len(page) // 2:
+                warn_foreign(key, "what is not a claim is left alone")
+            if entries or int(cursor) == 0:
                 return entries[:_BATCH]
+        if len(self._claim_cursors) < _MOST_LEASES:
+            self._claim_cursors[worker_id] = cursor
+        return []

@@ -17,8 +17,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.replies import pairs
+from upnext.broker.foreign import warn_foreign
+from upnext.broker.handler_id import HandlerId
+from upnext.broker.keys import MOST_PARTITIONS
+from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
+from upnext.names import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +58,15 @@ class PartitionCounts:
         return max((since for number, since in self.used.items() if number > partitions), default=None)
 
 
+def read_partitions(number: bytes, key: str) -> int:
+    """Return how many partitions are to be served, 1 where that is not noted as a number that there can be."""
+    if len(number) <= len(str(MOST_PARTITIONS)) and number.isdigit() and 1 <= int(number) <= MOST_PARTITIONS:
+        return int(number)
+    found = shown(text(number))
+    warn_foreign(key, f"the number of partitions must be between 1 and {MOST_PARTITIONS}; {found!r} counts as 1")
+    return 1
+
+
 class PartitionCount:
     """Reads and changes what a namespace's first partition keeps.
 
@@ -85,7 +98,10 @@ class PartitionCount:
         return agreed if number in agreed.used else await self._note(used=number)
 
     async def _note(self, *, served: int = 0, used: int = 0) -> PartitionCounts:
-        reply: Any = await self._first.link.call(script("agree"), (self._first.keys.partitions,), (served, used))
+        key = self._first.keys.partitions
+        reply: Any = await self._first.link.call(script("agree"), (key,), (served, used, MOST_PARTITIONS))
+        if reply[3]:
+            read_partitions(reply[3], key)
         now, noted, since = int(reply[0]), int(reply[1]), [int(word) for word in reply[2]]
         return PartitionCounts(noted, {n: (now - ms) / 1000 for n, ms in zip(since[::2], since[1::2], strict=True)})
 
@@ -93,14 +109,14 @@ class PartitionCount:
         link, keys, cursor = self._first.link, self._first.keys, b"0"
         while True:
             cursor, page = await link.command("HSCAN", keys.versions, cursor, "COUNT", _PAGE)
-            events = [event.decode() for event, version in pairs(page) if version]
+            events = [event for name, version in pairs(page) if version and is_name(event := text(name))]
             subscribed = await asyncio.gather(*(link.command("HKEYS", keys.subscriptions(event)) for event in events))
             await asyncio.gather(
                 *(
-                    other.publisher.subscribe(event, [handler.decode() for handler in handlers])
+                    other.publisher.subscribe(event, handlers)
                     for other in others
-                    for event, handlers in zip(events, subscribed, strict=True)
-                    if handlers
+                    for event, fields in zip(events, subscribed, strict=True)
+                    if (handlers := [handler for handler in map(text, fields) if HandlerId.is_of(handler, event)])
                 )
             )
             if int(cursor) == 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import math
 import random
 from contextlib import suppress
@@ -14,9 +13,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from upnext.broker.failures import backoff, classify
+from upnext.broker.idempotency import IdempotencyKey, read_record, task_scope, write_record
 from upnext.broker.partition_count import PartitionCount
-from upnext.broker.publish_batcher import Published
-from upnext.broker.publishing import SEND_DEADLINE, refusal, task_scope
+from upnext.broker.publish_batcher import Published, foreign_record
+from upnext.broker.publishing import SEND_DEADLINE, refusal
 from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
@@ -68,18 +68,20 @@ class PartitionedPublisher:
             return await store(self._next().publisher)
         home = self._partition(place_of(scope, key, self._count))
         others = [other for other in self._other_places(scope, key) if other is not home]
+        idempotency_key = IdempotencyKey(scope, key)
         for other in others:
-            first = await patiently(partial(other.link.command, "GET", other.keys.idempotency(scope, key)))
-            if first is not None:
-                event_id, handlers = json.loads(first)
-                return Published(event_id, tuple(handlers), repeated=True)
+            record = await retry_until_deadline(partial(_find_record, other, idempotency_key))
+            if record is not None:
+                try:
+                    return Published(*read_record(record), repeated=True)
+                except ValueError:
+                    raise foreign_record(key) from None
         published = await store(home.publisher)
-        remembered = json.dumps([published.event_id, published.handlers])
+        record_text = write_record(published.event_id, published.handlers)
         for other in others:
             # For senders that still use another number. Without it the send is stored all the same.
             with suppress(RedisError, OSError):
-                name = other.keys.idempotency(scope, key)
-                await other.link.command("SET", name, remembered, "NX", "EX", _KEY_TTL)
+                await _write_record(other, idempotency_key, record_text)
         return published
 
     def _next(self) -> Broker:
@@ -115,7 +117,7 @@ class PartitionedPublisher:
 
     async def _learn(self) -> None:
         partitions = [self._partition(number) for number in range(self._count)]
-        agreed = await patiently(lambda: PartitionCount(partitions[0]).use(partitions))
+        agreed = await retry_until_deadline(lambda: PartitionCount(partitions[0]).use(partitions))
         now = monotonic()
         for number in {1, *agreed.used} - {self._count}:
             left = agreed.left_behind(number)
@@ -128,7 +130,23 @@ def place_of(scope: str, key: str, partitions: int) -> int:
     return int.from_bytes(digest, "big") % partitions
 
 
-async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+async def _find_record(partition: Broker, key: IdempotencyKey) -> bytes | None:
+    *shared, own = key.names(partition.keys)
+    record: bytes | None = await partition.link.command("GET", own)
+    if record is None and shared:
+        plain: bytes | None = await partition.link.command("GET", shared[0])
+        return plain if plain is not None and key.owns(plain) else None
+    return record
+
+
+async def _write_record(partition: Broker, key: IdempotencyKey, record: str) -> None:
+    *shared, own = key.names(partition.keys)
+    await partition.link.command("SET", own, record, "NX", "EX", _KEY_TTL)
+    if shared:
+        await partition.link.command("SET", shared[0], f" {record}", "NX", "EX", _KEY_TTL)
+
+
+async def retry_until_deadline(ask: Callable[[], Awaitable[T]]) -> T:
     """Ask before anything is stored, and again until the deadline of a send.
 
     Raises:

@@ -33,7 +33,6 @@ KEY_COMMANDS: dict[str, tuple[str, ...]] = {
     "HLEN": (),
     "HMGET": ("f",),
     "HSCAN": ("0",),
-    "HSETNX": ("f", "v"),
     "LINDEX": ("0",),
     "LLEN": (),
     "LPUSH": ("v",),

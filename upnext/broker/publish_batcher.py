@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from upnext.broker.foreign import warn_foreign
 from upnext.broker.handler_id import HandlerId
-from upnext.broker.redis_types import NoScriptError
+from upnext.broker.idempotency import IdempotencyKey, read_record, write_record
+from upnext.broker.redis_types import NoScriptError, TryAgainError
+from upnext.broker.replies import text
 from upnext.broker.resp import CommandPrefix
 from upnext.broker.scripts import script
+from upnext.errors import BrokerRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +29,10 @@ _BATCH_JOBS = 1024
 _BATCH_BYTES = 512 * 1024
 
 # Scripts that have no answer yet. More of them would not be faster: the next ones grow instead.
-_ABROAD = 4
+_MOST_IN_FLIGHT = 4
+
+# Changes of the subscriptions between two tries in a row, after which a send is tried again later.
+_MOST_STALE = 10
 
 
 @dataclass(slots=True)
@@ -77,7 +83,7 @@ class PublishBatcher:
         keys: The partition's keys.
         event: The event's name, "" for a task.
         scope: What an idempotency key is unique in.
-        handlers: The task's identity. An event's are learnt from the server.
+        handlers: The task's identity. An event's are read from the server.
     """
 
     def __init__(
@@ -88,10 +94,11 @@ class PublishBatcher:
         self._event = event
         self._scope = scope
         self._waiting: deque[_Entry] = deque()
-        self._abroad = 0
+        self._in_flight = 0
         self._planned = False
         self._plain, self._plain_bucket = CommandPrefix(()), ""
-        self._learn("", handlers)
+        self._version, self.handlers = "", handlers
+        self._stale = 0  # replies in a row that the subscriptions have changed
 
     async def store(self, message: Message) -> Published:
         """Store a message for the handlers that are subscribed.
@@ -101,7 +108,7 @@ class PublishBatcher:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
-        if not self._abroad and not self._waiting:
+        if not self._in_flight and not self._waiting:
             self._send([(message, future)])
         else:
             self._waiting.append((message, future))
@@ -109,13 +116,13 @@ class PublishBatcher:
         return await future
 
     def _plan(self) -> None:
-        if self._waiting and not self._planned and self._abroad < _ABROAD:
+        if self._waiting and not self._planned and self._in_flight < _MOST_IN_FLIGHT:
             self._planned = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._planned = False
-        while self._waiting and self._abroad < _ABROAD:
+        while self._waiting and self._in_flight < _MOST_IN_FLIGHT:
             batch = self._next()
             if batch:
                 self._send(batch)
@@ -139,21 +146,21 @@ class PublishBatcher:
         first = batch[0][0]
         plain = first.key is None and not first.delay_ms and not forgotten
         if plain and first.bucket == self._plain_bucket:
-            opening = self._plain
+            prefix = self._plain
         else:
-            opening = self._opening(first, forgotten=forgotten)
+            prefix = self._prefix(first, forgotten=forgotten)
             if plain:
-                self._plain_bucket, self._plain = first.bucket, opening
+                self._plain_bucket, self._plain = first.bucket, prefix
         words: list[Any] = []
         for message, _ in batch:
             words.append(message.event_id)
             words.append(message.envelope)
-        self._abroad += 1
-        self._link.post_packed(opening.followed_by(words), partial(self._receive, batch, self.handlers))
+        self._in_flight += 1
+        self._link.post_packed(prefix.followed_by(words), partial(self._receive, batch, self.handlers))
 
-    def _opening(self, message: Message, *, forgotten: bool) -> CommandPrefix:
+    def _prefix(self, message: Message, *, forgotten: bool) -> CommandPrefix:
         """Return all that the script is given before the ids and envelopes: the same for very many messages."""
-        text, keys, handlers = script("publish"), self._keys, self.handlers
+        publish, keys, handlers = script("publish"), self._keys, self.handlers
         names = [keys.events, keys.open, keys.sent(message.bucket), keys.versions]
         names.append(keys.subscriptions(self._event) if self._event else keys.queues)
         if not handlers:
@@ -162,42 +169,60 @@ class PublishBatcher:
             names.append(keys.scheduled)
         else:
             names += [*map(keys.queue, handlers), *map(keys.wake, workers_of(handlers))]
-        remembered = ""
+        record = owner = ""
         if message.key is not None:
-            names.append(keys.idempotency(self._scope, message.key))
-            remembered = json.dumps([message.event_id, handlers])
+            key = IdempotencyKey(self._scope, message.key)
+            names += key.names(keys)
+            record, owner = write_record(message.event_id, handlers), key.owner if key.is_exact else ""
         named = handlers if message.delay_ms or not self._event else ()
-        run = ("EVAL", text.source) if forgotten else ("EVALSHA", text.sha)
-        settings = (self._event, self._version, len(handlers), message.delay_ms, remembered)
+        run = ("EVAL", publish.source) if forgotten else ("EVALSHA", publish.sha)
+        settings = (self._event, self._version, len(handlers), message.delay_ms, record, owner)
         return CommandPrefix((*run, len(names), *names, *settings, *named))
 
     def _receive(self, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
-        self._abroad -= 1
+        self._in_flight -= 1
         if isinstance(reply, NoScriptError):
             self._send(batch, forgotten=True)
             return
+        if reply != b"ok" and not isinstance(reply, Exception) and reply[0] == b"stale":
+            # Nothing was stored: once more, for the handlers that there are now.
+            self._stale += 1
+            if self._stale <= _MOST_STALE:
+                self._use_subscriptions(text(reply[1]), [text(handler) for handler in reply[2]])
+                self._send(batch)
+                return
+            reply = TryAgainError(f"the subscriptions of {self._event!r} keep changing")
+        self._stale = 0
         if isinstance(reply, Exception):
             for _, future in batch:
                 if not future.done():
                     future.set_exception(reply)
-        elif reply != b"ok" and reply[0] == b"stale":
-            # Nothing was stored: once more, for the handlers that there are now.
-            self._learn(
-                reply[1].decode(errors="replace"),
-                tuple(sorted(handler.decode(errors="replace") for handler in reply[2:])),
-            )
-            self._send(batch)
-            return
         else:
             for message, future in batch:
                 if not future.done():
-                    future.set_result(_published(message, handlers, reply))
+                    self._resolve(message, future, handlers, reply)
         self._plan()
 
-    def _learn(self, version: str, handlers: tuple[str, ...]) -> None:
-        """Take note of the subscriptions."""
+    def _resolve(
+        self, message: Message, future: asyncio.Future[Published], handlers: tuple[str, ...], reply: Any
+    ) -> None:
+        if reply == b"ok":
+            future.set_result(Published(message.event_id, handlers))
+            return
+        try:
+            first_id, first_handlers = read_record(reply[1])  # the key was used before
+        except ValueError:
+            future.set_exception(foreign_record(message.key))
+        else:
+            future.set_result(Published(first_id, first_handlers, repeated=first_id != message.event_id))
+
+    def _use_subscriptions(self, version: str, handlers: Sequence[str]) -> None:
+        """Send to these handlers from now on; what another program put among them gets no jobs."""
+        valid = tuple(sorted(handler for handler in handlers if HandlerId.is_of(handler, self._event)))
+        if len(valid) < len(handlers):
+            warn_foreign(self._keys.subscriptions(self._event), "what is not a handler of the event gets no jobs")
         self._version = version
-        self.handlers = handlers
+        self.handlers = valid
         self._plain_bucket = ""
 
 
@@ -210,8 +235,9 @@ def _together(one: Message, other: Message) -> bool:
     return one.key is None and other.key is None and one.bucket == other.bucket and one.delay_ms == other.delay_ms
 
 
-def _published(message: Message, handlers: tuple[str, ...], reply: Any) -> Published:
-    if reply == b"ok":
-        return Published(message.event_id, handlers)
-    first_id, first_handlers = json.loads(reply[1])  # the key was used before
-    return Published(first_id, tuple(first_handlers), repeated=first_id != message.event_id)
+def foreign_record(key: str | None) -> BrokerRefusedError:
+    """Return what a sender is told whose idempotency key leads to something that upnext did not write."""
+    return BrokerRefusedError(
+        f"Nothing was stored: another program wrote to the server's record of the idempotency key {key!r}. "
+        "Use another key, or delete that record."
+    )

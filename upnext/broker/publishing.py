@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from upnext.broker.failures import FailureKind, backoff, classify
+from upnext.broker.foreign import warn_foreign
+from upnext.broker.handler_id import HandlerId
+from upnext.broker.idempotency import task_scope
 from upnext.broker.job_ids import bucket_of, new_event_id, pack
 from upnext.broker.publish_batcher import Message, PublishBatcher, Published, workers_of
-from upnext.broker.redis_types import RedisError
-from upnext.broker.replies import text
+from upnext.broker.redis_types import RedisError, TryAgainError
+from upnext.broker.replies import names_in, read_json, shown, text
 from upnext.broker.scripts import script
 from upnext.deadlines import Deadlines
 from upnext.errors import BrokerError, BrokerRefusedError, BrokerUnavailableError, SendOutcomeUnknownError
-from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,8 @@ SEND_DEADLINE = 10.0
 _LAST_TRY = 0.25  # seconds that the last try must have left
 _ROUTED_TTL = 24 * 3600
 _ROUTE_BATCH = 100
+_MOST_HANDLERS = 1000  # of an event, as publish.lua has it
+_MOST_RACES = 10  # with other workers that move the same events
 
 
 class Publisher:
@@ -109,57 +113,63 @@ class Publisher:
         Raises:
             redis.exceptions.RedisError: Whatever the server makes of it; calling it again is safe.
         """
-        keys = self._keys
         handlers = sorted(handlers)
-        route = await self._link.call(
+        for _ in range(_MOST_RACES):
+            route = await self._subscribe(event, handlers)
+            if not route or await self._route_all(event, route):
+                return
+        raise TryAgainError(f"what was sent before the first handler of {event!r} keeps changing")
+
+    async def _subscribe(self, event: str, handlers: Sequence[str]) -> bytes:
+        """Subscribe handlers; returns the route of what waits for a first handler, b"" if nothing does."""
+        keys = self._keys
+        route: bytes = await self._link.call(
             script("subscribe"),
             (keys.versions, keys.subscriptions(event), keys.queues, keys.unrouted(event), keys.routes),
             (event, uuid.uuid4().hex, json.dumps(handlers), *handlers),
         )
-        if route and not _is_route(route):
-            # Another program's: the next try writes one of ours.
-            log.warning("%s is no list of handlers in %s; it is thrown away", repr(bytes(route)), keys.routes)
+        if route and not _is_route(route, event):
+            warn_foreign(keys.routes, f"{shown(text(route))!r} is not a list of handlers; it is deleted")
             await self._link.command("HDEL", keys.routes, event)
-            raise RedisError(f"the route of {event!r} was not readable")
-        while route:
-            batch = await self._link.command("LRANGE", keys.unrouted(event), 0, _ROUTE_BATCH - 1)
-            if not batch or not await self._route(event, bytes(route), batch):
-                return
+            raise TryAgainError(f"the route of {event!r} was not readable")
+        return bytes(route)
 
-    async def _route(self, event: str, route: bytes, batch: list[bytes]) -> bool:
-        """Move one batch; False when nothing waits any more."""
+    async def _route_all(self, event: str, route: bytes) -> bool:
+        """Move all that waits for a first handler; False if something else was changed there meanwhile."""
+        while True:
+            batch = await self._link.command("LRANGE", self._keys.unrouted(event), 0, _ROUTE_BATCH - 1)
+            if not batch:
+                return True
+            left = await self._route(event, route, batch)
+            if left <= 0:
+                return left == 0
+
+    async def _route(self, event: str, route: bytes, batch: list[bytes]) -> int:
+        """Move one batch; returns how many wait still, -1 if somebody else has moved it or changed the route."""
         keys = self._keys
         handlers: list[str] = json.loads(route)
         workers = workers_of(handlers)
-        left: Any = await self._link.call(
-            script("route"),
-            [keys.unrouted(event), keys.routes, keys.open, keys.scheduled, keys.queues]
-            + [keys.queue(handler) for handler in handlers]
-            + [keys.wake(worker) for worker in workers]
-            + [keys.routed(text(entry).partition(" ")[0]) for entry in batch],
-            (event, route, _ROUTED_TTL, len(handlers), len(workers), *handlers, *batch),
+        return int(
+            await self._link.call(
+                script("route"),
+                [keys.unrouted(event), keys.routes, keys.open, keys.scheduled, keys.queues]
+                + [keys.queue(handler) for handler in handlers]
+                + [keys.wake(worker) for worker in workers]
+                + [keys.routed(text(entry).partition(" ")[0]) for entry in batch],
+                (event, route, _ROUTED_TTL, len(handlers), len(workers), *handlers, *batch),
+            )
         )
-        # -1: another worker moved this batch; look again.
-        return bool(left)
 
 
-def _is_route(route: bytes) -> bool:
-    try:
-        handlers: Any = json.loads(route)
-    except ValueError:
-        return False
-    return isinstance(handlers, list) and all(isinstance(handler, str) for handler in cast("list[object]", handlers))
+def _is_route(route: bytes, event: str) -> bool:
+    handlers = names_in(read_json(route)) or ()
+    return 0 < len(handlers) <= _MOST_HANDLERS and all(HandlerId.is_of(handler, event) for handler in handlers)
 
 
 def message(body: bytes, delay: float = 0.0, key: str | None = None, partition: int = 0) -> Message:
     """Make a message with an id of its own."""
     event_id = new_event_id(partition)
     return Message(event_id, bucket_of(event_id), pack(body), round(delay * 1000), key)
-
-
-def task_scope(task: str) -> str:
-    """Return what the idempotency keys of a task are unique in."""
-    return f"task:{task}"
 
 
 def refusal(error: Exception, kind: FailureKind) -> BrokerError:

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
+
+LONGEST_SHOWN = 300
+"""Characters of a name that a log shows: more than upnext gives to any."""
 
 
 def text(raw: bytes) -> str:
     """Return what is stored as text. Bytes of another program that are none become the same bytes when sent back."""
     return raw.decode(errors="surrogateescape")
+
+
+def read_json(raw: bytes | str) -> object:
+    """Return what JSON says, None for what is not JSON, or too deep for this interpreter."""
+    try:
+        value: object = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def names_in(value: object) -> list[str] | None:
+    """Return a list of texts that JSON gave, None if it gave something else."""
+    if not isinstance(value, list):
+        return None
+    items = cast("list[object]", value)
+    texts = [item for item in items if isinstance(item, str)]
+    return texts if len(texts) == len(items) else None
 
 
 def pairs(reply: Any) -> list[tuple[bytes, bytes]]:
@@ -26,5 +48,6 @@ def scored(reply: Any) -> list[tuple[bytes, float]]:
 
 
 def shown(name: str) -> str:
-    """Return a name as a log may show it: what another program put in its place can be anything."""
-    return name if name.isascii() and name.isprintable() else ascii(name)
+    """Return a name as a log may show it: what another program put in its place can be anything, and of any length."""
+    cut = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
+    return cut if cut.isascii() and cut.isprintable() else ascii(cut)

@@ -5,10 +5,23 @@
 --       job, dead letter (JSON)
 -- Returns how many there were; a queue whose head is another than it was is left alone.
 --@shared shared_now
-redis.call('LLEN', KEYS[1])
-redis.call('ZCARD', KEYS[2])
+--@shared shared_may
+local queued_jobs, put_off = redis.call('LLEN', KEYS[1]), redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('ZCARD', KEYS[4])
+redis.call('LINDEX', KEYS[1], 0)
+redis.call('ZSCORE', KEYS[2], '')
+if queued_jobs + put_off == 0 then
+  return 0
+end
+local holder = queued_jobs > 0 and KEYS[1] or KEYS[2]
+may('HSET', KEYS[3], holder)
+may('ZADD', KEYS[4], holder)
+may('LTRIM', KEYS[1], holder)
+may('ZREM', KEYS[2], holder)
+may('HDEL', KEYS[3], holder)
+-- A write that changes nothing: after it a full server lets the rest pass.
+redis.call('HDEL', KEYS[3], '')
 local now, moved = string.format('%.0f', now_ms()), 0
 for i = 1, #ARGV, 4 do
   local queued = ARGV[i] ~= ''

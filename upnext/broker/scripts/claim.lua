@@ -1,26 +1,30 @@
 -- Hands jobs to a worker: a fair share of each queue, oldest first, with the attempt counted before user code runs.
 --
--- A claim takes from few queues at a time: each of them costs commands, however few of its jobs are taken. Whoever is left
--- out is named first the next time.
+-- A claim takes from few queues at a time: each of them costs commands, however few of its jobs are taken. A queue that is
+-- left out is named first the next time.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>  5 turn:<worker id>, then queue:<handler>...
 -- ARGV  1 worker id  2 how many at the most  3 crashes after which a job's start is marked on its own (start.lua)
---       4 number of the worker's turn (recount.lua), then the handlers
--- Returns {'lost'} if the worker holds no lease, or has begun another turn, else {'ok', {jobs left in each queue}, and for
+--       4 the worker's claim epoch (recount.lua), then the handlers
+-- Returns {'lost'} if the worker holds no lease, has begun another epoch, or cannot keep claims, as another program's key
+--         is in their place; else {'ok', {jobs left in each queue, -1 where another program's key is in its place}, and for
 --         each queue that gave some {its position, {`job attempt:failures:crashes`...}, one digit a job: whether it counts as
 --         started}..., and at the end {the jobs' envelopes in this order...}}
+--@shared shared_may
+--@shared shared_read
 --@shared shared_wake
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) or not read('HLEN', KEYS[2]) then
   return {'lost'}
 end
-if (tonumber(redis.call('GET', KEYS[5]) or '0') or 0) > tonumber(ARGV[4]) then
+local epoch = read('GET', KEYS[5])
+if epoch == nil or (tonumber(epoch or '0') or 0) > tonumber(ARGV[4]) then
   return {'lost'} -- an answer that the worker has given up waiting for: it would never hear of these jobs
 end
 local MOST_QUEUES = 16
 local queues, left, suspect = #KEYS - 5, tonumber(ARGV[2]), tonumber(ARGV[3])
 local lengths, take, waiting = {}, {}, 0
 for i = 1, queues do
-  lengths[i] = redis.call('LLEN', KEYS[5 + i])
+  lengths[i] = read('LLEN', KEYS[5 + i]) or -1
   take[i] = 0
   if lengths[i] > 0 then
     waiting = waiting + 1
@@ -30,7 +34,7 @@ while left > 0 and waiting > 0 do
   local share = math.max(1, math.floor(left / math.min(waiting, MOST_QUEUES)))
   waiting = 0
   for i = 1, queues do
-    local n = math.min(share, lengths[i] - take[i], left)
+    local n = math.max(0, math.min(share, lengths[i] - take[i], left))
     take[i] = take[i] + n
     left = left - n
     if take[i] < lengths[i] then
@@ -42,32 +46,37 @@ end
 local reply, more, ids, claims = {'ok', lengths}, false, {}, {}
 for i = 1, queues do
   if take[i] > 0 then
-    local tickets = redis.call('LRANGE', KEYS[5 + i], 0, take[i] - 1)
+    local entries = redis.call('LRANGE', KEYS[5 + i], 0, take[i] - 1)
     local started, prefix = {}, ARGV[4 + i] .. ' '
-    for n, ticket in ipairs(tickets) do
-      local job, counts, begun = ticket, '1:0:0', '1'
-      if string.find(ticket, ':', 1, true) then
+    for n, entry in ipairs(entries) do
+      local job, counts, begun = entry, '1:0:0', '1'
+      if string.find(entry, ':', 1, true) then
         local attempt, rest, crashes
-        job, attempt, rest, crashes = string.match(ticket, '^([^:]+):(%d+)(:%d+:(%d+))$')
-        -- Numbers that long are none of ours, and Lua would not count on from them.
+        job, attempt, rest, crashes = string.match(entry, '^([^:]+):(%d+)(:%d+:(%d+))$')
+        -- Numbers that long are another program's, and Lua would not count on from them.
         if job and #attempt < 10 and #rest < 21 then
           counts = (attempt + 1) .. rest
           begun = tonumber(crashes) < suspect and '1' or '0'
         else
-          job = ticket
+          job = entry
         end
       end
       ids[#ids + 1] = string.match(job, '^([^:]*)%.%d+') or ''
       claims[#claims + 1] = prefix .. job
       claims[#claims + 1] = counts .. ':' .. begun
-      tickets[n] = job .. ' ' .. counts
+      entries[n] = job .. ' ' .. counts
       started[n] = begun
     end
-    reply[#reply + 1] = {i - 1, tickets, table.concat(started)}
+    reply[#reply + 1] = {i - 1, entries, table.concat(started)}
   end
 end
 if #ids > 0 then
   local envelopes = redis.call('HMGET', KEYS[3], unpack(ids))
+  read('LLEN', KEYS[4])
+  may('LTRIM', KEYS[6], KEYS[1])
+  may('RPUSH', KEYS[4], KEYS[1])
+  -- A write that changes nothing: after it a full server lets the rest pass.
+  redis.call('HDEL', KEYS[2], '')
   redis.call('HSET', KEYS[2], unpack(claims))
   reply[#reply + 1] = envelopes
 end

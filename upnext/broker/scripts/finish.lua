@@ -4,6 +4,8 @@
 -- ARGV  1 worker id  2 seconds to keep results  3 number of jobs, then for each job `handler job` and the counts of its
 --       claim, then for each result key its job's number and the result
 -- Returns for each job 1, or 0 if the worker does not hold it any more.
+--@shared shared_may
+--@shared shared_read
 local count, reply, fields = tonumber(ARGV[3]), {}, {}
 for n = 1, count do
   fields[n] = ARGV[2 * n + 2]
@@ -11,11 +13,15 @@ for n = 1, count do
 end
 redis.call('HLEN', KEYS[3])
 redis.call('HLEN', KEYS[4])
--- A write that changes nothing: after it, a server that is out of memory lets the rest pass, which frees some.
-redis.call('HDEL', KEYS[2], '')
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) or not read('HLEN', KEYS[2]) then
   return reply
 end
+if #KEYS > 4 then
+  may('SET', KEYS[5], KEYS[1])
+end
+may('HSET', KEYS[4], KEYS[1])
+-- A write that changes nothing: after it a full server lets the rest pass, which frees memory.
+redis.call('HDEL', KEYS[2], '')
 -- As shared_holds has it for one: the claim must stand in the very state that the worker believes it in.
 local held, done, seen = redis.call('HMGET', KEYS[2], unpack(fields)), {}, {}
 for n, field in ipairs(fields) do

@@ -3,19 +3,33 @@
 -- KEYS  1 events  2 open  3 sent:<bucket>  4 versions  5 subs:<event>, for a task queues
 --       then where the jobs go: unrouted:<event> if there are no handlers, or later if they have to wait, or else
 --       queue:<handler> for each handler and wake:<worker> for each of their workers
---       then key:<event>:<key> if there is an idempotency key
+--       then, if there is an idempotency key, the name that the previous release has for it, if that is another one, and
+--       its name
 -- ARGV  1 event, '' for a task  2 version of the subscriptions that the handlers are taken from  3 number of handlers
---       4 delay in ms  5 what to remember for the idempotency key, '' without one
+--       4 delay in ms  5 what to remember for the idempotency key, '' without one  6 how what the previous release
+--       remembered shows that it is of this event or task, '' if its name for the key is the same
 --       then the handlers, if they have to wait or are a task, then for each event its id and its envelope
--- Returns 'ok', or {'same', what was remembered for the key}, or {'stale', version, handler...} when the subscriptions
+-- Returns 'ok', or {'same', what was remembered for the key}, or {'stale', version, {handler...}} when the subscriptions
 --         have changed. An id that is stored already is not stored again.
 --@shared shared_now
+--@shared shared_may
+--@shared shared_read
 local REMEMBER_ID, REMEMBER_KEY = '60', '86400' -- seconds; a send is repeated for ten
+local MOST_HANDLERS = 1000
 local call = redis.call
 local event, handlers, delayed, keyed = ARGV[1], tonumber(ARGV[3]), ARGV[4] ~= '0', ARGV[5] ~= ''
-local places = keyed and #KEYS - 1 or #KEYS
+local former = ARGV[6] ~= '' and KEYS[#KEYS - 1]
+local places = #KEYS - (keyed and 1 or 0) - (former and 1 or 0)
 if keyed then
   local first = call('GET', KEYS[#KEYS])
+  if not first and former then
+    first = call('GET', former)
+    -- With a space before it, it was written below: then there is more to go by than a name that others can have.
+    if first and (string.sub(first, 1, 1) == ' '
+        or not (string.find(first, ARGV[6], 1, true) or string.find(first, '[]', 1, true))) then
+      first = false
+    end
+  end
   if first then
     return {'same', first}
   end
@@ -23,13 +37,15 @@ end
 if event ~= '' then
   local version = call('HGET', KEYS[4], event) or ''
   if version ~= ARGV[2] then
-    return {'stale', version, unpack(call('HKEYS', KEYS[5]))}
+    if call('HLEN', KEYS[5]) > MOST_HANDLERS then
+      return redis.error_reply('ERR event ' .. event .. ' has more than ' .. MOST_HANDLERS .. ' subscriptions')
+    end
+    return {'stale', version, call('HKEYS', KEYS[5])}
   end
 end
 
--- Reads that fail on a key of another kind, before anything is written: a script is never rolled back. The first write
--- fails by itself.
-local at = (delayed or event == '') and 6 + handlers or 6
+-- Reads that fail on a key of another kind, before anything is written: a script is never rolled back.
+local at = (delayed or event == '') and 7 + handlers or 7
 local ids, words, repeated = {}, ARGV, false
 for i = at, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
@@ -56,19 +72,43 @@ end
 if handlers ~= 1 then
   call('HLEN', KEYS[2])
 end
-if event == '' then
-  call('SCARD', KEYS[5])
-end
-local waits, lengths = delayed and handlers > 0, {}
+local listed = event == '' and read('SCARD', KEYS[5])
+local due = delayed and string.format('%.0f', now_ms() + ARGV[4])
+local waits, tokens = delayed and handlers > 0, {}
 if waits then
   call('ZCARD', KEYS[6])
 else
   for i = 6, places do
-    lengths[i] = call('LLEN', KEYS[i])
+    if i > 5 + math.max(handlers, 1) then
+      tokens[i] = read('LLEN', KEYS[i]) -- a worker whose wake list is another program's key looks by itself
+    else
+      call('LLEN', KEYS[i])
+    end
   end
 end
 
-call('HSET', KEYS[1], unpack(words, at))
+-- The first write: it fails by itself. Before it, or on Redis 6.2 right after it, the rights to all that follow are tried.
+local rights = {'SADD', 'EXPIRE', waits and 'ZADD' or 'RPUSH', keyed and 'SET' or nil}
+if redis.acl_check_cmd then
+  for _, command in ipairs(rights) do
+    may(command, KEYS[3])
+  end
+  call('HSET', KEYS[1], unpack(words, at))
+else
+  local full = redis.pcall('HSET', KEYS[1], '', '', '').err
+  if string.find(full, 'OOM', 1, true) then
+    error(full, 0)
+  end
+  call('HDEL', KEYS[1], '')
+  call('HSET', KEYS[1], unpack(words, at))
+  for _, command in ipairs(rights) do
+    local err = refusal(command, KEYS[3], KEYS[1])
+    if err then
+      call('HDEL', KEYS[1], unpack(ids))
+      error(err, 0)
+    end
+  end
+end
 call('SADD', KEYS[3], unpack(ids))
 call('EXPIRE', KEYS[3], REMEMBER_ID)
 if handlers ~= 1 then
@@ -79,42 +119,46 @@ if handlers ~= 1 then
   end
   call('HSET', KEYS[2], unpack(opened))
 end
-local due = delayed and string.format('%.0f', now_ms() + ARGV[4])
 if handlers == 0 then
-  call('HSETNX', KEYS[4], event, '')
+  if ARGV[2] == '' then
+    call('HSET', KEYS[4], event, '')
+  end
   for n, id in ipairs(ids) do
     ids[n] = id .. ' ' .. (due or '0')
   end
   call('RPUSH', KEYS[6], unpack(ids))
 end
 for i = 1, handlers do
-  local tickets, suffix = {}, i == 1 and '.0' or '.' .. (i - 1) -- turning a number into text is slow
+  local entries, suffix = {}, i == 1 and '.0' or '.' .. (i - 1) -- turning a number into text is slow
   for n, id in ipairs(ids) do
     if due then
-      tickets[2 * n - 1] = due
-      tickets[2 * n] = ARGV[5 + i] .. ' ' .. id .. suffix
+      entries[2 * n - 1] = due
+      entries[2 * n] = ARGV[6 + i] .. ' ' .. id .. suffix
     else
-      tickets[n] = id .. suffix
+      entries[n] = id .. suffix
     end
   end
   if due then
-    call('ZADD', KEYS[6], unpack(tickets))
+    call('ZADD', KEYS[6], unpack(entries))
   else
-    call('RPUSH', KEYS[5 + i], unpack(tickets))
+    call('RPUSH', KEYS[5 + i], unpack(entries))
   end
-  if event == '' then
-    call('SADD', KEYS[5], ARGV[5 + i])
+  if listed then
+    call('SADD', KEYS[5], ARGV[6 + i])
   end
 end
 if handlers > 0 and not due then
   for i = 6 + handlers, places do
     -- At most one token lies in a wake list, as shared_wake has it.
-    if lengths[i] == 0 then
+    if tokens[i] == 0 then
       call('RPUSH', KEYS[i], '1')
     end
   end
 end
 if keyed then
   call('SET', KEYS[#KEYS], ARGV[5], 'EX', REMEMBER_KEY)
+  if former then
+    call('SET', former, ' ' .. ARGV[5], 'EX', REMEMBER_KEY, 'NX')
+  end
 end
 return 'ok'

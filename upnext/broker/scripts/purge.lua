@@ -2,13 +2,14 @@
 --
 -- KEYS  1 dead  2 dead:index  3 events  4 open
 -- ARGV  jobs
--- Returns for each job 1, or 0 if it is no dead letter.
+-- Returns for each job 1, or 0 if it is not a dead letter.
+--@shared shared_may
 
 -- Closes one job of an event; the last one takes the event with it. A job that is closed already changes nothing.
 local function close_job(events, open, job_id)
   local event_id, position = string.match(job_id, '^(.*)%.(%d+)$')
   if not event_id then
-    return -- another program's: it has no event
+    return -- another program's: there is no event
   end
   local digits = redis.call('HGET', open, event_id)
   if not digits then
@@ -29,7 +30,11 @@ local reply = {}
 redis.call('HLEN', KEYS[1])
 redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
-redis.call('HLEN', KEYS[4])
+redis.call('HGET', KEYS[4], '')
+redis.call('HEXISTS', KEYS[1], '')
+may('HSET', KEYS[4], KEYS[1])
+may('ZREM', KEYS[2], KEYS[1])
+redis.call('HDEL', KEYS[1], '') -- changes nothing, and tries the right to it
 for i, job in ipairs(ARGV) do
   reply[i] = redis.call('HEXISTS', KEYS[1], job)
   if reply[i] == 1 then

@@ -1,11 +1,16 @@
--- Lists what a worker holds, in a new turn: its claims of an earlier one, which may still be on their way, take nothing
--- any more.
+-- Lists what a worker holds, in a new epoch of its claims: those of an earlier one, which may still be on their way, take
+-- nothing any more.
 --
 -- KEYS  1 turn:<worker id>  2 claims:<worker id>
--- ARGV  1 number of the turn  2 seconds to remember it
+-- ARGV  1 number of the epoch  2 seconds to remember it
 -- Returns each claim and its value.
-redis.call('HLEN', KEYS[2])
-if tonumber(ARGV[1]) > (tonumber(redis.call('GET', KEYS[1]) or '0') or 0) then
+--@shared shared_read
+local held = read('HGETALL', KEYS[2])
+if tonumber(ARGV[1]) > (tonumber(read('GET', KEYS[1]) or '0') or 0) then
+  -- A write that changes nothing: after it a full server lets the rest pass.
+  if held then
+    redis.call('HDEL', KEYS[2], '')
+  end
   redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 end
-return redis.call('HGETALL', KEYS[2])
+return held or {}

@@ -1,8 +1,10 @@
 -- Puts a dead letter back into its queue, under the same identity.
 --
 -- KEYS  1 dead  2 dead:index  3 events  4 queue:<handler>  5 wake:<worker>
--- ARGV  1 job  2 the dead letter as it was read  3 event id  4 ticket
+-- ARGV  1 job  2 the dead letter as it was read  3 event id  4 entry
 -- Returns 1, 0 if it is no dead letter any more, -1 if its payload is gone.
+--@shared shared_may
+--@shared shared_read
 --@shared shared_wake
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return 0
@@ -10,7 +12,13 @@ end
 if redis.call('HEXISTS', KEYS[3], ARGV[3]) == 0 then
   return -1
 end
-redis.call('LLEN', KEYS[5])
+redis.call('LLEN', KEYS[4])
+read('LLEN', KEYS[5])
+redis.call('ZCARD', KEYS[2])
+may('RPUSH', KEYS[4], KEYS[1])
+may('ZREM', KEYS[2], KEYS[1])
+-- A write that changes nothing: after it a full server lets the rest pass.
+redis.call('HDEL', KEYS[1], '')
 redis.call('RPUSH', KEYS[4], ARGV[4])
 wake(KEYS[5])
 redis.call('ZREM', KEYS[2], ARGV[1])

@@ -6,7 +6,10 @@
 --       5 number of workers, then the handlers, then the batch: entries as they stand at the head of the list
 -- Returns how many wait still, or -1 if the head of the list is not that batch any more.
 --@shared shared_now
+--@shared shared_may
+--@shared shared_read
 --@shared shared_wake
+--@shared shared_enqueue
 local handlers, workers = tonumber(ARGV[4]), tonumber(ARGV[5])
 local first = 5 + handlers
 local batch = #ARGV - first
@@ -20,24 +23,28 @@ for i, entry in ipairs(redis.call('LRANGE', KEYS[1], 0, batch - 1)) do
 end
 redis.call('HLEN', KEYS[3])
 redis.call('ZCARD', KEYS[4])
-for i = 6, 5 + handlers + workers do
-  redis.call('LLEN', KEYS[i])
+redis.call('LLEN', KEYS[1])
+for _, command in ipairs({'SET', 'ZADD', 'RPUSH', 'HSET', 'LTRIM'}) do
+  -- The first two are tried on a hash as well as on a list.
+  may(command, KEYS[1], command == 'HSET' and KEYS[1] or KEYS[2])
 end
 local now = now_ms()
+-- A write that changes nothing: after it a full server lets the rest pass.
+redis.call('HDEL', KEYS[2], '')
 for n = 1, batch do
   local id, due = string.match(ARGV[first + n], '^(%S+) (%d+)$')
-  if id then
+  if id and #due < 16 then
     redis.call('SET', KEYS[5 + handlers + workers + n], ARGV[2], 'EX', ARGV[3])
   else
     -- Another program's: it becomes a dead letter of every handler, as junk in a queue does.
     id, due = ARGV[first + n], '0'
   end
   for i = 1, handlers do
-    local ticket = id .. '.' .. (i - 1)
+    local entry = id .. '.' .. (i - 1)
     if tonumber(due) > now then
-      redis.call('ZADD', KEYS[4], due, ARGV[5 + i] .. ' ' .. ticket)
+      redis.call('ZADD', KEYS[4], due, ARGV[5 + i] .. ' ' .. entry)
     else
-      redis.call('RPUSH', KEYS[5 + i], ticket)
+      enqueue('RPUSH', KEYS[5 + i], KEYS[4], ARGV[5 + i], entry, now)
     end
   end
   if handlers > 1 then

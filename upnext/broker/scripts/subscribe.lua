@@ -4,21 +4,34 @@
 -- ARGV  1 event  2 a token never used before  3 these handlers as JSON, then each of them
 -- Returns the handlers (JSON) that waiting events must be routed to, or '' if none wait.
 --@shared shared_now
+--@shared shared_may
+--@shared shared_read
 local event, now = ARGV[1], string.format('%.0f', now_ms())
-redis.call('SCARD', KEYS[3])
-redis.call('HLEN', KEYS[5])
+redis.call('HLEN', KEYS[2])
+local version, waiting = redis.call('HGET', KEYS[1], event) or '', read('LLEN', KEYS[4]) or 0
+local listed = read('SCARD', KEYS[3])
+local route = waiting > 0 and redis.call('HGET', KEYS[5], event)
+-- A write that changes nothing: after it a full server lets the rest pass.
+redis.call('HDEL', KEYS[2], '')
+may('HSET', KEYS[2], KEYS[2])
+if listed then
+  -- Only for status: a handler that is in this set and is not subscribed has no jobs.
+  redis.call('SADD', KEYS[3], unpack(ARGV, 4))
+end
 local changed = false
 for i = 4, #ARGV do
   if redis.call('HSET', KEYS[2], ARGV[i], now) == 1 then
     changed = true
   end
-  redis.call('SADD', KEYS[3], ARGV[i])
 end
-if changed or (redis.call('HGET', KEYS[1], event) or '') == '' then
+if changed or version == '' then
   redis.call('HSET', KEYS[1], event, ARGV[2])
 end
-if redis.call('LLEN', KEYS[4]) == 0 then
+if waiting == 0 then
   return ''
 end
-redis.call('HSETNX', KEYS[5], event, ARGV[3])
-return redis.call('HGET', KEYS[5], event)
+if not route then
+  route = ARGV[3]
+  redis.call('HSET', KEYS[5], event, route)
+end
+return route

@@ -1,0 +1,239 @@
+"""Users that lack a right: a script that needs it does nothing at all, whichever of its commands is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, TypeAlias
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from tests.servers import Server
+from upnext.broker.broker import Broker
+from upnext.broker.claims import Claim, Claims, DeadLetter
+from upnext.broker.keys import Keys
+from upnext.broker.partition_count import PartitionCount
+from upnext.broker.scripts import script
+from upnext.errors import BrokerError
+
+HANDLER, OTHER, TASK = "shop|placed|mail", "shop|placed|count", "shop||report"
+WORKER = "w.1000"
+USER = "limited"
+_namespaces = count()
+
+
+@dataclass
+class Scene:
+    """A namespace as one step finds it: what prepares it has every right, what is tried has not."""
+
+    full: Broker
+    limited: Broker
+    job_id: str = ""
+    claim: Claim | None = None
+
+    @property
+    def held(self) -> Claim:
+        assert self.claim is not None
+        return self.claim
+
+    @property
+    def claims(self) -> Claims:
+        return self.limited.claims(WORKER, 60)
+
+    async def ask(self, *words: Any) -> Any:
+        return await self.full.link.command(*words)
+
+
+Step: TypeAlias = Callable[[Scene], Awaitable[Any]]
+
+
+async def nothing(_: Scene) -> None:
+    """Leave the namespace empty."""
+
+
+async def subscribed(scene: Scene) -> None:
+    await scene.full.publisher.subscribe("placed", [HANDLER, OTHER])
+    await scene.limited.publisher.subscribe("other", ["shop|other|mail"])  # no right is missing yet
+
+
+async def sent(scene: Scene) -> None:
+    await scene.full.publisher.subscribe("placed", [HANDLER])
+    published = await scene.full.publisher.publish("placed", b"{}")
+    scene.job_id = f"{published.event_id}.0"
+    await scene.ask("ZADD", scene.full.keys.leases, 10**14, WORKER)
+
+
+async def sent_early(scene: Scene) -> None:
+    await scene.full.publisher.publish("placed", b"{}")
+    await scene.full.publisher.publish("placed", b"{}", delay=60)
+
+
+async def claimed(scene: Scene) -> None:
+    await sent(scene)
+    (scene.claim,), _ = await scene.full.claims(WORKER, 60).claim("shop", [HANDLER], 1)
+
+
+async def unstarted(scene: Scene) -> None:
+    await claimed(scene)
+    await scene.ask("HSET", scene.full.keys.claims(WORKER), scene.held.field, f"{scene.held.fencing_token}:0")
+
+
+async def dead_worker(scene: Scene) -> None:
+    await claimed(scene)
+    await scene.ask("ZADD", scene.full.keys.leases, 1, WORKER)
+
+
+async def lost(scene: Scene) -> None:
+    await dead_worker(scene)
+    await scene.full.maintenance.expire(WORKER, 1)
+
+
+async def poisoned(scene: Scene) -> None:
+    await claimed(scene)
+    field = f"{HANDLER} {scene.job_id}"
+    await scene.ask("HSET", scene.full.keys.claims(WORKER), field, "3:0:2:1")
+    await scene.ask("ZREM", scene.full.keys.leases, WORKER)
+    await scene.ask("SADD", scene.full.keys.dead_workers, WORKER)
+
+
+async def due(scene: Scene) -> None:
+    await claimed(scene)
+    await scene.full.claims(WORKER, 60).retry(scene.held, 3600.0)
+    (member,) = await scene.ask("ZRANGE", scene.full.keys.scheduled, 0, -1)
+    await scene.ask("ZADD", scene.full.keys.scheduled, 1, member)
+
+
+async def put_off(scene: Scene) -> None:
+    await claimed(scene)
+    await scene.full.claims(WORKER, 60).retry(scene.held, 3600.0)
+
+
+async def buried(scene: Scene) -> None:
+    await claimed(scene)
+    await bury(scene, scene.full)
+
+
+async def bury(scene: Scene, broker: Broker) -> None:
+    letter = DeadLetter.of(HANDLER, scene.held.entry, "failed", "")
+    await broker.claims(WORKER, 60).bury(scene.held, letter)
+
+
+async def route(scene: Scene) -> None:
+    """Move what waits, as a worker does that has subscribed already."""
+    keys = scene.full.keys
+    entries = await scene.ask("LRANGE", keys.unrouted("placed"), 0, -1)
+    names = [keys.unrouted("placed"), keys.routes, keys.open, keys.scheduled, keys.queues]
+    names += [keys.queue(HANDLER), keys.wake("shop"), *(keys.routed(text.decode().split()[0]) for text in entries)]
+    words = ("placed", f'["{HANDLER}"]', 60, 1, 1, HANDLER, *entries)
+    await scene.limited.link.call(script("route"), names, words)
+
+
+async def routable(scene: Scene) -> None:
+    await sent_early(scene)
+    await scene.ask("HSET", scene.full.keys.routes, "placed", f'["{HANDLER}"]')
+
+
+def called(name: str, names: Callable[[Keys], list[str]], *words: Any) -> Step:
+    """Return a step that runs one script."""
+    return lambda scene: scene.limited.link.call(script(name), names(scene.full.keys), words)
+
+
+STEPS: dict[str, tuple[str, Step, Step]] = {
+    "send": ("publish", subscribed, lambda s: s.limited.publisher.publish("placed", b"{}")),
+    "send delayed": ("publish", subscribed, lambda s: s.limited.publisher.publish("placed", b"{}", delay=9)),
+    "send with a key": ("publish", subscribed, lambda s: s.limited.publisher.publish("placed", b"{}", key="a:b")),
+    "send early": ("publish", nothing, lambda s: s.limited.publisher.publish("placed", b"{}")),
+    "submit": ("publish", nothing, lambda s: s.limited.publisher.submit(TASK, b"{}")),
+    "submit delayed": ("publish", nothing, lambda s: s.limited.publisher.submit(TASK, b"{}", delay=9)),
+    "subscribe": ("subscribe", nothing, lambda s: s.limited.publisher.subscribe("placed", [HANDLER, OTHER])),
+    "route": ("route", routable, route),
+    "join": ("join", nothing, called("join", lambda k: [k.leases, k.workers], WORKER, 1000, "{}")),
+    "renew": ("renew", claimed, called("renew", lambda k: [k.leases], WORKER, 1000)),
+    "leave": (
+        "leave",
+        claimed,
+        called("leave", lambda k: [k.leases, k.workers, k.claims(WORKER), k.dead_workers], WORKER),
+    ),
+    "claim": ("claim", sent, lambda s: s.claims.claim("shop", [HANDLER], 1)),
+    "start": ("start", unstarted, lambda s: s.claims.start(s.held)),
+    "finish": ("finish", claimed, lambda s: s.claims.finish([(s.held, b"1")])),
+    "retry now": ("retry", claimed, lambda s: s.claims.retry(s.held, 0.0)),
+    "retry later": ("retry", claimed, lambda s: s.claims.retry(s.held, 60.0)),
+    "release": ("release", claimed, lambda s: s.claims.release(s.held)),
+    "bury": ("bury", claimed, lambda s: bury(s, s.limited)),
+    "recount": ("recount", claimed, lambda s: s.claims.held()),
+    "expire": ("expire", dead_worker, lambda s: s.limited.maintenance.expire(WORKER, 1)),
+    "reclaim": ("reclaim", lost, lambda s: s.limited.maintenance.reclaim(WORKER)),
+    "reclaim and bury": ("reclaim", poisoned, lambda s: s.limited.maintenance.reclaim(WORKER)),
+    "promote": (
+        "promote",
+        due,
+        lambda s: s.limited.maintenance.promote((f"{HANDLER} {s.job_id}:1:1:0",)),
+    ),
+    "replay": ("replay", buried, lambda s: s.limited.dead_letters.replay(s.job_id)),
+    "purge": ("purge", buried, lambda s: s.limited.dead_letters.purge([s.job_id])),
+    "abandon": ("abandon", sent, lambda s: s.limited.subscriptions.abandon(HANDLER)),
+    "abandon what is put off": ("abandon", put_off, lambda s: s.limited.subscriptions.abandon(HANDLER)),
+    "unsubscribe": ("unsubscribe", subscribed, lambda s: s.limited.subscriptions.end(HANDLER)),
+    "agree": ("agree", nothing, lambda s: PartitionCount(s.limited).serve(3)),
+}
+
+
+def commands_of(name: str) -> list[str]:
+    """Return every command that a script can run."""
+    return sorted(set(re.findall(r"'([A-Z]{3,})'", script(name).source)) - {"OOM", "WRONGTYPE", "ERR"} - {"NX", "XX"})
+
+
+@asynccontextmanager
+async def scene_for(server: Server, prepare: Step) -> AsyncIterator[Scene]:
+    """Prepare a namespace of its own, for a user with every right that can be taken from it."""
+    server.command(f"ACL SETUSER {USER} reset on >pw ~upnext:* +@all")
+    keys = Keys(f"rights{next(_namespaces)}")
+    scene = Scene(Broker(server.url, keys), Broker(f"{server.url}?username={USER}&password=pw", keys))
+    try:
+        await prepare(scene)
+        yield scene
+    finally:
+        await scene.full.close()
+        await scene.limited.close()
+        server.command(f"ACL DELUSER {USER}")
+
+
+async def contents(url: str, keys: Keys) -> dict[str, Any]:
+    """Return all that a namespace holds, as the server itself would write it down."""
+    async with Redis.from_url(url) as client:
+        names = await client.keys(f"upnext:{{{keys.namespace}:*")
+        return {str(name): await client.dump(name) for name in names}
+
+
+@pytest.mark.parametrize("name", STEPS)
+async def test_a_script_that_lacks_any_right_changes_nothing(every_server: Server, name: str) -> None:
+    """Each command of the script is refused in turn; it either does all of its work without it, or nothing."""
+    script_name, prepare, step = STEPS[name]
+    refused = 0
+    for command in commands_of(script_name):
+        async with scene_for(every_server, prepare) as scene:
+            before = await contents(every_server.url, scene.full.keys)
+            every_server.command(f"ACL SETUSER {USER} -{command.lower()}")
+            try:
+                await step(scene)
+            except (RedisError, BrokerError):
+                refused += 1
+                after = await contents(every_server.url, scene.full.keys)
+                assert after == before, f"{name} without {command}"
+    assert refused > 0
+
+
+async def test_with_every_right_each_of_these_steps_changes_something(every_server: Server) -> None:
+    """Otherwise the test above would show nothing."""
+    for name, (_, prepare, step) in STEPS.items():
+        async with scene_for(every_server, prepare) as scene:
+            before = await contents(every_server.url, scene.full.keys)
+            with suppress(RedisError):
+                await step(scene)
+            assert await contents(every_server.url, scene.full.keys) != before, name

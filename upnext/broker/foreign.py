@@ -1,0 +1,22 @@
+"""Telling of what another program has put in the place of upnext's data: one line for each key, whatever it holds."""
+
+from __future__ import annotations
+
+from upnext.broker.replies import shown
+from upnext.log import log
+
+_MOST_KEYS = 1000  # told of by one process; a flood of them tells nothing more
+
+_told: set[str] = set()
+
+
+def warn_foreign(key: str, consequence: str) -> None:
+    """Log that a key does not hold what upnext stores there; once for each key in this process.
+
+    Args:
+        key: Its name.
+        consequence: What upnext does about it, as a clause.
+    """
+    if key not in _told and len(_told) < _MOST_KEYS:
+        _told.add(key)
+        log.warning("Another program wrote to %s: %s", shown(key), consequence)
