@@ -29,12 +29,15 @@ class Project:
         roots: Import roots relative to it with `/`, "" for the project root itself.
         settings: Its settings.
         members: The folders of the other distributions that belong to it, relative to it with `/`.
+        catalog: The path of the module that the catalog is written as, without a suffix, relative to it with `/`; None
+            where it is `upnext_catalog.pyi` at the import roots.
     """
 
     root: Path
     roots: tuple[str, ...]
     settings: Settings
     members: tuple[str, ...] = ()
+    catalog: str | None = None
 
 
 def find_project(start: Path | None = None, otherwise: Path | None = None) -> Project:
@@ -70,7 +73,9 @@ def load_project(root: Path) -> Project:
     settings = settings_in(document)
     folders = tuple(each for each in _distributions(root, document) if not is_separate(each))
     found = _named(root, settings.src) if settings.src else _default(root, document, folders)
-    return Project(root, _relative(found, root), settings, _relative(folders, root))
+    roots = _relative(found, root)
+    catalog = None if settings.catalog is None else _path_of(settings.catalog, root, roots)
+    return Project(root, roots, settings, _relative(folders, root), catalog)
 
 
 def is_separate(folder: Path) -> bool:
@@ -161,3 +166,28 @@ def _matching(root: Path, pattern: str) -> list[Path]:
 def _relative(folders: tuple[Path, ...], root: Path) -> tuple[str, ...]:
     found = [each.relative_to(root).as_posix() for each in folders if each.is_relative_to(root)]
     return tuple(dict.fromkeys("" if each == "." else each for each in found))
+
+
+def _path_of(module: str, root: Path, roots: tuple[str, ...]) -> str:
+    """Return where a module of the project is to be, without a suffix.
+
+    Raises:
+        ConfigurationError: If its package is below no import root, or there is a package of this name.
+    """
+    package, _, name = module.replace(".", "/").rpartition("/")
+    ways = ["/".join(filter(None, (each, package))) for each in roots]
+    there = [way for way in ways if (root / way).is_dir()]
+    if not package and len(roots) > 1:
+        raise ConfigurationError(
+            f"catalog in [tool.upnext] is {module!r}, but there are {len(roots)} import roots: name one in a package."
+        )
+    if not there:
+        raise ConfigurationError(
+            f"catalog in [tool.upnext] is {module!r}, but there is no folder {' or '.join(ways)}: make it first."
+        )
+    path = f"{there[0]}/{name}".lstrip("/")
+    if (root / path).is_dir():
+        raise ConfigurationError(
+            f"catalog in [tool.upnext] is {module!r}, but {path} is a folder: name another module."
+        )
+    return path

@@ -140,6 +140,7 @@ class Scan:
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
         ignores: For each file with `# upnext: ignore` comments, their lines and codes (None for all codes).
         state: A digest of all that this was read from, "" if files changed meanwhile.
+        generated: The files that upnext has generated, but for the lock of the project root.
     """
 
     declarations: tuple[Declaration, ...]
@@ -155,6 +156,7 @@ class Scan:
         default_factory=dict[str, dict[int, frozenset[str] | None]]
     )
     state: str = ""
+    generated: tuple[str, ...] = ()
 
 
 def are_arms(first: Handler, second: Handler) -> bool:

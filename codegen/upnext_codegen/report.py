@@ -18,6 +18,7 @@ class Report:
         checked: Whether the files were only compared.
         files: The generated files, relative to the project root.
         changed: Those of them that were written.
+        removed: Generated files that were left from an earlier layout, and are gone.
         stale: Whether they are not what the sources give, also where the finding that says so is silenced.
         diffs: With `--check`, how stale files differ, ready to print.
         files_scanned: How many source files were looked at.
@@ -35,6 +36,7 @@ class Report:
     files_scanned: int = 0
     files_parsed: int = 0
     notes: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:

@@ -39,7 +39,7 @@ class Resolution:
     def parts(self) -> list[Resolved]:
         """Work them out, in the order of their files."""
         store, known = self.store, self.store.known
-        self._modules = _digest((store.modules.roots, sorted(store.modules.files.items())))
+        self._modules = _digest((store.modules.roots, store.modules.catalog, sorted(store.modules.files.items())))
         self._suspects = FIRST.union(known.suspects)
         self._relevant = known.relevant
         self._recall()

@@ -51,7 +51,7 @@ def scan(
 
 
 def _scanned(project: Project, found: Discovery, cache: Cache) -> tuple[Scan, tuple[Finding, ...]]:
-    modules = map_modules([file.path for file in found.files], found.aliases, project.roots)
+    modules = map_modules([file.path for file in found.files], found.aliases, project.roots, project.catalog)
     store = Store(project.root, {file.path: file for file in found.files}, modules, cache.known)
     store.refresh()
     resolution = Resolution(store)
@@ -67,14 +67,14 @@ def _scanned(project: Project, found: Discovery, cache: Cache) -> tuple[Scan, tu
     known = resolution.known()
     if not store.moved and known != cache.known:
         cache.keep(known)
-    scanned = _put_together(parts, modules, store.ignores(loaded))
+    scanned = replace(_put_together(parts, modules, store.ignores(loaded)), generated=found.generated)
     state = "" if store.moved else _digest(known.resolved.values(), scanned)
     findings = in_order([*_unlisted(found), *faults, *[each for part in parts for each in part.findings]])
     return replace(scanned, files_scanned=len(found.files), files_parsed=len(store.parsed), state=state), findings
 
 
 def _resolved(found: Discovery, project: Project, known: Known) -> dict[str, Resolved]:
-    modules = map_modules([file.path for file in found.files], found.aliases, project.roots)
+    modules = map_modules([file.path for file in found.files], found.aliases, project.roots, project.catalog)
     store = Store(project.root, {file.path: file for file in found.files}, modules, known)
     store.refresh()
     resolution = Resolution(store)
@@ -115,7 +115,7 @@ def _digest(parts: Iterable[str], scanned: Scan) -> str:
         for file, found in scanned.ignores.items()
         for line, codes in found.items()
     ]
-    texts = (*parts, repr(importable), repr(ignores), repr(scanned.shared))
+    texts = (*parts, repr(importable), repr(ignores), repr(scanned.shared), repr(scanned.generated))
     return hashlib.blake2b("\n".join(texts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from upnext_codegen.catalog.lock import FILE_NAME
-from upnext_codegen.catalog.outputs import STUB_NAME
+from upnext_codegen.catalog.places import targets
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.discover import SourceFile, discover
-from upnext_codegen.generate import stub_folders
 from upnext_codegen.project import find_project
 
 _PAUSE = 0.05
@@ -92,7 +91,7 @@ def _look(start: Path | None, out: Path | None, known: tuple[str, ...]) -> _Sigh
         settings = [each for member in ("", *project.members) for each in _settings(project.root / member)]
         members = [f"{member}/pyproject.toml" for member in project.members]
         inside = (*[file.path for file in found.files], *found.folders, "pyproject.toml", *members)
-        outputs = [str(folder / STUB_NAME) for folder in stub_folders(project, out)]
+        outputs = [str(stub.path) for stub in targets(project, out)]
         outputs.append(str(project.root / FILE_NAME))
         paths = (*[f"{project.root}/{path}" for path in inside], *outputs)
         files = (*found.files, *settings)

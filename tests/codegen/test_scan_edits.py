@@ -9,6 +9,7 @@ import pytest
 
 from tests.codegen.reading import HEAD
 from upnext_codegen.catalog.outputs import plan
+from upnext_codegen.catalog.places import targets
 from upnext_codegen.merging.contracts import contracts
 from upnext_codegen.project import load_project
 from upnext_codegen.records import Scan
@@ -107,7 +108,7 @@ def said(root: Path, *, use_cache: bool) -> tuple[object, ...]:
     project = load_project(root)
     scanned, findings = scan(project, use_cache=use_cache)
     contract, disagreements = contracts(scanned)
-    outputs = plan(contract, root, [root], {root: scanned.importable[""]}, (*findings, *disagreements))
+    outputs = plan(contract, root, targets(project), scanned.importable, (*findings, *disagreements))
     # What was parsed differs, and what was looked at on the way to the same result may.
     own = {"files_parsed", "state"}
     parts = [getattr(scanned, name) for name in Scan.__dataclass_fields__ if name not in own]

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.checkers import CHECKERS
+from tests.conformance import routes
 from tests.conformance.projects import PROJECT, generate
 from tests.conformance.table import PAGE, column, features, replaced, table
 from tests.editors import session
@@ -26,7 +27,15 @@ def main() -> None:
         shown = {
             name: session.column(name, session.project(Path(folder) / name, installed), installed) for name in SERVERS
         }
+        found: dict[str, dict[str, dict[str, str]]] = {name: {} for name in CHECKERS}
+        for number, kind in enumerate(routes.KINDS):
+            repository = Path(folder).resolve() / f"monorepo{number}"
+            routes.build(repository, kind, installed)
+            with routes.editable(repository, installed):
+                for name in CHECKERS:
+                    found[name][kind] = routes.cells(name, repository, installed)
     page = replaced(PAGE.read_text(encoding="utf-8"), "sends", table(columns, known))
+    page = replaced(page, "routes", routes.table(found))
     PAGE.write_text(replaced(page, "editors", session.table(shown)), encoding="utf-8")
 
 

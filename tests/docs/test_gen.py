@@ -24,7 +24,7 @@ def story(tmp_path: Path) -> Story:
 
 
 def test_every_block_is_one_that_the_tests_here_know() -> None:
-    assert [block.language for block in PAGE] == ["sh", "python", "python", "console", "yaml", "console"]
+    assert [block.language for block in PAGE] == ["sh", "python", "python", "console", "toml", "text", "yaml", "console"]
 
 
 def test_the_example_reports_what_the_page_shows(tmp_path: Path) -> None:
@@ -61,6 +61,16 @@ def test_an_ignore_comment_in_the_line_of_any_place_silences_a_finding(story: St
 def test_extra_forbid_makes_fields_that_no_handler_names_an_error(story: Story) -> None:
     (story.folder / "pyproject.toml").write_text('[tool.upnext]\nextra = "forbid"\n', encoding="utf-8")
     assert "(any other)" not in story.run("upnext gen").stdout
+
+
+def test_the_catalog_can_be_a_module_of_the_project_s_own(story: Story) -> None:
+    settings, head = (block.text for block in PAGE if block.language in {"toml", "text"})
+    (story.folder / "pyproject.toml").write_text(settings, encoding="utf-8")
+    (story.folder / "shop").mkdir()
+    text = (story.folder / "billing.py").read_text(encoding="utf-8").replace("import upnext\n", head)
+    (story.folder / "billing.py").write_text(text.replace('upnext.Worker("shop")', "worker"), encoding="utf-8")
+    assert "wrote shop/catalog.pyi, shop/catalog.py, upnext.lock" in story.run("upnext gen").stdout
+    assert story.run("upnext gen --check").stdout.count("UPN301") == 0
 
 
 def test_an_unknown_key_is_refused_by_its_name(story: Story) -> None:

@@ -97,10 +97,11 @@ def _report(arguments: argparse.Namespace) -> Report:
         narrowed = _relative(paths, project.root)
         out = None if arguments.out is None else _folder(arguments.out)
         with discover_ahead(project) as listing:
-            from upnext_codegen.generate import generate, stub_folders  # noqa: PLC0415 - takes as long as the listing
+            from upnext_codegen.catalog.places import targets  # noqa: PLC0415 - takes as long as the listing
+            from upnext_codegen.generate import generate  # noqa: PLC0415
             from upnext_codegen.scan import scan  # noqa: PLC0415
 
-            stub_folders(project, out)  # before the scan, which writes a cache
+            targets(project, out)  # before the scan, which writes a cache
             earlier = None if against is None else _earlier(against, project.root)
             found, findings = scan(project, use_cache=not arguments.no_cache, listing=listing)
         report = generate(

@@ -11,60 +11,62 @@ from pathlib import Path
 from upnext_codegen.catalog import lock
 from upnext_codegen.catalog import render as catalog
 from upnext_codegen.catalog.anchors import anchored
-from upnext_codegen.catalog.writer import Outcome, Output, current, write
+from upnext_codegen.catalog.places import Target
+from upnext_codegen.catalog.writer import Outcome, Output, current, remove, write
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.files.generated import MARK
 from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.records import Place
 
-STUB_NAME = "upnext_catalog.pyi"
-
-_STUB_FORMAT = re.compile(rf"{re.escape(catalog.MARK)}, catalog format (\d+)\b")
+_STUB_FORMAT = re.compile(rf"{re.escape(MARK)}, catalog format (\d+)\b")
 _DIFF_LINES = 20
 
 
 def plan(
     contract: Contract,
     root: Path,
-    folders: Iterable[Path],
-    importable: Mapping[Path, frozenset[str]],
+    stubs: Iterable[Target],
+    importable: Mapping[str, frozenset[str]],
     findings: Iterable[Finding] = (),
     *,
     shared: Mapping[str, str] = catalog.NOTHING_SHARED,
 ) -> tuple[Output, ...]:
-    """Return the files that a contract gives: a stub for each folder, and the lock.
+    """Return the files that a contract gives: the stubs, the modules that they type, and the lock.
 
     Args:
         contract: All events of the project.
         root: The project root, where the lock is.
-        folders: Where stubs go.
-        importable: By folder of a stub the modules that can be imported there; all of them if it is missing.
+        stubs: Where they go.
+        importable: By import root the modules that can be imported there; all of them if it is missing.
         findings: What was found in the sources; the stub repeats the errors.
         shared: What modules are imported as that the contract names otherwise.
     """
     told = in_order(findings)
-    stubs = [
-        Output(
-            folder / STUB_NAME,
-            catalog.render(contract, importable.get(folder), anchored(told, root, folder), shared),
-        )
-        for folder in sorted(set(folders))
-    ]
-    return (*stubs, Output(root / lock.FILE_NAME, lock.render(contract)))
+    written: list[Output] = []
+    for stub in sorted(set(stubs)):
+        anchors = anchored(told, root, stub.path.parent)
+        text = catalog.render(contract, importable.get(stub.root), anchors, shared, own=stub.own)
+        written.append(Output(stub.path, text))
+        if stub.own:
+            written.append(Output(stub.path.with_suffix(".py"), catalog.MODULE))
+    return (*written, Output(root / lock.FILE_NAME, lock.render(contract)))
 
 
-def keep(outputs: tuple[Output, ...], root: Path, command: str) -> Outcome:
-    """Write what changed, unless a file of somebody else's is in the way."""
+def keep(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[Path] = ()) -> Outcome:
+    """Write what changed and remove what is left over, unless another's file is in the way."""
     in_the_way = tuple(foreign(outputs, root, command))
     changed = () if in_the_way else write(outputs, root)
-    return Outcome(_names(outputs, root), in_the_way, tuple(relative(path, root) for path in changed))
+    removed = () if in_the_way else remove(left)
+    names = tuple(relative(path, root) for path in changed)
+    return Outcome(_names(outputs, root), in_the_way, names, removed=tuple(relative(path, root) for path in removed))
 
 
-def compare(outputs: tuple[Output, ...], root: Path, command: str) -> Outcome:
+def compare(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[Path] = ()) -> Outcome:
     """Tell which files are not what they should be."""
     in_the_way = tuple(foreign(outputs, root, command))
     found = () if in_the_way else tuple(stale(outputs, root, command))
-    about = (*in_the_way, *[finding for finding, _ in found])
+    about = (*in_the_way, *[finding for finding, _ in found], *[misplaced(path, root, command) for path in left])
     return Outcome(_names(outputs, root), about, diffs=tuple(diff for _, diff in found if diff))
 
 
@@ -80,7 +82,7 @@ def foreign(outputs: Iterable[Output], root: Path, command: str) -> Iterator[Fin
             continue
         name = relative(output.path, root)
         is_lock = output.path.name == lock.FILE_NAME
-        if not (lock.is_ours(text) if is_lock else text.startswith(catalog.MARK)):
+        if not (lock.is_ours(text) if is_lock else text.startswith(MARK)):
             yield Finding(
                 code="UPN302",
                 severity="error",
@@ -111,6 +113,18 @@ def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple
             help=f"run `{command}`",
         )
         yield finding, "" if text is None else _short_diff(name, text, output.text)
+
+
+def misplaced(path: Path, root: Path, command: str) -> Finding:
+    """Report UPN301 for a generated file where none belongs any more."""
+    name = relative(path, root)
+    return Finding(
+        code="UPN301",
+        severity="error",
+        message=f"{name} is left from an earlier layout; type checkers may read it in place of the catalog",
+        place=Place(name, 1, 1),
+        help=f"run `{command}`, which removes it",
+    )
 
 
 def relative(path: Path, root: Path) -> str:

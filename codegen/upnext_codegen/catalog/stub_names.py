@@ -29,6 +29,10 @@ WORKERS = {
     "_Self": "from typing_extensions import Self as _Self",
     "_upnext_worker": "import upnext.worker as _upnext_worker",
 }
+MODULE = {
+    "_override": TYPED["_override"],
+    "_upnext_worker": WORKERS["_upnext_worker"],
+}
 _DEFINED = ("_P", "_Q", "_R", "_E_co", "_R_co", "_Sends", "_Sender", "_Event", "_Handler", "_On")
 OWN = frozenset({*ALWAYS, *ANY, *OVERLOADED, *TYPED, *WORKERS, *_DEFINED})
 """Every private name that the stub may use for itself."""

@@ -38,6 +38,7 @@ class Outcome(NamedTuple):
         files: What was to be generated, relative to the project root.
         findings: What is wrong with what is there.
         changed: The files that were written.
+        removed: Those that were left from an earlier layout, and are gone.
         diffs: How stale ones differ.
     """
 
@@ -45,6 +46,7 @@ class Outcome(NamedTuple):
     findings: tuple[Finding, ...] = ()
     changed: tuple[str, ...] = ()
     diffs: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def current(path: Path) -> str | None:
@@ -103,6 +105,24 @@ def write(outputs: Iterable[Output], root: Path) -> tuple[Path, ...]:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
     return tuple(output.path for output in changed)
+
+
+def remove(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Remove generated files that are left over, and return them.
+
+    Raises:
+        ConfigurationError: If one cannot be removed.
+    """
+    removed: list[Path] = []
+    for path in paths:
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be removed: {error.strerror}.") from error
+        removed.append(path)
+    return tuple(removed)
 
 
 def _check(output: Output, before: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from upnext_codegen.files.generated import find_generated
 from upnext_codegen.files.left_out import (
     BY_DEFAULT,
     EXCLUDED,
@@ -19,6 +20,7 @@ from upnext_codegen.files.left_out import (
     read_patterns,
 )
 from upnext_codegen.files.tracked import tracked
+from upnext_codegen.project import LOCK
 
 if TYPE_CHECKING:
     from upnext_codegen.files.gitignore import Patterns
@@ -53,6 +55,7 @@ class Discovery(NamedTuple):
         folders: Those that were listed, "" for the root, others with a `/` at their end.
         left_out: Python files and folders that are not part of the project, each with the reason, sorted; folders have
             a `/` at their end. `__pycache__` is not among them.
+        generated: Files that upnext has generated, sorted, but for the lock of the root.
     """
 
     files: tuple[SourceFile, ...]
@@ -60,6 +63,7 @@ class Discovery(NamedTuple):
     unreadable: tuple[tuple[str, str], ...]
     folders: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
+    generated: tuple[str, ...] = ()
 
 
 class _Folder(NamedTuple):
@@ -90,6 +94,7 @@ class _Walk:
     folders: list[str] = field(default_factory=list[str])
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     waiting: list[_Folder] = field(default_factory=list[_Folder])
+    stubs: list[str] = field(default_factory=list[str])
 
 
 def discover(project: Project) -> Discovery:
@@ -102,7 +107,9 @@ def discover(project: Project) -> Discovery:
     aliases += _drop_hard_links(walk)
     files = tuple(walk.files[path] for path in sorted(walk.files))
     left_out = tuple(sorted(walk.left_out.items()))
-    return Discovery(files, tuple(sorted(aliases)), tuple(sorted(walk.unreadable)), tuple(walk.folders), left_out)
+    generated = tuple(sorted(find_generated(walk.root, walk.stubs)))
+    unreadable = tuple(sorted(walk.unreadable))
+    return Discovery(files, tuple(sorted(aliases)), unreadable, tuple(walk.folders), left_out, generated)
 
 
 def _finish(walk: _Walk) -> None:
@@ -160,6 +167,8 @@ def _enter(walk: _Walk, entry: os.DirEntry[str], folder: _Folder, names: set[str
                 walk.left_out[path] = reason
             else:
                 _add(walk, path, entry.stat(follow_symlinks=False))
+        elif name.endswith(".pyi") or (name == LOCK and folder.path):
+            walk.stubs.append(path)
     except OSError:
         return  # Gone since the folder was listed: as if it had never been there.
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from upnext_codegen.names.modules import ModuleRef
+from upnext_codegen.names.modules import ModuleRef, Outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -135,7 +135,7 @@ class Paths:
             if current in self._known:
                 continue
             for each in self._imported(current):
-                if self._known.get(each) or self.mentions(each):
+                if not each or self._known.get(each) or self.mentions(each):
                     self._known[file] = True
                     return True
                 if each not in seen:
@@ -145,6 +145,7 @@ class Paths:
         return False
 
     def _imported(self, file: str) -> dict[str, None]:
+        """Return the files that a file imports, and "" for the module that the catalog is written as."""
         found: dict[str, None] = {}
         for name in _with_packages(self.imports(file)):
             module = name.lstrip(".")
@@ -152,6 +153,8 @@ class Paths:
             source = self.modules.relative(level, module, file) if level else self.modules.find(module, file)
             if isinstance(source, ModuleRef) and source.file is not None:
                 found[source.file] = None
+            elif isinstance(source, Outside) and source.name == "upnext":
+                found[""] = None
         return found
 
 

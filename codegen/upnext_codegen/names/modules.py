@@ -28,6 +28,10 @@ class Outside:
     name: str
 
 
+_CATALOG = Outside("upnext")
+"""What the module stands for that the catalog is written as: it passes on upnext's own `Worker`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Modules:
     """The module names of a project's files.
@@ -36,6 +40,7 @@ class Modules:
         roots: Import roots, "" for the project root.
         files: Every path that can be imported, links too, and the real file behind it.
         folders: Every folder that holds a file, at any depth.
+        catalog: The path, without a suffix, of the module that the catalog is written as: to others it is upnext.
         shared: Files whose module has the name of one in another import root, each with a name of its own.
     """
 
@@ -43,6 +48,7 @@ class Modules:
     files: dict[str, str]
     folders: frozenset[str]
     shared: dict[str, str] = field(default_factory=dict[str, str])
+    catalog: str | None = None
     _found: dict[tuple[str, str], ModuleRef | Outside | None] = field(
         default_factory=dict[tuple[str, str], "ModuleRef | Outside | None"], init=False, repr=False, compare=False
     )
@@ -102,7 +108,7 @@ class Modules:
                 return found
         return None if bases and top not in sys.stdlib_module_names else Outside(name)
 
-    def relative(self, level: int, module: str, importer: str) -> ModuleRef | None:
+    def relative(self, level: int, module: str, importer: str) -> ModuleRef | Outside | None:
         """Find what `from ..module import x` means in a file."""
         folder = importer.rpartition("/")[0]
         for _ in range(level - 1):
@@ -113,11 +119,11 @@ class Modules:
             return self._at(folder, module)
         return self._package(folder)
 
-    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | None:
+    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | Outside | None:
         """Find a module inside a package."""
         if package.file is None:
             found = self.find(f"{package.name}.{name}", importer)
-            return found if isinstance(found, ModuleRef) else None
+            return found if isinstance(found, ModuleRef) or found == _CATALOG else None
         if not package.file.endswith("__init__.py"):
             return None
         return self._at(package.file.rpartition("/")[0], name)
@@ -137,8 +143,10 @@ class Modules:
             bases += ["", importer.rpartition("/")[0]]
         return list(dict.fromkeys(bases))
 
-    def _at(self, base: str, name: str) -> ModuleRef | None:
+    def _at(self, base: str, name: str) -> ModuleRef | Outside | None:
         path = "/".join([*([base] if base else []), *name.split(".")])
+        if path == self.catalog:
+            return _CATALOG
         file = self.files.get(f"{path}/__init__.py") or self.files.get(f"{path}.py")
         if file is not None:
             return ModuleRef(self.name_of(file), file)
@@ -192,13 +200,13 @@ class Asked:
         self.answers["find", name, importer.rpartition("/")[0]] = _answer(found)
         return found
 
-    def relative(self, level: int, module: str, importer: str) -> ModuleRef | None:
+    def relative(self, level: int, module: str, importer: str) -> ModuleRef | Outside | None:
         """As `Modules.relative`."""
         found = self.modules.relative(level, module, importer)
         self.answers["relative", str(level), module, importer.rpartition("/")[0]] = _answer(found)
         return found
 
-    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | None:
+    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | Outside | None:
         """As `Modules.submodule`."""
         found = self.modules.submodule(package, name, importer)
         folder = importer.rpartition("/")[0]
@@ -232,16 +240,19 @@ def _answer(found: ModuleRef | Outside | None) -> str:
     return "" if found is None else found.name
 
 
-def map_modules(files: list[str], aliases: tuple[tuple[str, str], ...], roots: tuple[str, ...]) -> Modules:
+def map_modules(
+    files: list[str], aliases: tuple[tuple[str, str], ...], roots: tuple[str, ...], catalog: str | None = None
+) -> Modules:
     """Map the files of a project (and links to them) to module names."""
     paths = dict(aliases) | {file: file for file in files}
     folders: set[str] = set()
-    for path in paths:
+    # The catalog's module has a package, whether or not it is written already.
+    for path in (*paths, catalog or ""):
         folder = path.rpartition("/")[0]
         while folder and folder not in folders:
             folders.add(folder)
             folder = folder.rpartition("/")[0]
-    modules = Modules(roots, paths, frozenset(folders))
+    modules = Modules(roots, paths, frozenset(folders), catalog=catalog)
     return replace(modules, shared=_own_names(modules)) if len(roots) > 1 else modules
 
 

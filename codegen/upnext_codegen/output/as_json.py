@@ -17,7 +17,7 @@ def as_json(report: Report) -> str:
         "handlers": report.contract.handlers,
         "files_scanned": report.files_scanned,
         "files_parsed": report.files_parsed,
-        "changed": list(report.changed),
+        "changed": [*report.changed, *report.removed],
     }
     return json.dumps(data, indent=2) + "\n"
 

@@ -43,8 +43,9 @@ def _place(place: Place) -> str:
 
 
 def _files(report: Report) -> str:
-    if report.changed:
-        return f"wrote {', '.join(visible(name) for name in report.changed)}"
+    if report.changed or report.removed:
+        lines = [("wrote", report.changed), ("removed", report.removed)]
+        return "\n".join(f"{verb} {', '.join(map(visible, names))}" for verb, names in lines if names)
     if report.stale:
         return "wrote nothing"
     return f"up to date: {', '.join(visible(name) for name in report.files)}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.files.left_out import BY_DEFAULT
 from upnext_codegen.files.prefilter import MENTIONS, NOTHING, Paths, imports_of, weight
-from upnext_codegen.names.modules import ModuleRef
+from upnext_codegen.names.modules import ModuleRef, Outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -153,7 +153,7 @@ class _Search:
         level = len(name) - len(module)
         modules = self.store.modules
         source = modules.relative(level, module, path) if level else modules.find(module, path)
-        if not module or (isinstance(source, ModuleRef) and source.file is not None):
+        if not module or _is_known(source):
             return
         folder = path.split("/")[:-1]
         bases = [folder[: len(folder) - level + 1]] if level else [root.split("/") for root in modules.roots]
@@ -187,7 +187,7 @@ class _Search:
 
     def _to_other_roots(self, path: str, name: str) -> Iterator[Missing]:
         source = self.store.modules.find(name, path)
-        if not isinstance(source, ModuleRef) or source.file is None:
+        if not _is_known(source):
             for target, root in self._found_elsewhere(name):
                 if target != path:
                     yield Missing(path, name, target, root=root)
@@ -211,6 +211,11 @@ class _Search:
         roots = self.store.modules.roots
         inside = any(not root or path.startswith(f"{root}/") for root in roots)
         return inside and path.removesuffix(".py").rpartition("/")[2].isidentifier()
+
+
+def _is_known(source: ModuleRef | Outside | None) -> bool:
+    """Whether an import leads to a file of the project, or to what passes on upnext's own."""
+    return source.file is not None if isinstance(source, ModuleRef) else source == Outside("upnext")
 
 
 def _python_files(path: str) -> Iterator[str]:
