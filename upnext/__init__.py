@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         PayloadProblem as PayloadProblem,
     )
     from upnext.errors import (
+        ResultError as ResultError,
+    )
+    from upnext.errors import (
         ResultExpiredError as ResultExpiredError,
     )
     from upnext.errors import (
@@ -73,6 +76,7 @@ _HOMES = {
         "JobFailedError",
         "PayloadError",
         "PayloadProblem",
+        "ResultError",
         "ResultExpiredError",
         "ResultTimeoutError",
         "ResultTypeError",
@@ -101,6 +105,7 @@ __all__ = [
     "PayloadError",
     "PayloadProblem",
     "Receipt",
+    "ResultError",
     "ResultExpiredError",
     "ResultTimeoutError",
     "ResultTypeError",

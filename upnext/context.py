@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from upnext.errors import UpnextError
 
@@ -40,6 +40,26 @@ class Context:
 
 current_job: ContextVar[Callable[[], Context]] = ContextVar("upnext_job")
 """Makes the context of the job that is running now: most jobs never ask for it."""
+
+
+class LentSlot(Protocol):
+    """The running job's slot in its worker, as a wait inside the job sees it."""
+
+    async def lend(self) -> bool:
+        """Lend it to other jobs; False if it cannot be."""
+        ...
+
+    async def take_back(self) -> None:
+        """Wait for a slot again."""
+        ...
+
+    def take_back_later(self) -> None:
+        """Take one as soon as it is free, without waiting for that."""
+        ...
+
+
+current_slot: ContextVar[LentSlot | None] = ContextVar("upnext_slot", default=None)
+"""The slot of the job that is running now."""
 
 
 def get_current_context() -> Context:

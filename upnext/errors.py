@@ -117,11 +117,18 @@ class ResultTimeoutError(UpnextError, TimeoutError):
     """Raised when a job has not ended within the time that its caller would wait; the job goes on."""
 
 
-class ResultExpiredError(UpnextError):
+class ResultError(UpnextError):
+    """Raised when a job has run and its result cannot be given: it was too large, or could not be written or stored.
+
+    The job is done and does not run again.
+    """
+
+
+class ResultExpiredError(ResultError):
     """Raised when a job ended so long ago that its result is no longer kept."""
 
 
-class ResultTypeError(UpnextError):
+class ResultTypeError(ResultError):
     """Raised when a task returned something else than it says it returns; it has run, and does not run again.
 
     The message names fields and types, never values.

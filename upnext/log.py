@@ -105,7 +105,10 @@ log = SafeLogger("upnext")
 
 def _to_stderr(message: str, arguments: tuple[object, ...], fault: BaseException, traceback: str | None) -> None:
     try:
-        line = message % arguments if arguments else message
+        try:
+            line = message % arguments if arguments else message
+        except BaseException:  # noqa: BLE001  # one of the arguments is a user's object
+            line = message
         text = f"upnext: {line[:_LINE_LIMIT]} (logging this raised {type(fault).__name__})\n{traceback or ''}"
         sys.stderr.write(text.rstrip("\n") + "\n")
     except BaseException:  # noqa: BLE001, S110  # there is no stderr either: nobody is left to tell

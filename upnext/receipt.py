@@ -13,11 +13,13 @@ from upnext.broker.failures import backoff, classify
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import age_of
 from upnext.broker.redis_types import RedisError
+from upnext.broker.results import unkept_reason
 from upnext.connect import broker_for, run_blocking
 from upnext.errors import (
     BrokerUnavailableError,
     ConfigError,
     JobFailedError,
+    ResultError,
     ResultExpiredError,
     ResultTimeoutError,
 )
@@ -187,6 +189,9 @@ def _refuse_expired(event_id: str, outcomes: list[JobOutcome], result_ttl: float
 def _value(job: Job[R_co], outcome: JobOutcome) -> R_co:
     if outcome.state == "dead":
         raise _failure(outcome)
+    reason = None if outcome.result is None else unkept_reason(outcome.result)
+    if reason is not None:
+        raise ResultError(f"Job {job.id} of {job.handler!r} is done, and its result cannot be given: {reason}.")
     value: R_co = decode_result(job.result_type, job.handler, outcome.result)
     return value
 

@@ -22,6 +22,8 @@ _CREDENTIALS: Final = re.compile(
     r"(?<=[?&])(?:\w+_)?(?:username|password)[^&]*&?|[?&](?:\w+_)?(?:username|password)[^&]*$", re.IGNORECASE
 )
 
+_FROM_ENVIRONMENT: Final = ("result_ttl", "max_payload", "max_result", "result_timeout", "send_deadline")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -35,6 +37,9 @@ class Settings:
         grace: Seconds that running jobs get when a worker stops.
         result_ttl: Seconds that a result is kept.
         max_payload: Largest payload, in bytes of JSON.
+        max_result: Largest result that is kept, in bytes of JSON.
+        result_timeout: Seconds that waiting for results takes at the most, unless the caller says otherwise.
+        send_deadline: Seconds after which a send that the server has not taken is given up; at least 1.
         partitions: How many partitions of the namespace senders use; workers serve at least these. From 1 to 64.
     """
 
@@ -44,6 +49,9 @@ class Settings:
     grace: float = 10.0
     result_ttl: float = 3600.0
     max_payload: int = MAX_BYTES
+    max_result: int = MAX_BYTES
+    result_timeout: float = 3600.0
+    send_deadline: float = 10.0
     partitions: int = 1
 
     def __post_init__(self) -> None:
@@ -55,6 +63,9 @@ class Settings:
         _check("grace", self.grace, 0.0)
         _check("result_ttl", self.result_ttl, 1.0)
         _check("max_payload", self.max_payload, 1)
+        _check("max_result", self.max_result, 1)
+        _check("result_timeout", self.result_timeout, 0.0)
+        _check("send_deadline", self.send_deadline, 1.0)
         if not is_whole(self.partitions, 1, MOST_PARTITIONS):
             raise ConfigError(
                 f"Setting partitions={self.partitions!r} cannot be used: it must be a whole number "
@@ -75,7 +86,7 @@ def load(
         ConfigError: If one of them cannot be used; the message names it, and no password.
     """
     given: dict[str, Any] = {}
-    for name, value in (("lease", lease), ("grace", grace), ("result_ttl", None), ("max_payload", None)):
+    for name, value in (("lease", lease), ("grace", grace), *((name, None) for name in _FROM_ENVIRONMENT)):
         variable = f"UPNEXT_{name.upper()}"
         if value is not None:
             given[name] = value

@@ -16,7 +16,7 @@ from upnext.connect import run_blocking
 from upnext.errors import UpnextError
 from upnext.event import Event
 from upnext.payload.results import stored_result
-from upnext.runner.execute import describe
+from upnext.runner.failure_report import describe
 from upnext.task import Task
 from upnext_pytest.calling import call
 

@@ -24,7 +24,16 @@ def story(tmp_path: Path) -> Story:
 
 
 def test_every_block_is_one_that_the_tests_here_know() -> None:
-    assert [block.language for block in PAGE] == ["sh", "python", "python", "console", "toml", "text", "yaml", "console"]
+    assert [block.language for block in PAGE] == [
+        "sh",
+        "python",
+        "python",
+        "console",
+        "toml",
+        "text",
+        "yaml",
+        "console",
+    ]
 
 
 def test_the_example_reports_what_the_page_shows(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.foreign import warn_foreign
 from upnext.broker.handler_id import PATTERN, HandlerId
+from upnext.broker.job_failure import FAILURE_TTL
 from upnext.broker.job_ids import QueueEntry
+from upnext.broker.redis_types import RedisError
 from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from upnext.broker.connection import PipelinedConnection
+    from upnext.broker.job_failure import JobFailure
     from upnext.broker.keys import Keys
 
 CRASH_CAP = 3
@@ -81,6 +85,8 @@ class DeadLetter:
         reason: "failed", "timeout", "crashed", "payload" or "unsubscribed".
         handler_id: The handler's identity.
         error: What was raised last; it may hold what user code put into it, so listings leave it out.
+        traceback: Where it was raised: types, frames and lines of source, without messages; "" if nothing was, or if an
+            earlier release wrote the letter.
     """
 
     job_id: str
@@ -91,19 +97,25 @@ class DeadLetter:
     reason: str
     handler_id: str
     error: str
+    traceback: str = ""
 
     def to_json(self) -> str:
         """Write it as it is stored."""
-        return json.dumps({name: getattr(self, name) for name in self.__slots__}, sort_keys=True)
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        if not self.traceback:
+            del fields["traceback"]
+        return json.dumps(fields, sort_keys=True)
 
     @classmethod
     def from_json(cls, letter: bytes | str) -> DeadLetter:
         """Read what `to_json` wrote; further keys, of a later version, are left alone."""
         data: dict[str, Any] = json.loads(letter)
-        return cls(**{name: data[name] for name in cls.__slots__})
+        traceback = data.get("traceback", "")
+        fields = {name: data[name] for name in cls.__slots__ if name != "traceback"}
+        return cls(**fields, traceback=traceback if isinstance(traceback, str) else "")
 
     @classmethod
-    def of(cls, handler: str, entry: QueueEntry, reason: str, error: str) -> DeadLetter:
+    def of(cls, handler: str, entry: QueueEntry, reason: str, error: str, traceback: str = "") -> DeadLetter:
         """Make the letter of a job."""
         handler_id = HandlerId.parse(handler)
         return cls(
@@ -115,6 +127,7 @@ class DeadLetter:
             reason=reason,
             handler_id=handler,
             error=error,
+            traceback=traceback,
         )
 
 
@@ -206,12 +219,23 @@ class Claims:
         reply: Any = await self._link.call(script("finish"), names, words)
         return [bool(held) for held in reply]
 
-    async def retry(self, claim: Claim, delay: float) -> bool:
-        """Put a job that failed back, to run again in `delay` seconds; False if it is not held any more."""
+    async def retry(self, claim: Claim, delay: float, failure: JobFailure | None = None) -> bool:
+        """Put a job that failed back, to run again in `delay` seconds; False if it is not held any more.
+
+        Its last failure is kept while it waits, for a day more.
+        """
         keys, worker = self._keys, HandlerId.parse(claim.handler).worker
-        names = (keys.leases, keys.claims(self.worker_id), keys.scheduled, keys.queue(claim.handler), keys.wake(worker))
-        words = (self.worker_id, claim.field, claim.fencing_token, str(claim.entry.failed()), round(delay * 1000))
-        return bool(await self._link.call(script("retry"), names, (*words, claim.handler)))
+        names = [keys.leases, keys.claims(self.worker_id), keys.scheduled, keys.queue(claim.handler), keys.wake(worker)]
+        words = [self.worker_id, claim.field, claim.fencing_token, str(claim.entry.failed()), round(delay * 1000)]
+        words.append(claim.handler)
+        if failure is not None:
+            names += [keys.failure(claim.job_id), keys.traceback(failure.digest)]
+            words += [
+                failure.to_json(),
+                failure.traceback.encode(errors="backslashreplace"),
+                round(delay) + FAILURE_TTL,
+            ]
+        return bool(await self._link.call(script("retry"), names, words))
 
     async def release(self, claim: Claim) -> bool:
         """Hand a job back for another worker to take at once; False if it is not held any more."""
@@ -226,6 +250,14 @@ class Claims:
         names = (keys.leases, keys.claims(self.worker_id), keys.dead, keys.dead_index)
         words = (self.worker_id, claim.field, claim.fencing_token, letter.job_id, letter.to_json())
         return bool(await self._link.call(script("bury"), names, words))
+
+    async def answered(self) -> bool:
+        """Say whether the server answers at all, to tell a command that it does not take from a server that is away."""
+        for _ in range(2):  # the server closes a connection on which it found such a command: only a new one tells
+            with contextlib.suppress(RedisError, OSError):
+                await self._link.command("EXISTS", self._keys.leases)
+                return True
+        return False
 
     async def held(self) -> list[Claim]:
         """Return everything that the server thinks this worker holds.

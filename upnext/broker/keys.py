@@ -137,3 +137,11 @@ class Keys:
     def result(self, job_id: str) -> str:
         """String: what a job returned (JSON), unless that is null; expires."""
         return self._key(f"result:{job_id}")
+
+    def failure(self, job_id: str) -> str:
+        """String: the last failure of a job that waits for its retry (JSON, without its traceback); expires."""
+        return self._key(f"failure:{job_id}")
+
+    def traceback(self, digest: str) -> str:
+        """String: a traceback of such failures, stored once however many jobs failed alike; expires."""
+        return self._key(f"traceback:{digest}")

@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import importlib
 import inspect
-import os
+import sys
+import threading
 import time
-import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upnext.broker.job_ids import unpack
+from upnext.broker.results import unkept
 from upnext.context import Context, current_job
 from upnext.errors import PayloadError
 from upnext.log import log
 from upnext.payload.results import stored_result
+from upnext.runner.failure_report import report, stack, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
     from upnext.handler import Handler
     from upnext.runner.lease import LeaseGuard
 
-_MESSAGE_LIMIT = 2000
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
-_NOT_USERS = (str(Path(__file__).parent.parent), "<frozen importlib", importlib.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +41,21 @@ class AttemptOutcome:
 
     Attributes:
         kind: "done", "failed", "timeout", "payload", or "released" when it was stopped to be run elsewhere.
-        result: The JSON of what was returned; None for null.
-        error: What was raised, with its message.
+        result: The JSON of what was returned, or what is kept in its place (`unkept`); None for null.
+        error: What was raised, its notes, members and causes, a line each, with their messages.
         where: Its type and place, without the message, which may hold anything.
+        traceback: Types, frames and lines of source, without messages.
+        full_traceback: The same with messages, for the log.
+        raised: The exception itself, for the log; it holds on to everything that the handler's frames hold.
     """
 
     kind: str
     result: bytes | None = None
     error: str = ""
     where: str = ""
+    traceback: str = ""
+    full_traceback: str = ""
+    raised: BaseException | None = None
 
 
 _DONE = AttemptOutcome("done")
@@ -64,8 +69,9 @@ async def execute(
     hold: LeaseGuard,
     *,
     handing_over: Callable[[], bool],
+    max_result: int,
 ) -> AttemptOutcome | None:
-    """Run a job's handler once.
+    """Run a job's handler once. Whatever user code does, an attempt that began has an outcome.
 
     Args:
         claim: The job.
@@ -74,6 +80,7 @@ async def execute(
         deadlines: What watches over the handler's timeout.
         hold: Asked last, right before user code: whether the job is still this worker's.
         handing_over: Whether the worker stops its jobs, to be run elsewhere.
+        max_result: The largest result that is kept, in bytes of JSON.
 
     Returns:
         How the attempt ended, or None if it did not begin.
@@ -89,15 +96,40 @@ async def execute(
         end = await (
             _awaited(call, deadlines) if handler.is_async else _run_in_thread(handler, call, threads, deadlines, hold)
         )
-    value, raised, late = end
-    if late:
-        return AttemptOutcome("timeout", error=f"it took longer than {handler.options.timeout:g} s", where="timeout")
-    if raised is None:
-        return _done(value, handler)
+    if end.late:
+        return _timeout(end, handler)
+    if end.raised is None:
+        return _done(claim, handler, end.value, max_result)
     # A handler can cancel its own task as well.
-    if isinstance(raised, asyncio.CancelledError) and handing_over():
+    if issubclass(type(end.raised), asyncio.CancelledError) and handing_over():
         return AttemptOutcome("released")
-    return AttemptOutcome("failed", error=describe(raised), where=locate(raised))
+    return failed(end.raised, handler)
+
+
+def failed(raised: BaseException, handler: Handler | None) -> AttemptOutcome:
+    """Return the outcome of an attempt that raised."""
+    told = report(raised, None if handler is None else handler.function)
+    return AttemptOutcome(
+        "failed",
+        error=told.error,
+        where=told.where,
+        traceback=told.traceback,
+        full_traceback=told.full_traceback,
+        raised=raised,
+    )
+
+
+def _timeout(end: _End, handler: Handler) -> AttemptOutcome:
+    told = None if end.raised is None else report(end.raised, handler.function)
+    trace = end.stack if told is None else told.traceback
+    return AttemptOutcome(
+        "timeout",
+        error=f"it took longer than {handler.options.timeout:g} s",
+        where="timeout",
+        traceback=trace,
+        full_traceback=trace,
+        raised=end.raised,
+    )
 
 
 def _read(claim: Claim, handler: Handler) -> dict[str, Any] | AttemptOutcome:
@@ -112,7 +144,7 @@ def _read(claim: Claim, handler: Handler) -> dict[str, Any] | AttemptOutcome:
     except PayloadError as error:
         return AttemptOutcome("payload", error=str(error), where=str(error))
     except BaseException as error:  # noqa: BLE001  # a model's validators are user code too
-        return AttemptOutcome("failed", error=describe(error), where=locate(error))
+        return failed(error, handler)
     return arguments
 
 
@@ -127,8 +159,13 @@ def _contexts(claim: Claim, handler: Handler) -> dict[str, Context]:
     return handler.signature.inject(context)
 
 
-# What user code raises travels as a value from here on: raised, StopIteration and its like would change their type.
-_End: TypeAlias = "tuple[Any, BaseException | None, bool]"
+class _End(NamedTuple):
+    """How user code ended. What it raised travels as a value: raised, StopIteration and its like would change type."""
+
+    value: Any = None
+    raised: BaseException | None = None
+    late: bool = False
+    stack: str = ""  # of a thread that is late
 
 
 async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
@@ -136,9 +173,9 @@ async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
     try:
         with limit:
             value: Any = call()
-            return await value if _is_awaitable(value) else value, None, False
+            return _End(await value if _is_awaitable(value) else value)
     except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
-        return None, error, isinstance(error, TimeoutError) and limit.expired
+        return _End(raised=error, late=limit.expired and issubclass(type(error), TimeoutError))
 
 
 def _is_awaitable(value: object) -> bool:
@@ -152,32 +189,39 @@ async def _run_in_thread(
     """Run a function that is not async; None if the lease was in doubt when its thread began, so that nothing ran."""
     # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
     # function returns, so that a worker never runs more of them than it says.
+    thread: list[int] = []
     call = functools.partial(contextvars.copy_context().run, function)
-    future = asyncio.get_running_loop().run_in_executor(threads, _carry, call, hold)
+    future = asyncio.get_running_loop().run_in_executor(threads, _carry, call, hold, thread)
     try:
         done, _ = await asyncio.wait([future], timeout=handler.options.timeout)
         if not done:
-            log.warning("Handler %r is past its timeout in a thread that cannot be stopped", handler.name)
+            where = _stack_of(thread)
+            log.warning(
+                "Handler %r is past its timeout in a thread that cannot be stopped; it is at\n%s", handler.name, where
+            )
             await asyncio.wait([future])
-            return None, None, True
+            return _End(late=True, stack=where)
     except asyncio.CancelledError as error:
-        return None, error, False
-    carried = future.result()
-    if carried is None:
-        return None
-    value, raised = carried
-    if inspect.isawaitable(value):
-        return await _awaited(lambda: value, deadlines)
-    return value, raised, False
+        return _End(raised=error)
+    end = future.result()
+    if end is not None and end.raised is None and inspect.isawaitable(end.value):
+        return await _awaited(lambda: end.value, deadlines)
+    return end
 
 
-def _carry(call: functools.partial[Any], hold: LeaseGuard) -> tuple[Any, BaseException | None] | None:
+def _stack_of(thread: list[int]) -> str:
+    frame = sys._current_frames().get(thread[0]) if thread else None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return "" if frame is None else stack(frame)
+
+
+def _carry(call: functools.partial[Any], hold: LeaseGuard, thread: list[int]) -> _End | None:
+    thread.append(threading.get_ident())
     if not hold.is_valid():  # between the event loop and this thread the process may have been frozen
         return None
     try:
-        return call(), None
+        return _End(call())
     except BaseException as error:  # noqa: BLE001  # as above
-        return None, error
+        return _End(raised=error)
 
 
 def _context(claim: Claim, handler: Handler, began: float) -> Context:
@@ -193,22 +237,30 @@ def _context(claim: Claim, handler: Handler, began: float) -> Context:
     )
 
 
-def _done(value: object, handler: Handler) -> AttemptOutcome:
-    result = stored_result(handler.signature.result, handler.name, value, keep_unset=handler.is_task)
-    return _DONE if result is None else AttemptOutcome("done", result=result)
-
-
-def describe(error: BaseException) -> str:
-    """Return an exception's type and message, cut to a length that can be stored."""
+def _done(claim: Claim, handler: Handler, value: object, max_result: int) -> AttemptOutcome:
+    """Return the outcome of an attempt that returned something: with its JSON, or with why that is not kept."""
+    # The work is done: that its result cannot be kept must not run it again.
     try:
-        message = str(error)
-    except BaseException:  # noqa: BLE001  # an exception whose own message raises
-        message = "(its message cannot be read)"
-    return f"{type(error).__name__}: {message}"[:_MESSAGE_LIMIT] if message else type(error).__name__
+        result = _encode(claim, handler, value, max_result)
+        return _DONE if result is None else AttemptOutcome("done", result=result)
+    except BaseException:  # noqa: BLE001  # a machine that is out of memory
+        return _UNKEPT
 
 
-def locate(error: BaseException) -> str:
-    """Return an exception's type and the last place in a file that is not ours or the import system's, for logs."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_NOT_USERS)]
-    place = f" at {os.path.relpath(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
+_UNKEPT = AttemptOutcome("done", result=unkept("it could not be written"))
+
+
+def _encode(claim: Claim, handler: Handler, value: object, max_result: int) -> bytes | None:
+    try:
+        if issubclass(type(value), Iterator):  # it may have no end
+            problem = "return a collection, which has an end and can be read twice"
+        else:
+            body = stored_result(handler.signature.result, handler.name, value, keep_unset=handler.is_task)
+            if body is None or len(body) <= max_result:
+                return body
+            problem = f"it has {len(body):,} bytes of JSON, and at most {max_result:,} are kept (UPNEXT_MAX_RESULT)"
+    except BaseException as error:  # noqa: BLE001  # a model's serializers are user code too
+        problem = f"JSON cannot carry it ({report(error, handler.function).where})"
+    kind = type_name(value)
+    log.warning("The result of handler %r, a %s, is not kept: %s [job %s]", handler.name, kind, problem, claim.shown)
+    return unkept(f"a {kind} was returned that is not kept: {problem}")

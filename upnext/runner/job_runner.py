@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff
 from upnext.broker.redis_types import RedisError
+from upnext.context import current_slot
 from upnext.log import log
-from upnext.runner.execute import AttemptOutcome, describe, execute, locate
+from upnext.runner.execute import AttemptOutcome, execute, failed
 from upnext.runner.lease import LeaseGuard
+from upnext.runner.slots import Slot
 
 if TYPE_CHECKING:
     from upnext.broker.claims import Claim, Claims
+    from upnext.handler import Handler
     from upnext.runner.lease import LeaseKeeper
     from upnext.runner.settle import Settler
     from upnext.runner.worker_resources import WorkerResources
+
+_WARN_AFTER = (1, 20)  # failures in a row
 
 
 class JobRunner:
@@ -33,6 +39,7 @@ class JobRunner:
         self._lease = lease
         self._settler = settler
         self._running: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
+        self._max_result = int(resources.registry.settings.max_result)
         self._stopping = False
         self._handing_over = False
 
@@ -77,16 +84,35 @@ class JobRunner:
 
     async def _run_and_settle(self, claims: Claims, claim: Claim) -> None:
         if claim.last_life:
-            async with self._resources.poison_jobs.alone() as free:
-                outcome = await self._run_suspect(claims, claim) if free else AttemptOutcome("released")
-        else:
-            run = self._run if claim.started else self._run_suspect
+            async with self._resources.poison_jobs.alone() as slot:
+                if slot is None:
+                    await self._settle(claims, claim, AttemptOutcome("released"))
+                    return
+                current_slot.set(slot)
+                await self._settle(claims, claim, await self._run_suspect(claims, claim))
+            return
+        slot = Slot(self._resources.slots)
+        current_slot.set(slot)
+        run = self._run if claim.started else self._run_suspect
+        try:
+            await self._settle(claims, claim, await run(claims, claim))
+        finally:
+            slot.release()
+
+    async def _settle(self, claims: Claims, claim: Claim, outcome: AttemptOutcome | None) -> None:
+        """Hand an outcome to the settler, whatever goes wrong: a job that has run must not stay claimed."""
+        failures = 0
+        while outcome is not None:
             try:
-                outcome = await run(claims, claim)
-            finally:
-                self._resources.slots.give(1)
-        if outcome is not None:
-            self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
+                self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
+            except Exception as error:  # noqa: BLE001  # a fault of upnext, or a machine that is out of memory
+                failures += 1
+                if failures in _WARN_AFTER:
+                    log.log(logging.ERROR, "Cannot settle job %s; retrying", claim.shown, error=error)
+                outcome = AttemptOutcome(outcome.kind, outcome.result, error="it could not be described")
+                await asyncio.sleep(backoff(failures))
+            else:
+                return
 
     async def _run_suspect(self, claims: Claims, claim: Claim) -> AttemptOutcome | None:
         """Run a job that a worker died under, marked as started on the server first, and no other one meanwhile."""
@@ -110,17 +136,22 @@ class JobRunner:
 
     async def _run(self, claims: Claims, claim: Claim) -> AttemptOutcome | None:
         """Run a job, unless its lease is lost: then nothing of it happens here."""
-        handler = self._handlers[claim.handler]
-        deadlines = self._resources.deadlines(handler.options.timeout)
+        handler: Handler | None = None
         try:
-            guard = LeaseGuard(self._lease, claims.worker_id)
+            handler = self._handlers[claim.handler]
             outcome = await execute(
-                claim, handler, self._resources.threads, deadlines, guard, handing_over=lambda: self._handing_over
+                claim,
+                handler,
+                self._resources.threads,
+                self._resources.deadlines(handler.options.timeout),
+                LeaseGuard(self._lease, claims.worker_id),
+                handing_over=lambda: self._handing_over,
+                max_result=self._max_result,
             )
         except Exception as error:  # noqa: BLE001  # it is logged, with its traceback
             # A fault of upnext, not of the handler; a worker must not keep a job claimed that it does nothing with.
             log.exception("Cannot run job %s", claim.shown)
-            outcome = AttemptOutcome("failed", error=describe(error), where=locate(error))
+            return failed(error, handler)
         if outcome is None:
             log.warning("Lost the lease on job %s before it started; it does not start here", claim.shown)
         return outcome

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext.errors import ConfigError, ServiceImportError
-from upnext.runner.execute import describe, locate
+from upnext.runner.failure_report import report
 from upnext.runner.service import Server
 from upnext.worker import Worker
 
@@ -44,7 +44,8 @@ def _import(file: Path) -> ModuleType:
     except ConfigError:
         raise
     except BaseException as error:  # a module may raise anything, SystemExit too
-        msg = f"{file} cannot be imported: {describe(error)} ({locate(error)})"
+        failure = report(error)
+        msg = f"{file} cannot be imported: {failure.error.partition(chr(10))[0]} ({failure.where})"
         raise ServiceImportError(msg) from error
 
 

@@ -7,6 +7,8 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from upnext.runner.slots import Slot
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -34,21 +36,23 @@ class PoisonJobs:
         self._askers: set[asyncio.Event] = set()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncGenerator[bool]:
+    async def alone(self) -> AsyncGenerator[Slot | None]:
         """Trade the job's slot for one in its turn.
 
         Yields:
-            Whether the job may run: not when the worker stops first.
+            The slot; None if the job may not run, because the worker stops first.
         """
         self._slots.give(1)
-        mine = granted = False
+        mine, slot = False, None
         asker = asyncio.Event()
         try:
             mine = await self._turn()
-            granted = mine and await self._slot(asker)
-            yield granted
+            if mine and await self._slot(asker):
+                slot = Slot(self._slots)
+            yield slot
         finally:
-            self._slots.give(int(granted))
+            if slot is not None:
+                slot.release()
             self._slots.leave(asker)
             if mine:
                 self._next()

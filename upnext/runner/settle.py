@@ -1,69 +1,83 @@
-"""What becomes of a job after its attempt: finished in batches, put back, or buried. Redis away is waited out."""
+"""Ends jobs on the server after their attempts: finished in batches, put back, or buried. An outage is waited out."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import random
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext.broker.claims import DeadLetter
-from upnext.broker.failures import backoff, classify
+from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
+from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import RedisError
+from upnext.broker.results import unkept
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.runner.execute import AttemptOutcome
 
-# A job that has done its work, with its result.
-_Done: TypeAlias = "tuple[Claims, Claim, bytes | None]"
-
-Held = TypeVar("Held", bool, "list[bool]")
-
-_BATCH = 200
+_BATCH = 200  # jobs that one command ends
+_BATCH_BYTES = 500_000  # of results in one command; a larger result goes alone
+_BATCH_TRIES = 2  # of one batch that is not taken, before each of its jobs is ended on its own
+_RESULT_TRIES = 3  # of a result that the server finds fault with
+_LARGE_RESULT_TRIES = 8  # of a result at which the connection breaks each time, although the server answers otherwise
+_LARGE_RESULT = 100_000  # bytes; one that is smaller cannot be why a connection breaks
+_LONGEST_PAUSE = 30.0  # seconds, between tries of a command that the server finds fault with
+_WARN_AFTER = (1, 20)  # failures in a row
 _JITTER = 0.1
 
 
+class _Done(NamedTuple):
+    """A job that has done its work."""
+
+    claims: Claims
+    claim: Claim
+    result: bytes | None
+
+
 class Settler:
-    """Settles the jobs of one worker.
+    """Settles the jobs of one worker on one partition.
+
+    Jobs that have done their work are ended in batches, one command at a time. A batch that the server does not take is
+    taken apart, so that one bad entry holds up nobody else's.
 
     Args:
         retried: Called with the seconds until a retry is due.
-        settled: Called whenever the server knows of more.
+        settled: Called whenever the server has been told of more.
     """
 
     def __init__(self, retried: Callable[[float], None], settled: Callable[[], None]) -> None:
-        self._retried = retried
-        self._tell = settled
+        self._on_retry = retried
+        self._on_settled = settled
         self._done: list[_Done] = []
-        self._told: list[_Done] = []
+        self._sending: list[_Done] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._others: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
+        self._alone: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
         self._settled = asyncio.Event()
+        self._suspicious = asyncio.Lock()
 
     @property
     def pending(self) -> int:
         """How many jobs have ended here, but not yet on the server."""
-        return len(self._done) + len(self._told) + len(self._others)
+        return len(self._done) + len(self._sending) + len(self._alone)
 
     def settle(self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome) -> None:
-        """Take a job whose attempt has ended; returns at once."""
+        """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job."""
         if outcome.kind == "done":
-            self._done.append((claims, claim, outcome.result))
-            if self._flushing is None:
-                self._flushing = asyncio.create_task(self._flush())
-            return
-        task = asyncio.create_task(self._settle_other(claims, claim, handler, outcome))
-        self._others[task] = (claims, claim)
-        task.add_done_callback(self._forget)
+            self._begin_to_flush()
+            self._done.append(_Done(claims, claim, outcome.result))
+        else:
+            self._settle_alone(claims, claim, self._ending(claims, claim, handler, outcome))
 
     def known(self, claims: Claims) -> set[tuple[str, str]]:
-        """Return field and counts of what is being settled."""
-        entries = [(held, claim) for held, claim, _ in (*self._told, *self._done)] + list(self._others.values())
+        """Return field and fencing token of what is being settled."""
+        entries = [entry[:2] for entry in (*self._sending, *self._done)] + list(self._alone.values())
         return {(claim.field, claim.fencing_token) for held, claim in entries if held is claims}
 
     async def drained(self) -> None:
@@ -72,74 +86,194 @@ class Settler:
             self._settled.clear()
             await self._settled.wait()
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._others.pop(task, None)
-        self._note()
-
-    def _note(self) -> None:
+    def _note_settled(self) -> None:
         self._settled.set()
-        self._tell()
+        self._on_settled()
+
+    def _begin_to_flush(self) -> None:
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+            self._flushing.add_done_callback(self._flushed)
+
+    def _flushed(self, _: asyncio.Task[None]) -> None:
+        self._flushing = None
+        if self._done:  # a fault ended it: what is left is taken up again
+            self._begin_to_flush()
 
     async def _flush(self) -> None:
+        failures = 0
         try:
             while self._done:
-                claims = self._done[0][0]
-                self._told, self._done = self._done[:_BATCH], self._done[_BATCH:]
-                if any(entry[0] is not claims for entry in self._told):
-                    # The worker goes on under a new id: what is from before it is told on its own.
-                    self._done = [entry for entry in self._told if entry[0] is not claims] + self._done
-                    self._told = [entry for entry in self._told if entry[0] is claims]
-                held = await _persist(functools.partial(claims.finish, [entry[1:] for entry in self._told]))
-                told, self._told = self._told, []
-                self._note()
-                for (_, claim, _), kept in zip(told, held, strict=True):
-                    if not kept:
-                        _report_lost(claim)
+                self._sending = self._next_batch()
+                del self._done[: len(self._sending)]
+                try:
+                    await self._finish(self._sending, repeated=failures > 0)
+                except Exception as error:  # noqa: BLE001  # whatever it is, the jobs have ended
+                    failures += 1
+                    await self._after_failure(failures, error)
+                else:
+                    failures, self._sending = 0, []
+                    self._note_settled()
         finally:
-            self._told, self._done = [], self._told + self._done
-            self._flushing = None
-            self._note()
+            self._sending, self._done = [], self._sending + self._done
 
-    async def _settle_other(self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome) -> None:
+    def _next_batch(self) -> list[_Done]:
+        """Return what one command ends: jobs held under one worker id, and not too many bytes of results."""
+        claims, size, batch = self._done[0].claims, 0, self._done[:_BATCH]
+        for position, entry in enumerate(batch):
+            size += len(entry.result or b"")
+            if position and (entry.claims is not claims or size > _BATCH_BYTES):
+                return batch[:position]
+        return batch
+
+    async def _after_failure(self, failures: int, error: Exception) -> None:
+        if failures in _WARN_AFTER:
+            log.warning("Cannot store the end of %d job(s) now (%s); retrying", self.pending, describe_failure(error))
+        batch, self._sending = self._sending, []
+        if failures < _BATCH_TRIES or _is_outage(error):
+            self._done = batch + self._done
+        else:
+            for entry in batch:
+                self._settle_alone(entry.claims, entry.claim, functools.partial(self._finish_alone, entry))
+        await asyncio.sleep(backoff(failures))
+
+    async def _finish(self, batch: Sequence[_Done], *, repeated: bool) -> None:
+        held = await batch[0].claims.finish([(entry.claim, entry.result) for entry in batch])
+        for entry, kept in zip(batch, held, strict=True):
+            if not kept:
+                _report_unheld(entry.claim, repeated=repeated)
+
+    async def _finish_alone(self, entry: _Done) -> None:
+        """End one job; a result that the server does not take, although it answers, is given up."""
+        failures = refusals = 0
+        while True:
+            try:
+                # One at a time: a command that breaks the connection takes along what goes over it beside it.
+                async with self._suspicious:
+                    await self._finish([entry], repeated=True)
+            except Exception as error:  # noqa: BLE001  # as above
+                failures += 1
+                size = len(entry.result or b"")
+                if size and not _is_outage(error) and await entry.claims.answered():
+                    refusals += 1
+                    tries = _LARGE_RESULT_TRIES if _is_lost(error) else _RESULT_TRIES
+                    if refusals >= tries and not (_is_lost(error) and size < _LARGE_RESULT):
+                        reason = f"the server did not take its {size:,} bytes ({describe_failure(error)})"
+                        log.error("The result of job %s is not kept: %s; the job is done", entry.claim.shown, reason)
+                        entry = entry._replace(result=unkept(reason))
+                await self._pause(entry.claim, failures, error)
+            else:
+                return
+
+    def _settle_alone(self, claims: Claims, claim: Claim, end: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.create_task(self._run_to_its_end(claim, end))
+        self._alone[task] = (claims, claim)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._alone.pop(task, None)
+        self._note_settled()
+
+    async def _run_to_its_end(self, claim: Claim, end: Callable[[], Awaitable[None]]) -> None:
+        failures = 0
+        while True:
+            try:
+                await end()
+            except Exception as error:  # noqa: BLE001  # a fault of the runtime, or a machine out of memory
+                failures += 1
+                await self._pause(claim, failures, error)
+            else:
+                return
+
+    def _ending(
+        self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome
+    ) -> Callable[[], Awaitable[None]]:
+        """Return what ends an attempt whose work is not done, having logged it.
+
+        It is logged first, because an outage can last; and what is returned does not hold the exception, which holds
+        on to everything in the handler's frames.
+        """
+        entry, trace = claim.entry, outcome.traceback
         if outcome.kind == "released":
-            held = await _persist(functools.partial(claims.release, claim))
-        elif outcome.kind != "payload" and claim.entry.failures < handler.options.retries:
-            delay = handler.options.delay_before(claim.entry.failures + 1) * (1 + random.uniform(0, _JITTER))  # noqa: S311
-            log.warning("%s; retrying in %.1f s", _say(claim, handler, outcome), delay)
-            held = await _persist(functools.partial(claims.retry, claim, delay))
-            self._retried(delay)
-        else:
-            log.error("%s; it is a dead letter now", _say(claim, handler, outcome))
-            entry = claim.entry if outcome.kind == "payload" else claim.entry.failed()
-            letter = DeadLetter.of(claim.handler, entry, outcome.kind, outcome.error)
-            held = await _persist(functools.partial(claims.bury, claim, letter))
-        if not held:
-            _report_lost(claim)
+            return functools.partial(self._persist, claim, functools.partial(claims.release, claim))
+        if outcome.kind != "payload" and entry.failures < handler.options.retries:
+            delay = handler.options.delay_before(entry.failures + 1) * (1 + random.uniform(0, _JITTER))  # noqa: S311
+            _log_failure(claim, handler, outcome, f"retrying in {delay:.1f} s", logging.WARNING)
+            failure = JobFailure.of(outcome.error, outcome.where, outcome.kind, entry.attempt, trace)
+            return functools.partial(self._retry, claims, claim, delay, failure)
+        _log_failure(claim, handler, outcome, "it becomes a dead letter", logging.ERROR)
+        counted = entry if outcome.kind == "payload" else entry.failed()
+        letter = DeadLetter.of(claim.handler, counted, outcome.kind, outcome.error, trace)
+        return functools.partial(self._persist, claim, functools.partial(claims.bury, claim, letter))
+
+    async def _retry(self, claims: Claims, claim: Claim, delay: float, failure: JobFailure) -> None:
+        await self._persist(claim, functools.partial(claims.retry, claim, delay, failure))
+        self._on_retry(delay)
+
+    async def _persist(self, claim: Claim, write: Callable[[], Awaitable[bool]]) -> None:
+        """Repeat a fenced write until the server has taken it: repeating one is safe."""
+        failures = 0
+        while True:
+            try:
+                held = await write()
+            except (RedisError, OSError) as error:
+                failures += 1
+                await self._pause(claim, failures, error)
+            else:
+                if not held:
+                    _report_unheld(claim, repeated=failures > 0)
+                return
+
+    async def _pause(self, claim: Claim, failures: int, error: Exception) -> None:
+        if failures in _WARN_AFTER:
+            log.warning("Cannot store the end of job %s now (%s); retrying", claim.shown, describe_failure(error))
+        # What the server finds fault with is hardly better a second later: it may be another program's key in the way.
+        slower = 1 if _is_outage(error) or _is_lost(error) else 2 ** min(failures, 6)
+        await asyncio.sleep(min(backoff(failures) * slower, _LONGEST_PAUSE))
 
 
-async def _persist(write: Callable[[], Awaitable[Held]]) -> Held:
-    """Repeat a fenced write until the server has taken it: repeating one is safe.
-
-    After a lost answer, that a job is not held any more may only mean that the first try was taken.
-    """
-    failures = 0
-    while True:
-        try:
-            held = await write()
-        except (RedisError, OSError) as error:
-            failures += 1
-            if failures == 1:
-                log.warning("A job's end cannot be stored now (%s); trying on", classify(error).value)
-            await asyncio.sleep(backoff(failures))
-        else:
-            return held
+def _is_outage(error: Exception) -> bool:
+    """Say whether the server is to blame, whatever it was asked; a broken connection may be the command's doing."""
+    if not isinstance(error, (RedisError, OSError)):
+        return False
+    return classify(error) in {FailureKind.AWAY, FailureKind.PASSING, FailureKind.FULL, FailureKind.REFUSED}
 
 
-def _say(claim: Claim, handler: Handler, outcome: AttemptOutcome) -> str:
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, (RedisError, OSError)) and classify(error) is FailureKind.LOST
+
+
+def _log_failure(claim: Claim, handler: Handler, outcome: AttemptOutcome, consequence: str, level: int) -> None:
+    entry = claim.entry
     of = f" of {handler.subject!r}" if handler.subject != handler.name else ""
-    attempts = f"attempt {claim.entry.attempt}, failure {claim.entry.failures + 1} of {handler.options.retries + 1}"
-    return f"Handler {handler.name!r}{of} failed ({attempts}) with {outcome.where} [job {claim.shown}]"
+    log.log(
+        level,
+        "Handler %r%s failed (attempt %d, failure %d of %d) with %s; %s [job %s]",
+        handler.name,
+        of,
+        entry.attempt,
+        entry.failures + 1,
+        handler.options.retries + 1,
+        outcome.where,
+        consequence,
+        claim.shown,
+        error=outcome.raised,
+        traceback=outcome.full_traceback or None,
+        extra={
+            "job_id": claim.job_id,
+            "event_id": entry.event_id,
+            "event": handler.subject,
+            "handler": handler.name,
+            "attempt": entry.attempt,
+            "max_attempts": handler.options.retries + 1,
+            "reason": outcome.kind,
+        },
+    )
 
 
-def _report_lost(claim: Claim) -> None:
-    log.warning("Job %s was taken over by another worker; what became of it here is void", claim.shown)
+def _report_unheld(claim: Claim, *, repeated: bool) -> None:
+    """Say what is known of a job that the server says is not held here any more."""
+    if repeated:  # an earlier try may have been taken, and only its reply lost
+        log.info("Job %s was ended here, or taken over by another worker: a reply of the server was lost", claim.shown)
+    else:
+        log.warning("Lost the lease on job %s; its outcome here was discarded, and another worker runs it", claim.shown)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+
+_LOANS = 10  # times as many as there are slots
+_LEAST_LOANS = 200
 
 
 class Slots:
@@ -20,11 +26,15 @@ class Slots:
     Attributes:
         total: How many there are.
         sharers: How many partitions share them.
+        loans: How many are lent by jobs that wait for other jobs.
+        most_loans: How many may be: each is a job more that this process holds in memory, and perhaps a thread.
     """
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.sharers = 0
+        self.loans = 0
+        self.most_loans = max(_LEAST_LOANS, _LOANS * total)
         self._free = total
         self._waiting: deque[asyncio.Event] = deque()
 
@@ -65,3 +75,76 @@ class Slots:
     def _call_next(self) -> None:
         if self._waiting and self._free > 0:
             self._waiting[0].set()
+
+
+class Slot:
+    """The slot of one job. The job lends it to others while it waits for jobs: they may be the ones it waits for.
+
+    Made in the worker's event loop, for a slot that was taken; `lend` and `take_back` can be used from any thread and
+    loop, because a handler that is not async waits in a thread.
+
+    Args:
+        slots: Where it was taken.
+    """
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self._loop = asyncio.get_running_loop()
+        self._held = True
+        self._ended = False
+        self._waits = 0
+
+    def release(self) -> None:
+        """Give the slot back: the job has ended."""
+        self._ended = True
+        if not self._held:
+            self._slots.loans -= 1  # it ends while the slot is lent: somebody else has it
+        self._give()
+
+    async def lend(self) -> bool:
+        """Lend it until `take_back`; several waits of one job lend it once. False if too many are lent already."""
+        return await self._in_loop(self._lend)
+
+    async def take_back(self) -> None:
+        """Go on once the job has a slot again; at once while another of its waits still lends it."""
+        await self._in_loop(self._take_back)
+
+    def take_back_later(self) -> None:
+        """Take a slot as soon as one is free, for a job that goes on without waiting for that."""
+        asyncio.run_coroutine_threadsafe(self._take_back(), self._loop)
+
+    async def _in_loop(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if asyncio.get_running_loop() is self._loop:
+            return await step()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(step(), self._loop))
+
+    async def _lend(self) -> bool:
+        if self._waits == 0 and (self._ended or self._slots.loans >= self._slots.most_loans):
+            return False
+        self._waits += 1
+        if self._held:
+            self._slots.loans += 1
+            self._give()
+        return True
+
+    async def _take_back(self) -> None:
+        self._waits -= 1
+        asker = asyncio.Event()
+        try:
+            while self._wants_back():
+                if self._slots.take(asker, 1):
+                    self._held = True
+                    self._slots.loans -= 1
+                    return
+                await asker.wait()
+                asker.clear()
+        finally:
+            self._slots.leave(asker)
+
+    def _wants_back(self) -> bool:
+        return self._waits == 0 and not self._held and not self._ended
+
+    def _give(self) -> None:
+        if self._held:
+            self._held = False
+            self._slots.give(1)

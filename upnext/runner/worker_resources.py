@@ -38,7 +38,9 @@ class WorkerResources:
         self.url = url
         self.metadata = metadata
         self.slots = Slots(concurrency)
-        self.threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"{THREADS}{registry.worker}")
+        self.threads = ThreadPoolExecutor(
+            concurrency + self.slots.most_loans, thread_name_prefix=f"{THREADS}{registry.worker}"
+        )
         self.poison_jobs = PoisonJobs(self.slots)
         self.paused = PausedHandlers()
         self._deadlines: dict[float, Deadlines] = {}
