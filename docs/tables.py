@@ -76,7 +76,9 @@ def rights() -> str:
     """The ACL rule of a user that may do what upnext needs and nothing else, from the commands that are tried."""
     allowed = sorted({*CONNECTION_RIGHTS, *(command.lower() for command in KEY_COMMANDS)})
     commands = " ".join(f"+{command}" for command in allowed)
-    return f"```text\nACL SETUSER upnext on >PASSWORD ~upnext:{{default:* {commands}\n```\n"
+    # A namespace has at most 64 partitions; a wider pattern would reach those whose name goes on after a colon.
+    keys = "~upnext:{default:[0-9]}:* ~upnext:{default:[0-9][0-9]}:*"
+    return f"```text\nACL SETUSER upnext on >PASSWORD {keys} {commands}\n```\n"
 
 
 def findings() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from upnext.broker.address import Address
@@ -25,7 +25,7 @@ _CREDENTIALS: Final = re.compile(
 _FROM_ENVIRONMENT: Final = ("result_ttl", "max_payload", "max_result", "result_timeout", "send_deadline")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Settings:
     """Where the server is and how long things may take.
 
@@ -54,6 +54,12 @@ class Settings:
     send_deadline: float = 10.0
     partitions: int = 1
 
+    def __repr__(self) -> str:
+        """Show the settings without a password."""
+        url = self.redis_url and without_password(self.redis_url)
+        values = {each.name: url if each.name == "redis_url" else getattr(self, each.name) for each in fields(self)}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the setting."""
         if self.redis_url is not None:
@@ -80,7 +86,7 @@ def load(
     partitions: int | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Settle the settings: an argument, else its environment variable, else the default.
+    """Resolve the settings: an argument, else its environment variable, else the default.
 
     Raises:
         ConfigError: If one of them cannot be used; the message names it, and no password.

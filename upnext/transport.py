@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class OutgoingMessage:
     name: str
     is_task: bool
     handlers: tuple[Handler, ...]
-    fields: Mapping[str, Any]
-    body: bytes
+    fields: Mapping[str, Any] = field(repr=False)  # payloads stand in no log
+    body: bytes = field(repr=False)
     delay: float
     key: str | None
 

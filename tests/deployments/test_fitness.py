@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
 
 import upnext
 from tests.runtime.proxy import Proxy
@@ -32,11 +33,12 @@ def test_every_command_of_the_code_is_tried_at_the_start() -> None:
     assert used - {"EVAL", "EVALSHA", "TIME", "INFO", "CLUSTER"} == set(KEY_COMMANDS)
 
 
-async def test_the_documented_rights_are_enough(server: Server) -> None:
+async def test_the_documented_rights_are_enough(every_server: Server) -> None:
     """For sends of every kind, retries, results, dead letters and their replay."""
     assert RULE is not None
-    assert server.command(RULE[0].replace("PASSWORD", "pw")) == b"+OK\r\n"
-    url = f"{server.url}?username=upnext&password=pw"
+    assert every_server.command(RULE[0].replace("PASSWORD", "pw")) == b"+OK\r\n"
+    assert every_server.command("FLUSHALL") == b"+OK\r\n"
+    url = f"{every_server.url}?username=upnext&password=pw"
     worker = upnext.Worker("shop", redis_url=url, lease=1)
     event = worker.event("order.placed")
     tries: list[int] = []
@@ -61,7 +63,22 @@ async def test_the_documented_rights_are_enough(server: Server) -> None:
                 await dead_letters.replay(failing.jobs[0].id)
         assert tries.count(-1) >= 2
     finally:
-        server.command("ACL DELUSER upnext")
+        every_server.command("ACL DELUSER upnext")
+
+
+async def test_the_documented_rights_reach_no_other_namespace(every_server: Server) -> None:
+    """Also not one whose name begins with this one's and a colon."""
+    assert RULE is not None
+    every_server.command(RULE[0].replace("PASSWORD", "pw"))
+    try:
+        async with Redis.from_url(f"{every_server.url}?username=upnext&password=pw") as client:
+            for tag in ("default:0", "default:63"):
+                await client.hlen(f"upnext:{{{tag}}}:events")
+            for tag in ("default:secret:0", "default:0:0", "other:0"):
+                with pytest.raises(NoPermissionError):
+                    await client.hlen(f"upnext:{{{tag}}}:events")
+    finally:
+        every_server.command("ACL DELUSER upnext")
 
 
 async def test_a_missing_right_ends_the_worker_with_3_and_its_name(server: Server, tmp_path: Path) -> None:

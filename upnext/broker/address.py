@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from upnext.broker.redis_types import ConnectionPool, RedisError
+from upnext.broker.redis_types import ConnectionPool, RedisError, SSLConnection
+from upnext.broker.url_options import read_options, take_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,16 +58,22 @@ class Address:
         nodes: The server, the sentinels, or some nodes of the cluster; empty for a Unix socket.
         service: What the sentinels call the server.
         connection: redis-py's class for connections to the server.
-        options: What that class takes, without host and port.
+        options: What that class takes, without host, port, name and timeouts.
         sentinel_options: The same for connections to sentinels.
+        timeout: Seconds without an answer after which a connection is given up; None for upnext's own.
+        connect_timeout: Seconds that connecting may take; None for `timeout`.
+        client_name: What the server's list of clients shows; "" for upnext's own names.
     """
 
     kind: str
     nodes: tuple[Node, ...]
     service: str
     connection: Any
-    options: Mapping[str, Any]
-    sentinel_options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(repr=False)  # with the password
+    sentinel_options: Mapping[str, Any] = field(repr=False)
+    timeout: float | None = None
+    connect_timeout: float | None = None
+    client_name: str = ""
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -89,7 +96,9 @@ class Address:
             path = f"/{db}"
             if not service:
                 raise ValueError("the sentinels' name of the server comes after the hosts, as in host:26379/name/0")
-        query = dict(parse_qsl(parts.query))
+        if "#" in url:
+            raise ValueError("a # in it must be written as %23")
+        query = read_options(parts.query, tls=scheme == "rediss", sentinel=kind == "sentinel", unix=scheme == "unix")
         database = query.get("db", "" if scheme == "unix" else path.strip("/"))
         if database and not (database.isascii() and database.isdecimal()):
             raise ValueError("the database is a number, as in redis://host:6379/0")
@@ -102,10 +111,13 @@ class Address:
         if scheme == "unix" and not path:
             raise ValueError("")
         netloc = f"{credentials}@{nodes[0] if nodes else ''}" if credentials else str(nodes[0] if nodes else "")
+        timeout, connect_timeout = take_timeout(query, "socket_timeout"), take_timeout(query, "socket_connect_timeout")
+        client_name = query.pop("client_name", "")
         connection, options = _options(urlunsplit((scheme, netloc, path, urlencode(query), "")))
         shared = {name: value for name, value in options.items() if name.startswith("ssl_")}
-        told = {name: value for name, value in sentinel.items() if value}
-        return cls(kind, nodes, service, connection, options, {**shared, **told})
+        credentials_there = {name: value for name, value in sentinel.items() if value}
+        there = {**shared, **credentials_there}
+        return cls(kind, nodes, service, connection, options, there, timeout, connect_timeout, client_name)
 
 
 def _check_files(files: Mapping[str, str], password: str) -> None:
@@ -137,11 +149,13 @@ def _node(text: str, kind: str) -> Node:
 
 
 def _options(url: str) -> tuple[Any, dict[str, Any]]:
-    """Let redis-py read the rest; what it does not know it refuses when a connection is made."""
-    pool = ConnectionPool.from_url(url)
-    options = {name: value for name, value in pool.connection_kwargs.items() if name not in {"host", "port"}}
+    """Let redis-py read the rest, and make of it what each connection will."""
     try:
-        pool.connection_class(**options)
-    except (TypeError, RedisError) as error:
+        pool = ConnectionPool.from_url(url)
+        options = {name: value for name, value in pool.connection_kwargs.items() if name not in {"host", "port"}}
+        connection = pool.connection_class(**options)
+        if pool.connection_class is SSLConnection:
+            connection.ssl_context.get()
+    except (TypeError, ValueError, OSError, RedisError) as error:
         raise ValueError(f"an option after the ? cannot be used ({error})") from None
     return pool.connection_class, options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.foreign import warn_foreign
@@ -49,7 +49,7 @@ class Claim:
     job_id: str
     fencing_token: str
     started: bool
-    envelope: bytes | None
+    envelope: bytes | None = field(repr=False)  # payloads stand in no log
 
     @property
     def field(self) -> str:

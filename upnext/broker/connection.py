@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.dialer import Dialer, UnsentError
+from upnext.broker.dialer import Dialer, UnfitServerError, UnsentError
 from upnext.broker.protocol import RedisProtocol
 from upnext.broker.redis_types import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
 from upnext.broker.resp import pack
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from upnext.broker.keys import Keys
     from upnext.broker.protocol import Command, Receiver
     from upnext.broker.scripts import Script
-
-SOCKET_TIMEOUT = 5.0
-"""Seconds without an answer after which a connection is given up."""
 
 _PIPELINE = 256  # commands without a reply; more of them wait here
 _REDIRECTS = 5  # in a row, without a command that was carried out: then the cluster is not of one mind
@@ -38,12 +35,15 @@ class PipelinedConnection:
         url: The server's address, or that of those who know it.
         keys: The partition's keys.
         name: What the server's list of clients shows.
-        timeout: Seconds without an answer after which a connection is given up.
+        timeout: Seconds without an answer after which a connection is given up, if the address does not ask for less.
+        blocking: Seconds that a command on it may take by itself.
     """
 
-    def __init__(self, url: str, keys: Keys, name: str = "upnext", timeout: float = SOCKET_TIMEOUT) -> None:
+    def __init__(
+        self, url: str, keys: Keys, name: str = "upnext", timeout: float | None = None, blocking: float = 0.0
+    ) -> None:
         self._dialer = Dialer(url, keys.leases, name, timeout)
-        self._timeout = timeout
+        self._timeout = self._dialer.timeout + blocking
         # redis-py opens the connection and says who we are; what goes over it then is ours.
         self._connection: Any = None
         self._wire: RedisProtocol | None = None
@@ -119,6 +119,8 @@ class PipelinedConnection:
             self._wire = RedisProtocol(transport, self._timeout, self._heard, self._lost, self._refused)
         except RedisError as error:
             self._refuse(error)
+        except Exception as error:  # noqa: BLE001  # of redis-py's, or of the event loop's: those who wait hear of it
+            self._refuse(UnfitServerError(f"connecting raised {type(error).__name__}: {error}"))
         except BaseException:
             self._refuse(ConnectionAbortedError("link closed"))
             raise

@@ -25,6 +25,9 @@ from upnext.broker.redis_types import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SOCKET_TIMEOUT = 5.0
+"""Seconds without an answer after which a connection is given up, unless the address says otherwise."""
+
 _ASK_TIMEOUT = 2.0  # seconds that a sentinel or a node gets to say where the server is
 
 
@@ -43,13 +46,22 @@ class Dialer:
         url: The address.
         key: One of the partition's keys: all of them are in one slot of a cluster.
         name: What the server's list of clients shows.
+        timeout: Seconds without an answer after which a connection is given up, if the address does not ask for less.
+
+    Attributes:
         timeout: Seconds without an answer after which a connection is given up.
     """
 
-    def __init__(self, url: str, key: str, name: str, timeout: float) -> None:
+    def __init__(self, url: str, key: str, name: str, timeout: float | None = None) -> None:
         self._address = address = Address.parse(url)
         self._slot = key_slot(key.encode())
-        self._options = {"client_name": name, "socket_timeout": timeout, "socket_connect_timeout": timeout}
+        own = address.timeout or SOCKET_TIMEOUT
+        self.timeout = own if timeout is None else min(own, timeout)
+        self._options = {
+            "client_name": address.client_name or name,
+            "socket_timeout": self.timeout,
+            "socket_connect_timeout": address.connect_timeout or self.timeout,
+        }
         self._nodes = list(address.nodes)
         self._dialled: Node | None = None
         self._pointed: Node | None = None
@@ -159,6 +171,8 @@ class Dialer:
 
 
 async def _connect(connection: Any) -> None:
+    # redis-py would tell the server its own name and version, which takes a right that Redis 7.0 cannot even name.
+    connection.lib_name = connection.lib_version = connection.driver_info = None
     try:
         await connection.connect()
     except (RedisTimeoutError, OSError) as error:

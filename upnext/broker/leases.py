@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import Claims
-from upnext.broker.connection import SOCKET_TIMEOUT, PipelinedConnection
+from upnext.broker.connection import PipelinedConnection
 from upnext.broker.foreign import warn_foreign
 from upnext.broker.scripts import script
 
@@ -33,7 +33,7 @@ class LeaseClient:
     """
 
     def __init__(self, url: str, keys: Keys, lease: float) -> None:
-        self._connection = PipelinedConnection(url, keys, "upnext-lease", min(SOCKET_TIMEOUT, lease / 2))
+        self._connection = PipelinedConnection(url, keys, "upnext-lease", timeout=lease / 2)
         # An event loop of this thread's own, which runs only while a command is under way.
         self._loop = asyncio.Runner()
         self._keys = keys

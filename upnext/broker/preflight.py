@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OLDEST = (6, 2)
 """The oldest Redis that will do; every Valkey does."""
 
-CONNECTION_RIGHTS = ("client|setname", "client|setinfo", "select", "info", "cluster|slots", "eval", "evalsha", "time")
+CONNECTION_RIGHTS = ("client|setname", "select", "info", "cluster|slots", "eval", "evalsha", "time")
 """Commands without a key of ours; of these, a server of its own needs neither `cluster` nor `select`."""
 
 # Each is tried on one key. It holds nothing for SET XX, and a hash for the rest: they change nothing there, or fail.
@@ -33,6 +33,7 @@ KEY_COMMANDS: dict[str, tuple[str, ...]] = {
     "HLEN": (),
     "HMGET": ("f",),
     "HSCAN": ("0",),
+    "HSETNX": ("f", "v"),
     "LINDEX": ("0",),
     "LLEN": (),
     "LPUSH": ("v",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -64,7 +64,7 @@ class Message:
 
     event_id: str
     bucket: str
-    envelope: bytes
+    envelope: bytes = field(repr=False)  # payloads stand in no log
     delay_ms: int = 0
     key: str | None = None
 

@@ -43,11 +43,12 @@ if TYPE_CHECKING:
 
     ConnectionPool: Any
     DefaultParser: Any
+    SSLConnection: Any
 
     def key_slot(key: bytes) -> int: ...
 
 else:
-    from redis.asyncio.connection import ConnectionPool, DefaultParser
+    from redis.asyncio.connection import ConnectionPool, DefaultParser, SSLConnection
     from redis.crc import key_slot
     from redis.exceptions import (
         AskError,

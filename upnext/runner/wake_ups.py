@@ -24,7 +24,7 @@ class WakeUps:
     """
 
     def __init__(self, url: str, keys: Keys, worker: str) -> None:
-        self._connection = PipelinedConnection(url, keys, f"upnext-{worker}-wait")
+        self._connection = PipelinedConnection(url, keys, f"upnext-{worker}-wait", blocking=_IDLE)
         self._list = keys.wake(worker)
         self._listening = False
         self._roused = asyncio.Event()
