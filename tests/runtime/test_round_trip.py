@@ -324,6 +324,31 @@ class SpecialPage(Page[T], Generic[T]):
     """Another class, with what a page has."""
 
 
+class AliasedPage(BaseModel, Generic[T]):
+    items: list[T] = Field(alias="pageItems")
+    next: int | None = Field(default=None, validation_alias="nextPage")
+    _seen: int = PrivateAttr(default=0)
+
+
+class Many(RootModel[list[T]], Generic[T]):
+    pass
+
+
+class Doubled(BaseModel, Generic[T]):
+    item: T
+    n: int
+
+    @field_validator("n")
+    @classmethod
+    def double(cls, value: int) -> int:
+        return 2 * value
+
+
+def seen(page: AliasedPage[Any]) -> AliasedPage[Any]:
+    page._seen = 1
+    return page
+
+
 @dataclass
 class Shelf:
     page: Page[int]
@@ -348,6 +373,8 @@ class Shelves(TypedDict):
         (Shelf, Shelf(Page(items=[1]))),
         (Shelves, {"page": Page(items=[1])}),
         (SpecialPage[int], SpecialPage(items=[1])),
+        (AliasedPage[int], AliasedPage(pageItems=[1], nextPage=2)),
+        (list[AliasedPage[int]], [AliasedPage(pageItems=[1])]),
     ],
     ids=repr,
 )
@@ -355,6 +382,12 @@ def test_a_generic_model_is_taken_as_type_checkers_take_it(annotation: Any, valu
     """Pydantic makes a class of each parametrisation; to a type checker they are one, and their items decide."""
     (arrived,) = arrive(value, annotation)
     assert arrived == value
+
+
+def test_a_generic_root_model_is_taken_as_well() -> None:
+    """Pydantic calls no two of different parametrisations equal."""
+    (arrived,) = arrive(Many([1]), Many[int])
+    assert (type(arrived), arrived.root) == (Many[int], [1])
 
 
 @pytest.mark.parametrize(
@@ -367,6 +400,9 @@ def test_a_generic_model_is_taken_as_type_checkers_take_it(annotation: Any, valu
         (Page[int], {"items": [1]}, "should be an instance of Page"),
         (Page[Any], Page[date](items=[DAY]), "would not arrive equal"),
         (Page, Page[Item](items=[Item(sku="x")]), "would arrive as Page; "),
+        (AliasedPage[int], seen(AliasedPage(pageItems=[1])), "would lose the private attribute '_seen'"),
+        (Doubled[int], Doubled(item=1, n=1), "is refused by a validator of its type"),
+        (Many[int], Many(["s3cr3t"]), "should be a valid integer, got str"),
     ],
     ids=repr,
 )
@@ -508,7 +544,7 @@ ALIASED = Aliased.model_validate({"b": 1, "r": 2, "written": 3, "c1": 4, "p": [{
         (Aliased, ALIASED),
         (list[Aliased] | None, [ALIASED]),
         (ByName, ByName(order_id=1, line=ALIASED)),
-        (OnlyByName, OnlyByName(order_id=1)),
+        (OnlyByName, OnlyByName.model_construct(order_id=1)),
         (AliasedDataclass, AliasedDataclass(1)),
         (AliasedKeys, {"order_id": 1}),
     ],

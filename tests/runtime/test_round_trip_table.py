@@ -95,7 +95,7 @@ async def fare(module: ModuleType, n: int, row: Row) -> tuple[str, str]:
         payload = f"{type(error).__name__}: {error}"
     try:
         result = judge(sent, await getattr(module, f"give{n}").wait())
-    except upnext.ResultTypeError:
+    except upnext.ResultError:
         result = "x"
     except upnext.UpnextError as error:
         result = f"{type(error).__name__}: {error}"

@@ -6,18 +6,27 @@ import collections.abc
 import types
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typing_extensions
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
-_LISTS = (collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
+_ABSTRACT = (
+    collections.abc.Sequence,
+    collections.abc.Collection,
+    collections.abc.Iterable,
+    collections.abc.Set,
+    collections.abc.Mapping,
+)
 _NOT_LISTS = (str, bytes, bytearray, collections.abc.Iterator, collections.abc.Mapping)
 _LITERAL_STRINGS = (typing.LiteralString, typing_extensions.LiteralString)
+_ALIASES = (typing_extensions.TypeAliasType, getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType))
 _AWAITABLES = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
@@ -43,21 +52,15 @@ def concrete(annotation: Any) -> Any:
     `bytearray` nor `LiteralString`. Every abstract collection arrives as a list, whatever collection was sent.
     """
     origin, args = get_origin(annotation) or annotation, get_args(annotation)
-    if origin is bytearray:
-        return Annotated[bytearray, _ByteArray()]
-    if origin in _LITERAL_STRINGS:
-        return str
-    if not args and (origin in _LISTS or origin is collections.abc.Set):
-        args = (Any,)
+    if isinstance(origin, _ALIASES):
+        return _concrete_alias(annotation, origin, args)
+    if origin in _ABSTRACT:
+        return _builtin(origin, tuple(map(concrete, args)))
     if not args or origin is Literal:
-        return annotation
+        return _BYTE_ARRAY if origin is bytearray else str if origin in _LITERAL_STRINGS else annotation
     if origin is Annotated:
         return Annotated[(concrete(args[0]), *args[1:])]
-    inner = tuple(concrete(arg) for arg in args)
-    if origin in _LISTS:
-        return Annotated[_subscript(list, inner), _AsList(origin)]
-    if origin is collections.abc.Set:
-        return _subscript(set, inner) | _subscript(frozenset, inner)
+    inner = tuple(map(concrete, args))
     if inner == args:
         return annotation
     if origin is types.UnionType:
@@ -65,30 +68,60 @@ def concrete(annotation: Any) -> Any:
     return annotation.copy_with(inner) if hasattr(annotation, "copy_with") else _subscript(origin, inner)
 
 
+def _builtin(abstract: type, args: tuple[Any, ...]) -> Any:
+    """Return the builtin class that an abstract container of certain items arrives as."""
+    if abstract is collections.abc.Mapping:
+        return Annotated[_subscript(dict, args or (Any, Any)), _As(abstract, dict, ())]
+    items = args or (Any,)
+    if abstract is collections.abc.Set:
+        return _subscript(set, items) | _subscript(frozenset, items)
+    return Annotated[_subscript(list, items), _As(abstract, list, _NOT_LISTS)]
+
+
+def _concrete_alias(annotation: Any, alias: Any, args: tuple[Any, ...]) -> Any:
+    """Return what a `type` statement stands for if that has something abstract in it; one of itself stays as it is."""
+    value = alias.__value__
+    if alias in _aliases_within(value):
+        return annotation
+    if args:
+        value = _subscript(value, args)
+    made = concrete(value)
+    return annotation if made == value else made
+
+
+def _aliases_within(annotation: Any) -> set[Any]:
+    found = {part for part in (annotation, get_origin(annotation)) if isinstance(part, _ALIASES)}
+    return found.union(*map(_aliases_within, get_args(annotation)))
+
+
 def _subscript(generic: Any, arguments: tuple[Any, ...]) -> Any:
     return generic[arguments]
 
 
 @dataclass(frozen=True, slots=True)
-class _AsList:
-    """Lets any collection of one kind pass where it becomes a list.
+class _As:
+    """Lets any value of an abstract class pass where it becomes one of a builtin class.
 
     Attributes:
         kind: The abstract class of the annotation.
+        builtin: What its values arrive as.
+        other: Classes that a type checker accepts for it and that are something else in JSON.
     """
 
     kind: type
+    builtin: Callable[[Any], object]
+    other: tuple[type, ...]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        listed = handler(source)
+        built = handler(source)
         return core_schema.json_or_python_schema(
-            listed, core_schema.no_info_before_validator_function(self._read, listed)
+            built, core_schema.no_info_before_validator_function(self._read, built)
         )
 
     def _read(self, value: object) -> object:
-        if not isinstance(value, self.kind) or issubclass(type(value), _NOT_LISTS):
+        if not isinstance(value, self.kind) or issubclass(type(value), self.other):
             return value  # which is refused then
-        return list(cast("collections.abc.Iterable[object]", value))
+        return self.builtin(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +131,6 @@ class _ByteArray:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         read = core_schema.no_info_after_validator_function(bytearray, core_schema.bytes_schema())
         return core_schema.json_or_python_schema(read, core_schema.is_instance_schema(bytearray))
+
+
+_BYTE_ARRAY = Annotated[bytearray, _ByteArray()]

@@ -78,7 +78,7 @@ class Codec:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> ConfigError:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].partition(". Set `")[0]
         return ConfigError(f"The parameters of {self._handler!r} cannot be checked by pydantic: {reason}")
 
     @cached_property

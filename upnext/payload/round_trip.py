@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -11,7 +12,7 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer, core_sch
 from upnext.payload.equality import same
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
 
     from upnext.errors import PayloadProblem
 
@@ -73,9 +74,17 @@ def type_adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast("Any", kind))
 
 
-def _by_schema(value: object) -> Any:
-    """Write what pydantic writes by its type wherever it stands: paths, users' classes with a schema."""
+def _by_schema(value: Any) -> Any:
+    """Write what pydantic writes by its type wherever it stands: paths, users' classes with a schema.
+
+    A collection of any other class (a range, the keys of a dict) is what an abstract container may be annotated for.
+    """
+    kind = cast("Any", type(value))
     try:
-        return type_adapter(cast("Hashable", type(value))).dump_python(value, mode="json")
+        return type_adapter(kind).dump_python(value, mode="json")
     except PydanticSchemaGenerationError:
-        raise PydanticSerializationError(type(value).__name__) from None
+        if issubclass(kind, Mapping):
+            return dict(value)
+        if issubclass(kind, Collection):
+            return list(value)
+        raise PydanticSerializationError(kind.__name__) from None

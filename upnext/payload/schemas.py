@@ -5,10 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic_core import PydanticKnownError, core_schema, to_jsonable_python
 
 from upnext.payload.annotations import concrete
+from upnext.payload.generic_models import GenericModel, generic_origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,8 @@ class SchemaRewriter:
         schema = _accept_written(schema)
         if kind == "typed-dict" and "extra_fields_behavior" not in schema.get("config", {}):
             schema["extra_behavior"] = self._extra_keys
-        return _instance_of_class(schema) if kind in {"model", "named-tuple"} else schema
+        cls = schema["cls"] if kind in {"model", "named-tuple"} else _named_tuple(schema)
+        return schema if cls is None else _instance_of_class(schema, cls)
 
     def _readable_class(self, schema: dict[str, Any]) -> dict[str, Any]:
         readable = cast("dict[str, Any]", _readable(schema))
@@ -156,6 +158,13 @@ def _kind(schema: dict[str, Any]) -> str:
     return kind if isinstance(kind, str) else ""
 
 
+def _named_tuple(schema: dict[str, Any]) -> type | None:
+    """Return the class of a named tuple whose schema is a call of it, as an earlier pydantic has it."""
+    called: Any = schema.get("function") if _kind(schema) == "call" else None
+    is_tuple = isinstance(called, type) and issubclass(called, tuple)
+    return cast("type", called) if is_tuple else None
+
+
 def _children(part: dict[str, Any]) -> dict[str, Any]:
     """Return what may hold schemas: of a schema all but its data, of a mapping of names (any names) all."""
     return {key: value for key, value in part.items() if not _kind(part) or key not in _DATA}
@@ -218,32 +227,16 @@ def _alias_paths(alias: Any) -> list[list[str | int]]:
     return [alias] if alias and not isinstance(alias[0], list) else alias
 
 
-def _instance_of_class(schema: dict[str, Any]) -> Any:
+def _instance_of_class(schema: dict[str, Any], kind: type) -> Any:
     """Refuse what is no instance: pydantic takes a dict for a model, and any tuple for a named one."""
-    kind: type = schema["cls"]
     ref = schema.pop("ref", None)
     inner = cast("CoreSchema", schema)
-    known = core_schema.chain_schema([_instance_schema(kind), inner])
+    if generic_origin(kind) is None:
+        instance = core_schema.is_instance_schema(kind, cls_repr=kind.__name__)
+        known: CoreSchema = core_schema.chain_schema([instance, inner])
+    else:
+        known = core_schema.no_info_wrap_validator_function(GenericModel(kind, schema).validate, inner)
     return core_schema.json_or_python_schema(inner, known, ref=ref)
-
-
-def _instance_schema(kind: type) -> CoreSchema:
-    origin = generic_origin(kind)
-    if origin is None:
-        return core_schema.is_instance_schema(kind, cls_repr=kind.__name__)
-
-    def check(value: object) -> object:
-        # To a type checker `Page(items=[1])` is a `Page[int]`; its items are checked next.
-        if isinstance(value, kind) or origin in (type(value), generic_origin(type(value))):
-            return value
-        raise PydanticKnownError("is_instance_of", {"class": kind.__name__})
-
-    return core_schema.no_info_plain_validator_function(check)
-
-
-def generic_origin(kind: type) -> type | None:
-    """Return the generic model that a parametrised one was made from: `Page` for `Page[int]`, else None."""
-    return kind.__pydantic_generic_metadata__["origin"] if issubclass(kind, BaseModel) else None
 
 
 def _readable_enum(schema: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ import fractions
 import ipaddress
 import pathlib
 import re
+import types
 import typing as t
 import uuid
 import zoneinfo
@@ -25,7 +26,7 @@ from pydantic_core import CoreSchema, core_schema
 
 T = t.TypeVar("T")
 JsonValue = te.TypeAliasType("JsonValue", "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None")
-Numbers = te.TypeAliasType("Numbers", "abc.Sequence[int]")
+Numbers = te.TypeAliasType("Numbers", abc.Sequence[int])
 UserId = t.NewType("UserId", int)
 Name = te.Annotated[str, p.StringConstraints(min_length=1)]
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")

@@ -234,6 +234,16 @@ abc.MutableSequence[int] | [1] | ok | =
 t.Sequence[abc.Collection[int]] | [[1]] | ok | =
 t.Optional[abc.Sequence[int]] | None | ok | =
 Numbers | [1] | ok | =
+Numbers | (1, 2) | ok | ~
+dict[str, Numbers] | {"a": [1, 2]} | ok | =
+abc.Sequence[int] | range(3) | ok | ~
+abc.Collection[str] | {"a": 1}.keys() | ok | ~
+abc.Iterable[int] | {"a": 1}.values() | ok | ~
+abc.Mapping[str, int] | types.MappingProxyType({"a": 1}) | ok | ~
+abc.Mapping[str, dt.date] | collections.ChainMap({"a": DAY}) | ok | ~
+abc.Mapping[str, dt.date] | {"a": 1} | error | x
+abc.Mapping | {"a": 1} | ok | =
+object | range(3) | ok | x
 range | range(3) | ok | decl
 # models
 Item | Item(sku="x") | ok | =
