@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from upnext.broker.claims import Claims
 from upnext.broker.connection import PipelinedConnection
 from upnext.broker.dead_letters import DeadLetterStore
+from upnext.broker.jobs import JobReader
 from upnext.broker.maintenance import Maintenance
 from upnext.broker.publishing import Publisher
 from upnext.broker.status import StatusReader
@@ -30,6 +31,7 @@ class Broker:
         dead_letters: Reads outcomes and dead letters.
         status_reader: Reads how the partition stands.
         subscriptions: Ends subscriptions.
+        jobs: Looks at jobs, and cancels those that wait.
     """
 
     def __init__(self, url: str, keys: Keys, name: str = "upnext") -> None:
@@ -40,6 +42,7 @@ class Broker:
         self.dead_letters = DeadLetterStore(self.link, keys)
         self.status_reader = StatusReader(self.link, keys)
         self.subscriptions = Subscriptions(self.link, keys)
+        self.jobs = JobReader(self.link, keys)
 
     def claims(self, worker_id: str, result_ttl: float) -> Claims:
         """Return what a worker of that id does with its jobs."""

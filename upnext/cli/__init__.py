@@ -17,7 +17,7 @@ from upnext.cli import exits
 from upnext.cli.terminal import escaped_streams
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ServiceImportError, UpnextError
 
-_COMMANDS = ("gen", "explain", "run", "status", "dead", "handlers", "doctor", "unsubscribe")
+_COMMANDS = ("gen", "explain", "run", "status", "dead", "jobs", "handlers", "doctor", "unsubscribe")
 """Each is a module here."""
 
 

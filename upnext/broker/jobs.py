@@ -1,0 +1,246 @@
+"""Looking at the jobs of one partition, whatever their state, and cancelling those that wait.
+
+Everything is read in bounded pages while workers go on, so that a job may be seen twice, or be missed while it moves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.activity import Activity
+from upnext.broker.claims import DeadLetter, is_claim, read_claim
+from upnext.broker.handler_id import HandlerId
+from upnext.broker.job_failure import JobFailure
+from upnext.broker.job_ids import QueueEntry
+from upnext.broker.replies import pairs, scored, text
+from upnext.broker.scripts import script
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+
+    from upnext.broker.connection import PipelinedConnection
+    from upnext.broker.keys import Keys
+
+CANCELLED = "cancelled"
+"""The reason of the dead letters of jobs that were cancelled."""
+
+_PAGE = 500
+_NEAR = 500  # places that a job may have moved in its queue since it was seen
+_JOB_ID = re.compile(r"[0-9a-f]{28}(-\d{1,2})?\.\d{1,6}")
+_ENTRY = re.compile(r"([^:]+)(?::(\d{1,9}):(\d{1,9}):(\d{1,9}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as it was seen.
+
+    Attributes:
+        entry: The job and its counts.
+        handler: Its handler's identity, "" if that is not known any more.
+        state: "running", "waiting", "delayed", "retrying", "done" or "dead".
+        since: When it began to run, in seconds since 1970 by the server's clock, if its worker says so.
+        due: When it may run, in seconds since 1970 by the server's clock, if it is delayed or retrying.
+        process: The worker process that holds it, `worker (host pid)`.
+        failure: Why its last attempt failed, as long as that is kept.
+        place: Where in its queue it stands, from 0; -1 elsewhere.
+        written: How it stands there, or among those that are not due.
+    """
+
+    entry: QueueEntry
+    handler: str
+    state: str
+    since: float | None = None
+    due: float | None = None
+    process: str = ""
+    failure: JobFailure | None = None
+    place: int = -1
+    written: str = ""
+
+
+class JobReader:
+    """Looks at the jobs of one partition.
+
+    Args:
+        link: The connection.
+        keys: The partition's keys.
+    """
+
+    def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    async def running(self, wanted: Callable[[str], bool]) -> AsyncIterator[list[JobView]]:
+        """Read the jobs that workers hold, of the handlers that are wanted."""
+        keys = self._keys
+        leases = await self._link.command("ZRANGE", keys.leases, 0, -1)
+        graves = await self._link.command("SMEMBERS", keys.dead_workers)
+        workers = sorted({text(worker_id) for worker_id in (*leases, *graves)})
+        for worker_id in workers:
+            process, since = _process(await self._link.command("HGET", keys.workers, worker_id))
+            async for page in self._scan(keys.claims(worker_id)):
+                claims = [read_claim(field, value) for field, value in page if is_claim(field, value)]
+                yield [
+                    JobView(claim.entry, claim.handler, "running", since=since.get(claim.job_id), process=process)
+                    for claim in claims
+                    if wanted(claim.handler)
+                ]
+
+    async def scheduled(self, wanted: Callable[[str], bool]) -> AsyncIterator[list[JobView]]:
+        """Read the jobs that are delayed or wait for a retry, those that are due first at first."""
+        start = 0
+        while True:
+            reply = await self._link.command("ZRANGE", self._keys.scheduled, start, start + _PAGE - 1, "WITHSCORES")
+            found = scored(reply)
+            views: list[JobView] = []
+            for member, due in found:
+                handler, _, written = text(member).partition(" ")
+                entry = _entry(written)
+                if entry is not None and HandlerId.matches(handler) and wanted(handler):
+                    state = "retrying" if entry.failures else "delayed"
+                    views.append(JobView(entry, handler, state, due=due / 1000, written=text(member)))
+            yield await self._with_failures(views)
+            if len(found) < _PAGE:
+                return
+            start += _PAGE
+
+    async def waiting(self, wanted: Callable[[str], bool]) -> AsyncIterator[list[JobView]]:
+        """Read the jobs that a worker could take now, queue by queue, the oldest of each first."""
+        handlers = [text(name) async for page in self._scan(self._keys.queues, "SSCAN") for name, _ in page]
+        for handler in sorted(name for name in handlers if HandlerId.matches(name) and wanted(name)):
+            start = 0
+            while True:
+                page = await self._link.command("LRANGE", self._keys.queue(handler), start, start + _PAGE - 1)
+                views = [
+                    JobView(entry, handler, "waiting", place=place, written=text(written))
+                    for place, written in enumerate(page, start)
+                    if (entry := _entry(text(written))) is not None
+                ]
+                yield await self._with_failures(views)
+                if len(page) < _PAGE:
+                    break
+                start += _PAGE
+
+    async def done(self) -> AsyncIterator[list[JobView]]:
+        """Read the jobs whose results are kept; their handlers are not known any more.
+
+        This goes through the whole database, a page at a time, and needs the right to do so (SCAN).
+        """
+        prefix, cursor = self._keys.result(""), b"0"
+        pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", prefix) + "*"
+        while True:
+            cursor, page = await self._link.command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
+            names = [text(name).removeprefix(prefix) for name in page]
+            yield [JobView(QueueEntry(name), "", "done") for name in names if _JOB_ID.fullmatch(name)]
+            if int(cursor) == 0:
+                return
+
+    async def find(self, job_ids: Collection[str]) -> dict[str, JobView]:
+        """Find jobs wherever they are, in one walk through what there is; those that are not found are left out."""
+        found = await self._settled([job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id)])
+        left = {job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id)} - found.keys()
+        # As jobs move: a job that is claimed meanwhile is seen where it began, or in the second look at those that run.
+        for read in (self.waiting, self.scheduled, self.running, self.waiting):
+            if not left:
+                break
+            async for page in read(lambda _: True):
+                for view in page:
+                    if view.entry.job_id in left:
+                        found[view.entry.job_id] = view
+                        left.discard(view.entry.job_id)
+                if not left:
+                    break
+        return found | await self._settled(list(left))
+
+    async def traceback(self, failure: JobFailure) -> str:
+        """Return the traceback of a failure, "" if there is none, or it is not kept any more."""
+        stored = await self._link.command("GET", self._keys.traceback(failure.digest)) if failure.digest else None
+        return "" if stored is None else stored.decode(errors="replace")
+
+    async def payload(self, job: JobView) -> bytes | None:
+        """Return what was stored of a job's payload, None if it is gone."""
+        envelope: bytes | None = await self._link.command("HGET", self._keys.events, job.entry.event_id)
+        return envelope
+
+    async def cancel(self, job: JobView) -> bool:
+        """Make a job that waits, is delayed or is to be retried a dead letter; False if it is not there any more."""
+        keys = self._keys
+        letter = DeadLetter.of(job.handler, job.entry, CANCELLED, "")
+        queued = job.place >= 0
+        names = (keys.queue(job.handler), keys.scheduled, keys.dead, keys.dead_index)
+        words = (job.written, "") if queued else ("", job.written)
+        ended = (job.entry.job_id, letter.to_json(), max(job.place, 0), _NEAR)
+        return bool(await self._link.call(script("cancel"), names, (*words, *ended)))
+
+    async def _settled(self, job_ids: list[str]) -> dict[str, JobView]:
+        """Find those that have ended."""
+        keys, found = self._keys, dict[str, JobView]()
+        for start in range(0, len(job_ids), _PAGE):
+            page = job_ids[start : start + _PAGE]
+            letters: list[bytes | None] = await self._link.command("HMGET", keys.dead, *page)
+            for job_id, letter in zip(page, letters, strict=True):
+                if letter is not None:
+                    found[job_id] = _dead(job_id, letter)
+                elif await self._link.command("EXISTS", keys.result(job_id)):
+                    found[job_id] = JobView(QueueEntry(job_id), "", "done")
+        return found
+
+    async def _with_failures(self, views: list[JobView]) -> list[JobView]:
+        """Add why those failed that did."""
+        failed = [view for view in views if view.entry.failures]
+        if not failed:
+            return views
+        names = [self._keys.failure(view.entry.job_id) for view in failed]
+        stored = await asyncio.gather(*(self._link.command("GET", name) for name in names))
+        failures = {view.entry.job_id: _failure(record) for view, record in zip(failed, stored, strict=True)}
+        return [replace(view, failure=failures.get(view.entry.job_id)) for view in views]
+
+    async def _scan(self, key: str, command: str = "HSCAN") -> AsyncIterator[list[tuple[bytes, bytes]]]:
+        cursor = b"0"
+        while True:
+            cursor, page = await self._link.command(command, key, cursor, "COUNT", _PAGE)
+            yield pairs(page) if command == "HSCAN" else [(member, b"") for member in page]
+            if int(cursor) == 0:
+                return
+
+
+def is_job_id(job_id: str) -> bool:
+    """Say whether a text can be the id of a job at all."""
+    return _JOB_ID.fullmatch(job_id) is not None
+
+
+def _entry(written: str) -> QueueEntry | None:
+    """Read an entry of a queue; None for another program's."""
+    found = _ENTRY.fullmatch(written)
+    if found is None or not is_job_id(found[1]):
+        return None
+    return QueueEntry(found[1], *(int(count or 0) for count in found.groups()[1:]))
+
+
+def _dead(job_id: str, stored: bytes) -> JobView:
+    try:
+        letter = DeadLetter.from_json(stored)
+        return JobView(QueueEntry(job_id, letter.attempts), letter.handler_id, "dead")
+    except (ValueError, TypeError, KeyError):
+        return JobView(QueueEntry(job_id), "", "dead")
+
+
+def _failure(record: bytes | None) -> JobFailure | None:
+    try:
+        return None if record is None else JobFailure.from_json(record)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _process(record: bytes | None) -> tuple[str, dict[str, float]]:
+    """Return who a worker process is, and since when it runs those of its jobs that it tells of."""
+    try:
+        data: Any = {} if record is None else json.loads(record)
+        name = f"{data.get('worker', '?')} ({data.get('host', '?')} {data.get('pid', '?')})"
+        activity = Activity.from_record(data)
+    except (ValueError, TypeError, AttributeError):
+        return "?", {}
+    return name, {job.job: job.since for job in activity.running}

@@ -1,0 +1,43 @@
+-- Makes a job that waits a dead letter, wherever it stands in its queue, or among those that are not due yet.
+--
+-- KEYS  1 queue:<handler>  2 later  3 dead  4 dead:index
+-- ARGV  1 its entry in the queue ('' for one in `later`)  2 its member of `later` ('' for one in the queue)  3 job
+--       4 dead letter (JSON)  5 where it was seen in the queue, from 0  6 how far from there it is looked for
+-- Returns 1, or 0 if it is not there any more: a worker may have claimed it.
+--@shared shared_now
+redis.call('LLEN', KEYS[1])
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+redis.call('ZCARD', KEYS[4])
+local at
+if ARGV[1] == '' then
+  if not redis.call('ZSCORE', KEYS[2], ARGV[2]) then
+    return 0
+  end
+else
+  local first = math.max(0, tonumber(ARGV[5]) - tonumber(ARGV[6]))
+  for i, entry in ipairs(redis.call('LRANGE', KEYS[1], first, tonumber(ARGV[5]) + tonumber(ARGV[6]))) do
+    if entry == ARGV[1] then
+      at = first + i - 1
+      break
+    end
+  end
+  if not at then
+    return 0
+  end
+  -- Changes nothing, and fails before anything is written if this client has no right to it.
+  local tried = redis.pcall('LSET', KEYS[1], at, ARGV[1])
+  if tried.err then
+    return redis.error_reply('NOPERM LSET, which cancelling a job in a queue takes: ' .. tried.err)
+  end
+end
+redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+redis.call('ZADD', KEYS[4], string.format('%.0f', now_ms()), ARGV[3])
+if at then
+  -- The last job takes its place: taking it out of the middle would walk through the whole queue.
+  redis.call('LSET', KEYS[1], at, redis.call('LINDEX', KEYS[1], -1))
+  redis.call('LTRIM', KEYS[1], 0, -2)
+else
+  redis.call('ZREM', KEYS[2], ARGV[2])
+end
+return 1

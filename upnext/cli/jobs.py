@@ -1,0 +1,259 @@
+"""`upnext jobs`: list jobs that wait or run, look into one, cancel those that wait."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.handler_id import HandlerId
+from upnext.cli import exits
+from upnext.cli.connection import add_server_options, ask, described
+from upnext.cli.moments import age, moment
+from upnext.cli.numbers import positive
+from upnext.cli.selection import matches
+from upnext.cli.table import table
+from upnext.cli.terminal import terminal_width, visible
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from upnext.broker.broker import Broker
+    from upnext.broker.jobs import JobView
+    from upnext.broker.namespace import Namespace
+    from upnext.broker.partial_results import PartialResults
+    from upnext.cli.commands import Subparsers
+
+_STATES = ("running", "retrying", "delayed", "waiting")
+_LIMIT = 100
+_TRIES = 5
+_LONGEST = 200  # characters of an error
+_DESCRIPTION = """\
+Jobs are shown as they are seen, page by page, while workers go on. Payloads are shown by `show --payload` only. A job
+that is cancelled becomes a dead letter (`cancelled`): its waiter gets a JobFailedError, and it can be replayed."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser("jobs", help="list jobs, look into them, cancel them", description=_DESCRIPTION)
+    actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
+    listing = actions.add_parser("list", help="list jobs that run, wait, are delayed or are to be retried")
+    listing.add_argument("--state", choices=(*_STATES, "done"), help="only these; done: those whose results are kept")
+    listing.add_argument("--event", metavar="NAME", help="only those of this event")
+    listing.add_argument("--handler", metavar="NAME", help="only those of this handler (or worker|event|handler)")
+    listing.add_argument("--limit", type=positive, default=_LIMIT, metavar="N", help="at most so many (default: 100)")
+    add_server_options(listing, file=True)
+    listing.set_defaults(command=list_all)
+    one = actions.add_parser("show", help="show one with its last error and traceback")
+    one.add_argument("job_id", metavar="ID", help="the job's id")
+    one.add_argument("--payload", action="store_true", help="show the payload too: it may hold secrets")
+    one.set_defaults(command=show)
+    ended = actions.add_parser("cancel", help="make dead letters of jobs that wait, are delayed or are to be retried")
+    ended.add_argument("job_id", nargs="+", metavar="ID", help="the job's id")
+    ended.set_defaults(command=cancel)
+    for action in (listing, one):
+        action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    for action in (one, ended):
+        add_server_options(action)
+
+
+@dataclass(slots=True)
+class _Listing:
+    """What was read.
+
+    Attributes:
+        where: The server and the namespace.
+        now: The server's time in seconds.
+        jobs: The jobs, as many as were asked for.
+        more: Whether there are more.
+        results: What could not be read.
+    """
+
+    where: dict[str, str]
+    now: float
+    jobs: list[JobView]
+    more: bool
+    results: PartialResults
+
+
+def list_all(arguments: argparse.Namespace) -> int:
+    """Run `upnext jobs list`."""
+    listing = ask(arguments, lambda namespace: _list(namespace, arguments))
+    if arguments.format == "json":
+        rows = [as_json(job) for job in listing.jobs]
+        unreachable = [{"partition": one.partition, "reason": one.reason} for one in listing.results.unseen]
+        rest = {"unreachable": unreachable} if unreachable else {}
+        print(json.dumps({**listing.where, "jobs": rows, "more": listing.more, **rest}, indent=2))
+    else:
+        for line in _as_text(listing, terminal_width()):
+            print(line)
+    listing.results.close()
+    return exits.CLEAN
+
+
+async def _list(namespace: Namespace, arguments: argparse.Namespace) -> _Listing:
+    from upnext.broker.partial_results import PartialResults  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.redis_types import RedisError  # noqa: PLC0415
+
+    partitions, now = await namespace.partitions(), await namespace.dead_letters.now()
+    results = PartialResults(len(partitions))
+    jobs: list[JobView] = []
+    for state in _STATES if arguments.state is None else (arguments.state,):
+        for partition in partitions:
+            if any(one.partition == partition.keys.partition for one in results.unseen):
+                continue
+            try:
+                async for page in _read(partition, state, arguments):
+                    jobs += page
+                    if len(jobs) > arguments.limit:
+                        break
+            except (RedisError, OSError) as error:
+                results.miss(partition, error)
+    more = len(jobs) > arguments.limit
+    return _Listing(described(namespace), now / 1000, jobs[: arguments.limit], more, results)
+
+
+async def _read(partition: Broker, state: str, arguments: argparse.Namespace) -> AsyncIterator[list[JobView]]:
+    def wanted(handler: str) -> bool:
+        return matches(handler, arguments.handler, arguments.event)
+
+    if state == "done":
+        async for page in partition.jobs.done():
+            yield page if arguments.handler is None and arguments.event is None else []
+        return
+    readers = {"running": partition.jobs.running, "waiting": partition.jobs.waiting}
+    async for page in readers.get(state, partition.jobs.scheduled)(wanted):
+        yield [job for job in page if job.state == state]
+
+
+def as_json(job: JobView) -> dict[str, Any]:
+    """Return a job as `list` and `show` have it in JSON."""
+    from upnext.broker.job_ids import sent_at  # noqa: PLC0415 - commands import what they need
+
+    handler, sent = HandlerId.parse(job.handler), sent_at(job.entry.job_id)
+    failure = job.failure
+    return {
+        "job_id": job.entry.job_id,
+        "event_id": job.entry.event_id,
+        "worker": handler.worker,
+        "event": handler.subject,
+        "handler": handler.name,
+        "state": job.state,
+        "attempts": job.entry.attempt,
+        "failures": job.entry.failures,
+        "sent_at": None if sent is None else moment(sent * 1000),
+        "started_at": None if job.since is None else moment(job.since * 1000),
+        "due_at": None if job.due is None else moment(job.due * 1000),
+        "process": job.process,
+        "error": "" if failure is None else failure.error,
+        "where": "" if failure is None else failure.where,
+    }
+
+
+def _as_text(listing: _Listing, width: int | None) -> list[str]:
+    if not listing.jobs:
+        return ["No jobs."]
+    head = ["job", "event", "handler", "state", "attempts", "when", "worker", "last error"]
+    rows: list[list[object]] = []
+    for job in listing.jobs:
+        handler = HandlerId.parse(job.handler)
+        error = (job.failure.error.splitlines() or [""])[0][:_LONGEST] if job.failure else ""
+        row = [job.entry.job_id, handler.subject or "-", handler.name or "-", job.state, job.entry.attempt]
+        rows.append([*row, _when(job, listing.now), job.process, error])
+    kept = [n for n in range(len(head)) if n < 6 or any(row[n] for row in rows)]
+    cells = [[row[n] for n in kept] for row in rows]
+    lines = list(table([head[n] for n in kept], cells, width, ("last error", "worker", "event", "handler")))
+    return [*lines, "There are more; see --limit, --state, --event and --handler."] if listing.more else lines
+
+
+def _when(job: JobView, now: float) -> str:
+    from upnext.broker.job_ids import sent_at  # noqa: PLC0415 - commands import what they need
+
+    if job.state == "running":
+        return "-" if job.since is None else f"for {age(now - job.since)}"
+    if job.due is not None:
+        return f"due in {age(job.due - now)}" if job.due > now else "due"
+    sent = sent_at(job.entry.job_id)
+    return "-" if sent is None else f"sent {age(now - sent)} ago"
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Run `upnext jobs show`; exit code 1 if there is no such job."""
+    where, details = ask(arguments, lambda namespace: _details(namespace, arguments.job_id, payload=arguments.payload))
+    if details is None:
+        print(_unknown(arguments.job_id), file=sys.stderr)
+        return exits.FINDINGS
+    if arguments.format == "json":
+        print(json.dumps({**where, "job": details}, indent=2))
+        return exits.CLEAN
+    for name, value in details.items():
+        if value not in {None, ""} if not isinstance(value, (dict, list)) else True:
+            text = json.dumps(value) if name == "payload" else str(value)
+            print(f"{name.ljust(10)}  " + "\n            ".join(visible(line) for line in text.splitlines() or [""]))
+    return exits.CLEAN
+
+
+async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple[dict[str, str], dict[str, Any] | None]:
+    from upnext.broker.job_ids import partition_of, unpack  # noqa: PLC0415 - commands import what they need
+
+    partition, where = namespace.partition(partition_of(job_id)), described(namespace)
+    job = (await partition.jobs.find([job_id])).get(job_id)
+    if job is None:
+        return where, None
+    details = as_json(job)
+    details["traceback"] = "" if job.failure is None else await partition.jobs.traceback(job.failure)
+    if job.state == "dead" and (found := await partition.dead_letters.letter(job_id)) is not None:
+        letter, died = found
+        details |= {"reason": letter.reason, "died_at": moment(died), "error": letter.error}
+        details["where"] = getattr(letter, "where", "")
+        details["traceback"] = getattr(letter, "traceback", "")
+    if payload:
+        envelope = await partition.jobs.payload(job)
+        body = None if envelope is None else unpack(envelope)
+        details["payload"] = None if body is None else json.loads(body)
+    return where, details
+
+
+def cancel(arguments: argparse.Namespace) -> int:
+    """Run `upnext jobs cancel`; exit code 1 if one of them cannot be cancelled."""
+    ends = ask(arguments, lambda namespace: _cancel(namespace, list(dict.fromkeys(arguments.job_id))))
+    refused = False
+    for job_id, state in ends.items():
+        if state == "cancelled":
+            print(f"{visible(job_id)} is cancelled.")
+            continue
+        refused = True
+        words = {
+            "running": f"{visible(job_id)} runs already and cannot be cancelled",
+            "done": f"{visible(job_id)} has ended",
+            "dead": f"{visible(job_id)} is a dead letter already",
+            "moving": f"{visible(job_id)} was on its way from one state to the next; try again",
+        }
+        print(f"upnext: {words[state]}." if state in words else _unknown(job_id), file=sys.stderr)
+    return exits.FINDINGS if refused else exits.CLEAN
+
+
+async def _cancel(namespace: Namespace, job_ids: Sequence[str]) -> dict[str, str]:
+    """Cancel what can be; return how each ended: "cancelled", a state, "moving", or "unknown"."""
+    from upnext.broker.job_ids import partition_of  # noqa: PLC0415 - commands import what they need
+
+    ends = dict.fromkeys(job_ids, "unknown")
+    for number in sorted({partition_of(job_id) for job_id in job_ids}):
+        jobs = namespace.partition(number).jobs
+        left = [job_id for job_id in job_ids if partition_of(job_id) == number]
+        for _ in range(_TRIES):
+            found = await jobs.find(left)
+            for job_id, job in found.items():
+                ends[job_id] = job.state
+                if job.state in {"waiting", "delayed", "retrying"}:
+                    ends[job_id] = "cancelled" if await jobs.cancel(job) else "moving"
+            left = [job_id for job_id in left if ends[job_id] == "moving"]
+            if not left:
+                break
+    return ends
+
+
+def _unknown(job_id: str) -> str:
+    return f"upnext: No job with id {visible(job_id)} here; it may have ended. See `upnext jobs list`."
