@@ -98,6 +98,17 @@ async def nothing(_: Scene) -> None:
     """Leave the job in its queue."""
 
 
+async def cancel(scene: Scene) -> None:
+    (job,) = (await scene.broker.jobs.find([scene.job_id])).values()
+    await scene.broker.jobs.cancel(job)
+
+
+async def put_off(scene: Scene) -> None:
+    await scene.take()
+    assert scene.claim is not None
+    await scene.claims.retry(scene.claim, 60.0)
+
+
 async def _promote(scene: Scene) -> None:
     await scene.broker.maintenance.promote((await scene.broker.maintenance.survey()).due)
 
@@ -112,6 +123,9 @@ STEPS: dict[str, tuple[Step, Step]] = {
     "reclaim": (lost, lambda s: s.broker.maintenance.reclaim(WORKER)),
     "reclaim and bury": (crash, lambda s: s.broker.maintenance.reclaim(WORKER)),
     "promote": (due, _promote),
+    "cancel": (nothing, cancel),
+    "cancel what is put off": (put_off, cancel),
+    "replay edited": (buried, lambda s: s.broker.dead_letters.replay_with(s.job_id, b"{}")),
     "replay": (buried, lambda s: s.broker.dead_letters.replay(s.job_id)),
 }
 

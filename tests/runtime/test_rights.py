@@ -123,6 +123,12 @@ async def bury(scene: Scene, broker: Broker) -> None:
     await broker.claims(WORKER, 60).bury(scene.held, letter)
 
 
+async def cancel(scene: Scene) -> None:
+    """Find the job with every right, and cancel it."""
+    (job,) = (await scene.full.jobs.find([scene.job_id])).values()
+    await scene.limited.jobs.cancel(job)
+
+
 async def route(scene: Scene) -> None:
     """Move what waits, as a worker does that has subscribed already."""
     keys = scene.full.keys
@@ -176,9 +182,12 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
         lambda s: s.limited.maintenance.promote((f"{HANDLER} {s.job_id}:1:1:0",)),
     ),
     "replay": ("replay", buried, lambda s: s.limited.dead_letters.replay(s.job_id)),
+    "replay edited": ("replay_edited", buried, lambda s: s.limited.dead_letters.replay_with(s.job_id, b"{}")),
     "purge": ("purge", buried, lambda s: s.limited.dead_letters.purge([s.job_id])),
     "abandon": ("abandon", sent, lambda s: s.limited.subscriptions.abandon(HANDLER)),
     "abandon what is put off": ("abandon", put_off, lambda s: s.limited.subscriptions.abandon(HANDLER)),
+    "cancel": ("cancel", sent, cancel),
+    "cancel what is put off": ("cancel", put_off, cancel),
     "unsubscribe": ("unsubscribe", subscribed, lambda s: s.limited.subscriptions.end(HANDLER)),
     "agree": ("agree", nothing, lambda s: PartitionCount(s.limited).serve(3)),
 }

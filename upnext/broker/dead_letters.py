@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.handler_id import HandlerId
-from upnext.broker.job_ids import QueueEntry, unpack
+from upnext.broker.job_ids import QueueEntry, new_event_id, pack, unpack
 from upnext.broker.replies import scored
 from upnext.broker.scripts import script
 from upnext.log import log
@@ -165,6 +165,29 @@ class DeadLetterStore:
         worker = HandlerId.parse(letter.handler_id).worker
         names = (keys.dead, keys.dead_index, keys.events, keys.queue(letter.handler_id), keys.wake(worker))
         return bool(await self._link.call(script("replay"), names, (job_id, text, letter.event_id, str(entry))) == 1)
+
+    async def replay_with(self, job_id: str, body: bytes) -> str | None:
+        """Put a dead letter back into its queue with another payload.
+
+        Args:
+            job_id: The job.
+            body: The payload's JSON.
+
+        Returns:
+            The id that it runs under: its own, or a new one where other jobs of its event share the stored payload.
+            None if there is none of that id.
+        """
+        text = await self._link.command("HGET", self._keys.dead, job_id)
+        letter, keys = _readable(text), self._keys
+        if letter is None:
+            return None
+        event_id = new_event_id(keys.partition)
+        own, new = QueueEntry(job_id, attempt=letter.attempts), QueueEntry(f"{event_id}.0")
+        worker = HandlerId.parse(letter.handler_id).worker
+        names = (keys.dead, keys.dead_index, keys.events, keys.open, keys.queue(letter.handler_id), keys.wake(worker))
+        words = (job_id, text, letter.event_id, str(own), event_id, str(new), pack(body))
+        reply = await self._link.call(script("replay_edited"), names, words)
+        return {1: job_id, 2: new.job_id}.get(int(reply))
 
 
 def _readable(text: bytes | None) -> DeadLetter | None:

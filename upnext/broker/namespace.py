@@ -143,6 +143,10 @@ class DeadLetters:
             gone.update(zip(there, await self._namespace.partition(number).dead_letters.purge(there), strict=True))
         return [gone[job_id] for job_id in job_ids]
 
+    async def replay_with(self, job_id: str, body: bytes) -> str | None:
+        """Put a dead letter back into its queue with another payload; returns the id that it runs under."""
+        return await self._of(job_id).dead_letters.replay_with(job_id, body)
+
     async def replay(self, job_id: str) -> bool:
         """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
         return await self._of(job_id).dead_letters.replay(job_id)

@@ -15,9 +15,9 @@ from typing import NoReturn
 from upnext import __version__
 from upnext.cli import exits
 from upnext.cli.terminal import escaped_streams
-from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ServiceImportError, UpnextError
+from upnext.errors import BrokerError, ServiceImportError, UpnextError
 
-_COMMANDS = ("gen", "explain", "run", "status", "dead", "jobs", "handlers", "doctor", "unsubscribe")
+_COMMANDS = ("gen", "explain", "run", "status", "send", "dead", "jobs", "handlers", "doctor", "unsubscribe")
 """Each is a module here."""
 
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         try:
             with escaped_streams():
-                arguments = _parser(wanted).parse_args(wanted)
+                arguments = _parsed(wanted)
         except SystemExit as stop:
             sys.stdout.flush()
             return exits.USAGE if stop.code else exits.CLEAN
@@ -56,6 +56,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, the user gets one line
         return _fault(error, debug=debug)
     return code
+
+
+def _parsed(wanted: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; words of a command that takes many may also stand after its options."""
+    parser = _parser(wanted)
+    arguments, left = parser.parse_known_args(wanted)
+    name = getattr(arguments, "words", None)
+    if name is not None:
+        setattr(arguments, name, [*getattr(arguments, name), *(word for word in left if not word.startswith("-"))])
+        left = [word for word in left if word.startswith("-")]
+    if left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    return arguments
 
 
 def _open_streams() -> None:
@@ -108,7 +121,7 @@ def _fault(error: Exception, *, debug: bool) -> int:
 
             traceback.print_exception(error)
         print(f"upnext: {text}{hint}", file=sys.stderr)
-    if isinstance(error, (BrokerUnavailableError, BrokerRefusedError)):
+    if isinstance(error, BrokerError):
         return exits.UNREACHABLE
     return exits.FINDINGS if isinstance(error, ServiceImportError) else exits.USAGE
 

@@ -41,11 +41,13 @@ def register(subparsers: Subparsers) -> None:
     one.add_argument("--payload", action="store_true", help="show the payload too: it may hold secrets")
     one.set_defaults(command=show)
     again = actions.add_parser("replay", help="run them again, under the same ids and with all their retries")
+    again.add_argument("--edit", metavar="FILE", help="with one ID: run it with the payload (JSON) in this file, or -")
     again.set_defaults(command=replay)
     gone = actions.add_parser("purge", help="delete them for good")
     gone.add_argument("--yes", action="store_true", help="do it: what is purged cannot be replayed any more")
     gone.set_defaults(command=purge)
     for action in (again, gone):
+        action.set_defaults(words="job_id")
         action.add_argument("job_id", nargs="*", metavar="ID", help="the job's id")
         action.add_argument("--all", action="store_true", help="every dead letter there is now")
         dead_list.add_filters(action)
@@ -92,6 +94,10 @@ async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple
 
 def replay(arguments: argparse.Namespace) -> int:
     """Run `upnext dead replay`; exit code 1 if one of the ids is not a dead letter."""
+    if arguments.edit is not None:
+        from upnext.cli.edited_replay import replay_edited  # noqa: PLC0415 - commands import what they need
+
+        return replay_edited(arguments)
     return _change(arguments, _replayed, "will run again")
 
 

@@ -41,7 +41,7 @@ def register(subparsers: Subparsers) -> None:
         action.add_argument("handler", nargs="+", metavar="HANDLER", help="its name, or worker|event|handler")
         action.add_argument("--event", metavar="NAME", help="its event, where handlers of several have that name")
         add_server_options(action)
-        action.set_defaults(command=change, pause=name == "pause")
+        action.set_defaults(command=change, pause=name == "pause", words="handler")
 
 
 def show_all(arguments: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ def register(subparsers: Subparsers) -> None:
     one.set_defaults(command=show)
     ended = actions.add_parser("cancel", help="make dead letters of jobs that wait, are delayed or are to be retried")
     ended.add_argument("job_id", nargs="+", metavar="ID", help="the job's id")
-    ended.set_defaults(command=cancel)
+    ended.set_defaults(command=cancel, words="job_id")
     for action in (listing, one):
         action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
     for action in (one, ended):
@@ -189,9 +189,9 @@ def show(arguments: argparse.Namespace) -> int:
         print(json.dumps({**where, "job": details}, indent=2))
         return exits.CLEAN
     for name, value in details.items():
-        if value not in {None, ""} if not isinstance(value, (dict, list)) else True:
-            text = json.dumps(value) if name == "payload" else str(value)
-            print(f"{name.ljust(10)}  " + "\n            ".join(visible(line) for line in text.splitlines() or [""]))
+        text = json.dumps(value) if name == "payload" else "" if value is None else str(value)
+        if text:
+            print(f"{name.ljust(10)}  " + "\n            ".join(map(visible, text.splitlines())))
     return exits.CLEAN
 
 

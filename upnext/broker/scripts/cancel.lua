@@ -5,16 +5,13 @@
 --       4 dead letter (JSON)  5 where it was seen in the queue, from 0  6 how far from there it is looked for
 -- Returns 1, or 0 if it is not there any more: a worker may have claimed it.
 --@shared shared_now
+--@shared shared_may
+local now = string.format('%.0f', now_ms())
 redis.call('LLEN', KEYS[1])
-redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('ZCARD', KEYS[4])
-local at
-if ARGV[1] == '' then
-  if not redis.call('ZSCORE', KEYS[2], ARGV[2]) then
-    return 0
-  end
-else
+local queued, at = ARGV[1] ~= '', nil
+if queued then
   local first = math.max(0, tonumber(ARGV[5]) - tonumber(ARGV[6]))
   for i, entry in ipairs(redis.call('LRANGE', KEYS[1], first, tonumber(ARGV[5]) + tonumber(ARGV[6]))) do
     if entry == ARGV[1] then
@@ -22,20 +19,35 @@ else
       break
     end
   end
-  if not at then
-    return 0
-  end
-  -- Changes nothing, and fails before anything is written if this client has no right to it.
+end
+local put_off = redis.call('ZSCORE', KEYS[2], ARGV[2])
+if not (at or not queued and put_off) then
+  return 0
+end
+local holder = queued and KEYS[1] or KEYS[2]
+local last = queued and redis.call('LINDEX', KEYS[1], -1)
+may('HSET', KEYS[3], holder)
+may('ZADD', KEYS[4], holder)
+may('HDEL', KEYS[3], holder)
+if queued then
+  may('LTRIM', KEYS[1], holder)
+else
+  may('ZREM', KEYS[2], holder)
+end
+-- A write that changes nothing: after it a full server lets the rest pass.
+redis.call('HDEL', KEYS[3], '')
+if queued then
+  -- Changes nothing either. Workers need no right to LSET, so that a client without it is told by name.
   local tried = redis.pcall('LSET', KEYS[1], at, ARGV[1])
   if tried.err then
     return redis.error_reply('NOPERM LSET, which cancelling a job in a queue takes: ' .. tried.err)
   end
 end
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
-redis.call('ZADD', KEYS[4], string.format('%.0f', now_ms()), ARGV[3])
-if at then
+redis.call('ZADD', KEYS[4], now, ARGV[3])
+if queued then
   -- The last job takes its place: taking it out of the middle would walk through the whole queue.
-  redis.call('LSET', KEYS[1], at, redis.call('LINDEX', KEYS[1], -1))
+  redis.call('LSET', KEYS[1], at, last)
   redis.call('LTRIM', KEYS[1], 0, -2)
 else
   redis.call('ZREM', KEYS[2], ARGV[2])

@@ -1,0 +1,157 @@
+"""`upnext dead replay --edit FILE`: a dead letter runs again with a payload that its handler can take."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+import redis
+
+import upnext
+from tests.runtime.running import running
+from tests.waiting import wait_until_async
+from upnext.broker.job_ids import pack
+
+Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
+PREFIX = "upnext:{default:0}:"
+
+
+class Shop:
+    """A worker whose handlers need a whole number; what they got."""
+
+    def __init__(self, url: str, *names: str) -> None:
+        self.got: list[tuple[str, int]] = []
+        self.worker = upnext.Worker("shop", redis_url=url)
+        self.placed = self.worker.event("order.placed")
+        for name in names:
+            self.attach(name)
+
+    def attach(self, name: str) -> None:
+        @self.placed.on(name=name)
+        async def handler(n: int) -> int:
+            self.got.append((name, n))
+            return n
+
+    async def bury(self, url: str) -> upnext.Receipt:
+        """Let a bad payload, as an older sender would store it, make dead letters of its jobs."""
+        async with running(self.worker):
+            pass
+        receipt = await self.placed.send(n=1)
+        with redis.Redis.from_url(url) as client:
+            client.hset(f"{PREFIX}events", receipt.event_id, pack(b'{"n": "many"}'))
+        async with running(self.worker):
+            with pytest.raises(upnext.JobFailedError):
+                await receipt.results(timeout=15)
+        return receipt
+
+
+async def told(command: Command, *arguments: str, url: str) -> tuple[int, str, str]:
+    """Run a command beside the workers of the test."""
+    return await asyncio.to_thread(command, *arguments, url=url)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file."""
+    path.write_text(text)
+
+
+@pytest.fixture
+def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the file of a payload that can be taken, in a folder without a lock."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "payload.json").write_text('{"n": 7}')
+    return tmp_path / "payload.json"
+
+
+async def test_the_only_job_of_an_event_keeps_its_id_and_its_waiter_gets_the_result(
+    command: Command, redis_url: str, edited: Path
+) -> None:
+    """As with any replay."""
+    shop = Shop(redis_url, "confirm")
+    receipt = await shop.bury(redis_url)
+    job = receipt.jobs[0]
+    code, out, err = await told(command, "dead", "replay", job.id, "--edit", str(edited), url=redis_url)
+    assert (code, out) == (0, f"{job.id} will run again with the edited payload.\n")
+    assert err == "The payload is not checked: no upnext.lock here has its event, and no --service its handler.\n"
+    async with running(shop.worker):
+        assert await job.result(timeout=15) == 7
+
+
+async def test_a_payload_that_several_jobs_share_stays_theirs(command: Command, redis_url: str, edited: Path) -> None:
+    """The edited one runs as a job of its own, and the other dead letter can still be looked into."""
+    shop = Shop(redis_url, "confirm", "charge")
+    receipt = await shop.bury(redis_url)
+    one, other = receipt.jobs
+    code, out, _ = await told(command, "dead", "replay", one.id, "--edit", str(edited), url=redis_url)
+    assert code == 0
+    assert out.startswith(f"{one.id} will run again as ")
+    new = out.split()[5]
+    async with running(shop.worker):
+        await wait_until_async(lambda: shop.got == [(one.handler, 7)])
+    _, out, _ = await told(command, "dead", "show", other.id, "--payload", "--format", "json", url=redis_url)
+    assert json.loads(out)["dead_letter"]["payload"] == {"n": "many"}
+    code, _, _ = await told(command, "dead", "show", one.id, url=redis_url)
+    assert (code, new != one.id) == (1, True)
+    assert (await told(command, "dead", "purge", other.id, "--yes", url=redis_url))[0] == 0
+    with redis.Redis.from_url(redis_url) as client:
+        assert (client.hlen(f"{PREFIX}events"), client.hlen(f"{PREFIX}open")) == (0, 0)
+
+
+async def test_the_handler_in_a_service_file_checks_it(command: Command, valkey_url: str, edited: Path) -> None:
+    """What it would refuse is not replayed."""
+    receipt = await Shop(valkey_url, "confirm").bury(valkey_url)
+    job, service = receipt.jobs[0].id, edited.parent / "edited_service.py"
+    write(
+        service,
+        f"import upnext\nworker = upnext.Worker('shop', redis_url={valkey_url!r})\n"
+        "@worker.event('order.placed').on\nasync def confirm(n: int) -> None: ...\n",
+    )
+    write(edited, '{"n": "more"}')
+    arguments = ("dead", "replay", job, "--edit", str(edited), "--service", str(service))
+    code, out, err = await told(command, *arguments, url=valkey_url)
+    assert (code, out) == (2, "")
+    assert "Payload of 'order.placed' (handler 'confirm'): field 'n'" in err
+    write(edited, '{"n": 8}')
+    code, out, err = await told(command, *arguments, url=valkey_url)
+    assert (code, out) == (0, f"{job} will run again with the edited payload.\n")
+    assert f"The payload was checked by the handler in {service}." in err
+
+
+async def test_the_lock_checks_it_where_there_is_no_service_file(
+    command: Command, valkey_url: str, edited: Path
+) -> None:
+    """Missing fields, unknown ones, and wrong types."""
+    job = (await Shop(valkey_url, "confirm").bury(valkey_url)).jobs[0].id
+    fields = {"n": {"type": "int", "required": True, "asked_by": {}}}
+    lock = {"events": {"order.placed": {"fields": fields, "extras": None, "handlers": {}}}}
+    write(edited.parent / "upnext.lock", json.dumps(lock))
+    for text, words in [
+        ("{}", "field 'n' is missing"),
+        ('{"n": "x"}', "field 'n' must be int"),
+        ('{"n": 1, "m": 1}', "field 'm' is not taken"),
+        ("[]", "The payload must be a JSON object"),
+        ("nonsense", "The payload is not JSON"),
+    ]:
+        write(edited, text)
+        code, out, err = await told(command, "dead", "replay", job, "--edit", str(edited), url=valkey_url)
+        assert (code, out) == (2, "")
+        assert words in err
+    write(edited, '{"n": 1}')
+    code, _, err = await told(command, "dead", "replay", job, "--edit", str(edited), url=valkey_url)
+    assert (code, err) == (0, "The payload was checked by upnext.lock.\n")
+
+
+def test_an_edit_is_of_one_job(command: Command, valkey_url: str, edited: Path) -> None:
+    """An unknown one is exit code 1, a missing file 2."""
+    for arguments in (("a", "b"), ("--all",), ()):
+        code, out, err = command("dead", "replay", *arguments, "--edit", str(edited), url=valkey_url)
+        assert (code, out, err) == (2, "", "upnext: --edit takes exactly one job id.\n")
+    code, _, err = command("dead", "replay", "nonsense", "--edit", str(edited), url=valkey_url)
+    assert (code, err) == (1, "upnext: No dead letter with id nonsense; run `upnext dead list`.\n")
+    code, _, err = command("dead", "replay", "x", "--edit", "missing.json", url=valkey_url)
+    assert code == 2
+    assert "the file cannot be read" in err

@@ -1,0 +1,72 @@
+"""`upnext dead replay --edit FILE`: run a dead letter again with a payload that its handler can take."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from upnext.cli import exits, lock_contract
+from upnext.cli.connection import ask
+from upnext.cli.json_object import read_object
+from upnext.cli.terminal import visible
+from upnext.errors import ConfigError
+from upnext.payload.encoding import encode
+
+if TYPE_CHECKING:
+    from upnext.broker.claims import DeadLetter
+    from upnext.broker.namespace import Namespace
+
+
+def replay_edited(arguments: argparse.Namespace) -> int:
+    """Run the command; exit code 1 if there is no such dead letter."""
+    if len(arguments.job_id) != 1 or arguments.all:
+        raise ConfigError("--edit takes exactly one job id.")
+    try:
+        text = sys.stdin.read() if arguments.edit == "-" else Path(arguments.edit).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--edit {arguments.edit}: the file cannot be read: {error}.") from error
+    payload, (job_id,) = read_object(text), arguments.job_id
+    again = ask(arguments, lambda namespace: _replay(namespace, job_id, payload, arguments.service))
+    if again is None:
+        print(f"upnext: No dead letter with id {visible(job_id)}; run `upnext dead list`.", file=sys.stderr)
+        return exits.FINDINGS
+    print(f"{visible(job_id)} will run again{'' if again == job_id else f' as {again}'} with the edited payload.")
+    return exits.CLEAN
+
+
+async def _replay(namespace: Namespace, job_id: str, payload: dict[str, Any], service: Path | None) -> str | None:
+    found = await namespace.dead_letters.letter(job_id)
+    if found is None:
+        return None
+    letter, _ = found
+    body = encode(letter.event, payload, ())
+    print(_check(letter, payload, body, service), file=sys.stderr)
+    return await namespace.dead_letters.replay_with(job_id, body)
+
+
+def _check(letter: DeadLetter, payload: dict[str, Any], body: bytes, service: Path | None) -> str:
+    """Check the payload by the handler itself if a service file has it, else by the lock; say which.
+
+    Raises:
+        PayloadError: If the handler would refuse it.
+        ConfigError: If the lock does.
+    """
+    if service is not None:
+        from upnext.runner.loading import load_services  # noqa: PLC0415 - few runs ask for it
+        from upnext.worker import Worker  # noqa: PLC0415
+
+        workers = [one for one in load_services(service) if isinstance(one, Worker)]
+        handlers = [worker.registry.handlers.get(letter.handler_id) for worker in workers]
+        for handler in handlers:
+            if handler is not None:
+                handler.signature.codec.decode(body)
+                return f"The payload was checked by the handler in {service}."
+    try:
+        contract = lock_contract.event_contract(letter.event, None)
+    except ConfigError:
+        return "The payload is not checked: no upnext.lock here has its event, and no --service its handler."
+    if faults := lock_contract.problems(contract, payload):
+        raise ConfigError(f"Payload of {letter.event!r}: {'; '.join(faults)}.")
+    return "The payload was checked by upnext.lock."

@@ -1,0 +1,137 @@
+"""What upnext.lock says of an event: which fields a payload has, and of what types, as far as text can tell.
+
+The lock names types by their text. Those of the standard library and their containers are checked; a class of the
+project is not imported here, so that any JSON passes for it, and the worker that runs the handler has the last word.
+"""
+
+from __future__ import annotations
+
+import ast
+import collections.abc
+import datetime as dt
+import decimal
+import difflib
+import functools
+import json
+import typing
+import uuid
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from upnext.errors import ConfigError
+
+_NAME = "upnext.lock"
+_TYPES: dict[str, Any] = {
+    **{kind.__name__: kind for kind in (str, int, float, bool, bytes, list, dict, set, frozenset, tuple)},
+    "None": None,
+    "datetime.datetime": dt.datetime,
+    "datetime.date": dt.date,
+    "datetime.time": dt.time,
+    "datetime.timedelta": dt.timedelta,
+    "decimal.Decimal": decimal.Decimal,
+    "uuid.UUID": uuid.UUID,
+    "typing.Literal": typing.Literal,
+    "collections.abc.Sequence": collections.abc.Sequence,
+    "collections.abc.Mapping": collections.abc.Mapping,
+}
+
+
+def event_contract(event: str, path: Path | None) -> dict[str, Any]:
+    """Return what the lock says of an event.
+
+    Args:
+        event: Its name.
+        path: The lock; None to look for it in this folder and those above it.
+
+    Raises:
+        ConfigError: If there is no lock, it cannot be read, or it does not have the event.
+    """
+    folders = (Path.cwd(), *Path.cwd().parents)
+    found = path or next((folder / _NAME for folder in folders if (folder / _NAME).is_file()), None)
+    if found is None:
+        raise ConfigError(f"There is no {_NAME} here: run `upnext gen`, pass --lock FILE, or --unchecked.")
+    try:
+        events: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))["events"]
+        contract = events.get(event)
+        if contract is not None:
+            _ = [(field["type"] + "", field["required"]) for field in contract["fields"].values()], contract["extras"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"'{found}' cannot be read ({type(error).__name__}): run `upnext gen`.") from error
+    if contract is None:
+        near = difflib.get_close_matches(event, list(events), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else " Run `upnext gen`, or pass --unchecked."
+        raise ConfigError(f"'{found}' has no event {event!r}.{hint}")
+    return dict(contract)
+
+
+def read_value(text: str, type_text: str) -> Any:
+    """Return the JSON value that a text on the command line means for a type: itself where that fits, else as JSON.
+
+    Raises:
+        ValueError: If neither fits the type.
+    """
+    annotation = read_type(type_text)
+    candidates: list[Any] = [text]
+    try:
+        decoded = json.loads(text)
+        candidates = [decoded, text] if annotation is Any else [text, decoded]
+    except ValueError:
+        pass
+    for value in candidates:
+        if _fits(value, annotation):
+            return value
+    raise ValueError(f"must be {type_text}")
+
+
+def problems(event: dict[str, Any], payload: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a payload; values are not named."""
+    fields: dict[str, Any] = event["fields"]
+    found = [
+        f"field {name!r} is missing" for name, field in fields.items() if field["required"] and name not in payload
+    ]
+    for name, value in payload.items():
+        if name in fields:
+            if not _fits(value, read_type(fields[name]["type"])):
+                found.append(f"field {name!r} must be {fields[name]['type']}")
+        elif event["extras"] is None:
+            near = difflib.get_close_matches(name, list(fields), n=1)
+            found.append(f"field {name!r} is not taken{f'; did you mean {near[0]!r}?' if near else ''}")
+    return found
+
+
+@functools.lru_cache
+def read_type(text: str) -> Any:
+    """Return the type that a text of the lock names; Any for classes of the project, and for what is not known here."""
+    try:
+        return _evaluated(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, TypeError, RecursionError):
+        return Any
+
+
+def _evaluated(node: ast.expr) -> Any:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        left, right = _evaluated(node.left), _evaluated(node.right)
+        return Any if left is Any or right is Any else left | right
+    if isinstance(node, ast.Subscript):
+        origin = _TYPES.get(ast.unparse(node.value), Any)
+        inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if origin is typing.Literal:
+            return typing.Literal[tuple(ast.literal_eval(each) for each in inside)]
+        if origin is Any:
+            return Any
+        return origin[tuple(... if ast.unparse(each) == "..." else _evaluated(each) for each in inside)]
+    return _TYPES.get(ast.unparse(node), Any)
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    try:
+        _adapter(annotation).validate_json(json.dumps(value), strict=True)
+    except (ValidationError, ValueError, TypeError):
+        return False
+    return True
+
+
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
