@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from typing import TYPE_CHECKING, Any
 
+from upnext import forks
 from upnext.errors import ConfigError
 from upnext.options import is_whole
 
@@ -40,19 +42,24 @@ class Api(FastAPI):
             if not isinstance(value, str) or not value:
                 raise ConfigError(f"Option {option}={value!r} cannot be used: it must be text.")
         super().__init__(title=name, **options)
-        self._address = (host, port)
-        self._server: _Server | None = None
+        self.listen_address = (host, port)
+        self._server: _HttpServer | None = None
 
-    async def serve(self) -> None:
-        """Serve until `stop` is called; requests under way are answered first."""
-        host, port = self._address
-        config = Config(self, host=host, port=port, log_level="warning", lifespan="on")
-        self._server = _Server(config)
+    async def serve(self, sockets: list[socket.socket], grace: float) -> None:
+        """Serve on listening sockets until `stop` is called.
+
+        Requests under way are then answered, and streams and websockets go on, for the seconds of the grace.
+        """
+        config = Config(self, log_level="warning", lifespan="on", timeout_graceful_shutdown=grace)
+        self._server = _HttpServer(config, sockets)
         try:
-            await self._server.serve()
+            await self._server.serve(sockets)
         except SystemExit:
-            # uvicorn ends the process when it cannot listen; a service has workers to stop in order first.
-            raise ConfigError(f"Api {self.title!r} cannot listen on {host}:{port}; is the port taken?") from None
+            # uvicorn ends the process when the application cannot start; a service has workers to stop in order first.
+            raise ConfigError(f"Api {self.title!r} cannot start: its lifespan failed, see the log.") from None
+        finally:
+            for sock in sockets:
+                sock.close()
 
     def stop(self) -> None:
         """Begin to stop."""
@@ -60,9 +67,22 @@ class Api(FastAPI):
             self._server.should_exit = True
 
 
-class _Server(Server):
-    """Leaves the signals to the service that runs it."""
+class _HttpServer(Server):
+    """Leaves the signals to the service that runs it, and its sockets to this process when a handler forks another."""
+
+    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config)
+        self._sockets = sockets
+        forks.own(self)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: a port or a connection that it kept open would outlive this process."""
+        for sock in self._sockets:
+            forks.detach_socket(sock)
+        for connection in self.server_state.connections:
+            with contextlib.suppress(AttributeError):  # one that has only just been accepted
+                forks.detach(connection.transport.get_extra_info("socket").fileno())

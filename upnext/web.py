@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
 
     class Config:
-        def __init__(self, app: Any, *, host: str, port: int, log_level: str, lifespan: str) -> None: ...
+        def __init__(self, app: Any, *, log_level: str, lifespan: str, timeout_graceful_shutdown: float) -> None: ...
+
+    class ServerState:
+        connections: set[Any]
 
     class Server:
         should_exit: bool
+        server_state: ServerState
 
         def __init__(self, config: Config) -> None: ...
 
-        async def serve(self) -> None: ...
+        async def serve(self, sockets: list[socket.socket]) -> None: ...
 
 else:
     from uvicorn import Config, Server

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from upnext import forks
 from upnext.broker.dialer import Dialer, UnfitServerError, UnsentError
 from upnext.broker.protocol import RedisProtocol
 from upnext.broker.redis_types import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
@@ -53,6 +54,7 @@ class PipelinedConnection:
         self._leaving = False
         self._returned = 0
         self._redirects = 0
+        forks.own(self)
 
     def post(self, words: Sequence[Any], receive: Receiver) -> None:
         """Send one command; `receive` is called with its reply, or with what was raised instead."""
@@ -106,6 +108,11 @@ class PipelinedConnection:
             self._wire.abort(ConnectionAbortedError("link closed"))
         self._refuse(ConnectionAbortedError("link closed"))
         await self._disconnect()
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: nothing that it does may reach the server over this connection, or keep it open."""
+        if self._connection is not None:
+            forks.detach(self._connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001
 
     def _reconnect(self) -> None:
         if self._connecting is None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upnext.cli import exits
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
+    from upnext.runner.signals import StopSignals
 
 _MOST_PROCESSES = 256
 _DESCRIPTION = """\
@@ -44,20 +43,34 @@ def run(arguments: argparse.Namespace) -> int:
         from upnext.runner.supervisor import supervise  # noqa: PLC0415 - commands import what they need
 
         return supervise(arguments.file, arguments.processes, reload=arguments.reload, probe=arguments.probe)
+    from upnext.runner.exiting import overdue  # noqa: PLC0415
+    from upnext.runner.signals import StopSignals  # noqa: PLC0415
+
+    # Before anything else, as importing a large application takes seconds.
+    signals = StopSignals(overdue)
+    signals.__enter__()  # for the rest of this process: a second signal ends it at any time
+    return _run_here(arguments, signals)
+
+
+def _run_here(arguments: argparse.Namespace, signals: StopSignals) -> int:
+    from upnext.runner.listeners import listen  # noqa: PLC0415
     from upnext.runner.loading import load_services  # noqa: PLC0415
-    from upnext.runner.loop import run_in_loop  # noqa: PLC0415
-    from upnext.runner.service import leave_stuck_threads, serve  # noqa: PLC0415
-    from upnext.runner.supervisor import stop_with_supervisor  # noqa: PLC0415
+    from upnext.runner.service import Service, serve  # noqa: PLC0415
+    from upnext.runner.supervised import supervised_process  # noqa: PLC0415
     from upnext.runner.unimported import Lock  # noqa: PLC0415
 
-    stop_with_supervisor()
-    number = run_in_loop(serve(load_services(arguments.file), arguments.probe, Lock.beside(arguments.file.resolve())))
-    code = exits.INTERRUPTED if number == signal.SIGINT else exits.CLEAN
-    leave_stuck_threads(code)
-    return code
+    supervisor = supervised_process()
+    if supervisor is not None:
+        supervisor.stop_with_it(lambda: signals.began)
+    members = load_services(arguments.file)
+    service = Service(members, Lock.beside(arguments.file.resolve()), supervisor.listen if supervisor else listen)
+    if supervisor is not None:
+        supervisor.introduce(service.addresses, service.longest_stop)
+    exiting = serve(service, signals, arguments.probe)
+    return exiting.code
 
 
 def _processes(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MOST_PROCESSES:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST_PROCESSES}")
+        raise argparse.ArgumentTypeError(f"{text!r} must be between 1 and {_MOST_PROCESSES}")
     return int(text)

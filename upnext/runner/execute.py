@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from upnext import forks
 from upnext.broker.job_ids import unpack
 from upnext.broker.results import unkept
 from upnext.context import Context, current_job
@@ -93,9 +94,12 @@ async def execute(
         if not await hold.wait_valid():
             return None
         call = functools.partial(handler.function, **arguments)
+        generation = forks.generation()
         end = await (
             _awaited(call, deadlines) if handler.is_async else _run_in_thread(handler, call, threads, deadlines, hold)
         )
+        if forks.generation() != generation:
+            forks.end_child(end and end.raised)  # a child that the handler forked has left its code
     if end.late:
         return _timeout(end, handler)
     if end.raised is None:
@@ -218,10 +222,14 @@ def _carry(call: functools.partial[Any], hold: LeaseGuard, thread: list[int]) ->
     thread.append(threading.get_ident())
     if not hold.is_valid():  # between the event loop and this thread the process may have been frozen
         return None
+    generation = forks.generation()
     try:
-        return _End(call())
+        end = _End(call())
     except BaseException as error:  # noqa: BLE001  # as above
-        return _End(raised=error)
+        end = _End(raised=error)
+    if forks.generation() != generation:
+        forks.end_child(end.raised)  # a child that the handler forked has left its code
+    return end
 
 
 def _context(claim: Claim, handler: Handler, began: float) -> Context:

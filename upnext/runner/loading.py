@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from upnext.errors import ConfigError, ServiceImportError
 from upnext.runner.failure_report import report
-from upnext.runner.service import Server
+from upnext.runner.service import Servable
 from upnext.worker import Worker
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-Service: TypeAlias = "Worker | Server"
+Member: TypeAlias = "Worker | Servable"
 
 
-def load_services(file: Path) -> list[Service]:
+def load_services(file: Path) -> list[Member]:
     """Import a file and return the workers and APIs that it defines or imports, each once.
 
     Raises:
@@ -26,9 +26,9 @@ def load_services(file: Path) -> list[Service]:
         ConfigError: If there is no worker and no API in it.
     """
     module = _import(file)
-    services: list[Service] = []
+    services: list[Member] = []
     for value in vars(module).values():
-        if isinstance(value, (Worker, Server)) and not isinstance(value, type) and value not in services:
+        if isinstance(value, (Worker, Servable)) and not isinstance(value, type) and value not in services:
             services.append(value)
     if not services:
         msg = f"{file} has no upnext.Worker and no upnext.Api: define or import one at its top level."

@@ -6,38 +6,102 @@ import asyncio
 import importlib
 import importlib.util
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from upnext import forks
 from upnext.log import log
+from upnext.runner.exiting import describe_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
+_LEAST = 0.5
+"""Seconds that tasks and asynchronous generators which handlers left behind get to end, at the least."""
 
-def run_in_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+_MOST = 10.0
+"""Seconds that they get at the most."""
+
+_abandoned: list[object] = []
+"""Tasks that will not end: collected as garbage, their code would run once more."""
+
+
+def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) -> T:
     """Run a coroutine as `asyncio.run` does, in uvloop's event loop where it is installed.
 
     A subtask or a callback of a handler that raises `SystemExit` or `KeyboardInterrupt` stops an event loop, with every
     job in it; this one goes on. Whoever awaits the subtask gets the exception.
+
+    Unlike `asyncio.run`, it does not wait for ever for what the coroutine left behind: tasks that will not be
+    cancelled, asynchronous generators, and threads of the default executor.
+
+    Args:
+        coroutine: What to run.
+        left: Gives the seconds that are left at its end for what else runs in the loop.
     """
-    factory: Any = None
+    loop: asyncio.AbstractEventLoop
     if importlib.util.find_spec("uvloop") is not None:
-        factory = importlib.import_module("uvloop").new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        loop = runner.get_loop()
-        task = loop.create_task(coroutine)
-        while True:
-            try:
-                return loop.run_until_complete(task)
-            except (SystemExit, KeyboardInterrupt) as error:
-                # Ctrl-C raises only before and after the time in which the coroutine listens to signals itself.
-                if task.done() or (
-                    isinstance(error, KeyboardInterrupt)
-                    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-                ):
-                    raise
-                log.warning(
-                    "Code that a handler started raised %s outside of it; the process goes on", type(error).__name__
-                )
+        loop = importlib.import_module("uvloop").new_event_loop()
+    else:
+        loop = asyncio.new_event_loop()
+    threads = ThreadPoolExecutor(thread_name_prefix="asyncio")
+    loop.set_default_executor(threads)
+    generation = forks.generation()
+    try:
+        return _drive(loop, loop.create_task(coroutine))
+    finally:
+        if forks.generation() != generation:
+            forks.end_child(None)  # a child that a handler forked has left its code
+        _close(loop, min(max(left(), _LEAST), _MOST))
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _drive(loop: asyncio.AbstractEventLoop, task: asyncio.Future[T]) -> T:
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Ctrl-C raises only before and after the time in which signals are listened to.
+            if task.done() or (
+                isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            ):
+                raise
+            log.warning(
+                "Code that a handler started raised %s outside of it; the process goes on", type(error).__name__
+            )
+
+
+def _close(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    deadline = monotonic() + seconds
+    try:
+        left = list(asyncio.all_tasks(loop))
+        for task in left:
+            task.cancel()
+        _drive(loop, loop.create_task(_end(left, deadline)))
+        closing = loop.create_task(loop.shutdown_asyncgens())
+        _drive(loop, loop.create_task(_end([closing], max(deadline, monotonic() + _LEAST))))
+    finally:
+        _abandon([task for task in asyncio.all_tasks(loop) if not task.done()])
+        loop.close()
+
+
+async def _end(tasks: list[asyncio.Task[Any]], deadline: float) -> None:
+    if not tasks:
+        return
+    done, _ = await asyncio.wait(tasks, timeout=max(deadline - monotonic(), 0.0))
+    for task in done:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context = {"message": "A task that a handler left behind failed at the end", "exception": error}
+            asyncio.get_running_loop().call_exception_handler({**context, "task": task})
+
+
+def _abandon(tasks: list[asyncio.Task[Any]]) -> None:
+    if not tasks:
+        return
+    log.warning("What handlers started will not be cancelled; the process ends without it: %s", describe_tasks(tasks))
+    for task in tasks:
+        setattr(task, "_log_destroy_pending", False)  # noqa: B010  # it has been said; asyncio has no other way
+        _abandoned.append((task, task.get_coro()))

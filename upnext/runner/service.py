@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 import signal
-import threading
+import socket
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from upnext.broker.connection import PipelinedConnection
@@ -20,29 +18,40 @@ from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
 from upnext.log import log
 from upnext.runner.announcement import announce, record
+from upnext.runner.exiting import BoundedExit, overdue
+from upnext.runner.listeners import Listen, listen
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
-from upnext.runner.signals import listening
+from upnext.runner.signals import StopSignals
 from upnext.runner.unimported import Lock, start_folder
-from upnext.runner.worker_resources import THREADS
-from upnext.settings import without_password
+from upnext.settings import load, without_password
 from upnext.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from upnext.settings import Settings
 
 _TELL_AFTER = (1, 20)  # failures in a row
-_LAST_STEPS = 2.0  # seconds to stop in, after the grace
+_LAST_STEPS = 2.5  # seconds for a member to stop in, after the grace
+_AFTER_GRACE = 4.5  # seconds for the process to end in, after the grace
+_FOR_TASKS = 1.0  # of these, for tasks that handlers left behind
+_FOR_THREADS = 0.5  # of these, for threads
+_FOR_EXIT = 3.0  # seconds for what the program wants done at its exit
 
 
 @runtime_checkable
-class Server(Protocol):
-    """What `upnext.Api` is to a service: something that serves until it is told to stop."""
+class Servable(Protocol):
+    """What `upnext.Api` is to a service: something that serves until it is told to stop.
 
-    async def serve(self) -> None:
-        """Serve until `stop`."""
+    Attributes:
+        listen_address: The host and port that it listens on.
+    """
+
+    listen_address: tuple[str, int]
+
+    async def serve(self, sockets: list[socket.socket], grace: float) -> None:
+        """Serve on listening sockets until `stop`; what is under way then has its grace."""
         ...
 
     def stop(self) -> None:
@@ -50,7 +59,7 @@ class Server(Protocol):
         ...
 
 
-def run(*services: Worker | Server, probe: str | None = None) -> None:
+def run(*services: Worker | Servable, probe: str | None = None) -> None:
     """Run workers and APIs in this process until SIGTERM or SIGINT; running jobs get their grace.
 
     Args:
@@ -59,54 +68,42 @@ def run(*services: Worker | Server, probe: str | None = None) -> None:
 
     Raises:
         ConfigError: If there is none, or a setting or an annotation cannot be used.
-        BrokerRefusedError: If the server will not serve this client.
+        BrokerRefusedError: If the server rejects this client.
         KeyboardInterrupt: After a SIGINT, when everything has stopped in order.
     """
-    number = run_in_loop(serve(services, probe, Lock.beside(start_folder())))
-    leave_stuck_threads(128 + number if number == signal.SIGINT else 0)
-    if number == signal.SIGINT:
+    with StopSignals(overdue) as signals:
+        serve(Service(services, Lock.beside(start_folder())), signals, probe)
+    if signals.number == signal.SIGINT:
         raise KeyboardInterrupt
 
 
-def leave_stuck_threads(code: int) -> None:
-    """End the process now if a handler's thread is still running: its job was handed to another worker already."""
-    if any(thread.name.startswith(THREADS) and not thread.daemon for thread in threading.enumerate()):
-        _leave("A handler's thread does not end; the process ends without it", code)
-
-
-def _leave_blocked(number: int) -> None:
-    _leave(
-        "A handler keeps the event loop to itself; the process ends without it", 130 if number == signal.SIGINT else 0
-    )
-
-
-def _leave(why: str, code: int) -> None:
-    log.warning(why)
-    with contextlib.suppress(BaseException):  # handlers of the application: this process has to end
-        logging.shutdown()
-    os._exit(code)
-
-
-async def serve(services: Sequence[Worker | Server], probe: str | None = None, lock: Lock | None = None) -> int:
-    """Run them until a signal, and return its number (0 if they ended without one).
-
-    Args:
-        services: The workers and APIs.
-        probe: As for `run`.
-        lock: The handlers that the project is known to have.
+def serve(service: Service, signals: StopSignals, probe: str | None = None) -> BoundedExit:
+    """Run a service until a signal; returns what limits the time that the process then takes to end.
 
     Raises:
         ConfigError: As `run` says.
         BrokerRefusedError: As `run` says.
     """
-    service = Service(services, lock)
-    with listening(service.stop, service.patience, _leave_blocked) as received, _answering(probe, service):
-        await service.run()
-    ended_by = received[0] if received else 0
-    if service.stuck:
-        # The loop would wait for it for ever; its job was handed to another worker already.
-        _leave("A handler will not be cancelled; the process ends without it", 130 if ended_by == signal.SIGINT else 0)
-    return ended_by
+    signals.limit = service.stop_limit
+    exiting = BoundedExit(lambda: signals.left - _AFTER_GRACE + _FOR_THREADS, 1)
+    try:
+        run_in_loop(_serve(service, signals, probe), lambda: signals.left - _AFTER_GRACE + _FOR_TASKS)
+        exiting.code = signals.code
+    except BaseException as error:
+        exiting.code = 3 if isinstance(error, BrokerRefusedError) else 2
+        raise
+    finally:
+        signals.finished()
+    return exiting
+
+
+async def _serve(service: Service, signals: StopSignals, probe: str | None) -> None:
+    loop = asyncio.get_running_loop()
+    with signals.stopping(loop, service.stop), _answering(probe, service):
+        try:
+            await service.run(signals.begin)
+        finally:
+            signals.begin()
 
 
 def _answering(probe: str | None, service: Service) -> contextlib.AbstractContextManager[None]:
@@ -123,32 +120,49 @@ class Service:
     Args:
         members: The workers and APIs.
         lock: The handlers that the project is known to have.
+        listen: Opens the listening sockets of an address.
 
     Raises:
         ConfigError: If there is none, or something else.
     """
 
-    def __init__(self, members: Sequence[Worker | Server], lock: Lock | None = None) -> None:
+    def __init__(self, members: Sequence[Worker | Servable], lock: Lock | None = None, listen: Listen = listen) -> None:
         if not members:
             raise ConfigError("There is nothing to run: no upnext.Worker and no upnext.Api was given.")
         for thing in cast("Sequence[object]", members):
-            if isinstance(thing, type) or not isinstance(thing, (Worker, Server)):
+            if isinstance(thing, type) or not isinstance(thing, (Worker, Servable)):
                 raise ConfigError(f"{thing!r} cannot be run: give an upnext.Worker or an upnext.Api.")
         self._workers = [member for member in members if isinstance(member, Worker)]
-        self._servers: list[Server] = [member for member in members if not isinstance(member, Worker)]
+        self._servers: list[Servable] = [member for member in members if not isinstance(member, Worker)]
         self._lock = lock or Lock({})
+        self._listen = listen
         self._stopping = asyncio.Event()
         self._made = asyncio.Event()
         self._runners: list[Runner] = []
 
     @property
-    def stuck(self) -> bool:
-        """Whether a handler still runs after everything has stopped, because it will not be cancelled."""
-        return any(runner.stuck for runner in self._runners)
+    def grace(self) -> float:
+        """The seconds that running jobs and open requests get when everything stops."""
+        if not self._workers:
+            return load().grace
+        return max(worker.registry.settings.grace for worker in self._workers)
 
-    def patience(self) -> float:
-        """Return the seconds that code which blocks the event loop gets when everything stops."""
-        return max((worker.registry.settings.grace for worker in self._workers), default=0.0) + _LAST_STEPS
+    def stop_limit(self) -> float:
+        """Return the seconds after which this process ends itself if it has not stopped."""
+        try:
+            return self.grace + _AFTER_GRACE
+        except ConfigError:  # a setting that cannot be used: then nothing runs
+            return _AFTER_GRACE
+
+    @property
+    def longest_stop(self) -> float:
+        """The seconds after which a process that was told to stop has ended."""
+        return self.grace + _AFTER_GRACE + _FOR_EXIT
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The hosts and ports that the APIs listen on."""
+        return [server.listen_address for server in self._servers]
 
     async def ready(self) -> None:
         """Wait until every worker takes jobs: from then on each send finds their handlers subscribed."""
@@ -167,38 +181,81 @@ class Service:
         """Begin to stop: requests under way are answered, running jobs get their grace."""
         self._stopping.set()
 
-    async def run(self) -> None:
+    async def run(self, began_to_stop: Callable[[], None] = lambda: None) -> None:
         """Run until `stop` is called, or until a member fails; then everything has stopped in order.
+
+        Args:
+            began_to_stop: Called once when everything begins to stop.
 
         Raises:
             ConfigError: If a setting or an annotation cannot be used.
-            BrokerRefusedError: If the server will not serve this client.
+            BrokerRefusedError: If the server rejects this client.
         """
         for worker in self._workers:
             for handler in worker.registry.handlers.values():
                 handler.signature.prepare()
+        with contextlib.ExitStack() as opened:
+            listening = await self._open_listeners(opened)
+            if listening is not None:
+                await self._run(listening, began_to_stop)
+
+    async def _open_listeners(self, opened: contextlib.ExitStack) -> list[list[socket.socket]] | None:
+        """Return the listening sockets of each API, which are closed with `opened`; None if everything stops before."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        listening: list[list[socket.socket]] = []
+        for server in self._servers:
+            # A host name may have to be looked up.
+            opening = asyncio.create_task(asyncio.to_thread(self._listen, server.listen_address))
+            await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if self._stopping.is_set():
+                opening.cancel()
+                return None
+            listening.append(opening.result())
+            for sock in listening[-1]:
+                opened.callback(sock.close)
+        stopping.cancel()
+        return listening
+
+    async def _run(self, listening: list[list[socket.socket]], began_to_stop: Callable[[], None]) -> None:
         self._runners = [await self._runner(worker) for worker in self._workers]
         self._made.set()
         if self._stopping.is_set():
             return
         stopping = asyncio.create_task(self._stopping.wait())
         ready = asyncio.create_task(self.ready())
-        tasks = [asyncio.create_task(runner.run()) for runner in self._runners]
+        tasks = [
+            asyncio.create_task(runner.run(), name=f"Worker {runner.registry.worker!r}") for runner in self._runners
+        ]
         await asyncio.wait([*tasks, ready, stopping], return_when=asyncio.FIRST_COMPLETED)
         if ready.done() and not self._stopping.is_set():
             # An API answers only when the workers beside it take jobs: its first send finds their handlers subscribed.
-            tasks += [asyncio.create_task(server.serve()) for server in self._servers]
+            pairs = zip(self._servers, listening, strict=True)
+            tasks += [
+                asyncio.create_task(server.serve(sockets, self.grace), name="An Api") for server, sockets in pairs
+            ]
             await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        began_to_stop()
         ready.cancel()
         stopping.cancel()
         for server in self._servers:
             server.stop()
         for runner in self._runners:
             runner.stop()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
+        await self._end(tasks)
+
+    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for the members, as long as the grace and their last steps take; raise what one of them raised."""
+        if not tasks:
+            return
+        await asyncio.wait(tasks, timeout=self.grace + _LAST_STEPS)
+        for task in tasks:
+            task.cancel()
+        done, pending = await asyncio.wait(tasks, timeout=_LAST_STEPS / 10)
+        for task in pending:
+            log.warning("%s does not stop; the process ends without it", task.get_name())
+        for task in tasks:
+            if task in done and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
 
     async def _runner(self, worker: Worker) -> Runner:
         settings = worker.registry.settings

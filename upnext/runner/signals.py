@@ -1,66 +1,182 @@
-"""SIGTERM and SIGINT: the first begins to stop, the second ends the process, also while the event loop is blocked."""
+"""SIGTERM and SIGINT: the first begins to stop, the second ends the process, whatever the main thread is doing.
+
+They are taken from before the service is imported until the process ends: as PID 1 of a container, a process for which
+nobody takes SIGTERM does not notice it. Python runs signal handlers in the main thread only, between two of its steps;
+a thread reads the wake-up pipe, so that it also knows of a signal while the main thread is inside a long call.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
 import signal
 import threading
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Self
+
+from upnext import forks
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Generator
     from types import FrameType
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
+_HANDLER_DELAY = 1.0  # seconds after which a main thread that does not run its handler counts as busy elsewhere
+_LOOK = 0.5
 
 
-@contextmanager
-def listening(
-    stop: Callable[[], None], patience: Callable[[], float], give_up: Callable[[int], None]
-) -> Generator[list[int]]:
-    """Listen to signals; in another thread than the main one, where nobody can, do nothing.
+class StopSignals:
+    """The stop of this process: asked for by a signal or by `begin`, and at its end after a limited time.
+
+    Used as a context manager, in the main thread; in another one, where Python takes no signals, only `begin` counts.
 
     Args:
-        stop: Called in the event loop at the first signal.
-        patience: Gives the seconds for which code may block the event loop after that.
-        give_up: Called with the signal's number in a thread of its own when it has.
+        overdue: Called with the exit code, in a thread of its own, when the process has not ended in time. It ends it.
 
-    Yields:
-        The number of the signal that came, once one has.
+    Attributes:
+        number: The signal that came first, 0 before there is one.
+        limit: Gives the seconds from the beginning of the stop to its end.
     """
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    loop, first, over = asyncio.get_running_loop(), threading.Event(), threading.Event()
 
-    def receive(number: int, _: FrameType | None) -> None:
-        # Python calls this between any two steps of the main thread, and the loop its own callback when it comes to it.
-        if received:
-            os._exit(128 + number)  # the leases see to what it was doing
-        received.append(number)
-        first.set()
+    def __init__(self, overdue: Callable[[int], None]) -> None:
+        self.number = 0
+        self.limit: Callable[[], float] = lambda: 0.0
+        self._overdue = overdue
+        self._began: float | None = None
+        self._stop: Callable[[], None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._previous: dict[int, Any] = {}
+        self._pipe: tuple[int, int] | None = None
+        self._loop_wakeup = -1
+        self._handled = 0
+        self._over = threading.Event()
+        self._asked: SimpleQueue[None] = SimpleQueue()  # unlike an Event, it can be used in signal handlers
 
-    def watch() -> None:
-        first.wait()
-        while not over.is_set():
-            alive = threading.Event()
-            with suppress(RuntimeError):  # the loop was closed this very moment
-                loop.call_soon_threadsafe(alive.set)
-            if not alive.wait(patience()) and not over.is_set():
-                give_up(received[0])
-            over.wait(1.0)
+    def __enter__(self) -> Self:
+        """Take signals from now on; until `stopping` is entered, the first ends the process at once."""
+        if threading.current_thread() is threading.main_thread():
+            self._pipe = os.pipe()
+            os.set_blocking(self._pipe[1], False)
+            self._take()
+            forks.own(self)
+            threading.Thread(target=self._read, args=self._pipe, name="upnext-signals", daemon=True).start()
+            threading.Thread(target=self._watch, name="upnext-stop", daemon=True).start()
+        return self
 
-    threading.Thread(target=watch, name="upnext-signals", daemon=True).start()
-    for number in _NUMBERS:
-        loop.add_signal_handler(number, stop)
-        signal.signal(number, receive)
-    try:
-        yield received
-    finally:
+    def __exit__(self, *_: object) -> None:
+        """Give signals back to whom they belonged; the time that a stop may take goes on."""
+        if self._pipe is not None:
+            forks.disown(self)
+            self._give_back()
+            os.close(self._pipe[1])  # which ends the reading thread
+        self._pipe = None
+
+    @contextlib.contextmanager
+    def stopping(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Generator[None]:
+        """Within the block, inside the running event loop, let signals call `stop` in that loop."""
+        if self._pipe is None:
+            yield
+            return
+        self._loop, self._stop = loop, stop
+        self._take()  # once more: what was imported may have handlers of its own, and so may the event loop
+        try:
+            yield
+        finally:
+            self._loop = None
+            if self._loop_wakeup != -1:
+                with contextlib.suppress(ValueError, OSError):
+                    signal.set_wakeup_fd(self._loop_wakeup, warn_on_full_buffer=False)
+
+    def begin(self) -> None:
+        """Note that everything begins to stop; only the first call counts."""
+        if self._began is None:
+            self._began = monotonic()
+            self._asked.put(None)
+
+    def finished(self) -> None:
+        """Note that everything has stopped: the limit counts no more."""
+        self._over.set()
+        self._asked.put(None)
+
+    @property
+    def began(self) -> bool:
+        """Whether a signal has come, or everything stops for another reason."""
+        return self._began is not None or self._handled > 0
+
+    @property
+    def left(self) -> float:
+        """The seconds until the stop should have ended; all of them if it has not begun."""
+        return self.limit() if self._began is None else self._began + self.limit() - monotonic()
+
+    @property
+    def code(self) -> int:
+        """The exit code of a process that has stopped in order."""
+        return 128 + signal.SIGINT if self.number == signal.SIGINT else 0
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: signals are its own again, as in any Python program."""
+        pipe, self._pipe = self._pipe, None
+        self._give_back()
+        for end in pipe or ():
+            os.close(end)
+
+    def _take(self) -> None:
+        assert self._pipe is not None
         for number in _NUMBERS:
-            loop.remove_signal_handler(number)
-        over.set()
-        first.set()
+            before = signal.signal(number, self._receive)
+            if before != self._receive:
+                self._previous[number] = before
+        self._loop_wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+
+    def _give_back(self) -> None:
+        for number, before in self._previous.items():
+            signal.signal(number, signal.SIG_DFL if before is None else before)
+        signal.set_wakeup_fd(-1)
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        self._handled += 1
+        if self._handled > 1:
+            os._exit(128 + number)  # the leases see to what it was doing
+        self._answer(number)
+
+    def _answer(self, number: int) -> None:
+        if self._stop is None:
+            os._exit(128 + number if number == signal.SIGINT else 0)  # nothing has begun that could be stopped
+        self.number = self.number or number
+        self.begin()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed this very moment
+                self._loop.call_soon_threadsafe(self._stop)
+
+    def _read(self, read_end: int, write_end: int) -> None:
+        """Wake the event loop at each signal, and answer in place of a main thread that is inside a long call."""
+        answered = False
+        while numbers := os.read(read_end, 64):
+            if self._loop_wakeup not in {-1, write_end}:
+                with contextlib.suppress(OSError):
+                    os.write(self._loop_wakeup, numbers)  # the event loop has handlers of its own for other signals
+            mine = [number for number in numbers if number in _NUMBERS]
+            # A child that was forked this very moment may have written here; then nobody handles a signal.
+            if self._main_thread_runs() or not mine or self._handled:
+                continue
+            if answered:
+                os._exit(128 + mine[0])
+            answered = True
+            self._answer(mine[0])
+        os.close(read_end)
+
+    def _main_thread_runs(self) -> bool:
+        ran = threading.Event()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(ran.set)
+        return ran.wait(_HANDLER_DELAY)
+
+    def _watch(self) -> None:
+        self._asked.get()
+        while not self._over.is_set():
+            if self.left <= 0:
+                self._overdue(self.code)
+            self._over.wait(min(max(self.left, 0.01), _LOOK))

@@ -5,22 +5,29 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
-import threading
 from contextlib import suppress
-from pathlib import Path
+from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import TYPE_CHECKING
 
+from upnext.errors import ConfigError
 from upnext.log import log
+from upnext.runner.listeners import listen
+from upnext.runner.reloading import FileWatcher
+from upnext.runner.supervised import SUPERVISED, Conversation
 
-SUPERVISED = "UPNEXT_SUPERVISED"
-"""Environment variable that tells a process that its standard input ends with its supervisor."""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _BACKOFF_CAP = 30.0
 _HEALTHY = 10.0  # seconds after which a process counts as having started well
-_LOOK = 0.2
-_NO_USE = (2, 3)  # exit codes that another try will not change
+_LOOK = 0.1
+_FINAL_CODES = (2, 3)  # exit codes that another try will not change
+_UNINTRODUCED = 5.0  # seconds to stop in, of a process that is still being imported
+_OVERDUE = 2.0  # seconds that a process may take longer to end than it said
 
 
 def supervise(file: Path, processes: int, *, reload: bool, probe: str | None = None) -> int:
@@ -32,7 +39,7 @@ def supervise(file: Path, processes: int, *, reload: bool, probe: str | None = N
     Args:
         file: The service's file.
         processes: How many.
-        reload: Whether to start them again when a Python file in the current folder changes.
+        reload: Whether to start them again when a Python file of the project changes.
         probe: Where the first of them says whether it takes jobs; the others do on the ports that follow.
 
     Raises:
@@ -45,18 +52,29 @@ def supervise(file: Path, processes: int, *, reload: bool, probe: str | None = N
         for number, command in enumerate(commands):
             host, port = parse(probe, number)
             command += ["--probe", f"{host}:{port}"]
-    return _Supervisor(commands, reload=reload).run()
+    return _Supervisor(commands, FileWatcher(file) if reload else None).run()
 
 
-def stop_with_supervisor() -> None:
-    """In a supervised process: stop in order when the supervisor is gone, so that none is left behind."""
-    if os.environ.pop(SUPERVISED, None) is not None:
-        threading.Thread(target=_outlive, name="upnext-supervised", daemon=True).start()
+class _SharedListeners:
+    """The listening sockets of the service's APIs: connections wait there while processes start again."""
 
+    def __init__(self) -> None:
+        self._sockets: dict[tuple[str, int], list[socket.socket]] = {}
 
-def _outlive() -> None:
-    os.read(0, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    def get(self, address: tuple[str, int]) -> list[socket.socket] | str:
+        """Return the sockets of an address, or why there are none."""
+        if address not in self._sockets:
+            try:
+                self._sockets[address] = listen(address)
+            except ConfigError as error:
+                return str(error)
+        return self._sockets[address]
+
+    def keep(self, addresses: set[tuple[str, int]]) -> None:
+        """Close all others."""
+        for address in set(self._sockets) - addresses:
+            for sock in self._sockets.pop(address):
+                sock.close()
 
 
 class _Child:
@@ -66,96 +84,133 @@ class _Child:
         self._failures = 0
         self._resume_at = 0.0
         self._started = 0.0
+        self._life = -1  # as long as there is a conversation
+        self._conversation: Conversation | None = None
+        self._longest_stop = _UNINTRODUCED
+        self.addresses: set[tuple[str, int]] | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
-    def tend(self) -> int | None:
-        """Start the process if it is time to; returns an exit code that ends the service."""
+    def tend(self, listeners: _SharedListeners) -> int | None:
+        """Start the process if it is time to, and answer it; returns an exit code that ends the service."""
         if self.process is None:
             if monotonic() >= self._resume_at:
-                environment = {**os.environ, SUPERVISED: "1"}
-                if self._reload:
-                    # A compiled file stands for its source as long as size and second are the same: an edit can be.
-                    environment["PYTHONDONTWRITEBYTECODE"] = "1"
-                # The pipe is never written to: it ends when this process does, however that happens.
-                self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=environment)
-                self._started = monotonic()
+                self._start()
             return None
+        self._answer(listeners)
         code = self.process.poll()
         if code is None:
             return None
-        self.let_go()
+        self.stop()
+        pid, self.process = self.process.pid, None
         if self._reload and code > 0:
             # Perhaps it read a file that was only half written; the next change is another chance.
-            log.warning("Process %d ended with %d; waiting for a change", self.process.pid, code)
-            self.process, self._resume_at = None, math.inf
+            log.warning("Process %d ended with %d; waiting for a change", pid, code)
+            self._resume_at = math.inf
             return None
-        if code in _NO_USE:
+        if code in _FINAL_CODES:
             return code
         self._failures = 0 if monotonic() - self._started > _HEALTHY else self._failures + 1
         pause = 0.0 if not self._failures else min(0.5 * 2**self._failures, _BACKOFF_CAP)
-        log.warning("Process %d ended with %d; starting it again in %.1f s", self.process.pid, code, pause)
+        log.warning("Process %d ended with %d; starting it again in %.1f s", pid, code, pause)
         self._resume_at = monotonic() + pause
-        self.process = None
         return None
 
-    def let_go(self) -> None:
-        """Wait for a process that has ended, or was told to, and close its pipe."""
-        if self.process is not None and self.process.stdin is not None:
-            self.process.wait()
-            self.process.stdin.close()
+    def stop(self) -> None:
+        """Tell the process to stop in order: a signal could be its second, which would end it at once."""
+        if self._conversation is not None:
+            os.close(self._life)
+            self._conversation.close()
+            self._conversation = None
 
-    def restart(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-        self.let_go()
+    def wait(self) -> None:
+        """Wait for a process that was told to stop, no longer than it said that it takes; then kill it."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(self._longest_stop + _OVERDUE)
+        except subprocess.TimeoutExpired:
+            log.warning("Process %d has not stopped in time; it is killed, and its jobs run again", self.process.pid)
+            self.process.kill()
+            self.process.wait()
         self.process, self._resume_at, self._failures = None, 0.0, 0
+
+    def kill(self) -> None:
+        """Kill the process, if it runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+
+    def _start(self) -> None:
+        # Nothing is ever written to the pipe: it ends when this process does, however that happens.
+        life, self._life = os.pipe()
+        own, talk = socket.socketpair()
+        self._conversation = Conversation(own)
+        self._longest_stop, self.addresses = _UNINTRODUCED, None
+        environment = {**os.environ, SUPERVISED: f"{life},{talk.fileno()}"}
+        if self._reload:
+            # A compiled file stands for its source as long as size and second are the same: an edit can be.
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        try:
+            # Several processes cannot share one input, and what a handler starts must not wait for it.
+            self.process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(life, talk.fileno())
+            )
+        finally:
+            os.close(life)
+            talk.close()
+        self._started = monotonic()
+
+    def _answer(self, listeners: _SharedListeners) -> None:
+        for message in self._conversation.messages() if self._conversation is not None else ():
+            if "stop" in message:
+                self._longest_stop = float(message["stop"])
+                self.addresses = {(str(host), int(port)) for host, port in message["addresses"]}
+            elif self._conversation is not None:
+                host, port = message["listen"]
+                self._conversation.answer(listeners.get((str(host), int(port))))
 
 
 class _Supervisor:
-    def __init__(self, commands: list[list[str]], *, reload: bool) -> None:
-        self._children = [_Child(command, reload=reload) for command in commands]
-        self._reload = reload
-        self._stop = threading.Event()
+    def __init__(self, commands: list[list[str]], watcher: FileWatcher | None) -> None:
+        self._children = [_Child(command, reload=watcher is not None) for command in commands]
+        self._watcher = watcher
+        self._listeners = _SharedListeners()
+        self._signals: SimpleQueue[int] = SimpleQueue()  # unlike an Event, it can be used in signal handlers
         self._number = 0
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._receive)
-        files = _python_files() if self._reload else {}
+        if self._watcher is not None:
+            self._watcher.start()
         code: int | None = None
-        while not self._stop.is_set() and code is None:
-            code = next((code for child in self._children if (code := child.tend()) is not None), None)
-            if self._reload and (now := _python_files()) != files:
-                files = now
+        while not self._number and code is None:
+            codes = [child.tend(self._listeners) for child in self._children]
+            code = next((code for code in codes if code is not None), None)
+            self._close_unused_listeners()
+            if self._watcher is not None and self._watcher.changed():
                 log.info("A Python file changed; starting again")
-                for child in self._children:
-                    child.restart()
-            self._stop.wait(_LOOK)
+                self._end()
+            with suppress(Empty):
+                self._signals.get(timeout=_LOOK)
         self._end()
+        self._listeners.keep(set())
         return code if code is not None else 130 if self._number == signal.SIGINT else 0
 
     def _receive(self, number: int, _: object) -> None:
-        if self._stop.is_set():
-            for process in self._living():
-                process.kill()
+        if self._number:
+            for child in self._children:
+                child.kill()
             os._exit(128 + number)
         self._number = number
-        self._stop.set()
+        self._signals.put(number)
 
-    def _living(self) -> list[subprocess.Popen[bytes]]:
-        return [c.process for c in self._children if c.process is not None and c.process.poll() is None]
+    def _close_unused_listeners(self) -> None:
+        used = [child.addresses for child in self._children]
+        if all(addresses is not None for addresses in used):
+            self._listeners.keep({address for addresses in used for address in addresses or ()})
 
     def _end(self) -> None:
-        for process in self._living():
-            process.terminate()
         for child in self._children:
-            child.let_go()
-
-
-def _python_files() -> dict[str, int]:
-    here, files = Path.cwd(), dict[str, int]()
-    for path in sorted(here.rglob("*.py")):
-        if not any(part.startswith(".") or part == "node_modules" for part in path.relative_to(here).parts):
-            with suppress(OSError):  # it has gone meanwhile: editors write beside a file, and then in its place
-                files[str(path)] = path.stat().st_mtime_ns
-    return files
+            child.stop()
+        for child in self._children:
+            child.wait()

@@ -1,0 +1,136 @@
+"""The end of a process of workers: within a limited time, whatever still runs in it.
+
+Python waits for every thread that is not a daemon, for the work of every executor, and for child processes of
+`multiprocessing`; none of them knows of the grace that the jobs had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import sys
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, NoReturn
+
+from upnext.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_THREADS = 0.5
+"""Seconds that threads get at the least, once all else has stopped."""
+
+_EXIT_FUNCTIONS = 2.0
+"""Seconds for what the program wants done at its exit, `atexit` above all."""
+
+_FAREWELL = 1.0
+"""Seconds for the last lines of the log."""
+
+_SHOWN = 10
+
+
+def leave(why: str, code: int) -> NoReturn:
+    """End the process now, with what is still running in it."""
+    # What does not end may hold a lock of the logging, or the other end of a pipe that is full.
+    farewell = threading.Thread(target=_take_leave, args=(why,), name="upnext-leave", daemon=True)
+    with contextlib.suppress(RuntimeError):  # no thread can be started any more
+        farewell.start()
+        farewell.join(_FAREWELL)
+    os._exit(code)
+
+
+def _take_leave(why: str) -> None:
+    log.warning("%s; the process ends without it%s", why, _what_runs())
+    _end_children()
+    with contextlib.suppress(BaseException):  # handlers of the application
+        logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+class BoundedExit:
+    """Limits the time from the end of the program's main thread to that of the process.
+
+    Args:
+        left: Gives the seconds that threads still have.
+        code: The exit code if they do not end in time.
+    """
+
+    def __init__(self, left: Callable[[], float], code: int) -> None:
+        self.code = code
+        self._left = left
+        self._exiting = threading.Event()
+        # A thread cannot be started any more when the interpreter is ending.
+        threading.Thread(target=self._watch, name="upnext-exit", daemon=True).start()
+        # The standard library waits for its executors there, before it comes to atexit.
+        register: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
+        register(self._exiting.set)
+
+    def _watch(self) -> None:
+        self._exiting.wait()
+        end = monotonic() + max(self._left(), _THREADS)
+        while _waited_for():
+            if monotonic() > end:
+                leave("Something that a handler started does not end", self.code)
+            threading.Event().wait(0.02)
+        threading.Event().wait(max(end - monotonic(), 0.0) + _EXIT_FUNCTIONS)
+        leave("A function that was to run at the exit does not end", self.code)
+
+
+def _waited_for() -> list[threading.Thread]:
+    """Return the threads that the interpreter waits for when it ends."""
+    main = threading.main_thread()
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread is not main]
+
+
+def _what_runs() -> str:
+    """Return the names of threads and tasks that still run, for a log line."""
+    names = [f"thread {thread.name!r}{_place(thread)}" for thread in _waited_for()]
+    children = [f"process {child.name!r} ({child.pid})" for child in _children()]
+    shown = [*names, *children]
+    if not shown:
+        return ""
+    more = len(shown) - _SHOWN
+    return f": {', '.join(shown[:_SHOWN])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _place(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # there is no other way
+    return f" at {frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+
+
+def overdue(code: int) -> NoReturn:
+    """End a process that has not stopped in time: something keeps the event loop, or the interpreter, to itself."""
+    leave(f"It has not stopped in time (the main thread is{_place(threading.main_thread()) or ' busy'})", code)
+
+
+def describe_tasks(tasks: list[asyncio.Task[object]]) -> str:
+    """Return the names and places of tasks, for a log line."""
+    shown: list[str] = []
+    for task in tasks[:_SHOWN]:
+        stack = task.get_stack(limit=1)
+        place = f" at {stack[-1].f_code.co_filename}:{stack[-1].f_lineno}" if stack else ""
+        shown.append(f"task {task.get_name()!r}{place}")
+    more = len(tasks) - _SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def _children() -> list[multiprocessing.process.BaseProcess]:
+    module = sys.modules.get("multiprocessing")
+    return [] if module is None else list(module.active_children())
+
+
+def _end_children() -> None:
+    """End the children of `multiprocessing`: Python would have waited for them."""
+    with contextlib.suppress(Exception):
+        for child in _children():
+            child.terminate()
+
+
+if TYPE_CHECKING:
+    import multiprocessing.process

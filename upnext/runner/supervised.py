@@ -1,0 +1,122 @@
+"""One of several processes of a service, and its supervisor: how the one stops, and what they say to each other."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from upnext.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SUPERVISED = "UPNEXT_SUPERVISED"
+"""Environment variable with the numbers of two descriptors: one ends with the supervisor, over the other they talk."""
+
+_MESSAGE = 64 * 1024
+_MOST_SOCKETS = 16  # of one address: a name that stands for more leads to the first of them
+
+
+class Supervisor:
+    """The supervisor of this process.
+
+    Args:
+        life: A pipe that ends when this process has to stop: because it is told to, or because its supervisor is gone.
+        talk: A socket for questions and answers.
+    """
+
+    def __init__(self, life: int, talk: socket.socket) -> None:
+        self._life = life
+        self._talk = talk
+
+    def stop_with_it(self, stopping: Callable[[], bool]) -> None:
+        """Send this process a SIGTERM when it has to stop, unless it is stopping already.
+
+        Args:
+            stopping: Says whether it is; a second signal would end it at once.
+        """
+
+        def wait() -> None:
+            os.read(self._life, 1)
+            if not stopping():
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=wait, name="upnext-supervised", daemon=True).start()
+
+    def introduce(self, addresses: Sequence[tuple[str, int]], longest_stop: float) -> None:
+        """Say how long this process may take to stop, and where it will ask to listen."""
+        self._send({"stop": longest_stop, "addresses": [list(address) for address in addresses]})
+
+    def listen(self, address: tuple[str, int]) -> list[socket.socket]:
+        """Return the listening sockets of an address, which all processes of the service share.
+
+        Raises:
+            ConfigError: If nobody can listen there.
+        """
+        self._send({"listen": list(address)})
+        data, descriptors, _, _ = socket.recv_fds(self._talk, _MESSAGE, _MOST_SOCKETS)
+        if not data:
+            raise ConfigError("The process that supervises this one has gone.")
+        answer = json.loads(data)
+        if not descriptors:
+            raise ConfigError(str(answer["error"]))
+        sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        for sock in sockets:
+            sock.set_inheritable(False)
+            sock.setblocking(False)
+        return sockets
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._talk.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as error:
+            raise ConfigError(f"The process that supervises this one has gone ({error}).") from None
+
+
+def supervised_process() -> Supervisor | None:
+    """Return the supervisor of this process; None if it has none."""
+    numbers = os.environ.pop(SUPERVISED, None)
+    if numbers is None:
+        return None
+    life, talk = map(int, numbers.split(","))
+    for descriptor in (life, talk):
+        os.set_inheritable(descriptor, False)
+    return Supervisor(life, socket.socket(fileno=talk))
+
+
+class Conversation:
+    """What a supervisor hears from one of its processes.
+
+    Args:
+        talk: Its end of the socket.
+    """
+
+    def __init__(self, talk: socket.socket) -> None:
+        self._talk = talk
+        self._talk.setblocking(False)
+        self._rest = b""
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return what the process has said since; does not wait."""
+        with contextlib.suppress(OSError):
+            while data := self._talk.recv(_MESSAGE):
+                self._rest += data
+        *lines, self._rest = self._rest.split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def answer(self, found: list[socket.socket] | str) -> None:
+        """Answer a `listen`: with sockets, or with the reason why there are none."""
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if isinstance(found, str):
+                self._talk.sendall(json.dumps({"error": found}).encode())
+            else:
+                socket.send_fds(self._talk, [b"{}"], [sock.fileno() for sock in found[:_MOST_SOCKETS]])
+
+    def close(self) -> None:
+        """Hear no more of it."""
+        self._talk.close()
