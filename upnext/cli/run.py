@@ -61,7 +61,7 @@ def _run_here(arguments: argparse.Namespace, signals: StopSignals) -> int:
 
     supervisor = supervised_process()
     if supervisor is not None:
-        supervisor.stop_with_it(lambda: signals.began)
+        supervisor.stop_with_it(signals.ask)
     members = load_services(arguments.file)
     service = Service(members, Lock.beside(arguments.file.resolve()), supervisor.listen if supervisor else listen)
     if supervisor is not None:

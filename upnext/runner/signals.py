@@ -100,10 +100,9 @@ class StopSignals:
         self._over.set()
         self._asked.put(None)
 
-    @property
-    def began(self) -> bool:
-        """Whether a signal has come, or everything stops for another reason."""
-        return self._began is not None or self._handled > 0
+    def ask(self) -> None:
+        """Begin to stop as after a SIGTERM, from any thread; it does not count as a signal."""
+        self._answer(signal.SIGTERM)
 
     @property
     def left(self) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -34,17 +33,16 @@ class Supervisor:
         self._life = life
         self._talk = talk
 
-    def stop_with_it(self, stopping: Callable[[], bool]) -> None:
-        """Send this process a SIGTERM when it has to stop, unless it is stopping already.
+    def stop_with_it(self, stop: Callable[[], None]) -> None:
+        """Call `stop`, in a thread of its own, when this process has to stop.
 
-        Args:
-            stopping: Says whether it is; a second signal would end it at once.
+        That is no signal: one that was sent to the whole group of processes may have come as well, and the second ends
+        a process at once.
         """
 
         def wait() -> None:
             os.read(self._life, 1)
-            if not stopping():
-                os.kill(os.getpid(), signal.SIGTERM)
+            stop()
 
         threading.Thread(target=wait, name="upnext-supervised", daemon=True).start()
 

@@ -1,0 +1,198 @@
+"""Several processes of one service under a supervisor: an Api, their input, how they stop, and --reload."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.running import ServiceFile
+from tests.servers import free_port
+from tests.waiting import wait_until
+
+API = """
+worker = upnext.Worker("shop", concurrency=1)
+event = worker.event("order.placed")
+api = upnext.Api("shop", port={port})
+
+@event.on
+async def handle(n: int) -> int:
+    return n
+
+@api.get("/pid")
+async def pid() -> int:
+    return os.getpid()
+
+@api.get("/send")
+async def send(n: int) -> dict[str, object]:
+    return await (await event.send(n=n)).results(timeout=30)
+"""
+
+
+def get(port: int, path: str) -> str:
+    """Return what the Api answers, over a connection of its own; "" while nobody listens."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as client:
+        try:
+            client.request("GET", path)
+            return client.getresponse().read().decode()
+        except ConnectionRefusedError:
+            return ""
+
+
+def test_all_processes_serve_an_api_on_one_port(valkey_url: str, tmp_path: Path) -> None:
+    """They share the socket, also when one dies and is started again; all of them stop in order."""
+    port = free_port()
+    service = ServiceFile(tmp_path, valkey_url, API.format(port=port))
+    with service.process("--processes", "3") as process:
+        wait_until(lambda: get(port, "/pid"), timeout=60)
+        pids: set[str] = set()
+        wait_until(lambda: pids.add(get(port, "/pid")) or len(pids) == 3, timeout=60)
+        assert get(port, "/send?n=5") == '{"handle":5}'
+        os.kill(int(min(pids)), signal.SIGKILL)
+        wait_until(lambda: get(port, "/pid") not in pids, timeout=60)
+        process.terminate()
+        assert process.wait(30) == 0
+    assert get(port, "/pid") == ""
+
+
+def test_a_port_that_another_program_has_is_named_once(valkey_url: str, tmp_path: Path) -> None:
+    """The service ends with exit code 2, as with one process."""
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        service = ServiceFile(tmp_path, valkey_url, API.format(port=port))
+        for arguments in ([], ["--processes", "2"]):
+            with service.process(*arguments) as process:
+                _, errors = process.communicate(timeout=60)
+                assert process.returncode == 2
+                assert f"The Api cannot listen on 127.0.0.1:{port}" in errors
+
+
+INPUT = """
+import subprocess
+worker = upnext.Worker("shop")
+
+@worker.event("order.placed").on
+def handle(n: int) -> None:
+    note("read", repr(subprocess.run(["cat"], capture_output=True, text=True, timeout=30).stdout))
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--processes", "2"], ["--reload"]])
+def test_what_a_handler_starts_reads_no_input_of_the_supervisor(
+    valkey_url: str, tmp_path: Path, arguments: list[str]
+) -> None:
+    """A tool that reads its standard input finds its end, and waits for nothing."""
+    import upnext
+
+    service = ServiceFile(tmp_path, valkey_url, INPUT)
+    with service.process(*arguments) as process:
+        upnext.Worker("tests", redis_url=valkey_url).event("order.placed").send_sync(n=1)
+        service.ledger.wait_for("read ''", timeout=60)
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+SLOW = """
+worker = upnext.Worker("shop")
+
+@worker.event("order.placed").on
+async def handle(n: int) -> None:
+    note("start", os.getpid())
+    await asyncio.sleep(1)
+    note("end")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_lets_jobs_end(valkey_url: str, tmp_path: Path, number: int) -> None:
+    """As Ctrl-C does, and a service manager: each process gets the signal, and none takes it for a second one."""
+    import upnext
+
+    service = ServiceFile(tmp_path, valkey_url, SLOW, UPNEXT_GRACE="20")
+    command = [sys.executable, "-m", "upnext", "run", str(service.file), "--processes", "2"]
+    process = subprocess.Popen(
+        command, env=service.environment, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        upnext.Worker("tests", redis_url=valkey_url).event("order.placed").send_sync(n=1)
+        service.ledger.wait_for("start", timeout=60)
+        os.killpg(process.pid, number)
+        assert process.wait(60) == (0 if number == signal.SIGTERM else 130)
+        assert service.ledger.count("end") == 1
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_processes_stop_when_their_supervisor_is_killed(valkey_url: str, tmp_path: Path) -> None:
+    """None is left behind, however the supervisor ended."""
+    import upnext
+
+    service = ServiceFile(tmp_path, valkey_url, SLOW)
+    with service.process("--processes", "1", "--reload") as process:
+        upnext.Worker("tests", redis_url=valkey_url).event("order.placed").send_sync(n=1)
+        service.ledger.wait_for("start", timeout=60)
+        pid = int(service.ledger.lines[0].split()[1])
+        process.kill()
+        wait_until(lambda: not Path(f"/proc/{pid}").exists() if Path("/proc").exists() else True, timeout=60)
+    assert service.ledger.count("end") == 1
+
+
+def test_reload_survives_folders_that_vanish_and_still_sees_a_change(valkey_url: str, tmp_path: Path) -> None:
+    """A checkout or a build makes and removes folders while it looks."""
+    body = 'worker = upnext.Worker("shop")\nnote("loaded", "{version}")\n'
+    service = ServiceFile(tmp_path, valkey_url, body.format(version=1))
+    over = threading.Event()
+
+    def churn() -> None:
+        while not over.is_set():
+            for n in range(30):
+                (tmp_path / f"made/{n}/a/b").mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(tmp_path / "made")
+
+    churning = threading.Thread(target=churn)
+    with service.process("--reload") as process:
+        service.ledger.wait_for("loaded 1", timeout=60)
+        churning.start()
+        try:
+            time.sleep(1)  # long enough for some looks
+            service.file.write_text(service.file.read_text().replace('"1"', '"2"'))
+            service.ledger.wait_for("loaded 2", timeout=60)
+        finally:
+            over.set()
+            churning.join()
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_reload_does_not_list_what_is_left_out(valkey_url: str, tmp_path: Path) -> None:
+    """Installing a package into a virtual environment restarts nothing; nor does what .gitignore names."""
+    (tmp_path / ".gitignore").write_text("generated/\n")
+    for folder in ("env", "node_modules", "generated"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "env" / "pyvenv.cfg").touch()
+    body = 'worker = upnext.Worker("shop")\nnote("loaded")\n'
+    service = ServiceFile(tmp_path, valkey_url, body)
+    with service.process("--reload") as process:
+        service.ledger.wait_for("loaded", timeout=60)
+        for folder in ("env", "node_modules", "generated"):
+            (tmp_path / folder / "new.py").touch()
+        time.sleep(3)  # longer than the time between two walks
+        assert service.ledger.count("loaded") == 1
+        (tmp_path / "other.py").touch()
+        service.ledger.wait_for("loaded", 2, timeout=60)
+        process.terminate()
+        assert process.wait(30) == 0
