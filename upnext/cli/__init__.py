@@ -17,7 +17,7 @@ from upnext.cli import exits
 from upnext.cli.terminal import escaped_streams
 from upnext.errors import BrokerError, ServiceImportError, UpnextError
 
-_COMMANDS = ("gen", "explain", "run", "status", "send", "dead", "jobs", "handlers", "doctor", "unsubscribe")
+COMMANDS = ("gen", "explain", "run", "status", "send", "dead", "jobs", "handlers", "doctor", "unsubscribe")
 """Each is a module here."""
 
 
@@ -99,7 +99,7 @@ def _parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"upnext {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in wanted[:1] if wanted and wanted[0] in _COMMANDS else _COMMANDS:
+    for command in wanted[:1] if wanted and wanted[0] in COMMANDS else COMMANDS:
         import_module(f"upnext.cli.{command}").register(commands)
     return parser
 
