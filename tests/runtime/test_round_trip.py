@@ -40,6 +40,7 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 import upnext
+from tests.runtime.running import running
 from upnext.payload.encoding import encode
 from upnext.payload.signature import Signature
 
@@ -617,3 +618,47 @@ def test_what_no_handler_anywhere_could_get_is_refused_where_none_is_known(value
 def test_what_a_handler_elsewhere_may_annotate_is_sent_where_none_is_known(value: object) -> None:
     """Its own type reads it, or says too little to tell."""
     assert encode("event", {"value": value}, [])
+
+
+async def test_results_keep_what_is_unset_for_tasks_and_have_all_fields_as_plain_json(valkey_url: str) -> None:
+    """A task's result is read by its type; the results of an event are plain JSON, for any process."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.task
+    async def change(given: Change) -> Change:
+        return given
+
+    @worker.event("changed").on
+    async def changed(given: Change) -> Change:
+        return given
+
+    async with running(worker):
+        got = await change.wait(given=Change(name="Ada"))
+        assert (got, unset(got)) == (Change(name="Ada"), {"name": "Ada"})
+        receipt = await worker.event("changed").send(given=Change(name="Ada"))
+        assert (await receipt.results(timeout=30))["changed"] == TypeAdapter(Change).dump_python(
+            Change(name="Ada"), mode="json"
+        )
+
+
+async def test_a_refused_result_is_logged_and_raised_for_each_caller_that_waits(
+    valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The job is done, so it does not run again; the error and the line name the type and not the value."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    runs: list[int] = []
+
+    @worker.event("paid").on(retries=3, retry_delay=0.0)
+    async def secret() -> SecretStr:
+        runs.append(1)
+        return SecretStr("s3cr3t")
+
+    async with running(worker):
+        receipt = await worker.event("paid").send()
+        for _ in range(2):
+            with pytest.raises(upnext.ResultTypeError, match="is a secret, which JSON masks"):
+                await receipt.results(timeout=30)
+    assert runs == [1]
+    lines = [record.getMessage() for record in caplog.records if "Result of 'secret'" in record.getMessage()]
+    assert len(lines) == 1
+    assert "s3cr3t" not in lines[0]

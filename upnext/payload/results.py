@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _FIELD = "result"
+_NOTHING = (Any, None, type(None))  # annotations of functions that may return nothing
 _HEAD = b'{"result":'
 _REFUSAL = b"\x00"  # begins no JSON: an earlier release that reads it says so, and takes it for no value
 
@@ -43,6 +44,11 @@ def encode_result(codec: Codec, handler: str, value: object, *, keep_unset: bool
         ResultTypeError: If it is not what the handler says it returns, if JSON cannot carry it, or if it would not
             come back equal.
     """
+    annotation = codec.fields[_FIELD][0]
+    if value is None and annotation in _NOTHING:
+        return None  # what most handlers return
+    if isinstance(value, bool) and annotation in (bool, Any):
+        return b"true" if value else b"false"
     try:
         body = encode(handler, {_FIELD: value}, (codec,), None, keep_unset=keep_unset)
     except PayloadError as error:

@@ -68,6 +68,7 @@ t.Union[float, int] | 1 | ok | =
 t.Union[bool, int] | 1 | ok | =
 t.Union[int, bool] | True | ok | =
 t.Any | {"a": [1, None]} | ok | =
+t.Any | True | ok | =
 t.Any | (1, 2) | ok | x
 t.Any | NOON | ok | x
 t.Any | {1: 2} | ok | x
