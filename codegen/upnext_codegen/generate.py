@@ -8,7 +8,7 @@ from pathlib import Path
 from upnext_codegen.catalog.places import left_over, targets
 from upnext_codegen.catalog.writer import Outcome
 from upnext_codegen.contract import Contract
-from upnext_codegen.files.stamp import remember, stamp, standing
+from upnext_codegen.files.up_to_date import remember, stamp, standing
 from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.garbage import uncollected
 from upnext_codegen.merging.contracts import contracts
@@ -69,6 +69,7 @@ def generate(
         diffs=outcome.diffs,
         files_scanned=scan.files_scanned,
         files_parsed=scan.files_parsed,
+        sends=len(scan.sends),
     )
 
 

@@ -94,32 +94,58 @@ class Declaration(NamedTuple):
     place: Place
 
 
+class Send(NamedTuple):
+    """A call that sends an event or submits a task, or that is given what does.
+
+    Attributes:
+        kind: "event" or "task".
+        names: The names of the event or task: none where it cannot be known, several where it is one of them.
+        worker: The name of the worker that the event or task was declared on, "" where it cannot be known.
+        method: "send", "submit_sync" and the like.
+        place: The call.
+        function: The dotted name of the function around it, "" outside of any.
+        function_place: Where the name of that function stands in its `def` line, as `Handler.place` has it.
+        fields: The names of the fields that it gives.
+        unknown_fields: Whether it may give others, as `**fields` does.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    worker: str
+    method: str
+    place: Place
+    function: str
+    function_place: Place | None
+    fields: tuple[str, ...]
+    unknown_fields: bool
+
+
 class Resolved(NamedTuple):
     """One file's part of a scan, and everything that it was worked out from beside the file itself.
 
     Attributes:
         declarations: All `worker.event(...)` calls in it whose names are known.
         handlers: What it attaches.
+        sends: What it sends.
         refused: Events a handler of which was refused.
         findings: What is wrong.
         workers: The names of the workers that it makes, "" if it does anything else with workers.
         classes: Facts of the classes that its fields mention, and of their bases.
-        given: The names that it gives to something of ours.
-        aliases: Those of them that other files may attach by, without any word of ours.
+        exports: The names by which other files can reach something of upnext, sorted.
         read: The files that were read for it, sorted.
-        asked: The modules that were looked for, and what was found, as JSON: it is read only where modules changed.
+        answers: The modules that were looked for, and what was found, as JSON: it is read only where modules changed.
     """
 
     declarations: tuple[Declaration, ...]
     handlers: tuple[Handler, ...]
+    sends: tuple[Send, ...]
     refused: frozenset[str]
     findings: tuple[Finding, ...]
     workers: tuple[str, ...]
     classes: dict[str, ClassFacts]
-    given: tuple[str, ...]
-    aliases: tuple[str, ...]
+    exports: tuple[str, ...]
     read: tuple[str, ...]
-    asked: str
+    answers: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +166,7 @@ class Scan:
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
         ignores: For each file with `# upnext: ignore` comments, their lines and codes (None for all codes).
         state: A digest of all that this was read from, "" if files changed meanwhile.
+        sends: All sends, sorted by place. They are no part of any generated file.
         generated: The files that upnext has generated, but for the lock of the project root.
     """
 
@@ -156,6 +183,7 @@ class Scan:
         default_factory=dict[str, dict[int, frozenset[str] | None]]
     )
     state: str = ""
+    sends: tuple[Send, ...] = ()
     generated: tuple[str, ...] = ()
 
 

@@ -23,6 +23,7 @@ class Report:
         diffs: With `--check`, how stale files differ, ready to print.
         files_scanned: How many source files were looked at.
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
+        sends: How many calls send an event or submit a task.
         notes: What else the user should know, a sentence each.
     """
 
@@ -35,6 +36,7 @@ class Report:
     diffs: tuple[str, ...] = ()
     files_scanned: int = 0
     files_parsed: int = 0
+    sends: int = 0
     notes: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 

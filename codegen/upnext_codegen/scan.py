@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, TypeAlias
 from upnext_codegen import messages
 from upnext_codegen.files.cache import open_cache
 from upnext_codegen.files.discover import discover
-from upnext_codegen.files.store import Store
-from upnext_codegen.files.walk import classes_in
+from upnext_codegen.files.file_index import FileIndex
 from upnext_codegen.findings import in_order
 from upnext_codegen.garbage import uncollected
+from upnext_codegen.incremental import Incremental
 from upnext_codegen.names.modules import ModuleRef, map_modules
 from upnext_codegen.records import Place, Scan
-from upnext_codegen.resolution import Resolution
+from upnext_codegen.types.traversal import classes_in
 from upnext_codegen.unread.report import unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from upnext_codegen.files.cache import Cache
+    from upnext_codegen.files.cache_format import Snapshot
     from upnext_codegen.files.discover import Discovery, SourceFile
-    from upnext_codegen.files.known import Known
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.modules import Modules
     from upnext_codegen.project import Project
@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 @uncollected()
 def scan(
-    project: Project, *, use_cache: bool = True, listing: Callable[[], Discovery] | None = None
+    project: Project,
+    *,
+    use_cache: bool = True,
+    listing: Callable[[], Discovery] | None = None,
+    prefilter: bool = True,
 ) -> tuple[Scan, tuple[Finding, ...]]:
     """Read the sources of a project.
 
@@ -42,44 +46,47 @@ def scan(
         project: The project.
         use_cache: Whether to use and keep what earlier scans read, under `.upnext/`.
         listing: What gives its files, if somebody has begun to list them (`discover_ahead`).
+        prefilter: Whether to skip files, names and lines that cannot matter. Without it a scan takes much longer and
+            finds the same.
 
     Returns:
         What was found, and the findings that reading alone can make, sorted by place.
     """
-    cache = open_cache(project.root, use=use_cache)
-    return _scanned(project, listing() if listing else discover(project), cache)
+    cache = open_cache(project.root, use=use_cache and prefilter)
+    return _scanned(project, listing() if listing else discover(project), cache, prefilter=prefilter)
 
 
-def _scanned(project: Project, found: Discovery, cache: Cache) -> tuple[Scan, tuple[Finding, ...]]:
-    modules = map_modules([file.path for file in found.files], found.aliases, project.roots, project.catalog)
-    store = Store(project.root, {file.path: file for file in found.files}, modules, cache.known)
-    store.refresh()
-    resolution = Resolution(store)
-    parts = resolution.parts()
+def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: bool) -> tuple[Scan, tuple[Finding, ...]]:
+    modules, incremental = _worked_out(found, project, cache.known, prefilter=prefilter)
+    index, parts = incremental.index, [*incremental.by_file().values()]
+    # Only what can matter counts: without the prefilter every file is read.
     loaded = {path for part in parts for path in part.read}
-    faults = store.check(loaded)
+    faults = index.check(loaded)
 
     def again(more: Iterable[SourceFile], roots: tuple[str, ...]) -> dict[str, Resolved]:
-        """Resolve the project as it would be with more files and import roots."""
-        return _resolved(found._replace(files=(*found.files, *more)), replace(project, roots=roots), resolution.known())
+        """Work out the project as it would be with more files and import roots."""
+        supposed = found._replace(files=(*found.files, *more))
+        _, others = _worked_out(supposed, replace(project, roots=roots), incremental.snapshot(), prefilter=prefilter)
+        return others.by_file()
 
-    faults += unread(found, store, dict(zip(resolution.known().resolved, parts, strict=True)), again)
-    known = resolution.known()
-    if not store.moved and known != cache.known:
-        cache.keep(known)
-    scanned = replace(_put_together(parts, modules, store.ignores(loaded)), generated=found.generated)
-    state = "" if store.moved else _digest(known.resolved.values(), scanned)
+    faults += unread(found, index, modules, incremental.by_file(), again)
+    snapshot = incremental.snapshot()
+    if not index.moved and snapshot != cache.known:
+        cache.keep(snapshot)
+    scanned = replace(_put_together(parts, modules, index.ignores(loaded)), generated=found.generated)
+    state = "" if index.moved else _digest(snapshot.parts.values(), scanned)
     findings = in_order([*_unlisted(found), *faults, *[each for part in parts for each in part.findings]])
-    return replace(scanned, files_scanned=len(found.files), files_parsed=len(store.parsed), state=state), findings
+    return replace(scanned, files_scanned=len(found.files), files_parsed=len(index.parsed), state=state), findings
 
 
-def _resolved(found: Discovery, project: Project, known: Known) -> dict[str, Resolved]:
+def _worked_out(found: Discovery, project: Project, known: Snapshot, *, prefilter: bool) -> tuple[Modules, Incremental]:
     modules = map_modules([file.path for file in found.files], found.aliases, project.roots, project.catalog)
-    store = Store(project.root, {file.path: file for file in found.files}, modules, known)
-    store.refresh()
-    resolution = Resolution(store)
-    parts = resolution.parts()
-    return dict(zip(resolution.known().resolved, parts, strict=True))
+    words = modules.words() | {part.removesuffix(".py") for path, _ in found.left_out for part in path.split("/")}
+    index = FileIndex(project.root, {file.path: file for file in found.files}, words, known)
+    index.refresh()
+    incremental = Incremental(index, modules, prefilter)
+    incremental.work_out()
+    return modules, incremental
 
 
 def _put_together(parts: list[Resolved], modules: Modules, ignores: Ignores) -> Scan:
@@ -103,6 +110,7 @@ def _put_together(parts: list[Resolved], modules: Modules, ignores: Ignores) -> 
         dict(sorted(classes.items())),
         {root: frozenset(each for each in used if _can_import(modules, root, each)) for root in modules.roots},
         ignores=ignores,
+        sends=tuple(sorted((each for part in parts for each in part.sends), key=lambda each: each.place)),
         shared={name: modules.name_of(file) for file, name in sorted(modules.shared.items()) if name in used},
     )
 

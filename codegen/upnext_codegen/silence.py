@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from upnext_codegen.files.ignores import find_ignores
 from upnext_codegen.findings import Finding
+from upnext_codegen.reading.ignore_comments import find_ignores
 from upnext_codegen.records import Place
 
 _ABOUT_OUTPUT = frozenset({"UPN301", "UPN302"})

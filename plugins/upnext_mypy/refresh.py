@@ -60,7 +60,7 @@ def _refresh(config_file: Path, folder: Path, *, write: bool) -> Outcome:
     if project is None or (project.settings.refresh and not write):
         return Outcome()
 
-    from upnext_codegen.files.stamp import stamp, standing  # noqa: PLC0415 - an extra that may be missing
+    from upnext_codegen.files.up_to_date import stamp, standing  # noqa: PLC0415 - an extra that may be missing
     from upnext_codegen.scan import scan  # noqa: PLC0415
 
     generated_before = (project.root / _LOCK).is_file()

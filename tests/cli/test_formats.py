@@ -144,6 +144,7 @@ def test_json_is_one_object_with_everything() -> None:
         ],
         "events": 2,
         "handlers": 2,
+        "sends": 0,
         "files_scanned": 41,
         "files_parsed": 6,
         "changed": ["upnext.lock"],

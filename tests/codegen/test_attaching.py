@@ -165,8 +165,8 @@ placed.on(print)
             'app.py:12:7 UPN109 handler "K" cannot be found again at run time: it is a class',
             'app.py:15:9 UPN109 handler "m" cannot be found again at run time: it is a method',
             (
-                'app.py:18:11 UPN109 handler "print" cannot be found again at run time: it is no function of the'
-                " project that has a name"
+                'app.py:18:11 UPN109 handler "print" cannot be found again at run time: it is not a named'
+                " function defined in this project"
             ),
         ],
     ),

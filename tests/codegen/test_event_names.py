@@ -298,8 +298,8 @@ for e in (placed, worker.event("c.c")):
             "app.py:8:19 event c.c of shop",
             "app.py:4:8 UPN002 the event's name cannot be known without running the code",
             (
-                'app.py:6:15 UPN109 handler "h" cannot be found again at run time: it is no function of the '
-                "project that has a name"
+                'app.py:6:15 UPN109 handler "h" cannot be found again at run time: it is not a named '
+                "function defined in this project"
             ),
             "app.py:9:5 UPN002 the event that .on is called on cannot be known without running the code",
         ],

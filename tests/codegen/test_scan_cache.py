@@ -13,7 +13,7 @@ import pytest
 from tests.codegen.reading import HEAD, write
 from upnext_codegen.files.cache import TOOL, is_settled, tool_digest
 from upnext_codegen.files.discover import SourceFile
-from upnext_codegen.files.store import Store
+from upnext_codegen.incremental import Incremental
 from upnext_codegen.project import load_project
 from upnext_codegen.scan import scan
 
@@ -50,10 +50,10 @@ def test_a_second_scan_parses_nothing_and_says_the_same(root: Path) -> None:
     assert agrees(root) == 0
 
 
-def test_one_changed_file_is_the_only_one_parsed(root: Path) -> None:
+def test_one_changed_file_is_parsed_with_those_that_its_names_lead_to_and_no_other(root: Path) -> None:
     agrees(root)
     (root / "app.py").write_text(HANDLER.replace("x: M", "y: M"))
-    assert agrees(root) == 1
+    assert agrees(root) == 3
 
 
 def test_a_class_that_only_annotations_name_is_noticed_when_it_changes(root: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_warm_scan_does_not_load_libcst(root: Path) -> None:
 def test_a_scan_says_the_same_for_any_hash_seed_and_folder(root: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from upnext_codegen.project import load_project;"
-        "from upnext_codegen.scan import scan; from upnext_codegen.files.encoding import dumps;"
+        "from upnext_codegen.scan import scan; from upnext_codegen.files.record_json import dumps;"
         "print(dumps(scan(load_project(Path(sys.argv[1])), use_cache=False)))"
     )
     said = {
@@ -179,7 +179,7 @@ def test_a_change_anywhere_in_the_scanner_makes_every_cache_old(tmp_path: Path) 
 
 def test_the_whole_scanner_counts() -> None:
     assert (TOOL / "scan.py").is_file()
-    assert (TOOL / "reading" / "reader.py").is_file()
+    assert (TOOL / "names" / "evaluator.py").is_file()
 
 
 @pytest.mark.parametrize("seen", ["broken = (\n", "import upnext\n", HANDLER.replace("x: M", "y: M")])
@@ -189,13 +189,13 @@ def test_a_file_that_changes_while_it_is_scanned_is_looked_at_again(
     agrees(root)
     (root / "app.py").write_text(seen)
 
-    def relevant_later(store: Store) -> list[str]:
+    def work_out_later(self: Incremental) -> None:
         (root / "app.py").write_text(HANDLER)
-        return relevant(store)
+        work_out(self)
 
-    relevant = Store.relevant
+    work_out = Incremental.work_out
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "relevant", relevant_later)
+        patch.setattr(Incremental, "work_out", work_out_later)
         scan(load_project(root))
     agrees(root)
     assert [each.name for each in scan(load_project(root))[0].handlers] == ["a"]

@@ -11,7 +11,7 @@ import pytest
 
 import upnext
 from tests.codegen.reading import lines, read
-from upnext_codegen.names.stars import STARS
+from upnext_codegen.names.star_exports import STARS
 
 CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     "star imports from outside": (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.codegen.reading import HEAD, where, write
-from upnext_codegen.files.store import SYNTAX_BUDGET
+from upnext_codegen.files.file_index import SYNTAX_BUDGET
 from upnext_codegen.project import load_project
 from upnext_codegen.scan import scan
 
@@ -105,7 +105,7 @@ def test_a_warm_scan_parses_no_file_for_its_syntax(tmp_path: Path, monkeypatch: 
         os.utime(root / name, ns=(1, 1))
     (root / "good.py").write_text("x = 1\n")
     assert said(root, use_cache=True) == [SAID]
-    monkeypatch.setattr("upnext_codegen.files.parsed.check_syntax", pytest.fail)
+    monkeypatch.setattr("upnext_codegen.files.file_index.check_syntax", pytest.fail)
     # The times of a file may change, and it is known by its content.
     os.utime(root / "good.py", ns=(2, 2))
     assert said(root, use_cache=True) == [SAID]

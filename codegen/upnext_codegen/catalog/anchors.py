@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from upnext_codegen.catalog.spelling import visible
-from upnext_codegen.files.source import SourceError, tree_of
 from upnext_codegen.findings import Finding, is_error
+from upnext_codegen.reading.source import SourceError, tree_of
 
 
 def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from typing import Any
 from upnext_codegen.catalog.spelling import full_name, full_text
 from upnext_codegen.catalog.typetext import TypeReader
 from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver
-from upnext_codegen.files.walk import classes_in
 from upnext_codegen.merging.subtyping import Hierarchy
 from upnext_codegen.types import ClassFacts, ClassType
+from upnext_codegen.types.traversal import classes_in
 
 
 def to_json(contract: Contract) -> dict[str, Any]:

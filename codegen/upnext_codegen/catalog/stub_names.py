@@ -6,8 +6,8 @@ import builtins
 from collections.abc import Iterable, Mapping
 
 from upnext_codegen.catalog.class_names import module_aliases
-from upnext_codegen.files.walk import classes_in, walk
 from upnext_codegen.types import AnyType, Type
+from upnext_codegen.types.traversal import classes_in, walk
 
 ALWAYS = {
     "_Literal": "from typing import Literal as _Literal",

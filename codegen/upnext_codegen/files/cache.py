@@ -11,11 +11,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from upnext_codegen.files.cache_format import NO_DELTA, Delta, Snapshot, read, written
 from upnext_codegen.files.discover import SourceFile
-from upnext_codegen.files.known import NO_DELTA, Delta, Known, read, written
 from upnext_codegen.files.replacing import replace
 
-FORMAT = 7
+FORMAT = 8
 """Raised whenever what is kept, or what reading means, changes."""
 
 TOOL = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ class Cache:
     """
 
     folder: Path | None
-    known: Known = NO_DELTA.known
+    known: Snapshot = NO_DELTA.known
     _size: int = 0
     _base: str = ""
     _delta: Delta = NO_DELTA
@@ -65,14 +65,14 @@ class Cache:
                 delta = read(body)
                 self.known, self._delta = delta.applied(self.known), delta
 
-    def keep(self, known: Known) -> None:
+    def keep(self, known: Snapshot) -> None:
         """Write down what is known now, if that is possible."""
         if self.folder is None:
             return
         with contextlib.suppress(OSError):
             self._write(self.folder, known)
 
-    def _write(self, folder: Path, known: Known) -> None:
+    def _write(self, folder: Path, known: Snapshot) -> None:
         folder.mkdir(exist_ok=True)
         if not is_trusted(folder):
             return

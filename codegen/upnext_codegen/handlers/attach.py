@@ -2,56 +2,64 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen import messages
-from upnext_codegen.handlers.declare import is_handler_name, is_plainly_no_text, shown_value
-from upnext_codegen.handlers.handed import handed_away
+from upnext_codegen.handlers.declare import (
+    declare,
+    is_handler_name,
+    is_known_not_to_be_text,
+    place_of,
+    shown_value,
+)
+from upnext_codegen.handlers.escapes import attached_inside, escaping
 from upnext_codegen.handlers.options import KNOWN, read_options
+from upnext_codegen.handlers.sends import sends_of
+from upnext_codegen.handlers.sites import CallSite, DecoratorSite
 from upnext_codegen.names import values
-from upnext_codegen.names.arguments import given_to, handler_of
-from upnext_codegen.names.handled import attached
-from upnext_codegen.names.lookup import Bound, Spot
-from upnext_codegen.names.modules import Outside
-from upnext_codegen.names.suspicion import is_suspect
-from upnext_codegen.names.values import FOREIGN
-from upnext_codegen.reading import facts
-from upnext_codegen.reading.expressions import text_of
-from upnext_codegen.records import Declaration, Handler, Place
+from upnext_codegen.names.evaluator import Argument, function_node, is_none
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import FunctionDefinition, ParameterDefinition, Use
+from upnext_codegen.reading.expression_text import text_of
+from upnext_codegen.records import Declaration, Handler, Place, Send
 
 if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
     from upnext_codegen.handlers.signatures import Signatures
-    from upnext_codegen.names.arguments import Given
-    from upnext_codegen.names.evaluate import Evaluator
+    from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.names.exports import Exports
+    from upnext_codegen.names.scopes import BranchPath, Definition
 
 _UNPACKED = "what is unpacked here cannot be known without running the code"
-_PLAIN = facts.Name | facts.Attr | facts.Element | facts.Part
-_NO_HANDLERS = values.Constant | values.Member | values.Doubtful
+_NO_HANDLERS = values.Constant | values.MemberValue | values.Ambiguous
 _ONE = "give .on one function, and options by keyword"
+_Options = tuple[ast.Call, Use]
 
 
 @dataclass(slots=True)
 class Found:
-    """What one file, or all of them, declare and attach.
+    """What one file declares, attaches and sends.
 
     `workers` holds "" if something is done with workers beside making each by a statement of its own.
     """
 
     declarations: list[Declaration] = field(default_factory=list[Declaration])
     handlers: list[Handler] = field(default_factory=list[Handler])
+    sends: list[Send] = field(default_factory=list[Send])
     findings: list[Finding] = field(default_factory=list["Finding"])
     refused: set[str] = field(default_factory=set[str])
     workers: set[str] = field(default_factory=set[str])
 
 
-class Use(NamedTuple):
-    """A decorator or call: where it starts, and the branches around it."""
+class Site(NamedTuple):
+    """A decorator or call: where it starts, where its names mean something, and the branches around it."""
 
     place: Place
-    arms: facts.Arms
+    use: Use
+    branches: BranchPath
 
 
 @dataclass(slots=True)
@@ -60,229 +68,231 @@ class Attacher:
 
     Attributes:
         evaluator: Knows the values of names.
+        exports: Knows which names can stand for something of upnext.
         signatures: Reads functions.
         found: Where the handlers go.
     """
 
     evaluator: Evaluator
+    exports: Exports
     signatures: Signatures
     found: Found
 
-    def decorated(self, known: facts.Facts, file: str) -> None:
-        """Take in what decorators attach."""
-        for index, function in enumerate(known.functions):
-            for decorator in function.decorators:
-                if not is_suspect(decorator.value, self.evaluator.suspects):
-                    continue
-                spot = Spot(file, function.scope, decorator.line, function.arms)
-                self._decorator(decorator, spot, values.FunctionRef(file, index), function.arms, known)
-        for index, cls in enumerate(known.classes):
-            for decorator in cls.decorators:
-                if not is_suspect(decorator.value, self.evaluator.suspects):
-                    continue
-                spot = Spot(file, cls.scope, decorator.line)
-                self._decorator(decorator, spot, values.ClassRef(file, index), (), known)
+    def take(self, site: CallSite | DecoratorSite) -> None:
+        """Take in what a call or decorator declares, attaches or sends."""
+        if isinstance(site, DecoratorSite):
+            self._decorator(site)
+            return
+        func = self.evaluator.value(site.call.func, site.use)
+        self._escaping(func, site.call, site.use)
+        declare(self.evaluator, self.found, func, site.call, site.use)
+        self._called(func, site.call, site.use)
+        self.found.sends += sends_of(self.evaluator, func, site)
 
-    def _decorator(
-        self, decorator: facts.Decorator, spot: Spot, target: values.Value, arms: facts.Arms, known: facts.Facts
-    ) -> None:
-        value = self.evaluator.value(decorator.value, spot)
-        use = Use(Place(spot.file, decorator.line, decorator.column), arms)
+    def _decorator(self, each: DecoratorSite) -> None:
+        binding = each.target.binding
+        is_function = isinstance(binding, FunctionDefinition)
+        target = values.FunctionRef(each.target) if is_function else values.ClassRef(each.target)
+        use, decorator = each.use, each.decorator
+        value = self.evaluator.value(decorator, use)
+        site = Site(place_of(use, decorator), use, each.target.branches if is_function else ())
         match value:
-            case values.Method(owner, "on") if isinstance(owner, values.EventValue):
-                self.attach(owner, target, None, use)
+            case values.Method(values.EventValue() as event, "on"):
+                self.attach(event, target, None, site)
             case values.Attachment(event, call, made):
-                self.attach(event, target, (call, made), use)
-            case values.Handled() if isinstance(decorator.value, facts.Call):
-                self.called(decorator.value, spot, arms, known)
-            case values.Doubtful("event" | "worker", events):
-                self._doubt(events, use.place)
-            case _ if _makes_decorator(decorator.value) and self._is_lost(decorator.value, spot, known):
-                self.found.findings.append(messages.unknown_receiver(use.place))
-            case _ if isinstance(decorator.value, facts.Call):
-                self.handed(decorator.value, spot)
+                self.attach(event, target, (call, made), site)
+            case values.FunctionRef() | values.LambdaRef() if calls := self.evaluator.attaching_calls(value):
+                for event, call, made in calls:
+                    self.attach(event, target, (call, made), site)
+            case values.HandlerValue() if isinstance(decorator, ast.Call):
+                self._called(self.evaluator.value(decorator.func, use), decorator, use)
+            case values.Ambiguous("event" | "worker", events):
+                self._report_ambiguous(events, site.place)
+            case _ if _makes_decorator(decorator) and self._is_lost(decorator, use):
+                self.found.findings.append(messages.unknown_receiver(site.place))
+            case _ if isinstance(decorator, ast.Call):
+                func = self.evaluator.value(decorator.func, use)
+                self._escaping(func, decorator, use)
+                self.found.sends += sends_of(self.evaluator, func, CallSite(decorator, use, each.function))
             case _:
                 pass
 
-    def called(self, call: facts.Call, spot: Spot, arms: facts.Arms, known: facts.Facts) -> None:
+    def _called(self, func: values.Value, call: ast.Call, use: Use) -> None:
         """Take in what a call attaches: `event.on(function)`, `event.on(retries=2)(function)`."""
-        func = self.evaluator.value(call.func, spot)
-        use = Use(Place(spot.file, call.line, call.column), arms)
-        given = handler_of(self.evaluator, call, spot)
+        site = Site(place_of(use, call), use, use.branches)
+        given = self.evaluator.handler_of(call, use)
         match func:
-            case values.Method(owner, "on") if isinstance(owner, values.EventValue):
+            case values.Method(values.EventValue() as owner, "on"):
                 if given is not None:
-                    self._function(owner, given, (call, spot), use)
-                    self._others(owner, call, spot)
+                    self._function(owner, given, (call, use), site)
+                    self._others(owner, call, use)
                 else:
-                    self._check_options((call, spot))
+                    self._check_options((call, use))
             case values.Attachment(event, options, made) if given is not None:
-                self._function(event, given, (options, made), use)
-                self._others(event, call, spot)
-            case values.Doubtful("event" | "worker", events) if given is not None and _looks_ours(call):
-                self._doubt(events, use.place)
-            case _ if given is not None and _looks_ours(call) and self._is_lost(call, spot, known, given):
-                self.found.findings.append(messages.unknown_receiver(use.place))
+                self._function(event, given, (options, made), site)
+                self._others(event, call, use)
+            case values.FunctionRef() | values.LambdaRef() if given is not None:
+                for event, options, made in self.evaluator.attaching_calls(func):
+                    self._function(event, given, (options, made), site)
+            case values.Ambiguous("event" | "worker", events) if given is not None and _looks_ours(call):
+                self._report_ambiguous(events, site.place)
+            case _ if given is not None and _looks_ours(call) and self._is_lost(call, use, given):
+                self.found.findings.append(messages.unknown_receiver(site.place))
             case _:
                 pass
 
-    def handed(self, call: facts.Call, spot: Spot) -> None:
-        """Note what a call can attach out of sight because it is given `.on` of an event."""
-        for event, arg in handed_away(self.evaluator, call, spot):
-            place = Place(spot.file, arg.line, arg.column)
+    def _escaping(self, func: values.Value, call: ast.Call, use: Use) -> None:
+        """Note what a call can attach out of sight because it is given `.on` of an event, or an event."""
+        for event, given in escaping(self.evaluator, func, call, use):
+            place = place_of(use, given.node)
             if event.name is None:
                 self._unknown_event(event, place)
             else:
                 self.found.refused.add(event.name)
                 self.found.findings.append(messages.handed_away(place, event.name, text_of(call.func)))
+        for event in attached_inside(self.evaluator, func, call, use):
+            self.found.refused.add(event.name or "")
+            self.found.findings.append(messages.unknown_receiver(place_of(use, call)))
 
-    def _is_lost(self, expr: facts.Expr, spot: Spot, known: facts.Facts, given: Given | None = None) -> bool:
+    def _is_lost(self, expr: ast.expr, use: Use, given: Argument | None = None) -> bool:
         """Whether it cannot be told what `.on` is called on, also because another package defines it."""
-        if given is not None and isinstance(self.evaluator.value(given.value, given.spot), _NO_HANDLERS):
+        if given is not None and isinstance(self.evaluator.value(given.value, given.use), _NO_HANDLERS):
             return False
-        while isinstance(expr, facts.Call):
+        while isinstance(expr, ast.Call):
             expr = expr.func
-        if isinstance(expr, facts.Attr) and self._is_put(expr.value, spot, known):
+        if isinstance(expr, ast.Attribute) and self._is_assigned(expr.value, use):
             return True
-        found = self.evaluator.value(expr, spot) if known.imports_us else FOREIGN
-        if isinstance(found, Outside):
+        ours = use.scope.module.imports_upnext or self.exports.may_be_ours(use.scope, expr)
+        found = self.evaluator.value(expr, use) if ours else values.NOT_OURS
+        if isinstance(found, ExternalName):
             return found.name.partition(".")[0] not in sys.stdlib_module_names
-        return isinstance(found, values.Nothing)
+        return isinstance(found, values.Unknown)
 
-    def _is_put(self, expr: facts.Expr, spot: Spot, known: facts.Facts) -> bool:
+    def _is_assigned(self, expr: ast.expr, use: Use) -> bool:
         """Whether it is an attribute that an event is assigned to in this file, of whatever object."""
-        name = text_of(expr) if isinstance(expr, facts.Attr) else ""
-        put = [each for each in known.scopes[0].attributes if each.name == name]
-        # The number of the scope that it stands in travels in the arms.
-        bounds = [Bound(spot.file, each.arms[0][0], each._replace(arms=())) for each in put]
-        found = [self.evaluator.defined((each,)) for each in bounds]
-        return any(isinstance(each, values.EventValue | values.Handled) for each in found)
+        name = text_of(expr) if isinstance(expr, ast.Attribute) else ""
+        module = use.scope.module
+        if not isinstance(expr, ast.Attribute) or f".{expr.attr}" not in module.text.text:
+            return False
+        for scope in module.scopes():
+            for target, definition in scope.attributes:
+                own = isinstance(target.value, ast.Name) and target.value.id == scope.receiver
+                if own or text_of(target) != name:
+                    continue
+                if isinstance(self.evaluator.defined((definition,)), values.EventValue | values.HandlerValue):
+                    return True
+        return False
 
-    def _function(
-        self,
-        event: values.EventValue,
-        given: Given,
-        options: tuple[facts.Call, Spot],
-        use: Use,
-    ) -> None:
+    def _function(self, event: values.EventValue, given: Argument, options: _Options, site: Site) -> None:
         plain = given.keyword == ""
-        for targets in attached(self.evaluator, given.value, given.spot) if plain else [(values.NOTHING,)]:
-            self._one_of(targets, event, given, options, use)
+        for targets in self.evaluator.attached(given.value, given.use) if plain else [(values.UNKNOWN,)]:
+            self._one_of(targets, event, given, options, site)
 
     def _one_of(
         self,
         targets: tuple[values.Value, ...],
         event: values.EventValue,
-        given: Given,
-        options: tuple[facts.Call, Spot],
-        use: Use,
+        given: Argument,
+        options: _Options,
+        site: Site,
     ) -> None:
         if isinstance(targets[0], values.FunctionRef | values.ClassRef):
             for number, target in enumerate(targets):
                 # Of functions that arms bind to one name, only one is attached.
-                chosen = ((-use.place.line, number),) if len(targets) > 1 else ()
-                self.attach(event, target, options, use._replace(arms=(*use.arms, *chosen)))
+                chosen = ((-site.place.line, number),) if len(targets) > 1 else ()
+                self.attach(event, target, options, site._replace(branches=(*site.branches, *chosen)))
         elif event.name is None:
-            self._unknown_event(event, use.place)
+            self._unknown_event(event, site.place)
+        elif _is_own_parameter(given):
+            self._check_options(options)  # What attaches its parameter is followed to where it is called.
         else:
-            shown = "lambda" if isinstance(given.value, facts.Lambda) else given.keyword + text_of(given.value)
-            place = Place(use.place.file, given.line, given.column)
+            shown = "lambda" if isinstance(given.value, ast.Lambda) else given.keyword + text_of(given.value)
+            place = place_of(site.use, given.node)
             if given.keyword:
                 self._refuse(event.name, place, shown, _UNPACKED, _ONE)
             else:
-                typed = isinstance(self.evaluator.value(given.value, given.spot), _NO_HANDLERS)
+                typed = isinstance(self.evaluator.value(given.value, given.use), _NO_HANDLERS)
                 self._refuse(event.name, place, shown, _reason(given.value), typed=typed)
 
-    def _others(self, event: values.EventValue, call: facts.Call, spot: Spot) -> None:
+    def _others(self, event: values.EventValue, call: ast.Call, use: Use) -> None:
         """Refuse what stands behind the one function that is attached."""
-        for given in [each for each in given_to(self.evaluator, call, spot) if each.keyword in {"", "*"}][1:]:
-            place = Place(spot.file, given.line, given.column)
+        for given in [each for each in self.evaluator.arguments(call, use) if each.keyword in {"", "*"}][1:]:
             shown = given.keyword + text_of(given.value)
+            place = place_of(use, given.node)
             self._refuse(event.name or "", place, shown, "on attaches one function", _ONE, typed=not given.keyword)
 
-    def attach(
-        self, event: values.EventValue, target: values.Value, options: tuple[facts.Call, Spot] | None, use: Use
-    ) -> None:
+    def attach(self, event: values.EventValue, target: values.Value, options: _Options | None, site: Site) -> None:
         """Attach a function to an event."""
         if event.name is None:
-            self._unknown_event(event, use.place)
+            self._unknown_event(event, site.place)
             return
         settings = self._check_options(options)
         if isinstance(target, values.ClassRef):
-            own = self._facts(target.file).classes[target.index]
-            self._refuse(event.name, Place(target.file, own.line, own.column), own.name, "it is a class")
+            where = self._place_of_name(target.definition)
+            self._refuse(event.name, where, target.definition.name, "it is a class")
         elif isinstance(target, values.FunctionRef):
-            function = self._facts(target.file).functions[target.index]
-            where = Place(target.file, function.line, function.column)
-            reason = _unfindable(self._facts(target.file), function)
+            where = self._place_of_name(target.definition)
+            reason = self._unfindable(target)
             if reason:
-                self._refuse(event.name, where, function.name, reason)
+                self._refuse(event.name, where, target.definition.name, reason)
             else:
-                name = self._name(options, use.place) or function.name
-                self._handler(
-                    event=event.name,
-                    worker=event.worker,
-                    name=name,
-                    target=target,
-                    where=where,
-                    settings=settings,
-                    arms=(*_in(use.place.file, use.arms), *_in(target.file, function.arms)),
-                )
+                name = self._name(options, site.place) or target.definition.name
+                branches = (*_in(site.place.file, site.branches), *_in(target.file, target.definition.branches))
+                signature = self.signatures.read(target)
+                self.found.findings += signature.findings
+                module = self.evaluator.lookup.modules.name_of(target.file)
+                taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
+                handler = Handler(event.name, event.worker, name, module, *taken, where, settings, branches)
+                self.found.handlers.append(handler)
 
-    def _handler(
-        self,
-        *,
-        event: str,
-        worker: str,
-        name: str,
-        target: values.FunctionRef,
-        where: Place,
-        settings: tuple[tuple[str, float], ...],
-        arms: tuple[tuple[str, int, int], ...],
-    ) -> None:
-        signature = self.signatures.read(target)
-        self.found.findings += signature.findings
-        module = self.evaluator.lookup.modules.name_of(target.file)
-        taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
-        self.found.handlers.append(Handler(event, worker, name, module, *taken, where, settings, arms))
+    def _place_of_name(self, definition: Definition) -> Place:
+        node = getattr(definition.binding, "node")  # noqa: B009 - a function's or a class's
+        return Place(definition.file, *definition.scope.module.name_place(node))
 
-    def _facts(self, file: str) -> facts.Facts:
-        known = self.evaluator.lookup.load(file)
-        assert known is not None
-        return known
+    def _unfindable(self, target: values.FunctionRef) -> str:
+        """Why the runtime cannot find a function by module and name, "" where it can."""
+        scope = target.definition.scope
+        if scope.kind == "function":
+            return "it is defined inside a function"
+        if scope.kind == "module":
+            return ""
+        names = {each.id for each in function_node(target).decorator_list if isinstance(each, ast.Name)}
+        if "staticmethod" not in names:
+            return "it is a method"
+        return "" if scope.parent is not None and scope.parent.kind == "module" else "its class is not at module level"
 
-    def _check_options(self, options: tuple[facts.Call, Spot] | None) -> tuple[tuple[str, float], ...]:
+    def _check_options(self, options: _Options | None) -> tuple[tuple[str, float], ...]:
         if options is None:
             return ()
         settings, findings = read_options(self.evaluator, *options)
         self.found.findings += findings
         return settings
 
-    def _name(self, options: tuple[facts.Call, Spot] | None, place: Place) -> str | None:
-        arguments = given_to(self.evaluator, *options) if options else ()
+    def _name(self, options: _Options | None, place: Place) -> str | None:
+        arguments = self.evaluator.arguments(*options) if options else ()
         given = next((each for each in arguments if each.keyword == "name"), None)
         if any(each.keyword == "**" for each in arguments) and given is None:
             self.found.findings.append(messages.unknown_handler_name(place))
-        if options is None or given is None or given.value == facts.Const(None):
+        if options is None or given is None or is_none(given.value):
             return None
-        name = self.evaluator.text(given, given.spot)
-        if name is None and not is_plainly_no_text(self.evaluator, given, given.spot):
+        name = self.evaluator.text(given)
+        if name is None and not is_known_not_to_be_text(self.evaluator, given):
             self.found.findings.append(messages.unknown_handler_name(place))
         elif name is None or not is_handler_name(name):
-            at = Place(options[1].file, given.line, given.column)
-            shown = shown_value(self.evaluator, given, given.spot) if name is None else messages.shown(name)
+            shown = shown_value(self.evaluator, given) if name is None else messages.shown(name)
+            at = place_of(options[1], given.node)
             found = messages.bad_option(at, "name", shown, messages.NAME_RULE, typed=name is None)
             self.found.findings.append(found)
             return None
         return name
 
-    def _doubt(self, events: frozenset[str], place: Place) -> None:
-        """Note that it is not known to which of several events a handler is attached: each may well have it."""
+    def _report_ambiguous(self, events: frozenset[str], place: Place) -> None:
+        """Report that it is not known to which of several events a handler is attached: each may well have it."""
         self.found.refused |= events
         self.found.findings.append(messages.unknown_receiver(place))
 
     def _unknown_event(self, event: values.EventValue, place: Place) -> None:
-        if not event.told:
+        if not event.reported:
             self.found.findings.append(messages.unknown_receiver(place))
 
     def _refuse(
@@ -292,53 +302,46 @@ class Attacher:
         self.found.findings.append(messages.unfindable(place, shown, reason, way_out, typed=typed))
 
 
-def _in(file: str, arms: facts.Arms) -> list[tuple[str, int, int]]:
-    return [(file, line, number) for line, number in arms]
+def _in(file: str, branches: BranchPath) -> list[tuple[str, int, int]]:
+    return [(file, line, number) for line, number in branches]
 
 
-def _unfindable(known: facts.Facts, function: facts.Function) -> str:
-    """Why the runtime cannot find a function by module and name, "" where it can."""
-    scope = known.scopes[function.scope]
-    if scope.kind == "function":
-        return "it is defined inside a function"
-    if scope.kind == "module":
-        return ""
-    names = {each.value.id for each in function.decorators if isinstance(each.value, facts.Name)}
-    if "staticmethod" not in names:
-        return "it is a method"
-    outer = known.classes[scope.owner].scope
-    return "" if known.scopes[outer].kind == "module" else "its class is not at module level"
+def _is_own_parameter(given: Argument) -> bool:
+    """Whether it is a parameter of the function that the call stands in."""
+    found = given.use.scope.definitions.get(given.value.id, ()) if isinstance(given.value, ast.Name) else ()
+    return any(isinstance(each.binding, ParameterDefinition) for each in found)
 
 
-def _reason(expr: facts.Expr) -> str:
+def _reason(expr: ast.expr) -> str:
     match expr:
-        case facts.Lambda():
+        case ast.Lambda():
             return "it is a lambda"
-        case facts.Call(facts.Name("partial") | facts.Attr(_, "partial")):
+        case ast.Call(ast.Name("partial") | ast.Attribute(_, "partial")):
             return "it is a partial"
-        case facts.Attr():
+        case ast.Attribute():
             return "it is a method, or defined outside the project"
         case _:
-            return "it is no function of the project that has a name"
+            return "it is not a named function defined in this project"
 
 
-def _looks_ours(call: facts.Call) -> bool:
+def _looks_ours(call: ast.Call) -> bool:
     """Whether a call of something unresolved is exactly what attaches a function to an event."""
     func = call.func
-    if isinstance(func, facts.Call):
+    if isinstance(func, ast.Call):
         return _makes_decorator(func)
-    positional = [arg.value for arg in call.args if arg.keyword in {"", "*"}]
-    plain = all(isinstance(each, _PLAIN) for each in positional)
-    return isinstance(func, facts.Attr) and func.attr == "on" and len(positional) <= 1 and plain and _only_options(call)
+    plain = all(isinstance(each, ast.Name | ast.Attribute | ast.Starred) for each in call.args)
+    return (
+        isinstance(func, ast.Attribute) and func.attr == "on" and len(call.args) <= 1 and plain and _only_options(call)
+    )
 
 
-def _makes_decorator(expr: facts.Expr) -> bool:
+def _makes_decorator(expr: ast.expr) -> bool:
     """Whether something unresolved is exactly `event.on`, or `event.on` with options."""
-    if isinstance(expr, facts.Call):
-        named = all(arg.keyword not in {"", "*"} for arg in expr.args)
-        return named and _only_options(expr) and not isinstance(expr.func, facts.Call) and _makes_decorator(expr.func)
-    return isinstance(expr, facts.Attr) and expr.attr == "on"
+    if isinstance(expr, ast.Call):
+        inner = expr.func
+        return not expr.args and _only_options(expr) and not isinstance(inner, ast.Call) and _makes_decorator(inner)
+    return isinstance(expr, ast.Attribute) and expr.attr == "on"
 
 
-def _only_options(call: facts.Call) -> bool:
-    return {arg.keyword for arg in call.args} <= {*KNOWN, "", "*", "**"}
+def _only_options(call: ast.Call) -> bool:
+    return {each.arg for each in call.keywords} <= {*KNOWN, None}

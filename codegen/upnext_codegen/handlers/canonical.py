@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upnext_codegen.names.modules import OURS
+from upnext_codegen.names.modules import UPNEXT
 
 _TYPING = frozenset({"typing", "typing_extensions"})
 _BUILTINS = {
@@ -156,7 +156,7 @@ def canonical(name: str) -> tuple[str, str]:
     if module in _TYPING:
         return _typing(last)
     top = module.partition(".")[0]
-    if top in OURS:
+    if top in UPNEXT:
         return top, last
     if top == "asyncio":
         return "asyncio", last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,10 +12,10 @@ from upnext_codegen.handlers.canonical import cannot_travel, canonical
 from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
 from upnext_codegen.handlers.variance import Variances
 from upnext_codegen.names import values
-from upnext_codegen.names.definitions import definitions
-from upnext_codegen.names.lookup import Bound, Spot
-from upnext_codegen.names.modules import OURS, Outside
-from upnext_codegen.reading import facts
+from upnext_codegen.names.annotation_names import definitions, external
+from upnext_codegen.names.modules import UPNEXT, ExternalName
+from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, Use
+from upnext_codegen.names.type_parameters import statement_of
 from upnext_codegen.types import ClassFacts, ClassType, EnumMember, LiteralType, TupleType, Type, UnionType
 
 if TYPE_CHECKING:
@@ -51,48 +52,49 @@ class Classes:
             self.known[key] = self._facts_of(found)
             waiting += [cls for base in self.known[key].bases for cls in classes_in(base)]
 
-    def _find(self, cls: ClassType) -> Bound | None:
+    def _find(self, cls: ClassType) -> Definition | None:
         modules = self.annotations.evaluator.lookup.modules
         source = modules.named(cls.module)
         file = getattr(source, "file", None)
         if not isinstance(file, str):
             return None
-        expr: facts.Expr | None = None
-        for part in cls.qualname.split("."):
-            expr = facts.Name(part) if expr is None else facts.Attr(expr, part)
-        found = definitions(self.annotations.evaluator, expr or facts.Unknown(), Spot(file, 0))
-        return next((each for each in found if isinstance(each, Bound)), None)
+        evaluator = self.annotations.evaluator
+        module = evaluator.lookup.load(file)
+        if module is None:
+            return None
+        first, *rest = cls.qualname.split(".")
+        expr: ast.expr = ast.Name(first, ast.Load())
+        for part in rest:
+            expr = ast.Attribute(expr, part, ast.Load())
+        found = definitions(evaluator, expr, Use(module.scope))
+        return next((each for each in found if isinstance(each, Definition)), None)
 
-    def _facts_of(self, bound: Bound) -> ClassFacts:
-        what = bound.binding.what
-        if isinstance(what, facts.DefinedClass):
-            return self._class(values.ClassRef(bound.file, what.number))
-        if isinstance(what, facts.Assigned) and isinstance(what.value, facts.Call):
-            return self._call(bound, what.value)
+    def _facts_of(self, definition: Definition) -> ClassFacts:
+        binding = definition.binding
+        if isinstance(binding, ClassDefinition):
+            return self._class(values.ClassRef(definition))
+        if isinstance(binding, Assignment) and isinstance(binding.value, ast.Call):
+            return self._call(definition, binding.value)
         return ClassFacts()
 
     def _class(self, ref: values.ClassRef) -> ClassFacts:
         evaluator = self.annotations.evaluator
-        known = evaluator.lookup.load(ref.file)
-        assert known is not None
-        own = known.classes[ref.index]
-        spot = Spot(ref.file, own.scope, own.line)
+        own, use = statement_of(ref)
         parameters = Variances(evaluator, self._kind).of(ref)
         variables: Variables = {name: ClassType("", name) for name, _ in parameters}
-        bases = tuple(base for expr in own.bases for base in self._base(expr, spot, variables))
+        bases = tuple(base for expr in own.bases for base in self._base(expr, use, variables))
         kind = self._kind(ref)
         if kind == "namedtuple":
             bases = (*bases, *items_of_class(self.annotations, ref, variables))
         return ClassFacts(bases, kind, parameters, json=kind != "class" or self._passes(ref))
 
-    def _base(self, expr: facts.Expr, spot: Spot, variables: Variables) -> list[Type]:
-        inner = expr.value if isinstance(expr, facts.Subscript) else expr
-        found = definitions(self.annotations.evaluator, inner, spot)
+    def _base(self, expr: ast.expr, use: Use, variables: Variables) -> list[Type]:
+        inner = expr.value if isinstance(expr, ast.Subscript) else expr
         special = {"Generic", "Protocol", "TypedDict", "NamedTuple"}
-        if found and isinstance(found[0], Outside) and found[0].name.rpartition(".")[2] in special:
+        if external(self.annotations.evaluator, inner, use) in special:
             return []
         try:
-            read = self.annotations.read(expr, spot, variables)
+            read = self.annotations.read(expr, use, variables)
         except UnwritableError:
             return []
         return [] if read == ClassType("builtins", "object") else [read]
@@ -100,7 +102,7 @@ class Classes:
     def _kind(self, ref: values.ClassRef) -> str:
         evaluator = self.annotations.evaluator
         ancestors = evaluator.ancestors(ref)
-        outside = [each.name for each in ancestors if isinstance(each, Outside)]
+        outside = [each.name for each in ancestors if isinstance(each, ExternalName)]
         last = {name.rpartition(".")[2] for name in outside}
         if last & {"TypedDict"}:
             return "typeddict"
@@ -115,13 +117,11 @@ class Classes:
 
     def _decorators(self, ref: values.ClassRef) -> list[str]:
         evaluator = self.annotations.evaluator
-        known = evaluator.lookup.load(ref.file)
-        own = known.classes[ref.index] if known else None
+        own, use = statement_of(ref)
         names: list[str] = []
-        for each in own.decorators if own else ():
-            value = each.value.func if isinstance(each.value, facts.Call) else each.value
-            found = evaluator.value(value, Spot(ref.file, own.scope, own.line)) if own else None
-            names.append(found.name if isinstance(found, Outside) else "?")
+        for each in own.decorator_list:
+            found = evaluator.value(each.func if isinstance(each, ast.Call) else each, use)
+            names.append(found.name if isinstance(found, ExternalName) else "?")
         return names
 
     def _is_dataclass(self, ref: values.ClassRef) -> bool:
@@ -134,20 +134,17 @@ class Classes:
             if isinstance(each, values.ClassRef):
                 if self._describes_itself(each) or self._is_decorated(each):
                     return True
-            elif isinstance(each, Outside):
+            elif isinstance(each, ExternalName):
                 module = each.name.rpartition(".")[0]
                 if not _is_standard(module):
                     return True
-            elif isinstance(each, values.Nothing | values.Foreign):
+            elif isinstance(each, values.Unknown | values.NotOurs):
                 return True
         return False
 
     def _describes_itself(self, ref: values.ClassRef) -> bool:
-        lookup = self.annotations.evaluator.lookup
-        known = lookup.load(ref.file)
-        body = known.classes[ref.index].body if known else 0
         names = ("__get_pydantic_core_schema__", "__get_validators__")
-        return any(lookup.bindings(ref.file, body, name) for name in names)
+        return any(name in self.annotations.evaluator.body_of(ref).definitions for name in names)
 
     def _is_decorated(self, ref: values.ClassRef) -> bool:
         return any(
@@ -155,21 +152,21 @@ class Classes:
             for name in self._decorators(ref)
         )
 
-    def _call(self, bound: Bound, call: facts.Call) -> ClassFacts:
-        spot = Spot(bound.file, bound.scope, bound.binding.line)
-        maker = self.annotations.evaluator.value(call.func, spot)
-        last = maker.name.rpartition(".")[2] if isinstance(maker, Outside) else ""
+    def _call(self, definition: Definition, call: ast.Call) -> ClassFacts:
+        use = Use(definition.scope, definition.line)
+        maker = self.annotations.evaluator.value(call.func, use)
+        last = maker.name.rpartition(".")[2] if isinstance(maker, ExternalName) else ""
         if last == "NewType":
-            made_of = [arg for arg in call.args if arg.keyword == ""][1:2]
+            made_of = [each for each in call.args if not isinstance(each, ast.Starred)][1:2]
             try:
-                bases = tuple(self.annotations.read(arg.value, Spot(bound.file, bound.scope)) for arg in made_of)
+                bases = tuple(self.annotations.read(each, Use(definition.scope)) for each in made_of)
             except UnwritableError:
                 bases = ()
             return ClassFacts(bases, "newtype")
         kinds = {"TypedDict": "typeddict", "NamedTuple": "namedtuple", "namedtuple": "namedtuple"}
         kinds |= {"make_dataclass": "dataclass", "create_model": "model"}
         if last in kinds:
-            items = items_of_call(self.annotations, call, spot) if kinds[last] == "namedtuple" else ()
+            items = items_of_call(self.annotations, call, use) if kinds[last] == "namedtuple" else ()
             return ClassFacts(items, kinds[last])
         return ClassFacts((ClassType("enum", last),), "enum") if last.endswith(("Enum", "Flag")) else ClassFacts()
 
@@ -214,7 +211,7 @@ def is_context(written: Type, known: dict[str, ClassFacts], depth: int = 0) -> b
     """Whether a type is `upnext.Context`, or a class below it."""
     if not isinstance(written, ClassType) or depth > 20:
         return False
-    if written.module in OURS:
+    if written.module in UPNEXT:
         return written.qualname == "Context"
     own = known.get(f"{written.module}:{written.qualname}")
     return own is not None and any(is_context(base, known, depth + 1) for base in own.bases)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
 from upnext_codegen.names import values
-from upnext_codegen.names.arguments import argument
-from upnext_codegen.names.ours import is_worker_class
-from upnext_codegen.reading import facts
+from upnext_codegen.names.evaluator import Argument, argument, plain_arguments
+from upnext_codegen.names.scopes import Assignment
+from upnext_codegen.names.upnext_classes import is_worker_class
 from upnext_codegen.records import Declaration, Place
 
 if TYPE_CHECKING:
     from upnext_codegen.handlers.attach import Found
-    from upnext_codegen.names.arguments import Given
-    from upnext_codegen.names.evaluate import Evaluator
-    from upnext_codegen.names.lookup import Spot
+    from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.names.scopes import Use
 
 
 # The runtime has the same rule in upnext/names.py; a scan does without the runtime, and a test holds the two together.
@@ -34,84 +34,81 @@ def is_handler_name(text: str) -> bool:
     return is_name(text) or (text.isidentifier() and len(text) <= _LONGEST)
 
 
-def declare(evaluator: Evaluator, found: Found, site: facts.Site, spot: Spot) -> None:
-    """Take in a call, if it makes a worker or an event."""
-    call = site.call
-    func = evaluator.value(call.func, spot)
-    place = Place(spot.file, call.line, call.column)
-    if isinstance(func, values.Method) and isinstance(func.owner, values.WorkerValue):
-        _event(evaluator, found, func.owner, call, spot)
-    elif isinstance(func, values.Doubtful) and func.kind == "worker":
-        found.findings.append(messages.unknown_worker(place))
+def place_of(use: Use, node: ast.expr | ast.arg) -> Place:
+    """Where a node stands that is used in a place."""
+    return Place(use.file, *use.scope.module.place(node))
+
+
+def declare(evaluator: Evaluator, found: Found, func: values.Value, call: ast.Call, use: Use) -> None:
+    """Take in a call of `func`, if it makes a worker or an event."""
+    if isinstance(func, values.Method) and isinstance(func.owner, values.WorkerValue) and func.name == "event":
+        _event(evaluator, found, func.owner, call, use)
+    elif isinstance(func, values.Ambiguous) and func.kind == "worker":
+        found.findings.append(messages.unknown_worker(place_of(use, call)))
     elif is_worker_class(evaluator, func):
-        _worker(evaluator, found, func, call, spot)
+        _worker(evaluator, found, func, call, use)
 
 
-def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call: facts.Call, spot: Spot) -> None:
-    place = Place(spot.file, call.line, call.column)
-    given = argument(call, "name")
-    name = evaluator.text(given, spot)
+def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call: ast.Call, use: Use) -> None:
+    place = place_of(use, call)
+    given = argument(call, use, "name")
+    name = evaluator.text(given)
     if name is None:
-        if given is not None and is_plainly_no_text(evaluator, given, spot):
-            shown = shown_value(evaluator, given, spot)
-            found.findings.append(messages.bad_name(_at(spot, given), "event", shown, typed=True))
+        if given is not None and is_known_not_to_be_text(evaluator, given):
+            shown = shown_value(evaluator, given)
+            found.findings.append(messages.bad_name(place_of(use, given.node), "event", shown, typed=True))
         else:
             found.findings.append(messages.unknown_event_name(place))
     elif not is_name(name):
-        found.findings.append(messages.bad_name(_at(spot, given) if given else place, "event", name))
+        found.findings.append(messages.bad_name(place_of(use, given.node) if given else place, "event", name))
     else:
-        found.declarations.append(Declaration(name, worker.name or "", _extra(evaluator, found, call, spot), place))
+        found.declarations.append(Declaration(name, worker.name or "", _extra(evaluator, found, call, use), place))
 
 
-def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: facts.Call, spot: Spot) -> None:
-    place = Place(spot.file, call.line, call.column)
-    name = evaluator.worker_name(call, cls, spot)
-    found.workers.add(name if name and _stands_alone(evaluator, call, spot) else "")
-    given = argument(call, "name")
+def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: ast.Call, use: Use) -> None:
+    place = place_of(use, call)
+    name = evaluator.worker_name(call, cls, use)
+    found.workers.add(name if name and _stands_alone(call, use) else "")
+    given = argument(call, use, "name")
     if name is None:
-        if given is not None and is_plainly_no_text(evaluator, given, spot):
-            shown = shown_value(evaluator, given, spot)
-            found.findings.append(messages.bad_name(_at(spot, given), "worker", shown, typed=True))
+        if given is not None and is_known_not_to_be_text(evaluator, given):
+            shown = shown_value(evaluator, given)
+            found.findings.append(messages.bad_name(place_of(use, given.node), "worker", shown, typed=True))
         else:
             found.findings.append(messages.unknown_worker_name(place))
     elif not is_name(name):
-        found.findings.append(messages.bad_name(_at(spot, given) if given else place, "worker", name))
+        found.findings.append(messages.bad_name(place_of(use, given.node) if given else place, "worker", name))
 
 
-def _stands_alone(evaluator: Evaluator, call: facts.Call, spot: Spot) -> bool:
+def _stands_alone(call: ast.Call, use: Use) -> bool:
     """Whether a call is all that a name at the top of its module is ever bound to."""
-    known = evaluator.lookup.load(spot.file)
-    bindings = known.scopes[0].bindings if known is not None else ()
-    names = {each.name for each in bindings if each.what == facts.Assigned(call)}
-    return bool(names) and all(sum(each.name == name for each in bindings) == 1 for name in names)
+    definitions = [*use.scope.module.scope.every()]
+    names = {each.name for each in definitions if isinstance(each.binding, Assignment) and each.binding.value is call}
+    return bool(names) and all(sum(each.name == name for each in definitions) == 1 for name in names)
 
 
-def is_plainly_no_text(evaluator: Evaluator, given: facts.Argument | Given, spot: Spot) -> bool:
+def is_known_not_to_be_text(evaluator: Evaluator, given: Argument) -> bool:
     """Whether an argument is known, and known to be no string."""
-    value = evaluator.value(given.value, spot)
+    value = evaluator.value(given.value, given.use)
     if isinstance(value, values.Constant):
         return not isinstance(value.value, str)
-    return isinstance(value, values.Member) and isinstance(value.value, values.Constant)
+    return isinstance(value, values.MemberValue) and isinstance(value.value, values.Constant)
 
 
-def shown_value(evaluator: Evaluator, given: facts.Argument | Given, spot: Spot) -> str:
+def shown_value(evaluator: Evaluator, given: Argument) -> str:
     """What a constant argument prints as, for messages."""
-    value = evaluator.value(given.value, spot)
+    value = evaluator.value(given.value, given.use)
     return str(value.value) if isinstance(value, values.Constant) else getattr(value, "name", "?")
 
 
-def _extra(evaluator: Evaluator, found: Found, call: facts.Call, spot: Spot) -> str | None:
-    given = next((arg for arg in call.args if arg.keyword == "extra"), None)
-    value = evaluator.text(given, spot)
+def _extra(evaluator: Evaluator, found: Found, call: ast.Call, use: Use) -> str | None:
+    given = next((each for each in plain_arguments(call, use) if each.keyword == "extra"), None)
+    value = evaluator.text(given)
     if value in {"allow", "forbid"}:
         return value
-    if given is not None and (value is not None or is_plainly_no_text(evaluator, given, spot)):
-        shown = messages.shown(value) if value is not None else shown_value(evaluator, given, spot)
+    if given is not None and (value is not None or is_known_not_to_be_text(evaluator, given)):
+        shown = messages.shown(value) if value is not None else shown_value(evaluator, given)
         if shown != "None":
-            place = _at(spot, given)
+            place = place_of(use, given.node)
             found.findings.append(messages.bad_option(place, "extra", shown, '"allow" or "forbid"', typed=True))
     return None
-
-
-def _at(spot: Spot, given: facts.Argument) -> Place:
-    return Place(spot.file, given.line, given.column)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import math
 from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
+from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.names import values
-from upnext_codegen.names.arguments import given_to
-from upnext_codegen.names.definitions import definitions
-from upnext_codegen.names.lookup import Bound, Spot
-from upnext_codegen.names.modules import Outside
-from upnext_codegen.reading import facts
-from upnext_codegen.records import Place
+from upnext_codegen.names.annotation_names import definitions
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import Assignment, Definition, Derived
 
 if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
-    from upnext_codegen.names.evaluate import Evaluator
+    from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.names.scopes import Use
 
 KNOWN = ("name", "retries", "retry_delay", "retry_backoff", "timeout")
 _RULES = {
@@ -29,29 +29,27 @@ _RULES = {
 _NOT_FINITE = {"math.inf": math.inf, "math.nan": math.nan}
 
 
-def read_options(
-    evaluator: Evaluator, call: facts.Call | None, spot: Spot
-) -> tuple[tuple[tuple[str, float], ...], list[Finding]]:
+def read_options(evaluator: Evaluator, call: ast.Call, use: Use) -> tuple[tuple[tuple[str, float], ...], list[Finding]]:
     """Read the options of a call of `.on`: those known statically, and what is wrong with them."""
     known: list[tuple[str, float]] = []
     findings: list[Finding] = []
-    for arg in given_to(evaluator, call, spot) if call else ():
-        place = Place(spot.file, arg.line, arg.column)
-        if arg.keyword in {"", "*", "**", "name"}:
+    for each in evaluator.arguments(call, use):
+        place = place_of(use, each.node)
+        if each.keyword in {"", "*", "**", "name"}:
             continue
-        if arg.keyword not in KNOWN:
-            near = difflib.get_close_matches(arg.keyword, KNOWN, 1)
-            findings.append(messages.unknown_option(place, arg.keyword, KNOWN, near[0] if near else None))
+        if each.keyword not in KNOWN:
+            near = difflib.get_close_matches(each.keyword, KNOWN, 1)
+            findings.append(messages.unknown_option(place, each.keyword, KNOWN, near[0] if near else None))
             continue
-        value = _number(evaluator, arg.value, arg.spot)
-        if isinstance(value, values.Nothing):
+        value = _number(evaluator, each.value, each.use)
+        if isinstance(value, values.Unknown):
             continue
-        if _fits(arg.keyword, value):
+        if _fits(each.keyword, value):
             assert isinstance(value, int | float)
-            known.append((arg.keyword, value))
+            known.append((each.keyword, value))
         else:
-            typed = not isinstance(value, int if arg.keyword == "retries" else int | float)
-            findings.append(messages.bad_option(place, arg.keyword, _shown(value), _RULES[arg.keyword], typed=typed))
+            typed = not isinstance(value, int if each.keyword == "retries" else int | float)
+            findings.append(messages.bad_option(place, each.keyword, _shown(value), _RULES[each.keyword], typed=typed))
     return tuple(known), findings
 
 
@@ -77,42 +75,42 @@ def _shown(value: object) -> str:
     return messages.shown(value) if isinstance(value, str) else messages.shown(repr(value))[1:-1]
 
 
-def _number(evaluator: Evaluator, expr: facts.Expr, spot: Spot) -> object:
-    """What an option is: a constant, or `values.Nothing` where it cannot be known."""
-    if isinstance(expr, facts.Negative):
-        inner = _number(evaluator, expr.operand, spot)
-        return -inner if isinstance(inner, int | float) else values.NOTHING
-    if isinstance(expr, facts.Call):
-        return _converted(evaluator, expr, spot)
-    found = evaluator.value(expr, spot)
+def _number(evaluator: Evaluator, expr: Derived, use: Use) -> object:
+    """What an option is: a constant, or `values.Unknown` where it cannot be known."""
+    if isinstance(expr, ast.UnaryOp) and isinstance(expr.op, ast.USub):
+        inner = _number(evaluator, expr.operand, use)
+        return -inner if isinstance(inner, int | float) else values.UNKNOWN
+    if isinstance(expr, ast.Call):
+        return _converted(evaluator, expr, use)
+    found = evaluator.value(expr, use)
     if isinstance(found, values.Constant):
         return found.value
-    if isinstance(found, values.Member) and isinstance(found.value, values.Constant):
+    if isinstance(found, values.MemberValue) and isinstance(found.value, values.Constant):
         return found.value.value
-    if isinstance(found, Outside) and found.name in _NOT_FINITE:
+    if isinstance(found, ExternalName) and found.name in _NOT_FINITE:
         return _NOT_FINITE[found.name]
-    return _held(evaluator, expr, spot)
+    return _held(evaluator, expr, use) if isinstance(expr, ast.expr) else values.UNKNOWN
 
 
-def _held(evaluator: Evaluator, expr: facts.Expr, spot: Spot) -> object:
+def _held(evaluator: Evaluator, expr: ast.expr, use: Use) -> object:
     """A constant of the project that holds a call: `FOREVER = float("inf")`."""
-    found = definitions(evaluator, expr, spot)
-    if len(found) == 1 and isinstance(found[0], Bound):
-        what = found[0].binding.what
-        if isinstance(what, facts.Assigned) and isinstance(what.value, facts.Call | facts.Negative):
-            return _number(evaluator, what.value, Spot(found[0].file, found[0].scope, found[0].binding.line))
-    return values.NOTHING
+    found = definitions(evaluator, expr, use)
+    if len(found) == 1 and isinstance(found[0], Definition):
+        binding = found[0].binding
+        if isinstance(binding, Assignment) and isinstance(binding.value, ast.Call | ast.UnaryOp):
+            return _number(evaluator, binding.value, found[0].use)
+    return values.UNKNOWN
 
 
-def _converted(evaluator: Evaluator, call: facts.Call, spot: Spot) -> object:
-    func = evaluator.value(call.func, spot)
-    name = func.name if isinstance(func, Outside) else ""
-    if name not in {"builtins.float", "builtins.int"} or len(call.args) != 1:
-        return values.NOTHING
-    inner = _number(evaluator, call.args[0].value, spot)
+def _converted(evaluator: Evaluator, call: ast.Call, use: Use) -> object:
+    func = evaluator.value(call.func, use)
+    name = func.name if isinstance(func, ExternalName) else ""
+    if name not in {"builtins.float", "builtins.int"} or len(call.args) != 1 or call.keywords:
+        return values.UNKNOWN
+    inner = _number(evaluator, call.args[0], use)
     try:
         if isinstance(inner, str | int | float):
             return float(inner) if name == "builtins.float" else int(inner)
     except (ValueError, OverflowError):
-        return values.NOTHING
-    return values.NOTHING
+        return values.UNKNOWN
+    return values.UNKNOWN

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen import messages
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables, union
 from upnext_codegen.handlers.classes import Classes, is_context, unsendable
+from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.handlers.typed_dicts import keys_of
-from upnext_codegen.names.definitions import definitions
-from upnext_codegen.names.lookup import Spot
-from upnext_codegen.names.modules import Outside
-from upnext_codegen.reading import facts
-from upnext_codegen.reading.expressions import text_of
-from upnext_codegen.reading.textual import parsed_annotation
+from upnext_codegen.names.annotation_names import external
+from upnext_codegen.names.evaluator import class_node, function_node
+from upnext_codegen.names.scopes import FunctionNode, TypeParameter, Use, type_parameters
+from upnext_codegen.reading.expression_text import text_of
+from upnext_codegen.reading.string_annotations import unquoted
 from upnext_codegen.records import Parameter, Place
 from upnext_codegen.types import ANY, NONE, ClassType, Type, UnionType
 
@@ -25,6 +26,30 @@ if TYPE_CHECKING:
 OBJECT = ClassType("builtins", "object")
 _OUR_REASON = "it is a plain class of the project"
 _STANDARD_REASON = "its values live in one process"
+
+
+class Formal(NamedTuple):
+    """A parameter in a `def`.
+
+    Attributes:
+        node: It, with its name and annotation.
+        kind: "positional" (positional-only), "any", "keyword", "args" or "kwargs".
+        default: Whether it has one.
+    """
+
+    node: ast.arg
+    kind: str
+    default: bool
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.node.arg
+
+    @property
+    def annotation(self) -> ast.expr | None:
+        """Its annotation, as it is written."""
+        return self.node.annotation
 
 
 @dataclass(slots=True)
@@ -64,55 +89,52 @@ class Signatures:
         return self._read[ref]
 
     def _signature(self, ref: FunctionRef) -> Signature:
-        known = self.annotations.evaluator.lookup.load(ref.file)
-        assert known is not None
-        function = self.annotations.evaluator.lookup.function(ref.file, ref.index)
-        assert function is not None
-        spot = Spot(ref.file, function.scope)
+        function = function_node(ref)
+        use = Use(ref.definition.scope)
         signature = Signature()
-        variables = self._variables(known, function, spot)
-        for formal in function.parameters:
-            self._formal(signature, function, formal, spot, variables)
+        variables = self._variables(function, use)
+        for formal in formals_of(function):
+            self._formal(signature, function, formal, use, variables)
         return signature
 
-    def _variables(self, known: facts.Facts, function: facts.Function, spot: Spot) -> Variables:
-        parameters = list(function.type_parameters)
-        scope = known.scopes[function.scope]
-        if scope.kind == "class":
-            parameters += known.classes[scope.owner].type_parameters
+    def _variables(self, function: FunctionNode, use: Use) -> Variables:
+        parameters: list[TypeParameter] = [*type_parameters(function)]
+        owner = self.annotations.evaluator.class_of(use.scope) if use.scope.kind == "class" else None
+        if owner is not None:
+            parameters += type_parameters(class_node(owner))
         found: dict[str, Type] = {}
         for each in parameters:
-            found[each.name] = self._limit(each.bound, spot, found)
+            found[each.name] = self._limit(each.bound, use, found)
         return found
 
-    def _limit(self, bound: facts.Expr | None, spot: Spot, variables: Variables) -> Type:
+    def _limit(self, bound: ast.expr | None, use: Use, variables: Variables) -> Type:
         if bound is None:
             return ANY
-        sides = bound.items if isinstance(bound, facts.Display) else (bound,)
+        sides = bound.elts if isinstance(bound, ast.Tuple | ast.List) else [bound]
         try:
-            return union([self.annotations.read(side, spot, variables) for side in sides])
+            return union([self.annotations.read(side, use, variables) for side in sides])
         except UnwritableError:
             return ANY
 
     def _formal(
         self,
         signature: Signature,
-        function: facts.Function,
-        formal: facts.Formal,
-        spot: Spot,
+        function: FunctionNode,
+        formal: Formal,
+        use: Use,
         variables: Variables,
     ) -> None:
-        place = Place(spot.file, formal.line, formal.column)
+        place = place_of(use, formal.node)
         if formal.kind in {"positional", "args"}:
             kind = "positional-only parameter" if formal.kind == "positional" else "parameter"
             shown = formal.name if formal.kind == "positional" else f"*{formal.name}"
             signature.findings.append(messages.unfillable(place, function.name, shown, kind))
             return
-        unpacked = self._unpacked(formal, spot) if formal.kind == "kwargs" else None
+        unpacked = self._unpacked(formal, use) if formal.kind == "kwargs" else None
         if unpacked is not None:
-            self._keys(signature, formal, unpacked, spot, place)
+            self._keys(signature, formal, unpacked, use, place)
             return
-        written = self._type(signature, formal, spot, variables)
+        written = self._type(signature, formal, use, variables)
         if formal.kind == "kwargs":
             signature.extras, signature.extras_place = written, place
         elif not self._is_context(written):
@@ -122,12 +144,12 @@ class Signatures:
             required = not formal.default
             signature.parameters.append(Parameter(formal.name, written, annotated, required, place))
 
-    def _type(self, signature: Signature, formal: facts.Formal, spot: Spot, variables: Variables) -> Type:
+    def _type(self, signature: Signature, formal: Formal, use: Use, variables: Variables) -> Type:
         if formal.annotation is None:
             return ANY
-        place = Place(spot.file, formal.annotation_line, formal.annotation_column)
+        place = place_of(use, formal.annotation)
         try:
-            written = self.annotations.read(formal.annotation, spot, variables)
+            written = self.annotations.read(formal.annotation, use, variables)
         except UnwritableError as error:
             shown = _shown(formal.annotation)
             signature.findings.append(messages.unwritable(place, shown, str(error), error.way_out))
@@ -151,22 +173,17 @@ class Signatures:
         sides = tuple(side for side in sides if side != NONE)
         return len(sides) == 1 and is_context(sides[0], self.classes.known)
 
-    def _unpacked(self, formal: facts.Formal, spot: Spot) -> facts.Expr | None:
+    def _unpacked(self, formal: Formal, use: Use) -> ast.expr | None:
         """What stands in `Unpack[...]`, or behind the star of `**f: *TD`, None for any other annotation."""
-        expr = formal.annotation
-        if isinstance(expr, facts.Const) and isinstance(expr.value, str):
-            expr = parsed_annotation(expr.value)
-        if isinstance(expr, facts.Subscript):
-            found = definitions(self.annotations.evaluator, expr.value, spot)
-            if found and isinstance(found[0], Outside) and found[0].name.rpartition(".")[2] == "Unpack":
-                return expr.key
-        return None
+        expr = None if formal.annotation is None else unquoted(formal.annotation)
+        unpacks = isinstance(expr, ast.Subscript) and external(self.annotations.evaluator, expr.value, use) == "Unpack"
+        return expr.slice if unpacks and isinstance(expr, ast.Subscript) else None
 
-    def _keys(self, signature: Signature, formal: facts.Formal, unpacked: facts.Expr, spot: Spot, place: Place) -> None:
-        note = Place(spot.file, formal.annotation_line, formal.annotation_column)
+    def _keys(self, signature: Signature, formal: Formal, unpacked: ast.expr, use: Use, place: Place) -> None:
+        note = place_of(use, formal.annotation or unpacked)
         shown = _shown(formal.annotation or unpacked)
         try:
-            keys = keys_of(self.annotations, unpacked, spot)
+            keys = keys_of(self.annotations, unpacked, use)
         except UnwritableError as error:
             signature.findings.append(messages.unwritable(note, shown, str(error), error.way_out))
             # What it names is not known, so neither is what it rejects.
@@ -180,7 +197,22 @@ class Signatures:
             signature.parameters.append(Parameter(key.name, key.type, True, key.required, place))
 
 
-def _shown(annotation: facts.Expr) -> str:
-    if isinstance(annotation, facts.Const) and isinstance(annotation.value, str):
+def formals_of(node: FunctionNode) -> list[Formal]:
+    """List the parameters of a function in the order of its signature."""
+    args = node.args
+    positional = [(each, "positional") for each in args.posonlyargs] + [(each, "any") for each in args.args]
+    bare = len(positional) - len(args.defaults)
+    found = [Formal(each, kind, number >= bare) for number, (each, kind) in enumerate(positional)]
+    if args.vararg:
+        found.append(Formal(args.vararg, "args", default=False))
+    pairs = zip(args.kwonlyargs, args.kw_defaults, strict=True)
+    found += [Formal(each, "keyword", default is not None) for each, default in pairs]
+    if args.kwarg:
+        found.append(Formal(args.kwarg, "kwargs", default=False))
+    return found
+
+
+def _shown(annotation: ast.expr) -> str:
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         return annotation.value
     return text_of(annotation)

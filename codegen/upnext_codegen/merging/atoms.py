@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from upnext_codegen.catalog.spelling import value_key
-from upnext_codegen.files.walk import classes_in
 from upnext_codegen.merging.normal import literal
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
 from upnext_codegen.merging.unify import all_unified, unified
@@ -19,6 +18,7 @@ from upnext_codegen.types import (
     TupleType,
     Type,
 )
+from upnext_codegen.types.traversal import classes_in
 
 Meet: TypeAlias = "Callable[[Iterable[Type], Hierarchy], Type | None]"
 """The meet of any types, for the arguments of classes and the items of tuples."""

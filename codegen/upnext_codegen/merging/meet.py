@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from upnext_codegen.catalog.spelling import full_text, key
-from upnext_codegen.files.walk import classes_in, parts
 from upnext_codegen.merging.atoms import combined
 from upnext_codegen.merging.normal import asks_nothing, normal, sorted_union
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
 from upnext_codegen.merging.unify import unified
 from upnext_codegen.types import ANY, Type
+from upnext_codegen.types.traversal import classes_in, parts
 
 _MANY = 256
 """Above so many open alternatives, those that look hopeless are dropped early, whatever may still come."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from upnext_codegen.catalog.spelling import in_order, key
-from upnext_codegen.files.walk import parts
 from upnext_codegen.merging.subtyping import same_class
 from upnext_codegen.types import AnyType, ClassType, TupleType, Type, UnionType
+from upnext_codegen.types.traversal import parts
 
 
 def all_unified(types: Iterable[Type]) -> Type | None:

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from upnext_codegen.names.modules import ModuleRef, Outside
-from upnext_codegen.names.stars import STARS
-from upnext_codegen.reading import facts
-from upnext_codegen.reading.facts import ANY_TIME
+from upnext_codegen.names.modules import ExternalName, ModuleRef
+from upnext_codegen.names.scopes import ANY_TIME, END, BranchPath, Definition, ModuleImport, NameImport, Use
+from upnext_codegen.names.star_exports import STARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from upnext_codegen.names.modules import Asked
+    from upnext_codegen.names.modules import RecordedModules
+    from upnext_codegen.names.scopes import Scope, SourceModule
 
-_END = 1 << 60
 _FARTHEST = 150
 """Modules that a name is followed through; behind that it is not known, before Python runs out of its stack."""
 _BUILTINS = frozenset(dir(builtins))
 
 
-class Spot(NamedTuple):
-    """Where an expression stands: what its names mean depends on it."""
+class DynamicMember(NamedTuple):
+    """A name that a module only has through its `__getattr__`."""
 
     file: str
-    scope: int
-    line: int = _END
-    arms: facts.Arms = ()
+    name: str
 
 
-class Bound(NamedTuple):
-    """A name bound by something other than an import."""
-
-    file: str
-    scope: int
-    binding: facts.Binding
-
-
-Definition: TypeAlias = Bound | ModuleRef | Outside
+Source: TypeAlias = Definition | ModuleRef | ExternalName | DynamicMember
 """Where the way of a name ends."""
 
 
@@ -49,72 +39,47 @@ class Lookup:
 
     Attributes:
         modules: The project's module names.
-        load: Reads the facts of a file, None where it cannot be read.
-        whole: Reads them with the parameters of every function.
+        load: Parses a file, None where it cannot be read.
     """
 
-    modules: Asked
-    load: Callable[[str], facts.Facts | None]
-    whole: Callable[[str], facts.Facts | None]
-    _tables: dict[tuple[str, int], dict[str, list[facts.Binding]]] = field(
-        default_factory=dict[tuple[str, int], dict[str, list[facts.Binding]]]
-    )
-    _members: dict[tuple[str, str], tuple[Definition, ...]] = field(
-        default_factory=dict[tuple[str, str], tuple[Definition, ...]]
+    modules: RecordedModules
+    load: Callable[[str], SourceModule | None]
+    _members: dict[tuple[str, str], tuple[Source, ...]] = field(
+        default_factory=dict[tuple[str, str], "tuple[Source, ...]"]
     )
     _active: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
-    def function(self, file: str, index: int) -> facts.Function | None:
-        """A function with all that is known of it."""
-        known = self.load(file)
-        if known is not None and known.functions[index].brief:
-            known = self.whole(file)
-        return None if known is None else known.functions[index]
-
-    def name(self, spot: Spot, name: str, without: facts.Binding | None = None) -> tuple[Definition, ...]:
-        """Find what a name means at a spot: several definitions where branches bind it.
+    def name(self, use: Use, name: str, without: Definition | None = None) -> tuple[Source, ...]:
+        """Find what a name means at a place: several definitions where branches bind it.
 
         Args:
-            spot: Where it is used.
+            use: Where it is used.
             name: The name.
-            without: A binding that does not count: in `str = str` the name on the right is not bound by that statement.
+            without: A definition that does not count: in `str = str` the name on the right is not bound by that
+                statement.
         """
-        known = self.load(spot.file)
-        if known is None:
-            return ()
-        number = spot.scope
-        while number >= 0:
-            scope = known.scopes[number]
-            own = number == spot.scope
+        scope: Scope | None = use.scope
+        own = True
+        while scope is not None:
             if own or scope.kind != "class":
-                found = self._in_scope(spot, number, name, without if own else None)
+                found = self._in_scope(use if own else Use(scope), scope, name, without if own else None)
                 if found is not None:
                     return found
-            number = scope.parent
-        return (Outside(f"builtins.{name}"),) if name in _BUILTINS else ()
+            # A lambda or comprehension stands at its place in the scope around it.
+            own = own and scope.kind == "inline"
+            scope = scope.parent
+        return (ExternalName(f"builtins.{name}"),) if name in _BUILTINS else ()
 
-    def _in_scope(
-        self, spot: Spot, number: int, name: str, without: facts.Binding | None
-    ) -> tuple[Definition, ...] | None:
-        bindings = [each for each in self.bindings(spot.file, number, name) if each is not without]
-        line, arms = (spot.line, spot.arms) if number == spot.scope else (_END, ())
-        reached = reaching(bindings, line, arms)
+    def _in_scope(self, use: Use, scope: Scope, name: str, without: Definition | None) -> tuple[Source, ...] | None:
+        definitions = scope.definitions.get(name, ())
+        if without is not None:
+            definitions = [each for each in definitions if each is not without]
+        reached = reaching_definitions(definitions, use.line, use.branches) if definitions else ()
         if reached:
-            return tuple(one for each in reached for one in self.follow(spot.file, number, each))
-        return self._starred(spot.file, name) if number == 0 else None
+            return tuple(one for each in reached for one in self.follow(each))
+        return self._starred(scope.module.file, name) if scope.kind == "module" else None
 
-    def bindings(self, file: str, scope: int, name: str) -> Sequence[facts.Binding]:
-        """List the bindings of a name in one scope, in source order."""
-        table = self._tables.get((file, scope))
-        if table is None:
-            table = dict[str, list[facts.Binding]]()
-            known = self.load(file)
-            for binding in known.scopes[scope].bindings if known else ():
-                table.setdefault(binding.name, []).append(binding)
-            self._tables[file, scope] = table
-        return table.get(name, ())
-
-    def member(self, file: str, name: str) -> tuple[Definition, ...]:
+    def member(self, file: str, name: str) -> tuple[Source, ...]:
         """Find what a module has under a name."""
         key = (file, name)
         if key in self._members:
@@ -131,32 +96,32 @@ class Lookup:
             self._members[key] = found
         return found
 
-    def _member(self, file: str, name: str) -> tuple[Definition, ...]:
-        reached = reaching(self.bindings(file, 0, name), _END, ())
-        found = tuple(one for each in reached for one in self.follow(file, 0, each))
+    def _member(self, file: str, name: str) -> tuple[Source, ...]:
+        module = self.load(file)
+        definitions = module.scope.definitions if module else {}
+        reached = reaching_definitions(definitions.get(name, ()), END, ())
+        found = tuple(one for each in reached for one in self.follow(each))
         if found:
             return found
         starred = self._starred(file, name)
         if starred:
             return starred
         submodule = self.modules.submodule(ModuleRef(self.modules.name_of(file), file), name, file)
-        return (submodule,) if submodule else ()
+        if submodule:
+            return (submodule,)
+        return (DynamicMember(file, name),) if "__getattr__" in definitions else ()
 
-    def is_dynamic(self, file: str) -> bool:
-        """Whether a module makes up names as it is asked for them."""
-        return bool(self.bindings(file, 0, "__getattr__"))
-
-    def _starred(self, file: str, name: str) -> tuple[Definition, ...] | None:
-        known = self.load(file)
-        for star in reversed(known.scopes[0].stars) if known else ():
-            source = self.imported(file, star.level, star.module)
-            if isinstance(source, Outside) and name in STARS.get(source.name, ()):
-                return (Outside(f"{source.name}.{name}"),)
+    def _starred(self, file: str, name: str) -> tuple[Source, ...] | None:
+        module = self.load(file)
+        for star in reversed(module.scope.stars) if module else ():
+            source = self.imported(file, star.level, star.module or "")
+            if isinstance(source, ExternalName) and name in STARS.get(source.name, ()):
+                return (ExternalName(f"{source.name}.{name}"),)
             if not isinstance(source, ModuleRef) or source.file is None:
                 continue
             exported = self.exports(source.file)
             if name in exported if exported is not None else not name.startswith("_"):
-                found = self.member(source.file, name)
+                found = tuple(one for one in self.member(source.file, name) if not isinstance(one, DynamicMember))
                 if found:
                     return found
         return None
@@ -167,10 +132,10 @@ class Lookup:
         while waiting:
             current = waiting.pop()
             seen.add(current)
-            known = self.load(current)
-            for star in reversed(known.scopes[0].stars) if known else ():
-                source = self.imported(current, star.level, star.module)
-                if isinstance(source, Outside) and source.name not in STARS:
+            module = self.load(current)
+            for star in reversed(module.scope.stars) if module else ():
+                source = self.imported(current, star.level, star.module or "")
+                if isinstance(source, ExternalName) and source.name not in STARS:
                     return source.name
                 if isinstance(source, ModuleRef) and source.file is not None and source.file not in seen:
                     waiting.insert(0, source.file)
@@ -178,55 +143,57 @@ class Lookup:
 
     def exports(self, file: str) -> frozenset[str] | None:
         """The names in a module's `__all__`, None without one or where it cannot be known."""
-        known = self.load(file)
-        if known is None or known.exports is None:
+        module = self.load(file)
+        values = module.exports if module is not None else None
+        if values is None:
             return None
         names: set[str] = set()
-        for expr in known.exports:
-            added = self._strings(file, expr)
+        for each in values:
+            added = self._strings(file, each)
             if added is None:
                 return None
             names |= added
         return frozenset(names)
 
-    def _strings(self, file: str, expr: facts.Expr) -> set[str] | None:
+    def _strings(self, file: str, expr: ast.expr) -> set[str] | None:
         match expr:
-            case facts.Const(str() as text):
+            case ast.Constant(str() as text):
                 return {text}
-            case facts.Display(_, items):
+            case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
                 parts = [self._strings(file, item) for item in items]
-            case facts.Binary("+", left, right):
+            case ast.BinOp(left, ast.Add(), right):
                 parts = [self._strings(file, left), self._strings(file, right)]
-            case facts.Starred(value):
+            case ast.Starred(value):
                 parts = [self._strings(file, value)]
-            case facts.Attr(base, "__all__"):
+            case ast.Attribute(base, "__all__"):
                 parts = [self._all_of(file, base)]
             case _:
                 return None
         return None if None in parts else {name for part in parts for name in part or ()}
 
-    def _all_of(self, file: str, base: facts.Expr) -> set[str] | None:
-        for found in self.path(Spot(file, 0), base):
+    def _all_of(self, file: str, base: ast.expr) -> set[str] | None:
+        module = self.load(file)
+        for found in self.path(Use(module.scope), base) if module else ():
             if isinstance(found, ModuleRef) and found.file is not None and found.file != file:
                 names = self.exports(found.file)
                 return None if names is None else set(names)
         return None
 
-    def path(self, spot: Spot, expr: facts.Expr) -> tuple[Definition, ...]:
+    def path(self, use: Use, expr: ast.expr) -> tuple[Source, ...]:
         """Find what a dotted name means, as long as it leads through modules."""
         match expr:
-            case facts.Name(name):
-                return self.name(spot, name)
-            case facts.Attr(value, attr):
-                return tuple(one for each in self.path(spot, value) for one in self.attribute(each, attr, spot.file))
+            case ast.Name(name):
+                return self.name(use, name)
+            case ast.Attribute(value, attr):
+                return tuple(one for each in self.path(use, value) for one in self.attribute(each, attr, use.file))
             case _:
                 return ()
 
-    def attribute(self, owner: Definition, attr: str, user: str) -> tuple[Definition, ...]:
+    def attribute(self, owner: Source, attr: str, user: str) -> tuple[Source, ...]:
         """Find an attribute of a module."""
         match owner:
-            case Outside(name):
-                return (Outside(f"{name}.{attr}"),)
+            case ExternalName(name):
+                return (ExternalName(f"{name}.{attr}"),)
             case ModuleRef(_, None):
                 found = self.modules.submodule(owner, attr, user)
                 return (found,) if found else ()
@@ -235,25 +202,22 @@ class Lookup:
             case _:
                 return ()
 
-    def follow(self, file: str, scope: int, binding: facts.Binding) -> tuple[Definition, ...]:
-        """Find what a binding binds its name to, through imports."""
-        match binding.what:
-            case facts.ImportModule(module):
-                found = self.modules.find(module, file)
+    def follow(self, definition: Definition) -> tuple[Source, ...]:
+        """Find what a definition binds its name to, through imports."""
+        match definition.binding:
+            case ModuleImport(module):
+                found = self.modules.find(module, definition.file)
                 return (found,) if found else ()
-            case facts.ImportFrom(level, module, name):
-                return self._imported_name(file, level, module, name)
+            case NameImport(level, module, name):
+                return self._imported_name(definition.file, level, module, name)
             case _:
-                return (Bound(file, scope, binding),)
+                return (definition,)
 
-    def _imported_name(self, file: str, level: int, module: str, name: str) -> tuple[Definition, ...]:
+    def _imported_name(self, file: str, level: int, module: str, name: str) -> tuple[Source, ...]:
         source = self.imported(file, level, module)
         match source:
-            case Outside(full):
-                return (Outside(f"{full}.{name}"),)
-            case ModuleRef(_, None):
-                found = self.modules.submodule(source, name, file)
-                return (found,) if found else ()
+            case ExternalName(full):
+                return (ExternalName(f"{full}.{name}"),)
             case ModuleRef(_, path) if path is not None and path != file:
                 return self.member(path, name)
             case ModuleRef():
@@ -263,30 +227,35 @@ class Lookup:
             case _:
                 return ()
 
-    def imported(self, file: str, level: int, module: str) -> ModuleRef | Outside | None:
+    def imported(self, file: str, level: int, module: str) -> ModuleRef | ExternalName | None:
         """Find the module that a `from` names."""
         return self.modules.relative(level, module, file) if level else self.modules.find(module, file)
 
 
-def reaching(bindings: Sequence[facts.Binding], line: int, arms: facts.Arms) -> list[facts.Binding]:
-    """Choose the bindings that a use at a line inside some arms can see, in source order."""
-    found = _before(bindings, line - 1, arms)
-    found = found or (_before(bindings, line, arms) if line != _END else [])
-    return [*found, *(each for each in bindings if each.arms and each.arms[-1][1] == ANY_TIME and each not in found)]
+def reaching_definitions(definitions: Sequence[Definition], line: int, branches: BranchPath) -> list[Definition]:
+    """Choose the definitions that a use at a line inside some branches can see, in source order."""
+    if len(definitions) == 1 and definitions[0].line < line and not definitions[0].branches:
+        return [definitions[0]]
+    found = _before(definitions, line - 1, branches)
+    found = found or (_before(definitions, line, branches) if line != END else [])
+    return [
+        *found,
+        *(each for each in definitions if each.branches and each.branches[-1][1] == ANY_TIME and each not in found),
+    ]
 
 
-def _before(bindings: Sequence[facts.Binding], line: int, arms: facts.Arms) -> list[facts.Binding]:
-    found: list[facts.Binding] = []
-    for binding in reversed(bindings):
-        if binding.line > line or excludes(binding.arms, arms):
+def _before(definitions: Sequence[Definition], line: int, branches: BranchPath) -> list[Definition]:
+    found: list[Definition] = []
+    for each in reversed(definitions):
+        if each.line > line or excludes(each.branches, branches):
             continue
-        found.append(binding)
-        if arms[: len(binding.arms)] == binding.arms:
+        found.append(each)
+        if branches[: len(each.branches)] == each.branches:
             break
     return found[::-1]
 
 
-def excludes(first: facts.Arms, second: facts.Arms) -> bool:
+def excludes(first: BranchPath, second: BranchPath) -> bool:
     """Whether two statements stand in different arms of one branching statement."""
     for one, other in zip(first, second, strict=False):
         if one != other:

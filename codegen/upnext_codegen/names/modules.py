@@ -9,7 +9,7 @@ import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-OURS = frozenset({"upnext", "upnext_catalog"})
+UPNEXT = frozenset({"upnext", "upnext_catalog"})
 """Packages that are named, never read, even where the project holds their source."""
 
 
@@ -22,13 +22,13 @@ class ModuleRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class ExternalName:
     """Something that the project does not define, by its full name."""
 
     name: str
 
 
-_CATALOG = Outside("upnext")
+_CATALOG = ExternalName("upnext")
 """What the module stands for that the catalog is written as: it passes on upnext's own `Worker`."""
 
 
@@ -49,12 +49,17 @@ class Modules:
     folders: frozenset[str]
     shared: dict[str, str] = field(default_factory=dict[str, str])
     catalog: str | None = None
-    _found: dict[tuple[str, str], ModuleRef | Outside | None] = field(
-        default_factory=dict[tuple[str, str], "ModuleRef | Outside | None"], init=False, repr=False, compare=False
+    _found: dict[tuple[str, str], ModuleRef | ExternalName | None] = field(
+        default_factory=dict[tuple[str, str], "ModuleRef | ExternalName | None"], init=False, repr=False, compare=False
     )
     _having: dict[tuple[str, str], list[str]] = field(
         default_factory=dict[tuple[str, str], list[str]], init=False, repr=False, compare=False
     )
+
+    def words(self) -> frozenset[str]:
+        """The names of its files and folders: an import of the project begins with one of them, or with a dot."""
+        paths = (*self.files, self.catalog or "")
+        return frozenset(part.removesuffix(".py") for path in paths for part in path.split("/"))
 
     def root_of(self, file: str) -> str | None:
         """The import root that a file is under, None for none."""
@@ -76,16 +81,16 @@ class Modules:
             map(_is_plain, path.removesuffix(".py").removesuffix("/__init__").split("/"))
         )
 
-    def own_name_of(self, file: str) -> str:
+    def unique_name_of(self, file: str) -> str:
         """The full name of the module in a file, or what tells it from one of that name in another import root."""
         return self.shared.get(file) or self.name_of(file)
 
-    def named(self, own_name: str) -> ModuleRef | Outside | None:
-        """Find the module with a name that `own_name_of` gave."""
-        file = next((file for file, name in self.shared.items() if name == own_name), None)
-        return self.find(own_name, "") if file is None else ModuleRef(self.name_of(file), file)
+    def named(self, unique_name: str) -> ModuleRef | ExternalName | None:
+        """Find the module with a name that `unique_name_of` gave."""
+        file = next((file for file, name in self.shared.items() if name == unique_name), None)
+        return self.find(unique_name, "") if file is None else ModuleRef(self.name_of(file), file)
 
-    def find(self, name: str, importer: str) -> ModuleRef | Outside | None:
+    def find(self, name: str, importer: str) -> ModuleRef | ExternalName | None:
         """Find what `import name` means in a file.
 
         Returns:
@@ -97,18 +102,18 @@ class Modules:
             self._found[key] = self._find(name, importer)
         return self._found[key]
 
-    def _find(self, name: str, importer: str) -> ModuleRef | Outside | None:
+    def _find(self, name: str, importer: str) -> ModuleRef | ExternalName | None:
         top = name.partition(".")[0]
-        if top in OURS:
-            return Outside(name)
+        if top in UPNEXT:
+            return ExternalName(name)
         bases = self._bases(importer, top)
         for base in bases:
             found = self._at(base, name)
             if found is not None:
                 return found
-        return None if bases and top not in sys.stdlib_module_names else Outside(name)
+        return None if bases and top not in sys.stdlib_module_names else ExternalName(name)
 
-    def relative(self, level: int, module: str, importer: str) -> ModuleRef | Outside | None:
+    def relative(self, level: int, module: str, importer: str) -> ModuleRef | ExternalName | None:
         """Find what `from ..module import x` means in a file."""
         folder = importer.rpartition("/")[0]
         for _ in range(level - 1):
@@ -119,7 +124,7 @@ class Modules:
             return self._at(folder, module)
         return self._package(folder)
 
-    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | Outside | None:
+    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | ExternalName | None:
         """Find a module inside a package."""
         if package.file is None:
             found = self.find(f"{package.name}.{name}", importer)
@@ -143,7 +148,7 @@ class Modules:
             bases += ["", importer.rpartition("/")[0]]
         return list(dict.fromkeys(bases))
 
-    def _at(self, base: str, name: str) -> ModuleRef | Outside | None:
+    def _at(self, base: str, name: str) -> ModuleRef | ExternalName | None:
         path = "/".join([*([base] if base else []), *name.split(".")])
         if path == self.catalog:
             return _CATALOG
@@ -162,11 +167,11 @@ class Modules:
 
 
 @dataclass(slots=True)
-class Asked:
-    """Module names, and a note of each that somebody looked for: the answers may change when files come and go.
+class RecordedModules:
+    """Answers questions about module names, and records each answer: it may change when files come and go.
 
     Attributes:
-        modules: Knows the answers.
+        modules: The module names.
         answers: By question.
     """
 
@@ -179,34 +184,34 @@ class Asked:
         return found
 
     def can_import(self, file: str) -> bool:
-        """As `Modules.can_import`; the answer is noted by the name, which changes with it."""
+        """As `Modules.can_import`; the name is recorded instead of the answer, which changes with it."""
         self.name_of(file)
         return self.modules.can_import(file)
 
-    def own_name_of(self, file: str) -> str:
-        """As `Modules.own_name_of`."""
-        found = self.answers["own", file, ""] = self.modules.own_name_of(file)
+    def unique_name_of(self, file: str) -> str:
+        """As `Modules.unique_name_of`."""
+        found = self.answers["own", file, ""] = self.modules.unique_name_of(file)
         return found
 
-    def named(self, own_name: str) -> ModuleRef | Outside | None:
+    def named(self, unique_name: str) -> ModuleRef | ExternalName | None:
         """As `Modules.named`."""
-        found = self.modules.named(own_name)
-        self.answers["named", own_name, ""] = _answer(found)
+        found = self.modules.named(unique_name)
+        self.answers["named", unique_name, ""] = _answer(found)
         return found
 
-    def find(self, name: str, importer: str) -> ModuleRef | Outside | None:
+    def find(self, name: str, importer: str) -> ModuleRef | ExternalName | None:
         """As `Modules.find`."""
         found = self.modules.find(name, importer)
         self.answers["find", name, importer.rpartition("/")[0]] = _answer(found)
         return found
 
-    def relative(self, level: int, module: str, importer: str) -> ModuleRef | Outside | None:
+    def relative(self, level: int, module: str, importer: str) -> ModuleRef | ExternalName | None:
         """As `Modules.relative`."""
         found = self.modules.relative(level, module, importer)
         self.answers["relative", str(level), module, importer.rpartition("/")[0]] = _answer(found)
         return found
 
-    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | Outside | None:
+    def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | ExternalName | None:
         """As `Modules.submodule`."""
         found = self.modules.submodule(package, name, importer)
         folder = importer.rpartition("/")[0]
@@ -214,15 +219,15 @@ class Asked:
         return found
 
 
-def is_still(modules: Modules, question: tuple[str, ...], answer: str) -> bool:
-    """Whether a question of `Asked` has the answer that it had."""
+def still_answers(modules: Modules, question: tuple[str, ...], answer: str) -> bool:
+    """Whether a question of `RecordedModules` has the answer that it had."""
     verb, *rest, folder = question
     importer = f"{folder}/_.py" if folder else "_.py"
     match verb:
         case "name":
             return modules.name_of(rest[0]) == answer
         case "own":
-            return modules.own_name_of(rest[0]) == answer
+            return modules.unique_name_of(rest[0]) == answer
         case "named":
             found = modules.named(rest[0])
         case "find":
@@ -234,7 +239,7 @@ def is_still(modules: Modules, question: tuple[str, ...], answer: str) -> bool:
     return _answer(found) == answer
 
 
-def _answer(found: ModuleRef | Outside | None) -> str:
+def _answer(found: ModuleRef | ExternalName | None) -> str:
     if isinstance(found, ModuleRef):
         return f"{found.name} {found.file or ''}"
     return "" if found is None else found.name
@@ -253,10 +258,10 @@ def map_modules(
             folders.add(folder)
             folder = folder.rpartition("/")[0]
     modules = Modules(roots, paths, frozenset(folders), catalog=catalog)
-    return replace(modules, shared=_own_names(modules)) if len(roots) > 1 else modules
+    return replace(modules, shared=_unique_names(modules)) if len(roots) > 1 else modules
 
 
-def _own_names(modules: Modules) -> dict[str, str]:
+def _unique_names(modules: Modules) -> dict[str, str]:
     """Tell modules of one name in several import roots apart, by their way from the project root."""
     files: defaultdict[str, dict[str | None, str]] = defaultdict(dict)
     for file in sorted(set(modules.files.values())):

@@ -2,69 +2,68 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
-from upnext_codegen.names.definitions import free_variables, type_variable
-from upnext_codegen.names.lookup import Bound, Spot
-from upnext_codegen.reading import facts
+from upnext_codegen.names.annotation_names import free_variables, type_variable
+from upnext_codegen.names.evaluator import class_node
+from upnext_codegen.names.scopes import Assignment, Definition, TypeParameter, Use, type_parameters
 
 if TYPE_CHECKING:
-    from upnext_codegen.names.evaluate import Evaluator
+    from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.values import ClassRef
 
 
-def definition_of(evaluator: Evaluator, ref: ClassRef) -> tuple[facts.Class, Spot]:
-    """Return a class, and where its `class` statement stands."""
-    known = evaluator.lookup.load(ref.file)
-    assert known is not None
-    own = known.classes[ref.index]
-    return own, Spot(ref.file, own.scope, own.line)
+def statement_of(ref: ClassRef) -> tuple[ast.ClassDef, Use]:
+    """Return the `class` statement of a class, and where it stands."""
+    return class_node(ref), Use(ref.definition.scope, ref.definition.line)
 
 
 def names_of(evaluator: Evaluator, ref: ClassRef) -> list[str]:
     """List the type parameters of a class."""
-    own, spot = definition_of(evaluator, ref)
-    if own.type_parameters:
-        return [each.name for each in own.type_parameters]
-    generic = [base for base in own.bases if isinstance(base, facts.Subscript)]
+    own, use = statement_of(ref)
+    declared = type_parameters(own)
+    if declared:
+        return [each.name for each in declared]
+    generic = [base for base in own.bases if isinstance(base, ast.Subscript)]
     explicit = [base for base in generic if last_name(base.value) in {"Generic", "Protocol"}]
-    found = [name for base in explicit or generic for name in free_variables(evaluator, base.key, spot)]
+    found = [name for base in explicit or generic for name in free_variables(evaluator, base.slice, use)]
     return list(dict.fromkeys(found))
 
 
-def defaults_of(evaluator: Evaluator, ref: ClassRef) -> list[tuple[str, facts.Expr | None]]:
+def defaults_of(evaluator: Evaluator, ref: ClassRef) -> list[tuple[str, ast.expr | None]]:
     """List the type parameters of a class with their defaults."""
-    own, spot = definition_of(evaluator, ref)
-    if own.type_parameters:
-        return [(each.name, each.default) for each in own.type_parameters]
-    return [(name, option(evaluator, name, "default", spot)) for name in names_of(evaluator, ref)]
+    own, use = statement_of(ref)
+    declared = type_parameters(own)
+    if declared:
+        return [(each.name, each.default) for each in declared]
+    return [(name, option(evaluator, name, "default", use)) for name in names_of(evaluator, ref)]
 
 
-def option(evaluator: Evaluator, name: str, keyword: str, spot: Spot) -> facts.Expr | None:
+def option(evaluator: Evaluator, name: str, keyword: str, use: Use) -> ast.expr | None:
     """Return what a `TypeVar(...)` was given by keyword, None if nothing."""
-    for each in evaluator.lookup.name(spot, name):
-        call = type_variable(evaluator, each) if isinstance(each, Bound) else None
-        found = next((arg.value for arg in call.args if arg.keyword == keyword), None) if call else None
+    for each in evaluator.lookup.name(use, name):
+        call = type_variable(evaluator, each) if isinstance(each, Definition) else None
+        found = next((arg.value for arg in call.keywords if arg.arg == keyword), None) if call else None
         if found is not None:
             return found
     return None
 
 
-def type_statement(evaluator: Evaluator, call: facts.Call, spot: Spot) -> facts.Assigned:
+def type_statement(evaluator: Evaluator, call: ast.Call, use: Use) -> Assignment:
     """Read `TypeAliasType("L", list[T], type_params=(T,))` as the `type L[T] = list[T]` that it stands for."""
-    given = {arg.keyword or str(number): arg.value for number, arg in enumerate(call.args)}
+    given = {str(number): arg for number, arg in enumerate(call.args)}
+    given |= {arg.arg: arg.value for arg in call.keywords if arg.arg}
     listed = given.get("type_params")
-    variables = (
-        [each.id for each in listed.items if isinstance(each, facts.Name)] if isinstance(listed, facts.Display) else []
-    )
-    parameters = tuple(facts.TypeParameter(name, None, option(evaluator, name, "default", spot)) for name in variables)
-    return facts.Assigned(given.get("value") or given.get("1"), parameters=parameters)
+    names = [each.id for each in listed.elts if isinstance(each, ast.Name)] if isinstance(listed, ast.Tuple) else []
+    parameters = tuple(TypeParameter(name, None, option(evaluator, name, "default", use)) for name in names)
+    return Assignment(given.get("value") or given.get("1"), parameters=parameters)
 
 
-def last_name(expr: facts.Expr) -> str:
+def last_name(expr: ast.expr) -> str:
     """Return the last part of a dotted name, "" for anything else."""
     match expr:
-        case facts.Name(name) | facts.Attr(_, name):
+        case ast.Name(name) | ast.Attribute(_, name):
             return name
         case _:
             return ""

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from upnext_codegen.names.modules import OURS, ModuleRef, Outside
+from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from upnext_codegen.names.lookup import Spot
-    from upnext_codegen.reading import facts
+    from upnext_codegen.names.scopes import Definition, Use
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
+class Unknown:
     """Not known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
-    """Known to be nothing of ours."""
+class NotOurs:
+    """Known to have nothing to do with upnext."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,45 @@ class Constant:
 class ClassRef:
     """A class of the project."""
 
-    file: str
-    index: int
+    definition: Definition
+
+    @property
+    def file(self) -> str:
+        """The file that defines it."""
+        return self.definition.file
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionRef:
     """A function of the project."""
 
-    file: str
-    index: int
+    definition: Definition
+
+    @property
+    def file(self) -> str:
+        """The file that defines it."""
+        return self.definition.file
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaRef:
+    """A lambda, and where it stands."""
+
+    node: ast.Lambda
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
+class PartialFunction:
+    """`partial(function, ...)`: a function of the project, and what some of its parameters are."""
+
+    function: FunctionRef | LambdaRef
+    bindings: tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerValue:
-    """A worker; the name is None where it cannot be known, the class where it is upnext's own."""
+    """A worker; the name is None where it cannot be known, the class where it is a class of the project."""
 
     name: str | None
     cls: ClassRef | None = None
@@ -62,24 +86,33 @@ class EventValue:
     Attributes:
         name: None where it cannot be known.
         worker: Its worker's name, "" where it cannot be known.
-        told: Whether the user hears of the unknown name elsewhere, at the call that made the event.
+        reported: Whether the unknown name is reported elsewhere, at the call that made the event.
     """
 
     name: str | None
     worker: str = ""
-    told: bool = False
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskValue:
+    """A task: a function that `worker.task` decorates; the name is None where it cannot be known."""
+
+    name: str | None
+    worker: str = ""
+    target: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`worker.event` or `event.on`, not called."""
+    """`worker.event`, `worker.task`, `event.on`, `event.send` and the like, not called."""
 
-    owner: WorkerValue | EventValue
+    owner: WorkerValue | EventValue | TaskValue
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
+class HandlerValue:
     """What `event.on` makes of a function: a handler, which is the event as well."""
 
     event: EventValue
@@ -91,8 +124,33 @@ class Attachment:
     """`event.on(...)` without a handler yet, and the call with the options."""
 
     event: EventValue
-    call: facts.Call
-    spot: Spot
+    call: ast.Call
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDecorator:
+    """`worker.task(...)` without a function yet, and the call with the options."""
+
+    worker: WorkerValue
+    call: ast.Call
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """`event.options(...)` or `task.options(...)`."""
+
+    owner: EventValue | TaskValue
+
+
+@dataclass(frozen=True, slots=True)
+class PartialSend:
+    """`partial(event.send, ...)`, and the call that fills some fields."""
+
+    method: Method
+    call: ast.Call
+    use: Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +169,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class MemberValue:
     """A member of an enum, and the value it was given."""
 
     cls: ClassRef
@@ -120,87 +178,109 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A list, tuple, set or dict display, and where it stands."""
+class ContainerValue:
+    """A list, tuple, set or dict that is written out, where it stands, and the name that it was bound to, if any."""
 
-    expr: facts.Display | facts.Mapping
-    spot: Spot
+    node: ast.Tuple | ast.List | ast.Set | ast.Dict
+    use: Use
+    definition: Definition | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Doubtful:
-    """One of several things of ours: "event", "worker" or "value"; `events` are the names of those that it may be."""
+class Namespace:
+    """`SimpleNamespace(...)`: a dict whose keys are read as attributes."""
+
+    items: ContainerValue
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """One of several: "event", "worker" or "value"; `events` are the names of those that it may be."""
 
     kind: str
     events: frozenset[str] = frozenset()
 
 
 Value: TypeAlias = (
-    Nothing
-    | Foreign
+    Unknown
+    | NotOurs
     | Constant
     | ModuleRef
-    | Outside
+    | ExternalName
     | ClassRef
     | FunctionRef
+    | LambdaRef
+    | PartialFunction
     | WorkerValue
     | EventValue
+    | TaskValue
     | Method
     | Attachment
-    | Handled
+    | TaskDecorator
+    | HandlerValue
+    | Sender
+    | PartialSend
     | EventTable
     | Instance
-    | Member
-    | Shown
-    | Doubtful
+    | MemberValue
+    | ContainerValue
+    | Namespace
+    | Ambiguous
 )
 """What an expression can turn out to be."""
 
-NOTHING = Nothing()
-FOREIGN = Foreign()
+UNKNOWN = Unknown()
+NOT_OURS = NotOurs()
+
+_OURS = EventValue | WorkerValue | Method | Attachment | Ambiguous
 
 
 def merged(values: list[Value]) -> Value:
     """What a name is that branches bind to several values: ours where only one of them is."""
     distinct = list(dict.fromkeys(values))
-    ours = [each for each in distinct if isinstance(each, EventValue | WorkerValue | Method | Attachment | Doubtful)]
+    ours = [each for each in distinct if isinstance(each, _OURS)]
     if len(ours) == 1:
         return ours[0]
     if ours:
-        return Doubtful(_kind(ours[0]), _events(ours))
-    handled = [each for each in distinct if isinstance(each, Handled)]
-    if len({each.event for each in handled}) > 1:
-        return Doubtful("event", _events(handled))
-    solid = [each for each in distinct if not isinstance(each, Nothing) and each != Constant(None)]
-    constant = any(isinstance(each, Constant | Member) for each in solid)
-    if len(solid) <= 1 and not (constant and NOTHING in distinct):
-        return (solid or distinct or [NOTHING])[0]
-    return Doubtful("value") if constant else next(filter(_is_near, solid), solid[0])
+        return Ambiguous(_kind(ours[0]), events_of(ours))
+    handlers = [each for each in distinct if isinstance(each, HandlerValue)]
+    if len({each.event for each in handlers}) > 1:
+        return Ambiguous("event", events_of(handlers))
+    solid = [each for each in distinct if not isinstance(each, Unknown) and each != Constant(None)]
+    constant = any(isinstance(each, Constant | MemberValue) for each in solid)
+    if len(solid) <= 1 and not (constant and UNKNOWN in distinct):
+        return (solid or distinct or [UNKNOWN])[0]
+    return Ambiguous("value") if constant else next(filter(_is_near, solid), solid[0])
 
 
 def _is_near(value: Value) -> bool:
     """Whether it is something of upnext or of the project, which an arm that imports another package stands in for."""
-    if isinstance(value, Outside):
-        return value.name.partition(".")[0] in OURS
-    return isinstance(value, ModuleRef | ClassRef | FunctionRef | Handled)
+    if isinstance(value, ExternalName):
+        return value.name.partition(".")[0] in UPNEXT
+    return isinstance(value, ModuleRef | ClassRef | FunctionRef | HandlerValue)
 
 
 def _kind(value: Value) -> str:
-    if isinstance(value, Doubtful):
+    if isinstance(value, Ambiguous):
         return value.kind
-    return "worker" if isinstance(value, WorkerValue | Method) else "event"
+    return "worker" if isinstance(value, WorkerValue) or _is_of_worker(value) else "event"
 
 
-def _events(values: Sequence[Value]) -> frozenset[str]:
-    """The names of the events that values are, or attach to."""
+def _is_of_worker(value: Value) -> bool:
+    # As before `on` and `send` were told apart from `event`: an event's own methods belong to the event.
+    return isinstance(value, Method) and isinstance(value.owner, WorkerValue)
+
+
+def events_of(values: Sequence[Value]) -> frozenset[str]:
+    """The names of the events that values are, attach to, or send."""
     found: set[str] = set()
     for each in values:
         match each:
-            case Doubtful(_, events):
+            case Ambiguous(_, events):
                 found |= events
             case EventValue(str() as name) | Method(EventValue(str() as name)):
                 found.add(name)
-            case Attachment(EventValue(str() as name)) | Handled(EventValue(str() as name)):
+            case Attachment(EventValue(str() as name)) | HandlerValue(EventValue(str() as name)):
                 found.add(name)
             case _:
                 pass

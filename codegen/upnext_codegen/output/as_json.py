@@ -15,6 +15,7 @@ def as_json(report: Report) -> str:
         "diagnostics": [_finding(finding) for finding in report.findings],
         "events": len(report.contract.events),
         "handlers": report.contract.handlers,
+        "sends": report.sends,
         "files_scanned": report.files_scanned,
         "files_parsed": report.files_parsed,
         "changed": [*report.changed, *report.removed],

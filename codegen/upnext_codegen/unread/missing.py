@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.files.discover import SourceFile
-from upnext_codegen.files.left_out import BY_DEFAULT
-from upnext_codegen.files.prefilter import MENTIONS, NOTHING, Paths, imports_of, weight
-from upnext_codegen.names.modules import ModuleRef, Outside
+from upnext_codegen.names.modules import ExternalName, ModuleRef
+from upnext_codegen.reading.imports import dotted, imports_of, mentions_upnext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from upnext_codegen.files.discover import Discovery
-    from upnext_codegen.files.store import Store
-
-_MOST_FILES = 2_000
-"""Files that are looked at in folders which are left out; what is left out on purpose can be very large."""
+    from upnext_codegen.files.file_index import FileIndex
+    from upnext_codegen.names.modules import Modules
 
 
 class Missing(NamedTuple):
@@ -70,17 +67,17 @@ class MissingImports:
         return frozenset(found)
 
 
-def missing_imports(found: Discovery, store: Store) -> MissingImports:
+def missing_imports(found: Discovery, index: FileIndex, modules: Modules) -> MissingImports:
     """Find the imports that lead to files which are not read for them, and which may have to do with upnext."""
-    search = _Search(store, {path.rstrip("/"): reason for path, reason in found.left_out})
-    search.look_at([path for path, each in store.entries.items() if each.weight != NOTHING or each.imports is not None])
-    search.look_at(search.quiet_importers())
+    search = _Search(index, modules, {path.rstrip("/"): reason for path, reason in found.left_out})
+    search.look_at(path for path, each in index.entries.items() if each.imports)
     return search.relevant()
 
 
 @dataclass(slots=True)
 class _Search:
-    store: Store
+    index: FileIndex
+    modules: Modules
     left_out: dict[str, str]
     missing: MissingImports = field(default_factory=lambda: MissingImports([], []))
     _names: frozenset[str] = frozenset()
@@ -88,11 +85,12 @@ class _Search:
     _elsewhere: dict[str, list[tuple[str, str]]] = field(default_factory=dict[str, list[tuple[str, str]]])
     _data: dict[str, bytes] = field(default_factory=dict[str, bytes])
     _seen: set[str] = field(default_factory=set[str])
+    _leading: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def __post_init__(self) -> None:
         self._names = frozenset(path.rpartition("/")[2].removesuffix(".py") for path in self.left_out)
         by_stem: defaultdict[str, list[str]] = defaultdict(list)
-        for path in self.store.files:
+        for path in self.index.files:
             by_stem[_module_path(path).rpartition("/")[2]].append(path)
         self._by_stem = by_stem
 
@@ -107,41 +105,61 @@ class _Search:
                 if each.reason and each.target not in self._seen:
                     waiting.append(each.target)
 
-    def quiet_importers(self) -> list[str]:
-        """List files that say nothing of events, but name a module that is left out on purpose and does."""
-        stems = {_module_path(path).rpartition("/")[2] for path in self._talkative()}
-        quiet = [path for path, each in self.store.entries.items() if each.weight == NOTHING and each.imports is None]
-        return self.store.containing(stems, quiet) if stems and quiet else []
-
     def relevant(self) -> MissingImports:
         """Drop what leads to nothing of upnext's, and list the files that are left out."""
-        paths = Paths(self.store.modules, self._mentions, self._imports)
         targets = {each.target for each in self.missing.imports}
-        kept = {path for path in targets if any(map(paths.lead_to_us, self.missing.behind(path)))}
+        kept = {path for path in targets if any(map(self._leads, self.missing.behind(path)))}
         imports = [each for each in self.missing.imports if each.target in kept]
         left_out = sorted({each.target for each in imports if each.reason})
         return MissingImports(imports, [self._file(path) for path in left_out])
 
+    def _leads(self, path: str) -> bool:
+        """Whether a file names upnext, or its imports lead to one that does."""
+        seen, waiting = {path}, [path]
+        while waiting:
+            current = waiting.pop()
+            if self._leading.get(current) or self._mentions(current):
+                self._leading[path] = True
+                return True
+            if current in self._leading:
+                continue
+            for name in _with_packages(self._imports(current)):
+                source = self._source(name, current)
+                if source == ExternalName("upnext"):
+                    self._leading[path] = True
+                    return True
+                if isinstance(source, ModuleRef) and source.file is not None and source.file not in seen:
+                    seen.add(source.file)
+                    waiting.append(source.file)
+        self._leading.update(dict.fromkeys(seen, False))
+        return False
+
+    def _source(self, name: str, importer: str) -> ModuleRef | ExternalName | None:
+        module = name.lstrip(".")
+        level = len(name) - len(module)
+        return self.modules.relative(level, module, importer) if level else self.modules.find(module, importer)
+
     def _imports(self, path: str) -> Sequence[str]:
-        return self.store.imports(path) if path in self.store.files else imports_of(self._bytes(path))
+        known = self.index.imports(path) if path in self.index.files else imports_of(self._bytes(path))
+        return [*dotted(known)]
 
     def _mentions(self, path: str) -> bool:
-        return self.store.mentions(path) if path in self.store.files else weight(self._bytes(path)) == MENTIONS
+        return self.index.mentions(path) if path in self.index.files else mentions_upnext(self._bytes(path))
 
     def _bytes(self, path: str) -> bytes:
         if path not in self._data:
             try:
-                self._data[path] = Path(f"{self.store.root}/{path}").read_bytes()
+                self._data[path] = Path(f"{self.index.root}/{path}").read_bytes()
             except OSError:
                 self._data[path] = b""
         return self._data[path]
 
     def _file(self, path: str) -> SourceFile:
-        status = os.stat(f"{self.store.root}/{path}")  # noqa: PTH116 - it was there a moment ago
+        status = os.stat(f"{self.index.root}/{path}")  # noqa: PTH116 - it was there a moment ago
         return SourceFile(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def _misses(self, path: str) -> Iterator[Missing]:
-        is_read = path in self.store.files
+        is_read = path in self.index.files
         for name in self._imports(path):
             if not is_read or not self._names.isdisjoint(name.split(".")):
                 yield from self._to_left_out(path, name)
@@ -151,8 +169,8 @@ class _Search:
     def _to_left_out(self, path: str, name: str) -> Iterator[Missing]:
         module = name.lstrip(".")
         level = len(name) - len(module)
-        modules = self.store.modules
-        source = modules.relative(level, module, path) if level else modules.find(module, path)
+        modules = self.modules
+        source = self._source(name, path)
         if not module or _is_known(source):
             return
         folder = path.split("/")[:-1]
@@ -167,7 +185,7 @@ class _Search:
                 return
 
     def _is_file(self, path: str) -> bool:
-        return path not in self.store.files and Path(f"{self.store.root}/{path}").is_file()
+        return path not in self.index.files and Path(f"{self.index.root}/{path}").is_file()
 
     def _reason(self, way: str) -> str:
         """Say why the module at the end of a way is left out, "" if it is not."""
@@ -181,55 +199,36 @@ class _Search:
             end = "/" + name.replace(".", "/")
             ways = {each: _module_path(each) for each in self._by_stem.get(name.rpartition(".")[2], ())}
             found = [(each, way[: -len(end)]) for each, way in ways.items() if way.endswith(end)]
-            known = any(self.store.modules.name_of(each) == name for each in ways)
+            known = any(self.modules.name_of(each) == name for each in ways)
             self._elsewhere[name] = [] if known or name.partition(".")[0] in sys.stdlib_module_names else found
         return self._elsewhere[name]
 
     def _to_other_roots(self, path: str, name: str) -> Iterator[Missing]:
-        source = self.store.modules.find(name, path)
+        source = self.modules.find(name, path)
         if not _is_known(source):
             for target, root in self._found_elsewhere(name):
                 if target != path:
                     yield Missing(path, name, target, root=root)
 
-    def _talkative(self) -> Iterator[str]:
-        """Yield the modules that are left out on purpose below an import root, where any has to do with events."""
-        count = 0
-        for path, reason in self.left_out.items():
-            if reason == BY_DEFAULT or not self._is_importable(path):
-                continue
-            inside: list[str] = []
-            for each in _python_files(f"{self.store.root}/{path}"):
-                inside.append(f"{path}/{each}" if each else path)
-                count += 1
-                if count > _MOST_FILES:
-                    return
-            if any(weight(self._bytes(each)) != NOTHING for each in inside):
-                yield from (path, *inside)
 
-    def _is_importable(self, path: str) -> bool:
-        roots = self.store.modules.roots
-        inside = any(not root or path.startswith(f"{root}/") for root in roots)
-        return inside and path.removesuffix(".py").rpartition("/")[2].isidentifier()
-
-
-def _is_known(source: ModuleRef | Outside | None) -> bool:
+def _is_known(source: ModuleRef | ExternalName | None) -> bool:
     """Whether an import leads to a file of the project, or to what passes on upnext's own."""
-    return source.file is not None if isinstance(source, ModuleRef) else source == Outside("upnext")
+    return source.file is not None if isinstance(source, ModuleRef) else source == ExternalName("upnext")
 
 
-def _python_files(path: str) -> Iterator[str]:
-    """Yield a Python file itself as "", or those in a folder, relative to it."""
-    if path.endswith(".py"):
-        yield ""
-        return
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(each for each in folders if each.isidentifier() and each != "node_modules")
-        if "pyvenv.cfg" in names:
-            folders.clear()
-            continue
-        relative = os.path.relpath(folder, path).replace(os.sep, "/")
-        yield from (name if relative == "." else f"{relative}/{name}" for name in sorted(names) if name.endswith(".py"))
+def _with_packages(names: Iterable[str]) -> dict[str, None]:
+    """Dotted names, and whatever each may be in: the dots of a relative one alone too."""
+    found: dict[str, None] = {}
+    for name in names:
+        rest = name
+        # What is around a name comes with every name beside it again.
+        while rest and rest not in found:
+            found[rest] = None
+            before, _, last = rest.rpartition(".")
+            if not last:
+                break
+            rest = before if before.strip(".") else rest[: -len(last)]
+    return found
 
 
 def _module_path(path: str) -> str:

@@ -11,7 +11,7 @@ import ast
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext_codegen import messages
-from upnext_codegen.files.source import SourceError, tree_of
+from upnext_codegen.reading.source import SourceError, tree_of
 from upnext_codegen.records import Place
 from upnext_codegen.unread.missing import Missing, missing_imports
 
@@ -19,24 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from upnext_codegen.files.discover import Discovery, SourceFile
-    from upnext_codegen.files.store import Store
+    from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.findings import Finding
+    from upnext_codegen.names.modules import Modules
     from upnext_codegen.records import Resolved
 
     Parts: TypeAlias = Mapping[str, Resolved]
     Again: TypeAlias = Callable[[Iterable[SourceFile], tuple[str, ...]], Parts]
 
 
-def unread(found: Discovery, store: Store, parts: Parts, again: Again) -> list[Finding]:
+def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> list[Finding]:
     """Report the imports through which events are reached that are not seen.
 
     Args:
         found: The files of the project, and what was left out.
-        store: Reads files.
+        index: The files that are read.
+        modules: Their module names.
         parts: What each file declares and attaches.
         again: Works those out with more files, and with more import roots.
     """
-    missing = missing_imports(found, store)
+    missing = missing_imports(found, index, modules)
     if not missing.imports:
         return []
     supposed = again(missing.files, missing.roots)
@@ -46,13 +48,13 @@ def unread(found: Discovery, store: Store, parts: Parts, again: Again) -> list[F
     reported: dict[Place, tuple[Missing, list[str]]] = {}
     for each in missing.imports:
         events = _events_through(each, missing.behind(each.target), gains, supposed)
-        if events and each.file in store.files:
-            place = _place(store, each)
+        if events and each.file in index.files:
+            place = _place(index, each)
             # `from shop import events` imports the package as well; the longest name says most.
             reported[place] = max(
                 reported.get(place, (each, events)), (each, events), key=lambda one: len(one[0].module)
             )
-    return [_finding(store, place, each, events) for place, (each, events) in reported.items()]
+    return [_finding(modules, place, each, events) for place, (each, events) in reported.items()]
 
 
 def _gained(part: Resolved, before: Resolved | None) -> list[str]:
@@ -85,17 +87,17 @@ def _events_through(missed: Missing, behind: frozenset[str], gains: Mapping[str,
     return sorted(found)
 
 
-def _finding(store: Store, place: Place, missed: Missing, events: list[str]) -> Finding:
+def _finding(modules: Modules, place: Place, missed: Missing, events: list[str]) -> Finding:
     if missed.reason:
         return messages.left_out(place, missed.module, missed.target, missed.reason, events)
-    roots = [root for root in store.modules.roots if root or len(store.modules.roots) > 1]
+    roots = [root for root in modules.roots if root or len(modules.roots) > 1]
     return messages.not_found(place, missed.module, missed.target, [*roots, missed.root], events)
 
 
-def _place(store: Store, missed: Missing) -> Place:
+def _place(index: FileIndex, missed: Missing) -> Place:
     """Find the statement that imports a module."""
     try:
-        _, tree = tree_of((store.root / missed.file).read_bytes())
+        _, tree = tree_of((index.root / missed.file).read_bytes())
     except (OSError, SourceError, RecursionError):
         return Place(missed.file, 1, 1)
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""Facts to JSON and back: each record becomes an object, the number of its class to the list of its fields."""
+"""Records to JSON and back: each record becomes an object, the number of its class to the list of its fields."""
 
 from __future__ import annotations
 
@@ -8,47 +8,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from upnext_codegen import findings, records, types
-from upnext_codegen.reading import facts
 
 # The order is part of the cache's format: add at the end, and raise `cache.FORMAT` on any other change.
 _CLASSES: tuple[type[Any], ...] = (
-    facts.Name,
-    facts.Attr,
-    facts.Const,
-    facts.Bytes,
-    facts.Dots,
-    facts.Argument,
-    facts.Call,
-    facts.Joined,
-    facts.Formatted,
-    facts.Binary,
-    facts.Subscript,
-    facts.Display,
-    facts.Mapping,
-    facts.Negative,
-    facts.Choice,
-    facts.Element,
-    facts.Part,
-    facts.Starred,
-    facts.Lambda,
-    facts.Unknown,
-    facts.TypeParameter,
-    facts.ImportModule,
-    facts.ImportFrom,
-    facts.Assigned,
-    facts.DefinedFunction,
-    facts.DefinedClass,
-    facts.Parameter,
-    facts.Opaque,
-    facts.Binding,
-    facts.Star,
-    facts.Scope,
-    facts.Formal,
-    facts.Decorator,
-    facts.Function,
-    facts.Class,
-    facts.Site,
-    facts.Facts,
     types.AnyType,
     types.ClassType,
     types.TupleType,
@@ -60,10 +22,11 @@ _CLASSES: tuple[type[Any], ...] = (
     records.Parameter,
     records.Handler,
     records.Declaration,
+    records.Send,
     records.Scan,
+    records.Resolved,
     findings.Related,
     findings.Finding,
-    records.Resolved,
 )
 _NAMES: dict[type[Any], str] = {kind: str(number) for number, kind in enumerate(_CLASSES)} | {
     tuple: "",

@@ -1,4 +1,4 @@
-"""Functions of Python that return what somebody else made, or something that holds it: it may well be ours."""
+"""Functions of Python that return what they are given, or what holds it: it may well be an upnext object."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ _LISTS = {
     "weakref": "proxy",
 }
 
-GIVE_ANYTHING = frozenset(f"{module}.{name}" for module, names in _LISTS.items() for name in names.split())
+OPAQUE = frozenset(f"{module}.{name}" for module, names in _LISTS.items() for name in names.split())
 """By their full names."""

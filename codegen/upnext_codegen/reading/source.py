@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 import warnings
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from upnext_codegen.reading.depth import is_too_deep
+from upnext_codegen.reading.nesting_limit import is_too_deep
 
 if TYPE_CHECKING:
-    from upnext_codegen.reading.lowering import LoweredParameter
+    from collections.abc import Iterable
+
+    from upnext_codegen.reading.downlevel import DownlevelParameter
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"^[ \t\f]*(?:[#\r\n]|$)")
@@ -34,7 +37,7 @@ class SourceError(Exception):
 
 
 @dataclass(slots=True)
-class Text:
+class SourceText:
     """A file's text, and where its lines are.
 
     Attributes:
@@ -48,6 +51,27 @@ class Text:
     def __post_init__(self) -> None:
         self.lines = _LINE_END.split(self.text) if "\r" in self.text else self.text.split("\n")
 
+    def lines_with(self, words: Iterable[str]) -> list[int]:
+        """The numbers of the lines that hold one of these words, sorted; in comments and strings, too."""
+        text = self.text if self.text.isascii() else unicodedata.normalize("NFKC", self.text)
+        places: set[int] = set()
+        for word in words:
+            place = text.find(word)
+            while place >= 0:
+                end = place + len(word)
+                if not _is_inside(text, place - 1) and not _is_inside(text, end):
+                    places.add(place)
+                    end = text.find("\n", end)
+                place = text.find(word, end) if end >= 0 else -1
+        found: list[int] = []
+        line, position = 1, 0
+        for place in sorted(places):
+            line += text.count("\n", position, place)
+            position = place
+            if not found or found[-1] != line:
+                found.append(line)
+        return found
+
     def column(self, line: int, offset: int) -> int:
         """The column from 1, in characters, of a byte offset in a line as `ast` gives it."""
         content = self.lines[line - 1] if line <= len(self.lines) else ""
@@ -56,7 +80,12 @@ class Text:
         return len(content.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace")) + 1
 
 
-def tree_of(data: bytes) -> tuple[Text, ast.Module]:
+def _is_inside(text: str, place: int) -> bool:
+    """Whether a character belongs to a word."""
+    return 0 <= place < len(text) and (text[place].isalnum() or text[place] == "_" or not text[place].isascii())
+
+
+def tree_of(data: bytes) -> tuple[SourceText, ast.Module]:
     """Decode and parse a file; its line ends are then as the parser sees them, so that all counts of lines agree.
 
     Raises:
@@ -95,10 +124,10 @@ def _is_parsed(text: str) -> bool:
     return True
 
 
-def _text_of(data: bytes) -> Text:
+def _text_of(data: bytes) -> SourceText:
     if len(data) > LARGEST:
         raise SourceError(f"it is larger than {LARGEST // (1024 * 1024)} MB")
-    text = Text(decode(data))
+    text = SourceText(decode(data))
     if "\r" in text.text:
         text.text = "\n".join(text.lines)
     return text
@@ -130,7 +159,7 @@ def decode(data: bytes) -> str:
     return text
 
 
-def parse(text: Text) -> ast.Module:
+def parse(text: SourceText) -> ast.Module:
     """Parse a text; syntax that this Python does not know yet is first rewritten, place by place, into one it knows.
 
     Raises:
@@ -139,9 +168,9 @@ def parse(text: Text) -> ast.Module:
     try:
         return _parsed(text.text)
     except SyntaxError as error:
-        lowered = _lowered(text)
-        if lowered is not None:
-            return lowered
+        downleveled = _downleveled(text)
+        if downleveled is not None:
+            return downleveled
         raise _fault(error, text) from error
     except (RecursionError, MemoryError, SystemError, OverflowError) as error:
         raise SourceError("it is nested too deeply for Python's parser") from error
@@ -149,20 +178,20 @@ def parse(text: Text) -> ast.Module:
         raise SourceError(str(error)) from error
 
 
-def _lowered(text: Text) -> ast.Module | None:
+def _downleveled(text: SourceText) -> ast.Module | None:
     if is_too_deep(text.text):
         return None
     # Loaded here because it takes a quarter of a second, and few files need it.
     try:
-        from upnext_codegen.reading.lowering import lower  # noqa: PLC0415
+        from upnext_codegen.reading.downlevel import downlevel  # noqa: PLC0415
 
-        lowered = lower(text.text)
+        downleveled = downlevel(text.text)
     except ImportError:
         return None  # No libcst for this Python: what the running one cannot parse is then a finding.
-    if lowered is None:
+    if downleveled is None:
         return None
     try:
-        return _with_type_parameters(_parsed(lowered.text), lowered.type_parameters)
+        return _with_type_parameters(_parsed(downleveled.text), downleveled.type_parameters)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -174,7 +203,7 @@ def _parsed(text: str) -> ast.Module:
         return ast.parse(text)
 
 
-def _with_type_parameters(tree: ast.Module, found: dict[tuple[str, int], tuple[LoweredParameter, ...]]) -> ast.Module:
+def _with_type_parameters(tree: ast.Module, found: dict[tuple[str, int], tuple[DownlevelParameter, ...]]) -> ast.Module:
     """Put type parameters where newer Pythons put them."""
     for node in ast.walk(tree) if found else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -197,7 +226,7 @@ def _expression(text: str | None) -> ast.expr | None:
     return None if text is None else ast.parse(f"({text})", mode="eval").body
 
 
-def _fault(error: SyntaxError, text: Text) -> SourceError:
+def _fault(error: SyntaxError, text: SourceText) -> SourceError:
     line = max(error.lineno or 1, 1)
     column = max(error.offset or 1, 1)
     if line > len(text.lines):

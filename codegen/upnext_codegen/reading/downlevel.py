@@ -18,12 +18,12 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 _LAZY = re.compile(r"^(?P<indent>[ \t]*)lazy(?=[ \t]+(?:import|from)\b)", re.MULTILINE)
 
 
-LoweredParameter: TypeAlias = tuple[str, str | None, str | None]
+DownlevelParameter: TypeAlias = tuple[str, str | None, str | None]
 """The name, the bound and the default of a type parameter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lowered:
+class Downleveled:
     """A rewritten text.
 
     Attributes:
@@ -32,10 +32,10 @@ class Lowered:
     """
 
     text: str
-    type_parameters: dict[tuple[str, int], tuple[LoweredParameter, ...]]
+    type_parameters: dict[tuple[str, int], tuple[DownlevelParameter, ...]]
 
 
-def lower(text: str) -> Lowered | None:
+def downlevel(text: str) -> Downleveled | None:
     """Rewrite a text, None where no Python could parse it."""
     text = _LAZY.sub(r"\g<indent>0;  ", text)
     try:
@@ -46,7 +46,7 @@ def lower(text: str) -> Lowered | None:
         wrapper.module.visit(rewriter)
     except (libcst.ParserSyntaxError, RecursionError, MemoryError, SystemError, ValueError, KeyError):
         return None  # KeyError: libcst has lost the place of something that is nested too deeply.
-    return Lowered("\n".join(rewriter.lines), rewriter.type_parameters)
+    return Downleveled("\n".join(rewriter.lines), rewriter.type_parameters)
 
 
 @dataclass
@@ -56,8 +56,8 @@ class _Rewriter(libcst.CSTVisitor):
     lines: list[str]
     module: libcst.Module
     positions: Any
-    type_parameters: dict[tuple[str, int], tuple[LoweredParameter, ...]] = field(
-        default_factory=dict[tuple[str, int], tuple[LoweredParameter, ...]]
+    type_parameters: dict[tuple[str, int], tuple[DownlevelParameter, ...]] = field(
+        default_factory=dict[tuple[str, int], tuple[DownlevelParameter, ...]]
     )
 
     def range_of(self, node: libcst.CSTNode) -> CodeRange:

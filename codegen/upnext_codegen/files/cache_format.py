@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -21,49 +21,45 @@ class Entry(NamedTuple):
         size: When it was read, with the times below.
         modified: In nanoseconds.
         changed: In nanoseconds; -1 where the file was too fresh for its times to be believed.
-        weight: What the prefilter said.
-        digest: Of its bytes, "" where nothing but the weight is kept.
-        imports: The modules that it imports, None where nobody asked.
+        mentions: Whether it can name upnext.
+        digest: Of its bytes, "" where nobody asked.
+        imports: What it imports that the project may have, as `imports_of` lists it, None where nobody asked.
         misencoded: What is wrong with its encoding.
         unreadable: What keeps it from being read for what it defines, None where nobody asked.
         uncompiled: What Python's compiler says of it, None where nobody asked.
-        ignores: Lines with ignore comments and their codes, where it was read.
-        facts: As JSON, "" where no other file asked for them.
+        ignores: Lines with ignore comments and their codes, where it was parsed.
     """
 
     size: int
     modified: int
     changed: int
-    weight: int
+    mentions: bool
     digest: str = ""
     imports: Sequence[str] | None = None
     misencoded: Fault = ()
     unreadable: Fault | None = None
     uncompiled: Fault | None = None
     ignores: Sequence[tuple[int, Sequence[str] | None]] = ()
-    facts: str = ""
 
     def is_of(self, file: SourceFile) -> bool:
         """Whether the file is still the one that was read, by its size and times."""
         return self.modified == file.modified and self.size == file.size and self.changed == file.changed
 
 
-class Known(NamedTuple):
+class Snapshot(NamedTuple):
     """What earlier scans found out.
 
     Attributes:
         entries: What is kept of each file, by path.
-        resolved: For each file that can matter, what it declares and attaches, as JSON.
-        suspects: The names that were given to something of ours.
+        parts: For each file that can matter, what it declares, attaches and sends, as JSON.
         modules: A digest of the project's module names.
-        relevant: The files that can matter by what they hold and import.
+        imported: For each of those files what it imports from files with exports.
     """
 
     entries: dict[str, Entry]
-    resolved: dict[str, str]
-    suspects: Sequence[str] = ()
+    parts: dict[str, str]
     modules: str = ""
-    relevant: Sequence[str] = ()
+    imported: Mapping[str, Sequence[str]] = {}
 
 
 class Delta(NamedTuple):
@@ -75,21 +71,21 @@ class Delta(NamedTuple):
         dropped: Paths without a part any more.
     """
 
-    known: Known
+    known: Snapshot
     lost: Sequence[str] = ()
     dropped: Sequence[str] = ()
 
-    def applied(self, base: Known) -> Known:
+    def applied(self, base: Snapshot) -> Snapshot:
         """The later state, from the earlier one."""
         entries = base.entries | self.known.entries
-        resolved = base.resolved | self.known.resolved
+        parts = base.parts | self.known.parts
         for path in self.lost:
             entries.pop(path, None)  # It may never have been in the base.
         for path in self.dropped:
-            resolved.pop(path, None)
-        return Known(entries, resolved, *self.known[2:])
+            parts.pop(path, None)
+        return Snapshot(entries, parts, *self.known[2:])
 
-    def followed(self, before: Known, now: Known) -> Delta:
+    def followed(self, before: Snapshot, now: Snapshot) -> Delta:
         """What differs after another change.
 
         Args:
@@ -97,11 +93,11 @@ class Delta(NamedTuple):
             now: The state after the change.
         """
         entries, lost = _followed(self.known.entries, self.lost, before.entries, now.entries)
-        resolved, dropped = _followed(self.known.resolved, self.dropped, before.resolved, now.resolved)
-        return Delta(Known(entries, resolved, *now[2:]), lost, dropped)
+        parts, dropped = _followed(self.known.parts, self.dropped, before.parts, now.parts)
+        return Delta(Snapshot(entries, parts, *now[2:]), lost, dropped)
 
 
-NO_DELTA = Delta(Known({}, {}))
+NO_DELTA = Delta(Snapshot({}, {}))
 
 
 def _followed(
@@ -115,20 +111,20 @@ def _followed(
 def written(delta: Delta) -> bytes:
     """Write an index as JSON on one line, then the texts that are JSON already, a line each, as they are."""
     known = delta.known
-    usual = Entry(0, 0, 0, 0)[4:]
-    facts = {path: entry.facts for path, entry in known.entries.items() if entry.facts}
+    usual = Entry(0, 0, 0, False)
     # Most entries end in nothing but defaults.
-    entries = {path: entry[:4] if entry[4:] == usual else entry[:-1] for path, entry in known.entries.items()}
-    index = json.dumps((entries, [*known.resolved], [*facts], *known[2:], *delta[1:]), separators=(",", ":"))
-    return "\n".join((index, *known.resolved.values(), *facts.values())).encode()
+    entries = {
+        path: entry[:4] if entry[4:] == usual[4:] else entry[:6] if entry[6:] == usual[6:] else entry
+        for path, entry in known.entries.items()
+    }
+    index = json.dumps((entries, [*known.parts], *known[2:], *delta[1:]), separators=(",", ":"))
+    return "\n".join((index, *known.parts.values())).encode()
 
 
 def read(body: bytes) -> Delta:
     """Read what `written` wrote; of anything else, any error may come."""
     index, *texts = body.decode().split("\n")
-    listed, resolved, facts, suspects, modules, relevant, lost, dropped = json.loads(index)
+    listed, parts, modules, imported, lost, dropped = json.loads(index)
     entries = {path: Entry(*each) for path, each in listed.items()}
-    for path, text in zip(facts, texts[len(resolved) :], strict=True):
-        entries[path] = entries[path]._replace(facts=text)
-    known = Known(entries, dict(zip(resolved, texts, strict=False)), suspects, modules, relevant)
+    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported)
     return Delta(known, lost, dropped)

@@ -1,0 +1,106 @@
+"""One file's part of a scan, worked out from the file itself and from those that its names lead to.
+
+Nothing that was worked out for one file is used for another, but the names that it exports: what a name in a cycle of
+imports stands for can depend on where the question came from, and a file's part may depend on nothing but what it read.
+It can then be kept as long as those files stay as they are, and be worked out in any process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from upnext_codegen import messages
+from upnext_codegen.handlers.annotations import Annotations
+from upnext_codegen.handlers.attach import Attacher, Found
+from upnext_codegen.handlers.classes import Classes
+from upnext_codegen.handlers.declare import is_name
+from upnext_codegen.handlers.signatures import Signatures
+from upnext_codegen.handlers.sites import sites_of
+from upnext_codegen.handlers.worker_uses import hands_workers
+from upnext_codegen.names.evaluator import Evaluator
+from upnext_codegen.names.exports import Exports
+from upnext_codegen.names.lookup import Lookup
+from upnext_codegen.names.modules import RecordedModules
+from upnext_codegen.records import Place, Resolved
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.modules import Modules
+    from upnext_codegen.names.scopes import SourceModule
+    from upnext_codegen.sources import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the part of a file depends on beside the files that it reads.
+
+    Attributes:
+        modules: The project's module names.
+        exports: What is known to be exported, by file.
+        is_candidate: Whether a file may export anything, or a file in a folder, which ends with `/`.
+        prefilter: Whether names and lines that cannot matter are skipped.
+    """
+
+    modules: Modules
+    exports: Callable[[str], frozenset[str] | None]
+    is_candidate: Callable[[str], bool]
+    prefilter: bool = True
+
+
+@dataclass(slots=True)
+class Analysis:
+    """A file's part, and the exports of other files that it was worked out with."""
+
+    part: Resolved
+    consulted: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+
+def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
+    """Work out what a file declares, attaches, sends and exports.
+
+    Args:
+        sources: Parses files.
+        around: What it depends on beside files.
+        file: The file.
+    """
+    read: set[str] = set()
+
+    def load(path: str) -> SourceModule | None:
+        read.add(path)
+        return sources.load(path)
+
+    modules = RecordedModules(around.modules)
+    evaluator = Evaluator(Lookup(modules, load))
+    exports = Exports(evaluator, around.exports, around.is_candidate, file, everything=not around.prefilter)
+    evaluator.may_be_ours = exports.may_be_ours
+    classes = Classes(Annotations(evaluator))
+    found = Found()
+    names: frozenset[str] = frozenset()
+    module = load(file)
+    try:
+        if module is not None:
+            attacher = Attacher(evaluator, exports, Signatures(classes.annotations, classes), found)
+            for site in sites_of(module, exports):
+                attacher.take(site)
+            if hands_workers(module):
+                found.workers.add("")
+            names = exports.found_in(module)
+    except RecursionError:
+        # Each lookup is bounded by itself; nested lookups can exceed the recursion limit all the same.
+        found = Found(findings=[messages.unreadable(Place(file, 1, 1), "its names lead further than can be followed")])
+    part = Resolved(
+        tuple(found.declarations),
+        # An event whose name is not allowed counts as absent, and its handlers with it.
+        tuple(handler for handler in found.handlers if is_name(handler.event)),
+        tuple(found.sends),
+        frozenset(found.refused),
+        tuple(found.findings),
+        tuple(sorted(found.workers)),
+        classes.known,
+        tuple(sorted(names)),
+        tuple(sorted(read)),
+        json.dumps(sorted(modules.answers.items()), separators=(",", ":")),
+    )
+    return Analysis(part, exports.consulted)

@@ -1,0 +1,47 @@
+"""Whether a file does anything with the class `Worker` but make workers: they can then be of any name."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.scopes import SourceModule
+
+_NAME = "Worker"
+
+
+def hands_workers(module: SourceModule) -> bool:
+    """Whether the name `Worker` stands anywhere but in calls, and in imports from upnext that give it no other name."""
+    if _NAME not in module.text.text:
+        return False
+    called: set[ast.expr] = set()
+    found: list[ast.expr] = []
+    for each in ast.walk(module.tree):
+        match each:
+            case ast.Name("Worker") | ast.Attribute(_, "Worker"):
+                found.append(each)
+            case ast.Call(func):
+                called.add(func)
+            case ast.ImportFrom() if _renames(each):
+                return True
+            case ast.ClassDef(name) if name == _NAME:
+                return True
+            case ast.arg(_, annotation) | ast.AnnAssign(_, annotation) if _quotes(annotation):
+                return True
+            case ast.FunctionDef(returns=annotation) | ast.AsyncFunctionDef(returns=annotation) if _quotes(annotation):
+                return True
+            case _:
+                pass
+    return any(each not in called for each in found)
+
+
+def _renames(node: ast.ImportFrom) -> bool:
+    named = [each for each in node.names if each.name == _NAME]
+    ours = (node.module or "").partition(".")[0] == "upnext" and not node.level
+    return bool(named) and (not ours or any(each.asname for each in named))
+
+
+def _quotes(annotation: ast.expr | None) -> bool:
+    strings = [each for each in ast.walk(annotation) if isinstance(each, ast.Constant)] if annotation else []
+    return any(isinstance(each.value, str) and _NAME in each.value for each in strings)

@@ -1,0 +1,261 @@
+"""All files' parts of a scan: those that still hold are taken from the cache, the others worked out.
+
+Files are worked out in the order of their imports, then those that import what these export, and so on until no file
+exports what its importers have not been asked about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from upnext_codegen.files import record_json
+from upnext_codegen.files.cache_format import Snapshot
+from upnext_codegen.files.file_index import ParseNote
+from upnext_codegen.names.modules import ModuleRef, still_answers
+from upnext_codegen.records import Resolved
+
+if TYPE_CHECKING:
+    from upnext_codegen.files.file_index import FileIndex
+    from upnext_codegen.names.candidates import ImportGraph, Interesting
+    from upnext_codegen.names.modules import Modules
+
+_MOST_TIMES = 8
+"""Times after which a file is left as it is, when what it exports goes on changing with what others export."""
+
+
+@dataclass(slots=True)
+class Incremental:
+    """Works out the parts of all files that can matter.
+
+    Attributes:
+        index: The files.
+        modules: Their module names.
+        prefilter: Whether files, names and lines that cannot matter are skipped, which changes nothing but the time.
+    """
+
+    index: FileIndex
+    modules: Modules
+    prefilter: bool = True
+    _parts: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
+    _texts: dict[str, str] = field(default_factory=dict[str, str])
+    _consulted: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict[str, "dict[str, frozenset[str]]"])
+    _imported_by: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
+    _digest: str = ""
+
+    def work_out(self) -> None:
+        """Work them out."""
+        known = self.index.known
+        self._digest = _digest((self.modules.roots, self.modules.catalog, sorted(self.modules.files.items())))
+        self._recall()
+        if self.index.looked or known.modules != self._digest or len(self._parts) < len(known.parts):
+            self._complete()
+
+    def by_file(self) -> dict[str, Resolved]:
+        """The parts, in the order of their files; not before `work_out`."""
+        return {path: self._parts[path] for path in sorted(self._parts)}
+
+    def snapshot(self) -> Snapshot:
+        """What the next scan can make use of; not before `work_out`."""
+        texts = {path: self._texts[path] for path in sorted(self._parts)}
+        imported = {path: self._imported_by[path] for path in texts if self._imported_by.get(path)}
+        return Snapshot(self.index.entries, texts, self._digest, imported)
+
+    def _recall(self) -> None:
+        """Take from the cache what is as it was: the file, those that it leads to, and what its imports mean."""
+        known, modules = self.index.known, self.modules
+        changed = self.index.changed() if self.index.looked else set[str]()
+        for path, text in known.parts.items():
+            part = _decoded(text)
+            if part is None or path in changed or not changed.isdisjoint(part.read):
+                continue
+            if known.modules == self._digest or all(still_answers(modules, *each) for each in json.loads(part.answers)):
+                self._parts[path], self._texts[path] = part, text
+                self._imported_by[path] = [*known.imported.get(path, ())]
+
+    def _complete(self) -> None:
+        """Work out what is missing, until no file exports what its importers have not been asked about."""
+        if self.index.known.modules != self._digest:
+            self.index.forget_imports()
+        pending = self._stale() | {path for path in self._named() if path not in self._parts}
+        times = Counter[str]()
+        before = {path: frozenset(part.exports) for path, part in self._earlier()}
+        while True:
+            times.update(pending)
+            self._work_out(pending)
+            if any(not names <= self._exports(path) for path, names in before.items()):
+                self._drop_circles()
+            before = {path: frozenset(part.exports) for path, part in self._parts.items()}
+            imported = self._imported()
+            wanted = self._wanted(imported)
+            for path in self._parts.keys() - wanted:
+                del self._parts[path]
+            pending = {path for path in wanted if path not in self._parts}
+            pending |= {path for path in self._parts if self._imported_by.get(path, []) != imported.get(path, [])}
+            pending |= self._misled()
+            pending = {path for path in pending if times[path] < _MOST_TIMES}
+            if not pending:
+                return
+
+    def _named(self) -> Iterable[str]:
+        """The files that have to be worked out whatever others export."""
+        return [path for path in self.index.entries if not self.prefilter or self.index.mentions(path)]
+
+    def _stale(self) -> set[str]:
+        """The files whose part does not hold any more."""
+        return {path for path in self.index.known.parts if path in self.index.entries and path not in self._parts}
+
+    def _earlier(self) -> Iterator[tuple[str, Resolved]]:
+        """The parts of earlier scans, also those that do not hold any more."""
+        for path, text in self.index.known.parts.items():
+            part = _decoded(text)
+            if part is not None:
+                yield path, part
+
+    def _drop_circles(self) -> None:
+        """Drop the parts of files that may have their exports only from one another."""
+        grounded: set[str] = set()
+        # Of a whole folder it is not known which of its files it is for.
+        sources = {path: {each.partition(" ")[2] for each in self._imported_by.get(path, ())} for path in self._parts}
+        while True:
+            more = {path for path, others in sources.items() if others <= grounded} - grounded
+            if not more:
+                break
+            grounded |= more
+        for path in self._parts.keys() - grounded:
+            del self._parts[path]
+
+    def _misled(self) -> set[str]:
+        """The files that were worked out with other exports than those that were found since."""
+        found: set[str] = set()
+        for path, consulted in self._consulted.items():
+            if path in self._parts and any(self._exports(each) != names for each, names in consulted.items()):
+                found.add(path)
+        return found
+
+    def _exports(self, path: str) -> frozenset[str]:
+        part = self._parts.get(path)
+        return frozenset(part.exports) if part else frozenset()
+
+    def _graph(self) -> ImportGraph:
+        from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
+
+        return ImportGraph(self.modules, {path: frozenset(part.exports) for path, part in self._parts.items()})
+
+    def _imported(self) -> dict[str, Interesting]:
+        """What each file imports from files with exports."""
+        graph = self._graph()
+        found: dict[str, Interesting] = {}
+        for path in self.index.entries:
+            imports = self.index.imports(path)
+            interesting = graph.interesting(path, imports) if imports else []
+            if interesting:
+                found[path] = interesting
+        return found
+
+    def _wanted(self, imported: dict[str, Interesting]) -> set[str]:
+        """The files that have to be read."""
+        from upnext_codegen.names.candidates import holds_one  # noqa: PLC0415 - a warm run does without
+
+        graph, wanted = self._graph(), set(self._named())
+        for path, interesting in imported.items():
+            if path in wanted:
+                continue
+            words = graph.words(interesting)
+            if words is None or holds_one(self.index.bytes_of(path) or b"", words):
+                wanted.add(path)
+        return wanted
+
+    def _work_out(self, pending: set[str]) -> None:
+        waiting = self._waits_for(pending)
+        candidates = self._parts.keys() | pending
+        while waiting:
+            ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
+            # In a circle of imports each is asked for the exports of the others.
+            wave = ready or sorted(waiting)
+            for path in wave:
+                del waiting[path]
+            self._work_out_wave(wave, candidates)
+
+    def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
+        """For each of some files the others among them that it imports from."""
+        waiting: dict[str, set[str]] = {}
+        for path in pending:
+            others: set[str] = set()
+            for each in self.index.imports(path):
+                name = each.partition(":")[0].rstrip("=")
+                module = name.lstrip(".")
+                level = len(name) - len(module)
+                found = self.modules.relative(level, module, path) if level else self.modules.find(module, path)
+                if isinstance(found, ModuleRef) and found.file in pending and found.file != path:
+                    others.add(found.file)
+            waiting[path] = others
+        return waiting
+
+    def _work_out_wave(self, paths: list[str], candidates: Collection[str]) -> None:
+        from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
+        from upnext_codegen.files.pool import spread  # noqa: PLC0415
+        from upnext_codegen.sources import Sources  # noqa: PLC0415
+
+        for path in paths:
+            self._parts.pop(path, None)
+        folders = _folders(candidates)
+        index, sources = self.index, Sources(self.index)
+        parts, prefilter, texts = self._parts, self.prefilter, self._texts
+        around = Surroundings(
+            self.modules,
+            lambda path: frozenset(parts[path].exports) if path in parts else None,
+            lambda path: path in candidates or path in folders,
+            prefilter,
+        )
+
+        def job(path: str) -> tuple[str, dict[str, tuple[Any, ...]], dict[str, frozenset[str]]]:
+            analysis = analyze_file(sources, around, path)
+            notes, index.notes = index.notes, {}
+            # Plain tuples take a tenth of the time on their way from one process to the other.
+            told = {each: tuple(note) for each, note in notes.items()}
+            return record_json.dumps(analysis.part), told, analysis.consulted
+
+        found: list[tuple[str, str]] = []
+        for path, (text, notes, consulted) in spread(job, paths, index.size(paths)):
+            for each, note in notes.items():
+                index.take(each, ParseNote._make(note))
+            index.notes = {}
+            found.append((path, text))
+            self._consulted[path] = consulted
+        for path, text in found:
+            part = _decoded(text)
+            assert part is not None, path
+            self._parts[path], texts[path] = part, text
+        graph = self._graph()
+        for path, _ in found:
+            self._imported_by[path] = graph.interesting(path, index.imports(path))
+
+
+def _folders(paths: Iterable[str]) -> frozenset[str]:
+    """The folders, at any depth, that some files are in; each ends with `/`."""
+    found: set[str] = {"/"}
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and f"{folder}/" not in found:
+            found.add(f"{folder}/")
+            folder = folder.rpartition("/")[0]
+    return frozenset(found)
+
+
+@lru_cache(maxsize=20_000)  # for `--watch`, which scans again and again in one process
+def _decoded(text: str) -> Resolved | None:
+    try:
+        part = record_json.loads(text)
+    except ValueError:
+        return None
+    return part if isinstance(part, Resolved) else None
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

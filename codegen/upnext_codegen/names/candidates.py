@@ -1,0 +1,163 @@
+"""Which files have to be read: those that name upnext, and those that import what such a file exports.
+
+The exports of a file change what its importers have to be asked, so this is asked again until nothing is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from upnext_codegen.names.modules import ExternalName, ModuleRef
+from upnext_codegen.reading.imports import COMPUTED
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.modules import Modules
+
+Interesting: TypeAlias = list[str]
+"""What a file imports from files with exports: a name (none for the module itself), a blank, and the file or folder."""
+
+
+@dataclass(slots=True)
+class ImportGraph:
+    """Follows imports to files with exports.
+
+    Attributes:
+        modules: The project's module names.
+        exports: The names that each file exports, as far as that is known.
+    """
+
+    modules: Modules
+    exports: Mapping[str, Collection[str]]
+    _names: frozenset[str] = frozenset()
+    _dynamic: bool = False
+    _folders: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+
+    def __post_init__(self) -> None:
+        names = set[str]()
+        for file, exported in self.exports.items():
+            if not exported:
+                continue
+            names.update(exported)
+            folder, _, own = file.rpartition("/")
+            while True:
+                # The last folder of a package with exports is a name that leads there as well.
+                names.add(own.removesuffix(".py"))
+                self._folders.setdefault(folder, set()).update(exported)
+                if not folder:
+                    break
+                folder, _, own = folder.rpartition("/")
+        self._names = frozenset(names)
+        self._dynamic = "*" in names
+
+    def holds_exports(self, folder: str) -> bool:
+        """Whether a file in a folder exports anything."""
+        return folder in self._folders
+
+    def interesting(self, file: str, imports: Iterable[str]) -> Interesting:
+        """Choose what a file imports from files with exports.
+
+        Args:
+            file: The file.
+            imports: Its imports, as `imports_of` lists them.
+        """
+        found: dict[str, None] = {}
+        for each in imports:
+            if each == COMPUTED:
+                if self._folders:
+                    found[f" {COMPUTED}"] = None
+                continue
+            module, colon, names = each.partition(":")
+            if colon:
+                self._named(file, module, names.split(","), found)
+            else:
+                self._whole(file, module, found)
+        return list(found)
+
+    def _named(self, file: str, module: str, names: list[str], found: dict[str, None]) -> None:
+        if self._is_catalog(file, module, names, found):
+            return
+        wanted = {name for name in names if name in self._names or name == "*"}
+        source = self._find(file, module) if wanted or self._dynamic else None
+        if not isinstance(source, ModuleRef):
+            return
+        exported = self.exports.get(source.file or "", ())
+        for name in names:
+            if name in exported or "*" in exported:
+                found[f"{name} {source.file}"] = None
+            if name == "*":
+                self._starred(source, exported, found)
+            elif name in wanted:
+                submodule = self.modules.submodule(source, name, file)
+                if isinstance(submodule, ModuleRef):
+                    self._module(submodule, found)
+
+    def _starred(self, source: ModuleRef, exported: Collection[str], found: dict[str, None]) -> None:
+        found.update((f"{each} {source.file}", None) for each in sorted(exported))
+        folder = self._folder_of(source)
+        if folder in self._folders:
+            found[f"* {folder}/"] = None
+
+    def _is_catalog(self, file: str, module: str, names: list[str], found: dict[str, None]) -> bool:
+        """Note imports of the module that the catalog is written as, which passes on upnext's own."""
+        catalog = (self.modules.catalog or "").rpartition("/")[2]
+        if not catalog or (catalog not in names and module.rpartition(".")[2] != catalog):
+            return False
+        source = self._find(file, module)
+        if isinstance(source, ModuleRef):
+            source = self.modules.submodule(source, catalog, file) if catalog in names else None
+        if not isinstance(source, ExternalName):
+            return False
+        found.update((f"{name} {source.name}", None) for name in names)
+        return True
+
+    def _whole(self, file: str, module: str, found: dict[str, None]) -> None:
+        name = module.removesuffix("=")
+        if self._is_catalog(file, name, [""], found):
+            found["* upnext"] = None
+        bound = name if name != module or name.startswith(".") else name.partition(".")[0]
+        if bound.rpartition(".")[2] in self._names:
+            source = self._find(file, bound)
+            if isinstance(source, ModuleRef):
+                self._module(source, found)
+
+    def _module(self, source: ModuleRef, found: dict[str, None]) -> None:
+        if source.file is not None and self.exports.get(source.file):
+            found[f" {source.file}"] = None
+        folder = self._folder_of(source)
+        if folder in self._folders:
+            found[f" {folder}/"] = None
+
+    def _folder_of(self, source: ModuleRef) -> str | None:
+        if source.file is None:
+            path = source.name.replace(".", "/")
+            bases = [f"{root}/{path}" if root else path for root in (*self.modules.roots, "")]
+            return next((base for base in bases if base in self._folders), None)
+        return source.file.rpartition("/")[0] if source.file.endswith("__init__.py") else None
+
+    def _find(self, file: str, module: str) -> ModuleRef | ExternalName | None:
+        name = module.lstrip(".")
+        level = len(module) - len(name)
+        return self.modules.relative(level, name, file) if level else self.modules.find(name, file)
+
+    def words(self, interesting: Interesting) -> frozenset[str] | None:
+        """The words of which a file with these imports must hold one to matter, None if it does in any case."""
+        found: set[str] = set()
+        for name, _, source in (each.partition(" ") for each in interesting):
+            if name:
+                return None
+            if source == COMPUTED:
+                found |= {one for each in self.exports.values() for one in each}
+            elif source.endswith("/"):
+                found |= self._folders[source[:-1]]
+            else:
+                found |= {*self.exports[source]}
+        return None if "*" in found else frozenset(found)
+
+
+def holds_one(data: bytes, words: Iterable[str]) -> bool:
+    """Whether bytes hold one of these words, or reach for names that are worked out."""
+    if any(not word.isascii() for word in words) or any(word.encode() in data for word in words):
+        return True
+    return any(each in data for each in (b"getattr", b"__dict__", b"vars(", b"__import__", b"import_module"))

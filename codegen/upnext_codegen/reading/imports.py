@@ -1,0 +1,120 @@
+"""What a file's bytes say of its imports, found without parsing it: always all of them, sometimes a few too many.
+
+Each import is one text:
+
+- `a.b` for `import a.b`, which binds `a`; `a.b=` for `import a.b as c` and for `import_module("a.b")`;
+- `a.b:x,y` for `from a.b import x, y`, with its leading dots; a star is `*`;
+- `?` for a module whose name has to be worked out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+COMPUTED = "?"
+"""Among the imports of a file: a module whose name has to be worked out."""
+
+_GAP = rb"(?:[ \t\f]|\\\n)"
+_NAMED = re.compile(
+    rb"from((?:[ \t\f.]|\\\n)(?:[ \t\f.\w\x80-\xff]|\\\n)*?)\bimport\b" + _GAP + rb"*(\([^)]*\)|(?:[^\n\\;]|\\\n)*)"
+)
+_PLAIN = re.compile(rb"import" + _GAP + rb"+((?:[^\n\\;#]|\\\n)*)")
+_AS = re.compile(rb"\s+as\s+")
+_COMMENT = re.compile(rb"#[^\n]*")
+_WORDS = re.compile(rb"[\w\x80-\xff]+|\*")
+_CALL = re.compile(rb"\b(?:import_module|__import__)\s*\(")
+_LITERAL = re.compile(rb"\b(?:import_module|__import__)\s*\(\s*[\"'](\.*\w[\w.]*|\.+)[\"']")
+_LISTED = re.compile(rb"__all__[^\n=]*=([^\])]*)")
+_QUOTED = re.compile(rb"[\"']([A-Za-z_][\w.]*)[\"']")
+# Letters that Python reads as the plain ones in "upnext": fullwidth, mathematical, raised and lowered ones.
+_COMPATIBLE = re.compile(rb"\xef\xbd|\xf0\x9d|\xe1\xb5|\xe2\x81\xbf|\xe2\x82|\xe2\x93|\xcb[\xa3]")
+
+
+def plain(data: bytes) -> bytes:
+    """Return a file's bytes with the letters that Python reads as plain ones made plain, and with plain line ends."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not data.isascii() and _COMPATIBLE.search(data):
+        data = unicodedata.normalize("NFKC", data.decode("utf-8", "replace")).encode()
+    return data
+
+
+def mentions_upnext(data: bytes) -> bool:
+    """Whether a file can name upnext."""
+    return b"upnext" in data or (not data.isascii() and b"upnext" in plain(data))
+
+
+def imports_of(data: bytes) -> list[str]:
+    """List the imports of a file, roughly: also some that stand in comments and strings."""
+    data = plain(data)
+    if b"import" not in data:
+        return []
+    found: dict[str, None] = {}
+    taken: list[tuple[int, int]] = []
+    for each in _NAMED.finditer(data):
+        taken.append(each.span())
+        module = b"".join(_WORDS_AND_DOTS.findall(each[1]))
+        names = [name for name, _ in _parts(each[2])]
+        found[f"{_text(module)}:{_text(b','.join(names))}"] = None
+    _take_plain(data, taken, found)
+    if b"__all__" in data:
+        for listed in _LISTED.findall(data):
+            quoted = sorted({name.decode() for name in _QUOTED.findall(listed)})
+            if quoted:
+                found[f".:{','.join(quoted)}"] = None
+    if b"import_module" in data or b"__import__" in data:
+        called = _LITERAL.findall(data)
+        found.update((f"{_text(name)}=", None) for name in called)
+        if len(called) < len(_CALL.findall(data)):
+            found[COMPUTED] = None
+    return list(found)
+
+
+_WORDS_AND_DOTS = re.compile(rb"[\w\x80-\xff]+|\.")
+
+
+def dotted(imports: Iterable[str]) -> Iterator[str]:
+    """Yield the modules that imports may mean: `from a import b` may mean `a.b`."""
+    for each in imports:
+        if each == COMPUTED:
+            continue
+        module, colon, names = each.partition(":")
+        module = module.removesuffix("=")
+        yield module
+        if colon:
+            base = module if module.endswith(".") else f"{module}."
+            yield from (base + name for name in names.split(",") if name and name != "*")
+
+
+def _take_plain(data: bytes, taken: list[tuple[int, int]], found: dict[str, None]) -> None:
+    spans = iter([*taken, (len(data), len(data))])
+    start, end = next(spans)
+    position = data.find(b"import")
+    while position >= 0:
+        while position >= end and end < len(data):
+            start, end = next(spans)
+        if position < start or position >= end:
+            each = _PLAIN.match(data, position)
+            for name, alias in _parts(each[1]) if each else ():
+                found[_text(name) + ("=" if alias else "")] = None
+        position = data.find(b"import", position + 6)
+
+
+def _parts(clause: bytes) -> list[tuple[bytes, bool]]:
+    """The names of an import clause, and whether each gets another one."""
+    text = _COMMENT.sub(b"", clause).replace(b"\\\n", b" ").strip(b"() \t\f\n")
+    found: list[tuple[bytes, bool]] = []
+    for each in text.split(b","):
+        name, *alias = _AS.split(each.strip())
+        if name:
+            found.append((b"".join(_DOTTED.findall(name.split(None, 1)[0] if b"." not in name else name)), bool(alias)))
+    return [(name, alias) for name, alias in found if name]
+
+
+_DOTTED = re.compile(rb"[\w\x80-\xff]+|\.|\*")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

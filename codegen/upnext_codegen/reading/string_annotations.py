@@ -1,0 +1,28 @@
+"""Annotations that are written as strings, parsed once: nothing behind this door sees the quotes."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from functools import lru_cache
+
+
+def unquoted(annotation: ast.expr) -> ast.expr:
+    """Return the expression that a quoted annotation holds, and any other annotation as it is."""
+    while isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        parsed = _parsed(annotation.value)
+        if parsed is None:
+            return annotation
+        annotation = parsed
+    return annotation
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> ast.expr | None:
+    stripped = f"({text.strip()}\n)" if text.strip() else ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(stripped, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
