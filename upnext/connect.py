@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The server's address, the namespace, and how many of its partitions are sent to.
-Address: TypeAlias = tuple[str, str, int]
+# The server's address, the namespace, how many of its partitions are sent to, and the deadline of a send.
+Address: TypeAlias = tuple[str, str, int, float]
 
 _brokers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Address, Namespace]] = weakref.WeakKeyDictionary()
 _guards: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = weakref.WeakKeyDictionary()
@@ -53,6 +53,12 @@ def resolve_url(settings: Settings) -> str:
     return _urls[here]
 
 
+def connected(settings: Settings) -> Namespace | None:
+    """Return what `broker_for` last returned for these settings in this loop, None if that is to be looked up."""
+    last = _last
+    return last[2] if last is not None and last[1] is settings and last[0]() is asyncio.get_running_loop() else None
+
+
 async def broker_for(settings: Settings) -> Namespace:
     """Return the running loop's way to a namespace, connected when it is first used and closed with the loop."""
     global _last  # noqa: PLW0603  # one for the process
@@ -63,7 +69,7 @@ async def broker_for(settings: Settings) -> Namespace:
     if url is None:
         url = await asyncio.to_thread(resolve_url, settings)
     brokers = _brokers.setdefault(loop, {})
-    address = (url, settings.namespace, settings.partitions)
+    address = (url, settings.namespace, settings.partitions, settings.send_deadline)
     if address not in brokers:
         brokers[address] = Namespace(*address)
         if loop not in _guards:

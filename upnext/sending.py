@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upnext import transport
-from upnext.connect import broker_for
+from upnext.connect import broker_for, connected
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.options import is_finite
 from upnext.payload.encoding import encode
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from upnext.handler import Handler
     from upnext.payload.codec import Codec
     from upnext.registry import Registry
+    from upnext.settings import Settings
 
 LONGEST_KEY = 200
 """Characters of an idempotency key."""
@@ -57,6 +58,7 @@ class Delivery:
     async def send(self, fields: Mapping[str, Any], *, delay: float = 0.0, key: str | None = None) -> Receipt:
         """Store the event with a job for each subscribed handler, or raise."""
         settings = self.registry.settings
+        await _wait_for_room(settings)
         body = self._encode(fields, settings.max_payload)
         if (elsewhere := transport.current()) is not None:
             handlers = declarations.handlers_of(self.event, self.registry)
@@ -82,11 +84,19 @@ class Delivery:
         return _Known(version, codecs, frozenset().union(*(codec.fields for codec in codecs)) if forbidden else None)
 
 
+async def _wait_for_room(settings: Settings) -> None:
+    """Let payloads that wait to be stored fill no more memory than a backlog may."""
+    namespace = connected(settings)
+    if namespace is not None and namespace.backlog.is_full:
+        await namespace.backlog.room()
+
+
 async def submit(
     task: Handler, registry: Registry, fields: Mapping[str, Any], *, delay: float, key: str | None
 ) -> Job[Any]:
     """Store one job of a task, or raise."""
     settings = registry.settings
+    await _wait_for_room(settings)
     body = encode(task.name, fields, (task.signature.codec,), settings.max_payload)
     if (elsewhere := transport.current()) is not None:
         published = await elsewhere.take(transport.OutgoingMessage(task.name, True, (task,), fields, body, delay, key))

@@ -116,8 +116,7 @@ async def test_without_a_free_file_descriptor_a_send_ends_with_a_typed_error(val
         import asyncio, resource, socket
         from urllib.parse import unquote, urlsplit
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-        from upnext.broker import publishing
-        publishing.SEND_DEADLINE = 1.0
+        os.environ["UPNEXT_SEND_DEADLINE"] = "1"
         async def main():
             await event.send(n=0)
             other = socket.socket(socket.AF_UNIX)

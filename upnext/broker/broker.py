@@ -14,6 +14,7 @@ from upnext.broker.status import StatusReader
 from upnext.broker.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
+    from upnext.broker.backlog import Backlog
     from upnext.broker.keys import Keys
 
 
@@ -24,6 +25,7 @@ class Broker:
         url: The server's address.
         keys: The partition's keys.
         name: What the server's list of clients shows.
+        backlog: Counts what waits to be stored; None for a partition on its own.
 
     Attributes:
         publisher: Stores events and submissions.
@@ -34,10 +36,10 @@ class Broker:
         jobs: Looks at jobs, and cancels those that wait.
     """
 
-    def __init__(self, url: str, keys: Keys, name: str = "upnext") -> None:
+    def __init__(self, url: str, keys: Keys, name: str = "upnext", backlog: Backlog | None = None) -> None:
         self.link = PipelinedConnection(url, keys, name)
         self.keys = keys
-        self.publisher = Publisher(self.link, keys)
+        self.publisher = Publisher(self.link, keys, backlog)
         self.maintenance = Maintenance(self.link, keys)
         self.dead_letters = DeadLetterStore(self.link, keys)
         self.status_reader = StatusReader(self.link, keys)

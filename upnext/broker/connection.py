@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from upnext import forks
-from upnext.broker.dialer import Dialer, UnfitServerError, UnsentError
+from upnext.broker.dialer import Dialer, UnsentError
 from upnext.broker.protocol import RedisProtocol
 from upnext.broker.redis_types import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
 from upnext.broker.resp import pack
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from upnext.broker.scripts import Script
 
 _PIPELINE = 256  # commands without a reply; more of them wait here
+_WRITE = 256 * 1024  # bytes beyond which nothing more is written at once: what waits here can be taken back
 _REDIRECTS = 5  # in a row, without a command that was carried out: then the cluster is not of one mind
 _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN")
 
@@ -73,6 +74,19 @@ class PipelinedConnection:
         elif not self._flushing:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
+
+    def withdraw(self, packed: bytes) -> bool:
+        """Take back a command that has not been written; False if it has."""
+        for position, (waiting, _) in enumerate(self._waiting):
+            if waiting is packed:
+                del self._waiting[position]
+                self._returned -= position < self._returned
+                return True
+        return False
+
+    def moved(self) -> float:
+        """Return when bytes were last seen to leave for the server, by the event loop's clock; 0 if none were."""
+        return 0.0 if self._wire is None else self._wire.departed
 
     async def command(self, *words: Any) -> Any:
         """Send one command and return its reply.
@@ -127,7 +141,7 @@ class PipelinedConnection:
         except RedisError as error:
             self._refuse(error)
         except Exception as error:  # noqa: BLE001  # of redis-py's, or of the event loop's: those who wait hear of it
-            self._refuse(UnfitServerError(f"connecting raised {type(error).__name__}: {error}"))
+            self._refuse(UnsentError(f"connecting raised {type(error).__name__}: {error}"))
         except BaseException:
             self._refuse(ConnectionAbortedError("link closed"))
             raise
@@ -147,8 +161,12 @@ class PipelinedConnection:
         if wire is None or not waiting or not wire.writable or self._leaving:
             return
         room = min(len(waiting), _PIPELINE - wire.waiting)
-        if room > 0:
-            batch = [waiting.popleft() for _ in range(room)]
+        batch: list[Command] = []
+        size = 0
+        while len(batch) < room and size < _WRITE:
+            batch.append(waiting.popleft())
+            size += len(batch[-1][0])
+        if batch:
             wire.send(b"".join([packed for packed, _ in batch]), batch)
 
     def _heard(self) -> None:

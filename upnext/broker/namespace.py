@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from upnext.broker.backlog import SEND_DEADLINE, Backlog
 from upnext.broker.broker import Broker
 from upnext.broker.job_ids import partition_of
 from upnext.broker.keys import Keys
@@ -29,27 +30,30 @@ class Namespace:
         url: The server's address.
         name: The namespace.
         partitions: How many of them are sent to.
+        send_deadline: Seconds of the server's silence after which a send is given up.
 
     Attributes:
         url: The server's address.
         name: The namespace.
         link: The first partition's connection.
         keys: The first partition's keys.
+        backlog: What waits to be stored.
         publisher: Stores events and submissions.
         dead_letters: Reads outcomes and dead letters.
         status_reader: Reads how the namespace stands.
     """
 
-    def __init__(self, url: str, name: str, partitions: int = 1) -> None:
+    def __init__(self, url: str, name: str, partitions: int = 1, send_deadline: float = SEND_DEADLINE) -> None:
         self.url = url
         self._least = partitions
         self._partitions: dict[int, Broker] = {}
+        self.backlog = Backlog(send_deadline)
         self.name = name
         first = self.partition(0)
         self.link = first.link
         self.keys = first.keys
         self.publisher: Publisher | PartitionedPublisher = (
-            first.publisher if partitions == 1 else PartitionedPublisher(partitions, self.partition)
+            first.publisher if partitions == 1 else PartitionedPublisher(partitions, self.partition, send_deadline)
         )
         self.dead_letters = DeadLetters(self)
         self.status_reader = NamespaceStatusReader(self.partitions)
@@ -58,7 +62,7 @@ class Namespace:
         """Return one of its partitions."""
         found = self._partitions.get(number)
         if found is None:
-            found = self._partitions[number] = Broker(self.url, Keys(self.name, number))
+            found = self._partitions[number] = Broker(self.url, Keys(self.name, number), backlog=self.backlog)
         return found
 
     async def partitions(self) -> list[Broker]:

@@ -12,11 +12,12 @@ from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from upnext.broker.backlog import SEND_DEADLINE
 from upnext.broker.failures import backoff, classify
 from upnext.broker.idempotency import IdempotencyKey, read_record, task_scope, write_record
 from upnext.broker.partition_count import PartitionCount
 from upnext.broker.publish_batcher import Published, foreign_record
-from upnext.broker.publishing import SEND_DEADLINE, refusal
+from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
@@ -39,10 +40,12 @@ class PartitionedPublisher:
     Args:
         partitions: How many there are.
         partition: Gives one of them by its number, also one beyond those that are sent to.
+        deadline: Seconds after which a question that comes before a send is given up.
     """
 
-    def __init__(self, partitions: int, partition: Callable[[int], Broker]) -> None:
+    def __init__(self, partitions: int, partition: Callable[[int], Broker], deadline: float = SEND_DEADLINE) -> None:
         self._count = partitions
+        self._deadline = deadline
         self._partition = partition
         self._turn = itertools.cycle(range(partitions))
         for _ in range(random.randrange(partitions)):  # noqa: S311  # short-lived senders must not all begin with one
@@ -70,7 +73,7 @@ class PartitionedPublisher:
         others = [other for other in self._other_places(scope, key) if other is not home]
         idempotency_key = IdempotencyKey(scope, key)
         for other in others:
-            record = await retry_until_deadline(partial(_find_record, other, idempotency_key))
+            record = await retry_until_deadline(partial(_find_record, other, idempotency_key), self._deadline)
             if record is not None:
                 try:
                     return Published(*read_record(record), repeated=True)
@@ -117,7 +120,7 @@ class PartitionedPublisher:
 
     async def _learn(self) -> None:
         partitions = [self._partition(number) for number in range(self._count)]
-        agreed = await retry_until_deadline(lambda: PartitionCount(partitions[0]).use(partitions))
+        agreed = await retry_until_deadline(lambda: PartitionCount(partitions[0]).use(partitions), self._deadline)
         now = monotonic()
         for number in {1, *agreed.used} - {self._count}:
             left = agreed.left_behind(number)
@@ -146,14 +149,14 @@ async def _write_record(partition: Broker, key: IdempotencyKey, record: str) -> 
         await partition.link.command("SET", shared[0], f" {record}", "NX", "EX", _KEY_TTL)
 
 
-async def retry_until_deadline(ask: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_deadline(ask: Callable[[], Awaitable[T]], deadline: float) -> T:
     """Ask before anything is stored, and again until the deadline of a send.
 
     Raises:
         BrokerUnavailableError: If there is no answer; nothing was stored.
         BrokerRefusedError: If the server will not serve this client.
     """
-    give_up, failures = monotonic() + SEND_DEADLINE, 0
+    give_up, failures = monotonic() + deadline, 0
     while True:
         try:
             return await ask()

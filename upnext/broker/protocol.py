@@ -14,6 +14,7 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
+from upnext.broker.dialer import UnsentError
 from upnext.broker.redis_types import DefaultParser, RedisConnectionError, RedisTimeoutError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class RedisProtocol(asyncio.Protocol):
         self._departed = 0  # bytes of these that were on their way when the connection was last looked at
         self._watch: asyncio.TimerHandle | None = None
         self._reason: Exception | None = None
+        self.departed = 0.0  # when bytes were last seen to leave
         self.writable = True
         transport.set_protocol(self)
 
@@ -88,8 +90,21 @@ class RedisProtocol(asyncio.Protocol):
     def abort(self, reason: Exception) -> None:
         """Give the connection up; every receiver is told why, now."""
         self._reason = reason
+        self._refuse_unsent()
         self._transport.abort()
         self._end()
+
+    def _refuse_unsent(self) -> None:
+        """Tell those whose command has not left this process completely that it was not carried out."""
+        if self._transport.get_extra_info("sslcontext") is not None:
+            return  # what waits there is longer than it was
+        unsent: list[Command] = []
+        left = self._transport.get_write_buffer_size()
+        while left > 0 and self._expected:
+            unsent.append(self._expected.pop())
+            left -= len(unsent[-1][0])
+        for _, receive in reversed(unsent):
+            receive(UnsentError("The connection was given up before the command was sent"))
 
     def data_received(self, data: bytes) -> None:
         """Hand the replies out."""
@@ -129,7 +144,8 @@ class RedisProtocol(asyncio.Protocol):
             return
         departed = self._written - _unsent_bytes(self._transport)
         if departed != self._departed:  # a slow way takes its time for a long command: it is alive while bytes move
-            self._departed, self._last = departed, self._loop.time()
+            self._departed = departed
+            self._last = self.departed = self._loop.time()
         rest = self._last + self._silence - self._loop.time()
         if rest > 0:
             self._watch = self._loop.call_later(min(rest, self._silence / _LOOKS), self._look)

@@ -60,6 +60,7 @@ class Message:
         envelope: The payload as it is stored.
         delay_ms: How long the jobs have to wait.
         key: Its idempotency key.
+        command: The command that it was last put into; None while it waits for one.
     """
 
     event_id: str
@@ -67,6 +68,7 @@ class Message:
     envelope: bytes = field(repr=False)  # payloads stand in no log
     delay_ms: int = 0
     key: str | None = None
+    command: bytes | None = field(default=None, repr=False)
 
 
 _Entry: TypeAlias = "tuple[Message, asyncio.Future[Published]]"
@@ -94,7 +96,7 @@ class PublishBatcher:
         self._event = event
         self._scope = scope
         self._waiting: deque[_Entry] = deque()
-        self._in_flight = 0
+        self._in_flight: dict[int, list[_Entry]] = {}  # id of a command -> what it stores
         self._planned = False
         self._plain, self._plain_bucket = CommandPrefix(()), ""
         self._version, self.handlers = "", handlers
@@ -116,13 +118,13 @@ class PublishBatcher:
         return await future
 
     def _plan(self) -> None:
-        if self._waiting and not self._planned and self._in_flight < _MOST_IN_FLIGHT:
+        if self._waiting and not self._planned and len(self._in_flight) < _MOST_IN_FLIGHT:
             self._planned = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._planned = False
-        while self._waiting and self._in_flight < _MOST_IN_FLIGHT:
+        while self._waiting and len(self._in_flight) < _MOST_IN_FLIGHT:
             batch = self._next()
             if batch:
                 self._send(batch)
@@ -155,8 +157,26 @@ class PublishBatcher:
         for message, _ in batch:
             words.append(message.event_id)
             words.append(message.envelope)
-        self._in_flight += 1
-        self._link.post_packed(prefix.followed_by(words), partial(self._receive, batch, self.handlers))
+        command = prefix.followed_by(words)
+        for message, _ in batch:
+            message.command = command
+        self._in_flight[id(command)] = batch
+        self._link.post_packed(command, partial(self._receive, id(command), batch, self.handlers))
+
+    def withdraw(self, message: Message) -> bool:
+        """Give up a message whose caller does; False if it may have been written to the server."""
+        command = message.command
+        if command is None:
+            return True
+        if not self._link.withdraw(command):
+            return False
+        # What was to be stored together with it waits for another command.
+        batch = self._in_flight.pop(id(command))
+        for other, _ in batch:
+            other.command = None
+        self._waiting.extendleft(reversed(batch))
+        self._plan()
+        return True
 
     def _prefix(self, message: Message, *, forgotten: bool) -> CommandPrefix:
         """Return all that the script is given before the ids and envelopes: the same for very many messages."""
@@ -179,8 +199,8 @@ class PublishBatcher:
         settings = (self._event, self._version, len(handlers), message.delay_ms, record, owner)
         return CommandPrefix((*run, len(names), *names, *settings, *named))
 
-    def _receive(self, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
-        self._in_flight -= 1
+    def _receive(self, command: int, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
+        del self._in_flight[command]
         if isinstance(reply, NoScriptError):
             self._send(batch, forgotten=True)
             return

@@ -7,6 +7,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
+from upnext.broker.backlog import Backlog, SendDeadlines, silence
 from upnext.broker.failures import FailureKind, backoff, classify
 from upnext.broker.foreign import warn_foreign
 from upnext.broker.handler_id import HandlerId
@@ -16,7 +17,6 @@ from upnext.broker.publish_batcher import Message, PublishBatcher, Published, wo
 from upnext.broker.redis_types import RedisError, TryAgainError
 from upnext.broker.replies import names_in, read_json, shown, text
 from upnext.broker.scripts import script
-from upnext.deadlines import Deadlines
 from upnext.errors import BrokerError, BrokerRefusedError, BrokerUnavailableError, SendOutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-    from upnext.deadlines import Limit
-
-SEND_DEADLINE = 10.0
-"""Seconds that a send may take before it is given up."""
 
 _LAST_TRY = 0.25  # seconds that the last try must have left
 _ROUTED_TTL = 24 * 3600
@@ -42,13 +38,15 @@ class Publisher:
     Args:
         link: The connection.
         keys: The partition's keys.
+        backlog: Counts what waits to be stored; None for a partition on its own.
     """
 
-    def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
+    def __init__(self, link: PipelinedConnection, keys: Keys, backlog: Backlog | None = None) -> None:
         self._link = link
         self._keys = keys
-        self._outboxes: dict[str, PublishBatcher] = {}
-        self._deadlines = Deadlines(SEND_DEADLINE)
+        self._backlog = backlog or Backlog()
+        self._batcheres: dict[str, PublishBatcher] = {}
+        self._deadlines = SendDeadlines(self._backlog.deadline, link.moved)
 
     async def publish(self, event: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
         """Store an event with one job for each of its handlers.
@@ -64,48 +62,53 @@ class Publisher:
             BrokerRefusedError: If the server will not serve this client.
             SendOutcomeUnknownError: If it may have been stored.
         """
-        outbox = self._outboxes.get(event)
-        if outbox is None:
-            outbox = self._outboxes[event] = PublishBatcher(self._link, self._keys, event, event)
-        return await self.store(message(body, delay, key, self._keys.partition), outbox)
+        batcher = self._batcheres.get(event)
+        if batcher is None:
+            batcher = self._batcheres[event] = PublishBatcher(self._link, self._keys, event, event)
+        return await self.store(message(body, delay, key, self._keys.partition), batcher)
 
     async def submit(self, task: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
         """Store one job of a task, named by its identity; the rest is as for `publish`."""
         scope = task_scope(task)
-        outbox = self._outboxes.get(scope)
-        if outbox is None:
-            outbox = self._outboxes[scope] = PublishBatcher(self._link, self._keys, "", scope, (task,))
-        return await self.store(message(body, delay, key, self._keys.partition), outbox)
+        batcher = self._batcheres.get(scope)
+        if batcher is None:
+            batcher = self._batcheres[scope] = PublishBatcher(self._link, self._keys, "", scope, (task,))
+        return await self.store(message(body, delay, key, self._keys.partition), batcher)
 
-    async def store(self, message: Message, outbox: PublishBatcher) -> Published:
-        """Store a message, repeating it under its id until the server has it or the deadline has passed."""
-        limit = self._deadlines.limit()
+    async def store(self, message: Message, batcher: PublishBatcher) -> Published:
+        """Store a message, repeating it under its id until the server has it or has been silent for too long."""
+        limit, size, stored = self._deadlines.limit(), len(message.envelope), False
+        self._backlog.add(size)
+        in_doubt = False
         try:
             with limit:
-                try:
-                    return await outbox.store(message)
-                except (RedisError, OSError) as error:
-                    return await self._persist(message, outbox, error, limit)
+                failures = 0
+                while True:
+                    try:
+                        published = await batcher.store(message)
+                    except (RedisError, OSError) as error:
+                        kind = classify(error)
+                        in_doubt = in_doubt or kind is FailureKind.LOST
+                        failures, limit.failed = failures + 1, True
+                        pause = backoff(failures)
+                        # A try that the deadline may cut off would only leave in doubt what is certain now.
+                        if not kind.passes or pause + _LAST_TRY > limit.left:
+                            raise (
+                                SendOutcomeUnknownError(message.event_id) if in_doubt else refusal(error, kind)
+                            ) from error
+                        await asyncio.sleep(pause)
+                    else:
+                        stored = True
+                        self._deadlines.stored = asyncio.get_running_loop().time()
+                        return published
         except TimeoutError:
             if not limit.expired:
                 raise
+            if batcher.withdraw(message) and not in_doubt:
+                raise silence(self._backlog.deadline) from None
             raise SendOutcomeUnknownError(message.event_id) from None
-
-    async def _persist(self, message: Message, outbox: PublishBatcher, error: Exception, limit: Limit) -> Published:
-        failures, lost = 0, False
-        while True:
-            kind = classify(error)
-            lost = lost or kind is FailureKind.LOST
-            failures += 1
-            pause = backoff(failures)
-            # A try that the deadline may cut off would only leave in doubt what is certain now.
-            if not kind.passes or pause + _LAST_TRY > limit.left:
-                raise (SendOutcomeUnknownError(message.event_id) if lost else refusal(error, kind)) from error
-            await asyncio.sleep(pause)
-            try:
-                return await outbox.store(message)
-            except (RedisError, OSError) as again:
-                error = again
+        finally:
+            self._backlog.remove(size, stored=stored)
 
     async def subscribe(self, event: str, handlers: Sequence[str]) -> None:
         """Subscribe handlers to an event, and move what was sent before its first handler into their queues.
