@@ -28,6 +28,9 @@ if TYPE_CHECKING:
         JobFailedError as JobFailedError,
     )
     from upnext.errors import (
+        JobLostError as JobLostError,
+    )
+    from upnext.errors import (
         PayloadError as PayloadError,
     )
     from upnext.errors import (
@@ -74,6 +77,7 @@ _HOMES = {
         "BrokerUnavailableError",
         "ConfigError",
         "JobFailedError",
+        "JobLostError",
         "PayloadError",
         "PayloadProblem",
         "ResultError",
@@ -102,6 +106,7 @@ __all__ = [
     "Event",
     "Job",
     "JobFailedError",
+    "JobLostError",
     "PayloadError",
     "PayloadProblem",
     "Receipt",

@@ -117,6 +117,41 @@ class ResultTimeoutError(UpnextError, TimeoutError):
     """Raised when a job has not ended within the time that its caller would wait; the job goes on."""
 
 
+class JobLostError(UpnextError):
+    """Raised when the server knows nothing of a job that somebody waits for: it may never have run.
+
+    The server lost its data or the last part of them (a failover, a restart without persistence, a FLUSHDB), or the
+    dead letter of the job was purged. It never means that the job is still to run.
+
+    Attributes:
+        event_id: The event, or the submission.
+        job_ids: The jobs; () if it is not known which jobs the event had.
+        handlers: Their handlers as far as they are known, for the message.
+        seen_open: Whether the job was seen on the server during this wait, before it vanished.
+    """
+
+    def __init__(self, event_id: str, job_ids: tuple[str, ...], handlers: str = "", *, seen_open: bool = False) -> None:
+        self.event_id = event_id
+        self.job_ids = job_ids
+        self.handlers = handlers
+        self.seen_open = seen_open
+        what = f"job {', '.join(job_ids)}" if job_ids else f"event {event_id}"
+        of = f" of {handlers}" if handlers else ""
+        when = "It was there when this wait began. " if seen_open else ""
+        super().__init__(
+            f"The server knows nothing of {what}{of}: it may not have run. {when}"
+            "Either the server lost data (a failover, a restart without persistence), or the job was purged."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by the arguments, not by the message."""
+        return (_lost, (self.event_id, self.job_ids, self.handlers, self.seen_open))
+
+
+def _lost(event_id: str, job_ids: tuple[str, ...], handlers: str, seen_open: bool) -> JobLostError:
+    return JobLostError(event_id, job_ids, handlers, seen_open=seen_open)
+
+
 class ResultError(UpnextError):
     """Raised when a job has run and its result cannot be given: it was too large, or could not be written or stored.
 

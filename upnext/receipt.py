@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-from functools import cached_property
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from upnext import transport
-from upnext.broker.failures import backoff, classify
 from upnext.broker.handler_id import HandlerId
-from upnext.broker.job_ids import age_of
-from upnext.broker.redis_types import RedisError
+from upnext.broker.publish_batcher import Published
 from upnext.broker.results import unkept_reason
 from upnext.connect import broker_for, run_blocking
-from upnext.errors import (
-    BrokerUnavailableError,
-    ConfigError,
-    JobFailedError,
-    ResultError,
-    ResultExpiredError,
-    ResultTimeoutError,
-)
+from upnext.errors import JobFailedError, ResultError
+from upnext.job_wait import DEFAULT, Timeout, check_id, outcomes_of, wait_for_end
 from upnext.payload.results import decode_result
+from upnext.registry import declarations
+from upnext.settings import load
 
 if TYPE_CHECKING:
-    from upnext.broker.dead_letters import JobOutcome
-    from upnext.broker.publish_batcher import Published
+    from collections.abc import Sequence
+
+    from upnext.broker.results import JobOutcome
     from upnext.payload.codec import Codec
     from upnext.settings import Settings
+    from upnext.worker import Worker
 
 R_co = TypeVar("R_co", covariant=True)
 
-_POLL_FIRST = 0.005
-_POLL_CAP = 0.25
-_LAST_LOOK = 1.0  # seconds that the server has to answer in any case
+JobState = Literal["open", "done", "dead", "lost"]
+"""open: it waits or runs; done: it has run; dead: a dead letter; lost: the server knows nothing of it."""
 
 
 class Job(Generic[R_co]):
@@ -43,7 +33,7 @@ class Job(Generic[R_co]):
 
     Attributes:
         id: The job's id; the same over all its attempts.
-        handler: The name of its handler or task.
+        handler: The name of its handler or task; "" for a job from `Job.of` whose handler was not given.
         result_type: What a task's result is read as; None for plain JSON.
     """
 
@@ -53,28 +43,63 @@ class Job(Generic[R_co]):
         self.result_type = result_type
         self._settings = settings
 
+    @classmethod
+    def of(cls, job_id: str, *, worker: Worker | None = None) -> Job[Any]:
+        """Return a job that was sent earlier, perhaps by another process.
+
+        Args:
+            job_id: What `Job.id` was.
+            worker: The worker whose server and namespace it is in; by default those of the environment.
+
+        Raises:
+            ConfigError: If it cannot be the id of a job.
+        """
+        event_id, _, position = check_id("a job", job_id).rpartition(".")
+        check_id("a job", event_id if position.isdecimal() else None)
+        return Job(job_id, "", _settings_of(worker))
+
     def __repr__(self) -> str:
         """Show the id and the handler."""
         return f"Job(id={self.id!r}, handler={self.handler!r})"
 
-    async def result(self, timeout: float | None = None) -> R_co:  # a deadline of the job, not of I/O
+    async def result(self, timeout: Timeout = DEFAULT) -> R_co:  # a deadline of the job, not of I/O
         """Wait for the job to end and return what it returned.
 
+        A job that waits for another one lends its slot to others meanwhile, and goes on when it has one again.
+
         Args:
-            timeout: Seconds to wait; None to wait for ever.
+            timeout: Seconds to wait; None to wait for ever. By default the setting UPNEXT_RESULT_TIMEOUT, an hour.
 
         Raises:
             JobFailedError: If the job became a dead letter.
+            JobLostError: If the server knows nothing of the job: its data were lost, or somebody purged it.
             ResultTimeoutError: If it has not ended in time; it goes on.
             ResultExpiredError: If it ended so long ago that its result is no longer kept.
             ResultTypeError: If a task returned something else than it says it returns.
+            ResultError: If it has run and its result cannot be given.
+            BrokerRefusedError: If the server refuses this client.
+            BrokerUnavailableError: If the server cannot answer.
         """
-        outcome = (await _settled(self._settings, self.id.rpartition(".")[0], [self], timeout))[1][0]
+        event_id = self.id.rpartition(".")[0]
+
+        async def look() -> tuple[bool, list[JobOutcome]]:
+            return False, (await outcomes_of(self._settings, event_id, [self.id]))[1]
+
+        (outcome,) = await wait_for_end(self._settings, event_id, lambda: [self.handler], look, timeout)
         return _value(self, outcome)
 
-    def result_sync(self, timeout: float | None = None) -> R_co:
+    def result_sync(self, timeout: Timeout = DEFAULT) -> R_co:
         """Do the same as `result`, blocking."""
         return run_blocking(self.result(timeout))
+
+    async def state(self) -> JobState:
+        """Return how the job stands now, without waiting for it."""
+        outcomes = (await outcomes_of(self._settings, self.id.rpartition(".")[0], [self.id]))[1]
+        return cast("JobState", outcomes[0].state)
+
+    def state_sync(self) -> JobState:
+        """Do the same as `state`, blocking."""
+        return run_blocking(self.state())
 
 
 class Receipt:
@@ -85,105 +110,111 @@ class Receipt:
         repeated: Whether this send stored nothing because its `key` was used before; the rest is then the first send's.
     """
 
-    def __init__(self, published: Published, settings: Settings) -> None:
+    def __init__(self, published: Published, settings: Settings, *, known: bool = True) -> None:
         self.event_id: str = published.event_id
         self.repeated: bool = published.repeated
-        self._handlers = published.handlers
         self._settings = settings
+        self._known = known
+        self._handlers = published.handlers
+        self._jobs: tuple[Job[Any], ...] | None = None
 
-    @cached_property
+    @classmethod
+    def of(cls, event_id: str, *, worker: Worker | None = None) -> Receipt:
+        """Return the receipt of an event that was sent earlier, perhaps by another process.
+
+        Its `jobs` are known once `results` has returned.
+
+        Args:
+            event_id: What `Receipt.event_id` was.
+            worker: The worker whose server and namespace it is in; by default those of the environment.
+
+        Raises:
+            ConfigError: If it cannot be the id of an event.
+        """
+        return cls(Published(check_id("an event", event_id), ()), _settings_of(worker), known=False)
+
+    @property
     def jobs(self) -> tuple[Job[Any], ...]:
         """One job for each handler that was subscribed when the event was sent."""
-        return _jobs(self.event_id, self._handlers, self._settings)
+        if self._jobs is None:
+            self._jobs = _jobs(self.event_id, self._handlers, self._settings)
+        return self._jobs
 
     def __repr__(self) -> str:
         """Show the id and how many jobs there are."""
         return f"Receipt(event_id={self.event_id!r}, jobs={len(self.jobs)})"
 
-    async def results(self, timeout: float | None = None) -> dict[str, Any]:  # of the jobs, not of I/O
+    async def results(self, timeout: Timeout = DEFAULT) -> dict[str, Any]:  # of the jobs, not of I/O
         """Wait until every handler has ended and return what they returned.
 
+        A job that waits for others lends its slot to them meanwhile, and goes on when it has one again.
+
         Args:
-            timeout: Seconds to wait; None to wait for ever.
+            timeout: Seconds to wait; None to wait for ever. By default the setting UPNEXT_RESULT_TIMEOUT, an hour.
 
         Returns:
             Handler name -> value; `worker.name` where two workers have handlers of one name.
 
         Raises:
             JobFailedError: Once all have settled, if one became a dead letter; the first one, the others noted in it.
+            JobLostError: If the server knows nothing of a job: its data were lost, or somebody purged it.
             ResultTimeoutError: If they have not all ended in time; they go on.
             ResultExpiredError: If they ended so long ago that the results are no longer kept.
+            ResultError: If one has run and its result cannot be given.
+            BrokerRefusedError: If the server refuses this client.
+            BrokerUnavailableError: If the server cannot answer.
         """
-        jobs, outcomes = await _settled(self._settings, self.event_id, list(self.jobs), timeout)
+        outcomes = await wait_for_end(self._settings, self.event_id, self._names, self._look, timeout)
+        if not self._known:
+            reader = (await broker_for(self._settings)).results_of(self.event_id)
+            self._learn(await reader.handlers(self.event_id, outcomes))
         dead = [_failure(outcome) for outcome in outcomes if outcome.state == "dead"]
         for other in dead[1:]:
             dead[0].add_note(str(other))
         if dead:
             raise dead[0]
-        return {job.handler: _value(job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)}
+        return {job.handler: _value(job, outcome) for job, outcome in zip(self.jobs, outcomes, strict=True)}
 
-    def results_sync(self, timeout: float | None = None) -> dict[str, Any]:
+    def results_sync(self, timeout: Timeout = DEFAULT) -> dict[str, Any]:
         """Do the same as `results`, blocking."""
         return run_blocking(self.results(timeout))
 
+    def _names(self) -> Sequence[str]:
+        return [job.handler for job in self.jobs]
 
-def _jobs(event_id: str, handlers: tuple[str, ...], settings: Settings) -> tuple[Job[Any], ...]:
-    ids = [HandlerId.parse(identity) for identity in handlers]
-    names = [handler_id.name for handler_id in ids]
+    def _learn(self, handlers: Sequence[str]) -> None:
+        self._handlers, self._jobs, self._known = tuple(handlers), None, True
+
+    async def _look(self) -> tuple[bool, list[JobOutcome]]:
+        """Ask for the outcomes; an event that had no handler when it was sent learns of its jobs here."""
+        if self._known:
+            ids = [job.id for job in self.jobs]
+        else:
+            ids = await (await broker_for(self._settings)).results_of(self.event_id).job_ids(self.event_id)
+        late, outcomes = await outcomes_of(self._settings, self.event_id, ids)
+        if late and self._known and not self.jobs:
+            self._learn(late)
+            outcomes = (await outcomes_of(self._settings, self.event_id, [job.id for job in self.jobs]))[1]
+        return late == (), outcomes
+
+
+def _settings_of(worker: Worker | None) -> Settings:
+    return declarations.adjusted(load()) if worker is None else worker.registry.settings
+
+
+def _jobs(event_id: str, handlers: Sequence[str], settings: Settings) -> tuple[Job[Any], ...]:
+    parts = [HandlerId.parse(identity) for identity in handlers]
+    names = [handler.name for handler in parts]
     return tuple(
-        Job(f"{event_id}.{n}", name if names.count(name) == 1 else f"{worker}.{name}", settings)
-        for n, (worker, _, name) in enumerate(ids)
+        Job(f"{event_id}.{n}", _key(handler, n, unique=names.count(handler.name) == 1), settings)
+        for n, handler in enumerate(parts)
     )
 
 
-async def _settled(
-    settings: Settings, event_id: str, jobs: list[Job[Any]], seconds: float | None
-) -> tuple[list[Job[Any]], list[JobOutcome]]:
-    """Poll until none of the jobs is open; an event that had no handler when it was sent learns of its jobs here."""
-    deadline = _deadline(seconds)
-    reader = transport.current() or (await broker_for(settings)).dead_letters
-    pause, trouble, looks = _POLL_FIRST, 0, 0
-    while True:
-        late: tuple[str, ...] | None = ()
-        outcomes: list[JobOutcome] = []
-        try:
-            # A server that does not answer must not keep anybody for longer than was asked for.
-            async with asyncio.timeout(None if deadline == math.inf else max(deadline - monotonic(), _LAST_LOOK)):
-                late, outcomes = await reader.outcomes(event_id, [job.id for job in jobs])
-            trouble = 0
-        except (RedisError, OSError) as error:
-            trouble += 1
-            if not classify(error).passes:
-                raise BrokerUnavailableError(str(error)) from error
-        if late and not jobs:
-            jobs = list(_jobs(event_id, late, settings))
-            continue
-        if not trouble and late != () and all(outcome.state != "open" for outcome in outcomes):
-            if looks == 0:
-                _refuse_expired(event_id, outcomes, settings.result_ttl)
-            return jobs, outcomes
-        looks += 1
-        pause = backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
-        if monotonic() + pause > deadline:
-            msg = f"Event {event_id}: not every job has ended within {seconds} s; they go on."
-            raise ResultTimeoutError(msg)
-        await asyncio.sleep(pause)
-
-
-def _deadline(timeout: object) -> float:
-    if timeout is None:
-        return math.inf
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or math.isnan(timeout):
-        raise ConfigError(f"Option timeout={timeout!r} cannot be used: it must be seconds, or None to wait for ever.")
-    return monotonic() + timeout
-
-
-def _refuse_expired(event_id: str, outcomes: list[JobOutcome], result_ttl: float) -> None:
-    # Nothing is stored for a job that returned None. Whoever first asks after results have expired cannot be told
-    # whether there was one.
-    if any(o.state == "done" and o.result is None for o in outcomes) and age_of(event_id) > result_ttl:
-        msg = f"Event {event_id} is older than results are kept ({result_ttl:g} s)."
-        raise ResultExpiredError(msg)
+def _key(handler: HandlerId, position: int, *, unique: bool) -> str:
+    if not handler.name:
+        return str(position)  # of a job by its id, whose handler nothing tells any more
+    return handler.name if unique else f"{handler.worker}.{handler.name}"
 
 
 def _value(job: Job[R_co], outcome: JobOutcome) -> R_co:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from upnext.connect import run_blocking
 from upnext.handler import Handler, make_handler
+from upnext.job_wait import DEFAULT, Timeout, check_timeout
 from upnext.sending import check_delay, check_key, submit
 
 if TYPE_CHECKING:
@@ -29,11 +30,20 @@ R = TypeVar("R")
 class Submitter(Generic[SubmitP, R_co]):
     """Submits a task, perhaps with options."""
 
-    def __init__(self, handler: Handler, registry: Registry, delay: float = 0.0, key: str | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        registry: Registry,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        wait: Timeout = DEFAULT,
+    ) -> None:
         self._handler = handler
         self._registry = registry
         self._delay = delay
         self._key = key
+        self._wait = wait
 
     async def submit(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> Job[R_co]:
         """Store a job that runs the task in the background.
@@ -53,10 +63,13 @@ class Submitter(Generic[SubmitP, R_co]):
     async def wait(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
         """Submit the task, wait for it to end and return what it returned.
 
+        It waits for as long as `options(wait=...)` says, by default the setting UPNEXT_RESULT_TIMEOUT.
+
         Raises:
-            JobFailedError: If it became a dead letter; and what `submit` raises.
+            JobFailedError: If it became a dead letter; and what else `submit` and `Job.result` raise.
+            ResultTimeoutError: If it has not ended in time; it goes on.
         """
-        return await (await self.submit(*args, **kwargs)).result()
+        return await (await self.submit(*args, **kwargs)).result(self._wait)
 
     def submit_sync(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> Job[R_co]:
         """Do the same as `submit`, blocking, from code that runs in no event loop."""
@@ -83,17 +96,21 @@ class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
         """The task's name."""
         return self._handler.name
 
-    def options(self, /, *, delay: float | timedelta | None = None, key: str | None = None) -> Submitter[SubmitP, R_co]:
+    def options(
+        self, /, *, delay: float | timedelta | None = None, key: str | None = None, wait: Timeout = DEFAULT
+    ) -> Submitter[SubmitP, R_co]:
         """Return a submitter with options; they never mix with arguments.
 
         Args:
             delay: Seconds, or a timedelta, before the job may run.
             key: A second submit with the same key within 24 hours stores nothing and gives the first one's job.
+            wait: Seconds that `wait` waits for the result, None for ever.
 
         Raises:
             ConfigError: If one of them cannot be used.
         """
-        return Submitter(self._handler, self._registry, check_delay(delay), check_key(key))
+        check_timeout(wait)
+        return Submitter(self._handler, self._registry, delay=check_delay(delay), key=check_key(key), wait=wait)
 
     def __call__(self, /, *args: CallP.args, **kwargs: CallP.kwargs) -> C_co:
         """Call the function itself, without any job: for tests, and for other functions."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from upnext.broker.dead_letters import JobOutcome
     from upnext.broker.publish_batcher import Published
+    from upnext.broker.results import JobOutcome
     from upnext.handler import Handler
 
 
@@ -45,7 +45,7 @@ class Transport(Protocol):
         ...
 
     async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Say how jobs stand, as `DeadLetterStore.outcomes` does."""
+        """Say how jobs stand, as `ResultReader.outcomes` does."""
         ...
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from upnext.broker.claims import DeadLetter
-from upnext.broker.dead_letters import JobOutcome
 from upnext.broker.job_ids import QueueEntry, new_event_id
 from upnext.broker.publish_batcher import Published
+from upnext.broker.results import JobOutcome
 from upnext.connect import run_blocking
 from upnext.errors import UpnextError
 from upnext.event import Event

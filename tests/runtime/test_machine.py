@@ -327,7 +327,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def senders_are_told_how_their_jobs_stand(self) -> None:
         for event_id, jobs in list(self.model.events.items())[-3:]:
-            late, outcomes = self.run(self.broker.dead_letters.outcomes(event_id, jobs))
+            late, outcomes = self.run(self.broker.results.outcomes(event_id, jobs))
             assert late in (None, ()) or len(late or ()) == len(jobs)
             for job_id, outcome in zip(jobs, outcomes, strict=True):
                 state = "done" if job_id in self.model.done else "dead" if job_id in self.model.dead else "open"

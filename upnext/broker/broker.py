@@ -10,6 +10,7 @@ from upnext.broker.dead_letters import DeadLetterStore
 from upnext.broker.jobs import JobReader
 from upnext.broker.maintenance import Maintenance
 from upnext.broker.publishing import Publisher
+from upnext.broker.results import ResultReader
 from upnext.broker.status import StatusReader
 from upnext.broker.subscriptions import Subscriptions
 
@@ -30,7 +31,8 @@ class Broker:
     Attributes:
         publisher: Stores events and submissions.
         upkeep: Does what living workers do for the rest.
-        dead_letters: Reads outcomes and dead letters.
+        dead_letters: Reads, replays and purges dead letters.
+        results: Reads how jobs stand and what they returned.
         status_reader: Reads how the partition stands.
         subscriptions: Ends subscriptions.
         jobs: Looks at jobs, and cancels those that wait.
@@ -42,6 +44,7 @@ class Broker:
         self.publisher = Publisher(self.link, keys, backlog)
         self.maintenance = Maintenance(self.link, keys)
         self.dead_letters = DeadLetterStore(self.link, keys)
+        self.results = ResultReader(self.link, keys)
         self.status_reader = StatusReader(self.link, keys)
         self.subscriptions = Subscriptions(self.link, keys)
         self.jobs = JobReader(self.link, keys)

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.ended_jobs import bucket_of, mark
 from upnext.broker.foreign import warn_foreign
 from upnext.broker.handler_id import PATTERN, HandlerId
 from upnext.broker.job_failure import FAILURE_TTL
@@ -207,15 +208,24 @@ class Claims:
         """
         keys = self._keys
         names = [keys.leases, keys.claims(self.worker_id), keys.events, keys.open]
-        words: list[Any] = [self.worker_id, self._result_ttl, len(jobs)]
+        words: list[Any] = [self.worker_id, self._result_ttl, len(jobs), 0]
         results: list[Any] = []
+        marks: dict[str, list[int]] = {}
         for number, (claim, result) in enumerate(jobs, 1):
             words.append(claim.field)
             words.append(claim.fencing_token)
             if result is not None:
                 names.append(keys.result(claim.job_id))
                 results += [number, result]
+            ended = mark(claim.job_id, claim.handler)
+            if ended is not None:
+                marks.setdefault(bucket_of(claim.job_id), []).extend((number, ended))
+        words[3] = len(results) // 2
         words += results
+        for bucket, entries in marks.items():
+            names.append(keys.ended(bucket))
+            words.append(len(entries) // 2)
+            words += entries
         reply: Any = await self._link.call(script("finish"), names, words)
         return [bool(held) for held in reply]
 

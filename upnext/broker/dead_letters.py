@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import QueueEntry, new_event_id, pack, unpack
 from upnext.broker.replies import scored
+from upnext.broker.results import readable_letter
 from upnext.broker.scripts import script
-from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -24,23 +22,8 @@ if TYPE_CHECKING:
 _PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class JobOutcome:
-    """How a job stands.
-
-    Attributes:
-        state: "open", "done" or "dead".
-        result: The JSON of what it returned; None for null, or if it is no longer kept.
-        letter: The dead letter.
-    """
-
-    state: str
-    result: bytes | None = None
-    letter: DeadLetter | None = None
-
-
 class DeadLetterStore:
-    """Reads outcomes and dead letters of one partition.
+    """Reads, replays and purges dead letters of one partition.
 
     Args:
         link: The connection.
@@ -50,23 +33,6 @@ class DeadLetterStore:
     def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
         self._link = link
         self._keys = keys
-
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Say how jobs of one event stand.
-
-        Returns:
-            The handlers of an event that was sent before its first handler connected: () while none has, None for
-            every other event. And the outcome of each job.
-        """
-        keys = self._keys
-        reply: Any = await self._link.call(
-            script("outcomes"),
-            [keys.events, keys.open, keys.dead, keys.routed(event_id), *map(keys.result, jobs)],
-            (event_id, *jobs),
-        )
-        late = bytes(reply[0])
-        handlers = None if not late else () if late == b"?" else tuple(json.loads(late))
-        return handlers, [_outcome(job, entry) for job, entry in zip(jobs, reply[1:], strict=True)]
 
     async def dead(self) -> list[DeadLetter]:
         """Return all dead letters, oldest first; `dated_pages` takes less memory."""
@@ -104,7 +70,7 @@ class DeadLetterStore:
             stored: list[bytes | None] = (
                 await self._link.command("HMGET", keys.dead, *(job for job, _ in new)) if new else []
             )
-            letters = [(_readable(text), died) for text, (_, died) in zip(stored, new, strict=True)]
+            letters = [(readable_letter(text), died) for text, (_, died) in zip(stored, new, strict=True)]
             yield [
                 (letter, died)
                 for letter, died in letters
@@ -129,7 +95,7 @@ class DeadLetterStore:
         """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
         text = await self._link.command("HGET", self._keys.dead, job_id)
         died = await self._link.command("ZSCORE", self._keys.dead_index, job_id)
-        letter = _readable(text)
+        letter = readable_letter(text)
         return None if letter is None else (letter, float(died or 0))
 
     async def payload(self, letter: DeadLetter) -> bytes | None:
@@ -158,7 +124,7 @@ class DeadLetterStore:
     async def replay(self, job_id: str) -> bool:
         """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
         text = await self._link.command("HGET", self._keys.dead, job_id)
-        letter, keys = _readable(text), self._keys
+        letter, keys = readable_letter(text), self._keys
         if letter is None:
             return False
         entry = QueueEntry(job_id, attempt=letter.attempts)
@@ -178,7 +144,7 @@ class DeadLetterStore:
             None if there is none of that id.
         """
         text = await self._link.command("HGET", self._keys.dead, job_id)
-        letter, keys = _readable(text), self._keys
+        letter, keys = readable_letter(text), self._keys
         if letter is None:
             return None
         event_id = new_event_id(keys.partition)
@@ -188,19 +154,3 @@ class DeadLetterStore:
         words = (job_id, text, letter.event_id, str(own), event_id, str(new), pack(body))
         reply = await self._link.call(script("replay_edited"), names, words)
         return {1: job_id, 2: new.job_id}.get(int(reply))
-
-
-def _readable(text: bytes | None) -> DeadLetter | None:
-    try:
-        return None if text is None else DeadLetter.from_json(text)
-    except (ValueError, TypeError, KeyError):
-        log.warning("Something among the dead letters is none of ours; it is left alone")
-        return None
-
-
-def _outcome(job_id: str, entry: list[bytes]) -> JobOutcome:
-    state = entry[0].decode()
-    if state == "dead":
-        unreadable = DeadLetter(job_id, "", "?", "?", 0, "unreadable", "", "its dead letter cannot be read")
-        return JobOutcome("dead", letter=_readable(entry[1]) or unreadable)
-    return JobOutcome(state, result=(entry[1] or None) if state == "done" else None)

@@ -145,3 +145,12 @@ class Keys:
     def traceback(self, digest: str) -> str:
         """String: a traceback of such failures, stored once however many jobs failed alike; expires."""
         return self._key(f"traceback:{digest}")
+
+    def ended(self, bucket: str) -> str:
+        """Set of marks (numbers) of jobs that ended, for the events of sixteen milliseconds; expires."""
+        return self._key(f"ended:{bucket}")
+
+    @property
+    def unmarked(self) -> str:
+        """String: there while workers live, or lived lately, of a release that marks no job that ended; expires."""
+        return self._key("unmarked")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from upnext.broker.claims import DeadLetter
-    from upnext.broker.dead_letters import JobOutcome
     from upnext.broker.publishing import Publisher
+    from upnext.broker.results import ResultReader
 
 
 class Namespace:
@@ -39,7 +39,7 @@ class Namespace:
         keys: The first partition's keys.
         backlog: What waits to be stored.
         publisher: Stores events and submissions.
-        dead_letters: Reads outcomes and dead letters.
+        dead_letters: Reads, replays and purges dead letters.
         status_reader: Reads how the namespace stands.
     """
 
@@ -75,6 +75,10 @@ class Namespace:
             served = self._least
         return [self.partition(number) for number in range(max(self._least, served))]
 
+    def results_of(self, event_or_job_id: str) -> ResultReader:
+        """Return what reads the results of an event's jobs: that of its partition."""
+        return self.partition(partition_of(event_or_job_id)).results
+
     async def close(self) -> None:
         """Close the connections."""
         for partition in self._partitions.values():
@@ -82,7 +86,7 @@ class Namespace:
 
 
 class DeadLetters:
-    """Reads outcomes and dead letters of a namespace, as `DeadLetterStore` does of one partition.
+    """Reads dead letters of a namespace, as `DeadLetterStore` does of one partition.
 
     Args:
         namespace: The namespace.
@@ -93,10 +97,6 @@ class DeadLetters:
 
     def _of(self, event_or_job_id: str) -> Broker:
         return self._namespace.partition(partition_of(event_or_job_id))
-
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Say how jobs of one event stand."""
-        return await self._of(event_id).dead_letters.outcomes(event_id, jobs)
 
     async def dead(self) -> list[DeadLetter]:
         """Return all dead letters, partition by partition, oldest first; `dated_pages` takes less memory."""

@@ -1,9 +1,31 @@
-"""Results as they are kept on the server."""
+"""How jobs stand and what they returned, for callers that wait or ask later."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.claims import DeadLetter
+from upnext.broker.ended_jobs import bucket_of, ended_positions, handler_hash
+from upnext.broker.job_failure import JobFailure
+from upnext.broker.redis_types import ResponseError
+from upnext.broker.replies import pairs, text
+from upnext.broker.scripts import script
+from upnext.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.broker.connection import PipelinedConnection
+    from upnext.broker.keys import Keys
+
+MARKS_ENDS = "marks_ends"
+"""In the record of a worker: jobs that end there leave a mark. Workers of earlier releases leave none."""
+
+_UNMARKED_TTL = 3600  # seconds
+_LOOK_EVERY = 60.0  # seconds, at the workers' records
 
 _UNKEPT = b"\x00{"  # begins no JSON: an earlier release that reads it raises, and takes it for no value
 
@@ -22,3 +44,152 @@ def unkept_reason(stored: bytes) -> str | None:
         return str(data["reason"])
     except (ValueError, KeyError, TypeError):
         return "it was not kept"
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How a job stands.
+
+    Attributes:
+        state: "open", "done", "dead", or "lost" if the server knows nothing of it: it lost it, or it was purged.
+        result: The JSON of what it returned; None for null, or if it is no longer kept.
+        letter: The dead letter.
+    """
+
+    state: str
+    result: bytes | None = None
+    letter: DeadLetter | None = None
+
+
+class ResultReader:
+    """Reads outcomes, results and last failures of one partition.
+
+    Args:
+        link: The connection.
+        keys: The partition's keys.
+    """
+
+    def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+        self._looked: float | None = None
+
+    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
+        """Return how jobs of one event stand.
+
+        Returns:
+            The handlers of an event that was sent before its first handler connected: () while none has, None for
+            every other event. And the outcome of each job.
+        """
+        keys = self._keys
+        reply: Any = await self._link.call(
+            script("outcomes"),
+            [keys.events, keys.open, keys.dead, keys.routed(event_id), *map(keys.result, jobs)],
+            (event_id, *jobs),
+        )
+        late = bytes(reply[0])
+        handlers = None if not late else () if late == b"?" else tuple(json.loads(late))
+        outcomes = [_outcome(job, entry) for job, entry in zip(jobs, reply[1:], strict=True)]
+        if any(outcome.state == "ended" for outcome in outcomes):
+            outcomes = await self._look_for_marks(event_id, jobs, outcomes)
+        elif any(outcome.state == "open" for outcome in outcomes):
+            await self._look_for_unmarking_workers()
+        return handlers, outcomes
+
+    async def last_failure(self, job_id: str) -> JobFailure | None:
+        """Return the last failure of a job that waits for its retry; kept for a day after that is due, then None."""
+        stored = await self._link.command("GET", self._keys.failure(job_id))
+        try:
+            failure = None if stored is None else JobFailure.from_json(stored)
+        except (ValueError, KeyError, TypeError):  # another program's
+            return None
+        if failure is None:
+            return None
+        traceback = await self._link.command("GET", self._keys.traceback(failure.digest))
+        return replace(failure, traceback=text(traceback or b""))
+
+    async def job_ids(self, event_id: str) -> list[str]:
+        """Return the jobs of an event, as far as the server knows; [] while it waits for its first handler, too."""
+        keys = self._keys
+        digits = await self._link.command("HGET", keys.open, event_id)
+        if digits is not None:
+            count = 0 if digits == b"?" else len(digits)
+        elif await self._link.command("HEXISTS", keys.events, event_id):
+            count = 1
+        else:
+            count = max(await self._marks(event_id), default=-1) + 1
+        return [f"{event_id}.{position}" for position in range(count)]
+
+    async def handlers(self, event_id: str, outcomes: Sequence[JobOutcome]) -> list[str]:
+        """Return the identities of the handlers of an event's jobs, which have ended; "" where nothing tells."""
+        marks = await self._marks(event_id)
+        known = {
+            handler_hash(text(name)): text(name) for name in await self._link.command("SMEMBERS", self._keys.queues)
+        }
+        return [
+            outcome.letter.handler_id if outcome.letter is not None else known.get(marks.get(position, -1), "")
+            for position, outcome in enumerate(outcomes)
+        ]
+
+    async def _look_for_marks(
+        self, event_id: str, jobs: Sequence[str], outcomes: Sequence[JobOutcome]
+    ) -> list[JobOutcome]:
+        ended = await self._marks(event_id)
+        missing = [
+            job
+            for job, outcome in zip(jobs, outcomes, strict=True)
+            if outcome.state == "ended" and _position(job) not in ended
+        ]
+        # A worker of an earlier release leaves no mark: what it may have ended counts as done, as it did before.
+        lost: set[str] = set() if missing and await self._unmarking_workers() else set(missing)
+        return [
+            outcome if outcome.state != "ended" else JobOutcome("lost" if job in lost else "done")
+            for job, outcome in zip(jobs, outcomes, strict=True)
+        ]
+
+    async def _marks(self, event_id: str) -> dict[int, int]:
+        try:
+            marks = await self._link.command("SMEMBERS", self._keys.ended(bucket_of(event_id)))
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            return {}  # another program's key in the way
+        return ended_positions(event_id, marks)
+
+    async def _look_for_unmarking_workers(self) -> None:
+        """Note on the server that such workers live: they may be gone when somebody asks what they ended."""
+        now = monotonic()
+        if self._looked is None or now - self._looked > _LOOK_EVERY:
+            self._looked = now
+            await self._unmarking_workers()
+
+    async def _unmarking_workers(self) -> bool:
+        keys = self._keys
+        if await self._link.command("EXISTS", keys.unmarked):
+            return True
+        records = pairs(await self._link.command("HGETALL", keys.workers))
+        if all(f'"{MARKS_ENDS}"'.encode() in record for _, record in records):
+            return False
+        await self._link.command("SET", keys.unmarked, "1", "EX", _UNMARKED_TTL)
+        return True
+
+
+def readable_letter(stored: bytes | None) -> DeadLetter | None:
+    """Return a dead letter; None if there is none, or something else is in its place."""
+    try:
+        return None if stored is None else DeadLetter.from_json(stored)
+    except (ValueError, TypeError, KeyError):
+        log.warning("Ignoring an entry among the dead letters that upnext has not written")
+        return None
+
+
+def _position(job_id: str) -> int:
+    return int(job_id.rpartition(".")[2])
+
+
+def _outcome(job_id: str, entry: list[bytes]) -> JobOutcome:
+    state = entry[0].decode()
+    if state == "dead":
+        unreadable = DeadLetter(job_id, "", "?", "?", 0, "unreadable", "", "its dead letter cannot be read")
+        return JobOutcome("dead", letter=readable_letter(entry[1]) or unreadable)
+    return JobOutcome(state, result=entry[1] if state == "done" else None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from upnext import __version__
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.results import MARKS_ENDS
 from upnext.log import log
 from upnext.registry import declarations, is_global
 from upnext.runner.unimported import main_module_twin
@@ -83,6 +84,7 @@ def record(worker: Worker, unimported: dict[str, str]) -> str:
             "since": round(time.time()),
             "concurrency": worker.concurrency,
             "version": __version__,
+            MARKS_ENDS: True,
             "handlers": sorted(HandlerId.parse(identity).local for identity in worker.registry.handlers),
             "unimported": dict(list(unimported.items())[:_NAMES_ON_SERVER]),
         }

@@ -7,6 +7,7 @@ to be so. Nothing here raises.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import sysconfig
@@ -211,7 +212,7 @@ def _source(frame: FrameType, line: int) -> str:
 
 def _is_own(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith((_OWN, "<frozen importlib"))
+    return name.startswith((_OWN, "<frozen importlib", importlib.__file__))
 
 
 def _is_users(filename: str, root: str) -> bool:

@@ -1,14 +1,17 @@
--- Ends jobs that have done their work, and keeps what they returned. The last job of an event takes it along.
+-- Ends jobs that have done their work, marks them as ended, and keeps what they returned. The last job of an event takes
+-- it along.
 --
--- KEYS  1 leases  2 claims:<worker id>  3 events  4 open, then result:<job> for each job that returned something
--- ARGV  1 worker id  2 seconds to keep results  3 number of jobs, then for each job `handler job` and the counts of its
---       claim, then for each result key its job's number and the result
+-- KEYS  1 leases  2 claims:<worker id>  3 events  4 open, then result:<job> for each job that returned something, then
+--       ended:<bucket> for the marks
+-- ARGV  1 worker id  2 seconds to keep results and marks  3 number of jobs  4 number of results
+--       then for each job `handler job` and the counts of its claim, then for each result key its job's number and the
+--       result, then for each set of marks how many there are, and for each of them its job's number and the mark
 -- Returns for each job 1, or 0 if the worker does not hold it any more.
 --@shared shared_may
 --@shared shared_read
-local count, reply, fields = tonumber(ARGV[3]), {}, {}
+local count, results, reply, fields = tonumber(ARGV[3]), tonumber(ARGV[4]), {}, {}
 for n = 1, count do
-  fields[n] = ARGV[2 * n + 2]
+  fields[n] = ARGV[2 * n + 3]
   reply[n] = 0
 end
 redis.call('HLEN', KEYS[3])
@@ -16,8 +19,12 @@ redis.call('HLEN', KEYS[4])
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) or not read('HLEN', KEYS[2]) then
   return reply
 end
-if #KEYS > 4 then
+if results > 0 then
   may('SET', KEYS[5], KEYS[1])
+end
+if #KEYS > 4 + results then
+  may('SADD', KEYS[5 + results], KEYS[1])
+  may('EXPIRE', KEYS[5 + results], KEYS[1])
 end
 may('HSET', KEYS[4], KEYS[1])
 -- A write that changes nothing: after it a full server lets the rest pass, which frees memory.
@@ -25,7 +32,7 @@ redis.call('HDEL', KEYS[2], '')
 -- As shared_holds has it for one: the claim must stand in the very state that the worker believes it in.
 local held, done, seen = redis.call('HMGET', KEYS[2], unpack(fields)), {}, {}
 for n, field in ipairs(fields) do
-  local counts = ARGV[2 * n + 3] .. ':'
+  local counts = ARGV[2 * n + 4] .. ':'
   if held[n] and not seen[field] and string.sub(held[n], 1, #counts) == counts then
     seen[field] = true
     reply[n] = 1
@@ -35,10 +42,24 @@ end
 if #done == 0 then
   return reply
 end
-for k = 5, #KEYS do
-  local at = 4 + 2 * count + 2 * (k - 5)
+local at = 5 + 2 * count
+for k = 5, 4 + results do
   if reply[tonumber(ARGV[at])] == 1 then
     redis.call('SET', KEYS[k], ARGV[at + 1], 'EX', ARGV[2])
+  end
+  at = at + 2
+end
+for k = 5 + results, #KEYS do
+  local marks, last = {}, at + 2 * tonumber(ARGV[at])
+  for i = at + 1, last, 2 do
+    if reply[tonumber(ARGV[i])] == 1 then
+      marks[#marks + 1] = ARGV[i + 1]
+    end
+  end
+  at = last + 1
+  -- Another program's key in the way costs the mark, and not the job.
+  if #marks > 0 and type(redis.pcall('SADD', KEYS[k], unpack(marks))) == 'number' then
+    redis.call('EXPIRE', KEYS[k], ARGV[2])
   end
 end
 

@@ -1,0 +1,139 @@
+"""Jobs that wait for jobs of their own worker lend them their slots, so that no number of them stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+import upnext
+from tests.runtime.running import running
+from upnext import job_wait
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_jobs_that_wait_for_jobs_of_their_worker_end_with_one_slot(redis_url: str, kind: str) -> None:
+    """Nested three deep, several at a time; never more than one runs, once it goes on after its wait."""
+    worker = upnext.Worker("shop", redis_url=redis_url, concurrency=1)
+    at_work: list[int] = [0, 0]
+
+    def work() -> None:
+        at_work[0] += 1
+        at_work[1] = max(at_work)
+        at_work[0] -= 1
+
+    @worker.task
+    async def leaf(n: int) -> int:
+        work()
+        return n
+
+    if kind == "async":
+
+        @worker.task(name="middle")
+        async def middle(n: int) -> int:
+            return sum(await asyncio.gather(leaf.wait(n), leaf.wait(n)))
+
+        @worker.task(name="root")
+        async def root(n: int) -> int:
+            found = await middle.wait(n)
+            work()
+            return found
+    else:
+
+        @worker.task(name="middle")
+        def middle(n: int) -> int:  # type: ignore[misc]
+            return leaf.wait_sync(n) + leaf.wait_sync(n)
+
+        @worker.task(name="root")
+        def root(n: int) -> int:  # type: ignore[misc]
+            found = middle.wait_sync(n)
+            work()
+            return found
+
+    async with running(worker):
+        jobs = [await root.submit(n) for n in range(6)]
+        assert [await job.result(timeout=60) for job in jobs] == [2 * n for n in range(6)]
+        assert await leaf.wait(7) == 7
+
+
+async def test_a_job_goes_on_only_with_a_slot(valkey_url: str) -> None:
+    """While it waited, others took its slot: it waits for one of them to end."""
+    worker = upnext.Worker("shop", redis_url=valkey_url, concurrency=1)
+    order: list[str] = []
+    release, busy = asyncio.Event(), asyncio.Event()
+
+    @worker.task
+    async def child() -> None:
+        order.append("child")
+
+    @worker.task
+    async def long() -> None:
+        busy.set()
+        await release.wait()
+        order.append("long")
+
+    @worker.task
+    async def parent() -> None:
+        job = await child.options(delay=0.5).submit()
+        await long.submit()
+        await job.result()
+        order.append("parent")
+
+    async with running(worker):
+        job = await parent.submit()
+        await busy.wait()
+        await asyncio.sleep(1)
+        release.set()
+        await job.result(timeout=30)
+    assert order == ["long", "child", "parent"]
+
+
+async def test_a_wait_that_times_out_or_is_cancelled_loses_no_slot(valkey_url: str) -> None:
+    """With one slot, the worker goes on as before."""
+    worker = upnext.Worker("shop", redis_url=valkey_url, concurrency=1)
+
+    @worker.task
+    async def quick() -> int:
+        return 1
+
+    @worker.task
+    async def parent(way: str) -> str:
+        job = await quick.options(delay=60).submit()
+        try:
+            if way == "timeout":
+                await job.result(timeout=0.05)
+            else:
+                async with asyncio.timeout(0.05):
+                    await job.result()
+        except TimeoutError:
+            return "late"
+        return "early"
+
+    async with running(worker):
+        for way in ("timeout", "cancelled") * 3:
+            assert await (await parent.submit(way)).result(timeout=20) == "late"
+            assert await (await quick.submit()).result(timeout=20) == 1
+
+
+async def test_a_job_that_waits_long_is_named_in_the_log(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the handler that it waits for."""
+    monkeypatch.setattr(job_wait, "_STARVING", 0.2)
+    caplog.set_level(logging.WARNING, "upnext")
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    other = upnext.Worker("elsewhere", redis_url=valkey_url)
+
+    @other.task
+    async def child() -> None: ...
+
+    @worker.task
+    async def parent() -> None:
+        await (await child.submit()).result(timeout=1)
+
+    async with running(worker):
+        with pytest.raises(upnext.JobFailedError):
+            await parent.wait()
+    (line,) = [record.getMessage() for record in caplog.records if "has waited" in record.getMessage()]
+    assert "'parent' has waited 0.2 s for 'child'" in line

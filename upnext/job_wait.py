@@ -1,0 +1,193 @@
+"""Waiting for jobs to end: polls their outcomes, and lends the slot of a job that waits for others."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import asynccontextmanager
+from enum import Enum
+from time import monotonic
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from upnext import transport
+from upnext.broker.failures import backoff, classify
+from upnext.broker.job_ids import age_of, sent_at
+from upnext.broker.publishing import refusal
+from upnext.broker.redis_types import RedisError
+from upnext.connect import broker_for
+from upnext.context import current_job, current_slot
+from upnext.errors import (
+    BrokerError,
+    BrokerRefusedError,
+    ConfigError,
+    JobLostError,
+    ResultExpiredError,
+    ResultTimeoutError,
+)
+from upnext.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+    from upnext.broker.results import JobOutcome
+    from upnext.settings import Settings
+
+_POLL_FIRST = 0.005
+_POLL_CAP = 0.25
+_LAST_LOOK = 1.0  # seconds that the server has to answer in any case
+_STARVING = 30.0  # seconds that a job waits for other jobs before the log says so
+_ROUTED_TTL = 24 * 3600.0  # seconds, for which the server knows the handlers of an event that was sent before them
+
+
+class Default(Enum):
+    """Stands for an option that was not given."""
+
+    DEFAULT = "the setting's"
+
+
+DEFAULT: Final = Default.DEFAULT
+
+Timeout: TypeAlias = "float | Default | None"
+"""Seconds to wait; None to wait for ever; by default those of the setting `result_timeout`."""
+
+Look: TypeAlias = "Callable[[], Awaitable[tuple[bool, list[JobOutcome]]]]"
+"""Asks the server: whether the event still waits for its first handler, and the outcomes of its jobs."""
+
+
+async def wait_for_end(
+    settings: Settings, event_id: str, names: Callable[[], Sequence[str]], look: Look, timeout: Timeout
+) -> list[JobOutcome]:
+    """Poll until no job of an event is open any more.
+
+    Args:
+        settings: Of the worker that the event was sent through.
+        event_id: The event.
+        names: Returns the handlers that are waited for, for messages.
+        look: Asks the server.
+        timeout: How long to wait.
+
+    Raises:
+        BrokerRefusedError: If the server refuses this client.
+        BrokerUnavailableError: If the server cannot do what it is asked.
+        ResultTimeoutError: If not all jobs have ended in time.
+        ResultExpiredError: If they ended so long ago that nothing is known of one of them.
+        JobLostError: If the server knows nothing of one of them.
+    """
+    check_timeout(timeout)
+    seconds = settings.result_timeout if isinstance(timeout, Default) else timeout
+    deadline = math.inf if seconds is None else monotonic() + seconds
+    async with _slot_lent(names):
+        pause, trouble, looks = _POLL_FIRST, 0, 0
+        while True:
+            unrouted = True
+            outcomes: list[JobOutcome] = []
+            try:
+                # A server that does not answer must not keep anybody for longer than was asked for.
+                async with asyncio.timeout(None if deadline == math.inf else max(deadline - monotonic(), _LAST_LOOK)):
+                    unrouted, outcomes = await look()
+                trouble = 0
+            except (RedisError, OSError) as error:
+                trouble += 1
+                if not classify(error).passes:
+                    raise _refusal(error) from error
+            if not trouble and not unrouted and all(outcome.state != "open" for outcome in outcomes):
+                _refuse_lost(event_id, names(), outcomes, settings.result_ttl, seen_open=looks > 0)
+                return outcomes
+            looks += 1
+            pause = backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
+            if monotonic() + pause > deadline:
+                msg = f"Event {event_id}: not every job has ended within {seconds:g} s; they go on."
+                raise ResultTimeoutError(msg)
+            await asyncio.sleep(pause)
+
+
+async def outcomes_of(
+    settings: Settings, event_id: str, jobs: Sequence[str]
+) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
+    """Ask once how jobs stand; as `ResultReader.outcomes`, of the process's transport if it has one."""
+    reader = transport.current() or (await broker_for(settings)).results_of(event_id)
+    return await reader.outcomes(event_id, jobs)
+
+
+def check_id(kind: str, identity: object) -> str:
+    """Return an id that upnext has made.
+
+    Raises:
+        ConfigError: If it cannot be one.
+    """
+    if not isinstance(identity, str) or sent_at(identity) is None or not identity.isascii():
+        msg = f"{identity!r} is not the id of {kind}; use the one that a send returned."
+        raise ConfigError(msg)
+    return identity
+
+
+def _refusal(error: Exception) -> BrokerError:
+    reason = refusal(error, classify(error))
+    return reason if isinstance(reason, BrokerRefusedError) else type(reason)(f"Cannot read the results: {error}")
+
+
+def check_timeout(timeout: object) -> None:
+    """Refuse what cannot be a time to wait.
+
+    Raises:
+        ConfigError: If it is neither seconds, nor None, nor left out.
+    """
+    seconds = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and not math.isnan(timeout)
+    if not (seconds or timeout is None or timeout is DEFAULT):
+        raise ConfigError(f"Option timeout={timeout!r} cannot be used: it must be seconds, or None to wait for ever.")
+
+
+def _refuse_lost(
+    event_id: str, names: Sequence[str], outcomes: Sequence[JobOutcome], result_ttl: float, *, seen_open: bool
+) -> None:
+    lost = [position for position, outcome in enumerate(outcomes) if outcome.state == "lost"]
+    if outcomes and not lost:
+        return
+    kept = result_ttl if outcomes else max(result_ttl, _ROUTED_TTL)
+    if not seen_open and age_of(event_id) > kept:
+        msg = f"Event {event_id} is older than results are kept ({kept:g} s); nothing is known of its jobs any more."
+        raise ResultExpiredError(msg)
+    shown = ", ".join(repr(names[position]) for position in lost if position < len(names) and names[position])
+    jobs = tuple(f"{event_id}.{position}" for position in lost)
+    raise JobLostError(event_id, jobs, shown, seen_open=seen_open)
+
+
+@asynccontextmanager
+async def _slot_lent(names: Callable[[], Sequence[str]]) -> AsyncGenerator[None]:
+    """Lend the slot of the job that waits here, if it is one: the jobs that it waits for may need it."""
+    slot = current_slot.get()
+    if slot is None:
+        yield
+        return
+    lent = await slot.lend()
+    starving = asyncio.get_running_loop().call_later(_STARVING, _report_wait, names, lent)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lent:
+            slot.take_back_later()
+        raise
+    except BaseException:
+        if lent:
+            await slot.take_back()
+        raise
+    else:
+        if lent:
+            await slot.take_back()
+    finally:
+        starving.cancel()
+
+
+def _report_wait(names: Callable[[], Sequence[str]], lent: bool) -> None:  # a callback
+    try:
+        context = current_job.get()()
+        log.warning(
+            "Handler %r has waited %g s for %s%s: is there a worker that runs it, and has it free slots? [job %s]",
+            context.handler,
+            _STARVING,
+            ", ".join(map(repr, names())) or "an event without handlers",
+            "" if lent else "; too many jobs of this worker wait, so it keeps its slot meanwhile",
+            context.job_id,
+        )
+    except Exception as error:  # noqa: BLE001  # only a line of the log
+        log.warning("A job has waited %g s for other jobs (%s)", _STARVING, type(error).__name__)
