@@ -65,12 +65,18 @@ def test_the_table_of_settings_has_the_defaults_of_the_code() -> None:
         "UPNEXT_GRACE": f"{default.grace:g} s",
         "UPNEXT_RESULT_TTL": f"{default.result_ttl:g} s",
         "UPNEXT_MAX_PAYLOAD": f"{default.max_payload:,}",
+        "UPNEXT_MAX_RESULT": f"{default.max_result:,}",
+        "UPNEXT_RESULT_TIMEOUT": f"{default.result_timeout:g} s",
+        "UPNEXT_SEND_DEADLINE": f"{default.send_deadline:g} s",
         "UPNEXT_PARTITIONS": f"{default.partitions}",
     }
     assert upnext.Worker("w").concurrency == 100
 
 
-@pytest.mark.parametrize("name", ["lease", "grace", "result_ttl", "max_payload", "partitions"])
+@pytest.mark.parametrize(
+    "name",
+    ["lease", "grace", "result_ttl", "max_payload", "max_result", "result_timeout", "send_deadline", "partitions"],
+)
 def test_every_setting_is_read_from_its_variable(name: str) -> None:
     read = settings.load(
         environ={f"UPNEXT_{name.upper()}": "7", "UPNEXT_NAMESPACE": "n", "UPNEXT_REDIS_URL": "redis://h"}
