@@ -1,15 +1,16 @@
-"""One broker for each event loop, and a loop of our own for code that has none."""
+"""The connections of this process: those of each event loop, and a loop in a thread for code that runs in none."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import socket
 import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from upnext import forks
 from upnext.broker.failures import FailureKind, classify
 from upnext.broker.namespace import Namespace
 from upnext.broker.redis_types import RedisConnectionError, RedisError
@@ -17,7 +18,7 @@ from upnext.errors import BrokerRefusedError, BrokerUnavailableError
 from upnext.settings import without_password
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine
+    from collections.abc import Coroutine
 
     from upnext.broker.broker import Broker
     from upnext.settings import Settings
@@ -27,57 +28,182 @@ T = TypeVar("T")
 # The server's address, the namespace, how many of its partitions are sent to, and the deadline of a send.
 Address: TypeAlias = tuple[str, str, int, float]
 
-_brokers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Address, Namespace]] = weakref.WeakKeyDictionary()
-_guards: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = weakref.WeakKeyDictionary()
-_urls: dict[Path, str] = {}
-_closing: set[asyncio.Future[None]] = set()
-# Who was asked for last, and in which loop: most processes send to one namespace from one loop.
-_last: tuple[weakref.ref[asyncio.AbstractEventLoop], Settings, Namespace] | None = None
+_ATTRIBUTE = "_upnext_connections"
 
 
-def resolve_url(settings: Settings) -> str:
-    """Return the server's address; without one configured, that of the embedded server, started if need be.
+class _LoopConnections:
+    """The connections that are used in one event loop. The loop alone refers to them, so they go with it.
 
-    Blocks while the embedded server starts.
+    (A dictionary of loops would keep them all: connections refer to their loop.)
 
-    Raises:
-        ConfigError: If no address is configured and there is no embedded server here.
+    Args:
+        loop: The event loop, whose `close` closes them first.
+
+    Attributes:
+        namespaces: What they lead to.
+        latest: The settings that were asked for last, and their namespace: most loops send to one.
     """
-    if settings.redis_url is not None:
-        return settings.redis_url
-    from upnext import embedded  # noqa: PLC0415  # only development needs it
 
-    here = Path.cwd()
-    if here not in _urls:
-        _urls[here] = embedded.server_url()
-    return _urls[here]
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.namespaces: dict[Address, Namespace] = {}
+        self.latest: tuple[Settings, Namespace] | None = None
+        self._loop = loop
+        self._close_loop = loop.close
+        self._closing: set[asyncio.Future[None]] = set()
+
+    def forget(self) -> list[Namespace]:
+        """Know of no connections any more; returns those that were open."""
+        open_ones = list(self.namespaces.values())
+        self.namespaces.clear()
+        self.latest = None
+        return open_ones
+
+    def close_loop(self) -> None:
+        """Close the connections, and then the loop: what `loop.close()` does from now on."""
+        if not self._loop.is_closed() and not self._loop.is_running() and not _in_a_loop():
+            open_ones = self.forget()
+            if open_ones:
+                # An interrupted or broken loop is closed all the same.
+                with contextlib.suppress(Exception):
+                    self._loop.run_until_complete(_close(open_ones))
+        self._close_loop()
+
+    def disconnect(self, url: str, namespace: str) -> None:
+        """Close the connections of one namespace, if the loop runs now or later."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._disconnect, url, namespace)
+
+    def _disconnect(self, url: str, namespace: str) -> None:
+        self.latest = None
+        found = [self.namespaces.pop(address) for address in list(self.namespaces) if address[:2] == (url, namespace)]
+        task = asyncio.ensure_future(_close(found))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
-def connected(settings: Settings) -> Namespace | None:
-    """Return what `broker_for` last returned for these settings in this loop, None if that is to be looked up."""
-    last = _last
-    return last[2] if last is not None and last[1] is settings and last[0]() is asyncio.get_running_loop() else None
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
-async def broker_for(settings: Settings) -> Namespace:
-    """Return the running loop's way to a namespace, connected when it is first used and closed with the loop."""
-    global _last  # noqa: PLW0603  # one for the process
-    loop, last = asyncio.get_running_loop(), _last
-    if last is not None and last[1] is settings and last[0]() is loop:
-        return last[2]
-    url = settings.redis_url
-    if url is None:
-        url = await asyncio.to_thread(resolve_url, settings)
-    brokers = _brokers.setdefault(loop, {})
-    address = (url, settings.namespace, settings.partitions, settings.send_deadline)
-    if address not in brokers:
-        brokers[address] = Namespace(*address)
-        if loop not in _guards:
-            guard = _guards[loop] = _close_with_loop(brokers)
-            await anext(guard)
-    if settings.redis_url is not None:
-        _last = weakref.ref(loop), settings, brokers[address]
-    return brokers[address]
+async def _close(namespaces: list[Namespace]) -> None:
+    for namespace in namespaces:
+        await namespace.close()
+    for _ in range(3):  # transports close their sockets in a later round of the loop
+        await asyncio.sleep(0)
+
+
+class Connections:
+    """Everything that this process keeps to reach its servers; a forked child begins with nothing of it."""
+
+    def __init__(self) -> None:
+        self._of_loops: weakref.WeakSet[_LoopConnections] = weakref.WeakSet()
+        self._embedded_urls: dict[Path, str] = {}
+        self._portal: _Portal | None = None
+        self._portal_lock = threading.Lock()
+        forks.own(self)
+
+    def resolve_url(self, settings: Settings) -> str:
+        """Return the server's address; without one configured, that of the embedded server, started if need be.
+
+        Blocks while the embedded server starts.
+
+        Raises:
+            ConfigError: If no address is configured and there is no embedded server here.
+        """
+        if settings.redis_url is not None:
+            return settings.redis_url
+        from upnext import embedded  # noqa: PLC0415  # only development needs it
+
+        here = Path.cwd()
+        if here not in self._embedded_urls:
+            self._embedded_urls[here] = embedded.server_url()
+        return self._embedded_urls[here]
+
+    def connected(self, settings: Settings) -> Namespace | None:
+        """Return what `broker_for` last returned for these settings in this loop, None if that is to be looked up."""
+        connections: _LoopConnections | None = getattr(asyncio.get_running_loop(), _ATTRIBUTE, None)
+        latest = None if connections is None else connections.latest
+        return latest[1] if latest is not None and latest[0] is settings else None
+
+    async def broker_for(self, settings: Settings) -> Namespace:
+        """Return the running loop's way to a namespace, connected when it is first used and closed with the loop."""
+        if (latest := self.connected(settings)) is not None:
+            return latest
+        loop = asyncio.get_running_loop()
+        url = settings.redis_url
+        if url is None:
+            url = await asyncio.to_thread(self.resolve_url, settings)
+        connections = self._connections_of(loop)
+        address = (url, settings.namespace, settings.partitions, settings.send_deadline)
+        namespace = connections.namespaces.get(address)
+        if namespace is None:
+            namespace = connections.namespaces[address] = Namespace(*address)
+        if settings.redis_url is not None:
+            connections.latest = settings, namespace
+        return namespace
+
+    def disconnect(self, url: str, namespace: str) -> None:
+        """Close this process's connections for one namespace: in loops that run soon, in others when they next run."""
+        for connections in list(self._of_loops):
+            connections.disconnect(url, namespace)
+
+    def run_blocking(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end from code that is not in an event loop (or may block the one it is in)."""
+        with self._portal_lock:
+            if self._portal is None:
+                self._portal = _Portal()
+            portal = self._portal
+        return portal.run(coroutine)
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: threads do not survive a fork, and each connection is its parent's."""
+        self._portal, self._portal_lock = None, threading.Lock()
+        for connections in list(self._of_loops):
+            connections.forget()
+
+    def _connections_of(self, loop: asyncio.AbstractEventLoop) -> _LoopConnections:
+        found: _LoopConnections | None = getattr(loop, _ATTRIBUTE, None)
+        if found is None:
+            found = _LoopConnections(loop)
+            self._of_loops.add(found)
+            setattr(loop, _ATTRIBUTE, found)
+            setattr(loop, "close", found.close_loop)  # noqa: B010  # a loop has no other way to say that it ends
+        return found
+
+
+class _PortalLoop(asyncio.SelectorEventLoop):
+    """Looks names up by itself where no thread can be begun for it: the interpreter is ending, and sends still work."""
+
+    async def getaddrinfo(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().getaddrinfo(*args, **options)
+        except RuntimeError:
+            return socket.getaddrinfo(*args, **options)
+
+
+class _Portal:
+    """An event loop in a thread, for sends from code that runs in none."""
+
+    def __init__(self) -> None:
+        self._loop = _PortalLoop()
+        threading.Thread(target=self._loop.run_forever, name="upnext-send", daemon=True).start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+connections = Connections()
+"""Those of this process."""
+
+resolve_url = connections.resolve_url
+broker_for = connections.broker_for
+connected = connections.connected
+disconnect = connections.disconnect
+run_blocking = connections.run_blocking
 
 
 async def reach(settings: Settings) -> Namespace:
@@ -116,71 +242,3 @@ async def _answer(partition: Broker) -> None:
     except (RedisConnectionError, OSError):
         # A connection that lay idle may have gone with the server it led to: only a new one tells.
         await partition.link.command("EXISTS", partition.keys.leases)
-
-
-def disconnect(url: str, namespace: str) -> None:
-    """Close this process's connections for one namespace: in loops that run soon, in others when they next run."""
-    for loop, brokers in list(_brokers.items()):
-        for address in [address for address in brokers if address[:2] == (url, namespace)]:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_disconnect, brokers, address)
-
-
-def _disconnect(brokers: dict[Address, Namespace], address: Address) -> None:
-    global _last  # noqa: PLW0603  # one for the process
-    _last = None
-    broker = brokers.pop(address, None)
-    if broker is not None:
-        task = asyncio.ensure_future(broker.close())
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
-
-
-async def _close_with_loop(brokers: dict[Address, Namespace]) -> AsyncGenerator[None, None]:
-    # A loop that ends in order closes the async generators that were begun in it; this one takes the connections along.
-    try:
-        yield
-    finally:
-        for broker in brokers.values():
-            await broker.close()
-
-
-class _PortalLoop(asyncio.SelectorEventLoop):
-    """Looks names up by itself where no thread can be begun for it: the interpreter is ending, and sends still work."""
-
-    async def getaddrinfo(self, *args: Any, **options: Any) -> Any:
-        try:
-            return await super().getaddrinfo(*args, **options)
-        except RuntimeError:
-            return socket.getaddrinfo(*args, **options)
-
-
-class _Portal:
-    """An event loop in a thread, for sends from code that runs in none."""
-
-    def __init__(self) -> None:
-        self._loop = _PortalLoop()
-        self._pid = os.getpid()
-        threading.Thread(target=self._loop.run_forever, name="upnext-send", daemon=True).start()
-
-    @property
-    def usable(self) -> bool:
-        """Threads do not survive a fork: a child makes its own."""
-        return self._pid == os.getpid()
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-
-_portal: _Portal | None = None
-_portal_lock = threading.Lock()
-
-
-def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end from code that is not in an event loop (or may block the one it is in)."""
-    global _portal  # noqa: PLW0603  # one thread a process
-    with _portal_lock:
-        if _portal is None or not _portal.usable:
-            _portal = _Portal()
-        portal = _portal
-    return portal.run(coroutine)
