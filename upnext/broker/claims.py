@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from upnext.broker.ended_jobs import bucket_of, mark
 from upnext.broker.foreign import warn_foreign
@@ -14,7 +14,7 @@ from upnext.broker.handler_id import PATTERN, HandlerId
 from upnext.broker.job_failure import FAILURE_TTL
 from upnext.broker.job_ids import QueueEntry
 from upnext.broker.redis_types import RedisError
-from upnext.broker.replies import pairs, shown, text
+from upnext.broker.replies import pairs, parse_json, shown, text
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
@@ -109,8 +109,18 @@ class DeadLetter:
 
     @classmethod
     def from_json(cls, letter: bytes | str) -> DeadLetter:
-        """Read what `to_json` wrote; further keys, of a later version, are left alone."""
-        data: dict[str, Any] = json.loads(letter)
+        """Read what `to_json` wrote; further keys, of a later version, are left alone.
+
+        Raises:
+            ValueError: If it is something else (also KeyError).
+        """
+        data: Any = parse_json(letter)
+        if not isinstance(data, dict):
+            raise ValueError("not an object")  # noqa: TRY004  # all that is wrong with it is one kind of error
+        data = cast("dict[str, Any]", data)
+        kinds = {name: int if name == "attempts" else str for name in cls.__slots__ if name != "traceback"}
+        if not all(isinstance(data[name], kind) for name, kind in kinds.items()):
+            raise ValueError("a field of another type")
         traceback = data.get("traceback", "")
         fields = {name: data[name] for name in cls.__slots__ if name != "traceback"}
         return cls(**fields, traceback=traceback if isinstance(traceback, str) else "")

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from upnext.broker.replies import parse_json
+
 FAILURE_TTL: Final = 24 * 3600
 """Seconds that a failure is kept for longer than the job's retry is put off."""
 
@@ -54,5 +56,5 @@ class JobFailure:
         Raises:
             ValueError: If it is something else (also KeyError and TypeError).
         """
-        data: dict[str, Any] = json.loads(text)
+        data: dict[str, Any] = parse_json(text)
         return cls(**{name: data[name] for name in _FIELDS})

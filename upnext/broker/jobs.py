@@ -6,7 +6,6 @@ Everything is read in bounded pages while workers go on, so that a job may be se
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from upnext.broker.claims import DeadLetter, is_claim, read_claim
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.job_ids import QueueEntry
-from upnext.broker.replies import pairs, scored, text
+from upnext.broker.replies import pairs, parse_json, scored, text
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
@@ -238,7 +237,7 @@ def _failure(record: bytes | None) -> JobFailure | None:
 def _process(record: bytes | None) -> tuple[str, dict[str, float]]:
     """Return who a worker process is, and since when it runs those of its jobs that it tells of."""
     try:
-        data: Any = {} if record is None else json.loads(record)
+        data: Any = {} if record is None else parse_json(record)
         name = f"{data.get('worker', '?')} ({data.get('host', '?')} {data.get('pid', '?')})"
         activity = Activity.from_record(data)
     except (ValueError, TypeError, AttributeError):

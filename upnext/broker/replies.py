@@ -14,11 +14,23 @@ def text(raw: bytes) -> str:
     return raw.decode(errors="surrogateescape")
 
 
-def read_json(raw: bytes | str) -> object:
-    """Return what JSON says, None for what is not JSON, or too deep for this interpreter."""
+def parse_json(raw: bytes | str) -> Any:
+    """Return what JSON says.
+
+    Raises:
+        ValueError: If it is not JSON, or nested too deeply for this interpreter.
+    """
     try:
-        value: object = json.loads(raw)
-    except (ValueError, RecursionError):
+        return json.loads(raw)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_json(raw: bytes | str) -> object:
+    """Return what JSON says, None for what `parse_json` refuses."""
+    try:
+        value: object = parse_json(raw)
+    except ValueError:
         return None
     return value
 

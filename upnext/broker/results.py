@@ -11,7 +11,7 @@ from upnext.broker.claims import DeadLetter
 from upnext.broker.ended_jobs import bucket_of, ended_positions, handler_hash
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import ResponseError
-from upnext.broker.replies import pairs, text
+from upnext.broker.replies import names_in, pairs, parse_json, read_json, text
 from upnext.broker.scripts import script
 from upnext.log import log
 
@@ -35,12 +35,17 @@ def unkept(reason: str) -> bytes:
     return b"\x00" + json.dumps({"reason": reason}).encode()
 
 
+def _handlers(record: bytes) -> tuple[str, ...] | None:
+    names = names_in(read_json(record))
+    return None if names is None else tuple(names)
+
+
 def unkept_reason(stored: bytes) -> str | None:
     """Return why a result was not kept; None for one that was."""
     if not stored.startswith(_UNKEPT):
         return None
     try:
-        data: dict[str, Any] = json.loads(stored[1:])
+        data: dict[str, Any] = parse_json(stored[1:])
         return str(data["reason"])
     except (ValueError, KeyError, TypeError):
         return "it was not kept"
@@ -88,7 +93,7 @@ class ResultReader:
             (event_id, *jobs),
         )
         late = bytes(reply[0])
-        handlers = None if not late else () if late == b"?" else tuple(json.loads(late))
+        handlers = None if not late else () if late == b"?" else _handlers(late)
         outcomes = [_outcome(job, entry) for job, entry in zip(jobs, reply[1:], strict=True)]
         if any(outcome.state == "ended" for outcome in outcomes):
             outcomes = await self._look_for_marks(event_id, jobs, outcomes)

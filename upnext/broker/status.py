@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +12,7 @@ from upnext.broker.claims import is_claim, read_claim
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import sent_at
 from upnext.broker.leases import lease_of
-from upnext.broker.replies import pairs, scored, text
+from upnext.broker.replies import pairs, parse_json, scored, text
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
@@ -291,8 +290,8 @@ def _pages(names: Sequence[str]) -> list[Sequence[str]]:
 
 def _worker(worker_id: str, record: bytes | None, left: float, claimed: int, running: int) -> WorkerStatus:
     try:
-        return _told(worker_id, {} if record is None else json.loads(record), left, claimed, running)
-    except (ValueError, TypeError, AttributeError):  # another program's
+        return _told(worker_id, {} if record is None else parse_json(record), left, claimed, running)
+    except (ValueError, TypeError, AttributeError, OverflowError):  # another program's
         return _told(worker_id, {}, left, claimed, running)
 
 
