@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from upnext import transport
 from upnext.connect import broker_for, connected
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
+from upnext.limits import MAX_DELAY, MAX_KEY_LENGTH
 from upnext.options import is_finite
 from upnext.payload.encoding import encode
 from upnext.receipt import Job, Receipt
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from upnext.payload.codec import Codec
     from upnext.registry import Registry
     from upnext.settings import Settings
-
-LONGEST_KEY = 200
-"""Characters of an idempotency key."""
-
-MAX_DELAY = 366 * 24 * 3600.0
-"""Seconds; the longest delay of a send."""
 
 
 class _Known(NamedTuple):
@@ -128,6 +123,6 @@ def check_key(key: object) -> str | None:
     Raises:
         ConfigError: If it is no text of 1 to 200 characters.
     """
-    if key is None or (isinstance(key, str) and 1 <= len(key) <= LONGEST_KEY and key.isprintable()):
+    if key is None or (isinstance(key, str) and 1 <= len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         return key
-    raise ConfigError(f"Option key={key!r} cannot be used: it must be 1 to {LONGEST_KEY} printable characters.")
+    raise ConfigError(f"Option key={key!r} cannot be used: it must be 1 to {MAX_KEY_LENGTH} printable characters.")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from upnext.broker.address import Address
-from upnext.broker.keys import MOST_PARTITIONS
 from upnext.errors import ConfigError
+from upnext.limits import MAX_PARTITIONS
 from upnext.names import check_name
 from upnext.options import is_finite, is_whole
 from upnext.payload.limits import MAX_BYTES
@@ -72,10 +72,10 @@ class Settings:
         _check("max_result", self.max_result, 1)
         _check("result_timeout", self.result_timeout, 0.0)
         _check("send_deadline", self.send_deadline, 1.0)
-        if not is_whole(self.partitions, 1, MOST_PARTITIONS):
+        if not is_whole(self.partitions, 1, MAX_PARTITIONS):
             raise ConfigError(
                 f"Setting partitions={self.partitions!r} cannot be used: it must be a whole number "
-                f"from 1 to {MOST_PARTITIONS}."
+                f"from 1 to {MAX_PARTITIONS}."
             )
 
 

@@ -17,7 +17,7 @@ import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
 from upnext.broker.job_ids import new_event_id
-from upnext.broker.status import MOST_DELAYED
+from upnext.limits import MAX_DELAYED_COUNTED
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
@@ -169,12 +169,12 @@ def test_many_delayed_jobs_are_counted_together_and_not_read(command: Command, v
     """Beyond a limit the handlers' own counts are unknown, so that a million of them cost nothing."""
     with redis.Redis.from_url(valkey_url) as client:
         client.sadd(f"{PREFIX}queues", "shop|e|h")
-        client.zadd(f"{PREFIX}later", {f"shop|e|h {n}.0": 1e15 for n in range(MOST_DELAYED + 1)})
+        client.zadd(f"{PREFIX}later", {f"shop|e|h {n}.0": 1e15 for n in range(MAX_DELAYED_COUNTED + 1)})
         client.config_resetstat()
         shown = status(command, valkey_url)
         calls = {name: data["calls"] for name, data in client.info("commandstats").items()}
     assert (shown["queues"][0]["delayed"], shown["queues"][0]["retrying"]) == (None, None)
-    assert shown["totals"]["later"] == MOST_DELAYED + 1
+    assert shown["totals"]["later"] == MAX_DELAYED_COUNTED + 1
     assert not {"cmdstat_keys", "cmdstat_scan", "cmdstat_hgetall"} & set(calls)
     assert calls["cmdstat_zrange"] == 1  # the leases
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from upnext.deadlines import Deadlines, Limit
 from upnext.errors import BrokerUnavailableError
+from upnext.limits import MAX_BACKLOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEND_DEADLINE = 10.0
 """Seconds of the server's silence after which a send is given up."""
-
-MAX_BACKLOG = 64_000_000
-"""Bytes of payloads that wait to be stored, beyond which further sends wait before they are encoded."""
 
 
 class SendLimit(Limit):

@@ -16,6 +16,7 @@ from upnext.broker.dialer import Dialer, UnsentError
 from upnext.broker.protocol import RedisProtocol
 from upnext.broker.redis_types import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
 from upnext.broker.resp import pack
+from upnext.limits import MAX_REDIRECTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _PIPELINE = 256  # commands without a reply; more of them wait here
 _WRITE = 256 * 1024  # bytes beyond which nothing more is written at once: what waits here can be taken back
-_REDIRECTS = 5  # in a row, without a command that was carried out: then the cluster is not of one mind
 _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN")
 
 
@@ -182,7 +182,7 @@ class PipelinedConnection:
 
     def _refused(self, command: Command, error: Exception) -> bool:
         """Take a command back if another node has to carry it out; look for the primary if this server is none."""
-        moved = self._redirects < _REDIRECTS and self._dialer.follow(error)
+        moved = self._redirects < MAX_REDIRECTS and self._dialer.follow(error)
         if moved:
             self._redirects += not self._leaving
             self._waiting.insert(self._returned, command)

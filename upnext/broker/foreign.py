@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from upnext.broker.replies import shown
+from upnext.limits import MAX_FOREIGN_KEYS
 from upnext.log import log
-
-_MOST_KEYS = 1000  # told of by one process; a flood of them tells nothing more
 
 _told: set[str] = set()
 
@@ -17,6 +16,6 @@ def warn_foreign(key: str, consequence: str) -> None:
         key: Its name.
         consequence: What upnext does about it, as a clause.
     """
-    if key not in _told and len(_told) < _MOST_KEYS:
+    if key not in _told and len(_told) < MAX_FOREIGN_KEYS:
         _told.add(key)
         log.warning("Another program wrote to %s: %s", shown(key), consequence)

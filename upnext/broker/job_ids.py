@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 
-from upnext.broker.keys import MOST_PARTITIONS
+from upnext.limits import MAX_PARTITIONS
 
 _ENVELOPE_HEAD = b"1\n"  # its version
 _BUCKET_DIGITS = 9  # of an id; those that are left out are four seconds
@@ -64,8 +64,8 @@ def new_event_id(partition: int = 0) -> str:
 def partition_of(event_or_job_id: str) -> int:
     """Return the partition of an event or a job; the first for an id of another kind."""
     number = event_or_job_id.partition("-")[2].partition(".")[0]
-    is_number = len(number) <= len(str(MOST_PARTITIONS)) and number.isascii() and number.isdecimal()
-    return int(number) if is_number and int(number) < MOST_PARTITIONS else 0
+    is_number = len(number) <= len(str(MAX_PARTITIONS)) and number.isascii() and number.isdecimal()
+    return int(number) if is_number and int(number) < MAX_PARTITIONS else 0
 
 
 def sent_at(event_or_job_id: str) -> float | None:

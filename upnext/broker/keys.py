@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-MOST_PARTITIONS: Final = 64
-"""The most partitions of a namespace: a worker process has three connections and a thread for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,13 @@ from upnext.broker.partition_count import read_partitions
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
+from upnext.limits import MAX_CLAIM_PAGES, MAX_LEASES_READ
 
 if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
 
 _BATCH = 200
-_MOST_LEASES = 1000  # that one survey reads of those that run out soon; the rest is read once these are taken away
-_MOST_SCANS = 50  # pages of a dead worker's claims that one look reads in search of one that is upnext's
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Maintenance:
         """Read what there is to do, with the leases that run out within so many seconds."""
         keys = self._keys
         names = (keys.scheduled, keys.leases, keys.dead_workers, keys.partitions)
-        words = (_BATCH, round(within * 1000), _MOST_LEASES, self._cursor)
+        words = (_BATCH, round(within * 1000), MAX_LEASES_READ, self._cursor)
         reply: Any = await self._link.call(script("survey"), names, words)
         now, due, following, leases, dead_workers, self._cursor, workers, last, partitions, foreign = reply
         for number in map(int, foreign):
@@ -133,7 +132,7 @@ class Maintenance:
     async def _claimed(self, worker_id: str) -> list[tuple[bytes, bytes]]:
         """Return some of a worker's claims; none if there are none that can be read, as far as one look goes."""
         key, cursor = self._keys.claims(worker_id), self._claim_cursors.pop(worker_id, b"0")
-        for _ in range(_MOST_SCANS):
+        for _ in range(MAX_CLAIM_PAGES):
             try:
                 cursor, page = await self._link.command("HSCAN", key, cursor, "COUNT", _BATCH)
             except ResponseError as error:
@@ -146,6 +145,6 @@ class Maintenance:
                 warn_foreign(key, "what is not a claim is left alone")
             if entries or int(cursor) == 0:
                 return entries[:_BATCH]
-        if len(self._claim_cursors) < _MOST_LEASES:
+        if len(self._claim_cursors) < MAX_LEASES_READ:
             self._claim_cursors[worker_id] = cursor
         return []

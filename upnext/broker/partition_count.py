@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.foreign import warn_foreign
 from upnext.broker.handler_id import HandlerId
-from upnext.broker.keys import MOST_PARTITIONS
 from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
+from upnext.limits import MAX_PARTITIONS
 from upnext.names import is_name
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ class PartitionCounts:
 
 def read_partitions(number: bytes, key: str) -> int:
     """Return how many partitions are to be served, 1 where that is not noted as a number that there can be."""
-    if len(number) <= len(str(MOST_PARTITIONS)) and number.isdigit() and 1 <= int(number) <= MOST_PARTITIONS:
+    if len(number) <= len(str(MAX_PARTITIONS)) and number.isdigit() and 1 <= int(number) <= MAX_PARTITIONS:
         return int(number)
     found = shown(text(number))
-    warn_foreign(key, f"the number of partitions must be between 1 and {MOST_PARTITIONS}; {found!r} counts as 1")
+    warn_foreign(key, f"the number of partitions must be between 1 and {MAX_PARTITIONS}; {found!r} counts as 1")
     return 1
 
 
@@ -99,7 +99,7 @@ class PartitionCount:
 
     async def _note(self, *, served: int = 0, used: int = 0) -> PartitionCounts:
         key = self._first.keys.partitions
-        reply: Any = await self._first.link.call(script("agree"), (key,), (served, used, MOST_PARTITIONS))
+        reply: Any = await self._first.link.call(script("agree"), (key,), (served, used, MAX_PARTITIONS))
         if reply[3]:
             read_partitions(reply[3], key)
         now, noted, since = int(reply[0]), int(reply[1]), [int(word) for word in reply[2]]

@@ -16,6 +16,7 @@ from upnext.broker.replies import text
 from upnext.broker.resp import CommandPrefix
 from upnext.broker.scripts import script
 from upnext.errors import BrokerRefusedError
+from upnext.limits import MAX_STALE_REPLIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +31,6 @@ _BATCH_BYTES = 512 * 1024
 
 # Scripts that have no answer yet. More of them would not be faster: the next ones grow instead.
 _MOST_IN_FLIGHT = 4
-
-# Changes of the subscriptions between two tries in a row, after which a send is tried again later.
-_MOST_STALE = 10
 
 
 @dataclass(slots=True)
@@ -207,7 +205,7 @@ class PublishBatcher:
         if reply != b"ok" and not isinstance(reply, Exception) and reply[0] == b"stale":
             # Nothing was stored: once more, for the handlers that there are now.
             self._stale += 1
-            if self._stale <= _MOST_STALE:
+            if self._stale <= MAX_STALE_REPLIES:
                 self._use_subscriptions(text(reply[1]), [text(handler) for handler in reply[2]])
                 self._send(batch)
                 return

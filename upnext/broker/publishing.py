@@ -18,6 +18,7 @@ from upnext.broker.redis_types import RedisError, TryAgainError
 from upnext.broker.replies import names_in, read_json, shown, text
 from upnext.broker.scripts import script
 from upnext.errors import BrokerError, BrokerRefusedError, BrokerUnavailableError, SendOutcomeUnknownError
+from upnext.limits import MAX_HANDLERS, MAX_ROUTE_RACES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 _LAST_TRY = 0.25  # seconds that the last try must have left
 _ROUTED_TTL = 24 * 3600
 _ROUTE_BATCH = 100
-_MOST_HANDLERS = 1000  # of an event, as publish.lua has it
-_MOST_RACES = 10  # with other workers that move the same events
 
 
 class Publisher:
@@ -117,7 +116,7 @@ class Publisher:
             redis.exceptions.RedisError: Whatever the server makes of it; calling it again is safe.
         """
         handlers = sorted(handlers)
-        for _ in range(_MOST_RACES):
+        for _ in range(MAX_ROUTE_RACES):
             route = await self._subscribe(event, handlers)
             if not route or await self._route_all(event, route):
                 return
@@ -166,7 +165,7 @@ class Publisher:
 
 def _is_route(route: bytes, event: str) -> bool:
     handlers = names_in(read_json(route)) or ()
-    return 0 < len(handlers) <= _MOST_HANDLERS and all(HandlerId.is_of(handler, event) for handler in handlers)
+    return 0 < len(handlers) <= MAX_HANDLERS and all(HandlerId.is_of(handler, event) for handler in handlers)
 
 
 def message(body: bytes, delay: float = 0.0, key: str | None = None, partition: int = 0) -> Message:

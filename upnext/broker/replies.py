@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-LONGEST_SHOWN = 300
-"""Characters of a name that a log shows: more than upnext gives to any."""
+from upnext.limits import MAX_SHOWN
 
 
 def text(raw: bytes) -> str:
@@ -61,5 +60,5 @@ def scored(reply: Any) -> list[tuple[bytes, float]]:
 
 def shown(name: str) -> str:
     """Return a name as a log may show it: what another program put in its place can be anything, and of any length."""
-    cut = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
+    cut = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}..."
     return cut if cut.isascii() and cut.isprintable() else ascii(cut)

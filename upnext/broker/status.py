@@ -14,6 +14,7 @@ from upnext.broker.job_ids import sent_at
 from upnext.broker.leases import lease_of
 from upnext.broker.replies import pairs, parse_json, scored, text
 from upnext.broker.scripts import script
+from upnext.limits import MAX_DELAYED_COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from upnext.broker.keys import Keys
 
 _PAGE = 500
-
-MOST_DELAYED = 10_000
-"""Delayed jobs up to which they are counted handler by handler; beyond it only all together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ class StatusReader:
         dead, later = await asyncio.gather(
             self._link.command("ZCARD", keys.dead_index), self._link.command("ZCARD", keys.scheduled)
         )
-        put_off = await self._put_off() if later <= MOST_DELAYED else None
+        put_off = await self._put_off() if later <= MAX_DELAYED_COUNTED else None
         served = {handler for worker in workers if worker.alive for handler in worker.handlers}
         return NamespaceStatus(
             workers=tuple(sorted(workers, key=by_life)),
@@ -226,7 +224,7 @@ class StatusReader:
         """Count delayed sends and retries by handler."""
         delayed: Counter[str] = Counter()
         retrying: Counter[str] = Counter()
-        for start in range(0, MOST_DELAYED, _PAGE):
+        for start in range(0, MAX_DELAYED_COUNTED, _PAGE):
             members = await self._link.command("ZRANGE", self._keys.scheduled, start, start + _PAGE - 1)
             for member in members:
                 handler, _, ticket = member.decode(errors="replace").rpartition(" ")
