@@ -12,7 +12,10 @@ _NAME = "Worker"
 
 
 def hands_workers(module: SourceModule) -> bool:
-    """Whether the name `Worker` stands anywhere but in calls, and in imports from upnext that give it no other name."""
+    """Whether the name `Worker` stands anywhere but in calls, and in imports that give it no other name.
+
+    Those may be from upnext, from the module that the catalog is written as, or from one that passes it on.
+    """
     if _NAME not in module.text.text:
         return False
     called: set[ast.expr] = set()
@@ -37,9 +40,7 @@ def hands_workers(module: SourceModule) -> bool:
 
 
 def _renames(node: ast.ImportFrom) -> bool:
-    named = [each for each in node.names if each.name == _NAME]
-    ours = (node.module or "").partition(".")[0] == "upnext" and not node.level
-    return bool(named) and (not ours or any(each.asname for each in named))
+    return any(each.name == _NAME and each.asname is not None for each in node.names)
 
 
 def _quotes(annotation: ast.expr | None) -> bool:
