@@ -41,19 +41,26 @@ from mypy.plugin import CheckerPluginInterface
 from mypy.types import LiteralType, UnionType, get_proper_type, get_proper_types
 
 from upnext_mypy.codes import CONFLICT, aside, report
+from upnext_mypy.refresh import CATALOG
 
-_CATALOG, _CLASS, _FINDINGS = "upnext_catalog", "Catalog", "_findings"
+_FINDINGS = "_findings"
 _WHERE = re.compile(r"(?P<code>\w+) (?P<name>.+)#(?P<nth>\d+)(?P<lines>[+-]\d+):(?P<column>\d+) in (?P<file>.+)")
 
 
-def show_findings(api: CheckerPluginInterface) -> None:
-    """Report what the catalog says is wrong in the file that is being checked."""
+def show_findings(api: CheckerPluginInterface, module: str) -> None:
+    """Report what the catalog says is wrong in the file that is being checked.
+
+    Args:
+        api: The checker.
+        module: The name of the catalog's module.
+    """
     if not isinstance(api, TypeChecker):
         return
     tree = api.tree
-    tree.plugin_deps.setdefault(f"<{_CATALOG}.{_CLASS}.{_FINDINGS}>", set()).add(api.tscope.current_target())
-    catalog = api.modules.get(_CATALOG)
-    texts = [] if catalog is None else list(_texts(catalog))
+    owner = "Catalog" if module == CATALOG else "Worker"
+    tree.plugin_deps.setdefault(f"<{module}.{owner}.{_FINDINGS}>", set()).add(api.tscope.current_target())
+    catalog = api.modules.get(module)
+    texts = [] if catalog is None else list(_texts(catalog, owner))
     if catalog is None or not texts:
         return
     told = list(_told(texts, Path(catalog.path).absolute().parent, os.path.normpath(Path(tree.path).absolute())))
@@ -79,8 +86,8 @@ def _told(texts: list[str], folder: Path, path: str) -> Iterator[tuple[re.Match[
             yield where, message, notes
 
 
-def _texts(catalog: MypyFile) -> Iterator[str]:
-    owner = catalog.names.get(_CLASS)
+def _texts(catalog: MypyFile, name: str) -> Iterator[str]:
+    owner = catalog.names.get(name)
     found = owner.node.names.get(_FINDINGS) if owner is not None and isinstance(owner.node, TypeInfo) else None
     if found is None or not isinstance(found.node, Var) or found.node.type is None:
         return

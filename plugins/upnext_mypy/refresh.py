@@ -7,14 +7,18 @@ catalog is written all the same; what keeps the catalog from being written is to
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mypy.defaults import USER_CONFIG_FILES
 
 if TYPE_CHECKING:
     from upnext_codegen.project import Project
     from upnext_codegen.report import Report
 
+CATALOG = "upnext_catalog"
 _LOCK = "upnext.lock"
 
 
@@ -26,58 +30,129 @@ class Outcome:
         changed: Whether it wrote a file.
         trouble: Why it could not do its work, in one line; None if it could.
         stale: With `refresh = false`, what is not up to date and the way out, a line each.
-        root: The folder of the project; None if there is none that uses upnext.
+        root: The folder of the project, where there is something to say of it; None if it does not use upnext.
+        module: The module that types its sends.
+        catalogs: The stubs of that module; none where there is nothing to type.
+        project: The root of the project, whatever there is to say of it.
     """
 
     changed: bool = False
     trouble: str | None = None
     stale: tuple[str, ...] = ()
     root: Path | None = None
+    module: str = field(default=CATALOG, compare=False)
+    catalogs: tuple[Path, ...] = field(default=(), compare=False)
+    project: Path | None = field(default=None, compare=False)
 
 
 def refresh(config_file: Path, folder: Path, *, write: bool = True) -> Outcome:
-    """Bring the catalog of the project up to date.
+    """Bring the catalog of the project up to date that mypy is started for.
 
     Files are written only where they are expected: in a project with `upnext.lock`, and in one whose sources declare an
-    event and whose pyproject.toml names upnext (as a dependency, a mypy plugin or `[tool.upnext]`) or stands around
-    the mypy configuration that lists the plugin. With `refresh = false` in `[tool.upnext]` nothing is written.
+    event and whose pyproject.toml names upnext (as a dependency, a mypy plugin or `[tool.upnext]`) or which stands
+    around the mypy configuration that lists the plugin. With `refresh = false` in `[tool.upnext]` nothing is written.
 
     Args:
         config_file: The mypy configuration that lists the plugin.
         folder: The folder that mypy was started in.
         write: Whether files may be written; if not, there is nothing to do but to look for what is stale.
     """
+    config_file, folder = _absolute(config_file), folder.resolve()
+    starts = [config_file.parent, folder]
+    if folder.is_relative_to(config_file.parent) or config_file.is_relative_to(folder):
+        starts.reverse()
+    found = Outcome()
+    for start in starts:
+        outcome = _attempt(start, config_file, write=write)
+        if outcome is not None and (outcome.catalogs or outcome.trouble):
+            return outcome
+        # The folder of a shared configuration is a project without events, if nothing else says that it is one.
+        found = outcome or found
+    return found
+
+
+def refresh_others(
+    config_file: Path, sources: Iterable[Path], known: Iterable[Path], *, write: bool = True
+) -> dict[Path, Outcome]:
+    """Bring the catalogs of the other projects up to date that mypy is given files of.
+
+    Args:
+        config_file: The mypy configuration that lists the plugin.
+        sources: The files.
+        known: The roots of projects that are taken care of.
+        write: Whether files may be written.
+
+    Returns:
+        By their roots what was done for each project that uses upnext.
+    """
+    found: dict[Path, Outcome] = {}
+    done = set(known)
+    config_file = _absolute(config_file)
+    for folder in sorted({_nearest(path) for path in {source.resolve().parent for source in sources}}):
+        root = _root_of(folder) or folder
+        if root in done:
+            continue
+        done.add(root)
+        outcome = _attempt(folder, config_file, write=write)
+        if outcome is not None and root.is_dir():
+            found[root] = outcome
+    return found
+
+
+def project_root(path: Path) -> Path | None:
+    """Return the root of the project that a file belongs to, None if its settings cannot be read."""
+    return _root_of(_nearest(path.resolve().parent))
+
+
+def _root_of(folder: Path) -> Path | None:
     try:
-        return _refresh(_absolute(config_file), folder.resolve(), write=write)
+        from upnext_codegen.project import find_project  # noqa: PLC0415 - an extra that may be missing
+
+        return find_project(folder).root
+    except Exception:  # noqa: BLE001 - whatever it is, it has been told, or is no business of this project
+        return None
+
+
+def _attempt(start: Path, config_file: Path, *, write: bool) -> Outcome | None:
+    """Refresh the project around a folder; None if that does not use upnext."""
+    try:
+        from upnext_codegen.project import find_project  # noqa: PLC0415
+
+        project = find_project(start, otherwise=None if _is_of_the_user(config_file) else config_file.parent)
+        return _refresh(project, write=write) if _uses_upnext(project.root, config_file) else None
     except ModuleNotFoundError as error:
         return Outcome(trouble=f"{_one_line(error)}; install upnext[mypy]")
     except Exception as error:  # noqa: BLE001 - whatever it is, mypy goes on
         return Outcome(trouble=_one_line(error))
 
 
-def _refresh(config_file: Path, folder: Path, *, write: bool) -> Outcome:
-    project = _project(config_file, folder)
-    if project is None or (project.settings.refresh and not write):
-        return Outcome()
+def _refresh(project: Project, *, write: bool) -> Outcome:
+    from upnext_codegen.catalog.places import targets  # noqa: PLC0415 - an extra that may be missing
 
-    from upnext_codegen.files.up_to_date import stamp, standing  # noqa: PLC0415 - an extra that may be missing
+    stubs = tuple(stub.path for stub in targets(project))
+    known = Outcome(module=project.settings.catalog or CATALOG, catalogs=stubs, project=project.root)
+    if project.settings.refresh and not write:
+        return known
+
+    from upnext_codegen.files.up_to_date import stamp, standing  # noqa: PLC0415
     from upnext_codegen.scan import scan  # noqa: PLC0415
 
     generated_before = (project.root / _LOCK).is_file()
     found, findings = scan(project, use_cache=generated_before)
     if not generated_before and not found.declarations:
-        return Outcome()
+        return replace(known, catalogs=())
     if standing(project.root, stamp(project, found, findings)):
-        return Outcome(root=None if project.settings.refresh else project.root)
+        return replace(known, root=None if project.settings.refresh else project.root)
 
     # Merging and rendering, and jinja2 with it, take longer than all of the above: only where something has changed.
     from upnext_codegen.generate import generate  # noqa: PLC0415
 
     if not project.settings.refresh:
-        return Outcome(stale=_stale(generate(project, found, findings, check=True)), root=project.root)
-    report = generate(project, found, findings)
-    foreign = next((finding.message for finding in report.findings if finding.code == "UPN302"), None)
-    return Outcome(changed=bool(report.changed), trouble=foreign)
+        return replace(known, stale=_stale(generate(project, found, findings, check=True)), root=project.root)
+    # mypy has listed its files already, so none of them may go.
+    report = generate(project, found, findings, tidy=False)
+    trouble = next((finding.message for finding in report.findings if finding.code == "UPN302"), None)
+    return replace(known, changed=bool(report.changed), trouble=trouble)
 
 
 def _stale(report: Report) -> tuple[str, ...]:
@@ -87,25 +162,28 @@ def _stale(report: Report) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(finding.message for finding in about), *(finding.help for finding in about)]))
 
 
-def _project(config_file: Path, folder: Path) -> Project | None:
-    """Find the project: around the folder where mypy was started, or around its configuration if that is elsewhere."""
-    from upnext_codegen.project import find_project  # noqa: PLC0415
-
-    starts = [config_file.parent, folder]
-    if folder.is_relative_to(config_file.parent):
-        starts.reverse()
-    projects = (find_project(start) for start in starts)
-    return next((project for project in projects if _uses_upnext(project.root, config_file)), None)
-
-
 def _uses_upnext(root: Path, config_file: Path) -> bool:
     if (root / _LOCK).is_file():
         return True
+    if config_file.is_relative_to(root) and not _is_of_the_user(config_file):
+        return True
     try:
-        text = (root / "pyproject.toml").read_bytes()
+        return b"upnext" in (root / "pyproject.toml").read_bytes()
     except OSError:
         return False
-    return b"upnext" in text or config_file.is_relative_to(root)
+
+
+def _is_of_the_user(config_file: Path) -> bool:
+    """Whether it is the configuration that a user has for all projects: it says nothing of the folder that it is in."""
+    return config_file in {_absolute(Path(each).expanduser()) for each in USER_CONFIG_FILES}
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the nearest folder upward that a project may have its root in, or the folder itself."""
+    for each in (folder, *folder.parents):
+        if (each / "pyproject.toml").is_file() or (each / _LOCK).is_file():
+            return each
+    return folder
 
 
 def _absolute(path: Path) -> Path:

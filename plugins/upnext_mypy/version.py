@@ -10,13 +10,14 @@ from pathlib import Path
 _found: list[str] = []
 
 
-def set_stale(stale: tuple[str, ...]) -> None:
-    """Remember what is stale.
+def set_seen(seen: tuple[str, ...]) -> None:
+    """Remember what is stale, and which catalogs there are.
 
-    With `refresh = false` that depends on files which mypy does not read. A run that is not the daemon's learns of it
-    by `report_config_data`; the daemon asks for nothing but the version.
+    With `refresh = false` the first depends on files which mypy does not read. A run that is not the daemon's learns of
+    it by `report_config_data`; the daemon asks for nothing but the version. When the first catalog of a project is
+    written, it would go on with the default one.
     """
-    _found[:] = stale if "mypy.dmypy_server" in sys.modules else ()
+    _found[:] = seen if "mypy.dmypy_server" in sys.modules else ()
 
 
 def version() -> str:

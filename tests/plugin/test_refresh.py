@@ -105,9 +105,20 @@ def test_a_generated_file_that_is_gone_comes_back(name: str, tmp_path: Path) -> 
     assert generated(tmp_path) >= {"upnext_catalog.pyi", "upnext.lock"}
 
 
-def test_a_project_without_pyproject_toml_gets_nothing(tmp_path: Path) -> None:
-    write(tmp_path, {"mypy.ini": CONFIGURATION, "events.py": EVENTS})
-    assert refresh(tmp_path / "mypy.ini", tmp_path) == Outcome()
+def test_a_project_without_pyproject_toml_gets_its_catalog_by_the_configuration_that_stands_in_it(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, {"mypy.ini": CONFIGURATION, "src/app/events.py": EVENTS})
+    assert refresh(tmp_path / "mypy.ini", tmp_path / "src").changed
+    assert generated(tmp_path) == {"src/upnext_catalog.pyi", "upnext.lock"}
+
+
+def test_the_configuration_of_a_user_does_not_make_a_project_of_the_folder_that_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {".mypy.ini": CONFIGURATION, "code/events.py": EVENTS})
+    monkeypatch.setattr("upnext_mypy.refresh.USER_CONFIG_FILES", [str(tmp_path / ".mypy.ini")])
+    assert refresh(tmp_path / ".mypy.ini", tmp_path / "code") == Outcome()
     assert generated(tmp_path) == set()
 
 

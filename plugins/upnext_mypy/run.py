@@ -1,0 +1,87 @@
+"""What is known of a run of mypy when it constructs its plugins: the files that it is given, and where it will look.
+
+mypy hands nothing of that to a plugin. It has been made by then, though, and not been used: so it can be found among
+the objects of the process, and still be set right.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mypy
+from mypy.fscache import FileSystemCache
+from mypy.modulefinder import BuildSource, SearchPaths
+from mypy.options import Options
+
+_OWN = Path(mypy.__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of mypy.
+
+    Attributes:
+        sources: The files that it was given, by name or in folders, and not those that it found by following imports.
+        modules: The names that they have.
+        search_paths: Where it will look for modules.
+        caches: What it remembers of the file system.
+    """
+
+    sources: tuple[Path, ...]
+    modules: frozenset[str]
+    search_paths: tuple[SearchPaths, ...]
+    caches: tuple[FileSystemCache, ...]
+
+    def forget_folders(self) -> None:
+        """Let mypy look again at the files that it saw while it collected sources, before there was any plugin.
+
+        The daemon would go on with the catalog as it was then, until the next run.
+        """
+        for each in self.caches:
+            each.flush()
+
+    def finds(self, module: str) -> bool:
+        """Whether mypy was given a module of this name, or will look for it in a folder that has it."""
+        folders = [folder for each in self.search_paths for folder in (*each.python_path, *each.mypy_path)]
+        return module in self.modules or any(_holds(Path(folder), module) for folder in folders)
+
+    def look_into(self, folder: Path, options: Options) -> None:
+        """Have mypy look for modules in a folder as well, after those that it was told."""
+        for each in self.search_paths:
+            if str(folder) not in each.mypy_path:
+                each.mypy_path = (*each.mypy_path, str(folder))
+        # The daemon works out its own ones anew when files come and go.
+        if str(folder) not in options.mypy_path:
+            options.mypy_path.append(str(folder))
+
+
+def running() -> Run:
+    """Look for what the run that is about to begin has made so far."""
+    sources: list[BuildSource] = []
+    search_paths: list[SearchPaths] = []
+    caches: list[FileSystemCache] = []
+    for each in gc.get_objects():
+        match each:
+            case BuildSource():
+                sources.append(each)
+            case SearchPaths():
+                search_paths.append(each)
+            case FileSystemCache():
+                caches.append(each)
+            case _:
+                pass
+    given = [each for each in sources if not getattr(each, "followed", False)]
+    files = _files(each.path for each in given)
+    return Run(files, frozenset(each.module for each in given), tuple(search_paths), tuple(caches))
+
+
+def _files(paths: Iterable[str | None]) -> tuple[Path, ...]:
+    found = {Path(path).absolute() for path in paths if path is not None}
+    return tuple(sorted(path for path in found if not path.is_relative_to(_OWN)))
+
+
+def _holds(folder: Path, module: str) -> bool:
+    return (folder / f"{module}.pyi").is_file() or (folder / module).is_dir()
