@@ -167,6 +167,7 @@ class Scan:
         ignores: For each file with `# upnext: ignore` comments, their lines and codes (None for all codes).
         state: A digest of all that this was read from, "" if files changed meanwhile.
         sends: All sends, sorted by place. They are no part of any generated file.
+        read: The files that were read for what they define, now or for the cache.
         generated: The files that upnext has generated, but for the lock of the project root.
     """
 
@@ -184,6 +185,7 @@ class Scan:
     )
     state: str = ""
     sends: tuple[Send, ...] = ()
+    read: frozenset[str] = frozenset()
     generated: tuple[str, ...] = ()
 
 

@@ -73,7 +73,9 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     snapshot = incremental.snapshot()
     if not index.moved and snapshot != cache.known:
         cache.keep(snapshot)
-    scanned = replace(_put_together(parts, modules, index.ignores(loaded)), generated=found.generated)
+    scanned = replace(
+        _put_together(parts, modules, index.ignores(loaded)), generated=found.generated, read=frozenset(loaded)
+    )
     state = "" if index.moved else _digest(snapshot.parts.values(), scanned)
     findings = in_order([*_unlisted(found), *faults, *[each for part in parts for each in part.findings]])
     return replace(scanned, files_scanned=len(found.files), files_parsed=len(index.parsed), state=state), findings

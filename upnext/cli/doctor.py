@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.cli import checks, exits
 from upnext.cli.connection import add_server_options, ask, described
+from upnext.cli.extras import extra
 from upnext.cli.terminal import coloured, visible
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ _MOST_LETTERS = 20_000
 _DESCRIPTION = """\
 Looks for what could lose or hold up jobs: the server's version, persistence, eviction and clock, this client's rights,
 whether sends are refused, dead workers, and jobs that nobody takes.
-Each line is ok, warn or fail with a way out; the exit code is 1 if one failed."""
+Each line is ok, warn or fail with a way out; the exit code is 1 if one failed.
+`upnext doctor types` asks each installed type checker instead which catalog it reads, and needs no server."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -38,6 +40,11 @@ def register(subparsers: Subparsers) -> None:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.file == Path("types"):
+        from upnext.cli.doctor_types import doctor_types  # noqa: PLC0415 - commands import what they need
+
+        with extra("gen", "libcst", "jinja2"):
+            return doctor_types(arguments.format)
     where, checks = ask(arguments, _examine)
     failed = sum(check.status == "fail" for check in checks)
     warned = sum(check.status == "warn" for check in checks)

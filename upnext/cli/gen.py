@@ -42,6 +42,9 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--out", metavar="DIR", help="folder of upnext_catalog.pyi, instead of the import root")
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how to report (default: text)")
+    parser.add_argument(
+        "--files", action="store_true", help="write nothing; list every file: read, skipped or left out, and why"
+    )
     parser.add_argument("--no-cache", action="store_true", help="read every file anew")
     parser.set_defaults(command=gen)
 
@@ -49,6 +52,8 @@ def register(subparsers: Subparsers) -> None:
 def gen(arguments: argparse.Namespace) -> int:
     """Run the command."""
     with extra("gen", "libcst", "jinja2"):
+        if arguments.files:
+            return _list_files(arguments)
         return _watch(arguments) if arguments.watch else _in_passing(arguments)
 
 
@@ -83,6 +88,31 @@ def _watch(arguments: argparse.Namespace) -> int:
             # It may be a setting that is being edited.
             print(f"upnext: {error}", file=sys.stderr, flush=True)
     return code
+
+
+def _list_files(arguments: argparse.Namespace) -> int:
+    """Say of every file whether it is read."""
+    from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.files.discover import discover  # noqa: PLC0415
+    from upnext_codegen.output.as_files import file_statuses, files_as_json, files_as_text  # noqa: PLC0415
+    from upnext_codegen.project import find_project  # noqa: PLC0415
+    from upnext_codegen.scan import scan  # noqa: PLC0415
+
+    if arguments.format not in {"text", "json"}:
+        raise ConfigError(f"--files is written as text or json, not as {arguments.format}.")
+    if arguments.check or arguments.watch or arguments.against is not None:
+        raise ConfigError("--files lists files and does nothing else: leave out --check, --watch and --against.")
+    try:
+        paths = [_existing(path) for path in arguments.paths]
+        project = find_project(paths[0] if paths else None, otherwise=Path.cwd())
+        narrowed = _relative(paths, project.root)
+        found = discover(project)
+        scanned, findings = scan(project, use_cache=not arguments.no_cache, listing=lambda: found)
+    except ConfigurationError as error:
+        raise ConfigError(str(error)) from error
+    statuses = file_statuses(found, scanned, findings, narrowed)
+    sys.stdout.write(files_as_json(statuses) if arguments.format == "json" else files_as_text(statuses))
+    return exits.CLEAN
 
 
 def _report(arguments: argparse.Namespace) -> Report:

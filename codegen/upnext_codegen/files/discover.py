@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from upnext_codegen.project import Project
 
 _IGNORED = "ignored by "
+_UNLISTED = frozenset({"__pycache__", ".git", ".upnext"})
+"""Folders that nobody would look for sources in."""
 
 
 class SourceFile(NamedTuple):
@@ -54,7 +56,7 @@ class Discovery(NamedTuple):
         unreadable: Folders that cannot be listed, and why.
         folders: Those that were listed, "" for the root, others with a `/` at their end.
         left_out: Python files and folders that are not part of the project, each with the reason, sorted; folders have
-            a `/` at their end. `__pycache__` is not among them.
+            a `/` at their end. `__pycache__` and the like are not among them.
         generated: Files that upnext has generated, sorted, but for the lock of the root.
     """
 
@@ -179,7 +181,7 @@ def _enter_folder(walk: _Walk, folder: _Folder, name: str, names: set[str]) -> N
     included = walk.choice.includes(path, is_folder=True, inherited=folder.included) and reason != EXCLUDED
     if not reason or included or walk.choice.leads_into(path):
         walk.waiting.append(_Folder(f"{path}/", folder.patterns, reason, included))
-    elif name != "__pycache__":
+    elif name not in _UNLISTED:
         walk.left_out[f"{path}/"] = reason
 
 

@@ -1,0 +1,92 @@
+"""`upnext doctor types`: which catalog each installed checker reads, and the setting that mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.cli.projects import SHOP, Shell
+from tests.installed import TOOLS, Installed
+
+# Five checkers, several times.
+pytestmark = pytest.mark.timeout(600)
+
+NAMES = ["mypy", "pyright", "basedpyright", "ty", "pyrefly"]
+
+
+def project(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(textwrap.dedent(text), encoding="utf-8")
+
+
+def run(installed: Installed, root: Path, *arguments: str) -> tuple[int, str]:
+    """Run upnext where it is installed; the checkers are those of the shell."""
+    answer = installed.run("upnext", *arguments, cwd=root, PATH=f"{TOOLS}:{os.environ['PATH']}")
+    return answer.returncode, answer.stdout
+
+
+def checkers(installed: Installed, root: Path, code: int) -> dict[str, dict[str, str]]:
+    exit_code, output = run(installed, root, "doctor", "types", "--format", "json")
+    assert exit_code == code, output
+    listed = json.loads(output)["checkers"]
+    assert [each["name"] for each in listed] == NAMES
+    assert all(re.match(r"\d+\.\d+", each["version"]) for each in listed)
+    return {each["name"]: each for each in listed}
+
+
+def test_the_setting_that_it_names_has_every_checker_read_the_catalog(installed: Installed, tmp_path: Path) -> None:
+    """At the root of a workspace most of them find the default catalog first."""
+    interpreter = f'[tool.pyrefly]\npython-interpreter-path = "{installed.python}"\n'
+    workspace = '[tool.uv.workspace]\nmembers = ["core"]\n'
+    files = {f"core/src/{name}": text for name, text in SHOP.items() if name != "pyproject.toml"}
+    project(tmp_path, files | {"pyproject.toml": workspace + interpreter, "core/pyproject.toml": ""})
+    run(installed, tmp_path, "gen")
+    before = checkers(installed, tmp_path, 1)
+    failing = [name for name in NAMES if before[name]["status"] == "fail"]
+    assert failing == ["pyright", "basedpyright", "ty", "pyrefly"]
+    tables: dict[str, str] = {"[tool.pyrefly]": interpreter}
+    for name in failing:
+        assert before[name]["catalog"] == "the default catalog: no send is checked"
+        found = re.match(r"set (.+ = .+) in (\[tool\..+?\]);", before[name]["help"])
+        assert found
+        tables[found[2]] = tables.get(found[2], f"{found[2]}\n") + f"{found[1]}\n"
+    # basedpyright reads pyright's table as well, and takes offence at both.
+    del tables["[tool.basedpyright]"]
+    project(tmp_path, {"pyproject.toml": workspace + "".join(tables.values())})
+    after = checkers(installed, tmp_path, 0)
+    assert {each["status"] for each in after.values()} == {"ok"}
+    assert {each["catalog"] for each in after.values()} == {"core/src/upnext_catalog.pyi"}
+    assert not list(tmp_path.rglob("upnext_probe*"))
+
+
+def test_a_module_of_the_project_s_own_needs_no_setting(installed: Installed, tmp_path: Path) -> None:
+    """A line each, with the version; pyrefly has to be told that it is to check at all."""
+    events = SHOP["shop/events.py"].replace("import upnext", "from shop import catalog as upnext")
+    settings = '[tool.upnext]\ncatalog = "shop.catalog"\n'
+    project(tmp_path, SHOP | {"pyproject.toml": settings, "shop/events.py": events, "deep/notes.txt": ""})
+    run(installed, tmp_path, "gen")
+    code, output = run(installed, tmp_path / "deep", "doctor", "types")
+    assert code == 1
+    lines = [line for line in output.splitlines() if not line.startswith(" ")]
+    assert [line.split()[:2] for line in lines] == [*[["ok", each] for each in NAMES[:-1]], ["fail", "pyrefly"]]
+    assert all("../shop/catalog.pyi" in line for line in lines[:-1])
+    assert "help: give it a setting of its own, such as python-interpreter-path in [tool.pyrefly]" in output
+
+
+def test_without_a_catalog_or_an_event_there_is_nothing_to_ask(shop: Shell) -> None:
+    """Exit code 2, and what to do."""
+    outcome = shop.run("doctor", "types")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "has no catalog: run `upnext gen` first." in outcome.err
+    for name in ("shop/email.py", "shop/stock.py"):
+        Path(shop.root / name).unlink()
+    shop.run("gen")
+    outcome = shop.run("doctor", "types")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "has a handler, so there is nothing that a checker could read." in outcome.err
