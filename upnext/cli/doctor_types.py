@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +157,7 @@ def _contract(project: Project) -> Contract:
 
 
 @contextmanager
-def _file(folder: Path, text: str) -> Iterator[Path]:
+def _file(folder: Path, text: str) -> Generator[Path]:
     """Have a module in an import root for a while."""
     path = folder / f"upnext_probe_{os.getpid()}.py"
     try:

@@ -109,7 +109,7 @@ class ImportGraph:
             source = self.modules.submodule(source, catalog, file) if catalog in names else None
         if not isinstance(source, ExternalName):
             return False
-        found.update((f"{name} {source.name}", None) for name in names)
+        found.update((f"{name} {source.name}", None) for name in names if name)
         return True
 
     def _whole(self, file: str, module: str, found: dict[str, None]) -> None:
