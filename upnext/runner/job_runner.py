@@ -85,22 +85,20 @@ class JobRunner:
     async def _run_and_settle(self, claims: Claims, claim: Claim) -> None:
         if claim.last_life:
             async with self._resources.poison_jobs.alone() as slot:
-                if slot is None:
-                    await self._settle(claims, claim, AttemptOutcome("released"))
-                    return
-                current_slot.set(slot)
-                await self._settle(claims, claim, await self._run_suspect(claims, claim))
+                await self._run_in(slot, claims, claim)
             return
         slot = Slot(self._resources.slots)
-        current_slot.set(slot)
-        run = self._run if claim.started else self._run_suspect
         try:
-            await self._settle(claims, claim, await run(claims, claim))
+            await self._run_in(slot, claims, claim)
         finally:
             slot.release()
 
-    async def _settle(self, claims: Claims, claim: Claim, outcome: AttemptOutcome | None) -> None:
-        """Hand an outcome to the settler, whatever goes wrong: a job that has run must not stay claimed."""
+    async def _run_in(self, slot: Slot | None, claims: Claims, claim: Claim) -> None:
+        """Run a job, and hand its outcome to the settler whatever goes wrong: what has run must not stay claimed."""
+        outcome: AttemptOutcome | None = AttemptOutcome("released")
+        if slot is not None:
+            current_slot.set(slot)
+            outcome = await (self._run(claims, claim) if claim.started else self._run_suspect(claims, claim))
         failures = 0
         while outcome is not None:
             try:

@@ -91,14 +91,20 @@ class Settler:
         self._on_settled()
 
     def _begin_to_flush(self) -> None:
-        if self._flushing is None:
+        if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
             self._flushing.add_done_callback(self._flushed)
 
-    def _flushed(self, _: asyncio.Task[None]) -> None:
-        self._flushing = None
+    def _flushed(self, task: asyncio.Task[None]) -> None:
+        if self._flushing is task:
+            self._flushing = None
+        if task.cancelled():
+            return
+        fault = task.exception()
+        if fault is not None:
+            log.log(logging.ERROR, "Cannot end jobs; retrying", error=fault)
         if self._done:  # a fault ended it: what is left is taken up again
-            self._begin_to_flush()
+            asyncio.get_running_loop().call_later(backoff(3), self._begin_to_flush)
 
     async def _flush(self) -> None:
         failures = 0
