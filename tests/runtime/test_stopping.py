@@ -169,3 +169,62 @@ def test_code_that_blocks_the_event_loop_keeps_nobody_from_stopping(
     with service.process():
         service.ledger.wait_for("end 1 2")
     assert service.ledger.count("end 1 1") == 0
+
+
+LEFT_BEHIND = """
+import atexit, concurrent.futures, threading
+worker = upnext.Worker("shop", grace=0.5)
+api = upnext.Api("shop", port=0)
+kept = set()
+
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+async def generator():
+    while True:
+        try:
+            yield
+        except GeneratorExit:
+            await asyncio.sleep(60)
+
+@worker.event("order.placed").on
+async def handle(n: int) -> None:
+    {body}
+    note("left")
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "kept.add(asyncio.create_task(asyncio.to_thread(time.sleep, 120)))",
+        "note('left'); await asyncio.to_thread(time.sleep, 120)",
+        "kept.add(asyncio.create_task(stubborn()))",
+        "g = generator(); kept.add(g); await anext(g)",
+        "kept.add(concurrent.futures.ThreadPoolExecutor(1).submit(time.sleep, 120))",
+        "threading.Thread(target=time.sleep, args=(120,)).start()",
+        "atexit.register(time.sleep, 120)",
+    ],
+)
+def test_what_a_handler_leaves_behind_keeps_no_process_from_ending(valkey_url: str, tmp_path: Path, body: str) -> None:
+    """Python would wait for each of them for ever, or for two minutes here."""
+    service = ServiceFile(tmp_path, valkey_url, LEFT_BEHIND.format(body=body))
+    with service.process() as process:
+        send(valkey_url, 1)
+        service.ledger.wait_for("left", timeout=60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_during_the_import_ends_the_process(valkey_url: str, tmp_path: Path, number: int, code: int) -> None:
+    """Before anything runs there is nothing to wait for; the first process of a container must notice it too."""
+    service = ServiceFile(tmp_path, valkey_url, 'note("importing")\ntime.sleep(120)\n')
+    with service.process() as process:
+        service.ledger.wait_for("importing", timeout=60)
+        process.send_signal(number)
+        assert process.wait(60) == code
