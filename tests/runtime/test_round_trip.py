@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import pathlib
+import re
 import threading
 import time
 import traceback
@@ -43,6 +44,12 @@ import upnext
 from tests.runtime.running import running
 from upnext.payload.encoding import encode
 from upnext.payload.signature import Signature
+
+
+def named(value: object) -> str:
+    """Return the id of a parameter: the same one in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", value if isinstance(value, str) else repr(value))
+
 
 DAY = date(2026, 1, 2)
 TWICE = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1)
@@ -194,7 +201,7 @@ def arrive(value: object, *hints: Any) -> list[Any]:
         (list[Own], [Own(3)]),
         (pathlib.PurePath, pathlib.PurePath("a")),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_type_checkers_take_arrives_equal(hint: Any, value: object) -> None:
     """Also in a container, and as what it was."""
@@ -205,7 +212,7 @@ def test_what_type_checkers_take_arrives_equal(hint: Any, value: object) -> None
 @pytest.mark.parametrize(
     ("hint", "value"),
     [(Sequence[int], (1, 2)), (Collection[int], {1}), (Iterable[int], deque([1])), (Iterable, (1,))],
-    ids=str,
+    ids=named,
 )
 def test_what_is_only_gone_through_arrives_as_a_list(hint: Any, value: Collection[int]) -> None:
     """An abstract container says no more; a list can be read twice."""
@@ -261,7 +268,7 @@ def test_an_object_that_never_equals_another_arrives_by_its_fields() -> None:
         (datetime, ODD_OFFSET, "would not arrive equal; "),
         (complex, True, "should be a valid"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_would_arrive_as_something_else_is_refused(hint: Any, value: object, words: str) -> None:
     """The error says as what, and never shows the value."""
@@ -377,7 +384,7 @@ class Shelves(TypedDict):
         (AliasedPage[int], AliasedPage(pageItems=[1], nextPage=2)),
         (list[AliasedPage[int]], [AliasedPage(pageItems=[1])]),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_a_generic_model_is_taken_as_type_checkers_take_it(annotation: Any, value: object) -> None:
     """Pydantic makes a class of each parametrisation; to a type checker they are one, and their items decide."""
@@ -405,7 +412,7 @@ def test_a_generic_root_model_is_taken_as_well() -> None:
         (Doubled[int], Doubled(item=1, n=1), "is refused by a validator of its type"),
         (Many[int], Many(["s3cr3t"]), "should be a valid integer, got str"),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_a_generic_model_of_other_items_or_of_a_derived_class_is_refused(
     annotation: Any, value: object, words: str
@@ -549,7 +556,7 @@ ALIASED = Aliased.model_validate({"b": 1, "r": 2, "written": 3, "c1": 4, "p": [{
         (AliasedDataclass, AliasedDataclass(1)),
         (AliasedKeys, {"order_id": 1}),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_aliases_of_every_kind_arrive(annotation: Any, value: object) -> None:
     """A field is read from the key that it is written under, whatever other keys its class reads."""
@@ -573,7 +580,7 @@ class Reshaping(BaseModel):
         (Annotated[date, BeforeValidator(lambda value: value)], DAY),
         (list[Annotated[date, WrapValidator(lambda value, handler: handler(value))]], [DAY]),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_a_validator_that_runs_before_the_type_is_known_sees_json(annotation: Any, value: object) -> None:
     """What it returns is read as pydantic reads it by default, as anywhere outside of upnext."""
@@ -613,7 +620,7 @@ def test_what_no_handler_anywhere_could_get_is_refused_where_none_is_known(value
 @pytest.mark.parametrize(
     "value",
     [DAY, Item(sku="x"), Page(items=[Item(sku="x")]), (1, 2), {"a": {DAY}}, Colour.RED, Derived(1, 2), Own(3)],
-    ids=repr,
+    ids=named,
 )
 def test_what_a_handler_elsewhere_may_annotate_is_sent_where_none_is_known(value: object) -> None:
     """Its own type reads it, or says too little to tell."""

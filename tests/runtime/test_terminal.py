@@ -106,7 +106,7 @@ def hostile(valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("hostile")
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
-@pytest.mark.parametrize("words", EVERY, ids=[" ".join(words).encode("ascii", "ignore").decode() for words in EVERY])
+@pytest.mark.parametrize("words", EVERY, ids=map(str, range(len(EVERY))))
 def test_a_command_escapes_what_others_wrote(
     words: list[str], capsys: pytest.CaptureFixture[str], *, debug: bool
 ) -> None:
