@@ -15,12 +15,24 @@ from tests.waiting import wait_until_async
 from upnext.broker.broker import Broker
 from upnext.broker.keys import Keys
 from upnext.broker.maintenance import Survey
+from upnext.elapsed import elapsed
 from upnext.runner import reaper
 from upnext.runner.lease import LeaseKeeper
 from upnext.runner.reaper import Reaper
+from upnext.runner.running_jobs import RunningJobs
+from upnext.runner.watchdog import Watchdog
+from upnext.runner.worker_record import WorkerRecord
 
 KEYS = Keys("default")
 HANDLER = "shop|order.placed|handle"
+
+
+def lease_of(url: str, length: float) -> LeaseKeeper:
+    """Return a lease that is kept from now on."""
+    record = WorkerRecord({}, RunningJobs(), Watchdog())
+    lease = LeaseKeeper(url, KEYS, length, record, lambda _: None)
+    lease.start()
+    return lease
 
 
 async def test_dead_workers_are_found_while_more_jobs_fall_due_than_can_be_moved(redis_url: str) -> None:
@@ -60,21 +72,20 @@ async def test_a_watcher_that_was_frozen_gives_the_living_time_to_renew(
 ) -> None:
     """What it did not hear meanwhile proves nothing: everybody may have been frozen, or the server."""
     broker, leap, looks = Broker(redis_url, KEYS), 0.0, 0
-    monkeypatch.setattr(reaper, "monotonic", lambda: time.monotonic() + leap)
+    monkeypatch.setattr(reaper, "elapsed", lambda: elapsed() + leap)
     look = broker.maintenance.survey
 
-    async def counted(within: float = 0.0) -> Survey:
+    async def counted(within: float | None = 0.0, beyond: float | None = None) -> Survey:
         nonlocal looks
-        survey = await look(within)
+        survey = await look(within, beyond)
         looks += 1
         return survey
 
     monkeypatch.setattr(broker.maintenance, "survey", counted)
-    lease = LeaseKeeper(redis_url, KEYS, 60, "{}", lambda _: None)
-    lease.start()
-    await wait_until_async(lambda: lease.held)
+    lease = lease_of(redis_url, 60)
+    await wait_until_async(lease.is_valid)
     await broker.link.command("ZADD", KEYS.leases, round(time.time() * 1000) - 1, "late.60000")
-    sweeping = asyncio.create_task(Reaper(broker.maintenance, lease, 60, None).run())
+    sweeping = asyncio.create_task(Reaper(broker.maintenance, lease, None).run())
     await wait_until_async(lambda: looks == 1)
     leap = 1000.0
     await wait_until_async(lambda: looks == 3)

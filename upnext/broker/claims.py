@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -157,6 +158,9 @@ class Claims:
 
     Attributes:
         worker_id: The id that the jobs are held under.
+        turn: Number of the worker's turn; claims of an earlier one take nothing any more.
+        lock: Held while the jobs of a claim's reply are taken in, and while a turn begins.
+        recounting: Whether another thread is handing jobs back that this process does not know: nothing may be claimed.
     """
 
     def __init__(self, link: PipelinedConnection, keys: Keys, worker_id: str, result_ttl: float) -> None:
@@ -164,10 +168,14 @@ class Claims:
         self._keys = keys
         self.worker_id = worker_id
         self._result_ttl = max(round(result_ttl), 1)
-        self._turn = 0
+        self.turn = 0
+        self.lock = threading.Lock()
+        self.recounting = False
 
-    async def claim(self, worker: str, handlers: Sequence[str], most: int) -> tuple[list[Claim], list[int]]:
-        """Claim up to `most` jobs of these handlers.
+    async def claim(
+        self, worker: str, handlers: Sequence[str], most: int, turn: int | None = None
+    ) -> tuple[list[Claim], list[int]]:
+        """Claim up to `most` jobs of these handlers, in the turn of now or another.
 
         Returns:
             The jobs, and how many each handler's queue still has.
@@ -188,7 +196,7 @@ class Claims:
                 ),
                 *map(keys.queue, handlers),
             ],
-            (self.worker_id, most, _SUSPECT, self._turn, *handlers),
+            (self.worker_id, most, _SUSPECT, self.turn if turn is None else turn, *handlers),
         )
         if reply[0] == b"lost":
             raise LeaseLostError
@@ -284,9 +292,18 @@ class Claims:
 
         A claim from before that has had no answer takes nothing any more, however late it reaches the server.
         """
-        self._turn += 1
+        return await self.held_in(self.begin_turn())
+
+    def begin_turn(self) -> int:
+        """Begin a turn, in which replies to earlier claims are not to be used; may be called from any thread."""
+        with self.lock:
+            self.turn += 1
+            return self.turn
+
+    async def held_in(self, turn: int) -> list[Claim]:
+        """Do what `held` does, in a turn that was begun elsewhere."""
         keys = (self._keys.claim_epoch(self.worker_id), self._keys.claims(self.worker_id))
-        reply: Any = await self._link.call(script("recount"), keys, (self._turn, _TURN_TTL))
+        reply: Any = await self._link.call(script("recount"), keys, (turn, _TURN_TTL))
         return [read_claim(field, value) for field, value in pairs(reply) if is_claim(field, value)]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from upnext.broker.keys import Keys
 
 _BATCH = 200
+_NEVER = 10**15  # ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Survey:
         due: Members of the sorted set of delayed jobs that are due now, a batch at most.
         next_due: When the next one is due, in ms, or None.
         leases: Worker id -> end of its lease in ms, of those that run out soon.
-        graves: Dead workers that still have claims.
+        dead_workers: Dead workers that still have claims.
         workers: How many workers hold a lease.
         last: The worker whose lease runs out last, "" if there is none.
         partitions: How many partitions of the namespace are to be served, as its first one has it.
@@ -40,7 +41,7 @@ class Survey:
     due: tuple[str, ...]
     next_due: int | None
     leases: dict[str, float]
-    graves: tuple[str, ...]
+    dead_workers: tuple[str, ...]
     workers: int
     last: str
     partitions: int
@@ -60,11 +61,18 @@ class Maintenance:
         self._cursor: bytes | str = "0"  # where the next survey goes on among the dead workers
         self._claim_cursors: dict[str, bytes] = {}  # dead worker -> where to go on among claims that are not upnext's
 
-    async def survey(self, within: float = 0.0) -> Survey:
-        """Read what there is to do, with the leases that run out within so many seconds."""
+    async def survey(self, within: float | None = 0.0, beyond: float | None = None) -> Survey:
+        """Read what there is to do.
+
+        Args:
+            within: Seconds; leases that end within them are read, all leases if it is None.
+            beyond: Seconds; leases that end later than that are read as well, none if it is None.
+        """
         keys = self._keys
         names = (keys.scheduled, keys.leases, keys.dead_workers, keys.partitions)
-        words = (_BATCH, round(within * 1000), MAX_LEASES_READ, self._cursor)
+        soon = _NEVER if within is None else round(within * 1000)
+        late = _NEVER if beyond is None else round(beyond * 1000)
+        words = (_BATCH, soon, MAX_LEASES_READ, self._cursor, late)
         reply: Any = await self._link.call(script("survey"), names, words)
         now, due, following, leases, dead_workers, self._cursor, workers, last, partitions, foreign = reply
         for number in map(int, foreign):
@@ -74,7 +82,7 @@ class Maintenance:
             due=tuple(text(member) for member in due),
             next_due=int(float(following)) if following and following != b"inf" else None,
             leases={text(leases[n]): float(leases[n + 1]) for n in range(0, len(leases), 2)},
-            graves=tuple(text(worker) for worker in dead_workers),
+            dead_workers=tuple(map(text, dead_workers)),
             workers=int(workers),
             last=text(last),
             partitions=read_partitions(partitions or b"1", keys.partitions),
@@ -103,21 +111,29 @@ class Maintenance:
                 warn_foreign(keys.scheduled, f"{shown(words[3 * number - 3])!r} is not a job; it is set aside")
         return int(reply[0])
 
-    async def expire(self, worker_id: str, ends: float) -> bool:
-        """Take the lease of a worker that did not renew it; False if it has, or if another took it."""
+    async def expire(self, worker_id: str, ends: float, *, outlived: bool = False) -> bool:
+        """Take the lease of a worker that did not renew it; False if it has, or if another took it.
+
+        Args:
+            worker_id: The worker.
+            ends: The end of its lease in ms, as it was read.
+            outlived: Whether it was watched not to renew for the lease's whole length: then the clock does not matter.
+        """
         keys = self._keys
         names = (keys.leases, keys.dead_workers, keys.workers)
-        return bool(await self._link.call(script("expire"), names, (worker_id, f"{ends:.0f}")))
+        return bool(
+            await self._link.call(script("expire"), names, (worker_id, f"{ends:.0f}", *["outlived"] * outlived))
+        )
 
-    async def reclaim(self, grave: str) -> bool:
+    async def reclaim(self, dead_worker: str) -> bool:
         """Take a batch of claims from a dead worker; returns whether there was anything to take.
 
         A job that had started counts a crash; at the cap it becomes a dead letter. Others go back as they were.
         """
         keys = self._keys
-        names = [keys.dead_workers, keys.claims(grave), keys.dead, keys.dead_index, keys.scheduled]
-        words: list[Any] = [grave]
-        claimed = await self._claimed(grave)
+        names = [keys.dead_workers, keys.claims(dead_worker), keys.dead, keys.dead_index, keys.scheduled]
+        words: list[Any] = [dead_worker]
+        claimed = await self._claimed(dead_worker)
         for field, value in claimed:
             claim = read_claim(field, value)
             entry = claim.entry.crashed() if claim.started else claim.entry

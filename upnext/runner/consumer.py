@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from upnext.runner.worker_resources import WorkerResources
 
 _WAVE = 10
+_RECOUNT_PAUSE = 0.02  # seconds between looks whether the recount is done
 _BATCH = 100  # jobs that one claim takes at the most
 
 
@@ -63,9 +64,9 @@ class PartitionConsumer:
         while not self._stopping:
             self.changed.clear()
             claims = self.claims
-            if claims is None or not self._ready.is_set() or self._full:
+            if claims is None or not self._ready.is_set() or self._full or claims.recounting:
                 slots.leave(self.changed)
-                await self.changed.wait()
+                await self._wait_to_claim(claims)
                 continue
             await self._resources.paused.known()
             try:
@@ -104,6 +105,12 @@ class PartitionConsumer:
         self.changed.set()
         self._wake_ups.stop()
 
+    async def _wait_to_claim(self, claims: Claims | None) -> None:
+        if claims is not None and claims.recounting:
+            await asyncio.sleep(_RECOUNT_PAUSE)  # by a thread, which takes milliseconds
+        else:
+            await self.changed.wait()
+
     @property
     def _full(self) -> bool:
         resources = self._resources
@@ -117,15 +124,26 @@ class PartitionConsumer:
     async def _claim(self, claims: Claims, most: int) -> None:
         looked_at, paused, unused = self._rotation.next(), self._resources.paused.identities, most
         queues = [handler for handler in looked_at if handler not in paused] if paused else looked_at
+        worker, turn = self._resources.registry.worker, claims.turn
         try:
-            jobs, left = await claims.claim(self._resources.registry.worker, queues, most) if queues else ([], [])
+            with claims.lock:  # a recount that begins later makes this claim take nothing, or hands back what it took
+                turn = claims.turn
+                if claims.recounting:
+                    return
+            jobs, left = await claims.claim(worker, queues, most, turn) if queues else ([], [])
+            with claims.lock:
+                if claims.turn != turn:  # the event loop was blocked, and these jobs were handed back
+                    return
+                for claim in jobs:
+                    self._jobs.start(claims, claim)
             if paused:  # such a queue counts as empty: waiting for the pause to end costs nothing
                 depths = dict(zip(queues, left, strict=True))
                 left = [depths.get(handler, 0) for handler in looked_at]
             self._rotation.note(looked_at, left, {claim.handler for claim in jobs})
-            for claim in jobs:
-                self._jobs.start(claims, claim)
             unused -= len(jobs)
+        except LeaseLostError:
+            if claims.turn == turn:
+                raise
         finally:
             self._resources.slots.give(unused)
 

@@ -12,12 +12,14 @@ from upnext.context import current_slot
 from upnext.log import log
 from upnext.runner.execute import AttemptOutcome, execute, failed
 from upnext.runner.lease import LeaseGuard
+from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
 
 if TYPE_CHECKING:
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.runner.lease import LeaseKeeper
+    from upnext.runner.running_jobs import RunningJobs
     from upnext.runner.settle import Settler
     from upnext.runner.worker_resources import WorkerResources
 
@@ -31,27 +33,30 @@ class JobRunner:
         resources: What the worker's partitions share.
         lease: The lease that the jobs are claimed under.
         settler: Takes the outcome of each attempt.
+        running: Where the jobs are listed while they run.
+
+    Attributes:
+        running: As above.
     """
 
-    def __init__(self, resources: WorkerResources, lease: LeaseKeeper, settler: Settler) -> None:
+    def __init__(self, resources: WorkerResources, lease: LeaseKeeper, settler: Settler, running: RunningJobs) -> None:
         self._resources = resources
         self._handlers = resources.registry.handlers
         self._lease = lease
         self._settler = settler
-        self._running: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
+        self.running = running
         self._max_result = int(resources.registry.settings.max_result)
         self._stopping = False
         self._handing_over = False
 
     def __len__(self) -> int:
         """Return how many jobs are running here."""
-        return len(self._running)
+        return len(self.running)
 
     def start(self, claims: Claims, claim: Claim) -> None:
         """Run a job in a task of its own."""
-        task = asyncio.create_task(self._run_and_settle(claims, claim))
-        self._running[task] = (claims, claim)
-        task.add_done_callback(self._forget)
+        job = ClaimedJob(claims, claim)
+        self.running.add(asyncio.create_task(self._run_and_settle(job)), job)
 
     @property
     def unsettled(self) -> int:
@@ -60,8 +65,14 @@ class JobRunner:
 
     def known(self, claims: Claims) -> set[tuple[str, str]]:
         """Return field and fencing token of the jobs that run here or are being settled."""
-        known = {(claim.field, claim.fencing_token) for held, claim in self._running.values() if held is claims}
-        return known | self._settler.known(claims)
+        return self.running.of(claims) | self._settler.known(claims)
+
+    def hand_back_unstarted(self) -> int:
+        """Give jobs that have not taken their first step to other workers; returns how many. For any thread."""
+        jobs = self.running.take_unstarted()
+        for worker_id in {job.claims.worker_id for job in jobs}:
+            self._lease.release(worker_id, [job.claim for job in jobs if job.claims.worker_id == worker_id])
+        return len(jobs)
 
     def stop(self) -> None:
         """Start nothing more that a worker has died under: it would have to be marked on the server first."""
@@ -69,38 +80,37 @@ class JobRunner:
 
     async def wait(self, seconds: float) -> None:
         """Wait until all jobs have ended, for so many seconds at the most."""
-        if self._running:
-            await asyncio.wait(list(self._running), timeout=seconds)
+        if tasks := self.running.tasks:
+            await asyncio.wait(tasks, timeout=seconds)
 
     async def hand_over(self, seconds: float) -> None:
         """Cancel all jobs, so that other workers run them; wait for so many seconds at the most."""
         self._handing_over = True
-        for task in list(self._running):
+        for task in self.running.tasks:
             task.cancel()
         await self.wait(seconds)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-
-    async def _run_and_settle(self, claims: Claims, claim: Claim) -> None:
+    async def _run_and_settle(self, job: ClaimedJob) -> None:
+        claim = job.claim
         if claim.last_life:
             async with self._resources.poison_jobs.alone() as slot:
-                await self._run_in(slot, claims, claim)
+                await self._run_in(slot, job)
             return
         slot = Slot(self._resources.slots)
         try:
-            await self._run_in(slot, claims, claim)
+            await self._run_in(slot, job)
         finally:
             slot.release()
 
-    async def _run_in(self, slot: Slot | None, claims: Claims, claim: Claim) -> None:
+    async def _run_in(self, slot: Slot | None, job: ClaimedJob) -> None:
         """Run a job, and hand its outcome to the settler whatever goes wrong: what has run must not stay claimed."""
+        claims, claim = job.claims, job.claim
         outcome: AttemptOutcome | None = AttemptOutcome("released")
         if slot is not None:
             current_slot.set(slot)
-            outcome = await (self._run(claims, claim) if claim.started else self._run_suspect(claims, claim))
+            outcome = await (self._run(job) if claim.started else self._run_suspect(job))
         failures = 0
-        while outcome is not None:
+        while outcome is not None and not job.handed_back:
             try:
                 self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
             except Exception as error:  # noqa: BLE001  # a fault of upnext, or a machine that is out of memory
@@ -112,28 +122,31 @@ class JobRunner:
             else:
                 return
 
-    async def _run_suspect(self, claims: Claims, claim: Claim) -> AttemptOutcome | None:
+    async def _run_suspect(self, job: ClaimedJob) -> AttemptOutcome | None:
         """Run a job that a worker died under, marked as started on the server first, and no other one meanwhile."""
         async with self._resources.poison_jobs.starting:
-            if not await self._mark_started(claims, claim):
+            if not await self._mark_started(job):
                 return AttemptOutcome("released")
-            running = asyncio.ensure_future(self._run(claims, claim))
+            running = asyncio.ensure_future(self._run(job))
             try:
                 await asyncio.sleep(0)  # its first step
             except asyncio.CancelledError:
                 running.cancel()
         return await running
 
-    async def _mark_started(self, claims: Claims, claim: Claim) -> bool:
+    async def _mark_started(self, job: ClaimedJob) -> bool:
         while not self._stopping:
             try:
-                return await claims.start(claim)
+                return await job.claims.start(job.claim)
             except (RedisError, OSError):
                 await asyncio.sleep(backoff(3))
         return False
 
-    async def _run(self, claims: Claims, claim: Claim) -> AttemptOutcome | None:
-        """Run a job, unless its lease is lost: then nothing of it happens here."""
+    async def _run(self, job: ClaimedJob) -> AttemptOutcome | None:
+        """Run a job, unless its lease is lost or it was handed back: then nothing of it happens here."""
+        if not self.running.begin(job):
+            return None
+        claim = job.claim
         handler: Handler | None = None
         try:
             handler = self._handlers[claim.handler]
@@ -142,7 +155,7 @@ class JobRunner:
                 handler,
                 self._resources.threads,
                 self._resources.deadlines(handler.options.timeout),
-                LeaseGuard(self._lease, claims.worker_id),
+                LeaseGuard(self._lease, job.claims.worker_id),
                 handing_over=lambda: self._handing_over,
                 max_result=self._max_result,
             )

@@ -1,8 +1,9 @@
-"""The thread that keeps a worker among the living.
+"""The thread that renews a worker's lease.
 
 It has its own connection and shares nothing with the event loop, so that user code that blocks the loop does not make
-the worker look dead. A lease that was taken away is not asked for again: the worker goes on under a new id, and
-whatever it still does under the old one is refused by the server.
+the worker look dead. (Where code keeps the interpreter itself, `lease_standby.py` takes over.) A lease that was taken
+away is not asked for again: the worker goes on under a new id, and what it still does under the old one is refused by
+the server.
 """
 
 from __future__ import annotations
@@ -10,139 +11,231 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from time import monotonic
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from upnext.broker.failures import backoff
+from upnext.broker.failures import backoff, describe_failure
 from upnext.broker.leases import LeaseClient
 from upnext.broker.redis_types import RedisError
+from upnext.elapsed import elapsed
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from upnext.broker.claims import Claim, Claims
     from upnext.broker.keys import Keys
+    from upnext.runner.worker_record import WorkerRecord
 
 RENEWALS = 5
 """How often a lease is renewed within its length."""
 
+_RELEASES = 100  # jobs that are handed back at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Validity:
+    """Until when a lease stands, if the server has not lost it, by two clocks: neither shows every pause.
+
+    The one that passes during a suspension of the machine may stand still while a virtual machine is paused; the wall
+    clock is then set right, and shows the pause.
+    """
+
+    elapsed: float = 0.0
+    wall: float = 0.0
+
+    @classmethod
+    def of(cls, lease: float) -> _Validity:
+        """Return that of a lease that is renewed from this moment on."""
+        return cls(elapsed() + lease, time.time() + lease)
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left; a wall clock that was set back proves nothing."""
+        return min(self.elapsed - elapsed(), self.wall - time.time())
+
 
 class LeaseKeeper:
-    """Holds a worker's lease.
+    """Holds a worker's lease on one partition.
 
     Args:
         url: The server's address.
         keys: The partition's keys.
         lease: Its length in seconds.
-        told: What the worker says of itself, as JSON.
+        record: What the worker says about itself on the server.
         joined: Called in the event loop with each new worker id.
+
+    Attributes:
+        url: The server's address.
+        keys: The partition's keys.
+        length: The lease's length in seconds.
+        record: What the worker says about itself on the server.
+        worker_id: The id that the lease is held under; "" before the first one.
+        clock_offset: Seconds by which the server's clock is ahead of this machine's.
     """
 
-    def __init__(self, url: str, keys: Keys, lease: float, metadata: str, joined: Callable[[str], None]) -> None:
-        self._url = url
-        self._keys = keys
-        self._lease = lease
-        self._metadata = metadata
+    def __init__(self, url: str, keys: Keys, lease: float, record: WorkerRecord, joined: Callable[[str], None]) -> None:
+        self.url = url
+        self.keys = keys
+        self.length = lease
+        self.worker_id = ""
+        self.record = record
+        self.clock_offset = 0.0
+        self._written = ""
         self._joined = joined
         self._loop = asyncio.get_running_loop()
         self._pulse = asyncio.Event()
         self._wake = threading.Event()
+        self._releases: deque[tuple[str, Claim]] = deque()
+        self._recounts: deque[tuple[Claims, int, Callable[[Claims], set[tuple[str, str]]]]] = deque()
         self._stopping = False
         self._lost = False
-        self._held_until = 0.0
         self._failing = False
-        self._heard = monotonic()
-        self.worker_id = ""
+        self._valid = _Validity()
         self._thread = threading.Thread(target=self._keep, name="upnext-lease", daemon=True)
 
     def start(self) -> None:
         """Begin; the first lease is announced through `joined`."""
         self._thread.start()
 
-    @property
-    def held(self) -> bool:
-        """Whether the lease stands for certain, by this machine's monotonic clock."""
-        return monotonic() < self._held_until
+    def is_valid(self) -> bool:
+        """Return whether the lease stands for certain, by this machine's clocks; may be called from any thread."""
+        return self._valid.left > 0
 
-    @property
-    def trouble(self) -> str:
-        """Why nobody should count on this worker now, "" if it is well; can be asked from any thread."""
-        if self._failing or self._held_until - monotonic() < self._lease / 2:
-            return "its lease cannot be renewed"
-        blocked = monotonic() - self._heard
-        return f"its event loop has been blocked for {blocked:.1f} s" if blocked > self._lease else ""
-
-    def lose(self, worker_id: str) -> None:
-        """Note that the server knows no lease of that id; the thread joins again under a new one."""
-        if worker_id == self.worker_id:
-            self._lost = True
-            self._held_until = 0.0
-            self._wake.set()
-
-    async def still_mine(self, worker_id: str) -> bool:
-        """Say whether jobs claimed under that id may start; waits while nobody can know (a thaw, an outage)."""
+    async def wait_valid(self, worker_id: str) -> bool:
+        """Return whether jobs claimed under that id may start; waits while nobody can know (a thaw, an outage)."""
         while worker_id == self.worker_id and not self._stopping:
-            if self.held:
+            if self.is_valid():
                 return True
             pulse = self._pulse
             await pulse.wait()
         return False
 
-    def stop(self) -> None:
-        """Stop renewing; `leave` ends the lease itself."""
-        self._stopping = True
+    @property
+    def trouble(self) -> str:
+        """Reason that this worker is unhealthy, or an empty string; may be called from any thread."""
+        return "its lease cannot be renewed" if self._failing or self._valid.left < self.length / 2 else ""
+
+    def lose(self, worker_id: str) -> None:
+        """Note that the server knows no lease of that id; the thread joins again under a new one."""
+        if worker_id == self.worker_id:
+            self._lost = True
+            self._valid = _Validity()
+            self._wake.set()
+
+    def release(self, worker_id: str, jobs: Sequence[Claim]) -> None:
+        """Hand jobs back that were claimed under that id; may be called from any thread, returns at once."""
+        self._releases.extend((worker_id, claim) for claim in jobs)
         self._wake.set()
-        self._pulse.set()
+
+    def recount(self, claims: Claims, known: Callable[[Claims], set[tuple[str, str]]]) -> None:
+        """Hand back what the server gave in replies that the event loop has not read; returns at once.
+
+        The server answers a claim also while the loop is blocked. Until this is done nothing is claimed, and the reply
+        is not used any more. May be called from any thread.
+
+        Args:
+            claims: What the event loop claims with.
+            known: Returns field and fencing token of the jobs that it knows.
+        """
+        claims.recounting = True
+        self._recounts.append((claims, claims.begin_turn(), known))
+        self._wake.set()
+
+    def publish(self) -> None:
+        """Write the worker's record now rather than with the next renewal; may be called from any thread."""
+        self._wake.set()
 
     async def leave(self, seconds: float) -> None:
         """Give the lease back, if the server can be reached within that time; else it runs out by itself."""
-        self.stop()
+        self._stopping = True
+        self._wake.set()
+        self._pulse.set()
         await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(self._thread.join, seconds))], timeout=seconds)
 
     def _keep(self) -> None:
         failures = 0
-        client = LeaseClient(self._url, self._keys, self._lease)
+        client = LeaseClient(self.url, self.keys, self.length)
         while not self._stopping:
             self._wake.clear()
-            began = monotonic()
+            valid = _Validity.of(self.length)
             try:
-                if not self.worker_id or self._lost or not client.renew(self.worker_id):
+                if not self.worker_id or self._lost or not self._renew(client):
                     self._join(client)
-                self._held_until = began + self._lease
-                self._tell(self._beat)
+                self._valid = valid
+                self._in_loop(self._beat)
                 failures, self._failing = 0, False
-            except (RedisError, OSError) as error:
+                self._hand_back(client)
+            except Exception as error:  # noqa: BLE001  # whatever a server says must not end the thread
                 failures, self._failing = failures + 1, True
                 if failures == 1:
-                    log.warning("The lease cannot be renewed now: %s", type(error).__name__)
-                self._wake.wait(min(backoff(failures), self._lease / 10))
+                    log.warning("Cannot renew the lease now (%s); retrying", describe_failure(error))
+                self._wake.wait(min(backoff(failures), self.length / 10))
                 continue
-            self._wake.wait(max(self._lease / RENEWALS - (monotonic() - began), 0.0))
+            self._wake.wait(max(self.length / RENEWALS - (self.length - valid.left), 0.0))
         if self.worker_id:
             self._leave(client)
         client.close()
 
+    def _renew(self, client: LeaseClient) -> bool:
+        record = self.record.text(client.clock_offset)
+        stands = client.renew(self.worker_id, None if record == self._written else record)
+        self._written, self.clock_offset = record, client.clock_offset
+        return stands
+
     def _join(self, client: LeaseClient) -> None:
-        # The id carries the length of the lease: whoever watches it knows how often it must have been renewed.
-        worker_id = f"{os.urandom(8).hex()}.{round(self._lease * 1000)}"
-        client.join(worker_id, self._metadata)
+        if self.worker_id:
+            log.warning(
+                "Lost the lease of worker process %s (last renewed %.1f s ago): what it was running is taken over by "
+                "others, and its results here are discarded; continuing under a new lease",
+                self.worker_id,
+                max(self.length - self._valid.left, 0.0) if self._valid.elapsed else 0.0,
+            )
+        # The id carries the length of the lease, so that a watcher knows how often it must have been renewed.
+        worker_id = f"{os.urandom(8).hex()}.{round(self.length * 1000)}"
+        self._written = self.record.text(client.clock_offset)
+        client.join(worker_id, self._written)
         self._lost = False
         self.worker_id = worker_id
-        self._tell(lambda: self._joined(worker_id))
+        self._releases.clear()
+        self._recounts.clear()
+        self._in_loop(lambda: self._joined(worker_id))
+
+    def _hand_back(self, client: LeaseClient) -> None:
+        while self._recounts:
+            claims, turn, known = self._recounts[0]
+            if claims.worker_id == self.worker_id:
+                held = client.held(claims.worker_id, turn)
+                mine = known(claims)
+                unknown = [claim for claim in held if (claim.field, claim.fencing_token) not in mine]
+                client.release(claims.worker_id, unknown)
+                if unknown:
+                    log.info(
+                        "%d job(s) that were claimed while the event loop is blocked are handed back", len(unknown)
+                    )
+            claims.recounting = False
+            self._recounts.popleft()
+        while self._releases:
+            batch = [self._releases[n] for n in range(min(len(self._releases), _RELEASES))]
+            client.release(self.worker_id, [claim for worker_id, claim in batch if worker_id == self.worker_id])
+            for _ in batch:
+                self._releases.popleft()
 
     def _leave(self, client: LeaseClient) -> None:
         try:
             client.leave(self.worker_id)
         except (RedisError, OSError) as error:
-            log.warning("The lease could not be given back (%s); it runs out by itself", type(error).__name__)
+            log.warning("Cannot give the lease back (%s); it runs out by itself", describe_failure(error))
 
     def _beat(self) -> None:
-        self._heard = monotonic()
         pulse, self._pulse = self._pulse, asyncio.Event()
         pulse.set()
 
-    def _tell(self, callback: Callable[[], None]) -> None:
-        if not self._loop.is_closed():
+    def _in_loop(self, callback: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(callback)
 
 
@@ -161,9 +254,9 @@ class LeaseGuard:
         self._worker_id = worker_id
 
     def is_valid(self) -> bool:
-        """Say whether its jobs may start; can be asked from any thread."""
-        return self._worker_id == self._keeper.worker_id and self._keeper.held
+        """Return whether its jobs may start; may be called from any thread."""
+        return self._worker_id == self._keeper.worker_id and self._keeper.is_valid()
 
     async def wait_valid(self) -> bool:
-        """Say whether its jobs may start; waits while nobody can know (a thaw, an outage)."""
-        return await self._keeper.still_mine(self._worker_id)
+        """Return whether its jobs may start; waits while nobody can know (a thaw, an outage)."""
+        return await self._keeper.wait_valid(self._worker_id)

@@ -11,9 +11,11 @@ from upnext.runner.drain import LAST_WORDS, Drain
 from upnext.runner.job_runner import JobRunner
 from upnext.runner.lease import LeaseKeeper
 from upnext.runner.reaper import Agree, Reaper
+from upnext.runner.running_jobs import RunningJobs
 from upnext.runner.settle import Settler
 from upnext.runner.subscriber import Subscriber
 from upnext.runner.wake_ups import WakeUps
+from upnext.runner.worker_record import WorkerRecord
 
 if TYPE_CHECKING:
     from upnext.broker.keys import Keys
@@ -27,6 +29,11 @@ class PartitionWorker:
         resources: What the worker's partitions share.
         keys: The partition's keys.
         agree: Awaited with the number of partitions to serve; None for all partitions but the first, which knows it.
+
+    Attributes:
+        lease: The worker's lease here.
+        jobs: Runs its jobs.
+        longest_timeout: Seconds that a handler may take at the most.
     """
 
     def __init__(self, resources: WorkerResources, keys: Keys, agree: Agree | None) -> None:
@@ -34,18 +41,22 @@ class PartitionWorker:
         self._resources = resources
         self.broker = Broker(resources.url, keys, f"upnext-{registry.worker}")
         self._wake_ups = WakeUps(resources.url, keys, registry.worker)
-        self._lease = LeaseKeeper(resources.url, keys, registry.settings.lease, resources.metadata, self._joined)
-        self._reaper = Reaper(self.broker.maintenance, self._lease, registry.settings.lease, agree)
+        running = RunningJobs()
+        record = WorkerRecord(resources.record, running, resources.watchdog)
+        self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
+        self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
         self._subscriber = Subscriber(self.broker, registry.handlers, agree, self._changed)
         self._settler = Settler(self._reaper.expect, self._changed)
-        self._jobs = JobRunner(resources, self._lease, self._settler)
-        self._consumer = PartitionConsumer(resources, self._lease, self._subscriber.ready, self._jobs, self._wake_ups)
-        self._drain = Drain(registry.worker, self._jobs, self._settler, self._lease)
+        self.jobs = JobRunner(resources, self.lease, self._settler, running)
+        self._consumer = PartitionConsumer(resources, self.lease, self._subscriber.ready, self.jobs, self._wake_ups)
+        self._drain = Drain(registry.worker, self.jobs, self._settler, self.lease)
+        self.longest_timeout = max((h.options.timeout for h in registry.handlers.values()), default=0.0)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop` is called, then drain; returns when nothing of the worker is left."""
-        self._lease.start()
+        self.lease.start()
+        self._resources.watchdog.watch(self)
         claiming = asyncio.create_task(self._consumer.run())
         reaping = asyncio.create_task(self._reaper.run())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -65,6 +76,7 @@ class PartitionWorker:
             self._subscriber.stop()
             await self._wake_ups.close()
             await self.broker.close()
+            self._resources.watchdog.dismiss(self)
 
     async def ready(self) -> None:
         """Wait until the worker holds its lease, as far as it knows, and its handlers are subscribed."""
@@ -78,19 +90,38 @@ class PartitionWorker:
     @property
     def stuck(self) -> bool:
         """Whether a job is still running here."""
-        return bool(self._jobs)
+        return bool(self.jobs)
 
     @property
     def trouble(self) -> str:
         """Reason that the worker takes no jobs here now, or an empty string; may be called from any thread."""
-        return self._lease.trouble or self._consumer.trouble or ("" if self.is_ready else "it is not subscribed yet")
+        return (
+            self.lease.trouble
+            or self._resources.watchdog.trouble
+            or self._consumer.trouble
+            or ("" if self.is_ready else "it is not subscribed yet")
+        )
 
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
         self._stopping.set()
         self._resources.poison_jobs.stop()
-        self._jobs.stop()
+        self.jobs.stop()
         self._consumer.stop()
+
+    def hand_back(self, *, recount: bool) -> int:
+        """Give claimed jobs that have not begun to other workers, because the event loop is blocked. For any thread.
+
+        Args:
+            recount: Whether to look also for jobs in replies that the event loop has not read.
+
+        Returns:
+            How many jobs did not begin, as far as this process knows.
+        """
+        claims = self._consumer.claims
+        if recount and claims is not None:
+            self.lease.recount(claims, self.jobs.known)
+        return self.jobs.hand_back_unstarted()
 
     def _joined(self, worker_id: str) -> None:
         self._consumer.claims = self.broker.claims(worker_id, self._resources.registry.settings.result_ttl)

@@ -1,17 +1,16 @@
-"""The upkeep loop of a worker: due jobs to their queues, dead workers' jobs to the living."""
+"""The maintenance loop of a worker: due jobs go to their queues, the jobs of dead workers to the living."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
-from upnext.broker.failures import backoff
+from upnext.broker.failures import backoff, describe_failure
 from upnext.broker.leases import lease_of
-from upnext.broker.redis_types import RedisError
 from upnext.broker.replies import shown
+from upnext.elapsed import elapsed
 from upnext.log import log
 
 if TYPE_CHECKING:
@@ -21,34 +20,41 @@ if TYPE_CHECKING:
 Agree: TypeAlias = Callable[[int], Awaitable[None]]
 """Takes note of how many partitions of the namespace are to be served."""
 
-_INTERVAL = 0.5
+_INTERVAL = 0.5  # seconds
 _CONFIRM = 0.3  # of a lease; a living worker renews every 0.2
-_LOOK = 0.6  # of a lease: with so much left, or less, it is looked at; a living worker's has more
-_SPREAD = 0.005  # seconds for each worker of a fleet: so many looks a second, however large it is
+_CLOSE_TO_END = 0.6  # of a lease: with so much left, or less, it is watched; a living worker's has more
+_CLOCK_SLACK = 0.1  # of a lease, by which a server's clock may go slower than ours without having been set back
+_SPREAD = 0.005  # seconds for each worker of a fleet: so many sweeps a second, however large it is
+_TROUBLE_AFTER = 3  # failures in a row
 
 
 class Reaper:
-    """Does the upkeep of one partition while this worker's own lease stands.
+    """Maintains one partition while this worker's own lease stands.
 
     Args:
-        upkeep: What can be done.
+        maintenance: What can be done.
         lease: This worker's lease.
-        length: Its length in seconds.
-        agree: Awaited with how many partitions of the namespace are to be served; None if this one does not know.
+        agree: Awaited with the number of partitions to serve; None if this partition does not know it.
+
+    Attributes:
+        trouble: Reason that nothing can be maintained now, or an empty string.
     """
 
-    def __init__(self, maintenance: Maintenance, lease: LeaseKeeper, length: float, agree: Agree | None) -> None:
-        self._upkeep = maintenance
+    def __init__(self, maintenance: Maintenance, lease: LeaseKeeper, agree: Agree | None) -> None:
+        self._maintenance = maintenance
         self._lease = lease
         self._agree = agree
-        self._length = self._longest = length
-        self._interval = min(_INTERVAL, length / 10)
-        self._seen: dict[str, tuple[float, float]] = {}  # worker -> end of its lease, seconds without a renewal
-        self._looked = monotonic()
+        self._longest = lease.length
+        self._interval = min(_INTERVAL, lease.length / 10)
+        self._silence: dict[str, tuple[float, float]] = {}  # worker -> end of its lease, seconds without a renewal
+        self._swept = elapsed()
+        self._server_ahead = float("-inf")  # seconds, at the least, by which the server's clock was ahead of ours
+        self._watch_all_until = 0.0
         self._poke = asyncio.Event()
+        self.trouble = ""
 
     def expect(self, seconds: float) -> None:
-        """Look again when something is known to be due."""
+        """Sweep again when something is known to be due."""
         asyncio.get_running_loop().call_later(seconds, self._poke.set)
 
     async def run(self) -> None:
@@ -56,14 +62,13 @@ class Reaper:
         failures = 0
         while True:
             try:
-                pause = await self._sweep() if self._lease.held else self._interval
-                failures = 0
+                pause = await self._sweep() if self._lease.is_valid() else self._interval
+                failures, self.trouble = 0, ""
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
-                # Silence that this worker could not hear proves nothing about the others.
-                self._seen.clear()
+                # Silence that this worker could not observe proves nothing about the others.
+                self._silence.clear()
                 failures += 1
-                if not isinstance(error, (RedisError, OSError)) and failures == 1:
-                    log.warning("Dead workers' and delayed jobs cannot be looked after: %s", type(error).__name__)
+                self._note_failure(failures, error)
                 pause = backoff(failures)
             self._poke.clear()
             try:
@@ -72,48 +77,89 @@ class Reaper:
             except TimeoutError:
                 continue
 
+    def _note_failure(self, failures: int, error: Exception) -> None:
+        if failures == _TROUBLE_AFTER:
+            self.trouble = f"dead workers' and delayed jobs are not looked after: {describe_failure(error)}"
+            log.warning(
+                "Cannot look after the jobs of dead workers, delayed jobs and retries now (%s); retrying",
+                describe_failure(error),
+            )
+
     async def _sweep(self) -> float:
-        survey = await self._upkeep.survey(_LOOK * self._longest)
+        """Do what there is to do; return the seconds until the next sweep."""
+        survey = await self._survey()
         if self._agree is not None:
             await self._agree(survey.partitions)
         if survey.due:
-            await self._upkeep.promote(survey.due)
+            await self._maintenance.promote(survey.due)
         silent = self._silent(survey)
         for worker_id in silent:
-            if await self._upkeep.expire(worker_id, survey.leases[worker_id]):
+            ends = survey.leases[worker_id]
+            outlived = {} if ends < survey.now else {"outlived": True}
+            if await self._maintenance.expire(worker_id, ends, **outlived):
                 log.warning("Worker process %s is gone; its jobs are taken over", shown(worker_id))
         if silent:
-            survey = await self._upkeep.survey(_LOOK * self._longest)
-        for grave in survey.graves:
-            if await self._upkeep.reclaim(grave):
+            survey = await self._survey()
+        for dead_worker in survey.dead_workers:
+            if await self._maintenance.reclaim(dead_worker):
                 return 0.0
         if survey.due:
             return 0.0
         pause = self._interval * random.uniform(0.8, 1.0)  # noqa: S311  # a fleet spreads out
         if survey.next_due is not None:
-            # Of a fleet one will be the first, and the others need not look at all.
+            # Of a fleet one will be the first, and the others need not sweep at all.
             late = random.uniform(0.0, _SPREAD * (survey.workers - 1))  # noqa: S311
             pause = min(pause, max(survey.next_due - survey.now, 1) / 1000 + late)
         return pause
 
-    def _silent(self, survey: Survey) -> list[str]:
-        """Return the workers whose lease has run out, and that did not renew it while this worker was watching.
+    async def _survey(self) -> Survey:
+        """Read what there is to do, with the leases that may be over.
 
-        Watching matters: after an outage of the server, or a leap of its clock, every lease has run out, and the
-        living must have the time to renew. So the time between two looks, in which this worker may have been frozen, or
-        the server, counts for half of what it takes at the most.
+        Those that are close to their end, and those that end later than any lease can: the clock was set back since
+        they were renewed. Right after that, all of them.
         """
-        now = monotonic()
-        passed, self._looked = now - self._looked, now
-        seen: dict[str, tuple[float, float]] = {}
+        asked, longest = elapsed(), self._longest
+        if asked < self._watch_all_until:
+            survey = await self._maintenance.survey(None, None)
+        else:
+            survey = await self._maintenance.survey(_CLOSE_TO_END * longest, (1 + _CLOCK_SLACK) * longest)
+        self._notice_set_back(survey.now / 1000, asked)
+        return survey
+
+    def _silent(self, survey: Survey) -> list[str]:
+        """Return the workers that are dead: their leases ran out, or stood for their whole length without a renewal.
+
+        This worker must have watched them not renew: after an outage of the server, or a leap of its clock, every lease
+        has run out, and the living must have the time to renew. So the time between two sweeps, in which this worker
+        may have been frozen, or the server, counts for half of what it takes at the most. What the clock says is not
+        needed: after it was set back, a dead worker's lease still seems to stand.
+        """
+        now = elapsed()
+        passed, self._swept = now - self._swept, now
+        silence: dict[str, tuple[float, float]] = {}
         for worker_id, ends in survey.leases.items():
-            before, watched = self._seen.get(worker_id, (None, 0.0))
+            before, watched = self._silence.get(worker_id, (None, 0.0))
             counted = min(passed, _CONFIRM / 2 * lease_of(worker_id))
-            seen[worker_id] = (ends, watched + counted if before == ends else 0.0)
-        self._seen = seen
-        self._longest = max(self._length, *map(lease_of, [survey.last, *seen]))
+            silence[worker_id] = (ends, watched + counted if before == ends else 0.0)
+        self._silence = silence
+        self._longest = max(self._lease.length, *map(lease_of, [survey.last, *silence]))
         return [
             worker_id
-            for worker_id, (ends, watched) in seen.items()
-            if ends < survey.now and watched >= _CONFIRM * lease_of(worker_id)
+            for worker_id, (ends, watched) in silence.items()
+            if watched
+            >= (_CONFIRM * lease_of(worker_id) if ends < survey.now else lease_of(worker_id) or self._longest)
         ]
+
+    def _notice_set_back(self, server_time: float, asked: float) -> None:
+        """Watch all leases for a while if the server's clock was set back by more than it can be slow.
+
+        Its time is from some moment between the question and now; pauses of this process must not look like a leap.
+        """
+        now = elapsed()
+        set_back = self._server_ahead - (server_time - asked)
+        self._server_ahead = server_time - now
+        if set_back > _CLOCK_SLACK * self._lease.length:
+            log.warning(
+                "The server's clock was set back by %.1f s; leases are judged by the time that passes", set_back
+            )
+            self._watch_all_until = now + 2 * self._longest

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 from upnext.broker.keys import Keys
 from upnext.broker.partition_count import PartitionCount
+from upnext.runner.full_slots import FullSlotsWatch
 from upnext.runner.partition import PartitionWorker
 from upnext.runner.worker_resources import WorkerResources
 
 if TYPE_CHECKING:
     from upnext.registry import Registry
+    from upnext.runner.running_jobs import ClaimedJob
+    from upnext.runner.watchdog import Watchdog
 
 
 class Runner:
@@ -21,12 +25,14 @@ class Runner:
         registry: The worker's declarations.
         concurrency: How many jobs run at the same time.
         url: The server's address.
-        metadata: The worker's record on the server, as JSON.
+        record: What the worker says about itself on the server, as JSON.
+        watchdog: Watches over the process.
     """
 
-    def __init__(self, registry: Registry, concurrency: int, url: str, metadata: str) -> None:
+    def __init__(self, registry: Registry, concurrency: int, url: str, record: str, watchdog: Watchdog) -> None:
         self.registry = registry
-        self._resources = WorkerResources(registry, concurrency, url, metadata)
+        self._resources = WorkerResources(registry, concurrency, url, json.loads(record), watchdog)
+        watchdog.watch_slots(FullSlotsWatch(registry, self._resources.slots, self._running_jobs))
         self._namespace = registry.settings.namespace
         self._partitions: list[PartitionWorker] = []
         self._working: list[asyncio.Task[None]] = []
@@ -78,6 +84,10 @@ class Runner:
             partition.stop()
         if not self._begun:
             self._ended.set()
+
+    def _running_jobs(self) -> list[ClaimedJob]:
+        jobs = [job for partition in list(self._partitions) for job in partition.jobs.running.started()]
+        return sorted(jobs, key=lambda job: job.began)
 
     def _serve(self, partitions: int) -> None:
         """Serve so many partitions at least: a namespace may grow while its workers run."""

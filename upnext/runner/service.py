@@ -24,6 +24,7 @@ from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
 from upnext.runner.signals import StopSignals
 from upnext.runner.unimported import Lock, start_folder
+from upnext.runner.watchdog import Watchdog
 from upnext.settings import load, without_password
 from upnext.worker import Worker
 
@@ -217,10 +218,16 @@ class Service:
         return listening
 
     async def _run(self, listening: list[list[socket.socket]], began_to_stop: Callable[[], None]) -> None:
-        self._runners = [await self._runner(worker) for worker in self._workers]
+        watchdog = Watchdog()
+        self._runners = [await self._runner(worker, watchdog) for worker in self._workers]
         self._made.set()
-        if self._stopping.is_set():
-            return
+        if not self._stopping.is_set():
+            try:
+                await self._run_members(listening, began_to_stop)
+            finally:
+                await watchdog.stop()
+
+    async def _run_members(self, listening: list[list[socket.socket]], began_to_stop: Callable[[], None]) -> None:
         stopping = asyncio.create_task(self._stopping.wait())
         ready = asyncio.create_task(self.ready())
         tasks = [
@@ -257,13 +264,13 @@ class Service:
             if task in done and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
-    async def _runner(self, worker: Worker) -> Runner:
+    async def _runner(self, worker: Worker, watchdog: Watchdog) -> Runner:
         settings = worker.registry.settings
         url = await asyncio.to_thread(resolve_url, settings)
         await self._reach(url, settings)
         unimported = self._lock.unimported(worker.registry)
         announce(worker, url, unimported, beside=self._workers, sends_only=bool(self._servers))
-        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported))
+        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog)
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""

@@ -25,6 +25,8 @@ class Slots:
 
     Attributes:
         total: How many there are.
+        free: How many nobody has.
+        freed: How many were given back so far.
         sharers: How many partitions share them.
         loans: How many are lent by jobs that wait for other jobs.
         most_loans: How many may be: each is a job more that this process holds in memory, and perhaps a thread.
@@ -35,7 +37,8 @@ class Slots:
         self.sharers = 0
         self.loans = 0
         self.most_loans = max(_LEAST_LOANS, _LOANS * total)
-        self._free = total
+        self.free = total
+        self.freed = 0
         self._waiting: deque[asyncio.Event] = deque()
 
     def take(self, asker: asyncio.Event, most: int) -> int:
@@ -49,21 +52,22 @@ class Slots:
             How many it may use now, and has to `give` back; 0 if it has to wait.
         """
         waiting = self._waiting
-        if self._free <= 0 or (waiting and waiting[0] is not asker):
+        if self.free <= 0 or (waiting and waiting[0] is not asker):
             if asker not in waiting:
                 waiting.append(asker)
             return 0
         if waiting:
             waiting.popleft()
         # A server that does not answer keeps what is asked of it for a while: never more than a fair share.
-        granted = min(most, max(1, self._free // (1 + len(waiting))), max(1, self.total // self.sharers))
-        self._free -= granted
+        granted = min(most, max(1, self.free // (1 + len(waiting))), max(1, self.total // self.sharers))
+        self.free -= granted
         self._call_next()
         return granted
 
     def give(self, count: int) -> None:
         """Give slots back."""
-        self._free += count
+        self.free += count
+        self.freed += count
         self._call_next()
 
     def leave(self, asker: asyncio.Event) -> None:
@@ -73,7 +77,7 @@ class Slots:
             self._call_next()
 
     def _call_next(self) -> None:
-        if self._waiting and self._free > 0:
+        if self._waiting and self.free > 0:
             self._waiting[0].set()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from upnext.deadlines import Deadlines
 from upnext.runner.paused_handlers import PausedHandlers
@@ -12,6 +12,7 @@ from upnext.runner.slots import Slots
 
 if TYPE_CHECKING:
     from upnext.registry import Registry
+    from upnext.runner.watchdog import Watchdog
 
 THREADS = "upnext-handler-"
 """How the names of threads that run handlers begin."""
@@ -24,19 +25,23 @@ class WorkerResources:
         registry: The worker's declarations.
         concurrency: How many jobs run at the same time.
         url: The server's address.
-        told: What the worker says of itself, as JSON.
+        record: What the worker says about itself on the server: name, host, handlers and so on.
+        watchdog: Watches over the process.
 
     Attributes:
         slots: What each job that runs takes one of.
         threads: Where handlers that are not async run.
-        suspects: Jobs that workers died under.
+        poison_jobs: Jobs that workers died under.
         paused: Handlers whose jobs are not claimed now.
     """
 
-    def __init__(self, registry: Registry, concurrency: int, url: str, metadata: str) -> None:
+    def __init__(
+        self, registry: Registry, concurrency: int, url: str, record: dict[str, Any], watchdog: Watchdog
+    ) -> None:
         self.registry = registry
         self.url = url
-        self.metadata = metadata
+        self.record = record
+        self.watchdog = watchdog
         self.slots = Slots(concurrency)
         self.threads = ThreadPoolExecutor(
             concurrency + self.slots.most_loans, thread_name_prefix=f"{THREADS}{registry.worker}"

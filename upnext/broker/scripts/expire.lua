@@ -1,13 +1,14 @@
 -- Takes the lease of a worker that did not renew it, which fences it out; its claims can then be reclaimed.
 --
 -- KEYS  1 leases  2 graves  3 workers
--- ARGV  1 worker id  2 the end of its lease as it was seen
+-- ARGV  1 worker id  2 the end of its lease as it was seen, then perhaps: 3 anything, if it was watched not to renew for its
+--       whole length: then it is over, whatever the clock says
 -- Returns 1, or 0 if it has renewed its lease since, or another took it.
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not ends or tonumber(ends) ~= tonumber(ARGV[2]) or tonumber(ends) > now_ms() then
+if not ends or tonumber(ends) ~= tonumber(ARGV[2]) or (tonumber(ends) > now_ms() and not ARGV[3]) then
   return 0
 end
 redis.call('SCARD', KEYS[2])

@@ -1,0 +1,114 @@
+"""The jobs that one process has claimed from one partition and not ended yet; read by the watchdog's thread as well."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.activity import LISTED_AFTER, LISTED_JOBS, RunningJob
+from upnext.broker.handler_id import HandlerId
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from upnext.broker.claims import Claim, Claims
+
+
+@dataclass(slots=True, eq=False)
+class ClaimedJob:
+    """A job from its claim to the end of its attempt.
+
+    Attributes:
+        claims: What it was claimed with.
+        claim: The claim.
+        began: When it took its first step, by `time.monotonic`; 0 before.
+        handed_back: Whether it went back to its queue without having begun.
+    """
+
+    claims: Claims
+    claim: Claim
+    began: float = 0.0
+    handed_back: bool = False
+
+
+class RunningJobs:
+    """The claimed jobs, each with its task.
+
+    Whether a job starts here or is handed back is decided once: by which of `begin` (in the event loop) and
+    `take_unstarted` (in the watchdog's thread) removes it from a dict first.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: dict[asyncio.Task[None], ClaimedJob] = {}
+        self._unstarted: dict[ClaimedJob, None] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._jobs)
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """Their tasks."""
+        return list(self._jobs)
+
+    def add(self, task: asyncio.Task[None], job: ClaimedJob) -> None:
+        """Take a job in, with the task that runs it."""
+        self._jobs[task] = job
+        self._unstarted[job] = None
+        task.add_done_callback(self._forget)
+
+    def begin(self, job: ClaimedJob) -> bool:
+        """Note that a job takes its first step now; False if it was handed back."""
+        try:
+            del self._unstarted[job]
+        except KeyError:
+            return False
+        job.began = time.monotonic()
+        return True
+
+    def take_unstarted(self) -> list[ClaimedJob]:
+        """Remove and return the jobs that have not taken their first step; now they will not. For any thread."""
+        taken: list[ClaimedJob] = []
+        for job in list(self._unstarted):
+            try:
+                del self._unstarted[job]
+            except KeyError:  # it began this moment
+                continue
+            job.handed_back = True
+            taken.append(job)
+        return taken
+
+    def of(self, claims: Claims) -> set[tuple[str, str]]:
+        """Return field and fencing token of those claimed with `claims`."""
+        jobs = self._jobs.values()
+        return {(job.claim.field, job.claim.fencing_token) for job in jobs if job.claims is claims}
+
+    def find(self, task: asyncio.Task[Any] | None) -> ClaimedJob | None:
+        """Return the job that a task runs. May be called in any thread."""
+        return None if task is None else self._jobs.get(task)
+
+    def started(self) -> list[ClaimedJob]:
+        """Return the jobs that run, oldest first. May be called in any thread."""
+        return sorted((job for job in list(self._jobs.values()) if job.began), key=lambda job: job.began)
+
+    def listed(self, now: float) -> tuple[tuple[RunningJob, ...], int]:
+        """Return the jobs to list in the worker's record, and how many have run that long.
+
+        Args:
+            now: The server's time in seconds since 1970.
+        """
+        passed = time.monotonic()
+        long = [job for job in self.started() if passed - job.began >= LISTED_AFTER]
+        return tuple(describe(job, now) for job in long[:LISTED_JOBS]), len(long)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        job = self._jobs.pop(task, None)
+        if job is not None:
+            self._unstarted.pop(job, None)
+
+
+def describe(job: ClaimedJob, now: float) -> RunningJob:
+    """Return a job as a worker's record has it; `now` is the server's time."""
+    since = round(now - (time.monotonic() - job.began), 1)
+    return RunningJob(job.claim.shown, HandlerId.parse(job.claim.handler).local, since)

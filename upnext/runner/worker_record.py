@@ -1,0 +1,47 @@
+"""What a worker process says about itself on the server: who it is, what blocks it, and which jobs run."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.activity import Activity
+
+if TYPE_CHECKING:
+    from upnext.runner.running_jobs import RunningJobs
+    from upnext.runner.watchdog import Watchdog
+
+
+class WorkerRecord:
+    """The record of one worker on one partition.
+
+    Args:
+        identity: What does not change: name, host, process id, handlers and so on.
+        running: The jobs that run.
+        watchdog: Knows what blocks the process.
+
+    Attributes:
+        identity: As above.
+    """
+
+    def __init__(self, identity: dict[str, Any], running: RunningJobs, watchdog: Watchdog) -> None:
+        self.identity = identity
+        self._identity_only = json.dumps(identity)
+        self._running = running
+        self._watchdog = watchdog
+
+    def text(self, clock_offset: float) -> str:
+        """Return the record as JSON; may be called in any thread.
+
+        Args:
+            clock_offset: Seconds by which the server's clock is ahead of this machine's.
+        """
+        running, total = self._running.listed(time.time() + clock_offset)
+        blocked = self._watchdog.blocked
+        if blocked is None and not running:
+            return self._identity_only
+        if blocked is not None:
+            blocked = replace(blocked, since=round(blocked.since + clock_offset, 1))
+        return json.dumps(self.identity | Activity(blocked, running, total).to_record())
