@@ -97,7 +97,7 @@ class JobFailedError(UpnextError):
     Attributes:
         job_id: The job.
         handler: The name of its handler or task.
-        reason: Why it will not run again: "failed", "timeout", "crashed" or "payload".
+        reason: Why it will not run again: "failed", "timeout", "crashed", "payload", "unsubscribed" or "cancelled".
         error: What the handler raised, "" if nothing.
     """
 

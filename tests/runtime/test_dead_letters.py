@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pytest
@@ -62,12 +64,20 @@ def test_what_is_no_dead_letter_of_ours_is_left_alone(
     """The others are listed; one line says so."""
     (job,) = bury(valkey_url, "shop|order.placed|confirm")
     with redis.Redis.from_url(valkey_url) as client:
-        client.hset(f"{PREFIX}dead", "other", "no json")
-        client.zadd(f"{PREFIX}dead:index", {"other": 1})
+        letter = json.loads(DeadLetter.of("a|b|c", QueueEntry("x.0"), "failed", "").to_json())
+        junk = [
+            "no json",
+            "[]",
+            "{}",
+            *(json.dumps({**letter, **wrong}) for wrong in ({"error": 1}, {"attempts": "x"})),
+        ]
+        for n, text in enumerate(junk):
+            client.hset(f"{PREFIX}dead", f"other{n}", text)
+            client.zadd(f"{PREFIX}dead:index", {f"other{n}": 1})
     code, out, _ = command("dead", "list", "--format", "json", url=valkey_url)
     assert code == 0
     assert [row["job_id"] for row in json.loads(out)["dead_letters"]] == [job]
-    assert "Something among the dead letters is none of ours; it is left alone" in caplog.text
+    assert "Ignoring an entry among the dead letters that upnext has not written" in caplog.text
 
 
 def test_one_is_shown_with_its_error_and_with_its_payload_only_when_asked(command: Command, valkey_url: str) -> None:
@@ -96,6 +106,72 @@ def test_one_is_shown_with_its_error_and_with_its_payload_only_when_asked(comman
     assert out.splitlines()[-2:] == [f"error      ValueError: {CANARY}", f'payload    {{"card": "{CANARY}"}}']
     code, out, err = command("dead", "show", "nonsense", url=valkey_url)
     assert (code, out, err) == (1, "", "upnext: No dead letter with id nonsense; run `upnext dead list`.\n")
+
+
+def bury_at(url: str, *letters: tuple[str, float, str, str]) -> None:
+    """Put dead letters on the server: handler, how many hours ago, reason, error."""
+    with redis.Redis.from_url(url) as client:
+        for n, (name, hours, reason, error) in enumerate(letters):
+            job = f"{n:012x}{n:016x}.0"
+            letter = DeadLetter.of(f"shop|order.placed|{name}", QueueEntry(job, 2), reason, error, where=f"{n}.py:1")
+            client.hset(f"{PREFIX}dead", job, letter.to_json())
+            client.zadd(f"{PREFIX}dead:index", {job: (time.time() - 3600 * hours) * 1000})
+
+
+def rows(command: Command, url: str, *filters: str) -> list[int]:
+    """Return which of them `upnext dead list` shows."""
+    return [int(job_id[:12], 16) for job_id in listed(command, url, *filters)]
+
+
+def test_lists_are_filtered_by_reason_and_time_and_cut_to_the_latest(command: Command, valkey_url: str) -> None:
+    """An age or a moment; what cannot be read is refused."""
+    errors = [
+        ("a", 50.0, "failed", "E: 1"),
+        ("a", 3.0, "crashed", ""),
+        ("b", 2.0, "failed", "E: 2"),
+        ("b", 0.1, "timeout", ""),
+    ]
+    bury_at(valkey_url, *errors)
+    assert rows(command, valkey_url) == [0, 1, 2, 3]
+    assert rows(command, valkey_url, "--reason", "failed") == [0, 2]
+    assert rows(command, valkey_url, "--since", "150m") == [2, 3]
+    assert rows(command, valkey_url, "--since", "1d") == [1, 2, 3]
+    moment = datetime.now(UTC) - timedelta(hours=2.5)
+    assert rows(command, valkey_url, "--since", moment.isoformat()) == [2, 3]
+    assert rows(command, valkey_url, "--since", moment.replace(tzinfo=None).isoformat(timespec="seconds")) == [2, 3]
+    assert rows(command, valkey_url, "--limit", "2") == [2, 3]
+    assert rows(command, valkey_url, "--limit", "1", "--reason", "failed") == [2]
+    assert rows(command, valkey_url, "--since", "3h", "--handler", "b", "--limit", "9") == [2, 3]
+    for arguments in (("--since", "yesterday"), ("--since", ""), ("--limit", "0"), ("--limit", "x"), ("--limit", "-1")):
+        code, out, err = command("dead", "list", *arguments, url=valkey_url)
+        assert (code, out) == (2, "")
+        assert repr(arguments[1]) in err
+    assert command("dead", "replay", "--reason", "crashed", url=valkey_url)[0] == 0
+    assert command("dead", "purge", "--since", "1h", "--yes", url=valkey_url)[:2] == (0, "1 dead letter(s) deleted.\n")
+    assert rows(command, valkey_url) == [0, 1, 2]  # without a payload nothing can run again
+
+
+def test_a_list_says_when_and_of_what_each_died_and_counts_the_errors(command: Command, valkey_url: str) -> None:
+    """In text the first line of each error; the most frequent error first."""
+    errors = [("a", 1.0, "failed", "ValueError: no\nsecond line"), ("b", 1.0, "crashed", "3 workers died under it")]
+    bury_at(valkey_url, *errors, *[("a", 1.0, "failed", "KeyError: 'x'")] * 3)
+    code, out, _ = command("dead", "list", url=valkey_url)
+    lines = out.splitlines()
+    assert (code, lines[0].split()) == (0, ["died", "job", "event", "handler", "attempts", "reason", "error"])
+    assert lines[1].endswith("  failed   ValueError: no")
+    assert datetime.fromisoformat(lines[1].split()[0])
+    assert [line.split() for line in lines[lines.index("Errors of 5 dead letter(s)") + 1 :]] == [
+        ["count", "error", "handler"],
+        ["3", "KeyError", "a"],
+        ["1", "ValueError", "a"],
+        ["1", "crashed", "b"],
+    ]
+    answer = json.loads(command("dead", "list", "--format", "json", url=valkey_url)[1])
+    first = answer["dead_letters"][0]
+    assert (first["error"], first["where"]) == ("ValueError: no\nsecond line", "0.py:1")
+    assert datetime.fromisoformat(first["died_at"]).tzinfo is not None
+    assert "payload" not in first
+    assert answer["errors"][0] == {"error": "KeyError", "handler": "a", "count": 3}
 
 
 @pytest.mark.parametrize("action", [("replay",), ("purge", "--yes")], ids=["replay", "purge"])

@@ -15,9 +15,7 @@ import upnext
 from tests.runtime.running import running
 from tests.servers import Server
 from tests.waiting import wait_until_async
-from upnext.broker.job_failure import JobFailure
-from upnext.broker.job_ids import new_event_id, partition_of
-from upnext.broker.keys import Keys
+from upnext.broker.job_ids import new_event_id
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 PREFIX = "upnext:{default:0}:"
@@ -63,7 +61,6 @@ async def test_jobs_are_listed_in_every_state(command: Command, redis_url: str, 
     async with running(shop.worker):
         retrying = (await shop.paid.send(card=CANARY)).jobs[0].id
         await wait_until_async(lambda: _told_state(command, redis_url, "retrying"), timeout=30)
-        keep_failure(redis_url, retrying)
         held = (await shop.placed.send(card=CANARY)).jobs[0].id
         await wait_until_async(lambda: shop.ran == [CANARY])
         waiting = [(await shop.placed.send(card=CANARY)).jobs[0].id for _ in range(3)]
@@ -98,17 +95,6 @@ async def test_jobs_are_listed_in_every_state(command: Command, redis_url: str, 
         assert held in {row["job_id"] for row in done}
 
 
-def keep_failure(url: str, job_id: str) -> None:
-    """Keep why a job failed, as its worker does."""
-    failure = JobFailure.of(
-        "ValueError: no such card\na second line", "ValueError at shop.py:7", "failed", 1, "in fail"
-    )
-    keys = Keys("default", partition_of(job_id))
-    with redis.Redis.from_url(url) as client:
-        client.set(keys.failure(job_id), failure.to_json())
-        client.set(keys.traceback(failure.digest), failure.traceback)
-
-
 async def _told_state(command: Command, url: str, state: str) -> bool:
     return bool(await jobs(command, url, "--state", state))
 
@@ -121,7 +107,6 @@ async def test_one_is_shown_with_its_error_traceback_and_payload_only_when_asked
     async with running(shop.worker):
         retrying = (await shop.paid.send(card=CANARY)).jobs[0].id
         await wait_until_async(lambda: _told_state(command, redis_url, "retrying"), timeout=30)
-        keep_failure(redis_url, retrying)
         code, out, err = await told(command, "jobs", "show", retrying, "--format", "json", url=redis_url)
         assert (code, err) == (0, "")
         shown = json.loads(out)["job"]

@@ -74,6 +74,10 @@ class Claim:
         return QueueEntry(self.job_id, *map(int, self.fencing_token.split(":")))
 
 
+_LATER = ("where", "traceback")
+"""What letters of earlier releases do not have, and those of jobs that raised nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A job that will not run again by itself.
@@ -84,9 +88,10 @@ class DeadLetter:
         event: The event's name; a task's own.
         handler: The handler's name; a task's own.
         attempts: How often it was started.
-        reason: "failed", "timeout", "crashed", "payload" or "unsubscribed".
+        reason: "failed", "timeout", "crashed", "payload", "unsubscribed" or "cancelled".
         handler_id: The handler's identity.
-        error: What was raised last; it may hold what user code put into it, so listings leave it out.
+        error: What was raised last; it may hold what user code put into it.
+        where: The type of what was raised and its last place in the user's code, without any message; "" as below.
         traceback: Where it was raised: types, frames and lines of source, without messages; "" if nothing was, or if an
             earlier release wrote the letter.
     """
@@ -99,14 +104,15 @@ class DeadLetter:
     reason: str
     handler_id: str
     error: str
+    where: str = ""
     traceback: str = ""
 
     def to_json(self) -> str:
         """Write it as it is stored."""
         fields = {name: getattr(self, name) for name in self.__slots__}
-        if not self.traceback:
-            del fields["traceback"]
-        return json.dumps(fields, sort_keys=True)
+        return json.dumps(
+            {name: value for name, value in fields.items() if value or name not in _LATER}, sort_keys=True
+        )
 
     @classmethod
     def from_json(cls, letter: bytes | str) -> DeadLetter:
@@ -119,15 +125,19 @@ class DeadLetter:
         if not isinstance(data, dict):
             raise ValueError("not an object")  # noqa: TRY004  # all that is wrong with it is one kind of error
         data = cast("dict[str, Any]", data)
-        kinds = {name: int if name == "attempts" else str for name in cls.__slots__ if name != "traceback"}
+        kinds = {name: int if name == "attempts" else str for name in cls.__slots__ if name not in _LATER}
         if not all(isinstance(data[name], kind) for name, kind in kinds.items()):
             raise ValueError("a field of another type")
-        traceback = data.get("traceback", "")
-        fields = {name: data[name] for name in cls.__slots__ if name != "traceback"}
-        return cls(**fields, traceback=traceback if isinstance(traceback, str) else "")
+        fields: dict[str, Any] = {name: data[name] for name in kinds}
+        for name in _LATER:
+            value = data.get(name, "")
+            fields[name] = value if isinstance(value, str) else ""
+        return cls(**fields)
 
     @classmethod
-    def of(cls, handler: str, entry: QueueEntry, reason: str, error: str, traceback: str = "") -> DeadLetter:
+    def of(
+        cls, handler: str, entry: QueueEntry, reason: str, error: str, *, where: str = "", traceback: str = ""
+    ) -> DeadLetter:
         """Make the letter of a job."""
         handler_id = HandlerId.parse(handler)
         return cls(
@@ -139,6 +149,7 @@ class DeadLetter:
             reason=reason,
             handler_id=handler,
             error=error,
+            where=where,
             traceback=traceback,
         )
 

@@ -84,8 +84,8 @@ async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple
     details["worker"] = letter.handler_id.partition("|")[0]
     details["died_at"] = moment(died)
     details["error"] = letter.error
-    details["where"] = getattr(letter, "where", "")
-    details["traceback"] = getattr(letter, "traceback", "")
+    details["where"] = letter.where
+    details["traceback"] = letter.traceback
     if payload:
         body = await namespace.dead_letters.payload(letter)
         details["payload"] = None if body is None else json.loads(body)

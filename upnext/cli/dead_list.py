@@ -135,7 +135,7 @@ class _Json:
     def add(self, page: list[tuple[DeadLetter, float]]) -> None:
         for letter, died in page:
             row: dict[str, Any] = {name: getattr(letter, name) for name in NAMES}
-            row |= {"died_at": moment(died), "error": letter.error, "where": getattr(letter, "where", "")}
+            row |= {"died_at": moment(died), "error": letter.error, "where": letter.where}
             print(f"{self._between}\n  {json.dumps(row)}", end="")
             self._between = ","
 

@@ -207,8 +207,8 @@ async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple
     if job.state == "dead" and (found := await partition.dead_letters.letter(job_id)) is not None:
         letter, died = found
         details |= {"reason": letter.reason, "died_at": moment(died), "error": letter.error}
-        details["where"] = getattr(letter, "where", "")
-        details["traceback"] = getattr(letter, "traceback", "")
+        details["where"] = letter.where
+        details["traceback"] = letter.traceback
     if payload:
         envelope = await partition.jobs.payload(job)
         body = None if envelope is None else unpack(envelope)

@@ -209,7 +209,9 @@ class Settler:
             return functools.partial(self._retry, claims, claim, delay, failure)
         _log_failure(claim, handler, outcome, "it becomes a dead letter", logging.ERROR)
         counted = entry if outcome.kind == "payload" else entry.failed()
-        letter = DeadLetter.of(claim.handler, counted, outcome.kind, outcome.error, trace)
+        letter = DeadLetter.of(
+            claim.handler, counted, outcome.kind, outcome.error, where=outcome.where, traceback=trace
+        )
         return functools.partial(self._persist, claim, functools.partial(claims.bury, claim, letter))
 
     async def _retry(self, claims: Claims, claim: Claim, delay: float, failure: JobFailure) -> None:
