@@ -41,9 +41,15 @@ class Sources:
             return None
         module = self._kept[path] = self._parsed(path)
         self._size += _size(module)
-        while self._size > _ROOM and len(self._kept) > 1:
-            self._size -= _size(self._kept.popitem(last=False)[1])
         return module
+
+    def trim(self) -> None:
+        """Drop the trees that there is no room for; nothing that was worked out with them may be in use."""
+        while self._size > _ROOM and len(self._kept) > 1:
+            _, module = self._kept.popitem(last=False)
+            self._size -= _size(module)
+            if module is not None:
+                module.release()
 
     def _parsed(self, path: str) -> SourceModule | None:
         data = self.index.bytes_of(path)

@@ -37,7 +37,7 @@ def escaping(
     if isinstance(func, _OURS) or _only_inspects(call.func, func):
         return
     for given in plain_arguments(call, use):
-        for each in _flat(given.value):
+        for each in _flat(given.value) if evaluator.may_be_ours(use.scope, given.value) else ():
             event = evaluator.attached_by(evaluator.value(each, use))
             if event is not None:
                 yield event, given
@@ -48,6 +48,8 @@ def attached_inside(evaluator: Evaluator, func: values.Value, call: ast.Call, us
     if not isinstance(func, values.FunctionRef):
         return
     for given in plain_arguments(call, use):
+        if not evaluator.may_be_ours(use.scope, given.value):
+            continue
         found = evaluator.value(given.value, use)
         event = found.event if isinstance(found, values.HandlerValue) else found
         if isinstance(event, values.EventValue) and _attaches(evaluator, func, 0):

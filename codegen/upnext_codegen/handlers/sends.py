@@ -39,7 +39,7 @@ def sends_of(evaluator: Evaluator, func: values.Value, site: CallSite) -> Iterat
 
 def _given(evaluator: Evaluator, given: Argument, use: Use, function: Definition | None) -> Iterator[Send]:
     """A bound `send` that is given to a call, which can call it with any fields."""
-    if isinstance(given.value, ast.Call):
+    if isinstance(given.value, ast.Call) or not evaluator.may_be_ours(use.scope, given.value):
         return
     match evaluator.value(given.value, use):
         case values.Method(owner, attr) if attr in SENDS | SUBMITS:

@@ -130,6 +130,13 @@ class Evaluator:
     _ancestors: dict[Value, list[Value]] = field(default_factory=dict["Value", "list[Value]"])
     _returned: dict[tuple[Value, Bindings], Value] = field(default_factory=dict[tuple["Value", Bindings], "Value"])
     _frames: dict[Scope, Bindings] = field(default_factory=dict[Scope, Bindings])
+    _attaching: dict[Scope, list[tuple[values.EventValue, ast.Call, Use]]] = field(
+        default_factory=dict[Scope, "list[tuple[values.EventValue, ast.Call, Use]]"]
+    )
+    _by_methods: dict[Value, dict[str, list[Definition]]] = field(
+        default_factory=dict["Value", "dict[str, list[Definition]]"]
+    )
+    _changing: dict[Definition, bool] = field(default_factory=dict[Definition, bool])
     _depth: int = 0
 
     # Expressions
@@ -422,12 +429,19 @@ class Evaluator:
         return found
 
     def _assigned(self, cls: values.ClassRef, attr: str) -> Value | None:
-        found = [each for name, each in self.assigned_by_methods(cls) if name == attr]
+        found = self.assigned_by_methods(cls).get(attr)
         return self.defined(tuple(found)) if found else None
 
-    def assigned_by_methods(self, cls: values.ClassRef) -> Iterator[tuple[str, Definition]]:
-        """Yield what the methods of a class assign to attributes of their objects."""
-        body = self.body_of(cls)
+    def assigned_by_methods(self, cls: values.ClassRef) -> dict[str, list[Definition]]:
+        """What the methods of a class assign to attributes of their objects."""
+        found = self._by_methods.get(cls)
+        if found is None:
+            found = self._by_methods[cls] = {}
+            for name, definition in self._method_assignments(self.body_of(cls)):
+                found.setdefault(name, []).append(definition)
+        return found
+
+    def _method_assignments(self, body: Scope) -> Iterator[tuple[str, Definition]]:
         for function in body.functions:
             scope = body.module.body_of(function)
             for target, definition in scope.attributes:
@@ -758,6 +772,12 @@ class Evaluator:
         Each comes with the call that holds the options.
         """
         scope = self._scope_of(function)
+        if scope not in self._attaching:
+            self._attaching[scope] = []  # A function that calls itself attaches nothing more by that.
+            self._attaching[scope] = self._attaching_calls(scope)
+        return self._attaching[scope]
+
+    def _attaching_calls(self, scope: Scope) -> list[tuple[values.EventValue, ast.Call, Use]]:
         parameters = {
             name
             for name, found in scope.definitions.items()
@@ -1057,17 +1077,9 @@ class Evaluator:
         definition = container.definition
         if definition is None or isinstance(container.node, ast.Tuple):
             return False
-        module = definition.scope.module
-        if not re.search(rf"{re.escape(definition.name)}\s*\.\s*(?:{'|'.join(_CHANGING)})", module.text.text):
-            return False
-        calls = (each.func for each in ast.walk(module.tree) if isinstance(each, ast.Call))
-        return any(
-            isinstance(func, ast.Attribute)
-            and func.attr in _CHANGING
-            and isinstance(func.value, ast.Name)
-            and func.value.id == definition.name
-            for func in calls
-        )
+        if definition not in self._changing:
+            self._changing[definition] = _is_changed(definition)
+        return self._changing[definition]
 
     # What is attached
 
@@ -1160,6 +1172,21 @@ def _is_super(call: ast.Call) -> bool:
             return True
         case _:
             return False
+
+
+def _is_changed(definition: Definition) -> bool:
+    """Whether its file calls a method of the name that changes a container."""
+    module = definition.scope.module
+    if not re.search(rf"{re.escape(definition.name)}\s*\.\s*(?:{'|'.join(_CHANGING)})", module.text.text):
+        return False
+    calls = (each.func for each in ast.walk(module.tree) if isinstance(each, ast.Call))
+    return any(
+        isinstance(func, ast.Attribute)
+        and func.attr in _CHANGING
+        and isinstance(func.value, ast.Name)
+        and func.value.id == definition.name
+        for func in calls
+    )
 
 
 def _is_property(function: values.FunctionRef) -> bool:

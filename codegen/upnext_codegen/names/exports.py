@@ -41,7 +41,6 @@ ANYTHING = "*"
 """Among the exports of a file: whatever its `__getattr__` makes up."""
 _DEEPEST = 6
 _ATTACHING = re.compile(r"\.\s*on\b")
-_IMPORT_LINE = re.compile(r"^[ \t]+[^#\n]*\bimport\b", re.MULTILINE)
 _ALL = frozenset({ANYTHING})
 _OURS = (
     values.WorkerValue
@@ -200,10 +199,7 @@ class Exports:
 
     def _with_imports(self, module: SourceModule) -> list[Scope]:
         """The scopes of functions and classes that import something."""
-        text = module.text.text
-        if "import" not in text:
-            return []
-        lines = _lines_of(_IMPORT_LINE, text)
+        lines = module.text.lines_with(["import"])
         found: list[Scope] = []
         waiting = [module.scope]
         while waiting:
@@ -362,7 +358,8 @@ class Exports:
                     definition, depth
                 ):
                     return True
-            for _, definition in evaluator.assigned_by_methods(each) if interest.between(*each.definition.span) else ():
+            assigned = evaluator.assigned_by_methods(each) if interest.between(*each.definition.span) else {}
+            for definition in (one for found in assigned.values() for one in found):
                 if self.carries(evaluator.defined((definition,)), depth + 1):
                     return True
         return False

@@ -215,6 +215,7 @@ class SourceModule:
         imports_upnext: Whether it imports upnext itself.
         scope: The module's own scope.
         exports: What `__all__` is made of, None without one.
+        has_walrus: Whether `:=` stands anywhere in it.
         all_scopes: Its scopes, once somebody asked for all of them.
     """
 
@@ -224,10 +225,12 @@ class SourceModule:
     imports_upnext: bool = False
     scope: Scope = field(init=False)
     exports: list[ast.expr] | None = None
+    has_walrus: bool = False
     all_scopes: list[Scope] = field(default_factory=list[Scope])
     _bodies: dict[ast.AST, Scope] = field(default_factory=dict[ast.AST, Scope])
 
     def __post_init__(self) -> None:
+        self.has_walrus = ":=" in self.text.text
         self.scope = Scope(self, self.tree, "module", None)
         _Builder(self.scope).body(self.tree.body, ())
         binds_globals = _GLOBAL.search(self.text.text)
@@ -272,6 +275,17 @@ class SourceModule:
             scope = waiting.pop(0)
             yield scope
             waiting += [self.body_of(each) for each in (*scope.functions, *scope.classes)]
+
+    def release(self) -> None:
+        """Take it apart: its scopes and definitions refer to one another, and nobody collects what does."""
+        for scope in (self.scope, *self._bodies.values()):
+            scope.definitions.clear()
+            for found in (scope.functions, scope.classes, scope.attributes, scope.items, scope.expressions):
+                found.clear()
+            scope.parent = None
+        self._bodies.clear()
+        self.all_scopes.clear()
+        del self.scope
 
     def place(self, node: ast.expr | ast.arg | ast.stmt | ast.keyword) -> tuple[int, int]:
         """The line and column of a node, both from 1, in characters."""
@@ -485,7 +499,7 @@ class _Builder:
     def expression(self, node: ast.expr, branches: BranchPath) -> None:
         """Note an expression, and the names that it binds with `:=`."""
         self.scope.expressions.append(Expression(node, branches))
-        if ":=" in self.scope.module.text.text:
+        if self.scope.module.has_walrus:
             for each in ast.walk(node):
                 if isinstance(each, ast.NamedExpr):
                     self.bind(each.target.id, Assignment(each.value), each.lineno, branches)
