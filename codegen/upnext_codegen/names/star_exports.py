@@ -65,6 +65,7 @@ _LISTS = {
     """,
     "upnext": """
         Api BrokerError BrokerRefusedError BrokerUnavailableError ConfigError Context Event Job JobFailedError
+        JobLostError
         PayloadError PayloadProblem Receipt ResultError ResultExpiredError ResultTimeoutError ResultTypeError
         SendOutcomeUnknownError Sender
         ServiceImportError Task TypedEvent UpnextError Worker get_current_context run

@@ -67,9 +67,9 @@ class MissingImports:
         return frozenset(found)
 
 
-def missing_imports(found: Discovery, index: FileIndex, modules: Modules) -> MissingImports:
+def missing_imports(found: Discovery, index: FileIndex, modules: Modules, candidates: Iterable[str]) -> MissingImports:
     """Find the imports that lead to files which are not read for them, and which may have to do with upnext."""
-    search = _Search(index, modules, {path.rstrip("/"): reason for path, reason in found.left_out})
+    search = _Search(index, modules, [*candidates], {path.rstrip("/"): reason for path, reason in found.left_out})
     search.look_at(path for path, each in index.entries.items() if each.imports)
     return search.relevant()
 
@@ -78,6 +78,7 @@ def missing_imports(found: Discovery, index: FileIndex, modules: Modules) -> Mis
 class _Search:
     index: FileIndex
     modules: Modules
+    candidates: list[str]
     left_out: dict[str, str]
     missing: MissingImports = field(default_factory=lambda: MissingImports([], []))
     _names: frozenset[str] = frozenset()
@@ -90,7 +91,7 @@ class _Search:
     def __post_init__(self) -> None:
         self._names = frozenset(path.rpartition("/")[2].removesuffix(".py") for path in self.left_out)
         by_stem: defaultdict[str, list[str]] = defaultdict(list)
-        for path in self.index.files:
+        for path in self.candidates:
             by_stem[_module_path(path).rpartition("/")[2]].append(path)
         self._by_stem = by_stem
 

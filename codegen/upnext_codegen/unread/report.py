@@ -38,7 +38,7 @@ def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, a
         parts: What each file declares and attaches.
         again: Works those out with more files, and with more import roots.
     """
-    missing = missing_imports(found, index, modules)
+    missing = missing_imports(found, index, modules, parts)
     if not missing.imports:
         return []
     supposed = again(missing.files, missing.roots)

@@ -1,0 +1,85 @@
+"""A handler is found, or reported, whatever way it is attached: by what its file imports, never by words in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.codegen.reading import write
+from upnext_codegen.findings import Finding
+from upnext_codegen.project import load_project
+from upnext_codegen.records import Scan
+from upnext_codegen.scan import scan
+
+BUS = 'import upnext\nworker = upnext.Worker("shop")\nplaced = worker.event("order.placed")\n'
+HANDLER = "\ndef found(order_id: str, **kwargs: object): ...\n"
+STYLES: dict[str, tuple[str, str]] = {
+    "bound method": ("hook = placed.on\n", "from bus import hook\n@hook"),
+    "with options": ("hook = placed.on(retries=3)\n", "from bus import hook\n@hook"),
+    "dict": ('HOOKS = {"placed": placed.on}\n', 'from bus import HOOKS\n@HOOKS["placed"]'),
+    "dict.get": ('HOOKS = {"placed": placed.on}\n', 'from bus import HOOKS\n@HOOKS.get("placed")'),
+    "dict made by a call": ("HOOKS = dict(placed=placed.on)\n", 'from bus import HOOKS\n@HOOKS["placed"]'),
+    "dict filled later": ('HOOKS = {}\nHOOKS["a"] = placed.on\n', 'from bus import HOOKS\n@HOOKS["a"]'),
+    "list": ("HOOKS = [placed.on]\n", "from bus import HOOKS\n@HOOKS[0]"),
+    "namespace": (
+        "from types import SimpleNamespace\nns = SimpleNamespace(hook=placed.on)\n",
+        "from bus import ns\n@ns.hook",
+    ),
+    "class attribute": ("class On:\n    hook = placed.on\n", "from bus import On\n@On.hook"),
+    "function": ("def get():\n    return placed.on\n", "from bus import get\n@get()"),
+    "function that returns the event": ("def get():\n    return placed\n", "from bus import get as g\n@g().on"),
+    "lambda": ("get = lambda: placed.on\n", "from bus import get\n@get()"),
+    "partial": (
+        "from functools import partial\nhook = partial(placed.on, retries=2)\n",
+        "from bus import hook\n@hook()",
+    ),
+    "decorator": ("def hook(f):\n    return placed.on(f)\n", "from bus import hook\n@hook"),
+    "decorator with options": (
+        "def hook():\n    def inner(f):\n        return placed.on(retries=2)(f)\n    return inner\n",
+        "from bus import hook\n@hook()",
+    ),
+    "star import": ("hook = placed.on\n", "from bus import *\n@hook"),
+    "module": ("hook = placed.on\n", "import bus as b\n@b.hook"),
+    "continued line": ("hook = placed.on\n", "from bus \\\n    import hook\n@hook"),
+    "byte order mark": ("hook = placed.on\n", "\ufefffrom bus import hook\n@hook"),
+    "tuple": ("first, hook = 1, placed.on\n", "from bus import hook\n@hook"),
+    "getattr": ("", 'import bus\n@getattr(bus.placed, "on")'),
+    "dynamic import": ("hook = placed.on\n", 'import importlib\nm = importlib.import_module("bus")\n@m.hook'),
+}
+
+
+def said(root: Path, *, prefilter: bool = True) -> tuple[Scan, tuple[Finding, ...]]:
+    return scan(load_project(root), use_cache=False, prefilter=prefilter)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_handler_is_found_in_every_style_of_registration(style: str, tmp_path: Path) -> None:
+    """The file says nothing of upnext, `on` or `event`; without the prefilter the same is found."""
+    bus, use = STYLES[style]
+    root = write(tmp_path, {"bus.py": BUS + bus, "use.py": use + HANDLER})
+    scanned, findings = said(root)
+    assert [(each.event, each.name) for each in scanned.handlers] == [("order.placed", "found")]
+    assert [each.code for each in findings] == []
+    unfiltered, others = said(root, prefilter=False)
+    assert (unfiltered.handlers, unfiltered.sends, others) == (scanned.handlers, scanned.sends, findings)
+
+
+@pytest.mark.parametrize("comment", ["", "# x.on( upnext event\n"])
+def test_a_helper_that_takes_the_event_is_reported_whatever_comments_say(comment: str, tmp_path: Path) -> None:
+    helper = "def subscribe(event):\n    return event.on(retries=1)\n"
+    use = f"{comment}from bus import placed\nfrom helper import subscribe\n@subscribe(placed){HANDLER}"
+    _, findings = said(write(tmp_path, {"bus.py": BUS, "helper.py": helper, "use.py": use}))
+    assert "UPN002" in [each.code for each in findings]
+
+
+def test_sends_are_seen_with_their_function_and_fields(tmp_path: Path) -> None:
+    use = (
+        "from bus import placed\nsend = placed.send_sync\n"
+        "def ship(rest):\n    send(order_id='1')\n    placed.options(delay=1).send_sync(order_id='1', **rest)\n"
+    )
+    scanned, _ = said(write(tmp_path, {"bus.py": BUS, "use.py": use}))
+    assert [(each.names, each.function, each.fields, each.unknown_fields) for each in scanned.sends] == [
+        (("order.placed",), "ship", ("order_id",), False),
+        (("order.placed",), "ship", ("order_id",), True),
+    ]
