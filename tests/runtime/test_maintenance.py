@@ -93,3 +93,23 @@ async def test_a_watcher_that_was_frozen_gives_the_living_time_to_renew(
     sweeping.cancel()
     await lease.leave(5)
     await broker.close()
+
+
+async def test_a_dead_worker_is_found_though_the_servers_clock_was_set_back(redis_url: str) -> None:
+    """Its lease seems to stand for an hour more; what counts is that it was not renewed for its whole length."""
+    worker = upnext.Worker("shop", redis_url=redis_url, lease=1)
+
+    @worker.event("order.placed").on
+    async def handle(n: int) -> int:
+        return n
+
+    async with running(worker):
+        pass
+    receipt = await worker.event("order.placed").send(n=1)
+    broker = Broker(redis_url, KEYS)
+    dead = broker.claims("dead.1000", 60)
+    await broker.link.command("ZADD", KEYS.leases, round(time.time() * 1000) + 3_600_000, dead.worker_id)
+    assert await dead.claim("shop", [HANDLER], 1)
+    await broker.close()
+    async with running(worker):
+        assert await receipt.results(timeout=60) == {"handle": 1}

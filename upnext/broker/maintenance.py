@@ -13,6 +13,7 @@ from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
 from upnext.limits import MAX_CLAIM_PAGES, MAX_LEASES_READ
+from upnext.log import log
 
 if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
@@ -134,6 +135,7 @@ class Maintenance:
         names = [keys.dead_workers, keys.claims(dead_worker), keys.dead, keys.dead_index, keys.scheduled]
         words: list[Any] = [dead_worker]
         claimed = await self._claimed(dead_worker)
+        letters: list[DeadLetter] = []
         for field, value in claimed:
             claim = read_claim(field, value)
             entry = claim.entry.crashed() if claim.started else claim.entry
@@ -142,7 +144,15 @@ class Maintenance:
             names += [keys.queue(claim.handler), keys.wake(HandlerId.parse(claim.handler).worker)]
             words += [field, value, entry.job_id, claim.handler]
             words += ["", letter.to_json()] if dead else [str(entry), ""]
+            letters += [letter] * dead
         await self._link.call(script("reclaim"), names, words)
+        for letter in letters:
+            log.error(
+                "Job %s of handler %s is a dead letter (crashed): %s",
+                shown(letter.job_id),
+                shown(letter.handler),
+                letter.error,
+            )
         return bool(claimed)
 
     async def _claimed(self, worker_id: str) -> list[tuple[bytes, bytes]]:

@@ -44,6 +44,7 @@ class Subscriber:
             if not handler_id.is_task:
                 self._by_event.setdefault(handler_id.event, []).append(identity)
         self._task: asyncio.Task[None] | None = None
+        self._was_subscribed = False
         self.ready = asyncio.Event()
 
     def restart(self) -> None:
@@ -61,6 +62,8 @@ class Subscriber:
         failures = 0
         while True:
             try:
+                if self._was_subscribed:
+                    await self._report_lost_data()
                 for event in sorted(self._by_event):
                     await self._broker.publisher.subscribe(event, self._by_event[event])
                 if self._agree is not None:
@@ -72,6 +75,20 @@ class Subscriber:
                     log.warning("Cannot subscribe the handlers yet (%s); retrying", describe_failure(error))
                 await asyncio.sleep(backoff(failures))
             else:
+                self._was_subscribed = True
                 self.ready.set()
                 self._subscribed()
                 return
+
+    async def _report_lost_data(self) -> None:
+        """Say so when the subscriptions made before are gone: the server has lost its data, and jobs with them."""
+        keys, link = self._broker.keys, self._broker.link
+        gone = [event for event in sorted(self._by_event) if not await link.command("HLEN", keys.subscriptions(event))]
+        if gone:
+            self._was_subscribed = False
+            log.error(
+                "The server has lost data: the subscriptions to %d event(s) are gone (%s, ...), and jobs that it had "
+                "accepted may be. Subscribing again",
+                len(gone),
+                gone[0],
+            )
