@@ -76,7 +76,7 @@ def test_a_port_that_is_taken_stops_the_whole_service(tmp_path: Path, valkey_url
     )
     code, _, err = command("run", "service.py", cwd=tmp_path, url=valkey_url)
     assert code == 2
-    assert "upnext: Api 'shop' cannot listen on 127.0.0.1:" in err
+    assert "upnext: The Api cannot listen on 127.0.0.1:" in err
 
 
 def test_a_file_in_a_package_is_imported_under_its_packages_name(tmp_path: Path, valkey_url: str) -> None:

@@ -124,6 +124,8 @@ class _Child:
 
     def wait(self) -> None:
         """Wait for a process that was told to stop, no longer than it said that it takes; then kill it."""
+        # Also one that has ended by itself, and waits for a change, is started again.
+        self._resume_at, self._failures = 0.0, 0
         if self.process is None:
             return
         try:
@@ -132,7 +134,7 @@ class _Child:
             log.warning("Process %d has not stopped in time; it is killed, and its jobs run again", self.process.pid)
             self.process.kill()
             self.process.wait()
-        self.process, self._resume_at, self._failures = None, 0.0, 0
+        self.process = None
 
     def kill(self) -> None:
         """Kill the process, if it runs."""
