@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -18,7 +19,7 @@ from tests.waiting import wait_until, wait_until_async
 from upnext.broker.redis_types import RedisError
 from upnext.connect import reach
 from upnext.errors import UpnextError
-from upnext.runner.supervisor import SUPERVISED
+from upnext.runner.supervised import SUPERVISED
 from upnext.settings import load
 
 LEASE = 1.0
@@ -74,8 +75,8 @@ class Fleet:
             "UPNEXT_GRACE": str(GRACE),
             "UPNEXT_RESULT_TTL": "5",
             "LEDGER": str(directory / "ledger"),
-            SUPERVISED: "1",  # so that workers end with the tests, however these end
         }
+        self._talks: list[socket.socket] = []
         self.workers = [self.start_worker(n) for n in range(mortals)]
         self.bystander = self.start_worker(mortals)
         self.sender = self.start_sender()
@@ -84,7 +85,13 @@ class Fleet:
         """Start a worker; the odd ones are of the later contract, the second and third of the release beside ours."""
         command = [self._pythons[(n + 1) // 2 % 2], "-m", "upnext", "run", str(_HERE / "service.py")]
         partitions = self._partitions if n // 2 % 2 else 1
-        return self._start(command, CONTRACT=str(1 + n % 2), UPNEXT_PARTITIONS=str(partitions))
+        own, talk = socket.socketpair()
+        self._talks.append(own)  # nothing is answered
+        with talk:
+            # Its standard input is what ends it with the tests, however these end.
+            supervised = {SUPERVISED: f"0,{talk.fileno()}"}
+            environment = {"CONTRACT": str(1 + n % 2), "UPNEXT_PARTITIONS": str(partitions), **supervised}
+            return self._start(command, talk.fileno(), **environment)
 
     def start_sender(self) -> subprocess.Popen[bytes]:
         """Start a sender."""
@@ -93,10 +100,12 @@ class Fleet:
         command = [self._pythons[self._senders % 2], str(_HERE / "sender.py")]
         return self._start(command, UPNEXT_PARTITIONS=str(partitions))
 
-    def _start(self, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str], *descriptors: int, **environment: str) -> subprocess.Popen[bytes]:
         env = {**self._environment, **environment}
         # Not in the repository: Python would import what lies there, whatever its environment holds.
-        return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=self._log, cwd=self._directory)
+        return subprocess.Popen(
+            command, env=env, stdin=subprocess.PIPE, stderr=self._log, cwd=self._directory, pass_fds=descriptors
+        )
 
     def replace_worker(self, n: int) -> None:
         """Start a worker in the place of one that is ending."""
@@ -236,6 +245,8 @@ class Fleet:
             _close(process)
         self._ledger.close()
         self._log.close()
+        for talk in self._talks:
+            talk.close()
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
