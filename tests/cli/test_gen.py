@@ -144,7 +144,7 @@ def test_json_is_one_object_on_stdout(shop: Shell) -> None:
     done = shop.run("gen", "--format", "json")
     assert (done.code, done.err) == (1, "")
     data = json.loads(done.out)
-    assert list(data) == ["diagnostics", "events", "handlers", "files_scanned", "files_parsed", "changed"]
+    assert list(data) == ["diagnostics", "events", "handlers", "sends", "files_scanned", "files_parsed", "changed"]
     assert data["diagnostics"] == [
         {
             "code": "UPN101",
