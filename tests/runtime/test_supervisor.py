@@ -196,3 +196,22 @@ def test_reload_does_not_list_what_is_left_out(valkey_url: str, tmp_path: Path) 
         service.ledger.wait_for("loaded", 2, timeout=60)
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_a_process_serves_under_a_supervisor_of_the_previous_release(valkey_url: str, tmp_path: Path) -> None:
+    """That one runs on while its release is replaced: it passes a pipe as standard input, and no socket."""
+    port = free_port()
+    service = ServiceFile(tmp_path, valkey_url, API.format(port=port))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "upnext", "run", str(service.file)],
+        stdin=subprocess.PIPE,
+        env={**service.environment, "UPNEXT_SUPERVISED": "1"},
+    )
+    try:
+        wait_until(lambda: get(port, "/pid") == str(process.pid), timeout=60)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from upnext.errors import ConfigError
+from upnext.runner.listeners import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,10 +27,10 @@ class Supervisor:
 
     Args:
         life: A pipe that ends when this process has to stop: because it is told to, or because its supervisor is gone.
-        talk: A socket for questions and answers.
+        talk: A socket for questions and answers; None if the supervisor is of a release that has none.
     """
 
-    def __init__(self, life: int, talk: socket.socket) -> None:
+    def __init__(self, life: int, talk: socket.socket | None) -> None:
         self._life = life
         self._talk = talk
 
@@ -48,7 +49,8 @@ class Supervisor:
 
     def introduce(self, addresses: Sequence[tuple[str, int]], longest_stop: float) -> None:
         """Say how long this process may take to stop, and where it will ask to listen."""
-        self._send({"stop": longest_stop, "addresses": [list(address) for address in addresses]})
+        if self._talk is not None:
+            self._send(self._talk, {"stop": longest_stop, "addresses": [list(address) for address in addresses]})
 
     def listen(self, address: tuple[str, int]) -> list[socket.socket]:
         """Return the listening sockets of an address, which all processes of the service share.
@@ -56,7 +58,9 @@ class Supervisor:
         Raises:
             ConfigError: If nobody can listen there.
         """
-        self._send({"listen": list(address)})
+        if self._talk is None:
+            return listen(address)
+        self._send(self._talk, {"listen": list(address)})
         data, descriptors, _, _ = socket.recv_fds(self._talk, _MESSAGE, _MOST_SOCKETS)
         if not data:
             raise ConfigError("The process that supervises this one has gone.")
@@ -69,9 +73,10 @@ class Supervisor:
             sock.setblocking(False)
         return sockets
 
-    def _send(self, message: dict[str, Any]) -> None:
+    @staticmethod
+    def _send(talk: socket.socket, message: dict[str, Any]) -> None:
         try:
-            self._talk.sendall(json.dumps(message).encode() + b"\n")
+            talk.sendall(json.dumps(message).encode() + b"\n")
         except OSError as error:
             raise ConfigError(f"The process that supervises this one has gone ({error}).") from None
 
@@ -81,6 +86,10 @@ def supervised_process() -> Supervisor | None:
     numbers = os.environ.pop(SUPERVISED, None)
     if numbers is None:
         return None
+    if "," not in numbers:
+        # A supervisor that runs on while its release is replaced starts processes of the new one, and passes a pipe as
+        # their standard input.
+        return Supervisor(0, None)
     life, talk = map(int, numbers.split(","))
     for descriptor in (life, talk):
         os.set_inheritable(descriptor, False)
