@@ -30,6 +30,11 @@ def result_codec(annotation: Any, function: str) -> Codec:
     return Codec({_FIELD: (annotation, True)}, None, function, function)
 
 
+def is_nothing(codec: Codec, value: object) -> bool:
+    """Say whether a function returned None and may: what most handlers do, so it is told cheaply."""
+    return value is None and codec.fields[_FIELD][0] in _NOTHING
+
+
 def encode_result(codec: Codec, handler: str, value: object, *, keep_unset: bool) -> bytes | None:
     """Return the JSON of what a handler returned, None for null.
 
@@ -44,9 +49,9 @@ def encode_result(codec: Codec, handler: str, value: object, *, keep_unset: bool
         ResultTypeError: If it is not what the handler says it returns, if JSON cannot carry it, or if it would not
             come back equal.
     """
+    if is_nothing(codec, value):
+        return None
     annotation = codec.fields[_FIELD][0]
-    if value is None and annotation in _NOTHING:
-        return None  # what most handlers return
     if isinstance(value, bool) and annotation in (bool, Any):
         return b"true" if value else b"false"
     try:

@@ -21,7 +21,7 @@ from upnext.broker.results import unkept
 from upnext.context import Context, current_job
 from upnext.errors import PayloadError
 from upnext.log import log
-from upnext.payload.results import stored_result
+from upnext.payload.results import is_nothing, stored_result
 from upnext.runner.failure_report import report, stack, type_name
 
 if TYPE_CHECKING:
@@ -247,6 +247,8 @@ def _context(claim: Claim, handler: Handler, began: float) -> Context:
 
 def _done(claim: Claim, handler: Handler, value: object, max_result: int) -> AttemptOutcome:
     """Return the outcome of an attempt that returned something: with its JSON, or with why that is not kept."""
+    if is_nothing(handler.signature.result, value):
+        return _DONE
     # The work is done: that its result cannot be kept must not run it again.
     try:
         result = _encode(claim, handler, value, max_result)

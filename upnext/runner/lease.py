@@ -24,7 +24,7 @@ from upnext.elapsed import elapsed
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from upnext.broker.claims import Claim, Claims
     from upnext.broker.keys import Keys
@@ -103,7 +103,8 @@ class LeaseKeeper:
 
     def is_valid(self) -> bool:
         """Return whether the lease stands for certain, by this machine's clocks; may be called from any thread."""
-        return self._valid.left > 0
+        valid = self._valid
+        return valid.elapsed > elapsed() and valid.wall > time.time()
 
     async def wait_valid(self, worker_id: str) -> bool:
         """Return whether jobs claimed under that id may start; waits while nobody can know (a thaw, an outage)."""
@@ -257,6 +258,6 @@ class LeaseGuard:
         """Return whether its jobs may start; may be called from any thread."""
         return self._worker_id == self._keeper.worker_id and self._keeper.is_valid()
 
-    async def wait_valid(self) -> bool:
+    def wait_valid(self) -> Awaitable[bool]:
         """Return whether its jobs may start; waits while nobody can know (a thaw, an outage)."""
-        return await self._keeper.wait_valid(self._worker_id)
+        return self._keeper.wait_valid(self._worker_id)
