@@ -33,7 +33,7 @@ ARGS ?=
 help:
 	@echo 'make demo         the example application, from scan to delivery'
 	@echo 'make test         the tests, against real Valkey and Redis servers (ARGS="-k name" for some of them)'
-	@echo 'make modes        the mypy plugin in every mode of mypy, and in the oldest one supported'
+	@echo 'make modes        every mode of mypy, the oldest one supported, and every route to a catalog'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
 	@echo 'make bench-typing  what the catalog and the mypy plugin cost type checkers, into docs/conformance.md (RUNS=3)'
@@ -57,7 +57,7 @@ test: $(VENV)/.dev generated
 	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
 
 modes: $(VENV)/.dev
-	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) -m modes tests/plugin $(ARGS)
+	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) -m modes tests/plugin tests/conformance $(ARGS)
 
 chaos: $(VENV)/.dev
 	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(ARGS)

@@ -81,7 +81,14 @@ def _with_a_module(source: Path) -> None:
             path.write_text(text.replace("import upnext\n", "import upnext\nfrom shop.catalog import Worker\n", 1))
 
 
-@pytest.fixture(scope="module", params=["one class an event", "two levels", "a class a worker"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "one class an event",
+        pytest.param("two levels", marks=pytest.mark.modes),
+        pytest.param("a class a worker", marks=pytest.mark.modes),
+    ],
+)
 def module(request: pytest.FixtureRequest, installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the same project with a module of its own for a catalog, in each of its forms."""
     source, target = tmp_path_factory.mktemp("module") / "source", tmp_path_factory.mktemp("module") / "project"
@@ -123,7 +130,13 @@ def test_at_its_strictest_a_checker_finds_no_fault_in_a_catalog_that_is_a_module
 
 @pytest.mark.parametrize(
     ("checker", "kind"),
-    [(checker, kind) for checker in CHECKERS for kind in routes.KINDS if kind[0] == "c" or "pyright" not in checker],
+    [
+        # Six runs of a checker each; the slower ones have their own target.
+        pytest.param(checker, kind, marks=() if checker in {"ty", "pyrefly"} else pytest.mark.modes)
+        for checker in CHECKERS
+        for kind in routes.KINDS
+        if kind[0] == "c" or "pyright" not in checker
+    ],
 )
 def test_by_every_route_a_checker_reads_the_catalog_that_the_page_says(
     checker: str, kind: str, installed: Installed, tmp_path: Path
