@@ -48,18 +48,16 @@ def generate(
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
     """
     found = tuple(found)
+    ignore = project.settings.ignore
     made_from = None if out else stamp(project, scan, found)
     contract, disagreements = contracts(scan, extra=project.settings.extra)
-    everything = (*found, *disagreements)
-    found = unsilenced(everything, project.root, project.settings.ignore, scan.ignores)
+    found = unsilenced(everything := (*found, *disagreements), project.root, ignore, scan.ignores)
     outcome = _outcome(
         project, scan, contract, found, check=check, command=command, out=out, made_from=made_from, tidy=tidy
     )
-    about = unsilenced(
-        (*outcome.findings, *_broken(earlier, scan, everything)), project.root, project.settings.ignore, scan.ignores
-    )
+    about = (*outcome.findings, *_broken(earlier, scan, everything))
     return Report(
-        findings=in_order(within((*found, *about), tuple(paths))),
+        findings=in_order(within((*found, *unsilenced(about, project.root, ignore, scan.ignores)), tuple(paths))),
         contract=contract,
         checked=check,
         files=outcome.files,

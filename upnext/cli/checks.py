@@ -124,6 +124,11 @@ def fleet(standing: NamespaceStatus, lock: Mapping[HandlerId, str], crashed: Map
         lock: The handlers of the project at hand, with their modules.
         crashed: How many jobs of each handler killed their workers lately.
     """
+    yield from _workers(standing, lock)
+    yield from _jobs(standing, crashed)
+
+
+def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterator[Check]:
     alive = [worker for worker in standing.workers if worker.alive]
     if len(alive) < len(standing.workers):
         dead = len(standing.workers) - len(alive)
@@ -146,6 +151,9 @@ def fleet(standing: NamespaceStatus, lock: Mapping[HandlerId, str], crashed: Map
             message,
             "import their modules in the file that is run, or run `upnext gen` if they are gone",
         )
+
+
+def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Check]:
     if standing.paused:
         yield Check("paused", "warn", f"paused: {_named(sorted(standing.paused))}", "`upnext handlers resume HANDLER`")
     parked = sorted(queue.handler for queue in standing.queues if queue.parked)

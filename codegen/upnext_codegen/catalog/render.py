@@ -6,7 +6,7 @@ import keyword
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
@@ -119,34 +119,33 @@ def render(
     names = class_names(event.name for event in events)
     typed = [event for event in events if event.receivers]
     stub = StubNames((written for event in typed for written in _types(event)), shared)
+    always = {"head": _HEAD, "own": own, "findings": [quote(finding) for finding in findings]}
     if len(typed) > MOST_EVENTS and _is_divided(contract):
         return _template("workers.pyi.j2").render(
-            head=_HEAD,
+            always,
             imports=_imports(stub, typed=True, overloaded=True, workers=True, own=own),
-            own=own,
             typed=[_event_text(event, names[event.name], stub, "") for event in typed],
             workers=_workers(contract, names),
-            findings=[quote(finding) for finding in findings],
         )
     if len(typed) > MOST_EVENTS:
         return _template("large.pyi.j2").render(
-            head=_HEAD,
+            always,
             imports=_imports(stub, typed=True, overloaded=True, own=own),
-            own=own,
             groups=_groups(typed, names, stub),
-            findings=[quote(finding) for finding in findings],
         )
     return _template("catalog.pyi.j2").render(
-        head=_HEAD,
+        always,
         imports=_imports(stub, typed=bool(typed), overloaded=bool(typed) or 0 < len(events) <= MOST_EVENTS, own=own),
-        own=own,
         typed=[_event_text(event, names[event.name], stub) for event in typed],
-        overloads=[
-            _OverloadText(quote(event.name), names[event.name] if event.receivers else "_upnext_event.DynamicEvent")
-            for event in (events if len(events) <= MOST_EVENTS else typed)
-        ],
-        findings=[quote(finding) for finding in findings],
+        overloads=_overloads(events if len(events) <= MOST_EVENTS else typed, names),
     )
+
+
+def _overloads(events: Sequence[EventContract], names: Mapping[str, str]) -> list[_OverloadText]:
+    return [
+        _OverloadText(quote(event.name), names[event.name] if event.receivers else "_upnext_event.DynamicEvent")
+        for event in events
+    ]
 
 
 @cache
