@@ -129,5 +129,5 @@ async def test_what_is_on_a_node_that_is_away_is_named_and_the_rest_is_shown(
         assert key in shown
         code, text, err = await asyncio.to_thread(run, *words)
         assert (code, bool(text)) == (exits.UNREACHABLE, True)
-        assert err.count("\n") == 1
+        assert err.count("\n") == 2  # where it looked, and what it cannot see
     assert {letter["event_id"] for letter in shown["dead_letters"]} >= there > set()

@@ -30,7 +30,8 @@ def test_every_command_of_the_code_is_tried_at_the_start() -> None:
     modules = [file.read_text() for room in (".", "broker", "runner") for file in (ROOT / "upnext" / room).glob("*.py")]
     used = {name for text in scripts for name in re.findall(r"\b(?:p?call|read|may|enqueue)\('(\w+)'", text)}
     used |= {name for text in modules for name in re.findall(r"(?:command\(|_scan\(|post\(\()\s*\"([A-Z]+)\"", text)}
-    assert used - {"EVAL", "EVALSHA", "TIME", "INFO", "CLUSTER"} == set(KEY_COMMANDS)
+    operators = {"LSET", "SCAN"}  # of `upnext jobs`, which names what it lacks; no worker or sender runs them
+    assert used - {"EVAL", "EVALSHA", "TIME", "INFO", "CLUSTER"} - operators == set(KEY_COMMANDS)
 
 
 async def test_the_documented_rights_are_enough(every_server: Server) -> None:

@@ -118,10 +118,10 @@ def test_nothing_is_written_through_a_link_in_the_project(project: Project, tmp_
     (project.root / link).parent.mkdir(exist_ok=True)
     (project.root / link).symlink_to(precious if link == ".upnext" else precious / "profile")
     user = project.user()
-    assert server_pid(user)
+    server = psutil.Process(server_pid(user))
     assert list(precious.iterdir()) == []
     user.leave()
-    psutil.wait_procs(psutil.Process().children())
+    server.wait(60)
 
 
 @pytest.mark.parametrize("name", ["valkey.log", "users.lock", "keeper.lock", "start.lock", "data.lock"])
