@@ -179,7 +179,9 @@ def _render(blocks: list[tuple[_Related, list[str]]], *, messages: bool) -> str:
         if messages:
             lines += [f"{indent}note: {note}" for note in _notes(one.error)]
         lines += [f"{indent}  {line}" for line in frames]
-    return _cut("\n".join(lines), _TRACEBACK_LIMIT)
+    # Lone surrogates cannot be written: whoever writes a log as UTF-8 would fail at them.
+    text = "\n".join(lines).encode(errors="backslashreplace").decode()
+    return _cut(text, _TRACEBACK_LIMIT)
 
 
 def _foreign_frames(error: BaseException) -> list[tuple[FrameType, int]]:
