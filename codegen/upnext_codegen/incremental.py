@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     from upnext_codegen.names.candidates import ImportGraph, Interesting
     from upnext_codegen.names.modules import Modules
 
+_LARGE_CIRCLE = 40
+"""Files that import one another, above which they are not asked for each other's exports one by one."""
+
 _MOST_TIMES = 8
 """Times after which a file is left as it is, when what it exports goes on changing with what others export."""
+
+_MOST_TIMES_IN_CIRCLE = 3
+"""The same for the files of a large circle: what one hands on through more than two others there may be missed."""
 
 
 @dataclass(slots=True)
@@ -46,6 +52,8 @@ class Incremental:
     _texts: dict[str, str] = field(default_factory=dict[str, str])
     _consulted: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict[str, "dict[str, frozenset[str]]"])
     _imported_by: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
+    _exported: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    _circling: set[str] = field(default_factory=set[str])
     _digest: str = ""
 
     def work_out(self) -> None:
@@ -88,7 +96,7 @@ class Incremental:
         while True:
             times.update(pending)
             self._work_out(pending)
-            if any(not names <= self._exports(path) for path, names in before.items()):
+            if not self._circling and any(not names <= self._exports(path) for path, names in before.items()):
                 self._drop_circles()
             before = {path: frozenset(part.exports) for path, part in self._parts.items()}
             imported = self._imported()
@@ -98,9 +106,12 @@ class Incremental:
             pending = {path for path in wanted if path not in self._parts}
             pending |= {path for path in self._parts if self._imported_by.get(path, []) != imported.get(path, [])}
             pending |= self._misled()
-            pending = {path for path in pending if times[path] < _MOST_TIMES}
+            pending = {path for path in pending if times[path] < self._most_times(path)}
             if not pending:
                 return
+
+    def _most_times(self, path: str) -> int:
+        return _MOST_TIMES_IN_CIRCLE if path in self._circling else _MOST_TIMES
 
     def _named(self) -> Iterable[str]:
         """The files that have to be worked out whatever others export."""
@@ -176,11 +187,16 @@ class Incremental:
         candidates = self._parts.keys() | pending
         while waiting:
             ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
-            # In a circle of imports each is asked for the exports of the others.
+            # In a circle of imports each is asked for the exports of the others. In a large one that takes the square
+            # of the time: there each starts with what the others are known to export, at first nothing, and those
+            # that this misled are worked out again.
             wave = ready or sorted(waiting)
             for path in wave:
                 del waiting[path]
-            self._work_out_wave(wave, candidates)
+            is_large = not ready and len(wave) > _LARGE_CIRCLE
+            if is_large:
+                self._circling.update(wave)
+            self._work_out_wave(wave, candidates, circle=frozenset(wave) if is_large else frozenset())
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
         """For each of some files the others among them that it imports from."""
@@ -197,7 +213,7 @@ class Incremental:
             waiting[path] = others
         return waiting
 
-    def _work_out_wave(self, paths: list[str], candidates: Collection[str]) -> None:
+    def _work_out_wave(self, paths: list[str], candidates: Collection[str], circle: frozenset[str]) -> None:
         from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import spread  # noqa: PLC0415
         from upnext_codegen.sources import Sources  # noqa: PLC0415
@@ -206,10 +222,16 @@ class Incremental:
             self._parts.pop(path, None)
         folders = _folders(candidates)
         index, sources = self.index, Sources(self.index)
-        parts, prefilter, texts = self._parts, self.prefilter, self._texts
+        parts, prefilter, texts, so_far = self._parts, self.prefilter, self._texts, self._exported
+
+        def exports(path: str) -> frozenset[str] | None:
+            if path in parts:
+                return frozenset(parts[path].exports)
+            return so_far.get(path, frozenset()) if path in circle else None
+
         around = Surroundings(
             self.modules,
-            lambda path: frozenset(parts[path].exports) if path in parts else None,
+            exports,
             lambda path: path in candidates or path in folders,
             prefilter,
         )
@@ -233,6 +255,7 @@ class Incremental:
             part = _decoded(text)
             assert part is not None, path
             self._parts[path], texts[path] = part, text
+            so_far[path] = so_far.get(path, frozenset()) | {*part.exports}
         graph = self._graph()
         for path, _ in found:
             self._imported_by[path] = graph.interesting(path, index.imports(path))

@@ -245,7 +245,8 @@ async def test_the_reason_of_a_failure_is_logged_and_kept(
     assert all(message in caught.value.error for message in messages)
     assert f'{HERE}", line' in letter.traceback
     assert f", in {function.__name__}" in letter.traceback
-    assert not any(message in letter.traceback for message in ("the peer hung up\n", "line 42", "Expecting value: line"))
+    values = ("the peer hung up\n", "line 42", "Expecting value: line")
+    assert not any(message in letter.traceback for message in values)
 
 
 async def test_a_job_that_waits_for_its_retry_shows_why_it_failed(redis_url: str) -> None:
