@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.installed import Installed, install
 from tests.servers import Server, every_binary, redis_binary, valkey_binary
+from upnext.registry import declarations
 
 # How fast examples are made says something of the machine, and nothing of what is tested.
 settings.register_profile("upnext", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +24,15 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(home))
         yield home
+
+
+@pytest.fixture(autouse=True)
+def forgotten_declarations() -> Iterator[None]:
+    """Forget the workers that a test made: a send is checked against every handler that its process knows."""
+    before = set(declarations)
+    yield
+    for registry in set(declarations) - before:
+        declarations.forget(registry)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,11 @@ class Declarations:
         """Add a worker's declarations."""
         self._registries.add(registry)
 
+    def forget(self, registry: Registry) -> None:
+        """Check no send against a worker's declarations any more, although the worker may still be in memory."""
+        self._registries.discard(registry)
+        self.changed()
+
     def changed(self) -> None:
         """Note that a worker declared something."""
         self.version += 1

@@ -95,7 +95,7 @@ def test_no_payload_is_in_anything_that_is_printed(tmp_path: Path, valkey_url: s
             process.terminate()
             process.wait(30)
         printed += [log.read_text()]
-        assert "it is a dead letter now" in printed[-1]
+        assert "it becomes a dead letter" in printed[-1]
         assert any(CANARY.encode() in envelope for envelope in client.hvals(f"{PREFIX}events"))
     assert [text for text in printed if CANARY in text] == []
 
