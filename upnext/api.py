@@ -42,7 +42,7 @@ class Api(FastAPI):
             if not isinstance(value, str) or not value:
                 raise ConfigError(f"Option {option}={value!r} cannot be used: it must be text.")
         super().__init__(title=name, **options)
-        self.listen_address = (host, port)
+        self.listen_address: tuple[str, int] = (host, port)
         self._server: _HttpServer | None = None
 
     async def serve(self, sockets: list[socket.socket], grace: float) -> None:

@@ -24,3 +24,4 @@ if TYPE_CHECKING:
 
 else:
     from uvicorn import Config, Server
+    from uvicorn.server import ServerState

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DECLARED = {"upnext.broker.driver": "redis", "upnext.web": "uvicorn"}
+DECLARED = {"upnext.broker.redis_types": "redis", "upnext.web": "uvicorn"}
 
 
 def source(module: str) -> Path | None:
@@ -44,7 +44,7 @@ def test_to_read_upnext_a_type_checker_reads_neither_redis_py_nor_uvicorn() -> N
             read.add(module)
             file = source(module)
             waiting += [] if file is None else imports(ast.parse(file.read_text(encoding="utf-8")))
-    assert "upnext.broker.driver" in read
+    assert "upnext.broker.redis_types" in read
     assert "fastapi" in read
     assert {name for name in read if name.partition(".")[0] in DECLARED.values()} == set()
 
