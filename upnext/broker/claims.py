@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from upnext.broker.ended_jobs import bucket_of, mark
-from upnext.broker.foreign import warn_foreign
+from upnext.broker.foreign import naming_foreign, warn_foreign
 from upnext.broker.handler_id import PATTERN, HandlerId
 from upnext.broker.job_failure import FAILURE_TTL
 from upnext.broker.job_ids import QueueEntry
@@ -284,11 +284,16 @@ class Claims:
         return bool(await self._link.call(script("release"), (*names, keys.scheduled), words))
 
     async def bury(self, claim: Claim, letter: DeadLetter) -> bool:
-        """Make a job a dead letter; False if it is not held any more."""
+        """Make a job a dead letter; False if it is not held any more.
+
+        Raises:
+            ForeignKeyError: If another program's key is in the place of the dead letters.
+        """
         keys = self._keys
         names = (keys.leases, keys.claims(self.worker_id), keys.dead, keys.dead_index)
         words = (self.worker_id, claim.field, claim.fencing_token, letter.job_id, letter.to_json())
-        return bool(await self._link.call(script("bury"), names, words))
+        async with naming_foreign(self._link, {keys.dead: "HLEN", keys.dead_index: "ZCARD"}):
+            return bool(await self._link.call(script("bury"), names, words))
 
     async def answered(self) -> bool:
         """Say whether the server answers at all, to tell a command that it does not take from a server that is away."""

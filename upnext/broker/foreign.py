@@ -2,11 +2,59 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import shown
 from upnext.limits import MAX_FOREIGN_KEYS
 from upnext.log import log
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from upnext.broker.connection import PipelinedConnection
+
 _told: set[str] = set()
+
+
+class ForeignKeyError(ResponseError):
+    """Raised where a key holds a value of another type than upnext's: only who wrote it knows whether it may go.
+
+    Attributes:
+        key: Its name.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def is_wrong_type(error: Exception) -> bool:
+    """Say whether the server refused a command because a key holds a value of another type."""
+    return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
+
+
+@asynccontextmanager
+async def naming_foreign(link: PipelinedConnection, reads: Mapping[str, str]) -> AsyncGenerator[None]:
+    """Raise `ForeignKeyError` in place of the server's refusal of a wrong type, which names no key.
+
+    Args:
+        link: The connection.
+        reads: Each key that may be to blame, with a command that reads one of its type.
+    """
+    try:
+        yield
+    except ResponseError as error:
+        if not is_wrong_type(error):
+            raise
+        for key, command in reads.items():
+            try:
+                await link.command(command, key)
+            except ResponseError as refusal:
+                if is_wrong_type(refusal):
+                    raise ForeignKeyError(key, str(error)) from error
+        raise
 
 
 def warn_foreign(key: str, consequence: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import CRASH_CAP, DeadLetter, is_claim, read_claim
-from upnext.broker.foreign import warn_foreign
+from upnext.broker.foreign import ForeignKeyError, is_wrong_type, naming_foreign, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.partition_count import read_partitions
 from upnext.broker.redis_types import ResponseError
@@ -16,7 +16,10 @@ from upnext.limits import MAX_CLAIM_PAGES, MAX_LEASES_READ
 from upnext.log import log
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from upnext.broker.connection import PipelinedConnection
+    from upnext.broker.job_ids import QueueEntry
     from upnext.broker.keys import Keys
 
 _BATCH = 200
@@ -46,6 +49,26 @@ class Survey:
     workers: int
     last: str
     partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Reclaimed:
+    """A dead worker's claim, and what becomes of its job."""
+
+    handler: str
+    field: bytes
+    value: bytes
+    entry: QueueEntry
+    letter: DeadLetter | None
+
+    @classmethod
+    def of(cls, field: bytes, value: bytes) -> _Reclaimed:
+        claim = read_claim(field, value)
+        entry = claim.entry.crashed() if claim.started else claim.entry
+        letter = None
+        if entry.crashes >= CRASH_CAP:
+            letter = DeadLetter.of(claim.handler, entry, "crashed", f"{entry.crashes} workers died under it")
+        return cls(claim.handler, field, value, entry, letter)
 
 
 class Maintenance:
@@ -127,33 +150,36 @@ class Maintenance:
         )
 
     async def reclaim(self, dead_worker: str) -> bool:
-        """Take a batch of claims from a dead worker; returns whether there was anything to take.
+        """Take a batch of claims from a dead worker; returns whether anything was taken.
 
         A job that had started counts a crash; at the cap it becomes a dead letter. Others go back as they were.
         """
+        claimed = [_Reclaimed.of(field, value) for field, value in await self._claimed(dead_worker)]
+        try:
+            await self._reclaim(dead_worker, claimed[:_BATCH])
+        except ForeignKeyError as error:
+            warn_foreign(error.key, "jobs that killed their workers stay where they are until the key is deleted")
+            claimed = [claim for claim in claimed if claim.letter is None]
+            await self._reclaim(dead_worker, claimed[:_BATCH])
+        return bool(claimed)
+
+    async def _reclaim(self, dead_worker: str, claimed: Sequence[_Reclaimed]) -> None:
         keys = self._keys
         names = [keys.dead_workers, keys.claims(dead_worker), keys.dead, keys.dead_index, keys.scheduled]
         words: list[Any] = [dead_worker]
-        claimed = await self._claimed(dead_worker)
-        letters: list[DeadLetter] = []
-        for field, value in claimed:
-            claim = read_claim(field, value)
-            entry = claim.entry.crashed() if claim.started else claim.entry
-            dead = entry.crashes >= CRASH_CAP
-            letter = DeadLetter.of(claim.handler, entry, "crashed", f"{entry.crashes} workers died under it")
+        for claim in claimed:
             names += [keys.queue(claim.handler), keys.wake(HandlerId.parse(claim.handler).worker)]
-            words += [field, value, entry.job_id, claim.handler]
-            words += ["", letter.to_json()] if dead else [str(entry), ""]
-            letters += [letter] * dead
-        await self._link.call(script("reclaim"), names, words)
-        for letter in letters:
+            words += [claim.field, claim.value, claim.entry.job_id, claim.handler]
+            words += [str(claim.entry), ""] if claim.letter is None else ["", claim.letter.to_json()]
+        async with naming_foreign(self._link, {keys.dead: "HLEN", keys.dead_index: "ZCARD"}):
+            await self._link.call(script("reclaim"), names, words)
+        for letter in (claim.letter for claim in claimed if claim.letter is not None):
             log.error(
                 "Job %s of handler %s is a dead letter (crashed): %s",
                 shown(letter.job_id),
                 shown(letter.handler),
                 letter.error,
             )
-        return bool(claimed)
 
     async def _claimed(self, worker_id: str) -> list[tuple[bytes, bytes]]:
         """Return some of a worker's claims; none if there are none that can be read, as far as one look goes."""
@@ -162,7 +188,7 @@ class Maintenance:
             try:
                 cursor, page = await self._link.command("HSCAN", key, cursor, "COUNT", _BATCH)
             except ResponseError as error:
-                if "WRONGTYPE" not in str(error):
+                if not is_wrong_type(error):
                     raise
                 warn_foreign(key, "nothing of what this worker held can be taken over")
                 return []
@@ -170,7 +196,7 @@ class Maintenance:
             if len(entries) < len(page) // 2:
                 warn_foreign(key, "what is not a claim is left alone")
             if entries or int(cursor) == 0:
-                return entries[:_BATCH]
+                return entries
         if len(self._claim_cursors) < MAX_LEASES_READ:
             self._claim_cursors[worker_id] = cursor
         return []

@@ -17,8 +17,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.foreign import warn_foreign
+from upnext.broker.foreign import is_wrong_type, warn_foreign
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
 from upnext.limits import MAX_PARTITIONS
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from upnext.broker.broker import Broker
+    from upnext.broker.connection import PipelinedConnection
 
 _PAGE = 200
 
@@ -110,7 +112,7 @@ class PartitionCount:
         while True:
             cursor, page = await link.command("HSCAN", keys.versions, cursor, "COUNT", _PAGE)
             events = [event for name, version in pairs(page) if version and is_name(event := text(name))]
-            subscribed = await asyncio.gather(*(link.command("HKEYS", keys.subscriptions(event)) for event in events))
+            subscribed = await asyncio.gather(*(_subscribed(link, keys.subscriptions(event)) for event in events))
             await asyncio.gather(
                 *(
                     other.publisher.subscribe(event, handlers)
@@ -121,3 +123,14 @@ class PartitionCount:
             )
             if int(cursor) == 0:
                 return
+
+
+async def _subscribed(link: PipelinedConnection, key: str) -> list[bytes]:
+    """Return an event's handlers; none where another program's key is: its workers subscribe them once that is gone."""
+    try:
+        return list(await link.command("HKEYS", key))
+    except ResponseError as error:
+        if not is_wrong_type(error):
+            raise
+        warn_foreign(key, "the event's handlers cannot be read, and are not subscribed in further partitions")
+        return []

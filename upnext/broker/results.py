@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.ended_jobs import bucket_of, ended_positions, handler_hash
+from upnext.broker.foreign import is_wrong_type
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import names_in, pairs, parse_json, read_json, text
@@ -156,7 +157,7 @@ class ResultReader:
         try:
             marks = await self._link.command("SMEMBERS", self._keys.ended(bucket_of(event_id)))
         except ResponseError as error:
-            if "WRONGTYPE" not in str(error):
+            if not is_wrong_type(error):
                 raise
             return {}  # another program's key in the way
         return ended_positions(event_id, marks)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
+from upnext.broker.foreign import ForeignKeyError, warn_foreign
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import RedisError
 from upnext.broker.results import unkept
@@ -28,6 +29,7 @@ _BATCH_TRIES = 2  # of one batch that is not taken, before each of its jobs is e
 _RESULT_TRIES = 3  # of a result that the server finds fault with
 _LARGE_RESULT_TRIES = 8  # of a result at which the connection breaks each time, although the server answers otherwise
 _LARGE_RESULT = 100_000  # bytes; one that is smaller cannot be why a connection breaks
+_PUT_OFF = 300.0  # seconds until a job is run again that cannot become a dead letter
 _LONGEST_PAUSE = 30.0  # seconds, between tries of a command that the server finds fault with
 _WARN_AFTER = (1, 20)  # failures in a row
 _JITTER = 0.1
@@ -212,7 +214,21 @@ class Settler:
         letter = DeadLetter.of(
             claim.handler, counted, outcome.kind, outcome.error, where=outcome.where, traceback=trace
         )
-        return functools.partial(self._persist, claim, functools.partial(claims.bury, claim, letter))
+        return functools.partial(self._bury, claims, claim, letter)
+
+    async def _bury(self, claims: Claims, claim: Claim, letter: DeadLetter) -> None:
+        """Make a job a dead letter, or put it off if another program's key is where dead letters go."""
+        try:
+            await self._persist(claim, functools.partial(claims.bury, claim, letter))
+        except ForeignKeyError as error:
+            # Held here until the key is gone, such jobs would fill the worker, and would be lost to its next restart.
+            warn_foreign(
+                error.key,
+                f"no job can become a dead letter. Those that fail for good are run again every {_PUT_OFF:.0f} s "
+                "until the key is deleted",
+            )
+            failure = JobFailure.of(letter.error, letter.where, letter.reason, letter.attempts, letter.traceback)
+            await self._retry(claims, claim, _PUT_OFF, failure)
 
     async def _retry(self, claims: Claims, claim: Claim, delay: float, failure: JobFailure) -> None:
         await self._persist(claim, functools.partial(claims.retry, claim, delay, failure))
@@ -224,6 +240,8 @@ class Settler:
         while True:
             try:
                 held = await write()
+            except ForeignKeyError:
+                raise
             except (RedisError, OSError) as error:
                 failures += 1
                 await self._pause(claim, failures, error)

@@ -6,8 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff, describe_failure
+from upnext.broker.foreign import ForeignKeyError, is_wrong_type, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.partition_count import PartitionCount
+from upnext.broker.redis_types import ResponseError
 from upnext.log import log
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from upnext.runner.reaper import Agree
 
 _LOG_FAILURES = (1, 20)  # in a row
+_FOREIGN_PAUSE = 5.0  # seconds between looks whether another program's key is gone
 
 
 class Subscriber:
@@ -59,14 +62,13 @@ class Subscriber:
             self._task.cancel()
 
     async def _subscribe(self) -> None:
-        failures = 0
+        failures, left = 0, sorted(self._by_event)
         while True:
             try:
-                if self._was_subscribed:
+                if self._was_subscribed and not self.ready.is_set():
                     await self._report_lost_data()
-                for event in sorted(self._by_event):
-                    await self._broker.publisher.subscribe(event, self._by_event[event])
-                if self._agree is not None:
+                left = [event for event in left if not await self._subscribe_event(event)]
+                if self._agree is not None and not self.ready.is_set():
                     # Not earlier: a process that adds partitions after this copies these subscriptions to them.
                     await self._agree((await PartitionCount(self._broker).read()).served)
             except Exception as error:  # noqa: BLE001  # whatever it is, a worker without subscriptions would idle
@@ -75,15 +77,28 @@ class Subscriber:
                     log.warning("Cannot subscribe the handlers yet (%s); retrying", describe_failure(error))
                 await asyncio.sleep(backoff(failures))
             else:
-                self._was_subscribed = True
+                failures, self._was_subscribed = 0, True
                 self.ready.set()
                 self._subscribed()
-                return
+                if not left:
+                    return
+                await asyncio.sleep(_FOREIGN_PAUSE)
+
+    async def _subscribe_event(self, event: str) -> bool:
+        """Subscribe an event's handlers; False if another program's key keeps this event, and no other, from it."""
+        try:
+            await self._broker.publisher.subscribe(event, self._by_event[event])
+        except ForeignKeyError as error:
+            warn_foreign(
+                error.key,
+                f"the handlers of event {event!r} cannot be subscribed; the worker's others run. Delete the key",
+            )
+            return False
+        return True
 
     async def _report_lost_data(self) -> None:
         """Say so when the subscriptions made before are gone: the server has lost its data, and jobs with them."""
-        keys, link = self._broker.keys, self._broker.link
-        gone = [event for event in sorted(self._by_event) if not await link.command("HLEN", keys.subscriptions(event))]
+        gone = [event for event in sorted(self._by_event) if not await self._is_subscribed(event)]
         if gone:
             self._was_subscribed = False
             log.error(
@@ -92,3 +107,11 @@ class Subscriber:
                 len(gone),
                 gone[0],
             )
+
+    async def _is_subscribed(self, event: str) -> bool:
+        try:
+            return bool(await self._broker.link.command("HLEN", self._broker.keys.subscriptions(event)))
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            return True  # nothing was lost: another program's key is there, which subscribing will say

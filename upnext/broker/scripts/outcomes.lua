@@ -4,6 +4,7 @@
 -- ARGV  1 event id, then the jobs
 -- Returns {handlers (JSON) of an event that was routed late, or '' , '?' while it still waits for its first handler}
 --         and for each job {'done', result}, {'dead', dead letter}, {'open'}, or {'ended'} if there is no trace of it.
+--@shared shared_read
 local stored = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
 local digits = redis.call('HGET', KEYS[2], ARGV[1])
 local late = redis.call('GET', KEYS[4]) or ''
@@ -13,7 +14,7 @@ end
 local reply = {late}
 for n = 2, #ARGV do
   local job = ARGV[n]
-  local result, letter = redis.call('GET', KEYS[3 + n]), redis.call('HGET', KEYS[3], job)
+  local result, letter = redis.call('GET', KEYS[3 + n]), read('HGET', KEYS[3], job)
   local at = tonumber(string.match(job, '%.(%d+)$')) + 1
   if letter then
     reply[n] = {'dead', letter}

@@ -13,10 +13,16 @@
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then
   return 0
 end
-redis.call('ZCARD', KEYS[4])
-local now = now_ms()
-redis.call('HLEN', KEYS[3])
-redis.call('HGET', KEYS[3], '')
+local now, buries = now_ms(), false
+for i = 2, #ARGV, 6 do
+  buries = buries or ARGV[i + 4] == ''
+end
+if buries then
+  redis.call('ZCARD', KEYS[4])
+  redis.call('HLEN', KEYS[3])
+end
+read('HLEN', KEYS[2])
+read('HGET', KEYS[2], '')
 read('LLEN', KEYS[7] or KEYS[2])
 may('LPUSH', KEYS[6] or KEYS[1], KEYS[1])
 may('RPUSH', KEYS[7] or KEYS[1], KEYS[1])
