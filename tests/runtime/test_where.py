@@ -7,12 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
+import upnext
+from tests.runtime.running import ServiceFile
 from upnext.cli import main
+from upnext.registry import declarations
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
@@ -150,3 +154,51 @@ def test_an_embedded_server_that_runs_is_looked_at(tmp_path: Path) -> None:
         [sys.executable, "-c", sender], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["totals"]["unrouted"] == 1
+
+
+@pytest.mark.parametrize("further", [(), ("--processes", "2")], ids=["one process", "several"])
+def test_run_takes_the_server_and_namespace_for_every_worker_of_the_file(
+    tmp_path: Path, valkey_url: str, further: tuple[str, ...]
+) -> None:
+    """Over the workers' own address and the environment, also for receipts that name no worker."""
+    body = """
+        worker = upnext.Worker("shop", redis_url="redis://127.0.0.1:1")
+
+        @worker.event("order.placed").on
+        async def handle() -> None: ...
+
+        @worker.task
+        async def main() -> None:
+            receipt = await worker.event("order.placed").send()
+            await upnext.Receipt.of(receipt.event_id).results(timeout=20)
+            note("done", os.environ["UPNEXT_NAMESPACE"])
+    """
+    service = ServiceFile(tmp_path, "redis://127.0.0.1:2", body, UPNEXT_NAMESPACE="other")
+    address = ("--redis-url", valkey_url, "--namespace", "given")
+    sender = upnext.Worker("shop", redis_url=valkey_url)
+
+    @sender.task(name="main")
+    async def submit() -> None: ...
+
+    declarations.adjust_settings(lambda settings: replace(settings, namespace="given"))
+    try:
+        submit.submit_sync()
+    finally:
+        declarations.adjust_settings(None)
+    with service.process(*address, *further):
+        service.ledger.wait_for("done given")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--redis-url", "redis://:hunter2@host:99999"), ("--namespace", "a b")], ids=["url", "name"]
+)
+def test_run_refuses_an_address_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    """Before the file is imported, and without the password."""
+    file = tmp_path / "service.py"
+    file.write_text("print('imported')")
+    code, out, err = run(capsys, "run", str(file), option, value)
+    assert (code, out) == (2, "")
+    assert "cannot be used" in err
+    assert "hunter2" not in err

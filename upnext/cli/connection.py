@@ -21,19 +21,38 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def add_server_options(parser: argparse.ArgumentParser, *, file: bool = False) -> None:
-    """Let a command be told where to look.
+def add_server_options(
+    parser: argparse.ArgumentParser,
+    title: str = "where to look (default: UPNEXT_REDIS_URL and UPNEXT_NAMESPACE)",
+    *,
+    service: bool = True,
+    file: bool = False,
+) -> None:
+    """Let a command be told a server and a namespace.
 
     Args:
         parser: The command's.
-        file: Whether a service file may also be given without its option.
+        title: Of the options in its help.
+        service: Whether a service file may be given in their place.
+        file: Whether that may also be given without its option.
     """
-    where = parser.add_argument_group("where to look (default: UPNEXT_REDIS_URL and UPNEXT_NAMESPACE)")
+    where = parser.add_argument_group(title)
     where.add_argument("--redis-url", metavar="URL", help="the server's address")
     where.add_argument("--namespace", metavar="NAME", help="the namespace there")
-    where.add_argument("--service", type=Path, metavar="FILE", help="use the settings of this file's workers")
+    if service:
+        where.add_argument("--service", type=Path, metavar="FILE", help="use the settings of this file's workers")
     if file:
         where.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the same as --service FILE")
+
+
+def addressed(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """Return settings with the server and the namespace that a command was given.
+
+    Raises:
+        ConfigError: If they cannot be used.
+    """
+    given = {"redis_url": arguments.redis_url, "namespace": arguments.namespace}
+    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
 
 
 def ask(
@@ -84,14 +103,11 @@ async def _ask(settings: Settings, question: Callable[[Namespace], Awaitable[T]]
 
 
 def _settings(arguments: argparse.Namespace, *, start_embedded: bool) -> Settings:
-    from upnext.settings import check_url, load  # noqa: PLC0415 - commands import what they need
+    from upnext.settings import load  # noqa: PLC0415 - commands import what they need
 
     file = arguments.service or getattr(arguments, "file", None)
     settings = load(redis_url=arguments.redis_url) if file is None else _settings_of_service(file)
-    if arguments.redis_url is not None:
-        settings = dataclasses.replace(settings, redis_url=check_url(arguments.redis_url))
-    if arguments.namespace is not None:
-        settings = dataclasses.replace(settings, namespace=arguments.namespace)
+    settings = addressed(settings, arguments)
     if settings.redis_url is None:
         settings = dataclasses.replace(settings, redis_url=_embedded_url(settings, start=start_embedded))
     return settings

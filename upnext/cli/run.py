@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from upnext.cli.connection import add_server_options, addressed
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,12 +27,14 @@ def register(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("run", help="run every worker and API of a file", description=_DESCRIPTION)
     parser.add_argument("file", type=Path, help="the Python file, for example service.py")
     parser.add_argument("--processes", type=_processes, default=1, metavar="N", help="how many processes (default: 1)")
-    parser.add_argument("--reload", action="store_true", help="start again when a Python file here changes")
+    parser.add_argument("--reload", action="store_true", help="start again when a Python file of its project changes")
     parser.add_argument(
         "--probe",
         metavar="[HOST:]PORT",
         help="answer HTTP there: 200 while all workers take jobs, else 503 (further processes: the next ports)",
     )
+    where = "which server (default: the workers' own, else UPNEXT_REDIS_URL and UPNEXT_NAMESPACE)"
+    add_server_options(parser, where, service=False)
     parser.set_defaults(command=run)
 
 
@@ -39,10 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
     if not arguments.file.is_file():
         raise ConfigError(f"There is no file {str(arguments.file)!r}.")
+    address = _address(arguments)
     if arguments.processes > 1 or arguments.reload:
         from upnext.runner.supervisor import supervise  # noqa: PLC0415 - commands import what they need
 
-        return supervise(arguments.file, arguments.processes, reload=arguments.reload, probe=arguments.probe)
+        return supervise(
+            arguments.file, arguments.processes, reload=arguments.reload, probe=arguments.probe, options=address
+        )
     from upnext.runner.exiting import overdue  # noqa: PLC0415
     from upnext.runner.signals import StopSignals  # noqa: PLC0415
 
@@ -50,6 +57,22 @@ def run(arguments: argparse.Namespace) -> int:
     signals = StopSignals(overdue)
     signals.__enter__()  # for the rest of this process: a second signal ends it at any time
     return _run_here(arguments, signals)
+
+
+def _address(arguments: argparse.Namespace) -> list[str]:
+    """Have every worker use the server and the namespace that were given; returns these options for other processes."""
+    from upnext.registry import declarations  # noqa: PLC0415 - commands import what they need
+    from upnext.settings import Settings  # noqa: PLC0415
+
+    addressed(Settings(), arguments)  # refuses what cannot be used before anything starts
+    declarations.adjust_settings(lambda settings: addressed(settings, arguments))
+    options: list[str] = []
+    for name, value in (("redis-url", arguments.redis_url), ("namespace", arguments.namespace)):
+        if value is not None:
+            options.append(f"--{name}={value}")
+            # For what reads the environment itself: programs that the service starts, receipts of earlier sends.
+            os.environ[f"UPNEXT_{name.upper().replace('-', '_')}"] = value
+    return options
 
 
 def _run_here(arguments: argparse.Namespace, signals: StopSignals) -> int:

@@ -20,6 +20,7 @@ from upnext.runner.reloading import FileWatcher
 from upnext.runner.supervised import SUPERVISED, Conversation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _BACKOFF_CAP = 30.0
@@ -30,7 +31,9 @@ _UNINTRODUCED = 5.0  # seconds to stop in, of a process that is still being impo
 _OVERDUE = 2.0  # seconds that a process may take longer to end than it said
 
 
-def supervise(file: Path, processes: int, *, reload: bool, probe: str | None = None) -> int:
+def supervise(
+    file: Path, processes: int, *, reload: bool, probe: str | None = None, options: Sequence[str] = ()
+) -> int:
     """Run a service in several processes until a signal; returns the exit code.
 
     Each process is a new interpreter: nothing is shared by a fork, neither connections nor threads. A process that
@@ -41,11 +44,12 @@ def supervise(file: Path, processes: int, *, reload: bool, probe: str | None = N
         processes: How many.
         reload: Whether to start them again when a Python file of the project changes.
         probe: Where the first of them says whether it takes jobs; the others do on the ports that follow.
+        options: Further options of `upnext run` for each of them.
 
     Raises:
         ConfigError: If that is no address.
     """
-    commands = [[sys.executable, "-m", "upnext", "run", str(file)] for _ in range(processes)]
+    commands = [[sys.executable, "-m", "upnext", "run", str(file), *options] for _ in range(processes)]
     if probe is not None:
         from upnext.runner.probe import parse  # noqa: PLC0415  # few ask for it, and it loads a web server
 
