@@ -42,8 +42,28 @@ current_job: ContextVar[Callable[[], Context]] = ContextVar("upnext_job")
 """Makes the context of the job that is running now: most jobs never ask for it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LongWait:
+    """A job that has waited for other jobs for long.
+
+    Attributes:
+        job_id: The job that waits.
+        waits_for: The names of the handlers that it waits for.
+        began: When its wait began, by `time.monotonic`.
+    """
+
+    job_id: str
+    waits_for: tuple[str, ...]
+    began: float
+
+
 class LentSlot(Protocol):
     """The running job's slot in its worker, as a wait inside the job sees it."""
+
+    @property
+    def long_waits(self) -> list[LongWait]:
+        """The worker's jobs that have waited for long; a wait adds itself, and removes itself at its end."""
+        ...
 
     async def lend(self) -> bool:
         """Lend it to other jobs; False if it cannot be."""

@@ -15,7 +15,7 @@ from upnext.broker.job_ids import age_of, sent_at
 from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
 from upnext.connect import broker_for
-from upnext.context import current_job, current_slot
+from upnext.context import LentSlot, LongWait, current_job, current_slot
 from upnext.errors import (
     BrokerError,
     BrokerRefusedError,
@@ -160,7 +160,8 @@ async def _slot_lent(names: Callable[[], Sequence[str]]) -> AsyncGenerator[None]
         yield
         return
     lent = await slot.lend()
-    starving = asyncio.get_running_loop().call_later(_STARVING, _report_wait, names, lent)
+    long_waits: list[LongWait] = []
+    starving = asyncio.get_running_loop().call_later(_STARVING, _report_wait, names, slot, long_waits, lent)
     try:
         yield
     except asyncio.CancelledError:
@@ -176,16 +177,24 @@ async def _slot_lent(names: Callable[[], Sequence[str]]) -> AsyncGenerator[None]
             await slot.take_back()
     finally:
         starving.cancel()
+        for wait in long_waits:
+            slot.long_waits.remove(wait)
 
 
-def _report_wait(names: Callable[[], Sequence[str]], lent: bool) -> None:  # a callback
+def _report_wait(  # a callback
+    names: Callable[[], Sequence[str]], slot: LentSlot, long_waits: list[LongWait], lent: bool
+) -> None:
+    """Say in the log and in the worker's record that a job has waited for long."""
     try:
-        context = current_job.get()()
+        context, waited_for = current_job.get()(), tuple(names())
+        wait = LongWait(context.job_id, waited_for, monotonic() - _STARVING)
+        slot.long_waits.append(wait)
+        long_waits.append(wait)
         log.warning(
             "Handler %r has waited %g s for %s%s: is there a worker that runs it, and has it free slots? [job %s]",
             context.handler,
             _STARVING,
-            ", ".join(map(repr, names())) or "an event without handlers",
+            ", ".join(map(repr, waited_for)) or "an event without handlers",
             "" if lent else "; too many jobs of this worker wait, so it keeps its slot meanwhile",
             context.job_id,
         )

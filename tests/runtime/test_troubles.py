@@ -117,6 +117,7 @@ def test_records_of_other_programs_break_no_command(command: Command, valkey_url
         {"unimported": [1]},
         {"running": {"a": 1}},
         {"blocked": 3},
+        {"waiting": [{"since": 1, "waits_for": 5}, {"since": 1, "waits_for": [[], "\x1b"]}]},
     ]
     for n, record in enumerate(junk):
         put_worker(valkey_url, pid=100 + n, **{"worker": "\x1b[2J", **record})

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import upnext
 from tests.runtime.running import running
+from tests.waiting import wait_until_async
 from upnext import job_wait
 
 
@@ -116,24 +121,57 @@ async def test_a_wait_that_times_out_or_is_cancelled_loses_no_slot(valkey_url: s
             assert await (await quick.submit()).result(timeout=20) == 1
 
 
-async def test_a_job_that_waits_long_is_named_in_the_log(
-    valkey_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_job_that_waits_long_is_named_in_the_log_and_in_status_and_doctor(
+    valkey_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    command: Callable[..., tuple[int, str, str]],
+    kind: str,
 ) -> None:
-    """With the handler that it waits for."""
+    """With the handler that it waits for, for as long as it waits."""
     monkeypatch.setattr(job_wait, "_STARVING", 0.2)
     caplog.set_level(logging.WARNING, "upnext")
-    worker = upnext.Worker("shop", redis_url=valkey_url)
+    worker = upnext.Worker("shop", redis_url=valkey_url, lease=0.5)
     other = upnext.Worker("elsewhere", redis_url=valkey_url)
 
     @other.task
     async def child() -> None: ...
 
-    @worker.task
-    async def parent() -> None:
-        await (await child.submit()).result(timeout=1)
+    if kind == "async":
+
+        @worker.task(name="parent")
+        async def parent() -> None:
+            await child.wait()
+    else:
+
+        @worker.task(name="parent")
+        def parent() -> None:  # type: ignore[misc]
+            child.wait_sync()
+
+    async def said(words: str) -> str:
+        return (await asyncio.to_thread(command, *words.split(), url=valkey_url))[1]
+
+    async def shown() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(await said("status --format json"))["waiting_jobs"]
+        return found
 
     async with running(worker):
-        with pytest.raises(upnext.JobFailedError):
-            await parent.wait()
+        job = await parent.submit()
+        await wait_until_async(shown, what="the wait in upnext status")
+        (row,) = await shown()
+        assert row["seconds"] >= 0.2
+        expected = {"job_id": job.id, "worker": "shop", "event": "parent", "handler": "parent", "waits_for": ["child"]}
+        assert expected.items() <= row.items()
+        line = r"shop \(.*\): handler parent has waited .* for child, job " + job.id
+        assert re.search(line, await said("status"))
+        assert re.search("warn  waits        " + line, await said("doctor"))
+        async with running(other):
+            await job.result(timeout=20)
+
+        async def over() -> bool:
+            return not await shown()
+
+        await wait_until_async(over, what="the wait gone from upnext status")
     (line,) = [record.getMessage() for record in caplog.records if "has waited" in record.getMessage()]
     assert "'parent' has waited 0.2 s for 'child'" in line

@@ -1,4 +1,4 @@
-"""What a worker process is doing, as its record on the server says it: what blocks it, and which jobs run.
+"""What a worker process is doing, as its record on the server says it: what blocks it, which jobs run and wait.
 
 The record is the JSON in the `workers` hash. Beside what a worker writes when it joins (`worker`, `host`, `pid`, ...),
 it may hold what follows, which appears and disappears as the worker renews its lease; a release that does not know
@@ -7,9 +7,11 @@ these keys leaves them alone:
     "blocked": {"what": "event loop", "since": 1790000000.1, "handler": "order.placed|charge", "job": "01..f.0",
                 "frame": "shop.py:12 in charge"}
     "running": [{"job": "01..f.0", "handler": "order.placed|charge", "since": 1790000000.1}, ...], "running_total": 31
+    "waiting": [{"job": "01..f.0", "handler": "|report", "since": 1790000000.1, "waits_for": ["charge"]}, ...]
 
 Times are seconds since 1970 by the server's clock. `handler` is the identity without the worker's name ("|name" for a
-task), and "" where it is not known. Jobs are listed once they have run for two seconds, oldest first, 20 at the most.
+task), and "" where it is not known. Jobs are listed once they have run for two seconds, oldest first, 20 at the most;
+as waiting, once they have waited for other jobs for half a minute.
 """
 
 from __future__ import annotations
@@ -42,6 +44,23 @@ class RunningJob:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """A job that has waited for other jobs for long.
+
+    Attributes:
+        job: Its id.
+        handler: Its handler's identity without the worker's name.
+        since: When its wait began, in seconds since 1970 by the server's clock.
+        waits_for: The names of the handlers that it waits for.
+    """
+
+    job: str
+    handler: str
+    since: float
+    waits_for: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """What keeps a worker process from going on.
 
@@ -68,11 +87,13 @@ class Activity:
         blocked: What keeps it from going on, or None.
         running: The jobs that have run longest.
         total: How many jobs have run for two seconds.
+        waiting: The jobs that have waited for others longest.
     """
 
     blocked: Blocked | None = None
     running: tuple[RunningJob, ...] = ()
     total: int = 0
+    waiting: tuple[WaitingJob, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return the keys that the worker's record gets; none if there is nothing to say."""
@@ -82,6 +103,8 @@ class Activity:
         if self.running:
             record["running"] = [asdict(job) for job in self.running]
             record["running_total"] = self.total
+        if self.waiting:
+            record["waiting"] = [asdict(job) for job in self.waiting]
         return record
 
     @classmethod
@@ -89,7 +112,8 @@ class Activity:
         """Read what `to_record` wrote; what another program wrote in its place is left out."""
         jobs = tuple(job for entry in _list(record.get("running")) if (job := _running(entry)) is not None)
         total = record.get("running_total")
-        return cls(_blocked(record.get("blocked")), jobs, total if isinstance(total, int) else len(jobs))
+        waiting = tuple(wait for entry in _list(record.get("waiting")) if (wait := _waiting(entry)) is not None)
+        return cls(_blocked(record.get("blocked")), jobs, total if isinstance(total, int) else len(jobs), waiting)
 
 
 def _blocked(entry: object) -> Blocked | None:
@@ -105,6 +129,11 @@ def _running(entry: object) -> RunningJob | None:
     words = _dict(entry)
     since = _seconds(words.get("since"))
     return None if since is None else RunningJob(_text(words.get("job")), _text(words.get("handler")), since)
+
+
+def _waiting(entry: object) -> WaitingJob | None:
+    job, names = _running(entry), _list(_dict(entry).get("waits_for"))
+    return None if job is None else WaitingJob(job.job, job.handler, job.since, tuple(map(_text, names)))
 
 
 def _list(value: object) -> list[object]:

@@ -130,6 +130,7 @@ def _worker(of: list[WorkerStatus]) -> WorkerStatus:
             blocked=next((worker.activity.blocked for worker in of if worker.activity.blocked), None),
             running=tuple(job for worker in of for job in worker.activity.running),
             total=sum(worker.activity.total for worker in of),
+            waiting=tuple(job for worker in of for job in worker.activity.waiting),
         ),
     )
 

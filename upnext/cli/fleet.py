@@ -10,6 +10,7 @@ from upnext.cli.moments import age
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from upnext.broker.activity import WaitingJob
     from upnext.broker.status import NamespaceStatus, WorkerStatus
 
 
@@ -32,6 +33,22 @@ def blocked_workers(status: NamespaceStatus) -> list[str]:
         for worker in status.workers
         if worker.alive and (words := blocked_in_words(worker, status.now))
     ]
+
+
+def starving_jobs(status: NamespaceStatus) -> list[str]:
+    """Return a line for each job that has waited for other jobs for long."""
+    return [
+        f"{worker.worker} ({worker.host} {worker.pid}): {_wait_in_words(worker, job, status.now)}"
+        for worker in status.workers
+        if worker.alive
+        for job in worker.activity.waiting
+    ]
+
+
+def _wait_in_words(worker: WorkerStatus, job: WaitingJob, now: float) -> str:
+    handler, duration = HandlerId.within(worker.worker, job.handler).name, age(now - job.since)
+    waits_for = ", ".join(job.waits_for) or "an event without handlers"
+    return f"handler {handler} has waited {duration} for {waits_for}, job {job.job}"
 
 
 def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> list[str]:

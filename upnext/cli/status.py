@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.fleet import blocked_workers, missing_handlers
+from upnext.cli.fleet import blocked_workers, missing_handlers, starving_jobs
 from upnext.cli.moments import age
 from upnext.cli.status_json import status_json, totals
 from upnext.cli.table import table
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _MOST_ROWS = 40
 _MOST_RUNNING = 10
 _DESCRIPTION = """\
-Shows the worker processes with the jobs that they hold, what blocks them, the jobs that have run longest, the queue of
-each handler, events that wait for a first handler, and how many dead letters there are. `lag` is the time since the
-first waiting job's event was sent."""
+Shows the worker processes with the jobs that they hold, what blocks them, jobs that wait long for other jobs, the jobs
+that have run longest, the queue of each handler, events that wait for a first handler, and how many dead letters there
+are. `lag` is the time since the first waiting job's event was sent."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -91,7 +91,7 @@ def _workers(status: NamespaceStatus, alive: int, width: int | None) -> Iterator
             for worker in status.workers
         ]
         yield from _cut(table(head, rows, width, ("worker", "host")), len(rows))
-    for line in blocked_workers(status)[:_MOST_ROWS]:
+    for line in [*blocked_workers(status)[:_MOST_ROWS], *starving_jobs(status)[:_MOST_RUNNING]]:
         yield coloured("warn", visible(line))
     for handler in missing_handlers(status)[:_MOST_ROWS]:
         yield coloured("warn", f"No worker has imported handler {visible(handler)}")

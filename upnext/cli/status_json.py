@@ -31,6 +31,17 @@ def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any
             for worker in status.workers
             for job in worker.activity.running
         ],
+        "waiting_jobs": [
+            {
+                "job_id": job.job,
+                **_handler(worker, job.handler),
+                "waits_for": list(job.waits_for),
+                **_process(worker),
+                **_since(job.since, status.now),
+            }
+            for worker in status.workers
+            for job in worker.activity.waiting
+        ],
         "missing_handlers": missing_handlers(status),
         "paused": [
             {**_parts(HandlerId.parse(handler)), **_since(since, status.now)}

@@ -42,7 +42,7 @@ class PartitionWorker:
         self.broker = Broker(resources.url, keys, f"upnext-{registry.worker}")
         self._wake_ups = WakeUps(resources.url, keys, registry.worker)
         running = RunningJobs()
-        record = WorkerRecord(resources.record, running, resources.watchdog)
+        record = WorkerRecord(resources.record, running, resources.watchdog, resources.slots.long_waits)
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
         self._subscriber = Subscriber(self.broker, registry.handlers, agree, self._changed)

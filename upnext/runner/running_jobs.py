@@ -6,13 +6,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.activity import LISTED_AFTER, LISTED_JOBS, RunningJob
+from upnext.broker.activity import LISTED_AFTER, LISTED_JOBS, RunningJob, WaitingJob
 from upnext.broker.handler_id import HandlerId
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from upnext.broker.claims import Claim, Claims
+    from upnext.context import LongWait
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +104,12 @@ class RunningJobs:
         long = [job for job in self.started() if passed - job.began >= LISTED_AFTER]
         return tuple(describe(job, now) for job in long[:LISTED_JOBS]), len(long)
 
+    def waiting(self, waits: Sequence[LongWait], now: float) -> tuple[WaitingJob, ...]:
+        """Return those of the jobs here that have waited for others for long, as the worker's record lists them."""
+        running = {job.claim.job_id: job for job in self.started()} if waits else {}
+        found = [(running[wait.job_id], wait) for wait in waits if wait.job_id in running]
+        return tuple(_describe_wait(job, wait, now) for job, wait in found[:LISTED_JOBS])
+
     def _forget(self, task: asyncio.Task[None]) -> None:
         job = self._jobs.pop(task, None)
         if job is not None:
@@ -112,3 +120,8 @@ def describe(job: ClaimedJob, now: float) -> RunningJob:
     """Return a job as a worker's record has it; `now` is the server's time."""
     since = round(now - (time.monotonic() - job.began), 1)
     return RunningJob(job.claim.shown, HandlerId.parse(job.claim.handler).local, since)
+
+
+def _describe_wait(job: ClaimedJob, wait: LongWait, now: float) -> WaitingJob:
+    since = round(now - (time.monotonic() - wait.began), 1)
+    return WaitingJob(job.claim.shown, HandlerId.parse(job.claim.handler).local, since, wait.waits_for[:LISTED_JOBS])

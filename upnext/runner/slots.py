@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from upnext.context import LongWait
+
 T = TypeVar("T")
 
 _LOANS = 10  # times as many as there are slots
@@ -30,6 +32,7 @@ class Slots:
         sharers: How many partitions share them.
         loans: How many are lent by jobs that wait for other jobs.
         most_loans: How many may be: each is a job more that this process holds in memory, and perhaps a thread.
+        long_waits: The jobs that have waited for other jobs for long.
     """
 
     def __init__(self, total: int) -> None:
@@ -39,6 +42,7 @@ class Slots:
         self.most_loans = max(_LEAST_LOANS, _LOANS * total)
         self.free = total
         self.freed = 0
+        self.long_waits: list[LongWait] = []
         self._waiting: deque[asyncio.Event] = deque()
 
     def take(self, asker: asyncio.Event, most: int) -> int:
@@ -97,6 +101,11 @@ class Slot:
         self._held = True
         self._ended = False
         self._waits = 0
+
+    @property
+    def long_waits(self) -> list[LongWait]:
+        """The worker's jobs that have waited for other jobs for long."""
+        return self._slots.long_waits
 
     def release(self) -> None:
         """Give the slot back: the job has ended."""

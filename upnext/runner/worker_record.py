@@ -1,4 +1,4 @@
-"""What a worker process says about itself on the server: who it is, what blocks it, and which jobs run."""
+"""What a worker process says about itself on the server: who it is, what blocks it, which jobs run and wait."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.activity import Activity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.context import LongWait
     from upnext.runner.running_jobs import RunningJobs
     from upnext.runner.watchdog import Watchdog
 
@@ -21,16 +24,20 @@ class WorkerRecord:
         identity: What does not change: name, host, process id, handlers and so on.
         running: The jobs that run.
         watchdog: Knows what blocks the process.
+        long_waits: The worker's jobs that have waited for other jobs for long.
 
     Attributes:
         identity: As above.
     """
 
-    def __init__(self, identity: dict[str, Any], running: RunningJobs, watchdog: Watchdog) -> None:
+    def __init__(
+        self, identity: dict[str, Any], running: RunningJobs, watchdog: Watchdog, long_waits: Sequence[LongWait] = ()
+    ) -> None:
         self.identity = identity
         self._identity_only = json.dumps(identity)
         self._running = running
         self._watchdog = watchdog
+        self._long_waits = long_waits
 
     def text(self, clock_offset: float) -> str:
         """Return the record as JSON; may be called in any thread.
@@ -38,10 +45,12 @@ class WorkerRecord:
         Args:
             clock_offset: Seconds by which the server's clock is ahead of this machine's.
         """
-        running, total = self._running.listed(time.time() + clock_offset)
+        now = time.time() + clock_offset
+        running, total = self._running.listed(now)
+        waiting = self._running.waiting(tuple(self._long_waits), now)
         blocked = self._watchdog.blocked
-        if blocked is None and not running:
+        if blocked is None and not running and not waiting:
             return self._identity_only
         if blocked is not None:
             blocked = replace(blocked, since=round(blocked.since + clock_offset, 1))
-        return json.dumps(self.identity | Activity(blocked, running, total).to_record())
+        return json.dumps(self.identity | Activity(blocked, running, total, waiting).to_record())
