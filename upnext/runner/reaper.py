@@ -25,7 +25,7 @@ _CONFIRM = 0.3  # of a lease; a living worker renews every 0.2
 _CLOSE_TO_END = 0.6  # of a lease: with so much left, or less, it is watched; a living worker's has more
 _CLOCK_SLACK = 0.1  # of a lease, by which a server's clock may go slower than ours without having been set back
 _SPREAD = 0.005  # seconds for each worker of a fleet: so many sweeps a second, however large it is
-_TROUBLE_AFTER = 3  # failures in a row
+_WARN_AFTER = 3  # failures in a row
 
 
 class Reaper:
@@ -35,9 +35,6 @@ class Reaper:
         maintenance: What can be done.
         lease: This worker's lease.
         agree: Awaited with the number of partitions to serve; None if this partition does not know it.
-
-    Attributes:
-        trouble: Reason that nothing can be maintained now, or an empty string.
     """
 
     def __init__(self, maintenance: Maintenance, lease: LeaseKeeper, agree: Agree | None) -> None:
@@ -51,7 +48,6 @@ class Reaper:
         self._server_ahead = float("-inf")  # seconds, at the least, by which the server's clock was ahead of ours
         self._watch_all_until = 0.0
         self._poke = asyncio.Event()
-        self.trouble = ""
 
     def expect(self, seconds: float) -> None:
         """Sweep again when something is known to be due."""
@@ -63,12 +59,16 @@ class Reaper:
         while True:
             try:
                 pause = await self._sweep() if self._lease.is_valid() else self._interval
-                failures, self.trouble = 0, ""
+                failures = 0
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
                 # Silence that this worker could not observe proves nothing about the others.
                 self._silence.clear()
                 failures += 1
-                self._note_failure(failures, error)
+                if failures == _WARN_AFTER:
+                    log.warning(
+                        "Cannot look after the jobs of dead workers, delayed jobs and retries now (%s); retrying",
+                        describe_failure(error),
+                    )
                 pause = backoff(failures)
             self._poke.clear()
             try:
@@ -76,14 +76,6 @@ class Reaper:
                     await self._poke.wait()
             except TimeoutError:
                 continue
-
-    def _note_failure(self, failures: int, error: Exception) -> None:
-        if failures == _TROUBLE_AFTER:
-            self.trouble = f"dead workers' and delayed jobs are not looked after: {describe_failure(error)}"
-            log.warning(
-                "Cannot look after the jobs of dead workers, delayed jobs and retries now (%s); retrying",
-                describe_failure(error),
-            )
 
     async def _sweep(self) -> float:
         """Do what there is to do; return the seconds until the next sweep."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from upnext.runner.reaper import Agree
 
 _LOG_FAILURES = (1, 20)  # in a row
+_NAMED = 3  # events in a line of the log
 _FOREIGN_PAUSE = 5.0  # seconds between looks whether another program's key is gone
 
 
@@ -101,11 +102,11 @@ class Subscriber:
         gone = [event for event in sorted(self._by_event) if not await self._is_subscribed(event)]
         if gone:
             self._was_subscribed = False
+            named = ", ".join(map(repr, gone[:_NAMED])) + (f" and {len(gone) - _NAMED} more" * (len(gone) > _NAMED))
             log.error(
-                "The server has lost data: the subscriptions to %d event(s) are gone (%s, ...), and jobs that it had "
-                "accepted may be. Subscribing again",
-                len(gone),
-                gone[0],
+                "The server has lost data: the subscriptions to %s are gone, and jobs that it had accepted may be. "
+                "Subscribing again",
+                named,
             )
 
     async def _is_subscribed(self, event: str) -> bool:
