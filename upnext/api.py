@@ -48,7 +48,8 @@ class Api(FastAPI):
     async def serve(self, sockets: list[socket.socket], grace: float) -> None:
         """Serve on listening sockets until `stop` is called.
 
-        Requests under way are then answered, and streams and websockets go on, for the seconds of the grace.
+        Requests and streams under way then have the seconds of the grace to end. Websockets are closed at once with
+        code 1012 (service restart), so that clients connect elsewhere, and their handlers have the grace to end.
         """
         config = Config(self, log_level="warning", lifespan="on", timeout_graceful_shutdown=grace)
         self._server = _HttpServer(config, sockets)
