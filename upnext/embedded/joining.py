@@ -50,6 +50,7 @@ from urllib.parse import quote
 
 from upnext.embedded import keeper
 from upnext.embedded.location import LOG, server_binary, socket_path
+from upnext.embedded.pruning import prune
 from upnext.embedded.state_folder import existing_server_folder, make_private, server_folder
 from upnext.errors import ConfigError
 
@@ -71,14 +72,14 @@ def join(root: Path, folder: Path | None = None) -> str:
     if root in _joined:
         return _joined[root][0]
     binary = server_binary()
-    folder = server_folder(root) if folder is None else make_private(folder)
+    folder, started = server_folder(root) if folder is None else make_private(folder), False
     with _locked(folder / "start.lock"):
         if root not in _joined:
             users = keeper.open_lock(folder / "users.lock")
             try:
                 fcntl.flock(users, fcntl.LOCK_SH)
                 address = socket_path(folder)
-                _await_server(folder, binary, address)
+                started = _await_server(folder, binary, address)
             except BaseException:
                 os.close(users)
                 raise
@@ -88,6 +89,8 @@ def join(root: Path, folder: Path | None = None) -> str:
                 "Set UPNEXT_REDIS_URL to use a Redis or Valkey server of your own.",
                 folder,
             )
+    if started:
+        prune()
     return _joined[root][0]
 
 
@@ -128,8 +131,12 @@ def _running(folder: Path, users: int) -> Path | None:
     return address if answer.startswith(b"+PONG") else None
 
 
-def _await_server(folder: Path, binary: Path, address: Path) -> None:
-    """Return once the server answers; start a keeper if there is none. Called with start.lock and users.lock held."""
+def _await_server(folder: Path, binary: Path, address: Path) -> bool:
+    """Return once the server answers; start a keeper if there is none. Called with start.lock and users.lock held.
+
+    Returns:
+        Whether it was started here.
+    """
     started = False
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -141,7 +148,7 @@ def _await_server(folder: Path, binary: Path, address: Path) -> None:
                 started = True
         answer = _ping(address)
         if answer.startswith(b"+PONG"):
-            return
+            return started
         if answer.startswith(b"-LOADING"):  # it reads its data and will be ready when it has them all
             deadline = time.monotonic() + _PATIENCE
         if time.monotonic() > deadline:

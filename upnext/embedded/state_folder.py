@@ -30,9 +30,11 @@ from upnext.errors import ConfigError
 LINKS = ".upnext"
 """The folder in the project, which holds the scan cache as well."""
 
+NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+"""What a server's folder can be called."""
+
 _LINK = "server"
 _RECORD = "project"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 _logger = logging.getLogger("upnext")
@@ -59,7 +61,7 @@ def server_folder(root: Path) -> Path:
 
 def existing_server_folder(root: Path) -> Path | None:
     """Return the folder of a project's server; None if it has none yet. Makes and changes nothing."""
-    servers, folder = _existing_servers_folder(), None
+    servers, folder = existing_servers_folder(), None
     if servers is None:
         return None
     with suppress(OSError):
@@ -124,7 +126,8 @@ def _servers_folder() -> Path:
     )
 
 
-def _existing_servers_folder() -> Path | None:
+def existing_servers_folder() -> Path | None:
+    """Return the folder of all of this user's servers; None if there is none yet."""
     for parent in _state_homes():
         folder = parent / "upnext" / "servers"
         if is_private(folder) and _is_own(parent):
@@ -196,9 +199,9 @@ def _linked(links: int, servers: Path, root: Path, *, adopt: bool = True) -> Pat
         target = Path(os.readlink(_LINK, dir_fd=links))
     except OSError:
         return None
-    if target.parent != servers or not _NAME.fullmatch(target.name) or not is_private(target):
+    if target.parent != servers or not NAME.fullmatch(target.name) or not is_private(target):
         return None
-    recorded = _recorded(target)
+    recorded = recorded_project(target)
     if recorded == root or recorded is None:
         return target if recorded else None
     # The project may have been moved here, be a copy, or be reached by another path.
@@ -239,12 +242,13 @@ def _link_to(links: int, folder: Path, root: Path) -> bool:
 
 def _made(folder: Path, root: Path) -> Path:
     make_private(folder)
-    if _recorded(folder) != root:
+    if recorded_project(folder) != root:
         _record(folder, root)
     return folder
 
 
-def _recorded(folder: Path) -> Path | None:
+def recorded_project(folder: Path) -> Path | None:
+    """Return the project that a server's folder belongs to, or belonged to when it was last used."""
     try:
         with os.fdopen(os.open(folder / _RECORD, os.O_RDONLY | _NO_FOLLOW), "rb") as file:
             return Path(os.fsdecode(file.read()))
