@@ -13,8 +13,8 @@ import pytest
 import upnext
 from tests.docs.story import ROOT
 from upnext import settings
-from upnext.runner.loading import load_services
 from upnext.runner.service import Service
+from upnext.runner.service_loader import load_services
 from upnext.settings import Settings
 
 PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ import upnext
 from tests.runtime.running import running
 from tests.runtime.test_keys import every_key
 from tests.waiting import wait_until_async
-from upnext.broker import foreign
+from upnext.broker import foreign_data
 from upnext.broker.keys import Keys
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
@@ -126,7 +126,7 @@ def test_junk_in_any_key_stops_neither_the_jobs_of_others_nor_any_command(
     """Sends end with a typed error or a receipt, workers run what does not depend on it, and log lines stay short."""
     namespace = f"junk{next(_names)}"
     monkeypatch.setenv("UPNEXT_NAMESPACE", namespace)
-    foreign._told.clear()
+    foreign_data._reported.clear()
     keys = Keys(namespace)
     junk = data.draw(
         st.lists(
@@ -180,7 +180,7 @@ def test_junk_in_every_key_at_once_lets_workers_start_and_stop_and_sends_end(
     namespace = f"junk{next(_names)}"
     monkeypatch.setenv("UPNEXT_NAMESPACE", namespace)
     monkeypatch.setenv("UPNEXT_SEND_DEADLINE", "1")
-    foreign._told.clear()
+    foreign_data._reported.clear()
     values = {key: data.draw(VALUES) for key in every_key(Keys(namespace))}
 
     async def start_and_stop() -> None:
@@ -218,7 +218,7 @@ async def test_a_number_of_partitions_that_there_cannot_be_counts_as_one(
     valkey_url: str, served: str, command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a line in the log, for running workers, for those that start, and for commands."""
-    foreign._told.clear()
+    foreign_data._reported.clear()
     worker = upnext.Worker("shop", redis_url=valkey_url, lease=1)
     event = worker.event("order.placed")
 

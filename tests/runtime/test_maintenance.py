@@ -17,7 +17,7 @@ from upnext.broker.keys import Keys
 from upnext.broker.maintenance import Survey
 from upnext.elapsed import elapsed
 from upnext.runner import reaper
-from upnext.runner.lease import LeaseKeeper
+from upnext.runner.lease_renewal import LeaseKeeper
 from upnext.runner.reaper import Reaper
 from upnext.runner.running_jobs import RunningJobs
 from upnext.runner.watchdog import Watchdog

@@ -13,7 +13,7 @@ import upnext
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server, free_port, valkey_binary
 from tests.waiting import wait_until, wait_until_async
-from upnext.runner.probe import answering, parse
+from upnext.runner.readiness_probe import answering, parse
 
 
 def ask(port: int) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from upnext.broker.ended_jobs import bucket_of, mark
-from upnext.broker.foreign import naming_foreign, warn_foreign
+from upnext.broker.foreign_data import naming_foreign_key, warn_foreign
 from upnext.broker.handler_id import PATTERN, HandlerId
 from upnext.broker.job_failure import FAILURE_TTL
 from upnext.broker.job_ids import QueueEntry
@@ -287,12 +287,12 @@ class Claims:
         """Make a job a dead letter; False if it is not held any more.
 
         Raises:
-            ForeignKeyError: If another program's key is in the place of the dead letters.
+            ForeignDataError: If another program's key is in the place of the dead letters.
         """
         keys = self._keys
         names = (keys.leases, keys.claims(self.worker_id), keys.dead, keys.dead_index)
         words = (self.worker_id, claim.field, claim.fencing_token, letter.job_id, letter.to_json())
-        async with naming_foreign(self._link, {keys.dead: "HLEN", keys.dead_index: "ZCARD"}):
+        async with naming_foreign_key(self._link, {keys.dead: "HLEN", keys.dead_index: "ZCARD"}):
             return bool(await self._link.call(script("bury"), names, words))
 
     async def answered(self) -> bool:

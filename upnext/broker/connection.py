@@ -137,7 +137,7 @@ class PipelinedConnection:
             await self._disconnect()  # what is left of the last one
             connection = self._connection = await self._dialer.dial()
             transport: asyncio.WriteTransport = connection._writer.transport  # noqa: SLF001  # redis-py has no other way
-            self._wire = RedisProtocol(transport, self._timeout, self._heard, self._lost, self._refused)
+            self._wire = RedisProtocol(transport, self._timeout, self._on_reply, self._on_disconnect, self._on_error)
         except RedisError as error:
             self._refuse(error)
         except Exception as error:  # noqa: BLE001  # of redis-py's, or of the event loop's: those who wait hear of it
@@ -169,7 +169,7 @@ class PipelinedConnection:
         if batch:
             wire.send(b"".join([packed for packed, _ in batch]), batch)
 
-    def _heard(self) -> None:
+    def _on_reply(self) -> None:
         wire = self._wire
         if not self._leaving:
             self._redirects = 0
@@ -180,7 +180,7 @@ class PipelinedConnection:
             if self._waiting:
                 self._reconnect()
 
-    def _refused(self, command: Command, error: Exception) -> bool:
+    def _on_error(self, command: Command, error: Exception) -> bool:
         """Take a command back if another node has to carry it out; look for the primary if this server is none."""
         moved = self._redirects < MAX_REDIRECTS and self._dialer.follow(error)
         if moved:
@@ -193,7 +193,7 @@ class PipelinedConnection:
     def _leave(self) -> None:
         self._wire, self._leaving, self._returned = None, False, 0
 
-    def _lost(self, wire: RedisProtocol) -> None:
+    def _on_disconnect(self, wire: RedisProtocol) -> None:
         if self._wire is wire:
             self._leave()
             # They never left: whoever waits may try again without a doubt.

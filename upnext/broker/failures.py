@@ -1,7 +1,7 @@
 """What an error of the server means, and how long to wait before the next try.
 
-The server may be restarting, loading, failing over, out of memory or out of reach: to a worker all of that is
-weather, and it tries again. A sender has a deadline, and must know whether anything can have been stored.
+The server may be restarting, loading, failing over, out of memory or out of reach: a worker tries again whatever it
+is. A sender has a deadline, and must know whether anything can have been stored.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _REFUSED_INSIDE = (
 
 
 class FailureKind(Enum):
-    """How bad it is."""
+    """Kind of failure, and whether another try can help."""
 
     AWAY = "the server cannot be reached"
     PASSING = "the server is busy with itself"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import Claims
 from upnext.broker.connection import PipelinedConnection
-from upnext.broker.foreign import warn_foreign
+from upnext.broker.foreign_data import warn_foreign
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:

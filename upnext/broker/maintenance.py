@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import CRASH_CAP, DeadLetter, is_claim, read_claim
-from upnext.broker.foreign import ForeignKeyError, is_wrong_type, naming_foreign, warn_foreign
+from upnext.broker.foreign_data import ForeignDataError, is_wrong_type, naming_foreign_key, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.partition_count import read_partitions
 from upnext.broker.redis_types import ResponseError
@@ -157,7 +157,7 @@ class Maintenance:
         claimed = [_Reclaimed.of(field, value) for field, value in await self._claimed(dead_worker)]
         try:
             await self._reclaim(dead_worker, claimed[:_BATCH])
-        except ForeignKeyError as error:
+        except ForeignDataError as error:
             warn_foreign(error.key, "jobs that killed their workers stay where they are until the key is deleted")
             claimed = [claim for claim in claimed if claim.letter is None]
             await self._reclaim(dead_worker, claimed[:_BATCH])
@@ -171,7 +171,7 @@ class Maintenance:
             names += [keys.queue(claim.handler), keys.wake(HandlerId.parse(claim.handler).worker)]
             words += [claim.field, claim.value, claim.entry.job_id, claim.handler]
             words += [str(claim.entry), ""] if claim.letter is None else ["", claim.letter.to_json()]
-        async with naming_foreign(self._link, {keys.dead: "HLEN", keys.dead_index: "ZCARD"}):
+        async with naming_foreign_key(self._link, {keys.dead: "HLEN", keys.dead_index: "ZCARD"}):
             await self._link.call(script("reclaim"), names, words)
         for letter in (claim.letter for claim in claimed if claim.letter is not None):
             log.error(

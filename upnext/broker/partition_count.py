@@ -17,7 +17,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.foreign import is_wrong_type, warn_foreign
+from upnext.broker.foreign_data import is_wrong_type, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import pairs, shown, text

@@ -40,24 +40,24 @@ class RedisProtocol(asyncio.Protocol):
     Args:
         transport: The connection.
         silence: Seconds without a byte in either direction after which the connection is given up.
-        heard: Called after each lot of replies.
-        lost: Called once, with the reason, when the connection is gone and every receiver has heard of it.
-        refused: Called with a command and the error that is its reply; True if its receiver need not hear of it.
+        on_reply: Called after each lot of replies.
+        on_disconnect: Called once, with the reason, when the connection is gone and every receiver has heard of it.
+        on_error: Called with a command and the error that is its reply; True if its receiver need not hear of it.
     """
 
     def __init__(
         self,
         transport: asyncio.WriteTransport,
         silence: float,
-        heard: Callable[[], None],
-        lost: Callable[[RedisProtocol], None],
-        refused: Callable[[Command, Exception], bool],
+        on_reply: Callable[[], None],
+        on_disconnect: Callable[[RedisProtocol], None],
+        on_error: Callable[[Command, Exception], bool],
     ) -> None:
         self._transport = transport
         self._silence = silence
-        self._heard = heard
-        self._lost = lost
-        self._refused = refused
+        self._on_reply = on_reply
+        self._on_disconnect = on_disconnect
+        self._on_error = on_error
         self._loop = asyncio.get_running_loop()
         self._reader: Any = cast("Any", hiredis).Reader(
             protocolError=RedisConnectionError, replyError=_error, notEnoughData=_NOTHING
@@ -116,12 +116,12 @@ class RedisProtocol(asyncio.Protocol):
                 if type(reply) is _PUSH:
                     continue
                 command = expected.popleft()
-                if not (isinstance(reply, Exception) and self._refused(command, reply)):
+                if not (isinstance(reply, Exception) and self._on_error(command, reply)):
                     command[1](reply)
         except (RedisConnectionError, IndexError) as error:  # not what a server of this kind says
             self.abort(RedisConnectionError(f"The server's answer cannot be read: {error}"))
             return
-        self._heard()
+        self._on_reply()
 
     def pause_writing(self) -> None:
         """Hold further commands back: the server does not read fast enough."""
@@ -130,7 +130,7 @@ class RedisProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self.writable = True
-        self._heard()
+        self._on_reply()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits."""
@@ -159,8 +159,8 @@ class RedisProtocol(asyncio.Protocol):
         reason, self._reason = self._reason, self._reason or RedisConnectionError("The connection is closed")
         while self._expected:
             self._expected.popleft()[1](reason)
-        lost, self._lost = self._lost, _nobody
-        lost(self)
+        on_disconnect, self._on_disconnect = self._on_disconnect, _nobody
+        on_disconnect(self)
 
 
 def _unsent_bytes(transport: asyncio.WriteTransport) -> int:
@@ -175,7 +175,7 @@ def _unsent_bytes(transport: asyncio.WriteTransport) -> int:
 
 
 def _nobody(_: RedisProtocol) -> None:
-    """Hear of an end that was told already."""
+    """Ignore a second disconnect."""
 
 
 def _error(text: str) -> Exception:

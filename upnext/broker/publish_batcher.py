@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from upnext.broker.foreign import warn_foreign
+from upnext.broker.foreign_data import warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.idempotency import IdempotencyKey, read_record, write_record
 from upnext.broker.redis_types import NoScriptError, TryAgainError

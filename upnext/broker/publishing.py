@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.backlog import Backlog, SendDeadlines, silence
 from upnext.broker.failures import FailureKind, backoff, classify
-from upnext.broker.foreign import naming_foreign, warn_foreign
+from upnext.broker.foreign_data import naming_foreign_key, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.idempotency import task_scope
 from upnext.broker.job_ids import bucket_of, new_event_id, pack
@@ -113,7 +113,7 @@ class Publisher:
         """Subscribe handlers to an event, and move what was sent before its first handler into their queues.
 
         Raises:
-            ForeignKeyError: If another program's key is in the way.
+            ForeignDataError: If another program's key is in the way.
             redis.exceptions.RedisError: Whatever the server makes of it; calling it again is safe.
         """
         handlers = sorted(handlers)
@@ -128,7 +128,7 @@ class Publisher:
         keys = self._keys
         names = (keys.versions, keys.subscriptions(event), keys.queues, keys.unrouted(event), keys.routes)
         words = (event, uuid.uuid4().hex, json.dumps(handlers), *handlers)
-        async with naming_foreign(self._link, dict.fromkeys((names[1], keys.versions, keys.routes), "HLEN")):
+        async with naming_foreign_key(self._link, dict.fromkeys((names[1], keys.versions, keys.routes), "HLEN")):
             route: bytes = await self._link.call(script("subscribe"), names, words)
         if route and not _is_route(route, event):
             warn_foreign(keys.routes, f"{shown(text(route))!r} is not a list of handlers; it is deleted")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.ended_jobs import bucket_of, ended_positions, handler_hash
-from upnext.broker.foreign import is_wrong_type
+from upnext.broker.foreign_data import is_wrong_type
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import names_in, pairs, parse_json, read_json, text

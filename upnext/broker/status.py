@@ -206,8 +206,8 @@ class StatusReader:
         leases = {text(worker_id): ends for worker_id, ends in scored(reply)}
         graves = {text(grave) for grave in await self._link.command("SMEMBERS", keys.dead_workers)}
         for page in _pages(sorted(leases.keys() | graves)):
-            told = await self._link.command("HMGET", keys.workers, *page)
-            for worker_id, record in zip(page, told, strict=True):
+            records = await self._link.command("HMGET", keys.workers, *page)
+            for worker_id, record in zip(page, records, strict=True):
                 claimed, running = await self._claims(worker_id, held)
                 yield _worker(worker_id, record, leases.get(worker_id, 0.0) / 1000 - now, claimed, running)
 
@@ -288,30 +288,30 @@ def _pages(names: Sequence[str]) -> list[Sequence[str]]:
 
 def _worker(worker_id: str, record: bytes | None, left: float, claimed: int, running: int) -> WorkerStatus:
     try:
-        return _told(worker_id, {} if record is None else parse_json(record), left, claimed, running)
+        return _from_record(worker_id, {} if record is None else parse_json(record), left, claimed, running)
     except (ValueError, TypeError, AttributeError, OverflowError):  # another program's
-        return _told(worker_id, {}, left, claimed, running)
+        return _from_record(worker_id, {}, left, claimed, running)
 
 
-def _told(worker_id: str, told: dict[str, Any], left: float, claimed: int, running: int) -> WorkerStatus:
+def _from_record(worker_id: str, record: dict[str, Any], left: float, claimed: int, running: int) -> WorkerStatus:
     lease = lease_of(worker_id)
-    name = str(told.get("worker", "?"))
+    name = str(record.get("worker", "?"))
     return WorkerStatus(
         id=worker_id,
         worker=name,
-        host=str(told.get("host", "?")),
-        pid=int(told.get("pid", 0)),
-        since=float(told.get("since", 0)),
-        concurrency=int(told.get("concurrency", 0)),
-        version=str(told.get("version", "?")),
-        handlers=tuple(str(HandlerId.within(name, handler)) for handler in told.get("handlers", ())),
+        host=str(record.get("host", "?")),
+        pid=int(record.get("pid", 0)),
+        since=float(record.get("since", 0)),
+        concurrency=int(record.get("concurrency", 0)),
+        version=str(record.get("version", "?")),
+        handlers=tuple(str(HandlerId.within(name, handler)) for handler in record.get("handlers", ())),
         claimed=claimed,
         running=running,
         lease=lease,
         renewed=max(lease - left, 0.0),
         alive=left > 0,
-        activity=Activity.from_record(told),
-        unimported=_unimported(told.get("unimported")),
+        activity=Activity.from_record(record),
+        unimported=_unimported(record.get("unimported")),
     )
 
 

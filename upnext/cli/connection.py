@@ -114,7 +114,7 @@ def _settings(arguments: argparse.Namespace, *, start_embedded: bool) -> Setting
 
 
 def _settings_of_service(file: Path) -> Settings:
-    from upnext.runner.loading import load_services  # noqa: PLC0415 - commands import what they need
+    from upnext.runner.service_loader import load_services  # noqa: PLC0415 - commands import what they need
     from upnext.settings import without_password  # noqa: PLC0415
     from upnext.worker import Worker  # noqa: PLC0415
 

@@ -54,7 +54,7 @@ def _check(letter: DeadLetter, payload: dict[str, Any], body: bytes, service: Pa
         ConfigError: If the lock does.
     """
     if service is not None:
-        from upnext.runner.loading import load_services  # noqa: PLC0415 - few runs ask for it
+        from upnext.runner.service_loader import load_services  # noqa: PLC0415 - few runs ask for it
         from upnext.worker import Worker  # noqa: PLC0415
 
         workers = [one for one in load_services(service) if isinstance(one, Worker)]

@@ -77,8 +77,8 @@ def _address(arguments: argparse.Namespace) -> list[str]:
 
 def _run_here(arguments: argparse.Namespace, signals: StopSignals) -> int:
     from upnext.runner.listeners import listen  # noqa: PLC0415
-    from upnext.runner.loading import load_services  # noqa: PLC0415
     from upnext.runner.service import Service, serve  # noqa: PLC0415
+    from upnext.runner.service_loader import load_services  # noqa: PLC0415
     from upnext.runner.supervised import supervised_process  # noqa: PLC0415
     from upnext.runner.unimported import Lock  # noqa: PLC0415
 

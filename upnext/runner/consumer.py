@@ -13,7 +13,7 @@ from upnext.runner.queue_rotation import QueueRotation
 if TYPE_CHECKING:
     from upnext.broker.claims import Claims
     from upnext.runner.job_runner import JobRunner
-    from upnext.runner.lease import LeaseKeeper
+    from upnext.runner.lease_renewal import LeaseKeeper
     from upnext.runner.wake_ups import WakeUps
     from upnext.runner.worker_resources import WorkerResources
 

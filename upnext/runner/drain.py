@@ -12,7 +12,7 @@ from upnext.log import log
 if TYPE_CHECKING:
     from upnext.broker.claims import Claims
     from upnext.runner.job_runner import JobRunner
-    from upnext.runner.lease import LeaseKeeper
+    from upnext.runner.lease_renewal import LeaseKeeper
     from upnext.runner.settle import Settler
 
 LAST_WORDS = 1.5

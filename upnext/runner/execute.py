@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from upnext.broker.claims import Claim
     from upnext.deadlines import Deadlines
     from upnext.handler import Handler
-    from upnext.runner.lease import LeaseGuard
+    from upnext.runner.lease_renewal import LeaseGuard
 
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
 

@@ -11,14 +11,14 @@ from upnext.broker.redis_types import RedisError
 from upnext.context import current_slot
 from upnext.log import log
 from upnext.runner.execute import AttemptOutcome, execute, failed
-from upnext.runner.lease import LeaseGuard
+from upnext.runner.lease_renewal import LeaseGuard
 from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
 
 if TYPE_CHECKING:
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
-    from upnext.runner.lease import LeaseKeeper
+    from upnext.runner.lease_renewal import LeaseKeeper
     from upnext.runner.running_jobs import RunningJobs
     from upnext.runner.settle import Settler
     from upnext.runner.worker_resources import WorkerResources

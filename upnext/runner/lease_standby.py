@@ -18,7 +18,7 @@ from upnext.log import log
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from upnext.runner.lease import LeaseKeeper
+    from upnext.runner.lease_renewal import LeaseKeeper
 
 _PROGRAM = Path(__file__).with_name("lease_standby_process.py")
 _PLAIN_CONNECTIONS = {"Connection", "UnixDomainSocketConnection"}

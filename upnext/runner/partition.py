@@ -9,7 +9,7 @@ from upnext.broker.broker import Broker
 from upnext.runner.consumer import PartitionConsumer
 from upnext.runner.drain import LAST_WORDS, Drain
 from upnext.runner.job_runner import JobRunner
-from upnext.runner.lease import LeaseKeeper
+from upnext.runner.lease_renewal import LeaseKeeper
 from upnext.runner.reaper import Agree, Reaper
 from upnext.runner.running_jobs import RunningJobs
 from upnext.runner.settle import Settler

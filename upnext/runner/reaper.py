@@ -15,7 +15,7 @@ from upnext.log import log
 
 if TYPE_CHECKING:
     from upnext.broker.maintenance import Maintenance, Survey
-    from upnext.runner.lease import LeaseKeeper
+    from upnext.runner.lease_renewal import LeaseKeeper
 
 Agree: TypeAlias = Callable[[int], Awaitable[None]]
 """Takes note of how many partitions of the namespace are to be served."""

@@ -110,7 +110,7 @@ async def _serve(service: Service, signals: StopSignals, probe: str | None) -> N
 def _answering(probe: str | None, service: Service) -> contextlib.AbstractContextManager[None]:
     if probe is None:
         return contextlib.nullcontext()
-    from upnext.runner.probe import answering  # noqa: PLC0415  # few ask for it, and it loads a web server
+    from upnext.runner.readiness_probe import answering  # noqa: PLC0415  # few ask for it, and it loads a web server
 
     return answering(probe, service.trouble)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
-from upnext.broker.foreign import ForeignKeyError, warn_foreign
+from upnext.broker.foreign_data import ForeignDataError, warn_foreign
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import RedisError
 from upnext.broker.results import unkept
@@ -220,7 +220,7 @@ class Settler:
         """Make a job a dead letter, or put it off if another program's key is where dead letters go."""
         try:
             await self._persist(claim, functools.partial(claims.bury, claim, letter))
-        except ForeignKeyError as error:
+        except ForeignDataError as error:
             # Held here until the key is gone, such jobs would fill the worker, and would be lost to its next restart.
             warn_foreign(
                 error.key,
@@ -240,7 +240,7 @@ class Settler:
         while True:
             try:
                 held = await write()
-            except ForeignKeyError:
+            except ForeignDataError:
                 raise
             except (RedisError, OSError) as error:
                 failures += 1

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff, describe_failure
-from upnext.broker.foreign import ForeignKeyError, is_wrong_type, warn_foreign
+from upnext.broker.foreign_data import ForeignDataError, is_wrong_type, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.partition_count import PartitionCount
 from upnext.broker.redis_types import ResponseError
@@ -89,7 +89,7 @@ class Subscriber:
         """Subscribe an event's handlers; False if another program's key keeps this event, and no other, from it."""
         try:
             await self._broker.publisher.subscribe(event, self._by_event[event])
-        except ForeignKeyError as error:
+        except ForeignDataError as error:
             warn_foreign(
                 error.key,
                 f"the handlers of event {event!r} cannot be subscribed; the worker's others run. Delete the key",

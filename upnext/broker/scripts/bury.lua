@@ -6,7 +6,7 @@
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read
---@shared shared_holds
+--@shared shared_fence
 if not holds(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]) then
   return 0
 end

@@ -29,7 +29,7 @@ end
 may('HSET', KEYS[4], KEYS[1])
 -- A write that changes nothing: after it a full server lets the rest pass, which frees memory.
 redis.call('HDEL', KEYS[2], '')
--- As shared_holds has it for one: the claim must stand in the very state that the worker believes it in.
+-- As shared_fence has it for one: the claim must stand in the very state that the worker believes it in.
 local held, done, seen = redis.call('HMGET', KEYS[2], unpack(fields)), {}, {}
 for n, field in ipairs(fields) do
   local counts = ARGV[2 * n + 4] .. ':'

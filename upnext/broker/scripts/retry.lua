@@ -10,7 +10,7 @@
 --@shared shared_read
 --@shared shared_wake
 --@shared shared_enqueue
---@shared shared_holds
+--@shared shared_fence
 if not holds(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]) then
   return 0
 end

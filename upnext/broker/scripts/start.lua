@@ -4,7 +4,7 @@
 -- ARGV  1 worker id  2 `handler job`  3 counts of the claim
 -- Returns 1, or 0 if the worker does not hold the job any more.
 --@shared shared_read
---@shared shared_holds
+--@shared shared_fence
 if not holds(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]) then
   return 0
 end

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
-from upnext.broker import foreign
+from upnext.broker import foreign_data
 from upnext.broker.broker import Broker
 from upnext.broker.claims import CRASH_CAP
 from upnext.broker.keys import Keys
@@ -22,7 +22,7 @@ KEYS = Keys("default")
 
 @pytest.fixture(autouse=True)
 def _nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "_told", set[str]())
+    monkeypatch.setattr(foreign_data, "_reported", set[str]())
 
 
 def messages(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from upnext.broker.connection import PipelinedConnection
 
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
-class ForeignKeyError(ResponseError):
+class ForeignDataError(ResponseError):
     """Raised where a key holds a value of another type than upnext's: only who wrote it knows whether it may go.
 
     Attributes:
@@ -36,8 +36,8 @@ def is_wrong_type(error: Exception) -> bool:
 
 
 @asynccontextmanager
-async def naming_foreign(link: PipelinedConnection, reads: Mapping[str, str]) -> AsyncGenerator[None]:
-    """Raise `ForeignKeyError` in place of the server's refusal of a wrong type, which names no key.
+async def naming_foreign_key(link: PipelinedConnection, reads: Mapping[str, str]) -> AsyncGenerator[None]:
+    """Raise `ForeignDataError` in place of the server's refusal of a wrong type, which names no key.
 
     Args:
         link: The connection.
@@ -53,7 +53,7 @@ async def naming_foreign(link: PipelinedConnection, reads: Mapping[str, str]) ->
                 await link.command(command, key)
             except ResponseError as refusal:
                 if is_wrong_type(refusal):
-                    raise ForeignKeyError(key, str(error)) from error
+                    raise ForeignDataError(key, str(error)) from error
         raise
 
 
@@ -64,6 +64,6 @@ def warn_foreign(key: str, consequence: str) -> None:
         key: Its name.
         consequence: What upnext does about it, as a clause.
     """
-    if key not in _told and len(_told) < MAX_FOREIGN_KEYS:
-        _told.add(key)
+    if key not in _reported and len(_reported) < MAX_FOREIGN_KEYS:
+        _reported.add(key)
         log.warning("Another program wrote to %s: %s", shown(key), consequence)
