@@ -93,7 +93,10 @@ async def test_a_missing_right_ends_the_worker_with_3_and_its_name(server: Serve
     finally:
         server.command("ACL DELUSER upnext")
     assert process.returncode == 3
-    assert "cannot be used: this user has no permission to run LTRIM, ZREM; docs/running.md lists" in err
+    assert (
+        "cannot be used: this client may not run LTRIM, ZREM; give its user the rights that docs/running.md lists"
+        in err
+    )
     async with Redis.from_url(server.url) as client:
         assert await client.keys("*probe*") == []
 
@@ -110,7 +113,9 @@ async def test_a_server_that_is_too_old_ends_the_worker(redis_server: Server) ->
     """With its version, and what would do."""
     proxy = Older(redis_server.url)
     async with proxy.serving():
-        with pytest.raises(upnext.BrokerRefusedError, match=r"it is Redis 6\.0\.\d+; upnext needs Redis 6\.2 or newer"):
+        with pytest.raises(
+            upnext.BrokerRefusedError, match=r"Redis 6\.0\.\d+ is too old; use Redis 6\.2 or newer, or Valkey"
+        ):
             async with running(upnext.Worker("shop", redis_url=proxy.url)):
                 pass
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker import server_checks
 from upnext.broker.dialer import UnfitServerError
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
-
-OLDEST = (6, 2)
-"""The oldest Redis that will do; every Valkey does."""
+    from upnext.broker.server_checks import Check
 
 CONNECTION_RIGHTS = ("client|setname", "select", "info", "cluster|slots", "eval", "evalsha", "time")
 """Commands without a key of ours; of these, a server of its own needs neither `cluster` nor `select`."""
@@ -64,22 +62,23 @@ async def check_server(link: PipelinedConnection, keys: Keys) -> list[str]:
     """Ask the server what it is.
 
     Returns:
-        What its owner should know: settings with which it may lose what it has accepted.
+        What its owner should know: settings with which it may lose what it has accepted, each with the way out.
 
     Raises:
         UnfitServerError: If it is too old, or this client may not run a command that it needs.
         redis.exceptions.RedisError: Whatever the server or the connection makes of it.
     """
-    facts = read_info(await link.command("INFO"))
-    found = re.match(r"(\d+)\.(\d+)", facts.get("redis_version", ""))
-    if "valkey_version" not in facts and found and (int(found[1]), int(found[2])) < OLDEST:
-        raise UnfitServerError(f"it is Redis {facts['redis_version']}; upnext needs Redis 6.2 or newer, or Valkey")
-    refused = ", ".join(await missing_rights(link, keys))
-    if refused:
-        raise UnfitServerError(
-            f"this user has no permission to run {refused}; docs/running.md lists the rights it needs"
-        )
-    return _dangers(facts)
+    info = server_checks.read_info(await link.command("INFO"))
+    _require(server_checks.version(info))
+    _require(server_checks.rights(await missing_rights(link, keys)))
+    # A worker's client needs no right to read settings: what INFO leaves open is for doctor to find.
+    dangers = (server_checks.persistence(info, {}), server_checks.eviction(info))
+    return [f"{check.message}; {check.help}" for check in dangers if check.status != "ok"]
+
+
+def _require(check: Check) -> None:
+    if check.status == "fail":
+        raise UnfitServerError(f"{check.message}; {check.help}")
 
 
 async def missing_rights(link: PipelinedConnection, keys: Keys) -> list[str]:
@@ -89,25 +88,3 @@ async def missing_rights(link: PipelinedConnection, keys: Keys) -> list[str]:
         words += [command, len(rest), *rest]
     refused: list[bytes] = await link.call(script("probe"), (keys.probe,), words)
     return [command.decode() for command in refused]
-
-
-def read_info(reply: bytes) -> dict[str, str]:
-    """Read the answer to INFO."""
-    lines = reply.decode(errors="replace").splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
-
-
-def _dangers(facts: dict[str, str]) -> list[str]:
-    dangers: list[str] = []
-    policy = facts.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        lost = "pending jobs" if policy.startswith("allkeys") else "results and idempotency keys"
-        dangers.append(
-            f"maxmemory-policy is {policy}: when its memory is full it will silently throw away {lost}. "
-            "Set it to noeviction."
-        )
-    if facts.get("aof_enabled") == "0":
-        dangers.append(
-            "appendonly is off: what it accepted since its last snapshot, if it makes any, is lost when it restarts."
-        )
-    return dangers

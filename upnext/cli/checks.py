@@ -1,104 +1,21 @@
-"""What `upnext doctor` makes of what it has read: one check after the other, each with a way out."""
+"""What `upnext doctor` makes of clocks, partitions, workers and jobs; `server_checks` of the broker judges servers."""
 
 from __future__ import annotations
 
 import platform
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from upnext import __version__
+from upnext.broker.server_checks import Check
 from upnext.cli.fleet import blocked_workers, missing_handlers, starving_jobs
 
 if TYPE_CHECKING:
     from upnext.broker.handler_id import HandlerId
     from upnext.broker.status import NamespaceStatus
 
-_OLDEST = {"redis": (6, 2), "valkey": (8, 0)}
 _SKEW = 1.0  # seconds
-_FULL = 0.9  # of maxmemory
 _NAMED = 3  # of many names
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line: `status` is "ok", "warn" or "fail", `help` the way out, "" where none is needed."""
-
-    name: str
-    status: str
-    message: str
-    help: str = ""
-
-
-def version(info: Mapping[str, str]) -> Check:
-    """Judge the server's version."""
-    kind = "valkey" if "valkey_version" in info else "redis"
-    written = info.get(f"{kind}_version", "0")
-    found = tuple(int(part) for part in re.findall(r"\d+", written)[:2])
-    oldest = _OLDEST[kind]
-    if found < oldest:
-        return Check("server", "fail", f"{kind} {written}", f"use {kind} {oldest[0]}.{oldest[1]} or newer")
-    return Check("server", "ok", f"{kind} {written}")
-
-
-def rights(missing: Sequence[str], refusal: str = "") -> Check:
-    """Judge what this client may do: `refusal` is what the server said to the script that tries."""
-    way_out = "give its user the rights that docs/running.md lists"
-    if refusal:
-        return Check("rights", "fail", f"scripts cannot be run: {refusal}", way_out)
-    if missing:
-        return Check("rights", "fail", f"this client may not run {', '.join(missing)}", way_out)
-    return Check("rights", "ok", "this client may run every command and script that upnext uses")
-
-
-def writes(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
-    """Judge whether the server takes writes now, and will for a while."""
-    if info.get("rdb_last_bgsave_status", "ok") != "ok" and configured.get("stop-writes-on-bgsave-error") != "no":
-        way_out = "look at its disk and its log, or set stop-writes-on-bgsave-error no"
-        return Check("writes", "fail", "the last snapshot failed: the server may refuse every send (MISCONF)", way_out)
-    wanted, there = int(configured.get("min-replicas-to-write") or 0), int(info.get("connected_slaves", "0"))
-    if there < wanted:
-        message = f"{there} of {wanted} replicas that it wants: the server refuses every send (NOREPLICAS)"
-        return Check("writes", "fail", message, "bring its replicas back, or lower min-replicas-to-write")
-    limit, used = int(info.get("maxmemory", "0")), int(info.get("used_memory", "0"))
-    if limit and used > _FULL * limit:
-        message = f"{used / limit:.0%} of maxmemory are used: a full server refuses every send"
-        return Check("writes", "warn", message, "raise maxmemory, or look at the backlog with `upnext status`")
-    return Check("writes", "ok", "nothing keeps the server from storing what is sent")
-
-
-def persistence(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
-    """Judge what a restart of the server would lose."""
-    way_out = "set appendonly yes and appendfsync everysec (or always)"
-    if info.get("aof_enabled") == "1":
-        if info.get("aof_last_write_status", "ok") != "ok":
-            return Check("persistence", "fail", "the last write of the append-only file failed", "look at the disk")
-        fsync = configured.get("appendfsync", "unknown")
-        if fsync == "no":
-            return Check("persistence", "warn", "appendfsync no: a crash of the machine loses up to 30 s", way_out)
-        return Check("persistence", "ok", f"append-only file, appendfsync {fsync}")
-    if configured.get("save", "unknown") == "":
-        return Check("persistence", "fail", "none: a restart of the server loses every job", way_out)
-    return Check("persistence", "warn", "snapshots only: a crash of the server loses what came after the last", way_out)
-
-
-def eviction(info: Mapping[str, str]) -> Check:
-    """Judge what the server does when its memory is full."""
-    policy, limit = info.get("maxmemory_policy", "unknown"), info.get("maxmemory", "0")
-    if policy in {"noeviction", "unknown"}:
-        return Check("eviction", "ok", f"maxmemory-policy {policy}")
-    status = "warn" if limit == "0" else "fail"
-    return Check(
-        "eviction", status, f"maxmemory-policy {policy} deletes jobs when memory is full", "set it to noeviction"
-    )
-
-
-def role(info: Mapping[str, str]) -> Check:
-    """Judge whether the server takes writes."""
-    if info.get("role") in {"slave", "replica"}:
-        return Check("role", "fail", "the server is a replica, which stores nothing", "use the address of its primary")
-    return Check("role", "ok", "the server takes writes")
 
 
 def clock(skew: float, uncertain: float) -> Check:

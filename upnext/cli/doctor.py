@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker import server_checks
 from upnext.cli import checks, exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.extras import extra
@@ -18,7 +19,7 @@ from upnext.cli.terminal import coloured, visible
 if TYPE_CHECKING:
     from upnext.broker.broker import Broker
     from upnext.broker.namespace import Namespace
-    from upnext.cli.checks import Check
+    from upnext.broker.server_checks import Check
     from upnext.cli.commands import Subparsers
 
 _RECENT = 86_400_000  # ms
@@ -106,12 +107,12 @@ async def _server(broker: Broker) -> list[Check]:
     names = ("appendfsync", "save", "min-replicas-to-write", "stop-writes-on-bgsave-error")
     configured = await _configured(broker, *names)
     return [
-        checks.version(info),
+        server_checks.version(info),
         await _rights(broker),
-        checks.writes(info, configured),
-        checks.persistence(info, configured),
-        checks.eviction(info),
-        checks.role(info),
+        server_checks.writes(info, configured),
+        server_checks.persistence(info, configured),
+        server_checks.eviction(info),
+        server_checks.role(info),
         checks.clock(server - (before + after) / 2, after - before),
     ]
 
@@ -121,14 +122,13 @@ async def _rights(broker: Broker) -> Check:
     from upnext.broker.redis_types import ResponseError  # noqa: PLC0415 - commands import what they need
 
     try:
-        return checks.rights(await missing_rights(broker.link, broker.keys))
+        return server_checks.rights(await missing_rights(broker.link, broker.keys))
     except ResponseError as error:
-        return checks.rights((), str(error))
+        return server_checks.rights((), str(error))
 
 
 async def _info(broker: Broker) -> dict[str, str]:
-    told = await broker.link.command("INFO")
-    return dict(line.split(":", 1) for line in _text(told).splitlines() if ":" in line)
+    return server_checks.read_info(await broker.link.command("INFO"))
 
 
 async def _configured(broker: Broker, *names: str) -> dict[str, str]:

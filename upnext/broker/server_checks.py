@@ -1,0 +1,118 @@
+"""What a server must be, and which of its settings lose jobs: one judgement, for workers that start and for doctor."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+OLDEST_REDIS: Final = (6, 2)
+"""The oldest Redis that can be used; every Valkey can."""
+
+_FULL = 0.9  # of maxmemory
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What it is about.
+        status: "ok", "warn" or "fail".
+        message: What was found.
+        help: The way out; "" where none is needed.
+    """
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    message: str
+    help: str = ""
+
+
+def read_info(reply: bytes) -> dict[str, str]:
+    """Read the answer to INFO."""
+    lines = reply.decode(errors="replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+
+
+def version(info: Mapping[str, str]) -> Check:
+    """Judge the server's version; one that it does not say counts as new enough."""
+    if "valkey_version" in info:
+        return Check("server", "ok", f"Valkey {info['valkey_version']}")
+    written = info.get("redis_version", "of an unknown version")
+    found = re.match(r"(\d+)\.(\d+)", written)
+    if found and (int(found[1]), int(found[2])) < OLDEST_REDIS:
+        return Check("server", "fail", f"Redis {written} is too old", "use Redis 6.2 or newer, or Valkey")
+    return Check("server", "ok", f"Redis {written}")
+
+
+def rights(missing: Sequence[str], refusal: str = "") -> Check:
+    """Judge what this client may do.
+
+    Args:
+        missing: Commands that it may not run.
+        refusal: What the server said to the script that tries them, if it did not run it.
+    """
+    way_out = "give its user the rights that docs/running.md lists"
+    if refusal:
+        return Check("rights", "fail", f"scripts cannot be run: {refusal}", way_out)
+    if missing:
+        return Check("rights", "fail", f"this client may not run {', '.join(missing)}", way_out)
+    return Check("rights", "ok", "this client may run every command and script that upnext uses")
+
+
+def writes(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
+    """Judge whether the server takes writes now, and will for a while."""
+    if info.get("rdb_last_bgsave_status", "ok") != "ok" and configured.get("stop-writes-on-bgsave-error") != "no":
+        way_out = "look at its disk and its log, or set stop-writes-on-bgsave-error no"
+        return Check("writes", "fail", "the last snapshot failed: the server may refuse every send (MISCONF)", way_out)
+    wanted, there = int(configured.get("min-replicas-to-write") or 0), int(info.get("connected_slaves", "0"))
+    if there < wanted:
+        message = f"{there} of {wanted} replicas that it wants: the server refuses every send (NOREPLICAS)"
+        return Check("writes", "fail", message, "bring its replicas back, or lower min-replicas-to-write")
+    limit, used = int(info.get("maxmemory", "0")), int(info.get("used_memory", "0"))
+    if limit and used > _FULL * limit:
+        message = f"{used / limit:.0%} of maxmemory are used: a full server refuses every send"
+        return Check("writes", "warn", message, "raise maxmemory, or look at the backlog with `upnext status`")
+    return Check("writes", "ok", "nothing keeps the server from storing what is sent")
+
+
+def persistence(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
+    """Judge what a restart of the server would lose.
+
+    Args:
+        info: What the server says of itself.
+        configured: Its settings, as far as this client may read them.
+    """
+    way_out = "set appendonly yes and appendfsync everysec (or always)"
+    if info.get("aof_enabled", "1") == "1":
+        if info.get("aof_last_write_status", "ok") != "ok":
+            return Check("persistence", "fail", "the last write of the append-only file failed", "look at the disk")
+        fsync = configured.get("appendfsync", "unknown")
+        if fsync == "no":
+            return Check("persistence", "warn", "appendfsync no: a crash of the machine loses up to 30 s", way_out)
+        return Check("persistence", "ok", f"append-only file, appendfsync {fsync}")
+    if configured.get("save") == "":
+        return Check("persistence", "fail", "none: a restart of the server loses every job", way_out)
+    message = "appendonly is off: a crash of the server loses what came after its last snapshot, if it makes any"
+    return Check("persistence", "warn", message, way_out)
+
+
+def eviction(info: Mapping[str, str]) -> Check:
+    """Judge what the server does when its memory is full."""
+    policy = info.get("maxmemory_policy", "unknown")
+    if policy in {"noeviction", "unknown"}:
+        return Check("eviction", "ok", f"maxmemory-policy {policy}")
+    lost = "pending jobs" if policy.startswith("allkeys") else "results and idempotency keys"
+    message = f"maxmemory-policy is {policy}: when its memory is full it will silently throw away {lost}"
+    return Check("eviction", "warn" if info.get("maxmemory", "0") == "0" else "fail", message, "set it to noeviction")
+
+
+def role(info: Mapping[str, str]) -> Check:
+    """Judge whether the server takes writes."""
+    if info.get("role") in {"slave", "replica"}:
+        return Check("role", "fail", "the server is a replica, which stores nothing", "use the address of its primary")
+    return Check("role", "ok", "the server takes writes")
