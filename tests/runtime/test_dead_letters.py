@@ -103,7 +103,7 @@ def test_one_is_shown_with_its_error_and_with_its_payload_only_when_asked(comman
     code, out, err = command("dead", "show", job, "--payload", "--format", "json", url=valkey_url)
     assert json.loads(out)["dead_letter"] == {**shown, "payload": {"card": CANARY}}
     code, out, err = command("dead", "show", job, "--payload", url=valkey_url)
-    assert out.splitlines()[-2:] == [f"error      ValueError: {CANARY}", f'payload    {{"card": "{CANARY}"}}']
+    assert out.splitlines()[-2:] == [f"error       ValueError: {CANARY}", f'payload     {{"card": "{CANARY}"}}']
     code, out, err = command("dead", "show", "nonsense", url=valkey_url)
     assert (code, out, err) == (1, "", "upnext: No dead letter with id nonsense; run `upnext dead list`.\n")
 

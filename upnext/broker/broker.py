@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.claims import Claims
 from upnext.broker.connection import PipelinedConnection
-from upnext.broker.dead_letters import DeadLetterStore
+from upnext.broker.dead_letters import PartitionDeadLetters
 from upnext.broker.jobs import JobReader
 from upnext.broker.maintenance import Maintenance
 from upnext.broker.publishing import Publisher
@@ -43,7 +43,7 @@ class Broker:
         self.keys = keys
         self.publisher = Publisher(self.link, keys, backlog)
         self.maintenance = Maintenance(self.link, keys)
-        self.dead_letters = DeadLetterStore(self.link, keys)
+        self.dead_letters = PartitionDeadLetters(self.link, keys)
         self.results = ResultReader(self.link, keys)
         self.status_reader = StatusReader(self.link, keys)
         self.subscriptions = Subscriptions(self.link, keys)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING
 
-from upnext.broker.claims import DeadLetter
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import QueueEntry, new_event_id, pack, unpack
+from upnext.broker.protocols import EVERY_DEAD_LETTER, DeadLetterFilter, DeadLetterQueue
 from upnext.broker.replies import scored
 from upnext.broker.results import readable_letter
 from upnext.broker.scripts import script
@@ -16,13 +15,14 @@ from upnext.broker.scripts import script
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from upnext.broker.claims import DeadLetter
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
 
 _PAGE = 500
 
 
-class DeadLetterStore:
+class PartitionDeadLetters(DeadLetterQueue):
     """Reads, replays and purges dead letters of one partition.
 
     Args:
@@ -34,36 +34,17 @@ class DeadLetterStore:
         self._link = link
         self._keys = keys
 
-    async def dead(self) -> list[DeadLetter]:
-        """Return all dead letters, oldest first; `dated_pages` takes less memory."""
-        return [letter async for page in self.dated_pages() for letter, _ in page]
-
     async def dated_pages(
-        self,
-        event: str | None = None,
-        handler: str | None = None,
-        *,
-        died_since: float = -math.inf,
-        died_before: float = math.inf,
+        self, selection: DeadLetterFilter = EVERY_DEAD_LETTER
     ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
-        """Read dead letters, oldest first, a bounded page at a time; what is read may be replayed or purged meanwhile.
-
-        Args:
-            event: Only those of this event.
-            handler: Only those of this handler: its name, or its identity `worker|event|name`.
-            died_since: The server's time in ms before which a death does not count.
-            died_before: The server's time in ms after which a death does not count any more.
-
-        Yields:
-            Each dead letter with the server's time of its death in ms.
-        """
+        """Read dead letters, oldest first, a bounded page at a time."""
         keys, seen = self._keys, frozenset[bytes]()
         start = 0
-        if died_since > 0:
-            start = int(await self._link.command("ZCOUNT", keys.dead_index, "-inf", f"({died_since:.0f}"))
+        if selection.died_since > 0:
+            start = int(await self._link.command("ZCOUNT", keys.dead_index, "-inf", f"({selection.died_since:.0f}"))
         while True:
             reply = await self._link.command("ZRANGE", keys.dead_index, start, start + _PAGE - 1, "WITHSCORES")
-            found = [(job, died) for job, died in scored(reply) if died <= died_before]
+            found = [(job, died) for job, died in scored(reply) if died <= selection.died_before]
             if not found:
                 return
             new = [(job, died) for job, died in found if job not in seen]
@@ -71,13 +52,7 @@ class DeadLetterStore:
                 await self._link.command("HMGET", keys.dead, *(job for job, _ in new)) if new else []
             )
             letters = [(readable_letter(text), died) for text, (_, died) in zip(stored, new, strict=True)]
-            yield [
-                (letter, died)
-                for letter, died in letters
-                if letter is not None
-                and event in {None, letter.event}
-                and handler in {None, letter.handler, letter.handler_id}
-            ]
+            yield [(letter, died) for letter, died in letters if letter is not None and selection.selects(letter)]
             start = await self._place_after(found)
             seen = frozenset(job for job, _ in found)
 
@@ -109,14 +84,7 @@ class DeadLetterStore:
         return int(seconds) * 1000 + int(micros) / 1000
 
     async def purge(self, job_ids: Sequence[str]) -> list[bool]:
-        """Delete dead letters for good, each with what only it still needs of its event.
-
-        Args:
-            job_ids: The jobs, a page at the most.
-
-        Returns:
-            For each whether it was a dead letter.
-        """
+        """Delete dead letters for good, each with what only it still needs of its event."""
         keys = self._keys
         names = (keys.dead, keys.dead_index, keys.events, keys.open)
         return [reply == 1 for reply in await self._link.call(script("purge"), names, job_ids)]
@@ -133,16 +101,7 @@ class DeadLetterStore:
         return bool(await self._link.call(script("replay"), names, (job_id, text, letter.event_id, str(entry))) == 1)
 
     async def replay_with(self, job_id: str, body: bytes) -> str | None:
-        """Put a dead letter back into its queue with another payload.
-
-        Args:
-            job_id: The job.
-            body: The payload's JSON.
-
-        Returns:
-            The id that it runs under: its own, or a new one where other jobs of its event share the stored payload.
-            None if there is none of that id.
-        """
+        """Put a dead letter back into its queue with another payload; returns the id that it runs under."""
         text = await self._link.command("HGET", self._keys.dead, job_id)
         letter, keys = readable_letter(text), self._keys
         if letter is None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from upnext.broker.backlog import SEND_DEADLINE, Backlog
 from upnext.broker.broker import Broker
 from upnext.broker.job_ids import partition_of
 from upnext.broker.keys import Keys
+from upnext.broker.namespace_dead_letters import NamespaceDeadLetters
 from upnext.broker.namespace_status import NamespaceStatusReader
-from upnext.broker.partial_results import PartialResults
 from upnext.broker.partition_count import PartitionCount
 from upnext.broker.partitioned_publisher import PartitionedPublisher
 from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from upnext.broker.claims import DeadLetter
-    from upnext.broker.publishing import Publisher
+    from upnext.broker.protocols import DeadLetterQueue, EventPublisher
     from upnext.broker.results import ResultReader
 
 
@@ -52,10 +48,10 @@ class Namespace:
         first = self.partition(0)
         self.link = first.link
         self.keys = first.keys
-        self.publisher: Publisher | PartitionedPublisher = (
+        self.publisher: EventPublisher = (
             first.publisher if partitions == 1 else PartitionedPublisher(partitions, self.partition, send_deadline)
         )
-        self.dead_letters = DeadLetters(self)
+        self.dead_letters: DeadLetterQueue = NamespaceDeadLetters(self.partitions, self.partition)
         self.status_reader = NamespaceStatusReader(self.partitions)
 
     def partition(self, number: int) -> Broker:
@@ -83,74 +79,3 @@ class Namespace:
         """Close the connections."""
         for partition in self._partitions.values():
             await partition.close()
-
-
-class DeadLetters:
-    """Reads dead letters of a namespace, as `DeadLetterStore` does of one partition.
-
-    Args:
-        namespace: The namespace.
-    """
-
-    def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace
-
-    def _of(self, event_or_job_id: str) -> Broker:
-        return self._namespace.partition(partition_of(event_or_job_id))
-
-    async def dead(self) -> list[DeadLetter]:
-        """Return all dead letters, partition by partition, oldest first; `dated_pages` takes less memory."""
-        return [letter async for page in self.dated_pages() for letter, _ in page]
-
-    async def dated_pages(
-        self,
-        event: str | None = None,
-        handler: str | None = None,
-        *,
-        died_since: float = -math.inf,
-        died_before: float = math.inf,
-    ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
-        """Read dead letters with the times of their deaths in ms, partition by partition, oldest first.
-
-        Raises:
-            PartialResultError: At the end, if some partitions did not respond.
-        """
-        partitions = await self._namespace.partitions()
-        sight = PartialResults(len(partitions))
-        for partition in partitions:
-            try:
-                async for page in partition.dead_letters.dated_pages(
-                    event, handler, died_since=died_since, died_before=died_before
-                ):
-                    yield page
-            except (RedisError, OSError) as error:
-                sight.miss(partition, error)
-        sight.close()
-
-    async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
-        """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
-        return await self._of(job_id).dead_letters.letter(job_id)
-
-    async def payload(self, letter: DeadLetter) -> bytes | None:
-        """Return the JSON of a dead letter's payload, None if it is gone or of a later version."""
-        return await self._of(letter.job_id).dead_letters.payload(letter)
-
-    async def now(self) -> float:
-        """Return the server's time in ms, the latest where there are several servers."""
-        return max([await partition.dead_letters.now() for partition in await self._namespace.partitions()])
-
-    async def purge(self, job_ids: Sequence[str]) -> list[bool]:
-        """Delete dead letters for good; returns for each whether it was one."""
-        gone: dict[str, bool] = {}
-        for number in sorted({partition_of(job_id) for job_id in job_ids}):
-            there = [job_id for job_id in job_ids if partition_of(job_id) == number]
-            gone.update(zip(there, await self._namespace.partition(number).dead_letters.purge(there), strict=True))
-        return [gone[job_id] for job_id in job_ids]
-
-    async def replay_with(self, job_id: str, body: bytes) -> str | None:
-        """Put a dead letter back into its queue with another payload; returns the id that it runs under."""
-        return await self._of(job_id).dead_letters.replay_with(job_id, body)
-
-    async def replay(self, job_id: str) -> bool:
-        """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
-        return await self._of(job_id).dead_letters.replay(job_id)

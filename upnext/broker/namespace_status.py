@@ -13,6 +13,7 @@ from upnext.broker.activity import Activity
 from upnext.broker.job_ids import bucket_of
 from upnext.broker.partial_results import PartialResultError, PartialResults
 from upnext.broker.pauses import Pauses
+from upnext.broker.protocols import StatusSource
 from upnext.broker.redis_types import RedisError
 from upnext.broker.status import NamespaceStatus, QueueStatus, RemainingWork, UnroutedStatus, WorkerStatus, by_life
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
-class NamespaceStatusReader:
+class NamespaceStatusReader(StatusSource):
     """Reads how a namespace stands, as `StatusReader` does of one partition.
 
     Args:

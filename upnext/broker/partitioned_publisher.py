@@ -16,6 +16,7 @@ from upnext.broker.backlog import SEND_DEADLINE
 from upnext.broker.failures import backoff, classify
 from upnext.broker.idempotency import IdempotencyKey, read_record, task_scope, write_record
 from upnext.broker.partition_count import PartitionCount
+from upnext.broker.protocols import EventPublisher
 from upnext.broker.publish_batcher import Published, foreign_record
 from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
@@ -32,7 +33,7 @@ _TOGETHER = 128  # as many as one script stores
 _KEY_TTL = 24 * 3600  # as long as a key is remembered where it was used
 
 
-class PartitionedPublisher:
+class PartitionedPublisher(EventPublisher):
     """Publishes on several partitions, as `Publisher` does on one.
 
     Events without a key go to the partitions in turn, one with a key to the partition that follows from it.

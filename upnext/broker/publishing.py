@@ -13,6 +13,7 @@ from upnext.broker.foreign_data import naming_foreign_key, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.idempotency import task_scope
 from upnext.broker.job_ids import bucket_of, new_event_id, pack
+from upnext.broker.protocols import EventPublisher
 from upnext.broker.publish_batcher import Message, PublishBatcher, Published, workers_of
 from upnext.broker.redis_types import RedisError, TryAgainError
 from upnext.broker.replies import names_in, read_json, shown, text
@@ -31,7 +32,7 @@ _ROUTED_TTL = 24 * 3600
 _ROUTE_BATCH = 100
 
 
-class Publisher:
+class Publisher(EventPublisher):
     """Publishes on one partition.
 
     Args:
@@ -48,19 +49,7 @@ class Publisher:
         self._deadlines = SendDeadlines(self._backlog.deadline, link.moved)
 
     async def publish(self, event: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
-        """Store an event with one job for each of its handlers.
-
-        Args:
-            event: The event's name.
-            body: The payload's JSON.
-            delay: Seconds before the jobs may run.
-            key: Idempotency key.
-
-        Raises:
-            BrokerUnavailableError: If nothing was stored.
-            BrokerRefusedError: If the server will not serve this client.
-            SendOutcomeUnknownError: If it may have been stored.
-        """
+        """Store an event with one job for each of its handlers."""
         batcher = self._batcheres.get(event)
         if batcher is None:
             batcher = self._batcheres[event] = PublishBatcher(self._link, self._keys, event, event)

@@ -12,6 +12,7 @@ from upnext.broker.claims import is_claim, read_claim
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import sent_at
 from upnext.broker.leases import lease_of
+from upnext.broker.protocols import StatusSource
 from upnext.broker.replies import pairs, parse_json, scored, text
 from upnext.broker.scripts import script
 from upnext.limits import MAX_DELAYED_COUNTED
@@ -152,7 +153,7 @@ class RemainingWork:
     later: tuple[tuple[str, float], ...]
 
 
-class StatusReader:
+class StatusReader(StatusSource):
     """Reads how one partition stands.
 
     Args:

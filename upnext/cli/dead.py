@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext.cli import dead_list, exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.moments import moment
+from upnext.cli.details import letter_details, print_details
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
@@ -64,14 +64,7 @@ def show(arguments: argparse.Namespace) -> int:
     if found is None:
         print(_unknown(arguments.job_id), file=sys.stderr)
         return exits.FINDINGS
-    if arguments.format == "json":
-        print(json.dumps({**where, "dead_letter": found}, indent=2))
-        return exits.CLEAN
-    for name, value in found.items():
-        if value == "":
-            continue
-        text = json.dumps(value) if name == "payload" else str(value)
-        print(f"{name.ljust(9)}  " + "\n           ".join(visible(line) for line in text.splitlines() or [""]))
+    print_details(where, "dead_letter", found, arguments.format)
     return exits.CLEAN
 
 
@@ -82,10 +75,7 @@ async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple
     letter, died = found
     details: dict[str, Any] = {name: getattr(letter, name) for name in dead_list.NAMES}
     details["worker"] = letter.handler_id.partition("|")[0]
-    details["died_at"] = moment(died)
-    details["error"] = letter.error
-    details["where"] = letter.where
-    details["traceback"] = letter.traceback
+    details |= letter_details(letter, died)
     if payload:
         body = await namespace.dead_letters.payload(letter)
         details["payload"] = None if body is None else json.loads(body)

@@ -8,6 +8,7 @@ import math
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.protocols import DeadLetterFilter
 from upnext.cli import exits
 from upnext.cli.connection import ask, described
 from upnext.cli.moments import moment, since, since_ms
@@ -61,8 +62,8 @@ async def selected(
     """Read what the filters select, with the server's time of each death in ms, a bounded page at a time."""
     letters = namespace.dead_letters
     died_since = since_ms(arguments.since, 0 if arguments.since is None else await letters.now())
-    pages = letters.dated_pages(arguments.event, arguments.handler, died_since=died_since, died_before=died_before)
-    async for page in pages:
+    selection = DeadLetterFilter(arguments.event, arguments.handler, died_since, died_before)
+    async for page in letters.dated_pages(selection):
         yield [entry for entry in page if arguments.reason in {None, entry[0].reason}]
 
 

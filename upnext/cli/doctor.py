@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker import server_checks
+from upnext.broker.protocols import DeadLetterFilter
 from upnext.cli import checks, exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.extras import extra
@@ -91,7 +92,7 @@ async def _crashed(namespace: Namespace) -> Counter[str]:
     """Count the jobs that killed their workers within a day, of as many dead letters as can be read at once."""
     since = await namespace.dead_letters.now() - _RECENT
     crashed, read = Counter[str](), 0
-    async for page in namespace.dead_letters.dated_pages(died_since=since):
+    async for page in namespace.dead_letters.dated_pages(DeadLetterFilter(died_since=since)):
         crashed.update(letter.handler for letter, _ in page if letter.reason == "crashed")
         read += len(page)
         if read >= _MOST_LETTERS:

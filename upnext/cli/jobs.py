@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
+from upnext.cli.details import letter_details, print_details
 from upnext.cli.moments import age, moment
 from upnext.cli.numbers import positive
 from upnext.cli.selection import matches
@@ -185,13 +186,7 @@ def show(arguments: argparse.Namespace) -> int:
     if details is None:
         print(_unknown(arguments.job_id), file=sys.stderr)
         return exits.FINDINGS
-    if arguments.format == "json":
-        print(json.dumps({**where, "job": details}, indent=2))
-        return exits.CLEAN
-    for name, value in details.items():
-        text = json.dumps(value) if name == "payload" else "" if value is None else str(value)
-        if text:
-            print(f"{name.ljust(10)}  " + "\n            ".join(map(visible, text.splitlines())))
+    print_details(where, "job", details, arguments.format)
     return exits.CLEAN
 
 
@@ -205,10 +200,7 @@ async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple
     details = as_json(job)
     details["traceback"] = "" if job.failure is None else await partition.jobs.traceback(job.failure)
     if job.state == "dead" and (found := await partition.dead_letters.letter(job_id)) is not None:
-        letter, died = found
-        details |= {"reason": letter.reason, "died_at": moment(died), "error": letter.error}
-        details["where"] = letter.where
-        details["traceback"] = letter.traceback
+        details |= letter_details(*found)
     if payload:
         envelope = await partition.jobs.payload(job)
         body = None if envelope is None else unpack(envelope)

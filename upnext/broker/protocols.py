@@ -1,0 +1,141 @@
+"""What is the same for one partition and for a whole namespace: who asks need not know which of them answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from upnext.broker.claims import DeadLetter
+    from upnext.broker.publish_batcher import Published
+    from upnext.broker.status import NamespaceStatus, RemainingWork
+
+
+class EventPublisher(Protocol):
+    """Stores events and submissions."""
+
+    async def publish(self, event: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+        """Store an event with one job for each of its handlers.
+
+        Args:
+            event: The event's name.
+            body: The payload's JSON.
+            delay: Seconds before the jobs may run.
+            key: Idempotency key.
+
+        Raises:
+            BrokerUnavailableError: If nothing was stored.
+            BrokerRefusedError: If the server will not serve this client.
+            SendOutcomeUnknownError: If it may have been stored.
+        """
+        ...
+
+    async def submit(self, task: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+        """Store one job of a task, named by its identity; the rest is as for `publish`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterFilter:
+    """Which dead letters are meant.
+
+    Attributes:
+        event: Only those of this event; None for all.
+        handler: Only those of this handler: its name, or its identity `worker|event|name`; None for all.
+        died_since: The server's time in ms before which a death does not count.
+        died_before: The server's time in ms after which a death does not count any more.
+    """
+
+    event: str | None = None
+    handler: str | None = None
+    died_since: float = -math.inf
+    died_before: float = math.inf
+
+    def selects(self, letter: DeadLetter) -> bool:
+        """Say whether a dead letter is of the event and the handler that are meant."""
+        return self.event in {None, letter.event} and self.handler in {None, letter.handler, letter.handler_id}
+
+
+EVERY_DEAD_LETTER = DeadLetterFilter()
+"""Selects all of them."""
+
+
+class DeadLetterQueue(Protocol):
+    """Reads, replays and purges dead letters."""
+
+    async def dead(self) -> list[DeadLetter]:
+        """Return all dead letters, oldest first; `dated_pages` takes less memory."""
+        return [letter async for page in self.dated_pages() for letter, _ in page]
+
+    def dated_pages(
+        self, selection: DeadLetterFilter = EVERY_DEAD_LETTER
+    ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
+        """Read dead letters, oldest first, a bounded page at a time; what is read may be replayed or purged meanwhile.
+
+        Of several partitions one is read after the other.
+
+        Args:
+            selection: Which of them.
+
+        Yields:
+            Each dead letter with the server's time of its death in ms.
+
+        Raises:
+            PartialResultError: At the end, if some partitions did not respond.
+        """
+        ...
+
+    async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
+        """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
+        ...
+
+    async def payload(self, letter: DeadLetter) -> bytes | None:
+        """Return the JSON of a dead letter's payload, None if it is gone or of a later version."""
+        ...
+
+    async def now(self) -> float:
+        """Return the server's time in ms, the latest where there are several servers."""
+        ...
+
+    async def purge(self, job_ids: Sequence[str]) -> list[bool]:
+        """Delete dead letters for good, each with what only it still needs of its event.
+
+        Args:
+            job_ids: The jobs, a page at the most.
+
+        Returns:
+            For each whether it was a dead letter.
+        """
+        ...
+
+    async def replay(self, job_id: str) -> bool:
+        """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
+        ...
+
+    async def replay_with(self, job_id: str, body: bytes) -> str | None:
+        """Put a dead letter back into its queue with another payload.
+
+        Args:
+            job_id: The job.
+            body: The payload's JSON.
+
+        Returns:
+            The id that it runs under: its own, or a new one where other jobs of its event share the stored payload.
+            None if there is none of that id.
+        """
+        ...
+
+
+class StatusSource(Protocol):
+    """Reads how things stand."""
+
+    async def read(self) -> NamespaceStatus:
+        """Read all of it, in time that grows with partitions, workers and handlers, and not with jobs."""
+        ...
+
+    async def left(self) -> RemainingWork:
+        """Read what is left to do, at one moment, so that no job is missed on its way."""
+        ...
