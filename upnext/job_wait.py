@@ -14,7 +14,6 @@ from upnext.broker.failures import backoff, classify
 from upnext.broker.job_ids import age_of, sent_at
 from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
-from upnext.connect import broker_for
 from upnext.context import LentSlot, LongWait, current_job, current_slot
 from upnext.errors import (
     BrokerError,
@@ -104,9 +103,8 @@ async def wait_for_end(
 async def outcomes_of(
     settings: Settings, event_id: str, jobs: Sequence[str]
 ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-    """Ask once how jobs stand; as `ResultReader.outcomes`, of the process's transport if it has one."""
-    reader = transport.current() or (await broker_for(settings)).results_of(event_id)
-    return await reader.outcomes(event_id, jobs)
+    """Ask once how jobs stand; as `ResultReader.outcomes`."""
+    return await transport.current().outcomes(settings, event_id, jobs)
 
 
 def check_id(kind: str, identity: object) -> str:

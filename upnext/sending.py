@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upnext import transport
-from upnext.connect import broker_for, connected
+from upnext.connect import connected
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.limits import MAX_DELAY, MAX_KEY_LENGTH
 from upnext.options import is_finite
@@ -28,11 +28,13 @@ class _Known(NamedTuple):
 
     Attributes:
         version: The state of the declarations that it was looked up at.
-        codecs: Those of the handlers.
+        handlers: The handlers.
+        codecs: Their codecs.
         names: The only fields that can be sent; None if others can.
     """
 
     version: int
+    handlers: tuple[Handler, ...]
     codecs: tuple[Codec, ...]
     names: frozenset[str] | None
 
@@ -48,25 +50,21 @@ class Delivery:
     def __init__(self, event: str, registry: Registry) -> None:
         self.event = event
         self.registry = registry
-        self._known = _Known(-1, (), None)
+        self._known = _Known(-1, (), (), None)
 
     async def send(self, fields: Mapping[str, Any], *, delay: float = 0.0, key: str | None = None) -> Receipt:
         """Store the event with a job for each subscribed handler, or raise."""
         settings = self.registry.settings
         await _wait_for_room(settings)
-        body = self._encode(fields, settings.max_payload)
-        if (elsewhere := transport.current()) is not None:
-            handlers = declarations.handlers_of(self.event, self.registry)
-            parcel = transport.OutgoingMessage(self.event, False, handlers, fields, body, delay, key)
-            return Receipt(await elsewhere.take(parcel), settings)
-        broker = await broker_for(settings)
-        return Receipt(await broker.publisher.publish(self.event, body, delay=delay, key=key), settings)
-
-    def _encode(self, fields: Mapping[str, Any], max_payload: int) -> bytes:
         known = self._known
         if known.version != declarations.version:
             # One assignment, and of what was looked up: other threads send meanwhile, and others declare handlers.
             known = self._known = self._look_up(declarations.version)
+        body = self._encode(known, fields, settings.max_payload)
+        message = transport.OutgoingMessage(settings, self.event, False, known.handlers, fields, body, delay, key)
+        return Receipt(await transport.current().take(message), settings)
+
+    def _encode(self, known: _Known, fields: Mapping[str, Any], max_payload: int) -> bytes:
         if known.names is not None:
             unknown = tuple(PayloadProblem(name, "is not taken", "") for name in fields if name not in known.names)
             if unknown:
@@ -74,9 +72,11 @@ class Delivery:
         return encode(self.event, fields, known.codecs, max_payload)
 
     def _look_up(self, version: int) -> _Known:
-        codecs = tuple(handler.signature.codec for handler in declarations.handlers_of(self.event, self.registry))
+        handlers = declarations.handlers_of(self.event, self.registry)
+        codecs = tuple(handler.signature.codec for handler in handlers)
         forbidden = codecs and declarations.forbids_extras(self.event, self.registry)
-        return _Known(version, codecs, frozenset().union(*(codec.fields for codec in codecs)) if forbidden else None)
+        names = frozenset[str]().union(*(codec.fields for codec in codecs)) if forbidden else None
+        return _Known(version, handlers, codecs, names)
 
 
 async def _wait_for_room(settings: Settings) -> None:
@@ -93,11 +93,8 @@ async def submit(
     settings = registry.settings
     await _wait_for_room(settings)
     body = encode(task.name, fields, (task.signature.codec,), settings.max_payload)
-    if (elsewhere := transport.current()) is not None:
-        published = await elsewhere.take(transport.OutgoingMessage(task.name, True, (task,), fields, body, delay, key))
-    else:
-        broker = await broker_for(settings)
-        published = await broker.publisher.submit(task.id, body, delay=delay, key=key)
+    message = transport.OutgoingMessage(settings, task.name, True, (task,), fields, body, delay, key)
+    published = await transport.current().take(message)
     return Job(f"{published.event_id}.0", task.name, settings, task.signature.result)
 
 

@@ -1,4 +1,4 @@
-"""Where sends go that must not reach a server: whoever diverts them gets each one after it was checked."""
+"""Where this process's sends go, each after it was checked: to the server, unless somebody takes its place."""
 
 from __future__ import annotations
 
@@ -6,28 +6,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+from upnext.connect import broker_for, connected
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Generator, Mapping, Sequence
+
+    from upnext.broker.protocols import EventPublisher
     from upnext.broker.publish_batcher import Published
     from upnext.broker.results import JobOutcome
     from upnext.handler import Handler
+    from upnext.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # one is made for each send: a frozen one takes three times as long
 class OutgoingMessage:
     """One send, checked and encoded.
 
     Attributes:
+        settings: Where the server is.
         name: The event's name, or the task's.
         is_task: Whether it is a task.
-        handlers: Those that this process knows.
+        handlers: Those that this process knows; a task's own.
         fields: The payload as it was sent.
         body: The payload's JSON.
         delay: Seconds before the jobs may run.
         key: Idempotency key.
     """
 
+    settings: Settings
     name: str
     is_task: bool
     handlers: tuple[Handler, ...]
@@ -38,22 +44,54 @@ class OutgoingMessage:
 
 
 class Transport(Protocol):
-    """Takes sends in the server's place."""
+    """Takes sends, and knows what became of their jobs."""
 
-    async def take(self, parcel: OutgoingMessage) -> Published:
-        """Take one send, and say what its receipt shows."""
+    def take(self, message: OutgoingMessage) -> Awaitable[Published]:
+        """Take one send, and say what its receipt shows.
+
+        Raises:
+            BrokerError: If it was not taken, or perhaps not.
+        """
         ...
 
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Say how jobs stand, as `ResultReader.outcomes` does."""
+    async def outcomes(
+        self, settings: Settings, event_id: str, jobs: Sequence[str]
+    ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
+        """Say how jobs of one event stand, as `ResultReader.outcomes` does."""
         ...
 
 
-_current: Transport | None = None
+class ServerTransport(Transport):
+    """Stores sends on the server."""
+
+    def take(self, message: OutgoingMessage) -> Awaitable[Published]:
+        """Store the event with a job for each subscribed handler, or the task's job."""
+        namespace = connected(message.settings)  # most sends find it, and need no coroutine more
+        return _connect_and_store(message) if namespace is None else _store(namespace.publisher, message)
+
+    async def outcomes(
+        self, settings: Settings, event_id: str, jobs: Sequence[str]
+    ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
+        """Ask the server."""
+        return await (await broker_for(settings)).results_of(event_id).outcomes(event_id, jobs)
 
 
-def current() -> Transport | None:
-    """Return who takes the sends of this process now; None for the server."""
+async def _connect_and_store(message: OutgoingMessage) -> Published:
+    return await _store((await broker_for(message.settings)).publisher, message)
+
+
+def _store(publisher: EventPublisher, message: OutgoingMessage) -> Awaitable[Published]:
+    if message.is_task:
+        return publisher.submit(message.handlers[0].id, message.body, delay=message.delay, key=message.key)
+    return publisher.publish(message.name, message.body, delay=message.delay, key=message.key)
+
+
+_server: Transport = ServerTransport()
+_current = _server
+
+
+def current() -> Transport:
+    """Return who takes the sends of this process now."""
     return _current
 
 
@@ -61,7 +99,7 @@ def current() -> Transport | None:
 def use_transport(to: Transport | None) -> Generator[None]:
     """Let somebody else, or with None the server again, take every send of this process within the block."""
     global _current  # noqa: PLW0603  # the process sends to one place at a time, from all of its threads
-    before, _current = _current, to
+    before, _current = _current, _server if to is None else to
     try:
         yield
     finally:

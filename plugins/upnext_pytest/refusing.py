@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, NoReturn
 from upnext.errors import UpnextError
 
 if TYPE_CHECKING:
+    from upnext.settings import Settings
     from upnext.transport import OutgoingMessage
 
 
 class Refusal:
     """Takes sends in the server's place, and refuses them."""
 
-    async def take(self, parcel: OutgoingMessage) -> NoReturn:
+    async def take(self, message: OutgoingMessage) -> NoReturn:
         """Refuse a send."""
         raise UpnextError(
-            f"{parcel.name!r} was sent by a test that uses no fixture of upnext: let it use upnext_sent (nothing "
+            f"{message.name!r} was sent by a test that uses no fixture of upnext: let it use upnext_sent (nothing "
             "runs), upnext_inline (handlers run in the send) or upnext_workers (a real server)."
         )
 
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> NoReturn:  # noqa: ARG002
+    async def outcomes(self, settings: Settings, event_id: str, jobs: Sequence[str]) -> NoReturn:  # noqa: ARG002
         """Refuse to wait."""
         raise UpnextError(f"Event {event_id} was sent by another test: there is no result to wait for.")

@@ -22,6 +22,7 @@ from upnext_pytest.calling import call
 
 if TYPE_CHECKING:
     from upnext.handler import Handler
+    from upnext.settings import Settings
     from upnext.transport import OutgoingMessage
 
 _MOST_JOBS = 10_000
@@ -133,28 +134,28 @@ class Sends(Sequence[Sent]):
         """Do the same as `run`, from a test that is not async."""
         run_blocking(self.run())
 
-    async def take(self, parcel: OutgoingMessage) -> Published:
+    async def take(self, message: OutgoingMessage) -> Published:
         """Take one send in the server's place."""
-        first = None if parcel.key is None else self._keys.get((parcel.name, parcel.is_task, parcel.key))
-        published = first or Published(new_event_id(), tuple(handler.id for handler in parcel.handlers))
-        names = tuple(handler.name for handler in parcel.handlers)
+        first = None if message.key is None else self._keys.get((message.name, message.is_task, message.key))
+        published = first or Published(new_event_id(), tuple(handler.id for handler in message.handlers))
+        names = tuple(handler.name for handler in message.handlers)
         self._sent.append(
             Sent(
-                name=parcel.name,
-                fields=dict(parcel.fields),
-                delay=parcel.delay,
-                key=parcel.key,
+                name=message.name,
+                fields=dict(message.fields),
+                delay=message.delay,
+                key=message.key,
                 event_id=published.event_id,
                 handlers=names,
-                is_task=parcel.is_task,
+                is_task=message.is_task,
                 repeated=first is not None,
             )
         )
         if first is not None:
             return Published(first.event_id, first.handlers, repeated=True)
-        if parcel.key is not None:
-            self._keys[parcel.name, parcel.is_task, parcel.key] = published
-        jobs = [(f"{published.event_id}.{n}", handler, parcel.body) for n, handler in enumerate(parcel.handlers)]
+        if message.key is not None:
+            self._keys[message.name, message.is_task, message.key] = published
+        jobs = [(f"{published.event_id}.{n}", handler, message.body) for n, handler in enumerate(message.handlers)]
         if not self._inline:
             self._pending.extend(jobs)
             return published
@@ -164,7 +165,12 @@ class Sends(Sequence[Sent]):
             await self._run(*job)
         return published
 
-    async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
+    async def outcomes(
+        self,
+        settings: Settings,  # noqa: ARG002  # a test sends to one place, whatever its workers' settings
+        event_id: str,
+        jobs: Sequence[str],
+    ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
         """Say how jobs ended in the server's place; what has not run never will by itself."""
         missing = [job for job in jobs if job not in self._outcomes]
         if missing or not jobs:
