@@ -10,9 +10,6 @@ from typing import Any
 from upnext.errors import ConfigError
 from upnext.names import check_name
 
-RETRY_DELAY_CAP = 3600.0
-"""Seconds; no retry waits longer, whatever the backoff says."""
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -59,22 +56,6 @@ class Options:
                 msg = f"Option {name!r} is unknown. {hint}"
                 raise ConfigError(msg)
         return cls(**given)
-
-    def delay_before(self, retry: int) -> float:
-        """Return the seconds to wait before a retry, without jitter.
-
-        Args:
-            retry: 1 for the first retry.
-
-        Returns:
-            `retry_delay * retry_backoff ** (retry - 1)`, at most `RETRY_DELAY_CAP`.
-        """
-        if self.retry_delay == 0:
-            return 0.0
-        try:
-            return min(self.retry_delay * self.retry_backoff ** (retry - 1), RETRY_DELAY_CAP)
-        except OverflowError:  # 2.0 ** 10_000 does not fit a float
-            return RETRY_DELAY_CAP
 
 
 def is_whole(value: object, least: int, most: int | None = None) -> bool:

@@ -14,7 +14,8 @@ import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
 from upnext.broker.failures import backoff
-from upnext.options import RETRY_DELAY_CAP, Options
+from upnext.options import Options
+from upnext.runner.retry_backoff import JITTER, RETRY_DELAY_CAP, retry_delay
 
 PREFIX = "upnext:{default:0}:"
 HANDLER = "shop|order.placed|handle"
@@ -26,9 +27,21 @@ HANDLER = "shop|order.placed|handle"
     retry=st.integers(1, 10_000),
 )
 def test_a_retrys_delay_is_finite_and_capped_whatever_the_settings(delay: float, factor: float, retry: int) -> None:
-    """And never shorter than the one before it."""
+    """And, the jitter aside, never shorter than the one before it."""
     options = Options(retry_delay=delay, retry_backoff=factor)
-    assert 0 <= options.delay_before(retry) <= options.delay_before(retry + 1) <= RETRY_DELAY_CAP
+    before, after = retry_delay(options, retry), retry_delay(options, retry + 1)
+    assert 0 <= before <= after * (1 + JITTER)
+    assert after <= RETRY_DELAY_CAP * (1 + JITTER)
+
+
+def test_retries_are_put_off_exponentially_and_not_in_step() -> None:
+    """By the delay, times the factor for each retry after the first, and by up to a tenth more."""
+    options = Options(retry_delay=2, retry_backoff=3)
+    for retry, delay in ((1, 2), (2, 6), (3, 18)):
+        found = [retry_delay(options, retry) for _ in range(100)]
+        assert all(delay <= each <= delay * (1 + JITTER) for each in found)
+        assert len(set(found)) > 1
+    assert retry_delay(Options(retry_delay=0), 5) == 0
 
 
 def test_a_server_that_is_away_is_tried_ever_less_often() -> None:

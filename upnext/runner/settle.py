@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext.broker.claims import DeadLetter
@@ -15,6 +14,7 @@ from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import RedisError
 from upnext.broker.results import unkept
 from upnext.log import log
+from upnext.runner.retry_backoff import retry_delay
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -32,7 +32,6 @@ _LARGE_RESULT = 100_000  # bytes; one that is smaller cannot be why a connection
 _PUT_OFF = 300.0  # seconds until a job is run again that cannot become a dead letter
 _LONGEST_PAUSE = 30.0  # seconds, between tries of a command that the server finds fault with
 _WARN_AFTER = (1, 20)  # failures in a row
-_JITTER = 0.1
 
 
 class _Done(NamedTuple):
@@ -205,7 +204,7 @@ class Settler:
         if outcome.kind == "released":
             return functools.partial(self._persist, claim, functools.partial(claims.release, claim))
         if outcome.kind != "payload" and entry.failures < handler.options.retries:
-            delay = handler.options.delay_before(entry.failures + 1) * (1 + random.uniform(0, _JITTER))  # noqa: S311
+            delay = retry_delay(handler.options, entry.failures + 1)
             _log_failure(claim, handler, outcome, f"retrying in {delay:.1f} s", logging.WARNING)
             failure = JobFailure.of(outcome.error, outcome.where, outcome.kind, entry.attempt, trace)
             return functools.partial(self._retry, claims, claim, delay, failure)
