@@ -8,6 +8,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
@@ -72,6 +73,35 @@ def scripts() -> str:
     return table(("script", "what it does"), rows)
 
 
+ROOMS = {
+    ".": "Declarations, sends and results",
+    "payload": "Payloads and results as JSON",
+    "broker": "What is asked of the server",
+    "runner": "Workers",
+    "embedded": "The development server",
+    "cli": "The command line",
+}
+"""The folders of the runtime, in the order of the page."""
+
+
+def modules() -> str:
+    """Every module of the runtime, from the sentence that it begins with."""
+    package = DOCS.parent / "upnext"
+    found = {str(file.parent.relative_to(package)) for file in package.rglob("*.py")}
+    assert found == set(ROOMS), f"ROOMS must name the folders of upnext: {sorted(found ^ set(ROOMS))}"
+    sections = []
+    for room, title in ROOMS.items():
+        rows = []
+        for file in sorted((package / room).glob("*.py")):
+            about = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+            if file.name != "__init__.py":
+                rows.append((f"`{file.stem}`", " ".join(about.partition("\n\n")[0].split())))
+        sections.append(
+            f"\n**{title}**, `upnext/{'' if room == '.' else f'{room}/'}`\n\n{table(('module', 'what'), rows)}"
+        )
+    return "".join(sections) + "\n"
+
+
 def rights() -> str:
     """The ACL rule of a user that may do what upnext needs and nothing else, from the commands that are tried."""
     allowed = sorted({*CONNECTION_RIGHTS, *(command.lower() for command in KEY_COMMANDS)})
@@ -119,6 +149,7 @@ def _as_toml(default: object) -> str:
 
 TABLES = {
     "keys": keys,
+    "modules": modules,
     "scripts": scripts,
     "findings": findings,
     "plugin": plugin,

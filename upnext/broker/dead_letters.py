@@ -1,4 +1,4 @@
-"""Dead letters and results, for whoever asks: callers that wait, the command line, tests."""
+"""Dead letters of one partition: read page by page, replayed, purged."""
 
 from __future__ import annotations
 

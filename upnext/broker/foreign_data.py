@@ -1,4 +1,4 @@
-"""Telling of what another program has put in the place of upnext's data: one line for each key, whatever it holds."""
+"""Data of other programs in the place of upnext's: recognised, and reported once for each key."""
 
 from __future__ import annotations
 
