@@ -57,6 +57,20 @@ def test_a_blocked_worker_is_shown_with_handler_job_and_place(command: Command, 
     assert "warn  blocked      shop (web1 7): event loop blocked for" in out
 
 
+@pytest.mark.parametrize(
+    ("age", "total", "full"), [(120, 9, True), (120, 8, False), (30, 9, False)], ids=["full", "a slot is free", "young"]
+)
+def test_slots_that_are_all_taken_for_long_are_shown(
+    command: Command, valkey_url: str, age: float, total: int, full: bool
+) -> None:
+    """In status and in doctor, with the oldest job's handler; a worker that is just busy is not."""
+    jobs = [{"job": f"{n}.0", "handler": "order.placed|charge", "since": time.time() - age} for n in range(3)]
+    put_worker(valkey_url, running=jobs, running_total=total)
+    line = "shop (web1 7): all 9 slots are taken; the oldest job, of handler charge, has run for "
+    assert (line in command("status", url=valkey_url)[1]) == full
+    assert (f"warn  slots        {line}" in command("doctor", url=valkey_url)[1]) == full
+
+
 def test_jobs_that_run_long_are_listed_by_handler_with_their_age(command: Command, valkey_url: str) -> None:
     """The oldest first, over all processes."""
     now = time.time()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext import __version__
 from upnext.broker.server_checks import Check
-from upnext.cli.fleet import blocked_workers, missing_handlers, starving_jobs
+from upnext.cli.fleet import blocked_workers, full_workers, missing_handlers, starving_jobs
 
 if TYPE_CHECKING:
     from upnext.broker.handler_id import HandlerId
@@ -60,6 +60,9 @@ def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterat
     for line in blocked_workers(standing)[:_NAMED]:
         way_out = "see the stack in its log; what blocks must run in a thread (a handler that is not async), or await"
         yield Check("blocked", "warn", line, way_out)
+    for line in full_workers(standing)[:_NAMED]:
+        way_out = "see in its log where the jobs are; run more processes, or give the worker a greater concurrency"
+        yield Check("slots", "warn", line, way_out)
     for line in starving_jobs(standing)[:_NAMED]:
         way_out = "see in `upnext status` whether a worker has the handler that it waits for, and what keeps its slots"
         yield Check("waits", "warn", line, way_out)

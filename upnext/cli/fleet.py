@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from upnext.broker.status import NamespaceStatus, WorkerStatus
 
 
+_FULL_FOR = 60.0  # seconds that the oldest job has run, from which on slots that are all taken are worth a line
+
+
 def blocked_in_words(worker: WorkerStatus, now: float) -> str:
     """Say what keeps a worker from going on, "" if nothing does."""
     blocked = worker.activity.blocked
@@ -32,6 +35,18 @@ def blocked_workers(status: NamespaceStatus) -> list[str]:
         f"{worker.worker} ({worker.host} {worker.pid}): {words}"
         for worker in status.workers
         if worker.alive and (words := blocked_in_words(worker, status.now))
+    ]
+
+
+def full_workers(status: NamespaceStatus) -> list[str]:
+    """Return a line for each living worker process whose slots are all taken by jobs that run for long."""
+    return [
+        f"{worker.worker} ({worker.host} {worker.pid}): all {worker.concurrency:,} slots are taken; the oldest job, of "
+        f"handler {HandlerId.within(worker.worker, oldest.handler).name}, has run for {age(status.now - oldest.since)}"
+        for worker in status.workers
+        if worker.alive and worker.activity.running and 0 < worker.concurrency <= worker.activity.total
+        for oldest in (min(worker.activity.running, key=lambda job: job.since),)
+        if status.now - oldest.since >= _FULL_FOR
     ]
 
 

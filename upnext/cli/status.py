@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.fleet import blocked_workers, missing_handlers, starving_jobs
+from upnext.cli.fleet import blocked_workers, full_workers, missing_handlers, starving_jobs
 from upnext.cli.moments import age
 from upnext.cli.status_json import status_json, totals
 from upnext.cli.table import table
@@ -91,7 +91,9 @@ def _workers(status: NamespaceStatus, alive: int, width: int | None) -> Iterator
             for worker in status.workers
         ]
         yield from _cut(table(head, rows, width, ("worker", "host")), len(rows))
-    for line in [*blocked_workers(status)[:_MOST_ROWS], *starving_jobs(status)[:_MOST_RUNNING]]:
+    for line in [
+        found for of in (blocked_workers, full_workers, starving_jobs) for found in of(status)[:_MOST_RUNNING]
+    ]:
         yield coloured("warn", visible(line))
     for handler in missing_handlers(status)[:_MOST_ROWS]:
         yield coloured("warn", f"No worker has imported handler {visible(handler)}")
