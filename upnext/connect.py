@@ -211,7 +211,7 @@ async def reach(settings: Settings) -> Namespace:
 
     Raises:
         BrokerUnavailableError: If the server cannot be reached.
-        BrokerRefusedError: If it will not serve this client.
+        BrokerRefusedError: If it rejects this client.
     """
     broker = await broker_for(settings)
     try:
@@ -219,9 +219,9 @@ async def reach(settings: Settings) -> Namespace:
     except (RedisError, OSError) as error:
         address = without_password(await asyncio.to_thread(resolve_url, settings))
         if classify(error) is FailureKind.REFUSED:
-            msg = f"The server at {address} refuses this client: {error}"
+            msg = f"The server at {address} rejects this client: {error}"
             raise BrokerRefusedError(msg) from error
-        msg = f"The server at {address} gives no answer: {classify(error).value}."
+        msg = f"No answer from the server at {address}: {classify(error).value}."
         raise BrokerUnavailableError(msg) from error
     return broker
 

@@ -69,7 +69,7 @@ class BrokerUnavailableError(BrokerError):
 
 
 class BrokerRefusedError(BrokerError):
-    """Raised when the server refuses this client: wrong password, missing right, or a key of another kind."""
+    """Raised when the server rejects this client: wrong password, missing right, or a key of another kind."""
 
 
 class SendOutcomeUnknownError(BrokerError):

@@ -47,7 +47,7 @@ class Sender:
         Raises:
             PayloadError: If a handler would refuse the payload, or it cannot travel.
             BrokerUnavailableError: If the server stored nothing.
-            BrokerRefusedError: If the server will not serve this client.
+            BrokerRefusedError: If the server rejects this client.
             SendOutcomeUnknownError: If it may have been stored.
         """
         return await self._delivery.send(self._bind(args, fields), delay=self._delay, key=self._key)

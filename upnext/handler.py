@@ -62,7 +62,7 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         msg = f"{function!r} cannot be a handler: decorate a function (def or async def)."
         raise ConfigError(msg)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        msg = f"{function!r} cannot be a handler: it yields, and nobody would run it. Return what it has at the end."
+        msg = f"{function!r} cannot be a handler: generator functions are not supported. Return a value."
         raise ConfigError(msg)
     name = check_name("task" if event is None else "handler", options.name or function.__name__)
     subject = name if event is None else event

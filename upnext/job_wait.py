@@ -66,7 +66,7 @@ async def wait_for_end(
         timeout: How long to wait.
 
     Raises:
-        BrokerRefusedError: If the server refuses this client.
+        BrokerRefusedError: If the server rejects this client.
         BrokerUnavailableError: If the server cannot do what it is asked.
         ResultTimeoutError: If not all jobs have ended in time.
         ResultExpiredError: If they ended so long ago that nothing is known of one of them.

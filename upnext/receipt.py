@@ -77,7 +77,7 @@ class Job(Generic[R_co]):
             ResultExpiredError: If it ended so long ago that its result is no longer kept.
             ResultTypeError: If a task returned something else than it says it returns.
             ResultError: If it has run and its result cannot be given.
-            BrokerRefusedError: If the server refuses this client.
+            BrokerRefusedError: If the server rejects this client.
             BrokerUnavailableError: If the server cannot answer.
         """
         event_id = self.id.rpartition(".")[0]
@@ -161,7 +161,7 @@ class Receipt:
             ResultTimeoutError: If they have not all ended in time; they go on.
             ResultExpiredError: If they ended so long ago that the results are no longer kept.
             ResultError: If one has run and its result cannot be given.
-            BrokerRefusedError: If the server refuses this client.
+            BrokerRefusedError: If the server rejects this client.
             BrokerUnavailableError: If the server cannot answer.
         """
         outcomes = await wait_for_end(self._settings, self.event_id, self._names, self._look, timeout)

@@ -54,7 +54,7 @@ class Submitter(Generic[SubmitP, R_co]):
         Raises:
             PayloadError: If the task would refuse the arguments, or they cannot travel.
             BrokerUnavailableError: If the server stored nothing.
-            BrokerRefusedError: If the server will not serve this client.
+            BrokerRefusedError: If the server rejects this client.
             SendOutcomeUnknownError: If it may have been stored.
         """
         fields = self._handler.signature.bind(args, kwargs)

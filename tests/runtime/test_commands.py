@@ -204,7 +204,7 @@ def test_a_server_that_is_away_is_exit_code_3_and_one_line(tmp_path: Path, argum
     """Standard output stays empty."""
     code, out, err = command(*arguments, cwd=tmp_path)
     assert (code, out) == (3, "")
-    assert err == "upnext: The server at redis://127.0.0.1:1 gives no answer: the server cannot be reached.\n"
+    assert err == "upnext: No answer from the server at redis://127.0.0.1:1: the server cannot be reached.\n"
 
 
 def test_a_database_that_the_server_does_not_have_is_exit_code_3(tmp_path: Path, valkey_url: str) -> None:
@@ -213,5 +213,5 @@ def test_a_database_that_the_server_does_not_have_is_exit_code_3(tmp_path: Path,
     for arguments in (("run", "service.py"), ("status",)):
         code, out, err = command(*arguments, cwd=tmp_path, url=f"{valkey_url}?db=9999")
         assert (code, out) == (3, "")
-        assert err.endswith("refuses this client: DB index is out of range\n")
+        assert err.endswith("rejects this client: DB index is out of range\n")
         assert command(*arguments, cwd=tmp_path, url="redis://h/x")[:2] == (2, "")

@@ -231,7 +231,7 @@ def test_a_wrong_password_ends_the_worker_with_3_and_shows_none(tmp_path: Path) 
     assert process.returncode == 3
     assert out == ""
     assert err.splitlines()[-1].startswith("upnext: The server at redis://127.0.0.1:")
-    assert "refuses this client" in err
+    assert "rejects this client" in err
     assert "hunter2" not in err
     assert os.environ.get("UPNEXT_REDIS_URL") is None
 

@@ -211,5 +211,5 @@ async def test_a_worker_that_cannot_look_after_delayed_jobs_says_so_and_goes_on(
     (line,) = lines.of("Cannot look after")
     assert line == (
         "WARNING Cannot look after the jobs of dead workers, delayed jobs and retries now "
-        "(the server will not serve this client); retrying"
+        "(the server rejects this client); retrying"
     )

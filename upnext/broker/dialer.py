@@ -74,7 +74,7 @@ class Dialer:
         Raises:
             UnsentError: If there is none to be had now.
             UnfitServerError: If it is none that this client will talk to.
-            redis.exceptions.RedisError: If the server will not serve this client.
+            redis.exceptions.RedisError: If the server rejects this client.
         """
         pointed, self._pointed = self._pointed, None
         node = self._dialled = pointed or await self._find()
@@ -119,7 +119,7 @@ class Dialer:
                 reasons.insert(0, UnsentError(f"{node} does not know where the server is: {' '.join(question)}"))
             self._nodes.remove(node)
             self._nodes.append(node)
-        # One that refuses this client tells more than those that are away.
+        # One that rejects this client tells more than those that are away.
         raise next((reason for reason in reasons if not _is_absence(reason)), UnsentError(str(reasons[0])))
 
     async def _ask(self, node: Node, options: Mapping[str, Any], question: tuple[str, ...]) -> Any:

@@ -56,11 +56,11 @@ class FailureKind(Enum):
     """Kind of failure, and whether another try can help."""
 
     AWAY = "the server cannot be reached"
-    PASSING = "the server is busy with itself"
+    PASSING = "the server is busy"
     LOST = "the connection broke"
-    FULL = "the server will not store anything now"
-    REFUSED = "the server will not serve this client"
-    FAULT = "the server found fault with the command"
+    FULL = "the server accepts no writes now"
+    REFUSED = "the server rejects this client"
+    FAULT = "the server rejected the command"
 
     @property
     def passes(self) -> bool:

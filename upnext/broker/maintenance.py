@@ -38,7 +38,7 @@ class Survey:
         dead_workers: Dead workers that still have claims.
         workers: How many workers hold a lease.
         last: The worker whose lease runs out last, "" if there is none.
-        partitions: How many partitions of the namespace are to be served, as its first one has it.
+        partitions: The number of partitions of the namespace to serve, as its first one has it.
     """
 
     now: int

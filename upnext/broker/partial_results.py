@@ -27,7 +27,7 @@ class PartialResultError(BrokerUnavailableError):
         parts = ", ".join(f"{one.partition} ({one.reason})" for one in unseen)
         # How many partitions there are is noted in the first.
         more = "; there may be more than UPNEXT_PARTITIONS says" if unseen[0].partition == 0 else ""
-        super().__init__(f"Not all of it can be seen, there is no answer from partition {parts}{more}.")
+        super().__init__(f"Partial result: no response from partition {parts}{more}.")
 
 
 class PartialResults:

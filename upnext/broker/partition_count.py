@@ -61,7 +61,7 @@ class PartitionCounts:
 
 
 def read_partitions(number: bytes, key: str) -> int:
-    """Return how many partitions are to be served, 1 where that is not noted as a number that there can be."""
+    """Return the number of partitions to serve; 1 where what is noted is not a possible number."""
     if len(number) <= len(str(MAX_PARTITIONS)) and number.isdigit() and 1 <= int(number) <= MAX_PARTITIONS:
         return int(number)
     found = shown(text(number))
@@ -84,7 +84,7 @@ class PartitionCount:
         return await self._note()
 
     async def serve(self, partitions: int) -> PartitionCounts:
-        """Have at least so many served."""
+        """Raise the number of served partitions to at least this one."""
         return await self._note(served=partitions)
 
     async def use(self, partitions: Sequence[Broker]) -> PartitionCounts:

@@ -155,7 +155,7 @@ async def retry_until_deadline(ask: Callable[[], Awaitable[T]], deadline: float)
 
     Raises:
         BrokerUnavailableError: If there is no answer; nothing was stored.
-        BrokerRefusedError: If the server will not serve this client.
+        BrokerRefusedError: If the server rejects this client.
     """
     give_up, failures = monotonic() + deadline, 0
     while True:

@@ -1,4 +1,4 @@
-"""What a worker asks of its server before it begins: whether it will do, and whether it may lose what it is given."""
+"""Pre-flight checks of a worker's server: version, permissions, durability."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class EventPublisher(Protocol):
 
         Raises:
             BrokerUnavailableError: If nothing was stored.
-            BrokerRefusedError: If the server will not serve this client.
+            BrokerRefusedError: If the server rejects this client.
             SendOutcomeUnknownError: If it may have been stored.
         """
         ...

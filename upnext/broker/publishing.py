@@ -166,5 +166,5 @@ def message(body: bytes, delay: float = 0.0, key: str | None = None, partition: 
 def refusal(error: Exception, kind: FailureKind) -> BrokerError:
     """Return what a caller is told of a send that was not stored."""
     if kind is FailureKind.REFUSED:
-        return BrokerRefusedError(f"The server refuses this client: {error}")
+        return BrokerRefusedError(f"The server rejects this client: {error}")
     return BrokerUnavailableError(f"Nothing was stored, the server did not take it: {error}")

@@ -91,10 +91,8 @@ def _workers(status: NamespaceStatus, alive: int, width: int | None) -> Iterator
             for worker in status.workers
         ]
         yield from _cut(table(head, rows, width, ("worker", "host")), len(rows))
-    for line in [
-        found for of in (blocked_workers, full_workers, starving_jobs) for found in of(status)[:_MOST_RUNNING]
-    ]:
-        yield coloured("warn", visible(line))
+    for lines in (blocked_workers(status), full_workers(status), starving_jobs(status)):
+        yield from (coloured("warn", visible(line)) for line in lines[:_MOST_RUNNING])
     for handler in missing_handlers(status)[:_MOST_ROWS]:
         yield coloured("warn", f"No worker has imported handler {visible(handler)}")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from upnext.runner.lease_renewal import LeaseKeeper
 
 Agree: TypeAlias = Callable[[int], Awaitable[None]]
-"""Takes note of how many partitions of the namespace are to be served."""
+"""Takes note of the number of partitions to serve."""
 
 _INTERVAL = 0.5  # seconds
 _CONFIRM = 0.3  # of a lease; a living worker renews every 0.2

@@ -283,7 +283,7 @@ class Service:
             except (RedisError, OSError) as error:
                 if classify(error) is FailureKind.REFUSED:
                     await link.close()
-                    what = "cannot be used" if isinstance(error, UnfitServerError) else "refuses this client"
+                    what = "cannot be used" if isinstance(error, UnfitServerError) else "rejects this client"
                     raise BrokerRefusedError(f"The server at {without_password(url)} {what}: {error}") from error
                 failures += 1
                 if failures in _TELL_AFTER:
