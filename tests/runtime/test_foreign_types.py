@@ -80,6 +80,39 @@ async def test_the_subscriptions_of_one_event_cost_that_event_only(
             assert await (await placed.send(n=2)).results(timeout=20) == {"bill": 2}
 
 
+async def test_a_key_that_all_events_need_costs_their_subscriptions_and_no_task(
+    valkey_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for all of them; they are subscribed once the key is deleted."""
+    monkeypatch.setattr(subscriber, "_FOREIGN_PAUSE", 0.1)
+    worker = upnext.Worker("shop", redis_url=valkey_url, lease=1)
+
+    @worker.event("order.placed").on
+    async def bill(n: int) -> int:
+        return n
+
+    @worker.event("order.paid").on
+    async def thank(n: int) -> int:
+        return n
+
+    @worker.task
+    async def report() -> int:
+        return 1
+
+    async with Redis.from_url(valkey_url) as client, asyncio.timeout(60):
+        await client.set(KEYS.versions, "another program's")
+        async with running(worker):
+            assert await report.wait() == 1
+            (line,) = messages(caplog, "Another program")
+            assert line == (
+                "Another program wrote to upnext:{default:0}:versions: the handlers of several events cannot be "
+                "subscribed; the worker's others run. Delete the key"
+            )
+            await client.delete(KEYS.versions)
+            await wait_until_async(lambda: client.exists(KEYS.subscriptions("order.paid")))
+            assert await (await worker.event("order.paid").send(n=2)).results(timeout=20) == {"thank": 2}
+
+
 async def test_an_event_whose_subscriptions_cannot_be_read_does_not_keep_a_namespace_from_growing(
     valkey_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

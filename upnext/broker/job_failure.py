@@ -26,7 +26,7 @@ class JobFailure:
     Attributes:
         error: What was raised, its notes, members and causes, a line each; it may hold what user code put into it.
         where: The type of what was raised and its last place in the user's code, without any message.
-        reason: "failed" or "timeout".
+        reason: "failed" or "timeout"; "payload" of a job that cannot become a dead letter now.
         attempt: Which attempt failed.
         traceback: Types, frames and lines of source, without messages; "" if it is no longer kept, or there is none.
         digest: Names the traceback on the server.

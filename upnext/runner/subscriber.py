@@ -90,10 +90,9 @@ class Subscriber:
         try:
             await self._broker.publisher.subscribe(event, self._by_event[event])
         except ForeignDataError as error:
-            warn_foreign(
-                error.key,
-                f"the handlers of event {event!r} cannot be subscribed; the worker's others run. Delete the key",
-            )
+            only_this = error.key == self._broker.keys.subscriptions(event)
+            whose = f"the handlers of event {event!r}" if only_this else "the handlers of several events"
+            warn_foreign(error.key, f"{whose} cannot be subscribed; the worker's others run. Delete the key")
             return False
         return True
 
