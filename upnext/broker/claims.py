@@ -236,27 +236,38 @@ class Claims:
             For each job whether this worker still held it.
         """
         keys = self._keys
-        names = [keys.leases, keys.claims(self.worker_id), keys.events, keys.open]
-        words: list[Any] = [self.worker_id, self._result_ttl, len(jobs), 0]
+        # In the order of their ids, so that those whose marks go into one set stand side by side.
+        order = sorted(range(len(jobs)), key=[claim.job_id for claim, _ in jobs].__getitem__)
+        fields: list[str] = []
+        tokens: list[str] = []
+        marks: list[int | str] = []
+        last_of_set: dict[str, int] = {}
+        result_keys: list[str] = []
         results: list[Any] = []
-        marks: dict[str, list[int]] = {}
-        for number, (claim, result) in enumerate(jobs, 1):
-            words.append(claim.field)
-            words.append(claim.fencing_token)
+        for number, position in enumerate(order, 1):
+            claim, result = jobs[position]
+            job_id = claim.job_id
+            fields.append(claim.field)
+            tokens.append(claim.fencing_token)
+            ended = mark(job_id, claim.handler)
+            if ended is None:
+                marks.append("")
+            else:
+                marks.append(ended)
+                last_of_set[bucket_of(job_id)] = number
             if result is not None:
-                names.append(keys.result(claim.job_id))
-                results += [number, result]
-            ended = mark(claim.job_id, claim.handler)
-            if ended is not None:
-                marks.setdefault(bucket_of(claim.job_id), []).extend((number, ended))
-        words[3] = len(results) // 2
-        words += results
-        for bucket, entries in marks.items():
-            names.append(keys.ended(bucket))
-            words.append(len(entries) // 2)
-            words += entries
+                result_keys.append(keys.result(job_id))
+                results += (number, result)
+        names = [keys.leases, keys.claims(self.worker_id), keys.events, keys.open]
+        names += map(keys.ended, last_of_set)
+        names += result_keys
+        words = [self.worker_id, self._result_ttl, len(jobs), len(last_of_set)]
+        words += (*fields, *tokens, *marks, *last_of_set.values(), *results)
         reply: Any = await self._link.call(script("finish"), names, words)
-        return [bool(held) for held in reply]
+        held = [False] * len(jobs)
+        for position, kept in zip(order, reply, strict=True):
+            held[position] = bool(kept)
+        return held
 
     async def retry(self, claim: Claim, delay: float, failure: JobFailure | None = None) -> bool:
         """Put a job that failed back, to run again in `delay` seconds; False if it is not held any more.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_JOB_ID = re.compile(r"[0-9a-f]{12}([0-9a-f]{7})[0-9a-f]{9}(?:-\d{1,2})?\.(\d{1,4})", re.ASCII)
+_parse_job_id = re.compile(r"[0-9a-f]{12}([0-9a-f]{7})[0-9a-f]{9}(?:-[0-9]{1,2})?\.([0-9]{1,4})").fullmatch
 _BUCKET_DIGITS = 11  # of the time in an id; the one that is left out is sixteen milliseconds
 _POSITION_BITS, _HASH_BITS = 12, 23
 
@@ -27,13 +27,14 @@ def bucket_of(event_id: str) -> str:
 
 def mark(job_id: str, handler: str) -> int | None:
     """Return the mark of a job that was run by a handler; None for an id that upnext has not made."""
-    parts = _JOB_ID.fullmatch(job_id)
+    parts = _parse_job_id(job_id)
     if parts is None:
         return None
-    random, position = int(parts[1], 16), int(parts[2])
+    random, position_text = parts.groups()
+    position = int(position_text)
     if position >> _POSITION_BITS:
         return None
-    return (random << _POSITION_BITS | position) << _HASH_BITS | handler_hash(handler)
+    return (int(random, 16) << _POSITION_BITS | position) << _HASH_BITS | handler_hash(handler)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -88,10 +88,13 @@ else
 end
 
 -- The first write: it fails by itself. Before it, or on Redis 6.2 right after it, the rights to all that follow are tried.
-local rights = {'SADD', 'EXPIRE', waits and 'ZADD' or 'RPUSH', keyed and 'SET' or nil}
-if redis.acl_check_cmd then
-  for _, command in ipairs(rights) do
-    may(command, KEYS[3])
+local push = waits and 'ZADD' or 'RPUSH'
+if check then
+  may('SADD', KEYS[3])
+  may('EXPIRE', KEYS[3])
+  may(push, KEYS[3])
+  if keyed then
+    may('SET', KEYS[3])
   end
   call('HSET', KEYS[1], unpack(words, at))
 else
@@ -101,7 +104,7 @@ else
   end
   call('HDEL', KEYS[1], '')
   call('HSET', KEYS[1], unpack(words, at))
-  for _, command in ipairs(rights) do
+  for _, command in ipairs({'SADD', 'EXPIRE', push, keyed and 'SET' or nil}) do
     local err = refusal(command, KEYS[3], KEYS[1])
     if err then
       call('HDEL', KEYS[1], unpack(ids))
