@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext import forks
 from upnext.broker.job_ids import unpack
@@ -59,6 +59,9 @@ class AttemptOutcome:
     raised: BaseException | None = None
 
 
+RELEASED = AttemptOutcome("released")
+"""That of a job that did not run, or was stopped; it has nothing to say."""
+
 _DONE = AttemptOutcome("done")
 
 
@@ -99,15 +102,16 @@ async def execute(
             _awaited(call, deadlines) if handler.is_async else _run_in_thread(handler, call, threads, deadlines, hold)
         )
         if forks.generation() != generation:
-            forks.end_child(end and end.raised)  # a child that the handler forked has left its code
-    if end.late:
-        return _timeout(end, handler)
-    if end.raised is None:
-        return _done(claim, handler, end.value, max_result)
+            forks.end_child(end and end[1])  # a child that the handler forked has left its code
+    value, raised, late_at = end
+    if late_at is not None:
+        return _timeout(raised, late_at, handler)
+    if raised is None:
+        return _done(claim, handler, value, max_result)
     # A handler can cancel its own task as well.
-    if issubclass(type(end.raised), asyncio.CancelledError) and handing_over():
-        return AttemptOutcome("released")
-    return failed(end.raised, handler)
+    if issubclass(type(raised), asyncio.CancelledError) and handing_over():
+        return RELEASED
+    return failed(raised, handler)
 
 
 def failed(raised: BaseException, handler: Handler | None) -> AttemptOutcome:
@@ -123,16 +127,15 @@ def failed(raised: BaseException, handler: Handler | None) -> AttemptOutcome:
     )
 
 
-def _timeout(end: _End, handler: Handler) -> AttemptOutcome:
-    told = None if end.raised is None else report(end.raised, handler.function)
-    trace = end.stack if told is None else told.traceback
+def _timeout(raised: BaseException | None, where: str, handler: Handler) -> AttemptOutcome:
+    trace = where if raised is None else report(raised, handler.function).traceback
     return AttemptOutcome(
         "timeout",
         error=f"it took longer than {handler.options.timeout:g} s",
         where="timeout",
         traceback=trace,
         full_traceback=trace,
-        raised=end.raised,
+        raised=raised,
     )
 
 
@@ -163,13 +166,9 @@ def _contexts(claim: Claim, handler: Handler) -> dict[str, Context]:
     return handler.signature.inject(context)
 
 
-class _End(NamedTuple):
-    """How user code ended. What it raised travels as a value: raised, StopIteration and its like would change type."""
-
-    value: Any = None
-    raised: BaseException | None = None
-    late: bool = False
-    stack: str = ""  # of a thread that is late
+# How user code ended: what it returned, what it raised, and if it was late where its thread was, "" without a thread.
+# What was raised travels as a value: raised, StopIteration and its like would change type.
+_End: TypeAlias = "tuple[Any, BaseException | None, str | None]"
 
 
 async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
@@ -177,9 +176,9 @@ async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
     try:
         with limit:
             value: Any = call()
-            return _End(await value if _is_awaitable(value) else value)
+            return await value if _is_awaitable(value) else value, None, None
     except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
-        return _End(raised=error, late=limit.expired and issubclass(type(error), TimeoutError))
+        return None, error, "" if limit.expired and issubclass(type(error), TimeoutError) else None
 
 
 def _is_awaitable(value: object) -> bool:
@@ -204,12 +203,12 @@ async def _run_in_thread(
                 "Handler %r is past its timeout in a thread that cannot be stopped; it is at\n%s", handler.name, where
             )
             await asyncio.wait([future])
-            return _End(late=True, stack=where)
+            return None, None, where
     except asyncio.CancelledError as error:
-        return _End(raised=error)
+        return None, error, None
     end = future.result()
-    if end is not None and end.raised is None and inspect.isawaitable(end.value):
-        return await _awaited(lambda: end.value, deadlines)
+    if end is not None and end[1] is None and inspect.isawaitable(end[0]):
+        return await _awaited(lambda: end[0], deadlines)
     return end
 
 
@@ -223,13 +222,15 @@ def _carry(call: functools.partial[Any], hold: LeaseGuard, thread: list[int]) ->
     if not hold.is_valid():  # between the event loop and this thread the process may have been frozen
         return None
     generation = forks.generation()
+    raised: BaseException | None = None
+    value = None
     try:
-        end = _End(call())
+        value = call()
     except BaseException as error:  # noqa: BLE001  # as above
-        end = _End(raised=error)
+        raised = error
     if forks.generation() != generation:
-        forks.end_child(end.raised)  # a child that the handler forked has left its code
-    return end
+        forks.end_child(raised)  # a child that the handler forked has left its code
+    return value, raised, None
 
 
 def _context(claim: Claim, handler: Handler, began: float) -> Context:

@@ -10,7 +10,7 @@ from upnext.broker.failures import backoff
 from upnext.broker.redis_types import RedisError
 from upnext.context import current_slot
 from upnext.log import log
-from upnext.runner.execute import AttemptOutcome, execute, failed
+from upnext.runner.execute import RELEASED, AttemptOutcome, execute, failed
 from upnext.runner.lease_renewal import LeaseGuard
 from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
@@ -56,7 +56,8 @@ class JobRunner:
     def start(self, claims: Claims, claim: Claim) -> None:
         """Run a job in a task of its own."""
         job = ClaimedJob(claims, claim)
-        self.running.add(asyncio.create_task(self._run_and_settle(job)), job)
+        run = self._run_alone(job) if claim.last_life else self._run_and_settle(job, Slot(self._resources.slots))
+        self.running.add(asyncio.create_task(run), job)
 
     @property
     def unsettled(self) -> int:
@@ -90,43 +91,44 @@ class JobRunner:
             task.cancel()
         await self.wait(seconds)
 
-    async def _run_and_settle(self, job: ClaimedJob) -> None:
-        claim = job.claim
-        if claim.last_life:
-            async with self._resources.poison_jobs.alone() as slot:
-                await self._run_in(slot, job)
-            return
-        slot = Slot(self._resources.slots)
-        try:
-            await self._run_in(slot, job)
-        finally:
-            slot.release()
+    async def _run_alone(self, job: ClaimedJob) -> None:
+        async with self._resources.poison_jobs.alone() as slot:
+            await self._run_and_settle(job, slot)
 
-    async def _run_in(self, slot: Slot | None, job: ClaimedJob) -> None:
-        """Run a job, and hand its outcome to the settler whatever goes wrong: what has run must not stay claimed."""
+    async def _run_and_settle(self, job: ClaimedJob, slot: Slot | None) -> None:
+        """Run a job, and hand its outcome to the settler whatever goes wrong: what has run must not stay claimed.
+
+        Args:
+            job: The job.
+            slot: Its slot, which is given back at the end; without one the job is released.
+        """
         claims, claim = job.claims, job.claim
-        outcome: AttemptOutcome | None = AttemptOutcome("released")
-        if slot is not None:
-            current_slot.set(slot)
-            outcome = await (self._run(job) if claim.started else self._run_suspect(job))
+        outcome: AttemptOutcome | None = RELEASED
         failures = 0
-        while outcome is not None and not job.handed_back:
-            try:
-                self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
-            except Exception as error:  # noqa: BLE001  # a fault of upnext, or a machine that is out of memory
-                failures += 1
-                if failures in _WARN_AFTER:
-                    log.log(logging.ERROR, "Cannot settle job %s; retrying", claim.shown, error=error)
-                outcome = AttemptOutcome(outcome.kind, outcome.result, error="it could not be described")
-                await asyncio.sleep(backoff(failures))
-            else:
-                return
+        try:
+            if slot is not None:
+                current_slot.set(slot)
+                outcome = await (self._run(job) if claim.started else self._run_suspect(job))
+            while outcome is not None and not job.handed_back:
+                try:
+                    self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
+                except Exception as error:  # noqa: BLE001  # a fault of upnext, or a machine that is out of memory
+                    failures += 1
+                    if failures in _WARN_AFTER:
+                        log.log(logging.ERROR, "Cannot settle job %s; retrying", claim.shown, error=error)
+                    outcome = AttemptOutcome(outcome.kind, outcome.result, error="it could not be described")
+                    await asyncio.sleep(backoff(failures))
+                else:
+                    return
+        finally:
+            if slot is not None:
+                slot.release()
 
     async def _run_suspect(self, job: ClaimedJob) -> AttemptOutcome | None:
         """Run a job that a worker died under, marked as started on the server first, and no other one meanwhile."""
         async with self._resources.poison_jobs.starting:
             if not await self._mark_started(job):
-                return AttemptOutcome("released")
+                return RELEASED
             running = asyncio.ensure_future(self._run(job))
             try:
                 await asyncio.sleep(0)  # its first step

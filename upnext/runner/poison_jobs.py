@@ -40,19 +40,15 @@ class PoisonJobs:
         """Trade the job's slot for one in its turn.
 
         Yields:
-            The slot; None if the job may not run, because the worker stops first.
+            The slot, to be released at the job's end; None if the job may not run, because the worker stops first.
         """
         self._slots.give(1)
-        mine, slot = False, None
+        mine = False
         asker = asyncio.Event()
         try:
             mine = await self._turn()
-            if mine and await self._slot(asker):
-                slot = Slot(self._slots)
-            yield slot
+            yield Slot(self._slots) if mine and await self._slot(asker) else None
         finally:
-            if slot is not None:
-                slot.release()
             self._slots.leave(asker)
             if mine:
                 self._next()

@@ -111,8 +111,8 @@ class RunningJobs:
         return tuple(_describe_wait(job, wait, now) for job, wait in found[:LISTED_JOBS])
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        job = self._jobs.pop(task, None)
-        if job is not None:
+        job = self._jobs.pop(task)
+        if not job.began:
             self._unstarted.pop(job, None)
 
 

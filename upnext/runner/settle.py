@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from upnext.handler import Handler
     from upnext.runner.execute import AttemptOutcome
 
+# A job that has done its work, with the JSON of its result.
+_Done: TypeAlias = "tuple[Claims, Claim, bytes | None]"
+
 _BATCH = 200  # jobs that one command ends
 _BATCH_BYTES = 500_000  # of results in one command; a larger result goes alone
 _BATCH_TRIES = 2  # of one batch that is not taken, before each of its jobs is ended on its own
@@ -32,14 +35,6 @@ _LARGE_RESULT = 100_000  # bytes; one that is smaller cannot be why a connection
 _PUT_OFF = 300.0  # seconds until a job is run again that cannot become a dead letter
 _LONGEST_PAUSE = 30.0  # seconds, between tries of a command that the server finds fault with
 _WARN_AFTER = (1, 20)  # failures in a row
-
-
-class _Done(NamedTuple):
-    """A job that has done its work."""
-
-    claims: Claims
-    claim: Claim
-    result: bytes | None
 
 
 class Settler:
@@ -72,13 +67,13 @@ class Settler:
         """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job."""
         if outcome.kind == "done":
             self._begin_to_flush()
-            self._done.append(_Done(claims, claim, outcome.result))
+            self._done.append((claims, claim, outcome.result))
         else:
             self._settle_alone(claims, claim, self._ending(claims, claim, handler, outcome))
 
     def known(self, claims: Claims) -> set[tuple[str, str]]:
         """Return field and fencing token of what is being settled."""
-        entries = [entry[:2] for entry in (*self._sending, *self._done)] + list(self._alone.values())
+        entries = [(held, claim) for held, claim, _ in (*self._sending, *self._done)] + list(self._alone.values())
         return {(claim.field, claim.fencing_token) for held, claim in entries if held is claims}
 
     async def drained(self) -> None:
@@ -126,10 +121,10 @@ class Settler:
 
     def _next_batch(self) -> list[_Done]:
         """Return what one command ends: jobs held under one worker id, and not too many bytes of results."""
-        claims, size, batch = self._done[0].claims, 0, self._done[:_BATCH]
-        for position, entry in enumerate(batch):
-            size += len(entry.result or b"")
-            if position and (entry.claims is not claims or size > _BATCH_BYTES):
+        first, size, batch = self._done[0][0], 0, self._done[:_BATCH]
+        for position, (claims, _, result) in enumerate(batch):
+            size += len(result or b"")
+            if position and (claims is not first or size > _BATCH_BYTES):
                 return batch[:position]
         return batch
 
@@ -140,35 +135,35 @@ class Settler:
         if failures < _BATCH_TRIES or _is_outage(error):
             self._done = batch + self._done
         else:
-            for entry in batch:
-                self._settle_alone(entry.claims, entry.claim, functools.partial(self._finish_alone, entry))
+            for claims, claim, result in batch:
+                self._settle_alone(claims, claim, functools.partial(self._finish_alone, claims, claim, result))
         await asyncio.sleep(backoff(failures))
 
     async def _finish(self, batch: Sequence[_Done], *, repeated: bool) -> None:
-        held = await batch[0].claims.finish([(entry.claim, entry.result) for entry in batch])
-        for entry, kept in zip(batch, held, strict=True):
+        held = await batch[0][0].finish([(claim, result) for _, claim, result in batch])
+        for (_, claim, _), kept in zip(batch, held, strict=True):
             if not kept:
-                _report_unheld(entry.claim, repeated=repeated)
+                _report_unheld(claim, repeated=repeated)
 
-    async def _finish_alone(self, entry: _Done) -> None:
+    async def _finish_alone(self, claims: Claims, claim: Claim, result: bytes | None) -> None:
         """End one job; a result that the server does not take, although it answers, is given up."""
         failures = refusals = 0
         while True:
             try:
                 # One at a time: a command that breaks the connection takes along what goes over it beside it.
                 async with self._suspicious:
-                    await self._finish([entry], repeated=True)
+                    await self._finish([(claims, claim, result)], repeated=True)
             except Exception as error:  # noqa: BLE001  # as above
                 failures += 1
-                size = len(entry.result or b"")
-                if size and not _is_outage(error) and await entry.claims.answered():
+                size = len(result or b"")
+                if size and not _is_outage(error) and await claims.answered():
                     refusals += 1
                     tries = _LARGE_RESULT_TRIES if _is_lost(error) else _RESULT_TRIES
                     if refusals >= tries and not (_is_lost(error) and size < _LARGE_RESULT):
                         reason = f"the server did not take its {size:,} bytes ({describe_failure(error)})"
-                        log.error("The result of job %s is not kept: %s; the job is done", entry.claim.shown, reason)
-                        entry = entry._replace(result=unkept(reason))
-                await self._pause(entry.claim, failures, error)
+                        log.error("The result of job %s is not kept: %s; the job is done", claim.shown, reason)
+                        result = unkept(reason)
+                await self._pause(claim, failures, error)
             else:
                 return
 

@@ -95,6 +95,8 @@ class Slot:
         slots: Where it was taken.
     """
 
+    __slots__ = ("_ended", "_held", "_loop", "_slots", "_waits")
+
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         self._loop = asyncio.get_running_loop()
