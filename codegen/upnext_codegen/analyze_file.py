@@ -21,7 +21,7 @@ from upnext_codegen.handlers.signatures import Signatures
 from upnext_codegen.handlers.sites import sites_of
 from upnext_codegen.handlers.worker_uses import hands_workers
 from upnext_codegen.names.evaluator import Evaluator
-from upnext_codegen.names.exports import Exports
+from upnext_codegen.names.exports import Consulted, Exports
 from upnext_codegen.names.lookup import Lookup
 from upnext_codegen.names.modules import RecordedModules
 from upnext_codegen.records import Place, Resolved
@@ -38,14 +38,14 @@ class Surroundings:
 
     Attributes:
         modules: The project's module names.
-        exports: What is known to be exported, by file.
-        is_candidate: Whether a file may export anything, or a file in a folder, which ends with `/`.
+        exports: What a file exports, as far as that is known.
+        holds_exports: Whether a file in a folder may export anything; the folder ends with `/`.
         prefilter: Whether names and lines that cannot matter are skipped.
     """
 
     modules: Modules
-    exports: Callable[[str], frozenset[str] | None]
-    is_candidate: Callable[[str], bool]
+    exports: Callable[[str], frozenset[str]]
+    holds_exports: Callable[[str], bool]
     prefilter: bool = True
 
 
@@ -54,7 +54,7 @@ class Analysis:
     """A file's part, and the exports of other files that it was worked out with."""
 
     part: Resolved
-    consulted: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    consulted: Consulted = field(default_factory=dict[tuple[str, str], "bool | frozenset[str]"])
 
 
 def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
@@ -73,7 +73,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
 
     modules = RecordedModules(around.modules)
     evaluator = Evaluator(Lookup(modules, load))
-    exports = Exports(evaluator, around.exports, around.is_candidate, file, everything=not around.prefilter)
+    exports = Exports(evaluator, around.exports, around.holds_exports, everything=not around.prefilter)
     evaluator.may_be_ours = exports.may_be_ours
     classes = Classes(Annotations(evaluator))
     found = Found()

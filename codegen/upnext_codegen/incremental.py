@@ -17,22 +17,17 @@ from typing import TYPE_CHECKING, Any
 from upnext_codegen.files import record_json
 from upnext_codegen.files.cache_format import Snapshot
 from upnext_codegen.files.file_index import ParseNote
-from upnext_codegen.names.modules import ModuleRef, still_answers
+from upnext_codegen.names.modules import still_answers
 from upnext_codegen.records import Resolved
 
 if TYPE_CHECKING:
     from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.names.candidates import ImportGraph, Interesting
+    from upnext_codegen.names.exports import Consulted
     from upnext_codegen.names.modules import Modules
-
-_LARGE_CIRCLE = 40
-"""Files that import one another, above which they are not asked for each other's exports one by one."""
 
 _MOST_TIMES = 8
 """Times after which a file is left as it is, when what it exports goes on changing with what others export."""
-
-_MOST_TIMES_IN_CIRCLE = 3
-"""The same for the files of a large circle: what one hands on through more than two others there may be missed."""
 
 
 @dataclass(slots=True)
@@ -50,10 +45,9 @@ class Incremental:
     prefilter: bool = True
     _parts: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
     _texts: dict[str, str] = field(default_factory=dict[str, str])
-    _consulted: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict[str, "dict[str, frozenset[str]]"])
+    _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
     _imported_by: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
     _exported: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
-    _circling: set[str] = field(default_factory=set[str])
     _digest: str = ""
 
     def work_out(self) -> None:
@@ -96,8 +90,9 @@ class Incremental:
         while True:
             times.update(pending)
             self._work_out(pending)
-            if not self._circling and any(not names <= self._exports(path) for path, names in before.items()):
-                self._drop_circles()
+            shrunk = {path for path, names in before.items() if not names <= self._exports(path)}
+            if shrunk:
+                self._drop_circles(shrunk)
             before = {path: frozenset(part.exports) for path, part in self._parts.items()}
             imported = self._imported()
             wanted = self._wanted(imported)
@@ -106,12 +101,9 @@ class Incremental:
             pending = {path for path in wanted if path not in self._parts}
             pending |= {path for path in self._parts if self._imported_by.get(path, []) != imported.get(path, [])}
             pending |= self._misled()
-            pending = {path for path in pending if times[path] < self._most_times(path)}
+            pending = {path for path in pending if times[path] < _MOST_TIMES}
             if not pending:
                 return
-
-    def _most_times(self, path: str) -> int:
-        return _MOST_TIMES_IN_CIRCLE if path in self._circling else _MOST_TIMES
 
     def _named(self) -> Iterable[str]:
         """The files that have to be worked out whatever others export."""
@@ -128,8 +120,8 @@ class Incremental:
             if part is not None:
                 yield path, part
 
-    def _drop_circles(self) -> None:
-        """Drop the parts of files that may have their exports only from one another."""
+    def _drop_circles(self, shrunk: set[str]) -> None:
+        """Drop the parts of files that may have only from one another what some files do not export any more."""
         grounded: set[str] = set()
         # Of a whole folder it is not known which of its files it is for.
         sources = {path: {each.partition(" ")[2] for each in self._imported_by.get(path, ())} for path in self._parts}
@@ -138,16 +130,20 @@ class Incremental:
             if not more:
                 break
             grounded |= more
-        for path in self._parts.keys() - grounded:
+        for path in (self._parts.keys() - grounded) & _led_to(shrunk, sources):
             del self._parts[path]
+            self._exported.pop(path, None)
 
     def _misled(self) -> set[str]:
         """The files that were worked out with other exports than those that were found since."""
-        found: set[str] = set()
-        for path, consulted in self._consulted.items():
-            if path in self._parts and any(self._exports(each) != names for each, names in consulted.items()):
-                found.add(path)
-        return found
+        from upnext_codegen.names.exports import answer  # noqa: PLC0415 - a warm run does without
+
+        return {
+            path
+            for path, consulted in self._consulted.items()
+            if path in self._parts
+            and any(answer(self._exports(each), name) != found for (each, name), found in consulted.items())
+        }
 
     def _exports(self, path: str) -> frozenset[str]:
         part = self._parts.get(path)
@@ -187,33 +183,22 @@ class Incremental:
         candidates = self._parts.keys() | pending
         while waiting:
             ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
-            # In a circle of imports each is asked for the exports of the others. In a large one that takes the square
-            # of the time: there each starts with what the others are known to export, at first nothing, and those
+            # In a circle of imports each starts with what the others are known to export, at first nothing, and those
             # that this misled are worked out again.
-            wave = ready or sorted(waiting)
+            wave = ready or sorted(_circles(waiting))
             for path in wave:
                 del waiting[path]
-            is_large = not ready and len(wave) > _LARGE_CIRCLE
-            if is_large:
-                self._circling.update(wave)
-            self._work_out_wave(wave, candidates, circle=frozenset(wave) if is_large else frozenset())
+            self._work_out_wave(wave, candidates)
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
         """For each of some files the others among them that it imports from."""
-        waiting: dict[str, set[str]] = {}
-        for path in pending:
-            others: set[str] = set()
-            for each in self.index.imports(path):
-                name = each.partition(":")[0].rstrip("=")
-                module = name.lstrip(".")
-                level = len(name) - len(module)
-                found = self.modules.relative(level, module, path) if level else self.modules.find(module, path)
-                if isinstance(found, ModuleRef) and found.file in pending and found.file != path:
-                    others.add(found.file)
-            waiting[path] = others
-        return waiting
+        graph = self._graph()
+        return {
+            path: {file for each in self.index.imports(path) for file in graph.files_of(path, each)} & pending - {path}
+            for path in pending
+        }
 
-    def _work_out_wave(self, paths: list[str], candidates: Collection[str], circle: frozenset[str]) -> None:
+    def _work_out_wave(self, paths: list[str], candidates: Collection[str]) -> None:
         from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import spread  # noqa: PLC0415
         from upnext_codegen.sources import Sources  # noqa: PLC0415
@@ -224,19 +209,12 @@ class Incremental:
         index, sources = self.index, Sources(self.index)
         parts, prefilter, texts, so_far = self._parts, self.prefilter, self._texts, self._exported
 
-        def exports(path: str) -> frozenset[str] | None:
-            if path in parts:
-                return frozenset(parts[path].exports)
-            return so_far.get(path, frozenset()) if path in circle else None
+        def exports(path: str) -> frozenset[str]:
+            return frozenset(parts[path].exports) if path in parts else so_far.get(path, frozenset())
 
-        around = Surroundings(
-            self.modules,
-            exports,
-            lambda path: path in candidates or path in folders,
-            prefilter,
-        )
+        around = Surroundings(self.modules, exports, folders.__contains__, prefilter)
 
-        def job(path: str) -> tuple[str, dict[str, tuple[Any, ...]], dict[str, frozenset[str]]]:
+        def job(path: str) -> tuple[str, dict[str, tuple[Any, ...]], Consulted]:
             analysis = analyze_file(sources, around, path)
             sources.trim()
             notes, index.notes = index.notes, {}
@@ -259,6 +237,30 @@ class Incremental:
         graph = self._graph()
         for path, _ in found:
             self._imported_by[path] = graph.interesting(path, index.imports(path))
+
+
+def _circles(waiting: dict[str, set[str]]) -> set[str]:
+    """Choose the files in circles of imports from which no import leads to another file that waits."""
+    reached: dict[str, set[str]] = {}
+    for path in waiting:
+        found, stack = {path}, [path]
+        while stack:
+            fresh = (waiting[stack.pop()] & waiting.keys()) - found
+            found |= fresh
+            stack += fresh
+        reached[path] = found
+    return {path for path, others in reached.items() if all(len(reached[each]) == len(others) for each in others)}
+
+
+def _led_to(files: set[str], sources: dict[str, set[str]]) -> set[str]:
+    """The files that import from some, also through others; a source that ends with `/` stands for a whole folder."""
+    found = set(files)
+    fresh = set(files)
+    while fresh:
+        led = {*fresh, *_folders(fresh)}
+        fresh = {path for path, others in sources.items() if not others.isdisjoint(led)} - found
+        found |= fresh
+    return found
 
 
 def _folders(paths: Iterable[str]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from upnext_codegen.names.exports import mentions
 from upnext_codegen.names.scopes import Use, inner_scopes_and_calls
 
 if TYPE_CHECKING:
-    from upnext_codegen.names.exports import Exports
+    from upnext_codegen.names.exports import Exports, Names
     from upnext_codegen.names.scopes import Definition, Scope, SourceModule
 
 
@@ -56,14 +56,14 @@ def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | Deco
                 if exports.everything or (always and _is_on(call.func)) or mentions(call, here):
                     yield CallSite(call, Use(inner, call.lineno, each.branches), function)
         for definition in (*scope.functions, *scope.classes):
-            if exports.everything or interest.between(*definition.span) or (names and scope.kind != "module"):
+            if exports.everything or interest.between(*definition.span) or (names.all and scope.kind != "module"):
                 yield from _decorators(definition, function, names, always=always, everything=exports.everything)
                 inside = function if definition in scope.classes else definition
                 waiting.append((module.body_of(definition), inside))
 
 
 def _decorators(
-    target: Definition, function: Definition | None, names: set[str], *, always: bool, everything: bool
+    target: Definition, function: Definition | None, names: Names, *, always: bool, everything: bool
 ) -> Iterator[DecoratorSite]:
     node = getattr(target.binding, "node")  # noqa: B009 - a function's or a class's
     for each in node.decorator_list:

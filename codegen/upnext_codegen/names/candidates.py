@@ -136,6 +136,16 @@ class ImportGraph:
             return next((base for base in bases if base in self._folders), None)
         return source.file.rpartition("/")[0] if source.file.endswith("__init__.py") else None
 
+    def files_of(self, file: str, imported: str) -> list[str]:
+        """List the files that one import of a file, as `imports_of` writes it, leads to."""
+        module, _, names = imported.partition(":")
+        source = self._find(file, module.removesuffix("="))
+        if not isinstance(source, ModuleRef):
+            return []
+        submodules = [self.modules.submodule(source, name, file) for name in names.split(",") if name]
+        modules = [source, *(each for each in submodules if isinstance(each, ModuleRef))]
+        return [each.file for each in modules if each.file is not None]
+
     def _find(self, file: str, module: str) -> ModuleRef | ExternalName | None:
         name = module.lstrip(".")
         level = len(module) - len(name)

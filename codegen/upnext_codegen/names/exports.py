@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from upnext_codegen.names import values
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 
 ANYTHING = "*"
 """Among the exports of a file: whatever its `__getattr__` makes up."""
-_DEEPEST = 6
+ANY_NAME = ""
+"""In a question about the exports of a file: whether there are any."""
+ALL_NAMES = " "
+"""In a question about the exports of a file: which there are."""
+Consulted: TypeAlias = "dict[tuple[str, str], bool | frozenset[str]]"
+"""Questions about the exports of files, and their answers."""
 _ATTACHING = re.compile(r"\.\s*on\b")
 _ALL = frozenset({ANYTHING})
 _OURS = (
@@ -57,6 +62,42 @@ _OURS = (
 
 
 @dataclass(slots=True, eq=False)
+class Names:
+    """The names of a scope that can stand for something of upnext.
+
+    Attributes:
+        all: The names.
+        modules: Of those that stand for modules alone, which: what they are asked for can lead to upnext or not.
+        leads: Whether an attribute of a module does.
+    """
+
+    all: set[str]
+    modules: dict[str, list[ModuleRef]]
+    leads: Callable[[ModuleRef, str], bool]
+
+    def copy(self) -> Names:
+        """The same names, to add others to."""
+        return Names(set(self.all), dict(self.modules), self.leads)
+
+    def add(self, name: str, module: ModuleRef | None = None) -> None:
+        """Add a name that can stand for a module, or for anything."""
+        if module is None:
+            self.modules.pop(name, None)
+        elif not self.is_whole(name):
+            self.modules.setdefault(name, []).append(module)
+        self.all.add(name)
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a name can stand for anything, and not for modules alone."""
+        return name in self.all and name not in self.modules
+
+    def holds(self, module: str, attribute: str) -> bool:
+        """Whether an attribute of what a name stands for can be of upnext."""
+        sources = self.modules.get(module)
+        return module in self.all if sources is None else any(self.leads(each, attribute) for each in sources)
+
+
+@dataclass(slots=True, eq=False)
 class Interest:
     """The names of a file that can stand for something of upnext, and the lines that hold one.
 
@@ -64,11 +105,13 @@ class Interest:
         names: The names.
         lines: The numbers of the lines, sorted.
         everything: Whether every name and line counts.
+        evident: The names without those that come from a module whose name is worked out; None for the same.
     """
 
-    names: set[str]
+    names: Names
     lines: list[int]
     everything: bool = False
+    evident: Names | None = None
 
     def between(self, first: int, last: int | None) -> bool:
         """Whether one of the lines from `first` to `last` counts."""
@@ -78,26 +121,41 @@ class Interest:
         return index < len(self.lines) and self.lines[index] <= (last or first)
 
 
-def mentions(node: ast.AST, names: set[str]) -> bool:
-    """Whether an expression holds one of these names."""
+def mentions(node: ast.AST, names: Names) -> bool:
+    """Whether an expression holds one of these names; of a module, an attribute that can be of upnext."""
     if isinstance(node, ast.Name):
-        return node.id in names
+        return node.id in names.all
     stack = [node]
     while stack:
         current = stack.pop()
         if isinstance(current, ast.Name):
-            if current.id in names:
+            if current.id in names.all:
                 return True
             continue
-        if isinstance(current, ast.arg | ast.AnnAssign) and isinstance(current.annotation, ast.Constant):
-            stack.append(unquoted(current.annotation))
-        for name in current._fields:
-            child = getattr(current, name, None)
-            if isinstance(child, ast.AST):
-                stack.append(child)
-            elif isinstance(child, list):
-                stack += [each for each in cast("list[object]", child) if isinstance(each, ast.AST)]
+        if isinstance(current, ast.Attribute) and isinstance(current.value, ast.Name):
+            if names.holds(current.value.id, current.attr):
+                return True
+            continue
+        stack += _children(current)
     return False
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.arg | ast.AnnAssign) and isinstance(node.annotation, ast.Constant):
+        yield unquoted(node.annotation)
+    for name in node._fields:
+        child = getattr(node, name, None)
+        if isinstance(child, ast.AST):
+            yield child
+        elif isinstance(child, list):
+            yield from (each for each in cast("list[object]", child) if isinstance(each, ast.AST))
+
+
+def answer(exported: frozenset[str], name: str) -> bool | frozenset[str]:
+    """Answer a question about what a file exports: a name, `ANY_NAME` or `ALL_NAMES`."""
+    if name == ALL_NAMES:
+        return exported
+    return bool(exported) if name == ANY_NAME else name in exported or ANYTHING in exported
 
 
 @dataclass(slots=True)
@@ -106,96 +164,98 @@ class Exports:
 
     Attributes:
         evaluator: Works out values.
-        known: What is known of files that were worked out before.
-        is_candidate: Whether a file may export anything, or a file in a folder, which ends with `/`.
-        own: The file that is worked out.
+        known: What other files export, as far as that is known: what is not known yet counts as nothing.
+        holds_exports: Whether a file in a folder may export anything; the folder ends with `/`.
         everything: Whether to look at all names of all files, which changes nothing but the time it takes.
-        consulted: What was used of the exports of other files.
+        consulted: What was asked about the exports of other files, as `answer` has it, with the answers.
     """
 
     evaluator: Evaluator
-    known: Callable[[str], frozenset[str] | None]
-    is_candidate: Callable[[str], bool]
-    own: str
+    known: Callable[[str], frozenset[str]]
+    holds_exports: Callable[[str], bool]
     everything: bool = False
-    consulted: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    consulted: Consulted = field(default_factory=dict[tuple[str, str], "bool | frozenset[str]"])
     _interests: dict[str, Interest] = field(default_factory=dict[str, Interest])
-    _found: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
-    _active: set[str] = field(default_factory=set[str])
-    _names: dict[Scope, set[str]] = field(default_factory=dict[Scope, "set[str]"])
+    _names: dict[Scope, Names] = field(default_factory=dict[Scope, Names])
+    _evident: dict[Scope, Names] = field(default_factory=dict[Scope, Names])
+    _leading: dict[tuple[ModuleRef, str], bool] = field(default_factory=dict[tuple[ModuleRef, str], bool])
+    _empty: set[values.Value] = field(default_factory=set["values.Value"])
 
     def may_be_ours(self, scope: Scope, expr: ast.expr) -> bool:
         """A cheap syntactic filter: can this expression of a scope evaluate to an upnext object?"""
         return self.everything or mentions(expr, self.names_in(scope))
 
-    def names_in(self, scope: Scope) -> set[str]:
+    def names_in(self, scope: Scope) -> Names:
         """The names that can stand for something of upnext in a scope."""
-        if scope.kind == "module":
-            return self.interest(scope.module).names
-        found = self._names.get(scope)
+        return self._names_in(scope, self.interest(scope.module).names, self._names)
+
+    def _evident_in(self, scope: Scope) -> Names:
+        """The same without those that come from a module whose name is worked out."""
+        evident = self.interest(scope.module).evident
+        return self.names_in(scope) if evident is None else self._names_in(scope, evident, self._evident)
+
+    def _names_in(self, scope: Scope, of_module: Names, known: dict[Scope, Names]) -> Names:
+        if scope.kind == "module" or scope.parent is None:
+            return of_module
+        found = known.get(scope)
         if found is None:
-            found = self._names[scope] = local_names(scope, self.interest(scope.module))
+            found = known[scope] = _with_own(scope, self._names_in(scope.parent, of_module, known), of_module)
         return found
 
     def of(self, file: str) -> frozenset[str]:
-        """The names that a file exports."""
-        if file in self._found:
-            return self._found[file]
-        known = self.known(file) if file != self.own else None
-        if known is None:
-            known = self._work_out(file)
-        if file != self.own:
-            self.consulted[file] = known
-        return known
-
-    def _work_out(self, file: str) -> frozenset[str]:
-        if not self.is_candidate(file) or file in self._active:
-            return frozenset()
-        module = self.evaluator.lookup.load(file)
-        if module is None:
-            return frozenset()
-        self._active.add(file)
-        try:
-            found = self.found_in(module)
-        finally:
-            self._active.discard(file)
-        if not self._active:
-            self._found[file] = found
+        """The names that another file exports."""
+        found = self.consulted[file, ALL_NAMES] = self.known(file)
         return found
+
+    def has(self, file: str, name: str) -> bool:
+        """Whether another file exports a name, or for `ANY_NAME` one at all."""
+        found = self.consulted[file, name] = answer(self.known(file), name)
+        return bool(found)
 
     def interest(self, module: SourceModule) -> Interest:
         """The names of a file that can stand for something of upnext."""
         found = self._interests.get(module.file)
         if found is None:
-            # Asked for again on the way, it is what is known so far.
-            found = self._interests[module.file] = Interest(set(), [], self.everything)
+            names = Names(set(), {}, lambda source, attribute: self._leads(module.file, source, attribute))
+            found = self._interests[module.file] = Interest(names, [], self.everything)
             self._fill(found, module)
         return found
 
     def _fill(self, interest: Interest, module: SourceModule) -> None:
         names = interest.names
-        scopes = [module.scope, *self._with_imports(module)]
-        for scope in scopes:
+        for scope in [module.scope, *self._with_imports(module)]:
             for each in scope.every():
                 if isinstance(each.binding, ModuleImport | NameImport) and self.is_interesting(each):
-                    names.add(each.name)
-        names |= self._starred(module)
-        names |= self._dynamic(module)
-        waiting = [each for each in module.scope.every() if each.name not in names]
-        while True:
-            interest.lines[:] = module.text.lines_with(names)
-            fresh = {
-                each.name
-                for each in waiting
-                if each.name not in names and interest.between(*each.span) and _is_tainted(each, names)
-            }
-            fresh |= {name for name, span in _assigned_through(module.scope) if interest.between(*span)} - names
-            if not fresh:
-                break
-            names |= fresh
+                    names.add(each.name, self._module_alone(each))
+        for name in self._starred(module):
+            names.add(name)
+        self._spread(interest, module)
+        dynamic = self._dynamic(module)
+        if dynamic:
+            interest.evident = names.copy()
+            for name in dynamic:
+                names.add(name)
+            self._spread(interest, module)
         if module.imports_upnext:
             # An `.on` that nobody knows is told of where upnext is imported.
             interest.lines[:] = sorted({*interest.lines, *_lines_of(_ATTACHING, module.text.text)})
+
+    def _spread(self, interest: Interest, module: SourceModule) -> None:
+        """Add the names that hold one of those that are there."""
+        names = interest.names
+        waiting = [each for each in module.scope.every() if not isinstance(each.binding, ModuleImport | NameImport)]
+        while True:
+            interest.lines[:] = module.text.lines_with(names.all)
+            fresh = {
+                each.name
+                for each in waiting
+                if not names.is_whole(each.name) and interest.between(*each.span) and _is_tainted(each, names)
+            }
+            fresh |= {name for name, span in _assigned_through(module.scope) if interest.between(*span)} - names.all
+            if not fresh:
+                break
+            for name in fresh:
+                names.add(name)
 
     def _with_imports(self, module: SourceModule) -> list[Scope]:
         """The scopes of functions and classes that import something."""
@@ -245,10 +305,8 @@ class Exports:
                 source = lookup.imported(definition.file, level, module)
                 if not isinstance(source, ModuleRef):
                     return self._is_exporting(source)
-                if source.file is not None and source.file != definition.file:
-                    exported = self.of(source.file)
-                    if name in exported or ANYTHING in exported:
-                        return True
+                if source.file not in (None, definition.file) and self.has(source.file or "", name):
+                    return True
                 return self._is_exporting(lookup.modules.submodule(source, name, definition.file))
             case _:
                 return False
@@ -258,24 +316,51 @@ class Exports:
             return source.name.partition(".")[0] in UPNEXT
         if source is None:
             return False
-        if source.file is not None and self.of(source.file):
+        if source.file is not None and self.has(source.file, ANY_NAME):
             return True
         return self.holds_candidates(source)
+
+    def _module_alone(self, definition: Definition) -> ModuleRef | None:
+        """The module that an import binds its name to, None if that can be something else as well."""
+        lookup = self.evaluator.lookup
+        match definition.binding:
+            case ModuleImport(module):
+                source = lookup.modules.find(module, definition.file)
+            case NameImport(level, module, name):
+                package = lookup.imported(definition.file, level, module)
+                if not isinstance(package, ModuleRef):
+                    return None
+                if package.file is not None and package.file != definition.file and self.has(package.file, name):
+                    return None
+                source = lookup.modules.submodule(package, name, definition.file)
+            case _:
+                return None
+        return source if isinstance(source, ModuleRef) else None
+
+    def _leads(self, importer: str, source: ModuleRef, attribute: str) -> bool:
+        """Whether an attribute of a module can be of upnext."""
+        found = self._leading.get((source, attribute))
+        if found is None:
+            found = source.file is not None and self.has(source.file, attribute)
+            if not found:
+                found = self._is_exporting(self.evaluator.lookup.modules.submodule(source, attribute, importer))
+            self._leading[source, attribute] = found
+        return found
 
     def holds_candidates(self, package: ModuleRef) -> bool:
         """Whether something in a package may export anything."""
         if package.file is not None and not package.file.endswith("__init__.py"):
             return False
         if package.file is not None:
-            return self.is_candidate(f"{package.file.rpartition('/')[0]}/")
+            return self.holds_exports(f"{package.file.rpartition('/')[0]}/")
         path = package.name.replace(".", "/")
         roots = self.evaluator.lookup.modules.modules.roots
-        return any(self.is_candidate(f"{root}/{path}/" if root else f"{path}/") for root in {*roots, ""})
+        return any(self.holds_exports(f"{root}/{path}/" if root else f"{path}/") for root in {*roots, ""})
 
     def found_in(self, module: SourceModule) -> frozenset[str]:
         """Work out what a file exports."""
         interest = self.interest(module)
-        found = {name for name in interest.names if self._is_exported(module, name)}
+        found = {name for name in interest.names.all if self._is_exported(module, name)}
         for each in module.scope.definitions.get("__getattr__", ()):
             if interest.between(*each.span) or "import_module" in module.text.text:
                 found.add(ANYTHING)
@@ -296,44 +381,81 @@ class Exports:
     def _carries(self, value: values.Value, definition: Definition) -> bool:
         if isinstance(value, values.Unknown) and isinstance(definition.binding, Assignment):
             # Made from something of upnext in a way that cannot be followed.
-            return True
+            interest = self.interest(definition.scope.module)
+            return interest.evident is None or _is_tainted(definition, interest.evident)
         return self.carries(value)
 
-    def carries(self, value: values.Value, depth: int = 0) -> bool:
+    def carries(self, value: values.Value) -> bool:
         """Whether a value is, holds, makes or gives something of upnext."""
-        if depth > _DEEPEST:
-            return False
+        seen = {value}
+        ways = [iter((value,))]
+        while ways:
+            current = next(ways[-1], None)
+            if current is None:
+                ways.pop()
+            elif current is value or (current not in seen and current not in self._empty):
+                if self._is_ours(current):
+                    return True
+                seen.add(current)
+                ways.append(self._inside(current))
+        self._empty |= seen
+        return False
+
+    def _is_ours(self, value: values.Value) -> bool:
         if isinstance(value, _OURS):
             return True
         match value:
             case values.Ambiguous(kind):
                 return kind != "value"
-            case values.ContainerValue():
-                return any(self.carries(each, depth + 1) for each in self.evaluator.items(value))
-            case values.Namespace(items):
-                return self.carries(items, depth + 1)
-            case values.FunctionRef() | values.LambdaRef():
-                return self._gives(value, depth)
-            case values.PartialFunction(function):
-                return self._gives(function, depth) or any(self.carries(each, depth + 1) for _, each in value.bindings)
-            case (values.ClassRef() as cls) | values.Instance(cls):
-                return self._class_carries(cls, depth)
+            case values.FunctionRef():
+                return bool(self.evaluator.attaching_calls(value)) or self._returns_unknown(value)
+            case values.LambdaRef():
+                return bool(self.evaluator.attaching_calls(value))
+            case values.ClassRef():
+                return is_worker_class(self.evaluator, value)
             case ModuleRef() | ExternalName():
                 return self._is_exporting(value)
             case _:
                 return False
 
-    def _gives(self, function: values.FunctionRef | values.LambdaRef, depth: int) -> bool:
+    def _inside(self, value: values.Value) -> Iterator[values.Value]:
+        """What a value holds, makes or gives."""
+        match value:
+            case values.ContainerValue():
+                yield from self.evaluator.items(value)
+            case values.Namespace(items):
+                yield items
+            case values.FunctionRef() | values.LambdaRef():
+                yield self.evaluator.returned(value)
+            case values.PartialFunction(function, bindings):
+                yield function
+                yield from (each for _, each in bindings)
+            case values.Instance(cls):
+                yield cls
+            case values.ClassRef():
+                yield from self._members(value)
+            case _:
+                return
+
+    def _members(self, cls: values.ClassRef) -> Iterator[values.Value]:
+        """What a class and its objects have: methods, attributes, what methods assign, and what its ancestors have."""
         evaluator = self.evaluator
-        returned = evaluator.returned(function)
-        if self.carries(returned, depth + 1) or evaluator.attaching_calls(function):
-            return True
-        return isinstance(function, values.FunctionRef) and self._returns_unknown(function)
+        for each in evaluator.ancestors(cls):
+            if not isinstance(each, values.ClassRef):
+                continue
+            body = evaluator.body_of(each)
+            interest = self.interest(body.module)
+            for definition in body.every():
+                is_member = isinstance(definition.binding, FunctionDefinition | Assignment)
+                if is_member and interest.between(*definition.span):
+                    yield evaluator.defined((definition,))
+            assigned = evaluator.assigned_by_methods(each) if interest.between(*each.definition.span) else {}
+            yield from (evaluator.defined((definition,)) for found in assigned.values() for definition in found)
 
     def _returns_unknown(self, function: values.FunctionRef) -> bool:
         """Whether a function returns what is made from something of upnext, in a way that cannot be followed."""
         body = self.evaluator.body_of(function)
-        names = self.names_in(body)
+        names = self._evident_in(body)
         for each in body.returns:
             if not mentions(each.node, names) or _is_awaited_send(each.node):
                 continue
@@ -342,54 +464,26 @@ class Exports:
                 return True
         return False
 
-    def _class_carries(self, cls: values.ClassRef, depth: int) -> bool:
-        evaluator = self.evaluator
-        if is_worker_class(evaluator, cls):
-            return True
-        for each in evaluator.ancestors(cls):
-            if not isinstance(each, values.ClassRef):
-                continue
-            body = evaluator.body_of(each)
-            interest = self.interest(body.module)
-            for definition in body.every():
-                if not interest.between(*definition.span):
-                    continue
-                if isinstance(definition.binding, FunctionDefinition | Assignment) and self._carries_in_class(
-                    definition, depth
-                ):
-                    return True
-            assigned = evaluator.assigned_by_methods(each) if interest.between(*each.definition.span) else {}
-            for definition in (one for found in assigned.values() for one in found):
-                if self.carries(evaluator.defined((definition,)), depth + 1):
-                    return True
-        return False
 
-    def _carries_in_class(self, definition: Definition, depth: int) -> bool:
-        found = self.evaluator.defined((definition,))
-        if isinstance(found, values.FunctionRef):
-            return self._gives(found, depth + 1)
-        return self.carries(found, depth + 1)
+def _with_own(scope: Scope, around: Names, of_module: Names) -> Names:
+    """Add to the names around a function or class those of its own that can stand for something of upnext."""
+    names = around.copy()
+    if isinstance(scope.node, ast.ClassDef) and scope.node.name in of_module.all:
+        names.add("self")
+        names.add("cls")
+    if scope.receiver and "self" in around.all:
+        names.add(scope.receiver)
+    waiting = [each for each in scope.every() if not names.is_whole(each.name)]
+    while True:
+        fresh = [each for each in waiting if _is_tainted(each, names)]
+        if not fresh:
+            return names
+        for each in fresh:
+            names.add(each.name)
+        waiting = [each for each in waiting if not names.is_whole(each.name)]
 
 
-def local_names(scope: Scope, interest: Interest) -> set[str]:
-    """The names of a function that can stand for something of upnext, those of the module among them."""
-    names = set(interest.names)
-    around: Scope | None = scope
-    while around is not None and around.kind != "module":
-        if isinstance(around.node, ast.ClassDef) and around.node.name in interest.names:
-            names |= {"self", "cls", scope.receiver} - {""}
-        fresh = True
-        while fresh:
-            fresh = False
-            for each in around.every():
-                if each.name not in names and _is_tainted(each, names):
-                    names.add(each.name)
-                    fresh = True
-        around = around.parent
-    return names
-
-
-def _is_tainted(definition: Definition, names: set[str]) -> bool:
+def _is_tainted(definition: Definition, names: Names) -> bool:
     match definition.binding:
         case Assignment(value, annotation):
             parts: list[Derived | None] = [value, annotation]
