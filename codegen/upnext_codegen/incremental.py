@@ -49,11 +49,15 @@ class Incremental:
     _imported_by: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
     _exported: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     _digest: str = ""
+    _words: str = ""
 
     def work_out(self) -> None:
         """Work them out."""
         known = self.index.known
-        self._digest = _digest((self.modules.roots, self.modules.catalog, sorted(self.modules.files.items())))
+        modules = self.modules
+        supposed = sorted(modules.supposed.items())
+        self._digest = _digest((modules.roots, modules.catalog, supposed, sorted(modules.files.items())))
+        self._words = known.words
         self._recall()
         if self.index.looked or known.modules != self._digest or len(self._parts) < len(known.parts):
             self._complete()
@@ -66,7 +70,7 @@ class Incremental:
         """What the next scan can make use of; not before `work_out`."""
         texts = {path: self._texts[path] for path in sorted(self._parts)}
         imported = {path: self._imported_by[path] for path in texts if self._imported_by.get(path)}
-        return Snapshot(self.index.entries, texts, self._digest, imported)
+        return Snapshot(self.index.entries, texts, self._digest, imported, self._words)
 
     def _recall(self) -> None:
         """Take from the cache what is as it was: the file, those that it leads to, and what its imports mean."""
@@ -83,7 +87,9 @@ class Incremental:
     def _complete(self) -> None:
         """Work out what is missing, until no file exports what its importers have not been asked about."""
         if self.index.known.modules != self._digest:
-            self.index.forget_imports()
+            self._words = _digest(sorted(self.index.words))
+            if self._words != self.index.known.words:
+                self.index.forget_imports()
         pending = self._stale() | {path for path in self._named() if path not in self._parts}
         times = Counter[str]()
         before = {path: frozenset(part.exports) for path, part in self._earlier()}

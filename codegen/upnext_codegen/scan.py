@@ -19,7 +19,7 @@ from upnext_codegen.types.traversal import classes_in
 from upnext_codegen.unread.report import unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from upnext_codegen.files.cache import Cache
     from upnext_codegen.files.cache_format import Snapshot
@@ -57,17 +57,18 @@ def scan(
 
 
 def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: bool) -> tuple[Scan, tuple[Finding, ...]]:
-    modules, incremental = _worked_out(found, project, cache.known, prefilter=prefilter)
+    modules = _modules(found, project)
+    incremental = _worked_out(found, project, modules, cache.known, prefilter=prefilter)
     index, parts = incremental.index, [*incremental.by_file().values()]
     # Only what can matter counts: without the prefilter every file is read.
     loaded = {path for part in parts for path in part.read}
     faults = index.check(loaded)
 
-    def again(more: Iterable[SourceFile], roots: tuple[str, ...]) -> dict[str, Resolved]:
-        """Work out the project as it would be with more files and import roots."""
+    def again(more: Iterable[SourceFile], roots: Mapping[tuple[str, str], Sequence[str]]) -> dict[str, Resolved]:
+        """Work out the project as it would be with more files, and with more import roots for some imports."""
         supposed = found._replace(files=(*found.files, *more))
-        _, others = _worked_out(supposed, replace(project, roots=roots), incremental.snapshot(), prefilter=prefilter)
-        return others.by_file()
+        others = replace(_modules(supposed, project), supposed=roots)
+        return _worked_out(supposed, project, others, incremental.snapshot(), prefilter=prefilter).by_file()
 
     faults += unread(found, index, modules, incremental.by_file(), again)
     snapshot = incremental.snapshot()
@@ -81,14 +82,19 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     return replace(scanned, files_scanned=len(found.files), files_parsed=len(index.parsed), state=state), findings
 
 
-def _worked_out(found: Discovery, project: Project, known: Snapshot, *, prefilter: bool) -> tuple[Modules, Incremental]:
-    modules = map_modules([file.path for file in found.files], found.aliases, project.roots, project.catalog)
+def _modules(found: Discovery, project: Project) -> Modules:
+    return map_modules([file.path for file in found.files], found.aliases, project.roots, project.catalog)
+
+
+def _worked_out(
+    found: Discovery, project: Project, modules: Modules, known: Snapshot, *, prefilter: bool
+) -> Incremental:
     words = modules.words() | {part.removesuffix(".py") for path, _ in found.left_out for part in path.split("/")}
     index = FileIndex(project.root, {file.path: file for file in found.files}, words, known)
     index.refresh()
     incremental = Incremental(index, modules, prefilter)
     incremental.work_out()
-    return modules, incremental
+    return incremental
 
 
 def _put_together(parts: list[Resolved], modules: Modules, ignores: Ignores) -> Scan:

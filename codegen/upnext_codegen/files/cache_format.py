@@ -54,12 +54,14 @@ class Snapshot(NamedTuple):
         parts: For each file that can matter, what it declares, attaches and sends, as JSON.
         modules: A digest of the project's module names.
         imported: For each of those files what it imports from files with exports.
+        words: A digest of the names of the project's files and folders, by which imports of the project are told.
     """
 
     entries: dict[str, Entry]
     parts: dict[str, str]
     modules: str = ""
     imported: Mapping[str, Sequence[str]] = {}
+    words: str = ""
 
 
 class Delta(NamedTuple):
@@ -124,7 +126,7 @@ def written(delta: Delta) -> bytes:
 def read(body: bytes) -> Delta:
     """Read what `written` wrote; of anything else, any error may come."""
     index, *texts = body.decode().split("\n")
-    listed, parts, modules, imported, lost, dropped = json.loads(index)
+    listed, parts, modules, imported, words, lost, dropped = json.loads(index)
     entries = {path: Entry(*each) for path, each in listed.items()}
-    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported)
+    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported, words)
     return Delta(known, lost, dropped)

@@ -7,6 +7,7 @@ import re
 import sys
 import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 UPNEXT = frozenset({"upnext", "upnext_catalog"})
@@ -42,6 +43,8 @@ class Modules:
         folders: Every folder that holds a file, at any depth.
         catalog: The path, without a suffix, of the module that the catalog is written as: to others it is upnext.
         shared: Files whose module has the name of one in another import root, each with a name of its own.
+        supposed: Folders that count as import roots for some imports only: by the first part of the name that is
+            imported and the folder of the file that imports it.
     """
 
     roots: tuple[str, ...]
@@ -49,6 +52,7 @@ class Modules:
     folders: frozenset[str]
     shared: dict[str, str] = field(default_factory=dict[str, str])
     catalog: str | None = None
+    supposed: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict[tuple[str, str], "Sequence[str]"])
     _found: dict[tuple[str, str], ModuleRef | ExternalName | None] = field(
         default_factory=dict[tuple[str, str], "ModuleRef | ExternalName | None"], init=False, repr=False, compare=False
     )
@@ -146,6 +150,7 @@ class Modules:
         if top not in sys.stdlib_module_names:
             # A script's own folder, and the project root, are importable when the script is what runs.
             bases += ["", importer.rpartition("/")[0]]
+        bases += self.supposed.get((top, importer.rpartition("/")[0]), ())
         return list(dict.fromkeys(bases))
 
     def _at(self, base: str, name: str) -> ModuleRef | ExternalName | None:

@@ -14,7 +14,7 @@ from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.reading.imports import dotted, imports_of, mentions_upnext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from upnext_codegen.files.discover import Discovery
     from upnext_codegen.files.file_index import FileIndex
@@ -52,9 +52,13 @@ class MissingImports:
     files: list[SourceFile]
 
     @property
-    def roots(self) -> tuple[str, ...]:
-        """The folders that would have to be import roots."""
-        return tuple(dict.fromkeys(each.root for each in self.imports if each.root))
+    def roots(self) -> dict[tuple[str, str], list[str]]:
+        """The folders that would have to be import roots, as `Modules.supposed` lists them."""
+        found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for each in self.imports:
+            if each.root:
+                found[each.module.partition(".")[0], each.file.rpartition("/")[0]].append(each.root)
+        return dict(found)
 
     def behind(self, target: str) -> frozenset[str]:
         """The files that one which is left out leads to, through others that are, and the file itself."""
@@ -67,9 +71,19 @@ class MissingImports:
         return frozenset(found)
 
 
-def missing_imports(found: Discovery, index: FileIndex, modules: Modules, candidates: Iterable[str]) -> MissingImports:
-    """Find the imports that lead to files which are not read for them, and which may have to do with upnext."""
-    search = _Search(index, modules, [*candidates], {path.rstrip("/"): reason for path, reason in found.left_out})
+def missing_imports(
+    found: Discovery, index: FileIndex, modules: Modules, exports: Mapping[str, Collection[str]]
+) -> MissingImports:
+    """Find the imports that lead to files which are not read for them, and which may have to do with upnext.
+
+    Args:
+        found: The files of the project, and what was left out.
+        index: The files that are read.
+        modules: Their module names.
+        exports: The names that each file exports.
+    """
+    exporting = {path: frozenset(names) for path, names in exports.items() if names}
+    search = _Search(index, modules, exporting, {path.rstrip("/"): reason for path, reason in found.left_out})
     search.look_at(path for path, each in index.entries.items() if each.imports)
     return search.relevant()
 
@@ -78,7 +92,7 @@ def missing_imports(found: Discovery, index: FileIndex, modules: Modules, candid
 class _Search:
     index: FileIndex
     modules: Modules
-    candidates: list[str]
+    exports: dict[str, frozenset[str]]
     left_out: dict[str, str]
     missing: MissingImports = field(default_factory=lambda: MissingImports([], []))
     _names: frozenset[str] = frozenset()
@@ -91,8 +105,9 @@ class _Search:
     def __post_init__(self) -> None:
         self._names = frozenset(path.rpartition("/")[2].removesuffix(".py") for path in self.left_out)
         by_stem: defaultdict[str, list[str]] = defaultdict(list)
-        for path in self.candidates:
+        for path in self.exports:
             by_stem[_module_path(path).rpartition("/")[2]].append(path)
+        by_stem.pop("__main__", None)  # `import __main__` means the script that runs
         self._by_stem = by_stem
 
     def look_at(self, paths: Iterable[str]) -> None:
@@ -208,8 +223,12 @@ class _Search:
         source = self.modules.find(name, path)
         if not _is_known(source):
             for target, root in self._found_elsewhere(name):
-                if target != path:
+                if target != path and self._takes(path, target):
                     yield Missing(path, name, target, root=root)
+
+    def _takes(self, path: str, target: str) -> bool:
+        """Whether a file names something that another exports, or imports it for others to take from there."""
+        return path.endswith("/__init__.py") or any(name.encode() in self._bytes(path) for name in self.exports[target])
 
 
 def _is_known(source: ModuleRef | ExternalName | None) -> bool:

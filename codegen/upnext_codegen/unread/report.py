@@ -16,7 +16,7 @@ from upnext_codegen.records import Place
 from upnext_codegen.unread.missing import Missing, missing_imports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from upnext_codegen.files.discover import Discovery, SourceFile
     from upnext_codegen.files.file_index import FileIndex
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from upnext_codegen.records import Resolved
 
     Parts: TypeAlias = Mapping[str, Resolved]
-    Again: TypeAlias = Callable[[Iterable[SourceFile], tuple[str, ...]], Parts]
+    Again: TypeAlias = Callable[[Iterable[SourceFile], Mapping[tuple[str, str], Sequence[str]]], Parts]
 
 
 def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> list[Finding]:
@@ -36,9 +36,9 @@ def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, a
         index: The files that are read.
         modules: Their module names.
         parts: What each file declares and attaches.
-        again: Works those out with more files, and with more import roots.
+        again: Works those out with more files, and with more import roots for some imports (`Modules.supposed`).
     """
-    missing = missing_imports(found, index, modules, parts)
+    missing = missing_imports(found, index, modules, {path: part.exports for path, part in parts.items()})
     if not missing.imports:
         return []
     supposed = again(missing.files, missing.roots)
