@@ -74,7 +74,6 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
     modules = RecordedModules(around.modules)
     evaluator = Evaluator(Lookup(modules, load))
     exports = Exports(evaluator, around.exports, around.holds_exports, everything=not around.prefilter)
-    evaluator.may_be_ours = exports.may_be_ours
     classes = Classes(Annotations(evaluator))
     found = Found()
     names: frozenset[str] = frozenset()
@@ -90,6 +89,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
     except RecursionError:
         # Each lookup is bounded by itself; nested lookups can exceed the recursion limit all the same.
         found = Found(findings=[messages.unreadable(Place(file, 1, 1), "its names lead further than can be followed")])
+    exports.release()
     part = Resolved(
         tuple(found.declarations),
         # An event whose name is not allowed counts as absent, and its handlers with it.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from upnext_codegen.names.candidates import ImportGraph, Interesting
     from upnext_codegen.names.exports import Consulted
     from upnext_codegen.names.modules import Modules
+    from upnext_codegen.sources import Sources
 
 _MOST_TIMES = 8
 """Times after which a file is left as it is, when what it exports goes on changing with what others export."""
@@ -38,11 +39,13 @@ class Incremental:
         index: The files.
         modules: Their module names.
         prefilter: Whether files, names and lines that cannot matter are skipped, which changes nothing but the time.
+        is_unchanged: Whether all is as the cache knows it; not before `work_out`.
     """
 
     index: FileIndex
     modules: Modules
     prefilter: bool = True
+    is_unchanged: bool = False
     _parts: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
     _texts: dict[str, str] = field(default_factory=dict[str, str])
     _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
@@ -59,7 +62,9 @@ class Incremental:
         self._digest = _digest((modules.roots, modules.catalog, supposed, sorted(modules.files.items())))
         self._words = known.words
         self._recall()
-        if self.index.looked or known.modules != self._digest or len(self._parts) < len(known.parts):
+        self.is_unchanged = not self.index.looked and known.modules == self._digest
+        self.is_unchanged &= len(self._parts) == len(known.parts)
+        if not self.is_unchanged:
             self._complete()
 
     def by_file(self) -> dict[str, Resolved]:
@@ -92,6 +97,8 @@ class Incremental:
                 self.index.forget_imports()
         pending = self._stale() | {path for path in self._named() if path not in self._parts}
         times = Counter[str]()
+        exported: dict[str, frozenset[str]] | None = None
+        imported: dict[str, Interesting] = {}
         before = {path: frozenset(part.exports) for path, part in self._earlier()}
         while True:
             times.update(pending)
@@ -100,15 +107,19 @@ class Incremental:
             if shrunk:
                 self._drop_circles(shrunk)
             before = {path: frozenset(part.exports) for path, part in self._parts.items()}
-            imported = self._imported()
+            if before != exported:
+                imported, exported = self._imported(), before
             wanted = self._wanted(imported)
             for path in self._parts.keys() - wanted:
                 del self._parts[path]
             pending = {path for path in wanted if path not in self._parts}
-            pending |= {path for path in self._parts if self._imported_by.get(path, []) != imported.get(path, [])}
+            # Of the others it is known what they asked.
+            recalled = self._parts.keys() - self._consulted.keys()
+            pending |= {path for path in recalled if self._imported_by.get(path, []) != imported.get(path, [])}
             pending |= self._misled()
             pending = {path for path in pending if times[path] < _MOST_TIMES}
             if not pending:
+                self._imported_by = {path: imported[path] for path in self._parts if path in imported}
                 return
 
     def _named(self) -> Iterable[str]:
@@ -129,8 +140,7 @@ class Incremental:
     def _drop_circles(self, shrunk: set[str]) -> None:
         """Drop the parts of files that may have only from one another what some files do not export any more."""
         grounded: set[str] = set()
-        # Of a whole folder it is not known which of its files it is for.
-        sources = {path: {each.partition(" ")[2] for each in self._imported_by.get(path, ())} for path in self._parts}
+        sources = {path: self._sources(path) for path in self._parts}
         while True:
             more = {path for path, others in sources.items() if others <= grounded} - grounded
             if not more:
@@ -140,15 +150,26 @@ class Incremental:
             del self._parts[path]
             self._exported.pop(path, None)
 
+    def _sources(self, path: str) -> set[str]:
+        """The files that a file may have its exports from; of a whole folder it is not known which of its files."""
+        if path in self._consulted:
+            return {each for (each, _), found in self._consulted[path].items() if found}
+        return {each.partition(" ")[2] for each in self._imported_by.get(path, ())}
+
     def _misled(self) -> set[str]:
         """The files that were worked out with other exports than those that were found since."""
         from upnext_codegen.names.exports import answer  # noqa: PLC0415 - a warm run does without
 
+        folders = _folders(self._parts)
+
+        def is_wrong(question: tuple[str, str], found: bool | frozenset[str]) -> bool:
+            path, name = question
+            return found != (path in folders if path.endswith("/") else answer(self._exports(path), name))
+
         return {
             path
             for path, consulted in self._consulted.items()
-            if path in self._parts
-            and any(answer(self._exports(each), name) != found for (each, name), found in consulted.items())
+            if path in self._parts and any(is_wrong(*each) for each in consulted.items())
         }
 
     def _exports(self, path: str) -> frozenset[str]:
@@ -185,8 +206,11 @@ class Incremental:
         return wanted
 
     def _work_out(self, pending: set[str]) -> None:
+        from upnext_codegen.sources import Sources  # noqa: PLC0415 - a warm run does without
+
         waiting = self._waits_for(pending)
         candidates = self._parts.keys() | pending
+        sources = Sources(self.index)
         while waiting:
             ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
             # In a circle of imports each starts with what the others are known to export, at first nothing, and those
@@ -194,7 +218,8 @@ class Incremental:
             wave = ready or sorted(_circles(waiting))
             for path in wave:
                 del waiting[path]
-            self._work_out_wave(wave, candidates)
+            self._work_out_wave(wave, candidates, sources)
+        sources.trim(0)
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
         """For each of some files the others among them that it imports from."""
@@ -204,15 +229,14 @@ class Incremental:
             for path in pending
         }
 
-    def _work_out_wave(self, paths: list[str], candidates: Collection[str]) -> None:
+    def _work_out_wave(self, paths: list[str], candidates: Collection[str], sources: Sources) -> None:
         from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import spread  # noqa: PLC0415
-        from upnext_codegen.sources import Sources  # noqa: PLC0415
 
         for path in paths:
             self._parts.pop(path, None)
         folders = _folders(candidates)
-        index, sources = self.index, Sources(self.index)
+        index = self.index
         parts, prefilter, texts, so_far = self._parts, self.prefilter, self._texts, self._exported
 
         def exports(path: str) -> frozenset[str]:
@@ -240,9 +264,6 @@ class Incremental:
             assert part is not None, path
             self._parts[path], texts[path] = part, text
             so_far[path] = so_far.get(path, frozenset()) | {*part.exports}
-        graph = self._graph()
-        for path, _ in found:
-            self._imported_by[path] = graph.interesting(path, index.imports(path))
 
 
 def _circles(waiting: dict[str, set[str]]) -> set[str]:

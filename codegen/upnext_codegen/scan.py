@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from upnext_codegen import messages
+from upnext_codegen.files import record_json
 from upnext_codegen.files.cache import open_cache
 from upnext_codegen.files.discover import discover
 from upnext_codegen.files.file_index import FileIndex
@@ -16,7 +17,6 @@ from upnext_codegen.incremental import Incremental
 from upnext_codegen.names.modules import ModuleRef, map_modules
 from upnext_codegen.records import Place, Scan
 from upnext_codegen.types.traversal import classes_in
-from upnext_codegen.unread.report import unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,8 +70,16 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
         others = replace(_modules(supposed, project), supposed=roots)
         return _worked_out(supposed, project, others, incremental.snapshot(), prefilter=prefilter).by_file()
 
-    faults += unread(found, index, modules, incremental.by_file(), again)
-    snapshot = incremental.snapshot()
+    left_out = _digest_of(repr(found.left_out))
+    recalled = _recalled(cache.known, left_out) if incremental.is_unchanged else None
+    kept = cache.known.unread
+    if recalled is None:
+        from upnext_codegen.unread.report import unread  # noqa: PLC0415 - a warm run does without
+
+        recalled, lasts = unread(found, index, modules, incremental.by_file(), again)
+        kept = f"{left_out} {record_json.dumps(recalled)}" if lasts else ""
+    faults += recalled
+    snapshot = incremental.snapshot()._replace(unread=kept)
     if not index.moved and snapshot != cache.known:
         cache.keep(snapshot)
     scanned = replace(
@@ -80,6 +88,17 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     state = "" if index.moved else _digest(snapshot.parts.values(), scanned)
     findings = in_order([*_unlisted(found), *faults, *[each for part in parts for each in part.findings]])
     return replace(scanned, files_scanned=len(found.files), files_parsed=len(index.parsed), state=state), findings
+
+
+def _recalled(known: Snapshot, left_out: str) -> tuple[Finding, ...] | None:
+    """What `unread` reported for the same files, if that still holds."""
+    before, _, kept = known.unread.partition(" ")
+    if before != left_out:
+        return None
+    try:
+        return cast("tuple[Finding, ...]", record_json.loads(kept))
+    except ValueError:
+        return None
 
 
 def _modules(found: Discovery, project: Project) -> Modules:
@@ -131,7 +150,10 @@ def _digest(parts: Iterable[str], scanned: Scan) -> str:
         for file, found in scanned.ignores.items()
         for line, codes in found.items()
     ]
-    texts = (*parts, repr(importable), repr(ignores), repr(scanned.shared), repr(scanned.generated))
+    return _digest_of(*parts, repr((importable, ignores, scanned.shared, scanned.generated)))
+
+
+def _digest_of(*texts: str) -> str:
     return hashlib.blake2b("\n".join(texts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -43,9 +43,9 @@ class Sources:
         self._size += _size(module)
         return module
 
-    def trim(self) -> None:
+    def trim(self, room: int = _ROOM) -> None:
         """Drop the trees that there is no room for; nothing that was worked out with them may be in use."""
-        while self._size > _ROOM and len(self._kept) > 1:
+        while self._kept and self._size > room:
             _, module = self._kept.popitem(last=False)
             self._size -= _size(module)
             if module is not None:

@@ -55,6 +55,8 @@ class Snapshot(NamedTuple):
         modules: A digest of the project's module names.
         imported: For each of those files what it imports from files with exports.
         words: A digest of the names of the project's files and folders, by which imports of the project are told.
+        unread: What was reported of modules that are not read, as JSON after a digest of what was left out; "" where
+            that can change although no file that is read does.
     """
 
     entries: dict[str, Entry]
@@ -62,6 +64,7 @@ class Snapshot(NamedTuple):
     modules: str = ""
     imported: Mapping[str, Sequence[str]] = {}
     words: str = ""
+    unread: str = ""
 
 
 class Delta(NamedTuple):
@@ -126,7 +129,7 @@ def written(delta: Delta) -> bytes:
 def read(body: bytes) -> Delta:
     """Read what `written` wrote; of anything else, any error may come."""
     index, *texts = body.decode().split("\n")
-    listed, parts, modules, imported, words, lost, dropped = json.loads(index)
+    listed, parts, modules, imported, words, unread, lost, dropped = json.loads(index)
     entries = {path: Entry(*each) for path, each in listed.items()}
-    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported, words)
+    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported, words, unread)
     return Delta(known, lost, dropped)

@@ -39,7 +39,6 @@ class DecoratorSite(NamedTuple):
 
 def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | DecoratorSite]:
     """Yield the calls and decorators of a file, those of inner functions and classes after those around them."""
-    interest = exports.interest(module)
     waiting: list[tuple[Scope, Definition | None]] = [(module.scope, None)]
     while waiting:
         scope, function = waiting.pop(0)
@@ -47,7 +46,7 @@ def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | Deco
         always = exports.everything or module.imports_upnext
         names = exports.names_in(scope)
         for each in scope.expressions:
-            if scope.kind == "module" and not interest.between(each.node.lineno, each.node.end_lineno):
+            if not names.between(each.node.lineno, each.node.end_lineno):
                 continue
             for call, inner in inner_scopes_and_calls(each.node, scope):
                 if not isinstance(call, ast.Call):
@@ -56,7 +55,7 @@ def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | Deco
                 if exports.everything or (always and _is_on(call.func)) or mentions(call, here):
                     yield CallSite(call, Use(inner, call.lineno, each.branches), function)
         for definition in (*scope.functions, *scope.classes):
-            if exports.everything or interest.between(*definition.span) or (names.all and scope.kind != "module"):
+            if names.between(*definition.span):
                 yield from _decorators(definition, function, names, always=always, everything=exports.everything)
                 inside = function if definition in scope.classes else definition
                 waiting.append((module.body_of(definition), inside))

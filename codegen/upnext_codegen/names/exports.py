@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from upnext_codegen.names import values
@@ -23,6 +23,7 @@ from upnext_codegen.names.scopes import (
     Derived,
     Element,
     FunctionDefinition,
+    FunctionNode,
     ModuleImport,
     NameImport,
     ParameterDefinition,
@@ -36,6 +37,7 @@ from upnext_codegen.reading.string_annotations import unquoted
 
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.reading.source import SourceText
 
 ANYTHING = "*"
 """Among the exports of a file: whatever its `__getattr__` makes up."""
@@ -44,7 +46,7 @@ ANY_NAME = ""
 ALL_NAMES = " "
 """In a question about the exports of a file: which there are."""
 Consulted: TypeAlias = "dict[tuple[str, str], bool | frozenset[str]]"
-"""Questions about the exports of files, and their answers."""
+"""Questions about the exports of files, or of a folder, whose name ends with `/`, and their answers."""
 _ATTACHING = re.compile(r"\.\s*on\b")
 _ALL = frozenset({ANYTHING})
 _OURS = (
@@ -63,29 +65,53 @@ _OURS = (
 
 @dataclass(slots=True, eq=False)
 class Names:
-    """The names of a scope that can stand for something of upnext.
+    """The names of a scope that can stand for something of upnext, and the lines that hold one.
 
     Attributes:
+        text: The text of the file.
         all: The names.
         modules: Of those that stand for modules alone, which: what they are asked for can lead to upnext or not.
         leads: Whether an attribute of a module does.
+        everything: Whether every line counts, which changes nothing but the time it takes.
+        lines: The numbers of the lines, sorted.
     """
 
-    all: set[str]
-    modules: dict[str, list[ModuleRef]]
+    text: SourceText
     leads: Callable[[ModuleRef, str], bool]
+    everything: bool = False
+    all: set[str] = field(default_factory=set[str])
+    modules: dict[str, list[ModuleRef]] = field(default_factory=dict[str, "list[ModuleRef]"])
+    lines: list[int] = field(default_factory=list[int])
 
     def copy(self) -> Names:
         """The same names, to add others to."""
-        return Names(set(self.all), dict(self.modules), self.leads)
+        return replace(self, all=set(self.all), modules=dict(self.modules))
 
-    def add(self, name: str, module: ModuleRef | None = None) -> None:
-        """Add a name that can stand for a module, or for anything."""
-        if module is None:
+    def add(self, names: Iterable[str], first: int = 1, last: int | None = None) -> None:
+        """Add names that can stand for anything, for some lines of the file."""
+        fresh = [name for name in names if name not in self.all]
+        for name in names:
             self.modules.pop(name, None)
-        elif not self.is_whole(name):
+        self.all.update(fresh)
+        self._take_lines(self.text.lines_with(fresh, first, last))
+
+    def add_module(self, name: str, module: ModuleRef) -> None:
+        """Add a name that can stand for a module."""
+        if not self.is_whole(name):
             self.modules.setdefault(name, []).append(module)
         self.all.add(name)
+        self._take_lines(self.text.lines_with((name,)))
+
+    def _take_lines(self, lines: list[int]) -> None:
+        if lines:
+            self.lines = sorted({*self.lines, *lines})
+
+    def between(self, first: int, last: int | None) -> bool:
+        """Whether one of the lines from `first` to `last` counts."""
+        if self.everything:
+            return True
+        index = bisect_left(self.lines, first)
+        return index < len(self.lines) and self.lines[index] <= (last or first)
 
     def is_whole(self, name: str) -> bool:
         """Whether a name can stand for anything, and not for modules alone."""
@@ -99,32 +125,23 @@ class Names:
 
 @dataclass(slots=True, eq=False)
 class Interest:
-    """The names of a file that can stand for something of upnext, and the lines that hold one.
+    """The names of a file that can stand for something of upnext.
 
     Attributes:
         names: The names.
-        lines: The numbers of the lines, sorted.
-        everything: Whether every name and line counts.
         evident: The names without those that come from a module whose name is worked out; None for the same.
     """
 
     names: Names
-    lines: list[int]
-    everything: bool = False
     evident: Names | None = None
 
-    def between(self, first: int, last: int | None) -> bool:
-        """Whether one of the lines from `first` to `last` counts."""
-        if self.everything:
-            return True
-        index = bisect_left(self.lines, first)
-        return index < len(self.lines) and self.lines[index] <= (last or first)
 
-
-def mentions(node: ast.AST, names: Names) -> bool:
+def mentions(node: ast.expr | FunctionNode | ast.ClassDef, names: Names) -> bool:
     """Whether an expression holds one of these names; of a module, an attribute that can be of upnext."""
-    if isinstance(node, ast.Name):
-        return node.id in names.all
+    return names.between(node.lineno, node.end_lineno) and _holds(node, names)
+
+
+def _holds(node: ast.AST, names: Names) -> bool:
     stack = [node]
     while stack:
         current = stack.pop()
@@ -135,6 +152,8 @@ def mentions(node: ast.AST, names: Names) -> bool:
         if isinstance(current, ast.Attribute) and isinstance(current.value, ast.Name):
             if names.holds(current.value.id, current.attr):
                 return True
+            continue
+        if isinstance(current, ast.stmt) and not names.between(current.lineno, current.end_lineno):
             continue
         stack += _children(current)
     return False
@@ -181,6 +200,15 @@ class Exports:
     _leading: dict[tuple[ModuleRef, str], bool] = field(default_factory=dict[tuple[ModuleRef, str], bool])
     _empty: set[values.Value] = field(default_factory=set["values.Value"])
 
+    def __post_init__(self) -> None:
+        self.evaluator.may_be_ours = self.may_be_ours
+
+    def release(self) -> None:
+        """Take it apart: it and the evaluator refer to each other, and nobody collects what does."""
+        del self.evaluator.may_be_ours
+        for each in (self._interests, self._names, self._evident):
+            each.clear()
+
     def may_be_ours(self, scope: Scope, expr: ast.expr) -> bool:
         """A cheap syntactic filter: can this expression of a scope evaluate to an upnext object?"""
         return self.everything or mentions(expr, self.names_in(scope))
@@ -216,8 +244,10 @@ class Exports:
         """The names of a file that can stand for something of upnext."""
         found = self._interests.get(module.file)
         if found is None:
-            names = Names(set(), {}, lambda source, attribute: self._leads(module.file, source, attribute))
-            found = self._interests[module.file] = Interest(names, [], self.everything)
+            names = Names(
+                module.text, lambda source, attribute: self._leads(module.file, source, attribute), self.everything
+            )
+            found = self._interests[module.file] = Interest(names)
             self._fill(found, module)
         return found
 
@@ -226,36 +256,35 @@ class Exports:
         for scope in [module.scope, *self._with_imports(module)]:
             for each in scope.every():
                 if isinstance(each.binding, ModuleImport | NameImport) and self.is_interesting(each):
-                    names.add(each.name, self._module_alone(each))
-        for name in self._starred(module):
-            names.add(name)
-        self._spread(interest, module)
+                    alone = self._module_alone(each)
+                    if alone is None:
+                        names.add([each.name])
+                    else:
+                        names.add_module(each.name, alone)
+        names.add(self._starred(module))
+        self._spread(names, module)
         dynamic = self._dynamic(module)
         if dynamic:
             interest.evident = names.copy()
-            for name in dynamic:
-                names.add(name)
-            self._spread(interest, module)
+            names.add(dynamic)
+            self._spread(names, module)
         if module.imports_upnext:
             # An `.on` that nobody knows is told of where upnext is imported.
-            interest.lines[:] = sorted({*interest.lines, *_lines_of(_ATTACHING, module.text.text)})
+            names.lines = sorted({*names.lines, *_lines_of(_ATTACHING, module.text.text)})
 
-    def _spread(self, interest: Interest, module: SourceModule) -> None:
-        """Add the names that hold one of those that are there."""
-        names = interest.names
+    def _spread(self, names: Names, module: SourceModule) -> None:
+        """Add the names of a module that hold one of those that are there."""
         waiting = [each for each in module.scope.every() if not isinstance(each.binding, ModuleImport | NameImport)]
         while True:
-            interest.lines[:] = module.text.lines_with(names.all)
             fresh = {
                 each.name
                 for each in waiting
-                if not names.is_whole(each.name) and interest.between(*each.span) and _is_tainted(each, names)
+                if not names.is_whole(each.name) and names.between(*each.span) and _is_tainted(each, names)
             }
-            fresh |= {name for name, span in _assigned_through(module.scope) if interest.between(*span)} - names.all
+            fresh |= {name for name, span in _assigned_through(module.scope) if names.between(*span)} - names.all
             if not fresh:
                 break
-            for name in fresh:
-                names.add(name)
+            names.add(fresh)
 
     def _with_imports(self, module: SourceModule) -> list[Scope]:
         """The scopes of functions and classes that import something."""
@@ -352,17 +381,21 @@ class Exports:
         if package.file is not None and not package.file.endswith("__init__.py"):
             return False
         if package.file is not None:
-            return self.holds_exports(f"{package.file.rpartition('/')[0]}/")
+            return self._holds(package.file.rpartition("/")[0])
         path = package.name.replace(".", "/")
         roots = self.evaluator.lookup.modules.modules.roots
-        return any(self.holds_exports(f"{root}/{path}/" if root else f"{path}/") for root in {*roots, ""})
+        return any(self._holds(f"{root}/{path}" if root else path) for root in {*roots, ""})
+
+    def _holds(self, folder: str) -> bool:
+        found = self.consulted[f"{folder}/", ANY_NAME] = self.holds_exports(f"{folder}/")
+        return found
 
     def found_in(self, module: SourceModule) -> frozenset[str]:
         """Work out what a file exports."""
         interest = self.interest(module)
         found = {name for name in interest.names.all if self._is_exported(module, name)}
         for each in module.scope.definitions.get("__getattr__", ()):
-            if interest.between(*each.span) or "import_module" in module.text.text:
+            if interest.names.between(*each.span) or "import_module" in module.text.text:
                 found.add(ANYTHING)
         return frozenset(found)
 
@@ -444,12 +477,12 @@ class Exports:
             if not isinstance(each, values.ClassRef):
                 continue
             body = evaluator.body_of(each)
-            interest = self.interest(body.module)
+            names = self.interest(body.module).names
             for definition in body.every():
                 is_member = isinstance(definition.binding, FunctionDefinition | Assignment)
-                if is_member and interest.between(*definition.span):
+                if is_member and names.between(*definition.span):
                     yield evaluator.defined((definition,))
-            assigned = evaluator.assigned_by_methods(each) if interest.between(*each.definition.span) else {}
+            assigned = evaluator.assigned_by_methods(each) if names.between(*each.definition.span) else {}
             yield from (evaluator.defined((definition,)) for found in assigned.values() for definition in found)
 
     def _returns_unknown(self, function: values.FunctionRef) -> bool:
@@ -467,20 +500,21 @@ class Exports:
 
 def _with_own(scope: Scope, around: Names, of_module: Names) -> Names:
     """Add to the names around a function or class those of its own that can stand for something of upnext."""
-    names = around.copy()
-    if isinstance(scope.node, ast.ClassDef) and scope.node.name in of_module.all:
-        names.add("self")
-        names.add("cls")
+    node = cast("FunctionNode | ast.ClassDef | ast.Lambda", scope.node)
+    fresh: set[str] = set()
+    if isinstance(node, ast.ClassDef) and node.name in of_module.all:
+        fresh |= {"self", "cls"}
     if scope.receiver and "self" in around.all:
-        names.add(scope.receiver)
-    waiting = [each for each in scope.every() if not names.is_whole(each.name)]
+        fresh.add(scope.receiver)
+    names, waiting = around, [*scope.every()]
     while True:
-        fresh = [each for each in waiting if _is_tainted(each, names)]
+        if fresh:
+            names = around.copy() if names is around else names
+            names.add(fresh, node.lineno, node.end_lineno)
+        waiting = [each for each in waiting if not names.is_whole(each.name)]
+        fresh = {each.name for each in waiting if _is_tainted(each, names)}
         if not fresh:
             return names
-        for each in fresh:
-            names.add(each.name)
-        waiting = [each for each in waiting if not names.is_whole(each.name)]
 
 
 def _is_tainted(definition: Definition, names: Names) -> bool:
@@ -497,7 +531,7 @@ def _is_tainted(definition: Definition, names: Names) -> bool:
         part = parts.pop()
         if isinstance(part, Element | Part):
             parts.append(part.of)
-        elif part is not None and mentions(unquoted(part), names):
+        elif part is not None and names.between(part.lineno, part.end_lineno) and _holds(unquoted(part), names):
             return True
     return False
 

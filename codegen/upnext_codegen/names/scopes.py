@@ -233,8 +233,9 @@ class SourceModule:
         self.has_walrus = ":=" in self.text.text
         self.scope = Scope(self, self.tree, "module", None)
         _Builder(self.scope).body(self.tree.body, ())
-        binds_globals = _GLOBAL.search(self.text.text)
-        if binds_globals or (not self.imports_upnext and _INDENTED_IMPORT.search(self.text.text)):
+        text = self.text.text
+        binds_globals = "global" in text and _GLOBAL.search(text)
+        if binds_globals or (not self.imports_upnext and "upnext" in text and _INDENTED_IMPORT.search(text)):
             # Some call of a function may bind names of the module, or import upnext.
             self.all_scopes = [*self._scopes()]
             for found in self.scope.definitions.values():
@@ -499,12 +500,16 @@ class _Builder:
     def expression(self, node: ast.expr, branches: BranchPath) -> None:
         """Note an expression, and the names that it binds with `:=`."""
         self.scope.expressions.append(Expression(node, branches))
-        if self.scope.module.has_walrus:
+        if self.scope.module.has_walrus and self._may_hold_walrus(node):
             for each in ast.walk(node):
                 if isinstance(each, ast.NamedExpr):
                     self.bind(each.target.id, Assignment(each.value), each.lineno, branches)
         if isinstance(node, ast.Yield | ast.YieldFrom) and node.value is not None:
             self.scope.returns.append(Expression(node.value, branches))
+
+    def _may_hold_walrus(self, node: ast.expr) -> bool:
+        lines = self.scope.module.text.lines[node.lineno - 1 : node.end_lineno]
+        return any(":=" in line for line in lines)
 
     def assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, branches: BranchPath) -> None:
         """Read `target = value` in its three forms."""

@@ -51,9 +51,16 @@ class SourceText:
     def __post_init__(self) -> None:
         self.lines = _LINE_END.split(self.text) if "\r" in self.text else self.text.split("\n")
 
-    def lines_with(self, words: Iterable[str]) -> list[int]:
-        """The numbers of the lines that hold one of these words, sorted; in comments and strings, too."""
-        text = self.text if self.text.isascii() else unicodedata.normalize("NFKC", self.text)
+    def lines_with(self, words: Iterable[str], first: int = 1, last: int | None = None) -> list[int]:
+        """The numbers of the lines that hold one of these words, sorted; in comments and strings, too.
+
+        Args:
+            words: The words.
+            first: The first line to look at.
+            last: The last one; None for that of the file.
+        """
+        text = self.text if first == 1 and last is None else "\n".join(self.lines[first - 1 : last])
+        text = text if text.isascii() else unicodedata.normalize("NFKC", text)
         places: set[int] = set()
         for word in words:
             place = text.find(word)
@@ -64,7 +71,7 @@ class SourceText:
                     end = text.find("\n", end)
                 place = text.find(word, end) if end >= 0 else -1
         found: list[int] = []
-        line, position = 1, 0
+        line, position = first, 0
         for place in sorted(places):
             line += text.count("\n", position, place)
             position = place

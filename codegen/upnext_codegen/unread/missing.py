@@ -46,10 +46,13 @@ class MissingImports:
     Attributes:
         imports: Each import.
         files: The files that are left out and that they lead to.
+        looked_beyond: Whether any of this depends on files that are left out: on whether they are there, and on what
+            they hold.
     """
 
     imports: list[Missing]
     files: list[SourceFile]
+    looked_beyond: bool = False
 
     @property
     def roots(self) -> dict[tuple[str, str], list[str]]:
@@ -127,7 +130,7 @@ class _Search:
         kept = {path for path in targets if any(map(self._leads, self.missing.behind(path)))}
         imports = [each for each in self.missing.imports if each.target in kept]
         left_out = sorted({each.target for each in imports if each.reason})
-        return MissingImports(imports, [self._file(path) for path in left_out])
+        return MissingImports(imports, [self._file(path) for path in left_out], self.missing.looked_beyond)
 
     def _leads(self, path: str) -> bool:
         """Whether a file names upnext, or its imports lead to one that does."""
@@ -195,6 +198,7 @@ class _Search:
         for base in bases:
             way = "/".join([*filter(None, base), *module.split(".")])
             reason = self._reason(way)
+            self.missing.looked_beyond |= bool(reason)
             target = next((each for each in (f"{way}/__init__.py", f"{way}.py") if reason and self._is_file(each)), "")
             if target:
                 yield Missing(path, name, target, reason)

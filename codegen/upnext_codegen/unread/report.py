@@ -8,7 +8,7 @@ attached that was not, the imports that lead there are reported.
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from upnext_codegen import messages
 from upnext_codegen.reading.source import SourceError, tree_of
@@ -28,7 +28,19 @@ if TYPE_CHECKING:
     Again: TypeAlias = Callable[[Iterable[SourceFile], Mapping[tuple[str, str], Sequence[str]]], Parts]
 
 
-def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> list[Finding]:
+class Report(NamedTuple):
+    """What is reported.
+
+    Attributes:
+        findings: The findings.
+        lasts: Whether they stay the same as long as the files that are read do.
+    """
+
+    findings: tuple[Finding, ...]
+    lasts: bool
+
+
+def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> Report:
     """Report the imports through which events are reached that are not seen.
 
     Args:
@@ -39,22 +51,21 @@ def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, a
         again: Works those out with more files, and with more import roots for some imports (`Modules.supposed`).
     """
     missing = missing_imports(found, index, modules, {path: part.exports for path, part in parts.items()})
-    if not missing.imports:
-        return []
+    places = {each: place for each in missing.imports if (place := _place(index, each)) is not None}
+    if not places:
+        return Report((), not missing.looked_beyond)
     supposed = again(missing.files, missing.roots)
     gains = {path: gained for path, part in supposed.items() if (gained := _gained(part, parts.get(path)))}
-    if not gains:
-        return []
     reported: dict[Place, tuple[Missing, list[str]]] = {}
-    for each in missing.imports:
+    for each, place in places.items():
         events = _events_through(each, missing.behind(each.target), gains, supposed)
         if events and each.file in index.files:
-            place = _place(index, each)
             # `from shop import events` imports the package as well; the longest name says most.
             reported[place] = max(
                 reported.get(place, (each, events)), (each, events), key=lambda one: len(one[0].module)
             )
-    return [_finding(modules, place, each, events) for place, (each, events) in reported.items()]
+    findings = [_finding(modules, place, each, events) for place, (each, events) in reported.items()]
+    return Report(tuple(findings), not missing.looked_beyond)
 
 
 def _gained(part: Resolved, before: Resolved | None) -> list[str]:
@@ -94,21 +105,28 @@ def _finding(modules: Modules, place: Place, missed: Missing, events: list[str])
     return messages.not_found(place, missed.module, missed.target, [*roots, missed.root], events)
 
 
-def _place(index: FileIndex, missed: Missing) -> Place:
-    """Find the statement that imports a module."""
+def _place(index: FileIndex, missed: Missing) -> Place | None:
+    """Find the statement or call that imports a module, None where only a text or a comment looks like one."""
     try:
         _, tree = tree_of((index.root / missed.file).read_bytes())
     except (OSError, SourceError, RecursionError):
         return Place(missed.file, 1, 1)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom) and _imports(node, missed.module):
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Call) and _imports(node, missed.module):
             return Place(missed.file, node.lineno, node.col_offset + 1)
-    return Place(missed.file, 1, 1)
+    return None
 
 
-def _imports(node: ast.Import | ast.ImportFrom, module: str) -> bool:
-    if isinstance(node, ast.Import):
-        return any(module == alias.name or module.startswith(f"{alias.name}.") for alias in node.names)
-    base = "." * node.level + (node.module or "")
-    dotted = base if base.endswith(".") else f"{base}."
-    return module == base or any(module == dotted + alias.name for alias in node.names)
+def _imports(node: ast.Import | ast.ImportFrom | ast.Call, module: str) -> bool:
+    match node:
+        case ast.Import(names):
+            return any(module == alias.name or module.startswith(f"{alias.name}.") for alias in names)
+        case ast.ImportFrom(name, names, level):
+            base = "." * (level or 0) + (name or "")
+            dotted = base if base.endswith(".") else f"{base}."
+            return module == base or any(module == dotted + alias.name for alias in names)
+        case ast.Call(ast.Name(called) | ast.Attribute(_, called), [ast.Constant(str() as name), *_]):
+            is_import = called in {"import_module", "__import__"}
+            return is_import and (module == name or module.startswith(f"{name}."))
+        case _:
+            return False
