@@ -116,7 +116,7 @@ class Incremental:
             # Of the others it is known what they asked.
             recalled = self._parts.keys() - self._consulted.keys()
             pending |= {path for path in recalled if self._imported_by.get(path, []) != imported.get(path, [])}
-            pending |= self._misled()
+            pending |= self._misled(self._consulted)
             pending = {path for path in pending if times[path] < _MOST_TIMES}
             if not pending:
                 self._imported_by = {path: imported[path] for path in self._parts if path in imported}
@@ -156,8 +156,8 @@ class Incremental:
             return {each for (each, _), found in self._consulted[path].items() if found}
         return {each.partition(" ")[2] for each in self._imported_by.get(path, ())}
 
-    def _misled(self) -> set[str]:
-        """The files that were worked out with other exports than those that were found since."""
+    def _misled(self, paths: Iterable[str]) -> set[str]:
+        """Those of some files that were worked out with other exports than those that were found since."""
         from upnext_codegen.names.exports import answer  # noqa: PLC0415 - a warm run does without
 
         folders = _folders(self._parts)
@@ -168,8 +168,8 @@ class Incremental:
 
         return {
             path
-            for path, consulted in self._consulted.items()
-            if path in self._parts and any(is_wrong(*each) for each in consulted.items())
+            for path in paths
+            if path in self._parts and any(is_wrong(*each) for each in self._consulted.get(path, {}).items())
         }
 
     def _exports(self, path: str) -> frozenset[str]:
@@ -213,12 +213,17 @@ class Incremental:
         sources = Sources(self.index)
         while waiting:
             ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
-            # In a circle of imports each starts with what the others are known to export, at first nothing, and those
-            # that this misled are worked out again.
             wave = ready or sorted(_circles(waiting))
             for path in wave:
                 del waiting[path]
             self._work_out_wave(wave, candidates, sources)
+            # In a circle of imports each starts with what the others are known to export, at first nothing. Those that
+            # this misled are worked out again before anybody outside asks them.
+            for _ in range(0 if ready else _MOST_TIMES):
+                misled = sorted(self._misled(wave))
+                if not misled:
+                    break
+                self._work_out_wave(misled, candidates, sources)
         sources.trim(0)
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
