@@ -77,6 +77,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
     classes = Classes(Annotations(evaluator))
     found = Found()
     names: frozenset[str] = frozenset()
+    passed_on: tuple[tuple[str, str], ...] = ()
     module = load(file)
     try:
         if module is not None:
@@ -86,6 +87,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
             if hands_workers(module):
                 found.workers.add("")
             names = exports.found_in(module)
+            passed_on = exports.modules_in(module, names)
     except RecursionError:
         # Each lookup is bounded by itself; nested lookups can exceed the recursion limit all the same.
         found = Found(findings=[messages.unreadable(Place(file, 1, 1), "its names lead further than can be followed")])
@@ -100,6 +102,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
         tuple(sorted(found.workers)),
         classes.known,
         tuple(sorted(names)),
+        passed_on,
         tuple(sorted(read)),
         json.dumps(sorted(modules.answers.items()), separators=(",", ":")),
     )

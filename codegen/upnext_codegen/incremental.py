@@ -179,7 +179,9 @@ class Incremental:
     def _graph(self) -> ImportGraph:
         from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
 
-        return ImportGraph(self.modules, {path: frozenset(part.exports) for path, part in self._parts.items()})
+        parts = self._parts.items()
+        exports = {path: frozenset(part.exports) for path, part in parts}
+        return ImportGraph(self.modules, exports, {path: part.modules for path, part in parts if part.modules})
 
     def _imported(self) -> dict[str, Interesting]:
         """What each file imports from files with exports."""

@@ -132,6 +132,7 @@ class Resolved(NamedTuple):
         workers: The names of the workers that it makes, "" if it does anything else with workers.
         classes: Facts of the classes that its fields mention, and of their bases.
         exports: The names by which other files can reach something of upnext, sorted.
+        modules: What those of them lead to that stand for modules alone: the name, and a file, or a folder with a `/`.
         read: The files that were read for it, sorted.
         answers: The modules that were looked for, and what was found, as JSON: it is read only where modules changed.
     """
@@ -144,6 +145,7 @@ class Resolved(NamedTuple):
     workers: tuple[str, ...]
     classes: dict[str, ClassFacts]
     exports: tuple[str, ...]
+    modules: tuple[tuple[str, str], ...]
     read: tuple[str, ...]
     answers: str
 

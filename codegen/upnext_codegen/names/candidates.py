@@ -5,6 +5,7 @@ The exports of a file change what its importers have to be asked, so this is ask
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,6 +16,9 @@ from upnext_codegen.reading.imports import COMPUTED
 if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
+_WORD = re.compile(rb"[A-Za-z_0-9]+")
+_FEW = 30
+"""Words that are looked for one by one in less time than it takes to list all words of a file."""
 Interesting: TypeAlias = list[str]
 """What a file imports from files with exports: a name (none for the module itself), a blank, and the file or folder."""
 
@@ -26,13 +30,16 @@ class ImportGraph:
     Attributes:
         modules: The project's module names.
         exports: The names that each file exports, as far as that is known.
+        passed_on: What those of them lead to that stand for modules alone, as `Resolved.modules` has it.
     """
 
     modules: Modules
     exports: Mapping[str, Collection[str]]
+    passed_on: Mapping[str, Iterable[tuple[str, str]]] = field(default_factory=dict[str, "Iterable[tuple[str, str]]"])
     _names: frozenset[str] = frozenset()
     _dynamic: bool = False
-    _folders: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    _folders: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    _words: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     def __post_init__(self) -> None:
         names = set[str]()
@@ -44,7 +51,7 @@ class ImportGraph:
             while True:
                 # The last folder of a package with exports is a name that leads there as well.
                 names.add(own.removesuffix(".py"))
-                self._folders.setdefault(folder, set()).update(exported)
+                self._folders.setdefault(folder, []).append(file)
                 if not folder:
                     break
                 folder, _, own = folder.rpartition("/")
@@ -157,17 +164,41 @@ class ImportGraph:
         for name, _, source in (each.partition(" ") for each in interesting):
             if name:
                 return None
-            if source == COMPUTED:
-                found |= {one for each in self.exports.values() for one in each}
-            elif source.endswith("/"):
-                found |= self._folders[source[:-1]]
-            else:
-                found |= {*self.exports[source]}
+            found |= self._words_of("/" if source == COMPUTED else source)
         return None if "*" in found else frozenset(found)
 
+    def _words_of(self, source: str) -> frozenset[str]:
+        """The names that a file or folder exports, also through modules that it passes on, without those modules'."""
+        if source not in self._words:
+            found: set[str] = set()
+            seen, waiting = {source}, [source]
+            while waiting:
+                current = waiting.pop()
+                if current.endswith("/"):
+                    ways = self._folders.get(current[:-1], [])
+                else:
+                    passed_on = [*self.passed_on.get(current, ())]
+                    found |= {*self.exports.get(current, ())} - {name for name, _ in passed_on}
+                    ways = [way for _, way in passed_on]
+                fresh = [way for way in ways if way not in seen]
+                seen.update(fresh)
+                waiting += fresh
+            self._words[source] = frozenset(found)
+        return self._words[source]
 
-def holds_one(data: bytes, words: Iterable[str]) -> bool:
+
+def words_of(data: bytes) -> set[str]:
+    """The words that bytes hold, of ASCII characters."""
+    return {each.decode() for each in _WORD.findall(data)}
+
+
+def holds_one(data: bytes, words: Collection[str]) -> bool:
     """Whether bytes hold one of these words, or reach for names that are worked out."""
-    if any(not word.isascii() for word in words) or any(word.encode() in data for word in words):
+    if any(not word.isascii() for word in words):
+        return True
+    if len(words) > _FEW:
+        if not words_of(data).isdisjoint(words):
+            return True
+    elif any(word.encode() in data for word in words):
         return True
     return any(each in data for each in (b"getattr", b"__dict__", b"vars(", b"__import__", b"import_module"))

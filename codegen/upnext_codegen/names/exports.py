@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -378,13 +378,15 @@ class Exports:
 
     def holds_candidates(self, package: ModuleRef) -> bool:
         """Whether something in a package may export anything."""
-        if package.file is not None and not package.file.endswith("__init__.py"):
-            return False
+        return any(map(self._holds, self._folders_of(package)))
+
+    def _folders_of(self, package: ModuleRef) -> list[str]:
+        """The folders that a module can be, if it is a package."""
         if package.file is not None:
-            return self._holds(package.file.rpartition("/")[0])
+            return [package.file.rpartition("/")[0]] if package.file.endswith("__init__.py") else []
         path = package.name.replace(".", "/")
         roots = self.evaluator.lookup.modules.modules.roots
-        return any(self._holds(f"{root}/{path}" if root else path) for root in {*roots, ""})
+        return [f"{root}/{path}" if root else path for root in sorted({*roots, ""})]
 
     def _holds(self, folder: str) -> bool:
         found = self.consulted[f"{folder}/", ANY_NAME] = self.holds_exports(f"{folder}/")
@@ -398,6 +400,18 @@ class Exports:
             if interest.names.between(*each.span) or "import_module" in module.text.text:
                 found.add(ANYTHING)
         return frozenset(found)
+
+    def modules_in(self, module: SourceModule, exported: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """List the files and folders that those exports of a file lead to that stand for modules alone."""
+        sources = self.interest(module).names.modules
+        return tuple(
+            sorted((name, way) for name in exported for each in sources.get(name, ()) for way in self._ways_of(each))
+        )
+
+    def _ways_of(self, source: ModuleRef) -> Iterator[str]:
+        if source.file is not None:
+            yield source.file
+        yield from (f"{folder}/" for folder in self._folders_of(source) if self.holds_exports(f"{folder}/"))
 
     def _is_exported(self, module: SourceModule, name: str) -> bool:
         definitions = module.scope.definitions.get(name)
