@@ -49,6 +49,8 @@ Consulted: TypeAlias = "dict[tuple[str, str], bool | frozenset[str]]"
 """Questions about the exports of files, or of a folder, whose name ends with `/`, and their answers."""
 _ATTACHING = re.compile(r"\.\s*on\b")
 _ALL = frozenset({ANYTHING})
+_PLAIN = ast.JoinedStr | ast.Compare | ast.UnaryOp
+"""Expressions whose value is text, a number or a truth."""
 _OURS = (
     values.WorkerValue
     | values.EventValue
@@ -72,6 +74,7 @@ class Names:
         all: The names.
         modules: Of those that stand for modules alone, which: what they are asked for can lead to upnext or not.
         leads: Whether an attribute of a module does.
+        receivers: What stands for a class or its objects inside it: which attributes can be of upnext.
         everything: Whether every line counts, which changes nothing but the time it takes.
         lines: The numbers of the lines, sorted.
     """
@@ -81,17 +84,19 @@ class Names:
     everything: bool = False
     all: set[str] = field(default_factory=set[str])
     modules: dict[str, list[ModuleRef]] = field(default_factory=dict[str, "list[ModuleRef]"])
+    receivers: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     lines: list[int] = field(default_factory=list[int])
 
     def copy(self) -> Names:
         """The same names, to add others to."""
-        return replace(self, all=set(self.all), modules=dict(self.modules))
+        return replace(self, all=set(self.all), modules=dict(self.modules), receivers=dict(self.receivers))
 
     def add(self, names: Iterable[str], first: int = 1, last: int | None = None) -> None:
         """Add names that can stand for anything, for some lines of the file."""
         fresh = [name for name in names if name not in self.all]
         for name in names:
             self.modules.pop(name, None)
+            self.receivers.pop(name, None)
         self.all.update(fresh)
         self._take_lines(self.text.lines_with(fresh, first, last))
 
@@ -114,11 +119,13 @@ class Names:
         return index < len(self.lines) and self.lines[index] <= (last or first)
 
     def is_whole(self, name: str) -> bool:
-        """Whether a name can stand for anything, and not for modules alone."""
-        return name in self.all and name not in self.modules
+        """Whether a name can stand for anything, and not for modules or an object of the class around it alone."""
+        return name in self.all and name not in self.modules and name not in self.receivers
 
     def holds(self, module: str, attribute: str) -> bool:
         """Whether an attribute of what a name stands for can be of upnext."""
+        if module in self.receivers:
+            return attribute in self.receivers[module]
         sources = self.modules.get(module)
         return module in self.all if sources is None else any(self.leads(each, attribute) for each in sources)
 
@@ -504,7 +511,7 @@ class Exports:
         body = self.evaluator.body_of(function)
         names = self._evident_in(body)
         for each in body.returns:
-            if not mentions(each.node, names) or _is_awaited_send(each.node):
+            if isinstance(each.node, _PLAIN) or not mentions(each.node, names) or _is_awaited_send(each.node):
                 continue
             value = self.evaluator.value(each.node, Use(body, each.node.lineno, each.branches))
             if isinstance(value, values.Unknown):
@@ -515,20 +522,44 @@ class Exports:
 def _with_own(scope: Scope, around: Names, of_module: Names) -> Names:
     """Add to the names around a function or class those of its own that can stand for something of upnext."""
     node = cast("FunctionNode | ast.ClassDef | ast.Lambda", scope.node)
-    fresh: set[str] = set()
+    names = around
     if isinstance(node, ast.ClassDef) and node.name in of_module.all:
-        fresh |= {"self", "cls"}
-    if scope.receiver and "self" in around.all:
-        fresh.add(scope.receiver)
-    names, waiting = around, [*scope.every()]
+        names = _with_receivers(scope, node, around)
+    elif scope.receiver in {"", "self", "cls"} or "self" not in around.all:
+        pass
+    else:
+        names = around.copy()
+        names.add([scope.receiver], node.lineno, node.end_lineno)
+        if "self" in around.receivers:
+            names.receivers[scope.receiver] = around.receivers["self"]
+    waiting = [*scope.every()]
     while True:
-        if fresh:
-            names = around.copy() if names is around else names
-            names.add(fresh, node.lineno, node.end_lineno)
         waiting = [each for each in waiting if not names.is_whole(each.name)]
         fresh = {each.name for each in waiting if _is_tainted(each, names)}
         if not fresh:
             return names
+        names = around.copy() if names is around else names
+        names.add(fresh, node.lineno, node.end_lineno)
+
+
+def _with_receivers(scope: Scope, node: ast.ClassDef, around: Names) -> Names:
+    """Add what stands for a class or its objects inside it, for the attributes that can be of upnext."""
+    names = around.copy()
+    names.add(["self", "cls"], node.lineno, node.end_lineno)
+    if any(mentions(each, around) for each in (*node.bases, *node.decorator_list)):
+        return names
+    members: set[str] = set()
+    names.receivers["self"] = names.receivers["cls"] = members
+    waiting = [*scope.every()]
+    while True:
+        fresh = [each for each in waiting if _is_tainted(each, names)]
+        if not fresh:
+            return names
+        waiting = [each for each in waiting if each not in fresh]
+        members.update(each.name for each in fresh)
+        for each in fresh:
+            if isinstance(each.binding, FunctionDefinition):
+                members.update(target.attr for target, _ in scope.module.body_of(each).attributes)
 
 
 def _is_tainted(definition: Definition, names: Names) -> bool:
