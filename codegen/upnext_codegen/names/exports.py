@@ -37,6 +37,7 @@ from upnext_codegen.reading.string_annotations import unquoted
 
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.names.lookup import Source
     from upnext_codegen.reading.source import SourceText
 
 ANYTHING = "*"
@@ -513,10 +514,62 @@ class Exports:
         for each in body.returns:
             if isinstance(each.node, _PLAIN) or not mentions(each.node, names) or _is_awaited_send(each.node):
                 continue
-            value = self.evaluator.value(each.node, Use(body, each.node.lineno, each.branches))
-            if isinstance(value, values.Unknown):
+            use = Use(body, each.node.lineno, each.branches)
+            if isinstance(self.evaluator.value(each.node, use), values.Unknown) and self._is_made(
+                each.node, use, set()
+            ):
                 return True
         return False
+
+    def _is_made(self, expr: Derived, use: Use, seen: set[Definition]) -> bool:
+        """Whether an expression that cannot be followed holds something of upnext, also by way of other names."""
+        if isinstance(expr, Element | Part):
+            return self._is_made(expr.of, use, seen)
+        names = self._evident_in(use.scope)
+        if not mentions(expr, names):
+            return False
+        for each in ast.walk(expr):
+            if isinstance(each, ast.Name):
+                sources = self.evaluator.lookup.name(use, each.id)
+            elif (
+                isinstance(each, ast.Attribute)
+                and isinstance(each.value, ast.Name)
+                and each.value.id in names.receivers
+            ):
+                sources = tuple(self._members_named(each, use))
+            elif isinstance(each, ast.Attribute) and self._is_direct(self.evaluator.value(each, use)):
+                return True
+            else:
+                continue
+            if any(self._is_of_upnext(source, seen) for source in sources):
+                return True
+        return False
+
+    def _is_of_upnext(self, source: Source, seen: set[Definition]) -> bool:
+        found = self.evaluator.defined((source,))
+        if not isinstance(found, values.Unknown):
+            return self._is_direct(found)
+        if not isinstance(source, Definition) or source in seen or not isinstance(source.binding, Assignment):
+            return False
+        seen.add(source)
+        value = source.binding.value
+        return value is not None and self._is_made(value, source.use, seen)
+
+    def _is_direct(self, value: values.Value) -> bool:
+        """Whether a value is of upnext, or written out of such values."""
+        items = self.evaluator.items(value) if isinstance(value, values.ContainerValue) else [value]
+        return any(isinstance(each, _OURS) for each in items)
+
+    def _members_named(self, attribute: ast.Attribute, use: Use) -> list[Source]:
+        """What a class assigns to an attribute of its objects."""
+        owner = self.evaluator.value(attribute.value, use)
+        cls = owner.cls if isinstance(owner, values.Instance) else owner
+        if not isinstance(cls, values.ClassRef):
+            return []
+        return [
+            *self.evaluator.body_of(cls).definitions.get(attribute.attr, ()),
+            *self.evaluator.assigned_by_methods(cls).get(attribute.attr, ()),
+        ]
 
 
 def _with_own(scope: Scope, around: Names, of_module: Names) -> Names:
