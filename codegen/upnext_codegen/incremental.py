@@ -203,7 +203,7 @@ class Incremental:
             if path in wanted:
                 continue
             words = graph.words(interesting)
-            if words is None or holds_one(self.index.bytes_of(path) or b"", words):
+            if words is None or holds_one(self.index.bytes_of(path) or b"", words, graph.names(interesting)):
                 wanted.add(path)
         return wanted
 

@@ -6,7 +6,7 @@ The exports of a file change what its importers have to be asked, so this is ask
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
 _WORD = re.compile(rb"[A-Za-z_0-9]+")
+_OWNERS = re.compile(rb"\b(?:getattr|vars)\s*\(\s*([\w.\x80-\xff]+)|([\w.\x80-\xff]+)\s*\.\s*__dict__\b")
+"""What attributes are taken of by names that are worked out."""
+_RENAMED = re.compile(rb"\bas\s+([\w\x80-\xff]+)")
 _FEW = 30
 """Words that are looked for one by one in less time than it takes to list all words of a file."""
 Interesting: TypeAlias = list[str]
@@ -161,11 +164,16 @@ class ImportGraph:
     def words(self, interesting: Interesting) -> frozenset[str] | None:
         """The words of which a file with these imports must hold one to matter, None if it does in any case."""
         found: set[str] = set()
-        for name, _, source in (each.partition(" ") for each in interesting):
+        for name, _, source in _parted(interesting):
             if name:
                 return None
             found |= self._words_of("/" if source == COMPUTED else source)
         return None if "*" in found else frozenset(found)
+
+    def names(self, interesting: Interesting) -> frozenset[str]:
+        """The parts of the names of the modules and packages that a file with these imports has whole."""
+        ways = (source.removesuffix("/__init__.py").removesuffix(".py") for _, _, source in _parted(interesting))
+        return frozenset(part for way in ways for part in way.split("/"))
 
     def _words_of(self, source: str) -> frozenset[str]:
         """The names that a file or folder exports, also through modules that it passes on, without those modules'."""
@@ -187,13 +195,23 @@ class ImportGraph:
         return self._words[source]
 
 
+def _parted(interesting: Interesting) -> Iterator[tuple[str, str, str]]:
+    return (each.partition(" ") for each in interesting)
+
+
 def words_of(data: bytes) -> set[str]:
     """The words that bytes hold, of ASCII characters."""
     return {each.decode() for each in _WORD.findall(data)}
 
 
-def holds_one(data: bytes, words: Collection[str]) -> bool:
-    """Whether bytes hold one of these words, or reach for names that are worked out."""
+def holds_one(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
+    """Whether the bytes of a file hold one of these words, or reach for names that are worked out.
+
+    Args:
+        data: The bytes.
+        words: The words.
+        modules: The names, without dots, of the modules and packages that have them.
+    """
     if any(not word.isascii() for word in words):
         return True
     if len(words) > _FEW:
@@ -201,4 +219,12 @@ def holds_one(data: bytes, words: Collection[str]) -> bool:
             return True
     elif any(word.encode() in data for word in words):
         return True
-    return any(each in data for each in (b"getattr", b"__dict__", b"vars(", b"__import__", b"import_module"))
+    return b"__import__" in data or b"import_module" in data or _works_names_out(data, modules)
+
+
+def _works_names_out(data: bytes, modules: Collection[str]) -> bool:
+    """Whether bytes take attributes by names that are worked out, of modules with these names or of renamed ones."""
+    if not any(each in data for each in (b"getattr", b"__dict__", b"vars")):
+        return False
+    owners = {part for each in _OWNERS.findall(data) for way in each for part in way.split(b".") if part}
+    return not owners.isdisjoint({*(each.encode() for each in modules), *_RENAMED.findall(data)})
