@@ -50,6 +50,10 @@ class Incremental:
     _texts: dict[str, str] = field(default_factory=dict[str, str])
     _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
     _imported_by: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
+    _without: dict[str, tuple[frozenset[str], frozenset[str]]] = field(
+        default_factory=dict[str, "tuple[frozenset[str], frozenset[str]]"]
+    )
+    """What files hold none of: words, and modules whose attributes are taken by names that are worked out."""
     _exported: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     _digest: str = ""
     _words: str = ""
@@ -203,8 +207,17 @@ class Incremental:
             if path in wanted:
                 continue
             words = graph.words(interesting)
-            if words is None or holds_one(self.index.bytes_of(path) or b"", words, graph.names(interesting)):
+            if words is None:
                 wanted.add(path)
+                continue
+            names = graph.names(interesting)
+            known_words, known_names = self._without.get(path, (frozenset(), frozenset()))
+            if words <= known_words and names <= known_names:
+                continue
+            if holds_one(self.index.bytes_of(path) or b"", words, names):
+                wanted.add(path)
+            else:
+                self._without[path] = words, names
         return wanted
 
     def _work_out(self, pending: set[str]) -> None:

@@ -16,12 +16,12 @@ from upnext_codegen.reading.imports import COMPUTED
 if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
-_WORD = re.compile(rb"[A-Za-z_0-9]+")
+_ATTRIBUTE = re.compile(rb"\.[\s\\]*(\w+)")
 _OWNERS = re.compile(rb"\b(?:getattr|vars)\s*\(\s*([\w.\x80-\xff]+)|([\w.\x80-\xff]+)\s*\.\s*__dict__\b")
 """What attributes are taken of by names that are worked out."""
 _RENAMED = re.compile(rb"\bas\s+([\w\x80-\xff]+)")
 _FEW = 30
-"""Words that are looked for one by one in less time than it takes to list all words of a file."""
+"""Words that are looked for one by one in less time than it takes to list all attributes of a file."""
 Interesting: TypeAlias = list[str]
 """What a file imports from files with exports: a name (none for the module itself), a blank, and the file or folder."""
 
@@ -199,9 +199,9 @@ def _parted(interesting: Interesting) -> Iterator[tuple[str, str, str]]:
     return (each.partition(" ") for each in interesting)
 
 
-def words_of(data: bytes) -> set[str]:
-    """The words that bytes hold, of ASCII characters."""
-    return {each.decode() for each in _WORD.findall(data)}
+def _attributes(data: bytes) -> set[bytes]:
+    """The attributes that bytes name, and the words after any other dot."""
+    return {*_ATTRIBUTE.findall(data)}
 
 
 def holds_one(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
@@ -215,7 +215,7 @@ def holds_one(data: bytes, words: Collection[str], modules: Collection[str]) -> 
     if any(not word.isascii() for word in words):
         return True
     if len(words) > _FEW:
-        if not words_of(data).isdisjoint(words):
+        if not _attributes(data).isdisjoint(map(str.encode, words)):
             return True
     elif any(word.encode() in data for word in words):
         return True

@@ -8,6 +8,7 @@ attached that was not, the imports that lead there are reported.
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from upnext_codegen import messages
@@ -51,7 +52,7 @@ def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, a
         again: Works those out with more files, and with more import roots for some imports (`Modules.supposed`).
     """
     missing = missing_imports(found, index, modules, {path: part.exports for path, part in parts.items()})
-    places = {each: place for each in missing.imports if (place := _place(index, each)) is not None}
+    places = _places(index, missing.imports, parts)
     if not places:
         return Report((), not missing.looked_beyond)
     supposed = again(missing.files, missing.roots)
@@ -105,26 +106,39 @@ def _finding(modules: Modules, place: Place, missed: Missing, events: list[str])
     return messages.not_found(place, missed.module, missed.target, [*roots, missed.root], events)
 
 
-def _place(index: FileIndex, missed: Missing) -> Place | None:
-    """Find the statement or call that imports a module, None where only a text or a comment looks like one."""
-    try:
-        _, tree = tree_of((index.root / missed.file).read_bytes())
-    except (OSError, SourceError, RecursionError):
-        return Place(missed.file, 1, 1)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom | ast.Call) and _imports(node, missed.module):
-            return Place(missed.file, node.lineno, node.col_offset + 1)
-    return None
+def _places(index: FileIndex, imports: Sequence[Missing], parts: Parts) -> dict[Missing, Place]:
+    """Find the statements and calls that import modules, without what only looks like one in a text or a comment."""
+    by_file: defaultdict[str, list[Missing]] = defaultdict(list)
+    for each in imports:
+        by_file[each.file].append(each)
+    found: dict[Missing, Place] = {}
+    for file, missed in by_file.items():
+        try:
+            _, tree = tree_of((index.root / file).read_bytes())
+        except (OSError, SourceError, RecursionError):
+            found.update(dict.fromkeys(missed, Place(file, 1, 1)))
+            continue
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)]
+        for each in missed:
+            exports = None if each.reason else frozenset(parts[each.target].exports)
+            node = next((node for node in nodes if _imports(node, each.module, exports)), None)
+            if node is not None:
+                found[each] = Place(file, node.lineno, node.col_offset + 1)
+    return found
 
 
-def _imports(node: ast.Import | ast.ImportFrom | ast.Call, module: str) -> bool:
+def _imports(node: ast.Import | ast.ImportFrom | ast.Call, module: str, exports: frozenset[str] | None) -> bool:
+    """Whether a statement or call imports a module, or one of the names that it exports, if those are known."""
     match node:
         case ast.Import(names):
             return any(module == alias.name or module.startswith(f"{alias.name}.") for alias in names)
         case ast.ImportFrom(name, names, level):
             base = "." * (level or 0) + (name or "")
             dotted = base if base.endswith(".") else f"{base}."
-            return module == base or any(module == dotted + alias.name for alias in names)
+            taken = {alias.name for alias in names}
+            if module == base and (exports is None or not taken.isdisjoint({*exports, "*"})):
+                return True
+            return any(module == dotted + name for name in taken)
         case ast.Call(ast.Name(called) | ast.Attribute(_, called), [ast.Constant(str() as name), *_]):
             is_import = called in {"import_module", "__import__"}
             return is_import and (module == name or module.startswith(f"{name}."))
