@@ -22,7 +22,7 @@ define install
 	  $(PY) -m pip install --quiet --upgrade pip && \
 	  $(PY) -m pip install --quiet --constraint constraints.txt --editable '.[all]' --group $(1); }
 endef
-WORKERS ?= 2
+WORKERS ?= 4
 MINUTES ?= 2
 SEED ?= 1
 JOBS ?= 1000000

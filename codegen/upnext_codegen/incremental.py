@@ -54,6 +54,9 @@ class Incremental:
         default_factory=dict[str, "tuple[frozenset[str], frozenset[str]]"]
     )
     """What files hold none of: words, and modules whose attributes are taken by names that are worked out."""
+    _without_passed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    """The same for modules that others pass on."""
+    _taken: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, "dict[str, set[str]]"])
     _exported: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     _digest: str = ""
     _words: str = ""
@@ -218,7 +221,49 @@ class Incremental:
                 wanted.add(path)
             else:
                 self._without[path] = words, names
-        return wanted
+        passing = {path: each for path, each in imported.items() if path not in wanted}
+        return wanted | self._passed_through(graph, passing)
+
+    def _passed_through(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
+        """The files that take modules from others which only pass them on, and those others.
+
+        Args:
+            graph: What is exported.
+            imported: What those others import, that name nothing of it themselves.
+        """
+        from upnext_codegen.names.candidates import bound_names, holds_word, renamed  # noqa: PLC0415 - as above
+
+        found: set[str] = set()
+        bound = {path: bound_names(self.index.bytes_of(path) or b"", each) for path, each in imported.items()}
+        words = {path: graph.words(each) or frozenset() for path, each in imported.items()}
+        behind: dict[str, set[str]] = {path: {path} for path in imported}
+        fresh = set(imported)
+        while fresh:
+            passing, fresh = fresh, set()
+            for path in self.index.entries.keys() - words.keys():
+                taken = self._taken_from(graph, path)
+                sources = {each for each in passing & taken.keys() if "*" in taken[each] or taken[each] & bound[each]}
+                wanted = frozenset[str]().union(*(words[each] for each in sources))
+                if not wanted:
+                    continue
+                known = self._without_passed.get(path, frozenset())
+                data = b"" if wanted <= known else self.index.bytes_of(path) or b""
+                others = {path}.union(*(behind[each] for each in sources))
+                names = {name for each in sources for name in taken[each] & bound[each]}
+                if holds_word(data, wanted):
+                    found |= others
+                elif names:
+                    fresh.add(path)
+                    words[path], behind[path] = wanted, others
+                    bound[path] = names | renamed(self.index.bytes_of(path) or b"")
+                if data and path not in found:
+                    self._without_passed[path] = wanted
+        return found
+
+    def _taken_from(self, graph: ImportGraph, path: str) -> dict[str, set[str]]:
+        if path not in self._taken:
+            self._taken[path] = graph.taken_from(path, self.index.imports(path))
+        return self._taken[path]
 
     def _work_out(self, pending: set[str]) -> None:
         from upnext_codegen.sources import Sources  # noqa: PLC0415 - a warm run does without

@@ -65,6 +65,31 @@ def test_a_handler_is_found_in_every_style_of_registration(style: str, tmp_path:
     assert (unfiltered.handlers, unfiltered.sends, others) == (scanned.handlers, scanned.sends, findings)
 
 
+PASSED_ON = {
+    "a module": ({"api.py": "import bus\n"}, "from api import bus\n@bus.placed.on"),
+    "a renamed module": ({"api.py": "import bus as events\n"}, "from api import events\n@events.placed.on"),
+    "a module's module": ({"api.py": "import bus\n"}, "import api\n@api.bus.placed.on"),
+    "a module of a package": (
+        {"shop/__init__.py": "", "shop/events.py": BUS, "api.py": "from shop import events\n"},
+        "import api as a\n@a.events.placed.on",
+    ),
+    "through two": (
+        {"api.py": "import bus\n", "top.py": "from api import bus\n"},
+        "from top import bus\n@bus.placed.on",
+    ),
+    "as a star": ({"api.py": "import bus\n"}, "from api import *\n@bus.placed.on"),
+}
+
+
+@pytest.mark.parametrize("way", PASSED_ON)
+def test_a_module_is_followed_through_files_that_only_pass_it_on(way: str, tmp_path: Path) -> None:
+    """They name nothing that it exports themselves."""
+    others, use = PASSED_ON[way]
+    root = write(tmp_path, {"bus.py": "" if "shop/events.py" in others else BUS, **others, "use.py": use + HANDLER})
+    scanned, findings = said(root)
+    assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
+
+
 @pytest.mark.parametrize("comment", ["", "# x.on( upnext event\n"])
 def test_a_helper_that_takes_the_event_is_reported_whatever_comments_say(comment: str, tmp_path: Path) -> None:
     helper = "def subscribe(event):\n    return event.on(retries=1)\n"

@@ -156,6 +156,27 @@ class ImportGraph:
         modules = [source, *(each for each in submodules if isinstance(each, ModuleRef))]
         return [each.file for each in modules if each.file is not None]
 
+    def taken_from(self, file: str, imports: Iterable[str]) -> dict[str, set[str]]:
+        """For each file that the imports of another lead to, the names that it takes from there; `*` is all of them.
+
+        Args:
+            file: The other file.
+            imports: Its imports, as `imports_of` lists them.
+        """
+        found: dict[str, set[str]] = {}
+        for each in imports:
+            module, colon, names = each.partition(":")
+            source = self._find(file, module.removesuffix("="))
+            if not isinstance(source, ModuleRef):
+                continue
+            taken = set(names.split(",")) if colon else {"*"}
+            if source.file is not None and source.file != file:
+                found.setdefault(source.file, set()).update(taken)
+            for submodule in [self.modules.submodule(source, name, file) for name in taken - {"*"}]:
+                if isinstance(submodule, ModuleRef) and submodule.file not in (None, file):
+                    found.setdefault(submodule.file or "", set()).add("*")
+        return found
+
     def _find(self, file: str, module: str) -> ModuleRef | ExternalName | None:
         name = module.lstrip(".")
         level = len(module) - len(name)
@@ -195,6 +216,22 @@ class ImportGraph:
         return self._words[source]
 
 
+def bound_names(data: bytes, interesting: Interesting) -> set[str]:
+    """The names that a file can give the modules that it imports.
+
+    Args:
+        data: The bytes of the file.
+        interesting: The imports.
+    """
+    ways = (source.removesuffix("/").removesuffix("/__init__.py") for _, _, source in _parted(interesting))
+    return {part.removesuffix(".py") for way in ways for part in way.split("/")} | renamed(data)
+
+
+def renamed(data: bytes) -> set[str]:
+    """The names after `as` in a file."""
+    return {each.decode("utf-8", "replace") for each in _RENAMED.findall(data)}
+
+
 def _parted(interesting: Interesting) -> Iterator[tuple[str, str, str]]:
     return (each.partition(" ") for each in interesting)
 
@@ -212,14 +249,18 @@ def holds_one(data: bytes, words: Collection[str], modules: Collection[str]) -> 
         words: The words.
         modules: The names, without dots, of the modules and packages that have them.
     """
+    if holds_word(data, words):
+        return True
+    return b"__import__" in data or b"import_module" in data or _works_names_out(data, modules)
+
+
+def holds_word(data: bytes, words: Collection[str]) -> bool:
+    """Whether the bytes of a file can hold one of these words as an attribute."""
     if any(not word.isascii() for word in words):
         return True
     if len(words) > _FEW:
-        if not _attributes(data).isdisjoint(map(str.encode, words)):
-            return True
-    elif any(word.encode() in data for word in words):
-        return True
-    return b"__import__" in data or b"import_module" in data or _works_names_out(data, modules)
+        return not _attributes(data).isdisjoint(map(str.encode, words))
+    return any(word.encode() in data for word in words)
 
 
 def _works_names_out(data: bytes, modules: Collection[str]) -> bool:

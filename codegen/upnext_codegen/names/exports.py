@@ -144,7 +144,7 @@ class Interest:
     evident: Names | None = None
 
 
-def mentions(node: ast.expr | FunctionNode | ast.ClassDef, names: Names) -> bool:
+def mentions(node: ast.expr, names: Names) -> bool:
     """Whether an expression holds one of these names; of a module, an attribute that can be of upnext."""
     return names.between(node.lineno, node.end_lineno) and _holds(node, names)
 
@@ -161,10 +161,16 @@ def _holds(node: ast.AST, names: Names) -> bool:
             if names.holds(current.value.id, current.attr):
                 return True
             continue
-        if isinstance(current, ast.stmt) and not names.between(current.lineno, current.end_lineno):
+        if isinstance(current, ast.stmt) and not names.between(_first_line(current), current.end_lineno):
             continue
         stack += _children(current)
     return False
+
+
+def _first_line(statement: ast.stmt) -> int:
+    """The first line of a statement, which is that of a decorator if it has one."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min(statement.lineno, *(each.lineno for each in decorators), statement.lineno)
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
@@ -622,7 +628,7 @@ def _is_tainted(definition: Definition, names: Names) -> bool:
         case ParameterDefinition(annotation):
             parts = [annotation]
         case FunctionDefinition(node) | ClassDefinition(node):
-            return mentions(node, names)
+            return names.between(*definition.span) and any(_holds(each, names) for each in _children(node))
         case _:
             return False
     while parts:
