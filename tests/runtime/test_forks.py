@@ -200,11 +200,13 @@ def handle(n: int) -> None:
 """
     service = ServiceFile(tmp_path, valkey_url, HEAD + WAIT + body)
 
-    async def clients() -> bytes:
+    async def clients() -> set[bytes]:
+        """Return the connections of workers, by their ids."""
         broker = await reach(load(redis_url=valkey_url))
         listed: bytes = await broker.link.command("CLIENT", "LIST")
-        return listed
+        return {line.split()[0] for line in listed.splitlines() if b"name=upnext-shop" in line}
 
+    others = run_blocking(clients())  # of tests before this one, in this process
     with service.process() as process:
         upnext.Worker("tests", redis_url=valkey_url).event("order.placed").send_sync(n=1)
         service.ledger.wait_for("forked", timeout=60)
@@ -212,7 +214,7 @@ def handle(n: int) -> None:
         process.wait()
         child = next(int(line.split()[1]) for line in service.ledger.lines if line.startswith("child"))
         try:
-            wait_until(lambda: b"name=upnext-shop" not in run_blocking(clients()))
+            wait_until(lambda: run_blocking(clients()) <= others)
             with socket.socket() as listener:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind(("127.0.0.1", port))
