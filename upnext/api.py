@@ -52,7 +52,7 @@ class Api(FastAPI):
         code 1012 (service restart), so that clients connect elsewhere, and their handlers have the grace to end.
         """
         config = Config(self, log_level="warning", lifespan="on", timeout_graceful_shutdown=grace)
-        self._server = _HttpServer(config, sockets)
+        self._server = _HttpServer(config)
         try:
             await self._server.serve(sockets)
         except SystemExit:
@@ -69,11 +69,10 @@ class Api(FastAPI):
 
 
 class _HttpServer(Server):
-    """Leaves the signals to the service that runs it, and its sockets to this process when a handler forks another."""
+    """Leaves the signals to the service that runs it; a child that a handler forks leaves it its connections."""
 
-    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self._sockets = sockets
         forks.own(self)
 
     @contextlib.contextmanager
@@ -81,9 +80,7 @@ class _HttpServer(Server):
         yield
 
     def let_go_in_child(self) -> None:
-        """In a forked child: a port or a connection that it kept open would outlive this process."""
-        for sock in self._sockets:
-            forks.detach_socket(sock)
+        """In a forked child: a connection that it kept open would outlive this process."""
         for connection in self.server_state.connections:
             with contextlib.suppress(AttributeError):  # one that has only just been accepted
                 forks.detach(connection.transport.get_extra_info("socket").fileno())

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 import traceback
 import weakref
-from typing import TYPE_CHECKING, NoReturn, Protocol
-
-if TYPE_CHECKING:
-    import socket
+from typing import NoReturn, Protocol
 
 
 class Inherited(Protocol):
@@ -30,6 +28,7 @@ class Inherited(Protocol):
 class _Process:
     def __init__(self) -> None:
         self.generation = 0
+        self.children = 0
         self.inherited: weakref.WeakSet[Inherited] = weakref.WeakSet()
 
     def enter_child(self) -> None:
@@ -39,10 +38,13 @@ class _Process:
             with contextlib.suppress(Exception):
                 thing.let_go_in_child()
 
+    def count_child(self) -> None:
+        self.children += 1
+
 
 _process = _Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_process.enter_child)
+    os.register_at_fork(after_in_child=_process.enter_child, after_in_parent=_process.count_child)
 
 
 def own(thing: Inherited) -> None:
@@ -58,6 +60,17 @@ def disown(thing: Inherited) -> None:
 def generation() -> int:
     """Return a number that is another one in a forked child: compare it before and after user code."""
     return _process.generation
+
+
+def children() -> int:
+    """Return how many children this process has forked: compare it before and after making what they must not share."""
+    return _process.children
+
+
+def hang_up(descriptor: int) -> None:
+    """End the connection of a socket for all processes that have a copy of it, as closing it does not."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as sock:
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def detach(descriptor: int) -> None:

@@ -125,6 +125,7 @@ class PipelinedConnection:
 
     def let_go_in_child(self) -> None:
         """In a forked child: nothing that it does may reach the server over this connection, or keep it open."""
+        # One that is still being made is given up by the parent instead (`Dialer.dial`).
         if self._connection is not None:
             forks.detach(self._connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from upnext import forks
 from upnext.broker.address import Address, Node
 from upnext.broker.redis_types import (
     AuthenticationError,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 SOCKET_TIMEOUT = 5.0
 """Seconds without an answer after which a connection is given up, unless the address says otherwise."""
 
+_MOST_SHARED = 5
+"""Connections that are given up, one after another, because the process forked while each was made."""
 _ASK_TIMEOUT = 2.0  # seconds that a sentinel or a node gets to say where the server is
 
 
@@ -76,6 +79,19 @@ class Dialer:
             UnfitServerError: If it is none that this client will talk to.
             redis.exceptions.RedisError: If the server rejects this client.
         """
+        for _ in range(_MOST_SHARED):
+            children = forks.children()
+            connection = await self._dial()
+            if forks.children() == children:
+                break
+            # A child that was forked meanwhile has a copy, and would keep the connection open after this process's end.
+            forks.hang_up(connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001  # redis-py has no other way
+            await connection.disconnect(nowait=True)
+        else:
+            return await self._dial()
+        return connection
+
+    async def _dial(self) -> Any:
         pointed, self._pointed = self._pointed, None
         node = self._dialled = pointed or await self._find()
         where = {} if node is None else {"host": node.host, "port": node.port}

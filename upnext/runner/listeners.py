@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TypeAlias
 
+from upnext import forks
 from upnext.errors import ConfigError
 
 Listen: TypeAlias = Callable[[tuple[str, int]], list[socket.socket]]
@@ -14,6 +15,20 @@ Listen: TypeAlias = Callable[[tuple[str, int]], list[socket.socket]]
 
 BACKLOG = 2048
 """Connections that wait to be accepted."""
+
+
+class OwnedSockets:
+    """The listening sockets of a service: a child that a handler forks must not keep their ports."""
+
+    def __init__(self) -> None:
+        self.of_servers: list[list[socket.socket]] = []
+        forks.own(self)
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: let them lead to nowhere."""
+        for sockets in self.of_servers:
+            for sock in sockets:
+                forks.detach_socket(sock)
 
 
 def listen(address: tuple[str, int]) -> list[socket.socket]:

@@ -19,7 +19,7 @@ from upnext.errors import BrokerRefusedError, ConfigError
 from upnext.log import log
 from upnext.runner.announcement import announce, record
 from upnext.runner.exiting import BoundedExit, overdue
-from upnext.runner.listeners import Listen, listen
+from upnext.runner.listeners import Listen, OwnedSockets, listen
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
 from upnext.runner.signals import StopSignals
@@ -196,26 +196,26 @@ class Service:
             for handler in worker.registry.handlers.values():
                 handler.signature.prepare()
         with contextlib.ExitStack() as opened:
-            listening = await self._open_listeners(opened)
-            if listening is not None:
-                await self._run(listening, began_to_stop)
+            # Kept from before the first handler runs until after the last: any of them may fork.
+            listening = OwnedSockets()
+            if await self._open_listeners(listening.of_servers, opened):
+                await self._run(listening.of_servers, began_to_stop)
 
-    async def _open_listeners(self, opened: contextlib.ExitStack) -> list[list[socket.socket]] | None:
-        """Return the listening sockets of each API, which are closed with `opened`; None if everything stops before."""
+    async def _open_listeners(self, listening: list[list[socket.socket]], opened: contextlib.ExitStack) -> bool:
+        """Open the listening sockets of each API, which are closed with `opened`; False if everything stops before."""
         stopping = asyncio.create_task(self._stopping.wait())
-        listening: list[list[socket.socket]] = []
         for server in self._servers:
             # A host name may have to be looked up.
             opening = asyncio.create_task(asyncio.to_thread(self._listen, server.listen_address))
             await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
             if self._stopping.is_set():
                 opening.cancel()
-                return None
+                return False
             listening.append(opening.result())
             for sock in listening[-1]:
                 opened.callback(sock.close)
         stopping.cancel()
-        return listening
+        return True
 
     async def _run(self, listening: list[list[socket.socket]], began_to_stop: Callable[[], None]) -> None:
         watchdog = Watchdog()
