@@ -40,12 +40,15 @@ class Incremental:
         modules: Their module names.
         prefilter: Whether files, names and lines that cannot matter are skipped, which changes nothing but the time.
         is_unchanged: Whether all is as the cache knows it; not before `work_out`.
+        leads_as_before: Whether files import and export what the cache knows, whatever else has changed in them; not
+            before `work_out`.
     """
 
     index: FileIndex
     modules: Modules
     prefilter: bool = True
     is_unchanged: bool = False
+    leads_as_before: bool = False
     _parts: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
     _texts: dict[str, str] = field(default_factory=dict[str, str])
     _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
@@ -71,6 +74,7 @@ class Incremental:
         self._recall()
         self.is_unchanged = not self.index.looked and known.modules == self._digest
         self.is_unchanged &= len(self._parts) == len(known.parts)
+        self.leads_as_before = self.is_unchanged
         if not self.is_unchanged:
             self._complete()
 
@@ -110,6 +114,10 @@ class Incremental:
         while True:
             times.update(pending)
             self._work_out(pending)
+            if exported is None and self._leads_as_before():
+                self.leads_as_before = True
+                self._imported_by = {path: [*self.index.known.imported.get(path, ())] for path in self._parts}
+                return
             shrunk = {path for path, names in before.items() if not names <= self._exports(path)}
             if shrunk:
                 self._drop_circles(shrunk)
@@ -128,6 +136,29 @@ class Incremental:
             if not pending:
                 self._imported_by = {path: imported[path] for path in self._parts if path in imported}
                 return
+
+    def _leads_as_before(self) -> bool:
+        """Whether no other file can matter than those that the cache has parts of, and each asked what still holds."""
+        from upnext_codegen.names.candidates import holds_word, renamed  # noqa: PLC0415 - as elsewhere
+
+        index, known = self.index, self.index.known
+        if not self.prefilter or known.modules != self._digest or index.entries.keys() != known.entries.keys():
+            return False
+        parts = dict(self._earlier())
+        if parts.keys() != self._parts.keys() or any(
+            _ways(part) != _ways(parts[path]) for path, part in self._parts.items()
+        ):
+            return False
+        words = self._graph().every_word()
+        for path in index.fresh:
+            now, before = index.entries[path], known.entries[path]
+            if now.mentions != before.mentions or [*(now.imports or ())] != [*(before.imports or ())]:
+                return False
+            if path not in parts and now.imports:
+                data = index.bytes_of(path) or b""
+                if renamed(data) or holds_word(data, words):
+                    return False
+        return not self._misled(self._consulted)
 
     def _named(self) -> Iterable[str]:
         """The files that have to be worked out whatever others export."""
@@ -329,6 +360,11 @@ class Incremental:
             assert part is not None, path
             self._parts[path], texts[path] = part, text
             so_far[path] = so_far.get(path, frozenset()) | {*part.exports}
+
+
+def _ways(part: Resolved) -> tuple[object, ...]:
+    """What leads from a file to something of upnext."""
+    return part.exports, part.modules
 
 
 def _circles(waiting: dict[str, set[str]]) -> set[str]:

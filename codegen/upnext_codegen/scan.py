@@ -71,7 +71,9 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
         return _worked_out(supposed, project, others, incremental.snapshot(), prefilter=prefilter).by_file()
 
     left_out = _digest_of(repr(found.left_out))
-    recalled = _recalled(cache.known, left_out) if incremental.is_unchanged else None
+    recalled = _recalled(cache.known, left_out) if incremental.leads_as_before else None
+    if recalled and not incremental.is_unchanged:
+        recalled = None  # Their places and events may be others now.
     kept = cache.known.unread
     if recalled is None:
         from upnext_codegen.unread.report import unread  # noqa: PLC0415 - a warm run does without

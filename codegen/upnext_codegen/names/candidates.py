@@ -191,6 +191,10 @@ class ImportGraph:
             found |= self._words_of("/" if source == COMPUTED else source)
         return None if "*" in found else frozenset(found)
 
+    def every_word(self) -> frozenset[str]:
+        """All names that files export, without those of modules that they pass on."""
+        return self._words_of("/")
+
     def names(self, interesting: Interesting) -> frozenset[str]:
         """The parts of the names of the modules and packages that a file with these imports has whole."""
         ways = (source.removesuffix("/__init__.py").removesuffix(".py") for _, _, source in _parted(interesting))
