@@ -139,7 +139,7 @@ class Incremental:
 
     def _leads_as_before(self) -> bool:
         """Whether no other file can matter than those that the cache has parts of, and each asked what still holds."""
-        from upnext_codegen.names.candidates import holds_word, renamed  # noqa: PLC0415 - as elsewhere
+        from upnext_codegen.names.candidates import holds_word, renamed, works_names_out  # noqa: PLC0415 - as elsewhere
 
         index, known = self.index, self.index.known
         if not self.prefilter or known.modules != self._digest or index.entries.keys() != known.entries.keys():
@@ -156,7 +156,7 @@ class Incremental:
                 return False
             if path not in parts and now.imports:
                 data = index.bytes_of(path) or b""
-                if renamed(data) or holds_word(data, words):
+                if renamed(data) or works_names_out(data) or holds_word(data, words):
                     return False
         return not self._misled(self._consulted)
 

@@ -90,6 +90,24 @@ def test_a_module_is_followed_through_files_that_only_pass_it_on(way: str, tmp_p
     assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
 
 
+EDITS = {
+    "an attribute": "import bus\n@bus.placed.on",
+    "a name that is worked out": 'import bus\n@getattr(bus, "pla" + "ced").on',
+    "another name": "import bus as b\n@b.placed.on",
+    "a line of its own": "import bus\nevent = bus.\\\n  placed\n@event.on",
+    "an import": "import bus\nfrom bus import placed\n@placed.on",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_file_that_comes_to_use_what_it_imports_is_noticed(edit: str, tmp_path: Path) -> None:
+    """Whether or not its imports, as far as they are told apart, stay what they were."""
+    root = write(tmp_path, {"bus.py": BUS, "use.py": "import bus\n", "other.py": "import bus as b\n"})
+    assert scan(load_project(root))[0].handlers == ()
+    (root / "use.py").write_text(EDITS[edit] + HANDLER)
+    assert [each.name for each in scan(load_project(root))[0].handlers] == ["found"]
+
+
 @pytest.mark.parametrize("comment", ["", "# x.on( upnext event\n"])
 def test_a_helper_that_takes_the_event_is_reported_whatever_comments_say(comment: str, tmp_path: Path) -> None:
     helper = "def subscribe(event):\n    return event.on(retries=1)\n"

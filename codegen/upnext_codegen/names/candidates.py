@@ -255,7 +255,14 @@ def holds_one(data: bytes, words: Collection[str], modules: Collection[str]) -> 
     """
     if holds_word(data, words):
         return True
-    return b"__import__" in data or b"import_module" in data or _works_names_out(data, modules)
+    if b"__import__" in data or b"import_module" in data:
+        return True
+    return works_names_out(data) and _takes_by_name(data, modules)
+
+
+def works_names_out(data: bytes) -> bool:
+    """Whether bytes may take attributes or modules by names that are worked out."""
+    return any(each in data for each in (b"getattr", b"__dict__", b"vars", b"__import__", b"import_module"))
 
 
 def holds_word(data: bytes, words: Collection[str]) -> bool:
@@ -267,9 +274,7 @@ def holds_word(data: bytes, words: Collection[str]) -> bool:
     return any(word.encode() in data for word in words)
 
 
-def _works_names_out(data: bytes, modules: Collection[str]) -> bool:
+def _takes_by_name(data: bytes, modules: Collection[str]) -> bool:
     """Whether bytes take attributes by names that are worked out, of modules with these names or of renamed ones."""
-    if not any(each in data for each in (b"getattr", b"__dict__", b"vars")):
-        return False
     owners = {part for each in _OWNERS.findall(data) for way in each for part in way.split(b".") if part}
     return not owners.isdisjoint({*(each.encode() for each in modules), *_RENAMED.findall(data)})
