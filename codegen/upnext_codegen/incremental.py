@@ -53,13 +53,6 @@ class Incremental:
     _texts: dict[str, str] = field(default_factory=dict[str, str])
     _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
     _imported_by: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
-    _without: dict[str, tuple[frozenset[str], frozenset[str]]] = field(
-        default_factory=dict[str, "tuple[frozenset[str], frozenset[str]]"]
-    )
-    """What files hold none of: words, and modules whose attributes are taken by names that are worked out."""
-    _without_passed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
-    """The same for modules that others pass on."""
-    _taken: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, "dict[str, set[str]]"])
     _exported: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     _digest: str = ""
     _words: str = ""
@@ -102,11 +95,14 @@ class Incremental:
 
     def _complete(self) -> None:
         """Work out what is missing, until no file exports what its importers have not been asked about."""
+        from upnext_codegen.relevance import Relevance  # noqa: PLC0415 - a warm run does without
+
+        relevance = Relevance(self.index, self.prefilter)
         if self.index.known.modules != self._digest:
             self._words = _digest(sorted(self.index.words))
             if self._words != self.index.known.words:
                 self.index.forget_imports()
-        pending = self._stale() | {path for path in self._named() if path not in self._parts}
+        pending = self._stale() | {path for path in relevance.named() if path not in self._parts}
         times = Counter[str]()
         exported: dict[str, frozenset[str]] | None = None
         imported: dict[str, Interesting] = {}
@@ -123,8 +119,8 @@ class Incremental:
                 self._drop_circles(shrunk)
             before = {path: frozenset(part.exports) for path, part in self._parts.items()}
             if before != exported:
-                imported, exported = self._imported(), before
-            wanted = self._wanted(imported)
+                imported, exported = relevance.imported(self._graph()), before
+            wanted = relevance.wanted(self._graph(), imported)
             for path in self._parts.keys() - wanted:
                 del self._parts[path]
             pending = {path for path in wanted if path not in self._parts}
@@ -159,10 +155,6 @@ class Incremental:
                 if renamed(data) or works_names_out(data) or holds_word(data, words):
                     return False
         return not self._misled(self._consulted)
-
-    def _named(self) -> Iterable[str]:
-        """The files that have to be worked out whatever others export."""
-        return [path for path in self.index.entries if not self.prefilter or self.index.mentions(path)]
 
     def _stale(self) -> set[str]:
         """The files whose part does not hold any more."""
@@ -220,81 +212,6 @@ class Incremental:
         parts = self._parts.items()
         exports = {path: frozenset(part.exports) for path, part in parts}
         return ImportGraph(self.modules, exports, {path: part.modules for path, part in parts if part.modules})
-
-    def _imported(self) -> dict[str, Interesting]:
-        """What each file imports from files with exports."""
-        graph = self._graph()
-        found: dict[str, Interesting] = {}
-        for path in self.index.entries:
-            imports = self.index.imports(path)
-            interesting = graph.interesting(path, imports) if imports else []
-            if interesting:
-                found[path] = interesting
-        return found
-
-    def _wanted(self, imported: dict[str, Interesting]) -> set[str]:
-        """The files that have to be read."""
-        from upnext_codegen.names.candidates import holds_one  # noqa: PLC0415 - a warm run does without
-
-        graph, wanted = self._graph(), set(self._named())
-        for path, interesting in imported.items():
-            if path in wanted:
-                continue
-            words = graph.words(interesting)
-            if words is None:
-                wanted.add(path)
-                continue
-            names = graph.names(interesting)
-            known_words, known_names = self._without.get(path, (frozenset(), frozenset()))
-            if words <= known_words and names <= known_names:
-                continue
-            if holds_one(self.index.bytes_of(path) or b"", words, names):
-                wanted.add(path)
-            else:
-                self._without[path] = words, names
-        passing = {path: each for path, each in imported.items() if path not in wanted}
-        return wanted | self._passed_through(graph, passing)
-
-    def _passed_through(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
-        """The files that take modules from others which only pass them on, and those others.
-
-        Args:
-            graph: What is exported.
-            imported: What those others import, that name nothing of it themselves.
-        """
-        from upnext_codegen.names.candidates import bound_names, holds_word, renamed  # noqa: PLC0415 - as above
-
-        found: set[str] = set()
-        bound = {path: bound_names(self.index.bytes_of(path) or b"", each) for path, each in imported.items()}
-        words = {path: graph.words(each) or frozenset() for path, each in imported.items()}
-        behind: dict[str, set[str]] = {path: {path} for path in imported}
-        fresh = set(imported)
-        while fresh:
-            passing, fresh = fresh, set()
-            for path in self.index.entries.keys() - words.keys():
-                taken = self._taken_from(graph, path)
-                sources = {each for each in passing & taken.keys() if "*" in taken[each] or taken[each] & bound[each]}
-                wanted = frozenset[str]().union(*(words[each] for each in sources))
-                if not wanted:
-                    continue
-                known = self._without_passed.get(path, frozenset())
-                data = b"" if wanted <= known else self.index.bytes_of(path) or b""
-                others = {path}.union(*(behind[each] for each in sources))
-                names = {name for each in sources for name in taken[each] & bound[each]}
-                if holds_word(data, wanted):
-                    found |= others
-                elif names:
-                    fresh.add(path)
-                    words[path], behind[path] = wanted, others
-                    bound[path] = names | renamed(self.index.bytes_of(path) or b"")
-                if data and path not in found:
-                    self._without_passed[path] = wanted
-        return found
-
-    def _taken_from(self, graph: ImportGraph, path: str) -> dict[str, set[str]]:
-        if path not in self._taken:
-            self._taken[path] = graph.taken_from(path, self.index.imports(path))
-        return self._taken[path]
 
     def _work_out(self, pending: set[str]) -> None:
         from upnext_codegen.sources import Sources  # noqa: PLC0415 - a warm run does without
