@@ -47,6 +47,7 @@ COMMANDS = {
     ],
     "gen": [["gen", "--against", f"x{BAD}"], ["gen", f"no{BAD}"], ["gen", "--out", BAD], ["gen"]],
     "explain": [["explain", f"x{BAD}"]],
+    "completion": [["completion", BAD]],
     "run": [["run", f"x{BAD}.py"], ["run", "--processes", BAD, "x.py"], ["run"]],
 }
 EVERY = [words for listed in COMMANDS.values() for words in listed]

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
-from typing import NoReturn
 
 from upnext import __version__
 from upnext.cli import exits
+from upnext.cli.parser import Parser, examples, parse
 from upnext.cli.terminal import escaped_streams
 from upnext.errors import BrokerError, ServiceImportError, UpnextError
 
-COMMANDS = ("gen", "explain", "run", "status", "send", "dead", "jobs", "handlers", "doctor", "unsubscribe")
+COMMANDS = (
+    "gen",
+    "explain",
+    "run",
+    "status",
+    "send",
+    "dead",
+    "jobs",
+    "handlers",
+    "doctor",
+    "unsubscribe",
+    "completion",
+)
 """Each is a module here."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line; without a command it prints the help, as that is what was asked for.
 
     Args:
         argv: The arguments, those of the process by default.
@@ -40,13 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         try:
             with escaped_streams():
-                arguments = _parsed(wanted)
+                arguments = parse(_parser(wanted), wanted)
         except SystemExit as stop:
             sys.stdout.flush()
             return exits.USAGE if stop.code else exits.CLEAN
-        # What a service prints while it runs is its own.
-        with nullcontext() if wanted[0] == "run" else escaped_streams():
-            code: int = arguments.command(arguments)
+        code: int = exits.CLEAN
+        if arguments is not None:
+            # What a service prints while it runs is its own.
+            with nullcontext() if wanted[0] == "run" else escaped_streams():
+                code = arguments.command(arguments)
         # Here, where a reader that has gone is noticed, and not when the interpreter ends.
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -58,19 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parsed(wanted: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; words of a command that takes many may also stand after its options."""
-    parser = _parser(wanted)
-    arguments, left = parser.parse_known_args(wanted)
-    name = getattr(arguments, "words", None)
-    if name is not None:
-        setattr(arguments, name, [*getattr(arguments, name), *(word for word in left if not word.startswith("-"))])
-        left = [word for word in left if word.startswith("-")]
-    if left:
-        parser.error(f"unrecognized arguments: {' '.join(left)}")
-    return arguments
-
-
 def _open_streams() -> None:
     """Write to nowhere what a shell has closed (`>&-`): Python has None in its place, which takes nothing."""
     for name in ("stdout", "stderr"):
@@ -78,28 +77,27 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as this runs
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what was perhaps meant where a command is unknown."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print what is wrong, and end."""
-        import difflib  # noqa: PLC0415 - nothing else needs it
-
-        found = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        near = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), n=1) if found else []
-        super().error(f"{message}; did you mean {near[0]!r}?" if near else message)
-
-
-def _parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(wanted: Sequence[str]) -> Parser:
     """Make the parser of the command that is wanted, or of all of them, if it is not clear which."""
-    parser = _Parser(
+    first = wanted[0] if wanted else ""
+    return _parser_of(() if first == "--version" else (first,) if first in COMMANDS else COMMANDS)
+
+
+def full_parser() -> Parser:
+    """Return the parser of all commands."""
+    return _parser_of(COMMANDS)
+
+
+def _parser_of(names: Sequence[str]) -> Parser:
+    parser = Parser(
         prog="upnext",
         description="Events whose sends are checked against every handler, and never lost.",
-        epilog="--debug, before or after the command, shows a traceback with a fault.",
+        epilog=examples("upnext gen", "upnext run service.py", "upnext status", "upnext status --help"),
     )
     parser.add_argument("--version", action="version", version=f"upnext {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in wanted[:1] if wanted and wanted[0] in COMMANDS else COMMANDS:
+    parser.add_argument("--debug", action="store_true", help="show a traceback with a fault; also after the command")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for command in names:
         import_module(f"upnext.cli.{command}").register(commands)
     return parser
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from upnext.cli import dead_list, exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.details import letter_details, print_details
+from upnext.cli.parser import examples
+from upnext.cli.progress import Progress
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
@@ -31,19 +33,55 @@ carry a payload that their handler cannot take, or were cancelled. They are kept
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
-        "dead", help="list dead letters, look into them, replay or purge them", description=_DESCRIPTION
+        "dead",
+        help="list dead letters, look into them, replay or purge them",
+        description=_DESCRIPTION,
+        epilog=examples("upnext dead list", "upnext dead replay --handler send_confirmation"),
     )
-    actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
-    listing = actions.add_parser("list", help="list them with their errors, oldest first; payloads are not shown")
+    actions = parser.add_subparsers(metavar="ACTION", title="actions")
+    listing = actions.add_parser(
+        "list",
+        help="list them with their errors, oldest first; payloads are not shown",
+        epilog=examples(
+            "upnext dead list --since 2h", "upnext dead list --event order.placed --limit 20 --format json"
+        ),
+    )
     dead_list.add_options(listing)
-    one = actions.add_parser("show", help="show one with its last error and traceback")
+    one = actions.add_parser(
+        "show",
+        help="show one with its last error and traceback",
+        epilog=examples(
+            "upnext dead show 01a224fc48989bd4e6cc0aa9260c.0",
+            "upnext dead show 01a224fc48989bd4e6cc0aa9260c.0 --payload",
+        ),
+    )
     one.add_argument("job_id", metavar="ID", help="the job's id")
     one.add_argument("--payload", action="store_true", help="show the payload too: it may hold secrets")
     one.set_defaults(command=show)
-    again = actions.add_parser("replay", help="run them again, under the same ids and with all their retries")
+    for action in (listing, one):
+        action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    add_server_options(listing, file=True)
+    add_server_options(one)
+    _register_changes(actions)
+
+
+def _register_changes(actions: Subparsers) -> None:
+    again = actions.add_parser(
+        "replay",
+        help="run them again, under the same ids and with all their retries",
+        epilog=examples(
+            "upnext dead replay 01a224fc48989bd4e6cc0aa9260c.0", "upnext dead replay --reason crashed --since 1d"
+        ),
+    )
     again.add_argument("--edit", metavar="FILE", help="with one ID: run it with the payload (JSON) in this file, or -")
     again.set_defaults(command=replay)
-    gone = actions.add_parser("purge", help="delete them for good")
+    gone = actions.add_parser(
+        "purge",
+        help="delete them for good",
+        epilog=examples(
+            "upnext dead purge 01a224fc48989bd4e6cc0aa9260c.0 --yes", "upnext dead purge --event order.placed --yes"
+        ),
+    )
     gone.add_argument("--yes", action="store_true", help="do it: what is purged cannot be replayed any more")
     gone.set_defaults(command=purge)
     for action in (again, gone):
@@ -51,10 +89,6 @@ def register(subparsers: Subparsers) -> None:
         action.add_argument("job_id", nargs="*", metavar="ID", help="the job's id")
         action.add_argument("--all", action="store_true", help="every dead letter there is now")
         dead_list.add_filters(action)
-    for action in (listing, one):
-        action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
-    add_server_options(listing, file=True)
-    for action in (one, again, gone):
         add_server_options(action)
 
 
@@ -133,14 +167,18 @@ def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
 async def _change_selected(namespace: Namespace, change: Change, arguments: argparse.Namespace) -> int:
     # A replayed job may be dead again at once: only what is dead now is meant.
     now, count = await namespace.dead_letters.now(), 0
-    async for page in dead_list.selected(namespace, arguments, died_before=now):
-        count += sum(await change(namespace, [letter.job_id for letter, _ in page])) if page else 0
+    with Progress("dead letters changed") as progress:
+        async for page in dead_list.selected(namespace, arguments, died_before=now):
+            count += sum(await change(namespace, [letter.job_id for letter, _ in page])) if page else 0
+            progress.show(count)
     return count
 
 
 async def _change_ids(namespace: Namespace, change: Change, ids: Sequence[str]) -> dict[str, bool]:
     changed: dict[str, bool] = {}
-    for start in range(0, len(ids), _PAGE):
-        page = ids[start : start + _PAGE]
-        changed.update(zip(page, await change(namespace, page), strict=True))
+    with Progress("dead letters changed") as progress:
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            changed.update(zip(page, await change(namespace, page), strict=True))
+            progress.show(len(changed), len(ids))
     return changed

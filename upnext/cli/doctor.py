@@ -15,6 +15,7 @@ from upnext.broker.protocols import DeadLetterFilter
 from upnext.cli import checks, exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.extras import extra
+from upnext.cli.parser import examples
 from upnext.cli.terminal import coloured, visible
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ Each line is ok, warn or fail with a way out; the exit code is 1 if one failed.
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser("doctor", help="look for what could lose or hold up jobs", description=_DESCRIPTION)
+    parser = subparsers.add_parser(
+        "doctor",
+        help="look for what could lose or hold up jobs",
+        description=_DESCRIPTION,
+        epilog=examples("upnext doctor", "upnext doctor --format json", "upnext doctor types"),
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
     add_server_options(parser, file=True)
     parser.set_defaults(command=doctor)

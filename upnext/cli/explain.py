@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from upnext.cli import exits
+from upnext.cli.parser import examples
 
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
-        "explain", help="print the rule behind a code", description="Print the rule behind a code, with an example."
+        "explain",
+        help="print the rule behind a code",
+        description="Print the rule behind a code, with an example.",
+        epilog=examples("upnext explain UPN101", "upnext explain upnext-missing"),
     )
     parser.add_argument("code", metavar="CODE", help="as it is shown: UPN101 (upnext gen), upnext-missing (mypy)")
     parser.set_defaults(command=explain)

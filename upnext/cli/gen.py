@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from upnext.cli import exits
 from upnext.cli.extras import extra
+from upnext.cli.parser import examples
+from upnext.cli.progress import Progress
+from upnext.cli.terminal import wants_colour
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +31,12 @@ which types every send in every type checker, and upnext.lock, the same as data.
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser("gen", help="write the catalog that types every send", description=_DESCRIPTION)
+    parser = subparsers.add_parser(
+        "gen",
+        help="write the catalog that types every send",
+        description=_DESCRIPTION,
+        epilog=examples("upnext gen", "upnext gen --check --format github", "upnext gen --against main"),
+    )
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="report findings in these only; contracts are always made from all"
     )
@@ -68,7 +75,10 @@ def _in_passing(arguments: argparse.Namespace) -> int:
 
 
 def _once(arguments: argparse.Namespace) -> int:
-    report = _report(arguments)
+    from upnext_codegen.progress import observed  # noqa: PLC0415 - commands import what they need
+
+    with Progress("files read") as progress, observed(progress.show if progress.is_watched else None):
+        report = _report(arguments)
     sys.stdout.write(_written(report, arguments.format))
     sys.stdout.flush()
     return exits.FINDINGS if report.failed else exits.CLEAN
@@ -201,12 +211,8 @@ def _writers() -> dict[str, Callable[[Report], str]]:
     from upnext_codegen.output.paint import Paint  # noqa: PLC0415
 
     return {
-        "text": lambda report: as_text(report, Paint(colour=_wants_colour())),
+        "text": lambda report: as_text(report, Paint(colour=wants_colour())),
         "json": as_json,
         "github": as_github,
         "sarif": as_sarif,
     }
-
-
-def _wants_colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -11,6 +11,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.moments import moment
+from upnext.cli.parser import examples
 from upnext.cli.selection import one_handler
 from upnext.cli.table import table
 from upnext.cli.terminal import terminal_width, visible
@@ -30,14 +31,31 @@ of pauses."""
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser("handlers", help="list handlers, pause and resume them", description=_DESCRIPTION)
-    actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
-    listing = actions.add_parser("list", help="list the handlers that have ever connected")
+    parser = subparsers.add_parser(
+        "handlers",
+        help="list handlers, pause and resume them",
+        description=_DESCRIPTION,
+        epilog=examples("upnext handlers list", "upnext handlers pause send_confirmation"),
+    )
+    actions = parser.add_subparsers(metavar="ACTION", title="actions")
+    listing = actions.add_parser(
+        "list",
+        help="list the handlers that have ever connected",
+        epilog=examples("upnext handlers list", "upnext handlers list --format json"),
+    )
     listing.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
     add_server_options(listing, file=True)
     listing.set_defaults(command=show_all)
     for name, help_text in (("pause", "let its jobs wait, in all workers"), ("resume", "let its jobs run again")):
-        action = actions.add_parser(name, help=help_text, description=_DESCRIPTION)
+        action = actions.add_parser(
+            name,
+            help=help_text,
+            description=_DESCRIPTION,
+            epilog=examples(
+                f"upnext handlers {name} send_confirmation",
+                f"upnext handlers {name} send_confirmation --event order.placed",
+            ),
+        )
         action.add_argument("handler", nargs="+", metavar="HANDLER", help="its name, or worker|event|handler")
         action.add_argument("--event", metavar="NAME", help="its event, where handlers of several have that name")
         add_server_options(action)

@@ -14,6 +14,7 @@ from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.details import letter_details, print_details
 from upnext.cli.moments import age, moment
 from upnext.cli.numbers import positive
+from upnext.cli.parser import examples
 from upnext.cli.selection import matches
 from upnext.cli.table import table
 from upnext.cli.terminal import terminal_width, visible
@@ -38,20 +39,40 @@ that is cancelled becomes a dead letter (`cancelled`): its waiter gets a JobFail
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser("jobs", help="list jobs, look into them, cancel them", description=_DESCRIPTION)
-    actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
-    listing = actions.add_parser("list", help="list jobs that run, wait, are delayed or are to be retried")
+    parser = subparsers.add_parser(
+        "jobs",
+        help="list jobs, look into them, cancel them",
+        description=_DESCRIPTION,
+        epilog=examples("upnext jobs list", "upnext jobs list --state retrying --handler send_confirmation"),
+    )
+    actions = parser.add_subparsers(metavar="ACTION", title="actions")
+    listing = actions.add_parser(
+        "list",
+        help="list jobs that run, wait, are delayed or are to be retried",
+        epilog=examples("upnext jobs list", "upnext jobs list --state running --format json"),
+    )
     listing.add_argument("--state", choices=(*_STATES, "done"), help="only these; done: those whose results are kept")
     listing.add_argument("--event", metavar="NAME", help="only those of this event")
     listing.add_argument("--handler", metavar="NAME", help="only those of this handler (or worker|event|handler)")
     listing.add_argument("--limit", type=positive, default=_LIMIT, metavar="N", help="at most so many (default: 100)")
     add_server_options(listing, file=True)
     listing.set_defaults(command=list_all)
-    one = actions.add_parser("show", help="show one with its last error and traceback")
+    one = actions.add_parser(
+        "show",
+        help="show one with its last error and traceback",
+        epilog=examples(
+            "upnext jobs show 01a224fc48989bd4e6cc0aa9260c.0",
+            "upnext jobs show 01a224fc48989bd4e6cc0aa9260c.0 --payload",
+        ),
+    )
     one.add_argument("job_id", metavar="ID", help="the job's id")
     one.add_argument("--payload", action="store_true", help="show the payload too: it may hold secrets")
     one.set_defaults(command=show)
-    ended = actions.add_parser("cancel", help="make dead letters of jobs that wait, are delayed or are to be retried")
+    ended = actions.add_parser(
+        "cancel",
+        help="make dead letters of jobs that wait, are delayed or are to be retried",
+        epilog=examples("upnext jobs cancel 01a224fc48989bd4e6cc0aa9260c.0"),
+    )
     ended.add_argument("job_id", nargs="+", metavar="ID", help="the job's id")
     ended.set_defaults(command=cancel, words="job_id")
     for action in (listing, one):

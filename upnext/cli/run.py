@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext.cli.connection import add_server_options, addressed
+from upnext.cli.parser import examples
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +25,16 @@ then get their grace; a second signal ends the process at once, and other worker
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser("run", help="run every worker and API of a file", description=_DESCRIPTION)
+    parser = subparsers.add_parser(
+        "run",
+        help="run every worker and API of a file",
+        description=_DESCRIPTION,
+        epilog=examples(
+            "upnext run service.py",
+            "upnext run service.py --reload",
+            "upnext run service.py --processes 4 --probe 0.0.0.0:8100",
+        ),
+    )
     parser.add_argument("file", type=Path, help="the Python file, for example service.py")
     parser.add_argument("--processes", type=_processes, default=1, metavar="N", help="how many processes (default: 1)")
     parser.add_argument("--reload", action="store_true", help="start again when a Python file of its project changes")

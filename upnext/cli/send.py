@@ -12,6 +12,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.json_object import read_object
+from upnext.cli.parser import examples
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
@@ -28,7 +29,15 @@ runs a handler has the last word on them. Without a Redis URL this starts the em
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser("send", help="send an event", description=_DESCRIPTION)
+    parser = subparsers.add_parser(
+        "send",
+        help="send an event",
+        description=_DESCRIPTION,
+        epilog=examples(
+            "upnext send order.placed order_id=123 count=2",
+            'upnext send order.placed --json \'{"order_id": "123"}\' --delay 60',
+        ),
+    )
     parser.add_argument("event", metavar="EVENT", help="the event's name")
     parser.add_argument("fields", nargs="*", metavar="KEY=VALUE", help="a field of the payload, or KEY:=JSON")
     parser.add_argument("--json", metavar="TEXT", help="the whole payload as a JSON object, or - to read it from stdin")

@@ -11,6 +11,7 @@ from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.fleet import blocked_workers, full_workers, missing_handlers, starving_jobs
 from upnext.cli.moments import age
+from upnext.cli.parser import examples
 from upnext.cli.status_json import status_json, totals
 from upnext.cli.table import table
 from upnext.cli.terminal import coloured, terminal_width, visible
@@ -33,7 +34,10 @@ are. `lag` is the time since the first waiting job's event was sent."""
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
-        "status", help="show workers, queues and what is left behind", description=_DESCRIPTION
+        "status",
+        help="show workers, queues and what is left behind",
+        description=_DESCRIPTION,
+        epilog=examples("upnext status", "upnext status --service service.py --format json"),
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
     add_server_options(parser, file=True)

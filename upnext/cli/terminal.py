@@ -33,8 +33,13 @@ def visible_lines(text: str) -> str:
 
 
 def coloured(style: str, text: str) -> str:
-    """Return the text in a style ("ok", "warn", "fail", "bold"), plain where NO_COLOR is set or nobody looks."""
-    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if _wants_colour(sys.stdout) else text
+    """Return the text in a style ("ok", "warn", "fail", "bold"), plain where no colours are wanted."""
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if wants_colour() else text
+
+
+def wants_colour() -> bool:
+    """Whether standard output is to have colours: NO_COLOR wins over FORCE_COLOR, which wins over what it is."""
+    return _wants_colour(sys.stdout)
 
 
 def terminal_width() -> int | None:
@@ -53,14 +58,19 @@ def escaped_streams() -> Generator[None]:
         sys.stdout, sys.stderr = before
 
 
+def unescaped(stream: TextIO) -> TextIO:
+    """Return the stream itself, for text that is all our own and moves the cursor on purpose."""
+    return stream.inner if isinstance(stream, _Escaping) else stream
+
+
 class _Escaping:
     """A stream that escapes what is written to it; everything else is the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.inner = stream
 
     def write(self, text: str) -> int:
-        written = self._stream.write(_escaped_text(text, styled=_wants_colour(self._stream)))
+        written = self.inner.write(_escaped_text(text, styled=_wants_colour(self.inner)))
         return min(written, len(text))
 
     def writelines(self, lines: list[str]) -> None:
@@ -68,7 +78,7 @@ class _Escaping:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.inner, name)
 
 
 def _escaped_text(text: str, *, styled: bool) -> str:
@@ -90,4 +100,6 @@ def _escaped(character: str) -> str:
 
 
 def _wants_colour(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask
+from upnext.cli.parser import examples
 from upnext.cli.selection import one_handler
 from upnext.cli.terminal import visible
 
@@ -26,7 +27,12 @@ letters, which can be looked into, replayed or purged. A worker that connects wi
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
-        "unsubscribe", help="end the subscription of a handler that is no more", description=_DESCRIPTION
+        "unsubscribe",
+        help="end the subscription of a handler that is no more",
+        description=_DESCRIPTION,
+        epilog=examples(
+            "upnext unsubscribe send_confirmation", "upnext unsubscribe 'shop|order.placed|send_confirmation'"
+        ),
     )
     parser.add_argument("handler", metavar="HANDLER", help="its name, or worker|event|handler")
     parser.add_argument("--event", metavar="NAME", help="its event, where handlers of several have that name")

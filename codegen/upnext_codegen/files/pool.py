@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from upnext_codegen.progress import counted
+
 _WORTH_IT = 2_000_000
 """Bytes of source from which on a second process saves more than it costs."""
 
@@ -26,6 +28,10 @@ def spread(job: Callable[[str], _Result], paths: list[str], size: int) -> Iterat
         paths: What to do it for.
         size: How many bytes these files have in all.
     """
+    return counted(_spread(job, paths, size), len(paths))
+
+
+def _spread(job: Callable[[str], _Result], paths: list[str], size: int) -> Iterator[tuple[str, _Result]]:
     workers = min(processors(), 8)
     # A fork in a process with threads can deadlock, and starting fresh interpreters takes longer than it saves.
     if not is_large(size) or workers < 2 or threading.active_count() > 1:

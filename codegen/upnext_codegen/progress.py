@@ -1,0 +1,35 @@
+"""How far a scan is, for whoever wants to show it; without one, nothing is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias, TypeVar
+
+_Result = TypeVar("_Result")
+Observer: TypeAlias = Callable[[int, int], None]
+"""Is told how many files of how many a pass over them has done."""
+
+_observer: Observer | None = None
+
+
+@contextmanager
+def observed(observer: Observer | None) -> Generator[None]:
+    """Tell an observer how far the scans of this process are, within the block; None tells nobody."""
+    global _observer  # noqa: PLW0603  # a process scans one project at a time
+    before, _observer = _observer, observer
+    try:
+        yield
+    finally:
+        _observer = before
+
+
+def counted(results: Iterator[_Result], total: int) -> Iterator[_Result]:
+    """Pass results on, and tell the observer of each."""
+    return results if _observer is None else _told(results, total, _observer)
+
+
+def _told(results: Iterator[_Result], total: int, observer: Observer) -> Iterator[_Result]:
+    for done, result in enumerate(results, start=1):
+        observer(done, total)
+        yield result

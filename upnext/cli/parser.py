@@ -1,0 +1,111 @@
+"""How the command line is read: whole flags only, help that ends with examples, and what was perhaps meant."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+_EXAMPLES = "examples:\n"
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help: commands that work as they stand, a line each."""
+    return _EXAMPLES + "\n".join(f"  {line}" for line in lines)
+
+
+class CommandLineError(Exception):
+    """A command line that cannot be read.
+
+    Args:
+        parser: The parser of the command that it was meant for.
+        message: What is wrong with it.
+    """
+
+    def __init__(self, parser: Parser, message: str) -> None:
+        super().__init__(message)
+        self.parser = parser
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads one command; those of its subcommands are made of it too."""
+
+    def __init__(self, **options: Any) -> None:
+        # A flag that is abbreviated in somebody's script would break when a second one begins like it.
+        defaults: dict[str, Any] = {"allow_abbrev": False, "formatter_class": _HelpFormatter}
+        super().__init__(**(defaults | options))
+        self.set_defaults(parser=self)  # so that what was read says which command it is of
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong.
+
+        Raises:
+            CommandLineError: Always.
+        """
+        raise CommandLineError(self, message)
+
+    def flags(self) -> list[str]:
+        """Return the long flags that this command takes."""
+        return [flag for flag in self._option_string_actions if flag.startswith("--")]
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Keeps the lines of examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(_EXAMPLES):
+            return "".join(f"{indent}{line}" for line in text.splitlines(keepends=True))
+        return super()._fill_text(text, width, indent)
+
+
+def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace | None:
+    """Read a command line; positional arguments of a command that takes many may also stand after its options.
+
+    Args:
+        parser: What to read it with.
+        words: The command line.
+
+    Returns:
+        What was read, or None if that is no more than a command's name, whose help was printed.
+
+    Raises:
+        SystemExit: If it cannot be read, which is said on standard error, or only help or the version was asked for.
+    """
+    try:
+        arguments, left = parser.parse_known_args(words)
+        many = getattr(arguments, "words", None)
+        if many is not None:
+            setattr(arguments, many, [*getattr(arguments, many), *(word for word in left if not word.startswith("-"))])
+            left = [word for word in left if word.startswith("-")]
+        if left:
+            arguments.parser.error(f"unrecognized arguments: {' '.join(left)}")
+    except CommandLineError as error:
+        error.parser.print_usage(sys.stderr)
+        near = _meant(str(error), error.parser, words)
+        hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+        error.parser.exit(2, f"{error.parser.prog}: error: {error}{hint}\n")
+    if not hasattr(arguments, "command"):
+        arguments.parser.print_help()
+        return None
+    return arguments
+
+
+def _meant(message: str, parser: Parser, words: Sequence[str]) -> list[str]:
+    """Return what was perhaps meant: the words nearest to those that are unknown."""
+    choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message, re.DOTALL)
+    if choice:
+        return _nearest(choice[1], re.findall(r"[\w-]+", choice[2]))
+    flags = parser.flags()
+    end = words.index("--") if "--" in words else len(words)
+    given = dict.fromkeys(word.partition("=")[0] for word in words[:end] if word.startswith("--"))
+    return [near for flag in given if flag not in flags for near in _nearest(flag, flags)]
+
+
+def _nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Return the one that begins like the word, if it is the only one, else the one that is spelt most like it."""
+    import difflib  # noqa: PLC0415 - nothing else needs it
+
+    beginning = [each for each in known if each.startswith(word)]
+    return beginning if len(beginning) == 1 and len(word) > 2 else difflib.get_close_matches(word, known, n=1)

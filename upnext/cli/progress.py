@@ -1,0 +1,55 @@
+"""How far a long command is: one line on standard error that is written over, where that is a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from upnext.cli.terminal import unescaped
+
+_FIRST = 0.5  # seconds after which a command is long
+_BETWEEN = 0.1  # seconds
+_CLEAR = "\r\x1b[K"
+
+
+class Progress:
+    """Shows a count within its block, and leaves nothing behind. Nothing is written where nobody looks.
+
+    Args:
+        what: What is counted, in the plural.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._stream = unescaped(sys.stderr)
+        self._next = time.monotonic() + _FIRST
+        self._written = False
+        self.is_watched = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def show(self, done: int, total: int | None = None) -> None:
+        """Show how many are done, of how many if that is known; cheap enough to be called for each.
+
+        Args:
+            done: How many.
+            total: Of how many.
+        """
+        if not self.is_watched or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _BETWEEN
+        self._written = True
+        of = "" if total is None else f" of {total:,}"
+        self._stream.write(f"{_CLEAR}{done:,}{of} {self._what}")
+        self._stream.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._written:
+            self._stream.write(_CLEAR)
+            self._stream.flush()
