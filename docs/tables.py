@@ -113,7 +113,7 @@ def rights() -> str:
 
 def findings() -> str:
     """Every code that `upnext gen` reports, from its rule."""
-    rows = [(code, rule(code).severity, rule(code).title) for code in CODES]
+    rows = [(code, " or ".join(rule(code).severities), rule(code).title) for code in CODES]
     return table(("code", "severity", "what"), rows)
 
 

@@ -1,9 +1,11 @@
-"""Every finding that `upnext gen` can report: its code, its severity, and its words' place in one record."""
+"""What `upnext gen` reports: the code of a rule, a place, and what is wrong there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
+
+from upnext_codegen.rules import rule
 
 if TYPE_CHECKING:
     from upnext_codegen.records import Place
@@ -36,6 +38,38 @@ class Finding(NamedTuple):
     help: str
     related: tuple[Related, ...] = ()
     typed: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        code: str,
+        message: str,
+        place: Place,
+        help: str,  # noqa: A002 - the name that reports have for it
+        related: tuple[Related, ...] = (),
+        *,
+        severity: str | None = None,
+        typed: bool = False,
+    ) -> Finding:
+        """Make a finding of a rule.
+
+        Args:
+            code: The rule's code.
+            message: See `message`.
+            place: See `place`.
+            help: See `help`.
+            related: See `related`.
+            severity: Which of the rule's severities it has, where that is not the first one.
+            typed: See `typed`.
+
+        Raises:
+            ValueError: The rule has no such severity.
+        """
+        allowed = rule(code).severities
+        chosen = allowed[0] if severity is None else severity
+        if chosen not in allowed:
+            raise ValueError(f"{code} is {' or '.join(allowed)}, not {chosen}: rules/{code}.txt says so")
+        return cls(code, chosen, message, place, help, related, typed)
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -42,7 +42,7 @@ def generate(
         out: Folder of the stub, instead of the project's setting.
         tidy: Whether generated files that are left from an earlier layout are removed.
         paths: What the report is narrowed to, relative to the project root; never what the contracts are made of.
-        earlier: A contract that senders and queued jobs may still have, to report what breaks them (UPN401, UPN402).
+        earlier: A contract that senders and queued jobs may still have, to report what breaks them (the rules UPN4xx).
 
     Raises:
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.

@@ -16,9 +16,8 @@ NAME_RULE = "letters, digits and _ . : / - only, a letter or _ first, at most 20
 
 def unreadable(place: Place, reason: str) -> Finding:
     """A file that cannot be read or parsed (UPN001)."""
-    return Finding(
+    return Finding.of(
         "UPN001",
-        "error",
         f"this file cannot be read: {reason}",
         place,
         "mend the file, or leave it out with exclude in [tool.upnext]; its events and handlers do not count",
@@ -27,9 +26,8 @@ def unreadable(place: Place, reason: str) -> Finding:
 
 def unknown_event_name(place: Place) -> Finding:
     """An event name that is worked out at run time (UPN002)."""
-    return Finding(
+    return Finding.of(
         "UPN002",
-        "warning",
         "the event's name cannot be known without running the code",
         place,
         "give the name as a string literal, or as a constant defined once at module level",
@@ -38,9 +36,8 @@ def unknown_event_name(place: Place) -> Finding:
 
 def unknown_worker_name(place: Place) -> Finding:
     """A worker name that is worked out at run time (UPN002)."""
-    return Finding(
+    return Finding.of(
         "UPN002",
-        "warning",
         "the worker's name cannot be known without running the code",
         place,
         "give the name as a string literal, or as a constant defined once at module level",
@@ -49,9 +46,8 @@ def unknown_worker_name(place: Place) -> Finding:
 
 def unknown_worker(place: Place) -> Finding:
     """An event declared on a name that is bound to several workers (UPN002)."""
-    return Finding(
+    return Finding.of(
         "UPN002",
-        "warning",
         "which worker this event is declared on cannot be known without running the code",
         place,
         "bind the name to one worker",
@@ -60,9 +56,8 @@ def unknown_worker(place: Place) -> Finding:
 
 def unknown_receiver(place: Place) -> Finding:
     """An `.on` whose event is not known (UPN002)."""
-    return Finding(
+    return Finding.of(
         "UPN002",
-        "warning",
         "the event that .on is called on cannot be known without running the code",
         place,
         "attach handlers to an event that is declared at module level, or imported from there",
@@ -71,9 +66,8 @@ def unknown_receiver(place: Place) -> Finding:
 
 def handed_away(place: Place, event: str, function: str) -> Finding:
     """An `.on` that is given to something which may attach anything to it (UPN002)."""
-    return Finding(
+    return Finding.of(
         "UPN002",
-        "warning",
         f'{function} is given .on of event "{event}", and what that attaches cannot be known without running the code',
         place,
         "attach each function where it can be seen: with @event.on, or by a call of .on with the function",
@@ -82,9 +76,8 @@ def handed_away(place: Place, event: str, function: str) -> Finding:
 
 def unknown_handler_name(place: Place) -> Finding:
     """A `name=` option that is worked out at run time (UPN002)."""
-    return Finding(
+    return Finding.of(
         "UPN002",
-        "warning",
         "the handler's name cannot be known without running the code",
         place,
         "give the name as a string literal, or as a constant defined once at module level",
@@ -94,14 +87,13 @@ def unknown_handler_name(place: Place) -> Finding:
 def bad_name(place: Place, kind: str, name: str, *, typed: bool = False) -> Finding:
     """An event or worker name that the runtime refuses (UPN004)."""
     message = f"{kind} name {shown(name)} is not allowed"
-    return Finding("UPN004", "error", message, place, f"use {NAME_RULE}", typed=typed)
+    return Finding.of("UPN004", message, place, f"use {NAME_RULE}", typed=typed)
 
 
 def unfillable(place: Place, handler: str, parameter: str, kind: str) -> Finding:
     """A positional-only parameter or `*args` (UPN103)."""
-    return Finding(
+    return Finding.of(
         "UPN103",
-        "error",
         f'{kind} "{parameter}" of handler "{handler}" cannot be filled by an event',
         place,
         "events fill parameters by keyword: remove it, or move it behind the / or to a keyword",
@@ -110,9 +102,8 @@ def unfillable(place: Place, handler: str, parameter: str, kind: str) -> Finding
 
 def unannotated(place: Place, handler: str, parameter: str) -> Finding:
     """A field without a type (UPN104)."""
-    return Finding(
+    return Finding.of(
         "UPN104",
-        "warning",
         f'field "{parameter}" of handler "{handler}" has no annotation, so sends are not checked against it',
         place,
         "annotate the parameter",
@@ -121,9 +112,8 @@ def unannotated(place: Place, handler: str, parameter: str) -> Finding:
 
 def unwritable(place: Place, annotation: str, reason: str, way_out: str = "") -> Finding:
     """An annotation that the generated stub cannot repeat (UPN105)."""
-    return Finding(
+    return Finding.of(
         "UPN105",
-        "error",
         f"annotation {shown(annotation)} cannot be written in the catalog: {reason}",
         place,
         way_out or "use a type that is defined or imported at module level",
@@ -137,9 +127,8 @@ def import_by_name(name: str, module: str) -> str:
 
 def unserializable(place: Place, name: str, reason: str) -> Finding:
     """A type that cannot travel as JSON (UPN106)."""
-    return Finding(
+    return Finding.of(
         "UPN106",
-        "error",
         f'type "{name}" cannot be sent as JSON: {reason}',
         place,
         "send a dataclass, a pydantic model, a TypedDict or plain values instead",
@@ -148,9 +137,8 @@ def unserializable(place: Place, name: str, reason: str) -> Finding:
 
 def unfindable(place: Place, handler: str, reason: str, way_out: str = "", *, typed: bool = False) -> Finding:
     """A handler that is not a module-level function or static method (UPN109)."""
-    return Finding(
+    return Finding.of(
         "UPN109",
-        "error",
         f'handler "{shown(handler)[1:-1]}" cannot be found again at run time: {reason}',
         place,
         way_out or "make it a function at module level, or a static method of a class at module level",
@@ -161,13 +149,13 @@ def unfindable(place: Place, handler: str, reason: str, way_out: str = "", *, ty
 def bad_option(place: Place, option: str, value: str, rule: str, *, typed: bool = False) -> Finding:
     """A handler option out of its range (UPN201)."""
     message = f"{option}={value} is out of range"
-    return Finding("UPN201", "error", message, place, f"{option} must be {rule}", typed=typed)
+    return Finding.of("UPN201", message, place, f"{option} must be {rule}", typed=typed)
 
 
 def unknown_option(place: Place, option: str, known: tuple[str, ...], near: str | None) -> Finding:
     """A handler option that does not exist (UPN201)."""
     way_out = f"did you mean {near}?" if near else f"the options are {', '.join(known)}"
-    return Finding("UPN201", "error", f'"{option}" is not an option of .on', place, way_out, typed=True)
+    return Finding.of("UPN201", f'"{option}" is not an option of .on', place, way_out, typed=True)
 
 
 def shown(text: str) -> str:
@@ -184,9 +172,8 @@ def left_out(place: Place, module: str, file: str, reason: str, events: Sequence
         way_out = "remove the pattern from exclude in [tool.upnext], or the import"
     if "leads out" in reason:
         way_out = "move the module into the project, or run upnext in a folder that holds both"
-    return Finding(
+    return Finding.of(
         "UPN005",
-        "error",
         f"{_events(events)} reached through {shown(module)}, which is not read: {file} is {reason}",
         place,
         way_out,
@@ -195,9 +182,8 @@ def left_out(place: Place, module: str, file: str, reason: str, events: Sequence
 
 def not_found(place: Place, module: str, file: str, roots: Sequence[str], events: Sequence[str]) -> Finding:
     """An import that is not found, but ends like a file, and through which events are reached (UPN006)."""
-    return Finding(
+    return Finding.of(
         "UPN006",
-        "error",
         f"{_events(events)} reached through {shown(module)}, which is not found, although {file} ends like it",
         place,
         f"set src = [{', '.join(shown(root or '.') for root in roots)}] in [tool.upnext]",

@@ -1,40 +1,19 @@
-"""Every code that `upnext gen` and the mypy plugin report, and its rule; the words are in `rules/`, a file a code."""
+"""The rules behind the codes that `upnext gen` and the mypy plugin report.
+
+Each rule is declared once, as a file of `rules/` with the name of its code: its severities, its title, its text, an
+example, and what is reported of it. Findings, `upnext explain`, the settings, SARIF and the docs all read it there.
+A code that is no longer reported moves to `rules/retired/`, so that it never gets another meaning.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-CODES = (
-    "UPN001",
-    "UPN002",
-    "UPN003",
-    "UPN004",
-    "UPN005",
-    "UPN006",
-    "UPN101",
-    "UPN102",
-    "UPN103",
-    "UPN104",
-    "UPN105",
-    "UPN106",
-    "UPN107",
-    "UPN108",
-    "UPN109",
-    "UPN201",
-    "UPN301",
-    "UPN302",
-    "UPN401",
-    "UPN402",
-)
-"""All codes of `upnext gen`; one that is no longer reported stays, so that it never gets another meaning."""
-
-PLUGIN_CODES = ("upnext-missing", "upnext-unknown", "upnext-type", "upnext-conflict", "upnext-stale")
-"""All codes of the mypy plugin."""
-
-
-_WORDS = Path(__file__).with_name("rules")
+_RULES = Path(__file__).with_name("rules")
+_HEAD = re.compile(r"(?P<severities>error|warning|warning, error|retired): (?P<title>.+)")
 
 
 class Rule(NamedTuple):
@@ -42,21 +21,29 @@ class Rule(NamedTuple):
 
     Attributes:
         code: "UPN101", "upnext-missing" and the like.
-        severity: "error" or "warning", where nothing about the finding makes it the other.
+        severities: "error", "warning", or both; the first one is that of findings that say nothing else. Empty for a
+            retired code, which is not reported any more and never gets another meaning.
         title: One line, without a full stop.
         text: The rule and its reasons.
         example: Sources that break it, each under a comment with its path, indented by four blanks.
         reporter: Who reports it, "`upnext gen`" or "mypy".
         output: What it says of them, indented likewise.
+        successors: For a retired code, the codes that are reported instead.
     """
 
     code: str
-    severity: str
+    severities: tuple[str, ...]
     title: str
     text: str
     example: str
     reporter: str
     output: str
+    successors: tuple[str, ...] = ()
+
+    @property
+    def severity(self) -> str:
+        """The severity where nothing about a finding makes it the other one; "retired" for a retired code."""
+        return self.severities[0] if self.severities else "retired"
 
 
 @cache
@@ -66,21 +53,50 @@ def rule(code: str) -> Rule:
     Raises:
         KeyError: If there is no such code.
     """
-    if code not in (*CODES, *PLUGIN_CODES):
-        raise KeyError(code)
-    whole = (_WORDS / f"{code}.txt").read_text("utf-8")
-    head, _, rest = whole.partition("\n")
+    head, _, rest = _FILES[code].read_text("utf-8").partition("\n")
+    found = _HEAD.fullmatch(head.removeprefix(f"{code} "))
+    if found is None:
+        raise ValueError(f"{_FILES[code]} must begin with {code}, its severity, a colon and its title: {head!r}")
+    reporter = "`upnext gen`" if code.startswith("UPN") else "mypy"
     text, _, rest = rest.partition("\nExample:\n")
-    reporter = "`upnext gen`" if code in CODES else "mypy"
     example, _, output = rest.partition(f"\n{reporter} says:\n")
-    severity, _, title = head.removeprefix(f"{code} ").partition(": ")
-    return Rule(code, severity, title, text.strip("\n"), example.strip("\n"), reporter, output.strip("\n"))
+    text, _, successors = text.partition("\nReported now as: ")
+    return Rule(
+        code,
+        () if found["severities"] == "retired" else tuple(found["severities"].split(", ")),
+        found["title"],
+        text.strip("\n"),
+        example.strip("\n"),
+        reporter,
+        output.strip("\n"),
+        tuple(successors.split()),
+    )
+
+
+@cache
+def former_codes(code: str) -> tuple[str, ...]:
+    """Return the retired codes in whose place this one is reported: whoever ignores one of them ignores it as well."""
+    return tuple(each for each in RETIRED_CODES if code in rule(each).successors)
 
 
 def explained(code: str) -> str:
     """Write a rule for people."""
     found = rule(code)
-    return (
-        f"{found.code} ({found.severity}): {found.title}\n\n{found.text}\n\nExample:\n\n{found.example}\n\n"
-        f"{found.reporter} says:\n\n{found.output}\n"
-    )
+    head = f"{found.code} ({' or '.join(found.severities) or 'retired'}): {found.title}\n\n{found.text}\n"
+    if found.successors:
+        return f"{head}\nReported now as:\n\n" + "".join(
+            f"    {each} ({' or '.join(rule(each).severities)}): {rule(each).title}\n" for each in found.successors
+        )
+    return f"{head}\nExample:\n\n{found.example}\n\n{found.reporter} says:\n\n{found.output}\n"
+
+
+_FILES = {path.stem: path for path in sorted(_RULES.rglob("*.txt"))}
+
+RETIRED_CODES = tuple(code for code, path in _FILES.items() if path.parent != _RULES)
+"""Codes that are no longer reported; whoever ignores one ignores what is reported in its place."""
+
+CODES = tuple(code for code in _FILES if code.startswith("UPN") and code not in RETIRED_CODES)
+"""All codes of `upnext gen`."""
+
+PLUGIN_CODES = tuple(code for code in _FILES if not code.startswith("UPN"))
+"""All codes of the mypy plugin."""

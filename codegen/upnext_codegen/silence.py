@@ -9,6 +9,7 @@ from typing import TypeAlias
 from upnext_codegen.findings import Finding
 from upnext_codegen.reading.ignore_comments import find_ignores
 from upnext_codegen.records import Place
+from upnext_codegen.rules import former_codes
 
 _ABOUT_OUTPUT = frozenset({"UPN301", "UPN302"})
 
@@ -32,12 +33,15 @@ def unsilenced(
         # The comments of a file that cannot be parsed are only looked for when that is the finding.
         lines = _comments_of(root / place.file) if finding.code == "UPN001" else comments.get(place.file, {})
         codes = lines.get(place.line, frozenset())
-        return codes is None or finding.code in codes
+        return codes is None or not codes.isdisjoint(names[finding.code])
 
+    reported = tuple(findings)
+    names = {code: frozenset({code, *former_codes(code)}) for code in {finding.code for finding in reported}}
     return tuple(
         finding
-        for finding in findings
-        if finding.code not in ignored and not any(is_silenced(finding, place) for place in _places(finding))
+        for finding in reported
+        if names[finding.code].isdisjoint(ignored)
+        and not any(is_silenced(finding, place) for place in _places(finding))
     )
 
 

@@ -38,6 +38,7 @@ HEAD = """
 
 
 """
+UNKNOWN = "is required now, and earlier sends and queued jobs are without it"
 MISSING = "is required now, and earlier sends and queued jobs may be without it"
 LATER = "until nothing earlier is sent or queued any more"
 
@@ -99,42 +100,42 @@ def test_what_takes_all_that_was_allowed_breaks_nobody(empty: Shell, before: str
         (
             "mail(order_id: str, **kwargs: object)",
             "mail(order_id: str, note: str, **kwargs: object)",
-            f'error UPN401 21:31 field "note" of "order.placed" {MISSING} (give "note" a default {LATER})',
+            f'error UPN411 21:31 field "note" of "order.placed" {UNKNOWN} (give "note" a default {LATER})',
         ),
         (
             "mail(order_id: str, note: str = '', **kwargs: object)",
             "mail(order_id: str, note: str, **kwargs: object)",
-            f'error UPN401 21:31 field "note" of "order.placed" {MISSING} (give "note" a default {LATER})',
+            f'error UPN412 21:31 field "note" of "order.placed" {MISSING} (give "note" a default {LATER})',
         ),
         (
             "mail(order_id: str | None, **kwargs: object)",
             "mail(order_id: str, **kwargs: object)",
-            f'error UPN401 21:16 field "order_id" of "order.placed" is str now but was str | None, which earlier sends and queued jobs may hold (take str | None as well {LATER})',
+            f'error UPN416 21:16 field "order_id" of "order.placed" is str now but was str | None, which earlier sends and queued jobs may hold (take str | None as well {LATER})',
         ),
         (
             "mail(colour: Colour, **kwargs: object)",
             "mail(colour: Literal[Colour.RED], **kwargs: object)",
-            f'error UPN401 21:16 field "colour" of "order.placed" is Literal[Colour.RED] now but was Colour, which earlier sends and queued jobs may hold (take Colour as well {LATER})',
+            f'error UPN416 21:16 field "colour" of "order.placed" is Literal[Colour.RED] now but was Colour, which earlier sends and queued jobs may hold (take Colour as well {LATER})',
         ),
         (
             "mail(order_id: str, note: str, **kwargs: object)",
             "mail(order_id: str, **kwargs: int)",
-            f'error UPN401 21:33 field "note" of "order.placed" is int now but was str, which earlier sends and queued jobs may hold (take str as well {LATER})',
+            f'error UPN415 21:33 field "note" of "order.placed" is int now but was str, which earlier sends and queued jobs may hold (take str as well {LATER})',
         ),
         (
             "mail(order_id: str, **kwargs: str)",
             "mail(order_id: str, **kwargs: int)",
-            f'error UPN401 21:33 fields that no handler names of "order.placed" are int now but were str, which earlier sends and queued jobs may hold (take str as well {LATER})',
+            f'error UPN415 21:33 fields that no handler names of "order.placed" are int now but were str, which earlier sends and queued jobs may hold (take str as well {LATER})',
         ),
         (
             "mail(order_id: str, note: str)",
             "mail(order_id: str)",
-            'error UPN401 21:11 field "note" of "order.placed" is rejected now by handler "mail", and earlier sends and queued jobs may hold it (add "note" or **kwargs to handler "mail")',
+            'error UPN413 21:11 field "note" of "order.placed" is rejected now by handler "mail", and earlier sends and queued jobs may hold it (add "note" or **kwargs to handler "mail")',
         ),
         (
             "mail(order_id: str, **kwargs: object)",
             "mail(order_id: str)",
-            'warning UPN401 21:11 fields that no handler names of "order.placed" are rejected now by handler "mail", and earlier sends and queued jobs may hold them (add **kwargs to handler "mail")',
+            'warning UPN414 21:11 fields that no handler names of "order.placed" are rejected now by handler "mail", and earlier sends and queued jobs may hold them (add **kwargs to handler "mail")',
         ),
     ],
 )
@@ -149,12 +150,42 @@ def test_what_the_earlier_contract_allowed_and_a_handler_no_longer_takes_is_repo
     assert all("no handler names" in each for each in found[1:])
 
 
+def test_a_field_that_a_handler_trades_for_another_of_its_type_was_renamed(empty: Shell) -> None:
+    project(empty, "mail(order_id: str, amount: int)")
+    keep_lock(empty)
+    project(empty, "mail(order_number: str, amount: int)")
+    assert told(empty) == [
+        f'error UPN417 21:16 field "order_number" of "order.placed" is required now in the place of "order_id", which earlier sends and queued jobs hold (take "order_id" as well, and give both a default, {LATER})'
+    ]
+
+
+def test_fields_that_cannot_be_paired_are_no_renames(empty: Shell) -> None:
+    project(empty, "mail(order_id: str, user_id: str, **kwargs: object)")
+    keep_lock(empty)
+    project(empty, "mail(order: str, user: str, **kwargs: object)")
+    assert [each[:12] for each in told(empty)] == ["error UPN411", "error UPN411"]
+
+
+def test_sends_of_the_project_that_break_as_well_are_listed(empty: Shell) -> None:
+    sends = {
+        "shop/api.py": "from shop.events import order_placed\n\n\ndef post(**more: str) -> None:\n    order_placed.send_sync(order_id='1')\n    order_placed.send_sync(order_id='1', note='')\n    order_placed.send_sync(order_id='1', **more)\n"
+    }
+    project(empty, "mail(order_id: str, **kwargs: object)", others=sends)
+    keep_lock(empty)
+    project(empty, "mail(order_id: str, note: str, **kwargs: object)", others=sends)
+    assert [each.partition(" +")[2] for each in told(empty)] == ['5:5 this send does not give "note"']
+    project(empty, "mail(order_id: str, note: str = '')", others=sends)
+    keep_lock(empty)
+    project(empty, "mail(order_id: str)", others=sends)
+    assert [each.partition(" +")[2] for each in told(empty)] == ['6:5 this send gives "note"']
+
+
 def test_a_new_handler_breaks_sends_only_for_it_has_no_jobs_yet(empty: Shell) -> None:
     project(empty, "mail(order_id: str, **kwargs: object)")
     keep_lock(empty)
     project(empty, "mail(order_id: str, **kwargs: object)", "count(order_id: str, amount: int, **kwargs: object)")
     assert told(empty) == [
-        f'error UPN401 25:32 field "amount" of "order.placed" is required now, and earlier sends may be without it (give "amount" a default {LATER})'
+        f'error UPN411 25:32 field "amount" of "order.placed" is required now, and earlier sends are without it (give "amount" a default {LATER})'
     ]
 
 
@@ -163,7 +194,7 @@ def test_all_handlers_that_one_change_breaks_share_a_finding(empty: Shell) -> No
     keep_lock(empty)
     project(empty, "mail(order_id: str, **kwargs: object)", "count(order_id: str, **kwargs: object)")
     assert told(empty) == [
-        f'error UPN401 21:16 field "order_id" of "order.placed" is str now but was int, which earlier sends and queued jobs may hold (take int as well {LATER}) +25:17 handler "count" as well'
+        f'error UPN415 21:16 field "order_id" of "order.placed" is str now but was int, which earlier sends and queued jobs may hold (take int as well {LATER}) +25:17 handler "count" as well'
     ]
 
 
@@ -229,9 +260,24 @@ def test_a_comment_silences_and_paths_narrow_as_for_any_finding(empty: Shell) ->
     project(empty, "mail(order_id: str, **kwargs: object)")
     assert len(told(empty, "shop/email.py")) == 1
     assert told(empty, "shop/events.py") == []
-    project(empty, "mail(  # upnext: ignore[UPN401]\n        order_id: str, **kwargs: object)")
+    project(empty, "mail(  # upnext: ignore[UPN415]\n        order_id: str, **kwargs: object)")
     assert len(told(empty)) == 1
-    project(empty, "mail(\n        order_id: str,  # upnext: ignore[UPN401]\n        **kwargs: object)")
+    project(empty, "mail(\n        order_id: str,  # upnext: ignore[UPN415]\n        **kwargs: object)")
+    assert told(empty) == []
+    empty.write({"pyproject.toml": '[tool.upnext]\nignore = ["UPN415"]\n'})
+    project(empty, "mail(order_id: str, **kwargs: object)")
+    assert told(empty) == []
+
+
+def test_a_retired_code_silences_what_is_reported_in_its_place(empty: Shell) -> None:
+    project(empty, "mail(order_id: int, **kwargs: object)")
+    keep_lock(empty)
+    project(empty, "mail(order_id: str, note: str, **kwargs: object)")
+    assert [each[:12] for each in told(empty)] == ["error UPN415", "error UPN411"]
+    empty.write({"pyproject.toml": '[tool.upnext]\nignore = ["UPN401"]\n'})
+    assert told(empty) == []
+    empty.write({"pyproject.toml": ""})
+    project(empty, "mail(order_id: str, note: str, **kwargs: object)  # upnext: ignore[UPN401]")
     assert told(empty) == []
 
 
@@ -258,7 +304,7 @@ def test_a_revision_of_git_is_asked_for_its_lock(empty: Shell) -> None:
     git(empty, "commit", "--quiet", "-m", "with a lock")
     project(empty, "mail(order_id: str, **kwargs: object)")
     done = empty.run("gen", "--against", "HEAD")
-    assert (done.code, "error[UPN401]" in done.out) == (1, True)
+    assert (done.code, "error[UPN415]" in done.out) == (1, True)
     done = empty.run("gen", "--check", "--against", "HEAD~1")
     assert (done.code, done.err) == (0, "")
     assert "note: HEAD~1 holds no upnext.lock, so there is nothing to compare with\n" in done.out

@@ -112,7 +112,7 @@ def test_a_partial_clone_without_the_locks_object_is_exit_2_until_it_is_fetched(
     assert (done.code, done.out) == (2, "")
     git(empty.root, "show", "HEAD:upnext.lock")
     done = empty.run("gen", "--check", "--against", "HEAD")
-    assert (done.code, "error[UPN401]" in done.out) == (1, True)
+    assert (done.code, "error[UPN415]" in done.out) == (1, True)
 
 
 def test_another_users_repository_is_named_as_what_it_is(empty: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.cli.projects import Outcome, Shell
-from upnext_codegen.rules import CODES, PLUGIN_CODES, Rule, rule
+from upnext_codegen.rules import CODES, PLUGIN_CODES, RETIRED_CODES, Rule, former_codes, rule
 
 _FILE = re.compile(r"^# (\S+(?: \(before\))?)$", re.MULTILINE)
 
@@ -36,7 +36,7 @@ def test_the_example_of_a_rule_is_what_gen_says_of_it(empty: Shell, code: str) -
     assert reported == said
     codes = re.findall(r"(\w+)\[(UPN\d+)\]", said)
     assert code in {each for _, each in codes}
-    assert (found.severity, code) in codes or code == "UPN003"  # its example is the misspelt name, which is an error
+    assert any((severity, code) in codes for severity in found.severities)
 
 
 def checked_without_files(shell: Shell) -> Outcome:
@@ -51,6 +51,19 @@ def test_a_rule_is_printed_with_its_reasons_its_example_and_its_output(empty: Sh
     assert done.out.startswith("UPN108 (warning): a field that can never be sent\n\nEvery handler of an event is given")
     assert "\nExample:\n\n    # shop/events.py\n" in done.out
     assert "\n`upnext gen` says:\n\n    shop/stock.py:" in done.out
+
+
+def test_a_retired_code_says_what_is_reported_in_its_place(empty: Shell) -> None:
+    done = empty.run("explain", "UPN401")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("UPN401 (retired): a change that breaks earlier senders\n\n")
+    assert (
+        "\nReported now as:\n\n    UPN411 (error): a field that earlier senders do not know is required\n" in done.out
+    )
+    for code in RETIRED_CODES:
+        assert code not in CODES
+        assert rule(code).successors
+        assert all(former_codes(each) == (code,) for each in rule(code).successors)
 
 
 def test_a_code_that_does_not_exist_is_refused_with_those_that_do(empty: Shell) -> None:

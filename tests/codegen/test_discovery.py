@@ -199,7 +199,7 @@ def test_src_with_an_init_is_a_package_not_a_root(tmp_path: Path) -> None:
     [
         ("excludes = []", r"Unknown key 'excludes' in \[tool.upnext\]; the keys are src, exclude, include, out"),
         ("excludes = []\nfoo = 1", r"Unknown keys 'excludes', 'foo' in \[tool.upnext\]; the keys are src, exclude"),
-        ("ignore = ['UPN104', 'UPN14']", r"ignore in .* names 'UPN14'; the codes are UPN001, UPN002, .*, UPN402\."),
+        ("ignore = ['UPN104', 'UPN14']", r"ignore in .* names 'UPN14'; the codes are UPN001, UPN002, .*, UPN402, .*\."),
         ("ignore = ['upn104']", "ignore in .* names 'upn104'"),
         ('extra = "no"', r"extra in \[tool.upnext\] is 'no'; it is \"allow\" or \"forbid\"\."),
         ('src = "src"', r"src in \[tool.upnext\] is 'src'; it is a list of strings\."),

@@ -27,12 +27,12 @@ def register(subparsers: Subparsers) -> None:
 
 def explain(arguments: argparse.Namespace) -> int:
     """Print one rule."""
-    from upnext_codegen.rules import CODES, PLUGIN_CODES, explained  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.rules import CODES, PLUGIN_CODES, RETIRED_CODES, explained  # noqa: PLC0415 - commands import what they need
 
-    known = {code.upper(): code for code in (*CODES, *PLUGIN_CODES)}
+    known = {code.upper(): code for code in (*CODES, *PLUGIN_CODES, *RETIRED_CODES)}
     code = known.get(arguments.code.upper())
     if code is None:
-        codes = ", ".join(known.values())
+        codes = ", ".join((*CODES, *PLUGIN_CODES))
         print(f"upnext: there is no code {arguments.code!r}; the codes are {codes}", file=sys.stderr)
         return exits.USAGE
     print(explained(code), end="")

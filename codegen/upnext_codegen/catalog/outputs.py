@@ -83,9 +83,8 @@ def foreign(outputs: Iterable[Output], root: Path, command: str) -> Iterator[Fin
         name = relative(output.path, root)
         is_lock = output.path.name == lock.FILE_NAME
         if not (lock.is_ours(text) if is_lock else text.startswith(MARK)):
-            yield Finding(
+            yield Finding.of(
                 code="UPN302",
-                severity="error",
                 message=f"{name} exists and was not written by upnext, so nothing is written",
                 place=Place(name, 1, 1),
                 help=f"move the file away, then run `{command}`",
@@ -105,9 +104,8 @@ def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple
         if text == output.text:
             continue
         name = relative(output.path, root)
-        finding = Finding(
+        finding = Finding.of(
             code="UPN301",
-            severity="error",
             message=f"{name} was never generated" if text is None else f"{name} is out of date",
             place=Place(name, 1, 1),
             help=f"run `{command}`",
@@ -118,9 +116,8 @@ def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple
 def misplaced(path: Path, root: Path, command: str) -> Finding:
     """Report UPN301 for a generated file where none belongs any more."""
     name = relative(path, root)
-    return Finding(
+    return Finding.of(
         code="UPN301",
-        severity="error",
         message=f"{name} is left from an earlier layout; type checkers may read it in place of the catalog",
         place=Place(name, 1, 1),
         help=f"run `{command}`, which removes it",

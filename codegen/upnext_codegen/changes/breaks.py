@@ -11,16 +11,28 @@ from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.contract import EventContract
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.merging.merge import EXTRAS
-from upnext_codegen.records import Declaration, Handler, Place
+from upnext_codegen.records import Declaration, Handler, Place, Send
 from upnext_codegen.types import ANY, Type
+
+_LATER = "until nothing earlier is sent or queued any more"
+_MOST_SENDS = 10
+"""How many sends of the project a finding lists; who mends the first ones has seen the pattern."""
 
 
 class Kind(StrEnum):
-    """How a change breaks a field."""
+    """How a change breaks a field: the code of its rule."""
 
-    MISSING = "missing"
-    REJECTED = "rejected"
-    TYPE = "type"
+    UNKNOWN = "UPN411"
+    REQUIRED = "UPN412"
+    REJECTED = "UPN413"
+    EXTRAS_REJECTED = "UPN414"
+    RETYPED = "UPN415"
+    NARROWED = "UPN416"
+    RENAMED = "UPN417"
+
+
+_NOT_GIVEN = frozenset({Kind.UNKNOWN, Kind.REQUIRED, Kind.RENAMED})
+"""Kinds that break a send which does not give the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,7 @@ class Break:
         handler: Which.
         was: The field's earlier type.
         now: What the handler takes.
+        former: The field's earlier name, where it was renamed.
     """
 
     kind: Kind
@@ -42,24 +55,43 @@ class Break:
     handler: Handler
     was: Type = ANY
     now: Type = ANY
+    former: str = ""
 
 
-def told(event: EventContract, found: Sequence[Break]) -> Finding:
-    """Report UPN401: breaks of one kind that one field has, a finding for all of its handlers."""
+def report(event: EventContract, found: Sequence[Break], sends: Iterable[Send]) -> Finding:
+    """Report breaks of one kind that one field has, a finding for all of its handlers.
+
+    Args:
+        event: The earlier contract.
+        found: The breaks.
+        sends: The sends of the event in the project.
+    """
     first, *others = sorted(found, key=lambda each: each.place)
     known = {receiver.identity for receiver in event.receivers}
     queued = any(each.handler.identity in known for each in found)
     whose = "earlier sends and queued jobs" if queued else "earlier sends"
     message, way_out = _words(event.name, first, whose)
-    return Finding(
-        code="UPN401",
-        # That a send held a field that nobody had named is possible, and seldom.
-        severity="warning" if (first.field, first.kind) == (EXTRAS, Kind.REJECTED) else "error",
+    return Finding.of(
+        code=first.kind.value,
         message=message,
         place=first.place,
         help=way_out,
-        related=tuple(Related(each.place, f'handler "{each.handler.name}" as well') for each in others),
+        related=(
+            *(Related(each.place, f'handler "{each.handler.name}" as well') for each in others),
+            *_broken_sends(first, sends),
+        ),
     )
+
+
+def _broken_sends(found: Break, sends: Iterable[Send]) -> list[Related]:
+    """The sends of the project that the break concerns as well, as far as their fields are known."""
+    if found.kind in _NOT_GIVEN:
+        places = [each.place for each in sends if found.field not in each.fields and not each.unknown_fields]
+        return [Related(place, f'this send does not give "{found.field}"') for place in places[:_MOST_SENDS]]
+    if found.kind is Kind.REJECTED:
+        places = [each.place for each in sends if found.field in each.fields]
+        return [Related(place, f'this send gives "{found.field}"') for place in places[:_MOST_SENDS]]
+    return []
 
 
 def gone(event: EventContract, handlers: Iterable[Handler], declarations: Sequence[Declaration]) -> Iterable[Finding]:
@@ -76,9 +108,8 @@ def gone(event: EventContract, handlers: Iterable[Handler], declarations: Sequen
     )
     is_new = now.keys() - {receiver.identity for receiver in event.receivers}
     renamed = f'if it was renamed, keep its name with @event.on(name="{lost[0].name}"), or ' if is_new else ""
-    yield Finding(
+    yield Finding.of(
         code="UPN402",
-        severity="warning",
         message=f'{who} of "{event.name}" {"is" if len(lost) == 1 else "are"} gone: '
         f"jobs that are queued for {them} would wait for a worker that knows {them}",
         place=declarations[0].place if declarations else Place(lock.FILE_NAME, 1, 1),
@@ -87,29 +118,30 @@ def gone(event: EventContract, handlers: Iterable[Handler], declarations: Sequen
 
 
 def _words(event: str, found: Break, whose: str) -> tuple[str, str]:
-    field = "fields that no handler names" if found.field == EXTRAS else f'field "{found.field}"'
-    verb = "are" if found.field == EXTRAS else "is"
-    it = "them" if found.field == EXTRAS else "it"
+    field = f'field "{found.field}" of "{event}"'
     name = found.handler.name
     match found.kind:
-        case Kind.MISSING:
-            return (
-                f'{field} of "{event}" is required now, and {whose} may be without it',
-                f'give "{found.field}" a default until nothing earlier is sent or queued any more',
-            )
+        case Kind.UNKNOWN:
+            message = f"{field} is required now, and {whose} are without it"
+            return message, f'give "{found.field}" a default {_LATER}'
+        case Kind.REQUIRED:
+            message = f"{field} is required now, and {whose} may be without it"
+            return message, f'give "{found.field}" a default {_LATER}'
+        case Kind.RENAMED:
+            message = f'{field} is required now in the place of "{found.former}", which {whose} hold'
+            return message, f'take "{found.former}" as well, and give both a default, {_LATER}'
         case Kind.REJECTED:
-            add = "**kwargs" if found.field == EXTRAS else f'"{found.field}" or **kwargs'
-            return (
-                f'{field} of "{event}" {verb} rejected now by handler "{name}", and {whose} may hold {it}',
-                f'add {add} to handler "{name}"',
-            )
-        case Kind.TYPE:
+            message = f'{field} is rejected now by handler "{name}", and {whose} may hold it'
+            return message, f'add "{found.field}" or **kwargs to handler "{name}"'
+        case Kind.EXTRAS_REJECTED:
+            message = f'fields that no handler names of "{event}" are rejected now by handler "{name}"'
+            return f"{message}, and {whose} may hold them", f'add **kwargs to handler "{name}"'
+        case Kind.RETYPED | Kind.NARROWED:
             was, now = distinct_texts((found.was, found.now))
-            been = "were" if verb == "are" else "was"
-            return (
-                f'{field} of "{event}" {verb} {now} now but {been} {was}, which {whose} may hold',
-                f"take {was} as well until nothing earlier is sent or queued any more",
-            )
+            change = f"is {now} now but was {was}"
+            if found.field == EXTRAS:
+                field, change = f'fields that no handler names of "{event}"', f"are {now} now but were {was}"
+            return f"{field} {change}, which {whose} may hold", f"take {was} as well {_LATER}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ held against it: the fields that it requires now, their types, and those that it
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from upnext_codegen.changes import breaks
@@ -17,7 +17,7 @@ from upnext_codegen.contract import Contract, EventContract, Field
 from upnext_codegen.findings import Finding
 from upnext_codegen.merging.merge import EXTRAS
 from upnext_codegen.merging.normal import asks_nothing
-from upnext_codegen.records import Declaration, Handler, Scan
+from upnext_codegen.records import Declaration, Handler, Parameter, Scan, Send
 from upnext_codegen.types import Type
 
 
@@ -40,7 +40,8 @@ def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Findi
         # Without a handler an event had no contract that a sender could have relied on.
         if not event.receivers:
             continue
-        yield from _Comparison(event, carried).findings(handlers[event.name])
+        sends = [each for each in scan.sends if each.kind == "event" and each.names == (event.name,)]
+        yield from _Comparison(event, carried).findings(handlers[event.name], sends)
         if complete and event.name not in scan.refused:
             yield from breaks.gone(event, handlers[event.name], declarations[event.name])
 
@@ -52,31 +53,62 @@ class _Comparison:
     event: EventContract
     carried: Carried
 
-    def findings(self, handlers: Iterable[Handler]) -> Iterator[Finding]:
+    def findings(self, handlers: Iterable[Handler], sends: Sequence[Send]) -> Iterator[Finding]:
         found: defaultdict[tuple[str, Kind], list[Break]] = defaultdict(list)
         for handler in sorted(handlers, key=lambda each: each.place):
             for each in self._of(handler):
                 found[each.field, each.kind].append(each)
         for name, kind in sorted(found):
-            yield breaks.told(self.event, found[name, kind])
+            yield breaks.report(self.event, found[name, kind], sends)
 
     def _of(self, handler: Handler) -> Iterator[Break]:
         named = {parameter.name for parameter in handler.parameters}
         known = {field.name: field for field in self.event.fields}
+        renamed = self._renamed(handler)
         for parameter in handler.parameters:
             before = known.get(parameter.name)
-            if parameter.required and (before is None or not before.required):
-                yield Break(Kind.MISSING, parameter.name, parameter.place, handler)
+            if parameter.name in renamed:
+                former = renamed[parameter.name]
+                yield Break(Kind.RENAMED, parameter.name, parameter.place, handler, former=former)
+            elif parameter.required and (before is None or not before.required):
+                kind = Kind.UNKNOWN if before is None else Kind.REQUIRED
+                yield Break(kind, parameter.name, parameter.place, handler)
             was = before.type if before else self.event.extras
             if was is not None and self._is_narrowed(was, parameter.type):
-                yield Break(Kind.TYPE, parameter.name, parameter.place, handler, was, parameter.type)
+                kind = self._kind(was, parameter.type)
+                yield Break(kind, parameter.name, parameter.place, handler, was, parameter.type)
         for field in self._fields_and_extras():
-            if field.name in named:
+            if field.name in named or field.name in renamed.values():
                 continue
             if handler.extras is None:
-                yield Break(Kind.REJECTED, field.name, handler.place, handler)
+                kind = Kind.EXTRAS_REJECTED if field.name == EXTRAS else Kind.REJECTED
+                yield Break(kind, field.name, handler.place, handler)
             elif handler.extras_place is not None and self._is_narrowed(field.type, handler.extras):
-                yield Break(Kind.TYPE, field.name, handler.extras_place, handler, field.type, handler.extras)
+                kind = self._kind(field.type, handler.extras)
+                yield Break(kind, field.name, handler.extras_place, handler, field.type, handler.extras)
+
+    def _renamed(self, handler: Handler) -> dict[str, str]:
+        """Return earlier names of fields by today's: where the handler traded one for another of the same type."""
+        named = {parameter.name for parameter in handler.parameters}
+        known = {field.name for field in self.event.fields}
+        lost = [
+            field
+            for field in self.event.fields
+            if field.name not in named and any(asker.identity == handler.identity for asker in field.asked_by)
+        ]
+        new = [parameter for parameter in handler.parameters if parameter.required and parameter.name not in known]
+
+        def is_alike(field: Field, parameter: Parameter) -> bool:
+            there, here = field.type, parameter.type
+            same = self.carried.fits(there, here) and self.carried.fits(here, there)
+            return same and not asks_nothing(there) and not asks_nothing(here)
+
+        pairs = [(field.name, each.name) for field in lost for each in new if is_alike(field, each)]
+        old, now = Counter(name for name, _ in pairs), Counter(name for _, name in pairs)
+        return {name: former for former, name in pairs if old[former] == now[name] == 1}
+
+    def _kind(self, was: Type, now: Type) -> Kind:
+        return Kind.NARROWED if self.carried.fits(now, was) else Kind.RETYPED
 
     def _fields_and_extras(self) -> Iterator[Field]:
         yield from self.event.fields

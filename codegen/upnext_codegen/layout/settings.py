@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from upnext_codegen.errors import ConfigurationError
-from upnext_codegen.rules import CODES
+from upnext_codegen.rules import CODES, RETIRED_CODES
 
 if TYPE_CHECKING:
     from upnext_codegen.layout.pyproject import Document
@@ -86,7 +86,7 @@ def _check_values(settings: Settings) -> None:
     for key, path in [("out", settings.out or ""), *[("src", each) for each in settings.src]]:
         if path and not path.isprintable():
             raise ConfigurationError(f"{key} in [tool.upnext] names {path!r}, which holds a control character.")
-    strange = [code for code in settings.ignore if code not in CODES]
+    strange = [code for code in settings.ignore if code not in {*CODES, *RETIRED_CODES}]
     if strange:
         raise ConfigurationError(f"ignore in [tool.upnext] names {strange[0]!r}; the codes are {', '.join(CODES)}.")
     if settings.catalog is not None and settings.out is not None:

@@ -30,9 +30,8 @@ def disagreement(event: str, field: str, sides: list[Side], classes: Hierarchy) 
     others = list(zip(ordered[1:], texts[1:], strict=True))
     against = [(side, text) for side, text in others if meet((first.type, side.type), classes) is None][:1] or others
     elsewhere = " and ".join(f'{text} in handler "{side.handler.name}"' for side, text in against)
-    return Finding(
+    return Finding.of(
         code="UPN101",
-        severity="error",
         message=f'field "{field}" of "{event}" is {texts[0]} here but {elsewhere}',
         place=first.place,
         help=f"make {'both' if len(ordered) == 2 else 'all'} handlers take the same type",
@@ -43,9 +42,8 @@ def disagreement(event: str, field: str, sides: list[Side], classes: Hierarchy) 
 def rejected(event: str, named: list[tuple[Handler, Parameter]], shut: list[Handler]) -> Finding:
     """Report UPN102: a field that one handler requires and another one rejects."""
     place, name = next((item.place, item.name) for _, item in named if item.required)
-    return Finding(
+    return Finding.of(
         code="UPN102",
-        severity="error",
         message=f'field "{name}" of "{event}" is required here but rejected by {_handlers(shut)}',
         place=place,
         help=f'add "{name}" or **kwargs to {_handlers(shut)}: every handler is given the whole event',
@@ -56,9 +54,8 @@ def rejected(event: str, named: list[tuple[Handler, Parameter]], shut: list[Hand
 def shut_out(event: str, named: list[tuple[Handler, Parameter]], shut: list[Handler]) -> Finding:
     """Report UPN108: an optional field that cannot be sent because a closed handler would reject it."""
     parameter = named[0][1]
-    return Finding(
+    return Finding.of(
         code="UPN108",
-        severity="warning",
         message=f'field "{parameter.name}" of "{event}" can never be sent: {_handlers(shut)} would reject it',
         place=parameter.place,
         help=f'add "{parameter.name}" or **kwargs to {_handlers(shut)}, or remove the field here',
@@ -75,9 +72,8 @@ def same_identity(event: str, handlers: tuple[Handler, ...]) -> Iterator[Finding
         alike.append(handler)
         if earlier is None:
             continue
-        yield Finding(
+        yield Finding.of(
             code="UPN107",
-            severity="error",
             message=f'"{event}" already has a handler "{handler.name}" on worker "{handler.worker}"',
             place=handler.place,
             help='rename one of the two functions, or give one another name: @event.on(name="...")',

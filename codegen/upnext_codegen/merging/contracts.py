@@ -56,9 +56,9 @@ def _workers(scan: Scan) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _without_handler(event: str, declarations: list[Declaration], handled: list[str]) -> Iterator[Finding]:
     near = nearest(event, handled)
     for declaration in declarations:
-        yield Finding(
+        yield Finding.of(
             code="UPN003",
-            severity="error" if near else "warning",
+            severity="error" if near else None,
             message=f'event "{event}" has no handler',
             place=declaration.place,
             help=f"did you mean {quote(near)}?"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from upnext_codegen.findings import Finding
 from upnext_codegen.records import Place
 from upnext_codegen.report import Report
-from upnext_codegen.rules import CODES, rule
+from upnext_codegen.rules import CODES, former_codes, rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -27,8 +27,10 @@ def as_sarif(report: Report) -> str:
 
 def _rule(code: str) -> dict[str, Any]:
     found = rule(code)
+    former = former_codes(code)
     return {
         "id": code,
+        **({"deprecatedIds": list(former)} if former else {}),
         "shortDescription": {"text": found.title},
         "fullDescription": {"text": found.text},
         "defaultConfiguration": {"level": found.severity},
