@@ -25,6 +25,9 @@ if TYPE_CHECKING:
         ConfigError as ConfigError,
     )
     from upnext.errors import (
+        JobDiscardedError as JobDiscardedError,
+    )
+    from upnext.errors import (
         JobFailedError as JobFailedError,
     )
     from upnext.errors import (
@@ -60,6 +63,8 @@ if TYPE_CHECKING:
     from upnext.event import Event as Event
     from upnext.event import Sender as Sender
     from upnext.event import TypedEvent as TypedEvent
+    from upnext.job_control import Discard as Discard
+    from upnext.job_control import RetryLater as RetryLater
     from upnext.receipt import Job as Job
     from upnext.receipt import Receipt as Receipt
     from upnext.runner.service import run as run
@@ -76,6 +81,7 @@ _HOMES = {
         "BrokerRefusedError",
         "BrokerUnavailableError",
         "ConfigError",
+        "JobDiscardedError",
         "JobFailedError",
         "JobLostError",
         "PayloadError",
@@ -89,6 +95,7 @@ _HOMES = {
         "UpnextError",
     ),
     "upnext.event": ("Event", "Sender", "TypedEvent"),
+    "upnext.job_control": ("Discard", "RetryLater"),
     "upnext.receipt": ("Job", "Receipt"),
     "upnext.runner.service": ("run",),
     "upnext.task": ("Task",),
@@ -103,8 +110,10 @@ __all__ = [
     "BrokerUnavailableError",
     "ConfigError",
     "Context",
+    "Discard",
     "Event",
     "Job",
+    "JobDiscardedError",
     "JobFailedError",
     "JobLostError",
     "PayloadError",
@@ -114,6 +123,7 @@ __all__ = [
     "ResultExpiredError",
     "ResultTimeoutError",
     "ResultTypeError",
+    "RetryLater",
     "SendOutcomeUnknownError",
     "Sender",
     "ServiceImportError",

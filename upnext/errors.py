@@ -159,6 +159,26 @@ class ResultError(UpnextError):
     """
 
 
+class JobDiscardedError(ResultError):
+    """Raised when the result is asked of a job that its handler ended with `upnext.Discard`.
+
+    Attributes:
+        job_id: The job.
+        handler: The name of its handler or task.
+        reason: What the handler gave as the reason, "" if nothing.
+    """
+
+    def __init__(self, job_id: str, handler: str, reason: str) -> None:
+        self.job_id = job_id
+        self.handler = handler
+        self.reason = reason
+        super().__init__(f"Job {job_id} of {handler!r} was discarded by its handler{': ' + reason if reason else ''}.")
+
+    def __reduce__(self) -> tuple[type[JobDiscardedError], tuple[str, str, str]]:
+        """Pickle by the arguments, not by the message."""
+        return (type(self), (self.job_id, self.handler, self.reason))
+
+
 class ResultExpiredError(ResultError):
     """Raised when a job ended so long ago that its result is no longer kept."""
 

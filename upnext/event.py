@@ -13,12 +13,13 @@ from upnext.connect import run_blocking
 from upnext.errors import PayloadError, PayloadProblem
 from upnext.handler import Handler, make_handler
 from upnext.options import Options
-from upnext.sending import Delivery, check_delay, check_key
+from upnext.sending import NOW, Delivery, When, check_key, check_when, delay_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
+    from upnext.options import ExceptionTypes
     from upnext.receipt import Receipt
 
 P = ParamSpec("P")
@@ -29,9 +30,9 @@ R_co = TypeVar("R_co", covariant=True)
 class Sender:
     """Sends an event, perhaps with options."""
 
-    def __init__(self, delivery: Delivery, delay: float = 0.0, key: str | None = None) -> None:
+    def __init__(self, delivery: Delivery, when: When = NOW, key: str | None = None) -> None:
         self._delivery = delivery
-        self._delay = delay
+        self._when = when
         self._key = key
 
     async def send(self, /, *args: Any, **fields: Any) -> Receipt:
@@ -50,12 +51,12 @@ class Sender:
             BrokerRefusedError: If the server rejects this client.
             SendOutcomeUnknownError: If it may have been stored.
         """
-        return await self._delivery.send(self._bind(args, fields), delay=self._delay, key=self._key)
+        return await self._delivery.send(self._bind(args, fields), delay=delay_of(self._when), key=self._key)
 
     def send_sync(self, /, *args: Any, **fields: Any) -> Receipt:
         """Do the same as `send`, blocking, from code that runs in no event loop."""
         bound = self._bind(args, fields)
-        return run_blocking(self._delivery.send(bound, delay=self._delay, key=self._key))
+        return run_blocking(self._delivery.send(bound, delay=delay_of(self._when), key=self._key))
 
     def _bind(self, args: tuple[object, ...], fields: dict[str, Any]) -> dict[str, Any]:
         if args:
@@ -80,18 +81,22 @@ class Event(Sender):
         """Show the name."""
         return f"{type(self).__name__}({self.name!r})"
 
-    def options(self, /, *, delay: float | timedelta | None = None, key: str | None = None) -> Sender:
+    def options(
+        self, /, *, delay: float | timedelta | None = None, at: datetime | None = None, key: str | None = None
+    ) -> Sender:
         """Return a sender with options; they never mix with fields.
 
         Args:
             delay: Seconds, or a timedelta, before the jobs may run.
+            at: In place of a delay, the moment before which they may not run, with a time zone; one that has passed
+                is now. It is counted by the clock of the sender, when `send` is called.
             key: A second send of this event with the same key within 24 hours stores nothing and gives the first
                 send's receipt.
 
         Raises:
             ConfigError: If one of them cannot be used.
         """
-        return Sender(self._delivery, check_delay(delay), check_key(key))
+        return Sender(self._delivery, check_when(delay, at), check_key(key))
 
     @overload
     def on(self, handler: Callable[P, R], /) -> TypedEvent[..., R]: ...
@@ -105,6 +110,8 @@ class Event(Sender):
         retry_delay: float = 1.0,
         retry_backoff: float = 2.0,
         timeout: float = 1800.0,
+        retry_on: ExceptionTypes | None = None,
+        give_up_on: ExceptionTypes | None = None,
     ) -> HandlerDecorator: ...
     def on(self, handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Attach a handler; each handler of an event runs as its own background job.
@@ -112,7 +119,7 @@ class Event(Sender):
         Args:
             handler: The function, async or not; functions that are not async run in threads.
             options: `name` (default: the function's), `retries` (0), `retry_delay` seconds (1.0), `retry_backoff`
-                (2.0), `timeout` seconds (1800.0).
+                (2.0), `timeout` seconds (1800.0), `retry_on` and `give_up_on` exception classes (None).
 
         Returns:
             A `TypedEvent`: calling it calls the function itself, `send` sends the event.
@@ -187,6 +194,8 @@ if TYPE_CHECKING:
             retry_delay: float = 1.0,
             retry_backoff: float = 2.0,
             timeout: float = 1800.0,
+            retry_on: ExceptionTypes | None = None,
+            give_up_on: ExceptionTypes | None = None,
         ) -> DynamicHandlerDecorator: ...
         def on(self, handler: Any = None, /, **options: Any) -> Any: ...  # noqa: D102  # as `Event` says
 

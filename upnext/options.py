@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import difflib
 import math
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from upnext.errors import ConfigError
 from upnext.names import check_name
+
+ExceptionTypes: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
+"""What an `except` clause takes as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Options:
         retry_delay: Seconds before the first retry.
         retry_backoff: What each further delay is multiplied by.
         timeout: Seconds that one attempt may take.
+        retry_on: The exceptions that are retried; None for all. A timeout counts as a `TimeoutError`.
+        give_up_on: Those that are not, whatever `retry_on` says.
     """
 
     name: str | None = None
@@ -28,6 +34,8 @@ class Options:
     retry_delay: float = 1.0
     retry_backoff: float = 2.0
     timeout: float = 1800.0
+    retry_on: ExceptionTypes | None = None
+    give_up_on: ExceptionTypes | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the option."""
@@ -40,6 +48,8 @@ class Options:
         _check_number("timeout", self.timeout, least=0.0, words="seconds, finite and above 0")
         if self.timeout == 0:
             _refuse("timeout", self.timeout, "seconds, finite and above 0")
+        _check_exceptions("retry_on", self.retry_on)
+        _check_exceptions("give_up_on", self.give_up_on)
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:
@@ -49,13 +59,22 @@ class Options:
             ConfigError: If one of them is unknown or out of range.
         """
         names = [field.name for field in fields(cls)]
-        for name in given:
+        for name, value in given.items():
             if name not in names:
-                near = difflib.get_close_matches(name, names, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
+                near = difflib.get_close_matches(name, names, n=len(names))
+                meant = next((one for one in near if cls._takes(one, value)), None)
+                hint = f"Did you mean {meant!r}?" if meant else f"There are {', '.join(names)}."
                 msg = f"Option {name!r} is unknown. {hint}"
                 raise ConfigError(msg)
         return cls(**given)
+
+    @classmethod
+    def _takes(cls, name: str, value: object) -> bool:
+        given: dict[str, Any] = {name: value}
+        with suppress(ConfigError):
+            cls(**given)
+            return True
+        return False
 
 
 def is_whole(value: object, least: int, most: int | None = None) -> bool:
@@ -78,6 +97,12 @@ def is_finite(value: object, least: float) -> bool:
 def _check_number(option: str, value: object, *, least: float, words: str) -> None:
     if not is_finite(value, least):
         _refuse(option, value, words)
+
+
+def _check_exceptions(option: str, value: object) -> None:
+    given = () if value is None else value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(one, type) and issubclass(one, BaseException) for one in cast("tuple[object, ...]", given)):
+        _refuse(option, value, "an exception class, or a tuple of them")
 
 
 def _refuse(option: str, value: object, words: str) -> None:

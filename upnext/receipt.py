@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.publish_batcher import Published
-from upnext.broker.results import unkept_reason
+from upnext.broker.results import discard_reason, unkept_reason
 from upnext.connect import broker_for, run_blocking
-from upnext.errors import JobFailedError, ResultError
+from upnext.errors import JobDiscardedError, JobFailedError, ResultError
 from upnext.job_wait import DEFAULT, Timeout, check_id, outcomes_of, wait_for_end
 from upnext.payload.results import decode_result
 from upnext.registry import declarations
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 R_co = TypeVar("R_co", covariant=True)
 
-JobState = Literal["open", "done", "dead", "lost"]
-"""open: it waits or runs; done: it has run; dead: a dead letter; lost: the server knows nothing of it."""
+JobState = Literal["open", "done", "discarded", "dead", "lost"]
+"""open: it waits or runs; done: it has run; discarded: its handler ended it by `upnext.Discard` (within the time that
+results are kept; then done); dead: a dead letter; lost: the server knows nothing of it."""
 
 
 class Job(Generic[R_co]):
@@ -72,6 +73,7 @@ class Job(Generic[R_co]):
 
         Raises:
             JobFailedError: If the job became a dead letter.
+            JobDiscardedError: If its handler discarded it.
             JobLostError: If the server knows nothing of the job: its data were lost, or somebody purged it.
             ResultTimeoutError: If it has not ended in time; it goes on.
             ResultExpiredError: If it ended so long ago that its result is no longer kept.
@@ -95,7 +97,9 @@ class Job(Generic[R_co]):
     async def state(self) -> JobState:
         """Return how the job stands now, without waiting for it."""
         outcomes = (await outcomes_of(self._settings, self.id.rpartition(".")[0], [self.id]))[1]
-        return cast("JobState", outcomes[0].state)
+        (outcome,) = outcomes
+        is_discarded = outcome.result is not None and discard_reason(outcome.result) is not None
+        return "discarded" if is_discarded else cast("JobState", outcome.state)
 
     def state_sync(self) -> JobState:
         """Do the same as `state`, blocking."""
@@ -157,6 +161,7 @@ class Receipt:
 
         Raises:
             JobFailedError: Once all have settled, if one became a dead letter; the first one, the others noted in it.
+            JobDiscardedError: Once all have settled, if a handler discarded its job and none became a dead letter.
             JobLostError: If the server knows nothing of a job: its data were lost, or somebody purged it.
             ResultTimeoutError: If they have not all ended in time; they go on.
             ResultExpiredError: If they ended so long ago that the results are no longer kept.
@@ -220,6 +225,8 @@ def _key(handler: HandlerId, position: int, *, unique: bool) -> str:
 def _value(job: Job[R_co], outcome: JobOutcome) -> R_co:
     if outcome.state == "dead":
         raise _failure(outcome)
+    if outcome.result is not None and (why := discard_reason(outcome.result)) is not None:
+        raise JobDiscardedError(job.id, job.handler, why)
     reason = None if outcome.result is None else unkept_reason(outcome.result)
     if reason is not None:
         raise ResultError(f"Job {job.id} of {job.handler!r} is done, and its result cannot be given: {reason}.")

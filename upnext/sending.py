@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from upnext import transport
 from upnext.connect import connected
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from upnext.payload.codec import Codec
     from upnext.registry import Registry
     from upnext.settings import Settings
+
+
+When: TypeAlias = float | datetime
+"""When the jobs of a send may run: after so many seconds, or from a moment on."""
+
+NOW: Final = 0.0
 
 
 class _Known(NamedTuple):
@@ -98,6 +104,27 @@ async def submit(
     return Job(f"{published.event_id}.0", task.name, settings, task.signature.result)
 
 
+def check_when(delay: float | timedelta | None, at: datetime | None) -> When:
+    """Return when the jobs of a send may run: a delay in seconds, or a moment.
+
+    Raises:
+        ConfigError: If there are both, if `check_delay` refuses the delay, or if the moment has no time zone or is more
+            than a year away.
+    """
+    if at is None:
+        return check_delay(delay)
+    if delay is not None:
+        raise ConfigError(f"Options delay={delay!r} and at={at!r} cannot be used together: give one of them.")
+    if not isinstance(cast("object", at), datetime) or at.utcoffset() is None:
+        raise ConfigError(
+            f"Option at={at!r} cannot be used: it must be a datetime with a time zone, such as "
+            "datetime(2027, 1, 31, 9, tzinfo=ZoneInfo('Europe/Berlin'))."
+        )
+    if delay_of(at) > MAX_DELAY:
+        raise ConfigError(f"Option at={at!r} cannot be used: it is more than {MAX_DELAY:.0f} s away.")
+    return at
+
+
 def check_delay(delay: float | timedelta | None) -> float:
     """Return a delay in seconds.
 
@@ -105,13 +132,20 @@ def check_delay(delay: float | timedelta | None) -> float:
         ConfigError: If it is negative, not finite, or longer than a year.
     """
     if delay is None:
-        return 0.0
+        return NOW
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if not is_finite(seconds, 0.0) or seconds > MAX_DELAY:
         raise ConfigError(
             f"Option delay={delay!r} cannot be used: it must be seconds or a timedelta, from 0 to {MAX_DELAY:.0f} s."
         )
     return float(seconds)
+
+
+def delay_of(when: When) -> float:
+    """Return the seconds from now until the jobs of a send may run; 0 for a moment that has passed."""
+    if isinstance(when, float):
+        return when
+    return max((when - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def check_key(key: object) -> str | None:

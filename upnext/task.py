@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from upnext.connect import run_blocking
 from upnext.handler import Handler, make_handler
 from upnext.job_wait import DEFAULT, Timeout, check_timeout
-from upnext.sending import check_delay, check_key, submit
+from upnext.sending import NOW, When, check_key, check_when, delay_of, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from upnext.context import Context
     from upnext.options import Options
@@ -35,13 +35,13 @@ class Submitter(Generic[SubmitP, R_co]):
         handler: Handler,
         registry: Registry,
         *,
-        delay: float = 0.0,
+        when: When = NOW,
         key: str | None = None,
         wait: Timeout = DEFAULT,
     ) -> None:
         self._handler = handler
         self._registry = registry
-        self._delay = delay
+        self._when = when
         self._key = key
         self._wait = wait
 
@@ -58,7 +58,7 @@ class Submitter(Generic[SubmitP, R_co]):
             SendOutcomeUnknownError: If it may have been stored.
         """
         fields = self._handler.signature.bind(args, kwargs)
-        return await submit(self._handler, self._registry, fields, delay=self._delay, key=self._key)
+        return await submit(self._handler, self._registry, fields, delay=delay_of(self._when), key=self._key)
 
     async def wait(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
         """Submit the task, wait for it to end and return what it returned.
@@ -97,12 +97,19 @@ class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
         return self._handler.name
 
     def options(
-        self, /, *, delay: float | timedelta | None = None, key: str | None = None, wait: Timeout = DEFAULT
+        self,
+        /,
+        *,
+        delay: float | timedelta | None = None,
+        at: datetime | None = None,
+        key: str | None = None,
+        wait: Timeout = DEFAULT,
     ) -> Submitter[SubmitP, R_co]:
         """Return a submitter with options; they never mix with arguments.
 
         Args:
             delay: Seconds, or a timedelta, before the job may run.
+            at: In place of a delay, the moment before which it may not run, as for `Event.options`.
             key: A second submit with the same key within 24 hours stores nothing and gives the first one's job.
             wait: Seconds that `wait` waits for the result, None for ever.
 
@@ -110,7 +117,7 @@ class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
             ConfigError: If one of them cannot be used.
         """
         check_timeout(wait)
-        return Submitter(self._handler, self._registry, delay=check_delay(delay), key=check_key(key), wait=wait)
+        return Submitter(self._handler, self._registry, when=check_when(delay, at), key=check_key(key), wait=wait)
 
     def __call__(self, /, *args: CallP.args, **kwargs: CallP.kwargs) -> C_co:
         """Call the function itself, without any job: for tests, and for other functions."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from upnext.context import Context
+    from upnext.options import ExceptionTypes
     from upnext.task import Unsaid
 
 MOST_AT_ONCE = 10_000
@@ -105,6 +106,8 @@ class Worker(Catalog, _WorkerBase):
         retry_delay: float = 1.0,
         retry_backoff: float = 2.0,
         timeout: float = 1800.0,
+        retry_on: ExceptionTypes | None = None,
+        give_up_on: ExceptionTypes | None = None,
     ) -> TaskDecorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a task: a function that runs in the background when it is submitted.

@@ -7,6 +7,7 @@
 # pyright: basic, reportOverlappingOverload=false, reportMissingModuleSource=false
 # pyrefly: ignore-errors[bad-override, explicit-any, implicit-any-type-argument]
 from collections.abc import Callable as _Callable
+from datetime import datetime as _moment
 from datetime import timedelta as _timedelta
 from typing import Generic as _Generic
 from typing import Literal as _Literal
@@ -17,6 +18,7 @@ from typing_extensions import override as _override
 import datetime as _datetime
 import shop.models as _shop_models
 import upnext.event as _upnext_event
+import upnext.options as _upnext_options
 import upnext.receipt as _upnext_receipt
 import uuid as _uuid
 
@@ -81,7 +83,7 @@ class OrderPlacedSend(_upnext_event.Sender):
 class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
     @_override
     def options(
-        self, /, *, delay: float | _timedelta | None = None, key: str | None = None
+        self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> OrderPlacedSend: ...
     @_override
     @_overload
@@ -96,6 +98,8 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
         retry_delay: float = 1.0,
         retry_backoff: float = 2.0,
         timeout: float = 1800.0,
+        retry_on: _upnext_options.ExceptionTypes | None = None,
+        give_up_on: _upnext_options.ExceptionTypes | None = None,
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -147,7 +151,7 @@ class OrderShippedSend(_upnext_event.Sender):
 class OrderShipped(OrderShippedSend, _upnext_event.Event):
     @_override
     def options(
-        self, /, *, delay: float | _timedelta | None = None, key: str | None = None
+        self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> OrderShippedSend: ...
     @_override
     @_overload
@@ -162,6 +166,8 @@ class OrderShipped(OrderShippedSend, _upnext_event.Event):
         retry_delay: float = 1.0,
         retry_backoff: float = 2.0,
         timeout: float = 1800.0,
+        retry_on: _upnext_options.ExceptionTypes | None = None,
+        give_up_on: _upnext_options.ExceptionTypes | None = None,
     ) -> OrderShippedOn: ...
 
 class OrderShippedHandler(OrderShipped, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -212,7 +218,7 @@ class PaymentFailedSend(_upnext_event.Sender):
 class PaymentFailed(PaymentFailedSend, _upnext_event.Event):
     @_override
     def options(
-        self, /, *, delay: float | _timedelta | None = None, key: str | None = None
+        self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> PaymentFailedSend: ...
     @_override
     @_overload
@@ -227,6 +233,8 @@ class PaymentFailed(PaymentFailedSend, _upnext_event.Event):
         retry_delay: float = 1.0,
         retry_backoff: float = 2.0,
         timeout: float = 1800.0,
+        retry_on: _upnext_options.ExceptionTypes | None = None,
+        give_up_on: _upnext_options.ExceptionTypes | None = None,
     ) -> PaymentFailedOn: ...
 
 class PaymentFailedHandler(PaymentFailed, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -277,7 +285,7 @@ class UserRegisteredSend(_upnext_event.Sender):
 class UserRegistered(UserRegisteredSend, _upnext_event.Event):
     @_override
     def options(
-        self, /, *, delay: float | _timedelta | None = None, key: str | None = None
+        self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> UserRegisteredSend: ...
     @_override
     @_overload
@@ -292,6 +300,8 @@ class UserRegistered(UserRegisteredSend, _upnext_event.Event):
         retry_delay: float = 1.0,
         retry_backoff: float = 2.0,
         timeout: float = 1800.0,
+        retry_on: _upnext_options.ExceptionTypes | None = None,
+        give_up_on: _upnext_options.ExceptionTypes | None = None,
     ) -> UserRegisteredOn: ...
 
 class UserRegisteredHandler(UserRegistered, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):

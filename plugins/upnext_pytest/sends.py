@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, overload
 from upnext.broker.claims import DeadLetter
 from upnext.broker.job_ids import QueueEntry, new_event_id
 from upnext.broker.publish_batcher import Published
-from upnext.broker.results import JobOutcome
+from upnext.broker.results import JobOutcome, discarded
 from upnext.connect import run_blocking
 from upnext.errors import UpnextError
 from upnext.event import Event
+from upnext.job_control import Discard
 from upnext.payload.results import stored_result
-from upnext.runner.failure_report import describe
+from upnext.runner.failure_report import describe, message
 from upnext.task import Task
 from upnext_pytest.calling import call
 
@@ -185,6 +186,9 @@ class Sends(Sequence[Sent]):
         task = asyncio.create_task(call(job_id, handler, body))
         try:
             value = await task
+        except Discard as discard:
+            self._outcomes[job_id] = JobOutcome("done", result=discarded(message(discard)))
+            return
         except BaseException as error:
             letter = DeadLetter.of(handler.id, QueueEntry(job_id, 1, 1), "failed", describe(error))
             self._outcomes[job_id] = JobOutcome("dead", letter=letter)

@@ -61,6 +61,7 @@ def test_the_whole_stub_of_one_event() -> None:
 # pyright: basic, reportOverlappingOverload=false, reportMissingModuleSource=false
 # pyrefly: ignore-errors[bad-override, explicit-any, implicit-any-type-argument]
 from collections.abc import Callable as _Callable
+from datetime import datetime as _moment
 from datetime import timedelta as _timedelta
 from typing import Generic as _Generic
 from typing import Literal as _Literal
@@ -70,6 +71,7 @@ from typing import overload as _overload
 from typing_extensions import override as _override
 import shop.models as _shop_models
 import upnext.event as _upnext_event
+import upnext.options as _upnext_options
 import upnext.receipt as _upnext_receipt
 
 _P = _ParamSpec("_P")
@@ -112,7 +114,7 @@ class OrderPlacedSend(_upnext_event.Sender):
 class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
     @_override
     def options(
-        self, /, *, delay: float | _timedelta | None = None, key: str | None = None
+        self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> OrderPlacedSend: ...
     @_override
     @_overload
@@ -127,6 +129,8 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
         retry_delay: float = 1.0,
         retry_backoff: float = 2.0,
         timeout: float = 1800.0,
+        retry_on: _upnext_options.ExceptionTypes | None = None,
+        give_up_on: _upnext_options.ExceptionTypes | None = None,
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):

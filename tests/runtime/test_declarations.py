@@ -26,8 +26,16 @@ from upnext_codegen.handlers.declare import NAME
         ({"timeout": 0}, "Option timeout=0 cannot be used: it must be seconds, finite and above 0."),
         ({"timeout": "10"}, "Option timeout='10' cannot be used"),
         ({"retry": 3}, "Option 'retry' is unknown. Did you mean 'retries'?"),
-        ({"colour": 3}, "Option 'colour' is unknown. There are name, retries, retry_delay, retry_backoff, timeout."),
+        ({"colour": 3}, "Option 'colour' is unknown. There are name, retries, retry_delay, retry_backoff, timeout, "),
         ({"name": "a b"}, "Handler name 'a b' cannot be used."),
+        (
+            {"retry_on": ValueError()},
+            "Option retry_on=ValueError() cannot be used: it must be an exception class, or a",
+        ),
+        ({"retry_on": int}, "Option retry_on=<class 'int'> cannot be used"),
+        ({"give_up_on": "ValueError"}, "Option give_up_on='ValueError' cannot be used"),
+        ({"give_up_on": [ValueError]}, "Option give_up_on=[<class 'ValueError'>] cannot be used"),
+        ({"retry_on": (ValueError, None)}, "Option retry_on=(<class 'ValueError'>, None) cannot be used"),
     ],
 )
 def test_bad_options_are_refused_by_handlers_and_tasks_alike(options: dict[str, Any], words: str) -> None:

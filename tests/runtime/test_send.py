@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 import upnext
 from tests.runtime.running import running
+from upnext.transport import use_transport
+from upnext_pytest.sends import Sends
 
 
 async def test_each_handler_of_an_event_runs_as_a_job_of_its_own(redis_url: str) -> None:
@@ -148,6 +150,36 @@ async def test_a_delayed_send_runs_when_it_is_due(redis_url: str) -> None:
     assert order == ["now", "soon", "late"]
 
 
+def test_a_moment_and_a_delay_exclude_each_other() -> None:
+    """One of them would be ignored."""
+    worker = upnext.Worker("shop")
+    for options in (worker.event("order.placed").options, worker.task(print_title).options):
+        with pytest.raises(upnext.ConfigError, match=r"Options delay=0 and at=datetime.* cannot be used together"):
+            options(delay=0, at=datetime.now(UTC))
+
+
+def print_title(title: str) -> None: ...
+
+
+async def test_a_moment_is_turned_into_a_delay_when_the_event_is_sent() -> None:
+    """Not when the options were made, which may be kept; a moment that has passed is now."""
+    worker = upnext.Worker("shop")
+    event = worker.event("order.placed")
+
+    @worker.task
+    async def report(title: str) -> None: ...
+
+    now = datetime.now(UTC)
+    before = (now + timedelta(hours=2)).astimezone(timezone(timedelta(hours=14)))
+    with use_transport(sends := Sends()):
+        later = event.options(at=before, key="k")
+        await later.send(order_id="1")
+        await report.options(at=now - timedelta(days=400)).submit("past")
+    assert 7100 < sends[0].delay <= 7200
+    assert [(sent.name, sent.key) for sent in sends] == [("order.placed", "k"), ("report", None)]
+    assert sends[1].delay == 0
+
+
 async def test_a_key_makes_repeating_a_send_safe(redis_url: str) -> None:
     """Fifty concurrent sends with one key store one event, and all are told its id."""
     worker = upnext.Worker("shop", redis_url=redis_url)
@@ -170,7 +202,20 @@ async def test_a_key_makes_repeating_a_send_safe(redis_url: str) -> None:
     assert runs == ["1"]
 
 
-@pytest.mark.parametrize("options", [{"delay": -1}, {"delay": float("nan")}, {"delay": 1e18}, {"key": ""}, {"key": 3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"delay": -1},
+        {"delay": float("nan")},
+        {"delay": 1e18},
+        {"key": ""},
+        {"key": 3},
+        {"at": datetime(2027, 1, 1)},  # noqa: DTZ001  # what is refused
+        {"at": "2027-01-01T00:00:00+00:00"},
+        {"at": 3.0},
+        {"at": datetime(9999, 1, 1, tzinfo=UTC)},
+    ],
+)
 async def test_impossible_send_options_are_refused_where_they_are_written(options: dict[str, Any]) -> None:
     """The error names the option and its value."""
     event = upnext.Worker("shop").event("order.placed")

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.activity import Activity
 from upnext.broker.claims import DeadLetter, is_claim, read_claim
+from upnext.broker.foreign_data import is_wrong_type
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.job_ids import QueueEntry
+from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import pairs, parse_json, scored, text
+from upnext.broker.results import discard_reason
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ class JobView:
     Attributes:
         entry: The job and its counts.
         handler: Its handler's identity, "" if that is not known any more.
-        state: "running", "waiting", "delayed", "retrying", "done" or "dead".
+        state: "running", "waiting", "delayed", "retrying", "done", "discarded" or "dead".
         since: When it began to run, in seconds since 1970 by the server's clock, if its worker says so.
         due: When it may run, in seconds since 1970 by the server's clock, if it is delayed or retrying.
         process: The worker process that holds it, `worker (host pid)`.
@@ -183,9 +186,18 @@ class JobReader:
             for job_id, letter in zip(page, letters, strict=True):
                 if letter is not None:
                     found[job_id] = _dead(job_id, letter)
-                elif await self._link.command("EXISTS", keys.result(job_id)):
-                    found[job_id] = JobView(QueueEntry(job_id), "", "done")
+                elif (result := await self._result(job_id)) is not None:
+                    found[job_id] = _ended(job_id, result)
         return found
+
+    async def _result(self, job_id: str) -> bytes | None:
+        try:
+            result: bytes | None = await self._link.command("GET", self._keys.result(job_id))
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            return None  # another program's key in the way
+        return result
 
     async def _with_failures(self, views: list[JobView]) -> list[JobView]:
         """Add why those failed that did."""
@@ -204,6 +216,13 @@ class JobReader:
             yield pairs(page) if command == "HSCAN" else [(member, b"") for member in page]
             if int(cursor) == 0:
                 return
+
+
+def _ended(job_id: str, result: bytes) -> JobView:
+    reason = discard_reason(result)
+    if reason is None:
+        return JobView(QueueEntry(job_id), "", "done")
+    return JobView(QueueEntry(job_id), "", "discarded", failure=JobFailure(reason, "", "discarded", 0))
 
 
 def is_job_id(job_id: str) -> bool:

@@ -28,12 +28,28 @@ MARKS_ENDS = "marks_ends"
 _UNMARKED_TTL = 3600  # seconds
 _LOOK_EVERY = 60.0  # seconds, at the workers' records
 
+_REASON_LIMIT = 500  # characters
+
 _UNKEPT = b"\x00{"  # begins no JSON: an earlier release that reads it raises, and takes it for no value
 
 
 def unkept(reason: str) -> bytes:
     """Return what is stored in place of a result that cannot be kept."""
     return b"\x00" + json.dumps({"reason": reason}).encode()
+
+
+def discarded(reason: str) -> bytes:
+    """Return what is stored in place of a result that there is none of, because the handler discarded its job."""
+    reason = reason[:_REASON_LIMIT]
+    # Earlier releases know only the first of them, and show that.
+    words = {"reason": f"its handler discarded it{': ' + reason if reason else ''}", "discarded": reason}
+    return b"\x00" + json.dumps(words).encode()
+
+
+def discard_reason(stored: bytes) -> str | None:
+    """Return why a job was discarded, "" if its handler gave no reason; None for one that was not."""
+    reason = _marked(stored).get("discarded")
+    return reason if isinstance(reason, str) else None
 
 
 def _handlers(record: bytes) -> tuple[str, ...] | None:
@@ -43,13 +59,18 @@ def _handlers(record: bytes) -> tuple[str, ...] | None:
 
 def unkept_reason(stored: bytes) -> str | None:
     """Return why a result was not kept; None for one that was."""
+    return str(_marked(stored).get("reason", "it was not kept")) if stored.startswith(_UNKEPT) else None
+
+
+def _marked(stored: bytes) -> dict[str, Any]:
+    """Return what stands in place of a result, {} if that cannot be read, or is a result."""
     if not stored.startswith(_UNKEPT):
-        return None
+        return {}
     try:
         data: dict[str, Any] = parse_json(stored[1:])
-        return str(data["reason"])
-    except (ValueError, KeyError, TypeError):
-        return "it was not kept"
+    except ValueError:
+        return {}
+    return data
 
 
 @dataclass(frozen=True, slots=True)

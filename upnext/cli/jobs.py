@@ -241,6 +241,7 @@ def cancel(arguments: argparse.Namespace) -> int:
         words = {
             "running": f"{visible(job_id)} runs already and cannot be cancelled",
             "done": f"{visible(job_id)} has ended",
+            "discarded": f"{visible(job_id)} has ended: its handler discarded it",
             "dead": f"{visible(job_id)} is a dead letter already",
             "moving": f"{visible(job_id)} was on its way from one state to the next; try again",
         }

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext import forks
 from upnext.broker.job_ids import unpack
-from upnext.broker.results import unkept
+from upnext.broker.results import discarded, unkept
 from upnext.context import Context, current_job
 from upnext.errors import PayloadError
+from upnext.job_control import Discard, RetryLater
 from upnext.log import log
 from upnext.payload.results import is_nothing, stored_result
-from upnext.runner.failure_report import report, stack, type_name
+from upnext.runner.failure_report import message, only_leaf, report, stack, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +42,8 @@ class AttemptOutcome:
     """How an attempt ended.
 
     Attributes:
-        kind: "done", "failed", "timeout", "payload", or "released" when it was stopped to be run elsewhere.
-        result: The JSON of what was returned, or what is kept in its place (`unkept`); None for null.
+        kind: "done", "discarded", "failed", "timeout", "payload", or "released" if it was stopped to be run elsewhere.
+        result: The JSON of what was returned, or what is kept in its place (`unkept`, `discarded`); None for null.
         error: What was raised, its notes, members and causes, a line each, with their messages.
         where: Its type and place, without the message, which may hold anything.
         traceback: Types, frames and lines of source, without messages.
@@ -111,7 +112,18 @@ async def execute(
     # A handler can cancel its own task as well.
     if issubclass(type(raised), asyncio.CancelledError) and handing_over():
         return RELEASED
-    return failed(raised, handler)
+    return _raised(raised, handler)
+
+
+def _raised(raised: BaseException, handler: Handler) -> AttemptOutcome:
+    """Return the outcome of an attempt in which user code raised."""
+    if issubclass(type(raised), BaseExceptionGroup):
+        alone = only_leaf(raised)  # a task of a TaskGroup has raised it
+        raised = alone if alone is not None and issubclass(type(alone), (Discard, RetryLater)) else raised
+    if not issubclass(type(raised), Discard):
+        return failed(raised, handler)
+    reason = message(raised)
+    return AttemptOutcome("discarded", result=discarded(reason), error=reason)
 
 
 def failed(raised: BaseException, handler: Handler | None) -> AttemptOutcome:
@@ -151,7 +163,7 @@ def _read(claim: Claim, handler: Handler) -> dict[str, Any] | AttemptOutcome:
     except PayloadError as error:
         return AttemptOutcome("payload", error=str(error), where=str(error))
     except BaseException as error:  # noqa: BLE001  # a model's validators are user code too
-        return failed(error, handler)
+        return _raised(error, handler)
     return arguments
 
 

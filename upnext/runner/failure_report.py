@@ -92,6 +92,28 @@ def describe(error: BaseException) -> str:
     return report(error).error
 
 
+def message(error: BaseException) -> str:
+    """Return an exception's own message, cut to a length that can be stored; whatever it is, this does not raise."""
+    return _text(error, _MESSAGE_LIMIT)
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the members of an exception group, and of the groups in it; of any other exception itself."""
+    left = [error]
+    while left:
+        one = left.pop()
+        members = _members(one)
+        left.extend(reversed(members))
+        if not members:
+            yield one
+
+
+def only_leaf(error: BaseException) -> BaseException | None:
+    """Return the only member of an exception group, None if there are more."""
+    first, *more = islice(leaves(error), 2)
+    return None if more else first
+
+
 def stack(frame: FrameType) -> str:
     """Return where a thread is now, as a traceback."""
     try:

@@ -1,18 +1,55 @@
-"""How long a job that failed waits for its retry: exponential back-off, capped, with jitter."""
+"""Whether a job that failed is retried, and how long it waits for that: exponential back-off, capped, with jitter."""
 
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
+
+from upnext.job_control import RetryLater
+from upnext.runner.failure_report import leaves
 
 if TYPE_CHECKING:
-    from upnext.options import Options
+    from upnext.options import ExceptionTypes, Options
+    from upnext.runner.execute import AttemptOutcome
 
 RETRY_DELAY_CAP: Final = 3600.0
 """Seconds; no retry is put off for longer by its options, the jitter aside."""
 
 JITTER: Final = 0.1
 """By which part of itself a delay is made longer at the most: jobs that failed together are not retried together."""
+
+
+def next_retry(options: Options, failures: int, outcome: AttemptOutcome) -> float | None:
+    """Return the seconds until a job is run again; None if it becomes a dead letter.
+
+    Args:
+        options: The handler's.
+        failures: Attempts that failed before this one.
+        outcome: How this one failed.
+    """
+    if outcome.kind == "payload" or failures >= options.retries:
+        return None
+    raised = TimeoutError() if outcome.kind == "timeout" else outcome.raised
+    if raised is not None and issubclass(type(raised), RetryLater):
+        return cast("RetryLater", raised).seconds
+    return retry_delay(options, failures + 1) if _is_retried(options, raised) else None
+
+
+def _is_retried(options: Options, raised: BaseException | None) -> bool:
+    if raised is None or (options.retry_on is None and options.give_up_on is None):
+        return True
+    members = list(leaves(raised))
+    if _matches(raised, options.give_up_on) or any(_matches(one, options.give_up_on) for one in members):
+        return False
+    if options.retry_on is None or _matches(raised, options.retry_on):
+        return True
+    return all(_matches(one, options.retry_on) for one in members)
+
+
+def _matches(error: BaseException, kinds: ExceptionTypes | None) -> bool:
+    """Say whether an `except` clause would catch it; no code of the user's classes decides that."""
+    given = () if kinds is None else kinds if isinstance(kinds, tuple) else (kinds,)
+    return any(kind in type.mro(type(error)) for kind in given)
 
 
 def retry_delay(options: Options, retry: int) -> float:

@@ -14,7 +14,7 @@ from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import RedisError
 from upnext.broker.results import unkept
 from upnext.log import log
-from upnext.runner.retry_backoff import retry_delay
+from upnext.runner.retry_backoff import next_retry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -35,6 +35,7 @@ _LARGE_RESULT = 100_000  # bytes; one that is smaller cannot be why a connection
 _PUT_OFF = 300.0  # seconds until a job is run again that cannot become a dead letter
 _LONGEST_PAUSE = 30.0  # seconds, between tries of a command that the server finds fault with
 _WARN_AFTER = (1, 20)  # failures in a row
+_ENDED = frozenset({"done", "discarded"})  # attempts after which nothing of the job is left to do
 
 
 class Settler:
@@ -65,7 +66,9 @@ class Settler:
 
     def settle(self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome) -> None:
         """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job."""
-        if outcome.kind == "done":
+        if outcome.kind in _ENDED:
+            if outcome.kind == "discarded":
+                _log_discard(claim, handler, outcome)
             self._begin_to_flush()
             self._done.append((claims, claim, outcome.result))
         else:
@@ -198,8 +201,8 @@ class Settler:
         entry, trace = claim.entry, outcome.traceback
         if outcome.kind == "released":
             return functools.partial(self._persist, claim, functools.partial(claims.release, claim))
-        if outcome.kind != "payload" and entry.failures < handler.options.retries:
-            delay = retry_delay(handler.options, entry.failures + 1)
+        delay = next_retry(handler.options, entry.failures, outcome)
+        if delay is not None:
             _log_failure(claim, handler, outcome, f"retrying in {delay:.1f} s", logging.WARNING)
             failure = JobFailure.of(outcome.error, outcome.where, outcome.kind, entry.attempt, trace)
             return functools.partial(self._retry, claims, claim, delay, failure)
@@ -265,12 +268,11 @@ def _is_lost(error: Exception) -> bool:
 
 def _log_failure(claim: Claim, handler: Handler, outcome: AttemptOutcome, consequence: str, level: int) -> None:
     entry = claim.entry
-    of = f" of {handler.subject!r}" if handler.subject != handler.name else ""
     log.log(
         level,
         "Handler %r%s failed (attempt %d, failure %d of %d) with %s; %s [job %s]",
         handler.name,
-        of,
+        _of(handler),
         entry.attempt,
         entry.failures + 1,
         handler.options.retries + 1,
@@ -279,16 +281,38 @@ def _log_failure(claim: Claim, handler: Handler, outcome: AttemptOutcome, conseq
         claim.shown,
         error=outcome.raised,
         traceback=outcome.full_traceback or None,
-        extra={
-            "job_id": claim.job_id,
-            "event_id": entry.event_id,
-            "event": handler.subject,
-            "handler": handler.name,
-            "attempt": entry.attempt,
-            "max_attempts": handler.options.retries + 1,
-            "reason": outcome.kind,
-        },
+        extra=_details(claim, handler, outcome),
     )
+
+
+def _log_discard(claim: Claim, handler: Handler, outcome: AttemptOutcome) -> None:
+    log.log(
+        logging.INFO,
+        "Handler %r%s discarded its job (attempt %d)%s [job %s]",
+        handler.name,
+        _of(handler),
+        claim.entry.attempt,
+        f": {outcome.error}" if outcome.error else "",
+        claim.shown,
+        extra=_details(claim, handler, outcome),
+    )
+
+
+def _of(handler: Handler) -> str:
+    return f" of {handler.subject!r}" if handler.subject != handler.name else ""
+
+
+def _details(claim: Claim, handler: Handler, outcome: AttemptOutcome) -> dict[str, object]:
+    """Return what a log record says of a job beside its line."""
+    return {
+        "job_id": claim.job_id,
+        "event_id": claim.entry.event_id,
+        "event": handler.subject,
+        "handler": handler.name,
+        "attempt": claim.entry.attempt,
+        "max_attempts": handler.options.retries + 1,
+        "reason": outcome.kind,
+    }
 
 
 def _report_unheld(claim: Claim, *, repeated: bool) -> None:

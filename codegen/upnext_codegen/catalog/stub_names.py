@@ -21,7 +21,9 @@ TYPED = {
     "_ParamSpec": "from typing import ParamSpec as _ParamSpec",
     "_TypeVar": "from typing import TypeVar as _TypeVar",
     "_override": "from typing_extensions import override as _override",
+    "_moment": "from datetime import datetime as _moment",
     "_timedelta": "from datetime import timedelta as _timedelta",
+    "_upnext_options": "import upnext.options as _upnext_options",
     "_upnext_receipt": "import upnext.receipt as _upnext_receipt",
 }
 WORKERS = {

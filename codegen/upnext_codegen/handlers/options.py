@@ -13,13 +13,16 @@ from upnext_codegen.names import values
 from upnext_codegen.names.annotation_names import definitions
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, Definition, Derived
+from upnext_codegen.reading.expression_text import text_of
 
 if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Use
 
-KNOWN = ("name", "retries", "retry_delay", "retry_backoff", "timeout")
+_NUMBERS = ("retries", "retry_delay", "retry_backoff", "timeout")
+_EXCEPTIONS = ("retry_on", "give_up_on")
+KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS)
 _RULES = {
     "retries": "a whole number, 0 or more",
     "retry_delay": "a finite number of seconds, 0 or more",
@@ -38,8 +41,13 @@ def read_options(evaluator: Evaluator, call: ast.Call, use: Use) -> tuple[tuple[
         if each.keyword in {"", "*", "**", "name"}:
             continue
         if each.keyword not in KNOWN:
-            near = difflib.get_close_matches(each.keyword, KNOWN, 1)
+            is_number = isinstance(_number(evaluator, each.value, each.use), int | float)
+            near = difflib.get_close_matches(each.keyword, _NUMBERS if is_number else KNOWN, 1)
             findings.append(messages.unknown_option(place, each.keyword, KNOWN, near[0] if near else None))
+            continue
+        if each.keyword in _EXCEPTIONS:
+            if shown := _no_exceptions(evaluator, each.value, each.use):
+                findings.append(messages.no_exceptions(place, each.keyword, shown))
             continue
         value = _number(evaluator, each.value, each.use)
         if isinstance(value, values.Unknown):
@@ -51,6 +59,26 @@ def read_options(evaluator: Evaluator, call: ast.Call, use: Use) -> tuple[tuple[
             typed = not isinstance(value, int if each.keyword == "retries" else int | float)
             findings.append(messages.bad_option(place, each.keyword, _shown(value), _RULES[each.keyword], typed=typed))
     return tuple(known), findings
+
+
+def _no_exceptions(evaluator: Evaluator, expr: Derived, use: Use) -> str:
+    """What is given in place of exception classes, "" where it may be some: None and what cannot be known."""
+    found = evaluator.value(expr, use)
+    if isinstance(found, values.ContainerValue):
+        if not isinstance(found.node, ast.Tuple):
+            return text_of(found.node)
+        return next((text for item in found.node.elts if (text := _no_class(evaluator, item, found.use))), "")
+    return "" if found == values.Constant(None) else _no_class(evaluator, expr, use)
+
+
+def _no_class(evaluator: Evaluator, expr: Derived, use: Use) -> str:
+    match evaluator.value(expr, use):
+        case values.Constant(value):
+            return _shown(value)
+        case values.ContainerValue(node) | values.LambdaRef(node):
+            return text_of(node)
+        case _:
+            return ""
 
 
 def _fits(option: str, value: object) -> bool:
