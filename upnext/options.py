@@ -100,9 +100,14 @@ def _check_number(option: str, value: object, *, least: float, words: str) -> No
 
 
 def _check_exceptions(option: str, value: object) -> None:
-    given = () if value is None else value if isinstance(value, tuple) else (value,)
-    if not all(isinstance(one, type) and issubclass(one, BaseException) for one in cast("tuple[object, ...]", given)):
+    if not all(isinstance(one, type) and issubclass(one, BaseException) for one in _items(value)):
         _refuse(option, value, "an exception class, or a tuple of them")
+
+
+def _items(value: object) -> tuple[object, ...]:
+    if value is None:
+        return ()
+    return cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
 
 
 def _refuse(option: str, value: object, words: str) -> None:

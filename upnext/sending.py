@@ -143,7 +143,7 @@ def check_delay(delay: float | timedelta | None) -> float:
 
 def delay_of(when: When) -> float:
     """Return the seconds from now until the jobs of a send may run; 0 for a moment that has passed."""
-    if isinstance(when, float):
+    if not isinstance(when, datetime):
         return when
     return max((when - datetime.now(UTC)).total_seconds(), 0.0)
 

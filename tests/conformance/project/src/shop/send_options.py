@@ -1,6 +1,6 @@
 """Options of sends, handlers and events; they never mix with fields."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from shop.events import order_placed, order_shipped, worker
 
@@ -12,6 +12,7 @@ async def good() -> None:
     await order_placed.options(key=None).send(order_id="1", user_id="2", gift=True)
     order_placed.options(delay=0.5).send_sync(order_id="1", user_id="2")
     await order_shipped.options(delay=3).send(order_id="1")
+    await order_placed.options(at=datetime(2027, 1, 1, tzinfo=UTC)).send(order_id="1", user_id="2")
 
 
 async def bad() -> None:
@@ -25,9 +26,15 @@ async def bad() -> None:
     await order_placed.options(3).send(order_id="1", user_id="2")  # E
     await order_shipped.send(order_id="1", delay=3)  # E
     order_placed.options(delay=3).options(key="a")  # E
+    await order_placed.options(at=datetime(2027, 1, 1, tzinfo=UTC)).send(order_id="1")  # E
+    await order_placed.options(at="2027-01-01").send(order_id="1", user_id="2")  # E
 
 
 # feature: options of events, handlers and tasks
+order_placed.on(retries=2, retry_on=(ConnectionError, TimeoutError), give_up_on=ConnectionRefusedError)
+worker.task(retries=2, retry_on=ConnectionError)
+
+
 def bad_declarations() -> None:
     worker.event("order.placed", extra="refuse")  # E
     worker.event(1)  # E
@@ -35,3 +42,6 @@ def bad_declarations() -> None:
     order_placed.on(retries="2")  # E
     order_placed.on("order.placed")  # E
     worker.task(retry=2)  # E
+    order_placed.on(retry_on=ConnectionError())  # E
+    order_placed.on(give_up_on="ConnectionError")  # E
+    worker.task(give_up_on=[ConnectionError])  # E
