@@ -155,7 +155,7 @@ def bad_option(place: Place, option: str, value: str, rule: str, *, typed: bool 
 def no_exceptions(place: Place, option: str, value: str) -> Finding:
     """A handler option that takes exception classes, and is given something else (UPN201)."""
     way_out = f"{option} must be an exception class, or a tuple of them"
-    return Finding("UPN201", "error", f"{option}={value} is no exception class", place, way_out, typed=True)
+    return Finding.of("UPN201", f"{option}={value} is no exception class", place, way_out, typed=True)
 
 
 def unknown_option(place: Place, option: str, known: tuple[str, ...], near: str | None) -> Finding:
