@@ -47,6 +47,7 @@ COMMANDS = {
     ],
     "gen": [["gen", "--against", f"x{BAD}"], ["gen", f"no{BAD}"], ["gen", "--out", BAD], ["gen"]],
     "explain": [["explain", f"x{BAD}"]],
+    "init": [["init"], ["init", BAD]],
     "completion": [["completion", BAD]],
     "run": [["run", f"x{BAD}.py"], ["run", "--processes", BAD, "x.py"], ["run"]],
 }

@@ -26,6 +26,7 @@ COMMANDS = (
     "handlers",
     "doctor",
     "unsubscribe",
+    "init",
     "completion",
 )
 """Each is a module here."""
