@@ -145,7 +145,7 @@ def exit_codes() -> str:
 
 
 def _as_toml(default: object) -> str:
-    return {(): "[]", None: "not set", True: "true"}[default]
+    return {(): "[]", None: "not set", True: "true", False: "false"}[default]
 
 
 TABLES = {

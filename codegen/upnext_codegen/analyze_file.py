@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
+from upnext_codegen.flow.calls import Calls
+from upnext_codegen.flow.standing import Standings
 from upnext_codegen.handlers.annotations import Annotations
 from upnext_codegen.handlers.attach import Attacher, Found
 from upnext_codegen.handlers.classes import Classes
 from upnext_codegen.handlers.declare import is_name
+from upnext_codegen.handlers.hidden_events import hidden_events
 from upnext_codegen.handlers.signatures import Signatures
 from upnext_codegen.handlers.sites import sites_of
 from upnext_codegen.handlers.worker_uses import hands_workers
@@ -81,11 +84,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
     module = load(file)
     try:
         if module is not None:
-            attacher = Attacher(evaluator, exports, Signatures(classes.annotations, classes), found)
-            for site in sites_of(module, exports):
-                attacher.take(site)
-            if hands_workers(module):
-                found.workers.add("")
+            _take_in(module, exports, classes, found)
             names = exports.found_in(module)
             passed_on = exports.modules_in(module, names)
     except RecursionError:
@@ -97,6 +96,8 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
         # An event whose name is not allowed counts as absent, and its handlers with it.
         tuple(handler for handler in found.handlers if is_name(handler.event)),
         tuple(found.sends),
+        tuple(found.tasks),
+        frozenset(found.hidden),
         frozenset(found.refused),
         tuple(found.findings),
         tuple(sorted(found.workers)),
@@ -107,3 +108,15 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
         json.dumps(sorted(modules.answers.items()), separators=(",", ":")),
     )
     return Analysis(part, exports.consulted)
+
+
+def _take_in(module: SourceModule, exports: Exports, classes: Classes, found: Found) -> None:
+    """Find what a file declares, attaches and sends."""
+    evaluator = exports.evaluator
+    calls = Calls(evaluator.lookup, exports, Standings())
+    attacher = Attacher(evaluator, exports, Signatures(classes.annotations, classes), calls, found)
+    for site in sites_of(module, exports):
+        attacher.take(site)
+    found.hidden.update(hidden_events(module, exports))
+    if hands_workers(module):
+        found.workers.add("")

@@ -11,6 +11,7 @@ from upnext_codegen.contract import Contract
 from upnext_codegen.files.up_to_date import remember, stamp, standing
 from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.garbage import uncollected
+from upnext_codegen.graph.findings import graph_findings
 from upnext_codegen.merging.contracts import contracts
 from upnext_codegen.project import Project
 from upnext_codegen.records import Scan
@@ -48,14 +49,14 @@ def generate(
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
     """
     found = tuple(found)
-    ignore = project.settings.ignore
-    made_from = None if out else stamp(project, scan, found)
+    ignore, made_from = project.settings.ignore, None if out else stamp(project, scan, found)
     contract, disagreements = contracts(scan, extra=project.settings.extra)
     found = unsilenced(everything := (*found, *disagreements), project.root, ignore, scan.ignores)
     outcome = _outcome(
         project, scan, contract, found, check=check, command=command, out=out, made_from=made_from, tidy=tidy
     )
-    about = (*outcome.findings, *_broken(earlier, scan, everything))
+    more = graph_findings(scan, project.settings, everything)
+    about = (*outcome.findings, *_broken(earlier, scan, everything), *more)
     return Report(
         findings=in_order(within((*found, *unsilenced(about, project.root, ignore, scan.ignores)), tuple(paths))),
         contract=contract,

@@ -71,6 +71,8 @@ def load_project(root: Path) -> Project:
     root = root.resolve()
     document = read(root)
     settings = settings_in(document)
+    for each in settings.run:
+        _check_entry(root, each)
     folders = tuple(each for each in _distributions(root, document) if not is_separate(each))
     found = _named(root, settings.src) if settings.src else _default(root, document, folders)
     roots = _relative(found, root)
@@ -136,6 +138,22 @@ def _holds_modules(root: Path, folders: tuple[Path, ...]) -> bool:
         if each.suffix == ".py" or (each / "__init__.py").is_file():
             return True
     return False
+
+
+def _check_entry(root: Path, entry: str) -> None:
+    """Check that `run` names a file of the project.
+
+    Raises:
+        ConfigurationError: If it does not.
+    """
+    path = (root / entry).resolve()
+    if not path.is_relative_to(root):
+        raise ConfigurationError(f"run in [tool.upnext] names {entry!r}, which is outside the project {root}.")
+    if path.suffix != ".py" or not path.is_file():
+        raise ConfigurationError(
+            f"run in [tool.upnext] names {entry!r}, which is not a Python file of the project; "
+            "it lists what `upnext run` is given."
+        )
 
 
 def _named(root: Path, src: tuple[str, ...]) -> tuple[Path, ...]:

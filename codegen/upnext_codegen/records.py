@@ -25,6 +25,18 @@ class Place(NamedTuple):
     column: int
 
 
+class Reached(NamedTuple):
+    """A function that another one calls, also through others.
+
+    Attributes:
+        place: Where its name stands in its `def` line.
+        always: Whether every run of the first one gets there.
+    """
+
+    place: Place
+    always: bool
+
+
 class Parameter(NamedTuple):
     """A parameter of a handler that an event's field fills.
 
@@ -59,6 +71,9 @@ class Handler(NamedTuple):
         options: The options that are known statically, for the table of `upnext gen` ("retries", ...).
         arms: The branches that it depends on: file and line of each branching statement, and the number of the arm.
             Two handlers with one identity in different arms of one statement are one handler (`are_arms`).
+        attached_in: The file that attaches it.
+        reached: The functions of the project that it certainly calls.
+        unused: The fields that its body certainly makes no use of, "**" for those that `**kwargs` takes.
     """
 
     event: str
@@ -71,11 +86,32 @@ class Handler(NamedTuple):
     place: Place
     options: tuple[tuple[str, float], ...] = ()
     arms: tuple[tuple[str, int, int], ...] = ()
+    attached_in: str = ""
+    reached: tuple[Reached, ...] = ()
+    unused: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
         """Worker and name in one text, as `contract.Receiver` has it."""
         return f"{self.worker} {self.name}"
+
+
+class Task(NamedTuple):
+    """A function that `worker.task` decorates.
+
+    Attributes:
+        name: `name=` of the decorator, or the function's name.
+        worker: The name of the worker, "" where it cannot be known.
+        module: The module that defines the function.
+        place: Where the function's name stands in its `def` line.
+        reached: The functions of the project that it certainly calls.
+    """
+
+    name: str
+    worker: str
+    module: str
+    place: Place
+    reached: tuple[Reached, ...] = ()
 
 
 class Declaration(NamedTuple):
@@ -107,6 +143,10 @@ class Send(NamedTuple):
         function_place: Where the name of that function stands in its `def` line, as `Handler.place` has it.
         fields: The names of the fields that it gives.
         unknown_fields: Whether it may give others, as `**fields` does.
+        options: What `options(...)` is given before it, "*" for what cannot be known.
+        always: Whether every run of the function gets there.
+        followed: Whether something that can fail follows it in the function.
+        lost: What becomes of the coroutine that it makes, "" where that is awaited, or may be.
     """
 
     kind: str
@@ -118,6 +158,10 @@ class Send(NamedTuple):
     function_place: Place | None
     fields: tuple[str, ...]
     unknown_fields: bool
+    options: tuple[str, ...] = ()
+    always: bool = False
+    followed: bool = False
+    lost: str = ""
 
 
 class Resolved(NamedTuple):
@@ -127,6 +171,8 @@ class Resolved(NamedTuple):
         declarations: All `worker.event(...)` calls in it whose names are known.
         handlers: What it attaches.
         sends: What it sends.
+        tasks: The tasks that it makes.
+        hidden: Events that it may have sent where that cannot be seen, "" for any.
         refused: Events a handler of which was refused.
         findings: What is wrong.
         workers: The names of the workers that it makes, "" if it does anything else with workers.
@@ -140,6 +186,8 @@ class Resolved(NamedTuple):
     declarations: tuple[Declaration, ...]
     handlers: tuple[Handler, ...]
     sends: tuple[Send, ...]
+    tasks: tuple[Task, ...]
+    hidden: frozenset[str]
     refused: frozenset[str]
     findings: tuple[Finding, ...]
     workers: tuple[str, ...]
@@ -169,6 +217,10 @@ class Scan:
         ignores: For each file with `# upnext: ignore` comments, their lines and codes (None for all codes).
         state: A digest of all that this was read from, "" if files changed meanwhile.
         sends: All sends, sorted by place. They are no part of any generated file.
+        tasks: All tasks, sorted by place; no part of any generated file either.
+        hidden: Events that may be sent where that cannot be seen, "" for any.
+        imported: For each entry file in the settings the files that running it imports, None where that cannot be
+            known.
         read: The files that were read for what they define, now or for the cache.
         generated: The files that upnext has generated, but for the lock of the project root.
     """
@@ -187,6 +239,9 @@ class Scan:
     )
     state: str = ""
     sends: tuple[Send, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    hidden: frozenset[str] = frozenset()
+    imported: dict[str, frozenset[str] | None] = field(default_factory=dict[str, "frozenset[str] | None"])
     read: frozenset[str] = frozenset()
     generated: tuple[str, ...] = ()
 

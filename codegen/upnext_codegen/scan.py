@@ -87,9 +87,19 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     scanned = replace(
         _put_together(parts, modules, index.ignores(loaded)), generated=found.generated, read=frozenset(loaded)
     )
+    scanned = replace(scanned, imported=_imported(project, index, modules))
     state = "" if index.moved else _digest(snapshot.parts.values(), scanned)
     findings = in_order([*_unlisted(found), *faults, *[each for part in parts for each in part.findings]])
     return replace(scanned, files_scanned=len(found.files), files_parsed=len(index.parsed), state=state), findings
+
+
+def _imported(project: Project, index: FileIndex, modules: Modules) -> dict[str, frozenset[str] | None]:
+    if not project.settings.run:
+        return {}
+    from upnext_codegen.graph.imported import imported_files  # noqa: PLC0415 - few projects ask for it
+
+    entries = [(project.root / each).resolve().relative_to(project.root).as_posix() for each in project.settings.run]
+    return imported_files(entries, index, modules)
 
 
 def _recalled(known: Snapshot, left_out: str) -> tuple[Finding, ...] | None:
@@ -140,6 +150,8 @@ def _put_together(parts: list[Resolved], modules: Modules, ignores: Ignores) -> 
         {root: frozenset(each for each in used if _can_import(modules, root, each)) for root in modules.roots},
         ignores=ignores,
         sends=tuple(sorted((each for part in parts for each in part.sends), key=lambda each: each.place)),
+        tasks=tuple(sorted({each for part in parts for each in part.tasks}, key=lambda each: each.place)),
+        hidden=frozenset(event for part in parts for event in part.hidden),
         shared={name: modules.name_of(file) for file, name in sorted(modules.shared.items()) if name in used},
     )
 

@@ -107,11 +107,21 @@ COMMAND = {
 }
 """Section 6, the command around it."""
 
+GRAPH = {
+    "graph-closed": "[tool.upnext] closed: events that only one side knows",
+    "graph-run": "[tool.upnext] run: handlers that no entry file imports",
+    "graph-circle": "events that go round without end",
+    "graph-unused": "fields that no handler uses",
+    "graph-retried": "sends that are repeated with their handler",
+    "graph-awaited": "sends that nobody awaits",
+}
+"""What the graph of events is checked for."""
+
 NEED_A_CONFLICT = frozenset(
     {name for name in MERGE if name.startswith("4-")} - {"4-as-written", "4-any", "4-unrelated"}
     | {"3-closed", "3-kwargs-type", "3-unpack", "5-extras-conflict", "8-identity", "arms"}
-    | {"json", "unwritable", "findable", "options", "names"}
+    | {"json", "unwritable", "findable", "options", "names", *GRAPH}
 )
 """Rules that need a case that is clean and one that is reported."""
 
-KNOWN = {**MERGE, **SEES, **COMMAND}
+KNOWN = {**MERGE, **SEES, **COMMAND, **GRAPH}

@@ -11,7 +11,7 @@ import upnext_codegen
 from tests.corpus import casefile
 
 SOURCES = Path(upnext_codegen.__file__).parent
-_SAYS = {"Finding": ("message", "help", 2, 4), "UnwritableError": ("", "", 0, 1)}
+_SAYS = {"Finding.of": ("message", "help", 1, 3), "UnwritableError": ("", "", 0, 1)}
 _OF_ANOTHER_COMMAND = SOURCES / "changes"
 SAID = "\n".join(casefile.read(name).expected.get("findings", "") for name in casefile.names())
 
@@ -20,9 +20,9 @@ def sentences() -> Iterator[tuple[str, str]]:
     """Give each sentence as an expression that matches it, and where it is written."""
     for path in sorted(set(SOURCES.rglob("*.py")) - set(_OF_ANOTHER_COMMAND.rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SAYS:
+            if isinstance(node, ast.Call) and (called := ast.unparse(node.func)) in _SAYS:
                 where = f"{path.relative_to(SOURCES).as_posix()}:{node.lineno}"
-                for part in _parts(node, *_SAYS[node.func.id]):
+                for part in _parts(node, *_SAYS[called]):
                     yield from ((pattern, where) for pattern in _patterns(part))
 
 

@@ -46,6 +46,7 @@ COMMANDS = {
         *(["send", "e", "--lock", f"x{BAD}"], ["send", f"e{BAD}", "--unchecked"], ["send", "e", "--json", BAD]),
     ],
     "gen": [["gen", "--against", f"x{BAD}"], ["gen", f"no{BAD}"], ["gen", "--out", BAD], ["gen"]],
+    "graph": [["graph"], ["graph", f"x{BAD}"], ["graph", "--format", BAD]],
     "explain": [["explain", f"x{BAD}"]],
     "init": [["init"], ["init", BAD]],
     "completion": [["completion", BAD]],

@@ -17,6 +17,7 @@ from upnext.errors import BrokerError, ServiceImportError, UpnextError
 
 COMMANDS = (
     "gen",
+    "graph",
     "explain",
     "run",
     "status",

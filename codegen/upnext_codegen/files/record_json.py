@@ -27,6 +27,8 @@ _CLASSES: tuple[type[Any], ...] = (
     records.Resolved,
     findings.Related,
     findings.Finding,
+    records.Reached,
+    records.Task,
 )
 _NAMES: dict[type[Any], str] = {kind: str(number) for number, kind in enumerate(_CLASSES)} | {
     tuple: "",

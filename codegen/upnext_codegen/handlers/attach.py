@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen import messages
+from upnext_codegen.flow.calls import place_of_name
+from upnext_codegen.flow.unused import unused_fields
 from upnext_codegen.handlers.declare import (
     declare,
     is_handler_name,
@@ -24,14 +26,15 @@ from upnext_codegen.names.evaluator import Argument, function_node, is_none
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import FunctionDefinition, ParameterDefinition, Use
 from upnext_codegen.reading.expression_text import text_of
-from upnext_codegen.records import Declaration, Handler, Place, Send
+from upnext_codegen.records import Declaration, Handler, Place, Send, Task
 
 if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
-    from upnext_codegen.handlers.signatures import Signatures
+    from upnext_codegen.flow.calls import Calls
+    from upnext_codegen.handlers.signatures import Signature, Signatures
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.exports import Exports
-    from upnext_codegen.names.scopes import BranchPath, Definition
+    from upnext_codegen.names.scopes import BranchPath
 
 _UNPACKED = "what is unpacked here cannot be known without running the code"
 _NO_HANDLERS = values.Constant | values.MemberValue | values.Ambiguous
@@ -49,6 +52,8 @@ class Found:
     declarations: list[Declaration] = field(default_factory=list[Declaration])
     handlers: list[Handler] = field(default_factory=list[Handler])
     sends: list[Send] = field(default_factory=list[Send])
+    tasks: list[Task] = field(default_factory=list[Task])
+    hidden: set[str] = field(default_factory=set[str])
     findings: list[Finding] = field(default_factory=list["Finding"])
     refused: set[str] = field(default_factory=set[str])
     workers: set[str] = field(default_factory=set[str])
@@ -70,12 +75,14 @@ class Attacher:
         evaluator: Knows the values of names.
         exports: Knows which names can stand for something of upnext.
         signatures: Reads functions.
+        calls: Follows what functions call.
         found: Where the handlers go.
     """
 
     evaluator: Evaluator
     exports: Exports
     signatures: Signatures
+    calls: Calls
     found: Found
 
     def take(self, site: CallSite | DecoratorSite) -> None:
@@ -87,7 +94,9 @@ class Attacher:
         self._escaping(func, site.call, site.use)
         declare(self.evaluator, self.found, func, site.call, site.use)
         self._called(func, site.call, site.use)
-        self.found.sends += sends_of(self.evaluator, func, site)
+        if isinstance(func, values.TaskDecorator) or (isinstance(func, values.Method) and func.name == "task"):
+            self._task_of(self.evaluator.value(site.call, site.use))
+        self.found.sends += sends_of(self.evaluator, self.calls.standings, func, site)
 
     def _decorator(self, each: DecoratorSite) -> None:
         binding = each.target.binding
@@ -104,6 +113,8 @@ class Attacher:
             case values.FunctionRef() | values.LambdaRef() if calls := self.evaluator.attaching_calls(value):
                 for event, call, made in calls:
                     self.attach(event, target, (call, made), site)
+            case values.Method(values.WorkerValue(), "task") | values.TaskDecorator() if is_function:
+                self._task_of(self.evaluator.defined((each.target,)))
             case values.HandlerValue() if isinstance(decorator, ast.Call):
                 self._called(self.evaluator.value(decorator.func, use), decorator, use)
             case values.Ambiguous("event" | "worker", events):
@@ -113,7 +124,9 @@ class Attacher:
             case _ if isinstance(decorator, ast.Call):
                 func = self.evaluator.value(decorator.func, use)
                 self._escaping(func, decorator, use)
-                self.found.sends += sends_of(self.evaluator, func, CallSite(decorator, use, each.function))
+                self.found.sends += sends_of(
+                    self.evaluator, self.calls.standings, func, CallSite(decorator, use, each.function)
+                )
             case _:
                 pass
 
@@ -228,10 +241,10 @@ class Attacher:
             return
         settings = self._check_options(options)
         if isinstance(target, values.ClassRef):
-            where = self._place_of_name(target.definition)
+            where = place_of_name(target.definition)
             self._refuse(event.name, where, target.definition.name, "it is a class")
         elif isinstance(target, values.FunctionRef):
-            where = self._place_of_name(target.definition)
+            where = place_of_name(target.definition)
             reason = self._unfindable(target)
             if reason:
                 self._refuse(event.name, where, target.definition.name, reason)
@@ -242,12 +255,44 @@ class Attacher:
                 self.found.findings += signature.findings
                 module = self.evaluator.lookup.modules.name_of(target.file)
                 taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
-                handler = Handler(event.name, event.worker, name, module, *taken, where, settings, branches)
-                self.found.handlers.append(handler)
+                reached, unused = self.calls.reached(target.definition), self._unused(target, signature)
+                self.found.handlers.append(
+                    Handler(
+                        event.name,
+                        event.worker,
+                        name,
+                        module,
+                        *taken,
+                        where,
+                        settings,
+                        branches,
+                        site.place.file,
+                        reached,
+                        unused,
+                    )
+                )
 
-    def _place_of_name(self, definition: Definition) -> Place:
-        node = getattr(definition.binding, "node")  # noqa: B009 - a function's or a class's
-        return Place(definition.file, *definition.scope.module.name_place(node))
+    def _unused(self, target: values.FunctionRef, signature: Signature) -> tuple[str, ...]:
+        """The fields that a handler makes no use of."""
+        function, scope = function_node(target), target.definition.scope
+        ours = (values.Method, values.Attachment)
+        others = [
+            each
+            for each in function.decorator_list
+            if not isinstance(self.evaluator.value(each, Use(scope, each.lineno, target.definition.branches)), ours)
+        ]
+        fields = [each.name for each in signature.parameters]
+        return unused_fields(function, fields, is_prescribed=bool(others) or scope.kind == "class")
+
+    def _task_of(self, made: values.Value) -> None:
+        """Note a task."""
+        if not isinstance(made, values.TaskValue) or made.name is None:
+            return
+        if isinstance(made.target, values.FunctionRef):
+            definition = made.target.definition
+            module = self.evaluator.lookup.modules.name_of(definition.file)
+            reached = self.calls.reached(definition)
+            self.found.tasks.append(Task(made.name, made.worker, module, place_of_name(definition), reached))
 
     def _unfindable(self, target: values.FunctionRef) -> str:
         """Why the runtime cannot find a function by module and name, "" where it can."""

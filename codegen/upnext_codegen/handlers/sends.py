@@ -5,28 +5,32 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import SENDS, SUBMITS, Argument, plain_arguments
-from upnext_codegen.records import Place, Send
+from upnext_codegen.records import Send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from upnext_codegen.flow.standing import Standings
     from upnext_codegen.handlers.sites import CallSite
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Definition, Use
+    from upnext_codegen.records import Place
 
 
-def sends_of(evaluator: Evaluator, func: values.Value, site: CallSite) -> Iterator[Send]:
+def sends_of(evaluator: Evaluator, standings: Standings, func: values.Value, site: CallSite) -> Iterator[Send]:
     """Yield what a call of `func` sends, and what it is given that sends."""
     call, use, function = site
     match func:
         case values.Method(owner, attr) if attr in SENDS | SUBMITS:
-            yield _send(owner, attr, evaluator.arguments(call, use), place_of(use, call), function)
+            sent = _send(owner, attr, evaluator.arguments(call, use), place_of(use, call), function)
+            yield _standing(sent, evaluator, standings, site)
         case values.PartialSend(values.Method(owner, attr), filled, made):
             given = (*evaluator.arguments(filled, made), *evaluator.arguments(call, use))
-            yield _send(owner, attr, given, place_of(use, call), function)
+            yield _standing(_send(owner, attr, given, place_of(use, call), function), evaluator, standings, site)
         case values.Ambiguous("send", events):
             fields, hidden = _fields(evaluator.arguments(call, use))
             yield Send(
@@ -35,6 +39,27 @@ def sends_of(evaluator: Evaluator, func: values.Value, site: CallSite) -> Iterat
         case _:
             for each in plain_arguments(call, use):
                 yield from _given(evaluator, each, use, function)
+
+
+def _standing(sent: Send, evaluator: Evaluator, standings: Standings, site: CallSite) -> Send:
+    """Add how the call stands in its function."""
+    node = site.use.scope.module.tree if site.function is None else getattr(site.function.binding, "node")  # noqa: B009
+    found = standings.of(node, site.call)
+    lost = "" if sent.method.endswith("_sync") else found.lost
+    options = _options(evaluator, site.call.func, site.use)
+    return sent._replace(options=options, always=found.always, followed=found.followed, lost=lost)
+
+
+def _options(evaluator: Evaluator, func: ast.expr, use: Use) -> tuple[str, ...]:
+    """The names in `options(...)` in front of a send, "*" for what cannot be known."""
+    match func:
+        case ast.Attribute(ast.Call(ast.Attribute(_, "options"), [], keywords)):
+            return tuple(each.arg or "*" for each in keywords)
+        case ast.Attribute(owner):
+            plain = values.EventValue | values.HandlerValue | values.TaskValue
+            return () if isinstance(evaluator.value(owner, use), plain) else ("*",)
+        case _:
+            return ("*",)
 
 
 def _given(evaluator: Evaluator, given: Argument, use: Use, function: Definition | None) -> Iterator[Send]:
@@ -91,5 +116,4 @@ def _around(function: Definition | None) -> tuple[str, Place | None]:
         if name:
             names.append(name)
         scope = scope.parent
-    node = getattr(function.binding, "node")  # noqa: B009 - a function's
-    return ".".join(reversed(names)), Place(function.file, *function.scope.module.name_place(node))
+    return ".".join(reversed(names)), place_of_name(function)

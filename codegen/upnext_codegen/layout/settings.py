@@ -28,6 +28,8 @@ class Settings:
         extra: "allow" or "forbid", None where it is not set.
         ignore: Codes that the whole project silences.
         refresh: Whether the mypy plugin brings the catalog up to date.
+        closed: Whether all senders and handlers of its events are in the project: an event without one is reported.
+        run: The files that `upnext run` is given: a handler that none of them imports is reported.
     """
 
     src: tuple[str, ...] = ()
@@ -38,6 +40,8 @@ class Settings:
     extra: str | None = None
     ignore: tuple[str, ...] = ()
     refresh: bool = True
+    closed: bool = False
+    run: tuple[str, ...] = ()
 
 
 def settings_in(document: Document) -> Settings:
@@ -65,9 +69,6 @@ def _checked(table: dict[str, object]) -> Settings:
     extra = table.get("extra")
     if extra not in {None, "allow", "forbid"}:
         raise ConfigurationError(f'extra in [tool.upnext] is {extra!r}; it is "allow" or "forbid".')
-    refresh = table.get("refresh", True)
-    if not isinstance(refresh, bool):
-        raise ConfigurationError(f"refresh in [tool.upnext] is {refresh!r}; it is true or false.")
     settings = Settings(
         src=_strings(table, "src"),
         exclude=_strings(table, "exclude"),
@@ -76,14 +77,20 @@ def _checked(table: dict[str, object]) -> Settings:
         catalog=_module(_string(table, "catalog", _MODULE)),
         extra=extra if isinstance(extra, str) else None,
         ignore=_strings(table, "ignore"),
-        refresh=refresh,
+        refresh=_truth(table, "refresh", default=True),
+        closed=_truth(table, "closed", default=False),
+        run=_strings(table, "run"),
     )
     _check_values(settings)
     return settings
 
 
 def _check_values(settings: Settings) -> None:
-    for key, path in [("out", settings.out or ""), *[("src", each) for each in settings.src]]:
+    for key, path in [
+        ("out", settings.out or ""),
+        *[("src", each) for each in settings.src],
+        *[("run", each) for each in settings.run],
+    ]:
         if path and not path.isprintable():
             raise ConfigurationError(f"{key} in [tool.upnext] names {path!r}, which holds a control character.")
     strange = [code for code in settings.ignore if code not in {*CODES, *RETIRED_CODES}]
@@ -114,6 +121,13 @@ def _module(name: str | None) -> str | None:
             'as "shop.catalog".'
         )
     return name
+
+
+def _truth(table: dict[str, object], key: str, *, default: bool) -> bool:
+    value = table.get(key, default)
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{key} in [tool.upnext] is {value!r}; it is true or false.")
+    return value
 
 
 def _string(table: dict[str, object], key: str, kind: str) -> str | None:

@@ -1,0 +1,156 @@
+"""The functions of the project that a function calls, as far as that is certain.
+
+Calls are followed through plain names: a function of the same file, one that an import names, an attribute of a module
+or a class. Other files are only looked into where they export something of upnext: what sends has the event from
+somewhere, and a file that has nothing to do with events is not read for this.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from upnext_codegen.names.exports import ANY_NAME
+from upnext_codegen.names.lookup import reaching_definitions
+from upnext_codegen.names.modules import ModuleRef
+from upnext_codegen.names.scopes import (
+    END,
+    ClassDefinition,
+    Definition,
+    FunctionDefinition,
+    ModuleImport,
+    NameImport,
+    Use,
+    inner_scopes_and_calls,
+)
+from upnext_codegen.records import Place, Reached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext_codegen.flow.standing import Standings
+    from upnext_codegen.names.exports import Exports
+    from upnext_codegen.names.lookup import Lookup
+    from upnext_codegen.names.scopes import Scope
+
+MOST_FUNCTIONS = 200
+"""Functions that are followed from one handler; those behind are left out."""
+_FARTHEST = 10
+"""Imports that a name is followed through."""
+
+
+@dataclass(slots=True)
+class Calls:
+    """Follows calls.
+
+    Attributes:
+        lookup: Finds modules, and parses them.
+        exports: Knows which files can have to do with events.
+        standings: Knows which calls every run of a function gets to.
+    """
+
+    lookup: Lookup
+    exports: Exports
+    standings: Standings
+    _direct: dict[Definition, list[tuple[Definition, bool]]] = field(
+        default_factory=dict[Definition, "list[tuple[Definition, bool]]"]
+    )
+
+    def reached(self, function: Definition) -> tuple[Reached, ...]:
+        """List the functions that a function calls, also through others, nearest first."""
+        found: dict[Definition, bool] = {function: True}
+        waiting = [function]
+        while waiting and len(found) <= MOST_FUNCTIONS:
+            current = waiting.pop(0)
+            for each, always in self._called(current):
+                runs = always and found[current]
+                # One that is reached anew without a condition is looked through again.
+                if each not in found or (runs and not found[each]):
+                    found[each] = runs
+                    waiting.append(each)
+        return tuple(Reached(place_of_name(each), always) for each, always in found.items() if each is not function)
+
+    def _called(self, function: Definition) -> list[tuple[Definition, bool]]:
+        if function not in self._direct:
+            self._direct[function] = []
+            self._direct[function] = [*self._called_by(function)]
+        return self._direct[function]
+
+    def _called_by(self, function: Definition) -> Iterator[tuple[Definition, bool]]:
+        binding = function.binding
+        if not isinstance(binding, FunctionDefinition):
+            return
+        scope = function.scope.module.body_of(function)
+        for each in scope.expressions:
+            for call, inner in inner_scopes_and_calls(each.node, scope):
+                if not isinstance(call, ast.Call):
+                    continue
+                target = self._resolved(call.func, Use(inner, call.lineno, each.branches))
+                if isinstance(target, Definition) and isinstance(target.binding, FunctionDefinition):
+                    plain = not target.binding.node.decorator_list
+                    yield target, plain and self.standings.of(binding.node, call).always
+
+    def _resolved(self, expr: ast.expr, use: Use) -> Definition | ModuleRef | None:
+        """The function, class or module that a plain name or attribute stands for."""
+        match expr:
+            case ast.Name(name):
+                return self._named(name, use)
+            case ast.Attribute(base, attr):
+                owner = self._resolved(base, use)
+                if isinstance(owner, ModuleRef):
+                    return self._member(owner, attr, use.file, 0)
+                if isinstance(owner, Definition) and isinstance(owner.binding, ClassDefinition):
+                    return _only(owner.scope.module.body_of(owner), attr, END)
+                return None
+            case _:
+                return None
+
+    def _named(self, name: str, use: Use) -> Definition | ModuleRef | None:
+        scope: Scope | None = use.scope
+        own = True
+        while scope is not None:
+            if name in scope.definitions and (own or scope.kind != "class"):
+                found = _only(scope, name, use.line if own else END)
+                return None if found is None else self._followed(found, 0)
+            own = own and scope.kind == "inline"
+            scope = scope.parent
+        return None
+
+    def _followed(self, found: Definition, depth: int) -> Definition | ModuleRef | None:
+        match found.binding:
+            case FunctionDefinition() | ClassDefinition():
+                return found
+            case ModuleImport(module):
+                source = self.lookup.modules.find(module, found.file)
+                return source if isinstance(source, ModuleRef) else None
+            case NameImport(level, module, name):
+                source = self.lookup.imported(found.file, level, module)
+                return self._member(source, name, found.file, depth) if isinstance(source, ModuleRef) else None
+            case _:
+                return None
+
+    def _member(self, module: ModuleRef, name: str, importer: str, depth: int) -> Definition | ModuleRef | None:
+        """What a module has under a name, looked at only if it can have to do with events."""
+        if depth >= _FARTHEST:
+            return None
+        path = module.file
+        if path is not None and path != importer and self.exports.has(path, ANY_NAME):
+            source = self.lookup.load(path)
+            if source is not None and name in source.scope.definitions:
+                found = _only(source.scope, name, END)
+                return None if found is None else self._followed(found, depth + 1)
+        inside = self.lookup.modules.submodule(module, name, importer)
+        return inside if isinstance(inside, ModuleRef) else None
+
+
+def place_of_name(definition: Definition) -> Place:
+    """Where the name of a function or class stands in its `def` or `class` line."""
+    node = getattr(definition.binding, "node")  # noqa: B009 - a function's or a class's
+    return Place(definition.file, *definition.scope.module.name_place(node))
+
+
+def _only(scope: Scope, name: str, line: int) -> Definition | None:
+    """The one definition of a name that counts at a line, None where there are several."""
+    found = reaching_definitions(scope.definitions.get(name, ()), line, ())
+    return found[0] if len(found) == 1 and not found[0].branches else None

@@ -1,0 +1,261 @@
+"""Where a call stands in its function: whether every run gets there, what follows it, what becomes of its result."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Body: TypeAlias = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
+"""What a call can stand in."""
+
+_LATER = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+_COMPREHENSION = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+_LOOP = ast.For | ast.AsyncFor | ast.While
+_SAFE = frozenset({"critical", "debug", "error", "exception", "info", "log", "print", "warning"})
+"""Calls by these names are taken not to fail: they log."""
+_CATCH_ALL = frozenset({"Exception", "BaseException"})
+_FIRST_FIELDS: dict[type[ast.AST], set[str]] = {
+    ast.If: {"test"},
+    ast.IfExp: {"test"},
+    ast.For: {"iter"},
+    ast.AsyncFor: {"iter"},
+    ast.While: {"test"},
+    ast.Match: {"subject"},
+    ast.Try: {"body", "orelse", "finalbody"},
+}
+"""For nodes of which not every part runs, the fields that do."""
+
+
+class Standing(NamedTuple):
+    """How a call stands in its function.
+
+    Attributes:
+        always: Whether every run of the function gets there, unless something fails before.
+        followed: Whether something that can fail follows it, so that the function may fail after it.
+        lost: Why nobody can await what it returns, "" where somebody may.
+    """
+
+    always: bool = False
+    followed: bool = False
+    lost: str = ""
+
+
+class _Step(NamedTuple):
+    """One step of the way down to a call."""
+
+    parent: ast.AST
+    field: str
+    child: ast.AST
+
+
+@dataclass(slots=True)
+class Standings:
+    """Works out how calls stand in the functions around them, and keeps the way up in the function it saw last."""
+
+    _body: Body | None = None
+    _steps: dict[ast.AST, _Step] = field(default_factory=dict[ast.AST, _Step])
+
+    def of(self, body: Body, call: ast.Call) -> Standing:
+        """Work out how a call stands in the function or module around it."""
+        if self._body is not body:
+            self._body, self._steps = body, _steps_in(body)
+        way: list[_Step] = []
+        node: ast.AST = call
+        while node is not body:
+            step = self._steps.get(node)
+            if step is None:
+                return Standing()  # As in a decorator, which is not part of the body.
+            way.append(step)
+            node = step.parent
+        way.reverse()
+        return Standing(_always(way), _followed(way), _lost(body, way))
+
+
+def _steps_in(body: Body) -> dict[ast.AST, _Step]:
+    """The step down to every node of a body."""
+    found: dict[ast.AST, _Step] = {statement: _Step(body, "body", statement) for statement in body.body}
+    stack: list[ast.AST] = [*body.body]
+    while stack:
+        for step in _children(stack.pop()):
+            found[step.child] = step
+            stack.append(step.child)
+    return found
+
+
+def _children(node: ast.AST) -> Iterator[_Step]:
+    for name, value in ast.iter_fields(node):
+        for each in cast("list[object]", value) if isinstance(value, list) else [value]:
+            if isinstance(each, ast.AST):
+                yield _Step(node, name, each)
+
+
+# Whether every run gets there
+
+
+def _always(way: list[_Step]) -> bool:
+    return all(_runs(step) and not any(map(_may_leave, _before(step))) for step in way)
+
+
+def _runs(step: _Step) -> bool:
+    """Whether a part of a node runs whenever the node does."""
+    parent, field, child = step
+    if isinstance(parent, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
+        return field == "body"
+    if isinstance(parent, ast.While) and field == "body":
+        return isinstance(parent.test, ast.Constant) and bool(parent.test.value)
+    if isinstance(parent, ast.BoolOp):
+        return child is parent.values[0]
+    if isinstance(parent, ast.Compare):
+        return child is parent.left or child is parent.comparators[0]
+    if isinstance(parent, _LATER | _COMPREHENSION | ast.ExceptHandler | ast.match_case):
+        return False
+    first = _FIRST_FIELDS.get(ast.Try if isinstance(parent, ast.TryStar) else type(parent))
+    return first is None or field in first
+
+
+def _block(step: _Step) -> Sequence[ast.stmt]:
+    """The block that a statement stands in; nothing for an expression."""
+    block: object = getattr(step.parent, step.field, None)
+    return cast("list[ast.stmt]", block) if isinstance(block, list) and isinstance(step.child, ast.stmt) else ()
+
+
+def _before(step: _Step) -> Iterator[ast.stmt]:
+    for each in _block(step):
+        if each is step.child:
+            return
+        yield each
+
+
+def _after(step: _Step) -> Sequence[ast.stmt]:
+    block = _block(step)
+    return block[block.index(cast("ast.stmt", step.child)) + 1 :] if block else ()
+
+
+def _may_leave(statement: ast.stmt) -> bool:
+    leaving = ast.Return | ast.Raise | ast.Assert | ast.Break | ast.Continue
+    return any(isinstance(each, leaving) for each in _now(statement))
+
+
+def _now(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all inside of it that runs with it, which the body of a function in it does not."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        if not isinstance(current, _LATER):
+            stack += ast.iter_child_nodes(current)
+
+
+# Whether something that can fail follows
+
+
+def _followed(way: list[_Step]) -> bool:
+    if any(isinstance(step.parent, ast.Lambda | ast.GeneratorExp) for step in way):
+        return False  # When that runs is not known.
+    found = False
+    for step in reversed(way):
+        if isinstance(step.parent, ast.Call) and step.parent is not way[-1].child:
+            found = found or not _is_safe(step.parent)
+        if isinstance(step.parent, _LOOP) and step.field in {"body", "test"}:
+            return True  # The next turn is one more.
+        if isinstance(step.parent, _COMPREHENSION):
+            return True
+        if not isinstance(step.child, ast.stmt):
+            continue
+        if isinstance(step.child, ast.Return | ast.Raise):
+            return found or isinstance(step.child, ast.Raise)
+        fails, ends = _fails(_after(step))
+        found = found or fails
+        if isinstance(step.parent, ast.Try) and step.field == "body" and _catches_all(step.parent):
+            found = False
+        found = found or (isinstance(step.parent, ast.Try) and any(map(_can_fail, step.parent.finalbody)))
+        if ends:
+            break
+    return found
+
+
+def _fails(statements: Iterable[ast.stmt]) -> tuple[bool, bool]:
+    """Whether some statements can fail, and whether the function ends with them."""
+    for each in statements:
+        if _can_fail(each):
+            return True, True
+        if isinstance(each, ast.Return):
+            return False, True
+        if isinstance(each, ast.Break | ast.Continue):
+            return False, False
+    return False, False
+
+
+def _can_fail(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Try) and _catches_all(statement):
+        return any(map(_can_fail, statement.finalbody))
+    return any(
+        isinstance(each, ast.Raise | ast.Assert) or (isinstance(each, ast.Call) and not _is_safe(each))
+        for each in _now(statement)
+    )
+
+
+def _is_safe(call: ast.Call) -> bool:
+    func = call.func
+    return (func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")) in _SAFE
+
+
+def _catches_all(statement: ast.Try) -> bool:
+    """Whether whatever its body raises ends there."""
+    for handler in statement.handlers:
+        kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        if any(kind is None or (isinstance(kind, ast.Name) and kind.id in _CATCH_ALL) for kind in kinds):
+            return not any(isinstance(each, ast.Raise) for line in handler.body for each in _now(line))
+    return False
+
+
+# What becomes of the result
+
+
+def _lost(body: Body, way: list[_Step]) -> str:
+    *_, step = way
+    outer = way[-2] if len(way) > 1 else step
+    match step.parent:
+        case ast.Expr():
+            # Type checkers report it, where they look at all.
+            return "" if _is_checked(body) else "is never awaited"
+        case ast.BoolOp() | ast.IfExp() if isinstance(outer.parent, ast.Expr) and step.field != "test":
+            return "is never awaited"
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() if isinstance(outer.parent, ast.Expr):
+            return "is never awaited"
+        case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
+            unused = not isinstance(body, ast.Module) and not _is_used(body, name)
+            return f'is never awaited: nothing uses "{name}"' if unused else ""
+        case _:
+            return ""
+
+
+def _is_checked(body: Body) -> bool:
+    """Whether mypy looks into a body without being told to: not into that of a function without annotations."""
+    if isinstance(body, ast.Module):
+        return True
+    args = body.args
+    every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+    return body.returns is not None or any(each is not None and each.annotation is not None for each in every)
+
+
+def _is_used(body: Body, name: str) -> bool:
+    """Whether a name may be read after it was bound: also where all local names are asked for."""
+    for each in ast.walk(body):
+        match each:
+            case ast.Name(found, ast.Load() | ast.Del()) if found == name or found in {
+                "locals",
+                "vars",
+                "eval",
+                "exec",
+            }:
+                return True
+            case ast.Global(names) | ast.Nonlocal(names) if name in names:
+                return True
+            case _:
+                pass
+    return False

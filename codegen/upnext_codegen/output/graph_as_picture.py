@@ -1,0 +1,162 @@
+"""The graph of events as a picture: for mermaid, which READMEs show as they are, and for graphviz."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+from upnext_codegen.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext_codegen.graph.build import Graph
+    from upnext_codegen.records import Handler, Send, Task
+
+_DOT = "dot"
+_LONGEST = 120.0
+"""Seconds after which a layout is given up."""
+
+
+class _Node(NamedTuple):
+    """A node: what it is ("event", "handler", "task" or "sender"), and the lines of its label."""
+
+    kind: str
+    label: tuple[str, ...]
+
+
+class _Picture(NamedTuple):
+    """Nodes by their ids, and the edges between them."""
+
+    nodes: dict[str, _Node]
+    edges: list[tuple[str, str]]
+
+
+def graph_as_mermaid(graph: Graph) -> str:
+    """Write a graph as a mermaid flowchart."""
+    shapes = {
+        "event": ('(["', '"])'),
+        "handler": ('["', '"]'),
+        "task": ('[["', '"]]'),
+        "sender": ('("', '")'),
+    }
+    picture = _picture(graph)
+    lines = ["flowchart LR"]
+    for name, node in picture.nodes.items():
+        first, last = shapes[node.kind]
+        lines.append(f"    {name}{first}{'<br>'.join(map(_mermaid_text, node.label))}{last}")
+    lines += [f"    {start} --> {end}" for start, end in picture.edges]
+    return "\n".join(lines) + "\n"
+
+
+def graph_as_dot(graph: Graph) -> str:
+    """Write a graph in the language of graphviz."""
+    styles = {
+        "event": "shape=box, style=rounded, penwidth=2",
+        "handler": "shape=box",
+        "task": "shape=box, peripheries=2",
+        "sender": "shape=box, style=dashed",
+    }
+    picture = _picture(graph)
+    lines = ["digraph events {", "    rankdir=LR;", '    node [fontname="sans-serif"];']
+    for name, node in picture.nodes.items():
+        label = "\\n".join(map(_dot_text, node.label))
+        lines.append(f'    {name} [label="{label}", {styles[node.kind]}];')
+    lines += [f"    {start} -> {end};" for start, end in picture.edges]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def graph_as_svg(graph: Graph) -> str:
+    """Have graphviz lay a graph out.
+
+    Raises:
+        ConfigurationError: If it is not installed, or fails.
+    """
+    program = shutil.which(_DOT)
+    if program is None:
+        raise ConfigurationError(
+            "svg is drawn by graphviz, whose command dot is not on PATH: install the package graphviz "
+            "(apt-get install graphviz, brew install graphviz), or use --format mermaid, which needs nothing."
+        )
+    try:
+        done = subprocess.run(
+            [program, "-Tsvg"],
+            input=graph_as_dot(graph),
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            timeout=_LONGEST,
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"{program} took more than {_LONGEST:.0f} s for the layout: give a NAME to draw less."
+        ) from None
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        said = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
+        raise ConfigurationError(f"{program} could not draw the graph: {said}") from error
+    return done.stdout
+
+
+def _picture(graph: Graph) -> _Picture:
+    nodes: dict[str, _Node] = {}
+    events = {event: f"e{number}" for number, event in enumerate(graph.events)}
+    nodes |= {events[event]: _Node("event", (event,)) for event in graph.events}
+    edges: dict[tuple[str, str], None] = {}
+    runners: dict[Handler | Task, str] = {}
+    for event in graph.events:
+        for handler in graph.handlers.get(event, ()):
+            name = runners[handler] = f"h{len(runners)}"
+            nodes[name] = _Node("handler", (handler.name, handler.module))
+            edges[events[event], name] = None
+    for task in graph.tasks:
+        name = runners[task] = f"t{len(runners)}"
+        nodes[name] = _Node("task", (task.name, task.module))
+    targets = events | {f"task {task.worker} {task.name}": runners[task] for task in graph.tasks}
+    drawn: set[Send] = set()
+    for sender, name in runners.items():
+        for send in graph.sent_by(sender):
+            drawn.add(send)
+            edges.update(dict.fromkeys((name, targets[each]) for each in _targets(graph, send) if each in targets))
+    _draw_senders(graph, drawn, targets, nodes, edges)
+    return _Picture(nodes, list(edges))
+
+
+def _draw_senders(
+    graph: Graph,
+    drawn: set[Send],
+    targets: dict[str, str],
+    nodes: dict[str, _Node],
+    edges: dict[tuple[str, str], None],
+) -> None:
+    """Add the functions that send and are neither handlers nor tasks, nor called by them."""
+    senders: dict[tuple[str, str], str] = {}
+    every = [send for each in (*graph.sends.values(), *graph.submissions.values()) for send in each]
+    for send in dict.fromkeys(every):
+        wanted = [each for each in _targets(graph, send) if each in targets]
+        if send in drawn or not wanted:
+            continue
+        key = (send.function or "(module)", send.place.file)
+        if key not in senders:
+            senders[key] = f"s{len(senders)}"
+            nodes[senders[key]] = _Node("sender", key)
+        edges.update(dict.fromkeys((senders[key], targets[each]) for each in wanted))
+
+
+def _targets(graph: Graph, send: Send) -> Iterator[str]:
+    if send.kind == "event":
+        yield from send.names
+    else:
+        yield from (f"task {task.worker} {task.name}" for task in graph.submitted(send))
+
+
+def _mermaid_text(text: str) -> str:
+    """Write a text so that mermaid shows it as it is."""
+    plain = "._-/: "
+    return "".join(each if each.isalnum() or each in plain else f"#{ord(each)};" for each in text)
+
+
+def _dot_text(text: str) -> str:
+    """Write a text so that graphviz shows it as it is."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(each if each.isprintable() else "?" for each in escaped)
