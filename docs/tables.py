@@ -80,6 +80,7 @@ ROOMS = {
     "runner": "Workers",
     "embedded": "The development server",
     "cli": "The command line",
+    "telemetry": "Metrics and traces",
     "project_settings": "Settings of other tools",
 }
 """The folders of the runtime, in the order of the page."""

@@ -13,7 +13,8 @@ import upnext
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server, free_port, valkey_binary
 from tests.waiting import wait_until, wait_until_async
-from upnext.runner.readiness_probe import answering, parse
+from upnext.runner.http_pages import parse
+from upnext.runner.readiness_probe import answering
 
 
 def ask(port: int) -> tuple[int, str]:

@@ -48,6 +48,7 @@ COMMANDS = {
     "gen": [["gen", "--against", f"x{BAD}"], ["gen", f"no{BAD}"], ["gen", "--out", BAD], ["gen"]],
     "graph": [["graph"], ["graph", f"x{BAD}"], ["graph", "--format", BAD]],
     "explain": [["explain", f"x{BAD}"]],
+    "exporter": [["exporter", "--once"], ["exporter", "--listen", BAD]],
     "init": [["init"], ["init", BAD]],
     "completion": [["completion", BAD]],
     "run": [["run", f"x{BAD}.py"], ["run", "--processes", BAD, "x.py"], ["run"]],

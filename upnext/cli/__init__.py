@@ -27,6 +27,7 @@ COMMANDS = (
     "handlers",
     "doctor",
     "unsubscribe",
+    "exporter",
     "init",
     "completion",
 )

@@ -72,7 +72,7 @@ def ask(
     """
     import asyncio  # noqa: PLC0415 - commands import what they need
 
-    settings = _settings(arguments, start_embedded=start_embedded)
+    settings = settings_for(arguments, start_embedded=start_embedded)
     return asyncio.run(_ask(settings, question, say=getattr(arguments, "format", "text") == "text"))
 
 
@@ -102,7 +102,17 @@ async def _ask(settings: Settings, question: Callable[[Namespace], Awaitable[T]]
         raise BrokerUnavailableError(f"The server went away: {classify(error).value}.") from error
 
 
-def _settings(arguments: argparse.Namespace, *, start_embedded: bool) -> Settings:
+def settings_for(arguments: argparse.Namespace, *, start_embedded: bool = False) -> Settings:
+    """Return the settings that a command was given: a server's address is always among them.
+
+    Args:
+        arguments: What the command was called with.
+        start_embedded: Whether to start the embedded server if no address is configured and it does not run.
+
+    Raises:
+        BrokerUnavailableError: If no address is configured, and no embedded server runs.
+        ConfigError: If the settings cannot be used.
+    """
     from upnext.settings import load  # noqa: PLC0415 - commands import what they need
 
     file = arguments.service or getattr(arguments, "file", None)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +39,8 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--probe",
         metavar="[HOST:]PORT",
-        help="answer HTTP there: 200 while all workers take jobs, else 503 (further processes: the next ports)",
+        help="answer HTTP there: 200 while all workers take jobs, else 503 (further processes: the next ports), and "
+        "/livez, and /metrics for Prometheus",
     )
     where = "which server (default: the workers' own, else UPNEXT_REDIS_URL and UPNEXT_NAMESPACE)"
     add_server_options(parser, where, service=False)
@@ -50,7 +49,9 @@ def register(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
+    from upnext.log_format import configure_logging  # noqa: PLC0415 - commands import what they need
+
+    configure_logging()
     if not arguments.file.is_file():
         raise ConfigError(f"There is no file {str(arguments.file)!r}.")
     address = _address(arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from upnext.broker.claims import LeaseLostError
@@ -35,6 +36,7 @@ class PartitionConsumer:
     Attributes:
         claims: What is held under the current lease; None before the first one.
         trouble: Reason that nothing can be claimed now, or an empty string.
+        last_claim: When the server last answered a claim, in seconds since 1970; 0 before.
         changed: Set when something that claiming waits for may have changed.
     """
 
@@ -55,6 +57,7 @@ class PartitionConsumer:
         self._stopping = False
         self.claims: Claims | None = None
         self.trouble = ""
+        self.last_claim = 0.0
         self.changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -80,7 +83,7 @@ class PartitionConsumer:
                     await self.changed.wait()
                     continue
                 await self._claim(claims, free)
-                failures, self.trouble = 0, ""
+                failures, self.trouble, self.last_claim = 0, "", time.time()
             except LeaseLostError:
                 failures = 0
                 if claims is self.claims:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from upnext.broker.failures import backoff
 from upnext.broker.redis_types import RedisError
 from upnext.context import current_slot
+from upnext.instruments import begin_job
 from upnext.log import log
 from upnext.runner.execute import RELEASED, AttemptOutcome, execute, failed
 from upnext.runner.lease_renewal import LeaseGuard
@@ -18,6 +19,7 @@ from upnext.runner.slots import Slot
 if TYPE_CHECKING:
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
+    from upnext.instruments import JobEnd
     from upnext.runner.lease_renewal import LeaseKeeper
     from upnext.runner.running_jobs import RunningJobs
     from upnext.runner.settle import Settler
@@ -150,8 +152,11 @@ class JobRunner:
             return None
         claim = job.claim
         handler: Handler | None = None
+        outcome: AttemptOutcome | None = None
+        end: JobEnd | None = None
         try:
             handler = self._handlers[claim.handler]
+            end = begin_job(claim, handler)
             outcome = await execute(
                 claim,
                 handler,
@@ -164,7 +169,11 @@ class JobRunner:
         except Exception as error:  # noqa: BLE001  # it is logged, with its traceback
             # A fault of upnext, not of the handler; a worker must not keep a job claimed that it does nothing with.
             log.exception("Cannot run job %s", claim.shown)
-            return failed(error, handler)
+            outcome = failed(error, handler)
+            return outcome
+        finally:
+            if end is not None:
+                end(outcome)
         if outcome is None:
             log.warning("Lost the lease on job %s before it started; it does not start here", claim.shown)
         return outcome

@@ -75,6 +75,7 @@ class LeaseKeeper:
         record: What the worker says about itself on the server.
         worker_id: The id that the lease is held under; "" before the first one.
         clock_offset: Seconds by which the server's clock is ahead of this machine's.
+        failures: How many renewals have failed.
     """
 
     def __init__(self, url: str, keys: Keys, lease: float, record: WorkerRecord, joined: Callable[[str], None]) -> None:
@@ -84,6 +85,7 @@ class LeaseKeeper:
         self.worker_id = ""
         self.record = record
         self.clock_offset = 0.0
+        self.failures = 0
         self._written = ""
         self._joined = joined
         self._loop = asyncio.get_running_loop()
@@ -172,6 +174,7 @@ class LeaseKeeper:
                 self._hand_back(client)
             except Exception as error:  # noqa: BLE001  # whatever a server says must not end the thread
                 failures, self._failing = failures + 1, True
+                self.failures += 1
                 if failures == 1:
                     log.warning("Cannot renew the lease now (%s); retrying", describe_failure(error))
                 self._wake.wait(min(backoff(failures), self.length / 10))

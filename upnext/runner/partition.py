@@ -102,6 +102,11 @@ class PartitionWorker:
             or ("" if self.is_ready else "it is not subscribed yet")
         )
 
+    @property
+    def last_claim(self) -> float:
+        """When the server last answered a claim, in seconds since 1970; 0 before."""
+        return self._consumer.last_claim
+
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""
         self._stopping.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from upnext.broker.keys import Keys
@@ -16,6 +17,27 @@ if TYPE_CHECKING:
     from upnext.registry import Registry
     from upnext.runner.running_jobs import ClaimedJob
     from upnext.runner.watchdog import Watchdog
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReading:
+    """How a worker stands in one process.
+
+    Attributes:
+        worker: The worker's name.
+        slots: How many jobs it runs at the same time.
+        free: How many of them no job has.
+        is_ready: Whether it takes jobs.
+        last_claim: When the server last answered a claim in every partition, in seconds since 1970; 0 before.
+        renewal_failures: How many renewals of its leases have failed.
+    """
+
+    worker: str
+    slots: int
+    free: int
+    is_ready: bool
+    last_claim: float
+    renewal_failures: int
 
 
 class Runner:
@@ -76,6 +98,18 @@ class Runner:
         found = [(number, partition.trouble) for number, partition in enumerate(list(self._partitions))]
         troubles = [f"partition {number}: {trouble}" if number else trouble for number, trouble in found if trouble]
         return "; ".join(troubles)
+
+    def reading(self) -> WorkerReading:
+        """Say how the worker stands; may be called from any thread."""
+        slots, partitions = self._resources.slots, list(self._partitions)
+        return WorkerReading(
+            self.registry.worker,
+            slots.total,
+            slots.free,
+            not self.trouble,
+            min((partition.last_claim for partition in partitions), default=0.0),
+            sum(partition.lease.failures for partition in partitions),
+        )
 
     def stop(self) -> None:
         """Begin to stop: nothing more is claimed, running jobs get their grace."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from upnext.broker.connection import PipelinedConnection
@@ -29,8 +30,9 @@ from upnext.settings import load, without_password
 from upnext.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
+    from upnext.runner.runner import WorkerReading
     from upnext.settings import Settings
 
 _TELL_AFTER = (1, 20)  # failures in a row
@@ -65,7 +67,8 @@ def run(*services: Worker | Servable, probe: str | None = None) -> None:
 
     Args:
         services: The workers and APIs.
-        probe: `PORT` or `HOST:PORT` where HTTP GET is answered with 200 while all workers take jobs, else with 503.
+        probe: `PORT` or `HOST:PORT` where HTTP GET is answered with 200 while all workers take jobs, else with 503;
+            `/livez` always with 200, and `/metrics` for Prometheus.
 
     Raises:
         ConfigError: If there is none, or a setting or an annotation cannot be used.
@@ -110,9 +113,21 @@ async def _serve(service: Service, signals: StopSignals, probe: str | None) -> N
 def _answering(probe: str | None, service: Service) -> contextlib.AbstractContextManager[None]:
     if probe is None:
         return contextlib.nullcontext()
+    return _answers(probe, service)
+
+
+@contextlib.contextmanager
+def _answers(probe: str, service: Service) -> Generator[None]:
     from upnext.runner.readiness_probe import answering  # noqa: PLC0415  # few ask for it, and it loads a web server
 
-    return answering(probe, service.trouble)
+    with contextlib.ExitStack() as stack:
+        metrics = None
+        if find_spec("prometheus_client") is not None:
+            from upnext.telemetry.process_metrics import process_metrics  # noqa: PLC0415  # with its extra only
+
+            metrics = stack.enter_context(process_metrics(service.readings))
+        stack.enter_context(answering(probe, service.trouble, metrics))
+        yield
 
 
 class Service:
@@ -177,6 +192,10 @@ class Service:
             return "the server is waited for"
         found = [(runner.registry.worker, runner.trouble) for runner in self._runners]
         return "\n".join(f"worker {name!r} takes no jobs: {trouble}" for name, trouble in found if trouble)
+
+    def readings(self) -> list[WorkerReading]:
+        """Say how each worker stands. Can be asked from any thread."""
+        return [runner.reading() for runner in self._runners]
 
     def stop(self) -> None:
         """Begin to stop: requests under way are answered, running jobs get their grace."""

@@ -51,7 +51,7 @@ def supervise(
     """
     commands = [[sys.executable, "-m", "upnext", "run", str(file), *options] for _ in range(processes)]
     if probe is not None:
-        from upnext.runner.readiness_probe import parse  # noqa: PLC0415  # few ask for it, and it loads a web server
+        from upnext.runner.http_pages import parse  # noqa: PLC0415  # few ask for it, and it loads a web server
 
         for number, command in enumerate(commands):
             host, port = parse(probe, number)

@@ -1,0 +1,60 @@
+"""Who watches the jobs of this process: metrics and traces. Nobody by default, which costs a comparison a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from upnext.log import log
+
+if TYPE_CHECKING:
+    from upnext.broker.claims import Claim
+    from upnext.handler import Handler
+    from upnext.runner.execute import AttemptOutcome
+
+JobEnd: TypeAlias = "Callable[[AttemptOutcome | None], None]"
+"""Is told how an attempt ended; None if it did not begin after all."""
+
+
+class JobInstrument(Protocol):
+    """Watches attempts of jobs. What it raises is logged, and does the job no harm."""
+
+    def begin(self, claim: Claim, handler: Handler) -> JobEnd:
+        """Note that an attempt begins, in the task that it runs in; what is returned is called there at its end."""
+        ...
+
+
+_jobs: tuple[JobInstrument, ...] = ()
+
+
+@contextmanager
+def watching_jobs(instrument: JobInstrument) -> Generator[None]:
+    """Let an instrument watch the jobs of this process within the block."""
+    global _jobs  # noqa: PLW0603  # a job is watched whatever worker of the process runs it
+    _jobs = (*_jobs, instrument)
+    try:
+        yield
+    finally:
+        _jobs = tuple(each for each in _jobs if each is not instrument)
+
+
+def begin_job(claim: Claim, handler: Handler) -> JobEnd | None:
+    """Tell all instruments that an attempt begins, and return what tells them of its end; None if there is none."""
+    if not _jobs:
+        return None
+    ends: list[JobEnd] = []
+    for instrument in _jobs:
+        try:
+            ends.append(instrument.begin(claim, handler))
+        except Exception:  # noqa: BLE001  # watching a job must not cost it
+            log.exception("An instrument could not note the beginning of job %s", claim.shown)
+
+    def end(outcome: AttemptOutcome | None) -> None:
+        for each in reversed(ends):
+            try:
+                each(outcome)
+            except Exception:  # noqa: BLE001  # as above
+                log.exception("An instrument could not note the end of job %s", claim.shown)
+
+    return end

@@ -1,0 +1,60 @@
+"""How `upnext run` writes its log: lines for people, or JSON, an object a line, for a log store."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from upnext.context import current_job
+from upnext.errors import ConfigError
+
+_TEXT = "%(asctime)s %(levelname)-7s %(message)s"
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_JOB = ("job_id", "event_id", "event", "handler", "attempt")
+
+
+def configure_logging() -> None:
+    """Have the process log to standard error in the form that UPNEXT_LOG names, unless it logs somewhere already.
+
+    Raises:
+        ConfigError: If it names another form than `text` or `json`.
+    """
+    form = os.environ.get("UPNEXT_LOG") or "text"
+    if form not in {"text", "json"}:
+        raise ConfigError(f"UPNEXT_LOG={form!r} cannot be used: it must be text or json.")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON.
+
+    Its keys are `time` (UTC), `level`, `logger` and `message`, whatever the record was given as `extra`, the job that
+    it was logged in (`job_id`, `event_id`, `event`, `handler`, `attempt`), and `exception` with its traceback.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write it."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD and name not in line}
+        describe = current_job.get(None)
+        if describe is not None:
+            job = describe()
+            line = {**{name: getattr(job, name) for name in _JOB}, **line}
+        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
+        if trace:
+            line["exception"] = trace
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        # Whatever was logged, it is a line: what JSON has no form for is written as text, lone surrogates escaped.
+        return json.dumps(line, default=repr)

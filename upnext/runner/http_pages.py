@@ -1,0 +1,80 @@
+"""A few pages over HTTP from a thread of their own: code that blocks the event loop does not keep it from answering."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from upnext.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+_HIGHEST = 65535
+
+
+class Page(NamedTuple):
+    """An answer: status, body, and what the body is."""
+
+    status: int
+    body: bytes
+    type: str = "text/plain; charset=utf-8"
+
+
+@contextmanager
+def serving(host: str, port: int, page: Callable[[str], Page], what: str) -> Generator[None]:
+    """Answer GET within the block.
+
+    Args:
+        host: Where to listen.
+        port: The port.
+        page: Gives the page of a path; called in other threads.
+        what: Who listens, for the error.
+
+    Raises:
+        ConfigError: If the port is taken, or the host is none of this machine's.
+    """
+    try:
+        server = ThreadingHTTPServer((host, port), _handler(page))
+    except OSError as error:
+        raise ConfigError(f"{what} cannot listen on {host}:{port} ({error.strerror}); is the port taken?") from None
+    threading.Thread(target=server.serve_forever, name="upnext-http", daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def parse(address: object, offset: int = 0, option: str = "probe") -> tuple[str, int]:
+    """Read `PORT` or `HOST:PORT`; only this machine can ask where no host is given.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    found = re.fullmatch(r"(?:(.+):)?(\d{1,5})", address) if isinstance(address, str) else None
+    port = int(found[2]) + offset if found else 0
+    if found is None or not 0 < port <= _HIGHEST:
+        raise ConfigError(f"Option {option}={address!r} cannot be used: it must be PORT or HOST:PORT.")
+    return found[1] or "127.0.0.1", port
+
+
+def _handler(page: Callable[[str], Page]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout: ClassVar[float | None] = 5.0
+
+        def do_GET(self) -> None:
+            found = page(self.path.partition("?")[0])
+            self.send_response(found.status)
+            self.send_header("Content-Type", found.type)
+            self.send_header("Content-Length", str(len(found.body)))
+            self.end_headers()
+            self.wfile.write(found.body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name there
+            """Keep to itself: it is asked every few seconds."""
+
+    return Handler

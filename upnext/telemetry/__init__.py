@@ -1,0 +1,1 @@
+"""Metrics and traces, each with the library of its extra, which nothing else imports."""

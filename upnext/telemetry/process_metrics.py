@@ -1,0 +1,136 @@
+"""What one process of workers knows of its jobs, for Prometheus."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from upnext import __version__
+from upnext.broker.job_ids import sent_at
+from upnext.instruments import JobEnd, JobInstrument, watching_jobs
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+    from upnext.broker.claims import Claim
+    from upnext.handler import Handler
+    from upnext.runner.execute import AttemptOutcome
+    from upnext.runner.runner import WorkerReading
+
+_HANDLER = ("event", "handler")
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+
+_STARTED = Counter("upnext_jobs_started", "Attempts of jobs that began here.", _HANDLER)
+_ENDED = Counter("upnext_jobs", "Attempts of jobs that ended here, by how.", (*_HANDLER, "outcome"))
+_DURATION = Histogram("upnext_job_duration_seconds", "Time that attempts took.", _HANDLER, buckets=_SECONDS)
+_WAIT = Histogram(
+    "upnext_job_wait_seconds", "Time from the send to the first attempt, a delay included.", _HANDLER, buckets=_SECONDS
+)
+_IN_PROGRESS = Gauge("upnext_jobs_in_progress", "Attempts that run here now.", _HANDLER)
+
+
+@contextmanager
+def process_metrics(readings: Callable[[], Sequence[WorkerReading]]) -> Generator[Callable[[], bytes]]:
+    """Count the jobs of this process within the block, and yield what gives all its metrics as Prometheus reads them.
+
+    They are in the library's own registry, so that what an application counts itself is scraped with them.
+
+    Args:
+        readings: How the workers of this process stand.
+    """
+    workers = _Workers(readings)
+    REGISTRY.register(workers)
+    with ExitStack() as stack:
+        stack.callback(REGISTRY.unregister, workers)
+        stack.enter_context(watching_jobs(_JobCounts()))
+        yield partial(generate_latest, REGISTRY)
+
+
+class _Handler:
+    """The metrics of one handler, looked up once."""
+
+    def __init__(self, event: str, name: str) -> None:
+        self.started = _STARTED.labels(event, name)
+        self.duration = _DURATION.labels(event, name)
+        self.wait = _WAIT.labels(event, name)
+        self.in_progress = _IN_PROGRESS.labels(event, name)
+        self._ended = partial(_ENDED.labels, event, name)
+        self._by_outcome: dict[str, Counter] = {}
+
+    def ended(self, outcome: str) -> Counter:
+        found = self._by_outcome.get(outcome)
+        if found is None:
+            found = self._by_outcome[outcome] = self._ended(outcome)
+        return found
+
+
+class _JobCounts(JobInstrument):
+    """Counts attempts."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, _Handler] = {}
+
+    def begin(self, claim: Claim, handler: Handler) -> JobEnd:
+        """Count its beginning."""
+        found = self._handlers.get(handler.id)
+        if found is None:
+            found = self._handlers[handler.id] = _Handler(handler.subject, handler.name)
+        if claim.fencing_token == "1:0:0":  # noqa: S105  # the first attempt
+            sent = sent_at(claim.job_id)
+            if sent is not None:
+                found.wait.observe(max(time.time() - sent, 0.0))
+        found.started.inc()
+        found.in_progress.inc()
+        return partial(_end, found, time.perf_counter())
+
+
+def _end(metrics: _Handler, began: float, outcome: AttemptOutcome | None) -> None:
+    metrics.in_progress.dec()
+    metrics.duration.observe(time.perf_counter() - began)
+    metrics.ended("released" if outcome is None else outcome.kind).inc()
+
+
+class _Workers(Collector):
+    """Reads how the workers stand when somebody asks."""
+
+    def __init__(self, readings: Callable[[], Sequence[WorkerReading]]) -> None:
+        self._readings = readings
+
+    def collect(self) -> Iterable[Metric]:
+        """Read them."""
+        readings = self._readings()
+        families: dict[str, tuple[str, Callable[[WorkerReading], float]]] = {
+            "upnext_slots": ("Jobs that the worker runs at the same time.", lambda each: each.slots),
+            "upnext_slots_free": ("Slots that no job has.", lambda each: each.free),
+            "upnext_ready": ("1 while the worker takes jobs.", lambda each: float(each.is_ready)),
+            "upnext_last_claim_timestamp_seconds": (
+                "When the server last answered a claim, jobs or none, since 1970; 0 before.",
+                lambda each: each.last_claim,
+            ),
+        }
+        for name, (about, read) in families.items():
+            gauge = GaugeMetricFamily(name, about, labels=("worker",))
+            for each in readings:
+                gauge.add_metric((each.worker,), read(each))
+            yield gauge
+        failures = CounterMetricFamily(
+            "upnext_lease_renewal_failures", "Renewals of the worker's leases that failed.", labels=("worker",)
+        )
+        for each in readings:
+            failures.add_metric((each.worker,), each.renewal_failures)
+        yield failures
+        yield build_info()
+
+
+def build_info() -> Metric:
+    """Return the version of upnext, as the label of a metric that is 1."""
+    info = GaugeMetricFamily("upnext_build_info", "The version of upnext.", labels=("version",))
+    info.add_metric((__version__,), 1)
+    return info

@@ -1,0 +1,116 @@
+"""What the server knows of a namespace, for Prometheus: asked once for all of its workers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from upnext.broker.handler_id import HandlerId
+from upnext.telemetry.process_metrics import build_info
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+    from upnext.broker.status import NamespaceStatus, QueueStatus
+
+_HANDLER = ("event", "handler")
+
+
+def server_metrics(status: NamespaceStatus | None) -> bytes:
+    """Return how a namespace stands as Prometheus reads it; None if the server gave no answer."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Namespace(status))
+    return generate_latest(registry)
+
+
+class _Namespace(Collector):
+    def __init__(self, status: NamespaceStatus | None) -> None:
+        self._status = status
+
+    def collect(self) -> Iterable[Metric]:
+        """Write what was read; without an answer only that there was none."""
+        yield build_info()
+        status = self._status
+        up = status is not None
+        yield GaugeMetricFamily("upnext_up", "1 if the server answered, at least in part.", value=float(up))
+        if status is None:
+            return
+        yield GaugeMetricFamily(
+            "upnext_partitions_unreachable", "Partitions that all of this leaves out.", value=len(status.unseen)
+        )
+        yield GaugeMetricFamily("upnext_dead_letters", "Jobs that will not run again by themselves.", value=status.dead)
+        yield GaugeMetricFamily(
+            "upnext_jobs_later", "Jobs that are delayed or wait for their next attempt.", value=status.later
+        )
+        yield from _workers(status)
+        yield from _queues(status)
+        unrouted = GaugeMetricFamily(
+            "upnext_events_unrouted", "Events that wait for a first handler.", labels=("event",)
+        )
+        for each in status.unrouted:
+            unrouted.add_metric((each.event,), each.events)
+        yield unrouted
+
+
+def _workers(status: NamespaceStatus) -> Iterable[Metric]:
+    # Those that are known by their queues alone as well: that none of them is alive is what somebody wants to hear.
+    names = {each.worker for each in status.workers}
+    names |= {HandlerId.parse(queue.handler).worker for queue in status.queues}
+    counts = {kind: dict.fromkeys(sorted(names), 0) for kind in ("alive", "dead", "blocked")}
+    for each in status.workers:
+        counts["alive"][each.worker] += each.alive
+        counts["dead"][each.worker] += not each.alive
+        counts["blocked"][each.worker] += each.alive and each.activity.blocked is not None
+    about = {
+        "alive": ("upnext_leases", "Leases that stand: processes of workers that are alive."),
+        "dead": ("upnext_leases_expired", "Leases that ran out, of workers that still hold jobs."),
+        "blocked": ("upnext_workers_blocked", "Living processes whose code blocks the event loop or the interpreter."),
+    }
+    for kind, (name, text) in about.items():
+        gauge = GaugeMetricFamily(name, text, labels=("worker",))
+        for worker, count in counts[kind].items():
+            gauge.add_metric((worker,), count)
+        yield gauge
+
+
+def _queues(status: NamespaceStatus) -> Iterable[Metric]:
+    by_handler: dict[tuple[str, str], list[QueueStatus]] = defaultdict(list)
+    for queue in status.queues:
+        identity = HandlerId.parse(queue.handler)
+        by_handler[identity.subject, identity.name].append(queue)
+    families: dict[str, tuple[str, Callable[[list[QueueStatus]], float | None]]] = {
+        "upnext_jobs_waiting": ("Jobs that a worker could take now.", lambda queues: sum(q.waiting for q in queues)),
+        "upnext_jobs_delayed": ("Jobs whose delay is not over.", lambda queues: _sum(q.delayed for q in queues)),
+        "upnext_jobs_retrying": ("Jobs that wait for a retry.", lambda queues: _sum(q.retrying for q in queues)),
+        "upnext_jobs_claimed": ("Jobs that a worker holds.", lambda queues: sum(q.claimed for q in queues)),
+        "upnext_jobs_parked": (
+            "Jobs that wait for a handler that no living worker has.",
+            lambda queues: sum(q.waiting for q in queues if q.parked),
+        ),
+        "upnext_oldest_waiting_seconds": (
+            "Time since the send of the oldest waiting job; 0 if none waits.",
+            lambda queues: max(q.lag or 0.0 for q in queues),
+        ),
+        "upnext_handler_paused": (
+            "1 while the handler is paused.",
+            lambda queues: float(any(q.handler in status.paused for q in queues)),
+        ),
+    }
+    for name, (about, read) in families.items():
+        gauge = GaugeMetricFamily(name, about, labels=_HANDLER)
+        for labels, queues in sorted(by_handler.items()):
+            value = read(queues)
+            if value is not None:
+                gauge.add_metric(labels, value)
+        yield gauge
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum, or None if it is not known of one."""
+    known = [*counts]
+    return None if None in known else sum(each or 0 for each in known)
