@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from upnext.api import Api as Api
+    from upnext.broker.claims import DeadLetter as DeadLetter
     from upnext.context import Context as Context
     from upnext.context import get_current_context as get_current_context
     from upnext.errors import (
@@ -63,6 +64,11 @@ if TYPE_CHECKING:
     from upnext.event import Event as Event
     from upnext.event import Sender as Sender
     from upnext.event import TypedEvent as TypedEvent
+    from upnext.hooks import HookedJob as HookedJob
+    from upnext.hooks import HookedSend as HookedSend
+    from upnext.hooks import Hooks as Hooks
+    from upnext.hooks import add_hooks as add_hooks
+    from upnext.hooks import remove_hooks as remove_hooks
     from upnext.job_control import Discard as Discard
     from upnext.job_control import RetryLater as RetryLater
     from upnext.receipt import Job as Job
@@ -75,6 +81,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "upnext.api": ("Api",),
+    "upnext.broker.claims": ("DeadLetter",),
     "upnext.context": ("Context", "get_current_context"),
     "upnext.errors": (
         "BrokerError",
@@ -95,6 +102,7 @@ _HOMES = {
         "UpnextError",
     ),
     "upnext.event": ("Event", "Sender", "TypedEvent"),
+    "upnext.hooks": ("HookedJob", "HookedSend", "Hooks", "add_hooks", "remove_hooks"),
     "upnext.job_control": ("Discard", "RetryLater"),
     "upnext.receipt": ("Job", "Receipt"),
     "upnext.runner.service": ("run",),
@@ -110,8 +118,12 @@ __all__ = [
     "BrokerUnavailableError",
     "ConfigError",
     "Context",
+    "DeadLetter",
     "Discard",
     "Event",
+    "HookedJob",
+    "HookedSend",
+    "Hooks",
     "Job",
     "JobDiscardedError",
     "JobFailedError",
@@ -131,7 +143,9 @@ __all__ = [
     "TypedEvent",
     "UpnextError",
     "Worker",
+    "add_hooks",
     "get_current_context",
+    "remove_hooks",
     "run",
 ]
 

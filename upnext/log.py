@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
 
 _LINE_LIMIT = 4000  # characters of a line that could not be logged
 
@@ -88,7 +89,7 @@ class SafeLogger:
         if not logger.isEnabledFor(level):
             return
         file, line, function, _ = logger.findCaller(stacklevel=stacklevel + 1)
-        trace = None if error is None else _TRACEBACK(error)
+        trace = None if error is None else traceback_of(error)
         exc_info: Any = None if error is None else (type(error), error, trace)
         record = logger.makeRecord(logger.name, level, file, line, message, arguments, exc_info, function, extra)
         if traceback is not None:
@@ -97,7 +98,8 @@ class SafeLogger:
 
 
 # The slot itself: a class may hide it behind a property of its own, which may raise.
-_TRACEBACK: Any = BaseException.__dict__["__traceback__"].__get__
+traceback_of: Callable[[BaseException], TracebackType | None] = BaseException.__dict__["__traceback__"].__get__
+"""Returns where an exception was raised, whatever its class says."""
 
 log = SafeLogger("upnext")
 """What the runtime logs with."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
+from upnext.hooks import HookList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +102,7 @@ class Registry:
         self.handlers: dict[str, Handler] = {}
         self.events: set[str] = set()
         self.extra: dict[str, str] = {}
+        self.hooks: HookList = HookList()
         declarations.add(self)
 
     @property

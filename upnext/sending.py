@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 from upnext import transport
 from upnext.connect import connected
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
+from upnext.hooks import process_hooks
 from upnext.limits import MAX_DELAY, MAX_KEY_LENGTH
 from upnext.options import is_finite
 from upnext.payload.encoding import encode
@@ -15,8 +16,9 @@ from upnext.receipt import Job, Receipt
 from upnext.registry import declarations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
+    from upnext.broker.publish_batcher import Published
     from upnext.handler import Handler
     from upnext.payload.codec import Codec
     from upnext.registry import Registry
@@ -68,7 +70,7 @@ class Delivery:
             known = self._known = self._look_up(declarations.version)
         body = self._encode(known, fields, settings.max_payload)
         message = transport.OutgoingMessage(settings, self.event, False, known.handlers, fields, body, delay, key)
-        return Receipt(await transport.current().take(message), settings)
+        return Receipt(await _take(message, self.registry), settings)
 
     def _encode(self, known: _Known, fields: Mapping[str, Any], max_payload: int) -> bytes:
         if known.names is not None:
@@ -83,6 +85,17 @@ class Delivery:
         forbidden = codecs and declarations.forbids_extras(self.event, self.registry)
         names = frozenset[str]().union(*(codec.fields for codec in codecs)) if forbidden else None
         return _Known(version, handlers, codecs, names)
+
+
+def _take(message: transport.OutgoingMessage, registry: Registry) -> Awaitable[Published]:
+    """Hand a message on, within the hooks that are around sends, if there are any."""
+    take = transport.current().take
+    if not process_hooks.sends and not registry.hooks.sends:
+        return take(message)
+    from upnext.hook_calls import around_send  # noqa: PLC0415  # few have hooks
+
+    hooks = (*process_hooks.sends, *registry.hooks.sends)
+    return around_send(hooks, registry.worker, message, lambda: take(message))
 
 
 async def _wait_for_room(settings: Settings) -> None:
@@ -100,7 +113,7 @@ async def submit(
     await _wait_for_room(settings)
     body = encode(task.name, fields, (task.signature.codec,), settings.max_payload)
     message = transport.OutgoingMessage(settings, task.name, True, (task,), fields, body, delay, key)
-    published = await transport.current().take(message)
+    published = await _take(message, registry)
     return Job(f"{published.event_id}.0", task.name, settings, task.signature.result)
 
 

@@ -31,6 +31,7 @@ class OutgoingMessage:
         body: The payload's JSON.
         delay: Seconds before the jobs may run.
         key: Idempotency key.
+        headers: What hooks let travel beside the payload.
     """
 
     settings: Settings
@@ -41,6 +42,7 @@ class OutgoingMessage:
     body: bytes = field(repr=False)
     delay: float
     key: str | None
+    headers: dict[str, str] | None = None
 
 
 class Transport(Protocol):
@@ -81,9 +83,8 @@ async def _connect_and_store(message: OutgoingMessage) -> Published:
 
 
 def _store(publisher: EventPublisher, message: OutgoingMessage) -> Awaitable[Published]:
-    if message.is_task:
-        return publisher.submit(message.handlers[0].id, message.body, delay=message.delay, key=message.key)
-    return publisher.publish(message.name, message.body, delay=message.delay, key=message.key)
+    store, name = (publisher.submit, message.handlers[0].id) if message.is_task else (publisher.publish, message.name)
+    return store(name, message.body, delay=message.delay, key=message.key, headers=message.headers)
 
 
 _server: Transport = ServerTransport()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from upnext.context import Context
+    from upnext.hooks import Hooks
     from upnext.options import ExceptionTypes
     from upnext.task import Unsaid
 
@@ -79,6 +80,17 @@ class Worker(Catalog, _WorkerBase):
         check_name("event", name)
         self.registry.declare(name, extra)
         return Event(Delivery(name, self.registry))
+
+    def add_hooks(self, *hooks: Hooks) -> None:
+        """Add hooks to this worker: around what is sent through it and the jobs that it runs, and for its own moments.
+
+        `upnext.add_hooks` adds them for all workers of the process.
+
+        Raises:
+            ConfigError: If one of them is no object of a subclass of `upnext.Hooks`.
+        """
+        for one in hooks:
+            self.registry.hooks.add(one)
 
     @overload
     def task(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
+from upnext.broker.replies import read_json
 from upnext.limits import MAX_PARTITIONS
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _ENVELOPE_HEAD = b"1\n"  # its version
+_HEADERS_HEAD = b"2\n"  # of one with a line of headers
 _BUCKET_DIGITS = 9  # of an id; those that are left out are four seconds
 
 
@@ -86,11 +93,27 @@ def bucket_of(event_id: str) -> str:
     return event_id[:_BUCKET_DIGITS]
 
 
-def pack(body: bytes) -> bytes:
-    """Return the envelope of a payload: a line of our own, then the payload's JSON."""
-    return _ENVELOPE_HEAD + body
+def pack(body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return the envelope of a payload: a line of our own, one of headers if there are any, then the payload's JSON."""
+    if not headers:
+        return _ENVELOPE_HEAD + body
+    return _HEADERS_HEAD + json.dumps(dict(headers)).encode() + b"\n" + body
 
 
 def unpack(envelope: bytes) -> bytes | None:
     """Return the payload's JSON, or None for an envelope of a version that this library does not know."""
-    return envelope[len(_ENVELOPE_HEAD) :] if envelope.startswith(_ENVELOPE_HEAD) else None
+    if envelope.startswith(_ENVELOPE_HEAD):
+        return envelope[len(_ENVELOPE_HEAD) :]
+    parts = envelope.split(b"\n", 2) if envelope.startswith(_HEADERS_HEAD) else ()
+    return parts[2] if len(parts) == 3 else None  # version, headers, payload
+
+
+def headers_of(envelope: bytes) -> dict[str, str]:
+    """Return what travels beside a payload, {} if nothing does or it cannot be read."""
+    if not envelope.startswith(_HEADERS_HEAD):
+        return {}
+    headers = read_json(envelope.split(b"\n", 2)[1])
+    if not isinstance(headers, dict):
+        return {}
+    pairs = cast("dict[str, object]", headers).items()
+    return {name: value for name, value in pairs if isinstance(value, str)}

@@ -16,7 +16,7 @@ from upnext.limits import MAX_CLAIM_PAGES, MAX_LEASES_READ
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.job_ids import QueueEntry
@@ -77,9 +77,13 @@ class Maintenance:
     Args:
         link: The connection.
         keys: The partition's keys.
+
+    Attributes:
+        buried: Called with each job that this process makes a dead letter because its workers died under it.
     """
 
     def __init__(self, link: PipelinedConnection, keys: Keys) -> None:
+        self.buried: Callable[[DeadLetter], None] = lambda _: None
         self._link = link
         self._keys = keys
         self._cursor: bytes | str = "0"  # where the next survey goes on among the dead workers
@@ -180,6 +184,7 @@ class Maintenance:
                 shown(letter.handler),
                 letter.error,
             )
+            self.buried(letter)
 
     async def _claimed(self, worker_id: str) -> list[tuple[bytes, bytes]]:
         """Return some of a worker's claims; none if there are none that can be read, as far as one look goes."""

@@ -22,7 +22,7 @@ from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from upnext.broker.broker import Broker
     from upnext.broker.publishing import Publisher
@@ -57,13 +57,31 @@ class PartitionedPublisher(EventPublisher):
         self._agreed = False
         self._elsewhere: dict[int, float] = {}
 
-    async def publish(self, event: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+    async def publish(
+        self,
+        event: str,
+        body: bytes,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Published:
         """Store an event, as `Publisher.publish` does."""
-        return await self._send(event, key, lambda to: to.publish(event, body, delay=delay, key=key))
+        return await self._send(event, key, lambda to: to.publish(event, body, delay=delay, key=key, headers=headers))
 
-    async def submit(self, task: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+    async def submit(
+        self,
+        task: str,
+        body: bytes,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Published:
         """Store one job of a task, as `Publisher.submit` does."""
-        return await self._send(task_scope(task), key, lambda to: to.submit(task, body, delay=delay, key=key))
+        return await self._send(
+            task_scope(task), key, lambda to: to.submit(task, body, delay=delay, key=key, headers=headers)
+        )
 
     async def _send(self, scope: str, key: str | None, store: Callable[[Publisher], Awaitable[Published]]) -> Published:
         if not self._agreed:

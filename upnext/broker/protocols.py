@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from upnext.broker.claims import DeadLetter
     from upnext.broker.publish_batcher import Published
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 class EventPublisher(Protocol):
     """Stores events and submissions."""
 
-    async def publish(self, event: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+    async def publish(
+        self,
+        event: str,
+        body: bytes,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Published:
         """Store an event with one job for each of its handlers.
 
         Args:
@@ -25,6 +33,7 @@ class EventPublisher(Protocol):
             body: The payload's JSON.
             delay: Seconds before the jobs may run.
             key: Idempotency key.
+            headers: What travels beside the payload; workers of releases that know none take no such event.
 
         Raises:
             BrokerUnavailableError: If nothing was stored.
@@ -33,7 +42,15 @@ class EventPublisher(Protocol):
         """
         ...
 
-    async def submit(self, task: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+    async def submit(
+        self,
+        task: str,
+        body: bytes,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Published:
         """Store one job of a task, named by its identity; the rest is as for `publish`."""
         ...
 

@@ -22,7 +22,7 @@ from upnext.errors import BrokerError, BrokerRefusedError, BrokerUnavailableErro
 from upnext.limits import MAX_HANDLERS, MAX_ROUTE_RACES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
@@ -48,20 +48,36 @@ class Publisher(EventPublisher):
         self._batcheres: dict[str, PublishBatcher] = {}
         self._deadlines = SendDeadlines(self._backlog.deadline, link.moved)
 
-    async def publish(self, event: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+    async def publish(
+        self,
+        event: str,
+        body: bytes,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Published:
         """Store an event with one job for each of its handlers."""
         batcher = self._batcheres.get(event)
         if batcher is None:
             batcher = self._batcheres[event] = PublishBatcher(self._link, self._keys, event, event)
-        return await self.store(message(body, delay, key, self._keys.partition), batcher)
+        return await self.store(message(body, delay, key, self._keys.partition, headers), batcher)
 
-    async def submit(self, task: str, body: bytes, *, delay: float = 0.0, key: str | None = None) -> Published:
+    async def submit(
+        self,
+        task: str,
+        body: bytes,
+        *,
+        delay: float = 0.0,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Published:
         """Store one job of a task, named by its identity; the rest is as for `publish`."""
         scope = task_scope(task)
         batcher = self._batcheres.get(scope)
         if batcher is None:
             batcher = self._batcheres[scope] = PublishBatcher(self._link, self._keys, "", scope, (task,))
-        return await self.store(message(body, delay, key, self._keys.partition), batcher)
+        return await self.store(message(body, delay, key, self._keys.partition, headers), batcher)
 
     async def store(self, message: Message, batcher: PublishBatcher) -> Published:
         """Store a message, repeating it under its id until the server has it or has been silent for too long."""
@@ -157,10 +173,16 @@ def _is_route(route: bytes, event: str) -> bool:
     return 0 < len(handlers) <= MAX_HANDLERS and all(HandlerId.is_of(handler, event) for handler in handlers)
 
 
-def message(body: bytes, delay: float = 0.0, key: str | None = None, partition: int = 0) -> Message:
+def message(
+    body: bytes,
+    delay: float = 0.0,
+    key: str | None = None,
+    partition: int = 0,
+    headers: Mapping[str, str] | None = None,
+) -> Message:
     """Make a message with an id of its own."""
     event_id = new_event_id(partition)
-    return Message(event_id, bucket_of(event_id), pack(body), round(delay * 1000), key)
+    return Message(event_id, bucket_of(event_id), pack(body, headers), round(delay * 1000), key)
 
 
 def refusal(error: Exception, kind: FailureKind) -> BrokerError:

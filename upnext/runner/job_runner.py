@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from upnext.broker.failures import backoff
 from upnext.broker.redis_types import RedisError
@@ -17,6 +18,8 @@ from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.instruments import JobEnd
@@ -157,15 +160,14 @@ class JobRunner:
         try:
             handler = self._handlers[claim.handler]
             end = begin_job(claim, handler)
-            outcome = await execute(
-                claim,
-                handler,
-                self._resources.threads,
-                self._resources.deadlines(handler.options.timeout),
-                LeaseGuard(self._lease, job.claims.worker_id),
-                handing_over=lambda: self._handing_over,
-                max_result=self._max_result,
-            )
+            hooks = self._resources.hooks.of_jobs
+            if not hooks:
+                outcome = await self._execute(job, handler)
+            else:
+                from upnext.runner.hooked_jobs import run_hooked  # noqa: PLC0415  # few have hooks
+
+                run = functools.partial(self._execute, job, handler)
+                outcome = await run_hooked(hooks, claim, handler, run, handing_over=lambda: self._handing_over)
         except Exception as error:  # noqa: BLE001  # it is logged, with its traceback
             # A fault of upnext, not of the handler; a worker must not keep a job claimed that it does nothing with.
             log.exception("Cannot run job %s", claim.shown)
@@ -177,3 +179,14 @@ class JobRunner:
         if outcome is None:
             log.warning("Lost the lease on job %s before it started; it does not start here", claim.shown)
         return outcome
+
+    def _execute(self, job: ClaimedJob, handler: Handler) -> Coroutine[Any, Any, AttemptOutcome | None]:
+        return execute(
+            job.claim,
+            handler,
+            self._resources.threads,
+            self._resources.deadlines(handler.options.timeout),
+            LeaseGuard(self._lease, job.claims.worker_id),
+            handing_over=lambda: self._handing_over,
+            max_result=self._max_result,
+        )

@@ -46,7 +46,8 @@ class PartitionWorker:
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
         self._subscriber = Subscriber(self.broker, registry.handlers, agree, self._changed)
-        self._settler = Settler(self._reaper.expect, self._changed)
+        self._settler = Settler(self._reaper.expect, self._changed, resources.hooks.buried)
+        self.broker.maintenance.buried = resources.hooks.buried
         self.jobs = JobRunner(resources, self.lease, self._settler, running)
         self._consumer = PartitionConsumer(resources, self.lease, self._subscriber.ready, self.jobs, self._wake_ups)
         self._drain = Drain(registry.worker, self.jobs, self._settler, self.lease)

@@ -65,6 +65,7 @@ class Runner:
 
     async def run(self) -> None:
         """Work until `stop` is called, then drain; returns when nothing of the worker is left."""
+        await self._resources.hooks.started()
         self._begun = True
         for partition in self._partitions:
             self._begin(partition)
@@ -75,6 +76,7 @@ class Runner:
             watching.cancel()
             self.stop()
             ends = await asyncio.gather(*self._working, return_exceptions=True)
+            await self._resources.hooks.stopped()
             self._resources.close()
         for end in ends:
             if isinstance(end, BaseException):

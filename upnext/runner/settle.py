@@ -47,10 +47,17 @@ class Settler:
     Args:
         retried: Called with the seconds until a retry is due.
         settled: Called whenever the server has been told of more.
+        buried: Called with each job that became a dead letter.
     """
 
-    def __init__(self, retried: Callable[[float], None], settled: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        retried: Callable[[float], None],
+        settled: Callable[[], None],
+        buried: Callable[[DeadLetter], None] = lambda _: None,
+    ) -> None:
         self._on_retry = retried
+        self._on_burial = buried
         self._on_settled = settled
         self._done: list[_Done] = []
         self._sending: list[_Done] = []
@@ -170,7 +177,7 @@ class Settler:
             else:
                 return
 
-    def _settle_alone(self, claims: Claims, claim: Claim, end: Callable[[], Awaitable[None]]) -> None:
+    def _settle_alone(self, claims: Claims, claim: Claim, end: Callable[[], Awaitable[object]]) -> None:
         task = asyncio.create_task(self._run_to_its_end(claim, end))
         self._alone[task] = (claims, claim)
         task.add_done_callback(self._forget)
@@ -179,7 +186,7 @@ class Settler:
         self._alone.pop(task, None)
         self._note_settled()
 
-    async def _run_to_its_end(self, claim: Claim, end: Callable[[], Awaitable[None]]) -> None:
+    async def _run_to_its_end(self, claim: Claim, end: Callable[[], Awaitable[object]]) -> None:
         failures = 0
         while True:
             try:
@@ -192,7 +199,7 @@ class Settler:
 
     def _ending(
         self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome
-    ) -> Callable[[], Awaitable[None]]:
+    ) -> Callable[[], Awaitable[object]]:
         """Return what ends an attempt whose work is not done, having logged it.
 
         It is logged first, because an outage can last; and what is returned does not hold the exception, which holds
@@ -216,7 +223,8 @@ class Settler:
     async def _bury(self, claims: Claims, claim: Claim, letter: DeadLetter) -> None:
         """Make a job a dead letter, or put it off if another program's key is where dead letters go."""
         try:
-            await self._persist(claim, functools.partial(claims.bury, claim, letter))
+            if await self._persist(claim, functools.partial(claims.bury, claim, letter)):
+                self._on_burial(letter)
         except ForeignDataError as error:
             # Held here until the key is gone, such jobs would fill the worker, and would be lost to its next restart.
             warn_foreign(
@@ -231,8 +239,12 @@ class Settler:
         await self._persist(claim, functools.partial(claims.retry, claim, delay, failure))
         self._on_retry(delay)
 
-    async def _persist(self, claim: Claim, write: Callable[[], Awaitable[bool]]) -> None:
-        """Repeat a fenced write until the server has taken it: repeating one is safe."""
+    async def _persist(self, claim: Claim, write: Callable[[], Awaitable[bool]]) -> bool:
+        """Repeat a fenced write until the server has taken it: repeating one is safe.
+
+        Returns:
+            Whether it took effect, or may have before a reply was lost.
+        """
         failures = 0
         while True:
             try:
@@ -245,7 +257,7 @@ class Settler:
             else:
                 if not held:
                     _report_unheld(claim, repeated=failures > 0)
-                return
+                return bool(held) or failures > 0
 
     async def _pause(self, claim: Claim, failures: int, error: Exception) -> None:
         if failures in _WARN_AFTER:

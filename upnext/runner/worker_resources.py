@@ -9,6 +9,7 @@ from upnext.deadlines import Deadlines
 from upnext.runner.paused_handlers import PausedHandlers
 from upnext.runner.poison_jobs import PoisonJobs
 from upnext.runner.slots import Slots
+from upnext.runner.worker_hooks import WorkerHooks
 
 if TYPE_CHECKING:
     from upnext.registry import Registry
@@ -33,6 +34,7 @@ class WorkerResources:
         threads: Where handlers that are not async run.
         poison_jobs: Jobs that workers died under.
         paused: Handlers whose jobs are not claimed now.
+        hooks: What the application does around its work.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class WorkerResources:
         )
         self.poison_jobs = PoisonJobs(self.slots)
         self.paused = PausedHandlers()
+        self.hooks = WorkerHooks(registry.worker, registry.hooks)
         self._deadlines: dict[float, Deadlines] = {}
 
     def deadlines(self, seconds: float) -> Deadlines:

@@ -1,0 +1,85 @@
+"""One attempt of a job within the hooks that are around jobs; they decide nothing about it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from upnext.broker.handler_id import HandlerId
+from upnext.broker.job_ids import headers_of, sent_at
+from upnext.errors import UpnextError
+from upnext.hook_calls import EnteredHooks
+from upnext.hooks import HookedJob
+from upnext.job_control import Discard
+from upnext.runner.execute import RELEASED
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from upnext.broker.claims import Claim
+    from upnext.handler import Handler
+    from upnext.hooks import Hooks
+    from upnext.runner.execute import AttemptOutcome
+
+
+async def run_hooked(
+    hooks: Sequence[Hooks],
+    claim: Claim,
+    handler: Handler,
+    run: Callable[[], Awaitable[AttemptOutcome | None]],
+    *,
+    handing_over: Callable[[], bool],
+) -> AttemptOutcome | None:
+    """Run an attempt within hooks.
+
+    Args:
+        hooks: Those that are around jobs.
+        claim: The job.
+        handler: Its handler.
+        run: The attempt; it raises nothing.
+        handing_over: Whether the worker stops its jobs, to be run elsewhere.
+
+    Returns:
+        What `run` returned; RELEASED if the worker stopped its jobs before it.
+    """
+    job, entered = _seen(claim, handler), EnteredHooks(hooks, "around_job")
+    outcome: AttemptOutcome | None = RELEASED
+    try:
+        await entered.enter(job)
+        if not handing_over():
+            outcome = await run()
+    except asyncio.CancelledError:
+        outcome = RELEASED
+    job.outcome = RELEASED.kind if outcome is None else outcome.kind
+    try:
+        await entered.leave(_raised(outcome))
+    except asyncio.CancelledError:  # the worker stops its jobs, and this one has ended
+        return outcome
+    return outcome
+
+
+def _seen(claim: Claim, handler: Handler) -> HookedJob:
+    entry, sent = claim.entry, sent_at(claim.job_id)
+    return HookedJob(
+        worker=HandlerId.parse(handler.id).worker,
+        event=handler.subject,
+        handler=handler.name,
+        is_task=handler.is_task,
+        job_id=entry.job_id,
+        event_id=entry.event_id,
+        attempt=entry.attempt,
+        max_attempts=handler.options.retries + 1,
+        sent_at=None if sent is None else datetime.fromtimestamp(sent, UTC),
+        headers={} if claim.envelope is None else headers_of(claim.envelope),
+    )
+
+
+def _raised(outcome: AttemptOutcome | None) -> BaseException | None:
+    """Return what hooks are told of an attempt: what the handler raised, or what says the same."""
+    if outcome is None or outcome.kind == "released":
+        return asyncio.CancelledError()
+    if outcome.kind == "done" or outcome.raised is not None:
+        return outcome.raised
+    kinds: dict[str, type[Exception]] = {"discarded": Discard, "timeout": TimeoutError}
+    return kinds.get(outcome.kind, UpnextError)(outcome.error)
