@@ -7,7 +7,7 @@ import contextvars
 import functools
 import inspect
 import threading
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 from upnext.elapsed import elapsed
@@ -87,7 +87,7 @@ class EnteredHooks:
         cancelled = False
         told = (None, None, None) if raised is None else (type(raised), raised, traceback_of(raised))
         for one, manager in reversed(self._entered):
-            leave = manager.__exit__ if isinstance(manager, AbstractContextManager) else manager.__aexit__
+            leave: Any = manager.__exit__ if _is_entered_at_once(manager) else manager.__aexit__
             try:
                 await _call(one, self._moment, functools.partial(leave, *told), raised)
             except HookFailedError:
@@ -99,18 +99,18 @@ class EnteredHooks:
             raise asyncio.CancelledError
 
     async def _enter(self, hooks: Hooks, subject: object) -> None:
-        method = getattr(hooks, self._moment)
+        method: Callable[[Any], Any] = getattr(hooks, self._moment)
 
         async def enter_async(manager: Any = None) -> Any:
             manager = method(subject) if manager is None else manager
-            if not isinstance(manager, AbstractAsyncContextManager):
+            if not hasattr(manager, "__aenter__"):
                 raise TypeError(f"it returned a {type(manager).__name__}, and no context manager")
             await manager.__aenter__()
             return manager
 
         def enter() -> Any:
             manager = method(subject)
-            if isinstance(manager, AbstractContextManager):
+            if _is_entered_at_once(manager):
                 manager.__enter__()
             return manager
 
@@ -118,9 +118,14 @@ class EnteredHooks:
         manager: Any = await _call(hooks, self._moment, enter_async if is_async else enter)
         if manager is None:
             return
-        if not is_async and not isinstance(manager, AbstractContextManager):
+        if not is_async and not _is_entered_at_once(manager):
             manager = await _call(hooks, self._moment, functools.partial(enter_async, manager))
         self._entered.append((hooks, manager))
+
+
+def _is_entered_at_once(manager: object) -> bool:
+    """Whether it is a context manager that is not async."""
+    return isinstance(manager, AbstractContextManager)
 
 
 async def around_send(

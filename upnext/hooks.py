@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from upnext.errors import ConfigError
 from upnext.options import is_finite
@@ -130,8 +130,8 @@ class HookList:
         Raises:
             ConfigError: If it is no object of a subclass of `Hooks`, or its timeout cannot be used.
         """
-        kind: type[object] = type(hooks)
-        if not issubclass(kind, Hooks):
+        kind = type(hooks)
+        if not issubclass(cast("type[object]", kind), Hooks):
             raise ConfigError(f"{hooks!r} cannot be hooks: give an object of a class that inherits from upnext.Hooks.")
         if not is_finite(hooks.timeout, 0.0) or hooks.timeout == 0:
             raise ConfigError(f"timeout={hooks.timeout!r} of {hooks!r} cannot be used: it must be seconds above 0.")
