@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from upnext_codegen.contract import Contract
 from upnext_codegen.findings import Finding, is_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from upnext_codegen.fixes.fix import Fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,7 @@ class Report:
         files_scanned: How many source files were looked at.
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
         sends: How many calls send an event or submit a task.
+        fixes: The fixes of findings that have one, where the format of the report shows them.
         notes: What else the user should know, a sentence each.
     """
 
@@ -39,6 +46,7 @@ class Report:
     sends: int = 0
     notes: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    fixes: Mapping[Finding, Fix] = field(default_factory=dict["Finding", "Fix"])
 
     @property
     def failed(self) -> bool:

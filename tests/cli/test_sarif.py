@@ -75,14 +75,20 @@ location = holds({"physicalLocation": place}, {"id": count, "message": message})
 described = holds(
     {"id": text},
     {
+        "deprecatedIds": each(text),
         "shortDescription": message,
         "fullDescription": message,
         "defaultConfiguration": holds({}, {"level": one_of(*_LEVELS)}),
     },
 )
+region = holds({"startLine": position}, dict.fromkeys(("startColumn", "endLine", "endColumn"), position))
+replacement = holds({"deletedRegion": region}, {"insertedContent": holds({}, {"text": lambda value: None})})
+change = holds({"artifactLocation": holds({"uri": uri}, {"uriBaseId": text}), "replacements": each(replacement)})
+fix = holds({"artifactChanges": each(change)}, {"description": message})
 result = holds(
     {"message": message},
     {
+        "fixes": each(fix),
         "ruleId": text,
         "ruleIndex": count,
         "level": one_of(*_LEVELS),

@@ -21,8 +21,12 @@ from upnext.errors import ConfigError
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
     from upnext_codegen.contract import Contract
+    from upnext_codegen.findings import Finding
+    from upnext_codegen.project import Project
     from upnext_codegen.report import Report
 
+_MOST_ROUNDS = 10
+"""Times that fixes are made, each of which may show a finding that was hidden behind another."""
 _FORMATS = ("text", "json", "github", "sarif")
 _DESCRIPTION = """\
 Reads the sources of the project (never imports them), merges all handlers of each event, and writes upnext_catalog.pyi,
@@ -52,6 +56,8 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--files", action="store_true", help="write nothing; list every file: read, skipped or left out, and why"
     )
+    parser.add_argument("--fix", action="store_true", help="change the sources where a finding has one right answer")
+    parser.add_argument("--diff", action="store_true", help="with --fix: show the changes, and write nothing")
     parser.add_argument("--no-cache", action="store_true", help="read every file anew")
     parser.set_defaults(command=gen)
 
@@ -59,6 +65,8 @@ def register(subparsers: Subparsers) -> None:
 def gen(arguments: argparse.Namespace) -> int:
     """Run the command."""
     with extra("gen", "libcst", "jinja2"):
+        if arguments.fix or arguments.diff:
+            return _fix(arguments)
         if arguments.files:
             return _list_files(arguments)
         return _watch(arguments) if arguments.watch else _in_passing(arguments)
@@ -78,10 +86,61 @@ def _once(arguments: argparse.Namespace) -> int:
     from upnext_codegen.progress import observed  # noqa: PLC0415 - commands import what they need
 
     with Progress("files read") as progress, observed(progress.show if progress.is_watched else None):
-        report = _report(arguments)
+        report = _report(arguments, check=arguments.check)
+    return _told(report, arguments)
+
+
+def _told(report: Report, arguments: argparse.Namespace) -> int:
+    """Print a report, and say what it comes to."""
+    from upnext_codegen.fixes import FIXABLE  # noqa: PLC0415 - commands import what they need
+
+    if arguments.format in {"json", "sarif"} and any(each.code in FIXABLE for each in report.findings):
+        from upnext_codegen.fixes.fix import Fixer  # noqa: PLC0415 - it takes long to import
+
+        project, _ = _project(arguments)
+        report = replace(report, fixes=Fixer(project.root, report.contract).fixes(report.findings))
     sys.stdout.write(_written(report, arguments.format))
     sys.stdout.flush()
     return exits.FINDINGS if report.failed else exits.CLEAN
+
+
+def _fix(arguments: argparse.Namespace) -> int:
+    """Change the sources where a finding has one right answer, then run as always; or show what would be changed."""
+    from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.fixes.fix import Fixer, diff_of, write  # noqa: PLC0415
+
+    _check_fix(arguments)
+    fixed: dict[str, None] = {}
+    try:
+        project, _ = _project(arguments)
+        for _ in range(_MOST_ROUNDS):
+            report = _report(arguments, check=True)
+            changed = Fixer(project.root, report.contract).changed(report.findings)
+            if arguments.diff:
+                sys.stdout.write(diff_of(changed))
+                return exits.FINDINGS if any(map(_is_of_sources, report.findings)) else exits.CLEAN
+            write(project.root, changed)
+            fixed.update(dict.fromkeys(changed))
+            if not changed:
+                break
+    except ConfigurationError as error:
+        raise ConfigError(str(error)) from error
+    report = _report(arguments, check=False)
+    return _told(replace(report, changed=(*fixed, *report.changed)), arguments)
+
+
+def _check_fix(arguments: argparse.Namespace) -> None:
+    if not arguments.fix:
+        raise ConfigError("--diff shows what --fix would change: give both.")
+    if arguments.check or arguments.watch or arguments.files:
+        raise ConfigError("--fix changes the sources once: leave out --check, --watch and --files.")
+    if arguments.diff and arguments.format != "text":
+        raise ConfigError(f"--diff is written as text, not as {arguments.format}.")
+
+
+def _is_of_sources(finding: Finding) -> bool:
+    """Whether it is an error in the sources, and not that generated files are stale, which is not asked for."""
+    return finding.severity == "error" and finding.code != "UPN301"
 
 
 def _watch(arguments: argparse.Namespace) -> int:
@@ -105,7 +164,6 @@ def _list_files(arguments: argparse.Namespace) -> int:
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.files.discover import discover  # noqa: PLC0415
     from upnext_codegen.output.as_files import file_statuses, files_as_json, files_as_text  # noqa: PLC0415
-    from upnext_codegen.project import find_project  # noqa: PLC0415
     from upnext_codegen.scan import scan  # noqa: PLC0415
 
     if arguments.format not in {"text", "json"}:
@@ -113,9 +171,7 @@ def _list_files(arguments: argparse.Namespace) -> int:
     if arguments.check or arguments.watch or arguments.against is not None:
         raise ConfigError("--files lists files and does nothing else: leave out --check, --watch and --against.")
     try:
-        paths = [_existing(path) for path in arguments.paths]
-        project = find_project(paths[0] if paths else None, otherwise=Path.cwd())
-        narrowed = _relative(paths, project.root)
+        project, narrowed = _project(arguments)
         found = discover(project)
         scanned, findings = scan(project, use_cache=not arguments.no_cache, listing=lambda: found)
     except ConfigurationError as error:
@@ -125,16 +181,22 @@ def _list_files(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
-def _report(arguments: argparse.Namespace) -> Report:
+def _project(arguments: argparse.Namespace) -> tuple[Project, tuple[str, ...]]:
+    """Find the project, and the paths that the report is narrowed to, relative to it."""
+    from upnext_codegen.project import find_project  # noqa: PLC0415 - commands import what they need
+
+    paths = [_existing(path) for path in arguments.paths]
+    project = find_project(paths[0] if paths else None, otherwise=Path.cwd())
+    return project, _relative(paths, project.root)
+
+
+def _report(arguments: argparse.Namespace, *, check: bool) -> Report:
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.files.ahead import discover_ahead  # noqa: PLC0415
-    from upnext_codegen.project import find_project  # noqa: PLC0415
 
     against: str | None = arguments.against
     try:
-        paths = [_existing(path) for path in arguments.paths]
-        project = find_project(paths[0] if paths else None, otherwise=Path.cwd())
-        narrowed = _relative(paths, project.root)
+        project, narrowed = _project(arguments)
         out = None if arguments.out is None else _folder(arguments.out)
         with discover_ahead(project) as listing:
             from upnext_codegen.catalog.places import targets  # noqa: PLC0415 - takes as long as the listing
@@ -148,7 +210,7 @@ def _report(arguments: argparse.Namespace) -> Report:
             project,
             found,
             findings,
-            check=arguments.check,
+            check=check,
             command=_command(arguments, project.root),
             out=out,
             paths=narrowed,

@@ -43,7 +43,6 @@ def register(subparsers: Subparsers) -> None:
 def graph(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
-
     from upnext_codegen.progress import observed  # noqa: PLC0415
 
     with extra("gen", "libcst", "jinja2"), Progress("files read") as progress:

@@ -16,12 +16,17 @@ def nearest(name: str, others: Iterable[str]) -> str | None:
     or swapped with the next one; capitals and separators count as alike. Names that differ only in their digits are
     never near: `order.v2` is no misspelt `order.v1`.
     """
+    return next(iter(near_names(name, others)), None)
+
+
+def near_names(name: str, others: Iterable[str]) -> list[str]:
+    """List all other names that are near to one, the nearest first."""
     found = [
         (distance, other)
         for other in others
         if other != name and (distance := _distance_if_near(name, other)) is not None
     ]
-    return min(found)[1] if found else None
+    return [other for _, other in sorted(found)]
 
 
 def _distance_if_near(name: str, other: str) -> int | None:

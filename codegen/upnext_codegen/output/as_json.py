@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.report import Report
+
+if TYPE_CHECKING:
+    from upnext_codegen.fixes.fix import Fix
 
 
 def as_json(report: Report) -> str:
     """Write a report as JSON; plain ASCII, so that no terminal and no pipe can spoil it."""
     data = {
-        "diagnostics": [_finding(finding) for finding in report.findings],
+        "diagnostics": [_finding(finding, report.fixes.get(finding)) for finding in report.findings],
         "events": len(report.contract.events),
         "handlers": report.contract.handlers,
         "sends": report.sends,
@@ -23,8 +26,8 @@ def as_json(report: Report) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
+def _finding(finding: Finding, fix: Fix | None) -> dict[str, Any]:
+    found = {
         "code": finding.code,
         "severity": finding.severity,
         "message": finding.message,
@@ -34,6 +37,11 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "help": finding.help,
         "related": [_related(related) for related in finding.related],
     }
+    return found if fix is None else {**found, "fixes": [_fix(fix)]}
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    return {"description": fix.description, "edits": [edit._asdict() for edit in fix.edits]}
 
 
 def _related(related: Related) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from upnext_codegen.findings import Finding
 from upnext_codegen.records import Place
 from upnext_codegen.report import Report
 from upnext_codegen.rules import CODES, former_codes, rule
+
+if TYPE_CHECKING:
+    from upnext_codegen.fixes.fix import Fix
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -20,7 +23,7 @@ def as_sarif(report: Report) -> str:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding) for finding in report.findings],
+        "results": [_result(finding, report.fixes.get(finding)) for finding in report.findings],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
@@ -37,8 +40,8 @@ def _rule(code: str) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding) -> dict[str, Any]:
-    return {
+def _result(finding: Finding, fix: Fix | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
         "ruleId": finding.code,
         "ruleIndex": CODES.index(finding.code),
         "level": finding.severity,
@@ -49,13 +52,40 @@ def _result(finding: Finding) -> dict[str, Any]:
             for number, related in enumerate(finding.related)
         ],
     }
+    return found if fix is None else {**found, "fixes": [_fix(fix)]}
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    return {
+        "description": {"text": fix.description},
+        "artifactChanges": [
+            {
+                "artifactLocation": _artifact(edit.file),
+                "replacements": [
+                    {
+                        "deletedRegion": {
+                            "startLine": edit.line,
+                            "startColumn": edit.column,
+                            "endLine": edit.end_line,
+                            "endColumn": edit.end_column,
+                        },
+                        "insertedContent": {"text": edit.text},
+                    }
+                ],
+            }
+            for edit in fix.edits
+        ],
+    }
+
+
+def _artifact(file: str) -> dict[str, str]:
+    return {"uri": quote(file.encode("utf-8", "surrogateescape")), "uriBaseId": "%SRCROOT%"}
 
 
 def _location(place: Place) -> dict[str, Any]:
-    uri = quote(place.file.encode("utf-8", "surrogateescape"))
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"},
+            "artifactLocation": _artifact(place.file),
             "region": {"startLine": place.line, "startColumn": place.column},
         }
     }
