@@ -10,13 +10,16 @@ import threading
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
+from upnext.connect import connected
 from upnext.elapsed import elapsed
 from upnext.hooks import MAX_HEADERS, HookedSend, Hooks
 from upnext.log import log, traceback_of
+from upnext.settings import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from upnext.settings import Settings
     from upnext.transport import OutgoingMessage
 
 _WARN_EVERY = 60.0  # seconds, for one hook and one way to fail
@@ -134,7 +137,15 @@ async def around_send(
     """Send a message within its hooks; what a hook sends itself has none."""
     if _in_send_hook.get():
         return await send()
-    seen = HookedSend(worker, message.name, message.is_task, len(message.body), message.delay, message.key)
+    seen = HookedSend(
+        worker,
+        message.name,
+        message.is_task,
+        len(message.body),
+        message.delay,
+        message.key,
+        server=_server(message.settings),
+    )
     entered, raised = EnteredHooks(hooks, "around_send"), None
     try:
         _in_send_hook.set(True)
@@ -154,6 +165,11 @@ async def around_send(
         _in_send_hook.set(True)
         await entered.leave(raised)
         _in_send_hook.set(False)
+
+
+def _server(settings: Settings) -> str:
+    namespace = connected(settings)
+    return without_password((settings.redis_url or "") if namespace is None else namespace.url)
 
 
 def _checked(headers: dict[str, str]) -> dict[str, str] | None:

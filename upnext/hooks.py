@@ -34,6 +34,7 @@ class HookedSend:
         delay: Seconds before its jobs may run.
         key: Its idempotency key.
         headers: What travels beside the payload, to `HookedJob.headers`; a hook may add to them before the send.
+        server: The server's address without its password; "" before the first connection, if none is configured.
         event_id: The id of the event or submission; "" before the server has stored it.
         jobs: How many jobs it has; 0 before.
     """
@@ -45,6 +46,7 @@ class HookedSend:
     delay: float
     key: str | None
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    server: str = ""
     event_id: str = ""
     jobs: int = 0
 
@@ -64,6 +66,7 @@ class HookedJob:
         max_attempts: How often it may fail: retries + 1.
         sent_at: When it was sent, by the sender's clock; None if its id does not say.
         headers: What hooks of its sender let travel beside the payload.
+        server: The server's address without its password.
         outcome: How the attempt ended: "done", "discarded", "failed", "timeout", "payload", or "released" if it was
             stopped to be run elsewhere; "" before.
     """
@@ -78,6 +81,7 @@ class HookedJob:
     max_attempts: int
     sent_at: datetime | None
     headers: dict[str, str]
+    server: str = ""
     outcome: str = ""
 
 

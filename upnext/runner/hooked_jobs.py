@@ -29,6 +29,7 @@ async def run_hooked(
     handler: Handler,
     run: Callable[[], Awaitable[AttemptOutcome | None]],
     *,
+    server: str,
     handing_over: Callable[[], bool],
 ) -> AttemptOutcome | None:
     """Run an attempt within hooks.
@@ -38,12 +39,13 @@ async def run_hooked(
         claim: The job.
         handler: Its handler.
         run: The attempt; it raises nothing.
+        server: The server's address without its password.
         handing_over: Whether the worker stops its jobs, to be run elsewhere.
 
     Returns:
         What `run` returned; RELEASED if the worker stopped its jobs before it.
     """
-    job, entered = _seen(claim, handler), EnteredHooks(hooks, "around_job")
+    job, entered = _seen(claim, handler, server), EnteredHooks(hooks, "around_job")
     outcome: AttemptOutcome | None = RELEASED
     try:
         await entered.enter(job)
@@ -59,7 +61,7 @@ async def run_hooked(
     return outcome
 
 
-def _seen(claim: Claim, handler: Handler) -> HookedJob:
+def _seen(claim: Claim, handler: Handler, server: str) -> HookedJob:
     entry, sent = claim.entry, sent_at(claim.job_id)
     return HookedJob(
         worker=HandlerId.parse(handler.id).worker,
@@ -72,6 +74,7 @@ def _seen(claim: Claim, handler: Handler) -> HookedJob:
         max_attempts=handler.options.retries + 1,
         sent_at=None if sent is None else datetime.fromtimestamp(sent, UTC),
         headers={} if claim.envelope is None else headers_of(claim.envelope),
+        server=server,
     )
 
 

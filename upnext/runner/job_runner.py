@@ -167,7 +167,10 @@ class JobRunner:
                 from upnext.runner.hooked_jobs import run_hooked  # noqa: PLC0415  # few have hooks
 
                 run = functools.partial(self._execute, job, handler)
-                outcome = await run_hooked(hooks, claim, handler, run, handing_over=lambda: self._handing_over)
+                server = self._resources.server
+                outcome = await run_hooked(
+                    hooks, claim, handler, run, server=server, handing_over=lambda: self._handing_over
+                )
         except Exception as error:  # noqa: BLE001  # it is logged, with its traceback
             # A fault of upnext, not of the handler; a worker must not keep a job claimed that it does nothing with.
             log.exception("Cannot run job %s", claim.shown)

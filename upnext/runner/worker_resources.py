@@ -10,6 +10,7 @@ from upnext.runner.paused_handlers import PausedHandlers
 from upnext.runner.poison_jobs import PoisonJobs
 from upnext.runner.slots import Slots
 from upnext.runner.worker_hooks import WorkerHooks
+from upnext.settings import without_password
 
 if TYPE_CHECKING:
     from upnext.registry import Registry
@@ -30,6 +31,7 @@ class WorkerResources:
         watchdog: Watches over the process.
 
     Attributes:
+        server: The server's address without its password.
         slots: What each job that runs takes one of.
         threads: Where handlers that are not async run.
         poison_jobs: Jobs that workers died under.
@@ -42,6 +44,7 @@ class WorkerResources:
     ) -> None:
         self.registry = registry
         self.url = url
+        self.server = without_password(url)
         self.record = record
         self.watchdog = watchdog
         self.slots = Slots(concurrency)
