@@ -48,6 +48,7 @@ COMMANDS = {
     "gen": [["gen", "--against", f"x{BAD}"], ["gen", f"no{BAD}"], ["gen", "--out", BAD], ["gen"]],
     "graph": [["graph"], ["graph", f"x{BAD}"], ["graph", "--format", BAD]],
     "explain": [["explain", f"x{BAD}"]],
+    "top": [["top"], ["top", "--once", f"x{BAD}.py"], ["top", "--interval", BAD]],
     "exporter": [["exporter", "--once"], ["exporter", "--listen", BAD]],
     "init": [["init"], ["init", BAD]],
     "completion": [["completion", BAD]],

@@ -8,15 +8,18 @@ these keys leaves them alone:
                 "frame": "shop.py:12 in charge"}
     "running": [{"job": "01..f.0", "handler": "order.placed|charge", "since": 1790000000.1}, ...], "running_total": 31
     "waiting": [{"job": "01..f.0", "handler": "|report", "since": 1790000000.1, "waits_for": ["charge"]}, ...]
+    "ended": {"order.placed|charge": [120, 3], ...}
 
 Times are seconds since 1970 by the server's clock. `handler` is the identity without the worker's name ("|name" for a
 task), and "" where it is not known. Jobs are listed once they have run for two seconds, oldest first, 20 at the most;
-as waiting, once they have waited for other jobs for half a minute.
+as waiting, once they have waited for other jobs for half a minute. What has ended are the attempts of each handler
+since the process began: those that did their work, or discarded it, and those that failed.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, cast
 
 LISTED_JOBS: Final = 20
@@ -88,12 +91,14 @@ class Activity:
         running: The jobs that have run longest.
         total: How many jobs have run for two seconds.
         waiting: The jobs that have waited for others longest.
+        ended: Attempts that ended here, done and failed, by the handler's identity without the worker's name.
     """
 
     blocked: Blocked | None = None
     running: tuple[RunningJob, ...] = ()
     total: int = 0
     waiting: tuple[WaitingJob, ...] = ()
+    ended: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
     def to_record(self) -> dict[str, Any]:
         """Return the keys that the worker's record gets; none if there is nothing to say."""
@@ -105,6 +110,8 @@ class Activity:
             record["running_total"] = self.total
         if self.waiting:
             record["waiting"] = [asdict(job) for job in self.waiting]
+        if self.ended:
+            record["ended"] = {handler: [*counts] for handler, counts in self.ended.items()}
         return record
 
     @classmethod
@@ -113,7 +120,13 @@ class Activity:
         jobs = tuple(job for entry in _list(record.get("running")) if (job := _running(entry)) is not None)
         total = record.get("running_total")
         waiting = tuple(wait for entry in _list(record.get("waiting")) if (wait := _waiting(entry)) is not None)
-        return cls(_blocked(record.get("blocked")), jobs, total if isinstance(total, int) else len(jobs), waiting)
+        ended = {
+            handler: counts
+            for handler, entry in _dict(record.get("ended")).items()
+            if (counts := _counts(entry)) is not None
+        }
+        total = total if isinstance(total, int) else len(jobs)
+        return cls(_blocked(record.get("blocked")), jobs, total, waiting, ended)
 
 
 def _blocked(entry: object) -> Blocked | None:
@@ -134,6 +147,14 @@ def _running(entry: object) -> RunningJob | None:
 def _waiting(entry: object) -> WaitingJob | None:
     job, names = _running(entry), _list(_dict(entry).get("waits_for"))
     return None if job is None else WaitingJob(job.job, job.handler, job.since, tuple(map(_text, names)))
+
+
+def _counts(entry: object) -> tuple[int, int] | None:
+    match _list(entry):
+        case [int(done), int(failed)] if done >= 0 and failed >= 0:
+            return done, failed
+        case _:
+            return None
 
 
 def _list(value: object) -> list[object]:

@@ -18,7 +18,7 @@ from upnext.broker.redis_types import RedisError
 from upnext.broker.status import NamespaceStatus, QueueStatus, RemainingWork, UnroutedStatus, WorkerStatus, by_life
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from upnext.broker.broker import Broker
 
@@ -132,8 +132,19 @@ def _worker(of: list[WorkerStatus]) -> WorkerStatus:
             running=tuple(job for worker in of for job in worker.activity.running),
             total=sum(worker.activity.total for worker in of),
             waiting=tuple(job for worker in of for job in worker.activity.waiting),
+            ended=summed(worker.activity.ended for worker in of),
         ),
     )
+
+
+def summed(counts: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
+    """Return the sums of counted attempts, done and failed, by handler."""
+    sums: dict[str, tuple[int, int]] = {}
+    for each in counts:
+        for handler, (done, failed) in each.items():
+            before = sums.get(handler, (0, 0))
+            sums[handler] = before[0] + done, before[1] + failed
+    return sums
 
 
 def _queue(of: list[QueueStatus]) -> QueueStatus:

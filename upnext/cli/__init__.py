@@ -27,6 +27,7 @@ COMMANDS = (
     "handlers",
     "doctor",
     "unsubscribe",
+    "top",
     "exporter",
     "init",
     "completion",

@@ -13,8 +13,8 @@ from upnext.cli import exits
 from upnext.cli.connection import add_server_options, settings_for
 from upnext.cli.extras import extra
 from upnext.cli.parser import examples
+from upnext.cli.polling import read_status
 from upnext.cli.terminal import visible
-from upnext.errors import UpnextError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Metrics: TypeAlias = Callable[[NamespaceStatus | None], bytes]
 
 _ADDRESS = "127.0.0.1:9464"
-_PATIENCE = 8.0  # seconds; Prometheus gives up after ten
 _DESCRIPTION = """\
 Answers GET /metrics with what the server knows of the namespace: jobs that wait, are delayed, to be retried or claimed
 by handler, the oldest one's age, dead letters, leases. One exporter does for all workers of a namespace, whose own
@@ -93,18 +92,8 @@ async def _serve(settings: Settings, address: str, metrics: Metrics) -> None:
 
 async def _status(settings: Settings) -> NamespaceStatus | None:
     """Ask the server; None, and a line on standard error, if it gives no answer."""
-    from upnext.broker.failures import describe_failure  # noqa: PLC0415 - commands import what they need
-    from upnext.broker.redis_types import RedisError  # noqa: PLC0415
-    from upnext.connect import reach  # noqa: PLC0415
-
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            return await (await reach(settings)).status_reader.seen()
-    except UpnextError as error:
-        reason = str(error)
-    except TimeoutError:
-        reason = f"the server took longer than {_PATIENCE:.0f} s"
-    except (RedisError, OSError) as error:
-        reason = describe_failure(error)
-    print(f"upnext: {visible(reason)}", file=sys.stderr, flush=True)
-    return None
+    status = await read_status(settings)
+    if isinstance(status, str):
+        print(f"upnext: {visible(status)}", file=sys.stderr, flush=True)
+        return None
+    return status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.namespace_status import summed
 from upnext.cli.fleet import missing_handlers
 from upnext.cli.moments import moment
 
@@ -25,6 +26,10 @@ def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any
             for unrouted in status.unrouted
         ],
         "totals": totals(status),
+        "ended": [
+            {**_parts(HandlerId.parse(handler)), "done": done, "failed": failed}
+            for handler, (done, failed) in sorted(ended(status).items())
+        ],
         "blocked": [_blocked(worker, status.now) for worker in status.workers if worker.activity.blocked is not None],
         "running_jobs": [
             {"job_id": job.job, **_handler(worker, job.handler), **_process(worker), **_since(job.since, status.now)}
@@ -61,6 +66,15 @@ def totals(status: NamespaceStatus) -> dict[str, int]:
         "unrouted": sum(unrouted.events for unrouted in status.unrouted),
         "dead": status.dead,
     }
+
+
+def ended(status: NamespaceStatus) -> dict[str, tuple[int, int]]:
+    """Return the attempts, done and failed, that ended in processes that live, by the handler's identity."""
+    return summed(
+        {str(HandlerId.within(worker.worker, local)): counts for local, counts in worker.activity.ended.items()}
+        for worker in status.workers
+        if worker.alive
+    )
 
 
 def _worker(worker: WorkerStatus) -> dict[str, Any]:

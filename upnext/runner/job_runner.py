@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.instruments import JobEnd
+    from upnext.runner.ended_counts import EndedCounts
     from upnext.runner.lease_renewal import LeaseKeeper
     from upnext.runner.running_jobs import RunningJobs
     from upnext.runner.settle import Settler
@@ -39,17 +40,26 @@ class JobRunner:
         lease: The lease that the jobs are claimed under.
         settler: Takes the outcome of each attempt.
         running: Where the jobs are listed while they run.
+        ended: Where attempts are counted when they have ended.
 
     Attributes:
         running: As above.
     """
 
-    def __init__(self, resources: WorkerResources, lease: LeaseKeeper, settler: Settler, running: RunningJobs) -> None:
+    def __init__(
+        self,
+        resources: WorkerResources,
+        lease: LeaseKeeper,
+        settler: Settler,
+        running: RunningJobs,
+        ended: EndedCounts,
+    ) -> None:
         self._resources = resources
         self._handlers = resources.registry.handlers
         self._lease = lease
         self._settler = settler
         self.running = running
+        self._ended = ended
         self._max_result = int(resources.registry.settings.max_result)
         self._stopping = False
         self._handing_over = False
@@ -179,7 +189,9 @@ class JobRunner:
         finally:
             if end is not None:
                 end(outcome)
-        if outcome is None:
+        if outcome is not None:
+            self._ended.note(claim.handler, outcome.kind)
+        else:
             log.warning("Lost the lease on job %s before it started; it does not start here", claim.shown)
         return outcome
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from upnext.broker.broker import Broker
 from upnext.runner.consumer import PartitionConsumer
 from upnext.runner.drain import LAST_WORDS, Drain
+from upnext.runner.ended_counts import EndedCounts
 from upnext.runner.job_runner import JobRunner
 from upnext.runner.lease_renewal import LeaseKeeper
 from upnext.runner.reaper import Agree, Reaper
@@ -41,14 +42,14 @@ class PartitionWorker:
         self._resources = resources
         self.broker = Broker(resources.url, keys, f"upnext-{registry.worker}")
         self._wake_ups = WakeUps(resources.url, keys, registry.worker)
-        running = RunningJobs()
-        record = WorkerRecord(resources.record, running, resources.watchdog, resources.slots.long_waits)
+        running, ended = RunningJobs(), EndedCounts()
+        record = WorkerRecord(resources.record, running, resources.watchdog, resources.slots.long_waits, ended)
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
         self._subscriber = Subscriber(self.broker, registry.handlers, agree, self._changed)
         self._settler = Settler(self._reaper.expect, self._changed, resources.hooks.buried)
         self.broker.maintenance.buried = resources.hooks.buried
-        self.jobs = JobRunner(resources, self.lease, self._settler, running)
+        self.jobs = JobRunner(resources, self.lease, self._settler, running, ended)
         self._consumer = PartitionConsumer(resources, self.lease, self._subscriber.ready, self.jobs, self._wake_ups)
         self._drain = Drain(registry.worker, self.jobs, self._settler, self.lease)
         self.longest_timeout = max((h.options.timeout for h in registry.handlers.values()), default=0.0)

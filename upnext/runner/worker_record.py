@@ -1,4 +1,4 @@
-"""What a worker process says about itself on the server: who it is, what blocks it, which jobs run and wait."""
+"""What a worker process says about itself on the server: who it is, what blocks it, which jobs run, wait and ended."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from upnext.context import LongWait
+    from upnext.runner.ended_counts import EndedCounts
     from upnext.runner.running_jobs import RunningJobs
     from upnext.runner.watchdog import Watchdog
 
@@ -25,19 +26,26 @@ class WorkerRecord:
         running: The jobs that run.
         watchdog: Knows what blocks the process.
         long_waits: The worker's jobs that have waited for other jobs for long.
+        ended: Counts the attempts that end here.
 
     Attributes:
         identity: As above.
     """
 
     def __init__(
-        self, identity: dict[str, Any], running: RunningJobs, watchdog: Watchdog, long_waits: Sequence[LongWait] = ()
+        self,
+        identity: dict[str, Any],
+        running: RunningJobs,
+        watchdog: Watchdog,
+        long_waits: Sequence[LongWait],
+        ended: EndedCounts,
     ) -> None:
         self.identity = identity
         self._identity_only = json.dumps(identity)
         self._running = running
         self._watchdog = watchdog
         self._long_waits = long_waits
+        self._ended = ended
 
     def text(self, clock_offset: float) -> str:
         """Return the record as JSON; may be called in any thread.
@@ -48,9 +56,9 @@ class WorkerRecord:
         now = time.time() + clock_offset
         running, total = self._running.listed(now)
         waiting = self._running.waiting(tuple(self._long_waits), now)
-        blocked = self._watchdog.blocked
-        if blocked is None and not running and not waiting:
+        blocked, ended = self._watchdog.blocked, self._ended.listed()
+        if blocked is None and not running and not waiting and not ended:
             return self._identity_only
         if blocked is not None:
             blocked = replace(blocked, since=round(blocked.since + clock_offset, 1))
-        return json.dumps(self.identity | Activity(blocked, running, total, waiting).to_record())
+        return json.dumps(self.identity | Activity(blocked, running, total, waiting, ended).to_record())
