@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from upnext.handler import Handler
+    from upnext.schedule import Schedule
     from upnext.settings import Settings
 
 
@@ -102,6 +103,7 @@ class Registry:
         self.handlers: dict[str, Handler] = {}
         self.events: set[str] = set()
         self.extra: dict[str, str] = {}
+        self.schedules: dict[str, Schedule] = {}
         self.hooks: HookList = HookList()
         declarations.add(self)
 

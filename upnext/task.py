@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from upnext.options import Options
     from upnext.receipt import Job
     from upnext.registry import Registry
+    from upnext.schedule import Schedule
 
 CallP = ParamSpec("CallP")
 SubmitP = ParamSpec("SubmitP")
@@ -132,11 +133,12 @@ if TYPE_CHECKING:
 
 
 class TaskDecorator:
-    """Makes a task with options: what `worker.task(...)` returns."""
+    """Makes a task with options: what `worker.task(...)` and `worker.cron(...)` return."""
 
-    def __init__(self, registry: Registry, options: Options) -> None:
+    def __init__(self, registry: Registry, options: Options, schedule: Schedule | None = None) -> None:
         self._registry = registry
         self._options = options
+        self._schedule = schedule
 
     @overload
     def __call__(
@@ -162,4 +164,6 @@ class TaskDecorator:
         """
         made = make_handler(function, self._registry.worker, None, self._options)
         self._registry.add(made)
+        if self._schedule is not None:
+            self._registry.schedules[made.id] = self._schedule
         return Task(made, self._registry)

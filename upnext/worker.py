@@ -10,16 +10,21 @@ from upnext.event import Event
 from upnext.names import check_name
 from upnext.options import Options, is_whole
 from upnext.registry import Registry
+from upnext.schedule import Schedule
 from upnext.sending import Delivery
 from upnext.task import P, R, Task, TaskDecorator
 from upnext_catalog import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from datetime import timedelta
+    from zoneinfo import ZoneInfo
+
+    from typing_extensions import Unpack
 
     from upnext.context import Context
     from upnext.hooks import Hooks
-    from upnext.options import ExceptionTypes
+    from upnext.options import ExceptionTypes, OptionsDict
     from upnext.task import Unsaid
 
 MOST_AT_ONCE = 10_000
@@ -134,3 +139,30 @@ class Worker(Catalog, _WorkerBase):
         """
         decorator = TaskDecorator(self.registry, Options.of(options))
         return decorator if function is None else decorator(function)
+
+    def cron(
+        self,
+        expression: str | None = None,
+        /,
+        *,
+        tz: str | ZoneInfo | None = None,
+        every: timedelta | None = None,
+        catch_up: bool = False,
+        **options: Unpack[OptionsDict],
+    ) -> TaskDecorator:
+        """Make a task that runs by itself at its ticks, once for each over all processes; it can be submitted as well.
+
+        Args:
+            expression: Five fields of cron: minute, hour, day, month, weekday.
+            tz: The time zone that it is meant in, such as "Europe/Berlin"; UTC by default.
+            every: In place of an expression: the time between two ticks.
+            catch_up: Run once for the latest of the ticks that were missed while everything was down; by default a tick
+                that is more than a minute late is left out.
+            options: As for `Event.on`.
+
+        Raises:
+            ConfigError: If one of them cannot be used; and as `task` says.
+        """
+        schedule = Schedule.of(expression, tz, every, catch_up)
+        given: dict[str, Any] = {**options}
+        return TaskDecorator(self.registry, Options.of(given), schedule)

@@ -86,6 +86,16 @@ class Keys:
         return self._key("paused")
 
     @property
+    def schedules(self) -> str:
+        """Hash, in the first of several: the handler of a schedule -> what it is (JSON)."""
+        return self._key("schedules")
+
+    @property
+    def ticks(self) -> str:
+        """Sorted set, in the first of several: the handler of a schedule by the latest tick that it ran for, in ms."""
+        return self._key("ticks")
+
+    @property
     def probe(self) -> str:
         """Nothing: commands are tried on it when a worker starts."""
         return self._key("probe")

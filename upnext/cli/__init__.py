@@ -25,6 +25,7 @@ COMMANDS = (
     "dead",
     "jobs",
     "handlers",
+    "schedules",
     "doctor",
     "unsubscribe",
     "top",

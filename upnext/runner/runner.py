@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.keys import Keys
 from upnext.broker.partition_count import PartitionCount
+from upnext.broker.schedules import ScheduleStore
 from upnext.runner.full_slots import FullSlotsWatch
 from upnext.runner.partition import PartitionWorker
+from upnext.runner.scheduler import Scheduler
 from upnext.runner.worker_resources import WorkerResources
 
 if TYPE_CHECKING:
@@ -69,11 +71,15 @@ class Runner:
         self._begun = True
         for partition in self._partitions:
             self._begin(partition)
-        watching = asyncio.create_task(self._resources.paused.watch(self._partitions[0].broker))
+        first = self._partitions[0].broker
+        watching = [asyncio.create_task(self._resources.paused.watch(first))]
+        if self.registry.schedules:
+            watching.append(asyncio.create_task(Scheduler(self.registry, ScheduleStore(first)).run()))
         try:
             await self._ended.wait()
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
             self.stop()
             ends = await asyncio.gather(*self._working, return_exceptions=True)
             await self._resources.hooks.stopped()

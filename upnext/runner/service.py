@@ -23,6 +23,7 @@ from upnext.runner.exiting import BoundedExit, overdue
 from upnext.runner.listeners import Listen, OwnedSockets, listen
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
+from upnext.runner.scheduler import check_schedules
 from upnext.runner.signals import StopSignals
 from upnext.runner.unimported import Lock, start_folder
 from upnext.runner.watchdog import Watchdog
@@ -214,6 +215,7 @@ class Service:
         for worker in self._workers:
             for handler in worker.registry.handlers.values():
                 handler.signature.prepare()
+            check_schedules(worker.registry)
         with contextlib.ExitStack() as opened:
             # Kept from before the first handler runs until after the last: any of them may fork.
             listening = OwnedSockets()

@@ -38,7 +38,7 @@ from upnext_codegen.reading.string_annotations import unquoted
 Bindings: TypeAlias = tuple[tuple[str, Value], ...]
 """What the parameters of a function are in one call, as far as that matters."""
 
-WORKER_METHODS = frozenset({"event", "task"})
+WORKER_METHODS = frozenset({"event", "task", "cron"})
 SENDS = frozenset({"send", "send_sync"})
 SUBMITS = frozenset({"submit", "submit_sync", "wait", "wait_sync"})
 _EVENT_METHODS = SENDS | {"on", "options"}
@@ -580,6 +580,8 @@ class Evaluator:
         self, owner: values.WorkerValue | values.EventValue | values.TaskValue, name: str, call: ast.Call, use: Use
     ) -> Value:
         if isinstance(owner, values.WorkerValue):
+            if name == "cron":  # what it is given first is no function
+                return values.TaskDecorator(owner, call, use)
             return self.event(owner, call, use) if name == "event" else self._task(owner, call, call, use)
         if name == "options":
             return values.Sender(owner)

@@ -1,0 +1,98 @@
+"""What the server knows of schedules: what they are, and the latest tick that each has run for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from upnext.broker.replies import pairs, read_json, scored, text
+
+if TYPE_CHECKING:
+    from upnext.broker.broker import Broker
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRecord:
+    """A schedule as a worker declared it.
+
+    Attributes:
+        handler: The identity of its task.
+        expression: The cron expression; "" for one with `every`.
+        tz: The time zone's name.
+        every: Seconds between two ticks; None for one with an expression.
+        catch_up: Whether a missed tick is made up for.
+        last: The latest tick that it has run for, or the moment it was first declared at.
+        has_run: Whether it was a tick.
+    """
+
+    handler: str
+    expression: str
+    tz: str
+    every: float | None
+    catch_up: bool
+    last: datetime | None = None
+    has_run: bool = False
+
+
+class ScheduleStore:
+    """Reads and writes the schedules of a namespace.
+
+    Args:
+        first: The namespace's first partition, which keeps them for all.
+    """
+
+    def __init__(self, first: Broker) -> None:
+        self._link = first.link
+        self._keys = first.keys
+
+    async def now(self) -> datetime:
+        """Return the server's time."""
+        seconds, micros = await self._link.command("TIME")
+        return datetime.fromtimestamp(int(seconds) + int(micros) / 1_000_000, UTC)
+
+    async def declare(self, record: ScheduleRecord, now: datetime, *, anew: bool = False) -> None:
+        """Say what a schedule is; one that is new counts from now on, and every one does that is to begin anew."""
+        fields = {name: getattr(record, name) for name in ("expression", "tz", "every", "catch_up")}
+        await self._link.command("HSET", self._keys.schedules, record.handler, json.dumps(fields))
+        only_new = [] if anew else ["NX"]
+        await self._link.command("ZADD", self._keys.ticks, *only_new, _score(now) + 0.5, record.handler)
+
+    async def last(self, handler: str) -> datetime | None:
+        """Return the latest tick that a schedule has run for, or when it was first declared; None if it is unknown."""
+        score = await self._link.command("ZSCORE", self._keys.ticks, handler)
+        return None if score is None else _moment(float(score))
+
+    async def ran(self, handler: str, tick: datetime) -> None:
+        """Note a tick that a schedule has run for; an earlier one than is known changes nothing."""
+        await self._link.command("ZADD", self._keys.ticks, "GT", _score(tick), handler)
+
+    async def read(self) -> list[ScheduleRecord]:
+        """Return all schedules that were ever declared; what another program put there is left out."""
+        declared = pairs(await self._link.command("HGETALL", self._keys.schedules))
+        latest = scored(await self._link.command("ZRANGE", self._keys.ticks, 0, -1, "WITHSCORES"))
+        ticks = {text(name): score for name, score in latest}
+        found = (_record(text(name), read_json(value), ticks.get(text(name))) for name, value in declared)
+        return sorted((record for record in found if record is not None), key=lambda record: record.handler)
+
+
+def _score(moment: datetime) -> float:
+    return round(moment.timestamp() * 1000)
+
+
+def _moment(score: float) -> datetime:
+    return datetime.fromtimestamp(score / 1000, UTC)
+
+
+def _record(handler: str, data: object, score: float | None) -> ScheduleRecord | None:
+    if not isinstance(data, dict):
+        return None
+    fields = cast("dict[str, Any]", data)
+    expression, tz, every = fields.get("expression"), fields.get("tz"), fields.get("every")
+    if not isinstance(expression, str) or not isinstance(tz, str) or not isinstance(every, int | float | None):
+        return None
+    last = None if score is None else _moment(score)
+    # A tick is a whole number of milliseconds, the moment of a declaration is not.
+    has_run = score is not None and score.is_integer()
+    return ScheduleRecord(handler, expression, tz, every, bool(fields.get("catch_up")), last, has_run)

@@ -1,0 +1,103 @@
+"""`upnext schedules`: which tasks run by themselves, when they ran last and when they run next."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.handler_id import HandlerId
+from upnext.cli import exits
+from upnext.cli.connection import add_server_options, ask, described
+from upnext.cli.extras import extra
+from upnext.cli.moments import moment
+from upnext.cli.parser import examples
+from upnext.cli.table import table
+from upnext.cli.terminal import terminal_width
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from upnext.broker.namespace import Namespace
+    from upnext.broker.schedules import ScheduleRecord
+    from upnext.cli.commands import Subparsers
+
+_DESCRIPTION = """\
+Shows the scheduled tasks (worker.cron) that workers of the namespace have declared, and those of a service file. Times
+are the server's, in UTC."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "schedules",
+        help="show when scheduled tasks run",
+        description=_DESCRIPTION,
+        epilog=examples("upnext schedules", "upnext schedules service.py --format json"),
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
+    add_server_options(parser, file=True)
+    parser.set_defaults(command=schedules)
+
+
+def schedules(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    where, records, served, now = ask(arguments, _read)
+    declared = _declared_in(arguments.service or arguments.file)
+    known = {record.handler: record for record in (*declared, *records)}
+    with extra("cron", "cronsim"):
+        rows = [_row(known[handler], now, served=handler in served) for handler in sorted(known)]
+    if arguments.format == "json":
+        print(json.dumps({**where, "schedules": rows}, indent=2))
+    elif rows:
+        columns = ("worker", "task", "schedule", "next run", "last tick", "served")
+        keys = ("worker", "task", "schedule", "next_run", "last_tick")
+        cells = [[*(row[key] or "-" for key in keys), "yes" if row["served"] else "no"] for row in rows]
+        for line in table(columns, cells, terminal_width(), ("worker", "task", "schedule")):
+            print(line)
+    else:
+        print("No schedules.")
+    return exits.CLEAN
+
+
+async def _read(namespace: Namespace) -> tuple[dict[str, str], list[ScheduleRecord], set[str], datetime]:
+    from upnext.broker.schedules import ScheduleStore  # noqa: PLC0415 - commands import what they need
+
+    store = ScheduleStore(namespace.partition(0))
+    status = await namespace.status_reader.seen()
+    served = {queue.handler for queue in status.queues if queue.served}
+    return described(namespace), await store.read(), served, await store.now()
+
+
+def _declared_in(file: Path | None) -> list[ScheduleRecord]:
+    """Return what the workers of a service file declare; it has been imported to know where to look."""
+    if file is None:
+        return []
+    from upnext.runner.scheduler import record_of  # noqa: PLC0415 - commands import what they need
+    from upnext.runner.service_loader import load_services  # noqa: PLC0415
+    from upnext.worker import Worker  # noqa: PLC0415
+
+    workers = (service for service in load_services(file) if isinstance(service, Worker))
+    return [record_of(*item) for worker in workers for item in worker.registry.schedules.items()]
+
+
+def _row(record: ScheduleRecord, now: datetime, *, served: bool) -> dict[str, Any]:
+    from upnext.schedule import Schedule  # noqa: PLC0415 - commands import what they need
+
+    identity = HandlerId.parse(record.handler)
+    every = None if record.every is None else timedelta(seconds=record.every)
+    schedule = Schedule(record.expression, record.tz, every, record.catch_up)
+    following = schedule.after(now.astimezone(UTC))
+    return {
+        "worker": identity.worker,
+        "task": identity.name,
+        "schedule": str(schedule),
+        "expression": record.expression or None,
+        "tz": None if every is not None else record.tz,
+        "every": record.every,
+        "catch_up": record.catch_up,
+        "next_run": None if following is None else moment(following.timestamp() * 1000),
+        "last_tick": moment(record.last.timestamp() * 1000) if record.last is not None and record.has_run else None,
+        "served": served,
+    }
