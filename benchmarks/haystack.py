@@ -51,9 +51,9 @@ from shop.events_{room:02} import event_{event}
 
 @event_{event}.on(retries={retries})
 async def handler_{number}(order_id: str, amount_{shade}: {type}, note: str = '', **kwargs: object) -> None:
-    await event_{event}.send(order_id=order_id, amount_{shade}={value})
     if note:
-        await event_{event}.send(order_id=note, amount_{shade}={value})
+        await event_{event}.options(key=note).send(order_id=note, amount_{shade}=amount_{shade})
+        await event_{event}.options(key=order_id).send(order_id=order_id, amount_{shade}={value})
 """
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from upnext_codegen.flow.standing import Standings
     from upnext_codegen.names.exports import Exports
     from upnext_codegen.names.lookup import Lookup
-    from upnext_codegen.names.scopes import Scope
+    from upnext_codegen.names.scopes import FunctionNode, Scope
 
 MOST_FUNCTIONS = 200
 """Functions that are followed from one handler; those behind are left out."""
@@ -88,8 +88,7 @@ class Calls:
                     continue
                 target = self._resolved(call.func, Use(inner, call.lineno, each.branches))
                 if isinstance(target, Definition) and isinstance(target.binding, FunctionDefinition):
-                    plain = not target.binding.node.decorator_list
-                    yield target, plain and self.standings.of(binding.node, call).always
+                    yield target, _is_plain(target.binding.node) and self.standings.of(binding.node, call).always
 
     def _resolved(self, expr: ast.expr, use: Use) -> Definition | ModuleRef | None:
         """The function, class or module that a plain name or attribute stands for."""
@@ -142,6 +141,11 @@ class Calls:
                 return None if found is None else self._followed(found, depth + 1)
         inside = self.lookup.modules.submodule(module, name, importer)
         return inside if isinstance(inside, ModuleRef) else None
+
+
+def _is_plain(function: FunctionNode) -> bool:
+    """Whether calling a function by its name runs its body: a decorator may do anything else."""
+    return all(isinstance(each, ast.Name) and each.id == "staticmethod" for each in function.decorator_list)
 
 
 def place_of_name(definition: Definition) -> Place:

@@ -15,8 +15,14 @@ Body: TypeAlias = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 _LATER = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 _COMPREHENSION = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 _LOOP = ast.For | ast.AsyncFor | ast.While
-_SAFE = frozenset({"critical", "debug", "error", "exception", "info", "log", "print", "warning"})
-"""Calls by these names are taken not to fail: they log."""
+_LOGGING = frozenset({"critical", "debug", "error", "exception", "info", "log", "print", "warning"})
+_PLAIN = frozenset(
+    {"append", "bool", "dict", "format", "frozenset", "hex", "isinstance", "isoformat", "items", "join", "keys", "len"}
+    | {"list", "lower", "monotonic", "now", "perf_counter", "repr", "set", "str", "strip", "time", "total_seconds"}
+    | {"tuple", "upper", "uuid4", "values"}
+)
+_SAFE = _LOGGING | _PLAIN
+"""Calls by these names are taken not to fail, unless they are awaited."""
 _CATCH_ALL = frozenset({"Exception", "BaseException"})
 _FIRST_FIELDS: dict[type[ast.AST], set[str]] = {
     ast.If: {"test"},
@@ -193,9 +199,9 @@ def _fails(statements: Iterable[ast.stmt]) -> tuple[bool, bool]:
 def _can_fail(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Try) and _catches_all(statement):
         return any(map(_can_fail, statement.finalbody))
+    failing = ast.Raise | ast.Assert | ast.Await | ast.AsyncFor | ast.AsyncWith
     return any(
-        isinstance(each, ast.Raise | ast.Assert) or (isinstance(each, ast.Call) and not _is_safe(each))
-        for each in _now(statement)
+        isinstance(each, failing) or (isinstance(each, ast.Call) and not _is_safe(each)) for each in _now(statement)
     )
 
 

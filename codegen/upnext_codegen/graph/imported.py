@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.names.modules import Modules
 
-_LOADERS = re.compile(rb"\b(?:autodiscover\w*|entry_points|exec_module|iter_modules|runpy|walk_packages)\b")
+_LOADERS = re.compile(
+    rb"\b(?:autodiscover\w*|django\.setup|entry_points|exec_module|import_object|import_string|iter_modules|runpy|"
+    rb"walk_packages)\b"
+)
 """What imports modules whose names stand in no import statement."""
 
 

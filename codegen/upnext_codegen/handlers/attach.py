@@ -21,12 +21,13 @@ from upnext_codegen.handlers.escapes import attached_inside, escaping
 from upnext_codegen.handlers.options import KNOWN, read_options
 from upnext_codegen.handlers.sends import sends_of
 from upnext_codegen.handlers.sites import CallSite, DecoratorSite
+from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, function_node, is_none
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import FunctionDefinition, ParameterDefinition, Use
 from upnext_codegen.reading.expression_text import text_of
-from upnext_codegen.records import Declaration, Handler, Place, Send, Task
+from upnext_codegen.records import Declaration, Handler, Place, Reached, Send, Task
 
 if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
@@ -255,7 +256,7 @@ class Attacher:
                 self.found.findings += signature.findings
                 module = self.evaluator.lookup.modules.name_of(target.file)
                 taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
-                reached, unused = self.calls.reached(target.definition), self._unused(target, signature)
+                reached, unused = self._reached(target), self._unused(target, signature)
                 self.found.handlers.append(
                     Handler(
                         event.name,
@@ -274,15 +275,15 @@ class Attacher:
 
     def _unused(self, target: values.FunctionRef, signature: Signature) -> tuple[str, ...]:
         """The fields that a handler makes no use of."""
-        function, scope = function_node(target), target.definition.scope
-        ours = (values.Method, values.Attachment)
-        others = [
-            each
-            for each in function.decorator_list
-            if not isinstance(self.evaluator.value(each, Use(scope, each.lineno, target.definition.branches)), ours)
-        ]
         fields = [each.name for each in signature.parameters]
-        return unused_fields(function, fields, is_prescribed=bool(others) or scope.kind == "class")
+        in_class = target.definition.scope.kind == "class"
+        is_prescribed = in_class or is_wrapped(self.evaluator, target)
+        return unused_fields(function_node(target), fields, is_prescribed=is_prescribed)
+
+    def _reached(self, target: values.FunctionRef) -> tuple[Reached, ...]:
+        """The functions that a handler or task calls."""
+        found = self.calls.reached(target.definition)
+        return tuple(each._replace(always=False) for each in found) if is_wrapped(self.evaluator, target) else found
 
     def _task_of(self, made: values.Value) -> None:
         """Note a task."""
@@ -291,8 +292,8 @@ class Attacher:
         if isinstance(made.target, values.FunctionRef):
             definition = made.target.definition
             module = self.evaluator.lookup.modules.name_of(definition.file)
-            reached = self.calls.reached(definition)
-            self.found.tasks.append(Task(made.name, made.worker, module, place_of_name(definition), reached))
+            place, reached = place_of_name(definition), self._reached(made.target)
+            self.found.tasks.append(Task(made.name, made.worker, module, place, reached))
 
     def _unfindable(self, target: values.FunctionRef) -> str:
         """Why the runtime cannot find a function by module and name, "" where it can."""

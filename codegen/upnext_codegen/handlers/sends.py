@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.declare import place_of
+from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import SENDS, SUBMITS, Argument, plain_arguments
 from upnext_codegen.records import Send
@@ -47,7 +48,8 @@ def _standing(sent: Send, evaluator: Evaluator, standings: Standings, site: Call
     found = standings.of(node, site.call)
     lost = "" if sent.method.endswith("_sync") else found.lost
     options = _options(evaluator, site.call.func, site.use)
-    return sent._replace(options=options, always=found.always, followed=found.followed, lost=lost)
+    always = found.always and not (site.function and is_wrapped(evaluator, values.FunctionRef(site.function)))
+    return sent._replace(options=options, always=always, followed=found.followed, lost=lost)
 
 
 def _options(evaluator: Evaluator, func: ast.expr, use: Use) -> tuple[str, ...]:

@@ -1,0 +1,32 @@
+"""Functions with a decorator that is not of upnext: it may not call them, or use what they are called with."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from upnext_codegen.names import values
+from upnext_codegen.names.evaluator import function_node
+from upnext_codegen.names.scopes import Use
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.evaluator import Evaluator
+
+_OURS = values.Method | values.Attachment | values.TaskDecorator
+
+
+def is_wrapped(evaluator: Evaluator, function: values.FunctionRef) -> bool:
+    """Whether a function has a decorator that is neither of upnext nor `staticmethod`."""
+    definition = function.definition
+
+    def is_plain(decorator: ast.expr) -> bool:
+        if isinstance(decorator, ast.Name) and decorator.id == "staticmethod":
+            return True
+        # What cannot be of upnext is not followed into other files.
+        if not evaluator.may_be_ours(definition.scope, decorator):
+            return False
+        return isinstance(
+            evaluator.value(decorator, Use(definition.scope, decorator.lineno, definition.branches)), _OURS
+        )
+
+    return not all(map(is_plain, function_node(function).decorator_list))
