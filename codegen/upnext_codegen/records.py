@@ -29,12 +29,14 @@ class Reached(NamedTuple):
     """A function that another one calls, also through others.
 
     Attributes:
-        place: Where its name stands in its `def` line.
+        place: Where its name stands in its `def` line; only the file counts where that was not read for this.
         always: Whether every run of the first one gets there.
+        name: Its dotted name where the file was not read, else "".
     """
 
     place: Place
     always: bool
+    name: str = ""
 
 
 class Parameter(NamedTuple):

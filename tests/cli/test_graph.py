@@ -117,6 +117,28 @@ def test_the_cache_changes_nothing_and_an_edit_shows_at_once(project: Shell) -> 
     assert "api.py" in project.run("graph", "order.shipped").out.partition("order.shipped")[2]
 
 
+def test_an_edit_of_a_function_that_handlers_call_shows_in_what_they_send(project: Shell) -> None:
+    """Also where a file begins, or ceases, to have to do with events, and where a function moves."""
+    chains = data(project)["chains"]
+    sending = project.text("shop/mail/sending.py")
+    project.write({"shop/mail/sending.py": "async def warn(order_id: str) -> None: ...\n"})
+    assert data(project)["chains"] == [["payment.failed", "order.placed", "order.shipped"]]
+    billing = project.text("shop/billing.py")
+    package = {"shop/mail/__init__.py": "from .other import warn\n", "shop/mail/other.py": sending}
+    project.write({**package, "shop/billing.py": billing.replace("sending.warn", "sending.mail.warn")})
+    project.write({"shop/mail/sending.py": "from shop import mail\n"})
+    assert data(project)["chains"] == chains
+    assert data(project) == data(project, "--no-cache")
+    project.write({"shop/billing.py": billing})
+    local = (
+        "async def warn(order_id: str) -> None:\n    import shop.events as e\n    await e.failed.send(order_id='1')\n"
+    )
+    project.write({"shop/mail/sending.py": local})
+    assert data(project)["chains"] == chains
+    project.write({"shop/mail/sending.py": sending})
+    assert data(project)["chains"] == chains
+
+
 def test_a_graph_writes_nothing_but_its_cache(project: Shell) -> None:
     before = {path for path in project.root.rglob("*") if ".upnext" not in path.parts}
     project.run("graph")

@@ -1,15 +1,16 @@
 """The functions of the project that a function calls, as far as that is certain.
 
 Calls are followed through plain names: a function of the same file, one that an import names, an attribute of a module
-or a class. Other files are only looked into where they export something of upnext: what sends has the event from
-somewhere, and a file that has nothing to do with events is not read for this.
+or a class. Other files are only looked into where they export something of upnext, as those do that have an event from
+somewhere, and where they are a package's own; of a function in any other file only the name is noted, and nothing that
+it calls.
 """
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from upnext_codegen.names.exports import ANY_NAME
 from upnext_codegen.names.lookup import reaching_definitions
@@ -40,6 +41,17 @@ _FARTHEST = 10
 """Imports that a name is followed through."""
 
 
+class Unread(NamedTuple):
+    """Something in a file that is not read for this: the file, and a dotted name."""
+
+    file: str
+    name: str
+
+
+Target: TypeAlias = Definition | Unread
+"""What is called."""
+
+
 @dataclass(slots=True)
 class Calls:
     """Follows calls.
@@ -53,14 +65,12 @@ class Calls:
     lookup: Lookup
     exports: Exports
     standings: Standings
-    _direct: dict[Definition, list[tuple[Definition, bool]]] = field(
-        default_factory=dict[Definition, "list[tuple[Definition, bool]]"]
-    )
+    _direct: dict[Target, list[tuple[Target, bool]]] = field(default_factory=dict[Target, "list[tuple[Target, bool]]"])
 
     def reached(self, function: Definition) -> tuple[Reached, ...]:
         """List the functions that a function calls, also through others, nearest first."""
-        found: dict[Definition, bool] = {function: True}
-        waiting = [function]
+        found: dict[Target, bool] = {function: True}
+        waiting: list[Target] = [function]
         while waiting and len(found) <= MOST_FUNCTIONS:
             current = waiting.pop(0)
             for each, always in self._called(current):
@@ -69,15 +79,17 @@ class Calls:
                 if each not in found or (runs and not found[each]):
                     found[each] = runs
                     waiting.append(each)
-        return tuple(Reached(place_of_name(each), always) for each, always in found.items() if each is not function)
+        return tuple(_reached(each, always) for each, always in found.items() if each is not function)
 
-    def _called(self, function: Definition) -> list[tuple[Definition, bool]]:
+    def _called(self, function: Target) -> list[tuple[Target, bool]]:
+        if isinstance(function, Unread):
+            return []
         if function not in self._direct:
             self._direct[function] = []
             self._direct[function] = [*self._called_by(function)]
         return self._direct[function]
 
-    def _called_by(self, function: Definition) -> Iterator[tuple[Definition, bool]]:
+    def _called_by(self, function: Definition) -> Iterator[tuple[Target, bool]]:
         binding = function.binding
         if not isinstance(binding, FunctionDefinition):
             return
@@ -87,10 +99,12 @@ class Calls:
                 if not isinstance(call, ast.Call):
                     continue
                 target = self._resolved(call.func, Use(inner, call.lineno, each.branches))
-                if isinstance(target, Definition) and isinstance(target.binding, FunctionDefinition):
+                if isinstance(target, Unread):
+                    yield target, self.standings.of(binding.node, call).always
+                elif isinstance(target, Definition) and isinstance(target.binding, FunctionDefinition):
                     yield target, _is_plain(target.binding.node) and self.standings.of(binding.node, call).always
 
-    def _resolved(self, expr: ast.expr, use: Use) -> Definition | ModuleRef | None:
+    def _resolved(self, expr: ast.expr, use: Use) -> Target | ModuleRef | None:
         """The function, class or module that a plain name or attribute stands for."""
         match expr:
             case ast.Name(name):
@@ -99,13 +113,15 @@ class Calls:
                 owner = self._resolved(base, use)
                 if isinstance(owner, ModuleRef):
                     return self._member(owner, attr, use.file, 0)
+                if isinstance(owner, Unread):
+                    return owner._replace(name=f"{owner.name}.{attr}")
                 if isinstance(owner, Definition) and isinstance(owner.binding, ClassDefinition):
                     return _only(owner.scope.module.body_of(owner), attr, END)
                 return None
             case _:
                 return None
 
-    def _named(self, name: str, use: Use) -> Definition | ModuleRef | None:
+    def _named(self, name: str, use: Use) -> Target | ModuleRef | None:
         scope: Scope | None = use.scope
         own = True
         while scope is not None:
@@ -116,7 +132,7 @@ class Calls:
             scope = scope.parent
         return None
 
-    def _followed(self, found: Definition, depth: int) -> Definition | ModuleRef | None:
+    def _followed(self, found: Definition, depth: int) -> Target | ModuleRef | None:
         match found.binding:
             case FunctionDefinition() | ClassDefinition():
                 return found
@@ -129,23 +145,34 @@ class Calls:
             case _:
                 return None
 
-    def _member(self, module: ModuleRef, name: str, importer: str, depth: int) -> Definition | ModuleRef | None:
+    def _member(self, module: ModuleRef, name: str, importer: str, depth: int) -> Target | ModuleRef | None:
         """What a module has under a name, looked at only if it can have to do with events."""
         if depth >= _FARTHEST:
             return None
         path = module.file
-        if path is not None and path != importer and self.exports.has(path, ANY_NAME):
+        is_other = path is not None and path != importer
+        # What a package passes on is only known from its own file.
+        if path is not None and is_other and (self.exports.has(path, ANY_NAME) or path.endswith("/__init__.py")):
+            is_other = False
             source = self.lookup.load(path)
             if source is not None and name in source.scope.definitions:
                 found = _only(source.scope, name, END)
                 return None if found is None else self._followed(found, depth + 1)
         inside = self.lookup.modules.submodule(module, name, importer)
-        return inside if isinstance(inside, ModuleRef) else None
+        if isinstance(inside, ModuleRef):
+            return inside
+        return Unread(path, name) if path is not None and is_other else None
 
 
 def _is_plain(function: FunctionNode) -> bool:
     """Whether calling a function by its name runs its body: a decorator may do anything else."""
     return all(isinstance(each, ast.Name) and each.id == "staticmethod" for each in function.decorator_list)
+
+
+def _reached(target: Target, always: bool) -> Reached:
+    if isinstance(target, Unread):
+        return Reached(Place(target.file, 0, 0), always, target.name)
+    return Reached(place_of_name(target), always)
 
 
 def place_of_name(definition: Definition) -> Place:

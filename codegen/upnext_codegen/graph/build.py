@@ -6,12 +6,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from upnext_codegen.records import Reached
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from upnext_codegen.records import Handler, Place, Scan, Send, Task
 
     Chain: TypeAlias = tuple[str, ...]
+    Function: TypeAlias = Place | tuple[str, str]
+    """Where the name of a function stands, or its file and dotted name."""
 
 MOST_CHAINS = 1000
 """Chains that are listed: there can be more of them than anybody could read."""
@@ -36,17 +40,21 @@ class Graph:
     tasks: tuple[Task, ...]
     submissions: Mapping[str, tuple[Send, ...]]
     unknown: tuple[Send, ...]
-    _by_function: Mapping[Place, tuple[Send, ...]] = field(default_factory=dict["Place", "tuple[Send, ...]"])
+    _by_function: Mapping[Function, tuple[Send, ...]] = field(default_factory=dict["Function", "tuple[Send, ...]"])
 
     def sent_by(self, sender: Handler | Task) -> tuple[Send, ...]:
         """What a handler or task sends, also through functions that it certainly calls."""
-        places = dict.fromkeys((sender.place, *(each.place for each in sender.reached)))
-        return tuple(each for place in places for each in self._by_function.get(place, ()))
+        return tuple(dict.fromkeys(self._sent_in([Reached(sender.place, always=True), *sender.reached])))
 
     def always_sent_by(self, sender: Handler | Task) -> Iterator[Send]:
         """What every run of a handler or task sends."""
-        places = dict.fromkeys((sender.place, *(each.place for each in sender.reached if each.always)))
-        yield from (each for place in places for each in self._by_function.get(place, ()) if each.always)
+        functions = [Reached(sender.place, always=True), *(each for each in sender.reached if each.always)]
+        yield from (each for each in self._sent_in(functions) if each.always)
+
+    def _sent_in(self, functions: Iterable[Reached]) -> Iterator[Send]:
+        for each in functions:
+            key = (each.place.file, each.name) if each.name else each.place
+            yield from self._by_function.get(key, ())
 
     def submitted(self, send: Send) -> tuple[Task, ...]:
         """The tasks that a call may submit."""
@@ -133,7 +141,7 @@ def build(scan: Scan) -> Graph:
     handlers: defaultdict[str, list[Handler]] = defaultdict(list)
     sends: defaultdict[str, list[Send]] = defaultdict(list)
     submissions: defaultdict[str, list[Send]] = defaultdict(list)
-    by_function: defaultdict[Place, list[Send]] = defaultdict(list)
+    by_function: defaultdict[Function, list[Send]] = defaultdict(list)
     for handler in scan.handlers:
         handlers[handler.event].append(handler)
     for send in scan.sends:
@@ -141,6 +149,7 @@ def build(scan: Scan) -> Graph:
             (sends if send.kind == "event" else submissions)[name].append(send)
         if send.function_place is not None:
             by_function[send.function_place].append(send)
+            by_function[send.place.file, send.function].append(send)
     events = {*handlers, *sends, *(each.event for each in scan.declarations)}
     return Graph(
         tuple(sorted(events)),
