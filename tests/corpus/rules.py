@@ -73,6 +73,7 @@ SEES = {
     "sees-flat": "flat layout",
     "sees-namespace": "namespace packages",
     "sees-roots": "several import roots",
+    "sees-schedule": "tasks on a schedule",
     "leaves-other-on": "on of something else",
     "leaves-own-class": "a class of the project with on",
     "leaves-unresolved": "an unknown receiver that is not used like ours",
