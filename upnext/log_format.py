@@ -35,7 +35,8 @@ class JsonFormatter(logging.Formatter):
     """Writes a record as one line of JSON.
 
     Its keys are `time` (UTC), `level`, `logger` and `message`, whatever the record was given as `extra`, the job that
-    it was logged in (`job_id`, `event_id`, `event`, `handler`, `attempt`), and `exception` with its traceback.
+    it was logged in (`job_id`, `event_id`, `event`, `handler`, `attempt`), the span that was current (`trace_id`,
+    `span_id`), and `exception` with its traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -51,6 +52,7 @@ class JsonFormatter(logging.Formatter):
         if describe is not None:
             job = describe()
             line = {**{name: getattr(job, name) for name in _JOB}, **line}
+        line |= _span()
         trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
         if trace:
             line["exception"] = trace
@@ -58,3 +60,12 @@ class JsonFormatter(logging.Formatter):
             line["stack"] = self.formatStack(record.stack_info)
         # Whatever was logged, it is a line: what JSON has no form for is written as text, lone surrogates escaped.
         return json.dumps(line, default=repr)
+
+
+def _span() -> dict[str, str]:
+    """Return the ids of the current span; nobody has one who has not loaded OpenTelemetry."""
+    trace = sys.modules.get("opentelemetry.trace")
+    found = None if trace is None else trace.get_current_span().get_span_context()
+    if found is None or not found.is_valid:
+        return {}
+    return {"trace_id": f"{found.trace_id:032x}", "span_id": f"{found.span_id:016x}"}

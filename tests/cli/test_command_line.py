@@ -87,3 +87,28 @@ def test_ctrl_c_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr("upnext.cli.status.ask", interrupted)
     assert main(["status"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+SLOW = (
+    *("asyncio", "fastapi", "json", "libcst", "opentelemetry", "opentelemetry.sdk", "prometheus_client", "pydantic"),
+    *("redis", "shtab", "upnext_codegen"),
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "loaded"),
+    [
+        (("--version",), set()),
+        (("--help",), {"asyncio", "json"}),
+        (("status", "--redis-url", "redis://127.0.0.1:1"), {"asyncio", "json", "opentelemetry", "redis"}),
+    ],
+    ids=str,
+)
+def test_a_command_loads_only_what_it_needs(words: tuple[str, ...], loaded: set[str]) -> None:
+    """Which is most of the time that it takes; redis-py loads OpenTelemetry's API, and would load its SDK."""
+    code = (
+        "import sys\nfrom upnext.cli import main\nmain(sys.argv[1:])\n"
+        f"print(*set({SLOW!r}) & sys.modules.keys(), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert set(done.stderr.splitlines()[-1].split()) <= loaded

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
+from upnext.log_format import JsonFormatter
 from upnext.telemetry.otel import OpenTelemetry
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
@@ -257,6 +260,28 @@ async def test_a_send_that_is_not_stored_is_an_error(telemetry: Telemetry) -> No
     (data,) = telemetry.logs.get_finished_logs()
     assert (data.log_record.event_name, data.log_record.severity_number.value) == ("messaging.send.exception", 13)
     assert "hunter2" not in send.to_json() + data.to_json()
+
+
+async def test_a_line_of_the_log_in_json_has_the_span_that_it_was_written_in(
+    telemetry: Telemetry, valkey_url: str
+) -> None:
+    """And its job."""
+    worker, lines = upnext.Worker("shop", redis_url=valkey_url), list[dict[str, Any]]()
+
+    @worker.event("order.placed").on
+    async def confirm() -> None:
+        record = logging.makeLogRecord({"name": "shop", "msg": "sold %s", "args": ("\udc80",), "extra": object})
+        lines.append(json.loads(JsonFormatter().format(record)))
+
+    async with running(worker):
+        receipt = await worker.event("order.placed").send()
+        await receipt.results(timeout=20)
+        await wait_until_async(lambda: telemetry.named("process order.placed"))
+    ((process,), (line,)) = telemetry.named("process order.placed"), lines
+    found = process.get_span_context()
+    assert (line["trace_id"], line["span_id"]) == (f"{found.trace_id:032x}", f"{found.span_id:016x}")
+    assert (line["job_id"], line["message"]) == (receipt.jobs[0].id, "sold \udc80")
+    assert line["extra"] == repr(object)
 
 
 async def test_baggage_that_is_too_large_is_left_at_home(telemetry: Telemetry, valkey_url: str) -> None:

@@ -18,7 +18,7 @@ since the process began: those that did their work, or discarded it, and those t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, cast
 
@@ -127,6 +127,16 @@ class Activity:
         }
         total = total if isinstance(total, int) else len(jobs)
         return cls(_blocked(record.get("blocked")), jobs, total, waiting, ended)
+
+
+def summed(counts: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
+    """Return the sums of counted attempts, done and failed, by handler."""
+    sums: dict[str, tuple[int, int]] = {}
+    for each in counts:
+        for handler, (done, failed) in each.items():
+            before = sums.get(handler, (0, 0))
+            sums[handler] = before[0] + done, before[1] + failed
+    return sums
 
 
 def _blocked(entry: object) -> Blocked | None:

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from upnext.broker.activity import Activity
+from upnext.broker.activity import Activity, summed
 from upnext.broker.job_ids import bucket_of
 from upnext.broker.partial_results import PartialResultError, PartialResults
 from upnext.broker.pauses import Pauses
@@ -18,7 +18,7 @@ from upnext.broker.redis_types import RedisError
 from upnext.broker.status import NamespaceStatus, QueueStatus, RemainingWork, UnroutedStatus, WorkerStatus, by_life
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from upnext.broker.broker import Broker
 
@@ -135,16 +135,6 @@ def _worker(of: list[WorkerStatus]) -> WorkerStatus:
             ended=summed(worker.activity.ended for worker in of),
         ),
     )
-
-
-def summed(counts: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
-    """Return the sums of counted attempts, done and failed, by handler."""
-    sums: dict[str, tuple[int, int]] = {}
-    for each in counts:
-        for handler, (done, failed) in each.items():
-            before = sums.get(handler, (0, 0))
-            sums[handler] = before[0] + done, before[1] + failed
-    return sums
 
 
 def _queue(of: list[QueueStatus]) -> QueueStatus:

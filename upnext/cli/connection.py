@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from contextlib import redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from upnext.cli.terminal import visible
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
+    from types import ModuleType
 
     from upnext.broker.namespace import Namespace
     from upnext.settings import Settings
@@ -113,14 +114,32 @@ def settings_for(arguments: argparse.Namespace, *, start_embedded: bool = False)
         BrokerUnavailableError: If no address is configured, and no embedded server runs.
         ConfigError: If the settings cannot be used.
     """
-    from upnext.settings import load  # noqa: PLC0415 - commands import what they need
-
     file = arguments.service or getattr(arguments, "file", None)
+    # A service file may use what redis-py tells OpenTelemetry; a command alone does not.
+    with nullcontext() if file else _unimportable("opentelemetry.sdk.metrics"):
+        from upnext.settings import load  # noqa: PLC0415 - commands import what they need
     settings = load(redis_url=arguments.redis_url) if file is None else _settings_of_service(file)
     settings = addressed(settings, arguments)
     if settings.redis_url is None:
         settings = dataclasses.replace(settings, redis_url=_embedded_url(settings, start=start_embedded))
     return settings
+
+
+@contextmanager
+def _unimportable(module: str) -> Generator[None]:
+    """Keep a module from being imported within the block, unless it is already.
+
+    redis-py imports the SDK of OpenTelemetry wherever that is installed, which doubles the time that it takes to load.
+    """
+    if module in sys.modules:
+        yield
+        return
+    modules: dict[str, ModuleType | None] = cast("dict[str, ModuleType | None]", sys.modules)
+    modules[module] = None
+    try:
+        yield
+    finally:
+        del modules[module]
 
 
 def _settings_of_service(file: Path) -> Settings:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.activity import summed
 from upnext.broker.handler_id import HandlerId
-from upnext.broker.namespace_status import summed
 from upnext.cli.fleet import missing_handlers
 from upnext.cli.moments import moment
 

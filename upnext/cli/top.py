@@ -55,7 +55,7 @@ def register(subparsers: Subparsers) -> None:
 def top(arguments: argparse.Namespace) -> int:
     """Run the command."""
     settings = settings_for(arguments)
-    if arguments.once or not sys.stdout.isatty():
+    if arguments.once or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return asyncio.run(_print(settings))
     with _own_screen():
         asyncio.run(_Live(settings, arguments.interval).run())
