@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from upnext.hooks import remove_hooks as remove_hooks
     from upnext.job_control import Discard as Discard
     from upnext.job_control import RetryLater as RetryLater
+    from upnext.provide import PROVIDED as PROVIDED
+    from upnext.provide import Provide as Provide
     from upnext.receipt import Job as Job
     from upnext.receipt import Receipt as Receipt
     from upnext.runner.service import run as run
@@ -104,6 +106,7 @@ _HOMES = {
     "upnext.event": ("Event", "Sender", "TypedEvent"),
     "upnext.hooks": ("HookedJob", "HookedSend", "Hooks", "add_hooks", "remove_hooks"),
     "upnext.job_control": ("Discard", "RetryLater"),
+    "upnext.provide": ("PROVIDED", "Provide"),
     "upnext.receipt": ("Job", "Receipt"),
     "upnext.runner.service": ("run",),
     "upnext.task": ("Task",),
@@ -112,6 +115,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "PROVIDED",
     "Api",
     "BrokerError",
     "BrokerRefusedError",
@@ -130,6 +134,7 @@ __all__ = [
     "JobLostError",
     "PayloadError",
     "PayloadProblem",
+    "Provide",
     "Receipt",
     "ResultError",
     "ResultExpiredError",

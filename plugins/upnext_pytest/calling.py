@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from upnext.context import Context, current_job
+from upnext.runner.provisions import Provisions
 
 if TYPE_CHECKING:
     from upnext.handler import Handler
@@ -33,9 +34,18 @@ async def call(job_id: str, handler: Handler, body: bytes) -> Any:
     )
     arguments.update(handler.signature.inject(context))
     current_job.set(lambda: context)
-    async with asyncio.timeout(handler.options.timeout):
-        if handler.is_async:
-            value = handler.function(**arguments)
-        else:
-            value = await asyncio.to_thread(handler.function, **arguments)
-        return await value if inspect.isawaitable(value) else value
+    provisions = Provisions(lambda: context, None)
+    raised: BaseException | None = None
+    try:
+        async with asyncio.timeout(handler.options.timeout):
+            arguments |= await provisions.open(handler.signature.provided)
+            if handler.is_async:
+                value = handler.function(**arguments)
+            else:
+                value = await asyncio.to_thread(handler.function, **arguments)
+            return await value if inspect.isawaitable(value) else value
+    except BaseException as error:
+        raised = error
+        raise
+    finally:
+        await provisions.close(raised)

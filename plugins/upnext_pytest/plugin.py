@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
 if TYPE_CHECKING:
     from upnext_pytest.sends import Sends
     from upnext_pytest.workers import RunWorkers
+
+
+Override: TypeAlias = Callable[[Callable[..., Any], Callable[..., Any]], None]
+"""Lets another function provide what one does."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,6 +74,17 @@ def upnext_workers(upnext_namespace: str) -> RunWorkers:  # noqa: ARG001  # for 
     from upnext_pytest.workers import Workers  # noqa: PLC0415
 
     return Workers
+
+
+@pytest.fixture
+def upnext_provide() -> Generator[Override]:
+    """Give what lets a function provide what another does, until the test ends: `upnext_provide(get_session, fake)`."""
+    from contextlib import ExitStack  # noqa: PLC0415
+
+    from upnext.provide import overriding  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        yield lambda function, by: stack.enter_context(overriding(function, by))
 
 
 @pytest.fixture(autouse=True)

@@ -195,3 +195,54 @@ def test_a_run_without_a_server_says_how_to_name_one(tmp_path: Path) -> None:
     assert "Redis URL 'http://host' cannot be used" in out
     assert "set UPNEXT_TEST_REDIS_URL, or upnext_redis_url in pytest's settings" in out
     assert "pw-x" not in out
+
+
+def test_what_is_provided_is_made_inline_and_can_be_put_in_place(tmp_path: Path) -> None:
+    """Its last state is seen in the test; after the test it is as it was."""
+    code, said = pytest_run(
+        tmp_path,
+        """
+from typing import Annotated
+from upnext.provide import overridden
+
+closed = []
+
+async def session():
+    yield "real"
+
+def fake(context: upnext.Context):
+    try:
+        yield f"fake for {context.handler}"
+    except BaseException as error:
+        closed.append(type(error).__name__)
+        raise
+    closed.append("closed")
+
+paid = worker.event("order.paid")
+
+@paid.on
+async def book(order_id: int, db: Annotated[str, upnext.Provide(session)]) -> str:
+    if order_id == 2:
+        raise ValueError
+    if order_id == 3:
+        raise upnext.Discard("booked already")
+    return db
+
+async def test_real(upnext_inline):
+    assert await (await paid.send(order_id=1)).results() == {"book": "real"}
+
+async def test_fake(upnext_inline, upnext_provide):
+    upnext_provide(session, fake)
+    assert await (await paid.send(order_id=1)).results() == {"book": "fake for book"}
+    with pytest.raises(ValueError):
+        await paid.send(order_id=2)
+    with pytest.raises(upnext.JobDiscardedError, match="booked already"):
+        await (await paid.send(order_id=3)).results()
+    assert closed == ["closed", "ValueError", "Discard"]
+
+async def test_real_again():
+    assert overridden(session) is session
+    assert await book(1, "given") == "given"
+""",
+    )
+    assert code == 0, said

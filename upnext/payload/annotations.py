@@ -26,7 +26,9 @@ _ABSTRACT = (
 )
 _NOT_LISTS = (str, bytes, bytearray, collections.abc.Iterator, collections.abc.Mapping)
 _LITERAL_STRINGS = (typing.LiteralString, typing_extensions.LiteralString)
-_ALIASES = (typing_extensions.TypeAliasType, getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType))
+ALIASES = (typing_extensions.TypeAliasType, getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType))
+"""What a `type` statement makes."""
+
 _AWAITABLES = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
@@ -52,7 +54,7 @@ def concrete(annotation: Any) -> Any:
     `bytearray` nor `LiteralString`. Every abstract collection arrives as a list, whatever collection was sent.
     """
     origin, args = get_origin(annotation) or annotation, get_args(annotation)
-    if isinstance(origin, _ALIASES):
+    if isinstance(origin, ALIASES):
         return _concrete_alias(annotation, origin, args)
     if origin in _ABSTRACT:
         return _builtin(origin, tuple(map(concrete, args)))
@@ -90,7 +92,7 @@ def _concrete_alias(annotation: Any, alias: Any, args: tuple[Any, ...]) -> Any:
 
 
 def _aliases_within(annotation: Any) -> set[Any]:
-    found = {part for part in (annotation, get_origin(annotation)) if isinstance(part, _ALIASES)}
+    found = {part for part in (annotation, get_origin(annotation)) if isinstance(part, ALIASES)}
     return found.union(*map(_aliases_within, get_args(annotation)))
 
 

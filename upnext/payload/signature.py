@@ -16,6 +16,7 @@ from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.payload.annotations import awaited, context_class
 from upnext.payload.codec import Codec
 from upnext.payload.results import result_codec
+from upnext.provide import Provide, check_providers, provided_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +74,16 @@ class Signature:
         asked = {name: context_class(self._annotations.get(name), Context) for name in self.parameters}
         return {name: kind for name, kind in asked.items() if kind is not None}
 
+    @cached_property
+    def provided(self) -> dict[str, Provide]:
+        """The parameters that are provided, and by whom."""
+        asked = {name: provided_by(self._annotations.get(name)) for name in self.parameters}
+        return {
+            name: provide
+            for name, provide in asked.items()
+            if provide is not None and self.parameters[name].kind in _BY_KEYWORD
+        }
+
     def inject(self, context: Context) -> dict[str, Context]:
         """Return what these parameters get; a subclass is made of what the job's context holds."""
         return {
@@ -86,7 +97,7 @@ class Signature:
         fields: dict[str, tuple[Any, bool]] = {
             name: (self._annotations.get(name, Any), parameter.default is parameter.empty)
             for name, parameter in self.parameters.items()
-            if parameter.kind in _BY_KEYWORD and name not in self.context_parameters
+            if parameter.kind in _BY_KEYWORD and name not in self.context_parameters and name not in self.provided
         }
         unpacked = self._unpacked
         if unpacked is not None:
@@ -138,9 +149,10 @@ class Signature:
         """Build the schemas now, so that a bad annotation is met at the start and not at the first job.
 
         Raises:
-            ConfigError: If an annotation cannot be resolved or checked.
+            ConfigError: If an annotation cannot be resolved or checked, or a provider cannot be called.
         """
         self.codec.prepare()
+        check_providers(self.provided)
 
     def decode(self, body: bytes) -> dict[str, Any]:
         """Turn the JSON of a payload into the function's keyword arguments.

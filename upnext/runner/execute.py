@@ -93,6 +93,27 @@ async def execute(
     arguments = _read(claim, handler)
     if isinstance(arguments, AttemptOutcome):
         return arguments
+    if not handler.signature.provided:
+        end = await _call(handler, arguments, threads, deadlines, hold)
+    else:
+        end = await _call_provided(handler, arguments, threads, deadlines, hold)
+    if end is None:
+        return None
+    value, raised, late_at = end
+    if late_at is not None:
+        return _timeout(raised, late_at, handler)
+    if raised is None:
+        return _done(claim, handler, value, max_result)
+    # A handler can cancel its own task as well.
+    if issubclass(type(raised), asyncio.CancelledError) and handing_over():
+        return RELEASED
+    return _raised(raised, handler)
+
+
+async def _call(
+    handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines, hold: LeaseGuard
+) -> _End | None:
+    """Call a handler; None if it did not begin, because the job is not this worker's any more."""
     end: _End | None = None
     while end is None:
         if not await hold.wait_valid():
@@ -104,15 +125,30 @@ async def execute(
         )
         if forks.generation() != generation:
             forks.end_child(end and end[1])  # a child that the handler forked has left its code
-    value, raised, late_at = end
-    if late_at is not None:
-        return _timeout(raised, late_at, handler)
-    if raised is None:
-        return _done(claim, handler, value, max_result)
-    # A handler can cancel its own task as well.
-    if issubclass(type(raised), asyncio.CancelledError) and handing_over():
-        return RELEASED
-    return _raised(raised, handler)
+    return end
+
+
+async def _call_provided(
+    handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines, hold: LeaseGuard
+) -> _End | None:
+    """Call a handler with what is provided for it, and close that after it. What providers raise, it has raised.
+
+    The handler's timeout holds for all that is made before it, for itself, and for all that is closed after it.
+    """
+    from upnext.runner.provisions import Provisions  # noqa: PLC0415  # few handlers are provided with anything
+
+    if not await hold.wait_valid():
+        return None
+    provisions = Provisions(current_job.get(), threads)
+    made = await _awaited(lambda: provisions.open(handler.signature.provided), deadlines)
+    end: _End | None = made
+    if made[1] is None and made[2] is None:
+        end = await _call(handler, {**arguments, **made[0]}, threads, deadlines, hold)
+    raised = asyncio.CancelledError() if end is None else end[1]
+    if end is not None and raised is None and end[2] is not None:
+        raised = TimeoutError(f"it took longer than {handler.options.timeout:g} s")
+    closed = await _awaited(lambda: provisions.close(raised), deadlines)
+    return end if closed[1] is None or end is None or end[2] is not None else closed
 
 
 def _raised(raised: BaseException, handler: Handler) -> AttemptOutcome:

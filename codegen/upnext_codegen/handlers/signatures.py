@@ -10,6 +10,7 @@ from upnext_codegen import messages
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables, union
 from upnext_codegen.handlers.classes import Classes, is_context, unsendable
 from upnext_codegen.handlers.declare import place_of
+from upnext_codegen.handlers.provided import is_provided
 from upnext_codegen.handlers.typed_dicts import keys_of
 from upnext_codegen.names.annotation_names import external
 from upnext_codegen.names.evaluator import class_node, function_node
@@ -133,6 +134,8 @@ class Signatures:
         unpacked = self._unpacked(formal, use) if formal.kind == "kwargs" else None
         if unpacked is not None:
             self._keys(signature, formal, unpacked, use, place)
+            return
+        if formal.kind != "kwargs" and is_provided(self.annotations.evaluator, formal.annotation, use):
             return
         written = self._type(signature, formal, use, variables)
         if formal.kind == "kwargs":

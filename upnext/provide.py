@@ -1,0 +1,204 @@
+"""Parameters that no payload fills: what a function provides for each job, such as a database session."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+
+from upnext.context import Context
+from upnext.errors import ConfigError
+from upnext.payload.annotations import ALIASES, context_class
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROVIDED: Final[Any] = None
+"""A default for a parameter that is provided, so that type checkers ask no caller of a task for it."""
+
+
+class Provide:
+    """Says in `Annotated` that a parameter of a handler or a task is not sent, but provided: it is no field.
+
+    Args:
+        function: What provides it: a function, async or not, a generator function, async or not, that yields once, or
+            a context manager. It is called once a job, and is closed after the handler. Its own parameters may be
+            provided too, or a `Context`; others need a default.
+
+    Raises:
+        ConfigError: If it cannot be called.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise ConfigError(f"Provide({function!r}) cannot be used: give the function that provides the value.")
+        self.function = function
+
+    def __repr__(self) -> str:
+        """Show the function."""
+        return f"Provide({_name(self.function)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether it provides the same."""
+        return isinstance(other, Provide) and other.function == self.function
+
+    def __hash__(self) -> int:
+        """Hash the function."""
+        return hash(self.function)
+
+
+class Kind(Enum):
+    """How a provider is called, and whether it is closed."""
+
+    VALUE = auto()
+    ASYNC_VALUE = auto()
+    MANAGER = auto()
+    ASYNC_MANAGER = auto()
+
+
+class Provider:
+    """A function that provides values, with what its own parameters ask for.
+
+    Attributes:
+        call: What is called: the function, or what makes a context manager of it.
+        kind: How.
+        parameters: Its provided parameters.
+        contexts: Its parameters that get the context, with the class that each asks for.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.call, self.kind = _how(function)
+        self.parameters: dict[str, Provide] = {}
+        self.contexts: dict[str, type[Context]] = {}
+        hints = _hints_of(function)
+        for parameter in _parameters_of(function):
+            hint = hints.get(parameter.name)
+            provide, context = provided_by(hint), context_class(hint, Context)
+            by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+            if provide is not None and by_name:
+                self.parameters[parameter.name] = provide
+            elif context is not None and by_name:
+                self.contexts[parameter.name] = context
+            elif parameter.default is parameter.empty and parameter.kind not in (
+                parameter.VAR_POSITIONAL,
+                parameter.VAR_KEYWORD,
+            ):
+                raise ConfigError(
+                    f"Provider {_name(function)!r} cannot be called: nothing fills its parameter {parameter.name!r}. "
+                    "Annotate it with upnext.Provide, or give it a default."
+                )
+
+
+@functools.lru_cache(maxsize=4096)
+def provider_of(function: Callable[..., Any]) -> Provider:
+    """Return what is known of a provider.
+
+    Raises:
+        ConfigError: If it cannot be called.
+    """
+    return Provider(function)
+
+
+def check_providers(provided: Mapping[str, Provide], above: tuple[Callable[..., Any], ...] = ()) -> None:
+    """Refuse providers that cannot be called, or that provide themselves.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    for provide in provided.values():
+        function = overridden(provide.function)
+        if function in above:
+            circle = " -> ".join(_name(one) for one in (*above[above.index(function) :], function))
+            raise ConfigError(f"Providers need each other in a circle: {circle}.")
+        check_providers(provider_of(function).parameters, (*above, function))
+
+
+def provided_by(annotation: object) -> Provide | None:
+    """Return what an annotation says of who provides its parameter, None if nobody does."""
+    origin: Any = get_origin(annotation) or annotation
+    if isinstance(origin, ALIASES):
+        return provided_by(origin.__value__)
+    if origin is Annotated:
+        first, *metadata = get_args(annotation)
+        return next((one for one in reversed(metadata) if isinstance(one, Provide)), None) or provided_by(first)
+    if origin in (Union, types.UnionType):
+        others = [member for member in get_args(annotation) if member is not type(None)]
+        return provided_by(others[0]) if len(others) == 1 else None
+    return None
+
+
+_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+@contextmanager
+def overriding(function: Callable[..., Any], by: Callable[..., Any]) -> Generator[None]:
+    """Let another function provide what one does, in all of this process, within the block: for tests."""
+    missing = object()
+    before: Any = _overrides.get(function, missing)
+    _overrides[function] = by
+    try:
+        yield
+    finally:
+        if before is missing:
+            _overrides.pop(function, None)
+        else:
+            _overrides[function] = before
+
+
+def overridden(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that provides now what one does."""
+    return _overrides.get(function, function)
+
+
+def _how(function: Callable[..., Any]) -> tuple[Callable[..., Any], Kind]:
+    """Return what to call for a provider's value, or for the context manager that has it."""
+    if isinstance(function, type):
+        if hasattr(function, "__aenter__"):
+            return function, Kind.ASYNC_MANAGER
+        return function, Kind.MANAGER if hasattr(function, "__enter__") else Kind.VALUE
+    called = _called(function)
+    if inspect.isasyncgenfunction(called):
+        return asynccontextmanager(function), Kind.ASYNC_MANAGER
+    if inspect.isgeneratorfunction(called):
+        return contextmanager(function), Kind.MANAGER
+    # What contextlib has made a context manager of: an object that is returned may be one that others share.
+    inner = inspect.unwrap(called)
+    if inspect.isasyncgenfunction(inner):
+        return function, Kind.ASYNC_MANAGER
+    if inspect.isgeneratorfunction(inner):
+        return function, Kind.MANAGER
+    return function, Kind.ASYNC_VALUE if inspect.iscoroutinefunction(called) else Kind.VALUE
+
+
+def _called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function behind a partial or an object with `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # a function of C that does not say; it is called without arguments
+        return []
+    bound = function.keywords if isinstance(function, functools.partial) else {}
+    return [parameter for parameter in parameters if parameter.name not in bound]
+
+
+def _hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    target = function.__init__ if isinstance(function, type) else inspect.unwrap(_called(function))  # type: ignore[misc]
+    if not hasattr(target, "__annotations__"):
+        return {}
+    try:
+        return get_type_hints(target, include_extras=True)
+    except Exception as error:  # what is written as text is code, which may raise anything
+        raise ConfigError(f"An annotation of provider {_name(function)!r} cannot be resolved: {error}") from error
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)

@@ -1,0 +1,124 @@
+"""The values that are provided for one job: made before its handler, each once, and closed after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from upnext.context import Context
+from upnext.log import traceback_of
+from upnext.provide import Kind, overridden, provider_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from concurrent.futures import Executor
+
+    from upnext.provide import Provide
+
+_UNMADE: Any = object()
+
+
+class Provisions:
+    """The provided values of one job.
+
+    Args:
+        context: Makes the job's context, for providers that ask for it.
+        threads: Where providers that are not async run; None for the event loop's own.
+    """
+
+    def __init__(self, context: Callable[[], Context], threads: Executor | None) -> None:
+        self._context = context
+        self._threads = threads
+        self._values: dict[Callable[..., Any], Any] = {}
+        self._closers: list[Callable[..., Awaitable[Any]]] = []
+
+    async def open(self, provided: Mapping[str, Provide]) -> dict[str, Any]:
+        """Return a value for each parameter; what was opened before one that raises is still to be closed.
+
+        Raises:
+            BaseException: What a provider raises.
+        """
+        return {name: await self._value(provide.function) for name, provide in provided.items()}
+
+    async def close(self, raised: BaseException | None) -> None:
+        """Close all that was opened, the last one first, and tell each what the handler raised.
+
+        What a provider swallows has been raised all the same.
+
+        Raises:
+            BaseException: What a provider raises while it is closed, and was not told of; the others are closed first.
+        """
+        told = raised
+        while self._closers:
+            closer = self._closers.pop()
+            error = None if told is None else (type(told), told, traceback_of(told))
+            try:
+                await closer(*(error or (None, None, None)))
+            except BaseException as fault:  # noqa: BLE001  # user code may raise anything; the others are to be closed
+                told = fault
+        if told is not None and told is not raised:
+            raise told
+
+    async def _value(self, function: Callable[..., Any]) -> Any:
+        function = overridden(function)
+        value = self._values.get(function, _UNMADE)
+        if value is _UNMADE:
+            value = self._values[function] = await self._make(function)
+        return value
+
+    async def _make(self, function: Callable[..., Any]) -> Any:
+        provider = provider_of(function)
+        arguments = await self.open(provider.parameters)
+        for name, kind in provider.contexts.items():
+            context = self._context()
+            arguments[name] = context if kind is Context else kind(**vars(context))
+        call = functools.partial(provider.call, **arguments)
+        if provider.kind is Kind.ASYNC_VALUE:
+            return await call()
+        if provider.kind is Kind.VALUE:
+            value = await self._in_thread(call)
+            return await value if inspect.isawaitable(value) else value
+        if provider.kind is Kind.ASYNC_MANAGER:
+            manager = call()
+            value = await manager.__aenter__()
+            self._closers.append(manager.__aexit__)
+            return value
+        return await self._in_thread(functools.partial(self._enter, call))
+
+    def _enter(self, call: Callable[[], Any]) -> Any:
+        manager = call()
+        value = manager.__enter__()
+        # At once, and in the thread: what was opened is closed, even if the job was stopped meanwhile.
+        self._closers.append(functools.partial(self._close_in_thread, manager))
+        return value
+
+    async def _close_in_thread(self, manager: Any, *error: Any) -> None:
+        await self._in_thread(functools.partial(manager.__exit__, *error))
+
+    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+        """Run a call in a thread; as that cannot be stopped, a job that is stopped meanwhile waits for it."""
+        context = contextvars.copy_context()
+        future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(_carry, call))
+        stopped: asyncio.CancelledError | None = None
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as error:
+                stopped = error
+        if stopped is not None:
+            raise stopped
+        value, raised = future.result()
+        if raised is not None:
+            raise raised
+        return value
+
+
+def _carry(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    # As a value: a StopIteration cannot be raised through a future.
+    try:
+        return call(), None
+    except BaseException as error:  # noqa: BLE001  # user code may raise anything
+        return None, error
