@@ -6,25 +6,13 @@ import difflib
 import math
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias, TypedDict, cast
+from typing import Any, TypeAlias, cast
 
 from upnext.errors import ConfigError
 from upnext.names import check_name
 
 ExceptionTypes: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
 """What an `except` clause takes as well."""
-
-
-class OptionsDict(TypedDict, total=False):
-    """The options as keyword arguments, for type checkers; `Options` says what they are."""
-
-    name: str | None
-    retries: int
-    retry_delay: float
-    retry_backoff: float
-    timeout: float
-    retry_on: ExceptionTypes | None
-    give_up_on: ExceptionTypes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from zoneinfo import ZoneInfo
 
-    from typing_extensions import Unpack
-
     from upnext.context import Context
     from upnext.hooks import Hooks
-    from upnext.options import ExceptionTypes, OptionsDict
+    from upnext.options import ExceptionTypes
     from upnext.task import Unsaid
 
 MOST_AT_ONCE = 10_000
@@ -140,6 +138,37 @@ class Worker(Catalog, _WorkerBase):
         decorator = TaskDecorator(self.registry, Options.of(options))
         return decorator if function is None else decorator(function)
 
+    @overload
+    def cron(
+        self,
+        expression: str,
+        /,
+        *,
+        tz: str | ZoneInfo = "UTC",
+        catch_up: bool = False,
+        name: str | None = None,
+        retries: int = 0,
+        retry_delay: float = 1.0,
+        retry_backoff: float = 2.0,
+        timeout: float = 1800.0,
+        retry_on: ExceptionTypes | None = None,
+        give_up_on: ExceptionTypes | None = None,
+    ) -> TaskDecorator: ...
+    @overload
+    def cron(
+        self,
+        /,
+        *,
+        every: timedelta,
+        catch_up: bool = False,
+        name: str | None = None,
+        retries: int = 0,
+        retry_delay: float = 1.0,
+        retry_backoff: float = 2.0,
+        timeout: float = 1800.0,
+        retry_on: ExceptionTypes | None = None,
+        give_up_on: ExceptionTypes | None = None,
+    ) -> TaskDecorator: ...
     def cron(
         self,
         expression: str | None = None,
@@ -148,7 +177,7 @@ class Worker(Catalog, _WorkerBase):
         tz: str | ZoneInfo | None = None,
         every: timedelta | None = None,
         catch_up: bool = False,
-        **options: Unpack[OptionsDict],
+        **options: Any,
     ) -> TaskDecorator:
         """Make a task that runs by itself at its ticks, once for each over all processes; it can be submitted as well.
 
@@ -156,13 +185,12 @@ class Worker(Catalog, _WorkerBase):
             expression: Five fields of cron: minute, hour, day, month, weekday.
             tz: The time zone that it is meant in, such as "Europe/Berlin"; UTC by default.
             every: In place of an expression: the time between two ticks.
-            catch_up: Run once for the latest of the ticks that were missed while everything was down; by default a tick
-                that is more than a minute late is left out.
+            catch_up: Run once for the latest of the ticks that were missed while everything was down; by default none
+                of them is run.
             options: As for `Event.on`.
 
         Raises:
             ConfigError: If one of them cannot be used; and as `task` says.
         """
         schedule = Schedule.of(expression, tz, every, catch_up)
-        given: dict[str, Any] = {**options}
-        return TaskDecorator(self.registry, Options.of(given), schedule)
+        return TaskDecorator(self.registry, Options.of(options), schedule)
