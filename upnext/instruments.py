@@ -29,18 +29,23 @@ class JobInstrument(Protocol):
         ...
 
 
+_blocks: tuple[JobInstrument, ...] = ()
 _jobs: tuple[JobInstrument, ...] = ()
 
 
 @contextmanager
 def watching_jobs(instrument: JobInstrument) -> Generator[None]:
-    """Let an instrument watch the jobs of this process within the block."""
-    global _jobs  # noqa: PLW0603  # a job is watched whatever worker of the process runs it
-    _jobs = (*_jobs, instrument)
+    """Let an instrument watch the jobs of this process within the block; once, in however many such blocks."""
+    global _jobs, _blocks  # noqa: PLW0603  # a job is watched whatever worker of the process runs it
+    _blocks = (*_blocks, instrument)
+    _jobs = tuple(dict.fromkeys(_blocks))
     try:
         yield
     finally:
-        _jobs = tuple(each for each in _jobs if each is not instrument)
+        left = list(_blocks)
+        left.remove(instrument)
+        _blocks = tuple(left)
+        _jobs = tuple(dict.fromkeys(_blocks))
 
 
 def begin_job(claim: Claim, handler: Handler) -> JobEnd | None:

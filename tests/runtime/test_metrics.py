@@ -95,6 +95,31 @@ async def test_a_process_counts_its_jobs_by_handler_and_outcome(valkey_url: str)
     assert after[f"upnext_build_info{{version={upnext.__version__}}}"] == 1
 
 
+async def test_two_services_of_one_process_are_counted_once_and_together(valkey_url: str) -> None:
+    """Until the last of them ends."""
+    first, second = upnext.Worker("first", redis_url=valkey_url), upnext.Worker("second", redis_url=valkey_url)
+
+    @first.task(name="counted")
+    async def counted() -> None: ...
+
+    started = "upnext_jobs_started_total{event=counted,handler=counted}"
+    async with running(first) as one, running(second) as other:
+        with process_metrics(one.readings) as scrape:
+            with process_metrics(other.readings):
+                await counted.wait()
+                found = samples(scrape().decode())
+                assert {name for name in found if name.startswith("upnext_ready")} == {
+                    "upnext_ready{worker=first}",
+                    "upnext_ready{worker=second}",
+                }
+                assert found[started] == 1
+            await counted.wait()
+            found = samples(scrape().decode())
+            assert (found[started], "upnext_ready{worker=second}" in found) == (2, False)
+        await counted.wait()
+        assert samples(scrape().decode())[started] == 2
+
+
 async def _settled(job: upnext.Job[object]) -> None:
     with suppress(upnext.JobFailedError):
         await job.result(timeout=20)

@@ -45,11 +45,13 @@ def process_metrics(readings: Callable[[], Sequence[WorkerReading]]) -> Generato
     Args:
         readings: How the workers of this process stand.
     """
-    workers = _Workers(readings)
-    REGISTRY.register(workers)
+    # All services of a process are counted together, as its registry is one: each job once.
     with ExitStack() as stack:
-        stack.callback(REGISTRY.unregister, workers)
-        stack.enter_context(watching_jobs(_JobCounts()))
+        if not _WORKERS.readings:
+            REGISTRY.register(_WORKERS)
+        _WORKERS.readings.append(readings)
+        stack.callback(_WORKERS.forget, readings)
+        stack.enter_context(watching_jobs(_JOBS))
         yield partial(generate_latest, REGISTRY)
 
 
@@ -100,12 +102,18 @@ def _end(metrics: _Handler, began: float, outcome: AttemptOutcome | None) -> Non
 class _Workers(Collector):
     """Reads how the workers stand when somebody asks."""
 
-    def __init__(self, readings: Callable[[], Sequence[WorkerReading]]) -> None:
-        self._readings = readings
+    def __init__(self) -> None:
+        self.readings: list[Callable[[], Sequence[WorkerReading]]] = []
+
+    def forget(self, readings: Callable[[], Sequence[WorkerReading]]) -> None:
+        """Read some no more; without any there is nothing to say."""
+        self.readings.remove(readings)
+        if not self.readings:
+            REGISTRY.unregister(self)
 
     def collect(self) -> Iterable[Metric]:
         """Read them."""
-        readings = self._readings()
+        readings = [reading for read in list(self.readings) for reading in read()]
         families: dict[str, tuple[str, Callable[[WorkerReading], float]]] = {
             "upnext_slots": ("Jobs that the worker runs at the same time.", lambda each: each.slots),
             "upnext_slots_free": ("Slots that no job has.", lambda each: each.free),
@@ -127,6 +135,10 @@ class _Workers(Collector):
             failures.add_metric((each.worker,), each.renewal_failures)
         yield failures
         yield build_info()
+
+
+_JOBS = _JobCounts()
+_WORKERS = _Workers()
 
 
 def build_info() -> Metric:
