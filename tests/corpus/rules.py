@@ -5,6 +5,7 @@ from __future__ import annotations
 MERGE = {
     "1-keyword": "parameters that can be passed by keyword are fields",
     "1-context": "a parameter annotated as Context is none",
+    "1-provided": "a parameter that upnext.Provide provides is none",
     "1-unfillable": "positional-only parameters and *args cannot be fed",
     "2-required": "a field is required if any handler has no default",
     "3-closed": "a handler without **kwargs rejects what it does not name",
