@@ -12,6 +12,7 @@ import ast
 import inspect
 import re
 import sys
+import tomllib
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
@@ -145,6 +146,24 @@ def exit_codes() -> str:
     return table(("code", "when"), found)
 
 
+def changes() -> str:
+    """Every change of a model that a test makes, those that break first."""
+    made = tomllib.loads((DOCS / "model_changes.toml").read_text(encoding="utf-8"))["change"]
+    rows = [
+        (each["code"] or "nobody", each["what"], *(_as_code(each[when], each) for when in ("before", "after")))
+        for each in sorted(made, key=lambda each: (not each["code"], each["code"]))
+    ]
+    return table(("breaks", "change", "before", "after"), rows)
+
+
+def _as_code(source: str, change: dict[str, str]) -> str:
+    """Return what of a source is not the same before and after, on one line; all of it where that is the order."""
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    both = [{line.strip() for line in change[when].splitlines()} for when in ("before", "after")]
+    own = lines if both[0] == both[1] else [line for line in lines if line not in both[0] & both[1]]
+    return " ".join(f"`{line}`" for line in own)
+
+
 def _as_toml(default: object) -> str:
     return {(): "[]", None: "not set", True: "true", False: "false"}[default]
 
@@ -158,6 +177,7 @@ TABLES = {
     "settings": settings,
     "exits": exit_codes,
     "rights": rights,
+    "changes": changes,
 }
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def test_the_whole_lock_of_one_event() -> None:
       "json": true,
       "kind": "model",
       "module": "shop.models",
+      "payload": null,
       "type_parameters": []
     },
     "shop.models.Price": {
@@ -44,6 +45,7 @@ def test_the_whole_lock_of_one_event() -> None:
       "json": true,
       "kind": "model",
       "module": "shop.models",
+      "payload": null,
       "type_parameters": []
     }
   },
@@ -76,7 +78,7 @@ def test_the_whole_lock_of_one_event() -> None:
       }
     }
   },
-  "format": 1,
+  "format": 2,
   "generator": "upnext"
 }
 """
@@ -104,8 +106,8 @@ def test_nothing_in_a_lock_depends_on_which_handler_came_first() -> None:
         ("", "it was not written by upnext"),
         ("[]", "it was not written by upnext"),
         ('{"generator": "poetry"}', "it was not written by upnext"),
-        ('{"generator": "upnext"}', "it has format None, and this upnext reads format 1"),
-        ('{"generator": "upnext", "format": 2}', "it has format 2, and this upnext reads format 1"),
+        ('{"generator": "upnext"}', "it has format None, and this upnext reads formats 1 and 2"),
+        ('{"generator": "upnext", "format": 3}', "it has format 3, and this upnext reads formats 1 and 2"),
         ('{"generator": "upnext", "format": 1}', "no contract: KeyError at 'classes'"),
         ("[" * 100_000, "it was not written by upnext"),
     ],

@@ -8,7 +8,7 @@ from upnext_codegen.catalog.spelling import full_name, full_text
 from upnext_codegen.catalog.typetext import TypeReader
 from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver
 from upnext_codegen.merging.subtyping import Hierarchy
-from upnext_codegen.types import ClassFacts, ClassType
+from upnext_codegen.types import ClassFacts, ClassType, ModelFacts, ModelField
 from upnext_codegen.types.traversal import classes_in
 
 
@@ -97,16 +97,59 @@ def _class_json(owner: ClassType, classes: dict[str, ClassFacts]) -> dict[str, A
         "json": facts.json,
         "kind": facts.kind,
         "module": owner.module,
+        "payload": None if facts.model is None else _model_json(facts.model),
         "type_parameters": [list(parameter) for parameter in facts.type_parameters],
     }
 
 
+def _model_json(model: ModelFacts) -> dict[str, Any]:
+    if model.form == "enum":
+        return {"form": model.form, "members": {member.name: full_text(member.type) for member in model.fields}}
+    is_ordered = model.form == "namedtuple"
+    return {
+        "extra": model.extra,
+        "fields": {
+            field.name: {
+                "required": field.required,
+                "type": full_text(field.type),
+                **({"position": position} if is_ordered else {}),
+                **({"read": list(field.read)} if field.read else {}),
+                **({"written": list(field.written)} if field.written else {}),
+            }
+            for position, field in enumerate(model.fields)
+        },
+        "form": model.form,
+    }
+
+
+def _model(data: dict[str, Any], reader: TypeReader) -> ModelFacts:
+    if data["form"] == "enum":
+        return ModelFacts("enum", tuple(ModelField(name, reader.read(text)) for name, text in data["members"].items()))
+    fields = sorted(data["fields"].items(), key=lambda item: (item[1].get("position", 0), item[0]))
+    return ModelFacts(
+        data["form"],
+        tuple(
+            ModelField(
+                name,
+                reader.read(item["type"]),
+                item["required"],
+                tuple(item.get("written", ())),
+                tuple(item.get("read", ())),
+            )
+            for name, item in fields
+        ),
+        data["extra"],
+    )
+
+
 def _facts(data: dict[str, Any], reader: TypeReader) -> ClassFacts:
+    payload = data.get("payload")  # format 1 had none
     return ClassFacts(
         bases=tuple(reader.read(base) for base in data["bases"]),
         kind=data["kind"],
         type_parameters=tuple((name, variance) for name, variance in data["type_parameters"]),
         json=data["json"],
+        model=None if payload is None else _model(payload, reader),
     )
 
 
@@ -124,5 +167,7 @@ def _classes(contract: Contract) -> list[ClassType]:
             name = f"{owner.module}:{owner.qualname}"
             if name not in found and (name in contract.classes or "." in owner.qualname):
                 found[name] = owner
-                waiting.extend(hierarchy.facts(owner).bases)
+                facts = hierarchy.facts(owner)
+                waiting.extend(facts.bases)
+                waiting.extend(field.type for field in (facts.model.fields if facts.model else ()))
     return list(found.values())

@@ -11,8 +11,10 @@ from upnext_codegen.contract import Contract
 
 FILE_NAME = "upnext.lock"
 
-FORMAT = 1
-"""Changes when an older upnext could no longer read the file."""
+FORMAT = 2
+"""Changes when an older upnext could no longer read the file; format 1 did not say what payloads carry of classes."""
+
+_READABLE = (1, 2)
 
 GENERATOR = "upnext"
 
@@ -50,8 +52,9 @@ def read(text: str) -> Contract:
     data = _object(text)
     if data is None or data.get("generator") != GENERATOR:
         raise ValueError("it was not written by upnext")
-    if data.get("format") != FORMAT:
-        raise ValueError(f"it has format {data.get('format')!r}, and this upnext reads format {FORMAT}")
+    if data.get("format") not in _READABLE:
+        readable = " and ".join(map(str, _READABLE))
+        raise ValueError(f"it has format {data.get('format')!r}, and this upnext reads formats {readable}")
     return from_json(data)
 
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from upnext_codegen.changes import breaks
 from upnext_codegen.changes.breaks import Break, Kind
-from upnext_codegen.changes.carried import Carried
+from upnext_codegen.changes.model_breaks import ModelBreaks
+from upnext_codegen.changes.wire import Kind as Difference
+from upnext_codegen.changes.wire import Wire
 from upnext_codegen.contract import Contract, EventContract, Field
 from upnext_codegen.findings import Finding
 from upnext_codegen.merging.merge import EXTRAS
 from upnext_codegen.merging.normal import asks_nothing
-from upnext_codegen.records import Declaration, Handler, Parameter, Scan, Send
+from upnext_codegen.records import Declaration, Handler, Parameter, Place, Scan, Send
 from upnext_codegen.types import Type
 
 
@@ -35,23 +37,26 @@ def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Findi
         handlers[handler.event].append(handler)
     for declaration in scan.declarations:
         declarations[declaration.event].append(declaration)
-    carried = Carried(earlier.classes, scan.classes)
+    wire = Wire(earlier.classes, scan.classes)
+    models = ModelBreaks(earlier.classes, scan.classes)
     for event in earlier.events:
         # Without a handler an event had no contract that a sender could have relied on.
         if not event.receivers:
             continue
         sends = [each for each in scan.sends if each.kind == "event" and each.names == (event.name,)]
-        yield from _Comparison(event, carried).findings(handlers[event.name], sends)
+        yield from _Comparison(event, wire, models).findings(handlers[event.name], sends)
         if complete and event.name not in scan.refused:
             yield from breaks.gone(event, handlers[event.name], declarations[event.name])
+    yield from models.findings()
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """One event of the earlier contract, beside its handlers now."""
+    """One event of the earlier contract, beside its handlers now; what breaks inside of models is put aside."""
 
     event: EventContract
-    carried: Carried
+    wire: Wire
+    models: ModelBreaks
 
     def findings(self, handlers: Iterable[Handler], sends: Sequence[Send]) -> Iterator[Finding]:
         found: defaultdict[tuple[str, Kind], list[Break]] = defaultdict(list)
@@ -74,18 +79,25 @@ class _Comparison:
                 kind = Kind.UNKNOWN if before is None else Kind.REQUIRED
                 yield Break(kind, parameter.name, parameter.place, handler)
             was = before.type if before else self.event.extras
-            if was is not None and self._is_narrowed(was, parameter.type):
-                kind = self._kind(was, parameter.type)
-                yield Break(kind, parameter.name, parameter.place, handler, was, parameter.type)
+            if was is not None:
+                yield from self._types(was, parameter.type, parameter.name, parameter.place, handler)
         for field in self._fields_and_extras():
             if field.name in named or field.name in renamed.values():
                 continue
             if handler.extras is None:
                 kind = Kind.EXTRAS_REJECTED if field.name == EXTRAS else Kind.REJECTED
                 yield Break(kind, field.name, handler.place, handler)
-            elif handler.extras_place is not None and self._is_narrowed(field.type, handler.extras):
-                kind = self._kind(field.type, handler.extras)
-                yield Break(kind, field.name, handler.extras_place, handler, field.type, handler.extras)
+            elif handler.extras_place is not None:
+                yield from self._types(field.type, handler.extras, field.name, handler.extras_place, handler)
+
+    def _types(self, was: Type, now: Type, field: str, place: Place, handler: Handler) -> Iterator[Break]:
+        """Compare the types of a field; the last arguments say whose it is."""
+        found = self.wire.differences(was, now)
+        self.models.add(self.event, handler, [each for each in found if each.owner])
+        whole = [each for each in found if not each.owner]
+        if whole:
+            retyped = any(each.kind is Difference.RETYPED for each in whole)
+            yield Break(Kind.RETYPED if retyped else Kind.NARROWED, field, place, handler, was, now)
 
     def _renamed(self, handler: Handler) -> dict[str, str]:
         """Return earlier names of fields by today's: where the handler traded one for another of the same type."""
@@ -100,21 +112,13 @@ class _Comparison:
 
         def is_alike(field: Field, parameter: Parameter) -> bool:
             there, here = field.type, parameter.type
-            same = self.carried.fits(there, here) and self.carried.fits(here, there)
-            return same and not asks_nothing(there) and not asks_nothing(here)
+            return not asks_nothing(there) and not asks_nothing(here) and self.wire.fits(there, here)
 
         pairs = [(field.name, each.name) for field in lost for each in new if is_alike(field, each)]
         old, now = Counter(name for name, _ in pairs), Counter(name for _, name in pairs)
         return {name: former for former, name in pairs if old[former] == now[name] == 1}
 
-    def _kind(self, was: Type, now: Type) -> Kind:
-        return Kind.NARROWED if self.carried.fits(now, was) else Kind.RETYPED
-
     def _fields_and_extras(self) -> Iterator[Field]:
         yield from self.event.fields
         if self.event.extras is not None:
             yield Field(EXTRAS, self.event.extras, required=False, asked_by=())
-
-    def _is_narrowed(self, was: Type, now: Type) -> bool:
-        # What could be anything before was checked by nobody, so nothing is known of what was sent.
-        return not asks_nothing(was) and not asks_nothing(now) and not self.carried.fits(was, now)

@@ -29,6 +29,8 @@ _CLASSES: tuple[type[Any], ...] = (
     findings.Finding,
     records.Reached,
     records.Task,
+    types.ModelField,
+    types.ModelFacts,
 )
 _NAMES: dict[type[Any], str] = {kind: str(number) for number, kind in enumerate(_CLASSES)} | {
     tuple: "",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from upnext_codegen import messages
 from upnext_codegen.handlers.canonical import canonical
@@ -88,15 +88,29 @@ class UnwritableError(Exception):
         self.way_out = way_out
 
 
+class Metadata(Protocol):
+    """What is made of the part of an annotation that no type checker looks at."""
+
+    def annotated(self, inner: Type, metadata: Sequence[ast.expr], use: Use) -> Type:
+        """Return what `Annotated[inner, *metadata]` is."""
+        ...
+
+    def called(self, call: ast.Call, use: Use, read: Callable[[ast.expr], Type]) -> Type | None:
+        """Return what a call such as `conint(gt=0)` is, None if that cannot be known."""
+        ...
+
+
 @dataclass(slots=True)
 class Annotations:
     """Reads annotations.
 
     Attributes:
         evaluator: Knows the values of names.
+        metadata: Reads what an annotation says beyond its type; None to leave that out.
     """
 
     evaluator: Evaluator
+    metadata: Metadata | None = None
     _active: list[tuple[Scope, str]] = field(default_factory=list["tuple[Scope, str]"])
     _cyclic: set[tuple[Scope, str]] = field(default_factory=set["tuple[Scope, str]"])
     _folded: dict[frozenset[Type], ClassType] = field(default_factory=dict[frozenset[Type], ClassType])
@@ -130,6 +144,11 @@ class Annotations:
             case ast.Subscript(base, index):
                 items = list(index.elts) if isinstance(index, ast.Tuple) else [index]
                 return self._subscript(base, items or [index], use, variables)
+            case ast.Call() if self.metadata is not None:
+                found = self.metadata.called(expr, use, lambda inner: self.read(inner, use, variables))
+                if found is None:
+                    raise UnwritableError("it is not a type")
+                return found
             case ast.IfExp(_, first) | ast.BoolOp(_, [first, *_]) | ast.NamedExpr(_, first):
                 return self.read(first, use, variables)
             case _:
@@ -340,7 +359,9 @@ class Annotations:
             case "Unpack":
                 raise UnwritableError("only **kwargs: Unpack[...] of a TypedDict can be unpacked", _WHOLE_TUPLE)
             case _ if last in _TRANSPARENT:
-                return self.read(items[0], use, variables)
+                inner = self.read(items[0], use, variables)
+                held_back = self.metadata if last == "Annotated" else None
+                return inner if held_back is None else held_back.annotated(inner, items[1:], use)
             case _:
                 return None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.canonical import cannot_travel, canonical
+from upnext_codegen.handlers.models import Models
 from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
 from upnext_codegen.handlers.variance import Variances
 from upnext_codegen.names import values
@@ -37,9 +38,13 @@ class Classes:
 
     annotations: Annotations
     known: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
+    models: Models = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.models = Models(self.annotations.evaluator)
 
     def learn(self, written: Type) -> None:
-        """Find the facts of every class in a type, and of all their bases."""
+        """Find the facts of every class in a type, of all their bases, and of the classes that their fields hold."""
         waiting = [*classes_in(written)]
         while waiting:
             each = waiting.pop(0)
@@ -49,8 +54,9 @@ class Classes:
             found = self._find(each)
             if found is None:
                 continue
-            self.known[key] = self._facts_of(found)
-            waiting += [cls for base in self.known[key].bases for cls in classes_in(base)]
+            facts = self.known[key] = self._facts_of(found)
+            inside = [item.type for item in facts.model.fields] if facts.model else []
+            waiting += [cls for each in (*facts.bases, *inside) for cls in classes_in(each)]
 
     def _find(self, cls: ClassType) -> Definition | None:
         modules = self.annotations.evaluator.lookup.modules
@@ -86,7 +92,8 @@ class Classes:
         kind = self._kind(ref)
         if kind == "namedtuple":
             bases = (*bases, *items_of_class(self.annotations, ref, variables))
-        return ClassFacts(bases, kind, parameters, json=kind != "class" or self._passes(ref))
+        travels = kind != "class" or self._passes(ref)
+        return ClassFacts(bases, kind, parameters, json=travels, model=self.models.facts(ref, kind))
 
     def _base(self, expr: ast.expr, use: Use, variables: Variables) -> list[Type]:
         inner = expr.value if isinstance(expr, ast.Subscript) else expr

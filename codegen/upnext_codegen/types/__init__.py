@@ -6,8 +6,9 @@ defines it, whatever it was imported as. The reader makes these values, merging 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Type: TypeAlias = "AnyType | ClassType | TupleType | LiteralType | UnionType"
 """What a field can be typed as."""
@@ -81,18 +82,104 @@ ANY = AnyType()
 NONE = ClassType("builtins", "None")
 
 
+CONSTRAINED = ("typing", "Annotated")
+"""The class that a type with constraints is written as: the type, and a literal of constraints as its arguments."""
+
+UNKNOWN_CONSTRAINT = "unknown"
+"""Stands for something that holds a type back in a way that cannot be known, such as a validator."""
+
+
+def constrained(written: Type, constraints: Iterable[str]) -> Type:
+    """Hold a type to constraints ("gt=0", "max_length=20", "pattern=^a"), beside those that it has.
+
+    Those of an optional type are those of what it holds beside None, as pydantic has it. Of another union it cannot be
+    known what they ask for.
+    """
+    added = frozenset(constraints)
+    if not added or isinstance(written, AnyType):
+        return written
+    if isinstance(written, UnionType):
+        others = [each for each in written.members if each != NONE]
+        if len(others) == 1:
+            return UnionType(tuple(each if each == NONE else constrained(each, added) for each in written.members))
+        added = frozenset({UNKNOWN_CONSTRAINT})
+    inner, known = unconstrained(written)
+    return ClassType(*CONSTRAINED, (inner, LiteralType(tuple(sorted(known | added)))))
+
+
+def unconstrained(written: Type) -> tuple[Type, frozenset[str]]:
+    """Return what a type is without its constraints, and those."""
+    match written:
+        case ClassType(module, qualname, (inner, LiteralType(values))) if (module, qualname) == CONSTRAINED:
+            return inner, frozenset(str(value) for value in values)
+        case _:
+            return written, frozenset()
+
+
+class ModelField(NamedTuple):
+    """A field of a model, an item of a named tuple, or a member of an enum.
+
+    Attributes:
+        name: Its name.
+        type: What it holds, with constraints; `ANY` where that cannot be known. Of an enum's member the literal that it
+            is in a payload.
+        required: Whether it must be given.
+        written: The keys that a payload may have it under, where that is not just the name; one of them.
+        read: The keys that it is read from, where that is not just the name.
+        place: Its line and column; (0, 0) where it was read from a lock.
+    """
+
+    name: str
+    type: Type
+    required: bool = True
+    written: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    place: tuple[int, int] = (0, 0)
+
+    @property
+    def written_keys(self) -> frozenset[str]:
+        """The keys that a payload may have it under."""
+        return frozenset(self.written or (self.name,))
+
+    @property
+    def read_keys(self) -> frozenset[str]:
+        """The keys that it is read from."""
+        return frozenset(self.read or (self.name,))
+
+
+class ModelFacts(NamedTuple):
+    """What a payload carries of a class, as far as the sources tell for certain.
+
+    Attributes:
+        form: "model", "pydantic-dataclass", "dataclass", "typeddict", "namedtuple", "enum", or "root" for a model that
+            is what its one field is.
+        fields: Its fields, those it inherits among them; sorted by name, but for the items of a named tuple.
+        extra: What it does with keys that it does not know: "allow", "forbid" or "ignore".
+        file: The file that defines it, "" where it was read from a lock.
+        place: Its line and column there.
+    """
+
+    form: str
+    fields: tuple[ModelField, ...]
+    extra: str = "ignore"
+    file: str = ""
+    place: tuple[int, int] = (0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class ClassFacts:
-    """What merging must know of a class that the project or the standard library defines.
+    """What is known of a class that the project or the standard library defines.
 
     Attributes:
         bases: The direct bases (for a NewType, the type it is made of), as types.
         kind: "class", "newtype", "typeddict", "enum", "model" (pydantic), "dataclass" or "namedtuple".
         type_parameters: Names and variance ("invariant", "covariant", "contravariant") of its type parameters.
         json: Whether values of it can travel as JSON (rule UPN106).
+        model: What a payload carries of it; None where that cannot be known.
     """
 
     bases: tuple[Type, ...] = ()
     kind: str = "class"
     type_parameters: tuple[tuple[str, str], ...] = ()
     json: bool = True
+    model: ModelFacts | None = None

@@ -1,0 +1,116 @@
+"""Changes of models that break what was there before, once for each whatever events they are reached by, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from upnext_codegen.catalog.spelling import distinct_texts, quote
+from upnext_codegen.changes.wire import Difference, Kind
+from upnext_codegen.contract import EventContract
+from upnext_codegen.findings import Finding
+from upnext_codegen.records import Handler, Place
+from upnext_codegen.types import ClassFacts, LiteralType, ModelFacts
+
+_CODES = {
+    Kind.UNKNOWN: "UPN421",
+    Kind.REQUIRED: "UPN422",
+    Kind.REJECTED: "UPN423",
+    Kind.RENAMED: "UPN424",
+    Kind.RETYPED: "UPN425",
+    Kind.NARROWED: "UPN426",
+    Kind.MEMBER: "UPN427",
+    Kind.CONSTRAINED: "UPN428",
+}
+_LATER = "until nothing earlier is sent or queued any more"
+_MOST_EVENTS = 3
+
+
+class _Broken(NamedTuple):
+    """A difference, and whom it breaks: events, and whether jobs of them may be queued."""
+
+    difference: Difference
+    events: dict[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBreaks:
+    """Collects what breaks inside of models.
+
+    Attributes:
+        earlier: Facts of the classes of the earlier contract, by "module:qualname".
+        now: Facts of today's classes.
+    """
+
+    earlier: Mapping[str, ClassFacts]
+    now: Mapping[str, ClassFacts]
+    _found: dict[tuple[str, str, Kind, str], _Broken] = field(
+        default_factory=dict[tuple[str, str, Kind, str], _Broken], init=False
+    )
+
+    def add(self, event: EventContract, handler: Handler, differences: Sequence[Difference]) -> None:
+        """Add what breaks of an event for one handler."""
+        is_queued = any(receiver.identity == handler.identity for receiver in event.receivers)
+        for each in differences:
+            key = (each.owner, each.field, each.kind, each.detail)
+            events = self._found.setdefault(key, _Broken(each, {})).events
+            events[event.name] = events.get(event.name, False) or is_queued
+
+    def findings(self) -> Iterator[Finding]:
+        """Report all of it."""
+        for broken in self._found.values():
+            found = broken.difference
+            model = self.now[found.owner].model
+            assert model is not None  # else nothing of it would be certain
+            message, way_out = self._words(found, model, _whose(broken.events))
+            yield Finding.of(code=_CODES[found.kind], message=message, place=_place(found, model), help=way_out)
+
+    def _words(self, found: Difference, model: ModelFacts, whose: str) -> tuple[str, str]:
+        owner = found.owner.partition(":")[2]
+        name = f'field "{found.field}" of "{owner}"'
+        match found.kind:
+            case Kind.UNKNOWN:
+                message = f"{name} is required now, and {whose} are without it"
+                return message, f'give "{found.field}" a default {_LATER}'
+            case Kind.REQUIRED:
+                message = f"{name} is required now, and {whose} may be without it"
+                return message, f'give "{found.field}" a default {_LATER}'
+            case Kind.REJECTED if not found.field:
+                message = f'keys that "{owner}" does not name are rejected now, and {whose} may hold some'
+                return message, f'allow extra keys of "{owner}" {_LATER}'
+            case Kind.REJECTED:
+                return f"{name} is rejected now, and {whose} hold it", f'keep "{found.field}" {_LATER}'
+            case Kind.RENAMED:
+                key = next((min(each.read_keys) for each in model.fields if each.name == found.field), found.field)
+                message = f'{name} is read from "{key}" now but was written as "{found.detail}" in {whose}'
+                return message, f'read it from "{found.detail}" as well, with AliasChoices, {_LATER}'
+            case Kind.MEMBER:
+                return self._member(found, model, whose)
+            case Kind.CONSTRAINED:
+                message = f"{name} is held to {found.detail} now, and values in {whose} need not satisfy that"
+                return message, f"keep the earlier limits {_LATER}"
+            case Kind.RETYPED | Kind.NARROWED:
+                was, now = distinct_texts((found.was, found.now))
+                return f"{name} is {now} now but was {was}, which {whose} may hold", f"take {was} as well {_LATER}"
+
+    def _member(self, found: Difference, model: ModelFacts, whose: str) -> tuple[str, str]:
+        owner = found.owner.partition(":")[2]
+        now = next((each.type for each in model.fields if each.name == found.field), None)
+        if isinstance(now, LiteralType):
+            message = f'member "{found.field}" of "{owner}" has another value now, and {whose} may hold the earlier one'
+            return message, f"keep its value {_LATER}"
+        return f'member "{found.field}" of "{owner}" is gone, and {whose} may hold it', f"keep it {_LATER}"
+
+
+def _whose(events: Mapping[str, bool]) -> str:
+    names = [quote(name) for name in sorted(events)]
+    shown = names if len(names) <= _MOST_EVENTS else [*names[:_MOST_EVENTS], f"{len(names) - _MOST_EVENTS} more"]
+    *most, last = shown
+    listed = f"{', '.join(most)} and {last}" if most else last
+    return f"earlier sends{' and queued jobs' if any(events.values()) else ''} of {listed}"
+
+
+def _place(found: Difference, model: ModelFacts) -> Place:
+    own = next((each.place for each in model.fields if each.name == found.field), (0, 0))
+    return Place(model.file, *(own if own != (0, 0) else model.place))

@@ -1,0 +1,84 @@
+"""Which plain values are read from the JSON that others are written as, as pydantic has it when it is strict.
+
+A test asks pydantic the same. What is in neither table for two types that are known is refused; nothing is said of
+types that are not known.
+"""
+
+from __future__ import annotations
+
+from upnext_codegen.types import ClassType, Type, constrained
+
+_TEXTS = frozenset(
+    [
+        "builtins:bytes",
+        "builtins:complex",
+        "builtins:str",
+        "datetime:date",
+        "datetime:datetime",
+        "datetime:time",
+        "datetime:timedelta",
+        "decimal:Decimal",
+        "ipaddress:IPv4Address",
+        "ipaddress:IPv4Network",
+        "ipaddress:IPv6Address",
+        "ipaddress:IPv6Network",
+        "pathlib:Path",
+        "pathlib:PurePath",
+        "uuid:UUID",
+    ]
+)
+"""Types whose values are written as strings."""
+
+SCALARS = _TEXTS | {"builtins:None", "builtins:bool", "builtins:float", "builtins:int"}
+"""The types that are known here."""
+
+_ANY_TEXT = frozenset({"builtins:bytes", "builtins:str", "pathlib:Path", "pathlib:PurePath"})
+"""Types that are read from any string."""
+
+_NUMBERS = {
+    "builtins:float": frozenset({"builtins:int"}),
+    "builtins:complex": frozenset({"builtins:float"}),
+    "decimal:Decimal": frozenset({"builtins:int", "builtins:float"}),
+}
+"""For each type the others whose numbers it is read from."""
+
+_DOUBTFUL = {
+    "builtins:complex": frozenset({"builtins:int", "decimal:Decimal"}),
+    "datetime:timedelta": frozenset({"datetime:time"}),
+}
+"""For each type the others of which it depends on the value, or on pydantic's release, whether it is read."""
+
+_STRICT = {"StrictBool": "bool", "StrictBytes": "bytes", "StrictFloat": "float", "StrictInt": "int", "StrictStr": "str"}
+_BOUNDS = {"Positive": "gt=0", "Negative": "lt=0", "NonNegative": "ge=0", "NonPositive": "le=0"}
+_PYDANTIC: dict[str, Type] = {
+    **{name: ClassType("builtins", kind) for name, kind in _STRICT.items()},
+    **{
+        f"{bound}{kind.title()}": constrained(ClassType("builtins", kind), {constraint})
+        for bound, constraint in _BOUNDS.items()
+        for kind in ("int", "float")
+    },
+    **{f"UUID{version}": constrained(ClassType("uuid", "UUID"), {f"version={version}"}) for version in (1, 3, 4, 5)},
+}
+
+
+def plain_type(written: ClassType) -> Type:
+    """Return what one of pydantic's names for plain types stands for; itself for any other class."""
+    is_pydantic = written.module.partition(".")[0] == "pydantic"
+    return _PYDANTIC.get(written.qualname, written) if is_pydantic else written
+
+
+def is_read(written: str, read: str, *, takes_bools: bool) -> bool | None:
+    """Tell whether values of one type are read as another; None where that depends on the value.
+
+    Args:
+        written: The type that is written, as "module:qualname"; one of `SCALARS`.
+        read: The type that it is read as; one of `SCALARS`.
+        takes_bools: Whether `int` and `float` take a bool, as type checkers have it: not inside pydantic's classes.
+    """
+    if written == read or (written in _TEXTS and read in _ANY_TEXT):
+        return True
+    if written in _NUMBERS.get(read, ()):
+        return True
+    if written == "builtins:bool" and read in {"builtins:int", "builtins:float"}:
+        return takes_bools
+    return None if written in _DOUBTFUL.get(read, ()) else False

@@ -1,0 +1,174 @@
+"""What holds a type back beyond itself: `Annotated[int, Gt(0)]`, `Field(max_length=20)`, `conint(gt=0)`.
+
+A constraint is a text, "gt=0" or "pattern=^a". What cannot be known is said to be unknown, which is never compared.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from upnext_codegen.names import values
+from upnext_codegen.names.evaluator import Argument, Evaluator, argument, plain_arguments
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import Use
+from upnext_codegen.types import ANY, UNKNOWN_CONSTRAINT, ClassType, Type, constrained
+
+_KINDS = frozenset({"gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern"})
+_DIGITS = frozenset({"max_digits", "decimal_places"})
+_OTHER_NAMES = {"regex": "pattern", "min_items": "min_length", "max_items": "max_length"}
+_SILENT = frozenset(
+    [
+        "alias",
+        "alias_priority",
+        "allow_inf_nan",
+        "default",
+        "default_factory",
+        "deprecated",
+        "description",
+        "discriminator",
+        "examples",
+        "frozen",
+        "json_schema_extra",
+        "kw_only",
+        "repr",
+        "serialization_alias",
+        "strict",
+        "strip_whitespace",
+        "title",
+        "to_lower",
+        "to_upper",
+        "union_mode",
+        "validate_default",
+        "validation_alias",
+    ]
+)
+"""Options that say nothing of which values are taken, or whose values are the same once they are sent."""
+
+_METADATA = {
+    "Gt": ("gt",),
+    "Ge": ("ge",),
+    "Lt": ("lt",),
+    "Le": ("le",),
+    "MultipleOf": ("multiple_of",),
+    "MinLen": ("min_length",),
+    "MaxLen": ("max_length",),
+    "Len": ("min_length", "max_length"),
+    "Interval": (),
+    "Field": (),
+    "StringConstraints": (),
+}
+"""Classes of constraints, and what their positional arguments are."""
+
+_HARMLESS = frozenset({"Discriminator", "Doc", "DocInfo", "Strict", "Tag", "WithJsonSchema"})
+_AFTER = frozenset({"AfterValidator", "Predicate", "Timezone"})
+_CONSTRAINED_TYPES = {
+    "conint": "int",
+    "confloat": "float",
+    "constr": "str",
+    "conbytes": "bytes",
+    "condecimal": "decimal:Decimal",
+    "condate": "datetime:date",
+}
+_CONSTRAINED_CONTAINERS = {"conlist": "list", "conset": "set", "confrozenset": "frozenset"}
+_PACKAGES = frozenset({"pydantic", "annotated_types", "typing_extensions", "typing"})
+
+
+_OF_THE_FIELD = frozenset(
+    {"alias", "default", "default_factory", "exclude", "exclude_if", "serialization_alias", "validation_alias"}
+)
+
+
+class NotCertainError(Exception):
+    """Raised when it cannot be known what a payload carries of a class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """Reads constraints; the `Metadata` of the annotations of models.
+
+    Attributes:
+        evaluator: Knows the values of names.
+    """
+
+    evaluator: Evaluator
+
+    def annotated(self, inner: Type, metadata: Sequence[ast.expr], use: Use) -> Type:
+        """Return what `Annotated[inner, *metadata]` is.
+
+        Raises:
+            NotCertainError: If it says more of the field than its type, somewhere inside of it.
+        """
+        found: list[str] = []
+        for each in metadata:
+            asked = self._of(each, use)
+            if asked is None:
+                return ANY
+            found += asked
+        return constrained(inner, found)
+
+    def called(self, call: ast.Call, use: Use, read: Callable[[ast.expr], Type]) -> Type | None:
+        """Return what a call such as `conint(gt=0)` is, None if that cannot be known."""
+        name = self.name_of(call.func, use)
+        if name in _CONSTRAINED_TYPES:
+            module, _, qualname = f":{_CONSTRAINED_TYPES[name]}".rpartition(":")
+            return constrained(ClassType(module.lstrip(":") or "builtins", qualname), self.options(call, use))
+        if name in _CONSTRAINED_CONTAINERS:
+            item = argument(call, use, "item_type")
+            if item is None:
+                return None
+            options = [
+                one for each in plain_arguments(call, use) if each.value is not item.value for one in self._option(each)
+            ]
+            return constrained(ClassType("builtins", _CONSTRAINED_CONTAINERS[name], (read(item.value),)), options)
+        return None
+
+    def options(self, call: ast.Call, use: Use) -> list[str]:
+        """Return the constraints among the arguments of `Field(...)` and its kind."""
+        names = iter(_METADATA.get(self.name_of(call.func, use), ()))
+        found: list[str] = []
+        for each in plain_arguments(call, use):
+            found += self._option(each._replace(keyword=next(names, "")) if each.keyword == "" else each)
+        return found
+
+    def name_of(self, expr: ast.expr, use: Use) -> str:
+        """Return the last name of what an expression is in pydantic and the like, "" for anything else."""
+        found = self.evaluator.value(expr, use)
+        if not isinstance(found, ExternalName) or found.name.partition(".")[0] not in _PACKAGES:
+            return ""
+        return found.name.rpartition(".")[2]
+
+    def constant(self, expr: ast.expr, use: Use) -> object:
+        """Return a value that is certain, `values.UNKNOWN` for any other."""
+        found = self.evaluator.value(expr, use)
+        return found.value if isinstance(found, values.Constant) else values.UNKNOWN
+
+    def _of(self, metadata: ast.expr, use: Use) -> list[str] | None:
+        """The constraints of one piece of metadata, None where it may change what is taken altogether."""
+        if isinstance(metadata, ast.Constant):
+            return []
+        name = self.name_of(metadata.func if isinstance(metadata, ast.Call) else metadata, use)
+        if name in _HARMLESS:
+            return []
+        if name in _AFTER:
+            return [UNKNOWN_CONSTRAINT]
+        if name not in _METADATA or not isinstance(metadata, ast.Call):
+            return None
+        if name == "Field" and (metadata.args or any(each.arg in _OF_THE_FIELD for each in metadata.keywords)):
+            raise NotCertainError
+        return self.options(metadata, use)
+
+    def _option(self, given: Argument) -> list[str]:
+        name = _OTHER_NAMES.get(given.keyword, given.keyword)
+        if name in _SILENT or name == "":
+            return []
+        if name not in _KINDS | _DIGITS:
+            return [UNKNOWN_CONSTRAINT]
+        value = self.constant(given.value, given.use)
+        if value is None:
+            return []
+        if name == "pattern":
+            return [f"pattern={value}" if isinstance(value, str) else UNKNOWN_CONSTRAINT]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return [f"{name}={value!r}" if is_number else UNKNOWN_CONSTRAINT]

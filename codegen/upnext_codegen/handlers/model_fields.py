@@ -1,0 +1,217 @@
+"""One field of a model as its class says it: its type, its default, and the keys that it travels under."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
+from upnext_codegen.handlers.constraints import Constraints, NotCertainError
+from upnext_codegen.handlers.enum_members import place_of_name
+from upnext_codegen.names import values
+from upnext_codegen.names.annotation_names import external
+from upnext_codegen.names.evaluator import Argument, plain_arguments
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import Assignment, Definition, Use
+from upnext_codegen.reading.string_annotations import unquoted
+from upnext_codegen.types import ANY, ClassType, ModelField, Type, constrained
+
+if TYPE_CHECKING:
+    from upnext_codegen.handlers.model_config import Config
+
+_MARKS = {"Required": True, "NotRequired": False}
+_NO_FIELDS = frozenset({"ClassVar", "KW_ONLY"})
+_UNCERTAIN = frozenset({"InitVar", "Final"})
+_FIELD_CALLS = {"dataclasses.field": "dataclass", "pydantic.Field": "model", "pydantic.fields.Field": "model"}
+_VALUES = ("builtins.", "collections.", "datetime.", "decimal.", "pathlib.", "uuid.")
+"""Modules whose functions return values, and no fields with options of their own."""
+
+
+@dataclass(slots=True)
+class Options:
+    """What `Field(...)` says of a field.
+
+    Attributes:
+        written: The alias that it is written under.
+        read: The aliases that it is read from.
+        has_default: Whether it has a default, None where nothing is said of that.
+        constraints: What it holds the type to.
+    """
+
+    written: str | None = None
+    read: tuple[str, ...] = ()
+    has_default: bool | None = None
+    constraints: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReader:
+    """Reads fields.
+
+    Attributes:
+        constraints: Reads constraints.
+        annotations: Reads annotations, with constraints.
+    """
+
+    constraints: Constraints
+    annotations: Annotations
+
+    def read(
+        self, definition: Definition, kind: str, variables: Variables, *, total: bool
+    ) -> tuple[ModelField, Options] | None:
+        """Read what a class annotates, None if that is no field.
+
+        Args:
+            definition: Where it is annotated.
+            kind: The kind of the class, as `ClassFacts` has it.
+            variables: What type variables stand for.
+            total: Whether a key of a TypedDict is required where it does not say otherwise.
+
+        Raises:
+            NotCertainError: If something of it cannot be known.
+        """
+        binding = definition.binding
+        assert isinstance(binding, Assignment)
+        assert binding.annotation is not None
+        inside = Use(definition.scope)
+        options = Options()
+        annotation, mark = self._unmarked(unquoted(binding.annotation), inside)
+        name = external(self.constraints.evaluator, _base(annotation), inside)
+        if name in _NO_FIELDS:
+            return None
+        if name in _UNCERTAIN:
+            raise NotCertainError
+        written = self._annotated(annotation, inside, variables, options)
+        if kind == "typeddict":
+            required = total if mark is None else mark
+        else:
+            required = not self._has_default(binding.value, inside, options)
+        written = constrained(written, options.constraints)
+        return ModelField(definition.name, written, required, place=place_of_name(definition)), options
+
+    def type(self, annotation: ast.expr, use: Use, variables: Variables) -> Type:
+        """Read a type; Any where it cannot be known."""
+        try:
+            read = self.annotations.read(annotation, use, variables)
+        except UnwritableError:
+            return ANY
+        return ANY if read == ClassType("builtins", "object") else read
+
+    def _unmarked(self, annotation: ast.expr, use: Use) -> tuple[ast.expr, bool | None]:
+        """Take `Required[...]` and its kind off, and say what it said."""
+        mark: bool | None = None
+        while isinstance(annotation, ast.Subscript):
+            name = external(self.constraints.evaluator, annotation.value, use)
+            if name in _MARKS:
+                mark = _MARKS[name]
+            elif name != "ReadOnly":
+                break
+            annotation = unquoted(annotation.slice)
+        return annotation, mark
+
+    def _annotated(self, annotation: ast.expr, use: Use, variables: Variables, options: Options) -> Type:
+        """Read a type, and what `Field(...)` in its metadata says."""
+        evaluator = self.constraints.evaluator
+        if not isinstance(annotation, ast.Subscript) or external(evaluator, annotation.value, use) != "Annotated":
+            return self.type(annotation, use, variables)
+        if not isinstance(annotation.slice, ast.Tuple):
+            raise NotCertainError
+        inner, *metadata = annotation.slice.elts
+        rest: list[ast.expr] = []
+        for each in metadata:
+            if isinstance(each, ast.Call) and self.constraints.name_of(each.func, use) == "Field":
+                self._options(options, each, use, takes_default=True)
+            else:
+                rest.append(each)
+        return self.constraints.annotated(self.type(inner, use, variables), rest, use)
+
+    def _has_default(self, value: object, use: Use, options: Options) -> bool:
+        """Whether what is assigned to a field is a default; what `Field(...)` says beside goes to the options."""
+        if value is None:
+            return options.has_default is True
+        if not isinstance(value, ast.Call):
+            return not _is_dots(value)
+        func = self.constraints.evaluator.value(value.func, use)
+        name = func.name if isinstance(func, ExternalName) else ""
+        if name in _FIELD_CALLS:
+            self._options(options, value, use, takes_default=_FIELD_CALLS[name] == "model")
+            return options.has_default is True
+        # What an unknown function returns may be a field with options of its own.
+        if not name.startswith(_VALUES) and not isinstance(func, values.ClassRef):
+            raise NotCertainError
+        return True
+
+    def _options(self, options: Options, call: ast.Call, use: Use, *, takes_default: bool) -> None:
+        for position, each in enumerate(plain_arguments(call, use)):
+            if each.keyword == "" and position == 0 and takes_default:
+                options.has_default = not _is_dots(each.value)
+            else:
+                self._option(options, each)
+        options.constraints += self.constraints.options(call, use)
+
+    def _option(self, options: Options, given: Argument) -> None:
+        match given.keyword:
+            case "default":
+                options.has_default = not _is_dots(given.value)
+            case "default_factory":
+                options.has_default = True
+            case "alias":
+                options.written = options.written or self._text(given.value, given.use)
+                options.read = options.read or (self._text(given.value, given.use),)
+            case "serialization_alias":
+                options.written = self._text(given.value, given.use)
+            case "validation_alias":
+                options.read = self._choices(given.value, given.use)
+            case "*" | "**" | "exclude" | "exclude_if" | "init":
+                raise NotCertainError
+            case _:
+                pass
+
+    def _text(self, expr: ast.expr, use: Use) -> str:
+        found = self.constraints.constant(expr, use)
+        if not isinstance(found, str):
+            raise NotCertainError
+        return found
+
+    def _choices(self, expr: ast.expr, use: Use) -> tuple[str, ...]:
+        if not isinstance(expr, ast.Call):
+            return (self._text(expr, use),)
+        if self.constraints.name_of(expr.func, use) != "AliasChoices" or expr.keywords:
+            raise NotCertainError
+        return tuple(self._text(each, use) for each in expr.args)
+
+
+def with_keys(plain: ModelField, options: Options, config: Config, form: str) -> ModelField:
+    """Return a field with the keys that it travels under.
+
+    Args:
+        plain: The field.
+        options: What is said of it alone.
+        config: What is said of all fields of its class.
+        form: The form of the class, as `ModelFacts` has it.
+    """
+    made = config.alias(plain.name) if config.alias else plain.name
+    alias = options.written or made
+    written, read = {alias}, {*(options.read or (made,)), alias}
+    if form in {"dataclass", "typeddict"}:
+        written.add(plain.name)  # It is written by name in a payload, and by its alias inside a model.
+    if form in {"dataclass", "typeddict", "pydantic-dataclass"} or config.by_name:
+        read.add(plain.name)
+    return plain._replace(
+        type=ANY if config.loose & {plain.name, "*"} else plain.type,
+        written=_unless_name(written, plain.name),
+        read=_unless_name(read, plain.name),
+    )
+
+
+def _unless_name(keys: set[str], name: str) -> tuple[str, ...]:
+    return () if keys == {name} else tuple(sorted(keys))
+
+
+def _base(annotation: ast.expr) -> ast.expr:
+    return annotation.value if isinstance(annotation, ast.Subscript) else annotation
+
+
+def _is_dots(expr: object) -> bool:
+    return isinstance(expr, ast.Constant) and expr.value is Ellipsis

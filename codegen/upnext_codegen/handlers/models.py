@@ -1,0 +1,194 @@
+"""What a payload carries of the project's classes: their fields, keys and members, read from the sources alone.
+
+Either all of a class is certain, or nothing is said of it: what is compared with an earlier state must hold.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field, replace
+
+from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
+from upnext_codegen.handlers.constraints import Constraints, NotCertainError
+from upnext_codegen.handlers.enum_members import members
+from upnext_codegen.handlers.model_config import Config, ConfigReader
+from upnext_codegen.handlers.model_fields import FieldReader, Options, with_keys
+from upnext_codegen.names import values
+from upnext_codegen.names.annotation_names import definitions
+from upnext_codegen.names.evaluator import Evaluator
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, Scope, Use
+from upnext_codegen.names.type_parameters import names_of, statement_of
+from upnext_codegen.types import ANY, ClassType, ModelFacts, ModelField
+
+_KINDS = frozenset({"model", "dataclass", "typeddict", "namedtuple"})
+_ROOTS = frozenset({"pydantic.RootModel", "pydantic.root_model.RootModel"})
+_NO_FIELDS = frozenset(
+    {
+        *("abc.ABC", "builtins.object", "pydantic.BaseModel", "pydantic.main.BaseModel"),
+        *("typing.Generic", "typing.NamedTuple", "typing.Protocol", "typing.TypedDict"),
+        *("typing_extensions.Generic", "typing_extensions.NamedTuple"),
+        *("typing_extensions.Protocol", "typing_extensions.TypedDict"),
+    }
+)
+"""Bases outside the project that add no fields."""
+
+_DATACLASSES = {"dataclasses.dataclass": "dataclass", "pydantic.dataclasses.dataclass": "pydantic-dataclass"}
+_HARMLESS_DECORATORS = frozenset({"functools.total_ordering", "typing.final", "typing_extensions.final"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """The fields of a class and of those that it inherits from, while they are collected.
+
+    Attributes:
+        kind: The kind of the class, as `ClassFacts` has it.
+        below: The classes that inherit from the one which is looked at.
+        config: What holds for all fields.
+        fields: The fields, in their order.
+        options: What is said of each field beside its type.
+    """
+
+    kind: str
+    below: tuple[values.ClassRef, ...] = ()
+    config: Config = field(default_factory=Config)
+    fields: dict[str, ModelField] = field(default_factory=dict[str, ModelField])
+    options: dict[str, Options] = field(default_factory=dict[str, Options])
+
+
+@dataclass(slots=True)
+class Models:
+    """Reads what payloads carry of classes.
+
+    Attributes:
+        evaluator: Knows the values of names.
+    """
+
+    evaluator: Evaluator
+    _fields: FieldReader = field(init=False)
+    _config: ConfigReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        constraints = Constraints(self.evaluator)
+        self._fields = FieldReader(constraints, Annotations(self.evaluator, constraints))
+        self._config = ConfigReader(constraints)
+
+    def facts(self, ref: values.ClassRef, kind: str) -> ModelFacts | None:
+        """Return what a payload carries of a class; None where that cannot be known.
+
+        Args:
+            ref: The class.
+            kind: As `ClassFacts` has it.
+        """
+        try:
+            if kind == "enum":
+                found = ModelFacts("enum", members(self.evaluator, ref))
+            elif kind in _KINDS:
+                found = self._model(ref, _Collected(kind))
+            else:
+                return None
+        except (NotCertainError, UnwritableError):
+            return None
+        module = ref.definition.scope.module
+        return found._replace(file=module.file, place=module.name_place(statement_of(ref)[0]))
+
+    def _model(self, ref: values.ClassRef, found: _Collected) -> ModelFacts:
+        self._collect(ref, {name: ClassType("", name) for name in names_of(self.evaluator, ref)}, found)
+        form = self._form(ref, found.kind) or "dataclass"
+        fields = [
+            with_keys(each, found.options.get(each.name, Options()), found.config, form)
+            for each in found.fields.values()
+        ]
+        if form == "namedtuple":
+            return ModelFacts(form, tuple(fields))
+        if any(isinstance(each, ExternalName) and each.name in _ROOTS for each in self.evaluator.ancestors(ref)):
+            if [each.name for each in fields] != ["root"]:
+                raise NotCertainError
+            form = "root"
+        return ModelFacts(form, tuple(sorted(fields)), found.config.extra)
+
+    def _collect(self, ref: values.ClassRef, variables: Variables, found: _Collected) -> None:
+        """Add the fields of a class to those of what it inherits from.
+
+        Raises:
+            NotCertainError: If something of them cannot be known.
+        """
+        if ref in found.below:
+            raise NotCertainError
+        node, use = statement_of(ref)
+        for base in reversed(node.bases):
+            self._inherit(base, use, variables, replace(found, below=(*found.below, ref)))
+        form = self._form(ref, found.kind)
+        body = self.evaluator.body_of(ref)
+        self._config.apply(found.config, node, body.every(), use, Use(body))
+        if form:  # Of a class that only inherits from a dataclass, annotations are no fields.
+            self._own_fields(body, variables, found, total=not _is_false(node.keywords, "total"))
+
+    def _own_fields(self, body: Scope, variables: Variables, found: _Collected, *, total: bool) -> None:
+        is_private = found.kind in {"model", "namedtuple"}
+        for name, of_name in body.definitions.items():
+            annotated = [each for each in of_name if _is_annotated(each)]
+            if not annotated or name == "model_config" or (is_private and name.startswith("_")):
+                if name in found.fields:
+                    raise NotCertainError  # A default or a method takes the place of an inherited field.
+                continue
+            if len(of_name) > 1 or of_name[0].branches:
+                raise NotCertainError
+            read = self._fields.read(of_name[0], found.kind, variables, total=total)
+            if read is not None:
+                found.fields[name], found.options[name] = read
+
+    def _inherit(self, base: ast.expr, use: Use, variables: Variables, found: _Collected) -> None:
+        inner = base.value if isinstance(base, ast.Subscript) else base
+        index = base.slice if isinstance(base, ast.Subscript) else None
+        given = index.elts if isinstance(index, ast.Tuple) else [] if index is None else [index]
+        known = definitions(self.evaluator, inner, use)
+        one = known[0] if len(known) == 1 else None
+        if isinstance(one, ExternalName):
+            if one.name in _ROOTS and given:
+                # The one field of a root model is annotated by the argument.
+                found.fields["root"] = ModelField("root", self._fields.type(given[0], use, variables))
+            if one.name not in _NO_FIELDS | _ROOTS:
+                raise NotCertainError
+            return
+        # Of a class below a named tuple, annotations are no items; what a call makes is not read here.
+        if (
+            not isinstance(one, Definition)
+            or not isinstance(one.binding, ClassDefinition)
+            or found.kind == "namedtuple"
+        ):
+            raise NotCertainError
+        above = values.ClassRef(one)
+        arguments = [self._fields.type(each, use, variables) for each in given]
+        names = names_of(self.evaluator, above)
+        self._collect(above, {**dict.fromkeys(names, ANY), **dict(zip(names, arguments, strict=False))}, found)
+
+    def _form(self, ref: values.ClassRef, kind: str) -> str:
+        """Return the form of a class, by its decorators; "" for one that only inherits from a dataclass.
+
+        Raises:
+            NotCertainError: If something else decorates it.
+        """
+        form = "" if kind == "dataclass" else kind
+        node, use = statement_of(ref)
+        for decorator in node.decorator_list:
+            call = decorator if isinstance(decorator, ast.Call) else None
+            found = self.evaluator.value(call.func if call else decorator, use)
+            name = found.name if isinstance(found, ExternalName) else ""
+            is_dataclass = kind == "dataclass" and name in _DATACLASSES
+            if not is_dataclass and name not in _HARMLESS_DECORATORS:
+                raise NotCertainError
+            form = _DATACLASSES.get(name, form)
+            if call and any(each.arg in {"config", "init", None} for each in call.keywords):
+                raise NotCertainError
+        return form
+
+
+def _is_annotated(definition: Definition) -> bool:
+    return isinstance(definition.binding, Assignment) and definition.binding.annotation is not None
+
+
+def _is_false(keywords: list[ast.keyword], name: str) -> bool:
+    return any(
+        each.arg == name and isinstance(each.value, ast.Constant) and each.value.value is False for each in keywords
+    )
