@@ -200,6 +200,22 @@ class Resolved(NamedTuple):
     answers: str
 
 
+class FileModels(NamedTuple):
+    """What one file's classes are, and everything that it was worked out from beside the file itself.
+
+    Attributes:
+        asked: The classes of the file that somebody asked for, by "module:qualname".
+        classes: Facts of those of them that there are, and of those of the file that they hold.
+        read: The files that were read for it.
+        answers: The modules that were looked for, and what was found, as JSON.
+    """
+
+    asked: frozenset[str]
+    classes: dict[str, ClassFacts]
+    read: tuple[str, ...]
+    answers: str
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """Everything that was read from a project.

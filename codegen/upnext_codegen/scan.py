@@ -15,6 +15,7 @@ from upnext_codegen.findings import in_order
 from upnext_codegen.garbage import uncollected
 from upnext_codegen.incremental import Incremental
 from upnext_codegen.names.modules import ModuleRef, map_modules
+from upnext_codegen.reached_models import reached_models
 from upnext_codegen.records import Place, Scan
 from upnext_codegen.types.traversal import classes_in
 
@@ -61,7 +62,8 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     incremental = _worked_out(found, project, modules, cache.known, prefilter=prefilter)
     index, parts = incremental.index, [*incremental.by_file().values()]
     # Only what can matter counts: without the prefilter every file is read.
-    loaded = {path for part in parts for path in part.read}
+    models = reached_models(index, modules, parts, cache.known)
+    loaded = {path for part in parts for path in part.read} | models.read
     faults = index.check(loaded)
 
     def again(more: Iterable[SourceFile], roots: Mapping[tuple[str, str], Sequence[str]]) -> dict[str, Resolved]:
@@ -81,14 +83,15 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
         recalled, lasts = unread(found, index, modules, incremental.by_file(), again)
         kept = f"{left_out} {record_json.dumps(recalled)}" if lasts else ""
     faults += recalled
-    snapshot = incremental.snapshot()._replace(unread=kept)
+    snapshot = incremental.snapshot()._replace(unread=kept, models=models.texts)
     if not index.moved and snapshot != cache.known:
         cache.keep(snapshot)
     scanned = replace(
         _put_together(parts, modules, index.ignores(loaded)), generated=found.generated, read=frozenset(loaded)
     )
+    scanned = replace(scanned, classes=dict(sorted({**scanned.classes, **models.classes}.items())))
     scanned = replace(scanned, imported=_imported(project, index, modules))
-    state = "" if index.moved else _digest(snapshot.parts.values(), scanned)
+    state = "" if index.moved else _digest((*snapshot.parts.values(), record_json.dumps(models.classes)), scanned)
     findings = in_order([*_unlisted(found), *faults, *[each for part in parts for each in part.findings]])
     return replace(scanned, files_scanned=len(found.files), files_parsed=len(index.parsed), state=state), findings
 

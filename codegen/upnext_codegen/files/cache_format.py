@@ -57,6 +57,7 @@ class Snapshot(NamedTuple):
         words: A digest of the names of the project's files and folders, by which imports of the project are told.
         unread: What was reported of modules that are not read, as JSON after a digest of what was left out; "" where
             that can change although no file that is read does.
+        models: For each file that defines classes which fields reach, what payloads carry of them, as JSON.
     """
 
     entries: dict[str, Entry]
@@ -65,6 +66,7 @@ class Snapshot(NamedTuple):
     imported: Mapping[str, Sequence[str]] = {}
     words: str = ""
     unread: str = ""
+    models: Mapping[str, str] = {}
 
 
 class Delta(NamedTuple):
@@ -129,7 +131,7 @@ def written(delta: Delta) -> bytes:
 def read(body: bytes) -> Delta:
     """Read what `written` wrote; of anything else, any error may come."""
     index, *texts = body.decode().split("\n")
-    listed, parts, modules, imported, words, unread, lost, dropped = json.loads(index)
+    listed, parts, modules, imported, words, unread, models, lost, dropped = json.loads(index)
     entries = {path: Entry(*each) for path, each in listed.items()}
-    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported, words, unread)
+    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported, words, unread, models)
     return Delta(known, lost, dropped)

@@ -31,6 +31,7 @@ _CLASSES: tuple[type[Any], ...] = (
     records.Task,
     types.ModelField,
     types.ModelFacts,
+    records.FileModels,
 )
 _NAMES: dict[type[Any], str] = {kind: str(number) for number, kind in enumerate(_CLASSES)} | {
     tuple: "",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from upnext_codegen import messages
 from upnext_codegen.handlers.canonical import canonical
+from upnext_codegen.handlers.constraints import Constraints
 from upnext_codegen.names import values
 from upnext_codegen.names.annotation_names import (
     alias_qualname,
@@ -53,28 +54,11 @@ Variables: TypeAlias = Mapping[str, Type]
 _NO_VARIABLES: Variables = {}
 _TRANSPARENT = frozenset({"Annotated", "Required", "NotRequired", "ReadOnly", "Final", "ClassVar", "InitVar"})
 _UNSUPPORTED = frozenset(
-    [
-        "Self",
-        "ParamSpec",
-        "TypeVarTuple",
-        "Concatenate",
-        "Unpack",
-        "TypeGuard",
-        "TypeIs",
-        "Generic",
-        "Protocol",
-        "Optional",
-        "Union",
-        "Literal",
-        "Annotated",
-        "Final",
-        "ClassVar",
-        "Required",
-        "NotRequired",
-        "ReadOnly",
-        "TypeVar",
-        "TypeAlias",
-    ]
+    {
+        *("Annotated", "ClassVar", "Concatenate", "Final", "Generic", "Literal", "NotRequired", "Optional"),
+        *("ParamSpec", "Protocol", "ReadOnly", "Required", "Self", "TypeAlias", "TypeGuard", "TypeIs", "TypeVar"),
+        *("TypeVarTuple", "Union", "Unpack"),
+    }
 )
 _DEEPEST = 40
 _WHOLE_TUPLE = "write every item of the tuple out, or one type for all of them as in tuple[int, ...]"
@@ -88,29 +72,17 @@ class UnwritableError(Exception):
         self.way_out = way_out
 
 
-class Metadata(Protocol):
-    """What is made of the part of an annotation that no type checker looks at."""
-
-    def annotated(self, inner: Type, metadata: Sequence[ast.expr], use: Use) -> Type:
-        """Return what `Annotated[inner, *metadata]` is."""
-        ...
-
-    def called(self, call: ast.Call, use: Use, read: Callable[[ast.expr], Type]) -> Type | None:
-        """Return what a call such as `conint(gt=0)` is, None if that cannot be known."""
-        ...
-
-
 @dataclass(slots=True)
 class Annotations:
     """Reads annotations.
 
     Attributes:
         evaluator: Knows the values of names.
-        metadata: Reads what an annotation says beyond its type; None to leave that out.
+        constraints: Reads what an annotation says beyond its type; None to leave that out.
     """
 
     evaluator: Evaluator
-    metadata: Metadata | None = None
+    constraints: Constraints | None = None
     _active: list[tuple[Scope, str]] = field(default_factory=list["tuple[Scope, str]"])
     _cyclic: set[tuple[Scope, str]] = field(default_factory=set["tuple[Scope, str]"])
     _folded: dict[frozenset[Type], ClassType] = field(default_factory=dict[frozenset[Type], ClassType])
@@ -144,11 +116,11 @@ class Annotations:
             case ast.Subscript(base, index):
                 items = list(index.elts) if isinstance(index, ast.Tuple) else [index]
                 return self._subscript(base, items or [index], use, variables)
-            case ast.Call() if self.metadata is not None:
-                found = self.metadata.called(expr, use, lambda inner: self.read(inner, use, variables))
-                if found is None:
+            case ast.Call() if self.constraints is not None:
+                called = self.constraints.called(expr, use, lambda inner: self.read(inner, use, variables))
+                if called is None:
                     raise UnwritableError("it is not a type")
-                return found
+                return called
             case ast.IfExp(_, first) | ast.BoolOp(_, [first, *_]) | ast.NamedExpr(_, first):
                 return self.read(first, use, variables)
             case _:
@@ -360,7 +332,7 @@ class Annotations:
                 raise UnwritableError("only **kwargs: Unpack[...] of a TypedDict can be unpacked", _WHOLE_TUPLE)
             case _ if last in _TRANSPARENT:
                 inner = self.read(items[0], use, variables)
-                held_back = self.metadata if last == "Annotated" else None
+                held_back = self.constraints if last == "Annotated" else None
                 return inner if held_back is None else held_back.annotated(inner, items[1:], use)
             case _:
                 return None

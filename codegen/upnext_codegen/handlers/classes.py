@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.canonical import cannot_travel, canonical
-from upnext_codegen.handlers.models import Models
 from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
 from upnext_codegen.handlers.variance import Variances
 from upnext_codegen.names import values
@@ -38,27 +37,23 @@ class Classes:
 
     annotations: Annotations
     known: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
-    models: Models = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.models = Models(self.annotations.evaluator)
 
     def learn(self, written: Type) -> None:
-        """Find the facts of every class in a type, of all their bases, and of the classes that their fields hold."""
+        """Find the facts of every class in a type, and of all their bases."""
         waiting = [*classes_in(written)]
         while waiting:
             each = waiting.pop(0)
             key = f"{each.module}:{each.qualname}"
             if key in self.known:
                 continue
-            found = self._find(each)
+            found = self.find(each)
             if found is None:
                 continue
-            facts = self.known[key] = self._facts_of(found)
-            inside = [item.type for item in facts.model.fields] if facts.model else []
-            waiting += [cls for each in (*facts.bases, *inside) for cls in classes_in(each)]
+            self.known[key] = self.facts_of(found)
+            waiting += [cls for base in self.known[key].bases for cls in classes_in(base)]
 
-    def _find(self, cls: ClassType) -> Definition | None:
+    def find(self, cls: ClassType) -> Definition | None:
+        """Find where a class of the project is defined."""
         modules = self.annotations.evaluator.lookup.modules
         source = modules.named(cls.module)
         file = getattr(source, "file", None)
@@ -75,7 +70,8 @@ class Classes:
         found = definitions(evaluator, expr, Use(module.scope))
         return next((each for each in found if isinstance(each, Definition)), None)
 
-    def _facts_of(self, definition: Definition) -> ClassFacts:
+    def facts_of(self, definition: Definition) -> ClassFacts:
+        """Return the facts of a class, without what payloads carry of it."""
         binding = definition.binding
         if isinstance(binding, ClassDefinition):
             return self._class(values.ClassRef(definition))
@@ -92,8 +88,7 @@ class Classes:
         kind = self._kind(ref)
         if kind == "namedtuple":
             bases = (*bases, *items_of_class(self.annotations, ref, variables))
-        travels = kind != "class" or self._passes(ref)
-        return ClassFacts(bases, kind, parameters, json=travels, model=self.models.facts(ref, kind))
+        return ClassFacts(bases, kind, parameters, json=kind != "class" or self._passes(ref))
 
     def _base(self, expr: ast.expr, use: Use, variables: Variables) -> list[Type]:
         inner = expr.value if isinstance(expr, ast.Subscript) else expr

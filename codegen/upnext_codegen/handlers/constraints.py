@@ -86,7 +86,7 @@ class NotCertainError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """Reads constraints; the `Metadata` of the annotations of models.
+    """Reads constraints.
 
     Attributes:
         evaluator: Knows the values of names.

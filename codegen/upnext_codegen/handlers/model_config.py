@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.names.annotation_names import definitions
 from upnext_codegen.names.evaluator import plain_arguments
+from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, FunctionDefinition, FunctionNode, Use
 
 _SILENT = frozenset(
@@ -108,7 +109,7 @@ class ConfigReader:
             NotCertainError: If it is anything else.
         """
         match value:
-            case ast.Call() if not value.args:
+            case ast.Call() if not value.args and self._makes_settings(value, use):
                 for given in plain_arguments(value, use):
                     self._setting(config, given.keyword, given.value, given.use)
             case ast.Dict(keys, items):
@@ -126,6 +127,10 @@ class ConfigReader:
                 self.settings(config, binding.value, one.use, 1)
             case _:
                 raise NotCertainError
+
+    def _makes_settings(self, call: ast.Call, use: Use) -> bool:
+        made = self.constraints.evaluator.value(call.func, use)
+        return isinstance(made, ExternalName) and made.name.endswith((".ConfigDict", "builtins.dict"))
 
     def _config_class(self, config: Config, node: ast.ClassDef, use: Use) -> None:
         if node.bases:
