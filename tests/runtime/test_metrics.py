@@ -176,6 +176,22 @@ def test_without_the_library_the_probe_says_what_to_install() -> None:
         assert get(port, "/anything?else") == (503, "no\n")
 
 
+def test_metrics_of_an_application_that_raise_are_500_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The process goes on answering; HEAD says the same without a body."""
+
+    def broken() -> bytes:
+        raise ZeroDivisionError
+
+    port = free_port()
+    with answering(str(port), str, broken):
+        assert get(port, "/metrics?a=1") == (500, "this cannot be answered; the log says why\n")
+        assert get(port, "/readyz") == (200, "ready\n")
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/readyz", method="HEAD")
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert (answer.status, answer.headers["Content-Length"], answer.read()) == (200, "6", b"")
+    assert [record.getMessage() for record in caplog.records] == ["Cannot answer GET /metrics"]
+
+
 async def test_an_instrument_that_raises_does_a_job_no_harm(valkey_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged; the job runs and ends."""
 

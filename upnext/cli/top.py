@@ -152,7 +152,7 @@ def _own_screen() -> Generator[None]:
 @contextlib.contextmanager
 def _keys(loop: asyncio.AbstractEventLoop, pressed: Callable[[bytes], None]) -> Generator[None]:
     """Call for each key as it is pressed, where standard input is a terminal that can tell."""
-    if sys.platform == "win32" or not sys.stdin.isatty():
+    if sys.platform == "win32" or sys.stdin is None or not sys.stdin.isatty():
         yield
         return
     import termios  # noqa: PLC0415 - not on Windows, where only Ctrl-C ends it

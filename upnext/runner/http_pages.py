@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from upnext.broker.replies import shown
 from upnext.errors import ConfigError
+from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -26,7 +29,7 @@ class Page(NamedTuple):
 
 @contextmanager
 def serving(host: str, port: int, page: Callable[[str], Page], what: str) -> Generator[None]:
-    """Answer GET within the block.
+    """Answer GET and HEAD within the block; a page that raises is 500, and logged.
 
     Args:
         host: Where to listen.
@@ -67,12 +70,24 @@ def _handler(page: Callable[[str], Page]) -> type[BaseHTTPRequestHandler]:
         timeout: ClassVar[float | None] = 5.0
 
         def do_GET(self) -> None:
-            found = page(self.path.partition("?")[0])
+            self._answer(with_body=True)
+
+        def do_HEAD(self) -> None:
+            self._answer(with_body=False)
+
+        def _answer(self, *, with_body: bool) -> None:
+            path = self.path.partition("?")[0]
+            try:
+                found = page(path)
+            except Exception as error:  # noqa: BLE001  # metrics of an application are its own code
+                log.log(logging.ERROR, "Cannot answer GET %s", shown(path), error=error)
+                found = Page(500, b"this cannot be answered; the log says why\n")
             self.send_response(found.status)
             self.send_header("Content-Type", found.type)
             self.send_header("Content-Length", str(len(found.body)))
             self.end_headers()
-            self.wfile.write(found.body)
+            if with_body:
+                self.wfile.write(found.body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name there
             """Keep to itself: it is asked every few seconds."""
