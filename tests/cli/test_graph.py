@@ -151,6 +151,7 @@ def test_a_graph_writes_nothing_but_its_cache(project: Shell) -> None:
         ("order.shipped", ["order.shipped"]),
         ("payment.failed", ["order.placed", "order.shipped", "payment.failed"]),
         ("again", ["order.placed", "order.shipped", "payment.failed"]),
+        ("shop|payment.failed|again", ["order.placed", "order.shipped", "payment.failed"]),
         ("book", ["order.shipped"]),
         ("shop.api", ["order.placed", "order.shipped", "payment.failed"]),
         ("shop/billing.py", ["order.placed", "order.shipped", "payment.failed"]),

@@ -40,7 +40,8 @@ def _meanings(graph: Graph, roots: Sequence[str]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for event in graph.events:
         for handler in graph.handlers.get(event, ()):
-            names = (handler.name, handler.module, handler.place.file, *_packages(handler.module))
+            identity = f"{handler.worker}|{event}|{handler.name}"
+            names = (handler.name, identity, handler.module, handler.place.file, *_packages(handler.module))
             found += [(name, event) for name in names]
         for send in graph.sends.get(event, ()):
             module = module_of(send.place.file, roots)
