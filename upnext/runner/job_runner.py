@@ -134,6 +134,9 @@ class JobRunner:
                     outcome = AttemptOutcome(outcome.kind, outcome.result, error="it could not be described")
                     await asyncio.sleep(backoff(failures))
                 else:
+                    self._ended.note(
+                        claim.handler, outcome.kind
+                    )  # after it: nothing may stand between a job and its end
                     return
         finally:
             if slot is not None:
@@ -189,9 +192,7 @@ class JobRunner:
         finally:
             if end is not None:
                 end(outcome)
-        if outcome is not None:
-            self._ended.note(claim.handler, outcome.kind)
-        else:
+        if outcome is None:
             log.warning("Lost the lease on job %s before it started; it does not start here", claim.shown)
         return outcome
 
