@@ -17,7 +17,15 @@ from upnext.payload.annotations import ALIASES, context_class
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROVIDED: Final[Any] = None
+
+class _Provided:
+    """Stands for a value that is provided."""
+
+    def __repr__(self) -> str:
+        return "PROVIDED"
+
+
+PROVIDED: Final[Any] = _Provided()
 """A default for a parameter that is provided, so that type checkers ask no caller of a task for it."""
 
 
