@@ -65,6 +65,7 @@ class Calls:
     lookup: Lookup
     exports: Exports
     standings: Standings
+    _places: dict[Definition, Place] = field(default_factory=dict[Definition, Place])
     _direct: dict[Target, list[tuple[Target, bool]]] = field(default_factory=dict[Target, "list[tuple[Target, bool]]"])
 
     def reached(self, function: Definition) -> tuple[Reached, ...]:
@@ -79,7 +80,14 @@ class Calls:
                 if each not in found or (runs and not found[each]):
                     found[each] = runs
                     waiting.append(each)
-        return tuple(_reached(each, always) for each, always in found.items() if each is not function)
+        return tuple(self._reached(each, always) for each, always in found.items() if each is not function)
+
+    def _reached(self, target: Target, always: bool) -> Reached:  # noqa: FBT001 - the two always go together
+        if isinstance(target, Unread):
+            return Reached(Place(target.file, 0, 0), always, target.name)
+        if target not in self._places:
+            self._places[target] = place_of_name(target)
+        return Reached(self._places[target], always)
 
     def _called(self, function: Target) -> list[tuple[Target, bool]]:
         if isinstance(function, Unread):
@@ -167,12 +175,6 @@ class Calls:
 def _is_plain(function: FunctionNode) -> bool:
     """Whether calling a function by its name runs its body: a decorator may do anything else."""
     return all(isinstance(each, ast.Name) and each.id == "staticmethod" for each in function.decorator_list)
-
-
-def _reached(target: Target, always: bool) -> Reached:
-    if isinstance(target, Unread):
-        return Reached(Place(target.file, 0, 0), always, target.name)
-    return Reached(place_of_name(target), always)
 
 
 def place_of_name(definition: Definition) -> Place:

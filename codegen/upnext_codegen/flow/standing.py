@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
 Body: TypeAlias = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 """What a call can stand in."""
@@ -58,17 +58,32 @@ class _Step(NamedTuple):
     child: ast.AST
 
 
+class _Around(NamedTuple):
+    """What stands around a statement in its block.
+
+    Attributes:
+        may_be_left: Whether a statement before it may end the function, or the turn of a loop.
+        may_fail: Whether a statement behind it can fail.
+        ends: Whether nothing behind the block is reached after it.
+    """
+
+    may_be_left: bool
+    may_fail: bool
+    ends: bool
+
+
 @dataclass(slots=True)
 class Standings:
     """Works out how calls stand in the functions around them, and keeps the way up in the function it saw last."""
 
     _body: Body | None = None
     _steps: dict[ast.AST, _Step] = field(default_factory=dict[ast.AST, _Step])
+    _around: dict[ast.stmt, _Around] = field(default_factory=dict[ast.stmt, "_Around"])
 
     def of(self, body: Body, call: ast.Call) -> Standing:
         """Work out how a call stands in the function or module around it."""
         if self._body is not body:
-            self._body, self._steps = body, _steps_in(body)
+            self._body, self._steps, self._around = body, _steps_in(body), {}
         way: list[_Step] = []
         node: ast.AST = call
         while node is not body:
@@ -78,7 +93,64 @@ class Standings:
             way.append(step)
             node = step.parent
         way.reverse()
-        return Standing(_always(way), _followed(way), _lost(body, way))
+        return Standing(self._always(way), self._followed(way), _lost(body, way))
+
+    def _always(self, way: list[_Step]) -> bool:
+        return all(
+            _runs(step) and not (isinstance(step.child, ast.stmt) and self._in_block(step).may_be_left) for step in way
+        )
+
+    def _followed(self, way: list[_Step]) -> bool:
+        if any(isinstance(step.parent, ast.Lambda | ast.GeneratorExp) for step in way):
+            return False  # When that runs is not known.
+        found = False
+        for step in reversed(way):
+            if isinstance(step.parent, ast.Call) and step.parent is not way[-1].child:
+                found = found or not _is_safe(step.parent)
+            if isinstance(step.parent, _LOOP) and step.field in {"body", "test"}:
+                return True  # The next turn is one more.
+            if isinstance(step.parent, _COMPREHENSION):
+                return True
+            if not isinstance(step.child, ast.stmt):
+                continue
+            if isinstance(step.child, ast.Return | ast.Raise):
+                return found or isinstance(step.child, ast.Raise)
+            around = self._in_block(step)
+            found = found or around.may_fail
+            if isinstance(step.parent, ast.Try) and step.field == "body" and _catches_all(step.parent):
+                found = False
+            found = found or (isinstance(step.parent, ast.Try) and any(map(_can_fail, step.parent.finalbody)))
+            if around.ends:
+                break
+        return found
+
+    def _in_block(self, step: _Step) -> _Around:
+        """What stands around a statement in its block, worked out for the whole block at once."""
+        statement = cast("ast.stmt", step.child)
+        if statement not in self._around:
+            block = cast("list[ast.stmt]", getattr(step.parent, step.field))
+            self._around.update(zip(block, _arounds(block), strict=True))
+        return self._around[statement]
+
+
+def _arounds(block: list[ast.stmt]) -> list[_Around]:
+    """What stands around each statement of a block."""
+    left: list[bool] = []
+    may_be_left = False
+    for statement in block:
+        left.append(may_be_left)
+        may_be_left = may_be_left or _may_leave(statement)
+    after: list[tuple[bool, bool]] = []
+    behind = (False, False)
+    for statement in reversed(block):
+        after.append(behind)
+        if _can_fail(statement):
+            behind = (True, True)
+        elif isinstance(statement, ast.Return):
+            behind = (False, True)
+        elif isinstance(statement, ast.Break | ast.Continue):
+            behind = (False, False)
+    return [_Around(*each) for each in zip(left, *zip(*reversed(after), strict=True), strict=True)]
 
 
 def _steps_in(body: Body) -> dict[ast.AST, _Step]:
@@ -102,10 +174,6 @@ def _children(node: ast.AST) -> Iterator[_Step]:
 # Whether every run gets there
 
 
-def _always(way: list[_Step]) -> bool:
-    return all(_runs(step) and not any(map(_may_leave, _before(step))) for step in way)
-
-
 def _runs(step: _Step) -> bool:
     """Whether a part of a node runs whenever the node does."""
     parent, field, child = step
@@ -121,24 +189,6 @@ def _runs(step: _Step) -> bool:
         return False
     first = _FIRST_FIELDS.get(ast.Try if isinstance(parent, ast.TryStar) else type(parent))
     return first is None or field in first
-
-
-def _block(step: _Step) -> Sequence[ast.stmt]:
-    """The block that a statement stands in; nothing for an expression."""
-    block: object = getattr(step.parent, step.field, None)
-    return cast("list[ast.stmt]", block) if isinstance(block, list) and isinstance(step.child, ast.stmt) else ()
-
-
-def _before(step: _Step) -> Iterator[ast.stmt]:
-    for each in _block(step):
-        if each is step.child:
-            return
-        yield each
-
-
-def _after(step: _Step) -> Sequence[ast.stmt]:
-    block = _block(step)
-    return block[block.index(cast("ast.stmt", step.child)) + 1 :] if block else ()
 
 
 def _may_leave(statement: ast.stmt) -> bool:
@@ -157,43 +207,6 @@ def _now(node: ast.AST) -> Iterator[ast.AST]:
 
 
 # Whether something that can fail follows
-
-
-def _followed(way: list[_Step]) -> bool:
-    if any(isinstance(step.parent, ast.Lambda | ast.GeneratorExp) for step in way):
-        return False  # When that runs is not known.
-    found = False
-    for step in reversed(way):
-        if isinstance(step.parent, ast.Call) and step.parent is not way[-1].child:
-            found = found or not _is_safe(step.parent)
-        if isinstance(step.parent, _LOOP) and step.field in {"body", "test"}:
-            return True  # The next turn is one more.
-        if isinstance(step.parent, _COMPREHENSION):
-            return True
-        if not isinstance(step.child, ast.stmt):
-            continue
-        if isinstance(step.child, ast.Return | ast.Raise):
-            return found or isinstance(step.child, ast.Raise)
-        fails, ends = _fails(_after(step))
-        found = found or fails
-        if isinstance(step.parent, ast.Try) and step.field == "body" and _catches_all(step.parent):
-            found = False
-        found = found or (isinstance(step.parent, ast.Try) and any(map(_can_fail, step.parent.finalbody)))
-        if ends:
-            break
-    return found
-
-
-def _fails(statements: Iterable[ast.stmt]) -> tuple[bool, bool]:
-    """Whether some statements can fail, and whether the function ends with them."""
-    for each in statements:
-        if _can_fail(each):
-            return True, True
-        if isinstance(each, ast.Return):
-            return False, True
-        if isinstance(each, ast.Break | ast.Continue):
-            return False, False
-    return False, False
 
 
 def _can_fail(statement: ast.stmt) -> bool:

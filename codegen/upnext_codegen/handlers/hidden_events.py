@@ -28,22 +28,27 @@ def hidden_events(module: SourceModule, exports: Exports) -> Iterator[str]:
     while waiting:
         scope = waiting.pop()
         names = exports.names_in(scope)
-        for statement in getattr(scope.node, "body", ()):
-            yield from _in_statement(statement, scope, names, exports)
+        for part in _parts_of(getattr(scope.node, "body", []), names, everything=exports.everything):
+            yield from _given_away(part, scope, exports)
         waiting += [module.body_of(each) for each in (*scope.functions, *scope.classes) if names.between(*each.span)]
 
 
-def _in_statement(node: ast.AST, scope: Scope, names: Names, exports: Exports) -> Iterator[str]:
-    """Look through a statement, or an arm of one, without the bodies of functions and classes in it."""
-    if isinstance(node, ast.stmt) and not exports.everything and not names.between(*_lines(node)):
-        return
-    value = node.value if _binds_names(node) else None
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, _PART):
-            is_decorator = child in getattr(node, "decorator_list", ())
-            yield from _in_part(child, scope, exports, plain=is_decorator or child is value)
-        elif not isinstance(node, _DEFINITION):
-            yield from _in_statement(child, scope, names, exports)
+def _parts_of(statements: list[ast.stmt], names: Names, *, everything: bool) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield the expressions of statements, and whether their own value is followed, or not used.
+
+    The bodies of functions and classes are left out. Nothing here is recursive: an `elif` is nested in the one before.
+    """
+    waiting: list[ast.AST] = [*statements]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.stmt) and not everything and not names.between(*_lines(node)):
+            continue
+        value = node.value if _binds_names(node) else None
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, _PART):
+                yield child, child is value or child in getattr(node, "decorator_list", ())
+            elif not isinstance(node, _DEFINITION):
+                waiting.append(child)
 
 
 def _lines(node: ast.stmt) -> tuple[int, int | None]:
@@ -62,23 +67,33 @@ def _binds_names(node: ast.AST) -> TypeGuard[ast.Expr | ast.Assign | ast.AnnAssi
             return False
 
 
-def _in_part(node: ast.AST, scope: Scope, exports: Exports, *, plain: bool) -> Iterator[str]:
-    """Look through an expression; `plain` where its own value is followed, or not used."""
-    if isinstance(node, ast.expr):
-        if not exports.everything and not mentions(node, exports.names_in(scope)):
-            return
-        is_read = isinstance(getattr(node, "ctx", None), ast.Load) or isinstance(node, ast.Call)
-        if not plain and is_read and isinstance(node, ast.Name | ast.Attribute | ast.Call):
-            event = _event(exports.evaluator.value(node, Use(scope, node.lineno)))
+def _given_away(part: tuple[ast.AST, bool], scope: Scope, exports: Exports) -> Iterator[str]:
+    """Yield the events that an expression gives away."""
+    waiting = [(*part, scope)]
+    while waiting:
+        node, is_plain, around = waiting.pop()
+        if isinstance(node, ast.expr):
+            if not exports.everything and not mentions(node, exports.names_in(around)):
+                continue
+            event = None if is_plain or not _is_read(node) else _event(_value(node, around, exports))
             if event is not None:
                 yield event
-    if isinstance(node, _INLINE):
-        scope = scope.module.inline(node, scope)
-    attaches = isinstance(node, ast.Call) and _attaches(exports.evaluator.value(node.func, Use(scope, node.lineno)))
-    for child in ast.iter_child_nodes(node):
-        is_owner = child is getattr(node, "func", None) or isinstance(node, ast.Attribute)
-        is_same = plain and isinstance(node, ast.Await | ast.NamedExpr)
-        yield from _in_part(child, scope, exports, plain=is_owner or is_same or attaches)
+        if isinstance(node, _INLINE):
+            around = around.module.inline(node, around)
+        attaches = isinstance(node, ast.Call) and _attaches(_value(node.func, around, exports))
+        for child in ast.iter_child_nodes(node):
+            is_owner = child is getattr(node, "func", None) or isinstance(node, ast.Attribute)
+            is_same = is_plain and isinstance(node, ast.Await | ast.NamedExpr)
+            waiting.append((child, is_owner or is_same or attaches, around))
+
+
+def _is_read(node: ast.expr) -> bool:
+    """Whether an expression is one that can be an event, and not what is bound to one."""
+    return isinstance(node, ast.Call) or (isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load))
+
+
+def _value(node: ast.expr, scope: Scope, exports: Exports) -> values.Value:
+    return exports.evaluator.value(node, Use(scope, node.lineno))
 
 
 def _attaches(func: values.Value) -> bool:
