@@ -14,6 +14,7 @@ _SIZED = _TEXTS | {
     *("builtins:list", "builtins:set", "builtins:frozenset", "builtins:dict", "collections:deque"),
     *("collections.abc:Sequence", "collections.abc:Set", "collections.abc:Mapping"),
 }
+_UUID_LENGTH = 36
 _ANY_TEXT = frozenset({"", "^", "$", ".*"})
 """Patterns that are found in every text."""
 
@@ -58,13 +59,7 @@ def _is_tighter(written: Type, had: dict[str, str], name: str, text: str, *, is_
             ]
             return max(known) < asked if known else is_certain
         case "min_length" | "max_length":
-            if isinstance(written, TupleType) and not written.variadic:
-                return len(written.items) < int(text) if name == "min_length" else len(written.items) > int(text)
-            if owner not in _SIZED and not isinstance(written, TupleType):
-                return False
-            if name == "min_length":
-                return int(text) > int(had["min_length"]) if "min_length" in had else is_certain and int(text) > 0
-            return int(text) < int(had["max_length"]) if "max_length" in had else is_certain
+            return _is_length_tighter(written, owner, had, name, int(text), is_certain=is_certain)
         case "multiple_of" if owner in _NUMBERS:
             step = _number(text)
             if owner == "builtins:int" and step == 1:
@@ -77,6 +72,21 @@ def _is_tighter(written: Type, had: dict[str, str], name: str, text: str, *, is_
             return int(text) < int(had[name]) if name in had else is_certain
         case _:
             return False
+
+
+def _is_length_tighter(
+    written: Type, owner: str, had: dict[str, str], name: str, length: int, *, is_certain: bool
+) -> bool:
+    is_minimum = name == "min_length"
+    fixed = len(written.items) if isinstance(written, TupleType) and not written.variadic else None
+    fixed = _UUID_LENGTH if owner == "uuid:UUID" else fixed
+    if fixed is not None:
+        return fixed < length if is_minimum else fixed > length
+    if owner not in _SIZED and not isinstance(written, TupleType):
+        return False
+    if name in had:
+        return length > int(had[name]) if is_minimum else length < int(had[name])
+    return is_certain and (not is_minimum or length > 0)
 
 
 def _bound(name: str, text: str, sign: int, owner: str) -> tuple[float, bool]:

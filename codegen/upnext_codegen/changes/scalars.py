@@ -6,6 +6,8 @@ types that are not known.
 
 from __future__ import annotations
 
+from string import hexdigits
+
 from upnext_codegen.types import ClassType, Type, constrained
 
 _TEXTS = frozenset(
@@ -48,6 +50,13 @@ _DOUBTFUL = {
 }
 """For each type the others of which it depends on the value, or on pydantic's release, whether it is read."""
 
+_WITH_DIGITS = frozenset(
+    {"datetime:date", "datetime:datetime", "datetime:time", "datetime:timedelta", "ipaddress:IPv4Address"}
+)
+"""Types of which no text is without a digit."""
+
+_UUID_DIGITS = 32
+
 _STRICT = {"StrictBool": "bool", "StrictBytes": "bytes", "StrictFloat": "float", "StrictInt": "int", "StrictStr": "str"}
 _BOUNDS = {"Positive": "gt=0", "Negative": "lt=0", "NonNegative": "ge=0", "NonPositive": "le=0"}
 _PYDANTIC: dict[str, Type] = {
@@ -82,3 +91,14 @@ def is_read(written: str, read: str, *, takes_bools: bool) -> bool | None:
     if written == "builtins:bool" and read in {"builtins:int", "builtins:float"}:
         return takes_bools
     return None if written in _DOUBTFUL.get(read, ()) else False
+
+
+def may_be_text_of(text: str, read: str) -> bool:
+    """Tell whether a text may be read as a type of the standard library: certainly not, if it may not."""
+    if read in _WITH_DIGITS:
+        return any(character.isdigit() for character in text)
+    if read == "decimal:Decimal":
+        return any(character.isdigit() for character in text) or "inf" in text.lower() or "nan" in text.lower()
+    if read == "uuid:UUID":
+        return sum(character in hexdigits for character in text.lower().removeprefix("urn:uuid:")) == _UUID_DIGITS
+    return True

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from upnext_codegen.changes.constraints import tighter
-from upnext_codegen.changes.scalars import is_read
+from upnext_codegen.changes.scalars import is_read, may_be_text_of
 from upnext_codegen.changes.shapes import (
     Classes,
     Model,
@@ -44,6 +44,11 @@ _LEAVES_OUT = frozenset({"model", "typeddict"})
 
 _DEEPEST = 40
 _STR = ClassType("builtins", "str")
+_FEW: dict[Type, list[tuple[str, LiteralValue]]] = {
+    NONE: [("None", None)],
+    ClassType("builtins", "bool"): [("True", True), ("False", False)],
+}
+"""Types with few values, beside enums and literals."""
 
 
 class Kind(StrEnum):
@@ -183,7 +188,8 @@ class Wire:
         if values is not None or taken is not None:
             found = tuple(self._compared_values(written, values, read, taken, takes_bools))
         else:
-            found = tuple(self._compared_shapes(written, read, takes_bools))
+            # A number with limits takes no bool, wherever it stands.
+            found = tuple(self._compared_shapes(written, read, takes_bools and not has))
         yield from found
         if not found:
             kept = had if values is None else frozenset[str]()
@@ -204,9 +210,10 @@ class Wire:
     ) -> Iterator[Difference]:
         if taken is not None and any(isinstance(value, EnumMember) for _, value in taken):
             return
+        values = values or _FEW.get(was)
         if values is None:
-            # More than a few values fit the type, unless nothing is known of it, or it is one of a few itself.
-            if category(was, self.earlier) != "unknown" and was not in (NONE, ClassType("builtins", "bool")):
+            # More values than a few fit the type, if anything is known of it.
+            if category(was, self.earlier) != "unknown":
                 yield Difference(Kind.NARROWED)
             return
         if taken is not None:
@@ -230,9 +237,9 @@ class Wire:
         if what != "scalar" or not isinstance(now, ClassType):
             return what == "unknown"
         kind = ClassType("builtins", type(value).__name__ if value is not None else "None")
-        # Whether one text is a date, say, depends on the text.
-        is_text = isinstance(value, str | bytes) and now.module != "builtins"
-        return is_text or is_read(class_key(kind), class_key(now), takes_bools=takes_bools) is not False
+        if isinstance(value, str) and now.module != "builtins":
+            return may_be_text_of(value, class_key(now))
+        return is_read(class_key(kind), class_key(now), takes_bools=takes_bools) is not False
 
     # Arrays and objects
 
@@ -255,11 +262,16 @@ class Wire:
             model = model_of(now, self.now)
             if any(each.required for each in model.fields) or model.facts.extra == "forbid":
                 yield Difference(Kind.RETYPED)
-        elif before not in {"object", "mapping"} or not self._is_named_tuple(now):
-            yield Difference(Kind.RETYPED)  # A named tuple is read from an object as well.
+        elif before != "object" or not self._is_read_by_name(was, now, takes_bools):
+            yield Difference(Kind.RETYPED)
 
-    def _is_named_tuple(self, now: Type) -> bool:
-        return isinstance(now, ClassType) and class_key(now) in self.now
+    def _is_read_by_name(self, was: Type, now: Type, takes_bools: bool) -> bool:
+        """Whether an object is read as a named tuple, which takes the names of its items and no others."""
+        if not isinstance(now, ClassType) or class_key(now) not in self.now:
+            return False
+        after = model_of(now, self.now)
+        by_name = after._replace(facts=after.facts._replace(extra="forbid"))
+        return not any(self._compared_fields(model_of(was, self.earlier), by_name, takes_bools))
 
     def _scalars(self, was: Type, now: Type, takes_bools: bool) -> Iterator[Difference]:
         if is_read(class_key(was), class_key(now), takes_bools=takes_bools) is False:
