@@ -14,7 +14,9 @@ _SIZED = _TEXTS | {
     *("builtins:list", "builtins:set", "builtins:frozenset", "builtins:dict", "collections:deque"),
     *("collections.abc:Sequence", "collections.abc:Set", "collections.abc:Mapping"),
 }
-_UUID_LENGTH = 36
+_LENGTHS = {"datetime:date": (10, 10), "datetime:datetime": (19, 32), "uuid:UUID": (36, 36)}
+"""How long the texts are, at least and at most, that values of a type are written as."""
+
 _ANY_TEXT = frozenset({"", "^", "$", ".*"})
 """Patterns that are found in every text."""
 
@@ -78,10 +80,11 @@ def _is_length_tighter(
     written: Type, owner: str, had: dict[str, str], name: str, length: int, *, is_certain: bool
 ) -> bool:
     is_minimum = name == "min_length"
-    fixed = len(written.items) if isinstance(written, TupleType) and not written.variadic else None
-    fixed = _UUID_LENGTH if owner == "uuid:UUID" else fixed
-    if fixed is not None:
-        return fixed < length if is_minimum else fixed > length
+    known = _LENGTHS.get(owner)
+    if isinstance(written, TupleType) and not written.variadic:
+        known = (len(written.items), len(written.items))
+    if known is not None:
+        return known[0] < length if is_minimum else known[1] > length
     if owner not in _SIZED and not isinstance(written, TupleType):
         return False
     if name in had:
