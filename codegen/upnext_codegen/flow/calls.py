@@ -82,7 +82,7 @@ class Calls:
                     waiting.append(each)
         return tuple(self._reached(each, always) for each, always in found.items() if each is not function)
 
-    def _reached(self, target: Target, always: bool) -> Reached:  # noqa: FBT001 - the two always go together
+    def _reached(self, target: Target, always: bool) -> Reached:
         if isinstance(target, Unread):
             return Reached(Place(target.file, 0, 0), always, target.name)
         if target not in self._places:
