@@ -37,7 +37,7 @@ COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; without a command it prints the help, as that is what was asked for.
+    """Run the command line.
 
     Args:
         argv: The arguments, those of the process by default.
@@ -59,11 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except SystemExit as stop:
             sys.stdout.flush()
             return exits.USAGE if stop.code else exits.CLEAN
-        code: int = exits.CLEAN
-        if arguments is not None:
-            # What a service prints while it runs is its own.
-            with nullcontext() if wanted[0] == "run" else escaped_streams():
-                code = arguments.command(arguments)
+        # What a service prints while it runs is its own.
+        with nullcontext() if wanted[0] == "run" else escaped_streams():
+            code: int = arguments.command(arguments)
         # Here, where a reader that has gone is noticed, and not when the interpreter ends.
         sys.stdout.flush()
     except KeyboardInterrupt:

@@ -60,7 +60,7 @@ class _HelpFormatter(argparse.HelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
-def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace | None:
+def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     """Read a command line; positional arguments of a command that takes many may also stand after its options.
 
     Args:
@@ -68,10 +68,11 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace | None:
         words: The command line.
 
     Returns:
-        What was read, or None if that is no more than a command's name, whose help was printed.
+        What was read.
 
     Raises:
-        SystemExit: If it cannot be read, which is said on standard error, or only help or the version was asked for.
+        SystemExit: If it cannot be read, which is said on standard error, with the whole help if no command is named;
+            or only help or the version was asked for.
     """
     try:
         arguments, left = parser.parse_known_args(words)
@@ -87,8 +88,9 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace | None:
         hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
         error.parser.exit(2, f"{error.parser.prog}: error: {error}{hint}\n")
     if not hasattr(arguments, "command"):
-        arguments.parser.print_help()
-        return None
+        # Like a wrong command line: a script whose variable is empty must not go on as if it had done something.
+        arguments.parser.print_help(sys.stderr)
+        arguments.parser.exit(2)
     return arguments
 
 
