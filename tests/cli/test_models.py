@@ -140,6 +140,18 @@ def test_of_a_field_that_is_not_certain_the_type_is_any(empty: Shell, text: str)
     assert fields(empty, f"{head}class Order(BaseModel):\n    {text}\n    b: int\n") == {"a": "Any", "b": "int"}
 
 
+def test_a_limit_that_makes_no_sense_is_not_known(empty: Shell) -> None:
+    text = "a: int = Field(multiple_of=0); b: str = Field(max_length=1.5); c: float = Field(le=1e999); d: int = Field(gt=True)"
+    body = "".join(f"    {line}\n" for line in text.split("; "))
+    limit = 'Literal["unknown"]'
+    assert fields(empty, f"{PYDANTIC}class Order(BaseModel):\n{body}") == {
+        "a": f"typing.Annotated[int, {limit}]",
+        "b": f"typing.Annotated[str, {limit}]",
+        "c": f"typing.Annotated[float, {limit}]",
+        "d": f"typing.Annotated[int, {limit}]",
+    }
+
+
 def test_a_change_inside_of_a_class_that_no_handler_names_makes_the_lock_stale(empty: Shell) -> None:
     text = PYDANTIC + "from shop.lines import Line\nclass Order(BaseModel):\n    lines: list[Line]\n"
     lines = PYDANTIC + "class Line(BaseModel):\n    amount: int\n"

@@ -6,6 +6,7 @@ A constraint is a text, "gt=0" or "pattern=^a". What cannot be known is said to 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from upnext_codegen.names.scopes import Use
 from upnext_codegen.types import ANY, UNKNOWN_CONSTRAINT, ClassType, Type, constrained
 
 _KINDS = frozenset({"gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern"})
+_BOUNDS = frozenset({"gt", "ge", "lt", "le"})
 _DIGITS = frozenset({"max_digits", "decimal_places"})
 _OTHER_NAMES = {"regex": "pattern", "min_items": "min_length", "max_items": "max_length"}
 _SILENT = frozenset(
@@ -170,5 +172,13 @@ class Constraints:
             return []
         if name == "pattern":
             return [f"pattern={value}" if isinstance(value, str) else UNKNOWN_CONSTRAINT]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return [f"{name}={value!r}" if is_number else UNKNOWN_CONSTRAINT]
+        return [f"{name}={value!r}" if _can_limit(name, value) else UNKNOWN_CONSTRAINT]
+
+
+def _can_limit(name: str, value: object) -> bool:
+    """Whether a value makes sense for a constraint: pydantic itself refuses others, when the class is made."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return False
+    if name in _BOUNDS:
+        return True
+    return value > 0 if name == "multiple_of" else isinstance(value, int) and value >= 0
