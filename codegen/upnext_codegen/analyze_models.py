@@ -5,6 +5,7 @@ As with `analyze_file`, nothing that was worked out for one file is used for ano
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from upnext_codegen.handlers.models import Models
 from upnext_codegen.names.evaluator import Evaluator
 from upnext_codegen.names.lookup import Lookup
 from upnext_codegen.names.modules import ModuleRef, RecordedModules
-from upnext_codegen.names.scopes import ClassDefinition
+from upnext_codegen.names.scopes import Assignment, ClassDefinition
 from upnext_codegen.names.values import ClassRef
 from upnext_codegen.records import FileModels
 from upnext_codegen.types import ClassFacts, ClassType
@@ -76,6 +77,8 @@ def _facts(classes: Classes, models: Models, name: str) -> ClassFacts | None:
         facts = classes.facts_of(definition)
         if isinstance(definition.binding, ClassDefinition):
             return replace(facts, model=models.facts(ClassRef(definition), facts.kind))
+        if isinstance(definition.binding, Assignment) and isinstance(definition.binding.value, ast.Call):
+            return replace(facts, model=models.facts_of_call(definition, definition.binding.value))
     except RecursionError:
         return None  # Its names lead further than can be followed: nothing is certain of it.
     return facts

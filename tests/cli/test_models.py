@@ -94,6 +94,14 @@ def test_typed_dicts_named_tuples_and_enums_are_read(empty: Shell) -> None:
     assert found["models.Order"]["fields"]["line"] == {"required": False, "type": "shop.models.Line"}
 
 
+def test_a_typed_dict_that_a_call_makes_is_read_as_well(empty: Shell) -> None:
+    text = (
+        "from typing_extensions import NotRequired, TypedDict\n"
+        "Order = TypedDict('Order', {'a': int, 'class': NotRequired[list[str]]})\n"
+    )
+    assert fields(empty, text) == {"a": "int", "class": "list[str]?"}
+
+
 def test_generic_and_recursive_models_in_other_files_are_followed(empty: Shell) -> None:
     pages = PYDANTIC + (
         "from typing import Generic, TypeVar\nT = TypeVar('T')\n"

@@ -92,6 +92,34 @@ class Models:
         module = ref.definition.scope.module
         return found._replace(file=module.file, place=module.name_place(statement_of(ref)[0]))
 
+    def facts_of_call(self, definition: Definition, call: ast.Call) -> ModelFacts | None:
+        """Return what a payload carries of `TypedDict("Order", {"id": int})`; None for what other calls make."""
+        maker = self.evaluator.value(call.func, Use(definition.scope, definition.line))
+        keys = call.args[1] if len(call.args) > 1 else None
+        if (
+            not isinstance(maker, ExternalName)
+            or not maker.name.endswith(".TypedDict")
+            or not isinstance(keys, ast.Dict)
+        ):
+            return None
+        total = not _is_false(call.keywords, "total")
+        pairs = zip(keys.keys, keys.values, strict=True)
+        try:
+            found = [self._key(definition, key, value, total=total) for key, value in pairs]
+        except (NotCertainError, UnwritableError):
+            return None
+        module = definition.scope.module
+        return ModelFacts("typeddict", tuple(sorted(found)), file=module.file, place=module.place(call))
+
+    def _key(self, owner: Definition, key: ast.expr | None, annotation: ast.expr, *, total: bool) -> ModelField:
+        if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+            raise NotCertainError
+        written = replace(owner, name=key.value, binding=Assignment(None, annotation), line=key.lineno)
+        read = self._fields.read(written, "typeddict", {}, total=total)
+        if read is None:
+            raise NotCertainError
+        return with_keys(*read, Config(), "typeddict")
+
     def _model(self, ref: values.ClassRef, found: _Collected) -> ModelFacts:
         self._collect(ref, {name: ClassType("", name) for name in names_of(self.evaluator, ref)}, found)
         form = self._form(ref, found.kind) or "dataclass"
