@@ -47,6 +47,7 @@ COMMANDS = {
     ],
     "gen": [["gen", "--against", f"x{BAD}"], ["gen", f"no{BAD}"], ["gen", "--out", BAD], ["gen"]],
     "graph": [["graph"], ["graph", f"x{BAD}"], ["graph", "--format", BAD]],
+    "schedules": [["schedules"], ["schedules", "--format", "json"], ["schedules", f"x{BAD}.py"]],
     "explain": [["explain", f"x{BAD}"]],
     "top": [["top"], ["top", "--once", f"x{BAD}.py"], ["top", "--interval", BAD]],
     "exporter": [["exporter", "--once"], ["exporter", "--listen", BAD]],
