@@ -95,7 +95,8 @@ class Incremental:
 
     def _complete(self) -> None:
         """Work out what is missing, until no file exports what its importers have not been asked about."""
-        from upnext_codegen.relevance import Relevance  # noqa: PLC0415 - a warm run does without
+        from upnext_codegen.names.exported_names import has_lost  # noqa: PLC0415 - a warm run does without
+        from upnext_codegen.relevance import Relevance  # noqa: PLC0415 - likewise
 
         relevance = Relevance(self.index, self.prefilter)
         if self.index.known.modules != self._digest:
@@ -114,12 +115,12 @@ class Incremental:
                 self.leads_as_before = True
                 self._imported_by = {path: [*self.index.known.imported.get(path, ())] for path in self._parts}
                 return
-            shrunk = {path for path, names in before.items() if not names <= self._exports(path)}
+            shrunk = {path for path, names in before.items() if has_lost(names, self._exports(path))}
             if shrunk:
                 self._drop_circles(shrunk)
             before = {path: frozenset(part.exports) for path, part in self._parts.items()}
             if before != exported:
-                imported, exported = relevance.imported(self._graph()), before
+                imported, exported = relevance.imported(self._graph(), before), before
             wanted = relevance.wanted(self._graph(), imported)
             for path in self._parts.keys() - wanted:
                 del self._parts[path]
@@ -188,7 +189,7 @@ class Incremental:
 
     def _misled(self, paths: Iterable[str]) -> set[str]:
         """Those of some files that were worked out with other exports than those that were found since."""
-        from upnext_codegen.names.exports import answer  # noqa: PLC0415 - a warm run does without
+        from upnext_codegen.names.exported_names import answer  # noqa: PLC0415 - a warm run does without
 
         folders = _folders(self._parts)
 

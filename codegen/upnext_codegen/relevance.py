@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from upnext_codegen.names.candidates import bound_names, holds_one, holds_word, renamed
+from upnext_codegen.names.candidates import (
+    holds_one,
+    holds_word,
+    last_names,
+    module_names,
+    names_leading_to,
+    renamed,
+)
+from upnext_codegen.names.exported_names import own_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.names.candidates import ImportGraph, Interesting
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -23,27 +35,56 @@ class Relevance:
 
     index: FileIndex
     prefilter: bool = True
+    _importers: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """By the last names of what they import, the files."""
+    _exports: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    """What `imported` was worked out with."""
+    _imported: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
     _without: dict[str, tuple[frozenset[str], frozenset[str]]] = field(
         default_factory=dict[str, "tuple[frozenset[str], frozenset[str]]"]
     )
     """What files hold none of: words, and modules whose attributes are taken by names that are worked out."""
+    _with: dict[str, tuple[frozenset[str], frozenset[str]]] = field(
+        default_factory=dict[str, "tuple[frozenset[str], frozenset[str]]"]
+    )
+    """Likewise what files hold one of."""
     _without_passed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """The same for modules that others pass on."""
     _taken: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, "dict[str, set[str]]"])
+    _renamed: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
 
     def named(self) -> list[str]:
         """The files that have to be worked out whatever others export."""
         return [path for path in self.index.entries if not self.prefilter or self.index.mentions(path)]
 
-    def imported(self, graph: ImportGraph) -> dict[str, Interesting]:
-        """What each file imports from files with exports."""
-        found: dict[str, Interesting] = {}
-        for path in self.index.entries:
-            imports = self.index.imports(path)
-            interesting = graph.interesting(path, imports) if imports else []
+    def imported(self, graph: ImportGraph, exports: dict[str, frozenset[str]]) -> dict[str, Interesting]:
+        """What each file imports from files with exports.
+
+        Args:
+            graph: What is exported.
+            exports: The same by file.
+        """
+        names = {"", (graph.modules.catalog or "").rpartition("/")[2]}
+        for path in exports.keys() | self._exports.keys():
+            before, now = self._exports.get(path, _NOTHING), exports.get(path, _NOTHING)
+            if before != now:
+                names.update(own_names(before ^ now), names_leading_to(path))
+        for path in self._importing(names):
+            interesting = graph.interesting(path, self.index.imports(path))
             if interesting:
-                found[path] = interesting
-        return found
+                self._imported[path] = interesting
+            else:
+                self._imported.pop(path, None)
+        self._exports = exports
+        return dict(self._imported)
+
+    def _importing(self, names: Iterable[str]) -> set[str]:
+        """The files whose imports have one of these last names."""
+        if not self._importers:
+            for path in self.index.entries:
+                for name in {name for each in self.index.imports(path) for name in last_names(each)}:
+                    self._importers.setdefault(name, []).append(path)
+        return {path for name in names for path in self._importers.get(name, ())}
 
     def wanted(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
         """The files that have to be read.
@@ -61,13 +102,16 @@ class Relevance:
                 wanted.add(path)
                 continue
             names = graph.names(interesting)
-            known_words, known_names = self._without.get(path, (frozenset(), frozenset()))
-            if words <= known_words and names <= known_names:
-                continue
-            if holds_one(self.index.bytes_of(path) or b"", words, names):
+            known_words, known_names = self._without.get(path, (_NOTHING, _NOTHING))
+            if self._with.get(path) == (words, names):
                 wanted.add(path)
+            elif words <= known_words and names <= known_names:
+                pass
+            elif holds_one(self.index.bytes_of(path) or b"", words - known_words, names):
+                wanted.add(path)
+                self._with[path] = words, names
             else:
-                self._without[path] = words, names
+                self._without[path] = words | known_words, names | known_names
         passing = {path: each for path, each in imported.items() if path not in wanted}
         return wanted | self._passed_through(graph, passing)
 
@@ -79,31 +123,36 @@ class Relevance:
             imported: What those others import, that name nothing of it themselves.
         """
         found: set[str] = set()
-        bound = {path: bound_names(self.index.bytes_of(path) or b"", each) for path, each in imported.items()}
-        words = {path: graph.words(each) or frozenset() for path, each in imported.items()}
+        bound = {path: module_names(each) | self._renamed_in(path) for path, each in imported.items()}
+        words = {path: graph.words(each) or _NOTHING for path, each in imported.items()}
         behind: dict[str, set[str]] = {path: {path} for path in imported}
         fresh = set(imported)
         while fresh:
             passing, fresh = fresh, set[str]()
-            for path in self.index.entries.keys() - words.keys():
+            names = {path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2] for path in passing}
+            for path in self._importing({"", *names}) - words.keys():
                 taken = self._taken_from(graph, path)
                 sources = {each for each in passing & taken.keys() if "*" in taken[each] or taken[each] & bound[each]}
-                wanted = frozenset[str]().union(*(words[each] for each in sources))
+                wanted = _NOTHING.union(*(words[each] for each in sources))
                 if not wanted:
                     continue
-                known = self._without_passed.get(path, frozenset())
-                data = b"" if wanted <= known else self.index.bytes_of(path) or b""
+                known = self._without_passed.get(path, _NOTHING)
                 others = {path}.union(*(behind[each] for each in sources))
                 names = {name for each in sources for name in taken[each] & bound[each]}
-                if holds_word(data, wanted):
+                if not wanted <= known and holds_word(self.index.bytes_of(path) or b"", wanted - known):
                     found |= others
-                elif names:
+                    continue
+                if names:
                     fresh.add(path)
                     words[path], behind[path] = wanted, others
-                    bound[path] = names | renamed(self.index.bytes_of(path) or b"")
-                if data and path not in found:
-                    self._without_passed[path] = wanted
+                    bound[path] = names | self._renamed_in(path)
+                self._without_passed[path] = wanted | known
         return found
+
+    def _renamed_in(self, path: str) -> set[str]:
+        if path not in self._renamed:
+            self._renamed[path] = renamed(self.index.bytes_of(path) or b"")
+        return self._renamed[path]
 
     def _taken_from(self, graph: ImportGraph, path: str) -> dict[str, set[str]]:
         if path not in self._taken:

@@ -63,7 +63,7 @@ class Sources:
             fault = (error.line, error.column, error.reason)
         except RecursionError:
             fault = (1, 1, "it is nested too deeply")
-        imports = self.index.project_imports(decoded(data)[0])
+        imports = self.index.project_imports(path, decoded(data)[0])
         ignores = find_ignores(module.text.text) if module else ()
         self.index.take(path, ParseNote(digest(data), imports, fault, ignores))
         return module

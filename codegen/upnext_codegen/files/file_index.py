@@ -94,7 +94,7 @@ class FileIndex:
             return tuple(_ABSENT), self.closed.get(path)
         changed = file.changed if is_settled(file) else -1
         if entry is not None and entry.digest and digest(data) == entry.digest:
-            imports = self.project_imports(decoded(data)[0])
+            imports = self.project_imports(path, decoded(data)[0])
             return tuple(entry._replace(size=file.size, modified=file.modified, changed=changed, imports=imports)), None
         text, fault = decoded(data)
         mentions = mentions_upnext(text)
@@ -104,15 +104,15 @@ class FileIndex:
             changed,
             mentions,
             digest(data) if mentions else "",
-            self.project_imports(text),
+            self.project_imports(path, text),
         )
         return (found if not fault else (*found, fault)), None
 
-    def project_imports(self, data: bytes) -> list[str]:
+    def project_imports(self, path: str, data: bytes) -> list[str]:
         """What the bytes of a file import that the project may have."""
         return [
             each
-            for each in imports_of(data)
+            for each in imports_of(data, of_package=path.endswith("__init__.py"))
             if each[0] == "." or each == COMPUTED or each.partition(":")[0].rstrip("=").partition(".")[0] in self.words
         ]
 
@@ -138,7 +138,7 @@ class FileIndex:
             self.entries[path] = self.entries[path]._replace(imports=found)
 
     def _read_imports(self, path: str) -> list[str]:
-        return self.project_imports(decoded(self.bytes_of(path) or b"")[0])
+        return self.project_imports(path, decoded(self.bytes_of(path) or b"")[0])
 
     def mentions(self, path: str) -> bool:
         """Whether a file can name upnext."""

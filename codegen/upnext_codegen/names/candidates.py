@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from upnext_codegen.names.exported_names import ANYTHING, is_exported, own_names
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.reading.imports import COMPUTED
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
 _ATTRIBUTE = re.compile(rb"\.[\s\\]*(\w+)")
-_OWNERS = re.compile(rb"\b(?:getattr|vars)\s*\(\s*([\w.\x80-\xff]+)|([\w.\x80-\xff]+)\s*\.\s*__dict__\b")
-"""What attributes are taken of by names that are worked out."""
-_RENAMED = re.compile(rb"\bas\s+([\w\x80-\xff]+)")
+_TAKEN = re.compile(
+    rb"\b(?:getattr|vars)\s*\(\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"']\s*[,)])?|([\w.\x80-\xff]+)\s*\.\s*__dict__\b"
+)
+"""What attributes are taken of by names that are worked out, and such a name where it is written out."""
+_RENAMED = re.compile(rb"^[ \t]*(?:except|(?:async[ \t]+)?with|case)\b[^\n:]*|\bas\s+([\w\x80-\xff]+)", re.MULTILINE)
+_WORD = re.compile(rb"[\w\x80-\xff]+")
 _FEW = 30
 """Words that are looked for one by one in less time than it takes to list all attributes of a file."""
 Interesting: TypeAlias = list[str]
@@ -39,27 +43,21 @@ class ImportGraph:
     modules: Modules
     exports: Mapping[str, Collection[str]]
     passed_on: Mapping[str, Iterable[tuple[str, str]]] = field(default_factory=dict[str, "Iterable[tuple[str, str]]"])
-    _names: frozenset[str] = frozenset()
+    _names: set[str] = field(default_factory=set[str])
     _dynamic: bool = False
     _folders: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _words: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     def __post_init__(self) -> None:
-        names = set[str]()
         for file, exported in self.exports.items():
             if not exported:
                 continue
-            names.update(exported)
-            folder, _, own = file.rpartition("/")
-            while True:
-                # The last folder of a package with exports is a name that leads there as well.
-                names.add(own.removesuffix(".py"))
+            self._names.update(own_names(exported), names_leading_to(file))
+            self._dynamic |= ANYTHING in exported
+            folder = file
+            while folder:
+                folder = folder.rpartition("/")[0]
                 self._folders.setdefault(folder, []).append(file)
-                if not folder:
-                    break
-                folder, _, own = folder.rpartition("/")
-        self._names = frozenset(names)
-        self._dynamic = "*" in names
 
     def holds_exports(self, folder: str) -> bool:
         """Whether a file in a folder exports anything."""
@@ -94,7 +92,7 @@ class ImportGraph:
             return
         exported = self.exports.get(source.file or "", ())
         for name in names:
-            if name in exported or "*" in exported:
+            if is_exported(exported, name):
                 found[f"{name} {source.file}"] = None
             if name == "*":
                 self._starred(source, exported, found)
@@ -104,7 +102,7 @@ class ImportGraph:
                     self._module(submodule, found)
 
     def _starred(self, source: ModuleRef, exported: Collection[str], found: dict[str, None]) -> None:
-        found.update((f"{each} {source.file}", None) for each in sorted(exported))
+        found.update((f"{each} {source.file}", None) for each in sorted(own_names(exported)))
         folder = self._folder_of(source)
         if folder in self._folders:
             found[f"* {folder}/"] = None
@@ -211,7 +209,10 @@ class ImportGraph:
                     ways = self._folders.get(current[:-1], [])
                 else:
                     passed_on = [*self.passed_on.get(current, ())]
-                    found |= {*self.exports.get(current, ())} - {name for name, _ in passed_on}
+                    exported = self.exports.get(current, ())
+                    found |= {*own_names(exported)} - {name for name, _ in passed_on}
+                    if ANYTHING in exported:
+                        found.add(ANYTHING)
                     ways = [way for _, way in passed_on]
                 fresh = [way for way in ways if way not in seen]
                 seen.update(fresh)
@@ -220,20 +221,37 @@ class ImportGraph:
         return self._words[source]
 
 
-def bound_names(data: bytes, interesting: Interesting) -> set[str]:
-    """The names that a file can give the modules that it imports.
-
-    Args:
-        data: The bytes of the file.
-        interesting: The imports.
-    """
+def module_names(interesting: Interesting) -> set[str]:
+    """The names, without dots, of the modules and packages that a file imports."""
     ways = (source.removesuffix("/").removesuffix("/__init__.py") for _, _, source in _parted(interesting))
-    return {part.removesuffix(".py") for way in ways for part in way.split("/")} | renamed(data)
+    return {part.removesuffix(".py") for way in ways for part in way.split("/")}
+
+
+def names_leading_to(file: str) -> Iterator[str]:
+    """The last names of the imports that can lead to a file: its own, and those of the packages around it."""
+    way = file.removesuffix(".py")
+    while way:
+        way, _, name = way.rpartition("/")
+        yield name
+
+
+def last_names(imported: str) -> list[str]:
+    """The last names of the modules that one import, as `imports_of` writes it, can mean, and the names that it takes.
+
+    For the package around a file, and for a module whose name has to be worked out, that is "".
+    """
+    if imported == COMPUTED:
+        return [""]
+    module, colon, names = imported.partition(":")
+    last = module.removesuffix("=").rpartition(".")[2]
+    if colon:
+        return [last, *names.split(",")]
+    return [last] if module.endswith("=") else [last, module.partition(".")[0]]
 
 
 def renamed(data: bytes) -> set[str]:
-    """The names after `as` in a file."""
-    return {each.decode("utf-8", "replace") for each in _RENAMED.findall(data)}
+    """The names after `as` in a file, but for those of exceptions and contexts."""
+    return {each.decode("utf-8", "replace") for each in _RENAMED.findall(data) if each}
 
 
 def _parted(interesting: Interesting) -> Iterator[tuple[str, str, str]]:
@@ -253,16 +271,12 @@ def holds_one(data: bytes, words: Collection[str], modules: Collection[str]) -> 
         words: The words.
         modules: The names, without dots, of the modules and packages that have them.
     """
-    if holds_word(data, words):
-        return True
-    if b"__import__" in data or b"import_module" in data:
-        return True
-    return works_names_out(data) and _takes_by_name(data, modules)
+    return holds_word(data, words) or (works_names_out(data) and _takes_by_name(data, words, modules))
 
 
 def works_names_out(data: bytes) -> bool:
-    """Whether bytes may take attributes or modules by names that are worked out."""
-    return any(each in data for each in (b"getattr", b"__dict__", b"vars", b"__import__", b"import_module"))
+    """Whether bytes may take attributes by names that are worked out."""
+    return any(each in data for each in (b"getattr", b"__dict__", b"vars"))
 
 
 def holds_word(data: bytes, words: Collection[str]) -> bool:
@@ -274,7 +288,24 @@ def holds_word(data: bytes, words: Collection[str]) -> bool:
     return any(word.encode() in data for word in words)
 
 
-def _takes_by_name(data: bytes, modules: Collection[str]) -> bool:
+def words_in(data: bytes) -> set[str]:
+    """All words in the bytes of a file."""
+    return {each.decode("utf-8", "replace") for each in _WORD.findall(data)}
+
+
+def _takes_by_name(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
     """Whether bytes take attributes by names that are worked out, of modules with these names or of renamed ones."""
-    owners = {part for each in _OWNERS.findall(data) for way in each for part in way.split(b".") if part}
-    return not owners.isdisjoint({*(each.encode() for each in modules), *_RENAMED.findall(data)})
+    owners: set[bytes] = set()
+    for taken, literal, owner in _TAKEN.findall(data):
+        if not literal:
+            owners.update((taken or owner).split(b"."))
+        elif literal.decode() in words:
+            return True
+    if not owners:
+        return False
+    if not owners.isdisjoint({*(each.encode() for each in modules), *_RENAMED.findall(data)}):
+        return True
+    # What a module is called that is imported by a name that is worked out, nobody knows; the names that are taken of it
+    # are written out somewhere all the same.
+    imports_any = b"import_module" in data or b"__import__" in data
+    return imports_any and not words_in(data).isdisjoint(words)

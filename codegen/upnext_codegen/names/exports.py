@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from upnext_codegen.names import values
+from upnext_codegen.names.exported_names import ALL_NAMES, ANY_NAME, ANYTHING, NOT, answer, own_names
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
 from upnext_codegen.names.scopes import (
     Assignment,
@@ -40,16 +41,9 @@ if TYPE_CHECKING:
     from upnext_codegen.names.lookup import Source
     from upnext_codegen.reading.source import SourceText
 
-ANYTHING = "*"
-"""Among the exports of a file: whatever its `__getattr__` makes up."""
-ANY_NAME = ""
-"""In a question about the exports of a file: whether there are any."""
-ALL_NAMES = " "
-"""In a question about the exports of a file: which there are."""
 Consulted: TypeAlias = "dict[tuple[str, str], bool | frozenset[str]]"
 """Questions about the exports of files, or of a folder, whose name ends with `/`, and their answers."""
 _ATTACHING = re.compile(r"\.\s*on\b")
-_ALL = frozenset({ANYTHING})
 _PLAIN = ast.JoinedStr | ast.Compare | ast.UnaryOp
 """Expressions whose value is text, a number or a truth."""
 _OURS = (
@@ -184,13 +178,6 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
             yield from (each for each in cast("list[object]", child) if isinstance(each, ast.AST))
 
 
-def answer(exported: frozenset[str], name: str) -> bool | frozenset[str]:
-    """Answer a question about what a file exports: a name, `ANY_NAME` or `ALL_NAMES`."""
-    if name == ALL_NAMES:
-        return exported
-    return bool(exported) if name == ANY_NAME else name in exported or ANYTHING in exported
-
-
 @dataclass(slots=True)
 class Exports:
     """Knows what files export.
@@ -322,7 +309,7 @@ class Exports:
             source = lookup.imported(module.file, star.level, star.module or "")
             if isinstance(source, ModuleRef) and source.file is not None and source.file != module.file:
                 public = lookup.exports(source.file)
-                names |= {each for each in self.of(source.file) - _ALL if _is_public(each, public)}
+                names |= {each for each in own_names(self.of(source.file)) if _is_public(each, public)}
                 for name in public or () if self.holds_candidates(source) else ():
                     submodule = lookup.modules.submodule(source, name, module.file)
                     if submodule is not None and self._is_exporting(submodule):
@@ -413,7 +400,26 @@ class Exports:
         for each in module.scope.definitions.get("__getattr__", ()):
             if interest.names.between(*each.span) or "import_module" in module.text.text:
                 found.add(ANYTHING)
+        if ANYTHING in found:
+            found |= {f"{NOT}{name}" for name in self._bound_in(module) - found}
         return frozenset(found)
+
+    def _bound_in(self, module: SourceModule) -> set[str]:
+        """The names that a file has without asking its `__getattr__`."""
+        lookup = self.evaluator.lookup
+        found: set[str] = set()
+        seen, waiting = {module.file}, [module]
+        while waiting:
+            current = waiting.pop()
+            public = None if current is module else lookup.exports(current.file)
+            found |= {name for name in current.scope.definitions if current is module or _is_public(name, public)}
+            for star in current.scope.stars:
+                source = lookup.imported(current.file, star.level, star.module or "")
+                if isinstance(source, ModuleRef) and source.file is not None and source.file not in seen:
+                    seen.add(source.file)
+                    starred = lookup.load(source.file)
+                    waiting += [starred] if starred else []
+        return found
 
     def modules_in(self, module: SourceModule, exported: Collection[str]) -> tuple[tuple[str, str], ...]:
         """List the files and folders that those exports of a file lead to that stand for modules alone."""
@@ -441,10 +447,20 @@ class Exports:
 
     def _carries(self, value: values.Value, definition: Definition) -> bool:
         if isinstance(value, values.Unknown) and isinstance(definition.binding, Assignment):
-            # Made from something of upnext in a way that cannot be followed.
-            interest = self.interest(definition.scope.module)
-            return interest.evident is None or _is_tainted(definition, interest.evident)
+            return self._is_made_of_ours(definition, definition.binding)
         return self.carries(value)
+
+    def _is_made_of_ours(self, definition: Definition, binding: Assignment) -> bool:
+        """Whether a name of a file is made from something of upnext, in a way that cannot be followed."""
+        names = self._evident_in(definition.scope)
+        if not names.between(*definition.span):
+            return False
+        if binding.annotation is not None and mentions(unquoted(binding.annotation), names):
+            return True
+        value = binding.value
+        if value is None or isinstance(value, Element):
+            return False  # What a loop leaves behind, nobody imports.
+        return self._is_made(value, definition.use, set()) or _hands_modules(value, names)
 
     def carries(self, value: values.Value) -> bool:
         """Whether a value is, holds, makes or gives something of upnext."""
@@ -638,6 +654,14 @@ def _is_tainted(definition: Definition, names: Names) -> bool:
         elif part is not None and names.between(part.lineno, part.end_lineno) and _holds(unquoted(part), names):
             return True
     return False
+
+
+def _hands_modules(expr: Derived, names: Names) -> bool:
+    """Whether an expression gives a whole module, which has something of upnext, to a call."""
+    if isinstance(expr, Element | Part):
+        return _hands_modules(expr.of, names)
+    given = [each for call in ast.walk(expr) if isinstance(call, ast.Call) for each in call.args]
+    return any(isinstance(each, ast.Name) and each.id in names.modules for each in given)
 
 
 def _is_awaited_send(node: ast.expr) -> bool:

@@ -4,6 +4,7 @@ Each import is one text:
 
 - `a.b` for `import a.b`, which binds `a`; `a.b=` for `import a.b as c` and for `import_module("a.b")`;
 - `a.b:x,y` for `from a.b import x, y`, with its leading dots; a star is `*`;
+- `.:x,y` also for what the `__all__` of a package lists, which a star import may have to import from it;
 - `?` for a module whose name has to be worked out.
 """
 
@@ -46,8 +47,13 @@ def mentions_upnext(data: bytes) -> bool:
     return b"upnext" in data or (not data.isascii() and b"upnext" in plain(data))
 
 
-def imports_of(data: bytes) -> list[str]:
-    """List the imports of a file, roughly: also some that stand in comments and strings."""
+def imports_of(data: bytes, *, of_package: bool) -> list[str]:
+    """List the imports of a file, roughly: also some that stand in comments and strings.
+
+    Args:
+        data: Its bytes.
+        of_package: Whether it is the `__init__.py` of a package.
+    """
     data = plain(data)
     if b"import" not in data:
         return []
@@ -59,7 +65,7 @@ def imports_of(data: bytes) -> list[str]:
         names = [name for name, _ in _parts(each[2])]
         found[f"{_text(module)}:{_text(b','.join(names))}"] = None
     _take_plain(data, taken, found)
-    if b"__all__" in data:
+    if of_package and b"__all__" in data:
         for listed in _LISTED.findall(data):
             quoted = sorted({name.decode() for name in _QUOTED.findall(listed)})
             if quoted:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.files.discover import SourceFile
+from upnext_codegen.names.candidates import words_in
+from upnext_codegen.names.exported_names import own_names
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.reading.imports import dotted, imports_of, mentions_upnext
 
@@ -85,7 +87,7 @@ def missing_imports(
         modules: Their module names.
         exports: The names that each file exports.
     """
-    exporting = {path: frozenset(names) for path, names in exports.items() if names}
+    exporting = {path: frozenset(own_names(names)) for path, names in exports.items() if names}
     search = _Search(index, modules, exporting, {path.rstrip("/"): reason for path, reason in found.left_out})
     search.look_at(path for path, each in index.entries.items() if each.imports)
     return search.relevant()
@@ -102,6 +104,7 @@ class _Search:
     _by_stem: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _elsewhere: dict[str, list[tuple[str, str]]] = field(default_factory=dict[str, list[tuple[str, str]]])
     _data: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    _words: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
     _seen: set[str] = field(default_factory=set[str])
     _leading: dict[str, bool] = field(default_factory=dict[str, bool])
 
@@ -159,11 +162,17 @@ class _Search:
         return self.modules.relative(level, module, importer) if level else self.modules.find(module, importer)
 
     def _imports(self, path: str) -> Sequence[str]:
-        known = self.index.imports(path) if path in self.index.files else imports_of(self._bytes(path))
-        return [*dotted(known)]
+        if path in self.index.files:
+            return [*dotted(self.index.imports(path))]
+        return [*dotted(imports_of(self._bytes(path), of_package=path.endswith("__init__.py")))]
 
     def _mentions(self, path: str) -> bool:
         return self.index.mentions(path) if path in self.index.files else mentions_upnext(self._bytes(path))
+
+    def _words_of(self, path: str) -> set[str]:
+        if path not in self._words:
+            self._words[path] = words_in(self._bytes(path))
+        return self._words[path]
 
     def _bytes(self, path: str) -> bytes:
         if path not in self._data:
@@ -232,7 +241,7 @@ class _Search:
 
     def _takes(self, path: str, target: str) -> bool:
         """Whether a file names something that another exports, or imports it for others to take from there."""
-        return path.endswith("/__init__.py") or any(name.encode() in self._bytes(path) for name in self.exports[target])
+        return path.endswith("/__init__.py") or not self._words_of(path).isdisjoint(self.exports[target])
 
 
 def _is_known(source: ModuleRef | ExternalName | None) -> bool:

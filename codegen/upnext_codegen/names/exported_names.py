@@ -1,0 +1,42 @@
+"""The names that a file exports, and questions about them.
+
+They are plain texts. With `ANYTHING` a file exports whatever its `__getattr__` makes up, which is asked for no name that
+the file binds itself: such a name stands among them with `NOT` before it, if it is no export of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+ANYTHING = "*"
+"""Among the exports of a file: whatever its `__getattr__` makes up."""
+NOT = "-"
+"""Before a name that `ANYTHING` does not stand for."""
+ANY_NAME = ""
+"""In a question about the exports of a file: whether there are any."""
+ALL_NAMES = " "
+"""In a question about the exports of a file: which there are."""
+
+
+def answer(exported: frozenset[str], question: str) -> bool | frozenset[str]:
+    """Answer a question about what a file exports: a name, `ANY_NAME` or `ALL_NAMES`."""
+    if question == ALL_NAMES:
+        return exported
+    return bool(exported) if question == ANY_NAME else is_exported(exported, question)
+
+
+def is_exported(exported: Collection[str], name: str) -> bool:
+    """Whether a name is among those that a file exports."""
+    return name in exported or (ANYTHING in exported and f"{NOT}{name}" not in exported)
+
+
+def own_names(exported: Iterable[str]) -> Iterator[str]:
+    """Yield the names that a file exports, without what its `__getattr__` makes up."""
+    return (name for name in exported if name != ANYTHING and not name.startswith(NOT))
+
+
+def has_lost(before: frozenset[str], now: frozenset[str]) -> bool:
+    """Whether a file does not export any more something that it exported before."""
+    if ANYTHING in before and (ANYTHING not in now or any(name.startswith(NOT) for name in now - before)):
+        return True
+    return not all(is_exported(now, name) for name in own_names(before))
