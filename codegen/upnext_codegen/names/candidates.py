@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
 _ATTRIBUTE = re.compile(rb"\.[\s\\]*(\w+)")
-_TAKEN = re.compile(
-    rb"\b(?:getattr|vars)\s*\(\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"']\s*[,)])?|([\w.\x80-\xff]+)\s*\.\s*__dict__\b"
-)
+_GETATTR = re.compile(rb"getattr\s*\(\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"']\s*[,)])?")
 """What attributes are taken of by names that are worked out, and such a name where it is written out."""
-_RENAMED = re.compile(rb"^[ \t]*(?:except|(?:async[ \t]+)?with|case)\b[^\n:]*|\bas\s+([\w\x80-\xff]+)", re.MULTILINE)
+_VARS = re.compile(rb"vars\s*\(\s*([\w.\x80-\xff]+)")
+_DICT = re.compile(rb"([\w.\x80-\xff]+)\s*\.\s*\Z")
+_AS = re.compile(rb"as[ \t\f\\\n]+([\w\x80-\xff]+)")
+_NO_IMPORT = re.compile(rb"[ \t]*(?:except|(?:async[ \t]+)?with|case)\b[^:]*\Z")
+# (All of these begin with plain text where they can, which Python's regular expressions look for ten times as fast.)
 _WORD = re.compile(rb"[\w\x80-\xff]+")
 _FEW = 30
 """Words that are looked for one by one in less time than it takes to list all attributes of a file."""
@@ -184,10 +186,15 @@ class ImportGraph:
         """The words of which a file with these imports must hold one to matter, None if it does in any case."""
         found: set[str] = set()
         for name, _, source in _parted(interesting):
-            if name:
+            if source == COMPUTED:
+                found |= self._words_of("/") - {ANYTHING}
+                continue
+            # A name that stands for modules alone matters no more than an import of those.
+            ways = [way for each, way in self.passed_on.get(source, ()) if each == name] if name else [source]
+            if not ways:
                 return None
-            found |= self._words_of("/" if source == COMPUTED else source)
-        return None if "*" in found else frozenset(found)
+            found = found.union(*map(self._words_of, ways))
+        return None if ANYTHING in found else frozenset(found)
 
     def every_word(self) -> frozenset[str]:
         """All names that files export, without those of modules that they pass on."""
@@ -195,8 +202,7 @@ class ImportGraph:
 
     def names(self, interesting: Interesting) -> frozenset[str]:
         """The parts of the names of the modules and packages that a file with these imports has whole."""
-        ways = (source.removesuffix("/__init__.py").removesuffix(".py") for _, _, source in _parted(interesting))
-        return frozenset(part for way in ways for part in way.split("/"))
+        return frozenset(module_names(interesting))
 
     def _words_of(self, source: str) -> frozenset[str]:
         """The names that a file or folder exports, also through modules that it passes on, without those modules'."""
@@ -223,8 +229,11 @@ class ImportGraph:
 
 def module_names(interesting: Interesting) -> set[str]:
     """The names, without dots, of the modules and packages that a file imports."""
-    ways = (source.removesuffix("/").removesuffix("/__init__.py") for _, _, source in _parted(interesting))
-    return {part.removesuffix(".py") for way in ways for part in way.split("/")}
+    found: set[str] = set()
+    for name, _, source in _parted(interesting):
+        if source != COMPUTED:
+            found.update((name, *source.removesuffix("/").removesuffix(".py").removesuffix("/__init__").split("/")))
+    return found - {""}
 
 
 def names_leading_to(file: str) -> Iterator[str]:
@@ -251,7 +260,12 @@ def last_names(imported: str) -> list[str]:
 
 def renamed(data: bytes) -> set[str]:
     """The names after `as` in a file, but for those of exceptions and contexts."""
-    return {each.decode("utf-8", "replace") for each in _RENAMED.findall(data) if each}
+    found: set[str] = set()
+    for each in _whole_words(_AS, data):
+        start = each.start()
+        if not _NO_IMPORT.match(data, data.rfind(b"\n", 0, start) + 1, start):
+            found.add(each[1].decode("utf-8", "replace"))
+    return found
 
 
 def _parted(interesting: Interesting) -> Iterator[tuple[str, str, str]]:
@@ -288,6 +302,14 @@ def holds_word(data: bytes, words: Collection[str]) -> bool:
     return any(word.encode() in data for word in words)
 
 
+def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield what matches a pattern where no word goes on."""
+    for each in pattern.finditer(data):
+        before = data[each.start() - 1 : each.start()]
+        if not before.isalnum() and before != b"_":
+            yield each
+
+
 def words_in(data: bytes) -> set[str]:
     """All words in the bytes of a file."""
     return {each.decode("utf-8", "replace") for each in _WORD.findall(data)}
@@ -295,15 +317,23 @@ def words_in(data: bytes) -> set[str]:
 
 def _takes_by_name(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
     """Whether bytes take attributes by names that are worked out, of modules with these names or of renamed ones."""
-    owners: set[bytes] = set()
-    for taken, literal, owner in _TAKEN.findall(data):
-        if not literal:
-            owners.update((taken or owner).split(b"."))
+    owners: set[bytes] = {each[1] for each in _whole_words(_VARS, data)}
+    for each in _whole_words(_GETATTR, data):
+        owner, literal = each.groups()
+        if literal is None:
+            owners.add(owner)
         elif literal.decode() in words:
             return True
-    if not owners:
+    place = data.find(b"__dict__")
+    while place >= 0:
+        owner = _DICT.search(data, max(0, place - 200), place)
+        if owner:
+            owners.add(owner[1])
+        place = data.find(b"__dict__", place + 8)
+    parts = {part.decode("utf-8", "replace") for owner in owners for part in owner.split(b".")}
+    if not parts:
         return False
-    if not owners.isdisjoint({*(each.encode() for each in modules), *_RENAMED.findall(data)}):
+    if modules and not (parts.isdisjoint(modules) and parts.isdisjoint(renamed(data))):
         return True
     # What a module is called that is imported by a name that is worked out, nobody knows; the names that are taken of it
     # are written out somewhere all the same.

@@ -360,9 +360,10 @@ class Exports:
                 package = lookup.imported(definition.file, level, module)
                 if not isinstance(package, ModuleRef):
                     return None
-                if package.file is not None and package.file != definition.file and self.has(package.file, name):
-                    return None
                 source = lookup.modules.submodule(package, name, definition.file)
+                if package.file is not None and package.file != definition.file and self.has(package.file, name):
+                    found = lookup.member(package.file, name)
+                    return source if isinstance(source, ModuleRef) and set(found) == {source} else None
             case _:
                 return None
         return source if isinstance(source, ModuleRef) else None
@@ -407,7 +408,7 @@ class Exports:
     def _bound_in(self, module: SourceModule) -> set[str]:
         """The names that a file has without asking its `__getattr__`."""
         lookup = self.evaluator.lookup
-        found: set[str] = set()
+        found = self._submodules(module)
         seen, waiting = {module.file}, [module]
         while waiting:
             current = waiting.pop()
@@ -420,6 +421,17 @@ class Exports:
                     starred = lookup.load(source.file)
                     waiting += [starred] if starred else []
         return found
+
+    def _submodules(self, module: SourceModule) -> set[str]:
+        """The names of the modules in the folder of a package."""
+        folder, _, last = module.file.rpartition("/")
+        if last != "__init__.py":
+            return set()
+        modules = self.evaluator.lookup.modules
+        package = ModuleRef(modules.name_of(module.file), module.file)
+        beside = [each[len(folder) + 1 :] for each in modules.modules.files if each.startswith(f"{folder}/")]
+        names = {each.partition("/")[0].removesuffix(".py") for each in beside}
+        return {name for name in names if modules.submodule(package, name, module.file)}
 
     def modules_in(self, module: SourceModule, exported: Collection[str]) -> tuple[tuple[str, str], ...]:
         """List the files and folders that those exports of a file lead to that stand for modules alone."""
