@@ -12,6 +12,7 @@ from upnext_codegen.names.candidates import (
     module_names,
     names_leading_to,
     renamed,
+    sources_by_name,
 )
 from upnext_codegen.names.exported_names import own_names
 
@@ -113,7 +114,14 @@ class Relevance:
             else:
                 self._without[path] = words | known_words, names | known_names
         passing = {path: each for path, each in imported.items() if path not in wanted}
-        return wanted | self._passed_through(graph, passing)
+        wanted |= self._passed_through(graph, passing)
+        fresh = wanted
+        while fresh:
+            # What a file has by name from another that passes it on, it has as long as that one is read.
+            sources = {source for path in fresh for source in sources_by_name(imported.get(path, ()))}
+            fresh = (sources & imported.keys()) - wanted
+            wanted |= fresh
+        return wanted
 
     def _passed_through(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
         """The files that take modules from others which only pass them on, and those others.

@@ -236,6 +236,11 @@ def module_names(interesting: Interesting) -> set[str]:
     return found - {""}
 
 
+def sources_by_name(interesting: Iterable[str]) -> set[str]:
+    """The files that a file imports names from."""
+    return {source for name, _, source in _parted(interesting) if name}
+
+
 def names_leading_to(file: str) -> Iterator[str]:
     """The last names of the imports that can lead to a file: its own, and those of the packages around it."""
     way = file.removesuffix(".py")
@@ -268,7 +273,7 @@ def renamed(data: bytes) -> set[str]:
     return found
 
 
-def _parted(interesting: Interesting) -> Iterator[tuple[str, str, str]]:
+def _parted(interesting: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     return (each.partition(" ") for each in interesting)
 
 
@@ -335,7 +340,7 @@ def _takes_by_name(data: bytes, words: Collection[str], modules: Collection[str]
         return False
     if modules and not (parts.isdisjoint(modules) and parts.isdisjoint(renamed(data))):
         return True
-    # What a module is called that is imported by a name that is worked out, nobody knows; the names that are taken of it
-    # are written out somewhere all the same.
+    # What a module is called that is imported by a name that is worked out, nobody knows; the names that are taken of
+    # it are written out somewhere all the same.
     imports_any = b"import_module" in data or b"__import__" in data
     return imports_any and not words_in(data).isdisjoint(words)

@@ -1,7 +1,7 @@
 """The names that a file exports, and questions about them.
 
-They are plain texts. With `ANYTHING` a file exports whatever its `__getattr__` makes up, which is asked for no name that
-the file binds itself: such a name stands among them with `NOT` before it, if it is no export of its own.
+They are plain texts. With `ANYTHING` a file exports whatever its `__getattr__` makes up, which is asked for no name
+that the file binds itself: such a name stands among them with `NOT` before it, if it is no export of its own.
 """
 
 from __future__ import annotations
