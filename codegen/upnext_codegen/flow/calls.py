@@ -12,7 +12,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from upnext_codegen.names.exports import ANY_NAME
+from upnext_codegen.names.exported_names import ANY_NAME
 from upnext_codegen.names.lookup import reaching_definitions
 from upnext_codegen.names.modules import ModuleRef
 from upnext_codegen.names.scopes import (

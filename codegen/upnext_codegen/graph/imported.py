@@ -42,7 +42,7 @@ def _reached(entry: str, index: FileIndex, modules: Modules) -> frozenset[str] |
         data = index.bytes_of(path)
         if data is None:
             continue
-        imports = index.imports(path) if b"TYPE_CHECKING" not in data and path in index.entries else _imports(data)
+        imports = index.imports(path) if b"TYPE_CHECKING" not in data and path in index.entries else _imports(path, data)
         if COMPUTED in imports or _LOADERS.search(data):
             return None
         fresh = {file for name in dotted(imports) for file in _files_of(name, path, modules)} - found
@@ -51,14 +51,14 @@ def _reached(entry: str, index: FileIndex, modules: Modules) -> frozenset[str] |
     return frozenset(found)
 
 
-def _imports(data: bytes) -> list[str]:
+def _imports(path: str, data: bytes) -> list[str]:
     """What a file imports when it runs, as `imports_of` has it: not what stands there for type checkers alone."""
     if b"TYPE_CHECKING" not in data:
-        return imports_of(data)
+        return imports_of(data, of_package=path.endswith("__init__.py"))
     try:
         _, tree = tree_of(data)
     except (SourceError, RecursionError):
-        return imports_of(data)
+        return imports_of(data, of_package=path.endswith("__init__.py"))
     found: list[str] = []
     stack: list[ast.AST] = [tree]
     while stack:
