@@ -42,7 +42,9 @@ def _reached(entry: str, index: FileIndex, modules: Modules) -> frozenset[str] |
         data = index.bytes_of(path)
         if data is None:
             continue
-        imports = index.imports(path) if b"TYPE_CHECKING" not in data and path in index.entries else _imports(path, data)
+        imports = (
+            index.imports(path) if b"TYPE_CHECKING" not in data and path in index.entries else _imports(path, data)
+        )
         if COMPUTED in imports or _LOADERS.search(data):
             return None
         fresh = {file for name in dotted(imports) for file in _files_of(name, path, modules)} - found
