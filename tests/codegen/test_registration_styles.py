@@ -45,6 +45,20 @@ STYLES: dict[str, tuple[str, str]] = {
     "byte order mark": ("hook = placed.on\n", "\ufefffrom bus import hook\n@hook"),
     "tuple": ("first, hook = 1, placed.on\n", "from bus import hook\n@hook"),
     "getattr": ("", 'import bus\n@getattr(bus.placed, "on")'),
+    "getattr of a module": ("", 'import bus\n@getattr(bus, "placed").on'),
+    "a name that is worked out": ("", 'import bus as b\n@getattr(b, "pla" + "ced").on'),
+    "a module and a name that are worked out": (
+        "hook = placed.on\n",
+        'import importlib as i\nmodule = i.import_module("b" + "us")\n@getattr(module, "hook")',
+    ),
+    "dynamic import under another name": (
+        "hook = placed.on\n",
+        'from importlib import import_module as load\n@load("bus").hook',
+    ),
+    "dynamic import that is handed on": (
+        "hook = placed.on\n",
+        'import importlib\nload = importlib.import_module\n@load("bus").hook',
+    ),
     "dynamic import": ("hook = placed.on\n", 'import importlib\nm = importlib.import_module("bus")\n@m.hook'),
 }
 
@@ -65,7 +79,24 @@ def test_a_handler_is_found_in_every_style_of_registration(style: str, tmp_path:
     assert (unfiltered.handlers, unfiltered.sends, others) == (scanned.handlers, scanned.sends, findings)
 
 
+LAZY = (
+    "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from shop.events import placed\nclass Model: ...\n"
+    "def __getattr__(name):\n    from importlib import import_module\n"
+    "    return getattr(import_module('shop.events'), name)\n"
+)
 PASSED_ON = {
+    "a name of a lazy package": (
+        {"shop/__init__.py": LAZY, "shop/events.py": BUS},
+        "from shop import placed\n@placed.on",
+    ),
+    "a name that a lazy package makes up": (
+        {"shop/__init__.py": LAZY, "shop/events.py": BUS + "shipped = placed\n"},
+        "from shop import shipped\n@shipped.on",
+    ),
+    "a module by its name from two others": (
+        {"a.py": "import bus\n", "b.py": "from a import bus\n", "c.py": "from b import bus as events\n"},
+        "from c import events\n@events.placed.on",
+    ),
     "a module": ({"api.py": "import bus\n"}, "from api import bus\n@bus.placed.on"),
     "a renamed module": ({"api.py": "import bus as events\n"}, "from api import events\n@events.placed.on"),
     "a module's module": ({"api.py": "import bus\n"}, "import api\n@api.bus.placed.on"),
@@ -88,6 +119,13 @@ def test_a_module_is_followed_through_files_that_only_pass_it_on(way: str, tmp_p
     root = write(tmp_path, {"bus.py": "" if "shop/events.py" in others else BUS, **others, "use.py": use + HANDLER})
     scanned, findings = said(root)
     assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
+
+
+def test_a_lazy_package_is_no_reason_to_read_who_imports_what_it_has_itself(tmp_path: Path) -> None:
+    files = {"shop/__init__.py": LAZY, "shop/events.py": BUS, "shop/tables.py": "", "other.py": "class Model: ...\n"}
+    uses = {"use.py": "from shop import Model, tables\n", "far.py": "from other import Model as placed\n"}
+    scanned, findings = said(write(tmp_path, {**files, **uses}))
+    assert (scanned.read & uses.keys(), findings) == (set(), ())
 
 
 EDITS = {

@@ -322,7 +322,15 @@ class Exports:
         """The names of what imports modules by names that are worked out."""
         if "import_module" not in module.text.text and "__import__" not in module.text.text:
             return set()
-        return {"import_module", "__import__", "importlib"}
+        found = {"import_module", "__import__", "importlib"}
+        for scope in [module.scope, *self._with_imports(module)]:
+            for each in scope.every():
+                match each.binding:
+                    case ModuleImport("importlib") | NameImport(0, "importlib", "import_module"):
+                        found.add(each.name)
+                    case _:
+                        pass
+        return found
 
     def is_interesting(self, definition: Definition) -> bool:
         """Whether an import can bring something of upnext."""

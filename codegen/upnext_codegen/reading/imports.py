@@ -26,7 +26,9 @@ _AS = re.compile(rb"\s+as\s+")
 _COMMENT = re.compile(rb"#[^\n]*")
 _WORDS = re.compile(rb"[\w\x80-\xff]+|\*")
 _CALL = re.compile(rb"\b(?:import_module|__import__)\s*\(")
-_LITERAL = re.compile(rb"\b(?:import_module|__import__)\s*\(\s*[\"'](\.*\w[\w.]*|\.+)[\"']")
+_LITERAL = re.compile(rb"\b(?:import_module|__import__)\s*\(\s*[\"'](\.*\w[\w.]*|\.+)[\"']\s*[,)]")
+_HANDED_ON = re.compile(rb"\bimport_module\b(?!\s*\()")
+_BY_ITS_NAME = re.compile(rb"\bimport[ \t]+(?:[\w, \t]*,[ \t]*)?import_module[ \t]*(?:[,#;\n]|\Z)")
 _LISTED = re.compile(rb"__all__[^\n=]*=([^\])]*)")
 _QUOTED = re.compile(rb"[\"']([A-Za-z_][\w.]*)[\"']")
 # Letters that Python reads as the plain ones in "upnext": fullwidth, mathematical, raised and lowered ones.
@@ -73,7 +75,8 @@ def imports_of(data: bytes, *, of_package: bool) -> list[str]:
     if b"import_module" in data or b"__import__" in data:
         called = _LITERAL.findall(data)
         found.update((f"{_text(name)}=", None) for name in called)
-        if len(called) < len(_CALL.findall(data)):
+        handed_on = len(_HANDED_ON.findall(data)) > len(_BY_ITS_NAME.findall(data))
+        if handed_on or len(called) < len(_CALL.findall(data)):
             found[COMPUTED] = None
     return list(found)
 
