@@ -64,11 +64,11 @@ _LISTS = {
         type_repr
     """,
     "upnext": """
-        Api BrokerError BrokerRefusedError BrokerUnavailableError ConfigError Context Event Job JobFailedError
-        JobLostError
-        PayloadError PayloadProblem Receipt ResultError ResultExpiredError ResultTimeoutError ResultTypeError
-        SendOutcomeUnknownError Sender
-        ServiceImportError Task TypedEvent UpnextError Worker get_current_context run
+        Api BrokerError BrokerRefusedError BrokerUnavailableError ConfigError Context DeadLetter Discard Event
+        HookedJob HookedSend Hooks Job JobDiscardedError JobFailedError JobLostError PROVIDED PayloadError
+        PayloadProblem Provide Receipt ResultError ResultExpiredError ResultTimeoutError ResultTypeError
+        RetryLater SendOutcomeUnknownError Sender ServiceImportError Task TypedEvent UpnextError Worker
+        add_hooks get_current_context remove_hooks run
     """,
     "uuid": """
         MAX NAMESPACE_DNS NAMESPACE_OID NAMESPACE_URL NAMESPACE_X500 NIL RESERVED_FUTURE RESERVED_MICROSOFT
