@@ -132,20 +132,20 @@ def test_no_command_takes_an_abbreviated_flag() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("upnext", "sta"), {"status"}),
-        (("upnext", "dead", "re"), {"replay"}),
-        (("upnext", "dead", "list", "--re"), {"--reason", "--redis-url"}),
-        (("upnext", "gen", "--format", "s"), {"sarif"}),
+        (("upnext", "sta"), ["status"]),
+        (("upnext", "dead", "re"), ["replay"]),
+        (("upnext", "dead", "list", "--re"), ["--reason", "--redis-url"]),
+        (("upnext", "gen", "--format", "s"), ["sarif"]),
     ],
     ids=str,
 )
-def test_bash_completes_commands_flags_and_choices(words: tuple[str, ...], expected: set[str], tmp_path: Path) -> None:
+def test_bash_completes_commands_flags_and_choices(words: tuple[str, ...], expected: list[str], tmp_path: Path) -> None:
     """With what `upnext completion bash` prints, as bash itself asks."""
     done = subprocess.run([sys.executable, "-m", "upnext", "completion", "bash"], capture_output=True, check=True)
     (tmp_path / "script").write_bytes(done.stdout)
     ask = 'source ./script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_upnext; printf "%s\\n" "${COMPREPLY[@]}"'
     told = subprocess.run(["bash", "-c", ask, "-", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert {line.strip() for line in told.stdout.splitlines()} == expected
+    assert {line.strip() for line in told.stdout.splitlines()} == {*expected}
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
