@@ -98,17 +98,17 @@ SLOW = (
 @pytest.mark.parametrize(
     ("words", "loaded"),
     [
-        (("--version",), set()),
-        (("--help",), {"asyncio", "json"}),
-        (("status", "--redis-url", "redis://127.0.0.1:1"), {"asyncio", "json", "opentelemetry", "redis"}),
+        (("--version",), ""),
+        (("--help",), "asyncio json"),
+        (("status", "--redis-url", "redis://127.0.0.1:1"), "asyncio json opentelemetry redis"),
     ],
     ids=str,
 )
-def test_a_command_loads_only_what_it_needs(words: tuple[str, ...], loaded: set[str]) -> None:
+def test_a_command_loads_only_what_it_needs(words: tuple[str, ...], loaded: str) -> None:
     """Which is most of the time that it takes; redis-py loads OpenTelemetry's API, and would load its SDK."""
     code = (
         "import sys\nfrom upnext.cli import main\nmain(sys.argv[1:])\n"
         f"print(*set({SLOW!r}) & sys.modules.keys(), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-    assert set(done.stderr.splitlines()[-1].split()) <= loaded
+    assert set(done.stderr.splitlines()[-1].split()) <= {*loaded.split()}
