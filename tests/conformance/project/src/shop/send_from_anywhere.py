@@ -39,7 +39,8 @@ class Fields(TypedDict):
 
 
 async def on_shipped(**fields: Unpack[Fields]) -> int:
-    await order_shipped.send(**fields)
+    if fields.get("carrier"):
+        await order_shipped.send(**fields)
     return 1
 
 
