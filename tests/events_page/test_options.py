@@ -14,6 +14,8 @@ import upnext
 from tests.events_page.page import PAGE, Option
 from tests.events_page.stage import Stage
 
+SINCE = ("retry_on", "give_up_on")
+"""Options that came after the page was written; without them all is as it says."""
 BY_NAME = pytest.mark.parametrize("option", PAGE.options, ids=lambda option: option.name)
 
 
@@ -42,7 +44,8 @@ async def failing_times(stage: Stage, **options: Any) -> list[float]:
 def test_events_and_tasks_take_the_same_options() -> None:
     """The @event.on decorator accepts the same options as @worker.task:"""
     assert parameters(upnext.Event.on) == parameters(upnext.Worker.task)
-    assert list(parameters(upnext.Event.on)) == [option.name for option in PAGE.options]
+    assert [*parameters(upnext.Event.on)][: len(PAGE.options)] == [option.name for option in PAGE.options]
+    assert {name: parameters(upnext.Event.on)[name].default for name in SINCE} == dict.fromkeys(SINCE)
 
 
 @BY_NAME

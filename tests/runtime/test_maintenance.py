@@ -17,6 +17,7 @@ from upnext.broker.keys import Keys
 from upnext.broker.maintenance import Survey
 from upnext.elapsed import elapsed
 from upnext.runner import reaper
+from upnext.runner.ended_counts import EndedCounts
 from upnext.runner.lease_renewal import LeaseKeeper
 from upnext.runner.reaper import Reaper
 from upnext.runner.running_jobs import RunningJobs
@@ -29,7 +30,7 @@ HANDLER = "shop|order.placed|handle"
 
 def lease_of(url: str, length: float) -> LeaseKeeper:
     """Return a lease that is kept from now on."""
-    record = WorkerRecord({}, RunningJobs(), Watchdog())
+    record = WorkerRecord({}, RunningJobs(), Watchdog(), (), EndedCounts())
     lease = LeaseKeeper(url, KEYS, length, record, lambda _: None)
     lease.start()
     return lease

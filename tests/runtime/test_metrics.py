@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -183,7 +183,7 @@ def test_metrics_of_an_application_that_raise_are_500_and_logged(caplog: pytest.
         raise ZeroDivisionError
 
     port = free_port()
-    with answering(str(port), str, broken):
+    with answering(str(port), str, nullcontext(broken)):
         assert get(port, "/metrics?a=1") == (500, "this cannot be answered; the log says why\n")
         assert get(port, "/readyz") == (200, "ready\n")
         request = urllib.request.Request(f"http://127.0.0.1:{port}/readyz", method="HEAD")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from upnext.runner.http_pages import Page, parse, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
+
+    Counting: TypeAlias = AbstractContextManager[Callable[[], bytes]]
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 """The type of metrics as Prometheus reads them."""
@@ -17,7 +21,7 @@ _NO_METRICS = "there are no metrics without the extra: pip install 'upnext[prome
 
 
 @contextmanager
-def answering(address: str, trouble: Callable[[], str], metrics: Callable[[], bytes] | None = None) -> Generator[None]:
+def answering(address: str, trouble: Callable[[], str], counting: Counting | None = None) -> Generator[None]:
     """Answer GET with 200 while there is no trouble and else with 503 and what it is, on any path but two.
 
     `/livez` is 200 as long as the process answers at all, and `/metrics` gives its metrics.
@@ -25,7 +29,7 @@ def answering(address: str, trouble: Callable[[], str], metrics: Callable[[], by
     Args:
         address: Where to listen, as `parse` takes it.
         trouble: Says why no jobs are taken now, "" while they are; called in other threads.
-        metrics: Gives the metrics; None without the library for them.
+        counting: Counts what there are metrics of while it is entered, and gives them; None without the library for it.
 
     Raises:
         ConfigError: If it is no address, or the port is taken.
@@ -39,5 +43,6 @@ def answering(address: str, trouble: Callable[[], str], metrics: Callable[[], by
         found = trouble()
         return Page(503 if found else 200, f"{found or 'ready'}\n".encode())
 
-    with serving(*parse(address), page, "The probe"):
+    host, port = parse(address)
+    with counting or nullcontext() as metrics, serving(host, port, page, "The probe"):
         yield

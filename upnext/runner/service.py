@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from upnext.broker.connection import PipelinedConnection
@@ -28,10 +27,11 @@ from upnext.runner.signals import StopSignals
 from upnext.runner.unimported import Lock, start_folder
 from upnext.runner.watchdog import Watchdog
 from upnext.settings import load, without_password
+from upnext.telemetry import metrics_of_process
 from upnext.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
     from upnext.runner.runner import WorkerReading
     from upnext.settings import Settings
@@ -114,21 +114,9 @@ async def _serve(service: Service, signals: StopSignals, probe: str | None) -> N
 def _answering(probe: str | None, service: Service) -> contextlib.AbstractContextManager[None]:
     if probe is None:
         return contextlib.nullcontext()
-    return _answers(probe, service)
-
-
-@contextlib.contextmanager
-def _answers(probe: str, service: Service) -> Generator[None]:
     from upnext.runner.readiness_probe import answering  # noqa: PLC0415  # few ask for it, and it loads a web server
 
-    with contextlib.ExitStack() as stack:
-        metrics = None
-        if find_spec("prometheus_client") is not None:
-            from upnext.telemetry.process_metrics import process_metrics  # noqa: PLC0415  # with its extra only
-
-            metrics = stack.enter_context(process_metrics(service.readings))
-        stack.enter_context(answering(probe, service.trouble, metrics))
-        yield
+    return answering(probe, service.trouble, metrics_of_process(service.readings))
 
 
 class Service:

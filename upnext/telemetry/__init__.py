@@ -1,1 +1,31 @@
 """Metrics and traces, each with the library of its extra, which nothing else imports."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from upnext.runner.runner import WorkerReading
+
+
+def metrics_of_process(
+    readings: Callable[[], Sequence[WorkerReading]],
+) -> AbstractContextManager[Callable[[], bytes]] | None:
+    """Return what counts the jobs of this process while it is entered, and gives its metrics; None without the library.
+
+    Args:
+        readings: How the workers of this process stand.
+    """
+    # By its name: whoever reads upnext, as type checkers do for each project, need not read the library.
+    try:
+        module = import_module("upnext.telemetry.process_metrics")
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        return None
+    found: AbstractContextManager[Callable[[], bytes]] = module.process_metrics(readings)
+    return found
