@@ -57,3 +57,40 @@ def test_no_event_loop_socket_or_warning_is_left_of_a_send(valkey_url: str, way:
     program = PROGRAM.format(url=valkey_url, turn=turn)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+CUT_OFF = """
+import asyncio, gc, socket, threading, warnings
+import upnext
+
+warnings.simplefilter("error")
+server = socket.create_server(("127.0.0.1", 0))
+asked = threading.Event()
+hung_up = threading.Event()
+
+def be_silent():
+    connection, _ = server.accept()
+    with connection:
+        while connection.recv(1000):
+            asked.set()
+        hung_up.set()
+
+async def send():
+    sending = asyncio.create_task(upnext.Worker("shop", redis_url=url).event("order.placed").send(n=1))
+    await asyncio.to_thread(asked.wait)
+    assert not sending.done()
+
+url = f"redis://127.0.0.1:{server.getsockname()[1]}"
+threading.Thread(target=be_silent, daemon=True).start()
+gc.disable()
+asyncio.run(send())
+assert hung_up.wait(10), "the connection stays open"
+gc.collect()
+server.close()
+"""
+
+
+def test_a_connection_that_is_still_being_made_ends_with_its_event_loop() -> None:
+    """Whose server has not said yet who it is."""
+    done = subprocess.run([sys.executable, "-c", CUT_OFF], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

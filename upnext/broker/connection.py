@@ -115,13 +115,16 @@ class PipelinedConnection:
 
     async def close(self) -> None:
         """Close the connection; the link can be used again."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait([self._connecting])
-        if self._wire is not None:
-            self._wire.abort(ConnectionAbortedError("link closed"))
-        self._refuse(ConnectionAbortedError("link closed"))
-        await self._disconnect()
+        try:
+            if self._connecting is not None:
+                self._connecting.cancel()
+                await asyncio.wait([self._connecting])
+        finally:
+            # Also where the wait is cancelled: whoever closes does not come back.
+            if self._wire is not None:
+                self._wire.abort(ConnectionAbortedError("link closed"))
+            self._refuse(ConnectionAbortedError("link closed"))
+            await self._disconnect()
 
     def let_go_in_child(self) -> None:
         """In a forked child: nothing that it does may reach the server over this connection, or keep it open."""

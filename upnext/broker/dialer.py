@@ -96,9 +96,14 @@ class Dialer:
         node = self._dialled = pointed or await self._find()
         where = {} if node is None else {"host": node.host, "port": node.port}
         connection = self._address.connection(**self._address.options, **self._options, **where)
-        await _connect(connection)
-        if self._clustered is None:
-            await self._look_for_cluster(connection)
+        try:
+            await _connect(connection)
+            if self._clustered is None:
+                await self._look_for_cluster(connection)
+        except BaseException:
+            # Nobody has it yet who could close it, also where it is the dialling that is cancelled.
+            await connection.disconnect(nowait=True)
+            raise
         return connection
 
     def follow(self, error: Exception) -> bool:
