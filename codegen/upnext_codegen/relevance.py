@@ -9,8 +9,6 @@ from upnext_codegen.names.candidates import (
     holds_one,
     holds_word,
     last_names,
-    module_names,
-    names_leading_to,
     renamed,
     sources_by_name,
 )
@@ -69,7 +67,7 @@ class Relevance:
         for path in exports.keys() | self._exports.keys():
             before, now = self._exports.get(path, _NOTHING), exports.get(path, _NOTHING)
             if before != now:
-                names.update(own_names(before ^ now), names_leading_to(path))
+                names.update(own_names(before ^ now), graph.modules.names_leading_to(path))
         for path in self._importing(names):
             interesting = graph.interesting(path, self.index.imports(path))
             if interesting:
@@ -131,13 +129,13 @@ class Relevance:
             imported: What those others import, that name nothing of it themselves.
         """
         found: set[str] = set()
-        bound = {path: module_names(each) | self._renamed_in(path) for path, each in imported.items()}
+        bound = {path: {*graph.names(each)} | self._renamed_in(path) for path, each in imported.items()}
         words = {path: graph.words(each) or _NOTHING for path, each in imported.items()}
         behind: dict[str, set[str]] = {path: {path} for path in imported}
         fresh = set(imported)
         while fresh:
             passing, fresh = fresh, set[str]()
-            names = {path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2] for path in passing}
+            names = set[str]().union(*map(graph.modules.own_names_of, passing))
             for path in self._importing({"", *names}) - words.keys():
                 taken = self._taken_from(graph, path)
                 sources = {each for each in passing & taken.keys() if "*" in taken[each] or taken[each] & bound[each]}

@@ -128,6 +128,42 @@ def test_a_lazy_package_is_no_reason_to_read_who_imports_what_it_has_itself(tmp_
     assert (scanned.read & uses.keys(), findings) == (set(), ())
 
 
+LINKED = {
+    "a module": ({"link.py": "bus.py"}, {}, "import link\n@link.placed.on"),
+    "a renamed module": ({"link.py": "bus.py"}, {}, "import link as events\n@events.placed.on"),
+    "a name": ({"link.py": "bus.py"}, {}, "from link import placed\n@placed.on"),
+    "a module in a package": ({"pack/link.py": "../bus.py"}, {}, "from pack import link\n@link.placed.on"),
+    "a package": ({"link": "shop"}, {"shop/events.py": BUS}, "import link.events\n@link.events.placed.on"),
+    "a module that is passed on": (
+        {"link.py": "bus.py"},
+        {"api.py": "import link\n"},
+        "from api import link\n@link.placed.on",
+    ),
+    "a package that is passed on": (
+        {"link": "shop"},
+        {"shop/events.py": BUS, "api.py": "import link.events\n"},
+        "from api import link\n@link.events.placed.on",
+    ),
+    "a module that passes one on": (
+        {"link.py": "api.py"},
+        {"api.py": "import bus\n"},
+        "import link\n@link.bus.placed.on",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", LINKED)
+def test_a_handler_is_found_behind_a_link(way: str, tmp_path: Path) -> None:
+    """Whose name is another one than that of what it leads to."""
+    links, others, use = LINKED[way]
+    bus = {} if "shop/events.py" in others else {"bus.py": BUS}
+    root = write(tmp_path, {"pack/__init__.py": "", "shop/__init__.py": "", "use.py": use + HANDLER, **bus, **others})
+    for link, target in links.items():
+        (root / link).symlink_to(target)
+    scanned, findings = said(root)
+    assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
+
+
 EDITS = {
     "an attribute": "import bus\n@bus.placed.on",
     "a name that is worked out": 'import bus\n@getattr(bus, "pla" + "ced").on',

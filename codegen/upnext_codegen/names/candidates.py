@@ -54,7 +54,7 @@ class ImportGraph:
         for file, exported in self.exports.items():
             if not exported:
                 continue
-            self._names.update(own_names(exported), names_leading_to(file))
+            self._names.update(own_names(exported), self.modules.names_leading_to(file))
             self._dynamic |= ANYTHING in exported
             folder = file
             while folder:
@@ -201,8 +201,13 @@ class ImportGraph:
         return self._words_of("/")
 
     def names(self, interesting: Interesting) -> frozenset[str]:
-        """The parts of the names of the modules and packages that a file with these imports has whole."""
-        return frozenset(module_names(interesting))
+        """The names, without dots, of the modules and packages that a file with these imports has whole."""
+        found: set[str] = set()
+        for name, _, source in _parted(interesting):
+            if source != COMPUTED:
+                file = f"{source}__init__.py" if source.endswith("/") else source
+                found.update((name, *self.modules.names_leading_to(file)))
+        return frozenset(found - {"", "__init__"})
 
     def _words_of(self, source: str) -> frozenset[str]:
         """The names that a file or folder exports, also through modules that it passes on, without those modules'."""
@@ -227,26 +232,9 @@ class ImportGraph:
         return self._words[source]
 
 
-def module_names(interesting: Interesting) -> set[str]:
-    """The names, without dots, of the modules and packages that a file imports."""
-    found: set[str] = set()
-    for name, _, source in _parted(interesting):
-        if source != COMPUTED:
-            found.update((name, *source.removesuffix("/").removesuffix(".py").removesuffix("/__init__").split("/")))
-    return found - {""}
-
-
 def sources_by_name(interesting: Iterable[str]) -> set[str]:
     """The files that a file imports names from."""
     return {source for name, _, source in _parted(interesting) if name}
-
-
-def names_leading_to(file: str) -> Iterator[str]:
-    """The last names of the imports that can lead to a file: its own, and those of the packages around it."""
-    way = file.removesuffix(".py")
-    while way:
-        way, _, name = way.rpartition("/")
-        yield name
 
 
 def last_names(imported: str) -> list[str]:

@@ -7,7 +7,7 @@ import re
 import sys
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 UPNEXT = frozenset({"upnext", "upnext_catalog"})
@@ -59,6 +59,25 @@ class Modules:
     _having: dict[tuple[str, str], list[str]] = field(
         default_factory=dict[tuple[str, str], list[str]], init=False, repr=False, compare=False
     )
+    _links: dict[str, list[str]] = field(default_factory=dict[str, list[str]], init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for path, file in self.files.items():
+            if path != file:
+                self._links.setdefault(file, []).append(path)
+
+    def names_leading_to(self, file: str) -> Iterator[str]:
+        """Yield the last names of the imports that can lead to a file: its own, and those of the packages around it."""
+        for path in (file, *self._links.get(file, ())):
+            way = path.removesuffix(".py")
+            while way:
+                way, _, name = way.rpartition("/")
+                yield name
+
+    def own_names_of(self, file: str) -> set[str]:
+        """The last parts of the names under which a file can be imported."""
+        paths = (file, *self._links.get(file, ()))
+        return {path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2] for path in paths}
 
     def words(self) -> frozenset[str]:
         """The names of its files and folders: an import of the project begins with one of them, or with a dot."""
