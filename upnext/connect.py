@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
 import weakref
@@ -15,6 +16,7 @@ from upnext.broker.failures import FailureKind, classify
 from upnext.broker.namespace import Namespace
 from upnext.broker.redis_types import RedisConnectionError, RedisError
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError
+from upnext.log import log
 from upnext.settings import without_password
 
 if TYPE_CHECKING:
@@ -90,8 +92,10 @@ def _in_a_loop() -> bool:
 
 
 async def _close(namespaces: list[Namespace]) -> None:
-    for namespace in namespaces:
-        await namespace.close()
+    # One that cannot be closed must not keep the others.
+    for end in await asyncio.gather(*(each.close() for each in namespaces), return_exceptions=True):
+        if isinstance(end, BaseException):
+            log.log(logging.ERROR, "A connection could not be closed", error=end)
     for _ in range(3):  # transports close their sockets in a later round of the loop
         await asyncio.sleep(0)
 

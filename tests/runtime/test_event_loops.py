@@ -94,3 +94,43 @@ def test_a_connection_that_is_still_being_made_ends_with_its_event_loop() -> Non
     """Whose server has not said yet who it is."""
     done = subprocess.run([sys.executable, "-c", CUT_OFF], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+CANCELLED = """
+import asyncio, gc, logging, sys, warnings
+import upnext
+from upnext.runner.service import Service
+
+logging.disable(logging.CRITICAL)
+warnings.simplefilter("error")
+
+async def work(rounds):
+    worker = upnext.Worker("shop", redis_url={url!r})
+
+    @worker.event("order.placed").on
+    async def handle(n: int) -> None:
+        await asyncio.sleep(0.001)
+
+    service = Service([worker])
+    working = asyncio.create_task(service.run())
+    if rounds > 20:
+        await service.ready()
+        await asyncio.gather(*(worker.event("order.placed").send(n=n) for n in range(10)))
+    for _ in range(rounds):
+        await asyncio.sleep(0.0005)
+    for _ in range(1 + rounds % 7):
+        working.cancel()
+        await asyncio.sleep(0.0005)
+
+for rounds in range(40):
+    gc.disable()
+    asyncio.run(work(rounds))
+    gc.collect()
+"""
+
+
+def test_nothing_is_left_of_a_worker_that_is_cancelled_however_often_and_whenever(valkey_url: str) -> None:
+    """Also while it is starting, and while it is stopping because it has been cancelled."""
+    program = CANCELLED.format(url=valkey_url)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

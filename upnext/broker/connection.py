@@ -51,6 +51,7 @@ class PipelinedConnection:
         self._wire: RedisProtocol | None = None
         self._waiting: deque[Command] = deque()
         self._connecting: asyncio.Task[None] | None = None
+        self._unwanted = False
         self._flushing = False
         self._leaving = False
         self._returned = 0
@@ -115,6 +116,7 @@ class PipelinedConnection:
 
     async def close(self) -> None:
         """Close the connection; the link can be used again."""
+        self._unwanted = True
         try:
             if self._connecting is not None:
                 self._connecting.cancel()
@@ -134,12 +136,17 @@ class PipelinedConnection:
 
     def _reconnect(self) -> None:
         if self._connecting is None:
+            self._unwanted = False
             self._connecting = asyncio.create_task(self._connect())
 
     async def _connect(self) -> None:
         try:
             await self._disconnect()  # what is left of the last one
             connection = self._connection = await self._dialer.dial()
+            if self._unwanted:  # it was cancelled when it was done already
+                await self._disconnect()
+                self._refuse(ConnectionAbortedError("link closed"))
+                return
             transport: asyncio.WriteTransport = connection._writer.transport  # noqa: SLF001  # redis-py has no other way
             self._wire = RedisProtocol(transport, self._timeout, self._on_reply, self._on_disconnect, self._on_error)
         except RedisError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from upnext.broker.broker import Broker
@@ -57,6 +58,15 @@ class PartitionWorker:
 
     async def run(self) -> None:
         """Work until `stop` is called, then drain; returns when nothing of the worker is left."""
+        async with AsyncExitStack() as ending:
+            # Each of these happens, also where the stop itself is cancelled.
+            ending.callback(self._resources.watchdog.dismiss, self)
+            ending.push_async_callback(self.broker.close)
+            ending.push_async_callback(self._wake_ups.close)
+            ending.callback(self._subscriber.stop)
+            await self._run()
+
+    async def _run(self) -> None:
         self.lease.start()
         self._resources.watchdog.watch(self)
         claiming = asyncio.create_task(self._consumer.run())
@@ -75,10 +85,6 @@ class PartitionWorker:
             await asyncio.wait([claiming, reaping], timeout=LAST_WORDS / 3)
             claiming.cancel()
             await self._drain.run(self._consumer.claims, self._resources.registry.settings.grace)
-            self._subscriber.stop()
-            await self._wake_ups.close()
-            await self.broker.close()
-            self._resources.watchdog.dismiss(self)
 
     async def ready(self) -> None:
         """Wait until the worker holds its lease, as far as it knows, and its handlers are subscribed."""

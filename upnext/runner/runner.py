@@ -81,9 +81,11 @@ class Runner:
             for task in watching:
                 task.cancel()
             self.stop()
-            ends = await asyncio.gather(*self._working, return_exceptions=True)
-            await self._resources.hooks.stopped()
-            self._resources.close()
+            try:
+                ends = await asyncio.gather(*self._working, return_exceptions=True)
+                await self._resources.hooks.stopped()
+            finally:
+                self._resources.close()
         for end in ends:
             if isinstance(end, BaseException):
                 raise end

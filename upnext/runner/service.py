@@ -283,7 +283,14 @@ class Service:
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""
-        link, failures = PipelinedConnection(url, Keys(settings.namespace)), 0
+        link = PipelinedConnection(url, Keys(settings.namespace))
+        try:
+            await self._reach_by(link, url, settings)
+        finally:
+            await link.close()
+
+    async def _reach_by(self, link: PipelinedConnection, url: str, settings: Settings) -> None:
+        failures = 0
         while not self._stopping.is_set():
             try:
                 for danger in await check_server(link, Keys(settings.namespace)):
@@ -291,7 +298,6 @@ class Service:
                 break
             except (RedisError, OSError) as error:
                 if classify(error) is FailureKind.REFUSED:
-                    await link.close()
                     what = "cannot be used" if isinstance(error, UnfitServerError) else "rejects this client"
                     raise BrokerRefusedError(f"The server at {without_password(url)} {what}: {error}") from error
                 failures += 1
@@ -300,4 +306,3 @@ class Service:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(backoff(failures)):
                     await self._stopping.wait()
-        await link.close()
