@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from upnext.broker.keys import Keys
-from upnext.broker.preflight import CONNECTION_RIGHTS, KEY_COMMANDS
+from upnext.broker.preflight import access_rule
 from upnext.cli import exits
 from upnext_codegen.project import Settings
 from upnext_codegen.rules import CODES, PLUGIN_CODES, rule
@@ -107,11 +107,7 @@ def modules() -> str:
 
 def rights() -> str:
     """The ACL rule of a user that may do what upnext needs and nothing else, from the commands that are tried."""
-    allowed = sorted({*CONNECTION_RIGHTS, *(command.lower() for command in KEY_COMMANDS)})
-    commands = " ".join(f"+{command}" for command in allowed)
-    # A namespace has at most 64 partitions; a wider pattern would reach those whose name goes on after a colon.
-    keys = "~upnext:{default:[0-9]}:* ~upnext:{default:[0-9][0-9]}:*"
-    return f"```text\nACL SETUSER upnext on >PASSWORD {keys} {commands}\n```\n"
+    return f"```text\n{access_rule('default')}\n```\n"
 
 
 def findings() -> str:

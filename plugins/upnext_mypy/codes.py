@@ -52,10 +52,10 @@ def report(
     )
     say(message)
     # Without `parent_error`: what mypy finds twice, as in a call of an overloaded function, would lose its notes. So
-    # they are told apart by what they say, and of several errors in one line the last one names the page.
+    # they are told apart by what they say, and of several errors in one line the last one names the command.
     for note in notes:
         say(note, severity="note")
-    say(f'see docs/mypy.md#{code.code}, or run "upnext explain {code.code}"', severity="note")
+    say(f'run "upnext explain {code.code}" for the rule', severity="note")
 
 
 @contextmanager

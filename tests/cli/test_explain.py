@@ -70,3 +70,10 @@ def test_a_code_that_does_not_exist_is_refused_with_those_that_do(empty: Shell) 
     done = empty.run("explain", "UPN7")
     assert (done.code, done.out) == (2, "")
     assert done.err == f"upnext: there is no code 'UPN7'; the codes are {', '.join((*CODES, *PLUGIN_CODES))}\n"
+
+
+def test_the_rights_are_those_of_the_namespace_in_use(empty: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPNEXT_NAMESPACE", "staging")
+    done = empty.run("explain", "rights")
+    assert (done.code, done.err) == (0, "")
+    assert "    ACL SETUSER upnext on >PASSWORD ~upnext:{staging:[0-9]}:* " in done.out

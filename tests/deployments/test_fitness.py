@@ -94,7 +94,7 @@ async def test_a_missing_right_ends_the_worker_with_3_and_its_name(server: Serve
         server.command("ACL DELUSER upnext")
     assert process.returncode == 3
     assert (
-        "cannot be used: this client may not run LTRIM, ZREM; give its user the rights that docs/running.md lists"
+        "cannot be used: this client may not run LTRIM, ZREM; give its user the rights that `upnext explain rights` prints"
         in err
     )
     async with Redis.from_url(server.url) as client:

@@ -89,7 +89,7 @@ def test_a_missing_right_fails_with_its_name(command: Command, server: Server) -
         code, found = checks(command, url)
         assert (code, found["rights"]["status"]) == (1, "fail")
         assert "may not run LTRIM, ZREM" in found["rights"]["message"]
-        assert "docs/running.md" in found["rights"]["help"]
+        assert "`upnext explain rights`" in found["rights"]["help"]
         text = command("doctor", url=url)[1]
         assert next(line for line in text.splitlines() if "LTRIM" in line).startswith("fail  rights")
         assert server.command("ACL SETUSER night -eval -evalsha") == b"+OK\r\n"

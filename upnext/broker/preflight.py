@@ -58,6 +58,14 @@ KEY_COMMANDS: dict[str, tuple[str, ...]] = {
 """Every command on a key of ours, with words that make it complete; the last one takes the key away again."""
 
 
+def access_rule(namespace: str) -> str:
+    """Return the ACL rule of a user that may do what upnext needs in one namespace, and nothing else."""
+    allowed = sorted({*CONNECTION_RIGHTS, *(command.lower() for command in KEY_COMMANDS)})
+    # A namespace has at most 64 partitions; a wider pattern would reach those whose name goes on after a colon.
+    keys = f"~upnext:{{{namespace}:[0-9]}}:* ~upnext:{{{namespace}:[0-9][0-9]}}:*"
+    return f"ACL SETUSER upnext on >PASSWORD {keys} {' '.join(f'+{command}' for command in allowed)}"
+
+
 async def check_server(link: PipelinedConnection, keys: Keys) -> list[str]:
     """Ask the server what it is.
 

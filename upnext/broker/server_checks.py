@@ -56,7 +56,7 @@ def rights(missing: Sequence[str], refusal: str = "") -> Check:
         missing: Commands that it may not run.
         refusal: What the server said to the script that tries them, if it did not run it.
     """
-    way_out = "give its user the rights that docs/running.md lists"
+    way_out = "give its user the rights that `upnext explain rights` prints"
     if refusal:
         return Check("rights", "fail", f"scripts cannot be run: {refusal}", way_out)
     if missing:

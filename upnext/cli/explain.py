@@ -1,4 +1,4 @@
-"""`upnext explain CODE`: the rule behind a finding, with an example."""
+"""`upnext explain CODE`: the rule behind a finding, with an example. `upnext explain rights`: a server's ACL rule."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from upnext.cli.parser import examples
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
 
+_RIGHTS = "rights"
+
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "explain",
-        help="print the rule behind a code",
-        description="Print the rule behind a code, with an example.",
-        epilog=examples("upnext explain UPN101", "upnext explain upnext-missing"),
+        help="print the rule behind a code, or the rights that upnext needs on its server",
+        description="Print the rule behind a code, with an example, or the rights that upnext needs on its server.",
+        epilog=examples("upnext explain UPN101", "upnext explain upnext-missing", "upnext explain rights"),
     )
-    parser.add_argument("code", metavar="CODE", help="as it is shown: UPN101 (upnext gen), upnext-missing (mypy)")
+    parser.add_argument(
+        "code",
+        metavar="CODE",
+        help=f"as it is shown: UPN101 (upnext gen), upnext-missing (mypy); {_RIGHTS}: the server's ACL rule",
+    )
     parser.set_defaults(command=explain)
 
 
@@ -29,6 +35,9 @@ def explain(arguments: argparse.Namespace) -> int:
     """Print one rule."""
     from upnext_codegen.rules import CODES, PLUGIN_CODES, RETIRED_CODES, explained  # noqa: PLC0415 - commands import what they need
 
+    if arguments.code.lower() == _RIGHTS:
+        print(_rights())
+        return exits.CLEAN
     known = {code.upper(): code for code in (*CODES, *PLUGIN_CODES, *RETIRED_CODES)}
     code = known.get(arguments.code.upper())
     if code is None:
@@ -37,3 +46,15 @@ def explain(arguments: argparse.Namespace) -> int:
         return exits.USAGE
     print(explained(code), end="")
     return exits.CLEAN
+
+
+def _rights() -> str:
+    """Return the ACL rule for the namespace of the environment."""
+    from upnext import settings  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.preflight import access_rule  # noqa: PLC0415
+
+    namespace = settings.load().namespace
+    return (
+        f"In the namespace {namespace!r}, upnext needs a user with exactly these rights. "
+        f"Run this on the server, with a password of your own:\n\n    {access_rule(namespace)}"
+    )
