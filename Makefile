@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes chaos bench bench-scan bench-typing soak matrix oldest lint format types generated ci constraints clean
+.PHONY: help demo test modes chaos bench bench-scan bench-typing soak matrix oldest lint format types generated docs ci constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -45,6 +45,7 @@ help:
 	@echo 'make format       let ruff mend what it can'
 	@echo 'make types        mypy strict and pyright strict on our own code'
 	@echo 'make generated    generated files are what their sources give'
+	@echo 'make docs         the documentation site, into build/docs/site; a warning is an error'
 	@echo 'make ci           test, lint, types'
 	@echo 'make constraints  pin the newest versions in constraints.txt'
 	@echo 'make clean        remove the environment, caches and builds'
@@ -121,11 +122,15 @@ generated: $(VENV)/.dev
 	@$(PY) docs/tables.py --check
 	@$(PY) benchmarks/curves.py --check
 
+docs: $(VENV)/.docs
+	@$(PY) docs/tables.py --check
+	@$(PY) docs/build_site.py
+
 ci:
 	.ci/run
 
 constraints: $(VENV)/.uv
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev --no-header --no-annotate \
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev --group docs --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --no-emit-package upnext --output-file constraints.txt pyproject.toml
 
 clean:
@@ -154,3 +159,7 @@ $(VENV)/.demo: $(VENV)/.uv pyproject.toml
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml
 	$(call install,dev)
 	@touch $(VENV)/.demo $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(call install,docs)
+	@touch $@

@@ -8,18 +8,21 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
+import os
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
 from upnext.broker.keys import Keys
 from upnext.broker.preflight import access_rule
-from upnext.cli import exits
+from upnext.cli import exits, full_parser
 from upnext_codegen.project import Settings
 from upnext_codegen.rules import CODES, PLUGIN_CODES, rule
 
@@ -28,12 +31,13 @@ TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main(arguments: list[str]) -> int:
+    os.environ |= {"COLUMNS": "80", "NO_COLOR": "1"}  # argparse folds help to the terminal
     stale = []
-    for page in sorted(DOCS.glob("*.md")):
+    for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         filled = TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
         if filled != text:
-            stale.append(page.name)
+            stale.append(page.relative_to(DOCS).as_posix())
             if "--check" not in arguments:
                 page.write_text(filled, encoding="utf-8")
     if stale and "--check" in arguments:
@@ -118,15 +122,38 @@ def findings() -> str:
 
 def plugin() -> str:
     """Every code of the mypy plugin, a section each."""
+    return _explained(PLUGIN_CODES, "###")
+
+
+def codes() -> str:
+    """Every code of `upnext gen`, a section each."""
+    return _explained(CODES, "##")
+
+
+def _explained(codes: tuple[str, ...], level: str) -> str:
     sections = []
-    for code in PLUGIN_CODES:
+    for code in codes:
         found = rule(code)
         title = found.title[0].upper() + found.title[1:]
         example, said = (re.sub(r"^    ", "", text, flags=re.MULTILINE) for text in (found.example, found.output))
         sections.append(
-            f"\n### {code}\n\n{title}.\n\n{found.text}\n\n```text\n{example}\n```\n\n```text\n{said}\n```\n"
+            f"\n{level} {code}\n\n{title}.\n\n{found.text}\n\n```text\n{example}\n```\n\n```text\n{said}\n```\n"
         )
     return "".join(sections) + "\n"
+
+
+def commands() -> str:
+    """Every command, with the help that it prints on a terminal of eighty columns."""
+    parsers = list(_parsers(full_parser()))[1:]
+    return "".join(f"\n## {parser.prog}\n\n```text\n{parser.format_help()}```\n" for parser in parsers) + "\n"
+
+
+def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to a parser's subcommands
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for each in action.choices.values():
+                yield from _parsers(each)
 
 
 def settings() -> str:
@@ -170,6 +197,8 @@ TABLES = {
     "scripts": scripts,
     "findings": findings,
     "plugin": plugin,
+    "codes": codes,
+    "commands": commands,
     "settings": settings,
     "exits": exit_codes,
     "rights": rights,

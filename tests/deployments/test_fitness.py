@@ -93,10 +93,8 @@ async def test_a_missing_right_ends_the_worker_with_3_and_its_name(server: Serve
     finally:
         server.command("ACL DELUSER upnext")
     assert process.returncode == 3
-    assert (
-        "cannot be used: this client may not run LTRIM, ZREM; give its user the rights that `upnext explain rights` prints"
-        in err
-    )
+    assert "cannot be used: this client may not run LTRIM, ZREM; give its user the rights that" in err
+    assert "`upnext explain rights` prints" in err
     async with Redis.from_url(server.url) as client:
         assert await client.keys("*probe*") == []
 

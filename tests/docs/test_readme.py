@@ -14,7 +14,7 @@ from tests.installed import Installed
 from tests.servers import free_port
 
 README = blocks("README.md")
-PAGES = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md")))]
 HERE = Installed(PROGRAMS.parent)
 
 
