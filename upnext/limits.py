@@ -43,3 +43,13 @@ MAX_ROUTE_RACES: Final = 10
 
 MAX_REDIRECTS: Final = 5
 """Redirects in a row between the nodes of a cluster. The error is then reported: the nodes disagree about the slot."""
+
+MAX_CONTRACT: Final = 64_000
+"""Bytes of one handler's JSON Schema that its worker publishes. A larger one is left out, and its handler published
+without."""
+
+MAX_CONTRACTS: Final = 4_000_000
+"""Bytes of all JSON Schemas that one worker publishes. Handlers beyond it, by name, are published without theirs."""
+
+MAX_RELEASE: Final = 100
+"""Characters of `UPNEXT_RELEASE` that a worker publishes. The rest is left out."""

@@ -95,6 +95,10 @@ class Keys:
         """Sorted set, in the first of several: the handler of a schedule by the latest tick that it ran for, in ms."""
         return self._key("ticks")
 
+    def contracts(self, digest: str) -> str:
+        """String, in the first of several: the contracts of a worker's handlers (JSON), by their digest; expires."""
+        return self._key(f"contracts:{digest}")
+
     @property
     def probe(self) -> str:
         """Nothing: commands are tried on it when a worker starts."""

@@ -25,6 +25,7 @@ COMMANDS = (
     "dead",
     "jobs",
     "handlers",
+    "contracts",
     "schedules",
     "doctor",
     "unsubscribe",

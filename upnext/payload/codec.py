@@ -103,6 +103,21 @@ class Codec:
         """
         _ = self._validators
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a payload.
+
+        Raises:
+            ConfigError: If an annotation cannot be checked.
+        """
+        from upnext.payload.json_schema import payload_json_schema  # noqa: PLC0415 - a sender does without
+
+        try:
+            return payload_json_schema(self._schema, self.extras)
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise self._unusable(error) from error
+
     def check(self, fields: Mapping[str, object]) -> Validated:
         """Return what the function's annotations make of Python values.
 

@@ -124,11 +124,11 @@ def fields_with_user_code(schema: CoreSchema) -> frozenset[str]:
     while payload["type"] != "typed-dict":
         definitions += payload.get("definitions", [])
         payload = payload["schema"]
-    is_shared = any(_runs_user_code(node) for part in definitions for node in _nodes(part))
+    is_shared = any(runs_user_code(node) for part in definitions for node in _nodes(part))
     return frozenset(
         name
         for name, field in payload["fields"].items()
-        if any(_runs_user_code(node) or (is_shared and _kind(node) == "definition-ref") for node in _nodes(field))
+        if any(runs_user_code(node) or (is_shared and _kind(node) == "definition-ref") for node in _nodes(field))
     )
 
 
@@ -145,7 +145,8 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
                 yield from _nodes(value)
 
 
-def _runs_user_code(node: dict[str, Any]) -> bool:
+def runs_user_code(node: dict[str, Any]) -> bool:
+    """Say whether a schema calls a function of the user before, around or instead of another schema."""
     if _kind(node) not in _FUNCTIONS:
         return False
     function: Any = node["function"]["function"]

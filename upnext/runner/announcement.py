@@ -9,8 +9,10 @@ import time
 from typing import TYPE_CHECKING
 
 from upnext import __version__
+from upnext.broker.contracts import CONTRACTS, RELEASE
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.results import MARKS_ENDS
+from upnext.limits import MAX_RELEASE
 from upnext.log import log
 from upnext.registry import declarations, is_global
 from upnext.runner.unimported import main_module_twin
@@ -85,6 +87,8 @@ def record(worker: Worker, unimported: dict[str, str]) -> str:
             "concurrency": worker.concurrency,
             "version": __version__,
             MARKS_ENDS: True,
+            RELEASE: os.environ.get("UPNEXT_RELEASE", "")[:MAX_RELEASE],
+            CONTRACTS: "",  # until they are published
             "handlers": sorted(HandlerId.parse(identity).local for identity in worker.registry.handlers),
             "unimported": dict(list(unimported.items())[:_NAMES_ON_SERVER]),
         }

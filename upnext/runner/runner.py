@@ -7,9 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from upnext.broker.contracts import ContractStore
 from upnext.broker.keys import Keys
 from upnext.broker.partition_count import PartitionCount
 from upnext.broker.schedules import ScheduleStore
+from upnext.runner.contract_publisher import ContractPublisher
 from upnext.runner.full_slots import FullSlotsWatch
 from upnext.runner.partition import PartitionWorker
 from upnext.runner.scheduler import Scheduler
@@ -73,6 +75,10 @@ class Runner:
             self._begin(partition)
         first = self._partitions[0].broker
         watching = [asyncio.create_task(self._resources.paused.watch(first))]
+        publisher = ContractPublisher(
+            self.registry, ContractStore(first), self._resources.record, self._partitions[0].lease.publish
+        )
+        watching.append(asyncio.create_task(publisher.run()))
         if self.registry.schedules:
             watching.append(asyncio.create_task(Scheduler(self.registry, ScheduleStore(first)).run()))
         try:

@@ -22,7 +22,7 @@ class WorkerRecord:
     """The record of one worker on one partition.
 
     Args:
-        identity: What does not change: name, host, process id, handlers and so on.
+        identity: Who it is: name, host, process id, handlers and so on. Of its keys only the values ever change.
         running: The jobs that run.
         watchdog: Knows what blocks the process.
         long_waits: The worker's jobs that have waited for other jobs for long.
@@ -41,7 +41,6 @@ class WorkerRecord:
         ended: EndedCounts,
     ) -> None:
         self.identity = identity
-        self._identity_only = json.dumps(identity)
         self._running = running
         self._watchdog = watchdog
         self._long_waits = long_waits
@@ -58,7 +57,7 @@ class WorkerRecord:
         waiting = self._running.waiting(tuple(self._long_waits), now)
         blocked, ended = self._watchdog.blocked, self._ended.listed()
         if blocked is None and not running and not waiting and not ended:
-            return self._identity_only
+            return json.dumps(self.identity)
         if blocked is not None:
             blocked = replace(blocked, since=round(blocked.since + clock_offset, 1))
         return json.dumps(self.identity | Activity(blocked, running, total, waiting, ended).to_record())

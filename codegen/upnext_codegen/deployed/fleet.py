@@ -1,0 +1,116 @@
+"""The contracts that workers publish, as if they had been read from sources: handlers, and the events they make."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from upnext_codegen.contract import Contract
+from upnext_codegen.deployed.json_types import JsonTypes, mapping
+from upnext_codegen.merging.merge import merge
+from upnext_codegen.merging.subtyping import Hierarchy
+from upnext_codegen.records import Handler, Parameter, Place
+from upnext_codegen.types import ClassFacts
+
+
+class PublishedContract(NamedTuple):
+    """What a worker publishes of one handler of an event.
+
+    Attributes:
+        worker: The worker's name.
+        event: The event's name, "" for a task.
+        name: The handler's name.
+        module: The module that defines it.
+        schema: The JSON Schema of its payload, None where its worker does not say.
+        releases: The releases that it is deployed in.
+        since: When the first process with it started, in seconds since 1970.
+    """
+
+    worker: str
+    event: str
+    name: str
+    module: str
+    schema: Mapping[str, Any] | None
+    releases: tuple[str, ...] = ()
+    since: float = 0.0
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Worker, event and name, by which a handler is known."""
+        return self.worker, self.event, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedHandlers:
+    """The handlers of events that are deployed, each with one contract.
+
+    Attributes:
+        handlers: Those whose contracts are known. Their places are no places of sources; each is another one.
+        classes: Facts of the classes that their fields are typed with.
+    """
+
+    handlers: tuple[Handler, ...]
+    classes: dict[str, ClassFacts]
+
+    def contract(self) -> Contract:
+        """Return the contract of every event, as those know it who send to these handlers.
+
+        Where handlers disagree a field is anything.
+        """
+        by_event: defaultdict[str, list[Handler]] = defaultdict(list)
+        for handler in self.handlers:
+            by_event[handler.event].append(handler)
+        hierarchy = Hierarchy(self.classes)
+        merged = [merge(event, by_event[event], hierarchy, open_to_extras=True) for event in sorted(by_event)]
+        return Contract(tuple(each.contract for each in merged), self.classes)
+
+
+def generations(published: Iterable[PublishedContract]) -> list[DeployedHandlers]:
+    """Read what workers publish of handlers of events: the sources do not tell what tasks take.
+
+    While two releases are deployed, a handler may have two contracts. Senders of each release know one of them.
+
+    Returns:
+        One for each release in such a case, the earliest first.
+    """
+    versions: defaultdict[tuple[str, str, str], list[PublishedContract]] = defaultdict(list)
+    for each in sorted(published, key=lambda one: (one.since, one.releases)):
+        if each.event and each.schema is not None:
+            versions[each.identity].append(each)
+    count = max(map(len, versions.values()), default=1)
+    return [
+        deployed_handlers(having[min(number, len(having) - 1)] for _, having in sorted(versions.items()))
+        for number in range(count)
+    ]
+
+
+def deployed_handlers(published: Iterable[PublishedContract]) -> DeployedHandlers:
+    """Read what workers publish of handlers or tasks, each once."""
+    classes: dict[str, ClassFacts] = {}
+    handlers = tuple(_handler(number, each, classes) for number, each in enumerate(published, 1))
+    return DeployedHandlers(handlers, classes)
+
+
+def _handler(number: int, published: PublishedContract, classes: dict[str, ClassFacts]) -> Handler:
+    schema = mapping(published.schema)
+    types = JsonTypes(mapping(schema.get("$defs")), classes)
+    properties = mapping(schema.get("properties"))
+    asked: object = schema.get("required")
+    required = set(map(str, cast("list[object]", asked))) if isinstance(asked, list) else set[str]()
+    further: object = schema.get("additionalProperties")
+    parameters = tuple(
+        Parameter(name, types.read(each), annotated=True, required=name in required, place=Place("", number, column))
+        for column, (name, each) in enumerate(properties.items(), 2)
+    )
+    return Handler(
+        event=published.event,
+        worker=published.worker,
+        name=published.name,
+        module=published.module,
+        parameters=parameters,
+        extras=None if further is False else types.read(further),
+        extras_place=None if further is False else Place("", number, len(parameters) + 2),
+        place=Place("", number, 1),
+    )

@@ -1,0 +1,81 @@
+"""Publishes what the handlers of a worker take, and keeps it published for as long as the worker runs.
+
+Nothing depends on it: a worker whose contracts cannot be published runs its jobs like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from upnext.broker.contracts import CONTRACTS, TTL, HandlerContract, Published
+from upnext.broker.failures import backoff, describe_failure
+from upnext.errors import ConfigError
+from upnext.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from upnext.broker.contracts import ContractStore
+    from upnext.handler import Handler
+    from upnext.registry import Registry
+
+_INTERVAL = TTL / 5
+"""Seconds between two times that a worker says that it still has them."""
+
+
+class ContractPublisher:
+    """Publishes the contracts of one worker in this process.
+
+    Args:
+        registry: The worker's declarations.
+        store: Where they go.
+        record: What the worker says about itself on the server; it gets their digest once they are stored.
+        changed: Called when it did.
+    """
+
+    def __init__(
+        self, registry: Registry, store: ContractStore, record: dict[str, Any], changed: Callable[[], None]
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._record = record
+        self._changed = changed
+
+    async def run(self) -> None:
+        """Publish, and keep published, until cancelled."""
+        failures, published, is_reported = 0, None, False
+        while True:
+            try:
+                if published is None:
+                    # In a thread: with some hundred handlers it takes as many milliseconds.
+                    published = await asyncio.to_thread(contracts_of, self._registry)
+                await self._store.keep(published)
+                failures = 0
+                if self._record[CONTRACTS] != published.digest:
+                    self._record[CONTRACTS] = published.digest
+                    self._changed()
+            except Exception as error:  # noqa: BLE001  # whatever it is, the worker's jobs do not need it
+                failures += 1
+                if not is_reported:
+                    is_reported = True
+                    log.warning(
+                        "Cannot publish the contracts of worker %r (%s); its jobs run all the same. Trying again, "
+                        "without another line",
+                        self._registry.worker,
+                        describe_failure(error),
+                    )
+            await asyncio.sleep(max(backoff(failures), 1.0) if failures else _INTERVAL)
+
+
+def contracts_of(registry: Registry) -> Published:
+    """Return what a worker publishes of its handlers and tasks."""
+    return Published.of(registry.worker, map(_contract, registry.handlers.values()))
+
+
+def _contract(handler: Handler) -> HandlerContract:
+    try:
+        schema = handler.signature.codec.json_schema()
+    except ConfigError:  # which the worker refused at its start, or which it can run without a JSON Schema
+        schema = None
+    return HandlerContract(handler.id, handler.function.__module__, schema)
