@@ -54,14 +54,16 @@ class Story:
     Args:
         folder: The folder, empty.
         port: What the pages' port 8000 is here.
+        programs: Where the commands are, in the environment that the reader has activated.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, programs: Path = PROGRAMS) -> None:
         self.folder = folder
         self._port = port
+        self._programs = programs
         self._service: subprocess.Popen[str] | None = None
-        path = os.pathsep.join([str(PROGRAMS), os.environ["PATH"]])
-        self._environment = os.environ | {"PATH": path, "VIRTUAL_ENV": sys.prefix, "NO_COLOR": "1"}
+        path = os.pathsep.join([str(programs), os.environ["PATH"]])
+        self._environment = os.environ | {"PATH": path, "VIRTUAL_ENV": str(programs.parent), "NO_COLOR": "1"}
 
     def perform(self, block: Block) -> None:
         """Write the file, or type the commands and compare what they print."""
@@ -74,6 +76,9 @@ class Story:
     def _type(self, command: str) -> str:
         if command.startswith("curl "):
             return self._post(*shlex.split(command)[1:])
+        if command == "kill %1":
+            self.end()
+            return ""
         if command.endswith(" &"):
             self._service = self._start(command.removesuffix(" &"))
             return ""
@@ -83,7 +88,7 @@ class Story:
         """Run a command as the reader would."""
         words = shlex.split(command)
         return subprocess.run(
-            [str(PROGRAMS / words[0]), *words[1:]],
+            [str(self._programs / words[0]), *words[1:]],
             cwd=self.folder,
             env=self._environment,
             capture_output=True,
@@ -95,7 +100,11 @@ class Story:
         words = shlex.split(command)
         with (self.folder / "service.log").open("w") as log:
             return subprocess.Popen(
-                [str(PROGRAMS / words[0]), *words[1:]], cwd=self.folder, env=self._environment, stderr=log, text=True
+                [str(self._programs / words[0]), *words[1:]],
+                cwd=self.folder,
+                env=self._environment,
+                stderr=log,
+                text=True,
             )
 
     def _post(self, url: str, option: str, body: str) -> str:
@@ -119,3 +128,4 @@ class Story:
         if self._service is not None:
             self._service.terminate()
             self._service.wait(30)
+            self._service = None
