@@ -21,7 +21,11 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 BUILD = ROOT / "build" / "docs"
-ELSEWHERE = {"CHANGELOG.md": "changelog.md"}
+ELSEWHERE = {
+    "CHANGELOG.md": "changelog.md",
+    ".github/SECURITY.md": "security.md",
+    ".github/CODE_OF_CONDUCT.md": "code-of-conduct.md",
+}
 """Pages that lie outside of this folder, by the names that they have on the site."""
 
 FOREIGN_SHIM = "https://unpkg.com/iframe-worker/shim"
