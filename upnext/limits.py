@@ -53,3 +53,6 @@ MAX_CONTRACTS: Final = 4_000_000
 
 MAX_RELEASE: Final = 100
 """Characters of `UPNEXT_RELEASE` that a worker publishes. The rest is left out."""
+
+MAX_JOBS_CHECKED: Final = 1_000_000
+"""Waiting jobs of a namespace whose payloads `upnext gen --against` looks at. Of more of them it looks at a sample."""

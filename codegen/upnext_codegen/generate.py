@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from upnext_codegen.catalog.places import left_over, targets
 from upnext_codegen.catalog.writer import Outcome
@@ -18,6 +19,9 @@ from upnext_codegen.records import Scan
 from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
 
+if TYPE_CHECKING:
+    from upnext_codegen.deployed.snapshot import Snapshot
+
 
 @uncollected()
 def generate(
@@ -30,7 +34,7 @@ def generate(
     out: Path | None = None,
     tidy: bool = True,
     paths: Iterable[str] = (),
-    earlier: Contract | None = None,
+    earlier: Sequence[Contract | Snapshot] = (),
 ) -> Report:
     """Bring the generated files of a project up to date, or tell whether they are.
 
@@ -43,7 +47,7 @@ def generate(
         out: Folder of the stub, instead of the project's setting.
         tidy: Whether generated files that are left from an earlier layout are removed.
         paths: What the report is narrowed to, relative to the project root; never what the contracts are made of.
-        earlier: A contract that senders and queued jobs may still have, to report what breaks them (the rules UPN4xx).
+        earlier: Contracts of earlier states, and what is deployed, to report what breaks senders and jobs (UPN4xx).
 
     Raises:
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
@@ -56,7 +60,7 @@ def generate(
         project, scan, contract, found, check=check, command=command, out=out, made_from=made_from, tidy=tidy
     )
     more = graph_findings(scan, project.settings, everything)
-    about = (*outcome.findings, *_broken(earlier, scan, everything), *more)
+    about = (*outcome.findings, *_broken(earlier, project, scan, contract, everything), *more)
     return Report(
         findings=in_order(within((*found, *unsilenced(about, project.root, ignore, scan.ignores)), tuple(paths))),
         contract=contract,
@@ -101,9 +105,17 @@ def _outcome(
     return outcome
 
 
-def _broken(earlier: Contract | None, scan: Scan, found: Iterable[Finding]) -> Iterable[Finding]:
-    if earlier is None:
-        return ()
-    from upnext_codegen.changes.compare import breaking  # noqa: PLC0415 - few runs ask for it
+def _broken(
+    earlier: Sequence[Contract | Snapshot], project: Project, scan: Scan, contract: Contract, found: Iterable[Finding]
+) -> Iterator[Finding]:
+    complete = all(finding.code != "UPN001" for finding in found)
+    for each in earlier:
+        # Few runs ask for either.
+        if isinstance(each, Contract):
+            from upnext_codegen.changes.compare import breaking  # noqa: PLC0415
 
-    return breaking(earlier, scan, complete=all(finding.code != "UPN001" for finding in found))
+            yield from breaking(each, scan, complete=complete)
+        else:
+            from upnext_codegen.deployed.rollout import Rollout  # noqa: PLC0415
+
+            yield from Rollout(each, scan, contract, project.has_module, complete).findings()

@@ -39,6 +39,12 @@ class Project:
     members: tuple[str, ...] = ()
     catalog: str | None = None
 
+    def has_module(self, name: str) -> bool:
+        """Tell whether a module of that name is below one of the import roots."""
+        path = name.replace(".", "/")
+        files = (f"{path}.py", f"{path}/__init__.py")
+        return any((self.root / root / file).is_file() for root in self.roots for file in files)
+
 
 def find_project(start: Path | None = None, otherwise: Path | None = None) -> Project:
     """Find the project around a folder or file.

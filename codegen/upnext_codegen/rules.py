@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _RULES = Path(__file__).with_name("rules")
-_HEAD = re.compile(r"(?P<severities>error|warning|warning, error|retired): (?P<title>.+)")
+_HEAD = re.compile(r"(?P<severities>error|warning|warning, error|error, warning|retired): (?P<title>.+)")
 
 
 class Rule(NamedTuple):

@@ -89,6 +89,7 @@ COMMAND = {
     "src": "[tool.upnext] src",
     "out": "[tool.upnext] out and --out",
     "against": "an earlier lock",
+    "deployed": "what workers publish",
     "unknown-setting": "unknown keys are refused by name",
     "path": "PATH narrows what is reported",
     "left-out": "tests, hidden folders and others are left out",

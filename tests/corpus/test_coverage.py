@@ -13,7 +13,7 @@ ALL = {name: casefile.read(name) for name in casefile.names()}
 
 def test_every_code_is_reported_in_a_case() -> None:
     reported = {f"UPN{code}" for case in ALL.values() for code in case.codes}
-    assert reported == set(CODES)
+    assert reported == set(CODES) - {"UPN432"}  # about jobs on a server: tests/cli/test_deployed.py
 
 
 @pytest.mark.parametrize("rule", KNOWN)

@@ -201,7 +201,8 @@ async def _connect(connection: Any) -> None:
     except RedisConnectionError as error:
         if isinstance(error, (AuthenticationError, AuthorizationError, BusyLoadingError)):
             raise
-        if isinstance(error.__context__, ResponseError):  # what the server answered over a socket of Unix
+        # What the server answered over a socket of Unix.
+        if isinstance(error.__context__, (ResponseError, AuthenticationError, AuthorizationError)):
             raise error.__context__ from None
         if isinstance(error.__context__, ssl.SSLCertVerificationError):
             raise UnfitServerError(f"its certificate is not trusted: {error.__context__.verify_message}") from error

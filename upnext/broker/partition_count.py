@@ -83,6 +83,12 @@ class PartitionCount:
         """Read it."""
         return await self._note()
 
+    async def served(self) -> int:
+        """Read how many partitions are to be served, by a command that only reads."""
+        key = self._first.keys.partitions
+        noted: bytes | None = await self._first.link.command("HGET", key, "served")
+        return 1 if noted is None else read_partitions(noted, key)
+
     async def serve(self, partitions: int) -> PartitionCounts:
         """Raise the number of served partitions to at least this one."""
         return await self._note(served=partitions)

@@ -74,7 +74,7 @@ def ask(
     import asyncio  # noqa: PLC0415 - commands import what they need
 
     settings = settings_for(arguments, start_embedded=start_embedded)
-    return asyncio.run(_ask(settings, question, say=getattr(arguments, "format", "text") == "text"))
+    return asyncio.run(ask_at(settings, question, say=getattr(arguments, "format", "text") == "text"))
 
 
 def described(namespace: Namespace) -> dict[str, str]:
@@ -84,7 +84,8 @@ def described(namespace: Namespace) -> dict[str, str]:
     return {"server": without_password(namespace.url), "namespace": namespace.name}
 
 
-async def _ask(settings: Settings, question: Callable[[Namespace], Awaitable[T]], *, say: bool) -> T:
+async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T]], *, say: bool) -> T:
+    """Do the same as `ask`, for settings that name a server, and say where only if that is asked for."""
     from upnext.broker.failures import FailureKind, classify  # noqa: PLC0415
     from upnext.broker.redis_types import RedisError  # noqa: PLC0415 - commands import what they need
     from upnext.connect import reach  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -20,13 +21,17 @@ from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
+    from upnext.cli.deployed import Deployed
     from upnext_codegen.contract import Contract
+    from upnext_codegen.deployed.snapshot import Snapshot
     from upnext_codegen.findings import Finding
     from upnext_codegen.project import Project
+    from upnext_codegen.records import Scan
     from upnext_codegen.report import Report
 
 _MOST_ROUNDS = 10
 """Times that fixes are made, each of which may show a finding that was hidden behind another."""
+_SERVER = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _FORMATS = ("text", "json", "github", "sarif")
 _DESCRIPTION = """\
 Reads the sources of the project (never imports them), merges all handlers of each event, and writes upnext_catalog.pyi,
@@ -48,9 +53,12 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("--watch", action="store_true", help="do it again after each change, until Ctrl-C")
     parser.add_argument(
         "--against",
-        metavar="REVISION|FILE",
-        help="report what breaks senders and queued jobs of an earlier state: a revision of git, or its upnext.lock",
+        metavar="REVISION|FILE|URL",
+        action="append",
+        help="report what breaks senders and queued jobs of an earlier state: a revision of git, its upnext.lock, or "
+        "what a server has (redis://...); may be given several times",
     )
+    parser.add_argument("--namespace", metavar="NAME", help="the namespace of a server in --against")
     parser.add_argument("--out", metavar="DIR", help="folder of upnext_catalog.pyi, instead of the import root")
     parser.add_argument("--format", choices=_FORMATS, default="text", help="how to report (default: text)")
     parser.add_argument(
@@ -168,7 +176,7 @@ def _list_files(arguments: argparse.Namespace) -> int:
 
     if arguments.format not in {"text", "json"}:
         raise ConfigError(f"--files is written as text or json, not as {arguments.format}.")
-    if arguments.check or arguments.watch or arguments.against is not None:
+    if arguments.check or arguments.watch or arguments.against:
         raise ConfigError("--files lists files and does nothing else: leave out --check, --watch and --against.")
     try:
         project, narrowed = _project(arguments)
@@ -194,7 +202,7 @@ def _report(arguments: argparse.Namespace, *, check: bool) -> Report:
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.files.ahead import discover_ahead  # noqa: PLC0415
 
-    against: str | None = arguments.against
+    against: list[str] = arguments.against or []
     try:
         project, narrowed = _project(arguments)
         out = None if arguments.out is None else _folder(arguments.out)
@@ -204,8 +212,9 @@ def _report(arguments: argparse.Namespace, *, check: bool) -> Report:
             from upnext_codegen.scan import scan  # noqa: PLC0415
 
             targets(project, out)  # before the scan, which writes a cache
-            earlier = None if against is None else _earlier(against, project.root)
+            earlier = {each: _earlier(each, project.root) for each in against if not is_server(each)}
             found, findings = scan(project, use_cache=not arguments.no_cache, listing=listing)
+        deployed = [_deployed(each, arguments.namespace, found) for each in against if is_server(each)]
         report = generate(
             project,
             found,
@@ -214,19 +223,30 @@ def _report(arguments: argparse.Namespace, *, check: bool) -> Report:
             command=_command(arguments, project.root),
             out=out,
             paths=narrowed,
-            earlier=earlier,
+            earlier=[*(each for each in earlier.values() if each is not None), *(each.snapshot for each in deployed)],
         )
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
-    if against is None or earlier is not None:
-        return report
-    return replace(report, notes=(f"{against} holds no upnext.lock, so there is nothing to compare with",))
+    missing = [each for each, contract in earlier.items() if contract is None]
+    nothing = (f"{each} holds no upnext.lock, so there is nothing to compare with" for each in missing)
+    return replace(report, notes=(*nothing, *(each.note for each in deployed)))
 
 
-def _earlier(against: str, root: Path) -> Contract | None:
+def is_server(against: str) -> bool:
+    """Tell whether `--against` names a server: no revision of git can hold a colon, and no path is looked for there."""
+    return _SERVER.match(against) is not None
+
+
+def _earlier(against: str, root: Path) -> Contract | Snapshot | None:
     from upnext_codegen.changes.earlier import earlier_contract  # noqa: PLC0415 - few runs ask for it
 
     return earlier_contract(against, root)
+
+
+def _deployed(url: str, namespace: str | None, found: Scan) -> Deployed:
+    from upnext.cli.deployed import read_deployed  # noqa: PLC0415 - few runs ask for it
+
+    return read_deployed(url, namespace, found)
 
 
 def _command(arguments: argparse.Namespace, root: Path) -> str:

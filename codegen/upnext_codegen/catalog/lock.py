@@ -49,7 +49,7 @@ def read(text: str) -> Contract:
     Raises:
         ValueError: If the text is no lock, or one of a later format; the message says which.
     """
-    data = _object(text)
+    data = read_object(text)
     if data is None or data.get("generator") != GENERATOR:
         raise ValueError("it was not written by upnext")
     if data.get("format") not in _READABLE:
@@ -60,7 +60,7 @@ def read(text: str) -> Contract:
 
 def is_ours(text: str) -> bool:
     """Tell whether upnext wrote a file; one that a merge left in pieces still says so."""
-    data = _object(text)
+    data = read_object(text)
     if data is None:
         return f'"generator": "{GENERATOR}"' in text
     return data.get("generator") == GENERATOR
@@ -68,12 +68,13 @@ def is_ours(text: str) -> bool:
 
 def format_of(text: str) -> int | None:
     """Return the format that a lock says it has, None if it says none."""
-    data = _object(text)
+    data = read_object(text)
     found = None if data is None else data.get("format")
     return found if isinstance(found, int) else None
 
 
-def _object(text: str) -> dict[str, Any] | None:
+def read_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that a text is, None if it is something else."""
     try:
         data: object = json.loads(text)
     except (ValueError, RecursionError):

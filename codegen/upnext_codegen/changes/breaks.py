@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from upnext_codegen.catalog import lock
 from upnext_codegen.catalog.spelling import distinct_texts
@@ -13,6 +14,9 @@ from upnext_codegen.findings import Finding, Related
 from upnext_codegen.merging.merge import EXTRAS
 from upnext_codegen.records import Declaration, Handler, Place, Send
 from upnext_codegen.types import ANY, Type
+
+EARLIER = "earlier sends"
+"""Whose events a change breaks, in words: those of code that was there before."""
 
 _LATER = "until nothing earlier is sent or queued any more"
 _MOST_SENDS = 10
@@ -33,6 +37,24 @@ class Kind(StrEnum):
 
 _NOT_GIVEN = frozenset({Kind.UNKNOWN, Kind.REQUIRED, Kind.RENAMED})
 """Kinds that break a send which does not give the field."""
+
+
+class Change(NamedTuple):
+    """A change that breaks something.
+
+    Attributes:
+        finding: What is reported of it.
+        events: The events that it breaks.
+        field: The field, or the field of a model as "Model.field".
+        handlers: The handlers that it concerns, as `Handler.identity` has them; of a model none.
+        types: What is written and what is read, as texts, where they differ.
+    """
+
+    finding: Finding
+    events: tuple[str, ...]
+    field: str
+    handlers: tuple[str, ...] = ()
+    types: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +80,19 @@ class Break:
     former: str = ""
 
 
-def report(event: EventContract, found: Sequence[Break], sends: Iterable[Send]) -> Finding:
+def report(event: EventContract, found: Sequence[Break], sends: Iterable[Send], whose: str) -> Finding:
     """Report breaks of one kind that one field has, a finding for all of its handlers.
 
     Args:
         event: The earlier contract.
         found: The breaks.
         sends: The sends of the event in the project.
+        whose: Whose events it breaks beside queued jobs, in words.
     """
     first, *others = sorted(found, key=lambda each: each.place)
     known = {receiver.identity for receiver in event.receivers}
     queued = any(each.handler.identity in known for each in found)
-    whose = "earlier sends and queued jobs" if queued else "earlier sends"
-    message, way_out = _words(event.name, first, whose)
+    message, way_out = _words(event.name, first, f"{whose} and queued jobs" if queued else whose)
     return Finding.of(
         code=first.kind.value,
         message=message,

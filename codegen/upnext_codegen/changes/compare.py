@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.changes import breaks
-from upnext_codegen.changes.breaks import Break, Kind
+from upnext_codegen.changes.breaks import Break, Change, Kind
 from upnext_codegen.changes.model_breaks import ModelBreaks
+from upnext_codegen.changes.shapes import Classes
 from upnext_codegen.changes.wire import Kind as Difference
 from upnext_codegen.changes.wire import Wire
 from upnext_codegen.contract import Contract, EventContract, Field
@@ -21,6 +24,8 @@ from upnext_codegen.merging.merge import EXTRAS
 from upnext_codegen.merging.normal import asks_nothing
 from upnext_codegen.records import Declaration, Handler, Parameter, Place, Scan, Send
 from upnext_codegen.types import Type
+
+OfEvent = TypeVar("OfEvent", Handler, Declaration)
 
 
 def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Finding]:
@@ -31,23 +36,50 @@ def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Findi
         scan: What the sources say now.
         complete: Whether all sources could be read; otherwise handlers that are missing may be in the others.
     """
-    handlers: defaultdict[str, list[Handler]] = defaultdict(list)
-    declarations: defaultdict[str, list[Declaration]] = defaultdict(list)
-    for handler in scan.handlers:
-        handlers[handler.event].append(handler)
-    for declaration in scan.declarations:
-        declarations[declaration.event].append(declaration)
-    wire = Wire(earlier.classes, scan.classes)
-    models = ModelBreaks(earlier.classes, scan.classes)
+    handlers, declarations = by_event(scan.handlers), by_event(scan.declarations)
+    for each in changes(earlier, scan.handlers, scan.classes, scan.sends):
+        yield each.finding
+    for event in earlier.events:
+        if complete and event.receivers and event.name not in scan.refused:
+            yield from breaks.gone(event, handlers[event.name], declarations[event.name])
+
+
+def changes(
+    earlier: Contract,
+    handlers: Iterable[Handler],
+    classes: Classes,
+    sends: Sequence[Send] = (),
+    whose: str = breaks.EARLIER,
+) -> Iterator[Change]:
+    """Find what some handlers cannot take of what a contract allowed.
+
+    Args:
+        earlier: The contract.
+        handlers: The handlers.
+        classes: Facts of the classes that their fields are typed with.
+        sends: Sends of the project, which a finding lists where it concerns them.
+        whose: Whose events the changes break, in words.
+    """
+    grouped = by_event(handlers)
+    wire, models = Wire(earlier.classes, classes), ModelBreaks(earlier.classes, classes, whose)
     for event in earlier.events:
         # Without a handler an event had no contract that a sender could have relied on.
-        if not event.receivers:
-            continue
-        sends = [each for each in scan.sends if each.kind == "event" and each.names == (event.name,)]
-        yield from _Comparison(event, wire, models).findings(handlers[event.name], sends)
-        if complete and event.name not in scan.refused:
-            yield from breaks.gone(event, handlers[event.name], declarations[event.name])
-    yield from models.findings()
+        if event.receivers:
+            yield from _Comparison(event, wire, models, whose).changes(grouped[event.name], sends_of(event.name, sends))
+    yield from models.changes()
+
+
+def by_event(records: Iterable[OfEvent]) -> defaultdict[str, list[OfEvent]]:
+    """Group handlers or declarations by their event."""
+    grouped: defaultdict[str, list[OfEvent]] = defaultdict(list)
+    for each in records:
+        grouped[each.event].append(each)
+    return grouped
+
+
+def sends_of(event: str, sends: Iterable[Send]) -> list[Send]:
+    """Return the sends that are certainly of an event."""
+    return [each for each in sends if each.kind == "event" and each.names == (event,)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +89,19 @@ class _Comparison:
     event: EventContract
     wire: Wire
     models: ModelBreaks
+    whose: str
 
-    def findings(self, handlers: Iterable[Handler], sends: Sequence[Send]) -> Iterator[Finding]:
+    def changes(self, handlers: Iterable[Handler], sends: Sequence[Send]) -> Iterator[Change]:
         found: defaultdict[tuple[str, Kind], list[Break]] = defaultdict(list)
         for handler in sorted(handlers, key=lambda each: each.place):
             for each in self._of(handler):
                 found[each.field, each.kind].append(each)
         for name, kind in sorted(found):
-            yield breaks.report(self.event, found[name, kind], sends)
+            broken = found[name, kind]
+            finding = breaks.report(self.event, broken, sends, self.whose)
+            was, now = distinct_texts((broken[0].was, broken[0].now))
+            concerned = tuple(each.handler.identity for each in broken)
+            yield Change(finding, (self.event.name,), name, concerned, (was, now))
 
     def _of(self, handler: Handler) -> Iterator[Break]:
         named = {parameter.name for parameter in handler.parameters}

@@ -38,7 +38,7 @@ def tighter(
             continue
         if values is not None:
             known = [value for value in values if not isinstance(value, EnumMember)]
-            if not all(_satisfies(value, name, text) for value in known):
+            if not all(satisfies(value, name, text) for value in known):
                 yield constraint
         elif _is_tighter(written, _parsed(had), name, text, is_certain=UNKNOWN_CONSTRAINT not in had):
             yield constraint
@@ -100,8 +100,8 @@ def _bound(name: str, text: str, sign: int, owner: str) -> tuple[float, bool]:
     return sign * number, is_open
 
 
-def _satisfies(value: LiteralValue, name: str, text: str) -> bool:
-    """Whether a value satisfies a constraint, as far as that is certain."""
+def satisfies(value: LiteralValue | float, name: str, text: str) -> bool:
+    """Tell whether a value satisfies a constraint: certainly not, if it does not."""
     if isinstance(value, str | bytes):
         match name:
             case "min_length":
@@ -112,10 +112,12 @@ def _satisfies(value: LiteralValue, name: str, text: str) -> bool:
                 return _matches(text, value)
             case _:
                 return True
-    if isinstance(value, int) and name in {"gt", "ge", "lt", "le", "multiple_of"}:
+    if isinstance(value, int | float) and name in {"gt", "ge", "lt", "le", "multiple_of"}:
         limit = _number(text)
         results = {"gt": value > limit, "ge": value >= limit, "lt": value < limit, "le": value <= limit}
-        return results[name] if name in results else value % limit == 0
+        if name in results:
+            return results[name]
+        return isinstance(value, float) or value % limit == 0  # what floats are multiples of depends on rounding
     return True
 
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext_codegen.catalog import lock
+from upnext_codegen.deployed.snapshot import is_saved, read_saved
 from upnext_codegen.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from upnext_codegen.contract import Contract
+    from upnext_codegen.deployed.snapshot import Snapshot
 
 _ENVIRONMENT = {
     "GIT_NO_LAZY_FETCH": "1",
@@ -35,22 +37,27 @@ _NOT_THERE = 1
 """What `rev-parse --quiet` exits with where nothing has the name; every other failure is 128."""
 
 
-def earlier_contract(wanted: str, root: Path) -> Contract | None:
+def earlier_contract(wanted: str, root: Path) -> Contract | Snapshot | None:
     """Read the contract of an earlier state.
 
     Args:
-        wanted: A file in the form of `upnext.lock`, or else a revision of git ("main", "v1.2", "HEAD~1").
+        wanted: A file in the form of `upnext.lock`, or what `upnext contracts list --format json` printed, or else a
+            revision of git ("main", "v1.2", "HEAD~1").
         root: The project root, whose lock a revision is asked for.
 
     Returns:
-        The contract, or None where the revision holds no lock: it is from before upnext.
+        The contract, or what is deployed; None where the revision holds no lock: it is from before upnext.
 
     Raises:
         ConfigurationError: If it is neither a file nor a revision, or what it holds is no lock.
     """
     path = Path(wanted)
     try:
-        data = path.read_bytes() if path.is_file() else _in_git(wanted, root)
+        if path.is_file():
+            text = path.read_bytes().decode("utf-8")
+            saved = lock.read_object(text)
+            return read_saved(wanted, saved) if saved is not None and is_saved(saved) else lock.read(text)
+        data = _in_git(wanted, root)
         return None if data is None else lock.read(data.decode("utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"--against {wanted}: the earlier lock cannot be read: {_reason(error)}.") from error

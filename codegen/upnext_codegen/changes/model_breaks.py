@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from upnext_codegen.catalog.spelling import distinct_texts, quote
+from upnext_codegen.changes.breaks import EARLIER, Change
 from upnext_codegen.changes.wire import Difference, Kind
 from upnext_codegen.contract import EventContract
 from upnext_codegen.findings import Finding
@@ -41,10 +42,12 @@ class ModelBreaks:
     Attributes:
         earlier: Facts of the classes of the earlier contract, by "module:qualname".
         now: Facts of today's classes.
+        whose: Whose events they break beside queued jobs, in words.
     """
 
     earlier: Mapping[str, ClassFacts]
     now: Mapping[str, ClassFacts]
+    whose: str = EARLIER
     _found: dict[tuple[str, str, Kind, str], _Broken] = field(
         default_factory=dict[tuple[str, str, Kind, str], _Broken], init=False
     )
@@ -57,14 +60,15 @@ class ModelBreaks:
             events = self._found.setdefault(key, _Broken(each, {})).events
             events[event.name] = events.get(event.name, False) or is_queued
 
-    def findings(self) -> Iterator[Finding]:
+    def changes(self) -> Iterator[Change]:
         """Report all of it."""
         for broken in self._found.values():
             found = broken.difference
             model = self.now[found.owner].model
             assert model is not None  # else nothing of it would be certain
-            message, way_out = self._words(found, model, _whose(broken.events))
-            yield Finding.of(code=_CODES[found.kind], message=message, place=_place(found, model), help=way_out)
+            message, way_out = self._words(found, model, self._whose(broken.events))
+            finding = Finding.of(code=_CODES[found.kind], message=message, place=_place(found, model), help=way_out)
+            yield Change(finding, tuple(sorted(broken.events)), f"{found.owner.partition(':')[2]}.{found.field}")
 
     def _words(self, found: Difference, model: ModelFacts, whose: str) -> tuple[str, str]:
         owner = found.owner.partition(":")[2]
@@ -94,6 +98,13 @@ class ModelBreaks:
                 was, now = distinct_texts((found.was, found.now))
                 return f"{name} is {now} now but was {was}, which {whose} may hold", f"take {was} as well {_LATER}"
 
+    def _whose(self, events: Mapping[str, bool]) -> str:
+        names = [quote(name) for name in sorted(events)]
+        shown = names if len(names) <= _MOST_EVENTS else [*names[:_MOST_EVENTS], f"{len(names) - _MOST_EVENTS} more"]
+        *most, last = shown
+        listed = f"{', '.join(most)} and {last}" if most else last
+        return f"{self.whose}{' and queued jobs' if any(events.values()) else ''} of {listed}"
+
     def _member(self, found: Difference, model: ModelFacts, whose: str) -> tuple[str, str]:
         owner = found.owner.partition(":")[2]
         now = next((each.type for each in model.fields if each.name == found.field), None)
@@ -101,14 +112,6 @@ class ModelBreaks:
             message = f'member "{found.field}" of "{owner}" has another value now, and {whose} may hold the earlier one'
             return message, f"keep its value {_LATER}"
         return f'member "{found.field}" of "{owner}" is gone, and {whose} may hold it', f"keep it {_LATER}"
-
-
-def _whose(events: Mapping[str, bool]) -> str:
-    names = [quote(name) for name in sorted(events)]
-    shown = names if len(names) <= _MOST_EVENTS else [*names[:_MOST_EVENTS], f"{len(names) - _MOST_EVENTS} more"]
-    *most, last = shown
-    listed = f"{', '.join(most)} and {last}" if most else last
-    return f"earlier sends{' and queued jobs' if any(events.values()) else ''} of {listed}"
 
 
 def _place(found: Difference, model: ModelFacts) -> Place:

@@ -68,6 +68,8 @@ _DEEPEST = 60
 class JsonTypes:
     """Reads the types of one payload.
 
+    Limits are kept inside of classes only: the sources do not tell those of parameters.
+
     Attributes:
         definitions: What `#/$defs/...` leads to.
         classes: Facts of the classes that were met, by "module:qualname"; added to.
@@ -76,6 +78,7 @@ class JsonTypes:
     definitions: Schema
     classes: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
     _depth: int = 0
+    _classes_around: int = 0
 
     def read(self, schema: object) -> Type:
         """Read one type."""
@@ -101,7 +104,7 @@ class JsonTypes:
         parts = _list(schema.get("anyOf", schema.get("oneOf")))
         if parts:
             is_decimal = schema.get("format") == "decimal"  # a number, or text
-            return _held(_DECIMAL, parts[0]) if is_decimal else _one_of([self.read(part) for part in parts])
+            return self._held(_DECIMAL, parts[0]) if is_decimal else _one_of([self.read(part) for part in parts])
         if "allOf" in schema:
             parts = _list(schema["allOf"])
             return self.read(parts[0]) if len(parts) == 1 else ANY
@@ -111,10 +114,10 @@ class JsonTypes:
         if kind == "null":
             return NONE
         if kind in _PLAIN:
-            return _held(ClassType("builtins", _PLAIN[kind]), schema)
+            return self._held(ClassType("builtins", _PLAIN[kind]), schema)
         if kind == "string":
             found = _FORMATS.get(str(schema.get("format", "")))
-            return ANY if found is None or "contentEncoding" in schema else _held(ClassType(*found), schema)
+            return ANY if found is None or "contentEncoding" in schema else self._held(ClassType(*found), schema)
         return self._array(schema) if kind == "array" else self._mapping(schema) if kind == "object" else ANY
 
     def _array(self, schema: Schema) -> Type:
@@ -124,13 +127,13 @@ class JsonTypes:
             is_fixed = schema.get("minItems") == schema.get("maxItems") == len(given)
             return TupleType(tuple(map(self.read, given))) if is_fixed else ANY
         kind = "set" if schema.get("uniqueItems") else "list"
-        return _held(ClassType("builtins", kind, (self.read(schema.get("items")),)), schema)
+        return self._held(ClassType("builtins", kind, (self.read(schema.get("items")),)), schema)
 
     def _mapping(self, schema: Schema) -> Type:
         if "properties" in schema or "patternProperties" in schema:
             return ANY
         value = self.read(schema.get("additionalProperties"))
-        return _held(ClassType("builtins", "dict", (ANY, value)), schema)
+        return self._held(ClassType("builtins", "dict", (ANY, value)), schema)
 
     def _of_class(self, schema: Schema, name: str, form: str) -> Type:
         module, _, qualname = name.partition(":")
@@ -143,8 +146,17 @@ class JsonTypes:
         # Of a generic class each parametrisation has a name of its own: `Page[int]`.
         if name not in self.classes:
             self.classes[name] = ClassFacts()  # which refers to itself, perhaps
+            self._classes_around += 1
             self.classes[name] = self._object(schema, form)
+            self._classes_around -= 1
         return ClassType(module, qualname)
+
+    def _held(self, written: ClassType, schema: Schema) -> Type:
+        """Hold a type to what the schema says beside it."""
+        if not self._classes_around:
+            return written
+        values = {name: schema[key] for key, name in _CONSTRAINTS.items() if key in schema}
+        return constrained(written, {f"{name}={_constraint(value)}" for name, value in values.items()})
 
     def _object(self, schema: Schema, form: str) -> ClassFacts:
         required = set(map(str, _list(schema.get("required"))))
@@ -173,12 +185,6 @@ def _one_of(types: list[Type]) -> Type:
     flat = [one for each in types for one in (each.members if isinstance(each, UnionType) else (each,))]
     members = tuple(dict.fromkeys(flat))
     return ANY if ANY in members else members[0] if len(members) == 1 else UnionType(members)
-
-
-def _held(written: ClassType, schema: Schema) -> Type:
-    """Hold a type to what the schema says beside it."""
-    values = {name: schema[key] for key, name in _CONSTRAINTS.items() if key in schema}
-    return constrained(written, {f"{name}={_constraint(value)}" for name, value in values.items()})
 
 
 def _constraint(value: object) -> object:

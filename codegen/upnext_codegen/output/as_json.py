@@ -23,6 +23,8 @@ def as_json(report: Report) -> str:
         "files_parsed": report.files_parsed,
         "changed": [*report.changed, *report.removed],
     }
+    if report.notes:
+        data["notes"] = [*report.notes]
     return json.dumps(data, indent=2) + "\n"
 
 

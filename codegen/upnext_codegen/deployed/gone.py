@@ -1,0 +1,99 @@
+"""Handlers and tasks that are deployed, or that jobs wait for, and that the new code does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from upnext_codegen.catalog import lock
+from upnext_codegen.deployed.snapshot import Identity
+from upnext_codegen.findings import Finding
+from upnext_codegen.records import Declaration, Place, Scan
+
+
+@dataclass(frozen=True, slots=True)
+class NewHandlers:
+    """The handlers and tasks of the new code, by identity, with their places."""
+
+    places: Mapping[Identity, Place]
+    declarations: tuple[Declaration, ...]
+
+    @classmethod
+    def of(cls, scan: Scan) -> NewHandlers:
+        """Read them from a scan."""
+        tasks: dict[Identity, Place] = {(each.worker, "", each.name): each.place for each in scan.tasks}
+        handlers = {(each.worker, each.event, each.name): each.place for each in scan.handlers}
+        return cls(tasks | handlers, scan.declarations)
+
+    @property
+    def workers(self) -> frozenset[str]:
+        """The names of the workers of the project."""
+        return frozenset({worker for worker, _, _ in self.places} | {each.worker for each in self.declarations})
+
+    def has(self, identity: Identity) -> bool:
+        """Tell whether a handler is there, or a task whose worker cannot be known."""
+        return identity in self.places or ("", identity[1], identity[2]) in self.places
+
+
+def gone(
+    deployed: Iterable[Identity], jobs: Mapping[Identity, int], new: NewHandlers, refused: frozenset[str]
+) -> Iterator[Finding]:
+    """Report UPN433.
+
+    Args:
+        deployed: The project's handlers and tasks that are deployed.
+        jobs: How many jobs wait, by handler.
+        new: What the new code has.
+        refused: Events of which it is not known what handlers the new code has.
+    """
+    known = set(deployed)
+    for identity in sorted(known | {each for each, count in jobs.items() if count}):
+        worker, event, name = identity
+        if new.has(identity) or event in refused:
+            continue
+        count = jobs.get(identity, 0)
+        successor = _successor(identity, [each for each in new.places if each not in known])
+        declared = next((each.place for each in new.declarations if each.event == event), None)
+        place = new.places[successor] if successor else declared or Place(lock.FILE_NAME, 1, 1)
+        kind = f'handler "{name}" of "{event}"' if event else f'task "{name}"'
+        waiting = f"{count:,} {'job waits' if count == 1 else 'jobs wait'} for it" if count else ""
+        goes_on = "what is deployed goes on queueing jobs for it" if identity in known else ""
+        yield Finding.of(
+            code="UPN433",
+            severity="error" if count or successor else "warning",
+            message=f'{kind} on worker "{worker}" is gone: {" and ".join(filter(None, (waiting, goes_on)))}',
+            place=place,
+            help=_way_out(identity, successor, count),
+        )
+
+
+def _successor(identity: Identity, new: Iterable[Identity]) -> Identity | None:
+    """Return the new handler that most likely stands in the place of one that is gone."""
+    worker, event, name = identity
+    candidates = sorted(each for each in new if bool(each[1]) == bool(event))
+
+    def alike(each: Identity) -> int:
+        return 2 * (each[2] == name) + (each[0] == worker) + (bool(event) and each[1] == event)
+
+    best = max(candidates, key=alike, default=None)
+    # Of tasks the worker and the name say it all, of handlers two of three have to be the same.
+    return best if best is not None and alike(best) >= (2 if event else 1) else None
+
+
+def _way_out(identity: Identity, successor: Identity | None, count: int) -> str:
+    _, event, name = identity
+    if successor is None:
+        drained = "let the workers that run now empty its queue, " if count else ""
+        return (
+            f"workers first, then `upnext unsubscribe` it: {drained}or what is queued for it waits for ever"
+            if (event)
+            else f"{'two releases: ' if count else ''}keep the task until its queue is empty"
+        )
+    decorator = "@event.on" if event else "@worker.task"
+    is_renamed = successor[:2] == identity[:2]
+    kept = f'keep its name with {decorator}(name="{name}"), or ' if is_renamed else ""
+    ended = ", and `upnext unsubscribe` it" if event else ""
+    return (
+        f"{kept}two releases: the first keeps it beside the new one, "
+        f"the second drops it when nothing is sent to it or queued for it any more{ended}"
+    )

@@ -1,0 +1,327 @@
+# ruff: noqa: E501 - reports are written as they are printed
+"""`upnext gen --against redis://...`: what breaks while a change is deployed, and the order that works."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.deploying import (
+    CLOSED,
+    COLOUR,
+    ITEM,
+    MAIL,
+    SEND,
+    SENDERS,
+    TWO,
+    WORKERS,
+    Change,
+    checked,
+    prepare,
+    told,
+)
+from tests.cli.projects import Shell
+
+ACCIDENTS = {
+    "renamed handler": Change(
+        MAIL + SEND,
+        MAIL.replace("def mail", "def send_mail") + SEND,
+        (("error UPN433", 'handler "mail" of "order.placed" on worker "shop" is gone: 1 job waits for it and', TWO),),
+        jobs=(({"order_id": "1"}, "waiting"),),
+    ),
+    "renamed task": Change(
+        "    @worker.task\n    async def report(day: str) -> None: ...\n",
+        "    @worker.task\n    async def make_report(day: str) -> None: ...\n",
+        (("error UPN433", 'task "report" on worker "shop" is gone: what is deployed goes on queueing jobs', TWO),),
+    ),
+    "new required argument": Change(
+        MAIL + SEND,
+        MAIL.replace("str,", "str, language: str,") + SEND.replace('"1"', '"1", language="en"'),
+        (
+            ("error UPN430", 'field "language" of "order.placed" is required now, and what is sent now', SENDERS),
+            (
+                "error UPN432",
+                'handler "mail" cannot take 2 of 2 jobs of "order.placed" that wait (1 waiting, 1 delayed): field "language" is missing (2)',
+                SENDERS[:-1],
+            ),
+        ),
+        jobs=(({"order_id": "1"}, "waiting"), ({"order_id": "2"}, "delayed")),
+    ),
+    "new required argument of a closed handler": Change(
+        CLOSED + SEND,
+        CLOSED.replace("str)", "str, language: str)") + SEND.replace('"1"', '"1", language="en"'),
+        (
+            ("error UPN430", 'field "language" of "order.placed" is required now', TWO),
+            (
+                "error UPN431",
+                '"order.placed" is sent with "language" here, which the deployed handler "mail" refuses',
+                TWO,
+            ),
+        ),
+    ),
+    "removed default": Change(
+        MAIL.replace("str,", "str, language: str = 'en',") + SEND,
+        MAIL.replace("str,", "str, language: str,") + SEND.replace('"1"', '"1", language="en"'),
+        (
+            (
+                "error UPN430",
+                'field "language" of "order.placed" is required now, and what is sent now and queued jobs may',
+                SENDERS,
+            ),
+        ),
+    ),
+    "enum member removed": Change(
+        COLOUR + MAIL.replace("str,", "str, colour: Colour,"),
+        COLOUR.replace('        BLUE = "blue"\n', "") + MAIL.replace("str,", "str, colour: Colour,"),
+        (
+            (
+                "error UPN430",
+                'member "BLUE" of "Colour" is gone, and what is sent now and queued jobs of "order.placed"',
+                SENDERS,
+            ),
+            (
+                "error UPN432",
+                'handler "mail" cannot take 1 of 3 jobs of "order.placed" that wait (1 retrying): field "colour" is no member of Colour (1)',
+                SENDERS[:-1],
+            ),
+        ),
+        jobs=(
+            ({"order_id": "1", "colour": "red"}, "waiting"),
+            ({"order_id": "2", "colour": "blue"}, "retrying"),
+            ({"order_id": "3", "colour": "red"}, "retrying"),
+        ),
+    ),
+    "field retyped": Change(
+        MAIL + SEND,
+        MAIL.replace("order_id: str", "order_id: int") + SEND.replace('"1"', "1"),
+        (
+            ("error UPN430", 'field "order_id" of "order.placed" is int now but was str', TWO),
+            (
+                "error UPN431",
+                'field "order_id" of "order.placed" is sent as int here, and the deployed handler "mail" takes str',
+                TWO,
+            ),
+        ),
+    ),
+    "model field made required": Change(
+        ITEM + MAIL.replace("str,", "str, item: Item,"),
+        ITEM.replace("int = 1", "int") + MAIL.replace("str,", "str, item: Item,"),
+        (
+            (
+                "error UPN430",
+                'field "amount" of "Item" is required now, and what is sent now and queued jobs of',
+                SENDERS,
+            ),
+            (
+                "error UPN432",
+                'cannot take 1 of 2 jobs of "order.placed" that wait (1 waiting): field "item.amount" is missing (1)',
+                SENDERS[:-1],
+            ),
+        ),
+        jobs=(
+            ({"order_id": "1", "item": {"name": "a"}}, "waiting"),
+            ({"order_id": "1", "item": {"name": "a", "amount": 2}}, "waiting"),
+        ),
+    ),
+    "handler moved to another worker": Change(
+        MAIL,
+        MAIL.replace("@order_placed", '@upnext.Worker("mailing").event("order.placed")'),
+        (("error UPN433", 'handler "mail" of "order.placed" on worker "shop" is gone: what is deployed goes on', TWO),),
+    ),
+    "event renamed": Change(
+        MAIL + SEND,
+        "    placed = worker.event('order.created')\n" + (MAIL + SEND).replace("order_placed", "placed"),
+        (("error UPN433", 'handler "mail" of "order.placed" on worker "shop" is gone', TWO),),
+    ),
+    "senders first": Change(
+        CLOSED + SEND,
+        CLOSED.replace("str)", "str, note: str = '')") + SEND.replace('"1"', '"1", note="n"'),
+        (
+            (
+                "error UPN431",
+                '"order.placed" is sent with "note" here, which the deployed handler "mail" refuses',
+                WORKERS,
+            ),
+        ),
+    ),
+    "senders first, without a field": Change(
+        MAIL.replace("str,", "str, note: str,") + SEND.replace('"1"', '"1", note="n"'),
+        MAIL + SEND,
+        (
+            (
+                "error UPN431",
+                '"order.placed" is sent without "note" here, which the deployed handler "mail" requires',
+                WORKERS,
+            ),
+        ),
+    ),
+    "workers first": Change(
+        MAIL.replace("str,", "str | int,"),
+        MAIL,
+        (("error UPN430", 'field "order_id" of "order.placed" is str now but was str | int', SENDERS),),
+    ),
+    "rollback with new jobs queued": Change(
+        MAIL.replace("str,", "str | int,"),
+        MAIL,
+        (
+            ("error UPN430", 'field "order_id" of "order.placed" is str now but was str | int', SENDERS),
+            (
+                "error UPN432",
+                'handler "mail" cannot take 2 of 3 jobs of "order.placed" that wait (1 waiting, 1 dead): field "order_id" is not str (2)',
+                SENDERS[:-1],
+            ),
+        ),
+        jobs=(({"order_id": 1}, "waiting"), ({"order_id": "1"}, "waiting"), ({"order_id": 2}, "dead")),
+    ),
+    "two teams at once": Change(
+        MAIL + SEND,
+        MAIL.replace("str,", "str, language: str,") + SEND.replace('"1"', '"1", language="en"'),
+        (
+            (
+                "error UPN430",
+                'field "language" of "order.placed" is required now',
+                "no order of deploying this project",
+            ),
+            (
+                "error UPN431",
+                '"order.placed" is sent with "language" here, which the deployed handler "bill" refuses',
+                'no order of deploying this project works: worker "billing"',
+            ),
+            (
+                "error UPN435",
+                'field "language" of "order.placed" is required here and refused by handler "bill" of worker "billing"',
+                "no order of deploying this project works: agree with those who deploy",
+            ),
+        ),
+        others=CLOSED.replace("mail", "bill"),
+    ),
+    "two teams, two types": Change(
+        MAIL,
+        MAIL.replace("str,", "str, total: str = '',"),
+        (
+            ("error UPN430", 'field "total" of "order.placed" is str now but was int', "no order"),
+            ("error UPN435", 'field "total" of "order.placed" is str here and int in handler "bill"', "no order"),
+        ),
+        others=MAIL.replace("mail", "bill").replace("str,", "str, total: int = 0,"),
+    ),
+    "a new member that may be sent": Change(
+        COLOUR + MAIL.replace("str,", "str, colour: Colour,") + SEND.replace('"1"', '"1", colour=Colour.RED'),
+        COLOUR
+        + "        GREEN = 'green'\n"
+        + MAIL.replace("str,", "str, colour: Colour,")
+        + SEND.replace('"1"', '"1", colour=Colour.RED'),
+        (("warning UPN434", '"Colour.GREEN" in "order.placed" is not known to what is deployed', WORKERS),),
+    ),
+    "a removed handler": Change(
+        MAIL + MAIL.replace("mail", "count"),
+        MAIL,
+        (
+            (
+                "warning UPN433",
+                'handler "count" of "order.placed" on worker "shop" is gone',
+                "workers first, then `upnext uns",
+            ),
+        ),
+    ),
+    "only dead letters": Change(
+        MAIL,
+        MAIL,
+        (("warning UPN432", 'handler "mail" cannot take 1 of 1 jobs', "replay or purge the dead letters"),),
+        jobs=(({"id": 1}, "dead"),),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ACCIDENTS)
+def test_an_accident_is_named_before_it_is_deployed_with_the_order_that_works(
+    empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    change = ACCIDENTS[name]
+    prepare(empty, valkey_url, change, monkeypatch)
+    done, found = checked(empty, valkey_url)
+    lines = sorted(told(found), key=lambda line: line.split()[1])
+    assert [line.split(" ", 2)[:2] for line in lines] == [each[0].split() for each in change.expected], lines
+    for line, (_, message, way_out) in zip(lines, change.expected, strict=True):
+        assert message in line
+        assert f"({way_out}" in line or f", or {way_out}" in line, line
+    assert done.code == int(any(line.startswith("error") for line in lines))
+
+
+HARMLESS = {
+    "nothing": (MAIL + SEND, MAIL + SEND),
+    "a new optional field": (CLOSED + SEND, CLOSED.replace("str)", "str, note: str = '')") + SEND),
+    "a new optional field that is sent to an open handler": (
+        MAIL + SEND,
+        MAIL.replace("str,", "str, note: str = '',") + SEND.replace('"1"', '"1", note="n"'),
+    ),
+    "a field is optional now": (MAIL + SEND, MAIL.replace("order_id: str", "order_id: str = ''") + SEND),
+    "a wider type that nobody sends": (MAIL, MAIL.replace("str,", "str | None,")),
+    "a float in the place of an int, which nobody sends": (
+        MAIL.replace("str,", "int,"),
+        MAIL.replace("str,", "float,"),
+    ),
+    "an annotation goes": (MAIL, MAIL.replace(": str", "")),
+    "a handler is open now": (CLOSED + SEND, MAIL + SEND),
+    "a handler is added": (MAIL + SEND, MAIL + MAIL.replace("mail", "count") + SEND),
+    "an event is added": (
+        MAIL,
+        MAIL + "    shipped = worker.event('order.shipped')\n" + MAIL.replace("order_placed", "shipped"),
+    ),
+    "a handler of another event is sent to before it runs": (
+        MAIL,
+        MAIL + "    shipped = worker.event('order.shipped')\n" + (MAIL + SEND).replace("order_placed", "shipped"),
+    ),
+    "the function is renamed, the handler not": (
+        MAIL,
+        MAIL.replace("@order_placed.on", '@order_placed.on(name="mail")').replace("def mail", "def send_mail"),
+    ),
+    "options of a handler": (MAIL, MAIL.replace(".on\n", ".on(retries=3, timeout=5.0)\n")),
+    "the order of parameters": (
+        MAIL.replace("order_id: str,", "order_id: str, note: str,"),
+        MAIL.replace("order_id: str,", "note: str, order_id: str,"),
+    ),
+    "a context": (MAIL, MAIL.replace("str,", "str, context: upnext.Context,")),
+    "a model gets an optional field": (
+        ITEM + MAIL.replace("str,", "str, item: Item,"),
+        ITEM + '        note: str = ""\n' + MAIL.replace("str,", "str, item: Item,"),
+    ),
+    "a model field is optional now": (
+        ITEM + MAIL.replace("str,", "str, item: Item,"),
+        ITEM.replace("name: str", 'name: str = ""') + MAIL.replace("str,", "str, item: Item,"),
+    ),
+    "a model has another name": (
+        ITEM + MAIL.replace("str,", "str, item: Item,"),
+        (ITEM + MAIL.replace("str,", "str, item: Item,")).replace("Item", "Line"),
+    ),
+    "an enum member is renamed, its value not": (
+        COLOUR + MAIL.replace("str,", "str, colour: Colour,"),
+        COLOUR.replace("BLUE", "NAVY") + MAIL.replace("str,", "str, colour: Colour,"),
+    ),
+    "a Literal of the values of an enum": (
+        COLOUR + MAIL.replace("str,", "str, colour: Colour,"),
+        MAIL.replace("str,", "str, colour: Literal['red', 'blue'],"),
+    ),
+    "a limit goes": (MAIL.replace("str,", "Annotated[str, Field(max_length=5)],"), MAIL),
+    "the same limit": (
+        MAIL.replace("str,", "Annotated[int, Field(gt=0)],"),
+        MAIL.replace("str,", "Annotated[int, Field(gt=0)],"),
+    ),
+    "another container": (MAIL.replace("str,", "list[str],"), MAIL.replace("str,", "tuple[str, ...],")),
+    "a validator": (
+        MAIL.replace("str,", "Annotated[int, Field(gt=0)],"),
+        MAIL.replace("str,", "Annotated[int, Field(ge=1)],"),
+    ),
+    "a task gets an argument": (
+        "    @worker.task\n    async def report() -> None: ...\n",
+        "    @worker.task\n    async def report(day: str = '') -> None: ...\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_harmless_change_gives_no_finding(
+    empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before, after = HARMLESS[name]
+    prepare(empty, valkey_url, Change(before, after), monkeypatch)
+    done, found = checked(empty, valkey_url)
+    assert (done.code, told(found)) == (0, [])
