@@ -1,4 +1,4 @@
-"""The how-to pages: their files are projects without a finding, and their programs print what is shown."""
+"""The how-to pages, and those about other libraries: their files are projects, their programs print what is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from tests.docs.story import ROOT, Block, blocks
 from tests.runtime.running import running
 from upnext.settings import Settings
 
-PAGES = {path.stem: blocks(path.relative_to(ROOT).as_posix()) for path in sorted((ROOT / "docs/how-to").glob("*.md"))}
+PAGES = {
+    path.stem: blocks(path.relative_to(ROOT).as_posix())
+    for folder in ("how-to", "compare")
+    for path in sorted((ROOT / "docs" / folder).glob("*.md"))
+}
 WITH_FILES = [name for name, page in PAGES.items() if any(block.file for block in page)]
 WITH_A_PROGRAM = [name for name, page in PAGES.items() if any(block.file == "use.py" for block in page)]
 DEPLOYMENT = {block.language: block.text for block in PAGES["deployment"] if block.language in {"ini", "yaml"}}
@@ -80,3 +84,13 @@ def test_the_probes_of_kubernetes_ask_the_port_of_the_worker() -> None:
     assert container["ports"] == [{"containerPort": port}]
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port}
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": port}
+
+
+@pytest.mark.parametrize(
+    "name", [path.stem for path in (ROOT / "docs" / "compare").glob("*.md") if path.stem != "index"]
+)
+def test_a_page_about_another_library_shows_its_side_too(name: str) -> None:
+    """One program of theirs that Python can read, beside ours."""
+    (theirs,) = [block for block in PAGES[name] if block.language == "python" and not block.file]
+    compile(theirs.text, name, "exec")
+    assert name in theirs.text
