@@ -33,6 +33,7 @@ OWN_SHIM = "search_from_disk.js"
 LOADED = re.compile(
     r"""<(?:script|img|iframe|link rel="(?:stylesheet|preload|icon)")[^>]*(?:src|href)="(https?:[^"]+)"""
 )
+FILE = re.compile(r"^ *<!-- (?:file|from): (?P<name>\S+) -->\n(?P<fence> *```\w+)$", re.MULTILINE)
 LINK = re.compile(r"(?P<image>!?)\[(?P<label>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s#]+)(?P<anchor>#[^()\s]*)?\)")
 
 
@@ -65,7 +66,7 @@ def copy_pages() -> set[str]:
 
 
 def for_site(text: str, source: Path, name: str, on_site: dict[Path, str]) -> str:
-    """Return a page with its links as they are on the site."""
+    """Return a page as it is on the site: its links, and the names of files above their text."""
 
     def link(found: re.Match[str]) -> str:
         target = found["target"]
@@ -82,7 +83,7 @@ def for_site(text: str, source: Path, name: str, on_site: dict[Path, str]) -> st
             return found[0]  # the generator says that it leads nowhere
         return f"{found['image']}[{found['label']}]({way}{found['anchor'] or ''})"
 
-    return LINK.sub(link, text)
+    return FILE.sub(r'\g<fence> title="\g<name>"', LINK.sub(link, text))
 
 
 def do_without_network(site: Path) -> int:

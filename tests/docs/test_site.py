@@ -46,6 +46,13 @@ def test_links_lead_where_they_can_on_the_site(link: str, shown: str) -> None:
     assert SITE["for_site"](link, ROOT / "docs" / "page.md", "deep/page.md", on_site) == shown
 
 
+def test_a_file_that_a_page_shows_has_its_name_above_it() -> None:
+    """A comment has it in the source, where only those see it who write pages."""
+    source = "<!-- file: shop.py -->\n```python\nimport upnext\n```\n"
+    shown = SITE["for_site"](source, ROOT / "docs" / "page.md", "page.md", {})
+    assert shown == '```python title="shop.py"\nimport upnext\n```\n'
+
+
 def test_a_page_that_loads_a_file_from_elsewhere_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A reader may have no network."""
     (tmp_path / "assets").mkdir()
