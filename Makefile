@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes chaos bench bench-scan bench-typing soak matrix oldest lint format types generated quick docs ci constraints clean
+.PHONY: help demo test modes compare chaos bench bench-scan bench-typing soak matrix oldest lint format types generated quick docs ci constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -34,6 +34,7 @@ help:
 	@echo 'make demo         the example application, from scan to delivery'
 	@echo 'make test         the tests, against real Valkey and Redis servers (ARGS="-k name" for some of them)'
 	@echo 'make modes        every mode of mypy, the oldest one supported, and every route to a catalog'
+	@echo 'make compare      the programs of other libraries in docs/compare, beside ours'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
 	@echo 'make bench-typing  what the catalog and the mypy plugin cost type checkers, into docs/conformance.md (RUNS=3)'
@@ -60,6 +61,12 @@ test: $(VENV)/.dev generated
 
 modes: $(VENV)/.dev
 	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) -m modes tests/plugin tests/conformance $(ARGS)
+
+compare: $(VENV)/.dev
+	@$(UV) venv --quiet --clear --no-project --python $(PY) $(VENV)/compare
+	@$(UV) pip install --quiet --python $(VENV)/compare/bin/python 'celery[redis]==5.7.*' packaging 'dramatiq[redis]==2.2.*' 'taskiq==0.13.*' taskiq-redis \
+	  'faststream[redis,cli]==0.7.*' arq
+	@$(PY) -m pytest --quiet tests/docs/test_other_libraries.py $(ARGS)
 
 chaos: $(VENV)/.dev
 	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(ARGS)
