@@ -203,6 +203,19 @@ class Receipt:
         return late == (), outcomes
 
 
+if TYPE_CHECKING:
+
+    class TypedReceipt(Receipt, Generic[R_co]):
+        """The receipt of an event that a generated catalog describes: its results are typed by handler."""
+
+        # A TypedDict is no dict[str, Any] to a type checker, which it is at run time.
+        async def results(self, timeout: Timeout = DEFAULT) -> R_co: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # noqa: D102
+        def results_sync(self, timeout: Timeout = DEFAULT) -> R_co: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # noqa: D102
+
+else:
+    TypedReceipt = Receipt
+
+
 def _settings_of(worker: Worker | None) -> Settings:
     return declarations.adjusted(load()) if worker is None else worker.registry.settings
 

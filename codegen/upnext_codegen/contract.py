@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from upnext_codegen.types import ClassFacts, Type
+from upnext_codegen.types import ANY, ClassFacts, Type
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,6 +19,7 @@ class Receiver:
         module: The module that defines it now; it may move without becoming another handler.
         closed: Whether it refuses every field that it does not name.
         file: The file of that module, relative to the project root with `/`; empty where only the module is known.
+        returns: What its results are read as, `ANY` where that cannot be said. The lock does not hold it.
     """
 
     worker: str
@@ -26,6 +27,7 @@ class Receiver:
     module: str
     closed: bool
     file: str = field(default="", compare=False)
+    returns: Type = field(default=ANY, compare=False)
 
     @property
     def identity(self) -> str:
@@ -75,6 +77,15 @@ class EventContract(NamedTuple):
     fields: tuple[Field, ...] = ()
     extras: Type | None = None
     receivers: tuple[Receiver, ...] = ()
+
+    @property
+    def result_keys(self) -> dict[str, str]:
+        """The key of each handler in `receipt.results()`, by identity: as `upnext.receipt` names jobs."""
+        count = Counter(receiver.name for receiver in self.receivers)
+        return {
+            receiver.identity: receiver.name if count[receiver.name] == 1 else f"{receiver.worker}.{receiver.name}"
+            for receiver in self.receivers
+        }
 
     @property
     def names(self) -> dict[str, str]:

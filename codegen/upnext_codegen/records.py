@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from upnext_codegen.types import ClassFacts, Type
+from upnext_codegen.types import ANY, ClassFacts, Type
 
 if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
@@ -76,6 +76,7 @@ class Handler(NamedTuple):
         attached_in: The file that attaches it.
         reached: The functions of the project that it certainly calls.
         unused: The fields that its body certainly makes no use of, "**" for those that `**kwargs` takes.
+        returns: What the JSON of its results is read as, `ANY` where that cannot be said.
     """
 
     event: str
@@ -91,6 +92,7 @@ class Handler(NamedTuple):
     attached_in: str = ""
     reached: tuple[Reached, ...] = ()
     unused: tuple[str, ...] = ()
+    returns: Type = ANY
 
     @property
     def identity(self) -> str:

@@ -13,6 +13,7 @@ from typing import Generic as _Generic
 from typing import Literal as _Literal
 from typing import ParamSpec as _ParamSpec
 from typing import TypeVar as _TypeVar
+from typing import TypedDict as _TypedDict
 from typing import overload as _overload
 from typing_extensions import override as _override
 import datetime as _datetime
@@ -24,6 +25,16 @@ import uuid as _uuid
 
 _P = _ParamSpec("_P")
 _R = _TypeVar("_R")
+
+OrderPlacedResults = _TypedDict(
+    "OrderPlacedResults",
+    {
+        "charge_card": dict[str, bool],
+        "record_sale": dict[str, str],
+        "reserve_stock": dict[str, str],
+        "send_confirmation": dict[str, bool],
+    },
+)
 
 class OrderPlacedSend(_upnext_event.Sender):
     _Asked = _Literal[
@@ -46,7 +57,7 @@ class OrderPlacedSend(_upnext_event.Sender):
         total: _shop_models.Money,
         coupon: str | None = ...,
         **extra: object
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[OrderPlacedResults]:
         """Send `order.placed` to its 4 handlers.
 
         Received by:
@@ -77,7 +88,7 @@ class OrderPlacedSend(_upnext_event.Sender):
         total: _shop_models.Money,
         coupon: str | None = ...,
         **extra: object
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[OrderPlacedResults]:
         """Do the same as `send`, and wait for it."""
 
 class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
@@ -110,6 +121,13 @@ class OrderPlacedOn(_upnext_event.HandlerDecorator):
     @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> OrderPlacedHandler[_P, _R]: ...
 
+OrderShippedResults = _TypedDict(
+    "OrderShippedResults",
+    {
+        "send_tracking": None,
+    },
+)
+
 class OrderShippedSend(_upnext_event.Sender):
     _Asked = _Literal[
         "order.shipped",
@@ -124,7 +142,7 @@ class OrderShippedSend(_upnext_event.Sender):
         email: str,
         order_id: str,
         tracking_code: str,
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[OrderShippedResults]:
         """Send `order.shipped` to its handler.
 
         Received by:
@@ -145,7 +163,7 @@ class OrderShippedSend(_upnext_event.Sender):
         email: str,
         order_id: str,
         tracking_code: str,
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[OrderShippedResults]:
         """Do the same as `send`, and wait for it."""
 
 class OrderShipped(OrderShippedSend, _upnext_event.Event):
@@ -178,6 +196,14 @@ class OrderShippedOn(_upnext_event.HandlerDecorator):
     @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> OrderShippedHandler[_P, _R]: ...
 
+PaymentFailedResults = _TypedDict(
+    "PaymentFailedResults",
+    {
+        "ask_for_another_card": None,
+        "release_stock": None,
+    },
+)
+
 class PaymentFailedSend(_upnext_event.Sender):
     _Asked = _Literal[
         "payment.failed",
@@ -192,7 +218,7 @@ class PaymentFailedSend(_upnext_event.Sender):
         email: str,
         order_id: str,
         reason: _shop_models.Decline,
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[PaymentFailedResults]:
         """Send `payment.failed` to its 2 handlers.
 
         Received by:
@@ -212,7 +238,7 @@ class PaymentFailedSend(_upnext_event.Sender):
         email: str,
         order_id: str,
         reason: _shop_models.Decline,
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[PaymentFailedResults]:
         """Do the same as `send`, and wait for it."""
 
 class PaymentFailed(PaymentFailedSend, _upnext_event.Event):
@@ -245,6 +271,14 @@ class PaymentFailedOn(_upnext_event.HandlerDecorator):
     @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> PaymentFailedHandler[_P, _R]: ...
 
+UserRegisteredResults = _TypedDict(
+    "UserRegisteredResults",
+    {
+        "count_signup": int,
+        "send_welcome": None,
+    },
+)
+
 class UserRegisteredSend(_upnext_event.Sender):
     _Asked = _Literal[
         "user.registered",
@@ -259,7 +293,7 @@ class UserRegisteredSend(_upnext_event.Sender):
         email: str,
         user_id: _uuid.UUID,
         name: str = ...,
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[UserRegisteredResults]:
         """Send `user.registered` to its 2 handlers.
 
         Received by:
@@ -279,7 +313,7 @@ class UserRegisteredSend(_upnext_event.Sender):
         email: str,
         user_id: _uuid.UUID,
         name: str = ...,
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[UserRegisteredResults]:
         """Do the same as `send`, and wait for it."""
 
 class UserRegistered(UserRegisteredSend, _upnext_event.Event):

@@ -63,10 +63,12 @@ def test_the_whole_stub_of_one_event() -> None:
 from collections.abc import Callable as _Callable
 from datetime import datetime as _moment
 from datetime import timedelta as _timedelta
+from typing import Any as _Any
 from typing import Generic as _Generic
 from typing import Literal as _Literal
 from typing import ParamSpec as _ParamSpec
 from typing import TypeVar as _TypeVar
+from typing import TypedDict as _TypedDict
 from typing import overload as _overload
 from typing_extensions import override as _override
 import shop.models as _shop_models
@@ -76,6 +78,13 @@ import upnext.receipt as _upnext_receipt
 
 _P = _ParamSpec("_P")
 _R = _TypeVar("_R")
+
+OrderPlacedResults = _TypedDict(
+    "OrderPlacedResults",
+    {
+        "confirm": _Any,
+    },
+)
 
 class OrderPlacedSend(_upnext_event.Sender):
     _Asked = _Literal[
@@ -90,7 +99,7 @@ class OrderPlacedSend(_upnext_event.Sender):
         amount: _shop_models.Money,
         note: str = ...,
         **extra: object
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[OrderPlacedResults]:
         """Send `order.placed` to its handler.
 
         Received by:
@@ -108,7 +117,7 @@ class OrderPlacedSend(_upnext_event.Sender):
         amount: _shop_models.Money,
         note: str = ...,
         **extra: object
-    ) -> _upnext_receipt.Receipt:
+    ) -> _upnext_receipt.TypedReceipt[OrderPlacedResults]:
         """Do the same as `send`, and wait for it."""
 
 class OrderPlaced(OrderPlacedSend, _upnext_event.Event):

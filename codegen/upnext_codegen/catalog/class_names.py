@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-SUFFIXES = ("Send", "Handler", "On", "Worker")
+SUFFIXES = ("Send", "Handler", "On", "Worker", "Results")
 """What the other classes of an event, and those of workers, end with; no event's own class may."""
 
 _WORD = re.compile(r"[^A-Za-z0-9]+")

@@ -58,6 +58,7 @@ class _EventText(NamedTuple):
     receivers: tuple[str, ...]
     fields: tuple[str, ...]
     asked: tuple[str, ...]
+    results: tuple[str, ...]
 
 
 class _OverloadText(NamedTuple):
@@ -235,7 +236,7 @@ def _event_text(event: EventContract, name: str, namer: Namer, suffix: str = "Se
     parameters += [_parameter(field, namer) for field in fields]
     extras = [f"**{_free('extra', taken)}: {spell(written, namer)}" for written in _extras_type(event)]
     count = len(event.receivers)
-    names = event.names
+    names, keys = event.names, event.result_keys
     return _EventText(
         name=name,
         parameters=tuple(parameters),
@@ -244,6 +245,7 @@ def _event_text(event: EventContract, name: str, namer: Namer, suffix: str = "Se
         receivers=tuple(_prose(f"{names[item.identity]}: {item.module}") for item in event.receivers),
         fields=tuple(_prose(line) for line in _field_lines(event, fields)),
         asked=(quote(event.name), *(quote(line) for line in _asked_lines(event, fields))),
+        results=tuple(f"{quote(keys[item.identity])}: {spell(item.returns, namer)}" for item in event.receivers),
     )
 
 
@@ -262,7 +264,8 @@ def _is_keyword(name: str) -> bool:
 
 
 def _types(event: EventContract) -> tuple[Type, ...]:
-    return (*(field.type for field in _nameable(event)), *_extras_type(event))
+    returned = (receiver.returns for receiver in event.receivers)
+    return (*(field.type for field in _nameable(event)), *_extras_type(event), *returned)
 
 
 def _extras_type(event: EventContract) -> tuple[Type, ...]:

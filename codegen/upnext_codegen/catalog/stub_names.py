@@ -20,6 +20,7 @@ TYPED = {
     "_Generic": "from typing import Generic as _Generic",
     "_ParamSpec": "from typing import ParamSpec as _ParamSpec",
     "_TypeVar": "from typing import TypeVar as _TypeVar",
+    "_TypedDict": "from typing import TypedDict as _TypedDict",
     "_override": "from typing_extensions import override as _override",
     "_moment": "from datetime import datetime as _moment",
     "_timedelta": "from datetime import timedelta as _timedelta",
@@ -35,7 +36,7 @@ MODULE = {
     "_override": TYPED["_override"],
     "_upnext_worker": WORKERS["_upnext_worker"],
 }
-_DEFINED = ("_P", "_Q", "_R", "_E_co", "_R_co", "_Sends", "_Sender", "_Event", "_Handler", "_On")
+_DEFINED = ("_P", "_Q", "_R", "_E_co", "_R_co", "_T", "_T_co", "_Sends", "_Sender", "_Event", "_Handler", "_On")
 OWN = frozenset({*ALWAYS, *ANY, *OVERLOADED, *TYPED, *WORKERS, *_DEFINED})
 """Every private name that the stub may use for itself."""
 

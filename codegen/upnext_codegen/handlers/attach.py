@@ -270,6 +270,7 @@ class Attacher:
                         site.place.file,
                         reached,
                         unused,
+                        signature.returns,
                     )
                 )
 

@@ -11,6 +11,7 @@ from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Va
 from upnext_codegen.handlers.classes import Classes, is_context, unsendable
 from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.handlers.provided import is_provided
+from upnext_codegen.handlers.results import as_plain_json
 from upnext_codegen.handlers.typed_dicts import keys_of
 from upnext_codegen.names.annotation_names import external
 from upnext_codegen.names.evaluator import class_node, function_node
@@ -61,12 +62,14 @@ class Signature:
         parameters: Its fields.
         extras: What `**kwargs` takes, None for a closed handler.
         extras_place: Where `**kwargs` stands.
+        returns: What its results are read as.
         findings: What is wrong.
     """
 
     parameters: list[Parameter] = field(default_factory=list[Parameter])
     extras: Type | None = None
     extras_place: Place | None = None
+    returns: Type = ANY
     findings: list[Finding] = field(default_factory=list["Finding"])
 
 
@@ -96,7 +99,16 @@ class Signatures:
         variables = self._variables(function, use)
         for formal in formals_of(function):
             self._formal(signature, function, formal, use, variables)
+        signature.returns = self._returned(function, use, variables)
         return signature
+
+    def _returned(self, function: FunctionNode, use: Use, variables: Variables) -> Type:
+        if function.returns is None:
+            return ANY
+        try:
+            return as_plain_json(self.annotations.read(function.returns, use, variables))
+        except UnwritableError:
+            return ANY
 
     def _variables(self, function: FunctionNode, use: Use) -> Variables:
         parameters: list[TypeParameter] = [*type_parameters(function)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from upnext_codegen.contract import Asker, EventContract, Field, Receiver
@@ -125,10 +126,15 @@ def _receivers(handlers: tuple[Handler, ...]) -> tuple[Receiver, ...]:
     for handler in handlers:
         receiver = _receiver(handler)
         before = found.get(receiver.identity)
-        if before is None or (receiver.closed and not before.closed):
-            found[receiver.identity] = receiver
+        if before is not None:
+            returns = receiver.returns if receiver.returns == before.returns else ANY
+            stricter = receiver if receiver.closed and not before.closed else before
+            receiver = replace(stricter, returns=returns)
+        found[receiver.identity] = receiver
     return tuple(sorted(found.values()))
 
 
 def _receiver(handler: Handler) -> Receiver:
-    return Receiver(handler.worker, handler.name, handler.module, handler.extras is None, handler.place.file)
+    return Receiver(
+        handler.worker, handler.name, handler.module, handler.extras is None, handler.place.file, handler.returns
+    )

@@ -11,9 +11,7 @@ from shop.models import Confused, Item, Order, Unfinished
 # feature: `event.send`
 async def good(order: Order, anything: dict[str, Any]) -> None:
     receipt = await order_placed.send(order_id="1", user_id="2")
-    assert_type(receipt, upnext.Receipt)
     assert_type(receipt.event_id, str)
-    assert_type(await receipt.results(timeout=5.0), dict[str, Any])
     await order_placed.send(order_id="1", user_id="2", items=[Item("a")], total=3, currency="USD")
     await order_placed.send(order_id="1", user_id="2", items=None, total=2.5)
     await order_placed.send(**order)
@@ -31,7 +29,8 @@ async def good_with_extras() -> None:
 
 # feature: `send_sync`
 def good_sync() -> None:
-    assert_type(order_placed.send_sync(order_id="1", user_id="2"), upnext.Receipt)
+    stored: upnext.Receipt = order_placed.send_sync(order_id="1", user_id="2")
+    assert_type(stored.repeated, bool)
 
 
 # feature: `event.send`
@@ -64,7 +63,30 @@ async def bad_unpacked(order: Unfinished, confused: Confused, numbers: dict[str,
 
 
 # feature: `Receipt` and its results
+async def results_of(receipt: upnext.Receipt) -> dict[str, Any]:
+    return await receipt.results()
+
+
+async def good_results() -> None:
+    receipt = await order_placed.options(delay=1).send(order_id="1", user_id="2")
+    assert_type(await results_of(receipt), dict[str, Any])
+    results = await receipt.results(timeout=5.0)
+    assert_type(results["confirm"], int)
+    assert_type(results["reserve"], str)
+    assert_type(results["count"], None)
+    shipped = order_shipped.send_sync(order_id="1").results_sync()
+    assert_type(shipped["notify"], bool)
+    assert_type(shipped["track"], list[str])
+    # What travels as other JSON than it was: nothing is said of it.
+    assert_type(shipped["log_shipped"], Any)
+
+
 async def bad_results() -> None:
+    results = await (await order_placed.send(order_id="1", user_id="2")).results()
+    print(results["confirmed"])  # E
+    number: str = results["confirm"]  # E
+    text: int = order_placed.send_sync(order_id="1", user_id="2").results_sync()["reserve"]  # E
+    print(number, text)
     print((await order_placed.send(order_id="1", user_id="2")).result)  # E
     receipt: str = await order_placed.send(order_id="1", user_id="2")  # E
     print(receipt)

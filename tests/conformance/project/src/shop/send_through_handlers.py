@@ -10,7 +10,7 @@ from shop.handlers import audit, confirm, count_order, log, notify, reserve, tha
 
 # feature: `handler.send`
 async def good(context: upnext.Context) -> None:
-    assert_type(await confirm.send(order_id="1", user_id="2"), upnext.Receipt)
+    assert_type((await (await confirm.send(order_id="1", user_id="2")).results())["confirm"], int)
     await reserve.send(order_id="1", user_id="2")
     await count_order.send(order_id="1", user_id="2", total=3)
     await thank.send(order_id="1", user_id="2", gift=True)
