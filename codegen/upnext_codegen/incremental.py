@@ -69,7 +69,11 @@ class Incremental:
         self.is_unchanged &= len(self._parts) == len(known.parts)
         self.leads_as_before = self.is_unchanged
         if not self.is_unchanged:
-            self._complete()
+            from upnext_codegen.sources import Sources  # noqa: PLC0415 - a warm run does without
+
+            sources = Sources(self.index)
+            self._complete(sources)
+            sources.trim(0)
 
     def by_file(self) -> dict[str, Resolved]:
         """The parts, in the order of their files; not before `work_out`."""
@@ -93,7 +97,7 @@ class Incremental:
                 self._parts[path], self._texts[path] = part, text
                 self._imported_by[path] = [*known.imported.get(path, ())]
 
-    def _complete(self) -> None:
+    def _complete(self, sources: Sources) -> None:
         """Work out what is missing, until no file exports what its importers have not been asked about."""
         from upnext_codegen.names.exported_names import has_lost  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.relevance import Relevance  # noqa: PLC0415 - likewise
@@ -110,7 +114,7 @@ class Incremental:
         before = {path: frozenset(part.exports) for path, part in self._earlier()}
         while True:
             times.update(pending)
-            self._work_out(pending)
+            self._work_out(pending, sources)
             if exported is None and self._leads_as_before():
                 self.leads_as_before = True
                 self._imported_by = {path: [*self.index.known.imported.get(path, ())] for path in self._parts}
@@ -119,9 +123,10 @@ class Incremental:
             if shrunk:
                 self._drop_circles(shrunk)
             before = {path: frozenset(part.exports) for path, part in self._parts.items()}
+            graph = self._graph()
             if before != exported:
-                imported, exported = relevance.imported(self._graph(), before), before
-            wanted = relevance.wanted(self._graph(), imported)
+                imported, exported = relevance.imported(graph, before), before
+            wanted = relevance.wanted(graph, imported)
             for path in self._parts.keys() - wanted:
                 del self._parts[path]
             pending = {path for path in wanted if path not in self._parts}
@@ -214,12 +219,9 @@ class Incremental:
         exports = {path: frozenset(part.exports) for path, part in parts}
         return ImportGraph(self.modules, exports, {path: part.modules for path, part in parts if part.modules})
 
-    def _work_out(self, pending: set[str]) -> None:
-        from upnext_codegen.sources import Sources  # noqa: PLC0415 - a warm run does without
-
+    def _work_out(self, pending: set[str], sources: Sources) -> None:
         waiting = self._waits_for(pending)
         candidates = self._parts.keys() | pending
-        sources = Sources(self.index)
         while waiting:
             ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
             wave = ready or sorted(_circles(waiting))
@@ -233,11 +235,12 @@ class Incremental:
                 if not misled:
                     break
                 self._work_out_wave(misled, candidates, sources)
-        sources.trim(0)
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
         """For each of some files the others among them that it imports from."""
-        graph = self._graph()
+        from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
+
+        graph = ImportGraph(self.modules, {})
         return {
             path: {file for each in self.index.imports(path) for file in graph.files_of(path, each)} & pending - {path}
             for path in pending

@@ -12,7 +12,6 @@ from upnext_codegen.names.candidates import (
     renamed,
     sources_by_name,
 )
-from upnext_codegen.names.exported_names import own_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,9 +64,8 @@ class Relevance:
         """
         names = {"", (graph.modules.catalog or "").rpartition("/")[2]}
         for path in exports.keys() | self._exports.keys():
-            before, now = self._exports.get(path, _NOTHING), exports.get(path, _NOTHING)
-            if before != now:
-                names.update(own_names(before ^ now), graph.modules.names_leading_to(path))
+            if self._exports.get(path, _NOTHING) != exports.get(path, _NOTHING):
+                names.update(graph.modules.names_leading_to(path))
         for path in self._importing(names):
             interesting = graph.interesting(path, self.index.imports(path))
             if interesting:

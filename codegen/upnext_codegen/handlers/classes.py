@@ -37,6 +37,8 @@ class Classes:
 
     annotations: Annotations
     known: dict[str, ClassFacts] = field(default_factory=dict[str, ClassFacts])
+    _decorated: dict[values.ClassRef, list[str]] = field(default_factory=dict[values.ClassRef, list[str]])
+    """The decorators of each class, which all classes below it ask for."""
 
     def learn(self, written: Type) -> None:
         """Find the facts of every class in a type, and of all their bases."""
@@ -118,12 +120,12 @@ class Classes:
         return "dataclass" if any(self._is_dataclass(each) for each in own) else "class"
 
     def _decorators(self, ref: values.ClassRef) -> list[str]:
-        evaluator = self.annotations.evaluator
-        own, use = statement_of(ref)
-        names: list[str] = []
-        for each in own.decorator_list:
-            found = evaluator.value(each.func if isinstance(each, ast.Call) else each, use)
-            names.append(found.name if isinstance(found, ExternalName) else "?")
+        names = self._decorated.get(ref)
+        if names is None:
+            own, use = statement_of(ref)
+            called = [each.func if isinstance(each, ast.Call) else each for each in own.decorator_list]
+            found = [self.annotations.evaluator.value(each, use) for each in called]
+            names = self._decorated[ref] = [each.name if isinstance(each, ExternalName) else "?" for each in found]
         return names
 
     def _is_dataclass(self, ref: values.ClassRef) -> bool:

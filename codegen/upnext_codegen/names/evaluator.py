@@ -128,6 +128,7 @@ class Evaluator:
     _values: dict[tuple[Definition, Bindings], Value] = field(default_factory=dict[tuple[Definition, Bindings], Value])
     _active: set[tuple[Definition, Bindings]] = field(default_factory=set[tuple[Definition, Bindings]])
     _ancestors: dict[Value, list[Value]] = field(default_factory=dict["Value", "list[Value]"])
+    _bases: dict[values.ClassRef, list[Value]] = field(default_factory=dict[values.ClassRef, "list[Value]"])
     _returned: dict[tuple[Value, Bindings], Value] = field(default_factory=dict[tuple["Value", Bindings], "Value"])
     _frames: dict[Scope, Bindings] = field(default_factory=dict[Scope, Bindings])
     _attaching: dict[Scope, list[tuple[values.EventValue, ast.Call, Use]]] = field(
@@ -480,10 +481,17 @@ class Evaluator:
                 continue
             found[current] = None
             if isinstance(current, values.ClassRef):
-                node = class_node(current)
-                use = Use(current.definition.scope, current.definition.line)
-                waiting += [self.value(base, use) for base in reversed(node.bases)]
+                waiting += reversed(self._bases_of(current))
         return list(found)
+
+    def _bases_of(self, cls: values.ClassRef) -> list[Value]:
+        found = self._bases.get(cls)
+        if found is None:
+            use = Use(cls.definition.scope, cls.definition.line)
+            found = [self.value(base, use) for base in class_node(cls).bases]
+            if not self._active:  # Within a circle of definitions, what stands for a name is not known yet.
+                self._bases[cls] = found
+        return found
 
     # Strings
 
