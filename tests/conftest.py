@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from upnext.registry import declarations
 # How fast examples are made says something of the machine, and nothing of what is tested.
 settings.register_profile("upnext", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("upnext")
+
+# A shell has commands that it runs in the background ignore Ctrl-C, and so would all processes that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
