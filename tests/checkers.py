@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import pytest
 
 from tests.installed import TOOLS, Installed, answer_of
 
@@ -30,7 +33,11 @@ class Verdict:
 
 
 def mypy(project: Path, installed: Installed, *, flags: tuple[str, ...] = ()) -> Verdict:
-    output = _output(project, "mypy", "--python-executable", str(installed.python), *flags, ".")
+    cache = project / f".mypy_cache{''.join(flags)}"
+    if not cache.exists():
+        shutil.copytree(installed.mypy_cache(*flags), cache)
+    python = str(installed.python)
+    output = _output(project, "mypy", "--python-executable", python, "--cache-dir", str(cache), *flags, ".")
     return Verdict(_lines(MYPY_ERROR, output), output)
 
 
@@ -73,6 +80,9 @@ STRICT: dict[str, Callable[[Path, Installed], Verdict]] = {
     "pyrefly": partial(pyrefly, setting='preset = "strict"\n'),
 }
 """At their strictest."""
+
+USUALLY = [pytest.param(name, marks=pytest.mark.modes if name == "basedpyright" else ()) for name in CHECKERS]
+"""basedpyright is pyright with more rules: what it says of each form of send is asked always, the rest in `modes`."""
 
 
 def marked(project: Path) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.installed import Installed, install
+from tests.installed import Installed, install, install_once
 from tests.servers import Server, every_binary, redis_binary, valkey_binary
 from upnext.registry import declarations
 
@@ -48,7 +49,14 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Give an environment with the built wheel, for tests of what users get."""
+    """Give an environment with the built wheel, for tests of what users get: all processes use it, change nothing."""
+    folder = tmp_path_factory.getbasetemp()
+    return install_once((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "installed")
+
+
+@pytest.fixture(scope="session")
+def own_installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Give one of this process's own, for tests that install projects into it."""
     return install(tmp_path_factory.mktemp("installed"))
 
 

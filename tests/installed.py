@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +34,47 @@ class Installed:
             if "Failed to establish connection with worker" not in answer.stdout + answer.stderr:
                 return answer
 
+    def mypy_cache(self, *flags: str) -> Path:
+        """Give what mypy keeps after it has read upnext and all that upnext imports, which is most of a cold run.
+
+        Args:
+            flags: Those of the runs that are to start with a copy of it; with others mypy reads everything again.
+        """
+        folder = self.folder.parent / "mypy" / " ".join(flags)
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder):
+            cache = folder / "cache"
+            if not cache.exists():
+                (folder / "uses.py").write_text("import upnext\n", encoding="utf-8")
+                command = ("mypy", "--python-executable", str(self.python), "--cache-dir", str(cache), *flags)
+                _tool(*command, "uses.py", cwd=folder)
+        return cache
+
 
 def answer_of(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command without the settings that this process has from its own environment."""
     inherited = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "MYPYPATH"}}
     environment = {**inherited, "NO_COLOR": "1", **variables}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other test process does what is done in a folder once for all of them."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def install_once(folder: Path) -> Installed:
+    """Install into a folder, unless another test process has."""
+    folder.mkdir(exist_ok=True)
+    complete = folder / "complete"
+    with alone(folder):
+        if not complete.exists():
+            install(folder)
+            complete.touch()
+    return Installed(folder / "environment")
 
 
 def install(folder: Path) -> Installed:
@@ -60,6 +98,6 @@ def _install(environment: Path, wheel: Path, *flags: str) -> subprocess.Complete
     )
 
 
-def _tool(name: str, *arguments: str) -> None:
-    answer = answer_of(str(TOOLS / name), *arguments, cwd=ROOT)
+def _tool(name: str, *arguments: str, cwd: Path = ROOT) -> None:
+    answer = answer_of(str(TOOLS / name), *arguments, cwd=cwd)
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -22,8 +22,8 @@ from tests.chaos.run import by_themselves, run
 def test_nothing_that_was_accepted_is_lost_under_random_faults(server: str, partitions: int, tmp_path: Path) -> None:
     """Done or dead, each handler of each event; a failure names the seed that chose the faults."""
     seed = secrets.randbelow(1_000_000) * 2 + (server == "valkey9")
-    done = asyncio.run(run(seed, 60, tmp_path, partitions=partitions))
+    done = asyncio.run(run(seed, 30, tmp_path, partitions=partitions))
     assert done.injected.total() > 0
     assert done.reckoning.accepted > 0
     assert by_themselves(done.ends) == {}, "workers ended that nobody had told to"
-    assert done.reckoning.faults == {}, f"python -m tests.chaos --minutes 1 --seed {seed} --partitions {partitions}"
+    assert done.reckoning.faults == {}, f"python -m tests.chaos --minutes 0.5 --seed {seed} --partitions {partitions}"

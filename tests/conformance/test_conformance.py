@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkers import CHECKERS, STRICT, marked
+from tests.checkers import CHECKERS, STRICT, USUALLY, marked
 from tests.conformance import routes
 from tests.conformance.projects import PROJECT, SHOP, generate
 from tests.conformance.table import PAGE, column, features, written
@@ -109,7 +109,7 @@ def module(request: pytest.FixtureRequest, installed: Installed, tmp_path_factor
     return target
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_with_a_module_of_its_own_for_a_catalog_a_checker_reports_the_same(
     checker: str, module: Path, installed: Installed
 ) -> None:
@@ -120,7 +120,7 @@ def test_with_a_module_of_its_own_for_a_catalog_a_checker_reports_the_same(
     assert sorted(verdict.errors) == sorted(marked(module) | refused), verdict.output
 
 
-@pytest.mark.parametrize("checker", STRICT)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_at_its_strictest_a_checker_finds_no_fault_in_a_catalog_that_is_a_module(
     checker: str, module: Path, installed: Installed
 ) -> None:
@@ -128,6 +128,7 @@ def test_at_its_strictest_a_checker_finds_no_fault_in_a_catalog_that_is_a_module
     assert not [line for line in verdict.errors if "catalog" in line], verdict.output
 
 
+@pytest.mark.xdist_group("editable")
 @pytest.mark.parametrize(
     ("checker", "kind"),
     [
@@ -139,13 +140,13 @@ def test_at_its_strictest_a_checker_finds_no_fault_in_a_catalog_that_is_a_module
     ],
 )
 def test_by_every_route_a_checker_reads_the_catalog_that_the_page_says(
-    checker: str, kind: str, installed: Installed, tmp_path: Path
+    checker: str, kind: str, own_installed: Installed, tmp_path: Path
 ) -> None:
     """Two projects of one repository, installed editable, each with a catalog of its own."""
     folder = tmp_path.resolve()
-    routes.build(folder, kind, installed)
-    with routes.editable(folder, installed):
-        found = routes.cells(checker, folder, installed)
+    routes.build(folder, kind, own_installed)
+    with routes.editable(folder, own_installed):
+        found = routes.cells(checker, folder, own_installed)
     said = written(PAGE.read_text(encoding="utf-8"), "routes")[checker]
     assert {routes.row(kind, route): cell for route, cell in found.items()} == {
         line: cell for line, cell in said.items() if cell and line.startswith(f"`{kind}`")
@@ -175,7 +176,7 @@ def test_a_checker_without_settings_reports_exactly_the_bad_sends(
     )
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_above_300_events_a_checker_reports_the_same(checker: str, large: Path, installed: Installed) -> None:
     verdict = CHECKERS[checker](large, installed)
     # docs/conformance.md says so: an event is no `Protocol` with a method `send` there, for these two.
@@ -190,7 +191,7 @@ def _refused_protocols(project: Path) -> set[str]:
     return refused - marked(project)
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_above_300_events_of_several_workers_a_checker_reports_the_same(
     checker: str, divided: Path, installed: Installed
 ) -> None:
@@ -199,7 +200,7 @@ def test_above_300_events_of_several_workers_a_checker_reports_the_same(
 
 
 @pytest.mark.parametrize("size", ["large", "divided"])
-@pytest.mark.parametrize("checker", STRICT)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_above_300_events_a_checker_at_its_strictest_finds_no_fault_in_the_catalog(
     checker: str, size: str, installed: Installed, request: pytest.FixtureRequest
 ) -> None:
@@ -233,7 +234,7 @@ def test_at_its_strictest_a_checker_finds_no_fault_in_the_catalog(
     assert marked(project) <= verdict.errors, verdict.output
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_a_checker_without_settings_reports_exactly_the_bad_sends_of_the_example(
     checker: str, shop: Path, installed: Installed
 ) -> None:

@@ -13,6 +13,8 @@ from tests.corpus.casefile import Case
 from tests.corpus.random_projects import projects
 from tests.corpus.together import Together
 
+pytestmark = pytest.mark.xdist_group("stubs of random projects")  # in one process, they are made once
+
 PROJECTS = int(os.environ.get("UPNEXT_RANDOM_PROJECTS", "60"))
 """How many, always the same ones; a larger number finds more, and takes longer."""
 

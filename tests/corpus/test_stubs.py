@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkers import USUALLY
 from tests.corpus import casefile
-from tests.corpus.together import CHECKERS, Together
+from tests.corpus.together import Together
+
+pytestmark = pytest.mark.xdist_group("stubs of all cases")  # in one process, they are made once
 
 # A module that stands in the way of `typing_extensions` could not do so from inside a package.
 _PLAIN = re.compile(r"(?!typing_extensions\b)(?:[^\W\d]\w*/)*[^\W\d]\w*\.py|pyproject\.toml|\.gitignore")
@@ -25,7 +28,7 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Together:
     return together
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_no_checker_finds_anything_in_the_stub_of_any_case(checker: str, stubs: Together) -> None:
     assert len(stubs.stubs) > 300
     folders = {Path(stub).parent.name for stub in stubs.stubs}

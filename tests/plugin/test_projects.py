@@ -87,17 +87,18 @@ def test_it_is_the_same_wherever_the_plugin_is_listed(
     assert generated(tmp_path) == ["upnext.lock", "upnext_catalog.pyi"]
 
 
+@pytest.mark.xdist_group("editable")
 @pytest.mark.parametrize("flags", [(), pytest.param(("-n", "2"), marks=pytest.mark.modes)])
 @pytest.mark.parametrize("target", ["src", ".", "-p shop", "-m shop.api", "tests", "src/shop/api.py"])
 def test_it_is_the_same_by_whatever_way_files_of_an_editable_install_are_named(
-    target: str, flags: tuple[str, ...], installed: Installed, tmp_path: Path
+    target: str, flags: tuple[str, ...], own_installed: Installed, tmp_path: Path
 ) -> None:
     """mypy looks into site-packages first, where the default catalog is."""
     write(tmp_path, {"pyproject.toml": TOML, "src/shop/__init__.py": "", "src/shop/py.typed": ""})
     write(tmp_path, {"src/shop/events.py": EVENTS, "src/shop/api.py": SENDS, "tests/of_shop.py": SENDS})
-    with editable(installed, tmp_path / "src"):
+    with editable(own_installed, tmp_path / "src"):
         for _ in range(2 if target.startswith("-") else 1):
-            answer = installed.run("mypy", *flags, *target.split(), cwd=tmp_path)
+            answer = own_installed.run("mypy", *flags, *target.split(), cwd=tmp_path)
             assert answer.stdout.count(WRONG) == (2 if target == "." else 1), answer.stdout + answer.stderr
 
 
@@ -117,18 +118,19 @@ def test_where_nothing_says_that_a_project_uses_upnext_that_is_told(installed: I
 WORKSPACE = TOML + '[project]\nname = "root"\n[tool.uv.workspace]\nmembers = ["packages/*"]\n'
 
 
+@pytest.mark.xdist_group("editable")
 def test_at_the_root_of_a_workspace_the_catalog_of_the_member_is_the_one_that_is_refreshed(
-    installed: Installed, tmp_path: Path
+    own_installed: Installed, tmp_path: Path
 ) -> None:
     """And none is written beside it, which would stop mypy altogether."""
     write(tmp_path, {"pyproject.toml": WORKSPACE, "packages/shop/pyproject.toml": '[project]\nname = "shop"\n'})
     write(tmp_path, {"packages/shop/src/shop/__init__.py": "", "packages/shop/src/shop/py.typed": ""})
     write(tmp_path, {"packages/shop/src/shop/events.py": EVENTS, "packages/shop/src/shop/api.py": SENDS})
-    with editable(installed, tmp_path / "packages/shop/src"):
-        assert WRONG in installed.run("mypy", "packages/shop/src", cwd=tmp_path).stdout
+    with editable(own_installed, tmp_path / "packages/shop/src"):
+        assert WRONG in own_installed.run("mypy", "packages/shop/src", cwd=tmp_path).stdout
         write(tmp_path, {"packages/shop/src/shop/events.py": EVENTS.replace("order_id: str", "order_id: int")})
         for target in (".", "packages/shop", "packages/shop/src/shop/api.py"):
-            answer = installed.run("mypy", target, cwd=tmp_path)
+            answer = own_installed.run("mypy", target, cwd=tmp_path)
             assert answer.stdout.startswith("Success"), answer.stdout + answer.stderr
     assert generated(tmp_path) == ["packages/shop/src/upnext_catalog.pyi", "upnext.lock"]
 
@@ -152,29 +154,31 @@ def two_projects(root: Path, setting: str) -> None:
         )
 
 
-def test_the_modules_of_several_projects_are_all_refreshed_and_read(installed: Installed, tmp_path: Path) -> None:
+@pytest.mark.xdist_group("editable")
+def test_the_modules_of_several_projects_are_all_refreshed_and_read(own_installed: Installed, tmp_path: Path) -> None:
     """Each send is held against the handlers of its own project, and explained by them."""
     two_projects(tmp_path, 'catalog = "{}.catalog"')
     roots = (tmp_path / "packages/shop/src", tmp_path / "packages/mail/src")
-    with editable(installed, *roots):
+    with editable(own_installed, *roots):
         for targets in (["."], ["-p", "shop", "-p", "mail"], [str(roots[1]), str(roots[0])]):
-            answer = installed.run("mypy", *targets, cwd=tmp_path)
+            answer = own_installed.run("mypy", *targets, cwd=tmp_path)
             assert 'takes "order_id" as str, not int  [upnext-type]' in answer.stdout, answer.stdout + answer.stderr
             assert 'takes "order_id" as bytes, not int  [upnext-type]' in answer.stdout
             assert answer.stdout.count(" error: ") == 2
         write(roots[1] / "mail", {"events.py": (roots[1] / "mail/events.py").read_text().replace("bytes", "int")})
-        assert "bytes" not in installed.run("mypy", ".", cwd=tmp_path).stdout
+        assert "bytes" not in own_installed.run("mypy", ".", cwd=tmp_path).stdout
 
 
+@pytest.mark.xdist_group("editable")
 @pytest.mark.parametrize("flags", [(), pytest.param(("-n", "2"), marks=pytest.mark.modes)])
 def test_a_catalog_of_another_project_is_not_taken_for_the_project_s_own(
-    flags: tuple[str, ...], installed: Installed, tmp_path: Path
+    flags: tuple[str, ...], own_installed: Installed, tmp_path: Path
 ) -> None:
     """One run can read only one module of a name: what it cannot check, it says."""
     two_projects(tmp_path, "")
     roots = (tmp_path / "packages/shop/src", tmp_path / "packages/mail/src")
-    with editable(installed, *roots):
-        answer = installed.run("mypy", *flags, str(roots[0]), str(roots[1]), cwd=tmp_path)
+    with editable(own_installed, *roots):
+        answer = own_installed.run("mypy", *flags, str(roots[0]), str(roots[1]), cwd=tmp_path)
     lines = [line for line in answer.stdout.splitlines() if "error" in line]
     is_mail = "packages/mail/src/mail/api.py:5: error: Event" in answer.stdout
     read, unread = ("mail", "shop") if is_mail else ("shop", "mail")
@@ -184,13 +188,14 @@ def test_a_catalog_of_another_project_is_not_taken_for_the_project_s_own(
     assert f'set mypy_path = "packages/{unread}/src" in the mypy configuration' in answer.stdout
 
 
+@pytest.mark.xdist_group("editable")
 def test_the_default_catalog_is_not_taken_for_that_of_one_of_several_projects(
-    installed: Installed, tmp_path: Path
+    own_installed: Installed, tmp_path: Path
 ) -> None:
     """Where mypy would find none of them by itself, all sends are told that are not checked."""
     two_projects(tmp_path, "")
-    with editable(installed, tmp_path / "packages/shop/src", tmp_path / "packages/mail/src"):
-        answer = installed.run("mypy", "-p", "shop", "-p", "mail", cwd=tmp_path)
+    with editable(own_installed, tmp_path / "packages/shop/src", tmp_path / "packages/mail/src"):
+        answer = own_installed.run("mypy", "-p", "shop", "-p", "mail", cwd=tmp_path)
     for name in ("shop", "mail"):
         assert f"packages/{name}/src/{name}/api.py:5: error: mypy reads " in answer.stdout, (
             answer.stdout + answer.stderr

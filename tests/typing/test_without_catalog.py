@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import upnext
-from tests.checkers import CHECKERS, STRICT, marked
+from tests.checkers import CHECKERS, STRICT, USUALLY, marked
 from tests.installed import TOOLS, Installed, answer_of
 
 
@@ -22,7 +22,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_without_a_catalog_handlers_are_typed_by_themselves_and_events_are_not(
     checker: str, project: Path, installed: Installed
 ) -> None:
