@@ -23,6 +23,8 @@ from pathlib import Path
 from upnext.broker.keys import Keys
 from upnext.broker.preflight import access_rule
 from upnext.cli import exits, full_parser
+from upnext.settings import Settings as RuntimeSettings
+from upnext.worker import Worker
 from upnext_codegen.project import Settings
 from upnext_codegen.rules import CODES, PLUGIN_CODES, rule
 
@@ -156,6 +158,22 @@ def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParse
                 yield from _parsers(each)
 
 
+def environment() -> str:
+    """Every variable of workers and senders, from the class that holds what they say."""
+    attributes = (RuntimeSettings.__doc__ or "").partition("Attributes:\n")[2]
+    told = {
+        name: " ".join(text.split())
+        for name, text in re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)$", attributes, re.MULTILINE)
+    }
+    arguments = inspect.signature(Worker).parameters
+    rows = []
+    for field in fields(RuntimeSettings):
+        default = "the embedded server" if field.default is None else f"`{field.default}`"
+        argument = f"`{field.name}`" if field.name in arguments else ""
+        rows.append((f"`UPNEXT_{field.name.upper()}`", argument, told[field.name], default))
+    return table(("variable", "argument", "what it says", "default"), rows)
+
+
 def settings() -> str:
     """Every setting, from the class that holds them."""
     told = dict(re.findall(r"^ {8}(\w+): (.+)$", Settings.__doc__ or "", re.MULTILINE))
@@ -200,6 +218,7 @@ TABLES = {
     "codes": codes,
     "commands": commands,
     "settings": settings,
+    "environment": environment,
     "exits": exit_codes,
     "rights": rights,
     "changes": changes,

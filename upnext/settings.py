@@ -30,8 +30,8 @@ class Settings:
     """Where the server is and how long things may take.
 
     Attributes:
-        redis_url: The server's address, in one of the forms that `upnext.broker.address` reads; None for the embedded
-            server.
+        redis_url: The server's address, such as redis://host:6379/0; None for the embedded server. Sentinels, clusters
+            and sockets have forms of their own.
         namespace: What separates several applications in one database.
         lease: Seconds after which a silent worker is taken for dead; at least 0.5.
         grace: Seconds that running jobs get when a worker stops.

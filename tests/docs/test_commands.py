@@ -14,12 +14,13 @@ from upnext.cli.parser import Parser
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # In running text a command stands between backticks; in a block of code, behind a prompt or the key of a setting.
 COMMAND = re.compile(r"(?:`|^\$ |^ExecStart=\S*/|run: |entry: )upnext ((?:[^`\n\\]|\\.)*)", re.MULTILINE)
+PARSER = full_parser()
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 
 
 def flags_and_words(command: str) -> tuple[list[str], list[str]]:
     """Return the flags of the subcommand that a command line names, and the words that are left."""
-    parser: argparse.ArgumentParser = full_parser()
+    parser: argparse.ArgumentParser = PARSER
     words = command.split()
     while words:
         subcommands = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]

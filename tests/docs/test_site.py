@@ -21,6 +21,13 @@ def test_the_reference_has_every_public_name_once() -> None:
     assert sorted(named) == sorted(upnext.__all__)
 
 
+def test_the_page_of_settings_has_every_variable_that_the_code_reads() -> None:
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    sources = [path for folder in ("upnext", "codegen", "plugins") for path in (ROOT / folder).rglob("*.py")]
+    read = {name for path in sources for name in re.findall(r"\bUPNEXT_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
+    assert read - {"UPNEXT_SUPERVISED"} <= set(re.findall(r"UPNEXT_[A-Z_]+", page))  # that one is between our processes
+
+
 def test_every_page_is_in_the_navigation_once() -> None:
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     named = list(SITE["in_navigation"]())
