@@ -118,4 +118,4 @@ def _broken(
         else:
             from upnext_codegen.deployed.rollout import Rollout  # noqa: PLC0415
 
-            yield from Rollout(each, scan, contract, project.has_module, complete).findings()
+            yield from Rollout.of(each, scan, contract, project.has_module, complete=complete).findings()

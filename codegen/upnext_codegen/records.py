@@ -109,6 +109,9 @@ class Task(NamedTuple):
         module: The module that defines the function.
         place: Where the function's name stands in its `def` line.
         reached: The functions of the project that it certainly calls.
+        parameters: Its fields, as `Handler.parameters` has them. Nothing is reported of them: type checkers know them.
+        extras: What `**kwargs` takes, None if it takes no further fields.
+        extras_place: Where the name of `**kwargs` stands.
     """
 
     name: str
@@ -116,6 +119,9 @@ class Task(NamedTuple):
     module: str
     place: Place
     reached: tuple[Reached, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    extras: Type | None = None
+    extras_place: Place | None = None
 
 
 class Declaration(NamedTuple):

@@ -58,6 +58,16 @@ SEND = """
         await order_placed.send(order_id="1")
 
 """
+TASK = """
+    @worker.task
+    async def report(day: str) -> None: ...
+
+"""
+SUBMIT = """
+    async def order_report() -> None:
+        await report.submit(day="1")
+
+"""
 SENDERS, WORKERS, TWO = "senders first:", "workers first:", "two releases:"
 
 
@@ -120,11 +130,15 @@ def queue(url: str, handler: str, jobs: tuple[tuple[dict[str, Any], str], ...]) 
 
     async def send() -> None:
         broker = Broker(url, KEYS)
-        await broker.publisher.subscribe(HandlerId.parse(handler).event, [handler])
+        event = HandlerId.parse(handler).event
+        if event:
+            await broker.publisher.subscribe(event, [handler])
         for payload, state in jobs:
-            body = json.dumps(payload).encode()
-            event = HandlerId.parse(handler).event
-            sent = await broker.publisher.publish(event, body, delay=3600 if state == "delayed" else 0.0)
+            body, delay = json.dumps(payload).encode(), 3600 if state == "delayed" else 0.0
+            if event:
+                sent = await broker.publisher.publish(event, body, delay=delay)
+            else:
+                sent = await broker.publisher.submit(handler, body, delay=delay)
             entry = f"{sent.event_id}.0"
             if state == "dead":
                 await broker.link.command("LREM", KEYS.queue(handler), 0, entry)

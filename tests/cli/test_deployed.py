@@ -12,6 +12,8 @@ from tests.cli.deploying import (
     MAIL,
     SEND,
     SENDERS,
+    SUBMIT,
+    TASK,
     TWO,
     WORKERS,
     Change,
@@ -29,9 +31,24 @@ ACCIDENTS = {
         jobs=(({"order_id": "1"}, "waiting"),),
     ),
     "renamed task": Change(
-        "    @worker.task\n    async def report(day: str) -> None: ...\n",
-        "    @worker.task\n    async def make_report(day: str) -> None: ...\n",
+        TASK,
+        TASK.replace("report", "make_report"),
         (("error UPN433", 'task "report" on worker "shop" is gone: what is deployed goes on queueing jobs', TWO),),
+    ),
+    "new required argument of a task": Change(
+        TASK + SUBMIT,
+        TASK.replace("str", "str, language: str") + SUBMIT.replace('"1"', '"1", language="en"'),
+        (
+            ("error UPN430", 'field "language" of "report (task of shop)" is required now, and what is sent now', TWO),
+            ("error UPN431", '"report (task of shop)" is sent with "language" here, which the deployed handler', TWO),
+            (
+                "error UPN432",
+                'task "report" cannot take 1 of 1 jobs that wait (1 waiting): field "language" is missing (1)',
+                SENDERS[:-1],
+            ),
+        ),
+        jobs=(({"day": "1"}, "waiting"),),
+        handler="shop||report",
     ),
     "new required argument": Change(
         MAIL + SEND,
@@ -310,10 +327,8 @@ HARMLESS = {
         MAIL.replace("str,", "Annotated[int, Field(gt=0)],"),
         MAIL.replace("str,", "Annotated[int, Field(ge=1)],"),
     ),
-    "a task gets an argument": (
-        "    @worker.task\n    async def report() -> None: ...\n",
-        "    @worker.task\n    async def report(day: str = '') -> None: ...\n",
-    ),
+    "a task gets an optional argument": (TASK + SUBMIT, TASK.replace("str", "str, note: str = ''") + SUBMIT),
+    "a task that nobody changed": (TASK + SUBMIT, TASK + SUBMIT),
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from upnext.broker.contracts import Fleet
     from upnext.broker.namespace import Namespace
     from upnext.broker.waiting_jobs import JobCount, Judge, Judges
-    from upnext_codegen.records import Handler, Scan
+    from upnext_codegen.records import Handler, Scan, Task
 
 
 class Deployed(NamedTuple):
@@ -86,10 +86,12 @@ async def _jobs(namespace: Namespace, judges: Judges) -> tuple[dict[str, JobCoun
 
 
 def judges_of(scan: Scan) -> Judges:
-    """Return what judges the payloads of each handler of the sources, which do not tell what tasks take."""
-    handlers: defaultdict[str, list[Handler]] = defaultdict(list)
+    """Return what judges the payloads of each handler and task of the sources."""
+    handlers: defaultdict[str, list[Handler | Task]] = defaultdict(list)
     for handler in scan.handlers:
         handlers[str(HandlerId(handler.worker, handler.event, handler.name))].append(handler)
+    for task in scan.tasks:
+        handlers[str(HandlerId(task.worker, "", task.name))].append(task)
     checks = PayloadChecks(scan.classes)
 
     @cache

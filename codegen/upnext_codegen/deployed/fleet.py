@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from upnext_codegen.contract import Contract
 from upnext_codegen.deployed.json_types import JsonTypes, mapping
+from upnext_codegen.deployed.tasks import event_of_task
 from upnext_codegen.merging.merge import merge
 from upnext_codegen.merging.subtyping import Hierarchy
 from upnext_codegen.records import Handler, Parameter, Place
@@ -16,7 +17,7 @@ from upnext_codegen.types import ClassFacts
 
 
 class PublishedContract(NamedTuple):
-    """What a worker publishes of one handler of an event.
+    """What a worker publishes of one handler or task.
 
     Attributes:
         worker: The worker's name.
@@ -44,7 +45,7 @@ class PublishedContract(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeployedHandlers:
-    """The handlers of events that are deployed, each with one contract.
+    """The handlers and tasks that are deployed, each with one contract.
 
     Attributes:
         handlers: Those whose contracts are known. Their places are no places of sources; each is another one.
@@ -68,7 +69,7 @@ class DeployedHandlers:
 
 
 def generations(published: Iterable[PublishedContract]) -> list[DeployedHandlers]:
-    """Read what workers publish of handlers of events: the sources do not tell what tasks take.
+    """Read what workers publish.
 
     While two releases are deployed, a handler may have two contracts. Senders of each release know one of them.
 
@@ -77,7 +78,7 @@ def generations(published: Iterable[PublishedContract]) -> list[DeployedHandlers
     """
     versions: defaultdict[tuple[str, str, str], list[PublishedContract]] = defaultdict(list)
     for each in sorted(published, key=lambda one: (one.since, one.releases)):
-        if each.event and each.schema is not None:
+        if each.schema is not None:
             versions[each.identity].append(each)
     count = max(map(len, versions.values()), default=1)
     return [
@@ -105,7 +106,7 @@ def _handler(number: int, published: PublishedContract, classes: dict[str, Class
         for column, (name, each) in enumerate(properties.items(), 2)
     )
     return Handler(
-        event=published.event,
+        event=published.event or event_of_task(published.worker, published.name),
         worker=published.worker,
         name=published.name,
         module=published.module,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from upnext_codegen.catalog import lock
 from upnext_codegen.deployed.snapshot import Identity
@@ -11,7 +12,7 @@ from upnext_codegen.findings import Finding
 from upnext_codegen.records import Declaration, Place, Scan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NewHandlers:
     """The handlers and tasks of the new code, by identity, with their places."""
 
@@ -25,7 +26,7 @@ class NewHandlers:
         handlers = {(each.worker, each.event, each.name): each.place for each in scan.handlers}
         return cls(tasks | handlers, scan.declarations)
 
-    @property
+    @cached_property
     def workers(self) -> frozenset[str]:
         """The names of the workers of the project."""
         return frozenset({worker for worker, _, _ in self.places} | {each.worker for each in self.declarations})

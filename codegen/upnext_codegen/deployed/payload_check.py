@@ -27,7 +27,7 @@ from upnext_codegen.changes.shapes import (
     typed,
     values_of,
 )
-from upnext_codegen.records import Handler
+from upnext_codegen.records import Handler, Task
 from upnext_codegen.types import UNKNOWN_CONSTRAINT, ClassType, EnumMember, ModelField, Type, unconstrained
 
 
@@ -60,11 +60,12 @@ class PayloadChecks:
     classes: Classes
     _known: dict[tuple[Type, bool], Check | None] = field(default_factory=dict[tuple[Type, bool], "Check | None"])
 
-    def of(self, handlers: Sequence[Handler]) -> Callable[[object], str]:
+    def of(self, handlers: Sequence[Handler | Task]) -> Callable[[object], str]:
         """Return what says why a payload cannot be taken by a handler, "" if it can.
 
         Args:
-            handlers: The handler; several where it depends on a condition which one it is. One that takes it will do.
+            handlers: The handler or task; several where it depends on a condition which one it is. One that takes the
+                payload will do.
         """
         first, *others = [self._payload(handler) for handler in handlers]
 
@@ -78,7 +79,7 @@ class PayloadChecks:
 
         return reason
 
-    def _payload(self, handler: Handler) -> Check:
+    def _payload(self, handler: Handler | Task) -> Check:
         named = {each.name: self.check(each.type) for each in handler.parameters}
         required = [each.name for each in handler.parameters if each.required]
         is_closed = handler.extras is None

@@ -16,6 +16,7 @@ from upnext_codegen.deployed.gone import NewHandlers
 from upnext_codegen.deployed.new_sends import NewSend, new_sends
 from upnext_codegen.deployed.orders import NO_ORDER, order_of
 from upnext_codegen.deployed.snapshot import Identity, Snapshot
+from upnext_codegen.deployed.tasks import event_of_task, task_contracts, with_tasks
 from upnext_codegen.deployed.waiting import refused_jobs
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.records import Handler, Place, Scan
@@ -33,8 +34,9 @@ class Rollout:
 
     Attributes:
         snapshot: What is deployed.
-        scan: What the sources say now.
-        contract: The contracts of the new code.
+        scan: What the sources say now, with tasks among the handlers.
+        contract: The contracts of the new code, with those of tasks.
+        new: The handlers and tasks of the new code, each as what it is.
         is_module: Whether a module belongs to the project.
         complete: Whether all sources could be read; otherwise handlers that are missing may be in the others.
     """
@@ -42,20 +44,28 @@ class Rollout:
     snapshot: Snapshot
     scan: Scan
     contract: Contract
+    new: NewHandlers
     is_module: Callable[[str], bool]
     complete: bool
+
+    @classmethod
+    def of(
+        cls, snapshot: Snapshot, scan: Scan, contract: Contract, is_module: Callable[[str], bool], *, complete: bool
+    ) -> Rollout:
+        """Put new code beside what is deployed; arguments as above, of the events alone."""
+        both = with_tasks(scan)
+        return cls(snapshot, both, task_contracts(contract, both), NewHandlers.of(scan), is_module, complete)
 
     def findings(self) -> Iterator[Finding]:
         """Report all of it."""
         yield from (self._breaks_handlers(change) for change in self._forward)
         yield from map(self._breaks_deployed, self._new_sends)
-        new = NewHandlers.of(self.scan)
         served = {each.identity for each in self.snapshot.published}
-        yield from refused_jobs(self.snapshot.jobs, new.places, served)
+        yield from refused_jobs(self.snapshot.jobs, self.new.places, served)
         if self.complete:
             jobs = {each.handler: sum(each.found.values()) for each in self.snapshot.jobs if self._is_own(each.handler)}
             own = [each.identity for each in self.snapshot.published if self._owns(each)]
-            yield from gone.gone(own, jobs, new, self.scan.refused)
+            yield from gone.gone(own, jobs, self.new, self.scan.refused)
         yield from (finding for _, _, finding in self._conflicts)
         yield from self._unknown()
 
@@ -86,7 +96,9 @@ class Rollout:
 
     @cached_property
     def _breaking_new_handlers(self) -> frozenset[str]:
-        queued = {each.handler[1] for each in self.snapshot.jobs if each.refused}
+        queued = {
+            event or event_of_task(worker, name) for (worker, event, name), *_, refused in self.snapshot.jobs if refused
+        }
         return frozenset({event for change in self._forward for event in change.events} | queued)
 
     def _breaks_handlers(self, change: Change) -> Finding:
@@ -130,16 +142,19 @@ class Rollout:
         return sorted(
             each.worker
             for each in self.snapshot.published
-            if each.event == send.event and (each.worker, each.name) in named and not self._owns(each)
+            if each.event == send.event  # a task is always submitted to its own worker
+            and (each.worker, each.name) in named
+            and not self._owns(each)
         )
 
     @cached_property
     def _conflicts(self) -> tuple[tuple[str, str, Finding], ...]:
         """What no send could give, for handlers of other projects: event, field and finding."""
         own = {each.identity for each in self.snapshot.published if self._owns(each)}
+        events = {each.event for each in self.snapshot.published}
 
         def is_own(handler: Handler) -> bool:
-            return (handler.worker, handler.event, handler.name) in own
+            return (handler.worker, handler.event, handler.name) in own or handler.event not in events
 
         scan, found = self.scan, list[tuple[str, str, Finding]]()
         for deployed in self._generations:
@@ -164,18 +179,14 @@ class Rollout:
                     "its JSON Schema is too large, or pydantic has none: compare it with git as well (--against main)",
                 )
 
-    @cached_property
-    def _workers(self) -> frozenset[str]:
-        return NewHandlers.of(self.scan).workers
-
     def _is_own(self, identity: Identity) -> bool:
-        return identity[0] in self._workers or any(
+        return identity[0] in self.new.workers or any(
             each.identity == identity and self._owns(each) for each in self.snapshot.published
         )
 
     def _owns(self, published: PublishedContract) -> bool:
         """Whether a handler belongs to this project: by its worker, or by its module where the worker is gone."""
-        return published.worker in self._workers or self.is_module(published.module)
+        return published.worker in self.new.workers or self.is_module(published.module)
 
 
 def _unknown(message: str, way_out: str) -> Finding:

@@ -39,11 +39,11 @@ def _finding(jobs: WaitingJobs, place: Place, *, is_served: bool) -> Finding:
     most = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
     listed = "; ".join(f"{reason} ({count:,})" for reason, count in most[:_MOST_REASONS])
     more = f"; {len(most) - _MOST_REASONS} more reasons" if len(most) > _MOST_REASONS else ""
+    who, jobs_of = (f'handler "{name}"', f'jobs of "{event}"') if event else (f'task "{name}"', "jobs")
     return Finding.of(
         code="UPN432",
         severity="warning" if set(states) == {"dead"} else "error",
-        message=f'handler "{name}" cannot take {total:,} of {looked:,} jobs of "{event}" that wait ({kinds}): '
-        f"{listed}{more}",
+        message=f"{who} cannot take {total:,} of {looked:,} {jobs_of} that wait ({kinds}): {listed}{more}",
         place=place,
         help=_way_out(states, is_served=is_served),
     )

@@ -294,7 +294,9 @@ class Attacher:
             definition = made.target.definition
             module = self.evaluator.lookup.modules.name_of(definition.file)
             place, reached = place_of_name(definition), self._reached(made.target)
-            self.found.tasks.append(Task(made.name, made.worker, module, place, reached))
+            signature = self.signatures.read(made.target)
+            taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
+            self.found.tasks.append(Task(made.name, made.worker, module, place, reached, *taken))
 
     def _unfindable(self, target: values.FunctionRef) -> str:
         """Why the runtime cannot find a function by module and name, "" where it can."""
