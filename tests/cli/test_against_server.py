@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 
 import pytest
@@ -13,6 +14,7 @@ from tests.cli.projects import Shell
 from tests.cli.test_explain import write_example
 from tests.servers import Server
 from upnext.broker.contracts import HandlerContract
+from upnext.cli import deployed
 from upnext.registry import declarations
 from upnext_codegen.rules import rule
 
@@ -154,3 +156,22 @@ def test_entries_and_payloads_of_another_program_are_passed_over_or_counted(shop
         'handler "send_confirmation" cannot take 2 of 3 jobs of "order.placed" that wait (1 waiting, 1 dead): '
         'field "user_id" is missing (1); the payload is not JSON (1)'
     )
+
+
+def test_of_more_jobs_than_are_looked_at_a_sample_is_and_the_report_says_so(
+    shop: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that are evenly spread over the queue."""
+    monkeypatch.setattr(deployed, "MAX_JOBS_CHECKED", 1000)
+    handler = "shop|order.placed|send_confirmation"
+    with Redis.from_url(valkey_url) as client:
+        names = [f"{number:028x}" for number in range(10_000)]
+        client.sadd(KEYS.queues, handler)
+        client.rpush(KEYS.queue(handler), *(f"{name}.0" for name in names))
+        client.hset(KEYS.events, mapping=dict.fromkeys(names, b'1\n{"order_id": "1"}'))
+    done, (finding,) = checked(shop, valkey_url)
+    (note,) = json.loads(done.out)["notes"]
+    counted = re.search(r"cannot take ([\d,]+) of \1 jobs", finding["message"])
+    assert counted is not None
+    assert 500 <= int(counted[1].replace(",", "")) <= 2000
+    assert f"the payloads of {counted[1]} of 10,000 jobs that wait (a sample) at" in note
