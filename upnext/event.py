@@ -112,6 +112,8 @@ class Event(Sender):
         timeout: float = 1800.0,
         retry_on: ExceptionTypes | None = None,
         give_up_on: ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> HandlerDecorator: ...
     def on(self, handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Attach a handler; each handler of an event runs as its own background job.
@@ -119,7 +121,8 @@ class Event(Sender):
         Args:
             handler: The function, async or not; functions that are not async run in threads.
             options: `name` (default: the function's), `retries` (0), `retry_delay` seconds (1.0), `retry_backoff`
-                (2.0), `timeout` seconds (1800.0), `retry_on` and `give_up_on` exception classes (None).
+                (2.0), `timeout` seconds (1800.0), `retry_on` and `give_up_on` exception classes (None); over all
+                processes `limit` jobs at once (None for any number) and a `rate` of starts, "100/minute" (None).
 
         Returns:
             A `TypedEvent`: calling it calls the function itself, `send` sends the event.
@@ -196,6 +199,8 @@ if TYPE_CHECKING:
             timeout: float = 1800.0,
             retry_on: ExceptionTypes | None = None,
             give_up_on: ExceptionTypes | None = None,
+            limit: int | None = None,
+            rate: str | None = None,
         ) -> DynamicHandlerDecorator: ...
         def on(self, handler: Any = None, /, **options: Any) -> Any: ...  # noqa: D102  # as `Event` says
 

@@ -56,3 +56,7 @@ MAX_RELEASE: Final = 100
 
 MAX_JOBS_CHECKED: Final = 1_000_000
 """Waiting jobs of a namespace whose payloads `upnext gen --against` looks at. Of more of them it looks at a sample."""
+
+MAX_HANDLER_LIMIT: Final = 10_000
+"""The greatest `limit` of a handler, and the most starts of its `rate`: the server keeps an entry for each. A greater
+number is refused."""

@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, cast
 
+from upnext.broker.handler_limits import HandlerLimits, Rate
 from upnext.errors import ConfigError
+from upnext.limits import MAX_HANDLER_LIMIT
 from upnext.names import check_name
 
 ExceptionTypes: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
@@ -27,6 +29,8 @@ class Options:
         timeout: Seconds that one attempt may take.
         retry_on: The exceptions that are retried; None for all. A timeout counts as a `TimeoutError`.
         give_up_on: Those that are not, whatever `retry_on` says.
+        limit: How many of its jobs run at once, over all processes; None for any number.
+        rate: How many of them start within a time, over all processes, such as "100/minute"; None for any number.
     """
 
     name: str | None = None
@@ -36,6 +40,8 @@ class Options:
     timeout: float = 1800.0
     retry_on: ExceptionTypes | None = None
     give_up_on: ExceptionTypes | None = None
+    limit: int | None = None
+    rate: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the option."""
@@ -50,6 +56,17 @@ class Options:
             _refuse("timeout", self.timeout, "seconds, finite and above 0")
         _check_exceptions("retry_on", self.retry_on)
         _check_exceptions("give_up_on", self.give_up_on)
+        if self.limit is not None and not is_whole(self.limit, 1, MAX_HANDLER_LIMIT):
+            _refuse("limit", self.limit, f"a whole number from 1 to {MAX_HANDLER_LIMIT}, or None")
+        if self.rate is not None and Rate.parse(self.rate) is None:
+            _refuse("rate", self.rate, f'a whole number from 1 to {MAX_HANDLER_LIMIT} and a time, such as "100/minute"')
+
+    @property
+    def limits(self) -> HandlerLimits | None:
+        """What holds for it over all processes; None if nothing does."""
+        if self.limit is None and self.rate is None:
+            return None
+        return HandlerLimits(self.limit, Rate.parse(self.rate))
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:

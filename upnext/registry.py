@@ -13,6 +13,7 @@ from upnext.hooks import HookList
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from upnext.broker.handler_limits import HandlerLimits
     from upnext.handler import Handler
     from upnext.schedule import Schedule
     from upnext.settings import Settings
@@ -113,6 +114,11 @@ class Registry:
         if self._settings is None:
             self._settings = declarations.adjusted(self._load())
         return self._settings
+
+    @property
+    def limits(self) -> dict[str, HandlerLimits]:
+        """What holds for handlers over all processes, by their identity; those without limits are left out."""
+        return {name: limits for name, handler in self.handlers.items() if (limits := handler.options.limits)}
 
     def forget_settings(self) -> None:
         """Resolve them again when they are next needed."""

@@ -123,6 +123,8 @@ class Worker(Catalog, _WorkerBase):
         timeout: float = 1800.0,
         retry_on: ExceptionTypes | None = None,
         give_up_on: ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> TaskDecorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a task: a function that runs in the background when it is submitted.
@@ -153,6 +155,8 @@ class Worker(Catalog, _WorkerBase):
         timeout: float = 1800.0,
         retry_on: ExceptionTypes | None = None,
         give_up_on: ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> TaskDecorator: ...
     @overload
     def cron(
@@ -168,6 +172,8 @@ class Worker(Catalog, _WorkerBase):
         timeout: float = 1800.0,
         retry_on: ExceptionTypes | None = None,
         give_up_on: ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> TaskDecorator: ...
     def cron(
         self,

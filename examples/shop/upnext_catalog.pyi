@@ -111,6 +111,8 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
         timeout: float = 1800.0,
         retry_on: _upnext_options.ExceptionTypes | None = None,
         give_up_on: _upnext_options.ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -186,6 +188,8 @@ class OrderShipped(OrderShippedSend, _upnext_event.Event):
         timeout: float = 1800.0,
         retry_on: _upnext_options.ExceptionTypes | None = None,
         give_up_on: _upnext_options.ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> OrderShippedOn: ...
 
 class OrderShippedHandler(OrderShipped, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -261,6 +265,8 @@ class PaymentFailed(PaymentFailedSend, _upnext_event.Event):
         timeout: float = 1800.0,
         retry_on: _upnext_options.ExceptionTypes | None = None,
         give_up_on: _upnext_options.ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> PaymentFailedOn: ...
 
 class PaymentFailedHandler(PaymentFailed, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -336,6 +342,8 @@ class UserRegistered(UserRegisteredSend, _upnext_event.Event):
         timeout: float = 1800.0,
         retry_on: _upnext_options.ExceptionTypes | None = None,
         give_up_on: _upnext_options.ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> UserRegisteredOn: ...
 
 class UserRegisteredHandler(UserRegistered, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):

@@ -140,6 +140,8 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
         timeout: float = 1800.0,
         retry_on: _upnext_options.ExceptionTypes | None = None,
         give_up_on: _upnext_options.ExceptionTypes | None = None,
+        limit: int | None = None,
+        rate: str | None = None,
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
 
-HANDLERS = ("closed", "flaky", "steady", "threaded")
+HANDLERS = ("closed", "flaky", "limited", "steady", "threaded")
+LIMIT = 3  # jobs of "limited" at once
 
 Job: TypeAlias = tuple[str, str]
 """The number of an event and the name of a handler."""
@@ -97,6 +98,7 @@ class Reckoning:
         ghosts: Jobs that ran and were refused, or never sent.
         torn: Sends of which nobody knows that were carried out for some handlers only.
         disordered: Jobs whose attempts do not strictly rise.
+        crowded: Jobs of the limited handler that began while as many as its limit ran already.
     """
 
     accepted: int = 0
@@ -109,11 +111,13 @@ class Reckoning:
     ghosts: list[Job] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     disordered: list[Job] = field(default_factory=list)
+    crowded: list[Job] = field(default_factory=list)
 
     @property
     def faults(self) -> dict[str, list[Job] | list[str]]:
         """What must not be, by its name; empty if all is well."""
         found = {"lost": self.lost, "ghosts": self.ghosts, "torn": self.torn, "disordered": self.disordered}
+        found["crowded"] = self.crowded
         return {name: jobs for name, jobs in found.items() if jobs}
 
 
@@ -141,6 +145,27 @@ def reckon(ledger: Ledger, dead: Mapping[Job, str]) -> Reckoning:
         if any(later.attempt <= earlier.attempt for earlier, later in pairwise(starts)):
             reckoning.disordered.append(job)
     return reckoning
+
+
+def crowded(ledger: Ledger) -> list[Job]:
+    """Return the jobs of the limited handler that began beyond its limit.
+
+    An attempt holds its slot until it ends; that of a process which was ended, or lost its lease, until the job begins
+    again: it waits at the head of its queue until then, so that the slot goes to it.
+    """
+    moments: list[tuple[float, int, Job]] = []
+    for job, steps in ledger.steps.items():
+        for start in (step for step in steps if step.word == "start" and job[1] == "limited"):
+            over = [s.at for s in steps if s.word != "start" and (s.pid, s.attempt) == (start.pid, start.attempt)]
+            over += [step.at for step in steps if step.word == "start" and step.attempt > start.attempt]
+            if over:
+                moments += [(start.at, 1, job), (min(over), -1, job)]
+    found, running = list[Job](), 0
+    for _, change, job in sorted(moments):  # at the same moment ends come first
+        running += change
+        if running > LIMIT and change > 0:
+            found.append(job)
+    return found
 
 
 def _overlaps(steps: list[Step]) -> int:

@@ -20,7 +20,7 @@ from tests.chaos.run import fleet_for
 from tests.waiting import wait_until_async
 
 _MORTALS = 2
-_EVENTS = 30  # of four jobs each: more than can run at once
+_EVENTS = 30  # of five jobs each: more than can run at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import upnext
 from tests.events_page.page import PAGE, Option
 from tests.events_page.stage import Stage
 
-SINCE = ("retry_on", "give_up_on")
+SINCE = ("retry_on", "give_up_on", "limit", "rate")
 """Options that came after the page was written; without them all is as it says."""
 BY_NAME = pytest.mark.parametrize("option", PAGE.options, ids=lambda option: option.name)
 

@@ -50,6 +50,10 @@ class Model:
     keys: dict[str, str] = field(default_factory=dict)
     leases: dict[str, bool] = field(default_factory=dict)  # whether it has run out
     dead_workers: set[str] = field(default_factory=set)
+    limits: dict[str, int] = field(default_factory=dict)
+    rates: dict[str, int] = field(default_factory=dict)
+    limited: set[str] = field(default_factory=set)  # workers that keep to limits; the others neither do nor count
+    started: Counter[str] = field(default_factory=Counter)  # by handler, within the time of its rate
 
     def send(self, event_id: str, handlers: list[str], *, delayed: bool) -> None:
         self.events[event_id] = [f"{event_id}.{n}" for n in range(len(handlers))]
@@ -67,8 +71,22 @@ class Model:
     def _add(self, job: Job, *, delayed: bool) -> None:
         (self.scheduled if delayed else self.queues.setdefault(job.handler, [])).append(job)
 
+    def in_use(self, handler: str) -> int:
+        """How many jobs of a handler are claimed by workers that keep to limits, also by dead ones."""
+        return sum(job.handler == handler for w in self.limited for job, _ in self.claims.get(w, {}).values())
+
+    def claimable(self, worker_id: str, handler: str) -> int:
+        """How many jobs of a handler a worker could claim now."""
+        waiting = len(self.queues.get(handler, []))
+        if worker_id in self.limited and handler in self.limits:
+            return min(waiting, self.limits[handler] - self.in_use(handler))
+        if worker_id in self.limited and handler in self.rates:
+            return min(waiting, self.rates[handler] - self.started[handler])
+        return waiting
+
     def claim(self, worker_id: str, job: Job) -> None:
         assert self.queues[job.handler].pop(0) == job, "the oldest goes first"
+        self.started[job.handler] += worker_id in self.limited
         claimed = replace(job, attempt=job.attempt + 1)
         self.claims.setdefault(worker_id, {})[job.field] = (claimed, job.crashes == 0)
 

@@ -30,6 +30,7 @@ from tests.runtime.model import Job, Model
 from tests.runtime.snapshot import queues_of, state_of
 from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, DeadLetter, LeaseLostError
+from upnext.broker.handler_limits import HandlerLimits, Rate
 from upnext.broker.keys import Keys
 from upnext.broker.leases import LeaseClient
 from upnext.broker.publish_batcher import Message, PublishBatcher, Published
@@ -43,6 +44,7 @@ HANDLERS = ["shop|placed|audit", "shop|placed|mail"]
 SUBSCRIPTIONS = [HANDLERS[:1], HANDLERS[1:], HANDLERS]
 TASK = "shop||nightly"
 QUEUES = [*HANDLERS, TASK]
+LIMITS = {HANDLERS[1]: HandlerLimits(limit=2), TASK: HandlerLimits(rate=Rate(3, 3600))}
 HOUR = 3600.0
 NUMBERS = st.integers(0, 1000)
 LIVES = ["join", "lapse", "renew", "expire", "expire seen late", "reclaim", "leave"]
@@ -65,7 +67,7 @@ class Machine(RuleBasedStateMachine):
             PublishBatcher(self.broker.link, self.keys, EVENT, EVENT),
             PublishBatcher(self.broker.link, self.keys, "", f"task:{TASK}", (TASK,)),
         )
-        self.model = Model()
+        self.model = Model(limits={HANDLERS[1]: 2}, rates={TASK: 3})
         self.bodies: dict[str, bytes] = {}
         self.leases = LeaseClient(self.url, self.keys, 1000.0)
         self.ids: list[str] = []
@@ -141,6 +143,8 @@ class Machine(RuleBasedStateMachine):
         self.ids.append(worker_id)
         self.leases.join(worker_id, "{}")
         self.model.leases[worker_id] = False
+        if len(self.ids) % 3:  # others are of a release of the application that knows no limits
+            self.model.limited.add(worker_id)
 
     @rule(n=NUMBERS, most=st.integers(1, 6), steps=st.lists(STEPS, max_size=3))
     def work(self, n: int, most: int, steps: list[str]) -> None:
@@ -153,15 +157,17 @@ class Machine(RuleBasedStateMachine):
         worker_id = pick(list(self.model.leases), n)
         waiting = {handler: list(jobs) for handler, jobs in self.model.queues.items()}
         self.run(self.broker.link.command("LPOP", self.keys.wake("shop")))
-        jobs, left = self.run(self.broker.claims(worker_id, 60).claim("shop", QUEUES, most))
-        assert len(jobs) == min(most, sum(map(len, waiting.values())))
+        claimable = sum(self.model.claimable(worker_id, handler) for handler in QUEUES)
+        limits = LIMITS if worker_id in self.model.limited else None
+        jobs, left = self.run(claim_all(self.broker.claims(worker_id, 60, limits), most))
+        assert len(jobs) == min(most, claimable)
         for claim in jobs:
             before = waiting[claim.handler].pop(0)
             self.model.claim(worker_id, before)
             after, started = self.model.claims[worker_id][before.field]
             assert (claim.field, claim.fencing_token, claim.started) == (after.field, after.fencing_token, started)
             assert claim.envelope == self.bodies[claim.entry.event_id]
-        assert left == [len(waiting.get(handler, [])) for handler in QUEUES]
+        assert left == [self.model.claimable(worker_id, handler) for handler in QUEUES]
         self.claimed += [(worker_id, claim) for claim in jobs]
 
     @precondition(lambda self: self.held)
@@ -207,6 +213,10 @@ class Machine(RuleBasedStateMachine):
         taken = bool(self.run(ask()))
         if taken:
             expect()
+        if len(self.claimed) % 2:  # a slot that nobody gives back is found all the same
+            limits = self.broker.claims(worker_id, 60, LIMITS).limits
+            assert limits is not None
+            self.run(limits.free([claim]))
         return taken
 
     async def _finish(self, claims: Claims, claim: Claim, result: bytes | None) -> bool:
@@ -283,6 +293,14 @@ class Machine(RuleBasedStateMachine):
 
     # Upkeep
 
+    @precondition(lambda self: self.model.started[TASK])
+    @rule()
+    def the_time_of_a_rate_passes(self) -> None:
+        link, key = self.broker.link, self.keys.starts(TASK)
+        for member in self.run(link.command("ZRANGE", key, 0, -1)):
+            self.run(link.command("ZADD", key, "XX", 1, member))
+        self.model.started.clear()
+
     @rule(passes=st.booleans())
     def time_passes(self, passes: bool) -> None:
         self.nothing_is_due_before_its_time()
@@ -322,7 +340,13 @@ class Machine(RuleBasedStateMachine):
     def whoever_waits_is_woken_for_what_is_queued(self) -> None:
         tokens = self.run(self.broker.link.command("LLEN", self.keys.wake("shop")))
         assert tokens <= 1
-        assert tokens or not any(self.model.queues.values())
+        assert tokens or not self.model.queues.get(HANDLERS[0])  # jobs of the others may wait for their limits
+
+    @invariant()
+    def no_more_jobs_are_claimed_than_a_limit_allows(self) -> None:
+        in_use = self.model.in_use(HANDLERS[1])
+        assert in_use <= 2
+        assert in_use <= self.run(self.broker.link.command("ZCARD", self.keys.slots(HANDLERS[1]))) <= 2
 
     @invariant()
     def senders_are_told_how_their_jobs_stand(self) -> None:
@@ -332,6 +356,15 @@ class Machine(RuleBasedStateMachine):
             for job_id, outcome in zip(jobs, outcomes, strict=True):
                 state = "done" if job_id in self.model.done else "dead" if job_id in self.model.dead else "open"
                 assert (outcome.state, outcome.result) == (state, self.model.done.get(job_id))
+
+
+async def claim_all(claims: Claims, most: int) -> tuple[list[Claim], list[int]]:
+    """Claim, and again where the server says that it can be claimed again at once."""
+    jobs, left = await claims.claim("shop", QUEUES, most)
+    while claims.limits is not None and claims.limits.again_in == 0.0:
+        more, left = await claims.claim("shop", QUEUES, most - len(jobs))
+        jobs += more
+    return jobs, left
 
 
 async def gather(*stores: Coroutine[Any, Any, Published]) -> list[Published]:

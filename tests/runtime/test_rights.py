@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from tests.servers import Server
 from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, DeadLetter
+from upnext.broker.handler_limits import HandlerLimits, Rate
 from upnext.broker.keys import Keys
 from upnext.broker.partition_count import PartitionCount
 from upnext.broker.scripts import script
@@ -76,6 +77,25 @@ async def sent_early(scene: Scene) -> None:
 async def claimed(scene: Scene) -> None:
     await sent(scene)
     (scene.claim,), _ = await scene.full.claims(WORKER, 60).claim("shop", [HANDLER], 1)
+
+
+def claims_within_limits(scene: Scene, *, full: bool = False) -> Claims:
+    broker = scene.full if full else scene.limited
+    return broker.claims(WORKER, 60, {HANDLER: HandlerLimits(1, Rate(9, 60))})
+
+
+async def ended(scene: Scene) -> None:
+    """Leave the slot of a job that has ended."""
+    await sent(scene)
+    claims = claims_within_limits(scene, full=True)
+    (scene.claim,), _ = await claims.claim("shop", [HANDLER], 1)
+    await claims.finish([(scene.claim, None)])
+
+
+async def free(scene: Scene) -> None:
+    keys = scene.full.keys
+    names = [keys.claims(WORKER), keys.wake("shop"), keys.slots(HANDLER)]
+    await scene.limited.link.call(script("free"), names, (scene.held.field, f"{WORKER} {scene.job_id}"))
 
 
 async def unstarted(scene: Scene) -> None:
@@ -166,6 +186,13 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
         called("leave", lambda k: [k.leases, k.workers, k.claims(WORKER), k.dead_workers], WORKER),
     ),
     "claim": ("claim", sent, lambda s: s.claims.claim("shop", [HANDLER], 1)),
+    "claim within limits": ("claim_limited", sent, lambda s: claims_within_limits(s).claim("shop", [HANDLER], 1)),
+    "claim where slots are free again": (
+        "claim_limited",
+        ended,
+        lambda s: claims_within_limits(s).claim("shop", [HANDLER], 1),
+    ),
+    "free": ("free", ended, free),
     "start": ("start", unstarted, lambda s: s.claims.start(s.held)),
     "finish": ("finish", claimed, lambda s: s.claims.finish([(s.held, b"1")])),
     "retry now": ("retry", claimed, lambda s: s.claims.retry(s.held, 0.0)),
@@ -195,7 +222,12 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
 
 def commands_of(name: str) -> list[str]:
     """Return every command that a script can run."""
-    return sorted(set(re.findall(r"'([A-Z]{3,})'", script(name).source)) - {"OOM", "WRONGTYPE", "ERR"} - {"NX", "XX"})
+    return sorted(
+        set(re.findall(r"'([A-Z]{3,})'", script(name).source))
+        - {"OOM", "WRONGTYPE", "ERR"}
+        - {"NX", "XX"}
+        - {"LIMIT", "WITHSCORES"}
+    )
 
 
 @asynccontextmanager

@@ -95,6 +95,10 @@ async def test_a_busy_namespace_is_shown_whole(command: Command, redis_url: str)
         "retrying": 0,
         "claimed": 2,
         "parked": False,
+        "limit": None,
+        "rate": None,
+        "started": 0,
+        "waits_for_limit": False,
     }
     assert (queues["fail"]["retrying"], queues["fail"]["lag"]) == (1, None)
     (unrouted,) = shown["unrouted"]

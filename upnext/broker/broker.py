@@ -8,6 +8,7 @@ from upnext.broker.claims import Claims
 from upnext.broker.connection import PipelinedConnection
 from upnext.broker.dead_letters import PartitionDeadLetters
 from upnext.broker.jobs import JobReader
+from upnext.broker.limited_claims import LimitedClaims
 from upnext.broker.maintenance import Maintenance
 from upnext.broker.publishing import Publisher
 from upnext.broker.results import ResultReader
@@ -15,7 +16,10 @@ from upnext.broker.status import StatusReader
 from upnext.broker.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from upnext.broker.backlog import Backlog
+    from upnext.broker.handler_limits import HandlerLimits
     from upnext.broker.keys import Keys
 
 
@@ -49,9 +53,10 @@ class Broker:
         self.subscriptions = Subscriptions(self.link, keys)
         self.jobs = JobReader(self.link, keys)
 
-    def claims(self, worker_id: str, result_ttl: float) -> Claims:
-        """Return what a worker of that id does with its jobs."""
-        return Claims(self.link, self.keys, worker_id, result_ttl)
+    def claims(self, worker_id: str, result_ttl: float, limits: Mapping[str, HandlerLimits] | None = None) -> Claims:
+        """Return what a worker of that id does with its jobs, within the limits of those handlers that have some."""
+        limited = LimitedClaims(self.link, self.keys, worker_id, limits) if limits else None
+        return Claims(self.link, self.keys, worker_id, result_ttl, limited)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.job_failure import JobFailure
     from upnext.broker.keys import Keys
+    from upnext.broker.limited_claims import LimitedClaims
 
 CRASH_CAP = 3
 """Crash deliveries after which a job is a dead letter."""
@@ -166,19 +167,29 @@ class Claims:
         keys: The partition's keys.
         worker_id: This worker's id, never used before.
         result_ttl: Seconds that results are kept.
+        limits: Claims within limits; None if no handler has any.
 
     Attributes:
         worker_id: The id that the jobs are held under.
+        limits: Claims within limits, if one of the worker's handlers has some.
         turn: Number of the worker's turn; claims of an earlier one take nothing any more.
         lock: Held while the jobs of a claim's reply are taken in, and while a turn begins.
         recounting: Whether another thread is handing jobs back that this process does not know: nothing may be claimed.
     """
 
-    def __init__(self, link: PipelinedConnection, keys: Keys, worker_id: str, result_ttl: float) -> None:
+    def __init__(
+        self,
+        link: PipelinedConnection,
+        keys: Keys,
+        worker_id: str,
+        result_ttl: float,
+        limits: LimitedClaims | None = None,
+    ) -> None:
         self._link = link
         self._keys = keys
         self.worker_id = worker_id
         self._result_ttl = max(round(result_ttl), 1)
+        self.limits = limits
         self.turn = 0
         self.lock = threading.Lock()
         self.recounting = False
@@ -194,21 +205,14 @@ class Claims:
         Raises:
             LeaseLostError: If this worker holds no lease.
         """
-        keys = self._keys
-        reply: Any = await self._link.call(
-            script("claim"),
-            [
-                *(
-                    keys.leases,
-                    keys.claims(self.worker_id),
-                    keys.events,
-                    keys.wake(worker),
-                    keys.claim_epoch(self.worker_id),
-                ),
-                *map(keys.queue, handlers),
-            ],
-            (self.worker_id, most, _SUSPECT, self.turn if turn is None else turn, *handlers),
-        )
+        keys, limits = self._keys, self.limits
+        names = [keys.leases, keys.claims(self.worker_id), keys.events, keys.wake(worker)]
+        names += (keys.claim_epoch(self.worker_id), *map(keys.queue, handlers))
+        words = (self.worker_id, most, _SUSPECT, self.turn if turn is None else turn, *handlers)
+        if limits is None:
+            reply: Any = await self._link.call(script("claim"), names, words)
+        else:
+            reply = await limits.claim(names, words, handlers)
         if reply[0] == b"lost":
             raise LeaseLostError
         jobs: list[Claim] = []

@@ -120,6 +120,14 @@ class Keys:
         """List of entries, oldest first."""
         return self._key(f"queue:{handler}")
 
+    def slots(self, handler: str) -> str:
+        """Sorted set: `worker-id job-id` of claims that count against a handler's limit, by the last look at them."""
+        return self._key(f"slots:{handler}")
+
+    def starts(self, handler: str) -> str:
+        """Sorted set: `job-id counts` of what a handler's rate counts, by the time it was claimed, in ms; expires."""
+        return self._key(f"starts:{handler}")
+
     def wake(self, worker: str) -> str:
         """List: at most one token, for a worker that waits."""
         return self._key(f"wake:{worker}")

@@ -147,6 +147,7 @@ def _queue(of: list[QueueStatus]) -> QueueStatus:
         claimed=sum(queue.claimed for queue in of),
         lag=_longest(queue.lag for queue in of),
         served=all(queue.served for queue in waiting),
+        started=sum(queue.started for queue in of),
     )
 
 

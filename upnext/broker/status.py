@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from upnext.broker.activity import Activity
 from upnext.broker.claims import is_claim, read_claim
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.handler_limits import LIMITS, HandlerLimits
 from upnext.broker.job_ids import sent_at
 from upnext.broker.leases import lease_of
 from upnext.broker.protocols import StatusSource
@@ -46,6 +47,7 @@ class WorkerStatus:
         alive: Whether its lease stands.
         activity: What blocks it, and which jobs it has been running for long.
         unimported: Handlers of its project that it does not have: `event|name` -> module.
+        limits: What those of its handlers that have limits are limited to, by their identity.
     """
 
     id: str
@@ -63,6 +65,7 @@ class WorkerStatus:
     alive: bool
     activity: Activity = Activity()  # noqa: RUF009  (which cannot be changed)
     unimported: Mapping[str, str] = field(default_factory=dict[str, str])
+    limits: Mapping[str, HandlerLimits] = field(default_factory=dict[str, HandlerLimits])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class QueueStatus:
         claimed: Jobs that a worker holds.
         lag: Seconds since the event of the first waiting job was sent; None if none waits.
         served: Whether a living worker has the handler.
+        limits: What the handler is limited to, over all processes: of living workers that differ, the greater numbers.
+        started: How many of its jobs have started within the time of its rate.
     """
 
     handler: str
@@ -86,6 +91,8 @@ class QueueStatus:
     claimed: int
     lag: float | None
     served: bool
+    limits: HandlerLimits = HandlerLimits()  # noqa: RUF009  (which cannot be changed)
+    started: int = 0
 
     @property
     def parked(self) -> bool:
@@ -179,7 +186,7 @@ class StatusReader(StatusSource):
         served = {handler for worker in workers if worker.alive for handler in worker.handlers}
         return NamespaceStatus(
             workers=tuple(sorted(workers, key=by_life)),
-            queues=tuple([queue async for queue in self._queues(now, held, put_off, served)]),
+            queues=tuple([queue async for queue in self._queues(now, held, put_off, served, _limits(workers))]),
             unrouted=tuple([unrouted async for unrouted in self._unrouted(now)]),
             later=later,
             dead=dead,
@@ -235,7 +242,12 @@ class StatusReader(StatusSource):
         return delayed, retrying
 
     async def _queues(
-        self, now: float, held: Counter[str], put_off: tuple[Counter[str], Counter[str]] | None, served: set[str]
+        self,
+        now: float,
+        held: Counter[str],
+        put_off: tuple[Counter[str], Counter[str]] | None,
+        served: set[str],
+        limits: Mapping[str, HandlerLimits],
     ) -> AsyncIterator[QueueStatus]:
         known = {name.decode(errors="replace") async for name, _ in self._scan("SSCAN", self._keys.queues)}
         handlers = sorted({name for name in known | set(held) if HandlerId.matches(name)})
@@ -251,7 +263,15 @@ class StatusReader(StatusSource):
                     claimed=held[handler],
                     lag=_age(head, now),
                     served=handler in served,
+                    limits=limits.get(handler, HandlerLimits()),
+                    started=await self._started(handler, limits.get(handler), now),
                 )
+
+    async def _started(self, handler: str, limits: HandlerLimits | None, now: float) -> int:
+        if limits is None or limits.rate is None:
+            return 0
+        since = f"({(now - limits.rate.seconds) * 1000:.0f}"
+        return int(await self._link.command("ZCOUNT", self._keys.starts(handler), since, "+inf"))
 
     async def _unrouted(self, now: float) -> AsyncIterator[UnroutedStatus]:
         waiting = {event async for event, version in self._scan("HSCAN", self._keys.versions) if not version}
@@ -313,7 +333,28 @@ def _from_record(worker_id: str, record: dict[str, Any], left: float, claimed: i
         alive=left > 0,
         activity=Activity.from_record(record),
         unimported=_unimported(record.get("unimported")),
+        limits=_limits_of(name, record.get(LIMITS)),
     )
+
+
+def _limits_of(worker: str, entries: object) -> dict[str, HandlerLimits]:
+    if not isinstance(entries, dict):
+        return {}
+    read = {
+        str(HandlerId.within(worker, str(name))): HandlerLimits.read(written)
+        for name, written in cast("dict[object, object]", entries).items()
+    }
+    return {handler: limits for handler, limits in read.items() if limits is not None}
+
+
+def _limits(workers: Sequence[WorkerStatus]) -> dict[str, HandlerLimits]:
+    """Return what handlers are limited to while all of these workers live."""
+    found: dict[str, HandlerLimits] = {}
+    for worker in workers:
+        for handler in worker.handlers if worker.alive else ():
+            limits = worker.limits.get(handler, HandlerLimits())
+            found[handler] = limits.or_greater(found[handler]) if handler in found else limits
+    return found
 
 
 def _unimported(entries: object) -> dict[str, str]:

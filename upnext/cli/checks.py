@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from upnext import __version__
 from upnext.broker.server_checks import Check
-from upnext.cli.fleet import blocked_workers, full_workers, missing_handlers, starving_jobs
+from upnext.cli.fleet import (
+    blocked_workers,
+    differing_limits,
+    full_workers,
+    limited_queues,
+    missing_handlers,
+    starving_jobs,
+)
 
 if TYPE_CHECKING:
     from upnext.broker.handler_id import HandlerId
@@ -90,6 +97,11 @@ def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Che
         )
     else:
         yield Check("queues", "ok", "every job that waits has a living worker")
+    for line in limited_queues(standing)[:_NAMED]:
+        yield Check("limits", "ok", line)
+    for line in differing_limits(standing)[:_NAMED]:
+        way_out = "each process keeps to its own; stop those of the earlier release when you can"
+        yield Check("limits", "warn", f"processes have different limits for {line}", way_out)
     if standing.unrouted:
         names = ", ".join(unrouted.event for unrouted in standing.unrouted[:3])
         yield Check(

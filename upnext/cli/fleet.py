@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from upnext.broker.activity import WaitingJob
-    from upnext.broker.status import NamespaceStatus, WorkerStatus
+    from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
 
 
 _FULL_FOR = 60.0  # seconds that the oldest job has run, from which on slots that are all taken are worth a line
@@ -64,6 +64,38 @@ def _wait_in_words(worker: WorkerStatus, job: WaitingJob, now: float) -> str:
     handler, duration = HandlerId.within(worker.worker, job.handler).name, age(now - job.since)
     waits_for = ", ".join(job.waits_for) or "an event without handlers"
     return f"handler {handler} has waited {duration} for {waits_for}, job {job.job}"
+
+
+def limit_in_words(queue: QueueStatus) -> str:
+    """Say how much of a handler's limits is used, and whether jobs wait for that; "" if it has none."""
+    limit, rate = queue.limits.limit, queue.limits.rate
+    slots = "" if limit is None else f"{queue.claimed:,} of {limit:,} in use"
+    starts = "" if rate is None else f"{queue.started:,} of {rate} started"
+    if queue.waiting and limit is not None and queue.claimed >= limit:
+        return f"waits for a slot: {slots}"
+    if queue.waiting and rate is not None and queue.started >= rate.starts:
+        return f"waits for its rate: {starts}"
+    return ", ".join(filter(None, (slots, starts)))
+
+
+def limited_queues(status: NamespaceStatus) -> list[str]:
+    """Return a line for each handler whose jobs wait for one of its limits."""
+    return [
+        f"{queue.handler} {words} ({queue.waiting:,} waiting)"
+        for queue in status.queues
+        if (words := limit_in_words(queue)).startswith("waits")
+    ]
+
+
+def differing_limits(status: NamespaceStatus) -> list[str]:
+    """Return a line for each handler that living processes limit differently."""
+    living = [worker for worker in status.workers if worker.alive]
+    found: dict[str, set[str]] = {}
+    for worker in living:
+        for handler in worker.handlers:
+            limits = worker.limits.get(handler)
+            found.setdefault(handler, set()).add("no limit" if limits is None else str(limits))
+    return [f"{handler}: {', '.join(sorted(limits))}" for handler, limits in sorted(found.items()) if len(limits) > 1]
 
 
 def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> list[str]:

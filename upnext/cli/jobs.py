@@ -219,6 +219,7 @@ async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple
     if job is None:
         return where, None
     details = as_json(job)
+    details["waits_for"] = await _waits_for(namespace, job) if job.state == "waiting" else ""
     details["traceback"] = "" if job.failure is None else await partition.jobs.traceback(job.failure)
     if job.state == "dead" and (found := await partition.dead_letters.letter(job_id)) is not None:
         details |= letter_details(*found)
@@ -227,6 +228,15 @@ async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple
         body = None if envelope is None else unpack(envelope)
         details["payload"] = None if body is None else json.loads(body)
     return where, details
+
+
+async def _waits_for(namespace: Namespace, job: JobView) -> str:
+    """Say which limit of its handler a job waits for, "" if it does not."""
+    from upnext.cli.fleet import limit_in_words  # noqa: PLC0415 - commands import what they need
+
+    status = await namespace.status_reader.seen()
+    words = next((limit_in_words(queue) for queue in status.queues if queue.handler == job.handler), "")
+    return words.removeprefix("waits for ") if words.startswith("waits") else ""
 
 
 def cancel(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.fleet import blocked_workers, full_workers, missing_handlers, starving_jobs
+from upnext.cli.fleet import blocked_workers, full_workers, limit_in_words, missing_handlers, starving_jobs
 from upnext.cli.moments import age
 from upnext.cli.parser import examples
 from upnext.cli.status_json import status_json, totals
@@ -166,7 +166,7 @@ def _queue_table(shown: Sequence[QueueStatus], status: NamespaceStatus, width: i
 def _note(queue: QueueStatus, status: NamespaceStatus) -> str:
     if queue.handler in status.paused:
         return f"paused for {age(status.now - status.paused[queue.handler])}"
-    return "parked" if queue.parked else ""
+    return "parked" if queue.parked else limit_in_words(queue)
 
 
 def _cut(lines: Iterator[str], rows: int) -> Iterator[str]:

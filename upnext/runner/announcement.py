@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from upnext import __version__
 from upnext.broker.contracts import CONTRACTS, RELEASE
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.handler_limits import LIMITS
 from upnext.broker.results import MARKS_ENDS
 from upnext.limits import MAX_RELEASE
 from upnext.log import log
@@ -89,6 +90,7 @@ def record(worker: Worker, unimported: dict[str, str]) -> str:
             MARKS_ENDS: True,
             RELEASE: os.environ.get("UPNEXT_RELEASE", "")[:MAX_RELEASE],
             CONTRACTS: "",  # until they are published
+            LIMITS: {HandlerId.parse(name).local: str(limits) for name, limits in worker.registry.limits.items()},
             "handlers": sorted(HandlerId.parse(identity).local for identity in worker.registry.handlers),
             "unimported": dict(list(unimported.items())[:_NAMES_ON_SERVER]),
         }

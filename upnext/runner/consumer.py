@@ -143,6 +143,8 @@ class PartitionConsumer:
                 depths = dict(zip(queues, left, strict=True))
                 left = [depths.get(handler, 0) for handler in looked_at]
             self._rotation.note(looked_at, left, {claim.handler for claim in jobs})
+            if claims.limits is not None and claims.limits.again_in is not None:
+                self._wake_ups.look_in(claims.limits.again_in)
             unused -= len(jobs)
         except LeaseLostError:
             if claims.turn == turn:

@@ -20,6 +20,7 @@ from upnext.runner.wake_ups import WakeUps
 from upnext.runner.worker_record import WorkerRecord
 
 if TYPE_CHECKING:
+    from upnext.broker.handler_limits import HandlerLimits
     from upnext.broker.keys import Keys
     from upnext.runner.worker_resources import WorkerResources
 
@@ -42,6 +43,7 @@ class PartitionWorker:
         registry = resources.registry
         self._resources = resources
         self.broker = Broker(resources.url, keys, f"upnext-{registry.worker}")
+        self._limits: dict[str, HandlerLimits] = {}
         self._wake_ups = WakeUps(resources.url, keys, registry.worker)
         running, ended = RunningJobs(), EndedCounts()
         record = WorkerRecord(resources.record, running, resources.watchdog, resources.slots.long_waits, ended)
@@ -136,8 +138,15 @@ class PartitionWorker:
             self.lease.recount(claims, self.jobs.known)
         return self.jobs.hand_back_unstarted()
 
+    def share_limits(self, partitions: int) -> None:
+        """Divide the limits of the handlers, now that the namespace has so many partitions."""
+        number = self.broker.keys.partition
+        limits = self._resources.registry.limits
+        self._limits.update({handler: each.share(number, partitions) for handler, each in limits.items()})
+
     def _joined(self, worker_id: str) -> None:
-        self._consumer.claims = self.broker.claims(worker_id, self._resources.registry.settings.result_ttl)
+        settings = self._resources.registry.settings
+        self._consumer.claims = self.broker.claims(worker_id, settings.result_ttl, self._limits)
         self._subscriber.restart()
 
     def _changed(self) -> None:

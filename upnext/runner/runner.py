@@ -13,6 +13,7 @@ from upnext.broker.partition_count import PartitionCount
 from upnext.broker.schedules import ScheduleStore
 from upnext.runner.contract_publisher import ContractPublisher
 from upnext.runner.full_slots import FullSlotsWatch
+from upnext.runner.limit_shares import report_limits
 from upnext.runner.partition import PartitionWorker
 from upnext.runner.scheduler import Scheduler
 from upnext.runner.worker_resources import WorkerResources
@@ -141,6 +142,7 @@ class Runner:
 
     def _serve(self, partitions: int) -> None:
         """Serve so many partitions at least: a namespace may grow while its workers run."""
+        before = len(self._partitions)
         while len(self._partitions) < partitions and not self._stopping:
             number = len(self._partitions)
             partition = PartitionWorker(self._resources, Keys(self._namespace, number), None if number else self._agree)
@@ -148,6 +150,10 @@ class Runner:
             self._resources.slots.sharers = len(self._partitions)
             if self._begun:
                 self._begin(partition)
+        if len(self._partitions) > before and self.registry.limits:
+            for partition in self._partitions:
+                partition.share_limits(len(self._partitions))
+            report_limits(self.registry, len(self._partitions))
 
     async def _agree(self, partitions: int) -> None:
         """Serve as many as the first partition says; one that does not know, or not any more, is told."""

@@ -19,6 +19,7 @@ from upnext.errors import BrokerRefusedError, ConfigError
 from upnext.log import log
 from upnext.runner.announcement import announce, record
 from upnext.runner.exiting import BoundedExit, overdue
+from upnext.runner.limit_shares import check_limits
 from upnext.runner.listeners import Listen, OwnedSockets, listen
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
@@ -204,6 +205,7 @@ class Service:
             for handler in worker.registry.handlers.values():
                 handler.signature.prepare()
             check_schedules(worker.registry)
+            check_limits(worker.registry)
         with contextlib.ExitStack() as opened:
             # Kept from before the first handler runs until after the last: any of them may fork.
             listening = OwnedSockets()

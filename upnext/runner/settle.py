@@ -150,7 +150,10 @@ class Settler:
         await asyncio.sleep(backoff(failures))
 
     async def _finish(self, batch: Sequence[_Done], *, repeated: bool) -> None:
-        held = await batch[0][0].finish([(claim, result) for _, claim, result in batch])
+        claims = batch[0][0]
+        held = await claims.finish([(claim, result) for _, claim, result in batch])
+        if claims.limits is not None:
+            await claims.limits.free(claim for _, claim, _ in batch)
         for (_, claim, _), kept in zip(batch, held, strict=True):
             if not kept:
                 _report_unheld(claim, repeated=repeated)
@@ -178,7 +181,7 @@ class Settler:
                 return
 
     def _settle_alone(self, claims: Claims, claim: Claim, end: Callable[[], Awaitable[object]]) -> None:
-        task = asyncio.create_task(self._run_to_its_end(claim, end))
+        task = asyncio.create_task(self._run_to_its_end(claims, claim, end))
         self._alone[task] = (claims, claim)
         task.add_done_callback(self._forget)
 
@@ -186,7 +189,7 @@ class Settler:
         self._alone.pop(task, None)
         self._note_settled()
 
-    async def _run_to_its_end(self, claim: Claim, end: Callable[[], Awaitable[object]]) -> None:
+    async def _run_to_its_end(self, claims: Claims, claim: Claim, end: Callable[[], Awaitable[object]]) -> None:
         failures = 0
         while True:
             try:
@@ -195,6 +198,8 @@ class Settler:
                 failures += 1
                 await self._pause(claim, failures, error)
             else:
+                if claims.limits is not None:
+                    await claims.limits.free([claim])
                 return
 
     def _ending(

@@ -28,16 +28,23 @@ class WakeUps:
         self._list = keys.wake(worker)
         self._listening = False
         self._roused = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
 
     async def wait(self) -> None:
-        """Wait for a token, for a second, or for `stop`."""
-        if not self._listening:
+        """Wait for a token, for a second, for a moment that was said, or for `stop`."""
+        if not self._listening and not self._roused.is_set():
             self._listening = True
-            self._roused.clear()
             self._connection.post(("BLPOP", self._list, _IDLE), self._on_reply)
         if not self._stopping:
             await self._roused.wait()
+            self._roused.clear()
+
+    def look_in(self, seconds: float) -> None:
+        """End a wait after so long, if nothing ends it before; a token is then waited for still."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._roused.set)
 
     def stop(self) -> None:
         """End the wait under way, and let no further one begin."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import re
 from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
@@ -22,12 +23,18 @@ if TYPE_CHECKING:
 
 _NUMBERS = ("retries", "retry_delay", "retry_backoff", "timeout")
 _EXCEPTIONS = ("retry_on", "give_up_on")
-KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS)
+_LIMITS = ("limit", "rate")
+KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS, *_LIMITS)
+# As the runtime has it in upnext/broker/handler_limits.py.
+_MOST = 10_000
+_RATE = re.compile(r"([1-9][0-9]{0,6})/(second|minute|hour|day)")
 _RULES = {
     "retries": "a whole number, 0 or more",
     "retry_delay": "a finite number of seconds, 0 or more",
     "retry_backoff": "a finite number, 1 or more",
     "timeout": "a finite number of seconds above 0",
+    "limit": f"a whole number from 1 to {_MOST}, or None",
+    "rate": f'a whole number from 1 to {_MOST} and a time, such as "100/minute"',
 }
 _NOT_FINITE = {"math.inf": math.inf, "math.nan": math.nan}
 
@@ -51,6 +58,12 @@ def read_options(evaluator: Evaluator, call: ast.Call, use: Use) -> tuple[tuple[
             continue
         value = _number(evaluator, each.value, each.use)
         if isinstance(value, values.Unknown):
+            continue
+        if each.keyword in _LIMITS:
+            if not _limits(each.keyword, value):
+                typed = not isinstance(value, int if each.keyword == "limit" else str)
+                rule = _RULES[each.keyword]
+                findings.append(messages.bad_option(place, each.keyword, _shown(value), rule, typed=typed))
             continue
         if _fits(each.keyword, value):
             assert isinstance(value, int | float)
@@ -79,6 +92,16 @@ def _no_class(evaluator: Evaluator, expr: Derived, use: Use) -> str:
             return text_of(node)
         case _:
             return ""
+
+
+def _limits(option: str, value: object) -> bool:
+    """Whether a limit is one that the runtime takes."""
+    if value is None:
+        return True
+    if option == "limit":
+        return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and int(found[1]) <= _MOST
 
 
 def _fits(option: str, value: object) -> bool:

@@ -33,6 +33,8 @@ async def bad() -> None:
 # feature: options of events, handlers and tasks
 order_placed.on(retries=2, retry_on=(ConnectionError, TimeoutError), give_up_on=ConnectionRefusedError)
 worker.task(retries=2, retry_on=ConnectionError)
+order_placed.on(limit=5, rate="100/minute")
+worker.task(limit=5, rate=None)
 
 
 def bad_declarations() -> None:
@@ -45,3 +47,5 @@ def bad_declarations() -> None:
     order_placed.on(retry_on=ConnectionError())  # E
     order_placed.on(give_up_on="ConnectionError")  # E
     worker.task(give_up_on=[ConnectionError])  # E
+    order_placed.on(limit="5")  # E
+    worker.task(rate=100)  # E

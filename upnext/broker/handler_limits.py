@@ -1,0 +1,89 @@
+"""The limits of a handler over all processes: how many of its jobs run at once, and how many start within a time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from upnext.limits import MAX_HANDLER_LIMIT
+
+LIMITS: Final = "limits"
+"""Where a worker's record says what its handlers are limited to: their names -> how it was declared."""
+
+_PERIODS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_WRITTEN = re.compile(r'(?:limit=([0-9]{1,5}))?(?: and )?(?:rate="([^"]{1,20})")?')
+_RATE = re.compile(rf"([1-9][0-9]{{0,6}})/({'|'.join(_PERIODS)})")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many starts within any stretch of so many seconds."""
+
+    starts: int
+    seconds: int
+
+    @classmethod
+    def parse(cls, text: object) -> Rate | None:
+        """Read a rate such as "100/minute"; None for anything else, and for more than can be counted."""
+        found = _RATE.fullmatch(text) if isinstance(text, str) else None
+        if found is None or int(found[1]) > MAX_HANDLER_LIMIT:
+            return None
+        return cls(int(found[1]), _PERIODS[found[2]])
+
+    def __str__(self) -> str:
+        """Write it as it was declared."""
+        period = next(name for name, seconds in _PERIODS.items() if seconds == self.seconds)
+        return f"{self.starts}/{period}"
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerLimits:
+    """What a handler is limited to.
+
+    Attributes:
+        limit: How many of its jobs run at once; None for any number.
+        rate: How many of them start within a time; None for any number.
+    """
+
+    limit: int | None = None
+    rate: Rate | None = None
+
+    def __str__(self) -> str:
+        """Write it as it was declared."""
+        limit = "" if self.limit is None else f"limit={self.limit}"
+        rate = "" if self.rate is None else f'rate="{self.rate}"'
+        return " and ".join(filter(None, (limit, rate)))
+
+    @classmethod
+    def read(cls, text: object) -> HandlerLimits | None:
+        """Read what `str` wrote; None for anything else."""
+        found = _WRITTEN.fullmatch(text) if isinstance(text, str) else None
+        limits = None if found is None else cls(int(found[1]) if found[1] else None, Rate.parse(found[2]))
+        return None if limits is None or limits == cls() else limits
+
+    def or_greater(self, other: HandlerLimits) -> HandlerLimits:
+        """Return what holds while processes with both run: each keeps to its own, so that the greater number counts."""
+        limit, rate = None, None
+        if self.limit is not None and other.limit is not None:
+            limit = max(self.limit, other.limit)
+        if self.rate is not None and other.rate is not None:
+            rate = max(self.rate, other.rate, key=lambda each: each.starts / each.seconds)
+        return HandlerLimits(limit, rate)
+
+    @property
+    def least(self) -> int:
+        """The smallest of its numbers: over more partitions than that it cannot be divided."""
+        starts = None if self.rate is None else self.rate.starts
+        return min(number for number in (self.limit, starts) if number is not None)
+
+    def share(self, partition: int, partitions: int) -> HandlerLimits:
+        """Return what one of several partitions may use: no script knows of another one, so that they divide it."""
+
+        def part(number: int) -> int:
+            return number // partitions + (partition < number % partitions)
+
+        return HandlerLimits(
+            limit=None if self.limit is None else part(self.limit),
+            rate=None if self.rate is None else Rate(part(self.rate.starts), self.rate.seconds),
+        )

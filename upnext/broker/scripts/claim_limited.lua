@@ -1,0 +1,167 @@
+-- Hands jobs to a worker as claim.lua does, where some of its handlers have limits: over all workers only so many of their
+-- jobs are claimed at once, and only so many are handed out within a time.
+--
+-- A slot is in use while the claim that it was given to stands, and that alone decides: `slots:<handler>` only says which
+-- claims to look at. So a slot comes back with its claim, whatever became of the worker, or of an answer, and no script
+-- that ends a claim has to know of limits. (free.lua gives it back without waiting for this one.) Each run looks at a page
+-- of the slots, those first that were looked at longest ago.
+--
+-- KEYS  1 to 5 as claim.lua has them, then queue:<handler>..., then slots:<handler> and starts:<handler> of each handler
+--       that has limits, then claims:<worker id> of other workers that hold slots
+-- ARGV  1 to 4 and the handlers as claim.lua has them, then for each handler that has limits its number among them, how many
+--       jobs at once, how many starts, and within how many ms ('' for what is not limited), then those other workers, then
+--       the number of handlers, and of those with limits
+-- Returns {'lost'} as claim.lua does; else {what claim.lua returns, of each queue only as many jobs as may be claimed,
+--         {worker that may hold a slot...}, 1 if jobs wait for slots of workers that were not passed, in how many ms more of
+--         the jobs that wait may start ('' if time changes nothing), {number of KEYS that are another program's...}}
+--@shared shared_now
+--@shared shared_may
+--@shared shared_read
+--@shared shared_wake
+local PAGE, BATCH = 20, 1000
+local queues, limited = tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
+local now, others, workers, unknown, foreign = now_ms(), {[ARGV[1]] = KEYS[2]}, {}, 0, {}
+for i = 6 + queues + 2 * limited, #KEYS do
+  others[ARGV[4 + queues + 4 * limited + i - (5 + queues + 2 * limited)]] = KEYS[i]
+end
+local function ms(number)
+  return string.format('%.0f', number)
+end
+
+-- Sorts a page of slots into those whose claims are gone, and those whose claims stand; returns the number of the others.
+local function look_at_slots(slots, handler, gone, stand)
+  local not_passed = 0
+  for _, slot in ipairs(redis.call('ZRANGE', slots, 0, PAGE - 1)) do
+    local worker, job = string.match(slot, '^(%S+) (.+)$')
+    local claims = worker and others[worker]
+    if worker and worker ~= ARGV[1] then
+      workers[worker] = true
+    end
+    if not worker or claims and read('HEXISTS', claims, handler .. ' ' .. job) ~= 1 then
+      gone[#gone + 1] = slot
+    elseif claims then
+      stand[#stand + 1] = slot
+    else
+      not_passed = not_passed + 1
+    end
+  end
+  return not_passed
+end
+
+local limits, of = {room = {}}, {}
+for n = 1, limited do
+  local at, key = 4 + queues + 4 * (n - 1), 4 + queues + 2 * n
+  local number = tonumber(ARGV[at + 1])
+  local one = {
+    most = tonumber(ARGV[at + 2]), starts_most = tonumber(ARGV[at + 3]), period = tonumber(ARGV[at + 4]),
+    slots = KEYS[key], starts = KEYS[key + 1], gone = {}, stand = {}, old = {}, ahead = {}, taken = 0,
+  }
+  local room, waiting = math.huge, read('LLEN', KEYS[5 + number]) or 0
+  of[number] = one
+  if one.most then
+    local used = read('ZCARD', one.slots)
+    if not used then
+      foreign[#foreign + 1] = key
+      room = 0
+    else
+      local not_passed = look_at_slots(one.slots, ARGV[4 + number], one.gone, one.stand)
+      one.many = used > PAGE
+      room = math.min(room, math.max(one.most - used + #one.gone, 0))
+      if room < waiting and not_passed > 0 then
+        unknown = 1
+      end
+    end
+  end
+  if one.starts_most then
+    local count = read('ZCARD', one.starts)
+    if not count then
+      foreign[#foreign + 1] = key + 1
+      room = 0
+    else
+      one.old = redis.call('ZRANGEBYSCORE', one.starts, '-inf', ms(now - one.period), 'LIMIT', 0, BATCH)
+      -- The clock was set back: what started later than now started now.
+      one.ahead = redis.call('ZRANGEBYSCORE', one.starts, '(' .. ms(now), '+inf', 'LIMIT', 0, BATCH)
+      one.started = count - #one.old
+      room = math.min(room, math.max(one.starts_most - one.started, 0))
+    end
+  end
+  limits.room[number], one.waiting = room, waiting
+end
+
+local tidied = false
+local function scored_now(members)
+  local words = {}
+  for _, member in ipairs(members) do
+    words[#words + 1] = ms(now)
+    words[#words + 1] = member
+  end
+  return unpack(words)
+end
+-- Takes out what is over. First of all writes: a job may be claimed again by the worker that had it.
+local function tidy()
+  tidied = true
+  may('ZREM', KEYS[1], KEYS[3])
+  may('ZADD', KEYS[1], KEYS[3])
+  may('EXPIRE', KEYS[1], KEYS[3])
+  may('HSET', KEYS[2], KEYS[1])
+  -- A write that changes nothing: after it a full server lets the rest pass.
+  redis.call('HDEL', KEYS[2], '')
+  for _, one in pairs(of) do
+    if #one.gone > 0 then
+      redis.call('ZREM', one.slots, unpack(one.gone))
+    end
+    if one.many and #one.stand > 0 then
+      redis.call('ZADD', one.slots, scored_now(one.stand))
+    end
+    if #one.old > 0 then
+      redis.call('ZREM', one.starts, unpack(one.old))
+    end
+    if #one.ahead > 0 then
+      redis.call('ZADD', one.starts, scored_now(one.ahead))
+    end
+  end
+end
+-- Gives slots to jobs that are about to be claimed, and notes their starts. A slot without a claim is free again at the next
+-- look; a claim without a slot would be one too many.
+function limits.keep(taken)
+  tidy()
+  for n = 3, #taken do
+    local one, slots = of[taken[n][1] + 1], {}
+    if one then
+      one.taken = #taken[n][2]
+      for i, entry in ipairs(taken[n][2]) do
+        slots[i] = ARGV[1] .. ' ' .. string.match(entry, '^(.*) %S+$')
+      end
+      if one.most then
+        redis.call('ZADD', one.slots, scored_now(slots))
+      end
+      if one.starts_most then
+        redis.call('ZADD', one.starts, scored_now(taken[n][2]))
+        redis.call('EXPIRE', one.starts, ms(math.ceil(one.period / 1000) + 60))
+      end
+    end
+  end
+end
+--@shared shared_claim
+if not tidied then
+  for _, one in pairs(of) do
+    if not tidied and #one.gone + #one.old + #one.ahead + (one.many and #one.stand or 0) > 0 then
+      tidy()
+    end
+  end
+end
+
+local names, soonest = {}, ''
+for worker in pairs(workers) do
+  names[#names + 1] = worker
+end
+for _, one in pairs(of) do
+  if one.started and one.taken < one.waiting and one.started + one.taken >= one.starts_most then
+    local first = redis.call('ZRANGEBYSCORE', one.starts, '(' .. ms(now - one.period), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local pause = first[2] and math.max(first[2] + one.period - now, 1)
+    if pause and (soonest == '' or pause < soonest) then
+      soonest = pause
+    end
+  end
+end
+return {reply, names, unknown, soonest, foreign}

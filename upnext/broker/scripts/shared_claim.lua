@@ -1,0 +1,85 @@
+-- Claims jobs of `queues` queues, as claim.lua says, into `reply`. `limits` is nil, or says how many may be taken of some of
+-- them, and writes down which were, before their claims are.
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) or not read('HLEN', KEYS[2]) then
+  return {'lost'}
+end
+local epoch = read('GET', KEYS[5])
+if epoch == nil or (tonumber(epoch or '0') or 0) > tonumber(ARGV[4]) then
+  return {'lost'} -- an answer that the worker has given up waiting for: it would never hear of these jobs
+end
+local MOST_QUEUES = 16
+local left, suspect = tonumber(ARGV[2]), tonumber(ARGV[3])
+local lengths, take, waiting = {}, {}, 0
+for i = 1, queues do
+  lengths[i] = read('LLEN', KEYS[5 + i]) or -1
+  if limits and limits.room[i] and lengths[i] > limits.room[i] then
+    lengths[i] = limits.room[i]
+  end
+  take[i] = 0
+  if lengths[i] > 0 then
+    waiting = waiting + 1
+  end
+end
+while left > 0 and waiting > 0 do
+  local share = math.max(1, math.floor(left / math.min(waiting, MOST_QUEUES)))
+  waiting = 0
+  for i = 1, queues do
+    local n = math.max(0, math.min(share, lengths[i] - take[i], left))
+    take[i] = take[i] + n
+    left = left - n
+    if take[i] < lengths[i] then
+      waiting = waiting + 1
+    end
+  end
+end
+
+local reply, more, ids, claims = {'ok', lengths}, false, {}, {}
+for i = 1, queues do
+  if take[i] > 0 then
+    local entries = redis.call('LRANGE', KEYS[5 + i], 0, take[i] - 1)
+    local started, prefix = {}, ARGV[4 + i] .. ' '
+    for n, entry in ipairs(entries) do
+      local job, counts, begun = entry, '1:0:0', '1'
+      if string.find(entry, ':', 1, true) then
+        local attempt, rest, crashes
+        job, attempt, rest, crashes = string.match(entry, '^([^:]+):(%d+)(:%d+:(%d+))$')
+        -- Numbers that long are another program's, and Lua would not count on from them.
+        if job and #attempt < 10 and #rest < 21 then
+          counts = (attempt + 1) .. rest
+          begun = tonumber(crashes) < suspect and '1' or '0'
+        else
+          job = entry
+        end
+      end
+      ids[#ids + 1] = string.match(job, '^([^:]*)%.%d+') or ''
+      claims[#claims + 1] = prefix .. job
+      claims[#claims + 1] = counts .. ':' .. begun
+      entries[n] = job .. ' ' .. counts
+      started[n] = begun
+    end
+    reply[#reply + 1] = {i - 1, entries, table.concat(started)}
+  end
+end
+if #ids > 0 then
+  local envelopes = redis.call('HMGET', KEYS[3], unpack(ids))
+  read('LLEN', KEYS[4])
+  may('LTRIM', KEYS[6], KEYS[1])
+  may('RPUSH', KEYS[4], KEYS[1])
+  -- A write that changes nothing: after it a full server lets the rest pass.
+  redis.call('HDEL', KEYS[2], '')
+  if limits then
+    limits.keep(reply)
+  end
+  redis.call('HSET', KEYS[2], unpack(claims))
+  reply[#reply + 1] = envelopes
+end
+for i = 1, queues do
+  if take[i] > 0 then
+    redis.call('LTRIM', KEYS[5 + i], take[i], -1)
+    lengths[i] = lengths[i] - take[i]
+  end
+  more = more or lengths[i] > 0
+end
+if more then
+  wake(KEYS[4])
+end
