@@ -48,7 +48,7 @@ help:
 	@echo 'make generated    generated files are what their sources give'
 	@echo 'make quick        lint, types and the tests that fail first, in under a minute'
 	@echo 'make docs         the documentation site, into build/docs/site; a warning is an error'
-	@echo 'make ci           test, lint, types'
+	@echo 'make ci           test, lint, types, docs'
 	@echo 'make constraints  pin the newest versions in constraints.txt'
 	@echo 'make clean        remove the environment, caches and builds'
 	@echo 'The environment is made with Python 3.11, or with PYTHON=python3.13 after a make clean.'
