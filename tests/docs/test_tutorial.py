@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -66,10 +67,10 @@ def without_what_varies(text: str) -> str:
     return VARIES.sub(lambda found: f"<{found.lastgroup}>", text.rstrip("\n"))
 
 
-@pytest.mark.xdist_group("packaging")
 def test_the_tutorial_goes_as_it_says(installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the page; each command answers what the page shows."""
     monkeypatch.delenv("UPNEXT_REDIS_URL", raising=False)
+    shutil.copytree(installed.mypy_cache(), tmp_path / ".mypy_cache")  # the reader's first run takes longer
     reader = Reader(tmp_path, installed.folder / "bin")
     assert PAGE[0].text.splitlines() == INSTALL
     try:
