@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
@@ -44,6 +44,12 @@ class Handler:
     def is_task(self) -> bool:
         """Whether it is a task: its results are read by the type that it says it returns."""
         return not self.id.split("|")[1]
+
+
+def under_former_name(handler: Handler, event: str) -> Handler:
+    """Return the same handler as it was known while its event had another name: with the identity that it had then."""
+    options = replace(handler.options, name=handler.name)
+    return make_handler(handler.function, HandlerId.parse(handler.id).worker, event, options)
 
 
 def make_handler(function: Callable[..., Any], worker: str, event: str | None, options: Options) -> Handler:

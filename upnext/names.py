@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, cast
 
 from upnext.errors import ConfigError
 
@@ -34,6 +34,26 @@ def check_name(kind: str, value: object) -> str:
         "letters, digits, underscores and . : / -, at most 200 characters."
     )
     raise ConfigError(msg)
+
+
+def check_former_names(event: str, names: object) -> tuple[str, ...]:
+    """Return `names` if an event can have had them before.
+
+    Args:
+        event: Its name now.
+        names: A tuple of its earlier names.
+
+    Raises:
+        ConfigError: If it is no tuple, or one of them cannot name an event, or is the name that it has now.
+    """
+    if not isinstance(names, tuple):
+        msg = f"Option formerly={names!r} of event {event!r} cannot be used: it must be a tuple of earlier names."
+        raise ConfigError(msg)
+    found = tuple(check_name("event", each) for each in cast("tuple[object, ...]", names))
+    if event in found:
+        msg = f"Option formerly={names!r} of event {event!r} cannot be used: it is the name that the event has now."
+        raise ConfigError(msg)
+    return found
 
 
 def _is_short_identifier(value: str) -> bool:

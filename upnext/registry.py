@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
+from upnext.handler import under_former_name
 from upnext.hooks import HookList
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ class Registry:
         self.handlers: dict[str, Handler] = {}
         self.events: set[str] = set()
         self.extra: dict[str, str] = {}
+        self.formerly: defaultdict[str, list[str]] = defaultdict(list)
         self.schedules: dict[str, Schedule] = {}
         self.hooks: HookList = HookList()
         declarations.add(self)
@@ -124,8 +127,13 @@ class Registry:
         """Resolve them again when they are next needed."""
         self._settings = None
 
-    def declare(self, event: str, extra: str | None) -> None:
-        """Note an event; of several declarations "forbid" wins.
+    def declare(self, event: str, extra: str | None, formerly: tuple[str, ...] = ()) -> None:
+        """Note an event; of several declarations "forbid" wins, and the former names of all count.
+
+        Args:
+            event: Its name.
+            extra: What becomes of fields that no handler names.
+            formerly: The names that it had before.
 
         Raises:
             ConfigError: If `extra` is something else than "allow", "forbid" or None.
@@ -134,8 +142,14 @@ class Registry:
             msg = f"Option extra={extra!r} of event {event!r} cannot be used: it must be 'allow' or 'forbid'."
             raise ConfigError(msg)
         self.events.add(event)
-        if extra is not None and self.extra.get(event) != "forbid":
-            self.extra[event] = extra
+        for name in (event, *formerly):
+            if extra is not None and self.extra.get(name) != "forbid":
+                self.extra[name] = extra
+        fresh = [name for name in dict.fromkeys(formerly) if name not in self.formerly[event]]
+        self.formerly[event] += fresh
+        for handler in [each for each in self.handlers.values() if not each.is_task and each.subject == event]:
+            for name in fresh:
+                self._add(under_former_name(handler, name))
         declarations.changed()
 
     def add(self, handler: Handler) -> None:
@@ -145,6 +159,11 @@ class Registry:
             ConfigError: If another function has its identity already. (A module that is loaded again may replace its
                 own functions.)
         """
+        self._add(handler)
+        for name in () if handler.is_task else self.formerly[handler.subject]:
+            self._add(under_former_name(handler, name))
+
+    def _add(self, handler: Handler) -> None:
         for registry in declarations:
             other = registry.handlers.get(handler.id)
             # The new function is not in its module yet: where it will be is told by its name.

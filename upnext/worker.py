@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, overload
 from upnext import settings
 from upnext.errors import ConfigError
 from upnext.event import Event
-from upnext.names import check_name
+from upnext.names import check_former_names, check_name
 from upnext.options import Options, is_whole
 from upnext.registry import Registry
 from upnext.schedule import Schedule
@@ -78,10 +78,10 @@ class Worker(Catalog, _WorkerBase):
         """Show the name."""
         return f"{type(self).__name__}({self.name!r})"
 
-    def declare_event(self, name: str, extra: str | None) -> Event:
+    def declare_event(self, name: str, extra: str | None, formerly: tuple[str, ...]) -> Event:
         """Make the event; `event` is the public way, and what catalogs type."""
         check_name("event", name)
-        self.registry.declare(name, extra)
+        self.registry.declare(name, extra, check_former_names(name, formerly))
         return Event(Delivery(name, self.registry))
 
     def add_hooks(self, *hooks: Hooks) -> None:

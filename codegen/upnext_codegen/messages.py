@@ -34,6 +34,16 @@ def unknown_event_name(place: Place) -> Finding:
     )
 
 
+def unknown_former_names(place: Place, event: str) -> Finding:
+    """Earlier names of an event that are worked out at run time (UPN002)."""
+    return Finding.of(
+        "UPN002",
+        f"the earlier names of event {shown(event)} cannot be known without running the code",
+        place,
+        'give them as a tuple of string literals: formerly=("order.placed",)',
+    )
+
+
 def unknown_worker_name(place: Place) -> Finding:
     """A worker name that is worked out at run time (UPN002)."""
     return Finding.of(

@@ -132,12 +132,14 @@ class Declaration(NamedTuple):
         worker: The worker's name.
         extra: "allow", "forbid" or None where `extra=` is not given.
         place: The call.
+        formerly: The names that the event had before.
     """
 
     event: str
     worker: str
     extra: str | None
     place: Place
+    formerly: tuple[str, ...] = ()
 
 
 class Send(NamedTuple):
@@ -270,6 +272,27 @@ class Scan:
     imported: dict[str, frozenset[str] | None] = field(default_factory=dict[str, "frozenset[str] | None"])
     read: frozenset[str] = frozenset()
     generated: tuple[str, ...] = ()
+
+    @property
+    def former_names(self) -> frozenset[str]:
+        """The names that events had before."""
+        return frozenset(name for each in self.declarations for name in each.formerly)
+
+    @property
+    def received(self) -> tuple[Handler, ...]:
+        """The handlers, those of a renamed event once more under each name that it had: so the runtime has them."""
+        former: dict[tuple[str, str], dict[str, None]] = {}
+        for each in self.declarations:
+            if each.formerly:
+                former.setdefault((each.worker, each.event), {}).update(dict.fromkeys(each.formerly))
+        if not former:
+            return self.handlers
+        again = [
+            handler._replace(event=name)
+            for handler in self.handlers
+            for name in former.get((handler.worker, handler.event), ())
+        ]
+        return (*self.handlers, *again)
 
 
 def are_arms(first: Handler, second: Handler) -> bool:

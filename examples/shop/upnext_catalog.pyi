@@ -357,21 +357,41 @@ class UserRegisteredOn(_upnext_event.HandlerDecorator):
 class Catalog:
     @_overload
     def event(
-        self, name: _Literal["order.placed"], *, extra: _Literal["allow", "forbid"] | None = None
+        self,
+        name: _Literal["order.placed"],
+        *,
+        extra: _Literal["allow", "forbid"] | None = None,
+        formerly: tuple[str, ...] = (),
     ) -> OrderPlaced: ...
     @_overload
     def event(
-        self, name: _Literal["order.shipped"], *, extra: _Literal["allow", "forbid"] | None = None
+        self,
+        name: _Literal["order.shipped"],
+        *,
+        extra: _Literal["allow", "forbid"] | None = None,
+        formerly: tuple[str, ...] = (),
     ) -> OrderShipped: ...
     @_overload
     def event(
-        self, name: _Literal["payment.failed"], *, extra: _Literal["allow", "forbid"] | None = None
+        self,
+        name: _Literal["payment.failed"],
+        *,
+        extra: _Literal["allow", "forbid"] | None = None,
+        formerly: tuple[str, ...] = (),
     ) -> PaymentFailed: ...
     @_overload
     def event(
-        self, name: _Literal["user.registered"], *, extra: _Literal["allow", "forbid"] | None = None
+        self,
+        name: _Literal["user.registered"],
+        *,
+        extra: _Literal["allow", "forbid"] | None = None,
+        formerly: tuple[str, ...] = (),
     ) -> UserRegistered: ...
     @_overload
     def event(
-        self, name: str, *, extra: _Literal["allow", "forbid"] | None = None
+        self,
+        name: str,
+        *,
+        extra: _Literal["allow", "forbid"] | None = None,
+        formerly: tuple[str, ...] = (),
     ) -> _upnext_event.DynamicEvent: ...

@@ -155,11 +155,19 @@ class OrderPlacedOn(_upnext_event.HandlerDecorator):
 class Catalog:
     @_overload
     def event(
-        self, name: _Literal["order.placed"], *, extra: _Literal["allow", "forbid"] | None = None
+        self,
+        name: _Literal["order.placed"],
+        *,
+        extra: _Literal["allow", "forbid"] | None = None,
+        formerly: tuple[str, ...] = (),
     ) -> OrderPlaced: ...
     @_overload
     def event(
-        self, name: str, *, extra: _Literal["allow", "forbid"] | None = None
+        self,
+        name: str,
+        *,
+        extra: _Literal["allow", "forbid"] | None = None,
+        formerly: tuple[str, ...] = (),
     ) -> _upnext_event.DynamicEvent: ...
 '''
     )
@@ -172,7 +180,11 @@ def test_a_project_without_events_has_a_catalog_that_takes_any_name() -> None:
         "",
         "class Catalog:",
         "    def event(",
-        '        self, name: str, *, extra: _Literal["allow", "forbid"] | None = None',
+        "        self,",
+        "        name: str,",
+        "        *,",
+        '        extra: _Literal["allow", "forbid"] | None = None,',
+        "        formerly: tuple[str, ...] = (),",
         "    ) -> _upnext_event.DynamicEvent: ...",
     ]
 
@@ -211,7 +223,7 @@ def test_events_without_handlers_do_not_crowd_out_those_that_have_some() -> None
 
 def test_an_event_without_handlers_is_offered_by_name_and_untyped() -> None:
     text = stub(event("order.gone", receivers=()))
-    assert '_Literal["order.gone"], *,' in text
+    assert 'name: _Literal["order.gone"],' in text
     assert list(tree(text)) == ["Catalog"]
 
 

@@ -36,8 +36,8 @@ def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Findi
         scan: What the sources say now.
         complete: Whether all sources could be read; otherwise handlers that are missing may be in the others.
     """
-    handlers, declarations = by_event(scan.handlers), by_event(scan.declarations)
-    for each in changes(earlier, scan.handlers, scan.classes, scan.sends):
+    handlers, declarations = by_event(scan.received), by_event(scan.declarations)
+    for each in changes(earlier, scan.received, scan.classes, scan.sends):
         yield each.finding
     for event in earlier.events:
         if complete and event.receivers and event.name not in scan.refused:

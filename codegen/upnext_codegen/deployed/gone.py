@@ -23,7 +23,7 @@ class NewHandlers:
     def of(cls, scan: Scan) -> NewHandlers:
         """Read them from a scan."""
         tasks: dict[Identity, Place] = {(each.worker, "", each.name): each.place for each in scan.tasks}
-        handlers = {(each.worker, each.event, each.name): each.place for each in scan.handlers}
+        handlers = {(each.worker, each.event, each.name): each.place for each in scan.received}
         return cls(tasks | handlers, scan.declarations)
 
     @cached_property

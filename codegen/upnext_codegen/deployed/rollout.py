@@ -80,7 +80,7 @@ class Rollout:
         found = [
             change
             for each in self._generations
-            for change in changes(each.contract(), scan.handlers, scan.classes, scan.sends, DEPLOYED)
+            for change in changes(each.contract(), scan.received, scan.classes, scan.sends, DEPLOYED)
         ]
         return tuple({each.finding: each for each in found}.values())
 
@@ -160,7 +160,7 @@ class Rollout:
         for deployed in self._generations:
             others = [each for each in deployed.handlers if not is_own(each)]
             before = [each for each in deployed.handlers if is_own(each)]
-            found += other_projects.conflicts(scan.handlers, scan.classes, others, deployed.classes, before)
+            found += other_projects.conflicts(scan.received, scan.classes, others, deployed.classes, before)
         return tuple(dict.fromkeys(found))
 
     def _unknown(self) -> Iterator[Finding]:

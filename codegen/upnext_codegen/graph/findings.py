@@ -62,7 +62,7 @@ def _never_sent(graph: Graph, scan: Scan) -> Iterator[Finding]:
 def _never_handled(graph: Graph, scan: Scan) -> Iterator[Finding]:
     """UPN502: a send of an event that nobody handles."""
     for event, sends in graph.sends.items():
-        if event in graph.handlers or event in scan.refused:
+        if event in graph.handlers or event in scan.refused or event in scan.former_names:
             continue
         for send in sends:
             if len(send.names) == 1:

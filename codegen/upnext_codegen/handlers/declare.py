@@ -62,7 +62,33 @@ def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call:
     elif not is_name(name):
         found.findings.append(messages.bad_name(place_of(use, given.node) if given else place, "event", name))
     else:
-        found.declarations.append(Declaration(name, worker.name or "", _extra(evaluator, found, call, use), place))
+        formerly = _formerly(evaluator, found, name, call, use)
+        extra = _extra(evaluator, found, call, use)
+        found.declarations.append(Declaration(name, worker.name or "", extra, place, formerly))
+
+
+def _formerly(evaluator: Evaluator, found: Found, event: str, call: ast.Call, use: Use) -> tuple[str, ...]:
+    """The earlier names of an event, none where they cannot be known or used, which is reported."""
+    given = next((each for each in plain_arguments(call, use) if each.keyword == "formerly"), None)
+    if given is None:
+        return ()
+    place = place_of(use, given.node)
+    if not isinstance(given.value, ast.Tuple):
+        found.findings.append(messages.unknown_former_names(place, event))
+        return ()
+    names: list[str] = []
+    for each in given.value.elts:
+        name = evaluator.text(given._replace(value=each))
+        if name is None:
+            found.findings.append(messages.unknown_former_names(place, event))
+        elif not is_name(name):
+            found.findings.append(messages.bad_name(place_of(use, each), "event", name))
+        elif name == event:
+            rule = "the names that the event had before, not the one that it has now"
+            found.findings.append(messages.bad_option(place_of(use, each), "formerly", messages.shown(name), rule))
+        else:
+            names.append(name)
+    return tuple(dict.fromkeys(names))
 
 
 def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: ast.Call, use: Use) -> None:

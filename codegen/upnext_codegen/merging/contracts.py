@@ -23,10 +23,12 @@ def contracts(scan: Scan, *, extra: str | None = None) -> tuple[Contract, tuple[
     """
     handlers: defaultdict[str, list[Handler]] = defaultdict(list)
     declarations: defaultdict[str, list[Declaration]] = defaultdict(list)
-    for handler in scan.handlers:
+    for handler in scan.received:
         handlers[handler.event].append(handler)
     for declaration in scan.declarations:
-        declarations[declaration.event].append(declaration)
+        for name in (declaration.event, *declaration.formerly):
+            declarations[name].append(declaration)
+    attached = {handler.event for handler in scan.handlers}
     classes = Hierarchy(scan.classes)
     events: list[EventContract] = []
     findings: list[Finding] = []
@@ -36,18 +38,21 @@ def contracts(scan: Scan, *, extra: str | None = None) -> tuple[Contract, tuple[
             continue
         merged = merge(name, handlers[name], classes, open_to_extras=extras_allowed(declarations[name], extra))
         events.append(merged.contract)
-        findings += merged.findings
+        # What is wrong with handlers is said once, of the event as it is called now.
+        if name in attached:
+            findings += merged.findings
     handled = [event.name for event in events if event.receivers]
     for event in events:
         if not event.receivers and event.name not in scan.refused:
-            findings += _without_handler(event.name, declarations[event.name], handled)
+            declared = [each for each in declarations[event.name] if each.event == event.name]
+            findings += _without_handler(event.name, declared, handled)
     return Contract(tuple(events), scan.classes, _workers(scan)), tuple(findings)
 
 
 def _workers(scan: Scan) -> tuple[tuple[str, tuple[str, ...]], ...]:
     events: defaultdict[str, set[str]] = defaultdict(set)
     for declaration in scan.declarations:
-        events[declaration.worker].add(declaration.event)
+        events[declaration.worker].update((declaration.event, *declaration.formerly))
     if not set(events) <= scan.workers:
         return ()
     return tuple((worker, tuple(sorted(events[worker]))) for worker in sorted(events))

@@ -1,6 +1,7 @@
 """The shop over HTTP."""
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -27,7 +28,7 @@ class PlacedOrder(BaseModel):
     order_id: str
     event_id: str
     handlers: list[str]
-    results: dict[str, Any] | None = None
+    results: Mapping[str, Any] | None = None
 
 
 @api.post("/orders", status_code=202)
