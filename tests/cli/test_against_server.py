@@ -30,8 +30,7 @@ def test_the_example_of_the_rule_about_jobs_is_what_gen_says_of_it(empty: Shell,
     assert (done.code, done.err) == (1, "")
     assert done.out.partition("\n\n")[0] == textwrap.dedent(found.output)
     assert (
-        "note: compared with 1 handlers and tasks of 1 processes and the payloads of 1 of 1 jobs that wait at"
-        in done.out
+        "note: compared with the contracts of 1 process (1 handlers and tasks) and the payloads of 1 of 1" in done.out
     )
 
 
@@ -70,7 +69,7 @@ def test_what_is_deployed_is_compared_together_with_git_and_with_other_servers(
     assert [each["code"] for each in found] == ["UPN430"]
     notes = json.loads(done.out)["notes"]
     assert [note.partition(" at ")[0] for note in notes] == [
-        "compared with 1 handlers and tasks of 1 processes and no jobs that wait"
+        "compared with the contracts of 1 process (1 handlers and tasks) and no jobs that wait"
     ] * 2
     monkeypatch.setenv("UPNEXT_NAMESPACE", "other")
     assert checked(shell, valkey_url)[1] == []

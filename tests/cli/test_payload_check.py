@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.deploying import declared
+from tests.cli.deploying import checked, declared, deploy, told
 from tests.cli.projects import Shell
 from upnext.cli.deployed import judges_of
 from upnext.errors import PayloadError
@@ -176,3 +176,18 @@ def test_a_payload_that_the_worker_would_take_is_never_reported(empty: Shell, mo
         "complex: {'value': 'x'}",
         "dict[int, int]: {'value': {'a': 1}}",
     ]
+
+
+def test_what_is_deployed_as_it_stands_in_the_sources_breaks_nothing_whatever_its_types(
+    empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON Schema tells less than the sources do: what it leaves out must not look like a change."""
+    lines = [
+        f"    e{number} = worker.event('e{number}')\n"
+        f"    @e{number}.on\n    async def h{number}(value: {text}) -> None: ...\n"
+        f"    async def send{number}(value: {text}) -> None:\n        await e{number}.send(value=value)\n"
+        for number, text in enumerate(TYPES)
+    ]
+    deploy(valkey_url, declared("every_type", MODELS + "".join(lines), empty, monkeypatch))
+    empty.write({"every_type.py": MODELS + "".join(lines)})
+    assert told(checked(empty, valkey_url)[1]) == []

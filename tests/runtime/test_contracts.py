@@ -266,7 +266,8 @@ async def test_the_documented_rights_of_a_reader_are_enough(
             checked = await asyncio.to_thread(command, "gen", "--against", url)
         assert checked[::2] == (0, "")
         assert (
-            "compared with 4 handlers and tasks of 1 processes and the payloads of 4 of 4 jobs that wait" in checked[1]
+            "compared with the contracts of 1 process (4 handlers and tasks) and the payloads of 4 of 4 jobs that wait"
+            in checked[1]
         )
         assert (code, err) == (0, "")
         assert len(json.loads(out)["contracts"]) == 4

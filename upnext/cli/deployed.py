@@ -108,7 +108,8 @@ def _as_jobs(handler: str, count: JobCount) -> WaitingJobs:
 
 def _note(source: str, fleet: Fleet, waiting: int, checked: int) -> str:
     handlers = len({each.contract.handler for each in fleet.contracts})
-    deployed = f"{handlers:,} handlers and tasks of {fleet.processes:,} processes" if handlers else "no contract"
+    processes = f"{fleet.processes:,} process{'' if fleet.processes == 1 else 'es'}"
+    deployed = f"the contracts of {processes} ({handlers:,} handlers and tasks)" if handlers else "no contract"
     sample = " (a sample)" if waiting > MAX_JOBS_CHECKED else ""
     jobs = f"the payloads of {checked:,} of {waiting:,} jobs that wait{sample}" if waiting else "no jobs that wait"
     return f"compared with {deployed} and {jobs} at {source}"
