@@ -18,6 +18,7 @@ from upnext.errors import BrokerError, ServiceImportError, UpnextError
 COMMANDS = (
     "gen",
     "graph",
+    "export",
     "explain",
     "run",
     "status",

@@ -195,7 +195,7 @@ def diff(arguments: argparse.Namespace) -> int:
     """Run `upnext contracts diff`; exit code 1 if what is deployed is not what the lock says."""
     from upnext_codegen.deployed.differences import differences  # noqa: PLC0415 - commands import what they need
 
-    contract = _lock(arguments.lock)
+    contract = read_lock(arguments.lock)
     where, fleet = ask(arguments, _read)
     found = differences(map(published, fleet.contracts), contract)
     if arguments.format == "json":
@@ -210,7 +210,15 @@ def diff(arguments: argparse.Namespace) -> int:
     return exits.FINDINGS if found else exits.CLEAN
 
 
-def _lock(path: Path | None) -> Contract:
+def read_lock(path: Path | None) -> Contract:
+    """Read a lock.
+
+    Args:
+        path: The file; None to look for it in this folder and those above it.
+
+    Raises:
+        ConfigError: If there is none, or it cannot be read.
+    """
     from upnext_codegen.catalog import lock  # noqa: PLC0415 - commands import what they need
 
     folders = (Path.cwd(), *Path.cwd().parents)

@@ -1,0 +1,1 @@
+"""Contracts in open formats, for programs in other languages."""

@@ -1,0 +1,89 @@
+"""`upnext export jsonschema`: judged by a library that knows nothing of upnext, on what workers take."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from tests.cli.deploying import declared
+from tests.cli.projects import Shell
+from tests.cli.test_payload_check import MODELS, TYPES
+from upnext.errors import PayloadError
+
+
+def test_a_schema_takes_what_a_worker_takes(empty: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what no sender writes, and what JSON Schema has no words for."""
+    lines = [
+        f"    @worker.event('e{number}').on\n    async def h(value: {text}) -> None: ...\n"
+        for number, text in enumerate(TYPES)
+    ]
+    (registry,) = declared("every_type", MODELS + "".join(lines), empty, monkeypatch)
+    empty.write({"every_type.py": MODELS + "".join(lines)})
+    empty.run("gen")
+    assert empty.run("export", "jsonschema").out == f"schemas: {len(TYPES)} schemas, wrote {len(TYPES)}, removed 0\n"
+    stricter, looser = list[str](), list[str]()
+    for number, (text, values) in enumerate(TYPES.items()):
+        schema = json.loads(empty.text(f"schemas/e{number}.schema.json"))
+        validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+        validator.check_schema(schema)
+        for value in [*({"value": each} for each in values), {}, {"value": values[0], "other": 1}]:
+            is_valid = validator.is_valid(value)
+            try:
+                registry.handlers[f"shop|e{number}|h"].signature.decode(json.dumps(value).encode())
+            except PayloadError:
+                looser += [f"{text}: {value}"] * is_valid
+            else:
+                stricter += [f"{text}: {value}"] * (not is_valid)
+    assert stricter == [
+        "int: {'value': True}",
+        "float: {'value': True}",
+        "Number: {'value': True}",
+        "set[int]: {'value': [1, 1]}",
+        "Point: {'value': {'x': 1, 'y': 2}}",
+    ]
+    assert looser == [
+        "int: {'value': 1.0}",
+        "datetime: {'value': '2026-01-01'}",
+        "datetime: {'value': 'soon'}",
+        "time: {'value': 'soon'}",
+        "timedelta: {'value': 'soon'}",
+        "complex: {'value': 'x'}",
+        "Decimal: {'value': 'x'}",
+        "dict[int, int]: {'value': {'a': 1}}",
+    ]
+
+
+def test_schemas_are_kept_up_to_date_by_the_command_that_check_names(shop: Shell) -> None:
+    shop.run("gen")
+    stale = shop.run("export", "jsonschema", "--out", "api", "--check")
+    assert (stale.code, stale.out) == (1, "")
+    assert stale.err == "api/order.placed.schema.json is out of date\nRun: upnext export jsonschema --out api\n"
+    assert not (shop.root / "api").exists()
+    assert shop.run("export", "jsonschema", "--out", "api").out == "api: 1 schema, wrote 1, removed 0\n"
+    assert shop.run("export", "jsonschema", "--out", "api").out == "api: 1 schema, up to date\n"
+    assert shop.run("export", "jsonschema", "--out", "api", "--check").code == 0
+    shop.write({"shop/events.py": shop.text("shop/events.py").replace("order.placed", "order/placed:now")})
+    shop.run("gen")
+    assert shop.run("export", "jsonschema", "--out", "api", "--check").code == 1
+    assert shop.run("export", "jsonschema", "--out", "api").out == "api: 1 schema, wrote 1, removed 1\n"
+    (path,) = (shop.root / "api").iterdir()
+    assert path.name == "order%2Fplaced%3Anow.schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    assert (schema["title"], schema["required"]) == ("order/placed:now", ["order_id", "user_id"])
+
+
+def test_files_that_upnext_did_not_write_are_left_alone(shop: Shell) -> None:
+    shop.run("gen")
+    shop.write({"schemas/order.placed.schema.json": "{}", "schemas/other.schema.json": "{}", "file": ""})
+    done = shop.run("export", "jsonschema")
+    assert (done.code, done.out) == (2, "")
+    assert "'schemas' has files that upnext did not write: order.placed.schema.json" in done.err
+    assert shop.text("schemas/order.placed.schema.json") == "{}"
+    (shop.root / "schemas/order.placed.schema.json").unlink()
+    assert shop.run("export", "jsonschema").code == 0
+    assert shop.text("schemas/other.schema.json") == "{}"
+    assert shop.run("export", "jsonschema", "--out", "file").code == 2
+    (shop.root / "upnext.lock").write_text("junk")
+    assert shop.run("export", "jsonschema").code == 2
