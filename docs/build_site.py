@@ -34,6 +34,8 @@ LOADED = re.compile(
     r"""<(?:script|img|iframe|link rel="(?:stylesheet|preload|icon)")[^>]*(?:src|href)="(https?:[^"]+)"""
 )
 FILE = re.compile(r"^ *<!-- (?:file|from): (?P<name>\S+) -->\n(?P<fence> *```\w+)$", re.MULTILINE)
+ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
+CODE = re.compile(r"`[^`]+`")
 LINK = re.compile(r"(?P<image>!?)\[(?P<label>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s#]+)(?P<anchor>#[^()\s]*)?\)")
 
 
@@ -66,7 +68,10 @@ def copy_pages() -> set[str]:
 
 
 def for_site(text: str, source: Path, name: str, on_site: dict[Path, str]) -> str:
-    """Return a page as it is on the site: its links, and the names of files above their text."""
+    """Return a page as it is on the site: its links, the names of files above their text, and code in tables.
+
+    A host's Markdown wants a bar in code in a table to be escaped; the site's shows the backslash then.
+    """
 
     def link(found: re.Match[str]) -> str:
         target = found["target"]
@@ -83,7 +88,8 @@ def for_site(text: str, source: Path, name: str, on_site: dict[Path, str]) -> st
             return found[0]  # the generator says that it leads nowhere
         return f"{found['image']}[{found['label']}]({way}{found['anchor'] or ''})"
 
-    return FILE.sub(r'\g<fence> title="\g<name>"', LINK.sub(link, text))
+    text = FILE.sub(r'\g<fence> title="\g<name>"', LINK.sub(link, text))
+    return ROW.sub(lambda row: CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), text)
 
 
 def do_without_network(site: Path) -> int:

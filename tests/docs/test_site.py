@@ -60,6 +60,12 @@ def test_a_file_that_a_page_shows_has_its_name_above_it() -> None:
     assert shown == '```python title="shop.py"\nimport upnext\n```\n'
 
 
+def test_a_bar_in_code_in_a_table_is_shown_without_the_backslash_before_it() -> None:
+    """Outside of code it stays escaped, as it would end the cell."""
+    shown = SITE["for_site"]("| `int \\| str` | a \\| b |\n`a \\| b`\n", ROOT / "docs" / "page.md", "page.md", {})
+    assert shown == "| `int | str` | a \\| b |\n`a \\| b`\n"
+
+
 def test_a_page_that_loads_a_file_from_elsewhere_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A reader may have no network."""
     (tmp_path / "assets").mkdir()
