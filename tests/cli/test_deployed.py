@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from tests.cli.deploying import (
@@ -147,7 +149,13 @@ ACCIDENTS = {
     "event renamed": Change(
         MAIL + SEND,
         "    placed = worker.event('order.created')\n" + (MAIL + SEND).replace("order_placed", "placed"),
-        (("error UPN433", 'handler "mail" of "order.placed" on worker "shop" is gone', TWO),),
+        (
+            (
+                "error UPN433",
+                'handler "mail" of "order.placed" on worker "shop" is gone: what is deployed goes on queueing jobs for it (name what the event was called, worker.event("order.created", formerly=("order.placed",))',
+                TWO,
+            ),
+        ),
     ),
     "senders first": Change(
         CLOSED + SEND,
@@ -340,3 +348,26 @@ def test_a_harmless_change_gives_no_finding(
     prepare(empty, valkey_url, Change(before, after), monkeypatch)
     done, found = checked(empty, valkey_url)
     assert (done.code, told(found)) == (0, [])
+
+
+def test_a_handler_that_moved_to_another_module_is_the_same(
+    empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = f"from shop_events import order_placed\n{textwrap.dedent(MAIL)}"
+    prepare(empty, valkey_url, Change(MAIL, "", files={"mailing.py": moved}), monkeypatch)
+    assert told(checked(empty, valkey_url)[1]) == []
+
+
+def test_an_event_that_names_what_it_was_called_takes_the_jobs_that_were_sent_then(
+    empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are held against its handlers, under the names that these had."""
+    renamed = '    placed = worker.event("order.created", formerly=("order.placed",))\n' + MAIL.replace(
+        "order_placed", "placed"
+    )
+    jobs = (({"order_id": "1"}, "waiting"), ({}, "waiting"))
+    prepare(empty, valkey_url, Change(MAIL, renamed, jobs=jobs), monkeypatch)
+    (line,) = told(checked(empty, valkey_url)[1])
+    assert line.startswith(
+        'error UPN432 handler "mail" cannot take 1 of 2 jobs of "order.placed" that wait (1 waiting)'
+    )

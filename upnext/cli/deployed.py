@@ -88,7 +88,7 @@ async def _jobs(namespace: Namespace, judges: Judges) -> tuple[dict[str, JobCoun
 def judges_of(scan: Scan) -> Judges:
     """Return what judges the payloads of each handler and task of the sources."""
     handlers: defaultdict[str, list[Handler | Task]] = defaultdict(list)
-    for handler in scan.handlers:
+    for handler in scan.received:
         handlers[str(HandlerId(handler.worker, handler.event, handler.name))].append(handler)
     for task in scan.tasks:
         handlers[str(HandlerId(task.worker, "", task.name))].append(task)

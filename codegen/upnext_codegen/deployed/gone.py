@@ -91,8 +91,11 @@ def _way_out(identity: Identity, successor: Identity | None, count: int) -> str:
             else f"{'two releases: ' if count else ''}keep the task until its queue is empty"
         )
     decorator = "@event.on" if event else "@worker.task"
-    is_renamed = successor[:2] == identity[:2]
-    kept = f'keep its name with {decorator}(name="{name}"), or ' if is_renamed else ""
+    kept = ""
+    if successor[:2] == identity[:2]:
+        kept = f'keep its name with {decorator}(name="{name}"), or '
+    elif (successor[0], successor[2]) == (identity[0], name):
+        kept = f'name what the event was called, worker.event("{successor[1]}", formerly=("{event}",)), or '
     ended = ", and `upnext unsubscribe` it" if event else ""
     return (
         f"{kept}two releases: the first keeps it beside the new one, "
