@@ -36,6 +36,7 @@ class Shop:
         self.now: set[int] = set()
         self.peak = 0
         self.quick: list[int] = []
+        self.ended: list[int] = []
         self.go = asyncio.Event()
         self.workers = [upnext.Worker("shop", redis_url=url, grace=0.2, **settings) for _ in workers]
         for worker, options in zip(self.workers, workers, strict=True):
@@ -52,6 +53,7 @@ class Shop:
             await asyncio.sleep(0)
         finally:
             self.now.discard(n)
+        self.ended.append(n)
         return n
 
     async def _quick(self, n: int) -> None:
@@ -194,6 +196,21 @@ async def test_what_waits_for_a_limit_is_shown(command: Command, valkey_url: str
         shop.go.set()
         for receipt in receipts:
             await receipt.results(timeout=20)
+
+
+async def test_what_waits_for_a_partitions_part_of_a_limit_is_shown(command: Command, valkey_url: str) -> None:
+    """Although the other partition has slots to spare."""
+    shop = Shop(valkey_url, {"limit": 2}, partitions=2)
+    second = Broker(valkey_url, Keys("default", 1))
+    async with running(*shop.workers):
+        for n in range(2):
+            await second.publisher.publish("order.placed", b'{"n": %d}' % n)
+        await wait_until_async(lambda: len(shop.now) == 1 and len(shop.quick) == 2)
+        _, out, _ = await asyncio.to_thread(command, "status", url=valkey_url)
+        assert "waits for a slot: 1 of 2 in use" in out
+        shop.go.set()
+        await wait_until_async(lambda: len(shop.ended) == 2)
+    await second.close()
 
 
 async def test_what_waits_for_its_rate_is_shown(command: Command, valkey_url: str) -> None:

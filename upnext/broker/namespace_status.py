@@ -56,7 +56,7 @@ class NamespaceStatusReader(StatusSource):
             if isinstance(answer, BaseException):
                 sight.miss(partition, answer)
             else:
-                found.append(answer)
+                found.append(_with_waits(answer, partition.keys.partition, len(partitions)))
         standing = found[0] if len(found) == 1 else merged(found)
         return replace(standing, unseen=tuple(sight.unseen), paused=await _paused(partitions[0]))
 
@@ -148,7 +148,23 @@ def _queue(of: list[QueueStatus]) -> QueueStatus:
         lag=_longest(queue.lag for queue in of),
         served=all(queue.served for queue in waiting),
         started=sum(queue.started for queue in of),
+        waits_for=next((queue.waits_for for queue in of if queue.waits_for), ""),
     )
+
+
+def _with_waits(status: NamespaceStatus, partition: int, partitions: int) -> NamespaceStatus:
+    """Say of each queue of a partition whether its jobs wait for that partition's part of a limit."""
+    queues = [replace(queue, waits_for=_waits_for(queue, partition, partitions)) for queue in status.queues]
+    return replace(status, queues=tuple(queues))
+
+
+def _waits_for(queue: QueueStatus, partition: int, partitions: int) -> str:
+    part = queue.limits.share(partition, partitions)
+    if queue.waiting and part.limit is not None and queue.claimed >= part.limit:
+        return "slot"
+    if queue.waiting and part.rate is not None and queue.started >= part.rate.starts:
+        return "rate"
+    return ""
 
 
 def _unrouted(of: list[UnroutedStatus]) -> UnroutedStatus:

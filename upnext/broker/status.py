@@ -82,6 +82,7 @@ class QueueStatus:
         served: Whether a living worker has the handler.
         limits: What the handler is limited to, over all processes: of living workers that differ, the greater numbers.
         started: How many of its jobs have started within the time of its rate.
+        waits_for: "slot" or "rate" where jobs wait for one of these, in some partition; else "".
     """
 
     handler: str
@@ -93,6 +94,7 @@ class QueueStatus:
     served: bool
     limits: HandlerLimits = HandlerLimits()  # noqa: RUF009  (which cannot be changed)
     started: int = 0
+    waits_for: str = ""
 
     @property
     def parked(self) -> bool:

@@ -71,10 +71,8 @@ def limit_in_words(queue: QueueStatus) -> str:
     limit, rate = queue.limits.limit, queue.limits.rate
     slots = "" if limit is None else f"{queue.claimed:,} of {limit:,} in use"
     starts = "" if rate is None else f"{queue.started:,} of {rate} started"
-    if queue.waiting and limit is not None and queue.claimed >= limit:
-        return f"waits for a slot: {slots}"
-    if queue.waiting and rate is not None and queue.started >= rate.starts:
-        return f"waits for its rate: {starts}"
+    if queue.waits_for:
+        return f"waits for a slot: {slots}" if queue.waits_for == "slot" else f"waits for its rate: {starts}"
     return ", ".join(filter(None, (slots, starts)))
 
 
@@ -83,7 +81,7 @@ def limited_queues(status: NamespaceStatus) -> list[str]:
     return [
         f"{queue.handler} {words} ({queue.waiting:,} waiting)"
         for queue in status.queues
-        if (words := limit_in_words(queue)).startswith("waits")
+        if queue.waits_for and (words := limit_in_words(queue))
     ]
 
 

@@ -235,8 +235,8 @@ async def _waits_for(namespace: Namespace, job: JobView) -> str:
     from upnext.cli.fleet import limit_in_words  # noqa: PLC0415 - commands import what they need
 
     status = await namespace.status_reader.seen()
-    words = next((limit_in_words(queue) for queue in status.queues if queue.handler == job.handler), "")
-    return words.removeprefix("waits for ") if words.startswith("waits") else ""
+    queues = [queue for queue in status.queues if queue.handler == job.handler and queue.waits_for]
+    return limit_in_words(queues[0]).removeprefix("waits for ") if queues else ""
 
 
 def cancel(arguments: argparse.Namespace) -> int:

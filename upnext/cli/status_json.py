@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.activity import summed
 from upnext.broker.handler_id import HandlerId
-from upnext.cli.fleet import limit_in_words, missing_handlers
+from upnext.cli.fleet import missing_handlers
 from upnext.cli.moments import moment
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _queue(queue: QueueStatus) -> dict[str, Any]:
         "limit": queue.limits.limit,
         "rate": None if queue.limits.rate is None else str(queue.limits.rate),
         "started": queue.started,
-        "waits_for_limit": limit_in_words(queue).startswith("waits"),
+        "waits_for_limit": bool(queue.waits_for),
     }
 
 
