@@ -136,6 +136,7 @@ quick: $(VENV)/.dev
 # Freshness checks of generated files go here, one line each.
 generated: $(VENV)/.dev
 	@$(VENV)/bin/upnext gen examples/shop --check
+	@cd examples/shop && $(abspath $(VENV))/bin/upnext export asyncapi --check
 	@$(PY) docs/pictures.py --check
 	@$(PY) docs/tables.py --check
 	@$(PY) benchmarks/curves.py --check

@@ -1,4 +1,4 @@
-"""`upnext export jsonschema`: judged by a library that knows nothing of upnext, on what workers take."""
+"""`upnext export`: judged by a library that knows nothing of upnext, on what workers take."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ def test_a_schema_takes_what_a_worker_takes(empty: Shell, monkeypatch: pytest.Mo
     empty.write({"every_type.py": MODELS + "".join(lines)})
     empty.run("gen")
     assert empty.run("export", "jsonschema").out == f"schemas: {len(TYPES)} schemas, wrote {len(TYPES)}, removed 0\n"
+    assert empty.run("export", "asyncapi").out == "asyncapi.json: wrote 1, removed 0\n"
+    document = json.loads(empty.text("asyncapi.json"))
     stricter, looser = list[str](), list[str]()
     for number, (text, values) in enumerate(TYPES.items()):
         schema = json.loads(empty.text(f"schemas/e{number}.schema.json"))
         validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
         validator.check_schema(schema)
+        payload = {**document, "$ref": f"#/components/messages/e{number}/payload"}
+        older = jsonschema.Draft7Validator(payload, format_checker=jsonschema.FormatChecker())
+        older.check_schema(document["components"]["messages"][f"e{number}"]["payload"])
         for value in [*({"value": each} for each in values), {}, {"value": values[0], "other": 1}]:
             is_valid = validator.is_valid(value)
+            assert older.is_valid(value) == is_valid
             try:
                 registry.handlers[f"shop|e{number}|h"].signature.decode(json.dumps(value).encode())
             except PayloadError:
@@ -87,3 +93,37 @@ def test_files_that_upnext_did_not_write_are_left_alone(shop: Shell) -> None:
     assert shop.run("export", "jsonschema", "--out", "file").code == 2
     (shop.root / "upnext.lock").write_text("junk")
     assert shop.run("export", "jsonschema").code == 2
+
+
+def test_an_asyncapi_document_has_a_channel_an_event_and_says_who_receives_and_who_sends(shop: Shell) -> None:
+    shop.write({
+        "pyproject.toml": '[project]\nname = "the-shop"\nversion = "1.2"\n',
+        "shop/api.py": """
+            from shop.events import order_placed
+
+
+            async def buy() -> None:
+                await order_placed.send(order_id="1", user_id="2")
+        """,
+    })  # fmt: skip
+    shop.run("gen")
+    assert shop.run("export", "asyncapi", "--out", "docs/shop.json", "--check").code == 1
+    assert shop.run("export", "asyncapi", "--out", "docs/shop.json").code == 0
+    assert shop.run("export", "asyncapi", "--out", "docs/shop.json", "--check").code == 0
+    document = json.loads(shop.text("docs/shop.json"))
+    assert (document["asyncapi"], document["info"]["title"], document["info"]["version"]) == (
+        "3.1.0",
+        "the-shop",
+        "1.2",
+    )
+    assert document["channels"]["order.placed"]["address"] == "order.placed"
+    assert {name: each["action"] for name, each in document["operations"].items()} == {
+        "receive.order.placed.shop.send_confirmation": "receive",
+        "receive.order.placed.shop.update_inventory": "receive",
+        "send.order.placed": "send",
+    }
+    assert document["components"]["messages"]["order.placed"]["payload"]["required"] == ["order_id", "user_id"]
+    assert "send.order.placed" not in shop.run("export", "asyncapi", "--lock", "upnext.lock", "--out", "x.json").out
+    assert len(json.loads(shop.text("x.json"))["operations"]) == 2
+    shop.write({"mine.json": "{}"})
+    assert shop.run("export", "asyncapi", "--out", "mine.json").code == 2
