@@ -174,6 +174,18 @@ def test_a_list_says_when_and_of_what_each_died_and_counts_the_errors(command: C
     assert answer["errors"][0] == {"error": "KeyError", "handler": "a", "count": 3}
 
 
+def test_a_table_shows_the_hundred_that_died_last_and_counts_all(command: Command, valkey_url: str) -> None:
+    bury(valkey_url, "shop|order.placed|confirm", times=250)
+    code, out, err = command("dead", "list", url=valkey_url)
+    lines = out.splitlines()
+    jobs = [int(line.split()[1][:12], 16) for line in lines[1:101]]
+    assert (code, err, jobs) == (0, "", [*range(150, 250)])
+    assert lines[101] == "These 100 died last; see --limit, --since, --event, --handler and --reason."
+    assert lines[103] == "Errors of 250 dead letter(s)"
+    more = command("dead", "list", "--limit", "250", url=valkey_url)[1].splitlines()
+    assert (len(more), more[252]) == (255, "Errors of 250 dead letter(s)")
+
+
 @pytest.mark.parametrize("action", [("replay",), ("purge", "--yes")], ids=["replay", "purge"])
 def test_many_are_changed_by_filter_and_the_rest_is_left(
     command: Command, valkey_url: str, action: tuple[str, ...]

@@ -29,6 +29,9 @@ _ELASTIC = ("error", "event", "handler")
 _MOST_ERRORS = 1000
 """Different errors that are counted; further ones count as `other`."""
 
+_SHOWN = 100
+"""Dead letters that a table shows unless told otherwise, as many as `upnext jobs list` shows jobs."""
+
 _SHOWN_ERRORS = 10
 _LONGEST = 200
 """Characters of an error that a list shows."""
@@ -37,7 +40,9 @@ _LONGEST = 200
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `upnext dead list` takes."""
     add_filters(parser)
-    parser.add_argument("--limit", type=positive, metavar="N", help="only the N that died last")
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help=f"only the N that died last (default: {_SHOWN}, all as JSON)"
+    )
     parser.set_defaults(command=list_all)
 
 
@@ -68,7 +73,7 @@ async def selected(
 
 
 def list_all(arguments: argparse.Namespace) -> int:
-    """Run the command: page by page, so that a million dead letters need no memory."""
+    """Run the command: page by page, so that a million dead letters need next to no memory."""
     report: _Text | _Json = _Json() if arguments.format == "json" else _Text()
     ask(arguments, lambda namespace: _list(namespace, arguments, report))
     return exits.CLEAN
@@ -79,16 +84,17 @@ async def _list(namespace: Namespace, arguments: argparse.Namespace, report: _Te
 
     report.begin(described(namespace))
     errors, unreachable = Errors(), None
+    limit: int | None = arguments.limit or (None if arguments.format == "json" else _SHOWN)
     latest: deque[tuple[DeadLetter, float]] = deque()
     try:
         async for page in selected(namespace, arguments):
             errors.count(letter for letter, _ in page)
-            if arguments.limit is None:
+            if limit is None:
                 report.add(page)
             else:
                 # Partition by partition, so that the last of one may be older than the first of the next.
                 found = sorted([*latest, *page], key=lambda entry: entry[1])
-                latest = deque(found, maxlen=arguments.limit)
+                latest = deque(found, maxlen=limit)
     except PartialResultError as error:
         unreachable = error
     if latest:
@@ -179,8 +185,11 @@ class _Text:
                 print("No dead letters.")
             return
         counted = errors.most_common()
+        total = sum(count for *_, count in counted)
+        if self._written < total:
+            print(f"These {self._written:,} died last; see --limit, --since, --event, --handler and --reason.")
         print()
-        print(coloured("bold", f"Errors of {sum(count for *_, count in counted):,} dead letter(s)"))
+        print(coloured("bold", f"Errors of {total:,} dead letter(s)"))
         rows = [(count, error, handler) for error, handler, count in counted[:_SHOWN_ERRORS]]
         for line in table(("count", "error", "handler"), rows, self._width, ("error", "handler")):
             print(line)
