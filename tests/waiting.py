@@ -9,12 +9,14 @@ from collections.abc import Callable
 INTERVAL = 0.01
 
 
-def wait_until(predicate: Callable[[], object], timeout: float = 15.0, what: str = "") -> None:
+def wait_until(
+    predicate: Callable[[], object], timeout: float = 15.0, what: str = "", interval: float = INTERVAL
+) -> None:
     """Return as soon as the predicate is true; fail if it is not within so many seconds."""
     deadline = time.monotonic() + timeout
     while not predicate():
         assert time.monotonic() < deadline, f"{what or predicate} did not come true within {timeout:g} seconds"
-        time.sleep(INTERVAL)
+        time.sleep(interval)
 
 
 async def wait_until_async(predicate: Callable[[], object], timeout: float = 15.0, what: str = "") -> None:
