@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
 
     class Config:
-        def __init__(self, app: Any, *, log_level: str, lifespan: str, timeout_graceful_shutdown: float) -> None: ...
+        def __init__(
+            self,
+            app: Any,
+            *,
+            log_level: str,
+            lifespan: str,
+            timeout_graceful_shutdown: float,
+            server_header: bool = True,
+        ) -> None: ...
 
     class ServerState:
         connections: set[Any]

@@ -94,15 +94,18 @@ def _register_changes(actions: Subparsers) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Run `upnext dead show`; exit code 1 if there is no such dead letter."""
-    where, found = ask(arguments, lambda namespace: _details(namespace, arguments.job_id, payload=arguments.payload))
+    where, found = ask(arguments, lambda namespace: details_of(namespace, arguments.job_id, payload=arguments.payload))
     if found is None:
-        print(_unknown(arguments.job_id), file=sys.stderr)
+        print(f"upnext: {unknown(arguments.job_id)}", file=sys.stderr)
         return exits.FINDINGS
     print_details(where, "dead_letter", found, arguments.format)
     return exits.CLEAN
 
 
-async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple[dict[str, str], dict[str, Any] | None]:
+async def details_of(
+    namespace: Namespace, job_id: str, *, payload: bool
+) -> tuple[dict[str, str], dict[str, Any] | None]:
+    """Return where it was looked, and all that is known of one dead letter; None if there is none of that id."""
     where, found = described(namespace), await namespace.dead_letters.letter(job_id)
     if found is None:
         return where, None
@@ -122,34 +125,37 @@ def replay(arguments: argparse.Namespace) -> int:
         from upnext.cli.edited_replay import replay_edited  # noqa: PLC0415 - commands import what they need
 
         return replay_edited(arguments)
-    return _change(arguments, _replayed, "will run again")
+    return _change(arguments, replayed, "will run again")
 
 
 def purge(arguments: argparse.Namespace) -> int:
     """Run `upnext dead purge`; exit code 1 if one of the ids is not a dead letter."""
     if not arguments.yes:
         raise ConfigError("What is purged cannot be replayed any more: add --yes to do it.")
-    return _change(arguments, _purged, "deleted")
+    return _change(arguments, purged, "deleted")
 
 
-async def _replayed(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
+async def replayed(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
+    """Replay a page of dead letters; return for each id whether it was one."""
     import asyncio  # noqa: PLC0415 - commands import what they need
 
     return list(await asyncio.gather(*map(namespace.dead_letters.replay, job_ids)))
 
 
-async def _purged(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
+async def purged(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
+    """Purge a page of dead letters; return for each id whether it was one."""
     return await namespace.dead_letters.purge(job_ids)
 
 
-def _unknown(job_id: str) -> str:
-    return f"upnext: No dead letter with id {visible(job_id)}; run `upnext dead list`."
+def unknown(job_id: str) -> str:
+    """Say that there is no such dead letter."""
+    return f"No dead letter with id {visible(job_id)}; run `upnext dead list`."
 
 
 def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
     """Change the letters of these ids, or those that the filters select."""
     ids = list(dict.fromkeys(arguments.job_id))
-    if bool(ids) == (arguments.all or dead_list.is_filtered(arguments)):
+    if bool(ids) == (arguments.all or bool(dead_list.Selection.of(arguments))):
         raise ConfigError("Pass job ids, or one of --event, --handler, --reason, --since, --all.")
     if not ids:
         count = ask(arguments, lambda namespace: _change_selected(namespace, change, arguments))
@@ -160,7 +166,7 @@ def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
         if found:
             print(f"{visible(job_id)} {done}.")
         else:
-            print(_unknown(job_id), file=sys.stderr)
+            print(f"upnext: {unknown(job_id)}", file=sys.stderr)
     return exits.CLEAN if all(changed.values()) else exits.FINDINGS
 
 
@@ -168,7 +174,7 @@ async def _change_selected(namespace: Namespace, change: Change, arguments: argp
     # A replayed job may be dead again at once: only what is dead now is meant.
     now, count = await namespace.dead_letters.now(), 0
     with Progress("dead letters changed") as progress:
-        async for page in dead_list.selected(namespace, arguments, died_before=now):
+        async for page in dead_list.selected(namespace, dead_list.Selection.of(arguments), died_before=now):
             count += sum(await change(namespace, [letter.job_id for letter, _ in page])) if page else 0
             progress.show(count)
     return count

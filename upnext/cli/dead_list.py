@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 from collections import Counter, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.protocols import DeadLetterFilter
@@ -18,6 +19,7 @@ from upnext.cli.terminal import coloured, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+    from datetime import datetime
 
     from upnext.broker.claims import DeadLetter
     from upnext.broker.namespace import Namespace
@@ -56,20 +58,41 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def is_filtered(arguments: argparse.Namespace) -> bool:
-    """Whether any filter is given."""
-    return any(getattr(arguments, name) is not None for name in ("event", "handler", "reason", "since"))
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters are meant.
+
+    Attributes:
+        event: Only those of this event.
+        handler: Only those of this handler: its name, or its identity `worker|event|name`.
+        reason: Only those that died of this.
+        since: Only those that died since: seconds before now, or a moment.
+    """
+
+    event: str | None = None
+    handler: str | None = None
+    reason: str | None = None
+    since: float | datetime | None = None
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Selection:
+        """Return what a command was given."""
+        return cls(arguments.event, arguments.handler, arguments.reason, arguments.since)
+
+    def __bool__(self) -> bool:
+        """Whether any filter is given."""
+        return self != Selection()
 
 
 async def selected(
-    namespace: Namespace, arguments: argparse.Namespace, *, died_before: float = math.inf
+    namespace: Namespace, selection: Selection, *, died_before: float = math.inf
 ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
     """Read what the filters select, with the server's time of each death in ms, a bounded page at a time."""
     letters = namespace.dead_letters
-    died_since = since_ms(arguments.since, 0 if arguments.since is None else await letters.now())
-    selection = DeadLetterFilter(arguments.event, arguments.handler, died_since, died_before)
-    async for page in letters.dated_pages(selection):
-        yield [entry for entry in page if arguments.reason in {None, entry[0].reason}]
+    died_since = since_ms(selection.since, 0 if selection.since is None else await letters.now())
+    wanted = DeadLetterFilter(selection.event, selection.handler, died_since, died_before)
+    async for page in letters.dated_pages(wanted):
+        yield [entry for entry in page if selection.reason in {None, entry[0].reason}]
 
 
 def list_all(arguments: argparse.Namespace) -> int:
@@ -87,7 +110,7 @@ async def _list(namespace: Namespace, arguments: argparse.Namespace, report: _Te
     limit: int | None = arguments.limit or (None if arguments.format == "json" else _SHOWN)
     latest: deque[tuple[DeadLetter, float]] = deque()
     try:
-        async for page in selected(namespace, arguments):
+        async for page in selected(namespace, Selection.of(arguments)):
             errors.count(letter for letter, _ in page)
             if limit is None:
                 report.add(page)

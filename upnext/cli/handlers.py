@@ -65,7 +65,7 @@ def register(subparsers: Subparsers) -> None:
 def show_all(arguments: argparse.Namespace) -> int:
     """Run `upnext handlers list`."""
     where, status = ask(arguments, _read)
-    rows = [_row(queue, status.paused.get(queue.handler)) for queue in status.queues]
+    rows = [as_json(queue, status.paused.get(queue.handler)) for queue in status.queues]
     if arguments.format == "json":
         print(json.dumps({**where, "handlers": rows}, indent=2))
     elif rows:
@@ -86,7 +86,8 @@ async def _read(namespace: Namespace) -> tuple[dict[str, str], NamespaceStatus]:
     return described(namespace), await namespace.status_reader.seen()
 
 
-def _row(queue: QueueStatus, paused: float | None) -> dict[str, Any]:
+def as_json(queue: QueueStatus, paused: float | None) -> dict[str, Any]:
+    """Return a handler as `list` has it in JSON; `paused` is the server's time since when it is, in seconds."""
     identity = HandlerId.parse(queue.handler)
     return {
         "worker": identity.worker,
@@ -105,7 +106,8 @@ def change(arguments: argparse.Namespace) -> int:
     Nothing is done then.
     """
     done, refused = ask(
-        arguments, lambda namespace: _change(namespace, arguments.handler, arguments.event, pause=arguments.pause)
+        arguments,
+        lambda namespace: change_handlers(namespace, arguments.handler, arguments.event, pause=arguments.pause),
     )
     for line in done:
         print(line)
@@ -114,9 +116,10 @@ def change(arguments: argparse.Namespace) -> int:
     return exits.FINDINGS if refused else exits.CLEAN
 
 
-async def _change(
+async def change_handlers(
     namespace: Namespace, wanted: Sequence[str], event: str | None, *, pause: bool
 ) -> tuple[list[str], list[str]]:
+    """Pause or resume handlers; return what was done, and what was refused: then nothing is done."""
     from upnext.broker.pauses import Pauses  # noqa: PLC0415 - commands import what they need
 
     status = await namespace.status_reader.seen()

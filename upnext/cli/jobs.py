@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from upnext.broker.partial_results import PartialResults
     from upnext.cli.commands import Subparsers
 
-_STATES = ("running", "retrying", "delayed", "waiting")
+STATES = ("running", "retrying", "delayed", "waiting")
+"""States of jobs that have not ended, in the order in which they are listed."""
+
 _LIMIT = 100
 _TRIES = 5
 _LONGEST = 200  # characters of an error
@@ -51,7 +53,7 @@ def register(subparsers: Subparsers) -> None:
         help="list jobs that run, wait, are delayed or are to be retried",
         epilog=examples("upnext jobs list", "upnext jobs list --state running --format json"),
     )
-    listing.add_argument("--state", choices=(*_STATES, "done"), help="only these; done: those whose results are kept")
+    listing.add_argument("--state", choices=(*STATES, "done"), help="only these; done: those whose results are kept")
     listing.add_argument("--event", metavar="NAME", help="only those of this event")
     listing.add_argument("--handler", metavar="NAME", help="only those of this handler (or worker|event|handler)")
     listing.add_argument("--limit", type=positive, default=_LIMIT, metavar="N", help="at most so many (default: 100)")
@@ -81,9 +83,24 @@ def register(subparsers: Subparsers) -> None:
         add_server_options(action)
 
 
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs are meant.
+
+    Attributes:
+        state: Only those in this state; None for all that have not ended.
+        event: Only those of this event.
+        handler: Only those of this handler: its name, or its identity `worker|event|name`.
+    """
+
+    state: str | None = None
+    event: str | None = None
+    handler: str | None = None
+
+
 @dataclass(slots=True)
-class _Listing:
-    """What was read.
+class Listing:
+    """Jobs as they were seen.
 
     Attributes:
         where: The server and the namespace.
@@ -102,7 +119,8 @@ class _Listing:
 
 def list_all(arguments: argparse.Namespace) -> int:
     """Run `upnext jobs list`."""
-    listing = ask(arguments, lambda namespace: _list(namespace, arguments))
+    filters = JobFilter(arguments.state, arguments.event, arguments.handler)
+    listing = ask(arguments, lambda namespace: read_jobs(namespace, filters, arguments.limit))
     if arguments.format == "json":
         rows = [as_json(job) for job in listing.jobs]
         unreachable = [{"partition": one.partition, "reason": one.reason} for one in listing.results.unseen]
@@ -115,35 +133,36 @@ def list_all(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
-async def _list(namespace: Namespace, arguments: argparse.Namespace) -> _Listing:
+async def read_jobs(namespace: Namespace, filters: JobFilter, limit: int) -> Listing:
+    """Read the jobs that the filters select, at most so many."""
     from upnext.broker.partial_results import PartialResults  # noqa: PLC0415 - commands import what they need
     from upnext.broker.redis_types import RedisError  # noqa: PLC0415
 
     partitions, now = await namespace.partitions(), await namespace.dead_letters.now()
     results = PartialResults(len(partitions))
     jobs: list[JobView] = []
-    for state in _STATES if arguments.state is None else (arguments.state,):
+    for state in STATES if filters.state is None else (filters.state,):
         for partition in partitions:
             if any(one.partition == partition.keys.partition for one in results.unseen):
                 continue
             try:
-                async for page in _read(partition, state, arguments):
+                async for page in _read(partition, state, filters):
                     jobs += page
-                    if len(jobs) > arguments.limit:
+                    if len(jobs) > limit:
                         break
             except (RedisError, OSError) as error:
                 results.miss(partition, error)
-    more = len(jobs) > arguments.limit
-    return _Listing(described(namespace), now / 1000, jobs[: arguments.limit], more, results)
+    more = len(jobs) > limit
+    return Listing(described(namespace), now / 1000, jobs[:limit], more, results)
 
 
-async def _read(partition: Broker, state: str, arguments: argparse.Namespace) -> AsyncIterator[list[JobView]]:
+async def _read(partition: Broker, state: str, filters: JobFilter) -> AsyncIterator[list[JobView]]:
     def wanted(handler: str) -> bool:
-        return matches(handler, arguments.handler, arguments.event)
+        return matches(handler, filters.handler, filters.event)
 
     if state == "done":
         async for page in partition.jobs.done():
-            yield page if arguments.handler is None and arguments.event is None else []
+            yield page if filters.handler is None and filters.event is None else []
         return
     readers = {"running": partition.jobs.running, "waiting": partition.jobs.waiting}
     async for page in readers.get(state, partition.jobs.scheduled)(wanted):
@@ -174,7 +193,7 @@ def as_json(job: JobView) -> dict[str, Any]:
     }
 
 
-def _as_text(listing: _Listing, width: int | None) -> list[str]:
+def _as_text(listing: Listing, width: int | None) -> list[str]:
     if not listing.jobs:
         return ["No jobs."]
     head = ["job", "event", "handler", "state", "attempts", "when", "worker", "last error"]
@@ -183,14 +202,15 @@ def _as_text(listing: _Listing, width: int | None) -> list[str]:
         handler = HandlerId.parse(job.handler)
         error = (job.failure.error.splitlines() or [""])[0][:_LONGEST] if job.failure else ""
         row = [job.entry.job_id, handler.subject or "-", handler.name or "-", job.state, job.entry.attempt]
-        rows.append([*row, _when(job, listing.now), job.process, error])
+        rows.append([*row, when(job, listing.now), job.process, error])
     kept = [n for n in range(len(head)) if n < 6 or any(row[n] for row in rows)]
     cells = [[row[n] for n in kept] for row in rows]
     lines = list(table([head[n] for n in kept], cells, width, ("last error", "worker", "event", "handler")))
     return [*lines, "There are more; see --limit, --state, --event and --handler."] if listing.more else lines
 
 
-def _when(job: JobView, now: float) -> str:
+def when(job: JobView, now: float) -> str:
+    """Say since when a job runs, when it is due, or when it was sent."""
     from upnext.broker.job_ids import sent_at  # noqa: PLC0415 - commands import what they need
 
     if job.state == "running":
@@ -203,15 +223,20 @@ def _when(job: JobView, now: float) -> str:
 
 def show(arguments: argparse.Namespace) -> int:
     """Run `upnext jobs show`; exit code 1 if there is no such job."""
-    where, details = ask(arguments, lambda namespace: _details(namespace, arguments.job_id, payload=arguments.payload))
+    where, details = ask(
+        arguments, lambda namespace: details_of(namespace, arguments.job_id, payload=arguments.payload)
+    )
     if details is None:
-        print(_unknown(arguments.job_id), file=sys.stderr)
+        print(f"upnext: {unknown(arguments.job_id)}", file=sys.stderr)
         return exits.FINDINGS
     print_details(where, "job", details, arguments.format)
     return exits.CLEAN
 
 
-async def _details(namespace: Namespace, job_id: str, *, payload: bool) -> tuple[dict[str, str], dict[str, Any] | None]:
+async def details_of(
+    namespace: Namespace, job_id: str, *, payload: bool
+) -> tuple[dict[str, str], dict[str, Any] | None]:
+    """Return where it was looked, and all that is known of one job; None if there is no such job."""
     from upnext.broker.job_ids import partition_of, unpack  # noqa: PLC0415 - commands import what they need
 
     partition, where = namespace.partition(partition_of(job_id)), described(namespace)
@@ -241,25 +266,30 @@ async def _waits_for(namespace: Namespace, job: JobView) -> str:
 
 def cancel(arguments: argparse.Namespace) -> int:
     """Run `upnext jobs cancel`; exit code 1 if one of them cannot be cancelled."""
-    ends = ask(arguments, lambda namespace: _cancel(namespace, list(dict.fromkeys(arguments.job_id))))
+    ends = ask(arguments, lambda namespace: cancel_jobs(namespace, list(dict.fromkeys(arguments.job_id))))
     refused = False
     for job_id, state in ends.items():
         if state == "cancelled":
             print(f"{visible(job_id)} is cancelled.")
             continue
         refused = True
-        words = {
-            "running": f"{visible(job_id)} runs already and cannot be cancelled",
-            "done": f"{visible(job_id)} has ended",
-            "discarded": f"{visible(job_id)} has ended: its handler discarded it",
-            "dead": f"{visible(job_id)} is a dead letter already",
-            "moving": f"{visible(job_id)} was on its way from one state to the next; try again",
-        }
-        print(f"upnext: {words[state]}." if state in words else _unknown(job_id), file=sys.stderr)
+        print(f"upnext: {refusal(job_id, state)}", file=sys.stderr)
     return exits.FINDINGS if refused else exits.CLEAN
 
 
-async def _cancel(namespace: Namespace, job_ids: Sequence[str]) -> dict[str, str]:
+def refusal(job_id: str, state: str) -> str:
+    """Say why a job could not be cancelled, by how `cancel_jobs` says that it ended."""
+    words = {
+        "running": f"{visible(job_id)} runs already and cannot be cancelled.",
+        "done": f"{visible(job_id)} has ended.",
+        "discarded": f"{visible(job_id)} has ended: its handler discarded it.",
+        "dead": f"{visible(job_id)} is a dead letter already.",
+        "moving": f"{visible(job_id)} was on its way from one state to the next; try again.",
+    }
+    return words.get(state) or unknown(job_id)
+
+
+async def cancel_jobs(namespace: Namespace, job_ids: Sequence[str]) -> dict[str, str]:
     """Cancel what can be; return how each ended: "cancelled", a state, "moving", or "unknown"."""
     from upnext.broker.job_ids import partition_of  # noqa: PLC0415 - commands import what they need
 
@@ -279,5 +309,6 @@ async def _cancel(namespace: Namespace, job_ids: Sequence[str]) -> dict[str, str
     return ends
 
 
-def _unknown(job_id: str) -> str:
-    return f"upnext: No job with id {visible(job_id)} here; it may have ended. See `upnext jobs list`."
+def unknown(job_id: str) -> str:
+    """Say that there is no such job."""
+    return f"No job with id {visible(job_id)} here; it may have ended. See `upnext jobs list`."

@@ -43,11 +43,11 @@ def register(subparsers: Subparsers) -> None:
 
 def schedules(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    where, records, served, now = ask(arguments, _read)
+    where, records, served, now = ask(arguments, read_schedules)
     declared = _declared_in(arguments.service or arguments.file)
     known = {record.handler: record for record in (*declared, *records)}
     with extra("cron", "cronsim"):
-        rows = [_row(known[handler], now, served=handler in served) for handler in sorted(known)]
+        rows = [as_json(known[handler], now, served=handler in served) for handler in sorted(known)]
     if arguments.format == "json":
         print(json.dumps({**where, "schedules": rows}, indent=2))
     elif rows:
@@ -61,7 +61,8 @@ def schedules(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
-async def _read(namespace: Namespace) -> tuple[dict[str, str], list[ScheduleRecord], set[str], datetime]:
+async def read_schedules(namespace: Namespace) -> tuple[dict[str, str], list[ScheduleRecord], set[str], datetime]:
+    """Return where it was looked, the schedules, the handlers that living workers have, and the server's time."""
     from upnext.broker.schedules import ScheduleStore  # noqa: PLC0415 - commands import what they need
 
     store = ScheduleStore(namespace.partition(0))
@@ -82,7 +83,8 @@ def _declared_in(file: Path | None) -> list[ScheduleRecord]:
     return [record_of(*item) for worker in workers for item in worker.registry.schedules.items()]
 
 
-def _row(record: ScheduleRecord, now: datetime, *, served: bool) -> dict[str, Any]:
+def as_json(record: ScheduleRecord, now: datetime, *, served: bool) -> dict[str, Any]:
+    """Return a schedule as the command has it in JSON; needs the extra `cron`."""
     from upnext.schedule import Schedule  # noqa: PLC0415 - commands import what they need
 
     identity = HandlerId.parse(record.handler)

@@ -77,14 +77,19 @@ def _warnings(status: NamespaceStatus) -> list[str]:
     return [*unseen, *blocked_workers(status), *full_workers(status), *starving_jobs(status), *missing]
 
 
-def _queue_rows(status: NamespaceStatus, rates: Rates) -> list[list[object]]:
-    counted = ended(status)
+def by_urgency(status: NamespaceStatus, rates: Rates) -> list[QueueStatus]:
+    """Return the handlers' queues: first those that nobody serves, then those that lag most, then the busiest."""
 
     def urgency(queue: QueueStatus) -> tuple[bool, float, float, str]:
         return not queue.parked, -(queue.lag or 0.0), -sum(rates.of_handlers.get(queue.handler, ())), queue.handler
 
+    return sorted(status.queues, key=urgency)
+
+
+def _queue_rows(status: NamespaceStatus, rates: Rates) -> list[list[object]]:
+    counted = ended(status)
     rows: list[list[object]] = []
-    for queue in sorted(status.queues, key=urgency):
+    for queue in by_urgency(status, rates):
         identity, rate = HandlerId.parse(queue.handler), rates.of_handlers.get(queue.handler)
         note = "paused" if queue.handler in status.paused else "parked" if queue.parked else ""
         rows.append(

@@ -31,8 +31,12 @@ class OwnedSockets:
                 forks.detach_socket(sock)
 
 
-def listen(address: tuple[str, int]) -> list[socket.socket]:
+def listen(address: tuple[str, int], what: str = "The Api") -> list[socket.socket]:
     """Listen on each address that a host name stands for.
+
+    Args:
+        address: Host and port.
+        what: Who listens, for the message.
 
     Raises:
         ConfigError: If that cannot be, because another program listens there, for example.
@@ -52,6 +56,6 @@ def listen(address: tuple[str, int]) -> list[socket.socket]:
                 sock.setblocking(False)
                 sockets.append(sock)
         except (OSError, OverflowError, UnicodeError) as error:
-            raise ConfigError(f"The Api cannot listen on {host}:{port}: {error}. Is the port taken?") from None
+            raise ConfigError(f"{what} cannot listen on {host}:{port}: {error}. Is the port taken?") from None
         opened.pop_all()
     return sockets
