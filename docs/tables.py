@@ -87,6 +87,7 @@ ROOMS = {
     "runner": "Workers",
     "embedded": "The development server",
     "cli": "The command line",
+    "dashboard": "The dashboard",
     "telemetry": "Metrics and traces",
     "project_settings": "Settings of other tools",
 }

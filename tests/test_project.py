@@ -14,7 +14,18 @@ ROOT = Path(__file__).parent.parent
 SOURCE_ROOTS = ("upnext", "codegen", "plugins", "stubs")
 SOURCES = sorted(path for folder in SOURCE_ROOTS for path in (ROOT / folder).rglob("*.py"))
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base"}
-HEAVY = {"libcst", "jinja2", "mypy", "fastapi", "uvicorn", "upnext_codegen", "upnext_mypy", "pytest", "upnext_pytest"}
+HEAVY = {
+    "libcst",
+    "jinja2",
+    "mypy",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "upnext_codegen",
+    "upnext_mypy",
+    "pytest",
+    "upnext_pytest",
+}
 
 
 def lines(path: Path) -> int:

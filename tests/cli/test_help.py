@@ -17,7 +17,7 @@ from tests.runtime.running import running
 from upnext.cli import full_parser, main
 from upnext.cli.parser import Parser, parse
 
-LONG_RUNNING = (("run",), ("exporter",), ("doctor", "types"))
+LONG_RUNNING = (("run",), ("exporter",), ("dashboard",), ("doctor", "types"))
 """Commands whose examples are read and not run: they run until they are stopped, or run every type checker."""
 
 

@@ -25,7 +25,7 @@ PACKAGES = {
 DEPENDENCIES = str(Path(pydantic.__file__).parent.parent)
 """What the tests run with. The checkout is there by a .pth file only, which does not count on PYTHONPATH."""
 
-SHIPPED = {".py", ".pyi", ".typed", ".lua", ".j2"}
+SHIPPED = {".py", ".pyi", ".typed", ".lua", ".j2", ".html", ".css", ".js", ".svg"}
 
 # Building and installing is done once, so these tests stay in one process.
 pytestmark = pytest.mark.xdist_group("packaging")
@@ -84,6 +84,9 @@ def test_each_package_is_installed_whole_with_its_scripts_templates_and_type_mar
 def test_the_lua_scripts_and_the_templates_are_installed(built: Built) -> None:
     assert list((built.site_packages / "upnext").rglob("*.lua"))
     assert list((built.site_packages / "upnext_codegen").rglob("*.j2"))
+    dashboard = built.site_packages / "upnext" / "dashboard"
+    assert (dashboard / "templates" / "base.html").is_file()
+    assert {path.name for path in (dashboard / "static").iterdir()} == {"dashboard.css", "dashboard.js", "icon.svg"}
 
 
 def test_the_command_line_is_installed_under_our_name_only(built: Built) -> None:

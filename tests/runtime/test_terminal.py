@@ -51,6 +51,7 @@ COMMANDS = {
     "explain": [["explain", f"x{BAD}"]],
     "top": [["top"], ["top", "--once", f"x{BAD}.py"], ["top", "--interval", BAD]],
     "exporter": [["exporter", "--once"], ["exporter", "--listen", BAD]],
+    "dashboard": [["dashboard", "--host", BAD], ["dashboard", "--port", BAD], ["dashboard", f"x{BAD}.py"]],
     "init": [["init"], ["init", BAD]],
     "completion": [["completion", BAD]],
     "run": [["run", f"x{BAD}.py"], ["run", "--processes", BAD, "x.py"], ["run"]],

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_ids import QueueEntry, new_event_id, pack, unpack
-from upnext.broker.protocols import EVERY_DEAD_LETTER, DeadLetterFilter, DeadLetterQueue
-from upnext.broker.replies import scored
+from upnext.broker.protocols import (
+    EVERY_DEAD_LETTER,
+    DeadLetterFilter,
+    DeadLetterPage,
+    DeadLetterPlace,
+    DeadLetterQueue,
+)
+from upnext.broker.replies import scored, text
 from upnext.broker.results import readable_letter
 from upnext.broker.scripts import script
 
@@ -65,6 +71,34 @@ class PartitionDeadLetters(DeadLetterQueue):
         ranks = await asyncio.gather(*(self._link.command("ZRANK", index, job) for job, _ in found))
         left = [int(rank) for rank in ranks if rank is not None]
         return max(left) + 1 if left else int(await self._link.command("ZCOUNT", index, "-inf", f"({found[0][1]:.0f}"))
+
+    async def newest(self, selection: DeadLetterFilter, after: DeadLetterPlace | None, most: int) -> DeadLetterPage:
+        """Read a page of dead letters, those that died last first."""
+        older = await self._places_before(after, most + 1)
+        places = older[:most]
+        wanted = [place for place in places if selection.died_since <= place.died <= selection.died_before]
+        stored: list[bytes | None] = []
+        if wanted:
+            stored = await self._link.command("HMGET", self._keys.dead, *(place.job_id for place in wanted))
+        letters = [(readable_letter(found), place.died) for found, place in zip(stored, wanted, strict=True)]
+        selected = [(letter, died) for letter, died in letters if letter is not None and selection.selects(letter)]
+        is_last = len(older) <= most or older[most].died < selection.died_since
+        return DeadLetterPage(selected, None if is_last else places[-1])
+
+    async def _places_before(self, after: DeadLetterPlace | None, most: int) -> list[DeadLetterPlace]:
+        """Return where the next dead letters stand; many may have died in the millisecond of `after`."""
+        index, start = self._keys.dead_index, 0
+        if after is not None:
+            start = int(await self._link.command("ZCOUNT", index, f"({after.died:.0f}", "+inf"))
+        places: dict[DeadLetterPlace, None] = {}  # those that die meanwhile move the others
+        while len(places) < most:
+            reply = await self._link.command("ZRANGE", index, start, start + _PAGE - 1, "REV", "WITHSCORES")
+            found = [DeadLetterPlace(died, text(job)) for job, died in scored(reply)]
+            places.update(dict.fromkeys(place for place in found if after is None or place < after))
+            if len(found) < _PAGE:
+                break
+            start += _PAGE
+        return list(places)[:most]
 
     async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
         """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""

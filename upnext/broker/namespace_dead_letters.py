@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.job_ids import partition_of
 from upnext.broker.partial_results import PartialResults
-from upnext.broker.protocols import EVERY_DEAD_LETTER, DeadLetterFilter, DeadLetterQueue
+from upnext.broker.protocols import (
+    EVERY_DEAD_LETTER,
+    DeadLetterFilter,
+    DeadLetterPage,
+    DeadLetterPlace,
+    DeadLetterQueue,
+)
 from upnext.broker.redis_types import RedisError
 
 if TYPE_CHECKING:
@@ -43,6 +49,23 @@ class NamespaceDeadLetters(DeadLetterQueue):
             except (RedisError, OSError) as error:
                 results.miss(partition, error)
         results.close()
+
+    async def newest(self, selection: DeadLetterFilter, after: DeadLetterPlace | None, most: int) -> DeadLetterPage:
+        """Read a page of dead letters of all partitions, those that died last first."""
+        partitions = await self._partitions()
+        results, pages = PartialResults(len(partitions)), list[DeadLetterPage]()
+        for partition in partitions:
+            try:
+                pages.append(await partition.dead_letters.newest(selection, after, most))
+            except (RedisError, OSError) as error:
+                results.miss(partition, error)
+        # Beyond the first end of a page, further ones of that partition may come before those of the others.
+        end = max((page.end for page in pages if page.end is not None), default=None)
+        places = {
+            DeadLetterPlace(died, letter.job_id): (letter, died) for page in pages for letter, died in page.letters
+        }
+        kept = sorted((place for place in places if end is None or place >= end), reverse=True)
+        return DeadLetterPage([places[place] for place in kept], end, results.unseen)
 
     async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
         """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""

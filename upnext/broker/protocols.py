@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from upnext.broker.claims import DeadLetter
     from upnext.broker.publish_batcher import Published
-    from upnext.broker.status import NamespaceStatus, RemainingWork
+    from upnext.broker.status import NamespaceStatus, RemainingWork, UnreachablePartition
 
 
 class EventPublisher(Protocol):
@@ -80,6 +80,33 @@ EVERY_DEAD_LETTER = DeadLetterFilter()
 """Selects all of them."""
 
 
+class DeadLetterPlace(NamedTuple):
+    """Where a dead letter stands among all, the one that died last being the greatest.
+
+    Attributes:
+        died: The server's time of its death in ms.
+        job_id: Its job.
+    """
+
+    died: float
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterPage:
+    """Some dead letters, the newest first.
+
+    Attributes:
+        letters: Each with the server's time of its death in ms.
+        end: The place of the last one that was looked at, selected or not; None if there are no older ones.
+        unseen: Partitions that did not respond.
+    """
+
+    letters: Sequence[tuple[DeadLetter, float]]
+    end: DeadLetterPlace | None = None
+    unseen: Sequence[UnreachablePartition] = ()
+
+
 class DeadLetterQueue(Protocol):
     """Reads, replays and purges dead letters."""
 
@@ -102,6 +129,16 @@ class DeadLetterQueue(Protocol):
 
         Raises:
             PartialResultError: At the end, if some partitions did not respond.
+        """
+        ...
+
+    async def newest(self, selection: DeadLetterFilter, after: DeadLetterPlace | None, most: int) -> DeadLetterPage:
+        """Read a page of dead letters, those that died last first.
+
+        Args:
+            selection: Which of them.
+            after: Where an earlier page ended; None for the first.
+            most: How many to look at, in each partition.
         """
         ...
 

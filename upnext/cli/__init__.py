@@ -31,6 +31,7 @@ COMMANDS = (
     "doctor",
     "unsubscribe",
     "top",
+    "dashboard",
     "exporter",
     "init",
     "completion",

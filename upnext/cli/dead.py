@@ -16,7 +16,7 @@ from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from upnext.broker.namespace import Namespace
     from upnext.cli.commands import Subparsers
@@ -171,13 +171,29 @@ def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
 
 
 async def _change_selected(namespace: Namespace, change: Change, arguments: argparse.Namespace) -> int:
-    # A replayed job may be dead again at once: only what is dead now is meant.
-    now, count = await namespace.dead_letters.now(), 0
+    count = 0
     with Progress("dead letters changed") as progress:
-        async for page in dead_list.selected(namespace, dead_list.Selection.of(arguments), died_before=now):
-            count += sum(await change(namespace, [letter.job_id for letter, _ in page])) if page else 0
+        async for changed in change_selected(namespace, change, dead_list.Selection.of(arguments)):
+            count += changed
             progress.show(count)
     return count
+
+
+async def change_selected(
+    namespace: Namespace, change: Change, selection: dead_list.Selection, died_before: float | None = None
+) -> AsyncGenerator[int]:
+    """Change what is selected, page by page; yield how many of each.
+
+    Args:
+        namespace: The namespace.
+        change: What to do.
+        selection: Which dead letters.
+        died_before: The server's time in ms before which they died, now by default: a replayed job may be dead again
+            at once, and only what is dead already is meant.
+    """
+    before = await namespace.dead_letters.now() if died_before is None else died_before
+    async for page in dead_list.selected(namespace, selection, died_before=before):
+        yield sum(await change(namespace, [letter.job_id for letter, _ in page])) if page else 0
 
 
 async def _change_ids(namespace: Namespace, change: Change, ids: Sequence[str]) -> dict[str, bool]:

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.protocols import DeadLetterFilter
+from upnext.broker.protocols import DeadLetterFilter, DeadLetterPage, DeadLetterPlace
 from upnext.cli import exits
 from upnext.cli.connection import ask, described
 from upnext.cli.moments import moment, since, since_ms
@@ -34,6 +34,8 @@ _MOST_ERRORS = 1000
 _SHOWN = 100
 """Dead letters that a table shows unless told otherwise, as many as `upnext jobs list` shows jobs."""
 
+_PAGE = 500
+_MOST_PAGES = 10  # of dead letters that are looked at to find some that are wanted
 _SHOWN_ERRORS = 10
 _LONGEST = 200
 """Characters of an error that a list shows."""
@@ -93,6 +95,33 @@ async def selected(
     wanted = DeadLetterFilter(selection.event, selection.handler, died_since, died_before)
     async for page in letters.dated_pages(wanted):
         yield [entry for entry in page if selection.reason in {None, entry[0].reason}]
+
+
+async def newest(
+    namespace: Namespace, selection: Selection, after: DeadLetterPlace | None, count: int
+) -> DeadLetterPage:
+    """Read a page of what is selected, those that died last first, looking at a bounded number of dead letters.
+
+    Args:
+        namespace: The namespace.
+        selection: Which of them.
+        after: Where an earlier page ended; None for the first.
+        count: How many are wanted; a page may hold fewer, or none, and have an end from which to go on.
+    """
+    now = 0.0 if selection.since is None else await namespace.dead_letters.now()
+    wanted = DeadLetterFilter(selection.event, selection.handler, since_ms(selection.since, now))
+    letters: list[tuple[DeadLetter, float]] = []
+    for most in (count, *(_PAGE,) * _MOST_PAGES):
+        page = await namespace.dead_letters.newest(wanted, after, most)
+        found = [entry for entry in page.letters if selection.reason in {None, entry[0].reason}]
+        room, after = count - len(letters), page.end
+        letters += found[:room]
+        if len(found) > room or (after is not None and len(letters) == count):
+            last, died = letters[-1]
+            return DeadLetterPage(letters, DeadLetterPlace(died, last.job_id), page.unseen)
+        if after is None or page.unseen:
+            return DeadLetterPage(letters, after, page.unseen)
+    return DeadLetterPage(letters, after)
 
 
 def list_all(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,113 @@
+"""Templates, and how values look in them. Everything is escaped: names, errors and payloads come from outside."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from upnext import __version__
+from upnext.broker.handler_id import HandlerId
+from upnext.cli.dead_list import first_line
+from upnext.cli.fleet import blocked_in_words
+from upnext.cli.moments import age, moment
+from upnext.cli.terminal import visible, visible_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_TYPES = {".svg": "image/svg+xml", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_CHART_WIDTH, _CHART_HEIGHT = 240.0, 48.0
+
+
+def environment() -> Environment:
+    """Return what renders the templates."""
+    made = Environment(
+        loader=PackageLoader("upnext.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "age": age,
+        "moment": moment,
+        "lines": _lines,
+        "exact": _exact,
+        "first_line": first_line,
+        "handler": HandlerId.parse,
+        "in_path": _in_path,
+        "json": _json,
+    }
+    names: dict[str, Any] = {
+        "version": __version__,
+        "link": link,
+        "within": HandlerId.within,
+        "blocked_in_words": blocked_in_words,
+        "chart": chart,
+    }
+    untyped: Any = made  # jinja2 does not say what they hold
+    untyped.filters.update(filters)
+    untyped.globals.update(names)
+    return made
+
+
+def static_files() -> dict[str, tuple[bytes, str]]:
+    """Return the files that pages load, by their names, with their types."""
+    folder = files("upnext.dashboard") / "static"
+    found = {file.name: file for file in folder.iterdir()}
+    return {
+        name: (file.read_bytes(), kind)
+        for name, file in found.items()
+        for suffix, kind in _TYPES.items()
+        if name.endswith(suffix)
+    }
+
+
+def link(path: str, query: Mapping[str, str | None] | None = None, **more: str | int | None) -> Markup:
+    """Return an address with those parameters that have a value, ready for an attribute."""
+    given = {name: value for name, value in {**(query or {}), **more}.items() if value not in {None, ""}}
+    return escape(f"{path}?{urlencode(given)}" if given else path)
+
+
+def chart(readings: Sequence[tuple[float, float]]) -> dict[str, str]:
+    """Return the points of two lines, attempts a second done and failed, over the same scale."""
+    highest = max((value for reading in readings for value in reading), default=0.0) or 1.0
+    step = _CHART_WIDTH / max(len(readings) - 1, 1)
+    room = _CHART_HEIGHT - 4  # a line at the edge would be cut
+    return {
+        name: " ".join(
+            f"{n * step:.1f},{_CHART_HEIGHT - 2 - reading[line] / highest * room:.1f}"
+            for n, reading in enumerate(readings)
+        )
+        for line, name in enumerate(("done", "failed"))
+    }
+
+
+def _shown(value: Any) -> Any:
+    """Show characters that cannot be seen or that turn a text around; what is markup already is left alone."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _lines(text: str) -> Markup:
+    """Return a text with its line breaks."""
+    return escape(visible_lines(text))
+
+
+def _exact(text: str) -> Markup:
+    """Return a text as it is, for an attribute that comes back to us."""
+    return escape(text)
+
+
+def _in_path(text: str) -> str:
+    """Return a text as one part of an address."""
+    return quote(text, safe="")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
