@@ -46,6 +46,7 @@ COMMANDS = {
         *(["send", "e", "--lock", f"x{BAD}"], ["send", f"e{BAD}", "--unchecked"], ["send", "e", "--json", BAD]),
     ],
     "gen": [["gen", "--against", f"x{BAD}"], ["gen", f"no{BAD}"], ["gen", "--out", BAD], ["gen"]],
+    "rename": [["rename", "event", "order.placed", BAD], ["rename", "event", BAD, "x"]],
     "graph": [["graph"], ["graph", f"x{BAD}"], ["graph", "--format", BAD]],
     "schedules": [["schedules"], ["schedules", "--format", "json"], ["schedules", f"x{BAD}.py"]],
     "explain": [["explain", f"x{BAD}"]],

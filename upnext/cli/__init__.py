@@ -19,6 +19,7 @@ COMMANDS = (
     "gen",
     "graph",
     "export",
+    "rename",
     "explain",
     "run",
     "status",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import stat
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,21 +147,47 @@ def _lines(data: bytes) -> list[str]:
 
 
 def write(root: Path, changed: Mapping[str, tuple[bytes, bytes]]) -> None:
-    """Write what fixes change, each file whole or not at all.
+    """Write changes of the sources: all of them, or none.
 
     Raises:
         ConfigurationError: If a file cannot be written, or has changed since it was read.
     """
-    for file, (before, after) in changed.items():
-        path = root / file
-        try:
-            if path.read_bytes() != before:
-                raise ConfigurationError(f"{file} changed while it was being fixed; run it again.")
-            temporary = beside(path, after)
-            temporary.chmod(path.stat().st_mode)
-            temporary.replace(path)
-        except OSError as error:
-            raise ConfigurationError(f"{file} cannot be fixed: {error.strerror or error}") from error
+    ready: dict[str, Path] = {}
+    done: list[str] = []
+    file = ""
+    try:
+        for file, (before, after) in changed.items():
+            ready[file] = _prepared(root / file, file, before, after)
+        for file, temporary in ready.items():
+            temporary.replace(root / file)
+            done.append(file)
+    except OSError as error:
+        restored = _restored(root, {each: changed[each][0] for each in done})
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror or error}. {restored}") from error
+    finally:
+        for temporary in ready.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _prepared(path: Path, file: str, before: bytes, after: bytes) -> Path:
+    """Write the new text of a file beside it."""
+    if path.read_bytes() != before:
+        raise ConfigurationError(f"{file} changed while it was being changed here; run it again. Nothing is written.")
+    mode = path.stat().st_mode
+    if not mode & stat.S_IWUSR:
+        raise ConfigurationError(f"{file} is read-only. Nothing is written.")
+    temporary = beside(path, after)
+    temporary.chmod(mode)
+    return temporary
+
+
+def _restored(root: Path, files: Mapping[str, bytes]) -> str:
+    """Put files back that are written already, and say what stands there now."""
+    for file, before in files.items():
+        temporary = beside(root / file, before)
+        temporary.chmod((root / file).stat().st_mode)
+        temporary.replace(root / file)
+    return f"What was written is put back: {', '.join(files)}." if files else "Nothing is written."
 
 
 def _repaired(source: Source, repair: _Repair, handled: Collection[str]) -> cst.Module | None:

@@ -1,0 +1,1 @@
+"""Renames: what they change in the sources, and what has to be decided by hand."""

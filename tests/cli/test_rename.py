@@ -1,0 +1,162 @@
+"""`upnext rename event`: every declaration gets the new name, and going back restores each file byte for byte."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.projects import Shell
+
+SENDER = 'import upnext\nplaced = upnext.Worker("api").event("order.placed")\n'
+HEAD = 'import upnext\nworker = upnext.Worker("shop")\n'
+HANDLER = "\n@placed.on\nasync def confirm(order_id: str): ...\n"
+MADE = 'worker.event("order.made", formerly=("order.placed",))'
+DECLARATIONS = {
+    "plain": (
+        'placed = worker.event("order.placed")',
+        'placed = worker.event("order.made", formerly=("order.placed",))',
+    ),
+    "single quotes, raw, by keyword": (
+        "placed = worker.event(name=r'order.placed')",
+        "placed = worker.event(name=r'order.made', formerly=(r'order.placed',))",
+    ),
+    "an option and a comment": (
+        'placed = worker.event("order.placed", extra="forbid")  # the first',
+        'placed = worker.event("order.made", extra="forbid", formerly=("order.placed",))  # the first',
+    ),
+    "odd blanks": (
+        'placed = worker . event( "order.placed" )',
+        'placed = worker . event( "order.made", formerly=("order.placed",) )',
+    ),
+    "a line for each, with a comma at the end": (
+        'placed = worker.event(\n    "order.placed",  # its name\n    extra="allow",\n)',
+        'placed = worker.event(\n    "order.made",  # its name\n    extra="allow",\n    formerly=("order.placed",),\n)',
+    ),
+    "a line for each, without one": (
+        'placed = worker.event(\n    "order.placed",\n    extra="allow"\n)',
+        'placed = worker.event(\n    "order.made",\n    extra="allow",\n    formerly=("order.placed",)\n)',
+    ),
+    "renamed before": (
+        'placed = worker.event("order.placed", formerly=("order.new",))',
+        'placed = worker.event("order.made", formerly=("order.placed", "order.new",))',
+    ),
+    "renamed twice before": (
+        'placed = worker.event("order.placed", formerly=("order.b", "order.a"), extra="allow")',
+        'placed = worker.event("order.made", formerly=("order.placed", "order.b", "order.a"), extra="allow")',
+    ),
+    "two in one line": (
+        'placed, other = worker.event("order.placed"), worker.event("order.placed")',
+        f"placed, other = {MADE}, {MADE}",
+    ),
+    "former names on lines of their own": (
+        'placed = worker.event("order.placed", formerly=(\n    "order.b",\n    "order.a",  # one\n))',
+        'placed = worker.event("order.made", formerly=(\n    "order.placed", "order.b",\n    "order.a",  # one\n))',
+    ),
+    "letters that are no ASCII before it": (
+        'ünter = "äöü"; placed = worker.event("order.placed")',
+        'ünter = "äöü"; placed = worker.event("order.made", formerly=("order.placed",))',
+    ),
+}
+
+
+@pytest.mark.parametrize("declaration", DECLARATIONS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_renaming_keeps_everything_else_and_renaming_back_is_the_identity(
+    declaration: str, end: str, empty: Shell
+) -> None:
+    before, after = [f"{HEAD}{each}{HANDLER}".replace("\n", end).encode() for each in DECLARATIONS[declaration]]
+    path = empty.root / "app.py"
+    (empty.root / "pyproject.toml").write_text("")
+    path.write_bytes(before)
+    assert empty.run("rename", "event", "order.placed", "order.made", "--write").code == 0
+    assert path.read_bytes() == after
+    ast.parse(after)
+    assert empty.run("rename", "event", "order.made", "order.placed", "--write").code == 0
+    assert path.read_bytes() == before
+
+
+def test_without_write_only_the_diff_is_shown(empty: Shell) -> None:
+    empty.write({"pyproject.toml": "", "app.py": f'{HEAD}placed = worker.event("order.placed"){HANDLER}'})
+    before = empty.text("app.py")
+    done = empty.run("rename", "event", "order.placed", "order.made")
+    assert (done.code, empty.text("app.py")) == (0, before)
+    assert '-placed = worker.event("order.placed")\n' in done.out
+    assert '+placed = worker.event("order.made", formerly=("order.placed",))\n' in done.out
+    assert done.out.endswith("Nothing is written yet: --write does it.\n")
+
+
+def test_what_cannot_be_decided_is_listed_and_senders_need_no_former_name(empty: Shell) -> None:
+    empty.write(
+        {
+            "pyproject.toml": "",
+            "app.py": f'{HEAD}placed = worker.event("order.placed"){HANDLER}',
+            "send.py": f'{SENDER}NAMES = ["order.placed"]\n',
+            "tests/test_app.py": 'def test() -> None:\n    assert "order.placed" != "order.placed "\n',
+        }
+    )
+    done = empty.run("rename", "event", "order.placed", "order.made", "--write", "--format", "json")
+    report = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert report["changed"] == ["app.py", "send.py"]
+    assert [(each["file"], each["line"], each["column"]) for each in report["undecided"]] == [
+        ("send.py", 3, 10),
+        ("tests/test_app.py", 2, 12),
+    ]
+    assert empty.text("send.py").splitlines()[1] == 'placed = upnext.Worker("api").event("order.made")'
+    assert empty.run("gen", "--no-cache").code == 0
+
+
+def test_nothing_is_written_while_a_declaration_has_to_be_changed_by_hand(empty: Shell) -> None:
+    declared = f'placed = worker.event(NAME)\nagain = worker.event("order.placed"){HANDLER}'
+    empty.write({"pyproject.toml": "", "app.py": f'{HEAD}NAME = "order.placed"\n{declared}'})
+    before = empty.text("app.py")
+    done = empty.run("rename", "event", "order.placed", "order.made", "--write")
+    assert (done.code, empty.text("app.py")) == (1, before)
+    assert "app.py:4:10: this declares the event, and its name is not written out here" in done.out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("order.plaecd", "order.made", "No event is called 'order.plaecd'; did you mean 'order.placed'"),
+        ("xyz", "order.made", "No event is called 'xyz'; `upnext graph` lists all events."),
+        ("order.placed", "order.shipped", "There is an event 'order.shipped' already"),
+        ("order.placed", "order.sent", "There is an event 'order.sent' already"),
+        ("order.placed", "order.placed", "The event is called 'order.placed' already."),
+        ("order.placed", "order placed", "'order placed' cannot name an event"),
+        ("order.placed", "", "'' cannot name an event"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(old: str, new: str, message: str, empty: Shell) -> None:
+    shipped = 'shipped = worker.event("order.shipped", formerly=("order.sent",))\n'
+    empty.write({"pyproject.toml": "", "app.py": f'{HEAD}{shipped}placed = worker.event("order.placed"){HANDLER}'})
+    before = empty.text("app.py")
+    done = empty.run("rename", "event", old, new, "--write")
+    assert (done.code, done.out, empty.text("app.py")) == (2, "", before)
+    assert message in done.err
+
+
+def test_of_several_files_all_are_written_or_none(empty: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = 'import upnext\nplaced = upnext.Worker("{}").event("order.placed")\n'
+    files = {f"{name}.py": sender.format(name) for name in ("a", "b", "c")}
+    empty.write({"pyproject.toml": "", **files})
+    (empty.root / "c.py").chmod(0o444)
+    done = empty.run("rename", "event", "order.placed", "order.made", "--write")
+    assert (done.code, "c.py is read-only" in done.err) == (2, True)
+    (empty.root / "c.py").chmod(0o644)
+    replace = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target.name == "b.py" and b"order.made" in self.read_bytes():
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    done = empty.run("rename", "event", "order.placed", "order.made", "--write")
+    assert done.code == 2
+    assert "b.py cannot be written: No space left on device. What was written is put back: a.py." in done.err
+    assert {name: empty.text(name) for name in files} == files
+    assert sorted(each.name for each in empty.root.iterdir() if each.name.endswith(".tmp")) == []
