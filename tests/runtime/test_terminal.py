@@ -48,6 +48,14 @@ COMMANDS = {
     "gen": [["gen", "--against", f"x{BAD}"], ["gen", f"no{BAD}"], ["gen", "--out", BAD], ["gen"]],
     "rename": [["rename", "event", "order.placed", BAD], ["rename", "event", BAD, "x"]],
     "graph": [["graph"], ["graph", f"x{BAD}"], ["graph", "--format", BAD]],
+    "export": [
+        *(["export", "jsonschema"], ["export", "asyncapi"], ["export", BAD]),
+        *(["export", "jsonschema", "--lock", f"x{BAD}"], ["export", "asyncapi", "--out", f"no{BAD}/file", "--check"]),
+    ],
+    "contracts": [
+        *(["contracts", "list"], ["contracts", "list", "--format", "json"], ["contracts", "show", BAD]),
+        *(["contracts", "show", f"h{STORED}"], ["contracts", "diff", "--lock", f"x{BAD}"]),
+    ],
     "schedules": [["schedules"], ["schedules", "--format", "json"], ["schedules", f"x{BAD}.py"]],
     "explain": [["explain", f"x{BAD}"]],
     "top": [["top"], ["top", "--once", f"x{BAD}.py"], ["top", "--interval", BAD]],
