@@ -7,6 +7,7 @@ mypy's own error stays.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from upnext_mypy.asked import Asked, asked_by
 from upnext_mypy.codes import MISSING, TYPE, UNKNOWN, report
 
 _MOST_FIELDS = 10
+_TYPED_RECEIPT = re.compile(r"\bTypedReceipt\[\w+\]")
+"""What a receipt is called in the catalog, which nobody writes."""
 
 
 @dataclass(slots=True)
@@ -147,6 +150,7 @@ class _Send:
             return
         taken, passed = format_type_distinctly(formal.type, actual, options=self._api.options, bare=True)
         notes = [*self._asked.notes(name), *self._awaited(actual, formal.type)]
+        passed = _TYPED_RECEIPT.sub("Receipt", passed)
         message = f'Event "{self._asked.event}" takes "{name}" as {taken}, not {passed}'
         report(self._api, message, value, TYPE, notes=notes, within=self._call)
         formal.type = AnyType(TypeOfAny.from_error)
