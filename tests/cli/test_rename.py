@@ -109,6 +109,15 @@ def test_what_cannot_be_decided_is_listed_and_senders_need_no_former_name(empty:
     assert empty.run("gen", "--no-cache").code == 0
 
 
+@pytest.mark.parametrize("text", ["x = (\n", "x = '''\n", "if x:\n    a\n  b\n"], ids=["bracket", "quotes", "blanks"])
+def test_a_file_that_cannot_be_read_to_its_end_is_listed(text: str, empty: Shell) -> None:
+    empty.write({"pyproject.toml": "", "app.py": f'{HEAD}placed = worker.event("order.placed"){HANDLER}'})
+    (empty.root / "half.py").write_text(f'{text}NAME = "order.placed"\n')
+    done = empty.run("rename", "event", "order.placed", "order.made")
+    assert done.code == 0
+    assert "half.py:1:1: this file cannot be read to its end, and 'order.placed' stands in it" in done.out
+
+
 def test_nothing_is_written_while_a_declaration_has_to_be_changed_by_hand(empty: Shell) -> None:
     declared = f'placed = worker.event(NAME)\nagain = worker.event("order.placed"){HANDLER}'
     empty.write({"pyproject.toml": "", "app.py": f'{HEAD}NAME = "order.placed"\n{declared}'})

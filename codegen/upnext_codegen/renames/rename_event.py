@@ -19,7 +19,7 @@ from upnext_codegen.records import Place
 from upnext_codegen.renames.declared_name import renamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from upnext_codegen.files.discover import Discovery
     from upnext_codegen.records import Declaration, Scan
@@ -128,10 +128,12 @@ def _mentions(root: Path, found: Discovery, old: str, changed: dict[str, tuple[b
         except OSError:
             continue  # It is no part of the change, and a scan reports what it cannot read.
         if old.encode() in data:
-            yield from (
-                Undecided(Place(file, line, column), f"this text is {old!r}: if it means the event, change it by hand")
-                for line, column in _texts(data, old)
-            )
+            places, is_whole = _texts(data, old)
+            reason = f"this text is {old!r}: if it means the event, change it by hand"
+            yield from (Undecided(Place(file, line, column), reason) for line, column in places)
+            if not is_whole:
+                reason = f"this file cannot be read to its end, and {old!r} stands in it: look through it by hand"
+                yield Undecided(Place(file, 1, 1), reason)
 
 
 def _left_out(root: Path, found: Discovery) -> Iterator[str]:
@@ -146,19 +148,20 @@ def _left_out(root: Path, found: Discovery) -> Iterator[str]:
             yield path
 
 
-def _texts(data: bytes, text: str) -> Iterable[tuple[int, int]]:
-    """Where string literals with this value start, but for those in `formerly=(...)`."""
+def _texts(data: bytes, text: str) -> tuple[list[tuple[int, int]], bool]:
+    """Where string literals with this value start, but for those in `formerly=(...)`, and whether these are all."""
     places: list[tuple[int, int]] = []
     before: list[str] = []
-    # A file that is not Python throughout, a template perhaps, is looked through as far as it is.
-    with suppress(tokenize.TokenError, SyntaxError, UnicodeDecodeError):
+    try:
         for token in tokenize.tokenize(io.BytesIO(data).readline):
             if token.type == tokenize.STRING and not _is_former(before):
                 with suppress(ValueError, SyntaxError):
                     if literal_eval(token.string) == text:
                         places.append((token.start[0], token.start[1] + 1))
             before.append(token.string)
-    return places
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
+        return places, False  # not Python throughout: a template, or half of a merge
+    return places, True
 
 
 def _is_former(tokens: list[str]) -> bool:
