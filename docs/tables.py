@@ -84,6 +84,7 @@ ROOMS = {
     ".": "Declarations, sends and results",
     "payload": "Payloads and results as JSON",
     "broker": "What is asked of the server",
+    "outbox": "Sends that commit with a transaction",
     "runner": "Workers",
     "embedded": "The development server",
     "cli": "The command line",

@@ -15,6 +15,8 @@ SOURCE_ROOTS = ("upnext", "codegen", "plugins", "stubs")
 SOURCES = sorted(path for folder in SOURCE_ROOTS for path in (ROOT / folder).rglob("*.py"))
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base"}
 HEAVY = {
+    "django",
+    "sqlalchemy",
     "libcst",
     "jinja2",
     "mypy",

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from upnext.hooks import remove_hooks as remove_hooks
     from upnext.job_control import Discard as Discard
     from upnext.job_control import RetryLater as RetryLater
+    from upnext.outbox.row import Transaction as Transaction
     from upnext.provide import PROVIDED as PROVIDED
     from upnext.provide import Provide as Provide
     from upnext.receipt import Job as Job
@@ -106,6 +107,7 @@ _HOMES = {
     "upnext.event": ("Event", "Sender", "TypedEvent"),
     "upnext.hooks": ("HookedJob", "HookedSend", "Hooks", "add_hooks", "remove_hooks"),
     "upnext.job_control": ("Discard", "RetryLater"),
+    "upnext.outbox.row": ("Transaction",),
     "upnext.provide": ("PROVIDED", "Provide"),
     "upnext.receipt": ("Job", "Receipt"),
     "upnext.runner.service": ("run",),
@@ -145,6 +147,7 @@ __all__ = [
     "Sender",
     "ServiceImportError",
     "Task",
+    "Transaction",
     "TypedEvent",
     "UpnextError",
     "Worker",

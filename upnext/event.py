@@ -6,13 +6,15 @@ time there are only these.
 
 from __future__ import annotations
 
+import copy
 import functools
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from upnext.connect import run_blocking
 from upnext.errors import PayloadError, PayloadProblem
 from upnext.handler import Handler, make_handler
 from upnext.options import Options
+from upnext.outbox.writing import OutboxReceipt, check_transaction, write, write_async
 from upnext.sending import NOW, Delivery, When, check_key, check_when, delay_of
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from upnext.options import ExceptionTypes
+    from upnext.outbox.row import Transaction
     from upnext.receipt import Receipt
 
 P = ParamSpec("P")
@@ -30,10 +33,29 @@ R_co = TypeVar("R_co", covariant=True)
 class Sender:
     """Sends an event, perhaps with options."""
 
-    def __init__(self, delivery: Delivery, when: When = NOW, key: str | None = None) -> None:
+    def __init__(
+        self, delivery: Delivery, when: When = NOW, key: str | None = None, transaction: Transaction | None = None
+    ) -> None:
         self._delivery = delivery
         self._when = when
         self._key = key
+        self._transaction = transaction
+
+    def within(self, transaction: Transaction, /) -> Self:
+        """Return the same, with sends that count once a transaction of your database has been committed.
+
+        `send` and `send_sync` then write a row to the outbox in that transaction, and nothing to the server; a relay
+        sends it after the commit.
+
+        Args:
+            transaction: What `upnext.sqlalchemy.Outbox` or `upnext.django.outbox` makes of it.
+
+        Raises:
+            ConfigError: If it is something else.
+        """
+        same = copy.copy(self)
+        same._transaction = check_transaction(transaction)  # noqa: SLF001
+        return same
 
     async def send(self, /, *args: Any, **fields: Any) -> Receipt:
         """Send the event to all its handlers; each gets the fields as its own background job.
@@ -51,12 +73,20 @@ class Sender:
             BrokerRefusedError: If the server rejects this client.
             SendOutcomeUnknownError: If it may have been stored.
         """
-        return await self._delivery.send(self._bind(args, fields), delay=delay_of(self._when), key=self._key)
+        bound, delay = self._bind(args, fields), delay_of(self._when)
+        if self._transaction is not None:
+            message = self._delivery.message(bound, delay, self._key)
+            published = await write_async(self._transaction, message, self._delivery.registry)
+            return OutboxReceipt(published, message.settings)
+        return await self._delivery.send(bound, delay=delay, key=self._key)
 
     def send_sync(self, /, *args: Any, **fields: Any) -> Receipt:
         """Do the same as `send`, blocking, from code that runs in no event loop."""
-        bound = self._bind(args, fields)
-        return run_blocking(self._delivery.send(bound, delay=delay_of(self._when), key=self._key))
+        bound, delay = self._bind(args, fields), delay_of(self._when)
+        if self._transaction is not None:
+            message = self._delivery.message(bound, delay, self._key)
+            return OutboxReceipt(write(self._transaction, message, self._delivery.registry), message.settings)
+        return run_blocking(self._delivery.send(bound, delay=delay, key=self._key))
 
     def _bind(self, args: tuple[object, ...], fields: dict[str, Any]) -> dict[str, Any]:
         if args:
@@ -96,7 +126,7 @@ class Event(Sender):
         Raises:
             ConfigError: If one of them cannot be used.
         """
-        return Sender(self._delivery, check_when(delay, at), check_key(key))
+        return Sender(self._delivery, check_when(delay, at), check_key(key), self._transaction)
 
     @overload
     def on(self, handler: Callable[P, R], /) -> TypedEvent[..., R]: ...

@@ -16,7 +16,7 @@ from upnext.receipt import Job, Receipt
 from upnext.registry import declarations
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from upnext.broker.publish_batcher import Published
     from upnext.handler import Handler
@@ -62,15 +62,18 @@ class Delivery:
 
     async def send(self, fields: Mapping[str, Any], *, delay: float = 0.0, key: str | None = None) -> Receipt:
         """Store the event with a job for each subscribed handler, or raise."""
-        settings = self.registry.settings
-        await _wait_for_room(settings)
-        known = self._known
+        await _wait_for_room(self.registry.settings)
+        message = self.message(fields, delay, key)
+        return Receipt(await take(message, self.registry), message.settings)
+
+    def message(self, fields: Mapping[str, Any], delay: float, key: str | None) -> transport.OutgoingMessage:
+        """Check and encode a send."""
+        settings, known = self.registry.settings, self._known
         if known.version != declarations.version:
             # One assignment, and of what was looked up: other threads send meanwhile, and others declare handlers.
             known = self._known = self._look_up(declarations.version)
         body = self._encode(known, fields, settings.max_payload)
-        message = transport.OutgoingMessage(settings, self.event, False, known.handlers, fields, body, delay, key)
-        return Receipt(await _take(message, self.registry), settings)
+        return transport.OutgoingMessage(settings, self.event, False, known.handlers, fields, body, delay, key)
 
     def _encode(self, known: _Known, fields: Mapping[str, Any], max_payload: int) -> bytes:
         if known.names is not None:
@@ -87,15 +90,28 @@ class Delivery:
         return _Known(version, handlers, codecs, names)
 
 
-def _take(message: transport.OutgoingMessage, registry: Registry) -> Awaitable[Published]:
-    """Hand a message on, within the hooks that are around sends, if there are any."""
-    take = transport.current().take
-    if not process_hooks.sends and not registry.hooks.sends:
-        return take(message)
+def take(
+    message: transport.OutgoingMessage, registry: Registry, store: Callable[[], Awaitable[Published]] | None = None
+) -> Awaitable[Published]:
+    """Hand a message on, within the hooks that are around sends, if there are any.
+
+    Args:
+        message: The message.
+        registry: The worker that it is sent through.
+        store: What stores it; by default the transport does.
+    """
+    hand_on = transport.current().take
+    if not has_hooks(registry):
+        return hand_on(message) if store is None else store()
     from upnext.hook_calls import around_send  # noqa: PLC0415  # few have hooks
 
     hooks = (*process_hooks.sends, *registry.hooks.sends)
-    return around_send(hooks, registry.worker, message, lambda: take(message))
+    return around_send(hooks, registry.worker, message, store or (lambda: hand_on(message)))
+
+
+def has_hooks(registry: Registry) -> bool:
+    """Say whether hooks are around what is sent through a worker."""
+    return bool(process_hooks.sends or registry.hooks.sends)
 
 
 async def _wait_for_room(settings: Settings) -> None:
@@ -109,12 +125,19 @@ async def submit(
     task: Handler, registry: Registry, fields: Mapping[str, Any], *, delay: float, key: str | None
 ) -> Job[Any]:
     """Store one job of a task, or raise."""
+    await _wait_for_room(registry.settings)
+    message = submission(task, registry, fields, delay, key)
+    published = await take(message, registry)
+    return Job(f"{published.event_id}.0", task.name, message.settings, task.signature.result)
+
+
+def submission(
+    task: Handler, registry: Registry, fields: Mapping[str, Any], delay: float, key: str | None
+) -> transport.OutgoingMessage:
+    """Check and encode the arguments of a task."""
     settings = registry.settings
-    await _wait_for_room(settings)
     body = encode(task.name, fields, (task.signature.codec,), settings.max_payload)
-    message = transport.OutgoingMessage(settings, task.name, True, (task,), fields, body, delay, key)
-    published = await _take(message, registry)
-    return Job(f"{published.event_id}.0", task.name, settings, task.signature.result)
+    return transport.OutgoingMessage(settings, task.name, True, (task,), fields, body, delay, key)
 
 
 def check_when(delay: float | timedelta | None, at: datetime | None) -> When:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from upnext.connect import run_blocking
 from upnext.handler import Handler, make_handler
 from upnext.job_wait import DEFAULT, Timeout, check_timeout
-from upnext.sending import NOW, When, check_key, check_when, delay_of, submit
+from upnext.outbox.writing import OutboxJob, check_transaction, write, write_async
+from upnext.sending import NOW, When, check_key, check_when, delay_of, submission, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from datetime import datetime, timedelta
 
+    from upnext.broker.publish_batcher import Published
     from upnext.context import Context
     from upnext.options import Options
+    from upnext.outbox.row import Transaction
     from upnext.receipt import Job
     from upnext.registry import Registry
     from upnext.schedule import Schedule
@@ -39,12 +43,26 @@ class Submitter(Generic[SubmitP, R_co]):
         when: When = NOW,
         key: str | None = None,
         wait: Timeout = DEFAULT,
+        transaction: Transaction | None = None,
     ) -> None:
         self._handler = handler
         self._registry = registry
         self._when = when
         self._key = key
         self._wait = wait
+        self._transaction = transaction
+
+    def within(self, transaction: Transaction, /) -> Self:
+        """Return the same, with submissions that count once a transaction of your database has been committed.
+
+        As `Event.within`; what was submitted so cannot be waited for in that transaction.
+
+        Raises:
+            ConfigError: If it is no transaction of an outbox.
+        """
+        same = copy.copy(self)
+        same._transaction = check_transaction(transaction)  # noqa: SLF001
+        return same
 
     async def submit(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> Job[R_co]:
         """Store a job that runs the task in the background.
@@ -59,7 +77,11 @@ class Submitter(Generic[SubmitP, R_co]):
             SendOutcomeUnknownError: If it may have been stored.
         """
         fields = self._handler.signature.bind(args, kwargs)
-        return await submit(self._handler, self._registry, fields, delay=delay_of(self._when), key=self._key)
+        delay = delay_of(self._when)
+        if self._transaction is not None:
+            message = submission(self._handler, self._registry, fields, delay, self._key)
+            return self._outbox_job(await write_async(self._transaction, message, self._registry))
+        return await submit(self._handler, self._registry, fields, delay=delay, key=self._key)
 
     async def wait(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
         """Submit the task, wait for it to end and return what it returned.
@@ -74,11 +96,19 @@ class Submitter(Generic[SubmitP, R_co]):
 
     def submit_sync(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> Job[R_co]:
         """Do the same as `submit`, blocking, from code that runs in no event loop."""
+        if self._transaction is not None:
+            fields = self._handler.signature.bind(args, kwargs)
+            message = submission(self._handler, self._registry, fields, delay_of(self._when), self._key)
+            return self._outbox_job(write(self._transaction, message, self._registry))
         return run_blocking(self.submit(*args, **kwargs))
 
     def wait_sync(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
         """Do the same as `wait`, blocking, from code that runs in no event loop."""
         return run_blocking(self.wait(*args, **kwargs))
+
+    def _outbox_job(self, published: Published) -> Job[R_co]:
+        job_id = f"{published.event_id}.0"
+        return OutboxJob(job_id, self._handler.name, self._registry.settings, self._handler.signature.result)
 
 
 class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
@@ -118,7 +148,8 @@ class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
             ConfigError: If one of them cannot be used.
         """
         check_timeout(wait)
-        return Submitter(self._handler, self._registry, when=check_when(delay, at), key=check_key(key), wait=wait)
+        when, key = check_when(delay, at), check_key(key)
+        return Submitter(self._handler, self._registry, when=when, key=key, wait=wait, transaction=self._transaction)
 
     def __call__(self, /, *args: CallP.args, **kwargs: CallP.kwargs) -> C_co:
         """Call the function itself, without any job: for tests, and for other functions."""

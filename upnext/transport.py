@@ -96,6 +96,11 @@ def current() -> Transport:
     return _current
 
 
+def is_diverted() -> bool:
+    """Say whether somebody has taken the server's place."""
+    return _current is not _server
+
+
 @contextmanager
 def use_transport(to: Transport | None) -> Generator[None]:
     """Let somebody else, or with None the server again, take every send of this process within the block."""

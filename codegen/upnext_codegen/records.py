@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from upnext_codegen.project import IMPORTS_LOCK
 from upnext_codegen.types import ANY, ClassFacts, Type
 
 if TYPE_CHECKING:
@@ -24,16 +23,6 @@ class Place(NamedTuple):
     file: str
     line: int
     column: int
-
-
-def is_elsewhere(place: Place) -> bool:
-    """Tell whether a place is not in the sources: it stands for the handler of another project."""
-    return place.file == IMPORTS_LOCK
-
-
-def own_first(place: Place) -> tuple[bool, Place]:
-    """Return what orders places: those of the sources first, then those of other projects."""
-    return is_elsewhere(place), place
 
 
 class Reached(NamedTuple):
@@ -153,6 +142,10 @@ class Declaration(NamedTuple):
     formerly: tuple[str, ...] = ()
 
 
+IN_TRANSACTION = "within()"
+"""Among the options of a send: it counts only once a transaction has been committed."""
+
+
 class Send(NamedTuple):
     """A call that sends an event or submits a task, or that is given what does.
 
@@ -166,7 +159,7 @@ class Send(NamedTuple):
         function_place: Where the name of that function stands in its `def` line, as `Handler.place` has it.
         fields: The names of the fields that it gives.
         unknown_fields: Whether it may give others, as `**fields` does.
-        options: What `options(...)` is given before it, "*" for what cannot be known.
+        options: What `options(...)` is given before it, `IN_TRANSACTION` for `within(...)`, "*" for what is unknown.
         always: Whether every run of the function gets there.
         followed: Whether something that can fail follows it in the function.
         lost: What becomes of the coroutine that it makes, "" where that is awaited, or may be.

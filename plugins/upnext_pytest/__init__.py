@@ -1,7 +1,4 @@
-"""pytest fixtures for applications that send events: what was sent, handlers run inline, real workers in a test.
-
-What `upnext_contracts` is needs hypothesis, and is imported from `upnext_pytest.contracts`.
-"""
+"""pytest fixtures for applications that send events: what was sent, handlers run inline, real workers in a test."""
 
 from __future__ import annotations
 

@@ -56,9 +56,8 @@ async def test_the_program_of_a_page_prints_what_is_shown(
     space: dict[str, object] = {}
     try:
         exec(source, space)  # the page's own code
-        workers = [
-            value for each in modules for value in vars(sys.modules[each]).values() if isinstance(value, upnext.Worker)
-        ]
+        values = [value for each in modules for value in vars(sys.modules[each]).values()]
+        workers = dict.fromkeys(value for value in values if isinstance(value, upnext.Worker))
         main = space["main"]
         assert callable(main)
         async with running(*workers):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.waiting import wait_until
 from upnext import Worker
+from upnext.outbox.relay import Relay
 from upnext.runner.service import Service
 
 LEASE = 1.0
@@ -25,8 +26,8 @@ def without_server(err: str) -> str:
 
 
 @asynccontextmanager
-async def running(*workers: Worker) -> AsyncIterator[Service]:
-    """Run workers in the test's own event loop, from when they take jobs until the block ends."""
+async def running(*workers: Worker | Relay) -> AsyncIterator[Service]:
+    """Run workers and relays in the test's own event loop, from when they take jobs until the block ends."""
     service = Service(workers)
     task = asyncio.create_task(service.run())
     ready = asyncio.create_task(service.ready())

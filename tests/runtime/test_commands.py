@@ -40,7 +40,11 @@ WORKER = "import upnext, socket\nworker = upnext.Worker('shop')\n@worker.event('
     ("source", "code", "words"),
     [
         (None, 2, "There is no file 'service.py'.\n"),
-        ("x = 1\n", 2, "service.py has no upnext.Worker and no upnext.Api: define or import one at its top level.\n"),
+        (
+            "x = 1\n",
+            2,
+            "service.py has no upnext.Worker, no upnext.Api and no relay: define or import one at its top level.\n",
+        ),
         ("\nraise ValueError('boom')\n", 1, NOT_IMPORTED + "ValueError: boom (ValueError at service.py:2)\n"),
         ("import sys\nsys.exit(9)\n", 1, NOT_IMPORTED + "SystemExit: 9 (SystemExit at service.py:2)\n"),
         ("def f(:\n", 1, NOT_IMPORTED + "SyntaxError: invalid syntax (service.py, line 1) (SyntaxError)\n"),

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OPTIONAL = {"opentelemetry", "prometheus_client", "shtab"}
+OPTIONAL = {"django", "opentelemetry", "prometheus_client", "shtab", "sqlalchemy"}
 """Libraries of extras, which few projects have."""
 DECLARED = {"upnext.broker.redis_types": "redis", "upnext.web": "uvicorn"}
 

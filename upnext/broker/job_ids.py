@@ -64,8 +64,13 @@ def new_event_id(partition: int = 0) -> str:
 
     One of another partition than the first says so in its end: `-partition`.
     """
-    event_id = f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
-    return f"{event_id}-{partition}" if partition else event_id
+    return in_partition(f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}", partition)
+
+
+def in_partition(event_id: str, partition: int) -> str:
+    """Return an id as it is in a partition, whichever one it was made for."""
+    plain = event_id.partition("-")[0]
+    return f"{plain}-{partition}" if partition else plain
 
 
 def partition_of(event_or_job_id: str) -> int:

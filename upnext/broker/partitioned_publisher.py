@@ -65,9 +65,14 @@ class PartitionedPublisher(EventPublisher):
         delay: float = 0.0,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        event_id: str | None = None,
     ) -> Published:
         """Store an event, as `Publisher.publish` does."""
-        return await self._send(event, key, lambda to: to.publish(event, body, delay=delay, key=key, headers=headers))
+        return await self._send(
+            event,
+            key,
+            lambda to: to.publish(event, body, delay=delay, key=key, headers=headers, event_id=event_id),
+        )
 
     async def submit(
         self,
@@ -77,10 +82,13 @@ class PartitionedPublisher(EventPublisher):
         delay: float = 0.0,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        event_id: str | None = None,
     ) -> Published:
         """Store one job of a task, as `Publisher.submit` does."""
         return await self._send(
-            task_scope(task), key, lambda to: to.submit(task, body, delay=delay, key=key, headers=headers)
+            task_scope(task),
+            key,
+            lambda to: to.submit(task, body, delay=delay, key=key, headers=headers, event_id=event_id),
         )
 
     async def _send(self, scope: str, key: str | None, store: Callable[[Publisher], Awaitable[Published]]) -> Published:

@@ -25,6 +25,7 @@ class EventPublisher(Protocol):
         delay: float = 0.0,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        event_id: str | None = None,
     ) -> Published:
         """Store an event with one job for each of its handlers.
 
@@ -34,6 +35,7 @@ class EventPublisher(Protocol):
             delay: Seconds before the jobs may run.
             key: Idempotency key.
             headers: What travels beside the payload; workers of releases that know none take no such event.
+            event_id: An id that was made before; what is stored under it is not stored again. None for a new one.
 
         Raises:
             BrokerUnavailableError: If nothing was stored.
@@ -50,6 +52,7 @@ class EventPublisher(Protocol):
         delay: float = 0.0,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        event_id: str | None = None,
     ) -> Published:
         """Store one job of a task, named by its identity; the rest is as for `publish`."""
         ...

@@ -12,7 +12,7 @@ from upnext.broker.failures import FailureKind, backoff, classify
 from upnext.broker.foreign_data import naming_foreign_key, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.idempotency import task_scope
-from upnext.broker.job_ids import bucket_of, new_event_id, pack
+from upnext.broker.job_ids import bucket_of, in_partition, new_event_id, pack
 from upnext.broker.protocols import EventPublisher
 from upnext.broker.publish_batcher import Message, PublishBatcher, Published, workers_of
 from upnext.broker.redis_types import RedisError, TryAgainError
@@ -56,12 +56,15 @@ class Publisher(EventPublisher):
         delay: float = 0.0,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        event_id: str | None = None,
     ) -> Published:
         """Store an event with one job for each of its handlers."""
         batcher = self._batcheres.get(event)
         if batcher is None:
             batcher = self._batcheres[event] = PublishBatcher(self._link, self._keys, event, event)
-        return await self.store(message(body, delay, key, self._keys.partition, headers), batcher)
+        return await self.store(
+            message(body, delay, key, self._keys.partition, headers=headers, made_id=event_id), batcher
+        )
 
     async def submit(
         self,
@@ -71,13 +74,16 @@ class Publisher(EventPublisher):
         delay: float = 0.0,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        event_id: str | None = None,
     ) -> Published:
         """Store one job of a task, named by its identity; the rest is as for `publish`."""
         scope = task_scope(task)
         batcher = self._batcheres.get(scope)
         if batcher is None:
             batcher = self._batcheres[scope] = PublishBatcher(self._link, self._keys, "", scope, (task,))
-        return await self.store(message(body, delay, key, self._keys.partition, headers), batcher)
+        return await self.store(
+            message(body, delay, key, self._keys.partition, headers=headers, made_id=event_id), batcher
+        )
 
     async def store(self, message: Message, batcher: PublishBatcher) -> Published:
         """Store a message, repeating it under its id until the server has it or has been silent for too long."""
@@ -178,10 +184,12 @@ def message(
     delay: float = 0.0,
     key: str | None = None,
     partition: int = 0,
+    *,
     headers: Mapping[str, str] | None = None,
+    made_id: str | None = None,
 ) -> Message:
-    """Make a message with an id of its own."""
-    event_id = new_event_id(partition)
+    """Make a message, with a new id or with one that was made before, perhaps for another number of partitions."""
+    event_id = new_event_id(partition) if made_id is None else in_partition(made_id, partition)
     return Message(event_id, bucket_of(event_id), pack(body, headers), round(delay * 1000), key)
 
 

@@ -19,7 +19,6 @@ COMMANDS = (
     "gen",
     "graph",
     "export",
-    "pull",
     "rename",
     "explain",
     "run",

@@ -1,4 +1,4 @@
-"""`upnext run FILE`: run every worker and API of a file."""
+"""`upnext run FILE`: run every worker, API and relay of a file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 _MOST_PROCESSES = 256
 _DESCRIPTION = """\
-Runs every upnext.Worker and upnext.Api that a Python file defines or imports, until SIGTERM or Ctrl-C. Running jobs
-then get their grace; a second signal ends the process at once, and other workers take its jobs over."""
+Runs every upnext.Worker, every upnext.Api and every relay of an outbox that a Python file defines or imports, until
+SIGTERM or Ctrl-C. Running jobs then get their grace; a second signal ends the process at once, and other workers take
+its jobs over."""
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "run",
-        help="run every worker and API of a file",
+        help="run every worker, API and relay of a file",
         description=_DESCRIPTION,
         epilog=examples(
             "upnext run service.py",

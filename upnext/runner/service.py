@@ -17,6 +17,7 @@ from upnext.broker.redis_types import RedisError
 from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
 from upnext.log import log
+from upnext.outbox.relay import Relay
 from upnext.runner.announcement import announce, record
 from upnext.runner.exiting import BoundedExit, overdue
 from upnext.runner.limit_shares import check_limits
@@ -64,11 +65,11 @@ class Servable(Protocol):
         ...
 
 
-def run(*services: Worker | Servable, probe: str | None = None) -> None:
-    """Run workers and APIs in this process until SIGTERM or SIGINT; running jobs get their grace.
+def run(*services: Worker | Servable | Relay, probe: str | None = None) -> None:
+    """Run workers, APIs and relays in this process until SIGTERM or SIGINT; running jobs get their grace.
 
     Args:
-        services: The workers and APIs.
+        services: The workers, APIs and relays.
         probe: `PORT` or `HOST:PORT` where HTTP GET is answered with 200 while all workers take jobs, else with 503;
             `/livez` always with 200, and `/metrics` for Prometheus.
 
@@ -121,10 +122,10 @@ def _answering(probe: str | None, service: Service) -> contextlib.AbstractContex
 
 
 class Service:
-    """Workers and APIs that run and stop together.
+    """Workers, APIs and relays that run and stop together.
 
     Args:
-        members: The workers and APIs.
+        members: The workers, APIs and relays.
         lock: The handlers that the project is known to have.
         listen: Opens the listening sockets of an address.
 
@@ -132,14 +133,17 @@ class Service:
         ConfigError: If there is none, or something else.
     """
 
-    def __init__(self, members: Sequence[Worker | Servable], lock: Lock | None = None, listen: Listen = listen) -> None:
+    def __init__(
+        self, members: Sequence[Worker | Servable | Relay], lock: Lock | None = None, listen: Listen = listen
+    ) -> None:
         if not members:
-            raise ConfigError("There is nothing to run: no upnext.Worker and no upnext.Api was given.")
+            raise ConfigError("There is nothing to run: no upnext.Worker, no upnext.Api and no relay was given.")
         for thing in cast("Sequence[object]", members):
-            if isinstance(thing, type) or not isinstance(thing, (Worker, Servable)):
-                raise ConfigError(f"{thing!r} cannot be run: give an upnext.Worker or an upnext.Api.")
+            if isinstance(thing, type) or not isinstance(thing, (Worker, Servable, Relay)):
+                raise ConfigError(f"{thing!r} cannot be run: give an upnext.Worker, an upnext.Api or a relay.")
         self._workers = [member for member in members if isinstance(member, Worker)]
-        self._servers: list[Servable] = [member for member in members if not isinstance(member, Worker)]
+        self._relays = [member for member in members if isinstance(member, Relay)]
+        self._servers: list[Servable] = [member for member in members if not isinstance(member, (Worker, Relay))]
         self._lock = lock or Lock({})
         self._listen = listen
         self._stopping = asyncio.Event()
@@ -244,6 +248,7 @@ class Service:
         tasks = [
             asyncio.create_task(runner.run(), name=f"Worker {runner.registry.worker!r}") for runner in self._runners
         ]
+        tasks += [asyncio.create_task(relay.run(), name=repr(relay)) for relay in self._relays]
         await asyncio.wait([*tasks, ready, stopping], return_when=asyncio.FIRST_COMPLETED)
         if ready.done() and not self._stopping.is_set():
             # An API answers only when the workers beside it take jobs: its first send finds their handlers subscribed.
@@ -259,6 +264,8 @@ class Service:
             server.stop()
         for runner in self._runners:
             runner.stop()
+        for relay in self._relays:
+            relay.stop()
         await self._end(tasks)
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:

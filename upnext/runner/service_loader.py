@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext.errors import ConfigError, ServiceImportError
+from upnext.outbox.relay import Relay
 from upnext.runner.failure_report import report
 from upnext.runner.service import Servable
 from upnext.worker import Worker
@@ -15,23 +16,23 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-Member: TypeAlias = "Worker | Servable"
+Member: TypeAlias = "Worker | Servable | Relay"
 
 
 def load_services(file: Path) -> list[Member]:
-    """Import a file and return the workers and APIs that it defines or imports, each once.
+    """Import a file and return the workers, APIs and relays that it defines or imports, each once.
 
     Raises:
         ServiceImportError: If the file cannot be imported.
-        ConfigError: If there is no worker and no API in it.
+        ConfigError: If there is none in it.
     """
     module = _import(file)
     services: list[Member] = []
     for value in vars(module).values():
-        if isinstance(value, (Worker, Servable)) and not isinstance(value, type) and value not in services:
+        if isinstance(value, (Worker, Servable, Relay)) and not isinstance(value, type) and value not in services:
             services.append(value)
     if not services:
-        msg = f"{file} has no upnext.Worker and no upnext.Api: define or import one at its top level."
+        msg = f"{file} has no upnext.Worker, no upnext.Api and no relay: define or import one at its top level."
         raise ConfigError(msg)
     return services
 

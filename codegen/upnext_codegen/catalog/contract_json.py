@@ -43,8 +43,7 @@ def from_json(data: dict[str, Any]) -> Contract:
 
 
 def _event_json(event: EventContract) -> dict[str, Any]:
-    owner = {"owner": event.owner} if event.owner else {}
-    return owner | {
+    return {
         "extras": None if event.extras is None else full_text(event.extras),
         "fields": {
             field.name: {
@@ -86,7 +85,6 @@ def _event(name: str, data: dict[str, Any], reader: TypeReader) -> EventContract
                 for item in data["handlers"].values()
             )
         ),
-        owner=str(data.get("owner", "")),
     )
 
 

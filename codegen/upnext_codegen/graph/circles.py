@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from upnext_codegen.records import IN_TRANSACTION
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,7 +47,7 @@ def _always(graph: Graph, handler: Handler) -> Iterator[Send]:
     seen = set(waiting)
     while waiting:
         for send in graph.always_sent_by(waiting.pop()):
-            if send.options or send.lost or len(send.names) != 1:
+            if {*send.options} - {IN_TRANSACTION} or send.lost or len(send.names) != 1:
                 continue
             if send.kind == "event":
                 yield send

@@ -10,9 +10,10 @@ from upnext_codegen.flow.unused import ALL_OTHERS
 from upnext_codegen.graph.build import build
 from upnext_codegen.graph.circles import circles
 from upnext_codegen.messages import shown
+from upnext_codegen.records import IN_TRANSACTION
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from upnext_codegen.graph.build import Graph
     from upnext_codegen.layout.settings import Settings
@@ -22,22 +23,19 @@ _HIDING = frozenset({"UPN001", "UPN002", "UPN005", "UPN006"})
 """With one of these there may be handlers and sends that nobody has seen."""
 
 
-def graph_findings(
-    scan: Scan, settings: Settings, found: Iterable[Finding], elsewhere: Collection[str] = ()
-) -> Iterator[Finding]:
+def graph_findings(scan: Scan, settings: Settings, found: Iterable[Finding]) -> Iterator[Finding]:
     """Yield what is wrong with the graph of a project.
 
     Args:
         scan: What was read from its sources.
         settings: Its settings.
         found: What reading them reported, also what is silenced.
-        elsewhere: The events that other projects are known to handle.
     """
     graph = build(scan)
     complete = all(each.code not in _HIDING for each in found)
     if settings.closed and complete:
         yield from _never_sent(graph, scan)
-        yield from _never_handled(graph, scan, elsewhere)
+        yield from _never_handled(graph, scan)
     yield from _never_imported(scan)
     yield from _circles(graph)
     if complete:
@@ -62,10 +60,10 @@ def _never_sent(graph: Graph, scan: Scan) -> Iterator[Finding]:
             )
 
 
-def _never_handled(graph: Graph, scan: Scan, elsewhere: Collection[str]) -> Iterator[Finding]:
+def _never_handled(graph: Graph, scan: Scan) -> Iterator[Finding]:
     """UPN502: a send of an event that nobody handles."""
     for event, sends in graph.sends.items():
-        if event in graph.handlers or event in scan.refused or event in scan.former_names or event in elsewhere:
+        if event in graph.handlers or event in scan.refused or event in scan.former_names:
             continue
         for send in sends:
             if len(send.names) == 1:
@@ -142,7 +140,7 @@ def _sent_again(graph: Graph) -> Iterator[Finding]:
             continue
         for send in graph.sent_by(handler):
             is_own = send.function_place == handler.place and send.kind == "event"
-            if is_own and send.followed and send.names and not {"key", "*"} & set(send.options):
+            if is_own and send.followed and send.names and not {"key", IN_TRANSACTION, "*"} & set(send.options):
                 yield Finding.of(
                     "UPN506",
                     f"event {shown(send.names[0])} is sent again whenever handler {shown(handler.name)} is retried",

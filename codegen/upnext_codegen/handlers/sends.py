@@ -10,7 +10,7 @@ from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import SENDS, SUBMITS, Argument, plain_arguments
-from upnext_codegen.records import Send
+from upnext_codegen.records import IN_TRANSACTION, Send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,10 +53,16 @@ def _standing(sent: Send, evaluator: Evaluator, standings: Standings, site: Call
 
 
 def _options(evaluator: Evaluator, func: ast.expr, use: Use) -> tuple[str, ...]:
-    """The names in `options(...)` in front of a send, "*" for what cannot be known."""
+    """The names in `options(...)` in front of a send, `IN_TRANSACTION` for `within(...)`, "*" for what is unknown."""
     match func:
-        case ast.Attribute(ast.Call(ast.Attribute(_, "options"), [], keywords)):
-            return tuple(each.arg or "*" for each in keywords)
+        case ast.Attribute(ast.Call(ast.Attribute(_, "within") as before, [_], [])):
+            return (IN_TRANSACTION, *_options(evaluator, before, use))
+        case ast.Attribute(ast.Call(ast.Attribute(before, "options"), [], keywords)):
+            names = tuple(each.arg or "*" for each in keywords)
+            is_within = (
+                isinstance(before, ast.Call) and isinstance(before.func, ast.Attribute) and before.func.attr == "within"
+            )
+            return (IN_TRANSACTION, *names) if is_within else names
         case ast.Attribute(owner):
             plain = values.EventValue | values.HandlerValue | values.TaskValue
             return () if isinstance(evaluator.value(owner, use), plain) else ("*",)

@@ -41,8 +41,8 @@ Bindings: TypeAlias = tuple[tuple[str, Value], ...]
 WORKER_METHODS = frozenset({"event", "task", "cron"})
 SENDS = frozenset({"send", "send_sync"})
 SUBMITS = frozenset({"submit", "submit_sync", "wait", "wait_sync"})
-_EVENT_METHODS = SENDS | {"on", "options"}
-_TASK_METHODS = SUBMITS | {"options"}
+_EVENT_METHODS = SENDS | {"on", "options", "within"}
+_TASK_METHODS = SUBMITS | {"options", "within"}
 
 _DEEPEST = 80
 _DEEPEST_CALL = 20
@@ -352,8 +352,8 @@ class Evaluator:
     def _upnext_attribute(self, owner: Value, attr: str) -> Value:
         match owner:
             case values.Sender(inner):
-                sends = SENDS if isinstance(inner, values.EventValue) else SUBMITS
-                return values.Method(inner, attr) if attr in sends else NOT_OURS
+                methods = _EVENT_METHODS - {"on"} if isinstance(inner, values.EventValue) else _TASK_METHODS
+                return values.Method(inner, attr) if attr in methods else NOT_OURS
             case values.Ambiguous("event" | "worker", events):
                 if attr in _EVENT_METHODS - {"on"}:
                     return values.Ambiguous("send", events)
@@ -591,7 +591,7 @@ class Evaluator:
             if name == "cron":  # what it is given first is no function
                 return values.TaskDecorator(owner, call, use)
             return self.event(owner, call, use) if name == "event" else self._task(owner, call, call, use)
-        if name == "options":
+        if name in {"options", "within"}:
             return values.Sender(owner)
         if name == "on" and isinstance(owner, values.EventValue):
             return self._handler(owner, call, use) or values.Attachment(owner, call, use)

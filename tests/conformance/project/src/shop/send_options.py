@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import upnext
 from shop.events import order_placed, order_shipped, worker
+from shop.handlers import confirm
+from shop.tasks import mail
 
 
 # feature: `options(...).send`
@@ -28,6 +31,25 @@ async def bad() -> None:
     order_placed.options(delay=3).options(key="a")  # E
     await order_placed.options(at=datetime(2027, 1, 1, tzinfo=UTC)).send(order_id="1")  # E
     await order_placed.options(at="2027-01-01").send(order_id="1", user_id="2")  # E
+
+
+# feature: `within(transaction).send`
+async def good_within(transaction: upnext.Transaction) -> None:
+    await order_placed.within(transaction).send(order_id="1", user_id="2")
+    await order_placed.options(key="order-1").within(transaction).send(order_id="1", user_id="2", gift=True)
+    order_placed.within(transaction).options(delay=3).send_sync(order_id="1", user_id="2")
+    await confirm.within(transaction).send(order_id="1", user_id="2")
+    await mail.within(transaction).submit("a@example.org")
+
+
+async def bad_within(transaction: upnext.Transaction) -> None:
+    await order_placed.within(transaction).send(order_id="1")  # E
+    await order_placed.options(key="order-1").within(transaction).send(order_id="1", user_id=2)  # E
+    order_placed.within(transaction).options(delay=3).send_sync(order_id="1")  # E
+    await order_placed.within(None).send(order_id="1", user_id="2")  # E
+    order_placed.within()  # E
+    await confirm.within(transaction).send(order_id=1, user_id="2")  # E
+    await mail.within(transaction).submit(1)  # E
 
 
 # feature: options of events, handlers and tasks

@@ -1,1 +1,0 @@
-"""Contracts of other projects, as `upnext pull` brought them: kept in a file, and merged with this project's own."""

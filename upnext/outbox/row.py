@@ -1,0 +1,128 @@
+"""What the outbox keeps of a send, and the two sides of it: who writes rows, and who takes them out again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from upnext.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_ATTEMPTS: Final = 10
+"""After so many refusals a row is set aside: it stays in the table, and nothing waits for it any more."""
+
+MAX_ORDER_KEY: Final = 200
+"""Characters of what rows are ordered by."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One send.
+
+    Attributes:
+        event_id: The id that the event, or the submission, gets.
+        name: The event's name; a task's identity.
+        is_task: Whether it is a task.
+        body: The payload's JSON.
+        headers: What hooks let travel beside the payload, as a JSON object; "" for nothing.
+        key: Its idempotency key: the sender's own, or else one that the id makes.
+        due_at: The moment before which its jobs may not run, in seconds since 1970; None for none.
+        ordered_by: Rows with the same one are sent in the order in which they were written; None for no order.
+    """
+
+    event_id: str
+    name: str
+    is_task: bool
+    body: str = field(repr=False)  # payloads stand in no log
+    headers: str = field(repr=False)
+    key: str
+    due_at: float | None
+    ordered_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """A row that a relay has claimed.
+
+    Attributes:
+        id: Where it stands among all rows, by the time of writing.
+        row: The send.
+        attempts: How often it was refused.
+    """
+
+    id: int
+    row: OutboxRow
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a row was not sent.
+
+    Attributes:
+        id: The row.
+        attempts: How often it was refused by now.
+        error: The reason.
+        available_at: When it may be claimed again, in seconds since 1970.
+    """
+
+    id: int
+    attempts: int
+    error: str
+    available_at: float
+
+
+class Transaction(ABC):
+    """A transaction of the user's database, and the outbox in it.
+
+    Args:
+        ordered_by: What is written through this, in this and in other transactions, is sent in that order.
+
+    Raises:
+        ConfigError: If `ordered_by` cannot be used.
+    """
+
+    def __init__(self, ordered_by: str | None) -> None:
+        usable = ordered_by is None or (
+            isinstance(cast("object", ordered_by), str) and 1 <= len(ordered_by) <= MAX_ORDER_KEY
+        )
+        if not usable:
+            raise ConfigError(
+                f"Option ordered_by={ordered_by!r} cannot be used: it must be text of 1 to {MAX_ORDER_KEY} characters."
+            )
+        self.ordered_by = ordered_by
+
+    @abstractmethod
+    def write(self, row: OutboxRow, /) -> None:
+        """Add a row, which counts once the transaction has been committed."""
+
+    @abstractmethod
+    async def write_async(self, row: OutboxRow, /) -> None:
+        """Do the same from a coroutine."""
+
+
+class OutboxStore(Protocol):
+    """The rows of an outbox, as a relay sees them. Each call is a transaction of its own."""
+
+    async def claim(self, most: int, now: float, until: float) -> Sequence[ClaimedRow]:
+        """Claim the oldest rows that are available, for this relay alone.
+
+        A row is not available before an earlier one with its `ordered_by` that is claimed, or was put off.
+
+        Args:
+            most: How many.
+            now: The time in seconds since 1970.
+            until: When others may claim those again that were not settled meanwhile.
+        """
+        ...
+
+    async def settle(self, sent: Sequence[int], failed: Sequence[Failure], released: Sequence[int]) -> None:
+        """Delete the rows that were sent, note the failures, and give back the others."""
+        ...
+
+    async def close(self) -> None:
+        """Release what was opened for these calls."""
+        ...
