@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from upnext.event import Event as Event
     from upnext.event import Sender as Sender
     from upnext.event import TypedEvent as TypedEvent
+    from upnext.formerly import Formerly as Formerly
     from upnext.hooks import HookedJob as HookedJob
     from upnext.hooks import HookedSend as HookedSend
     from upnext.hooks import Hooks as Hooks
@@ -105,6 +106,7 @@ _HOMES = {
         "UpnextError",
     ),
     "upnext.event": ("Event", "Sender", "TypedEvent"),
+    "upnext.formerly": ("Formerly",),
     "upnext.hooks": ("HookedJob", "HookedSend", "Hooks", "add_hooks", "remove_hooks"),
     "upnext.job_control": ("Discard", "RetryLater"),
     "upnext.outbox.row": ("Transaction",),
@@ -127,6 +129,7 @@ __all__ = [
     "DeadLetter",
     "Discard",
     "Event",
+    "Formerly",
     "HookedJob",
     "HookedSend",
     "Hooks",

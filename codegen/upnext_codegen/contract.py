@@ -55,12 +55,14 @@ class Field(NamedTuple):
         type: What satisfies every handler, `ANY` where they say nothing or disagree.
         required: Whether any handler has no default for it.
         asked_by: The handlers that name it, sorted.
+        formerly: Names that it had before, under which handlers still take it, sorted.
     """
 
     name: str
     type: Type
     required: bool
     asked_by: tuple[Asker, ...]
+    formerly: tuple[str, ...] = ()
 
 
 class EventContract(NamedTuple):

@@ -48,6 +48,7 @@ class Parameter(NamedTuple):
         annotated: Whether there is an annotation.
         required: Whether the handler has no default for it.
         place: Where its name stands.
+        formerly: The names that the field had before, under which a payload may still give it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Parameter(NamedTuple):
     annotated: bool
     required: bool
     place: Place
+    formerly: tuple[str, ...] = ()
 
 
 class Handler(NamedTuple):

@@ -336,6 +336,16 @@ HARMLESS = {
         MAIL.replace("str,", "Annotated[int, Field(ge=1)],"),
     ),
     "a task gets an optional argument": (TASK + SUBMIT, TASK.replace("str", "str, note: str = ''") + SUBMIT),
+    "a renamed field that takes its former name": (
+        MAIL,
+        MAIL.replace("order_id: str", "number: Annotated[str, upnext.Formerly('order_id')]"),
+    ),
+    "a renamed field that is deployed with its former name": (
+        MAIL.replace("order_id: str", "number: Annotated[str, upnext.Formerly('order_id')]")
+        + SEND.replace("order_id", "number"),
+        MAIL.replace("order_id: str", "number: Annotated[str, upnext.Formerly('order_id')]")
+        + SEND.replace("order_id", "number"),
+    ),
     "a task that nobody changed": (TASK + SUBMIT, TASK + SUBMIT),
 }
 
@@ -356,6 +366,18 @@ def test_a_handler_that_moved_to_another_module_is_the_same(
     moved = f"from shop_events import order_placed\n{textwrap.dedent(MAIL)}"
     prepare(empty, valkey_url, Change(MAIL, "", files={"mailing.py": moved}), monkeypatch)
     assert told(checked(empty, valkey_url)[1]) == []
+
+
+def test_a_field_that_names_what_it_was_called_takes_the_jobs_that_were_sent_then(
+    empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed = CLOSED.replace("order_id: str", "number: Annotated[str, upnext.Formerly('order_id')]")
+    jobs = (({"order_id": "1"}, "waiting"), ({"number": "1", "order_id": "1"}, "waiting"), ({"order_id": 1}, "waiting"))
+    prepare(empty, valkey_url, Change(CLOSED, renamed, jobs=jobs), monkeypatch)
+    (line,) = told(checked(empty, valkey_url)[1])
+    assert line.startswith(
+        'error UPN432 handler "mail" cannot take 1 of 3 jobs of "order.placed" that wait (1 waiting)'
+    )
 
 
 def test_an_event_that_names_what_it_was_called_takes_the_jobs_that_were_sent_then(

@@ -43,6 +43,53 @@ def test_what_breaks_jobs_of_the_old_name_is_reported(tmp_path: Path) -> None:
     assert against(tmp_path, _OLD, _NEW.replace("order_id: str", "order_id: int")) == ["UPN415"]
 
 
+_RENAMED = _OLD.replace("order_id: str", "number: Annotated[str, {}]").replace(
+    "import upnext\n", "import upnext\nfrom typing import Annotated, Optional, TypedDict, Unpack\n"
+)
+_FORMERLY = "upnext.Formerly('order_id')"
+
+
+@pytest.mark.parametrize(
+    ("written", "codes"),
+    [
+        (_FORMERLY, []),
+        ("'text', upnext.Formerly('id', 'order_id')", []),
+        ("upnext.Formerly('id')", ["UPN417"]),
+        ("OLD", []),
+    ],
+)
+def test_a_field_is_known_by_its_former_names(tmp_path: Path, written: str, codes: list[str]) -> None:
+    new = _RENAMED.format(written).replace("event =", f"OLD = {_FORMERLY}\nevent =")
+    assert against(tmp_path, _OLD, new) == codes
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        f"number: Annotated[str, {_FORMERLY}] | None",
+        f"number: Optional[Annotated[str, {_FORMERLY}]] = None",
+        f'number: "Annotated[str, {_FORMERLY}]"',
+        "number: Number",
+        "**fields: Unpack[Fields]",
+    ],
+)
+def test_former_names_are_found_wherever_an_annotation_has_them(tmp_path: Path, parameter: str) -> None:
+    types = f"Number = Annotated[str, {_FORMERLY}]\nclass Fields(TypedDict):\n    number: Number\n"
+    new = _RENAMED.replace("number: Annotated[str, {}]", parameter).replace("event =", f"{types}event =")
+    assert against(tmp_path, _OLD, new) == []
+    earlier, _ = contracts(read(tmp_path / "again", new)[0])
+    (field,) = earlier.events[0].fields
+    assert (field.name, field.formerly) == ("number", ("order_id",))
+    assert to_json(earlier)["events"]["order.placed"]["fields"]["number"]["formerly"] == ["order_id"]
+
+
+def test_a_field_under_its_former_name_is_still_held_to_its_type(tmp_path: Path) -> None:
+    new = _RENAMED.format(_FORMERLY).replace("Annotated[str", "Annotated[int")
+    assert against(tmp_path, _OLD, new) == ["UPN415"]
+    optional = _OLD.replace("order_id: str", "order_id: str = ''")
+    assert against(tmp_path / "optional", optional, _RENAMED.format(_FORMERLY)) == ["UPN412"]
+
+
 def test_the_lock_and_the_stub_have_both_names_and_findings_are_said_once(tmp_path: Path) -> None:
     scanned, findings = read(tmp_path, _NEW + "@event.on\nasync def count(order_id: int): ...\n")
     found, disagreements = contracts(scanned)

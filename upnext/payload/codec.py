@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NotRequired, Required
+from typing import TYPE_CHECKING, Any, NotRequired, Required, cast
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import SchemaValidator, ValidationError
@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 from upnext.errors import ConfigError, PayloadError
 from upnext.payload.annotations import concrete
 from upnext.payload.problems import describe_errors, top_level_field
-from upnext.payload.round_trip import Validated
+from upnext.payload.round_trip import Validated, read, write
 from upnext.payload.schemas import SchemaRewriter, fields_with_user_code, holds_kind, is_plain
 
 if TYPE_CHECKING:
@@ -34,13 +34,22 @@ class Codec:
         extras: What `**kwargs` takes: its annotation, Any without one, None if further fields are refused.
         subject: The event's or task's name, for messages.
         handler: The function's name, for messages.
+        formerly: The fields by names that they had before, under which a payload that arrives may still have them.
     """
 
-    def __init__(self, fields: Mapping[str, tuple[Any, bool]], extras: Any, subject: str, handler: str) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, tuple[Any, bool]],
+        extras: Any,
+        subject: str,
+        handler: str,
+        formerly: Mapping[str, str] | None = None,
+    ) -> None:
         self.fields = fields
         self.extras = extras
         self._subject = subject
         self._handler = handler
+        self._formerly = formerly or {}
 
     def names(self, field: str) -> bool:
         """Say whether the function says what a field is, by a parameter or by the annotation of `**kwargs`."""
@@ -112,7 +121,7 @@ class Codec:
         from upnext.payload.json_schema import payload_json_schema  # noqa: PLC0415 - a sender does without
 
         try:
-            return payload_json_schema(self._schema, self.extras)
+            return payload_json_schema(self._schema, self.extras, self._formerly)
         except ConfigError:
             raise
         except Exception as error:
@@ -143,6 +152,8 @@ class Codec:
             PayloadError: If the function cannot take it.
         """
         reader = self._validators[0]
+        if self._formerly:
+            body = self._under_names_of_today(body)
         try:
             arguments: dict[str, Any] = reader.validate_json(body, strict=True)
         except ValidationError as error:
@@ -158,6 +169,20 @@ class Codec:
         except ValidationError as error:
             raise PayloadError(self._subject, describe_errors(error), self._handler) from None
         return arguments
+
+    def _under_names_of_today(self, body: bytes) -> bytes:
+        try:
+            payload = read(body)
+        except ValueError:
+            return body  # which is refused then
+        if not isinstance(payload, dict) or not any(name in payload for name in self._formerly):
+            return body
+        fields = cast("dict[str, Any]", payload)
+        named = {name: value for name, value in fields.items() if name not in self._formerly}
+        for former, name in self._formerly.items():
+            if former in fields:
+                named.setdefault(name, fields[former])
+        return write(named)
 
 
 def _core_schema(kind: Any) -> CoreSchema:

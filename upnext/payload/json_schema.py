@@ -17,7 +17,7 @@ from upnext.payload.annotations import concrete
 from upnext.payload.schemas import runs_user_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from enum import Enum
 
     from pydantic_core import CoreSchema
@@ -36,6 +36,9 @@ MEMBERS: Final = "x-upnext-members"
 CODE: Final = "x-upnext-code"
 """Says that code of the user, or an alias, decides what is read: the rest of the schema is only what follows it."""
 
+FORMERLY: Final = "x-upnext-formerly"
+"""The names that fields had before, under which they are still taken, by their names."""
+
 _KEPT: Final = frozenset({
     *("$defs", "$ref", CLASS, CODE, FORM, MEMBERS),
     *("type", "enum", "const", "format", "pattern", "contentEncoding", "contentMediaType"),
@@ -48,16 +51,18 @@ _BY_NAME: Final = frozenset({"$defs", "properties", "patternProperties"})
 _DATA: Final = frozenset({"enum", "const", "discriminator", "required", MEMBERS})
 
 
-def payload_json_schema(schema: CoreSchema, extras: Any) -> dict[str, Any]:
+def payload_json_schema(schema: CoreSchema, extras: Any, formerly: Mapping[str, str]) -> dict[str, Any]:
     """Return the JSON Schema of a payload.
 
     Args:
         schema: That of its fields, as pydantic made it of a TypedDict.
         extras: What `**kwargs` takes: an annotation, None if there are no further fields.
+        formerly: The fields by names that they had before.
     """
     generator = _Generator()
-    found = generator.generate(_with_extras(schema, extras), mode="validation")
-    return cast("dict[str, Any]", _kept(found))
+    found = cast("dict[str, Any]", _kept(generator.generate(_with_extras(schema, extras), mode="validation")))
+    former = {field: [name for name in formerly if formerly[name] == field] for field in formerly.values()}
+    return found | ({FORMERLY: former} if former else {})
 
 
 def _with_extras(schema: CoreSchema, extras: Any) -> CoreSchema:

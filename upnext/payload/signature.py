@@ -13,6 +13,7 @@ from typing_extensions import is_typeddict
 
 from upnext.context import Context
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
+from upnext.formerly import former_names
 from upnext.payload.annotations import awaited, context_class
 from upnext.payload.codec import Codec
 from upnext.payload.results import result_codec
@@ -129,7 +130,8 @@ class Signature:
     @cached_property
     def codec(self) -> Codec:
         """What checks and reads its payload."""
-        return Codec(self.fields, self.extras, self._subject, self._handler)
+        formerly = former_names(self.fields, self._handler)
+        return Codec(self.fields, self.extras, self._subject, self._handler, formerly)
 
     @cached_property
     def result(self) -> Codec:

@@ -50,6 +50,7 @@ def _event_json(event: EventContract) -> dict[str, Any]:
                 "asked_by": {asker.identity: "required" if asker.required else "optional" for asker in field.asked_by},
                 "required": field.required,
                 "type": full_text(field.type),
+                **({"formerly": list(field.formerly)} if field.formerly else {}),
             }
             for field in event.fields
         },
@@ -72,6 +73,7 @@ def _event(name: str, data: dict[str, Any], reader: TypeReader) -> EventContract
             type=reader.read(field["type"]),
             required=field["required"],
             asked_by=tuple(Asker(who, how == "required") for who, how in sorted(field["asked_by"].items())),
+            formerly=tuple(field.get("formerly", ())),
         )
         for field_name, field in data["fields"].items()
     ]

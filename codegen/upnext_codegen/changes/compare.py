@@ -104,11 +104,10 @@ class _Comparison:
             yield Change(finding, (self.event.name,), name, concerned, (was, now))
 
     def _of(self, handler: Handler) -> Iterator[Break]:
-        named = {parameter.name for parameter in handler.parameters}
-        known = {field.name: field for field in self.event.fields}
+        named = {name for parameter in handler.parameters for name in (parameter.name, *parameter.formerly)}
         renamed = self._renamed(handler)
         for parameter in handler.parameters:
-            before = known.get(parameter.name)
+            before = self._before(parameter)
             if parameter.name in renamed:
                 former = renamed[parameter.name]
                 yield Break(Kind.RENAMED, parameter.name, parameter.place, handler, former=former)
@@ -127,6 +126,12 @@ class _Comparison:
             elif handler.extras_place is not None:
                 yield from self._types(field.type, handler.extras, field.name, handler.extras_place, handler)
 
+    def _before(self, parameter: Parameter) -> Field | None:
+        """Return the field that fills a parameter, under its name of today or an earlier one."""
+        names = (parameter.name, *parameter.formerly)
+        found = [field for name in names for field in self.event.fields if field.name == name]
+        return next((field for field in found if field.required), found[0] if found else None)
+
     def _types(self, was: Type, now: Type, field: str, place: Place, handler: Handler) -> Iterator[Break]:
         """Compare the types of a field; the last arguments say whose it is."""
         found = self.wire.differences(was, now)
@@ -138,14 +143,14 @@ class _Comparison:
 
     def _renamed(self, handler: Handler) -> dict[str, str]:
         """Return earlier names of fields by today's: where the handler traded one for another of the same type."""
-        named = {parameter.name for parameter in handler.parameters}
+        named = {name for parameter in handler.parameters for name in (parameter.name, *parameter.formerly)}
         known = {field.name for field in self.event.fields}
         lost = [
             field
             for field in self.event.fields
             if field.name not in named and any(asker.identity == handler.identity for asker in field.asked_by)
         ]
-        new = [parameter for parameter in handler.parameters if parameter.required and parameter.name not in known]
+        new = [each for each in handler.parameters if each.required and not known & {each.name, *each.formerly}]
 
         def is_alike(field: Field, parameter: Parameter) -> bool:
             there, here = field.type, parameter.type

@@ -94,15 +94,26 @@ def deployed_handlers(published: Iterable[PublishedContract]) -> DeployedHandler
     return DeployedHandlers(handlers, classes)
 
 
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, cast("list[object]", value))) if isinstance(value, list) else ()
+
+
 def _handler(number: int, published: PublishedContract, classes: dict[str, ClassFacts]) -> Handler:
     schema = mapping(published.schema)
     types = JsonTypes(mapping(schema.get("$defs")), classes)
     properties = mapping(schema.get("properties"))
-    asked: object = schema.get("required")
-    required = set(map(str, cast("list[object]", asked))) if isinstance(asked, list) else set[str]()
+    required = set(_texts(schema.get("required")))
     further: object = schema.get("additionalProperties")
+    former = mapping(schema.get("x-upnext-formerly"))
     parameters = tuple(
-        Parameter(name, types.read(each), annotated=True, required=name in required, place=Place("", number, column))
+        Parameter(
+            name,
+            types.read(each),
+            annotated=True,
+            required=name in required,
+            place=Place("", number, column),
+            formerly=_texts(former.get(name)),
+        )
         for column, (name, each) in enumerate(properties.items(), 2)
     )
     return Handler(

@@ -84,8 +84,12 @@ class PayloadChecks:
         required = [each.name for each in handler.parameters if each.required]
         is_closed = handler.extras is None
         further = None if handler.extras is None else self.check(handler.extras)
+        former = {name: each.name for each in handler.parameters for name in each.formerly}
 
         def check(payload: dict[str, Any]) -> Problem | None:
+            if former:
+                earlier = {former[name]: value for name, value in payload.items() if name in former}
+                payload = earlier | {name: value for name, value in payload.items() if name not in former}
             for name in required:
                 if name not in payload:
                     return _MISSING.within(name)

@@ -10,7 +10,7 @@ from upnext_codegen import messages
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables, union
 from upnext_codegen.handlers.classes import Classes, is_context, unsendable
 from upnext_codegen.handlers.declare import place_of
-from upnext_codegen.handlers.provided import is_provided
+from upnext_codegen.handlers.field_metadata import former_names, is_provided
 from upnext_codegen.handlers.results import as_plain_json
 from upnext_codegen.handlers.typed_dicts import keys_of
 from upnext_codegen.names.annotation_names import external
@@ -157,7 +157,8 @@ class Signatures:
             if not annotated:
                 signature.findings.append(messages.unannotated(place, function.name, formal.name))
             required = not formal.default
-            signature.parameters.append(Parameter(formal.name, written, annotated, required, place))
+            formerly = former_names(self.annotations.evaluator, formal.annotation, use)
+            signature.parameters.append(Parameter(formal.name, written, annotated, required, place, formerly))
 
     def _type(self, signature: Signature, formal: Formal, use: Use, variables: Variables) -> Type:
         if formal.annotation is None:
@@ -209,7 +210,7 @@ class Signatures:
                 reason = f'its key "{key.name}": {key.fault}'
                 signature.findings.append(messages.unwritable(note, shown, reason, key.fault.way_out))
             self._check(signature, key.type, note)
-            signature.parameters.append(Parameter(key.name, key.type, True, key.required, place))
+            signature.parameters.append(Parameter(key.name, key.type, True, key.required, place, key.formerly))
 
 
 def formals_of(node: FunctionNode) -> list[Formal]:

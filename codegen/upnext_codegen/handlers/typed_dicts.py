@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError
+from upnext_codegen.handlers.field_metadata import former_names
 from upnext_codegen.names import values
 from upnext_codegen.names.annotation_names import definitions, external
 from upnext_codegen.names.modules import ExternalName
@@ -23,12 +24,13 @@ _MARKS = {"Required": True, "NotRequired": False}
 
 
 class Key(NamedTuple):
-    """A key of a TypedDict; it is Any, and `fault` says why, where its type cannot be written."""
+    """A key of a TypedDict, and its former names; it is Any, and `fault` says why, where its type cannot be written."""
 
     name: str
     type: Type
     required: bool
     fault: UnwritableError | None = None
+    formerly: tuple[str, ...] = ()
 
 
 def keys_of(annotations: Annotations, expr: ast.expr, use: Use, depth: int = 0) -> tuple[Key, ...]:
@@ -130,7 +132,7 @@ def _is_total(keywords: list[ast.keyword]) -> bool:
 def _key(
     annotations: Annotations, name: str, annotation: ast.expr, use: Use, variables: Variables, *, total: bool
 ) -> Key:
-    required = total
+    required, formerly = total, former_names(annotations.evaluator, annotation, use)
     expr = unquoted(annotation)
     while isinstance(expr, ast.Subscript):
         last = external(annotations.evaluator, expr.value, use)
@@ -142,6 +144,6 @@ def _key(
     try:
         read = annotations.read(expr, use, variables)
     except UnwritableError as fault:
-        return Key(name, ANY, required, fault)
+        return Key(name, ANY, required, fault, formerly)
     whole_object = read == ClassType("builtins", "object")
-    return Key(name, ANY if whole_object else read, required)
+    return Key(name, ANY if whole_object else read, required, formerly=formerly)

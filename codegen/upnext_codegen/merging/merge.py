@@ -82,7 +82,8 @@ def _field(
     elif shut:
         findings.append(conflicts.shut_out(event, named, shut))
         return None, findings
-    return Field(name, merged, required, _askers(named)), findings
+    formerly = {former for _, parameter in named for former in parameter.formerly}
+    return Field(name, merged, required, _askers(named), tuple(sorted(formerly))), findings
 
 
 def _sides(name: str, handlers: tuple[Handler, ...]) -> list[Side]:
