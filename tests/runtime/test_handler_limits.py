@@ -78,6 +78,34 @@ async def test_no_more_jobs_run_at_once_than_the_limit_and_others_are_not_held_u
         assert await client.keys("*:slots:*") == []
 
 
+async def test_a_limited_handler_gets_the_slots_of_its_jobs_at_once_and_costs_others_no_claims(redis_url: str) -> None:
+    """Whoever ends jobs claims the next ones in their place; those of other handlers are claimed as without it."""
+    shop = Shop(redis_url, {"limit": 4})
+    others: list[int] = []
+
+    @shop.workers[0].task
+    async def other(n: int) -> None:
+        others.append(n)
+
+    async with Redis.from_url(redis_url) as client, running(shop.workers[0]):
+
+        async def scripts() -> int:
+            return int((await client.info("commandstats"))["cmdstat_evalsha"]["calls"])
+
+        receipts = await asyncio.gather(*(shop.placed.send(n=n) for n in range(200)))
+        await wait_until_async(lambda: len(shop.now) == 4 and len(shop.quick) == 200, what="the first four")
+        before = await scripts()
+        await asyncio.gather(*(other.submit(n=n) for n in range(500)))
+        await wait_until_async(lambda: len(others) == 500, what="the task without a limit")
+        assert await scripts() - before < 150
+        before = await scripts()
+        shop.go.set()
+        for receipt in receipts:
+            await receipt.results(timeout=30)
+        assert await scripts() - before < 3.2 * 200
+    assert shop.peak == 4
+
+
 async def test_of_processes_with_different_limits_each_keeps_to_its_own(redis_url: str) -> None:
     """So that the greater one holds until the processes that have it are gone; then the new one does at once."""
     shop = Shop(redis_url, {"limit": 1}, {"limit": 4})
@@ -309,7 +337,12 @@ async def test_many_slots_are_looked_at_page_by_page(redis_url: str) -> None:
         assert await owner.finish([(claim, None)]) == [True]
     freed = len(held[15:150:9])
     found = 0
-    for _ in range(40):
+
+    async def all_are_found() -> bool:
+        nonlocal found
         found += len((await claims.claim("shop", [SLOW], 100))[0])
+        return found >= freed
+
+    await wait_until_async(all_are_found)
     assert found == freed
     await broker.close()

@@ -216,7 +216,7 @@ class Machine(RuleBasedStateMachine):
         if len(self.claimed) % 2:  # a slot that nobody gives back is found all the same
             limits = self.broker.claims(worker_id, 60, LIMITS).limits
             assert limits is not None
-            self.run(limits.free([claim]))
+            self.run(limits.free({claim.handler: [claim.job_id]}))
         return taken
 
     async def _finish(self, claims: Claims, claim: Claim, result: bytes | None) -> bool:

@@ -95,7 +95,7 @@ async def ended(scene: Scene) -> None:
 async def free(scene: Scene) -> None:
     keys = scene.full.keys
     names = [keys.claims(WORKER), keys.wake("shop"), keys.slots(HANDLER)]
-    await scene.limited.link.call(script("free"), names, (scene.held.field, f"{WORKER} {scene.job_id}"))
+    await scene.limited.link.call(script("free"), names, (WORKER, HANDLER, 1, scene.job_id))
 
 
 async def unstarted(scene: Scene) -> None:

@@ -6,6 +6,9 @@ takes no more of them than it may. A slot belongs to a claim, and comes back wit
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.foreign_data import warn_foreign
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from upnext.broker.keys import Keys
 
 _MOST_OTHERS = 50  # workers whose claims one look can look at
+_MOST_FREED = 500  # slots of one handler that one script gives back
+_PAGE = 20  # slots that one look is at
+_LOOK = 0.05  # seconds between two looks
+_GATHER = 0.001  # seconds, in which more jobs may end: one look is for all of them
 
 
 class LimitedClaims:
@@ -50,8 +57,12 @@ class LimitedClaims:
         self._worker_id = worker_id
         self.limits = limits
         self.again_in: float | None = None
+        self._short: set[str] = set()  # handlers with jobs that wait for others to end, as of the last claim
         self._others: tuple[str, ...] = ()  # workers that hold slots
         self._repeated = False
+        self._looked: dict[str, float] = {}  # when a page of a handler's slots was last looked at
+        self._ended: defaultdict[str, list[str]] = defaultdict(list)  # jobs whose slots nobody has been told of
+        self._freeing: asyncio.Task[None] | None = None
 
     async def claim(self, names: Sequence[str], words: Sequence[Any], handlers: Sequence[str]) -> Any:
         """Claim jobs; arguments and reply are those of claim.lua, for handlers some of which have limits."""
@@ -60,34 +71,81 @@ class LimitedClaims:
             return await self._link.call(script("claim"), names, words)
         keys, names, words = self._keys, list(names), list(words)
         for number, handler in limited:
-            limits = self.limits[handler]
+            limits, ended = self.limits[handler], self._take_ended(handler)
             names += [keys.slots(handler), keys.starts(handler)]
             words += [number, "" if limits.limit is None else limits.limit]
             words += ["", ""] if limits.rate is None else [limits.rate.starts, limits.rate.seconds * 1000]
+            words += [self._page(handler), len(ended), *ended]
         names += map(keys.claims, self._others)
         words += [*self._others, len(handlers), len(limited)]
         reply: Any = await self._link.call(script("claim_limited"), names, words)
         if reply[0] == b"lost":
             return reply
-        claimed, holders, unknown, pause, foreign = reply
+        claimed, holders, unknown, pause, foreign, waiting = reply
         # Those of earlier looks as well: each is at a page of the slots, and the next one may be of other workers.
         self._others = tuple(dict.fromkeys([*map(text, holders), *self._others]))[:_MOST_OTHERS]
         # At once, now that it is known whose claims to look at; but not again and again.
         self._repeated = bool(unknown) and not self._repeated
+        if self._repeated:
+            self._looked.clear()
         self.again_in = 0.0 if self._repeated else int(pause) / 1000 if pause else None
+        self._short = {handlers[int(position)] for position in waiting}
         for number in map(int, foreign):
             warn_foreign(names[number - 1], "the jobs of this handler cannot be claimed; delete the key")
         return claimed
 
-    async def free(self, claims: Iterable[Claim]) -> None:
-        """Give back the slots of jobs that have ended at once, rather than at the next claim of somebody."""
-        ended = [claim for claim in claims if claim.handler in self.limits]
+    def note_ended(self, claims: Iterable[Claim]) -> float | None:
+        """Learn which jobs have ended, so that their slots are given back: by the next claim here, or by a script.
+
+        Returns:
+            Seconds in which it is worth while to claim jobs that wait for these slots; None if none do.
+        """
+        again_in = None
+        for claim in claims:
+            limits = self.limits.get(claim.handler)
+            if limits is not None and limits.limit is not None:
+                ended = self._ended[claim.handler]
+                ended.append(claim.job_id)
+                if claim.handler in self._short and again_in != 0.0:
+                    again_in = 0.0 if 2 * len(ended) >= limits.limit else _GATHER
+        if self._ended and (self._freeing is None or self._freeing.done()):
+            self._freeing = asyncio.create_task(self._free_ended())
+        return again_in
+
+    async def given_back(self) -> None:
+        """Wait until the slots of all jobs that have ended are free."""
+        while self._freeing is not None and not self._freeing.done():
+            await asyncio.wait([self._freeing])
+
+    async def _free_ended(self) -> None:
+        while self._ended:
+            await asyncio.sleep(2 * _GATHER)
+            await self.free({handler: self._take_ended(handler) for handler in list(self._ended)})
+
+    def _page(self, handler: str) -> int:
+        """Return how many slots to look at: some from time to time, for those whose end nobody could tell of."""
+        now = monotonic()
+        if now - self._looked.get(handler, -_LOOK) < _LOOK:
+            return 0
+        self._looked[handler] = now
+        return _PAGE
+
+    def _take_ended(self, handler: str) -> list[str]:
+        ended = self._ended.pop(handler, [])
+        if len(ended) > _MOST_FREED:
+            self._ended[handler] = ended[_MOST_FREED:]
+        return ended[:_MOST_FREED]
+
+    async def free(self, ended: Mapping[str, Sequence[str]]) -> None:
+        """Give back the slots of jobs that have ended, by their handlers, and have others look for those that wait."""
         if not ended:
             return
         keys = self._keys
-        names = [keys.claims(self._worker_id), keys.wake(HandlerId.parse(ended[0].handler).worker)]
-        names += [keys.slots(claim.handler) for claim in ended]
-        words = [word for claim in ended for word in (claim.field, f"{self._worker_id} {claim.job_id}")]
+        names = [keys.claims(self._worker_id), keys.wake(HandlerId.parse(next(iter(ended))).worker)]
+        names += map(keys.slots, ended)
+        words: list[Any] = [self._worker_id]
+        for handler, jobs in ended.items():
+            words += (handler, len(jobs), *jobs)
         try:
             await self._link.call(script("free"), names, words)
         except (RedisError, OSError):

@@ -51,6 +51,8 @@ class Drain:
             async with asyncio.timeout(max(deadline - monotonic(), 0.0)):
                 await self._settler.drained()
                 if claims is not None:
+                    if claims.limits is not None:
+                        await claims.limits.given_back()
                     await _release_all(claims)
         except (TimeoutError, RedisError, OSError):
             log.warning("Cannot tell the server about the last jobs; they run elsewhere when the lease runs out")

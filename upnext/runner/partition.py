@@ -20,6 +20,9 @@ from upnext.runner.wake_ups import WakeUps
 from upnext.runner.worker_record import WorkerRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.broker.claims import Claim, Claims
     from upnext.broker.handler_limits import HandlerLimits
     from upnext.broker.keys import Keys
     from upnext.runner.worker_resources import WorkerResources
@@ -50,7 +53,7 @@ class PartitionWorker:
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
         self._subscriber = Subscriber(self.broker, registry.handlers, agree, self._changed)
-        self._settler = Settler(self._reaper.expect, self._changed, resources.hooks.buried)
+        self._settler = Settler(self._reaper.expect, self._settled, resources.hooks.buried)
         self.broker.maintenance.buried = resources.hooks.buried
         self.jobs = JobRunner(resources, self.lease, self._settler, running, ended)
         self._consumer = PartitionConsumer(resources, self.lease, self._subscriber.ready, self.jobs, self._wake_ups)
@@ -151,3 +154,10 @@ class PartitionWorker:
 
     def _changed(self) -> None:
         self._consumer.changed.set()
+
+    def _settled(self, claims: Claims, ended: Sequence[Claim]) -> None:
+        self._changed()
+        if claims.limits is not None:
+            again_in = claims.limits.note_ended(ended)
+            if again_in is not None:
+                self._wake_ups.look_in(again_in)

@@ -46,14 +46,14 @@ class Settler:
 
     Args:
         retried: Called with the seconds until a retry is due.
-        settled: Called whenever the server has been told of more.
+        settled: Called with the jobs that the server has been told the end of.
         buried: Called with each job that became a dead letter.
     """
 
     def __init__(
         self,
         retried: Callable[[float], None],
-        settled: Callable[[], None],
+        settled: Callable[[Claims, Sequence[Claim]], None],
         buried: Callable[[DeadLetter], None] = lambda _: None,
     ) -> None:
         self._on_retry = retried
@@ -92,9 +92,9 @@ class Settler:
             self._settled.clear()
             await self._settled.wait()
 
-    def _note_settled(self) -> None:
+    def _note_settled(self, claims: Claims, ended: Sequence[Claim]) -> None:
         self._settled.set()
-        self._on_settled()
+        self._on_settled(claims, ended)
 
     def _begin_to_flush(self) -> None:
         if self._flushing is None or self._flushing.done():
@@ -124,8 +124,8 @@ class Settler:
                     failures += 1
                     await self._after_failure(failures, error)
                 else:
-                    failures, self._sending = 0, []
-                    self._note_settled()
+                    ended, failures, self._sending = self._sending, 0, []
+                    self._note_settled(ended[0][0], [claim for _, claim, _ in ended])
         finally:
             self._sending, self._done = [], self._sending + self._done
 
@@ -152,8 +152,6 @@ class Settler:
     async def _finish(self, batch: Sequence[_Done], *, repeated: bool) -> None:
         claims = batch[0][0]
         held = await claims.finish([(claim, result) for _, claim, result in batch])
-        if claims.limits is not None:
-            await claims.limits.free(claim for _, claim, _ in batch)
         for (_, claim, _), kept in zip(batch, held, strict=True):
             if not kept:
                 _report_unheld(claim, repeated=repeated)
@@ -181,15 +179,15 @@ class Settler:
                 return
 
     def _settle_alone(self, claims: Claims, claim: Claim, end: Callable[[], Awaitable[object]]) -> None:
-        task = asyncio.create_task(self._run_to_its_end(claims, claim, end))
+        task = asyncio.create_task(self._run_to_its_end(claim, end))
         self._alone[task] = (claims, claim)
         task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self._alone.pop(task, None)
-        self._note_settled()
+        claims, claim = self._alone.pop(task)
+        self._note_settled(claims, [claim])
 
-    async def _run_to_its_end(self, claims: Claims, claim: Claim, end: Callable[[], Awaitable[object]]) -> None:
+    async def _run_to_its_end(self, claim: Claim, end: Callable[[], Awaitable[object]]) -> None:
         failures = 0
         while True:
             try:
@@ -198,8 +196,6 @@ class Settler:
                 failures += 1
                 await self._pause(claim, failures, error)
             else:
-                if claims.limits is not None:
-                    await claims.limits.free([claim])
                 return
 
     def _ending(

@@ -44,6 +44,9 @@ class WakeUps:
         """End a wait after so long, if nothing ends it before; a token is then waited for still."""
         if self._timer is not None:
             self._timer.cancel()
+        if not seconds:
+            self._roused.set()
+            return
         self._timer = asyncio.get_running_loop().call_later(seconds, self._roused.set)
 
     def stop(self) -> None:

@@ -3,54 +3,86 @@
 --
 -- A slot is in use while the claim that it was given to stands, and that alone decides: `slots:<handler>` only says which
 -- claims to look at. So a slot comes back with its claim, whatever became of the worker, or of an answer, and no script
--- that ends a claim has to know of limits. (free.lua gives it back without waiting for this one.) Each run looks at a page
--- of the slots, those first that were looked at longest ago.
+-- that ends a claim has to know of limits. (free.lua gives it back without waiting for this one.) A run looks at the slots
+-- of jobs that are said to have ended, and, if it is asked to, at a page of the others, those first that were looked at
+-- longest ago.
 --
 -- KEYS  1 to 5 as claim.lua has them, then queue:<handler>..., then slots:<handler> and starts:<handler> of each handler
 --       that has limits, then claims:<worker id> of other workers that hold slots
 -- ARGV  1 to 4 and the handlers as claim.lua has them, then for each handler that has limits its number among them, how many
---       jobs at once, how many starts, and within how many ms ('' for what is not limited), then those other workers, then
---       the number of handlers, and of those with limits
+--       jobs at once, how many starts, and within how many ms ('' for what is not limited), how many slots to look at, how
+--       many of its jobs have ended here, and these, then those other workers, then the number of handlers, and of those with limits
 -- Returns {'lost'} as claim.lua does; else {what claim.lua returns, of each queue only as many jobs as may be claimed,
 --         {worker that may hold a slot...}, 1 if jobs wait for slots of workers that were not passed, in how many ms more of
---         the jobs that wait may start ('' if time changes nothing), {number of KEYS that are another program's...}}
+--         the jobs that wait may start ('' if time changes nothing), {number of KEYS that are another program's...},
+--         {number of the handlers whose jobs wait for slots, from 0...}}
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read
 --@shared shared_wake
-local PAGE, BATCH = 20, 1000
+local BATCH = 1000
 local queues, limited = tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
 local now, others, workers, unknown, foreign = now_ms(), {[ARGV[1]] = KEYS[2]}, {}, 0, {}
 for i = 6 + queues + 2 * limited, #KEYS do
-  others[ARGV[4 + queues + 4 * limited + i - (5 + queues + 2 * limited)]] = KEYS[i]
+  others[ARGV[#ARGV - 2 - #KEYS + i]] = KEYS[i]
 end
 local function ms(number)
   return string.format('%.0f', number)
 end
 
--- Sorts a page of slots into those whose claims are gone, and those whose claims stand; returns the number of the others.
-local function look_at_slots(slots, handler, gone, stand)
-  local not_passed = 0
-  for _, slot in ipairs(redis.call('ZRANGE', slots, 0, PAGE - 1)) do
+-- Returns so many of the slots, and those of jobs `first` to `last` of ARGV, which are likely to be free.
+local function page_of(slots, length, first, last)
+  local page, seen, ended = {}, {}, {}
+  if length > 0 then
+    page = redis.call('ZRANGE', slots, 0, length - 1)
+  end
+  for _, slot in ipairs(page) do
+    seen[slot] = true
+  end
+  for n = first, last do
+    ended[#ended + 1] = ARGV[1] .. ' ' .. ARGV[n]
+  end
+  for n, score in ipairs(#ended > 0 and redis.call('ZMSCORE', slots, unpack(ended)) or {}) do
+    if score and not seen[ended[n]] then
+      seen[ended[n]] = true
+      page[#page + 1] = ended[n]
+    end
+  end
+  return page
+end
+
+-- Sorts slots into those whose claims are gone, and those whose claims stand; returns the number of the others.
+local function look_at_slots(page, handler, gone, stand)
+  local not_passed, looked_at = 0, {}
+  for _, slot in ipairs(page) do
     local worker, job = string.match(slot, '^(%S+) (.+)$')
-    local claims = worker and others[worker]
     if worker and worker ~= ARGV[1] then
       workers[worker] = true
     end
-    if not worker or claims and read('HEXISTS', claims, handler .. ' ' .. job) ~= 1 then
+    if not worker then
       gone[#gone + 1] = slot
-    elseif claims then
-      stand[#stand + 1] = slot
-    else
+    elseif not others[worker] then
       not_passed = not_passed + 1
+    else
+      local held = looked_at[worker] or {slots = {}, fields = {}}
+      looked_at[worker] = held
+      held.slots[#held.slots + 1] = slot
+      held.fields[#held.fields + 1] = handler .. ' ' .. job
+    end
+  end
+  for worker, held in pairs(looked_at) do
+    local claims = read('HMGET', others[worker], unpack(held.fields)) or {}
+    for n, slot in ipairs(held.slots) do
+      local place = claims[n] and stand or gone
+      place[#place + 1] = slot
     end
   end
   return not_passed
 end
 
-local limits, of = {room = {}}, {}
+local limits, of, at = {room = {}}, {}, 4 + queues
 for n = 1, limited do
-  local at, key = 4 + queues + 4 * (n - 1), 4 + queues + 2 * n
+  local key, length, ended = 4 + queues + 2 * n, tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
   local number = tonumber(ARGV[at + 1])
   local one = {
     most = tonumber(ARGV[at + 2]), starts_most = tonumber(ARGV[at + 3]), period = tonumber(ARGV[at + 4]),
@@ -64,9 +96,10 @@ for n = 1, limited do
       foreign[#foreign + 1] = key
       room = 0
     else
-      local not_passed = look_at_slots(one.slots, ARGV[4 + number], one.gone, one.stand)
-      one.many = used > PAGE
-      room = math.min(room, math.max(one.most - used + #one.gone, 0))
+      local not_passed = look_at_slots(page_of(one.slots, length, at + 7, at + 6 + ended), ARGV[4 + number], one.gone, one.stand)
+      one.many = used > length and length > 0
+      room = math.max(one.most - used + #one.gone, 0)
+      one.free_slots = room
       if room < waiting and not_passed > 0 then
         unknown = 1
       end
@@ -86,6 +119,7 @@ for n = 1, limited do
     end
   end
   limits.room[number], one.waiting = room, waiting
+  at = at + 6 + ended
 end
 
 local tidied = false
@@ -151,11 +185,14 @@ if not tidied then
   end
 end
 
-local names, soonest = {}, ''
+local names, soonest, short = {}, '', {}
 for worker in pairs(workers) do
   names[#names + 1] = worker
 end
-for _, one in pairs(of) do
+for number, one in pairs(of) do
+  if one.free_slots and one.taken < one.waiting and one.taken >= one.free_slots then
+    short[#short + 1] = number - 1
+  end
   if one.started and one.taken < one.waiting and one.started + one.taken >= one.starts_most then
     local first = redis.call('ZRANGEBYSCORE', one.starts, '(' .. ms(now - one.period), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     local pause = first[2] and math.max(first[2] + one.period - now, 1)
@@ -164,4 +201,4 @@ for _, one in pairs(of) do
     end
   end
 end
-return {reply, names, unknown, soonest, foreign}
+return {reply, names, unknown, soonest, foreign, short}
