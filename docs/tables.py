@@ -85,6 +85,9 @@ ROOMS = {
     "payload": "Payloads and results as JSON",
     "broker": "What is asked of the server",
     "outbox": "Sends that commit with a transaction",
+    "django": "Django",
+    "django/management/commands": "Commands of `manage.py`",
+    "django/migrations": "Migrations for Django",
     "runner": "Workers",
     "embedded": "The development server",
     "cli": "The command line",
@@ -98,7 +101,7 @@ ROOMS = {
 def modules() -> str:
     """Every module of the runtime, from the sentence that it begins with."""
     package = DOCS.parent / "upnext"
-    found = {str(file.parent.relative_to(package)) for file in package.rglob("*.py")}
+    found = {str(file.parent.relative_to(package)) for file in package.rglob("*.py") if file.name != "__init__.py"}
     assert found == set(ROOMS), f"ROOMS must name the folders of upnext: {sorted(found ^ set(ROOMS))}"
     sections = []
     for room, title in ROOMS.items():

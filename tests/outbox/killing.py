@@ -28,7 +28,7 @@ from upnext.outbox.row import ClaimedRow, Failure, OutboxStore
 
 ORDERS = 30
 LANES = 3
-HANDLER = "shop|order.placed|note"
+HANDLER = "shop|order.taken|note"
 
 
 class Fate:
@@ -96,7 +96,7 @@ def _child(work: Callable[[], object]) -> NoReturn:
 
 def take_orders(shop: Any, worker: upnext.Worker, fate: Fate) -> None:
     """Commit the orders that are still missing, as the database says, and roll every fifth back."""
-    placed = worker.event("order.placed")
+    placed = worker.event("order.taken")
     taken = shop.orders()
     for number in range(taken[-1] + 1 if taken else 0, ORDERS):
         with shop.transaction(commits=number % 5 != 4) as transaction:
@@ -181,7 +181,7 @@ def _judge(shop: Any, worker: upnext.Worker) -> str:
 def _worker(redis_url: str) -> upnext.Worker:
     worker = upnext.Worker("shop", redis_url=redis_url)
 
-    @worker.event("order.placed").on
+    @worker.event("order.taken").on
     async def note(order: int) -> None: ...
 
     return worker
@@ -189,7 +189,7 @@ def _worker(redis_url: str) -> upnext.Worker:
 
 async def _subscribe(worker: upnext.Worker) -> None:
     namespace = await broker_for(worker.registry.settings)
-    await namespace.partition(0).publisher.subscribe("order.placed", [HANDLER])
+    await namespace.partition(0).publisher.subscribe("order.taken", [HANDLER])
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import MetaData, create_engine, event, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from tests.outbox.django_shop import DjangoShop
 from upnext import Worker
 from upnext.broker.job_ids import unpack
 from upnext.connect import broker_for
@@ -92,6 +93,6 @@ class SqlalchemyShop:
             return list(connection.execute(select(Order.id).order_by(Order.id)).scalars())
 
 
-def shop_at(url: str) -> SqlalchemyShop:
-    """Return what keeps a shop's orders at this address."""
-    return SqlalchemyShop(url)
+def shop_at(url: str) -> SqlalchemyShop | DjangoShop:
+    """Return what keeps a shop's orders at this address: SQLAlchemy's, or django:///FILE."""
+    return DjangoShop(url) if url.startswith("django:") else SqlalchemyShop(url)

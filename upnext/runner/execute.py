@@ -24,6 +24,7 @@ from upnext.job_control import Discard, RetryLater
 from upnext.log import log
 from upnext.payload.results import is_nothing, stored_result
 from upnext.runner.failure_report import message, only_leaf, report, stack, type_name
+from upnext.thread_boundaries import cross_boundaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,10 +273,12 @@ def _carry(call: functools.partial[Any], hold: LeaseGuard, thread: list[int]) ->
     generation = forks.generation()
     raised: BaseException | None = None
     value = None
+    cross_boundaries()
     try:
         value = call()
     except BaseException as error:  # noqa: BLE001  # as above
         raised = error
+    cross_boundaries()
     if forks.generation() != generation:
         forks.end_child(raised)  # a child that the handler forked has left its code
     return value, raised, None

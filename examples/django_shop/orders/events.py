@@ -1,0 +1,4 @@
+import upnext
+
+worker = upnext.Worker("orders")
+order_placed = worker.event("order.placed")

@@ -1,0 +1,69 @@
+"""`manage.py upnext_worker`: run the workers that the applications declare, and send what the outbox holds."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from upnext.django.outbox import relay
+from upnext.errors import UpnextError
+from upnext.log_format import configure_logging
+from upnext.runner.service import run
+from upnext.worker import Worker
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or Ctrl-C, as `upnext run` does."""
+
+    help = (
+        "Runs every upnext.Worker that the installed applications declare, and sends what was committed to the outbox, "
+        "until SIGTERM or Ctrl-C. `upnext run` takes a file that names them, for --processes and --reload."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the options."""
+        parser.add_argument(
+            "--outbox",
+            action="append",
+            metavar="ALIAS",
+            help="a database whose outbox is sent; may be given several times (default: default)",
+        )
+        parser.add_argument("--no-outbox", action="store_true", help="send no outbox here")
+        parser.add_argument("--probe", metavar="[HOST:]PORT", help="answer HTTP there, as `upnext run --probe` does")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002  # as Django has it
+        """Run."""
+        workers = declared_workers()
+        if not workers:
+            raise CommandError(
+                "No installed application declares an upnext.Worker: import it in the `handlers` module of one."
+            )
+        aliases: list[str] = [] if options["no_outbox"] else options["outbox"] or [DEFAULT_DB_ALIAS]
+        for alias in aliases:
+            if alias not in connections:
+                raise CommandError(f"There is no database {alias!r} in DATABASES.")
+        configure_logging()
+        try:
+            run(*workers, *(relay(workers[0], using=alias) for alias in aliases), probe=options["probe"])
+        except UpnextError as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+def declared_workers() -> list[Worker]:
+    """Return the workers in the modules of the installed applications that are imported, each once."""
+    packages = {config.name for config in apps.get_app_configs()}
+    found: dict[Worker, None] = {}
+    for name, module in sorted(sys.modules.items()):
+        if any(name == package or name.startswith(f"{package}.") for package in packages):
+            values = list(vars(module).values())
+            found.update(dict.fromkeys(value for value in values if isinstance(value, Worker)))
+    return list(found)

@@ -1,0 +1,34 @@
+"""What is done before and after each handler in its thread, for what threads keep, such as connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upnext.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_boundaries: tuple[Callable[[], object], ...] = ()
+
+
+def add_boundary(cross: Callable[[], object]) -> None:
+    """Call something before and after each handler that is not async, in its thread; what it raises is logged."""
+    global _boundaries  # noqa: PLW0603  # one list for all threads of the process
+    if cross not in _boundaries:
+        _boundaries = (*_boundaries, cross)
+
+
+def remove_boundary(cross: Callable[[], object]) -> None:
+    """Call it no more."""
+    global _boundaries  # noqa: PLW0603  # as above
+    _boundaries = tuple(each for each in _boundaries if each is not cross)
+
+
+def cross_boundaries() -> None:
+    """Call all of them."""
+    for cross in _boundaries:
+        try:
+            cross()
+        except Exception:  # noqa: BLE001  # no fault of the job's
+            log.exception("What is done around handlers in threads failed")
