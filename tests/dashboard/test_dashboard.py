@@ -60,7 +60,7 @@ async def stage(url: str) -> AsyncIterator[Stage]:
             fails.clear()
             raise RefusedError(f"<script>alert(1)</script> for {order_id}")
 
-    @worker.task
+    @worker.task(limit=1, rate="9/day")
     async def reindex() -> None:
         started.set()
         await release.wait()
@@ -108,6 +108,7 @@ async def test_the_pages_show_what_a_namespace_does(valkey_url: str) -> None:
         assert "shop nightly 0 3 * * * (Europe/Berlin)" in await browser.get("/schedules")
         assert "order.placed charge_card shop 1 process" in await browser.get("/events")
         assert "reindex" not in await browser.get("/events?event=order.placed")
+        assert "served 1 of 1 in use, 1 of 9/day started" in await browser.get("/handlers")
         assert at.dead in await browser.get("/dead?reason=failed&since=1h&handler=charge_card")
         assert at.dead not in await browser.get("/dead?reason=crashed")
         assert "must be an age" in await browser.get("/dead?since=soon", 400)

@@ -201,7 +201,7 @@ def test_the_slots_of_a_killed_process_come_back_with_its_lease(tmp_path: Path, 
 
 
 async def test_what_waits_for_a_limit_is_shown(command: Command, valkey_url: str) -> None:
-    """By status, doctor and jobs show; a difference between processes as well."""
+    """By status, doctor, jobs show and the exporter; a difference between processes as well."""
     shop = Shop(valkey_url, {"limit": 2, "rate": "100/hour"}, {})
 
     async def told(*arguments: str) -> str:
@@ -218,6 +218,10 @@ async def test_what_waits_for_a_limit_is_shown(command: Command, valkey_url: str
         assert queue["waits_for_limit"] is True
         assert "waits_for   a slot: 2 of 2 in use" in await told("jobs", "show", slow.id)
         assert f"ok    limits       {SLOW} waits for a slot: 2 of 2 in use (3 waiting)" in await told("doctor")
+        metrics = await told("exporter", "--once")
+        for name, value in (("limit", 2), ("rate", 100), ("rate_started", 2), ("waits_for_limit", 1)):
+            assert f'upnext_handler_{name}{{event="order.placed",handler="slow"}} {value}.0\n' in metrics
+        assert 'upnext_handler_limit{event="order.placed",handler="quick"}' not in metrics
         async with running(shop.workers[1]):
             out = await told("doctor")
             assert f'processes have different limits for {SLOW}: limit=2 and rate="100/hour", no limit' in out

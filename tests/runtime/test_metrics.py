@@ -53,7 +53,7 @@ def get(port: int, path: str) -> tuple[int, str]:
 def shop(url: str) -> upnext.Worker:
     worker = upnext.Worker("shop", redis_url=url, concurrency=7)
 
-    @worker.event("order.placed").on
+    @worker.event("order.placed").on(limit=7, rate="1000/day")
     async def confirm(n: int) -> None:
         if n == 2:
             raise ValueError("no")
@@ -310,8 +310,8 @@ async def test_every_metric_of_the_dashboard_and_the_alerts_is_in_a_scrape(
         with process_metrics(service.readings) as scrape:
             await (await worker.event("order.placed").send(n=1)).results(timeout=20)
             own = scrape().decode()
-    await worker.event("order.lost").send(n=1)
-    assert await asyncio.to_thread(main, ["exporter", "--once", "--redis-url", valkey_url]) == 0
+        await worker.event("order.lost").send(n=1)
+        assert await asyncio.to_thread(main, ["exporter", "--once", "--redis-url", valkey_url]) == 0
     known = {name.partition("{")[0] for name in samples(own + "\n" + capsys.readouterr().out)}
     used = used_in(ROOT / "docs" / "monitoring" / file)
     assert used

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.handler_limits import HandlerLimits
 from upnext.telemetry.process_metrics import build_info
 
 if TYPE_CHECKING:
@@ -100,6 +101,24 @@ def _queues(status: NamespaceStatus) -> Iterable[Metric]:
             "1 while the handler is paused.",
             lambda queues: float(any(q.handler in status.paused for q in queues)),
         ),
+        "upnext_handler_limit": (
+            "Jobs that may run at once; absent without a limit.",
+            lambda queues: _known([q.limits.limit for q in queues]),
+        ),
+        "upnext_handler_rate": (
+            "Jobs that may start within the time of the handler's rate; absent without one.",
+            lambda queues: _known([q.limits.rate.starts if q.limits.rate else None for q in queues]),
+        ),
+        "upnext_handler_rate_started": (
+            "Jobs that have started within that time.",
+            lambda queues: _known([q.started if q.limits.rate else None for q in queues]),
+        ),
+        "upnext_handler_waits_for_limit": (
+            "1 while jobs wait for one of the handler's limits; absent without any.",
+            lambda queues: _known(
+                [float(bool(q.waits_for)) if q.limits != HandlerLimits() else None for q in queues], max
+            ),
+        ),
     }
     for name, (about, read) in families.items():
         gauge = GaugeMetricFamily(name, about, labels=_HANDLER)
@@ -108,6 +127,12 @@ def _queues(status: NamespaceStatus) -> Iterable[Metric]:
             if value is not None:
                 gauge.add_metric(labels, value)
         yield gauge
+
+
+def _known(counts: Iterable[float | None], total: Callable[[list[float]], float] = sum) -> float | None:
+    """Return what those that there are come to; None if there are none."""
+    known = [each for each in counts if each is not None]
+    return total(known) if known else None
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
