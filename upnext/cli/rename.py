@@ -1,4 +1,4 @@
-"""`upnext rename`: change a name wherever the sources declare it, without losing what is queued under the old one."""
+"""`upnext rename`: change a name wherever the sources have it, without losing what is queued under the old one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
-    from upnext_codegen.renames.rename_event import Rename, Undecided
+    from upnext_codegen.renames.plan import Rename, Sources, Undecided
 
 _DESCRIPTION = """\
 Shows as a diff what a rename changes in the sources, and lists the places that have to be decided by hand. With --write
@@ -23,53 +23,85 @@ it changes all of them, or nothing."""
 _OF_EVENT = """\
 Each declaration of the event gets the new name, and keeps the old one in `formerly=`: jobs that are queued under it and
 senders that are still deployed go on. Renaming it back restores the files as they were."""
+_OF_HANDLER = """\
+The handler's function gets the new name, wherever it is imported and used. What it is called on the server stays, by
+`name=`: jobs that are queued, workers of the earlier release and results know it by that. Renaming it back restores the
+files as they were."""
+_EVENT_EXAMPLE = "upnext rename event order.placed order.created"
+_HANDLER_EXAMPLE = "upnext rename handler send_confirmation confirm_by_mail"
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "rename",
-        help="rename an event, and keep what is queued under its old name",
+        help="rename an event or a handler, and keep what is queued under its old name",
         description=_DESCRIPTION,
-        epilog=examples("upnext rename event order.placed order.created"),
+        epilog=examples(_EVENT_EXAMPLE, _HANDLER_EXAMPLE),
     )
     kinds = parser.add_subparsers(metavar="KIND", title="kinds", required=True)
-    event = kinds.add_parser(
-        "event",
-        help="rename an event",
-        description=_OF_EVENT,
-        epilog=examples("upnext rename event order.placed order.created"),
+    event = kinds.add_parser("event", help="rename an event", description=_OF_EVENT, epilog=examples(_EVENT_EXAMPLE))
+    event.set_defaults(kind="event")
+    handler = kinds.add_parser(
+        "handler", help="rename a handler's function", description=_OF_HANDLER, epilog=examples(_HANDLER_EXAMPLE)
     )
+    handler.set_defaults(kind="handler")
     event.add_argument("old", metavar="OLD", help="the name that it has")
-    event.add_argument("new", metavar="NEW", help="the name that it is to have")
-    event.add_argument("--write", action="store_true", help="change the files; without it they are only shown")
-    event.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
-    event.set_defaults(command=rename)
+    handler.add_argument("old", metavar="OLD", help="the name of its function, with the module where two have it")
+    for each in (event, handler):
+        _options(each)
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("new", metavar="NEW", help="the name that it is to have")
+    parser.add_argument("--write", action="store_true", help="change the files; without it they are only shown")
+    parser.add_argument(
+        "--despite-unreadable", action="store_true", help="write although files that cannot be read hold the name"
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
+    parser.set_defaults(command=rename)
 
 
 def rename(arguments: argparse.Namespace) -> int:
     """Run the command."""
     with extra("gen", "libcst", "jinja2"):
         from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
-        from upnext_codegen.files.discover import discover  # noqa: PLC0415
         from upnext_codegen.fixes.fix import diff_of, write  # noqa: PLC0415
-        from upnext_codegen.project import find_project  # noqa: PLC0415
-        from upnext_codegen.renames.rename_event import rename_event  # noqa: PLC0415
-        from upnext_codegen.scan import scan  # noqa: PLC0415
 
         try:
-            project = find_project(otherwise=Path.cwd())
-            found = discover(project)
-            scanned, _ = scan(project, listing=lambda: found)
-            change = rename_event(project.root, found, scanned, arguments.old, arguments.new)
-            written = bool(arguments.write and not change.blocked)
+            sources = _sources()
+            change = _change(sources, arguments)
+            stopped = bool(change.blocked or (change.unreadable and not arguments.despite_unreadable))
+            written = arguments.write and not stopped
             if written:
-                write(project.root, change.changed)
+                write(sources.root, change.changed)
         except ConfigurationError as error:
             raise ConfigError(str(error)) from error
     diff = "" if written else diff_of(change.changed)
     _report(change, diff, arguments, written=written)
-    return exits.FINDINGS if change.blocked else exits.CLEAN
+    return exits.FINDINGS if change.blocked or (stopped and arguments.write) else exits.CLEAN
+
+
+def _sources() -> Sources:
+    from upnext_codegen.files.discover import discover  # noqa: PLC0415 - as above
+    from upnext_codegen.project import find_project  # noqa: PLC0415
+    from upnext_codegen.renames.plan import Sources  # noqa: PLC0415
+    from upnext_codegen.scan import scan  # noqa: PLC0415
+
+    project = find_project(otherwise=Path.cwd())
+    found = discover(project)
+    scanned, _ = scan(project, listing=lambda: found)
+    return Sources(project.root, project.roots, found, scanned)
+
+
+def _change(sources: Sources, arguments: argparse.Namespace) -> Rename:
+    if arguments.kind == "event":
+        from upnext_codegen.renames.rename_event import rename_event  # noqa: PLC0415 - as above
+
+        return rename_event(sources, arguments.old, arguments.new)
+    from upnext_codegen.renames.rename_handler import rename_handler  # noqa: PLC0415
+
+    return rename_handler(sources, arguments.old, arguments.new)
 
 
 def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written: bool) -> None:
@@ -79,6 +111,7 @@ def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written
             "changed": sorted(change.changed),
             "diff": diff,
             "undecided": [_as_json(each) for each in change.undecided],
+            "unreadable": [_as_json(each) for each in change.unreadable],
             "written": written,
         }
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
@@ -86,14 +119,22 @@ def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written
     sys.stdout.write(diff)
     for file in sorted(change.changed) if written else ():
         print(f"wrote {file}")
-    for each in (*change.blocked, *change.undecided):
+    for each in (*change.blocked, *change.unreadable, *change.undecided):
         print(f"{each.place.file}:{each.place.line}:{each.place.column}: {each.reason}")
+    print(_last_line(change, arguments, written=written))
+
+
+def _last_line(change: Rename, arguments: argparse.Namespace, *, written: bool) -> str:
     if change.blocked:
-        print("Nothing is written while a declaration has to be changed by hand.")
-    elif written:
-        print("Run `upnext gen`, and deploy the workers before what sends.")
-    else:
-        print("Nothing is written yet: --write does it.")
+        return "Nothing is written while something has to be changed by hand first."
+    if written:
+        return "Run `upnext gen`, and deploy the workers before what sends."
+    if change.unreadable and not arguments.despite_unreadable:
+        return (
+            "Nothing is written while a file that cannot be read holds the name: what has to be changed may stand "
+            "there. Fix or exclude it, or go on with --despite-unreadable."
+        )
+    return "Nothing is written yet: --write does it."
 
 
 def _as_json(each: Undecided) -> dict[str, object]:

@@ -1,0 +1,123 @@
+"""Edits of one file: small changes of its text, so that all the rest stays what it is, byte for byte."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from libcst.metadata import CodePosition, CodeRange, QualifiedName
+
+    from upnext_codegen.records import Place
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+class Edits:
+    """A file that is to be changed.
+
+    Args:
+        file: Its path relative to the project root.
+        data: Its content.
+        module: Its tree.
+    """
+
+    def __init__(self, file: str, data: bytes, module: cst.Module) -> None:
+        self.file = file
+        self.before = data
+        self.module = module
+        self._wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+        self._edits: dict[tuple[int, int], str] = {}
+
+    @classmethod
+    def read(cls, file: str, data: bytes) -> Edits | None:
+        """Parse a file, None where libcst cannot or does not give it back byte for byte."""
+        try:
+            module = cst.parse_module(data)
+            return cls(file, data, module) if module.bytes == data else None
+        except (cst.ParserSyntaxError, UnicodeError, LookupError, RecursionError):
+            return None
+
+    @cached_property
+    def positions(self) -> Mapping[cst.CSTNode, CodeRange]:
+        """Where each node stands."""
+        return self._wrapper.resolve(PositionProvider)
+
+    @cached_property
+    def qualified_names(self) -> Mapping[cst.CSTNode, Iterable[QualifiedName]]:
+        """What names stand for; this takes long."""
+        found: dict[cst.CSTNode, Iterable[QualifiedName]] = {}
+        for node, names in self._wrapper.resolve(QualifiedNameProvider).items():
+            found[node] = names() if callable(names) else names
+        return found
+
+    @cached_property
+    def nodes(self) -> list[cst.CSTNode]:
+        """All nodes, outer ones first."""
+        found: list[cst.CSTNode] = []
+        waiting: list[cst.CSTNode] = [self.module]
+        while waiting:
+            node = waiting.pop()
+            found.append(node)
+            waiting += reversed(node.children)
+        return found
+
+    def function(self, place: Place) -> cst.FunctionDef | None:
+        """The function whose name stands at a place."""
+        functions = (node for node in self.nodes if isinstance(node, cst.FunctionDef))
+        return next((node for node in functions if self.place_of(node.name) == place[1:]), None)
+
+    def calls_at(self, place: Place) -> list[cst.Call]:
+        """The calls that start at a place."""
+        calls = [node for node in self.nodes if isinstance(node, cst.Call)]
+        return [node for node in calls if self.place_of(node) == place[1:]]
+
+    def place_of(self, node: cst.CSTNode) -> tuple[int, int]:
+        """The line and column of a node, from 1."""
+        start = self.positions[node].start
+        return start.line, start.column + 1
+
+    def span(self, node: cst.CSTNode) -> tuple[int, int]:
+        """Where a node begins and ends in the text."""
+        position = self.positions[node]
+        return self._offset(position.start), self._offset(position.end)
+
+    def replace(self, node: cst.CSTNode, text: str) -> None:
+        """Put a text in the place of a node."""
+        self._edits[self.span(node)] = text
+
+    def put(self, start: int, end: int, text: str) -> None:
+        """Put a text in the place of another one, or between two characters."""
+        self._edits[start, end] = self._edits.get((start, end), "") + text if start == end else text
+
+    @property
+    def after(self) -> bytes:
+        """The file with all edits made."""
+        text = self.module.code
+        for (start, end), new in sorted(self._edits.items(), reverse=True):
+            text = text[:start] + new + text[end:]
+        return text.encode(self.module.encoding)
+
+    def _offset(self, position: CodePosition) -> int:
+        return self._lines[position.line - 1] + position.column
+
+    @cached_property
+    def _lines(self) -> list[int]:
+        return [0, *(each.end() for each in _LINE_END.finditer(self.module.code))]
+
+
+def text_of(node: cst.BaseExpression) -> str | None:
+    """The value of a string literal, None for anything else."""
+    value = node.evaluated_value if isinstance(node, cst.SimpleString) else None
+    return value if isinstance(value, str) else None
+
+
+def respelt(node: cst.SimpleString, text: str) -> str:
+    """Write a text as a string literal is written."""
+    return f"{node.prefix}{node.quote}{text}{node.quote}"

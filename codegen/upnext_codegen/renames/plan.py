@@ -1,0 +1,110 @@
+"""What a rename changes, and what it leaves to a person."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.files.left_out import BY_DEFAULT
+from upnext_codegen.records import Place, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from upnext_codegen.files.discover import Discovery
+
+_MOST_NEAR = 3
+
+
+class Undecided(NamedTuple):
+    """A place that may have to be changed by hand, and why it was left alone."""
+
+    place: Place
+    reason: str
+
+
+class Rename(NamedTuple):
+    """What a rename changes.
+
+    Attributes:
+        changed: Each file that changes, as it is and as it is then.
+        undecided: What has to be looked at.
+        blocked: What has to be changed by hand first; without it the sources would be torn in two.
+        unreadable: Files that cannot be read to their end and hold the name: what has to be changed may stand there.
+    """
+
+    changed: dict[str, tuple[bytes, bytes]]
+    undecided: tuple[Undecided, ...]
+    blocked: tuple[Undecided, ...]
+    unreadable: tuple[Undecided, ...] = ()
+
+
+class Sources(NamedTuple):
+    """The sources of a project, and what was read from them.
+
+    Attributes:
+        root: The project root.
+        roots: Import roots relative to it.
+        found: The files.
+        scan: What was read.
+    """
+
+    root: Path
+    roots: Sequence[str]
+    found: Discovery
+    scan: Scan
+
+    def files(self) -> list[str]:
+        """Return the project's files, and its tests, which a scan leaves out."""
+        return sorted({*(each.path for each in self.found.files), *self._tests()})
+
+    def holding(self, *words: str) -> Iterator[tuple[str, bytes]]:
+        """Yield the files that hold all of some words, with their content.
+
+        A file that cannot be read is no part of a change; a scan reports it.
+        """
+        wanted = [word.encode() for word in words]
+        for file in self.files():
+            try:
+                data = (self.root / file).read_bytes()
+            except OSError:
+                continue
+            if all(word in data for word in wanted):
+                yield file, data
+
+    def read(self, file: str) -> bytes:
+        """Return the content of a file that has to be changed.
+
+        Raises:
+            ConfigurationError: If it cannot be read.
+        """
+        try:
+            return (self.root / file).read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}") from error
+
+    def _tests(self) -> Iterator[str]:
+        """The tests of a project: `tests` folders, `test_*.py` and `conftest.py`."""
+        for path, reason in self.found.left_out:
+            name = path.rstrip("/").rpartition("/")[2]
+            if reason != BY_DEFAULT or not name.startswith(("test", "conftest")):
+                continue
+            if path.endswith("/"):
+                below = (self.root / path).rglob("*.py")
+                yield from (each.relative_to(self.root).as_posix() for each in below if each.is_file())
+            else:
+                yield path
+
+
+def unreadable(file: str, name: str) -> Undecided:
+    """Say that a file which holds a name cannot be read to its end."""
+    reason = f"this file cannot be read to its end, and {name!r} stands in it: look through it by hand"
+    return Undecided(Place(file, 1, 1), reason)
+
+
+def near(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return what to say of a name that there is not."""
+    found = difflib.get_close_matches(name, sorted(known), _MOST_NEAR)
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else otherwise

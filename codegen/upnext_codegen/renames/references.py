@@ -1,0 +1,145 @@
+"""Where a function of the project is named: imports, uses, `__all__`, and texts that hold its whole dotted name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+from libcst.metadata import QualifiedNameSource
+
+from upnext_codegen.renames.edits import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from upnext_codegen.renames.edits import Edits
+
+
+def names_of(function: str, files: Sequence[tuple[str, Edits]]) -> set[str]:
+    """Return every dotted name by which a function can be imported: modules pass on what they import.
+
+    Args:
+        function: Its dotted name, where it is defined.
+        files: The modules that may import it, and their files.
+    """
+    name = function.rpartition(".")[2]
+    found = {function}
+    while True:
+        passed_on = {
+            f"{module}.{name}"
+            for module, file in files
+            if module
+            for each, alias in imported(file, module)
+            if f"{each}.{alias.evaluated_name}" in found and alias.asname is None and alias.evaluated_name == name
+        }
+        if passed_on <= found:
+            return found
+        found |= passed_on
+
+
+def imported(file: Edits, module: str) -> Iterator[tuple[str, cst.ImportAlias]]:
+    """Yield what a file imports from modules by name, with the modules."""
+    for node in file.nodes:
+        if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
+            source = _dotted(node.module) if node.module else ""
+            whole = _absolute("." * len(node.relative) + source, file, module)
+            yield from ((whole, alias) for alias in node.names)
+
+
+def _absolute(name: str, file: Edits, module: str) -> str:
+    """Return a dotted name that may begin with the dots of a relative import as one from the top."""
+    rest = name.lstrip(".")
+    dots = len(name) - len(rest)
+    if not dots:
+        return name
+    parts = module.split(".")
+    kept = parts[: len(parts) - dots + file.file.endswith("__init__.py")]
+    return ".".join([*kept, *([rest] if rest else [])])
+
+
+def uses(file: Edits, module: str, names: Collection[str]) -> Iterator[tuple[cst.Name, bool]]:
+    """Yield the names in a file's code that are those of a function, and whether each is an attribute of a module.
+
+    Imports and the definition are not among them.
+    """
+    keywords = _not_looked_up(file)
+    for node, qualified in file.qualified_names.items():
+        if not isinstance(node, cst.Name | cst.Attribute) or node in keywords:
+            continue
+        for each in qualified:
+            is_local = each.source is QualifiedNameSource.LOCAL
+            if (f"{module}.{each.name}" if is_local else _absolute(each.name, file, module)) in names:
+                found = node if isinstance(node, cst.Name) else node.attr
+                if found.value == each.name.rpartition(".")[2]:  # and not under a name that the file gives it
+                    yield found, isinstance(node, cst.Attribute)
+                break
+
+
+def texts(file: Edits, module: str, names: Collection[str]) -> Iterator[tuple[cst.SimpleString, str]]:
+    """Yield string literals that are certainly a function's name, with the text before the name itself."""
+    own = {name.rpartition(".")[2] for name in names if name.rpartition(".")[0] == module}
+    listed = _in_all(file) if own else set[cst.CSTNode]()
+    for node in file.nodes:
+        if isinstance(node, cst.SimpleString):
+            text = text_of(node)
+            if text is not None and text in names:
+                yield node, text.rpartition(".")[0] + "."
+            elif text in own and node in listed:
+                yield node, ""
+
+
+def meaning(file: Edits, name: str) -> cst.Name | None:
+    """Return a place at which a name has a meaning in a file, None if it is only a keyword or an attribute there."""
+    others = {each for node in file.nodes for each in _of_something_else(node)}
+    named = (node for node in file.nodes if isinstance(node, cst.Name) and node.value == name)
+    return next((node for node in named if node not in others), None)
+
+
+def _of_something_else(node: cst.CSTNode) -> list[cst.CSTNode]:
+    match node:
+        case cst.Arg(keyword=cst.Name() as name) | cst.Attribute(attr=name) | cst.ImportFrom(module=cst.Name() as name):
+            return [name]
+        case cst.ImportFrom(module=cst.Attribute(value=value, attr=name)):
+            return [name, *([value] if isinstance(value, cst.Name) else [])]
+        case _:
+            return []
+
+
+def _in_all(file: Edits) -> set[cst.CSTNode]:
+    found: set[cst.CSTNode] = set()
+    for node in file.nodes:
+        targets = (
+            [each.target for each in node.targets]
+            if isinstance(node, cst.Assign)
+            else [node.target]
+            if isinstance(node, cst.AnnAssign | cst.AugAssign)
+            else []
+        )
+        if any(isinstance(each, cst.Name) and each.value == "__all__" for each in targets):
+            value = getattr(node, "value", None)
+            if isinstance(value, cst.List | cst.Tuple):
+                found.update(each.value for each in value.elements)
+    return found
+
+
+def _not_looked_up(file: Edits) -> set[cst.CSTNode]:
+    """Names that stand for no variable: keywords, attributes, parameters, and what is imported."""
+    found: set[cst.CSTNode] = set()
+    for node in file.nodes:
+        match node:
+            case cst.Arg(keyword=cst.Name() as name) | cst.Param(name=cst.Name() as name):
+                found.add(name)
+            case cst.Attribute(attr=name) | cst.MatchKeywordElement(key=name) | cst.FunctionDef(name=name):
+                found.add(name)
+            case cst.ImportAlias(name=name):
+                found.update([name, *name.children])
+            case _:
+                pass
+    return found
+
+
+def _dotted(node: cst.BaseExpression) -> str:
+    if isinstance(node, cst.Attribute):
+        return f"{_dotted(node.value)}.{node.attr.value}"
+    assert isinstance(node, cst.Name), "modules have dotted names"
+    return node.value

@@ -1,0 +1,126 @@
+"""`upnext rename handler`: the function gets the new name wherever it is named, its identity stays."""
+
+from __future__ import annotations
+
+import ast
+import json
+
+import pytest
+
+from tests.cli.projects import Shell
+from upnext_codegen.catalog import lock
+
+EVENTS = 'import upnext\nworker = upnext.Worker("shop")\nplaced = worker.event("order.placed")\n'
+HEAD = "from shop.events import placed\n\n"
+OLD, NEW = "def confirm(n: int): ...\n", "def mail(n: int): ...\n"
+SAME = "def same(f): return f\n\n"
+OTHER = "from shop.events import worker\nother = worker.event('b')\n"
+DEFINITIONS = {
+    "plain": (f"@placed.on\nasync {OLD}", f'@placed.on(name="confirm")\nasync {NEW}'),
+    "called": (f"@placed.on()\n{OLD}", f'@placed.on(name="confirm",)\n{NEW}'),
+    "options": (f"@placed.on(retries=2)  # twice\n{OLD}", f'@placed.on(retries=2, name="confirm")  # twice\n{NEW}'),
+    "options on lines": (
+        f"@placed.on(\n    retries=2,  # twice\n)\n{OLD}",
+        f'@placed.on(\n    retries=2, name="confirm",  # twice\n)\n{NEW}',
+    ),
+    "a name of its own": (f"@placed.on(name='sure', retries=1)\n{OLD}", f"@placed.on(name='sure', retries=1)\n{NEW}"),
+    "other decorators": (f"{SAME}@placed.on\n@same\n{OLD}", f'{SAME}@placed.on(name="confirm")\n@same\n{NEW}'),
+    "two events": (
+        f"{OTHER}@other.on\n@placed.on\n{OLD}",
+        f'{OTHER}@other.on(name="confirm")\n@placed.on(name="confirm")\n{NEW}',
+    ),
+    "uses in the file": (
+        "@placed.on\ndef confirm(n: int): confirm(n)\n__all__ = ['confirm']\nx = dict(confirm=confirm)\n",
+        "@placed.on(name=\"confirm\")\ndef mail(n: int): mail(n)\n__all__ = ['mail']\nx = dict(confirm=mail)\n",
+    ),
+    "letters before it": (f"ü = 'ß'\n@placed.on\n{OLD}", f"ü = 'ß'\n@placed.on(name=\"confirm\")\n{NEW}"),
+}
+
+
+def project(empty: Shell, definition: str, **files: str) -> None:
+    empty.write(
+        {
+            "pyproject.toml": "",
+            "shop/__init__.py": "",
+            "shop/events.py": EVENTS,
+            "shop/email.py": HEAD + definition,
+            **{name.replace("__", "/") + ".py": text for name, text in files.items()},
+        }
+    )
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_the_identity_stays_and_renaming_back_is_the_identity(name: str, end: str, empty: Shell) -> None:
+    before, after = [f"{HEAD}{each}".replace("\n", end).encode() for each in DEFINITIONS[name]]
+    project(empty, "")
+    path = empty.root / "shop" / "email.py"
+    path.write_bytes(before)
+    assert empty.run("gen").code == 0
+    handlers = [event.receivers for event in lock.read(empty.text("upnext.lock")).events]
+    assert empty.run("rename", "handler", "confirm", "mail", "--write").code == 0
+    assert path.read_bytes() == after
+    ast.parse(after)
+    assert empty.run("gen").code == 0
+    assert [event.receivers for event in lock.read(empty.text("upnext.lock")).events] == handlers
+    assert empty.run("rename", "handler", "shop.email.mail", "confirm", "--write").code == 0
+    assert path.read_bytes() == before
+
+
+def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> None:
+    files = {
+        "shop__mail": "from shop.email import confirm\n__all__ = ['confirm']\n",  # passes it on
+        "shop__a": "from .email import confirm as sure\nimport shop.email\nasync def f(): await sure.send(n=1)\n"
+        "async def g(): await shop.email.confirm.send(n=1)\n",
+        "shop__b": "from . import email\nasync def f(confirm: int): email.confirm(n=confirm)\n",
+        "tests__test_a": "from shop.mail import confirm\nfrom unittest.mock import patch\n\n"
+        "def test(mocker):\n    patch('shop.email.confirm')\n    confirm(n=1)\n    assert 'confirm'\n",
+        "shop__other": "def confirm(): ...\nclass A:\n    def confirm(self): self.confirm()\nx = confirm\n",
+    }
+    project(empty, DEFINITIONS["plain"][0], **files)
+    done = empty.run("rename", "handler", "confirm", "mail", "--write", "--format", "json")
+    assert done.code == 0, done.out + done.err
+    assert empty.text("shop/mail.py") == files["shop__mail"].replace("confirm", "mail")
+    assert empty.text("shop/a.py") == files["shop__a"].replace("confirm", "mail")
+    assert empty.text("shop/b.py") == files["shop__b"].replace("email.confirm", "email.mail")
+    assert empty.text("tests/test_a.py") == files["tests__test_a"].replace("confirm", "mail").replace(
+        "assert 'mail'", "assert 'confirm'"
+    )
+    assert empty.text("shop/other.py") == files["shop__other"]
+    report = json.loads(done.out)
+    assert [(each["file"], each["line"]) for each in report["undecided"]] == [("tests/test_a.py", 7)]
+    assert empty.run("rename", "handler", "mail", "confirm", "--write").code == 0
+    for name, text in files.items():
+        assert empty.text(name.replace("__", "/") + ".py") == text
+
+
+@pytest.mark.parametrize(
+    ("definition", "reason"),
+    [
+        ("def confirm(n: int): ...\nplaced.on(confirm)\n", "it is attached elsewhere: give it name='confirm'"),
+        ("mail = 1\n@placed.on\ndef confirm(n: int): ...\n", "'mail' has a meaning in this file already"),
+    ],
+)
+def test_what_has_to_be_done_by_hand_first_stops_it(definition: str, reason: str, empty: Shell) -> None:
+    project(empty, definition)
+    done = empty.run("rename", "handler", "confirm", "mail", "--write")
+    assert (done.code, empty.text("shop/email.py")) == (1, HEAD + definition)
+    assert reason in done.out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("confrim", "mail", "No handler's function is called 'confrim'; did you mean 'confirm'?"),
+        ("confirm", "a b", "'a b' cannot name a function."),
+        ("confirm", "confirm", "The function is called 'confirm' already."),
+        ("sure", "mail", "'sure' is what handler 'shop.email.confirm' is called on the server"),
+        ("twice", "mail", "say 'shop.email.twice' or 'shop.more.twice'."),
+    ],
+)
+def test_names_that_cannot_be_are_refused(old: str, new: str, message: str, empty: Shell) -> None:
+    definition = DEFINITIONS["a name of its own"][0] + "@placed.on\ndef twice(): ...\n"
+    project(empty, definition, shop__more=f"{HEAD}@placed.on(name='b')\ndef twice(): ...\n")
+    done = empty.run("rename", "handler", old, new, "--write")
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
