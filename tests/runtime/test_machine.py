@@ -159,7 +159,9 @@ class Machine(RuleBasedStateMachine):
         self.run(self.broker.link.command("LPOP", self.keys.wake("shop")))
         claimable = sum(self.model.claimable(worker_id, handler) for handler in QUEUES)
         limits = LIMITS if worker_id in self.model.limited else None
-        jobs, left = self.run(claim_all(self.broker.claims(worker_id, 60, limits), most))
+        # Said to have ended, of which some may be held still: the server knows better.
+        ended = [claim for holder, claim in self.claimed if holder == worker_id] if n % 2 else []
+        jobs, left = self.run(claim_all(self.broker.claims(worker_id, 60, limits), most, ended))
         assert len(jobs) == min(most, claimable)
         for claim in jobs:
             before = waiting[claim.handler].pop(0)
@@ -358,8 +360,10 @@ class Machine(RuleBasedStateMachine):
                 assert (outcome.state, outcome.result) == (state, self.model.done.get(job_id))
 
 
-async def claim_all(claims: Claims, most: int) -> tuple[list[Claim], list[int]]:
+async def claim_all(claims: Claims, most: int, ended: list[Claim]) -> tuple[list[Claim], list[int]]:
     """Claim, and again where the server says that it can be claimed again at once."""
+    if claims.limits is not None:
+        claims.limits.note_ended(ended)
     jobs, left = await claims.claim("shop", QUEUES, most)
     while claims.limits is not None and claims.limits.again_in == 0.0:
         more, left = await claims.claim("shop", QUEUES, most - len(jobs))

@@ -92,6 +92,13 @@ async def ended(scene: Scene) -> None:
     await claims.finish([(scene.claim, None)])
 
 
+async def claim_after_the_end(scene: Scene) -> None:
+    claims = claims_within_limits(scene)
+    assert claims.limits is not None
+    claims.limits.note_ended([scene.held])
+    await claims.claim("shop", [HANDLER], 1)
+
+
 async def free(scene: Scene) -> None:
     keys = scene.full.keys
     names = [keys.claims(WORKER), keys.wake("shop"), keys.slots(HANDLER)]
@@ -192,6 +199,7 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
         ended,
         lambda s: claims_within_limits(s).claim("shop", [HANDLER], 1),
     ),
+    "claim in place of a job that has ended here": ("claim_limited", ended, claim_after_the_end),
     "free": ("free", ended, free),
     "start": ("start", unstarted, lambda s: s.claims.start(s.held)),
     "finish": ("finish", claimed, lambda s: s.claims.finish([(s.held, b"1")])),

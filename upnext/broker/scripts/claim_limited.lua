@@ -32,7 +32,7 @@ end
 
 -- Returns so many of the slots, and those of jobs `first` to `last` of ARGV, which are likely to be free.
 local function page_of(slots, length, first, last)
-  local page, seen, ended = {}, {}, {}
+  local page, seen = {}, {}
   if length > 0 then
     page = redis.call('ZRANGE', slots, 0, length - 1)
   end
@@ -40,12 +40,10 @@ local function page_of(slots, length, first, last)
     seen[slot] = true
   end
   for n = first, last do
-    ended[#ended + 1] = ARGV[1] .. ' ' .. ARGV[n]
-  end
-  for n, score in ipairs(#ended > 0 and redis.call('ZMSCORE', slots, unpack(ended)) or {}) do
-    if score and not seen[ended[n]] then
-      seen[ended[n]] = true
-      page[#page + 1] = ended[n]
+    local slot = ARGV[1] .. ' ' .. ARGV[n]
+    if not seen[slot] and redis.call('ZSCORE', slots, slot) then
+      seen[slot] = true
+      page[#page + 1] = slot
     end
   end
   return page
