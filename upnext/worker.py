@@ -17,12 +17,14 @@ from upnext_catalog import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
     from zoneinfo import ZoneInfo
 
     from upnext.context import Context
     from upnext.hooks import Hooks
     from upnext.options import ExceptionTypes
+    from upnext.outbox.relay import Relay
     from upnext.task import Unsaid
 
 MOST_AT_ONCE = 10_000
@@ -94,6 +96,23 @@ class Worker(Catalog, _WorkerBase):
         """
         for one in hooks:
             self.registry.hooks.add(one)
+
+    def running(self, *others: Worker | Relay) -> AbstractAsyncContextManager[None]:
+        """Run this worker in an application's own event loop: `async with worker.running(): ...`, in its lifespan.
+
+        The block begins when the worker takes jobs; at its end running jobs get their grace. `upnext run` is the way
+        to run workers in processes of their own.
+
+        Args:
+            others: Further workers, and relays of outboxes.
+
+        Raises:
+            ConfigError: If a setting or an annotation cannot be used.
+            BrokerRefusedError: If the server rejects this client.
+        """
+        from upnext.runner.in_application import running  # noqa: PLC0415  # few need it, and it loads the runner
+
+        return running(self, *others)
 
     @overload
     def task(

@@ -32,6 +32,7 @@ def command(*arguments: str, cwd: Path, url: str = NOWHERE) -> tuple[int, str, s
     return done.returncode, done.stdout, without_server(done.stderr)
 
 
+NO_MEMBER = "service.py has no upnext.Worker, no upnext.Api and no relay: define or import one at its top level."
 NOT_IMPORTED = "service.py cannot be imported: "
 WORKER = "import upnext, socket\nworker = upnext.Worker('shop')\n@worker.event('e').on\n"
 
@@ -43,7 +44,13 @@ WORKER = "import upnext, socket\nworker = upnext.Worker('shop')\n@worker.event('
         (
             "x = 1\n",
             2,
-            "service.py has no upnext.Worker, no upnext.Api and no relay: define or import one at its top level.\n",
+            NO_MEMBER + "\n",
+        ),
+        (
+            "from fastapi import FastAPI\napp = FastAPI()\n",
+            2,
+            NO_MEMBER + " 'app' is a FastAPI application, which `upnext run` does not serve: make it an upnext.Api, or "
+            "start it with its own server.\n",
         ),
         ("\nraise ValueError('boom')\n", 1, NOT_IMPORTED + "ValueError: boom (ValueError at service.py:2)\n"),
         ("import sys\nsys.exit(9)\n", 1, NOT_IMPORTED + "SystemExit: 9 (SystemExit at service.py:2)\n"),
@@ -52,7 +59,7 @@ WORKER = "import upnext, socket\nworker = upnext.Worker('shop')\n@worker.event('
         (WORKER + "def h(x: 'Missing'): ...\n", 2, "An annotation of 'h' cannot be resolved: name 'Missing' is not "),
         (WORKER + "def h(x: socket.socket): ...\n", 2, "The parameters of 'h' cannot be checked by pydantic: "),
     ],
-    ids=["no file", "no worker", "raises", "exits", "syntax", "url", "annotation", "type"],
+    ids=["no file", "no worker", "application", "raises", "exits", "syntax", "url", "annotation", "type"],
 )
 def test_a_service_that_cannot_run_says_why_in_one_line(
     tmp_path: Path, source: str | None, code: int, words: str

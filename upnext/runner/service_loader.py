@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext.errors import ConfigError, ServiceImportError
+from upnext.log import log
 from upnext.outbox.relay import Relay
 from upnext.runner.failure_report import report
 from upnext.runner.service import Servable
@@ -15,6 +16,9 @@ from upnext.worker import Worker
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
+
+_APPLICATIONS = {("starlette", "Starlette"), ("litestar", "Litestar"), ("flask", "Flask"), ("quart", "Quart")}
+"""FastAPI's is one of Starlette."""
 
 Member: TypeAlias = "Worker | Servable | Relay"
 
@@ -31,10 +35,25 @@ def load_services(file: Path) -> list[Member]:
     for value in vars(module).values():
         if isinstance(value, (Worker, Servable, Relay)) and not isinstance(value, type) and value not in services:
             services.append(value)
+    found = [_not_served(name, value) for name, value in vars(module).items() if _is_application(value)]
     if not services:
         msg = f"{file} has no upnext.Worker, no upnext.Api and no relay: define or import one at its top level."
-        raise ConfigError(msg)
+        raise ConfigError(" ".join([msg, *found]))
+    for line in found:
+        log.info("%s: %s", file, line)
     return services
+
+
+def _is_application(value: object) -> bool:
+    """Say whether it is the application of a web framework, which is none of ours."""
+    kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(value).__mro__}
+    return not isinstance(value, Servable) and bool(kinds & _APPLICATIONS)
+
+
+def _not_served(name: str, application: object) -> str:
+    kind = type(application).__name__
+    way = "make it an upnext.Api, or start" if kind == "FastAPI" else "start"  # which is what an Api is
+    return f"{name!r} is a {kind} application, which `upnext run` does not serve: {way} it with its own server."
 
 
 def _import(file: Path) -> ModuleType:
