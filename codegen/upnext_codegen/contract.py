@@ -73,12 +73,14 @@ class EventContract(NamedTuple):
         fields: Required ones first, then by name, so that moving a handler to another file changes nothing.
         extras: What other fields must be, or None if there can be none.
         receivers: Its handlers, sorted; without any, nothing is known about its fields.
+        owner: Who owns it, "" where nobody says.
     """
 
     name: str
     fields: tuple[Field, ...] = ()
     extras: Type | None = None
     receivers: tuple[Receiver, ...] = ()
+    owner: str = ""
 
     @property
     def result_keys(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.catalog.places import left_over, targets
 from upnext_codegen.catalog.writer import Outcome
@@ -14,13 +14,16 @@ from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.garbage import uncollected
 from upnext_codegen.graph.findings import graph_findings
 from upnext_codegen.merging.contracts import contracts
-from upnext_codegen.project import Project
+from upnext_codegen.owners import naming_owners, with_owners
+from upnext_codegen.project import IMPORTS_LOCK, Project
 from upnext_codegen.records import Scan
 from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
 
 if TYPE_CHECKING:
     from upnext_codegen.deployed.snapshot import Snapshot
+    from upnext_codegen.pulled.freshness import Current
+    from upnext_codegen.pulled.imports_lock import Pulled
 
 
 @uncollected()
@@ -35,6 +38,7 @@ def generate(
     tidy: bool = True,
     paths: Iterable[str] = (),
     earlier: Sequence[Contract | Snapshot] = (),
+    sources: Current | None = None,
 ) -> Report:
     """Bring the generated files of a project up to date, or tell whether they are.
 
@@ -48,22 +52,21 @@ def generate(
         tidy: Whether generated files that are left from an earlier layout are removed.
         paths: What the report is narrowed to, relative to the project root; never what the contracts are made of.
         earlier: Contracts of earlier states, and what is deployed, to report what breaks senders and jobs (UPN4xx).
+        sources: What the sources of pulled contracts have now, to report which are out of date (UPN44x).
 
     Raises:
         ConfigurationError: If the files cannot be written where they are wanted; nothing has been written then.
     """
     found = tuple(found)
     ignore, made_from = project.settings.ignore, None if out else stamp(project, scan, found)
-    contract, disagreements = contracts(scan, extra=project.settings.extra)
-    found = unsilenced(everything := (*found, *disagreements), project.root, ignore, scan.ignores)
-    outcome = _outcome(
-        project, scan, contract, found, check=check, command=command, out=out, made_from=made_from, tidy=tidy
-    )
-    more = graph_findings(scan, project.settings, everything)
-    about = (*outcome.findings, *_broken(earlier, project, scan, contract, everything), *more)
+    merged = _merged(project, scan)
+    everything = naming_owners((*found, *merged.findings), merged.contract)
+    found = unsilenced(everything, project.root, ignore, scan.ignores)
+    outcome = _outcome(project, merged, found, check=check, command=command, out=out, made_from=made_from, tidy=tidy)
+    about = (*outcome.findings, *_about(project, scan, merged, everything, earlier=earlier, sources=sources or {}))
     return Report(
         findings=in_order(within((*found, *unsilenced(about, project.root, ignore, scan.ignores)), tuple(paths))),
-        contract=contract,
+        contract=merged.contract,
         checked=check,
         files=outcome.files,
         changed=outcome.changed,
@@ -76,10 +79,63 @@ def generate(
     )
 
 
-def _outcome(
+class _Merged(NamedTuple):
+    """What handlers come to.
+
+    Attributes:
+        scan: The sources, with the handlers of other projects that were pulled.
+        contract: The contracts of all of them.
+        own: Those of the handlers in the sources, which the lock holds.
+        findings: What they disagree on.
+        pulled: What was pulled of other projects.
+    """
+
+    scan: Scan
+    contract: Contract
+    own: Contract
+    findings: tuple[Finding, ...]
+    pulled: tuple[Pulled, ...] = ()
+
+
+def _merged(project: Project, scan: Scan) -> _Merged:
+    extra, owner = project.settings.extra, project.settings.owner
+    own, findings = contracts(scan, extra=extra)
+    own = with_owners(own, owner, {})
+    if not (project.root / IMPORTS_LOCK).exists():
+        return _Merged(scan, own, own, findings)
+    from upnext_codegen.pulled.imports_lock import read  # noqa: PLC0415 - few projects have any
+    from upnext_codegen.pulled.merged import with_others  # noqa: PLC0415
+
+    pulled = read(project.root)
+    both = with_others(project, scan, pulled)
+    contract, findings = contracts(both.scan, extra=extra, closed=both.closed)
+    contract = with_owners(contract, owner, both.owners)
+    return _Merged(both.scan, contract, own, findings, pulled)
+
+
+def _about(
     project: Project,
     scan: Scan,
-    contract: Contract,
+    merged: _Merged,
+    found: Sequence[Finding],
+    *,
+    earlier: Sequence[Contract | Snapshot],
+    sources: Current,
+) -> tuple[Finding, ...]:
+    """Return what is wrong with the graph, beside earlier states, and beside other projects."""
+    contract = merged.contract
+    more = [*_broken(earlier, project, scan, contract, found)]
+    if merged.pulled and sources:
+        from upnext_codegen.pulled.freshness import freshness  # noqa: PLC0415 - few projects have any
+
+        more += freshness(project, scan, merged.pulled, sources)
+    handled = {each.name for each in contract.events if each.receivers}
+    return naming_owners((*more, *graph_findings(scan, project.settings, found, handled)), contract)
+
+
+def _outcome(
+    project: Project,
+    merged: _Merged,
     findings: Iterable[Finding],
     *,
     check: bool,
@@ -94,8 +150,17 @@ def _outcome(
     # Rendering, and jinja2 with it, takes longer than all of the rest: only where something has changed.
     from upnext_codegen.catalog.outputs import compare, keep, plan  # noqa: PLC0415
 
+    scan = merged.scan
     left = left_over(project, scan.generated, out)
-    outputs = plan(contract, project.root, targets(project, out), scan.importable, findings, shared=scan.shared)
+    outputs = plan(
+        merged.contract,
+        project.root,
+        targets(project, out),
+        scan.importable,
+        findings,
+        shared=scan.shared,
+        locked=merged.own,
+    )
     if check:
         return compare(outputs, project.root, command, left)
     outcome = keep(outputs, project.root, command, left if tidy else ())

@@ -13,6 +13,9 @@ from upnext_codegen.layout.workspace import has_members, members
 
 LOCK = "upnext.lock"
 
+IMPORTS_LOCK = "upnext.imports.lock"
+"""The contracts of other projects, as `upnext pull` brought them."""
+
 LEFT_OUT = frozenset({"tests", "node_modules", "build", "dist", "venv", "__pycache__", "site-packages"})
 """Names of folders that are left out by default."""
 
@@ -41,9 +44,12 @@ class Project:
 
     def has_module(self, name: str) -> bool:
         """Tell whether a module of that name is below one of the import roots."""
+        return any(self.has_module_at(root, name) for root in self.roots)
+
+    def has_module_at(self, root: str, name: str) -> bool:
+        """Tell whether a module of that name is below an import root."""
         path = name.replace(".", "/")
-        files = (f"{path}.py", f"{path}/__init__.py")
-        return any((self.root / root / file).is_file() for root in self.roots for file in files)
+        return any((self.root / root / file).is_file() for file in (f"{path}.py", f"{path}/__init__.py"))
 
 
 def find_project(start: Path | None = None, otherwise: Path | None = None) -> Project:

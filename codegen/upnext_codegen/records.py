@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from upnext_codegen.project import IMPORTS_LOCK
 from upnext_codegen.types import ANY, ClassFacts, Type
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ class Place(NamedTuple):
     file: str
     line: int
     column: int
+
+
+def is_elsewhere(place: Place) -> bool:
+    """Tell whether a place is not in the sources: it stands for the handler of another project."""
+    return place.file == IMPORTS_LOCK
+
+
+def own_first(place: Place) -> tuple[bool, Place]:
+    """Return what orders places: those of the sources first, then those of other projects."""
+    return is_elsewhere(place), place
 
 
 class Reached(NamedTuple):

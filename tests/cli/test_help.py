@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,15 +63,18 @@ def test_every_example_works(
     tmp_path: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In a project whose worker has run: none of them is refused as it stands."""
-    monkeypatch.chdir(tmp_path)
+    project = tmp_path / "shop"
+    project.mkdir()
+    monkeypatch.chdir(project)
     monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
     source = "import upnext\nworker = upnext.Worker('shop')\norder_placed = worker.event('order.placed')\n"
     handler = "@order_placed.on\nasync def send_confirmation(order_id: str, count: int = 1): ...\n"
-    (tmp_path / "service.py").write_text(source + handler)
-    (tmp_path / "pyproject.toml").touch()
+    (project / "service.py").write_text(source + handler)
+    (project / "pyproject.toml").touch()
+    assert main(["gen"]) == 0
     for command in ("init -q -b main", "add .", "-c user.name=a -c user.email=a@b commit -q -m shop"):
         subprocess.run(["git", *command.split()], check=True)
-    assert main(["gen"]) == 0
+    shutil.copytree(project, tmp_path / "orders")  # the other project that contracts are pulled from
     worker = upnext.Worker("shop", redis_url=valkey_url)
 
     @worker.event("order.placed").on

@@ -90,6 +90,7 @@ COMMAND = {
     "out": "[tool.upnext] out and --out",
     "against": "an earlier lock",
     "deployed": "what workers publish",
+    "pulled": "contracts of other projects",
     "unknown-setting": "unknown keys are refused by name",
     "path": "PATH narrows what is reported",
     "left-out": "tests, hidden folders and others are left out",

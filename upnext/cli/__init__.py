@@ -19,6 +19,7 @@ COMMANDS = (
     "gen",
     "graph",
     "export",
+    "pull",
     "rename",
     "explain",
     "run",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from upnext_codegen.deployed.snapshot import Snapshot
     from upnext_codegen.findings import Finding
     from upnext_codegen.project import Project
+    from upnext_codegen.pulled.freshness import Current
     from upnext_codegen.records import Scan
     from upnext_codegen.report import Report
 
@@ -224,6 +225,7 @@ def _report(arguments: argparse.Namespace, *, check: bool) -> Report:
             out=out,
             paths=narrowed,
             earlier=[*(each for each in earlier.values() if each is not None), *(each.snapshot for each in deployed)],
+            sources=_sources(project.root) if check and not arguments.fix else None,
         )
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
@@ -247,6 +249,17 @@ def _deployed(url: str, namespace: str | None, found: Scan) -> Deployed:
     from upnext.cli.deployed import read_deployed  # noqa: PLC0415 - few runs ask for it
 
     return read_deployed(url, namespace, found)
+
+
+def _sources(root: Path) -> Current | None:
+    """Return what the sources of pulled contracts have now, if any were pulled."""
+    from upnext_codegen.project import IMPORTS_LOCK  # noqa: PLC0415 - commands import what they need
+
+    if not (root / IMPORTS_LOCK).exists():
+        return None
+    from upnext.cli.pulled_contracts import current_contracts  # noqa: PLC0415 - few projects have any
+
+    return current_contracts(root)
 
 
 def _command(arguments: argparse.Namespace, root: Path) -> str:

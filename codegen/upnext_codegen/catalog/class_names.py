@@ -12,8 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-SUFFIXES = ("Send", "Handler", "On", "Worker", "Results")
-"""What the other classes of an event, and those of workers, end with; no event's own class may."""
+SUFFIXES = ("Send", "Handler", "On", "Worker", "Results", "Payload")
+"""What the other classes of an event, those of workers, and those of other projects' payloads end with; no event's own
+class may."""
 
 _WORD = re.compile(r"[^A-Za-z0-9]+")
 _TAKEN = frozenset({"Catalog"})

@@ -43,7 +43,8 @@ def from_json(data: dict[str, Any]) -> Contract:
 
 
 def _event_json(event: EventContract) -> dict[str, Any]:
-    return {
+    owner = {"owner": event.owner} if event.owner else {}
+    return owner | {
         "extras": None if event.extras is None else full_text(event.extras),
         "fields": {
             field.name: {
@@ -87,6 +88,7 @@ def _event(name: str, data: dict[str, Any], reader: TypeReader) -> EventContract
                 for item in data["handlers"].values()
             )
         ),
+        owner=str(data.get("owner", "")),
     )
 
 

@@ -22,18 +22,18 @@ GENERATOR = "upnext"
 def render(contract: Contract) -> str:
     """Write the lock: sorted, one value a line, the same for the same contract on every machine."""
     data = {"format": FORMAT, "generator": GENERATOR, **to_json(contract)}
-    return _indented(data, "\n") + "\n"
+    return indented(data) + "\n"
 
 
-def _indented(value: object, margin: str) -> str:
+def indented(value: object, margin: str = "\n") -> str:
     """Write JSON with sorted keys, one value a line; the standard library's own indenting takes five times as long."""
     inner = margin + "  "
     if isinstance(value, dict) and value:
         pairs = sorted(cast("dict[str, object]", value).items())
-        items = [f"{inner}{_text(key)}: {_indented(item, inner)}" for key, item in pairs]
+        items = [f"{inner}{_text(key)}: {indented(item, inner)}" for key, item in pairs]
         return f"{{{','.join(items)}{margin}}}"
     if isinstance(value, list) and value:
-        items = [f"{inner}{_indented(item, inner)}" for item in cast("list[object]", value)]
+        items = [f"{inner}{indented(item, inner)}" for item in cast("list[object]", value)]
         return f"[{','.join(items)}{margin}]"
     return _text(value) if isinstance(value, str) else json.dumps(value)
 

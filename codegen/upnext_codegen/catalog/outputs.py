@@ -31,6 +31,7 @@ def plan(
     findings: Iterable[Finding] = (),
     *,
     shared: Mapping[str, str] = catalog.NOTHING_SHARED,
+    locked: Contract | None = None,
 ) -> tuple[Output, ...]:
     """Return the files that a contract gives: the stubs, the modules that they type, and the lock.
 
@@ -41,6 +42,7 @@ def plan(
         importable: By import root the modules that can be imported there; all of them if it is missing.
         findings: What was found in the sources; the stub repeats the errors.
         shared: What modules are imported as that the contract names otherwise.
+        locked: What the lock holds, if that is not all of it.
     """
     told = in_order(findings)
     written: list[Output] = []
@@ -50,7 +52,7 @@ def plan(
         written.append(Output(stub.path, text))
         if stub.own:
             written.append(Output(stub.path.with_suffix(".py"), catalog.MODULE))
-    return (*written, Output(root / lock.FILE_NAME, lock.render(contract)))
+    return (*written, Output(root / lock.FILE_NAME, lock.render(locked or contract)))
 
 
 def keep(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[Path] = ()) -> Outcome:

@@ -19,7 +19,8 @@ from upnext_codegen.catalog.spelling import Namer, quote, spell, visible
 from upnext_codegen.catalog.stub_names import StubNames, modules_of
 from upnext_codegen.contract import Contract, EventContract, Field
 from upnext_codegen.files.generated import MARK
-from upnext_codegen.types import ANY, Type
+from upnext_codegen.types import ANY, ClassFacts, ModelField, Type
+from upnext_codegen.types.traversal import classes_in
 
 FORMAT = 1
 """Changes with the shape of the stub, never with a release that leaves it alone."""
@@ -59,6 +60,20 @@ class _EventText(NamedTuple):
     fields: tuple[str, ...]
     asked: tuple[str, ...]
     results: tuple[str, ...]
+
+
+class _PayloadText(NamedTuple):
+    """What the template needs of a TypedDict for a payload of another project.
+
+    Attributes:
+        name: Its name.
+        keys: Its keys, each ready to stand where it has to: `name: type` in a class, `"name": type` in a call.
+        is_class: Whether all keys can be written in a class.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    is_class: bool
 
 
 class _OverloadText(NamedTuple):
@@ -119,24 +134,26 @@ def render(
     events = tuple(_limited(event, importable) for event in contract.events)
     names = class_names(event.name for event in events)
     typed = [event for event in events if event.receivers]
-    stub = StubNames((written for event in typed for written in _types(event)), shared)
-    always = {"head": _HEAD, "own": own, "findings": [quote(finding) for finding in findings]}
+    payloads = _payloads(typed, contract.classes, importable)
+    stub = _stub_names(typed, payloads, shared)
+    always = {"head": _HEAD, "own": own, "findings": [*map(quote, findings)], "payloads": _texts_of(payloads, stub)}
     if len(typed) > MOST_EVENTS and _is_divided(contract):
         return _template("workers.pyi.j2").render(
             always,
-            imports=_imports(stub, typed=True, overloaded=True, workers=True, own=own),
+            imports=_imports(stub, payloads, typed=True, overloaded=True, workers=True, own=own),
             typed=[_event_text(event, names[event.name], stub, "") for event in typed],
             workers=_workers(contract, names),
         )
     if len(typed) > MOST_EVENTS:
         return _template("large.pyi.j2").render(
             always,
-            imports=_imports(stub, typed=True, overloaded=True, own=own),
+            imports=_imports(stub, payloads, typed=True, overloaded=True, own=own),
             groups=_groups(typed, names, stub),
         )
+    is_overloaded = bool(typed) or 0 < len(events) <= MOST_EVENTS
     return _template("catalog.pyi.j2").render(
         always,
-        imports=_imports(stub, typed=bool(typed), overloaded=bool(typed) or 0 < len(events) <= MOST_EVENTS, own=own),
+        imports=_imports(stub, payloads, typed=bool(typed), overloaded=is_overloaded, own=own),
         typed=[_event_text(event, names[event.name], stub) for event in typed],
         overloads=_overloads(events if len(events) <= MOST_EVENTS else typed, names),
     )
@@ -212,10 +229,58 @@ def _limited(event: EventContract, importable: frozenset[str] | None) -> EventCo
     extras = event.extras
     if extras is not None and not modules_of(extras) <= importable:
         extras = ANY
-    return EventContract(event.name, fields, extras, event.receivers)
+    return event._replace(fields=fields, extras=extras)
 
 
-def _imports(stub: StubNames, *, typed: bool, overloaded: bool, own: bool, workers: bool = False) -> list[str]:
+def _stub_names(
+    events: Iterable[EventContract], payloads: Mapping[str, tuple[ModelField, ...]], shared: Mapping[str, str]
+) -> StubNames:
+    inside = (field.type for fields in payloads.values() for field in fields)
+    return StubNames((*(written for event in events for written in _types(event)), *inside), shared)
+
+
+def _payloads(
+    events: Iterable[EventContract], classes: Mapping[str, ClassFacts], importable: frozenset[str] | None
+) -> dict[str, tuple[ModelField, ...]]:
+    """Return the TypedDicts that events need, by name: the keys of each, with what can be imported."""
+    found: dict[str, tuple[ModelField, ...]] = {}
+    waiting = [written for event in events for written in _types(event)]
+    while waiting:
+        for owner in classes_in(waiting.pop()):
+            if owner.module == stub_names.CATALOG and owner.qualname not in found:
+                facts = classes.get(f"{owner.module}:{owner.qualname}")
+                fields = facts.model.fields if facts and facts.model else ()
+                found[owner.qualname] = tuple(
+                    field if importable is None or modules_of(field.type) <= importable else field._replace(type=ANY)
+                    for field in fields
+                )
+                waiting += [field.type for field in found[owner.qualname]]
+    return found
+
+
+def _texts_of(payloads: Mapping[str, tuple[ModelField, ...]], namer: Namer) -> list[_PayloadText]:
+    return [_payload_text(name, fields, namer) for name, fields in sorted(payloads.items())]
+
+
+def _payload_text(name: str, fields: tuple[ModelField, ...], namer: Namer) -> _PayloadText:
+    # In a class, Python would take a name that begins with two underscores for another one.
+    is_class = all(_is_keyword(field.name) and not field.name.startswith("__") for field in fields)
+    texts = [spell(field.type, namer) for field in fields]
+    types = [text if field.required else f"_NotRequired[{text}]" for field, text in zip(fields, texts, strict=True)]
+    keys = [field.name if is_class else quote(field.name) for field in fields]
+    return _PayloadText(name, tuple(f"{key}: {text}" for key, text in zip(keys, types, strict=True)), is_class)
+
+
+def _imports(
+    stub: StubNames,
+    payloads: Mapping[str, tuple[ModelField, ...]],
+    *,
+    typed: bool,
+    overloaded: bool,
+    own: bool,
+    workers: bool = False,
+) -> list[str]:
+    has_optional_keys = any(not field.required for fields in payloads.values() for field in fields)
     lines = {
         **stub_names.ALWAYS,
         **(stub_names.TYPED if typed else {}),
@@ -223,6 +288,7 @@ def _imports(stub: StubNames, *, typed: bool, overloaded: bool, own: bool, worke
         **(stub_names.WORKERS if workers else {}),
         **(stub_names.MODULE if own else {}),
         **(stub_names.ANY if stub.uses_any else {}),
+        **(stub_names.PAYLOADS if has_optional_keys else {}),
         **stub.imports(),
     }
     return sorted(lines.values())

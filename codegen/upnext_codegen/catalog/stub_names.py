@@ -9,6 +9,9 @@ from upnext_codegen.catalog.class_names import module_aliases
 from upnext_codegen.types import AnyType, Type
 from upnext_codegen.types.traversal import classes_in, walk
 
+CATALOG = "upnext_catalog"
+"""The module of the classes that the stub defines for types, wherever it stands."""
+
 ALWAYS = {
     "_Literal": "from typing import Literal as _Literal",
     "_upnext_event": "import upnext.event as _upnext_event",
@@ -27,6 +30,7 @@ TYPED = {
     "_upnext_options": "import upnext.options as _upnext_options",
     "_upnext_receipt": "import upnext.receipt as _upnext_receipt",
 }
+PAYLOADS = {"_NotRequired": "from typing import NotRequired as _NotRequired"}
 WORKERS = {
     "_Protocol": "from typing import Protocol as _Protocol",
     "_Self": "from typing_extensions import Self as _Self",
@@ -37,7 +41,7 @@ MODULE = {
     "_upnext_worker": WORKERS["_upnext_worker"],
 }
 _DEFINED = ("_P", "_Q", "_R", "_E_co", "_R_co", "_T", "_T_co", "_Sends", "_Sender", "_Event", "_Handler", "_On")
-OWN = frozenset({*ALWAYS, *ANY, *OVERLOADED, *TYPED, *WORKERS, *_DEFINED})
+OWN = frozenset({*ALWAYS, *ANY, *OVERLOADED, *TYPED, *PAYLOADS, *WORKERS, *_DEFINED})
 """Every private name that the stub may use for itself."""
 
 _SPECIAL = frozenset({"Any", "Literal"})
@@ -75,6 +79,8 @@ def modules_of(written: Type) -> frozenset[str]:
 
 
 def _is_plain(module: str, qualname: str) -> bool:
+    if module == CATALOG:
+        return True
     if module == "typing":
         return qualname in _SPECIAL
     # A class of the stub starts with a capital; a built-in one that does, `Exception`, is written through its module.

@@ -11,7 +11,7 @@ from pathlib import Path
 from upnext_codegen.files.cache import TOOL, is_trusted, read_own, tool_digest
 from upnext_codegen.files.replacing import replace
 from upnext_codegen.findings import Finding
-from upnext_codegen.project import Project
+from upnext_codegen.project import IMPORTS_LOCK, Project
 from upnext_codegen.records import Scan
 
 _NAME = "generated.json"
@@ -21,7 +21,11 @@ def stamp(project: Project, scan: Scan, findings: Iterable[Finding]) -> str | No
     """A digest of everything that the generated files are made from, None where the scan cannot vouch for that."""
     if not scan.state:
         return None
-    parts = (tool_digest(TOOL), scan.state, repr(project), *map(repr, findings))
+    try:
+        pulled = _digest((project.root / IMPORTS_LOCK).read_bytes())
+    except OSError:
+        pulled = ""
+    parts = (tool_digest(TOOL), scan.state, repr(project), pulled, *map(repr, findings))
     return hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -13,7 +13,7 @@ from upnext_codegen.messages import shown
 from upnext_codegen.records import IN_TRANSACTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from upnext_codegen.graph.build import Graph
     from upnext_codegen.layout.settings import Settings
@@ -23,19 +23,22 @@ _HIDING = frozenset({"UPN001", "UPN002", "UPN005", "UPN006"})
 """With one of these there may be handlers and sends that nobody has seen."""
 
 
-def graph_findings(scan: Scan, settings: Settings, found: Iterable[Finding]) -> Iterator[Finding]:
+def graph_findings(
+    scan: Scan, settings: Settings, found: Iterable[Finding], elsewhere: Collection[str] = ()
+) -> Iterator[Finding]:
     """Yield what is wrong with the graph of a project.
 
     Args:
         scan: What was read from its sources.
         settings: Its settings.
         found: What reading them reported, also what is silenced.
+        elsewhere: The events that other projects are known to handle.
     """
     graph = build(scan)
     complete = all(each.code not in _HIDING for each in found)
     if settings.closed and complete:
         yield from _never_sent(graph, scan)
-        yield from _never_handled(graph, scan)
+        yield from _never_handled(graph, scan, elsewhere)
     yield from _never_imported(scan)
     yield from _circles(graph)
     if complete:
@@ -60,10 +63,10 @@ def _never_sent(graph: Graph, scan: Scan) -> Iterator[Finding]:
             )
 
 
-def _never_handled(graph: Graph, scan: Scan) -> Iterator[Finding]:
+def _never_handled(graph: Graph, scan: Scan, elsewhere: Collection[str]) -> Iterator[Finding]:
     """UPN502: a send of an event that nobody handles."""
     for event, sends in graph.sends.items():
-        if event in graph.handlers or event in scan.refused or event in scan.former_names:
+        if event in graph.handlers or event in scan.refused or event in scan.former_names or event in elsewhere:
             continue
         for send in sends:
             if len(send.names) == 1:

@@ -30,6 +30,7 @@ class Settings:
         refresh: Whether the mypy plugin brings the catalog up to date.
         closed: Whether all senders and handlers of its events are in the project: an event without one is reported.
         run: The files that `upnext run` is given: a handler that none of them imports is reported.
+        owner: Patterns of event names, each with who owns those events; the last one that matches counts.
     """
 
     src: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Settings:
     refresh: bool = True
     closed: bool = False
     run: tuple[str, ...] = ()
+    owner: tuple[tuple[str, str], ...] = ()
 
 
 def settings_in(document: Document) -> Settings:
@@ -80,6 +82,7 @@ def _checked(table: dict[str, object]) -> Settings:
         refresh=_truth(table, "refresh", default=True),
         closed=_truth(table, "closed", default=False),
         run=_strings(table, "run"),
+        owner=_owners(table),
     )
     _check_values(settings)
     return settings
@@ -121,6 +124,17 @@ def _module(name: str | None) -> str | None:
             'as "shop.catalog".'
         )
     return name
+
+
+def _owners(table: dict[str, object]) -> tuple[tuple[str, str], ...]:
+    value = table.get("owner", {})
+    items = cast("dict[str, object]", value) if isinstance(value, dict) else None
+    if items is None or not all(isinstance(each, str) and each and each.isprintable() for each in items.values()):
+        raise ConfigurationError(
+            f"owner in [tool.upnext] is {value!r}; it is a table of event names or patterns, each with an owner: "
+            'owner = {"order.*" = "@orders-team"}.'
+        )
+    return tuple((pattern, str(owner)) for pattern, owner in items.items())
 
 
 def _truth(table: dict[str, object], key: str, *, default: bool) -> bool:

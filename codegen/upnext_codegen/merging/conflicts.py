@@ -10,7 +10,7 @@ from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.merging.meet import meet
 from upnext_codegen.merging.subtyping import Hierarchy
-from upnext_codegen.records import Handler, Parameter, Place, are_arms
+from upnext_codegen.records import Handler, Parameter, Place, are_arms, own_first
 from upnext_codegen.types import Type
 
 
@@ -24,7 +24,7 @@ class Side(NamedTuple):
 
 def disagreement(event: str, field: str, sides: list[Side], classes: Hierarchy) -> Finding:
     """Report UPN101: no type satisfies all sides."""
-    ordered = sorted(sides, key=lambda side: side.place)
+    ordered = sorted(sides, key=lambda side: own_first(side.place))
     texts = distinct_texts(tuple(side.type for side in ordered))
     first = ordered[0]
     others = list(zip(ordered[1:], texts[1:], strict=True))

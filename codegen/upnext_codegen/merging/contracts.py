@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from upnext_codegen.catalog.spelling import quote
 from upnext_codegen.contract import Contract, EventContract
@@ -11,15 +11,18 @@ from upnext_codegen.findings import Finding
 from upnext_codegen.merging.merge import extras_allowed, merge
 from upnext_codegen.merging.nearness import nearest
 from upnext_codegen.merging.subtyping import Hierarchy
-from upnext_codegen.records import Declaration, Handler, Scan
+from upnext_codegen.records import Declaration, Handler, Scan, is_elsewhere
 
 
-def contracts(scan: Scan, *, extra: str | None = None) -> tuple[Contract, tuple[Finding, ...]]:
+def contracts(
+    scan: Scan, *, extra: str | None = None, closed: Collection[str] = ()
+) -> tuple[Contract, tuple[Finding, ...]]:
     """Merge the handlers of every event of a project.
 
     Args:
         scan: What was read from its sources.
         extra: The project's setting for fields that no handler names: "allow", "forbid" or None.
+        closed: Events of other projects that may not carry such fields whatever is said here.
     """
     handlers: defaultdict[str, list[Handler]] = defaultdict(list)
     declarations: defaultdict[str, list[Declaration]] = defaultdict(list)
@@ -36,10 +39,12 @@ def contracts(scan: Scan, *, extra: str | None = None) -> tuple[Contract, tuple[
         if not handlers[name]:
             events.append(EventContract(name))
             continue
-        merged = merge(name, handlers[name], classes, open_to_extras=extras_allowed(declarations[name], extra))
+        is_open = name not in closed and extras_allowed(declarations[name], extra)
+        merged = merge(name, handlers[name], classes, open_to_extras=is_open)
         events.append(merged.contract)
-        # What is wrong with handlers is said once, of the event as it is called now.
-        if name in attached:
+        # What is wrong with handlers is said once, of the event as it is called now; of an event that only other
+        # projects have it is theirs to say.
+        if name in attached and (declarations[name] or not all(is_elsewhere(each.place) for each in handlers[name])):
             findings += merged.findings
     handled = [event.name for event in events if event.receivers]
     for event in events:

@@ -13,7 +13,7 @@ from upnext_codegen.merging.conflicts import Side
 from upnext_codegen.merging.meet import meet
 from upnext_codegen.merging.normal import asks_nothing
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
-from upnext_codegen.records import Declaration, Handler, Parameter
+from upnext_codegen.records import Declaration, Handler, Parameter, is_elsewhere, own_first
 from upnext_codegen.types import ANY, AnyType, Type
 
 EXTRAS = "**"
@@ -36,7 +36,7 @@ def merge(event: str, handlers: Iterable[Handler], classes: Hierarchy, *, open_t
         classes: What is known of the classes that their fields are typed with.
         open_to_extras: Whether fields that no handler names are allowed where every handler takes them.
     """
-    ordered = tuple(sorted(handlers, key=lambda handler: handler.place))
+    ordered = tuple(sorted(handlers, key=lambda handler: own_first(handler.place)))
     findings = list(conflicts.same_identity(event, ordered))
     fields: list[Field] = []
     for name in sorted({parameter.name for handler in ordered for parameter in handler.parameters}):
@@ -137,5 +137,10 @@ def _receivers(handlers: tuple[Handler, ...]) -> tuple[Receiver, ...]:
 
 def _receiver(handler: Handler) -> Receiver:
     return Receiver(
-        handler.worker, handler.name, handler.module, handler.extras is None, handler.place.file, handler.returns
+        handler.worker,
+        handler.name,
+        handler.module,
+        handler.extras is None,
+        "" if is_elsewhere(handler.place) else handler.place.file,
+        handler.returns,
     )

@@ -1,0 +1,46 @@
+"""Who owns an event: said in the settings, kept in the lock, and shown where something is wrong with the event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from upnext_codegen.contract import Contract
+from upnext_codegen.findings import Finding
+
+_QUOTED = re.compile(r'(\w+ )?"([^"]+)"')
+_OTHERS = frozenset({"field ", "handler ", "task ", "worker ", "member "})
+"""What messages say before a name in quotes that is not an event's."""
+
+
+def with_owners(contract: Contract, patterns: Sequence[tuple[str, str]], known: Mapping[str, str]) -> Contract:
+    """Say of each event who owns it.
+
+    Args:
+        contract: The events.
+        patterns: Patterns of event names, each with an owner; of those that match, the last one counts.
+        known: The owners of events that no pattern matches, by event: those of other projects.
+    """
+    if not patterns and not known:
+        return contract
+
+    def owner(event: str) -> str:
+        found = [each for pattern, each in patterns if fnmatchcase(event, pattern)]
+        return found[-1] if found else known.get(event, "")
+
+    return replace(contract, events=tuple(each._replace(owner=owner(each.name)) for each in contract.events))
+
+
+def naming_owners(findings: Iterable[Finding], contract: Contract) -> tuple[Finding, ...]:
+    """Add to each finding who owns the events that it is about."""
+    owners = {event.name: event.owner for event in contract.events if event.owner}
+    return tuple(_naming(each, owners) for each in findings) if owners else tuple(findings)
+
+
+def _naming(finding: Finding, owners: Mapping[str, str]) -> Finding:
+    quoted = _QUOTED.findall(finding.message)
+    named = dict.fromkeys(name for kind, name in quoted if kind not in _OTHERS and name in owners)
+    owned = ", ".join(f'"{event}" belongs to {owners[event]}' for event in named)
+    return finding._replace(help=f"{finding.help}; {owned}") if owned else finding

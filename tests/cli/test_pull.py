@@ -1,0 +1,295 @@
+"""`upnext pull`: what is sent to the handlers of another project is typed without their code."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.checkers import CHECKERS, marked
+from tests.cli.deploying import declared, deploy
+from tests.cli.projects import Shell
+from tests.installed import Installed
+from upnext.cli import main
+
+SERVICES = Path(__file__).parents[2] / "examples" / "services"
+ORDERS = (SERVICES / "orders" / "orders" / "events.py").read_text(encoding="utf-8")
+HERE = "storefront/checkout.py"
+SENDS = """
+from storefront.checkout import order_placed, thank
+
+
+async def good(more: dict[str, object]) -> None:
+    await order_placed.send(order_id="1", items=[])
+    await thank.send(order_id="1", items=[{"sku": "a"}, {"sku": "b", "amount": 2}], shipping="standard")
+    order_placed.send_sync(order_id="1", items=[], note="any other")
+
+
+async def bad() -> None:
+    await order_placed.send(order_id="1")  # E
+    await order_placed.send(order_id=1, items=[])  # E
+    await order_placed.send(order_id="1", items=[{"amount": 2}])  # E
+    await order_placed.send(order_id="1", items=[{"sku": "a", "amount": "2"}])  # E
+    await order_placed.send(order_id="1", items=[{"sku": "a", "colour": "red"}])  # E
+    await order_placed.send(order_id="1", items=[], shipping="slow")  # E
+    await order_placed.options(delay=1).send(order_id="1", items=[], not_before="today")  # E
+    thank.send_sync(order_id="1")  # E
+"""
+
+
+@pytest.fixture
+def storefront(empty: Shell) -> Shell:
+    """The service that sends, beside the one that handles; nothing was pulled."""
+    for name in ("orders", "storefront"):
+        shutil.copytree(SERVICES / name, empty.root.parent / name, ignore=shutil.ignore_patterns(".upnext"))
+    shutil.copytree(empty.root.parent / "storefront", empty.root, dirs_exist_ok=True)
+    (empty.root / "upnext.imports.lock").unlink()
+    return empty
+
+
+@pytest.fixture(scope="module")
+def sending(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The service with sends that are right and sends that are wrong, as its catalog types them."""
+    root = tmp_path_factory.mktemp("services")
+    shutil.copytree(SERVICES, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".upnext"))
+    folder = root / "storefront"
+    (folder / "upnext_catalog.pyi").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["pull", "../orders/upnext.lock"]) == 0
+        assert main(["gen"]) == 0
+    (folder / "sends.py").write_text(SENDS, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_wrong_send_to_another_project_is_an_error_in_every_checker(
+    checker: str, sending: Path, installed: Installed
+) -> None:
+    verdict = CHECKERS[checker](sending, installed)
+    assert verdict.errors == marked(sending), verdict.output
+
+
+def test_a_server_and_a_lock_give_the_same_catalog(
+    storefront: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(valkey_url, declared("orders.events", ORDERS, storefront, monkeypatch))
+    catalogs: list[str] = []
+    for source in ("../orders/upnext.lock", valkey_url):
+        (storefront.root / "upnext.imports.lock").unlink(missing_ok=True)
+        assert storefront.run("pull", source).code == 0
+        assert storefront.run("gen").code == 0
+        catalogs.append(storefront.text("upnext_catalog.pyi"))
+    assert catalogs[0] == catalogs[1]
+    assert catalogs[0] == (SERVICES / "storefront" / "upnext_catalog.pyi").read_text(encoding="utf-8")
+
+
+def test_a_check_says_when_what_is_deployed_is_not_what_was_pulled(
+    storefront: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error where sends break, a warning where they do not, a warning where it cannot be known."""
+
+    def deployed(source: str) -> list[str]:
+        deploy(valkey_url, declared("orders.events", source, storefront, monkeypatch))
+        done = storefront.run("gen", "--check", "--format", "json")
+        found = json.loads(done.out)["diagnostics"]
+        assert done.code == any(each["severity"] == "error" for each in found)
+        return [f"{each['severity']} {each['code']} {each['message']}" for each in found]
+
+    def changed(before: str, after: str) -> str:
+        assert before in ORDERS
+        return ORDERS.replace(before, after)
+
+    where = f"{valkey_url} (namespace default)"
+    deploy(valkey_url, declared("orders.events", ORDERS, storefront, monkeypatch))
+    storefront.run("pull", valkey_url)
+    storefront.run("gen")
+    assert deployed(ORDERS) == []
+    optional = changed("not_before: datetime", "note: str = '', not_before: datetime")
+    (found,) = deployed(optional)
+    assert found == (
+        f'warning UPN440 {where} has other contracts now for "order.placed" than were pulled; the sends of this '
+        "project suit both"
+    )
+    required = changed("items: list[Item],", "items: list[Item], currency: str,")
+    (found,) = deployed(required)
+    assert found.startswith(f"error UPN440 {where} has another contract now than was pulled: ")
+    assert 'field "currency" of "order.placed" is required now' in found
+    (found,) = deployed(changed('    EXPRESS = "express"\n', ""))
+    assert found.startswith("error UPN440")
+    (found,) = deployed(changed("amount: int = 1", "amount: int"))
+    assert found.startswith("error UPN440")
+    assert storefront.run("pull").code == 0
+    assert storefront.run("gen").code == 0
+    assert storefront.run("gen", "--check").code == 0
+
+    imports = storefront.text("upnext.imports.lock").replace(valkey_url, "redis://localhost:1/0")
+    (storefront.root / "upnext.imports.lock").write_text(imports, encoding="utf-8")
+    assert storefront.run("gen").code == 0
+    done = storefront.run("gen", "--check")
+    assert (done.code, "warning[UPN441]" in done.out) == (0, True)
+
+
+def test_contracts_come_from_a_repository_as_it_is_committed(storefront: Shell) -> None:
+    orders = storefront.root.parent / "orders"
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "1"]):
+        subprocess.run(["git", *command], cwd=orders, check=True)
+    done = storefront.run("pull", "git:../orders#upnext.lock")
+    assert done.code == 0, done.err
+    assert done.out.startswith("git:../orders#upnext.lock: 1 event, 2 handlers\n  order.placed(items: list[Item], ")
+    (orders / "upnext.lock").unlink()
+    storefront.run("gen")
+    assert storefront.run("gen", "--check").code == 0
+    done = storefront.run("pull", "git:../orders#other.lock")
+    assert (done.code, done.out) == (2, "")
+    assert "other.lock' does not exist" in done.err
+
+
+def test_handlers_here_and_there_are_merged_by_what_their_json_is(storefront: Shell) -> None:
+    """A class of this project suits a model of the other one, if its JSON does."""
+    own = """
+        from dataclasses import dataclass
+        from typing import Literal
+
+        from storefront.checkout import order_placed
+
+        @dataclass
+        class Line:
+            sku: str
+            amount: int
+
+        @dataclass
+        class Other:
+            name: str
+
+        @order_placed.on
+        async def count(items: list[{item}], shipping: Literal["express"] = "express", **kwargs: object) -> None: ...
+    """
+    storefront.run("pull", "../orders/upnext.lock")
+    storefront.write({"storefront/count.py": own.replace("{item}", "Line")})
+    assert storefront.run("gen").code == 0
+    stub = storefront.text("upnext_catalog.pyi")
+    assert "        items: list[_storefront_count.Line],\n" in stub
+    assert '        shipping: _Literal["express"] = ...,\n' in stub
+    storefront.write({"storefront/count.py": own.replace("{item}", "Other")})
+    done = storefront.run("gen")
+    assert done.code == 1
+    assert re.search(
+        r'^storefront/count\.py:\d+:\d+: error\[UPN101\]: field "items" of "order\.placed"', done.out, re.MULTILINE
+    )
+    assert '; "order.placed" belongs to @orders-team\n' in done.out
+
+
+def test_a_server_gives_the_handlers_of_other_projects_only(
+    storefront: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of this one are as its sources have them, also if an earlier release of them is deployed."""
+    deploy(valkey_url, declared("orders.events", ORDERS, storefront, monkeypatch))
+    checkout = storefront.text(HERE).replace("order_id: str, **", "order_id: str, customer: str, **")
+    deploy(valkey_url, declared("storefront.checkout", checkout, storefront, monkeypatch))
+    storefront.run("pull", valkey_url)
+    storefront.run("gen")
+    assert "customer" not in storefront.text("upnext_catalog.pyi")
+    assert storefront.run("gen", "--check").code == 0
+
+
+def test_payloads_of_two_projects_with_one_name_and_keys_that_are_no_identifiers(storefront: Shell) -> None:
+    for name, key in (("one", "class"), ("two", "other-key")):
+        source = f"""
+            from typing import TypedDict
+            import upnext
+
+            Item = TypedDict("Item", {{"{key}": int, "next": "Item | None"}})
+
+            @upnext.Worker("{name}").event("{name}.done").on
+            async def take(item: Item) -> None: ...
+        """
+        other = Shell(storefront.root.parent / name, storefront.capsys)
+        other.write({"pyproject.toml": "", "events.py": source})
+        assert other.run("gen", str(other.root)).code == 0
+        assert storefront.run("pull", f"../{name}/upnext.lock").code == 0
+    assert storefront.run("gen").code == 0
+    stub = storefront.text("upnext_catalog.pyi")
+    names = re.findall(r"^(ItemPayload\w*) = _TypedDict\(", stub, re.MULTILINE)
+    assert len(set(names)) == 2
+    assert all(f'"next": {name} | None' in stub for name in names)
+
+
+def test_a_source_is_kept_without_its_password_and_read_with_that_of_the_environment(
+    storefront: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(valkey_url, declared("orders.events", ORDERS, storefront, monkeypatch))
+    secret = valkey_url.replace("redis://", "redis://default:secret@")
+    assert storefront.run("pull", secret).code in {0, 2}  # a server without a password rejects one
+    monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
+    assert storefront.run("pull", valkey_url).code == 0
+    assert "secret" not in storefront.text("upnext.imports.lock")
+
+
+REFUSED = {
+    (): "Nothing was pulled before: name a SOURCE.",
+    ("",): "SOURCE is empty; it is the address of a server, a file, or git:REPOSITORY#PATH.",
+    ("--remove",): "--remove and --namespace need the SOURCE that they are about.",
+    ("other.lock", "--remove"): "Nothing was pulled from other.lock; upnext.imports.lock has nothing.",
+    ("other.lock", "--namespace", "a"): "--namespace belongs to a server, and 'other.lock' is none.",
+    ("other.lock",): "other.lock cannot be read: No such file or directory. It is an upnext.lock, or what "
+    "`upnext contracts list --format json` prints.",
+    ("pyproject.toml",): "pyproject.toml cannot be read: it was not written by upnext. It is an upnext.lock, or what "
+    "`upnext contracts list --format json` prints.",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_what_cannot_be_pulled_is_refused_and_changes_nothing(storefront: Shell, arguments: tuple[str, ...]) -> None:
+    done = storefront.run("pull", *arguments)
+    assert (done.code, done.out, done.err) == (2, "", f"upnext: {REFUSED[arguments]}\n")
+    assert not (storefront.root / "upnext.imports.lock").exists()
+
+
+def test_a_namespace_without_workers_is_refused_and_a_source_can_be_dropped(storefront: Shell, valkey_url: str) -> None:
+    done = storefront.run("pull", valkey_url, "--namespace", "empty")
+    assert (done.code, done.out) == (2, "")
+    assert "has no contracts: no worker runs there" in done.err
+    storefront.run("pull", "../orders/upnext.lock")
+    assert storefront.run("pull", "../orders/upnext.lock", "--remove").code == 0
+    storefront.run("gen")
+    assert "items" not in storefront.text("upnext_catalog.pyi")
+
+
+OWNERS = {
+    '{ "order.*" = "@a", "order.placed" = "@b" }': "@b",
+    '{ "order.placed" = "@b", "*" = "@all" }': "@all",
+    '{ "order_*" = "@a" }': "",
+}
+
+
+@pytest.mark.parametrize("setting", OWNERS)
+def test_a_finding_says_who_owns_the_event(empty: Shell, setting: str) -> None:
+    source = """
+        import upnext
+
+        order_placed = upnext.Worker("shop").event("order.placed")
+
+        @order_placed.on
+        async def one(order_id: int) -> None: ...
+
+        @order_placed.on
+        async def two(order_id: str) -> None: ...
+    """
+    empty.write({"pyproject.toml": f"[tool.upnext]\nowner = {setting}\n", "events.py": source})
+    out = empty.run("gen").out
+    owner = OWNERS[setting]
+    assert re.findall(r'; "order\.placed" belongs to (\S+)$', out, re.MULTILINE) == ([owner] if owner else [])
+    assert json.loads(empty.text("upnext.lock"))["events"]["order.placed"].get("owner", "") == owner
+
+
+def test_an_owner_that_is_no_text_is_refused(empty: Shell) -> None:
+    empty.write({"pyproject.toml": "[tool.upnext]\nowner = ['a']\n"})
+    assert empty.run("gen").err == (
+        "upnext: owner in [tool.upnext] is ['a']; it is a table of event names or patterns, each with an owner: "
+        'owner = {"order.*" = "@orders-team"}.\n'
+    )
