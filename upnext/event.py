@@ -18,7 +18,7 @@ from upnext.outbox.writing import OutboxReceipt, check_transaction, write, write
 from upnext.sending import NOW, Delivery, When, check_key, check_when, delay_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime, timedelta
 
     from upnext.options import ExceptionTypes
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+UpcasterT = TypeVar("UpcasterT", bound="Callable[[Any], Mapping[str, object]]")
 
 
 class Sender:
@@ -163,6 +164,29 @@ class Event(Sender):
         """
         decorator = HandlerDecorator(self._delivery, Options.of(options))
         return decorator if handler is None else decorator(handler)
+
+    def upcast(self, upcaster: UpcasterT, /) -> UpcasterT:
+        """Declare what makes of an old payload of this event one that its handlers take now: a decorator.
+
+        It is called for jobs that were queued, and for events that were sent, before the event got its fields of today:
+        where a handler refuses a payload, or the payload holds a field that the upcaster names and the handler does
+        not, and the payload fits the upcaster's TypedDict. What it gives may go to another upcaster. Fields that the
+        TypedDict does not name go through as they are. It runs in the event loop; what it raises, the job has raised.
+
+        Args:
+            upcaster: A plain function of one parameter, annotated as a TypedDict: the old payload. It returns a dict of
+                the new fields, annotated as another TypedDict, so that `upnext gen` can check it.
+
+        Returns:
+            The function itself.
+
+        Raises:
+            ConfigError: If it is async, or does not take one parameter.
+        """
+        from upnext.upcasting import register  # noqa: PLC0415 - a sender does without
+
+        register(self._delivery.registry, self.name, upcaster)
+        return upcaster
 
 
 class TypedEvent(Event, Generic[P, R_co]):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from upnext.handler import Handler
     from upnext.schedule import Schedule
     from upnext.settings import Settings
+    from upnext.upcasting import Upcaster
 
 
 class Declarations:
@@ -107,6 +108,7 @@ class Registry:
         self.events: set[str] = set()
         self.extra: dict[str, str] = {}
         self.formerly: defaultdict[str, list[str]] = defaultdict(list)
+        self.upcasters: defaultdict[str, list[Upcaster]] = defaultdict(list)
         self.schedules: dict[str, Schedule] = {}
         self.hooks: HookList = HookList()
         declarations.add(self)

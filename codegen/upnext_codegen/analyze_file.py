@@ -106,6 +106,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
         passed_on,
         tuple(sorted(read)),
         json.dumps(sorted(modules.answers.items()), separators=(",", ":")),
+        tuple(found.upcasters),
     )
     return Analysis(part, exports.consulted)
 

@@ -65,6 +65,20 @@ class Field(NamedTuple):
     formerly: tuple[str, ...] = ()
 
 
+class Upcast(NamedTuple):
+    """A function that makes of an old payload of an event a new one.
+
+    Attributes:
+        name: Its name.
+        takes: The fields of the old payload; further ones go through it.
+        gives: Those of the new one, None where it does not say.
+    """
+
+    name: str
+    takes: tuple[Field, ...]
+    gives: tuple[Field, ...] | None
+
+
 class EventContract(NamedTuple):
     """One event as all its handlers need it.
 
@@ -74,6 +88,7 @@ class EventContract(NamedTuple):
         extras: What other fields must be, or None if there can be none.
         receivers: Its handlers, sorted; without any, nothing is known about its fields.
         owner: Who owns it, "" where nobody says.
+        upcasts: What its handlers take beside that: old payloads.
     """
 
     name: str
@@ -81,6 +96,7 @@ class EventContract(NamedTuple):
     extras: Type | None = None
     receivers: tuple[Receiver, ...] = ()
     owner: str = ""
+    upcasts: tuple[Upcast, ...] = ()
 
     @property
     def result_keys(self) -> dict[str, str]:

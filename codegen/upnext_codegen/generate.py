@@ -19,6 +19,7 @@ from upnext_codegen.project import IMPORTS_LOCK, Project
 from upnext_codegen.records import Scan
 from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
+from upnext_codegen.upcasting.findings import upcaster_findings
 
 if TYPE_CHECKING:
     from upnext_codegen.deployed.snapshot import Snapshot
@@ -100,9 +101,9 @@ class _Merged(NamedTuple):
 def _merged(project: Project, scan: Scan) -> _Merged:
     extra, owner = project.settings.extra, project.settings.owner
     own, findings = contracts(scan, extra=extra)
-    own = with_owners(own, owner, {})
+    own, wrong = with_owners(own, owner, {}), (*upcaster_findings(scan),)
     if not (project.root / IMPORTS_LOCK).exists():
-        return _Merged(scan, own, own, findings)
+        return _Merged(scan, own, own, (*findings, *wrong))
     from upnext_codegen.pulled.imports_lock import read  # noqa: PLC0415 - few projects have any
     from upnext_codegen.pulled.merged import with_others  # noqa: PLC0415
 
@@ -110,7 +111,7 @@ def _merged(project: Project, scan: Scan) -> _Merged:
     both = with_others(project, scan, pulled)
     contract, findings = contracts(both.scan, extra=extra, closed=both.closed)
     contract = with_owners(contract, owner, both.owners)
-    return _Merged(both.scan, contract, own, findings, pulled)
+    return _Merged(both.scan, contract, own, (*findings, *wrong), pulled)
 
 
 def _about(

@@ -181,6 +181,26 @@ def shown(text: str) -> str:
     return f'"{escaped.replace(chr(34), chr(92) + chr(34))}"'
 
 
+def unusable_upcaster(place: Place, name: str, event: str, reason: str) -> Finding:
+    """A function that cannot be an upcaster (UPN452)."""
+    return Finding.of(
+        "UPN452",
+        f'upcaster "{name}" of {shown(event)} cannot be used: {reason}',
+        place,
+        "take one parameter that is annotated as a TypedDict of the project: the old payload",
+    )
+
+
+def untyped_upcaster(place: Place, name: str, event: str) -> Finding:
+    """An upcaster that does not say what it gives (UPN453)."""
+    return Finding.of(
+        "UPN453",
+        f'what upcaster "{name}" of {shown(event)} gives is not checked: its annotation names no TypedDict',
+        place,
+        "annotate what it returns as a TypedDict of the fields that the handlers take",
+    )
+
+
 def left_out(place: Place, module: str, file: str, reason: str, events: Sequence[str]) -> Finding:
     """An import of a module that is left out, and through which events are reached (UPN005)."""
     way_out = f'add "{file}" to include in [tool.upnext]'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from upnext_codegen.contract import Upcast
 from upnext_codegen.project import IMPORTS_LOCK
 from upnext_codegen.types import ANY, ClassFacts, Type
 
@@ -155,6 +156,20 @@ class Declaration(NamedTuple):
     formerly: tuple[str, ...] = ()
 
 
+class Upcaster(NamedTuple):
+    """A function that `event.upcast` is given.
+
+    Attributes:
+        event: The event's name.
+        upcast: What it makes of what.
+        place: Where its name stands in its `def` line.
+    """
+
+    event: str
+    upcast: Upcast
+    place: Place
+
+
 IN_TRANSACTION = "within()"
 """Among the options of a send: it counts only once a transaction has been committed."""
 
@@ -210,6 +225,7 @@ class Resolved(NamedTuple):
         modules: What those of them lead to that stand for modules alone: the name, and a file, or a folder with a `/`.
         read: The files that were read for it, sorted.
         answers: The modules that were looked for, and what was found, as JSON: it is read only where modules changed.
+        upcasters: The functions that it makes upcasters.
     """
 
     declarations: tuple[Declaration, ...]
@@ -225,6 +241,7 @@ class Resolved(NamedTuple):
     modules: tuple[tuple[str, str], ...]
     read: tuple[str, ...]
     answers: str
+    upcasters: tuple[Upcaster, ...] = ()
 
 
 class FileModels(NamedTuple):
@@ -268,6 +285,7 @@ class Scan:
             known.
         read: The files that were read for what they define, now or for the cache.
         generated: The files that upnext has generated, but for the lock of the project root.
+        upcasters: All upcasters, sorted by place.
     """
 
     declarations: tuple[Declaration, ...]
@@ -289,6 +307,17 @@ class Scan:
     imported: dict[str, frozenset[str] | None] = field(default_factory=dict[str, "frozenset[str] | None"])
     read: frozenset[str] = frozenset()
     generated: tuple[str, ...] = ()
+    upcasters: tuple[Upcaster, ...] = ()
+
+    @property
+    def upcasts(self) -> dict[str, tuple[Upcast, ...]]:
+        """The upcasters of each event, also under the names that it had before."""
+        found: dict[str, tuple[Upcast, ...]] = {}
+        for each in self.upcasters:
+            former = [name for one in self.declarations if one.event == each.event for name in one.formerly]
+            for name in dict.fromkeys((each.event, *former)):
+                found[name] = (*found.get(name, ()), each.upcast)
+        return found
 
     @property
     def former_names(self) -> frozenset[str]:

@@ -155,6 +155,7 @@ def _put_together(parts: list[Resolved], modules: Modules, ignores: Ignores) -> 
         sends=tuple(sorted((each for part in parts for each in part.sends), key=lambda each: each.place)),
         tasks=tuple(sorted({each for part in parts for each in part.tasks}, key=lambda each: each.place)),
         hidden=frozenset(event for part in parts for event in part.hidden),
+        upcasters=tuple(sorted({each for part in parts for each in part.upcasters}, key=lambda each: each.place)),
         shared={name: modules.name_of(file) for file, name in sorted(modules.shared.items()) if name in used},
     )
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cli.projects import SHOP, Shell
+from tests.cli.projects import SERVICES, SHOP, Shell
 
 
 @pytest.fixture
@@ -21,4 +22,14 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def shop(empty: Shell) -> Shell:
     """Give a project without a fault."""
     empty.write(SHOP)
+    return empty
+
+
+@pytest.fixture
+def storefront(empty: Shell) -> Shell:
+    """The service that sends, beside the one that handles; nothing was pulled."""
+    for name in ("orders", "storefront"):
+        shutil.copytree(SERVICES / name, empty.root.parent / name, ignore=shutil.ignore_patterns(".upnext"))
+    shutil.copytree(empty.root.parent / "storefront", empty.root, dirs_exist_ok=True)
+    (empty.root / "upnext.imports.lock").unlink()
     return empty

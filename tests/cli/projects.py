@@ -37,6 +37,12 @@ SHOP = {
 """A project without a fault."""
 
 
+SERVICES = Path(__file__).parents[2] / "examples" / "services"
+"""Two services: `storefront` sends to `orders`."""
+
+ORDERS = (SERVICES / "orders" / "orders" / "events.py").read_text(encoding="utf-8")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command printed, and its exit code."""

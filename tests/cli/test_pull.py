@@ -12,15 +12,32 @@ import pytest
 
 from tests.checkers import CHECKERS, marked
 from tests.cli.deploying import declared, deploy
-from tests.cli.projects import Shell
+from tests.cli.projects import ORDERS, SERVICES, Shell
 from tests.installed import Installed
 from upnext.cli import main
 
-SERVICES = Path(__file__).parents[2] / "examples" / "services"
-ORDERS = (SERVICES / "orders" / "orders" / "events.py").read_text(encoding="utf-8")
 HERE = "storefront/checkout.py"
 SENDS = """
+from typing import TypedDict
+
 from storefront.checkout import order_placed, thank
+
+
+class Old(TypedDict):
+    number: str
+
+
+@order_placed.upcast
+def renamed(old: Old) -> dict[str, object]:
+    return {"order_id": old["number"]}
+
+
+async def in_time(old: Old) -> dict[str, object]:
+    return {}
+
+
+def in_text(old: Old) -> str:
+    return old["number"]
 
 
 async def good(more: dict[str, object]) -> None:
@@ -38,17 +55,10 @@ async def bad() -> None:
     await order_placed.send(order_id="1", items=[], shipping="slow")  # E
     await order_placed.options(delay=1).send(order_id="1", items=[], not_before="today")  # E
     thank.send_sync(order_id="1")  # E
+    order_placed.upcast(in_time)  # E
+    thank.upcast(in_text)  # E
+    renamed({"number": 1})  # E
 """
-
-
-@pytest.fixture
-def storefront(empty: Shell) -> Shell:
-    """The service that sends, beside the one that handles; nothing was pulled."""
-    for name in ("orders", "storefront"):
-        shutil.copytree(SERVICES / name, empty.root.parent / name, ignore=shutil.ignore_patterns(".upnext"))
-    shutil.copytree(empty.root.parent / "storefront", empty.root, dirs_exist_ok=True)
-    (empty.root / "upnext.imports.lock").unlink()
-    return empty
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,7 @@ COMMAND = {
     "against": "an earlier lock",
     "deployed": "what workers publish",
     "pulled": "contracts of other projects",
+    "upcast": "@event.upcast",
     "unknown-setting": "unknown keys are refused by name",
     "path": "PATH narrows what is reported",
     "left-out": "tests, hidden folders and others are left out",

@@ -51,11 +51,14 @@ class HandlerContract:
         handler: Its identity.
         module: The module that defines it.
         schema: The JSON Schema of its payload; None where its worker could not say it, or it is too large.
+        upcasts: The upcasters of its event: `name`, and as JSON Schema what it `takes` and `gives` (None where it does
+            not say).
     """
 
     handler: str
     module: str
     schema: Mapping[str, Any] | None
+    upcasts: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def closed(self) -> bool | None:
@@ -122,10 +125,13 @@ class Published:
         handlers: dict[str, dict[str, Any]] = {}
         room = MAX_CONTRACTS
         for each in sorted(contracts, key=lambda contract: contract.handler):
-            size = len(_written(each.schema))
+            upcasts = {"upcasts": list(each.upcasts)} if each.upcasts else {}
+            size = len(_written(each.schema)) + len(_written(upcasts))
             fits = size <= min(room, MAX_CONTRACT)
             room -= size if fits else 0
-            handlers[each.handler] = {"module": each.module, "schema": each.schema if fits else None}
+            handlers[each.handler] = {"module": each.module, "schema": None}
+            if fits:
+                handlers[each.handler] |= {"schema": each.schema, **upcasts}
         written = _written({"version": VERSION, "worker": worker, "handlers": handlers})
         return cls(hashlib.sha256(written.encode()).hexdigest()[:32], written)
 
@@ -243,7 +249,12 @@ def _contract(key: str, handler: str, found: object) -> HandlerContract:
     module, schema = contract.get("module"), contract.get("schema", "")
     if not isinstance(module, str) or not isinstance(schema, dict | None) or not HandlerId.matches(handler):
         raise _foreign(key)
-    return HandlerContract(handler, module, cast("dict[str, Any] | None", schema))
+    upcasts: object = contract.get("upcasts", [])
+    given = cast("list[object]", upcasts) if isinstance(upcasts, list) else [None]
+    if not all(isinstance(each, dict) for each in given):
+        raise _foreign(key)
+    read = tuple(cast("dict[str, Any]", each) for each in given)
+    return HandlerContract(handler, module, cast("dict[str, Any] | None", schema), read)
 
 
 def _foreign(key: str) -> ConfigError:

@@ -99,6 +99,7 @@ def as_json(deployed: DeployedContract) -> dict[str, Any]:
             for each in deployed.deployments
         ],
         "schema": deployed.contract.schema,
+        **({"upcasts": list(deployed.contract.upcasts)} if deployed.contract.upcasts else {}),
     }
 
 
@@ -188,6 +189,7 @@ def published(deployed: DeployedContract) -> PublishedContract:
         schema=contract.schema,
         releases=tuple(each.release for each in deployed.deployments),
         since=min((each.since for each in deployed.deployments), default=0.0),
+        upcasts=contract.upcasts,
     )
 
 

@@ -92,11 +92,13 @@ def judges_of(scan: Scan) -> Judges:
         handlers[str(HandlerId(handler.worker, handler.event, handler.name))].append(handler)
     for task in scan.tasks:
         handlers[str(HandlerId(task.worker, "", task.name))].append(task)
-    checks = PayloadChecks(scan.classes)
+    checks, upcasts = PayloadChecks(scan.classes), scan.upcasts
 
     @cache
     def judge(identity: str) -> Judge | None:
-        return checks.of(handlers[identity]) if identity in handlers else None
+        if identity not in handlers:
+            return None
+        return checks.of(handlers[identity], upcasts.get(HandlerId.parse(identity).event, ()))
 
     return judge
 

@@ -100,15 +100,7 @@ class Signature:
             for name, parameter in self.parameters.items()
             if parameter.kind in _BY_KEYWORD and name not in self.context_parameters and name not in self.provided
         }
-        unpacked = self._unpacked
-        if unpacked is not None:
-            required: frozenset[str] = getattr(unpacked, "__required_keys__", frozenset())
-            for name, hint in get_type_hints(unpacked, include_extras=True).items():
-                # The class itself has not read what is written as text.
-                said = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
-                needed = name in required if said is None else said is Required
-                fields[name] = (hint if said is None else get_args(hint)[0], needed)
-        return fields
+        return fields if self._unpacked is None else fields | typed_dict_fields(self._unpacked)
 
     @cached_property
     def extras(self) -> Any:
@@ -178,3 +170,15 @@ class Signature:
         if problems:
             raise PayloadError(self._subject, tuple(problems), self._handler)
         return {**dict(zip(names, args, strict=False)), **fields}
+
+
+def typed_dict_fields(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
+    """Return the keys of a TypedDict: each with its annotation, and whether it is required."""
+    fields: dict[str, tuple[Any, bool]] = {}
+    required: frozenset[str] = getattr(typed_dict, "__required_keys__", frozenset())
+    for name, hint in get_type_hints(typed_dict, include_extras=True).items():
+        # The class itself has not read what is written as text.
+        said = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
+        needed = name in required if said is None else said is Required
+        fields[name] = (hint if said is None else get_args(hint)[0], needed)
+    return fields

@@ -12,6 +12,7 @@ from upnext.broker.contracts import CONTRACTS, TTL, HandlerContract, Published
 from upnext.broker.failures import backoff, describe_failure
 from upnext.errors import ConfigError
 from upnext.log import log
+from upnext.upcasting import upcasters_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from upnext.broker.contracts import ContractStore
     from upnext.handler import Handler
     from upnext.registry import Registry
+    from upnext.upcasting import Upcaster
 
 _INTERVAL = TTL / 5
 """Seconds between two times that a worker says that it still has them."""
@@ -78,4 +80,13 @@ def _contract(handler: Handler) -> HandlerContract:
         schema = handler.signature.codec.json_schema()
     except ConfigError:  # which the worker refused at its start, or which it can run without a JSON Schema
         schema = None
-    return HandlerContract(handler.id, handler.function.__module__, schema)
+    return HandlerContract(handler.id, handler.function.__module__, schema, tuple(map(_upcast, upcasters_of(handler))))
+
+
+def _upcast(upcaster: Upcaster) -> dict[str, Any]:
+    gives = upcaster.gives
+    return {
+        "name": upcaster.name,
+        "takes": upcaster.takes.json_schema(),
+        "gives": None if gives is None else gives.json_schema(),
+    }

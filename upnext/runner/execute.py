@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,6 +25,7 @@ from upnext.log import log
 from upnext.payload.results import is_nothing, stored_result
 from upnext.runner.failure_report import message, only_leaf, report, stack, type_name
 from upnext.thread_boundaries import cross_boundaries
+from upnext.upcasting import UpcastError, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,13 +196,24 @@ def _read(claim: Claim, handler: Handler) -> dict[str, Any] | AttemptOutcome:
         state = "is gone" if claim.envelope is None else "was written by a later version of upnext"
         return AttemptOutcome("payload", error=f"its payload {state}", where=f"payload {state}")
     try:
-        arguments = handler.signature.decode(body)
+        arguments = decode(handler, body)
         arguments.update(_contexts(claim, handler))
     except PayloadError as error:
-        return AttemptOutcome("payload", error=str(error), where=str(error))
+        reason = " ".join([str(error), *getattr(error, "__notes__", ())])
+        return AttemptOutcome("payload", error=reason, where=reason)
+    except UpcastError as error:
+        return _upcast_failed(error, handler)
     except BaseException as error:  # noqa: BLE001  # a model's validators are user code too
         return _raised(error, handler)
     return arguments
+
+
+def _upcast_failed(error: UpcastError, handler: Handler) -> AttemptOutcome:
+    """Return the outcome of an attempt whose payload an upcaster could not make anew: it is retried as any other."""
+    outcome = _raised(error.raised, handler)
+    if outcome.kind != "failed":
+        return outcome
+    return replace(outcome, error=f"{error}: {outcome.error}", where=f"{error}: {outcome.where}")
 
 
 def _contexts(claim: Claim, handler: Handler) -> dict[str, Context]:

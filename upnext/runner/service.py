@@ -208,6 +208,8 @@ class Service:
         for worker in self._workers:
             for handler in worker.registry.handlers.values():
                 handler.signature.prepare()
+            for upcaster in (each for upcasters in worker.registry.upcasters.values() for each in upcasters):
+                upcaster.prepare()
             check_schedules(worker.registry)
             check_limits(worker.registry)
         with contextlib.ExitStack() as opened:

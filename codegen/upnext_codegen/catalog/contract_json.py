@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from upnext_codegen.catalog.spelling import full_name, full_text
 from upnext_codegen.catalog.typetext import TypeReader
-from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver
+from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver, Upcast
 from upnext_codegen.merging.subtyping import Hierarchy
 from upnext_codegen.types import ClassFacts, ClassType, ModelFacts, ModelField
 from upnext_codegen.types.traversal import classes_in
@@ -43,8 +44,10 @@ def from_json(data: dict[str, Any]) -> Contract:
 
 
 def _event_json(event: EventContract) -> dict[str, Any]:
-    owner = {"owner": event.owner} if event.owner else {}
-    return owner | {
+    seldom: dict[str, Any] = {"owner": event.owner} if event.owner else {}
+    if event.upcasts:
+        seldom["upcasts"] = [_upcast_json(each) for each in event.upcasts]
+    return seldom | {
         "extras": None if event.extras is None else full_text(event.extras),
         "fields": {
             field.name: {
@@ -65,6 +68,21 @@ def _event_json(event: EventContract) -> dict[str, Any]:
             for receiver in event.receivers
         },
     }
+
+
+def _upcast_json(upcast: Upcast) -> dict[str, Any]:
+    def fields(given: Iterable[Field]) -> dict[str, Any]:
+        return {field.name: {"required": field.required, "type": full_text(field.type)} for field in given}
+
+    gives = None if upcast.gives is None else fields(upcast.gives)
+    return {"name": upcast.name, "takes": fields(upcast.takes), "gives": gives}
+
+
+def _upcast(data: dict[str, Any], reader: TypeReader) -> Upcast:
+    def fields(given: dict[str, Any]) -> tuple[Field, ...]:
+        return tuple(Field(name, reader.read(each["type"]), each["required"], ()) for name, each in given.items())
+
+    return Upcast(data["name"], fields(data["takes"]), None if data["gives"] is None else fields(data["gives"]))
 
 
 def _event(name: str, data: dict[str, Any], reader: TypeReader) -> EventContract:
@@ -89,6 +107,7 @@ def _event(name: str, data: dict[str, Any], reader: TypeReader) -> EventContract
             )
         ),
         owner=str(data.get("owner", "")),
+        upcasts=tuple(_upcast(each, reader) for each in data.get("upcasts", ())),
     )
 
 
@@ -164,7 +183,11 @@ def _classes(contract: Contract) -> list[ClassType]:
     waiting = [
         written
         for event in contract.events
-        for written in (*(field.type for field in event.fields), *([event.extras] if event.extras else []))
+        for written in (
+            *(field.type for field in event.fields),
+            *([event.extras] if event.extras else []),
+            *(field.type for upcast in event.upcasts for field in (*upcast.takes, *(upcast.gives or ()))),
+        )
     ]
     while waiting:
         for owner in classes_in(waiting.pop()):

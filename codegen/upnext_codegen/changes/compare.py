@@ -24,6 +24,7 @@ from upnext_codegen.merging.merge import EXTRAS
 from upnext_codegen.merging.normal import asks_nothing
 from upnext_codegen.records import Declaration, Handler, Parameter, Place, Scan, Send
 from upnext_codegen.types import Type
+from upnext_codegen.upcasting.bridges import NO_UPCASTS, Bridges, Upcasts
 
 OfEvent = TypeVar("OfEvent", Handler, Declaration)
 
@@ -37,7 +38,7 @@ def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Findi
         complete: Whether all sources could be read; otherwise handlers that are missing may be in the others.
     """
     handlers, declarations = by_event(scan.received), by_event(scan.declarations)
-    for each in changes(earlier, scan.received, scan.classes, scan.sends):
+    for each in changes(earlier, scan.received, scan.classes, scan.sends, upcasts=scan.upcasts):
         yield each.finding
     for event in earlier.events:
         if complete and event.receivers and event.name not in scan.refused:
@@ -50,6 +51,8 @@ def changes(
     classes: Classes,
     sends: Sequence[Send] = (),
     whose: str = breaks.EARLIER,
+    *,
+    upcasts: Upcasts = NO_UPCASTS,
 ) -> Iterator[Change]:
     """Find what some handlers cannot take of what a contract allowed.
 
@@ -59,14 +62,28 @@ def changes(
         classes: Facts of the classes that their fields are typed with.
         sends: Sends of the project, which a finding lists where it concerns them.
         whose: Whose events the changes break, in words.
+        upcasts: The upcasters of the handlers: what they bridge is no break.
     """
-    grouped = by_event(handlers)
+    grouped, bridges = by_event(handlers), Bridges(upcasts, classes, earlier.classes)
     wire, models = Wire(earlier.classes, classes), ModelBreaks(earlier.classes, classes, whose)
     for event in earlier.events:
         # Without a handler an event had no contract that a sender could have relied on.
         if event.receivers:
-            yield from _Comparison(event, wire, models, whose).changes(grouped[event.name], sends_of(event.name, sends))
+            ways = [(each, bridges.over(event, each)) for each in grouped[event.name]]
+            found = _Comparison(event, wire, models, whose).changes(
+                [each for each, way in ways if not way.bridges], sends_of(event.name, sends)
+            )
+            reason = next((way.reason for _, way in ways if way.reason and not way.bridges), "")
+            yield from (_with_reason(each, reason) for each in found)
     yield from models.changes()
+
+
+def _with_reason(change: Change, reason: str) -> Change:
+    """Say of a break why no upcaster bridges it."""
+    if not reason:
+        return change
+    finding = change.finding
+    return change._replace(finding=finding._replace(help=f"{finding.help}; no upcaster bridges it: {reason}"))
 
 
 def by_event(records: Iterable[OfEvent]) -> defaultdict[str, list[OfEvent]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from upnext_codegen.contract import Contract
+from upnext_codegen.contract import Contract, Field, Upcast
 from upnext_codegen.deployed.json_types import JsonTypes, mapping
 from upnext_codegen.deployed.tasks import event_of_task
 from upnext_codegen.merging.merge import merge
@@ -27,6 +27,7 @@ class PublishedContract(NamedTuple):
         schema: The JSON Schema of its payload, None where its worker does not say.
         releases: The releases that it is deployed in.
         since: When the first process with it started, in seconds since 1970.
+        upcasts: The upcasters that it has: name, and the JSON Schemas of what they take and give.
     """
 
     worker: str
@@ -36,6 +37,7 @@ class PublishedContract(NamedTuple):
     schema: Mapping[str, Any] | None
     releases: tuple[str, ...] = ()
     since: float = 0.0
+    upcasts: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -50,10 +52,12 @@ class DeployedHandlers:
     Attributes:
         handlers: Those whose contracts are known. Their places are no places of sources; each is another one.
         classes: Facts of the classes that their fields are typed with.
+        upcasts: The upcasters of their events.
     """
 
     handlers: tuple[Handler, ...]
     classes: dict[str, ClassFacts]
+    upcasts: Mapping[str, tuple[Upcast, ...]]
 
     def contract(self) -> Contract:
         """Return the contract of every event, as those know it who send to these handlers.
@@ -65,7 +69,8 @@ class DeployedHandlers:
             by_event[handler.event].append(handler)
         hierarchy = Hierarchy(self.classes)
         merged = [merge(event, by_event[event], hierarchy, open_to_extras=True) for event in sorted(by_event)]
-        return Contract(tuple(each.contract for each in merged), self.classes)
+        events = (each.contract for each in merged)
+        return Contract(tuple(each._replace(upcasts=self.upcasts.get(each.name, ())) for each in events), self.classes)
 
 
 def generations(published: Iterable[PublishedContract]) -> list[DeployedHandlers]:
@@ -90,8 +95,28 @@ def generations(published: Iterable[PublishedContract]) -> list[DeployedHandlers
 def deployed_handlers(published: Iterable[PublishedContract]) -> DeployedHandlers:
     """Read what workers publish of handlers or tasks, each once."""
     classes: dict[str, ClassFacts] = {}
-    handlers = tuple(_handler(number, each, classes) for number, each in enumerate(published, 1))
-    return DeployedHandlers(handlers, classes)
+    upcasts: defaultdict[str, dict[Upcast, None]] = defaultdict(dict)
+    handlers: list[Handler] = []
+    for number, each in enumerate(published, 1):
+        handlers.append(_handler(number, each, classes))
+        upcasts[each.event] |= dict.fromkeys(_upcast(one, classes) for one in each.upcasts)
+    found = {event: tuple(each) for event, each in upcasts.items() if each}
+    return DeployedHandlers(tuple(handlers), classes, found)
+
+
+def _upcast(published: Mapping[str, Any], classes: dict[str, ClassFacts]) -> Upcast:
+    def fields(schema: Any) -> tuple[Field, ...]:
+        found = mapping(schema)
+        types = JsonTypes(mapping(found.get("$defs")), classes)
+        asked: object = found.get("required")
+        required = set(map(str, cast("list[object]", asked))) if isinstance(asked, list) else set[str]()
+        read = ((name, types.read(each)) for name, each in sorted(mapping(found.get("properties")).items()))
+        return tuple(Field(name, written, name in required, ()) for name, written in read)
+
+    gives = published.get("gives")
+    return Upcast(
+        str(published.get("name", "")), fields(published.get("takes")), None if gives is None else fields(gives)
+    )
 
 
 def _texts(value: object) -> tuple[str, ...]:

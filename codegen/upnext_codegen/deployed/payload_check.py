@@ -8,7 +8,7 @@ that the sources do not tell are not. What is not certain is taken. A reason nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -27,8 +27,9 @@ from upnext_codegen.changes.shapes import (
     typed,
     values_of,
 )
-from upnext_codegen.records import Handler, Task
-from upnext_codegen.types import UNKNOWN_CONSTRAINT, ClassType, EnumMember, ModelField, Type, unconstrained
+from upnext_codegen.contract import Field, Upcast
+from upnext_codegen.records import Handler, Parameter, Task
+from upnext_codegen.types import ANY, UNKNOWN_CONSTRAINT, ClassType, EnumMember, ModelField, Type, unconstrained
 
 
 class Problem(NamedTuple):
@@ -60,14 +61,18 @@ class PayloadChecks:
     classes: Classes
     _known: dict[tuple[Type, bool], Check | None] = field(default_factory=dict[tuple[Type, bool], "Check | None"])
 
-    def of(self, handlers: Sequence[Handler | Task]) -> Callable[[object], str]:
+    def of(self, handlers: Sequence[Handler | Task], upcasts: Sequence[Upcast] = ()) -> Callable[[object], str]:
         """Return what says why a payload cannot be taken by a handler, "" if it can.
+
+        Whatever an upcaster takes is taken: whether what it makes of that suits the handlers is UPN450's question.
 
         Args:
             handlers: The handler or task; several where it depends on a condition which one it is. One that takes the
                 payload will do.
+            upcasts: The upcasters of their event.
         """
         first, *others = [self._payload(handler) for handler in handlers]
+        others += [self._taken_by(each) for each in upcasts]
 
         def reason(payload: object) -> str:
             if not isinstance(payload, dict):
@@ -80,11 +85,17 @@ class PayloadChecks:
         return reason
 
     def _payload(self, handler: Handler | Task) -> Check:
-        named = {each.name: self.check(each.type) for each in handler.parameters}
-        required = [each.name for each in handler.parameters if each.required]
-        is_closed = handler.extras is None
-        further = None if handler.extras is None else self.check(handler.extras)
         former = {name: each.name for each in handler.parameters for name in each.formerly}
+        return self._fields(handler.parameters, handler.extras, former)
+
+    def _taken_by(self, upcast: Upcast) -> Check:
+        return self._fields(upcast.takes, ANY, {})
+
+    def _fields(self, fields: Sequence[Parameter | Field], extras: Type | None, former: Mapping[str, str]) -> Check:
+        named = {each.name: self.check(each.type) for each in fields}
+        required = [each.name for each in fields if each.required]
+        is_closed = extras is None
+        further = None if extras is None else self.check(extras)
 
         def check(payload: dict[str, Any]) -> Problem | None:
             if former:

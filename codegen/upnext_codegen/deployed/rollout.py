@@ -80,14 +80,20 @@ class Rollout:
         found = [
             change
             for each in self._generations
-            for change in changes(each.contract(), scan.received, scan.classes, scan.sends, DEPLOYED)
+            for change in changes(
+                each.contract(), scan.received, scan.classes, scan.sends, DEPLOYED, upcasts=scan.upcasts
+            )
         ]
         return tuple({each.finding: each for each in found}.values())
 
     @cached_property
     def _backward(self) -> tuple[Change, ...]:
         """What the deployed handlers cannot take of what the new contracts allow."""
-        found = [change for each in self._generations for change in changes(self.contract, each.handlers, each.classes)]
+        found = [
+            change
+            for each in self._generations
+            for change in changes(self.contract, each.handlers, each.classes, upcasts=each.upcasts)
+        ]
         return tuple({(each.events, each.field, each.finding.code, each.handlers): each for each in found}.values())
 
     @cached_property

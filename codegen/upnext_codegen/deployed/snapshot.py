@@ -76,4 +76,5 @@ def _published(each: Mapping[str, Any]) -> PublishedContract:
         schema=each["schema"],
         releases=tuple(str(one["release"]) for one in deployed),
         since=min(since, default=0.0),
+        upcasts=tuple(each.get("upcasts", ())),
     )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from upnext_codegen import findings, records, types
+from upnext_codegen import contract, findings, records, types
 
 # The order is part of the cache's format: add at the end, and raise `cache.FORMAT` on any other change.
 _CLASSES: tuple[type[Any], ...] = (
@@ -32,6 +32,9 @@ _CLASSES: tuple[type[Any], ...] = (
     types.ModelField,
     types.ModelFacts,
     records.FileModels,
+    records.Upcaster,
+    contract.Upcast,
+    contract.Field,
 )
 _NAMES: dict[type[Any], str] = {kind: str(number) for number, kind in enumerate(_CLASSES)} | {
     tuple: "",

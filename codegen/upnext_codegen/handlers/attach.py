@@ -21,13 +21,14 @@ from upnext_codegen.handlers.escapes import attached_inside, escaping
 from upnext_codegen.handlers.options import KNOWN, read_options
 from upnext_codegen.handlers.sends import sends_of
 from upnext_codegen.handlers.sites import CallSite, DecoratorSite
+from upnext_codegen.handlers.upcasters import take_upcaster
 from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, function_node, is_none
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import FunctionDefinition, ParameterDefinition, Use
 from upnext_codegen.reading.expression_text import text_of
-from upnext_codegen.records import Declaration, Handler, Place, Reached, Send, Task
+from upnext_codegen.records import Declaration, Handler, Place, Reached, Send, Task, Upcaster
 
 if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
@@ -54,6 +55,7 @@ class Found:
     handlers: list[Handler] = field(default_factory=list[Handler])
     sends: list[Send] = field(default_factory=list[Send])
     tasks: list[Task] = field(default_factory=list[Task])
+    upcasters: list[Upcaster] = field(default_factory=list[Upcaster])
     hidden: set[str] = field(default_factory=set[str])
     findings: list[Finding] = field(default_factory=list["Finding"])
     refused: set[str] = field(default_factory=set[str])
@@ -107,8 +109,8 @@ class Attacher:
         value = self.evaluator.value(decorator, use)
         site = Site(place_of(use, decorator), use, each.target.branches if is_function else ())
         match value:
-            case values.Method(values.EventValue() as event, "on"):
-                self.attach(event, target, None, site)
+            case values.Method(values.EventValue() as event, "on" | "upcast" as method):
+                self._by_method(event, method, target, site)
             case values.Attachment(event, call, made):
                 self.attach(event, target, (call, made), site)
             case values.FunctionRef() | values.LambdaRef() if calls := self.evaluator.attaching_calls(value):
@@ -131,6 +133,12 @@ class Attacher:
             case _:
                 pass
 
+    def _by_method(self, event: values.EventValue, method: str, target: values.Value, site: Site) -> None:
+        if method == "on":
+            self.attach(event, target, None, site)
+        else:
+            take_upcaster(self.signatures, self.found, event, target)
+
     def _called(self, func: values.Value, call: ast.Call, use: Use) -> None:
         """Take in what a call attaches: `event.on(function)`, `event.on(retries=2)(function)`."""
         site = Site(place_of(use, call), use, use.branches)
@@ -142,6 +150,8 @@ class Attacher:
                     self._others(owner, call, use)
                 else:
                     self._check_options((call, use))
+            case values.Method(values.EventValue() as event, "upcast") if given is not None:
+                take_upcaster(self.signatures, self.found, event, self.evaluator.value(given.value, given.use))
             case values.Attachment(event, options, made) if given is not None:
                 self._function(event, given, (options, made), site)
                 self._others(event, call, use)
@@ -257,22 +267,10 @@ class Attacher:
                 module = self.evaluator.lookup.modules.name_of(target.file)
                 taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
                 reached, unused = self._reached(target), self._unused(target, signature)
-                self.found.handlers.append(
-                    Handler(
-                        event.name,
-                        event.worker,
-                        name,
-                        module,
-                        *taken,
-                        where,
-                        settings,
-                        branches,
-                        site.place.file,
-                        reached,
-                        unused,
-                        signature.returns,
-                    )
-                )
+                attached_in = site.place.file
+                made = Handler(event.name, event.worker, name, module, *taken, where, settings, branches, attached_in)
+                made = made._replace(reached=reached, unused=unused, returns=signature.returns)
+                self.found.handlers.append(made)
 
     def _unused(self, target: values.FunctionRef, signature: Signature) -> tuple[str, ...]:
         """The fields that a handler makes no use of."""

@@ -32,7 +32,7 @@ def contracts(
         for name in (declaration.event, *declaration.formerly):
             declarations[name].append(declaration)
     attached = {handler.event for handler in scan.handlers}
-    classes = Hierarchy(scan.classes)
+    classes, upcasts = Hierarchy(scan.classes), scan.upcasts
     events: list[EventContract] = []
     findings: list[Finding] = []
     for name in sorted({*handlers, *declarations}):
@@ -41,7 +41,7 @@ def contracts(
             continue
         is_open = name not in closed and extras_allowed(declarations[name], extra)
         merged = merge(name, handlers[name], classes, open_to_extras=is_open)
-        events.append(merged.contract)
+        events.append(merged.contract._replace(upcasts=upcasts.get(name, ())))
         # What is wrong with handlers is said once, of the event as it is called now; of an event that only other
         # projects have it is theirs to say.
         if name in attached and (declarations[name] or not all(is_elsewhere(each.place) for each in handlers[name])):

@@ -41,7 +41,8 @@ Bindings: TypeAlias = tuple[tuple[str, Value], ...]
 WORKER_METHODS = frozenset({"event", "task", "cron"})
 SENDS = frozenset({"send", "send_sync"})
 SUBMITS = frozenset({"submit", "submit_sync", "wait", "wait_sync"})
-_EVENT_METHODS = SENDS | {"on", "options", "within"}
+_DECLARING = frozenset({"on", "upcast"})
+_EVENT_METHODS = SENDS | _DECLARING | {"options", "within"}
 _TASK_METHODS = SUBMITS | {"options", "within"}
 
 _DEEPEST = 80
@@ -352,10 +353,10 @@ class Evaluator:
     def _upnext_attribute(self, owner: Value, attr: str) -> Value:
         match owner:
             case values.Sender(inner):
-                methods = _EVENT_METHODS - {"on"} if isinstance(inner, values.EventValue) else _TASK_METHODS
+                methods = _EVENT_METHODS - _DECLARING if isinstance(inner, values.EventValue) else _TASK_METHODS
                 return values.Method(inner, attr) if attr in methods else NOT_OURS
             case values.Ambiguous("event" | "worker", events):
-                if attr in _EVENT_METHODS - {"on"}:
+                if attr in _EVENT_METHODS - _DECLARING:
                     return values.Ambiguous("send", events)
                 return owner if attr in {"on", "event"} else NOT_OURS
             case values.WorkerValue(_, cls):

@@ -74,13 +74,14 @@ def _texts(contract: Contract) -> dict[str, object]:
 
 def _breaks(scan: Scan, pulled: Pulled, known: Contract, now: Contract) -> Iterator[Finding]:
     handlers = [handler for event in now.events for handler in handlers_of(event, pulled)]
-    for change in changes(known, handlers, now.classes, scan.sends, SENDS):
+    upcasts = {event.name: event.upcasts for event in now.events}
+    for change in changes(known, handlers, now.classes, scan.sends, SENDS, upcasts=upcasts):
         sends = [each for each in change.finding.related if not is_elsewhere(each.place)]
         event = change.events[0]
         yield Finding.of(
             "UPN440",
             f"{pulled.source} has another contract now than was pulled: {change.finding.message}",
             pulled.place("events", event),
-            f"run `{pulled.source.command}`, then change the sends; or have its handlers take both",
+            f"run `{pulled.source.command}`, then change the sends; or have an upcaster there take what is sent",
             tuple(Related(each.place, each.message) for each in sends),
         )

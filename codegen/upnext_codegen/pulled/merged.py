@@ -122,7 +122,14 @@ def handlers_of(event: EventContract, pulled: Pulled) -> Iterator[Handler]:
             name=receiver.name,
             module=receiver.module,
             parameters=tuple(
-                Parameter(field.name, field.type, True, asker.required, pulled.place(*where, "fields", field.name))
+                Parameter(
+                    field.name,
+                    field.type,
+                    True,
+                    asker.required,
+                    pulled.place(*where, "fields", field.name),
+                    field.formerly,
+                )
                 for field in event.fields
                 for asker in field.asked_by
                 if asker.identity == receiver.identity
