@@ -1,4 +1,7 @@
-"""pytest fixtures for applications that send events: what was sent, handlers run inline, real workers in a test."""
+"""pytest fixtures for applications that send events: what was sent, handlers run inline, real workers in a test.
+
+What `upnext_contracts` is needs hypothesis, and is imported from `upnext_pytest.contracts`.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
+    from upnext_pytest.contracts import ContractChecks
     from upnext_pytest.sends import Sends
     from upnext_pytest.workers import RunWorkers
 
@@ -85,6 +86,18 @@ def upnext_provide() -> Generator[Override]:
 
     with ExitStack() as stack:
         yield lambda function, by: stack.enter_context(overriding(function, by))
+
+
+@pytest.fixture
+def upnext_contracts(request: pytest.FixtureRequest) -> ContractChecks:
+    """Give what calls handlers with random payloads of their contracts: `upnext_contracts.check(worker)`."""
+    try:
+        from upnext_pytest.contracts import ContractChecks  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "hypothesis":
+            raise
+        raise pytest.UsageError("upnext_contracts needs hypothesis: pip install 'upnext[hypothesis]'") from error
+    return ContractChecks(request.path.parent)
 
 
 @pytest.fixture(autouse=True)

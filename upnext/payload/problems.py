@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic_core import core_schema
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # A user's validator may put anything into its message, and these parts of pydantic's own messages quote the value.
 _PYDANTIC_TYPES = frozenset(get_args(core_schema.ErrorType))
 _QUOTING_CONTEXT = ("error", "encoding_error", "tz_actual")
+
+REFUSED_BY_CODE: Final = "is refused by a validator of its type"
+"""What a problem says is expected where the user's own code decides."""
 
 
 def describe_errors(error: ValidationError) -> tuple[PayloadProblem, ...]:
@@ -39,7 +42,7 @@ def _describe(detail: ErrorDetails) -> PayloadProblem:
         expected = "holds a key that its type does not have" if is_nested else "is not taken"
         return PayloadProblem(field, expected, "")
     if kind in {"value_error", "assertion_error"}:
-        return PayloadProblem(field, "is refused by a validator of its type", type(detail["input"]).__name__)
+        return PayloadProblem(field, REFUSED_BY_CODE, type(detail["input"]).__name__)
     if kind in {"json_invalid", "recursion_loop"}:
         return PayloadProblem(field, "is not valid JSON", "")
     return PayloadProblem(field, _expected(kind, detail), type(detail["input"]).__name__)
@@ -48,7 +51,7 @@ def _describe(detail: ErrorDetails) -> PayloadProblem:
 def _expected(kind: str, detail: ErrorDetails) -> str:
     """Return pydantic's sentence without the parts that quote the value."""
     if kind not in _PYDANTIC_TYPES:
-        return "is refused by a validator of its type"
+        return REFUSED_BY_CODE
     context: dict[str, Any] = detail.get("ctx", {})
     if kind == "union_tag_invalid":
         return f"should be one of {context['expected_tags']} by {context['discriminator']}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.catalog import lock
 from upnext_codegen.deployed.snapshot import is_saved, read_saved
@@ -37,13 +37,14 @@ _NOT_THERE = 1
 """What `rev-parse --quiet` exits with where nothing has the name; every other failure is 128."""
 
 
-def earlier_contract(wanted: str, root: Path) -> Contract | Snapshot | None:
+def earlier_contract(wanted: str, root: Path, asked: str = "") -> Contract | Snapshot | None:
     """Read the contract of an earlier state.
 
     Args:
         wanted: A file in the form of `upnext.lock`, or what `upnext contracts list --format json` printed, or else a
             revision of git ("main", "v1.2", "HEAD~1").
         root: The project root, whose lock a revision is asked for.
+        asked: How it was asked for, for messages; by default with `--against`.
 
     Returns:
         The contract, or what is deployed; None where the revision holds no lock: it is from before upnext.
@@ -51,55 +52,65 @@ def earlier_contract(wanted: str, root: Path) -> Contract | Snapshot | None:
     Raises:
         ConfigurationError: If it is neither a file nor a revision, or what it holds is no lock.
     """
-    path = Path(wanted)
+    path, asked = Path(wanted), asked or f"--against {wanted}"
     try:
         if path.is_file():
             text = path.read_bytes().decode("utf-8")
             saved = lock.read_object(text)
             return read_saved(wanted, saved) if saved is not None and is_saved(saved) else lock.read(text)
-        data = _in_git(wanted, root)
+        data = _in_git(_Git(asked, root), wanted)
         return None if data is None else lock.read(data.decode("utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"--against {wanted}: the earlier lock cannot be read: {_reason(error)}.") from error
+        raise ConfigurationError(f"{asked}: the earlier lock cannot be read: {_reason(error)}.") from error
 
 
-def _in_git(revision: str, root: Path) -> bytes | None:
-    found = _git(revision, root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+def _in_git(git: _Git, revision: str) -> bytes | None:
+    found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if found.returncode == _NOT_THERE or b"not a git repository" in found.stderr:
         raise ConfigurationError(
-            f"--against {revision} is neither a file nor a revision of git here: name an upnext.lock, or fetch the "
+            f"{git.asked} is neither a file nor a revision of git here: name an upnext.lock, or fetch the "
             "revision first."
         )
-    _refuse_failure(revision, found)
+    git.refuse_failure(found)
     # Which files the revision has is told apart from whether they can be read: a lock that is missing here, as in a
     # partial clone, is no lock that the revision does not hold.
-    listed = _git(revision, root, "ls-tree", "-z", found.stdout.decode().strip(), lock.FILE_NAME)
-    _refuse_failure(revision, listed)
+    listed = git.run("ls-tree", "-z", found.stdout.decode().strip(), lock.FILE_NAME)
+    git.refuse_failure(listed)
     if not listed.stdout:
         return None
     _, _, blob = listed.stdout.partition(b"\t")[0].split()
-    held = _git(revision, root, "cat-file", "blob", blob.decode())
-    _refuse_failure(revision, held)
+    held = git.run("cat-file", "blob", blob.decode())
+    git.refuse_failure(held)
     return held.stdout
 
 
-def _refuse_failure(revision: str, done: subprocess.CompletedProcess[bytes]) -> None:
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ConfigurationError(
-            f"--against {revision}: git cannot read that revision: {said[-1] if said else 'it says nothing'}. "
-            "In a partial or shallow clone, fetch it first; `git fsck` finds damage."
-        )
+class _Git(NamedTuple):
+    """Reads the repository around a folder.
 
+    Attributes:
+        asked: How the revision was asked for, for messages.
+        root: The folder.
+    """
 
-def _git(revision: str, root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    try:
-        command = ["git", *_OPTIONS, "-C", str(root), *arguments]  # whichever git the user's own commands find
-        return subprocess.run(
-            command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env={**os.environ, **_ENVIRONMENT}
-        )
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"--against {revision} asks git, which cannot be run: {_reason(error)}.") from error
+    asked: str
+    root: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        try:
+            command = ["git", *_OPTIONS, "-C", str(self.root), *arguments]  # whichever git the user's own commands find
+            return subprocess.run(
+                command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env={**os.environ, **_ENVIRONMENT}
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{self.asked} asks git, which cannot be run: {_reason(error)}.") from error
+
+    def refuse_failure(self, done: subprocess.CompletedProcess[bytes]) -> None:
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            raise ConfigurationError(
+                f"{self.asked}: git cannot read that revision: {said[-1] if said else 'it says nothing'}. "
+                "In a partial or shallow clone, fetch it first; `git fsck` finds damage."
+            )
 
 
 def _reason(error: Exception) -> str:

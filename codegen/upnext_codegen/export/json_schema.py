@@ -20,7 +20,7 @@ from upnext_codegen.changes.shapes import (
     values_of,
 )
 from upnext_codegen.contract import Contract, EventContract
-from upnext_codegen.types import NONE, ClassType, EnumMember, LiteralValue, Type, unconstrained
+from upnext_codegen.types import NONE, ClassType, EnumMember, Type, unconstrained
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SUFFIX = ".schema.json"
@@ -60,7 +60,7 @@ def schemas(contract: Contract) -> dict[str, dict[str, Any]]:
 
 def event_schema(event: EventContract, classes: Classes) -> dict[str, Any]:
     """Return the schema of an event's payload."""
-    writer = _Writer(classes)
+    writer = SchemaWriter(classes)
     schema: dict[str, Any] = {
         "$schema": DIALECT,
         "title": event.name,
@@ -73,8 +73,8 @@ def event_schema(event: EventContract, classes: Classes) -> dict[str, Any]:
     return schema | ({"$defs": dict(sorted(writer.definitions.items()))} if writer.definitions else {})
 
 
-@dataclass(slots=True)
-class _Writer:
+@dataclass
+class SchemaWriter:
     """Writes the types of one payload.
 
     Attributes:
@@ -95,14 +95,23 @@ class _Writer:
             return {}
         return found[0] if len(found) == 1 else {"anyOf": found}
 
+    def scalar(self, plain: Type, constraints: frozenset[str]) -> dict[str, Any]:
+        """Return the schema of a plain value."""
+        return _limited(_scalar(plain), constraints)
+
+    def uncertain(self, written: Type) -> dict[str, Any]:  # noqa: ARG002
+        """Return what stands for a type of which nothing is certain."""
+        return {}
+
     def _one(self, written: Type) -> dict[str, Any]:
         plain, constraints = unconstrained(written)
         values = values_of(plain, self.classes)
         if values is not None:
-            return _one_of([value for _, value in values])
+            known = [value for _, value in values if not isinstance(value, EnumMember | bytes)]
+            return {"enum": known} if len(known) == len(values) else self.uncertain(written)
         match category(plain, self.classes):
             case "scalar":
-                return _limited(_scalar(plain), constraints)
+                return self.scalar(plain, constraints)
             case "array":
                 return _limited(self._array(plain), constraints)
             case "mapping":
@@ -111,7 +120,7 @@ class _Writer:
             case "object":
                 return self._reference(plain)
             case _:
-                return {}
+                return self.uncertain(written)
 
     def _array(self, plain: Type) -> dict[str, Any]:
         items = items_of(plain, self.classes)
@@ -132,10 +141,11 @@ class _Writer:
         name = full_text(plain)  # each parametrisation of a generic class is a schema of its own
         if name not in self.definitions:
             self.definitions[name] = {}  # which refers to itself, perhaps
-            self.definitions[name] = self._object(plain)
+            self.definitions[name] = self.model(plain)
         return {"$ref": f"#/$defs/{quote(name.replace('~', '~0').replace('/', '~1'))}"}
 
-    def _object(self, plain: ClassType) -> dict[str, Any]:
+    def model(self, plain: ClassType) -> dict[str, Any]:
+        """Return the schema of a class that is an object in JSON."""
         model = model_of(plain, self.classes)
         fields = {_key(each.name, each.written): each for each in model.fields}
         return {
@@ -148,10 +158,6 @@ class _Writer:
 
 def _key(name: str, written: tuple[str, ...]) -> str:
     return min(written) if written else name
-
-
-def _one_of(values: list[LiteralValue]) -> dict[str, Any]:
-    return {} if any(isinstance(value, EnumMember | bytes) for value in values) else {"enum": values}
 
 
 def _scalar(plain: Type) -> dict[str, Any]:
