@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import upnext
+from tests.runtime.running import running
+from tests.servers import Server
 
 WAYS = {
     "asyncio.run": "asyncio.run(send())",
@@ -134,3 +140,27 @@ def test_nothing_is_left_of_a_worker_that_is_cancelled_however_often_and_wheneve
     program = CANCELLED.format(url=valkey_url)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_a_job_that_outlives_its_worker_opens_no_connection_again(valkey_server: Server, valkey_url: str) -> None:
+    """One that holds out against its cancellation, and ends when everything of the worker is closed."""
+    worker = upnext.Worker("shop", redis_url=valkey_url, grace=0)
+    began, may_end, ended = (asyncio.Event() for _ in range(3))
+
+    @worker.event("order.placed").on
+    async def handle() -> None:
+        began.set()
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await may_end.wait()
+        ended.set()
+
+    async with running(worker):
+        await worker.event("order.placed").send()
+        await began.wait()
+    assert not ended.is_set()
+    may_end.set()
+    await ended.wait()
+    for _ in range(20):  # time in which the worker could have connected again
+        await worker.event("order.placed").send()
+    assert b"name=upnext-shop " not in valkey_server.command("CLIENT", "LIST")

@@ -61,3 +61,7 @@ class Broker:
     async def close(self) -> None:
         """Close the connection."""
         await self.link.close()
+
+    async def end(self) -> None:
+        """Close the connection for good: whoever still asks something of the server is refused."""
+        await self.link.end()

@@ -52,6 +52,7 @@ class PipelinedConnection:
         self._waiting: deque[Command] = deque()
         self._connecting: asyncio.Task[None] | None = None
         self._unwanted = False
+        self._ended = False
         self._flushing = False
         self._leaving = False
         self._returned = 0
@@ -128,6 +129,11 @@ class PipelinedConnection:
             self._refuse(ConnectionAbortedError("link closed"))
             await self._disconnect()
 
+    async def end(self) -> None:
+        """Close the connection for good: whatever is asked of it from now on is refused as unsent."""
+        self._ended = True
+        await self.close()
+
     def let_go_in_child(self) -> None:
         """In a forked child: nothing that it does may reach the server over this connection, or keep it open."""
         # One that is still being made is given up by the parent instead (`Dialer.dial`).
@@ -135,7 +141,9 @@ class PipelinedConnection:
             forks.detach(self._connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001
 
     def _reconnect(self) -> None:
-        if self._connecting is None:
+        if self._ended:
+            asyncio.get_running_loop().call_soon(self._refuse, UnsentError("the worker has stopped"))
+        elif self._connecting is None:
             self._unwanted = False
             self._connecting = asyncio.create_task(self._connect())
 

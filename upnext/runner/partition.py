@@ -66,8 +66,9 @@ class PartitionWorker:
         async with AsyncExitStack() as ending:
             # Each of these happens, also where the stop itself is cancelled.
             ending.callback(self._resources.watchdog.dismiss, self)
-            ending.push_async_callback(self.broker.close)
+            ending.push_async_callback(self.broker.end)
             ending.push_async_callback(self._wake_ups.close)
+            ending.callback(self._settler.stop)
             ending.callback(self._subscriber.stop)
             await self._run()
 

@@ -92,6 +92,7 @@ class Runner:
                 ends = await asyncio.gather(*self._working, return_exceptions=True)
                 await self._resources.hooks.stopped()
             finally:
+                await asyncio.wait(watching)
                 self._resources.close()
         for end in ends:
             if isinstance(end, BaseException):

@@ -65,6 +65,7 @@ class Settler:
         self._alone: dict[asyncio.Task[None], tuple[Claims, Claim]] = {}
         self._settled = asyncio.Event()
         self._suspicious = asyncio.Lock()
+        self._stopped = False
 
     @property
     def pending(self) -> int:
@@ -73,7 +74,9 @@ class Settler:
 
     def settle(self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome) -> None:
         """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job."""
-        if outcome.kind in _ENDED:
+        if self._stopped:
+            log.warning("Job %s ended after its worker; its outcome here was discarded", claim.shown)
+        elif outcome.kind in _ENDED:
             if outcome.kind == "discarded":
                 _log_discard(claim, handler, outcome)
             self._begin_to_flush()
@@ -92,12 +95,19 @@ class Settler:
             self._settled.clear()
             await self._settled.wait()
 
+    def stop(self) -> None:
+        """Give up what the server has not been told of: others run those jobs, or have begun to."""
+        self._stopped = True
+        for task in (self._flushing, *self._alone):
+            if task is not None:
+                task.cancel()
+
     def _note_settled(self, claims: Claims, ended: Sequence[Claim]) -> None:
         self._settled.set()
         self._on_settled(claims, ended)
 
     def _begin_to_flush(self) -> None:
-        if self._flushing is None or self._flushing.done():
+        if not self._stopped and (self._flushing is None or self._flushing.done()):
             self._flushing = asyncio.create_task(self._flush())
             self._flushing.add_done_callback(self._flushed)
 
