@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 from upnext.errors import UpnextError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
 
@@ -36,10 +35,6 @@ class Context:
     attempt: int
     max_attempts: int
     deadline: datetime
-
-
-current_job: ContextVar[Callable[[], Context]] = ContextVar("upnext_job")
-"""Makes the context of the job that is running now: most jobs never ask for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +73,21 @@ class LentSlot(Protocol):
         ...
 
 
-current_slot: ContextVar[LentSlot | None] = ContextVar("upnext_slot", default=None)
-"""The slot of the job that is running now."""
+class CurrentJob(Protocol):
+    """The job that is running now, as the code in it sees it."""
+
+    @property
+    def slot(self) -> LentSlot | None:
+        """Its slot in its worker; None if no worker runs it."""
+        ...
+
+    def context(self) -> Context:
+        """Return its context, the same each time; most jobs never ask for it."""
+        ...
+
+
+current_job: ContextVar[CurrentJob | None] = ContextVar("upnext_job", default=None)
+"""The job that is running now."""
 
 
 def get_current_context() -> Context:
@@ -88,9 +96,8 @@ def get_current_context() -> Context:
     Raises:
         UpnextError: Outside a job.
     """
-    try:
-        describe = current_job.get()
-    except LookupError:
+    job = current_job.get()
+    if job is None:
         msg = "No job is running here: get_current_context() works inside handlers and tasks that a worker runs."
-        raise UpnextError(msg) from None
-    return describe()
+        raise UpnextError(msg)
+    return job.context()

@@ -14,7 +14,7 @@ from upnext.broker.failures import backoff, classify
 from upnext.broker.job_ids import age_of, sent_at
 from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
-from upnext.context import LentSlot, LongWait, current_job, current_slot
+from upnext.context import CurrentJob, LentSlot, LongWait, current_job
 from upnext.errors import (
     BrokerError,
     BrokerRefusedError,
@@ -153,13 +153,14 @@ def _refuse_lost(
 @asynccontextmanager
 async def _slot_lent(names: Callable[[], Sequence[str]]) -> AsyncGenerator[None]:
     """Lend the slot of the job that waits here, if it is one: the jobs that it waits for may need it."""
-    slot = current_slot.get()
-    if slot is None:
+    job = current_job.get()
+    slot = None if job is None else job.slot
+    if job is None or slot is None:
         yield
         return
     lent = await slot.lend()
     long_waits: list[LongWait] = []
-    starving = asyncio.get_running_loop().call_later(_STARVING, _report_wait, names, slot, long_waits, lent)
+    starving = asyncio.get_running_loop().call_later(_STARVING, _report_wait, names, job, slot, long_waits, lent)
     try:
         yield
     except asyncio.CancelledError:
@@ -180,11 +181,11 @@ async def _slot_lent(names: Callable[[], Sequence[str]]) -> AsyncGenerator[None]
 
 
 def _report_wait(  # a callback
-    names: Callable[[], Sequence[str]], slot: LentSlot, long_waits: list[LongWait], lent: bool
+    names: Callable[[], Sequence[str]], job: CurrentJob, slot: LentSlot, long_waits: list[LongWait], lent: bool
 ) -> None:
     """Say in the log and in the worker's record that a job has waited for long."""
     try:
-        context, waited_for = current_job.get()(), tuple(names())
+        context, waited_for = job.context(), tuple(names())
         wait = LongWait(context.job_id, waited_for, monotonic() - _STARVING)
         slot.long_waits.append(wait)
         long_waits.append(wait)

@@ -48,10 +48,10 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD and name not in line}
-        describe = current_job.get(None)
-        if describe is not None:
-            job = describe()
-            line = {**{name: getattr(job, name) for name in _JOB}, **line}
+        job = current_job.get()
+        if job is not None:
+            context = job.context()
+            line = {**{name: getattr(context, name) for name in _JOB}, **line}
         line |= _span()
         trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
         if trace:

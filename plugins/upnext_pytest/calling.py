@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,15 @@ from upnext.runner.provisions import Provisions
 
 if TYPE_CHECKING:
     from upnext.handler import Handler
+
+
+@dataclass(frozen=True, slots=True)
+class _CalledJob:
+    called: Context
+    slot: None = None
+
+    def context(self) -> Context:
+        return self.called
 
 
 async def call(job_id: str, handler: Handler, body: bytes) -> Any:
@@ -33,7 +43,7 @@ async def call(job_id: str, handler: Handler, body: bytes) -> Any:
         deadline=datetime.now(UTC) + timedelta(seconds=handler.options.timeout),
     )
     arguments.update(handler.signature.inject(context))
-    current_job.set(lambda: context)
+    current_job.set(_CalledJob(context))
     provisions = Provisions(lambda: context, None)
     raised: BaseException | None = None
     try:

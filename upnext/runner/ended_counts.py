@@ -12,7 +12,7 @@ class EndedCounts:
     """Counts attempts since the process began."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._counts: dict[str, list[int]] = {}
 
     def note(self, handler: str, outcome: str) -> None:
         """Count an attempt by its outcome; one that was stopped to be run elsewhere has not ended.
@@ -21,12 +21,15 @@ class EndedCounts:
             handler: The handler's identity.
             outcome: The kind of its outcome.
         """
-        done, failed = self._counts.get(handler, (0, 0))
+        counts = self._counts.get(handler)
+        if counts is None:
+            counts = self._counts[handler] = [0, 0]
         if outcome in _DONE:
-            self._counts[handler] = done + 1, failed
+            counts[0] += 1
         elif outcome in _FAILED:
-            self._counts[handler] = done, failed + 1
+            counts[1] += 1
 
     def listed(self) -> dict[str, tuple[int, int]]:
         """Return done and failed attempts by the handler's identity without the worker's name. For any thread."""
-        return {HandlerId.parse(handler).local: counts for handler, counts in list(self._counts.items())}
+        counted = list(self._counts.items())
+        return {HandlerId.parse(handler).local: (done, failed) for handler, (done, failed) in counted}

@@ -8,17 +8,14 @@ import functools
 import inspect
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext import forks
 from upnext.broker.job_ids import unpack
 from upnext.broker.results import discarded, unkept
-from upnext.context import Context, current_job
 from upnext.errors import PayloadError
 from upnext.job_control import Discard, RetryLater
 from upnext.log import log
@@ -28,15 +25,14 @@ from upnext.thread_boundaries import cross_boundaries
 from upnext.upcasting import UpcastError, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
 
     from upnext.broker.claims import Claim
     from upnext.deadlines import Deadlines
     from upnext.handler import Handler
     from upnext.runner.lease_renewal import LeaseGuard
-
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
+    from upnext.runner.running_jobs import ClaimedJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,70 +64,69 @@ RELEASED = AttemptOutcome("released")
 _DONE = AttemptOutcome("done")
 
 
-async def execute(
-    claim: Claim,
-    handler: Handler,
-    threads: Executor,
-    deadlines: Deadlines,
-    hold: LeaseGuard,
-    *,
-    handing_over: Callable[[], bool],
-    max_result: int,
-) -> AttemptOutcome | None:
+@dataclass(slots=True)
+class Attempts:
+    """What the attempts of one worker on one partition share.
+
+    Attributes:
+        threads: Where handlers that are not async run.
+        deadlines: Returns what watches over handlers with a timeout of so many seconds.
+        max_result: The largest result that is kept, in bytes of JSON.
+        handing_over: Whether the worker stops its jobs, to be run elsewhere.
+    """
+
+    threads: Executor
+    deadlines: Callable[[float], Deadlines]
+    max_result: int
+    handing_over: bool = False
+
+
+async def execute(job: ClaimedJob, handler: Handler, attempts: Attempts) -> AttemptOutcome | None:
     """Run a job's handler once. Whatever user code does, an attempt that began has an outcome.
 
     Args:
-        claim: The job.
+        job: The job.
         handler: Its handler.
-        threads: Where handlers that are not async run.
-        deadlines: What watches over the handler's timeout.
-        hold: Asked last, right before user code: whether the job is still this worker's.
-        handing_over: Whether the worker stops its jobs, to be run elsewhere.
-        max_result: The largest result that is kept, in bytes of JSON.
+        attempts: What all attempts share.
 
     Returns:
-        How the attempt ended, or None if it did not begin.
+        How the attempt ended, or None if it did not begin: the job is not this worker's any more.
     """
-    arguments = _read(claim, handler)
+    claim = job.claim
+    arguments = _read(job, handler)
     if isinstance(arguments, AttemptOutcome):
         return arguments
-    if not handler.signature.provided:
-        end = await _call(handler, arguments, threads, deadlines, hold)
+    deadlines = attempts.deadlines(handler.options.timeout)
+    # Asked last, right before user code.
+    if not job.lease.is_valid() and not await job.lease.wait_valid():
+        return None
+    if handler.signature.provided:
+        end = await _call_provided(job, handler, arguments, attempts.threads, deadlines)
     else:
-        end = await _call_provided(handler, arguments, threads, deadlines, hold)
+        end = await _call(job, handler, arguments, attempts.threads, deadlines)
     if end is None:
         return None
     value, raised, late_at = end
     if late_at is not None:
         return _timeout(raised, late_at, handler)
     if raised is None:
-        return _done(claim, handler, value, max_result)
+        return _done(claim, handler, value, attempts.max_result)
     # A handler can cancel its own task as well.
-    if issubclass(type(raised), asyncio.CancelledError) and handing_over():
+    if issubclass(type(raised), asyncio.CancelledError) and attempts.handing_over:
         return RELEASED
     return _raised(raised, handler)
 
 
-async def _call(
-    handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines, hold: LeaseGuard
-) -> _End | None:
-    """Call a handler; None if it did not begin, because the job is not this worker's any more."""
-    end: _End | None = None
-    while end is None:
-        if not await hold.wait_valid():
-            return None
-        call = functools.partial(handler.function, **arguments)
-        generation = forks.generation()
-        end = await (
-            _awaited(call, deadlines) if handler.is_async else _run_in_thread(handler, call, threads, deadlines, hold)
-        )
-        if forks.generation() != generation:
-            forks.end_child(end and end[1])  # a child that the handler forked has left its code
-    return end
+def _call(
+    job: ClaimedJob, handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines
+) -> Coroutine[Any, Any, _End | None]:
+    """Return the call of a handler; None comes of it if it did not begin."""
+    call = functools.partial(handler.function, **arguments)
+    return _awaited(call, deadlines) if handler.is_async else _run_in_thread(job, handler, call, threads, deadlines)
 
 
 async def _call_provided(
-    handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines, hold: LeaseGuard
+    job: ClaimedJob, handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines
 ) -> _End | None:
     """Call a handler with what is provided for it, and close that after it. What providers raise, it has raised.
 
@@ -139,13 +134,12 @@ async def _call_provided(
     """
     from upnext.runner.provisions import Provisions  # noqa: PLC0415  # few handlers are provided with anything
 
-    if not await hold.wait_valid():
-        return None
-    provisions = Provisions(current_job.get(), threads)
+    provisions = Provisions(job.context, threads)
     made = await _awaited(lambda: provisions.open(handler.signature.provided), deadlines)
     end: _End | None = made
     if made[1] is None and made[2] is None:
-        end = await _call(handler, {**arguments, **made[0]}, threads, deadlines, hold)
+        held = job.lease.is_valid() or await job.lease.wait_valid()
+        end = await _call(job, handler, {**arguments, **made[0]}, threads, deadlines) if held else None
     raised = asyncio.CancelledError() if end is None else end[1]
     if end is not None and raised is None and end[2] is not None:
         raised = TimeoutError(f"it took longer than {handler.options.timeout:g} s")
@@ -189,15 +183,17 @@ def _timeout(raised: BaseException | None, where: str, handler: Handler) -> Atte
     )
 
 
-def _read(claim: Claim, handler: Handler) -> dict[str, Any] | AttemptOutcome:
+def _read(job: ClaimedJob, handler: Handler) -> dict[str, Any] | AttemptOutcome:
     """Return the handler's arguments, or how the attempt ended because there are none."""
-    body = None if claim.envelope is None else unpack(claim.envelope)
+    envelope = job.claim.envelope
+    body = None if envelope is None else unpack(envelope)
     if body is None:
-        state = "is gone" if claim.envelope is None else "was written by a later version of upnext"
+        state = "is gone" if envelope is None else "was written by a later version of upnext"
         return AttemptOutcome("payload", error=f"its payload {state}", where=f"payload {state}")
     try:
         arguments = decode(handler, body)
-        arguments.update(_contexts(claim, handler))
+        if handler.signature.context_parameters:
+            arguments.update(handler.signature.inject(job.context()))
     except PayloadError as error:
         reason = " ".join([str(error), *getattr(error, "__notes__", ())])
         return AttemptOutcome("payload", error=reason, where=reason)
@@ -216,30 +212,22 @@ def _upcast_failed(error: UpcastError, handler: Handler) -> AttemptOutcome:
     return replace(outcome, error=f"{error}: {outcome.error}", where=f"{error}: {outcome.where}")
 
 
-def _contexts(claim: Claim, handler: Handler) -> dict[str, Context]:
-    """Set the job's context, and return what the handler's parameters get of it; most jobs never ask for it."""
-    describe_job = functools.partial(_context, claim, handler, time.time())
-    if not handler.signature.context_parameters:
-        current_job.set(describe_job)
-        return {}
-    context = describe_job()
-    current_job.set(lambda: context)
-    return handler.signature.inject(context)
-
-
 # How user code ended: what it returned, what it raised, and if it was late where its thread was, "" without a thread.
 # What was raised travels as a value: raised, StopIteration and its like would change type.
 _End: TypeAlias = "tuple[Any, BaseException | None, str | None]"
 
 
 async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
-    limit = deadlines.limit()
+    limit, generation = deadlines.limit(), forks.generation()
     try:
         with limit:
             value: Any = call()
-            return await value if _is_awaitable(value) else value, None, None
+            end: _End = (await value if _is_awaitable(value) else value), None, None
     except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
-        return None, error, "" if limit.expired and issubclass(type(error), TimeoutError) else None
+        end = None, error, "" if limit.expired and issubclass(type(error), TimeoutError) else None
+    if forks.generation() != generation:
+        forks.end_child(end[1])  # a child that user code forked has left it
+    return end
 
 
 def _is_awaitable(value: object) -> bool:
@@ -248,14 +236,23 @@ def _is_awaitable(value: object) -> bool:
 
 
 async def _run_in_thread(
-    handler: Handler, function: Callable[[], Any], threads: Executor, deadlines: Deadlines, hold: LeaseGuard
+    job: ClaimedJob, handler: Handler, call: Callable[[], Any], threads: Executor, deadlines: Deadlines
 ) -> _End | None:
-    """Run a function that is not async; None if the lease was in doubt when its thread began, so that nothing ran."""
+    """Run a function that is not async; None if nothing ran, because the job is not this worker's any more."""
+    end = await _run_once_in_thread(job, handler, call, threads, deadlines)
+    while end is None and await job.lease.wait_valid():  # it was in doubt when the thread began
+        end = await _run_once_in_thread(job, handler, call, threads, deadlines)
+    return end
+
+
+async def _run_once_in_thread(
+    job: ClaimedJob, handler: Handler, function: Callable[[], Any], threads: Executor, deadlines: Deadlines
+) -> _End | None:
     # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
     # function returns, so that a worker never runs more of them than it says.
     thread: list[int] = []
     call = functools.partial(contextvars.copy_context().run, function)
-    future = asyncio.get_running_loop().run_in_executor(threads, _carry, call, hold, thread)
+    future = asyncio.get_running_loop().run_in_executor(threads, _carry, call, job.lease, thread)
     try:
         done, _ = await asyncio.wait([future], timeout=handler.options.timeout)
         if not done:
@@ -278,9 +275,9 @@ def _stack_of(thread: list[int]) -> str:
     return "" if frame is None else stack(frame)
 
 
-def _carry(call: functools.partial[Any], hold: LeaseGuard, thread: list[int]) -> _End | None:
+def _carry(call: functools.partial[Any], lease: LeaseGuard, thread: list[int]) -> _End | None:
     thread.append(threading.get_ident())
-    if not hold.is_valid():  # between the event loop and this thread the process may have been frozen
+    if not lease.is_valid():  # between the event loop and this thread the process may have been frozen
         return None
     generation = forks.generation()
     raised: BaseException | None = None
@@ -294,19 +291,6 @@ def _carry(call: functools.partial[Any], hold: LeaseGuard, thread: list[int]) ->
     if forks.generation() != generation:
         forks.end_child(raised)  # a child that the handler forked has left its code
     return value, raised, None
-
-
-def _context(claim: Claim, handler: Handler, began: float) -> Context:
-    entry = claim.entry
-    return Context(
-        job_id=entry.job_id,
-        event_id=entry.event_id,
-        event=handler.subject,
-        handler=handler.name,
-        attempt=entry.attempt,
-        max_attempts=handler.options.retries + 1,
-        deadline=datetime.fromtimestamp(min(began + handler.options.timeout, _LATEST), UTC),
-    )
 
 
 def _done(claim: Claim, handler: Handler, value: object, max_result: int) -> AttemptOutcome:

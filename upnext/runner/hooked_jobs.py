@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from upnext.broker.claims import Claim
     from upnext.handler import Handler
     from upnext.hooks import Hooks
-    from upnext.runner.execute import AttemptOutcome
+    from upnext.runner.execute import AttemptOutcome, Attempts
 
 
 async def run_hooked(
@@ -30,7 +30,7 @@ async def run_hooked(
     run: Callable[[], Awaitable[AttemptOutcome | None]],
     *,
     server: str,
-    handing_over: Callable[[], bool],
+    attempts: Attempts,
 ) -> AttemptOutcome | None:
     """Run an attempt within hooks.
 
@@ -40,7 +40,7 @@ async def run_hooked(
         handler: Its handler.
         run: The attempt; it raises nothing.
         server: The server's address without its password.
-        handing_over: Whether the worker stops its jobs, to be run elsewhere.
+        attempts: Says whether the worker stops its jobs, to be run elsewhere.
 
     Returns:
         What `run` returned; RELEASED if the worker stopped its jobs before it.
@@ -49,7 +49,7 @@ async def run_hooked(
     outcome: AttemptOutcome | None = RELEASED
     try:
         await entered.enter(job)
-        if not handing_over():
+        if not attempts.handing_over:
             outcome = await run()
     except asyncio.CancelledError:
         outcome = RELEASED

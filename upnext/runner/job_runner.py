@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff
 from upnext.broker.redis_types import RedisError
-from upnext.context import current_slot
+from upnext.context import current_job
 from upnext.instruments import begin_job
 from upnext.log import log
-from upnext.runner.execute import RELEASED, AttemptOutcome, execute, failed
+from upnext.runner.execute import RELEASED, AttemptOutcome, Attempts, execute, failed
 from upnext.runner.lease_renewal import LeaseGuard
 from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.instruments import JobEnd
@@ -60,9 +58,11 @@ class JobRunner:
         self._settler = settler
         self.running = running
         self._ended = ended
-        self._max_result = int(resources.registry.settings.max_result)
+        max_result = int(resources.registry.settings.max_result)
+        self._attempts = Attempts(resources.threads, resources.deadlines, max_result)
+        self._loop = asyncio.get_running_loop()
+        self._guard: tuple[Claims, LeaseGuard] | None = None
         self._stopping = False
-        self._handing_over = False
 
     def __len__(self) -> int:
         """Return how many jobs are running here."""
@@ -70,9 +70,16 @@ class JobRunner:
 
     def start(self, claims: Claims, claim: Claim) -> None:
         """Run a job in a task of its own."""
-        job = ClaimedJob(claims, claim)
-        run = self._run_alone(job) if claim.last_life else self._run_and_settle(job, Slot(self._resources.slots))
-        self.running.add(asyncio.create_task(run), job)
+        if self._guard is None or self._guard[0] is not claims:
+            self._guard = claims, LeaseGuard(self._lease, claims.worker_id)
+        lease = self._guard[1]
+        if claim.last_life:
+            job = ClaimedJob(claims, claim, lease, None)
+            run = self._run_alone(job)
+        else:
+            job = ClaimedJob(claims, claim, lease, Slot(self._resources.slots, self._loop))
+            run = self._run_and_settle(job)
+        self.running.add(self._loop.create_task(run), job)
 
     @property
     def unsettled(self) -> int:
@@ -101,28 +108,27 @@ class JobRunner:
 
     async def hand_over(self, seconds: float) -> None:
         """Cancel all jobs, so that other workers run them; wait for so many seconds at the most."""
-        self._handing_over = True
+        self._attempts.handing_over = True
         for task in self.running.tasks:
             task.cancel()
         await self.wait(seconds)
+        self.running.remove_cancelled()
 
     async def _run_alone(self, job: ClaimedJob) -> None:
         async with self._resources.poison_jobs.alone() as slot:
-            await self._run_and_settle(job, slot)
+            job.slot = slot
+            await self._run_and_settle(job)
 
-    async def _run_and_settle(self, job: ClaimedJob, slot: Slot | None) -> None:
+    async def _run_and_settle(self, job: ClaimedJob) -> None:
         """Run a job, and hand its outcome to the settler whatever goes wrong: what has run must not stay claimed.
 
-        Args:
-            job: The job.
-            slot: Its slot, which is given back at the end; without one the job is released.
+        Its slot is given back at the end; without one the job is released.
         """
         claims, claim = job.claims, job.claim
         outcome: AttemptOutcome | None = RELEASED
         failures = 0
         try:
-            if slot is not None:
-                current_slot.set(slot)
+            if job.slot is not None:
                 outcome = await (self._run(job) if claim.started else self._run_suspect(job))
             while outcome is not None and not job.handed_back:
                 try:
@@ -134,13 +140,13 @@ class JobRunner:
                     outcome = AttemptOutcome(outcome.kind, outcome.result, error="it could not be described")
                     await asyncio.sleep(backoff(failures))
                 else:
-                    self._ended.note(
-                        claim.handler, outcome.kind
-                    )  # after it: nothing may stand between a job and its end
+                    # After it: nothing may stand between a job and its end.
+                    self._ended.note(claim.handler, outcome.kind)
                     return
         finally:
-            if slot is not None:
-                slot.release()
+            if job.slot is not None:
+                job.slot.release()
+            self.running.remove(job)
 
     async def _run_suspect(self, job: ClaimedJob) -> AttemptOutcome | None:
         """Run a job that a worker died under, marked as started on the server first, and no other one meanwhile."""
@@ -171,18 +177,18 @@ class JobRunner:
         outcome: AttemptOutcome | None = None
         end: JobEnd | None = None
         try:
-            handler = self._handlers[claim.handler]
+            handler = job.handler = self._handlers[claim.handler]
+            current_job.set(job)
             end = begin_job(claim, handler)
             hooks = self._resources.hooks.of_jobs
             if not hooks:
-                outcome = await self._execute(job, handler)
+                outcome = await execute(job, handler, self._attempts)
             else:
                 from upnext.runner.hooked_jobs import run_hooked  # noqa: PLC0415  # few have hooks
 
-                run = functools.partial(self._execute, job, handler)
-                server = self._resources.server
+                run = functools.partial(execute, job, handler, self._attempts)
                 outcome = await run_hooked(
-                    hooks, claim, handler, run, server=server, handing_over=lambda: self._handing_over
+                    hooks, claim, handler, run, server=self._resources.server, attempts=self._attempts
                 )
         except Exception as error:  # noqa: BLE001  # it is logged, with its traceback
             # A fault of upnext, not of the handler; a worker must not keep a job claimed that it does nothing with.
@@ -195,14 +201,3 @@ class JobRunner:
         if outcome is None:
             log.warning("Lost the lease on job %s before it started; it does not start here", claim.shown)
         return outcome
-
-    def _execute(self, job: ClaimedJob, handler: Handler) -> Coroutine[Any, Any, AttemptOutcome | None]:
-        return execute(
-            job.claim,
-            handler,
-            self._resources.threads,
-            self._resources.deadlines(handler.options.timeout),
-            LeaseGuard(self._lease, job.claims.worker_id),
-            handing_over=lambda: self._handing_over,
-            max_result=self._max_result,
-        )

@@ -47,7 +47,7 @@ class PoisonJobs:
         asker = asyncio.Event()
         try:
             mine = await self._turn()
-            yield Slot(self._slots) if mine and await self._slot(asker) else None
+            yield Slot(self._slots, asyncio.get_running_loop()) if mine and await self._slot(asker) else None
         finally:
             self._slots.leave(asker)
             if mine:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.activity import LISTED_AFTER, LISTED_JOBS, RunningJob, WaitingJob
 from upnext.broker.handler_id import HandlerId
+from upnext.context import Context
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 
     from upnext.broker.claims import Claim, Claims
     from upnext.context import LongWait
+    from upnext.handler import Handler
+    from upnext.runner.lease_renewal import LeaseGuard
+    from upnext.runner.slots import Slot
+
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
 
 
 @dataclass(slots=True, eq=False)
@@ -24,14 +31,40 @@ class ClaimedJob:
     Attributes:
         claims: What it was claimed with.
         claim: The claim.
+        lease: Asked right before user code: whether the job is still this worker's.
+        slot: Its slot; None while it waits for one, or if it may not run.
+        handler: Its handler, once it has begun.
+        task: The task that runs it.
         began: When it took its first step, by `time.monotonic`; 0 before.
         handed_back: Whether it went back to its queue without having begun.
     """
 
     claims: Claims
     claim: Claim
+    lease: LeaseGuard
+    slot: Slot | None
+    handler: Handler | None = None
+    task: asyncio.Task[None] | None = None
     began: float = 0.0
     handed_back: bool = False
+    _context: Context | None = None
+
+    def context(self) -> Context:
+        """Return what the job's handler can ask about it."""
+        if self._context is None:
+            handler, entry = self.handler, self.claim.entry
+            assert handler is not None, "a job that runs has a handler"
+            began = time.time() - (time.monotonic() - self.began)
+            self._context = Context(
+                job_id=entry.job_id,
+                event_id=entry.event_id,
+                event=handler.subject,
+                handler=handler.name,
+                attempt=entry.attempt,
+                max_attempts=handler.options.retries + 1,
+                deadline=datetime.fromtimestamp(min(began + handler.options.timeout, _LATEST), UTC),
+            )
+        return self._context
 
 
 class RunningJobs:
@@ -56,9 +89,22 @@ class RunningJobs:
 
     def add(self, task: asyncio.Task[None], job: ClaimedJob) -> None:
         """Take a job in, with the task that runs it."""
+        job.task = task
         self._jobs[task] = job
         self._unstarted[job] = None
-        task.add_done_callback(self._forget)
+
+    def remove(self, job: ClaimedJob) -> None:
+        """Let a job go that has ended; the last thing that its task does."""
+        if job.task is not None:
+            del self._jobs[job.task]
+        if not job.began:
+            self._unstarted.pop(job, None)
+
+    def remove_cancelled(self) -> None:
+        """Let those go whose tasks were cancelled before their first step, in which they can do nothing."""
+        for task, job in list(self._jobs.items()):
+            if task.done():
+                self.remove(job)
 
     def begin(self, job: ClaimedJob) -> bool:
         """Note that a job takes its first step now; False if it was handed back."""
@@ -109,11 +155,6 @@ class RunningJobs:
         running = {job.claim.job_id: job for job in self.started()} if waits else {}
         found = [(running[wait.job_id], wait) for wait in waits if wait.job_id in running]
         return tuple(_describe_wait(job, wait, now) for job, wait in found[:LISTED_JOBS])
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        job = self._jobs.pop(task)
-        if not job.began:
-            self._unstarted.pop(job, None)
 
 
 def describe(job: ClaimedJob, now: float) -> RunningJob:

@@ -79,7 +79,9 @@ class Settler:
         elif outcome.kind in _ENDED:
             if outcome.kind == "discarded":
                 _log_discard(claim, handler, outcome)
-            self._begin_to_flush()
+            flushing = self._flushing
+            if flushing is None or flushing.done():
+                self._begin_to_flush()
             self._done.append((claims, claim, outcome.result))
         else:
             self._settle_alone(claims, claim, self._ending(claims, claim, handler, outcome))
@@ -107,7 +109,7 @@ class Settler:
         self._on_settled(claims, ended)
 
     def _begin_to_flush(self) -> None:
-        if not self._stopped and (self._flushing is None or self._flushing.done()):
+        if not self._stopped:
             self._flushing = asyncio.create_task(self._flush())
             self._flushing.add_done_callback(self._flushed)
 
@@ -120,7 +122,11 @@ class Settler:
         if fault is not None:
             log.log(logging.ERROR, "Cannot end jobs; retrying", error=fault)
         if self._done:  # a fault ended it: what is left is taken up again
-            asyncio.get_running_loop().call_later(backoff(3), self._begin_to_flush)
+            asyncio.get_running_loop().call_later(backoff(3), self._flush_again)
+
+    def _flush_again(self) -> None:
+        if self._flushing is None:
+            self._begin_to_flush()
 
     async def _flush(self) -> None:
         failures = 0

@@ -72,7 +72,8 @@ class Slots:
         """Give slots back."""
         self.free += count
         self.freed += count
-        self._call_next()
+        if self._waiting:
+            self._call_next()
 
     def leave(self, asker: asyncio.Event) -> None:
         """Note that somebody waits no more: the next one's turn comes."""
@@ -93,13 +94,14 @@ class Slot:
 
     Args:
         slots: Where it was taken.
+        loop: The worker's event loop.
     """
 
     __slots__ = ("_ended", "_held", "_loop", "_slots", "_waits")
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, loop: asyncio.AbstractEventLoop) -> None:
         self._slots = slots
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._held = True
         self._ended = False
         self._waits = 0
@@ -112,9 +114,11 @@ class Slot:
     def release(self) -> None:
         """Give the slot back: the job has ended."""
         self._ended = True
-        if not self._held:
+        if self._held:
+            self._held = False
+            self._slots.give(1)
+        else:
             self._slots.loans -= 1  # it ends while the slot is lent: somebody else has it
-        self._give()
 
     async def lend(self) -> bool:
         """Lend it until `take_back`; several waits of one job lend it once. False if too many are lent already."""
@@ -138,8 +142,9 @@ class Slot:
             return False
         self._waits += 1
         if self._held:
+            self._held = False
             self._slots.loans += 1
-            self._give()
+            self._slots.give(1)
         return True
 
     async def _take_back(self) -> None:
@@ -158,8 +163,3 @@ class Slot:
 
     def _wants_back(self) -> bool:
         return self._waits == 0 and not self._held and not self._ended
-
-    def _give(self) -> None:
-        if self._held:
-            self._held = False
-            self._slots.give(1)
