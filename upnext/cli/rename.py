@@ -27,28 +27,40 @@ _OF_HANDLER = """\
 The handler's function gets the new name, wherever it is imported and used. What it is called on the server stays, by
 `name=`: jobs that are queued, workers of the earlier release and results know it by that. Renaming it back restores the
 files as they were."""
+_OF_FIELD = """\
+Each handler of the event takes the field under the new name, and under the old one by `upnext.Formerly`: jobs that are
+queued and senders that are still deployed go on. Sends, and calls of the handlers, give the new name. Renaming it back
+restores the files as they were."""
 _EVENT_EXAMPLE = "upnext rename event order.placed order.created"
 _HANDLER_EXAMPLE = "upnext rename handler send_confirmation confirm_by_mail"
+
+_FIELD_EXAMPLE = "upnext rename field order.placed order_id order_number"
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "rename",
-        help="rename an event or a handler, and keep what is queued under its old name",
+        help="rename an event, a field or a handler, and keep what is queued under its old name",
         description=_DESCRIPTION,
-        epilog=examples(_EVENT_EXAMPLE, _HANDLER_EXAMPLE),
+        epilog=examples(_EVENT_EXAMPLE, _FIELD_EXAMPLE, _HANDLER_EXAMPLE),
     )
     kinds = parser.add_subparsers(metavar="KIND", title="kinds", required=True)
     event = kinds.add_parser("event", help="rename an event", description=_OF_EVENT, epilog=examples(_EVENT_EXAMPLE))
     event.set_defaults(kind="event")
+    field = kinds.add_parser(
+        "field", help="rename a field of an event", description=_OF_FIELD, epilog=examples(_FIELD_EXAMPLE)
+    )
+    field.set_defaults(kind="field")
     handler = kinds.add_parser(
         "handler", help="rename a handler's function", description=_OF_HANDLER, epilog=examples(_HANDLER_EXAMPLE)
     )
     handler.set_defaults(kind="handler")
     event.add_argument("old", metavar="OLD", help="the name that it has")
+    field.add_argument("event", metavar="EVENT", help="the event")
+    field.add_argument("old", metavar="OLD", help="the name that the field has")
     handler.add_argument("old", metavar="OLD", help="the name of its function, with the module where two have it")
-    for each in (event, handler):
+    for each in (event, field, handler):
         _options(each)
 
 
@@ -99,6 +111,10 @@ def _change(sources: Sources, arguments: argparse.Namespace) -> Rename:
         from upnext_codegen.renames.rename_event import rename_event  # noqa: PLC0415 - as above
 
         return rename_event(sources, arguments.old, arguments.new)
+    if arguments.kind == "field":
+        from upnext_codegen.renames.rename_field import rename_field  # noqa: PLC0415
+
+        return rename_field(sources, arguments.event, arguments.old, arguments.new)
     from upnext_codegen.renames.rename_handler import rename_handler  # noqa: PLC0415
 
     return rename_handler(sources, arguments.old, arguments.new)

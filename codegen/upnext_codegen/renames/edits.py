@@ -60,13 +60,7 @@ class Edits:
     @cached_property
     def nodes(self) -> list[cst.CSTNode]:
         """All nodes, outer ones first."""
-        found: list[cst.CSTNode] = []
-        waiting: list[cst.CSTNode] = [self.module]
-        while waiting:
-            node = waiting.pop()
-            found.append(node)
-            waiting += reversed(node.children)
-        return found
+        return walk(self.module)
 
     def function(self, place: Place) -> cst.FunctionDef | None:
         """The function whose name stands at a place."""
@@ -94,7 +88,11 @@ class Edits:
 
     def put(self, start: int, end: int, text: str) -> None:
         """Put a text in the place of another one, or between two characters."""
-        self._edits[start, end] = self._edits.get((start, end), "") + text if start == end else text
+        self._edits[start, end] = text
+
+    def put_at(self, place: int) -> str:
+        """Return what is put between two characters."""
+        return self._edits.get((place, place), "")
 
     @property
     def after(self) -> bytes:
@@ -110,6 +108,17 @@ class Edits:
     @cached_property
     def _lines(self) -> list[int]:
         return [0, *(each.end() for each in _LINE_END.finditer(self.module.code))]
+
+
+def walk(node: cst.CSTNode) -> list[cst.CSTNode]:
+    """Return a node and all nodes in it, outer ones first."""
+    found: list[cst.CSTNode] = []
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        found.append(current)
+        waiting += reversed(current.children)
+    return found
 
 
 def text_of(node: cst.BaseExpression) -> str | None:

@@ -57,10 +57,10 @@ def _absolute(name: str, file: Edits, module: str) -> str:
     return ".".join([*kept, *([rest] if rest else [])])
 
 
-def uses(file: Edits, module: str, names: Collection[str]) -> Iterator[tuple[cst.Name, bool]]:
+def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = False) -> Iterator[tuple[cst.Name, bool]]:
     """Yield the names in a file's code that are those of a function, and whether each is an attribute of a module.
 
-    Imports and the definition are not among them.
+    Imports and the definition are not among them; those under another name, which the file gives it, only if asked.
     """
     keywords = _not_looked_up(file)
     for node, qualified in file.qualified_names.items():
@@ -70,7 +70,7 @@ def uses(file: Edits, module: str, names: Collection[str]) -> Iterator[tuple[cst
             is_local = each.source is QualifiedNameSource.LOCAL
             if (f"{module}.{each.name}" if is_local else _absolute(each.name, file, module)) in names:
                 found = node if isinstance(node, cst.Name) else node.attr
-                if found.value == each.name.rpartition(".")[2]:  # and not under a name that the file gives it
+                if aliased or found.value == each.name.rpartition(".")[2]:
                     yield found, isinstance(node, cst.Attribute)
                 break
 

@@ -1,0 +1,188 @@
+"""Former names in the annotation of a field: `Annotated[str, upnext.Formerly("order_id")]`, and the imports for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from upnext_codegen.renames.edits import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext_codegen.renames.edits import Edits
+
+_ANNOTATED, _FORMERLY = "Annotated", "Formerly"
+_TYPING = ("typing", "typing_extensions")
+
+
+@dataclass(slots=True)
+class FormerNames:
+    """Adds and removes former names in one file.
+
+    Attributes:
+        file: The file.
+    """
+
+    file: Edits
+    _imports: dict[str, str] | None = None
+    _dropped: bool = False
+
+    def change(self, written: cst.Annotation, old: str, new: str, *, back: bool) -> bool:
+        """Note that a field was called `old`.
+
+        Args:
+            written: Its annotation.
+            old: The name that it had.
+            new: The name that it gets.
+            back: Whether that is a former name, which is taken back instead.
+
+        Returns:
+            Whether that can be done; not where a former name stands elsewhere.
+        """
+        given = _formerly(written.annotation)
+        if not back:
+            self._add(written, given, old)
+            return True
+        if given is None or all(text_of(each.value) != new for each in given[1].args):
+            return False
+        self._drop(written, *given, new)
+        return True
+
+    def _add(self, written: cst.Annotation, given: tuple[cst.Subscript, cst.Call] | None, old: str) -> None:
+        if given is not None:
+            start, _ = self.file.span(given[1].args[0].value)
+            self.file.put(start, start, f'"{old}", ')
+            return
+        made = f'{self._spelt(_FORMERLY, ("upnext",))}("{old}")'
+        outer = written.annotation
+        if _is_named(outer, _ANNOTATED):
+            assert isinstance(outer, cst.Subscript), "it is Annotated[...]"
+            _, end = self.file.span(outer.slice[-1].slice)
+            self.file.put(end, end, f", {made}")
+            return
+        start, end = self._whole(written)
+        self.file.put(start, start, f"{self._spelt(_ANNOTATED, _TYPING)}[")
+        self.file.put(end, end, f", {made}]")
+
+    def _drop(self, written: cst.Annotation, outer: cst.Subscript, call: cst.Call, new: str) -> None:
+        names = [text_of(each.value) for each in call.args]
+        place = names.index(new)
+        if len(names) > 1:
+            start, end = self.file.span(call.args[place].value)
+            if place + 1 < len(names):
+                end, _ = self.file.span(call.args[place + 1].value)
+            else:
+                _, start = self.file.span(call.args[place - 1].value)
+            self.file.put(start, end, "")
+            return
+        self._dropped = True
+        elements = [each.slice for each in outer.slice]
+        number = next(
+            each for each, element in enumerate(elements) if isinstance(element, cst.Index) and element.value is call
+        )
+        if len(elements) > 2:
+            _, start = self.file.span(elements[number - 1])
+            self.file.put(start, self.file.span(call)[1], "")
+            return
+        whole, inner = self._whole(written), self.file.span(elements[0])
+        self.file.put(whole[0], inner[0], "")
+        self.file.put(inner[1], whole[1], "")
+
+    def _whole(self, written: cst.Annotation) -> tuple[int, int]:
+        """Where an annotation begins and ends, parentheses included, the colon not."""
+        start, end = self.file.span(written)
+        text = self.file.module.code[start:end]
+        return start + len(text) - len(text.removeprefix(":").lstrip()), end
+
+    def _spelt(self, name: str, modules: tuple[str, ...]) -> str:
+        """Return how the file says a name that it imports, or is to import."""
+        if self._imports is None:
+            self._imports = dict(_imports(self.file.module))
+        for module in modules:
+            if found := self._imports.get(f"{module}.{name}"):
+                return found
+            if prefix := self._imports.get(module):
+                return f"{prefix}.{name}"
+        self._imports[f"{modules[0]}.{name}"] = name
+        self._import(f"from {modules[0]} import {name}")
+        return name
+
+    def _import(self, line: str) -> None:
+        place, newline = _first_import(self.file), self.file.module.default_newline
+        before = self.file.put_at(place)
+        # That of `Annotated` stands first, whichever is asked for first.
+        lines = [line + newline, before] if _ANNOTATED in line else [before, line + newline]
+        self.file.put(place, place, "".join(lines))
+
+    def after(self) -> bytes:
+        """Return the changed file, without the imports that nothing needs any more."""
+        data = self.file.after
+        if not self._dropped:
+            return data
+        encoding = self.file.module.encoding
+        text = _without_imports(data.decode(encoding), self.file)
+        return text.encode(encoding)
+
+
+def _formerly(written: cst.BaseExpression) -> tuple[cst.Subscript, cst.Call] | None:
+    if not isinstance(written, cst.Subscript) or not _is_named(written, _ANNOTATED):
+        return None
+    for element in written.slice[1:]:
+        value = element.slice.value if isinstance(element.slice, cst.Index) else None
+        if isinstance(value, cst.Call) and value.args and _name(value.func) == _FORMERLY:
+            return written, value
+    return None
+
+
+def _is_named(written: cst.BaseExpression, name: str) -> bool:
+    return isinstance(written, cst.Subscript) and _name(written.value) == name
+
+
+def _name(node: cst.BaseExpression) -> str:
+    return node.attr.value if isinstance(node, cst.Attribute) else node.value if isinstance(node, cst.Name) else ""
+
+
+def _imports(module: cst.Module) -> Iterator[tuple[str, str]]:
+    """Yield what the top of a module imports: "module" or "module.name", and what it is called there."""
+    for statement in module.body:
+        for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
+            if isinstance(small, cst.Import):
+                for alias in small.names:
+                    yield alias.evaluated_name, alias.evaluated_alias or alias.evaluated_name
+            elif (
+                isinstance(small, cst.ImportFrom) and not small.relative and not isinstance(small.names, cst.ImportStar)
+            ):
+                source = _name(small.module) if isinstance(small.module, cst.Name) else ""
+                for alias in small.names:
+                    yield f"{source}.{alias.evaluated_name}", alias.evaluated_alias or alias.evaluated_name
+
+
+def _first_import(file: Edits) -> int:
+    """Return where imports can be added: before the first one, or the first statement that is no docstring."""
+    for statement in file.module.body:
+        small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
+        is_docstring = isinstance(small, cst.Expr) and isinstance(small.value, cst.SimpleString)
+        is_future = (
+            isinstance(small, cst.ImportFrom) and small.module is not None and _name(small.module) == "__future__"
+        )
+        if not is_docstring and not is_future:
+            return file.span(statement)[0]
+    return len(file.module.code)
+
+
+def _without_imports(text: str, file: Edits) -> str:
+    newline = file.module.default_newline
+    annotated, formerly = f"from typing import Annotated{newline}", f"from upnext import Formerly{newline}"
+    for added in (annotated + formerly, formerly, annotated):
+        words = [word for word in (_ANNOTATED, _FORMERLY) if word in added]
+        place = text.find(added)
+        is_line = place == 0 or text[place - 1 : place] == "\n" or text[place - 1 : place] == "\r"
+        is_unused = all(len(re.findall(rf"\b{word}\b", text)) == 1 for word in words)
+        is_first = added != annotated or not re.search(r"^(?:import|from (?!__future__))", text[:place], re.MULTILINE)
+        if place >= 0 and is_line and is_unused and is_first:
+            return text[:place] + text[place + len(added) :]
+    return text

@@ -1,0 +1,130 @@
+"""A parameter of a function, and what its body does with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from upnext_codegen.records import Place
+from upnext_codegen.renames.edits import respelt, text_of, walk
+from upnext_codegen.renames.plan import Undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext_codegen.renames.edits import Edits
+
+_SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
+_LOOKING = frozenset({"locals", "vars", "eval", "exec", "dir"})
+_BY_KEY = frozenset({"get", "pop", "setdefault"})
+
+
+class Body(NamedTuple):
+    """What a function does with a parameter.
+
+    Attributes:
+        names: Where it is used, in the body.
+        undecided: What may depend on its name.
+        blocked: What stands in the way of another name.
+    """
+
+    names: list[cst.Name]
+    undecided: list[Undecided]
+    blocked: list[Undecided]
+
+
+def parameter(function: cst.FunctionDef, name: str) -> cst.Param | None:
+    """Return a parameter that can be given by keyword."""
+    params = function.params
+    return next((each for each in (*params.params, *params.kwonly_params) if each.name.value == name), None)
+
+
+def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
+    """Look for what a function does with a parameter, and what another name for it would meet."""
+    found = Body([], [], [])
+    passed_over = _no_variables(function)
+    for node in walk(function):
+        if isinstance(node, cst.Name) and node.value == new and node not in passed_over:
+            reason = f"{new!r} has a meaning in this function already: choose another name"
+            found.blocked.append(_at(file, node, reason))
+    for node in walk(function.body):
+        if isinstance(node, cst.Name) and node.value == old and node not in passed_over:
+            found.names.append(node)
+        elif isinstance(node, _SCOPES) and _binds(node, old):
+            reason = f"{old!r} is something else in here: rename that first"
+            found.blocked.append(_at(file, node, reason))
+        elif isinstance(node, cst.ImportAlias) and (node.evaluated_alias or node.evaluated_name) == old:
+            found.blocked.append(_at(file, node, f"this gives {old!r} another meaning: rename that first"))
+        elif isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value in _LOOKING:
+            found.undecided.append(_at(file, node, f"this may look {old!r} up by its name: see what it does"))
+        elif isinstance(node, cst.FormattedStringExpression) and node.equal is not None and _is(node.expression, old):
+            found.undecided.append(_at(file, node, f"this text names {old!r}, and names {new!r} then"))
+    return found
+
+
+def keys_in(function: cst.FunctionDef, fields: str, key: str) -> Iterator[cst.SimpleString]:
+    """Yield the texts by which a function looks a key up in the dict of its further fields."""
+    for node in walk(function.body):
+        match node:
+            case cst.Subscript(value=cst.Name(value=name), slice=[cst.SubscriptElement(slice=cst.Index(value=text))]):
+                pass
+            case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=attr), args=[cst.Arg(value=text), *_]):
+                if attr.value not in _BY_KEY:
+                    continue
+            case cst.Comparison(left=text, comparisons=[cst.ComparisonTarget(operator, cst.Name(value=name))]):
+                if not isinstance(operator, cst.In | cst.NotIn):
+                    continue
+            case _:
+                continue
+        if name == fields and isinstance(text, cst.SimpleString) and text_of(text) == key:
+            yield text
+
+
+def respell(file: Edits, text: cst.SimpleString, new: str) -> None:
+    """Change what a text says, not how it is quoted."""
+    file.replace(text, respelt(text, new))
+
+
+def _no_variables(function: cst.FunctionDef) -> set[cst.CSTNode]:
+    found: set[cst.CSTNode] = set()
+    for node in walk(function):
+        match node:
+            case cst.Arg(keyword=cst.Name() as name) | cst.Attribute(attr=name) | cst.MatchKeywordElement(key=name):
+                found.add(name)
+            case cst.ImportFrom(module=cst.CSTNode() as module):
+                found.update(walk(module))
+            case _:
+                pass
+    return found
+
+
+def _binds(scope: cst.CSTNode, name: str) -> bool:
+    """Whether a scope inside of a function gives a name a meaning of its own."""
+    nodes = walk(scope)
+    if any(isinstance(node, cst.Nonlocal) and any(_is(each.name, name) for each in node.names) for node in nodes):
+        return False
+    for node in nodes:
+        match node:
+            case cst.Param(name=bound) | cst.CompFor(target=bound):
+                pass
+            case cst.AssignTarget(target=bound) | cst.AnnAssign(target=bound) | cst.AugAssign(target=bound):
+                if not isinstance(scope, cst.FunctionDef | cst.ClassDef):
+                    continue
+            case cst.For(target=bound) | cst.NamedExpr(target=bound) | cst.AsName(name=bound):
+                pass
+            case cst.FunctionDef(name=bound) | cst.ClassDef(name=bound):
+                pass
+            case _:
+                continue
+        if any(_is(each, name) for each in walk(bound)) and not isinstance(bound, cst.Attribute | cst.Subscript):
+            return True
+    return False
+
+
+def _is(node: cst.CSTNode, name: str) -> bool:
+    return isinstance(node, cst.Name) and node.value == name
+
+
+def _at(file: Edits, node: cst.CSTNode, reason: str) -> Undecided:
+    return Undecided(Place(file.file, *file.place_of(node)), reason)

@@ -1,0 +1,230 @@
+"""Renaming a field of an event: its parameters, what their functions do with them, and what gives it in sends."""
+
+from __future__ import annotations
+
+import keyword
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.graph.selection import module_of
+from upnext_codegen.records import Place, is_elsewhere
+from upnext_codegen.renames.edits import Edits
+from upnext_codegen.renames.former_field import FormerNames
+from upnext_codegen.renames.mentions import texts_in
+from upnext_codegen.renames.parameters import body_of, keys_in, parameter, respell
+from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
+from upnext_codegen.renames.sends import calls_of, names_for
+from upnext_codegen.renames.typed_dict import typed_dict_of
+
+if TYPE_CHECKING:
+    from upnext_codegen.records import Handler, Send
+
+_BY_HAND = "change it by hand first"
+
+
+def rename_field(sources: Sources, event: str, old: str, new: str) -> Rename:
+    """Work out what renaming a field of an event changes; nothing is written.
+
+    Each handler that names the field takes it under the new name, also in its body, and under the old one by
+    `Formerly`, so that jobs and senders of an earlier release go on; if the new name is a former one, it is taken back
+    instead. Sends, and calls of the handlers, give the new name.
+
+    Args:
+        sources: The project.
+        event: The event's name.
+        old: The name that the field has.
+        new: The name that it is to have.
+
+    Raises:
+        ConfigurationError: If there is no such field, the new name cannot be used or is taken, or a file that has to be
+            changed cannot be read.
+    """
+    work = _Work(sources, event, old, new)
+    handlers = [each for each in sources.scan.handlers if each.event == event]
+    work.check(handlers)
+    for handler in {each.place: each for each in handlers}.values():
+        work.handler(handler)
+    for send in sources.scan.sends:
+        if send.kind == "event" and work.names & set(send.names):
+            work.send(send)
+    work.calls(handlers)
+    return work.result()
+
+
+@dataclass(slots=True)
+class _Work:
+    """One rename under way."""
+
+    sources: Sources
+    event: str
+    old: str
+    new: str
+    files: dict[str, Edits] = field(default_factory=dict[str, Edits])
+    former: dict[str, FormerNames] = field(default_factory=dict[str, FormerNames])
+    undecided: list[Undecided] = field(default_factory=list[Undecided])
+    blocked: list[Undecided] = field(default_factory=list[Undecided])
+    half_read: list[Undecided] = field(default_factory=list[Undecided])
+    looked_through: set[str] = field(default_factory=set[str])
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the event has, or had."""
+        declared = [each for each in self.sources.scan.declarations if each.event == self.event]
+        return frozenset([self.event, *(name for each in declared for name in each.formerly)])
+
+    def check(self, handlers: list[Handler]) -> None:
+        """Raise ConfigurationError for names that cannot be."""
+        events = {each.event for each in self.sources.scan.handlers}
+        if not handlers:
+            hint = near(self.event, events, "`upnext graph` lists all events.")
+            raise ConfigurationError(f"No event with handlers is called {self.event!r}; {hint}")
+        fields = {each.name for handler in handlers for each in handler.parameters}
+        if self.old not in fields:
+            hint = near(self.old, fields, f"`upnext graph {self.event}` shows it.")
+            raise ConfigurationError(f"No handler of {self.event!r} names a field {self.old!r}; {hint}")
+        if not self.new.isidentifier() or keyword.iskeyword(self.new):
+            raise ConfigurationError(f"{self.new!r} cannot name a field of a handler.")
+        if self.new == self.old:
+            raise ConfigurationError(f"The field is called {self.new!r} already.")
+        former = {name for handler in handlers for each in handler.parameters for name in each.formerly}
+        own = {
+            name
+            for handler in handlers
+            for each in handler.parameters
+            if each.name == self.old
+            for name in each.formerly
+        }
+        if self.new in fields or self.new in former - own:
+            raise ConfigurationError(f"{self.event!r} has a field {self.new!r} already: choose another name.")
+
+    def handler(self, handler: Handler) -> None:
+        """Change a handler, if it names the field."""
+        named = next((each for each in handler.parameters if each.name == self.old), None)
+        if is_elsewhere(handler.place):
+            if named is not None:
+                self._block(
+                    handler.place, f"handler {handler.name!r} of another project names {self.old!r}: rename it there"
+                )
+            return
+        self.looked_through.add(handler.place.file)
+        if named is None:
+            return
+        others = sorted(
+            {each.event for each in self.sources.scan.handlers if each.place == handler.place} - {self.event}
+        )
+        if others:
+            self._block(handler.place, f"this function handles {others[0]!r} as well: give each event its own first")
+            return
+        file = self._file(handler.place.file)
+        function = file.function(handler.place)
+        if function is None:
+            self._block(handler.place, f"this is no function that can be changed: {_BY_HAND}")
+            return
+        param = parameter(function, self.old)
+        if param is None:
+            self._key(file, function, handler, back=self.new in named.formerly)
+        else:
+            self._parameter(file, function, param, back=self.new in named.formerly)
+
+    def _parameter(self, file: Edits, function: cst.FunctionDef, param: cst.Param, *, back: bool) -> None:
+        place = Place(file.file, *file.place_of(param.name))
+        if param.annotation is None:
+            self._block(place, f"{self.old!r} has no annotation, which is to name {self.old!r}: annotate it first")
+            return
+        body = body_of(file, function, self.old, self.new)
+        self.undecided += body.undecided
+        self.blocked += body.blocked
+        for node in (param.name, *body.names):
+            file.replace(node, self.new)
+        self._note(file, param.annotation, place, back=back)
+
+    def _key(self, file: Edits, function: cst.FunctionDef, handler: Handler, *, back: bool) -> None:
+        """Change the key of a TypedDict, which `**fields: Unpack[...]` names."""
+        further = function.params.star_kwarg
+        found = None if further is None else typed_dict_of(self.sources, self._file, file, further)
+        key = None if found is None else found.key(self.old)
+        if further is None or found is None or key is None or not isinstance(key.target, cst.Name):
+            self._block(handler.place, f"the TypedDict that has {self.old!r} cannot be found: {_BY_HAND}")
+            return
+        found.file.replace(key.target, self.new)
+        for text in keys_in(function, further.name.value, self.old):
+            respell(file, text, self.new)
+        place = Place(found.file.file, *found.file.place_of(key.target))
+        self._note(found.file, key.annotation, place, back=back)
+        reason = f"this may be a {found.name}, whose key {self.old!r} is renamed: see whether it has it"
+        for where in found.other_uses(self.sources, self._file):
+            self.undecided.append(Undecided(where, reason))
+
+    def _note(self, file: Edits, written: cst.Annotation, place: Place, *, back: bool) -> None:
+        former = self.former.setdefault(file.file, FormerNames(file))
+        if not former.change(written, self.old, self.new, back=back):
+            self._block(place, f"{self.new!r} is a former name, and not written out here: {_BY_HAND}")
+
+    def send(self, send: Send) -> None:
+        """Change what a send gives."""
+        self.looked_through.add(send.place.file)
+        if not set(send.names) <= self.names:
+            if self.old in send.fields:
+                self._block(send.place, f"this may send another event as well: {_BY_HAND}")
+            return
+        if send.unknown_fields:
+            self.undecided.append(
+                Undecided(send.place, f"this gives fields that cannot be seen here: {self.old!r} too?")
+            )
+        if self.old not in send.fields:
+            return
+        file = self._file(send.place.file)
+        given = [
+            each
+            for call in file.calls_at(send.place)
+            for each in call.args
+            if each.keyword is not None and each.keyword.value == self.old
+        ]
+        if len(given) != 1 or given[0].keyword is None:
+            self._block(send.place, f"what this gives as {self.old!r} is not written here: {_BY_HAND}")
+            return
+        file.replace(given[0].keyword, self.new)
+
+    def calls(self, handlers: list[Handler]) -> None:
+        """Change what calls of the handlers give, and sends in tests, which a scan leaves out."""
+        names = names_for(self.sources, self.names, handlers, self._file)
+        words = {name.rpartition(".")[2] for name in (*names.functions, *names.events)}
+        for path, data in self.sources.holding(self.old):
+            if not any(word.encode() in data for word in words):
+                continue
+            self.looked_through.add(path)
+            file = self.files.get(path) or Edits.read(path, data)
+            if file is None:
+                self.half_read.append(unreadable(path, self.old))
+                continue
+            self.files[path] = file
+            for argument in calls_of(file, module_of(path, self.sources.roots), names, self.old):
+                file.replace(argument, self.new)
+
+    def result(self) -> Rename:
+        """Return what changes, with the texts that are the old name, in files that have to do with the event."""
+        changed: dict[str, tuple[bytes, bytes]] = {}
+        for path, file in self.files.items():
+            after = self.former[path].after() if path in self.former else file.after
+            if after != file.before:
+                changed[path] = file.before, after
+        reason = f"this text is {self.old!r}: if it means the field, change it by hand"
+        for path in sorted(self.looked_through):
+            data = changed[path][1] if path in changed else self.sources.read(path)
+            places = texts_in(data, self.old, but_in=("Formerly",)).places
+            self.undecided += [Undecided(Place(path, *place), reason) for place in places]
+        return Rename(changed, tuple(sorted(set(self.undecided))), tuple(sorted(self.blocked)), tuple(self.half_read))
+
+    def _file(self, path: str) -> Edits:
+        if path not in self.files:
+            file = Edits.read(path, self.sources.read(path))
+            if file is None:
+                raise ConfigurationError(f"{path} has to be changed, and libcst cannot read its syntax.")
+            self.files[path] = file
+        return self.files[path]
+
+    def _block(self, place: Place, reason: str) -> None:
+        self.blocked.append(Undecided(place, reason))

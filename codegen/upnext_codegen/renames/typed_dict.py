@@ -1,0 +1,83 @@
+"""The TypedDict that `**fields: Unpack[Order]` names, and its keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import libcst as cst
+
+from upnext_codegen.graph.selection import module_of
+from upnext_codegen.records import Place
+from upnext_codegen.renames.references import imported, uses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from upnext_codegen.renames.edits import Edits
+    from upnext_codegen.renames.plan import Sources
+
+
+class TypedDictClass(NamedTuple):
+    """A TypedDict at the top of a module.
+
+    Attributes:
+        file: Its file.
+        module: The name of that module.
+        node: Its statement.
+        asker: The annotation that named it.
+    """
+
+    file: Edits
+    module: str
+    node: cst.ClassDef
+    asker: cst.CSTNode
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.node.name.value
+
+    def key(self, name: str) -> cst.AnnAssign | None:
+        """Return the statement of a key; not one that it inherits."""
+        for line in self.node.body.body:
+            for each in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+                if isinstance(each, cst.AnnAssign) and isinstance(each.target, cst.Name) and each.target.value == name:
+                    return each
+        return None
+
+    def other_uses(self, sources: Sources, read: Callable[[str], Edits]) -> Iterator[Place]:
+        """Yield where else it is named."""
+        for path, _ in sources.holding(self.name):
+            file = read(path)
+            for node, _ in uses(file, module_of(path, sources.roots), {f"{self.module}.{self.name}"}):
+                if node is not self.asker and node is not self.node.name:
+                    yield Place(path, *file.place_of(node))
+
+
+def typed_dict_of(
+    sources: Sources, read: Callable[[str], Edits], file: Edits, further: cst.Param
+) -> TypedDictClass | None:
+    """Return the TypedDict that a `**` parameter unpacks, None where it cannot be found.
+
+    Args:
+        sources: The project.
+        read: Reads a file.
+        file: The file of the function.
+        further: The parameter.
+    """
+    written = None if further.annotation is None else further.annotation.annotation
+    match written:
+        case cst.Subscript(slice=[cst.SubscriptElement(slice=cst.Index(value=cst.Name() as asker))]):
+            pass
+        case _:
+            return None
+    module, name = module_of(file.file, sources.roots), asker.value
+    for source, alias in imported(file, module):
+        if (alias.evaluated_alias or alias.evaluated_name) == name:
+            paths = [path for path in sources.files() if module_of(path, sources.roots) == source]
+            if not paths:
+                return None
+            module, name, file = source, alias.evaluated_name, read(paths[0])
+            break
+    found = [node for node in file.module.body if isinstance(node, cst.ClassDef) and node.name.value == name]
+    return TypedDictClass(file, module, found[0], asker) if len(found) == 1 else None

@@ -1,0 +1,197 @@
+# ruff: noqa: E501, ISC004 - sources stand beside what becomes of them
+"""`upnext rename field`: parameters, their uses, sends and calls get the new name; the old one is taken on arrival."""
+
+from __future__ import annotations
+
+import ast
+import json
+
+import pytest
+
+from tests.cli.projects import Shell
+
+EVENTS = 'import upnext\nworker = upnext.Worker("shop")\nplaced = worker.event("order.placed")\n'
+HEAD = "from shop.events import placed\n"
+TYPING, OURS = "from typing import Annotated\n", "from upnext import Formerly\n"
+HANDLERS = {
+    "plain": (
+        f"{HEAD}\n@placed.on\ndef h(order_id: str, n: int = 1) -> None:\n    print(order_id, n)  # order_id\n",
+        f'{TYPING}{OURS}{HEAD}\n@placed.on\ndef h(number: Annotated[str, Formerly("order_id")], n: int = 1) -> None:\n'
+        "    print(number, n)  # order_id\n",
+    ),
+    "imports that are there": (
+        f"import typing as t\nimport upnext as u\n{HEAD}@placed.on\ndef h(order_id: str): ...\n",
+        f"import typing as t\nimport upnext as u\n{HEAD}@placed.on\n"
+        'def h(number: t.Annotated[str, u.Formerly("order_id")]): ...\n',
+    ),
+    "one of the two": (
+        f"{TYPING}{HEAD}X = Annotated\n@placed.on\ndef h(order_id: str): ...\n",
+        f'{OURS}{TYPING}{HEAD}X = Annotated\n@placed.on\ndef h(number: Annotated[str, Formerly("order_id")]): ...\n',
+    ),
+    "the other one": (
+        f'"""Doc."""\n\nfrom __future__ import annotations\n\nimport upnext\n{HEAD}@placed.on\ndef h(order_id: str): ...\n',
+        f'"""Doc."""\n\nfrom __future__ import annotations\n\n{TYPING}import upnext\n{HEAD}@placed.on\n'
+        'def h(number: Annotated[str, upnext.Formerly("order_id")]): ...\n',
+    ),
+    "annotated before": (
+        f"{TYPING}from pydantic import Field\n{HEAD}@placed.on\ndef h(*, order_id: Annotated[str, Field(min_length=1)]): ...\n",
+        f"{OURS}{TYPING}from pydantic import Field\n{HEAD}@placed.on\n"
+        'def h(*, number: Annotated[str, Field(min_length=1), Formerly("order_id")]): ...\n',
+    ),
+    "renamed before": (
+        f"{OURS}{TYPING}{HEAD}@placed.on\ndef h(order_id: Annotated[str, Formerly('id', 'old')]): ...\n",
+        f"{OURS}{TYPING}{HEAD}@placed.on\ndef h(number: Annotated[str, Formerly(\"order_id\", 'id', 'old')]): ...\n",
+    ),
+    "parentheses and a default": (
+        f"{HEAD}@placed.on\ndef h(order_id: (\n    str | None  # either\n) = None): return (order_id)\n",
+        f'{TYPING}{OURS}{HEAD}@placed.on\ndef h(number: Annotated[(\n    str | None  # either\n), Formerly("order_id")] = None): return (number)\n',
+    ),
+    "a text as annotation": (
+        f"{HEAD}@placed.on\ndef h(order_id: 'str'): ...\n",
+        f"{TYPING}{OURS}{HEAD}@placed.on\ndef h(number: Annotated['str', Formerly(\"order_id\")]): ...\n",
+    ),
+    "a body of many kinds": (
+        f"{HEAD}@placed.on\nasync def h(order_id: str, **kw: object):\n"
+        "    x = dict(order_id=order_id); x.order_id = f'{order_id!r:>{len(order_id)}}'\n"
+        "    f = lambda y: order_id + y\n    order_id = order_id.strip()\n"
+        "    def inner():\n        nonlocal order_id\n        order_id = '1'\n        return [order_id for _ in order_id]\n"
+        "    match x:\n        case dict(order_id=z): del order_id\n",
+        f'{TYPING}{OURS}{HEAD}@placed.on\nasync def h(number: Annotated[str, Formerly("order_id")], **kw: object):\n'
+        "    x = dict(order_id=number); x.order_id = f'{number!r:>{len(number)}}'\n"
+        "    f = lambda y: number + y\n    number = number.strip()\n"
+        "    def inner():\n        nonlocal number\n        number = '1'\n        return [number for _ in number]\n"
+        "    match x:\n        case dict(order_id=z): del number\n",
+    ),
+    "the key of a TypedDict": (
+        f"from typing import TypedDict, Unpack\n{HEAD}class Order(TypedDict):\n    order_id: str  # its id\n    n: int\n\n"
+        "@placed.on\ndef h(**f: Unpack[Order]):\n    return f['order_id'], f.get(\"order_id\"), 'order_id' in f, f['n']\n",
+        f"{TYPING}{OURS}from typing import TypedDict, Unpack\n{HEAD}class Order(TypedDict):\n"
+        '    number: Annotated[str, Formerly("order_id")]  # its id\n    n: int\n\n'
+        "@placed.on\ndef h(**f: Unpack[Order]):\n    return f['number'], f.get(\"number\"), 'number' in f, f['n']\n",
+    ),
+    "sends in a handler": (
+        f"{HEAD}@placed.on\nasync def h(order_id: str):\n    if order_id: await placed.send(order_id=order_id)\n"
+        "    if order_id: await placed.options(key=order_id).send(\n        order_id=order_id,\n    )\n    h(order_id=order_id)\n",
+        f'{TYPING}{OURS}{HEAD}@placed.on\nasync def h(number: Annotated[str, Formerly("order_id")]):\n'
+        "    if number: await placed.send(number=number)\n"
+        "    if number: await placed.options(key=number).send(\n        number=number,\n    )\n    h(number=number)\n",
+    ),
+}
+
+
+def project(empty: Shell, handlers: str, **files: str) -> None:
+    empty.write(
+        {
+            "pyproject.toml": "",
+            "shop/__init__.py": "",
+            "shop/events.py": EVENTS,
+            "shop/email.py": handlers,
+            **{name.replace("__", "/") + ".py": text for name, text in files.items()},
+        }
+    )
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_renaming_keeps_everything_else_and_renaming_back_is_the_identity(name: str, end: str, empty: Shell) -> None:
+    before, after = [each.replace("\n", end).encode() for each in HANDLERS[name]]
+    project(empty, "")
+    path = empty.root / "shop" / "email.py"
+    path.write_bytes(before)
+    assert empty.run("gen").code == 0
+    (empty.root / "upnext.lock").rename(empty.root / "before.lock")
+    done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write")
+    assert (done.code, path.read_bytes()) == (0, after), done.out
+    ast.parse(after)
+    done = empty.run("gen", "--against", "before.lock")
+    assert done.code == 0, done.out
+    assert empty.run("rename", "field", "order.placed", "number", "order_id", "--write").code == 0
+    assert path.read_bytes() == before
+
+
+def test_all_handlers_sends_calls_and_tests_are_changed_and_the_rest_is_listed(empty: Shell) -> None:
+    files = {
+        "shop__count": f"import upnext\n{HEAD}@placed.on\ndef count(order_id: str, **kw: object): ...\n",
+        "shop__open": f"{HEAD}@placed.on\ndef any_of(**kw: object): return kw['order_id']\n",
+        "shop__api": "from . import events\nfrom .email import h as mail\n\nasync def buy(order_id: str, **more: str):\n"
+        "    await events.placed.send(order_id=order_id)\n    mail(order_id=order_id)\n"
+        "    await mail.send(order_id=order_id, **more)\n    other(order_id=order_id)\n\ndef other(order_id: str): ...\n",
+        "tests__test_email": "from shop.email import h\nfrom shop.events import placed\n\nasync def test(upnext_sent):\n"
+        "    h(order_id='1')\n    await placed.options(delay=1).send(order_id='1')\n    placed.send_sync(order_id='2')\n"
+        "    assert upnext_sent[0].fields['order_id']\n",
+    }
+    project(empty, HANDLERS["plain"][0], **files)
+    done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write", "--format", "json")
+    assert done.code == 0, done.out + done.err
+    assert empty.text("shop/open.py") == files["shop__open"]
+    api = (
+        files["shop__api"].replace("placed.send(order_id", "placed.send(number").replace("mail(order_id", "mail(number")
+    )
+    assert empty.text("shop/api.py") == api.replace("mail.send(order_id", "mail.send(number")
+    tests = files["tests__test_email"]
+    assert empty.text("tests/test_email.py") == tests.replace("order_id=", "number=")
+    undecided = [(each["file"], each["line"]) for each in json.loads(done.out)["undecided"]]
+    assert undecided == [("shop/api.py", 7), ("shop/open.py", 3), ("tests/test_email.py", 8)]
+    assert empty.run("gen").code == 0
+    assert empty.run("rename", "field", "order.placed", "number", "order_id", "--write").code == 0
+    for name, text in files.items():
+        assert empty.text(name.replace("__", "/") + ".py") == text
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        ("def h(order_id): ...", "'order_id' has no annotation, which is to name 'order_id': annotate it first"),
+        ("def h(order_id: str):\n    number = order_id", "'number' has a meaning in this function already"),
+        (
+            "def h(order_id: str):\n    return [order_id for order_id in order_id]",
+            "'order_id' is something else in here",
+        ),
+        ("def h(order_id: str):\n    return lambda order_id: order_id", "'order_id' is something else in here"),
+        ("def h(order_id: str):\n    import order_id", "this gives 'order_id' another meaning"),
+    ],
+)
+def test_what_has_to_be_done_by_hand_first_stops_it(handler: str, reason: str, empty: Shell) -> None:
+    source = f"{HEAD}\n@placed.on\n{handler}\n"
+    project(empty, source)
+    done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write")
+    assert (done.code, empty.text("shop/email.py")) == (1, source)
+    assert reason in done.out
+
+
+def test_a_function_of_two_events_and_a_former_name_elsewhere_are_left_to_a_person(empty: Shell) -> None:
+    two = "from shop.events import worker\n@worker.event('b').on\n@placed.on\ndef h(order_id: str): ...\n"
+    project(empty, f"{HEAD}{two}")
+    done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write")
+    assert (done.code, "this function handles 'b' as well" in done.out) == (1, True)
+    alias = (
+        f"{TYPING}{OURS}{HEAD}Number = Annotated[str, Formerly('order_id')]\n@placed.on\ndef h(number: Number): ...\n"
+    )
+    project(empty, alias)
+    done = empty.run("rename", "field", "order.placed", "number", "order_id", "--write")
+    assert (done.code, "'order_id' is a former name, and not written out here" in done.out) == (1, True)
+
+
+def test_what_depends_on_the_name_is_listed(empty: Shell) -> None:
+    project(empty, f"{HEAD}@placed.on\ndef h(order_id: str):\n    print(f'{{order_id=}}')\n    return locals()\n")
+    done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write")
+    assert done.code == 0
+    assert "this text names 'order_id', and names 'number' then" in done.out
+    assert "this may look 'order_id' up by its name" in done.out
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("order.plaecd", "order_id", "number"), "No event with handlers is called 'order.plaecd'; did you mean"),
+        (("order.placed", "order_di", "number"), "names a field 'order_di'; did you mean 'order_id'"),
+        (("order.placed", "order_id", "order_id"), "The field is called 'order_id' already."),
+        (("order.placed", "order_id", "n"), "'order.placed' has a field 'n' already"),
+        (("order.placed", "order_id", "class"), "'class' cannot name a field"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(names: tuple[str, ...], message: str, empty: Shell) -> None:
+    project(empty, HANDLERS["plain"][0])
+    done = empty.run("rename", "field", *names, "--write")
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
