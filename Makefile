@@ -137,6 +137,7 @@ quick: $(VENV)/.dev
 generated: $(VENV)/.dev
 	@$(VENV)/bin/upnext gen examples/shop --check
 	@cd examples/shop && $(abspath $(VENV))/bin/upnext export asyncapi --check
+	@cd examples/shop && $(abspath $(VENV))/bin/upnext export typescript --check
 	@for service in orders storefront; do $(VENV)/bin/upnext gen examples/services/$$service --check || exit 1; done
 	@$(PY) docs/pictures.py --check
 	@$(PY) docs/tables.py --check

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -127,3 +131,100 @@ def test_an_asyncapi_document_has_a_channel_an_event_and_says_who_receives_and_w
     assert len(json.loads(shop.text("x.json"))["operations"]) == 2
     shop.write({"mine.json": "{}"})
     assert shop.run("export", "asyncapi", "--out", "mine.json").code == 2
+
+
+@pytest.fixture(scope="session")
+def tsc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The TypeScript compiler, in a release that is pinned here."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("typescript")
+    command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(folder), "typescript@5.9.3"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"npm cannot install TypeScript: {done.stderr.strip()[-200:]}")
+    return folder / "node_modules" / ".bin" / "tsc"
+
+
+def test_typescript_takes_what_a_schema_takes(empty: Shell, tsc: Path) -> None:
+    """But for what TypeScript has no words for."""
+    lines = [
+        f"    @worker.event('e{number}').on\n    async def h(value: {text}) -> None: ...\n"
+        for number, text in enumerate(TYPES)
+    ]
+    empty.write({"every_type.py": MODELS + "".join(lines)})
+    empty.run("gen")
+    empty.run("export", "jsonschema")
+    assert empty.run("export", "typescript").out == "events.d.ts: wrote 1, removed 0\n"
+    source, expected = ['import type { Events } from "./events";'], dict[int, tuple[str, bool]]()
+    for number, (text, values) in enumerate(TYPES.items()):
+        validator = jsonschema.Draft202012Validator(json.loads(empty.text(f"schemas/e{number}.schema.json")))
+        for value in [*({"value": each} for each in values), {}, {"value": values[0], "other": 1}]:
+            expected[len(source) + 1] = (f"{text}: {value}", validator.is_valid(value))
+            source.append(f'export const a{len(source)}: Events["e{number}"] = {json.dumps(value)};')
+    empty.write({"sends.ts": "\n".join(source) + "\n"})
+    command = [tsc, "--noEmit", "--strict", "--pretty", "false", "--lib", "es2022", "--skipLibCheck", "sends.ts"]
+    output = subprocess.run(command, check=False, capture_output=True, text=True, cwd=empty.root).stdout
+    wrong = {int(line) for line in re.findall(r"^sends\.ts\((\d+),", output, re.MULTILINE)}
+    assert "events.d.ts" not in output
+    stricter = [what for line, (what, is_valid) in expected.items() if is_valid and line in wrong]
+    looser = [what for line, (what, is_valid) in expected.items() if not is_valid and line not in wrong]
+    # Keys that a model ignores are taken by whoever reads them; to write one is a mistake.
+    assert stricter == [
+        "Item: {'value': {'name': 'a', 'x': 1}}",
+        "Address: {'value': {'street': 'a', 'x': 1}}",
+        "Named: {'value': {'street': 'a', 'x': 1}}",
+    ]
+    assert looser == [
+        "int: {'value': 1.5}",
+        "int | str: {'value': 1.5}",
+        "list[int]: {'value': [1.5]}",
+        "set[int]: {'value': [1, 1]}",
+        "Limits: {'value': {'positive': 0}}",
+        "Limits: {'value': {'fives': 6}}",
+        "Limits: {'value': {'short': 'abc'}}",
+        "Limits: {'value': {'short': 'b'}}",
+        "Limits: {'value': {'some': []}}",
+        "Limits: {'value': {'ratio': 1.5}}",
+    ]
+
+
+def test_a_cloud_event_is_an_envelope_around_the_payload(shop: Shell) -> None:
+    shop.run("gen")
+    options = ("--type-prefix", "com.example.", "--source", "urn:example:shop")
+    assert shop.run("export", "cloudevents", *options).out == "cloudevents: 1 schema, wrote 1, removed 0\n"
+    assert shop.run("export", "cloudevents", *options, "--check").code == 0
+    stale = shop.run("export", "cloudevents", "--check")
+    assert stale.err == (
+        "cloudevents/order.placed.cloudevent.json is out of date\nRun: upnext export cloudevents --out cloudevents\n"
+    )
+    schema = json.loads(shop.text("cloudevents/order.placed.cloudevent.json"))
+    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    validator.check_schema(schema)
+    event = {
+        "specversion": "1.0",
+        "id": "01a2",
+        "source": "urn:example:shop",
+        "type": "com.example.order.placed",
+        "time": "2026-11-29T10:00:00Z",
+        "datacontenttype": "application/json",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "data": {"order_id": "1", "user_id": "2"},
+    }
+    assert validator.is_valid(event)
+    wrong = [
+        *({key: value for key, value in event.items() if key != name} for name in ("specversion", "id", "data")),
+        {**event, "type": "order.placed"},
+        {**event, "source": "urn:example:other"},
+        {**event, "data": {"order_id": "1"}},
+        {**event, "Not-An-Attribute": "1"},
+    ]
+    assert [each for each in wrong if validator.is_valid(each)] == []
+
+    before = schema["properties"]["dataschema"]
+    shop.write({"shop/email.py": shop.text("shop/email.py").replace("user_id: str", "user_id: int")})
+    shop.run("gen")
+    shop.run("export", "cloudevents", *options)
+    after = json.loads(shop.text("cloudevents/order.placed.cloudevent.json"))["properties"]["dataschema"]
+    assert before != after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from upnext.cli.commands import Subparsers
 
 _JSON_SCHEMA = """\
@@ -23,6 +26,12 @@ another language may send."""
 _ASYNCAPI = """\
 Writes an AsyncAPI 3.1 document: a channel for each event that has a handler, a `receive` operation for each handler,
 and a `send` operation for each event that the sources certainly send (not with --lock)."""
+_CLOUDEVENTS = """\
+Writes a JSON Schema (2020-12) of the CloudEvent (1.0, JSON format) that each event with a handler is, a file an event:
+its name is the `type`, its payload the `data`, and `dataschema` changes with the contract."""
+_TYPESCRIPT = """\
+Writes a TypeScript declaration of the payload of each event that has a handler, and `Events`, which leads from an
+event's name to its payload."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -52,19 +61,63 @@ def register(subparsers: Subparsers) -> None:
         "--out", type=Path, default=Path("asyncapi.json"), metavar="FILE", help="the file (default: asyncapi.json)"
     )
     whole.set_defaults(command=asyncapi)
-    for each in (one, whole):
+    for each in (one, whole, _cloudevents(formats), _typescript(formats)):
         each.add_argument("--lock", type=Path, metavar="FILE", help="the upnext.lock (default: this project's)")
         each.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
+
+
+def _cloudevents(formats: Subparsers) -> argparse.ArgumentParser:
+    parser = formats.add_parser(
+        "cloudevents",
+        help="a JSON Schema for each event as a CloudEvent",
+        description=_CLOUDEVENTS,
+        epilog=examples("upnext export cloudevents --type-prefix com.example. --source urn:example:shop"),
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("cloudevents"), metavar="DIR", help="the folder (default: cloudevents)"
+    )
+    parser.add_argument(
+        "--type-prefix", default="", metavar="TEXT", help="what stands before an event's name in `type`: com.example."
+    )
+    parser.add_argument("--source", default="", metavar="URI", help="the `source` of the events (default: any)")
+    parser.set_defaults(command=cloudevents)
+    return parser
+
+
+def _typescript(formats: Subparsers) -> argparse.ArgumentParser:
+    parser = formats.add_parser(
+        "typescript",
+        help="TypeScript declarations of all payloads",
+        description=_TYPESCRIPT,
+        epilog=examples("upnext export typescript", "upnext export typescript --out web/events.d.ts --check"),
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("events.d.ts"), metavar="FILE", help="the file (default: events.d.ts)"
+    )
+    parser.set_defaults(command=typescript)
+    return parser
 
 
 def jsonschema(arguments: argparse.Namespace) -> int:
     """Run `upnext export jsonschema`; with `--check` exit code 1 if a file is not what the lock gives."""
     from upnext_codegen.export.json_schema import SUFFIX, schemas  # noqa: PLC0415 - commands import what they need
 
+    return _folder(arguments, schemas(read_lock(arguments.lock)), SUFFIX)
+
+
+def cloudevents(arguments: argparse.Namespace) -> int:
+    """Run `upnext export cloudevents`; with `--check` exit code 1 if a file is not what the lock gives."""
+    from upnext_codegen.export.cloudevents import SUFFIX, schemas  # noqa: PLC0415 - commands import what they need
+
+    return _folder(arguments, schemas(read_lock(arguments.lock), arguments.type_prefix, arguments.source), SUFFIX)
+
+
+def _folder(arguments: argparse.Namespace, schemas: Mapping[str, object], suffix: str) -> int:
+    """Write schemas, a file each, or compare them."""
     folder: Path = arguments.out
-    wanted = {name: _text(schema) for name, schema in schemas(read_lock(arguments.lock)).items()}
+    wanted = {name: _text(schema) for name, schema in schemas.items()}
     try:
-        result = _compared(folder, wanted, sorted(folder.glob(f"*{SUFFIX}")), arguments)
+        result = _compared(folder, wanted, sorted(folder.glob(f"*{suffix}")), arguments)
     except OSError as error:
         raise ConfigError(f"{str(folder)!r} cannot be used: {error.strerror or error}.") from error
     if result is None:
@@ -74,6 +127,13 @@ def jsonschema(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
+def typescript(arguments: argparse.Namespace) -> int:
+    """Run `upnext export typescript`; with `--check` exit code 1 if the file is out of date."""
+    from upnext_codegen.export.typescript import declarations  # noqa: PLC0415 - commands import what they need
+
+    return _file(arguments, declarations(read_lock(arguments.lock)))
+
+
 def asyncapi(arguments: argparse.Namespace) -> int:
     """Run `upnext export asyncapi`; with `--check` exit code 1 if the file is out of date."""
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
@@ -81,14 +141,19 @@ def asyncapi(arguments: argparse.Namespace) -> int:
     from upnext_codegen.export.sources import application, sent_events  # noqa: PLC0415
 
     contract = read_lock(arguments.lock)
-    file: Path = arguments.out
     try:
         title, version = application(Path.cwd())
         sent = sent_events(Path.cwd()) if arguments.lock is None else frozenset[str]()
-        text = _text(document(contract, title, version, sent))
-        result = _compared(file.parent, {file.name: text}, [file] if file.is_file() else [], arguments)
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
+    return _file(arguments, _text(document(contract, title, version, sent)))
+
+
+def _file(arguments: argparse.Namespace, text: str) -> int:
+    """Write one file, or compare it."""
+    file: Path = arguments.out
+    try:
+        result = _compared(file.parent, {file.name: text}, [file] if file.is_file() else [], arguments)
     except OSError as error:
         raise ConfigError(f"{str(file)!r} cannot be used: {error.strerror or error}.") from error
     if result is None:
@@ -122,8 +187,7 @@ def _compared(folder: Path, wanted: dict[str, str], files: list[Path], arguments
         for name in (*stale, *left):
             print(f"{visible(str(folder / name))} is out of date", file=sys.stderr)
         if stale or left:
-            kind = arguments.command.__name__
-            print(f"Run: upnext export {kind} --out {visible(str(arguments.out))}", file=sys.stderr)
+            print(f"Run: {visible(_command(arguments))}", file=sys.stderr)
         return None if stale or left else ""
     folder.mkdir(parents=True, exist_ok=True)
     for name in stale:
@@ -133,15 +197,25 @@ def _compared(folder: Path, wanted: dict[str, str], files: list[Path], arguments
     return f"wrote {len(stale)}, removed {len(left)}" if stale or left else "up to date"
 
 
+def _command(arguments: argparse.Namespace) -> str:
+    """Return the command that writes the files."""
+    words = ["upnext", "export", arguments.command.__name__, "--out", str(arguments.out)]
+    for option in ("type_prefix", "source"):
+        if value := getattr(arguments, option, ""):
+            words += [f"--{option.replace('_', '-')}", value]
+    return shlex.join(words if arguments.lock is None else [*words, "--lock", str(arguments.lock)])
+
+
 def _generated(files: list[Path]) -> dict[str, str]:
     """Return those of some files that this command has written."""
     from upnext_codegen.export.json_schema import is_generated  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.export.typescript import MARK  # noqa: PLC0415
 
     found: dict[str, str] = {}
     for path in files:
         text = path.read_bytes().decode(errors="replace")
         try:
-            is_ours = is_generated(json.loads(text))
+            is_ours = text.startswith(MARK) or is_generated(json.loads(text))
         except (ValueError, RecursionError):
             is_ours = False
         if is_ours:
