@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 import upnext
 from tests.outbox.django_shop import EXAMPLE, set_up
 from tests.outbox.model import arrived
-from tests.runtime.running import ServiceFile
+from tests.runtime.running import ServiceFile, running
 from tests.servers import Server
 from tests.waiting import wait_until
 from upnext.connect import broker_for
@@ -141,6 +142,105 @@ def test_the_worker_runs_the_handlers_that_it_finds_and_the_relay(worker: upnext
         process.kill()
     assert process.returncode == 0, log
     assert b"confirm (order.placed), thank (order.placed)" in log
+    assert b"Worker 'django.default' runs 1 handler(s) and task(s)" in log
+
+
+@pytest.fixture
+def backend(worker: upnext.Worker, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give the backend of tasks."""
+    from upnext.django.tasks import UpnextBackend
+
+    return UpnextBackend("default", {"OPTIONS": {"outbox": True, "retries": 1, "retry_delay": 0.01}})
+
+
+def run_tasks(backend: Any, *results: Any) -> list[object]:
+    """Relay and run what is enqueued; returns what became of each."""
+    from upnext.django import relay
+
+    async def run() -> list[object]:
+        async with running(backend.worker):
+            await relay(backend.worker).send_all()
+            jobs = [upnext.Job.of(each.id, worker=backend.worker).result(timeout=10) for each in results]
+            return await asyncio.gather(*jobs, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def test_tasks_of_django_are_jobs_that_count_once_their_transaction_commits(backend: Any) -> None:
+    from django.db import transaction
+
+    from tests.outbox import django_tasks
+
+    django_tasks.seen.clear()
+    with transaction.atomic():
+        backend.enqueue(django_tasks.add, [40], {})
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        added = backend.enqueue(django_tasks.add, [1], {"right": 2})
+    tried = backend.enqueue(django_tasks.attempts, [], {})
+    assert (added.status, added.args, added.kwargs, added.enqueued_at is None) == ("READY", [1], {"right": 2}, False)
+    assert run_tasks(backend, added, tried) == [3, 2]
+    assert django_tasks.seen == [3]
+
+
+def test_those_who_listen_to_the_signals_of_tasks_hear_of_each(backend: Any) -> None:
+    from tests.outbox import django_tasks
+    from upnext.django.tasks import task_enqueued, task_finished, task_started
+
+    heard: list[tuple[str, str, list[str]]] = []
+
+    def listen(sender: object, task_result: Any, **_: object) -> None:
+        errors = [each.exception_class_path for each in task_result.errors]
+        heard.append((task_result.task.name, str(task_result.status), errors))
+
+    signals = (task_enqueued, task_started, task_finished)
+    for signal_of_tasks in signals:
+        signal_of_tasks.connect(listen)
+    try:
+        (error,) = run_tasks(backend, backend.enqueue(django_tasks.fails, [], {}))
+    finally:
+        for signal_of_tasks in signals:
+            signal_of_tasks.disconnect(listen)
+    assert isinstance(error, upnext.JobFailedError)
+    running_twice = [("fails", "RUNNING", [])] * 2
+    assert heard == [("fails", "READY", []), *running_twice, ("fails", "FAILED", ["builtins.LookupError"])]
+
+
+def test_a_task_runs_after_a_moment_and_without_the_outbox_at_once(worker: upnext.Worker) -> None:
+    from django.utils import timezone
+
+    from tests.outbox import django_tasks
+    from upnext.django.models import OutboxRow
+    from upnext.django.tasks import UpnextBackend
+
+    backend = UpnextBackend("plain", {})
+    later = timezone.now() + timedelta(hours=1)
+    result = backend.enqueue(django_tasks.add.using(run_after=later), [1], {})
+    assert upnext.Job.of(result.id, worker=backend.worker).state_sync() == "open"
+    assert not OutboxRow.objects.exists()
+    assert asyncio.run(delayed(backend.worker)) == 1
+
+
+async def delayed(worker: upnext.Worker) -> int:
+    status = await (await broker_for(worker.registry.settings)).status_reader.read()
+    return sum(queue.delayed for queue in status.queues)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"OPTIONS": {"outbx": True}}, r"TASKS\['default'\]\['OPTIONS'\] has 'outbx', which is none of worker, outbox"),
+        ({"OPTIONS": {"retries": -1}}, r"TASKS\['default'\] cannot be used: Option retries=-1"),
+        ({"QUEUES": ["no spaces"]}, r"TASKS\['default'\] cannot be used: .*no spaces"),
+    ],
+)
+def test_what_a_backend_cannot_use_is_refused(site: str, params: dict[str, Any], message: str) -> None:
+    from django.core.exceptions import ImproperlyConfigured
+
+    from upnext.django.tasks import UpnextBackend
+
+    with pytest.raises(ImproperlyConfigured, match=message):
+        UpnextBackend("default", params)
 
 
 SERVICE = """
@@ -155,20 +255,25 @@ django.setup()
 
 from asgiref.sync import sync_to_async
 from django.db import connection
+from django.db.backends.signals import connection_created
+
+wrappers = set()
+connection_created.connect(lambda connection, **_: wrappers.add(connection), weak=False)
 
 worker = upnext.Worker("reports", concurrency=3)
 
 def query():
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        return cursor.fetchone()[0]
+        cursor.execute("SELECT pg_backend_pid(), pg_sleep(0.005)")
+        pid, _ = cursor.fetchone()
+    return pid, sum(each.connection is not None for each in list(wrappers))
 
 @worker.task(retries=5, retry_delay=0.05)
-def report() -> int:
+def report() -> tuple[int, int]:
     return query()
 
 @worker.task(retries=5, retry_delay=0.05)
-async def report_async() -> int:
+async def report_async() -> tuple[int, int]:
     return await sync_to_async(query)()
 """
 
@@ -182,30 +287,25 @@ async def test_connections_heal_and_a_worker_has_no_more_of_them_than_jobs_at_on
     port, name = postgres_url.rpartition(":")[2].partition("/")[0], f"reports-{os.getpid()}"
     service = ServiceFile(tmp_path, valkey_url, SERVICE, POSTGRES_PORT=port, APPLICATION=name)
     address = postgres_url.replace("+psycopg", "")
-    mine = "FROM pg_stat_activity WHERE application_name = %s"
     worker = upnext.Worker("reports", redis_url=valkey_url)
 
     @worker.task
-    def report() -> int:
-        return 0
+    def report() -> tuple[int, int]:
+        return 0, 0
 
     @worker.task
-    async def report_async() -> int:
-        return 0
+    async def report_async() -> tuple[int, int]:
+        return 0, 0
 
-    async def pids(task: Any, times: int) -> set[int]:
+    async def run(task: Any, times: int) -> list[tuple[int, int]]:
         jobs = [await task.submit() for _ in range(times)]
-        return {await job.result(timeout=30) for job in jobs}
+        return [await job.result(timeout=30) for job in jobs]
 
     with service.process(), psycopg.connect(address, autocommit=True) as database:
-
-        def count() -> int:
-            row = database.execute(f"SELECT count(*) {mine}", [name]).fetchone()
-            assert row is not None
-            return int(row[0])
-
-        first = await pids(report, 30) | await pids(report_async, 5)
-        assert 1 <= count() <= 4
-        database.execute(f"SELECT pg_terminate_backend(pid) {mine}", [name])
-        assert not first & (await pids(report, 30) | await pids(report_async, 5))
-        assert 1 <= count() <= 4
+        kept = {pid for pid, _ in await run(report_async, 5)}
+        first = await run(report, 60)
+        assert len(kept) == 1, "the thread of async code keeps its connection"
+        database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [name])
+        again = await run(report_async, 5)
+        assert kept.isdisjoint(pid for pid, _ in again)
+        assert 1 <= max(count for _, count in first + again + await run(report, 60)) <= 4

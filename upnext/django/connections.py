@@ -1,4 +1,4 @@
-"""Database connections around jobs: closed when they are broken or old, as Django does it around requests."""
+"""Database connections around jobs: none is kept that no job uses, and none that is broken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from upnext.hooks import HookedJob, Hooks, add_hooks, remove_hooks
 from upnext.thread_boundaries import add_boundary, remove_boundary
@@ -32,16 +32,25 @@ class ConnectionHooks(Hooks):
 _hooks = ConnectionHooks()
 
 
-def look_after_connections() -> None:
-    """Close connections that are broken, or older than `CONN_MAX_AGE`, around every job of this process.
+def close_unused() -> None:
+    """Close this thread's connections, but those that are in a transaction: a provider may have begun it."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
 
-    Handlers that are not async have a connection for each thread, and a worker has at most `concurrency` of these.
+
+def look_after_connections() -> None:
+    """Close connections around every job of this process.
+
+    Each thread has its own. A worker may have more threads than jobs at once, so those of handlers that are not async
+    keep none after a job: there are never more connections than jobs. The one thread that async code uses models in
+    keeps its own for `CONN_MAX_AGE`, as long as it is not broken.
     """
-    add_boundary(close_old_connections)
+    add_boundary(close_unused)
     add_hooks(_hooks)
 
 
 def leave_connections_alone() -> None:
     """Take that back."""
-    remove_boundary(close_old_connections)
+    remove_boundary(close_unused)
     remove_hooks(_hooks)

@@ -13,3 +13,4 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+TASKS = {"default": {"BACKEND": "upnext.django.tasks.UpnextBackend", "OPTIONS": {"outbox": True, "retries": 3}}}

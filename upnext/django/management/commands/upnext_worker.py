@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -58,10 +59,20 @@ class Command(BaseCommand):
             sys.exit(130)
 
 
+def workers_of_tasks() -> list[Worker]:
+    """Return the workers of the backends in the setting `TASKS` that are ours; none where there are no tasks."""
+    if not hasattr(settings, "TASKS"):
+        return []
+    from upnext.django.tasks import UpnextBackend, task_backends  # noqa: PLC0415  # Django 5 has none
+
+    backends = [task_backends[alias] for alias in settings.TASKS]
+    return [backend.worker for backend in backends if isinstance(backend, UpnextBackend)]
+
+
 def declared_workers() -> list[Worker]:
-    """Return the workers in the modules of the installed applications that are imported, each once."""
+    """Return the workers of the installed applications' modules, and those of `TASKS`, each once."""
     packages = {config.name for config in apps.get_app_configs()}
-    found: dict[Worker, None] = {}
+    found: dict[Worker, None] = dict.fromkeys(workers_of_tasks())
     for name, module in sorted(sys.modules.items()):
         if any(name == package or name.startswith(f"{package}.") for package in packages):
             values = list(vars(module).values())
