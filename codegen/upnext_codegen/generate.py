@@ -109,7 +109,7 @@ def _merged(project: Project, scan: Scan) -> _Merged:
 
     pulled = read(project.root)
     both = with_others(project, scan, pulled)
-    contract, findings = contracts(both.scan, extra=extra, closed=both.closed)
+    contract, findings = contracts(both.scan, extra=extra, closed=both.closed, elsewhere=both.events)
     contract = with_owners(contract, owner, both.owners)
     return _Merged(both.scan, contract, own, (*findings, *wrong), pulled)
 

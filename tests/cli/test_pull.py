@@ -222,11 +222,28 @@ def test_payloads_of_two_projects_with_one_name_and_keys_that_are_no_identifiers
         other.write({"pyproject.toml": "", "events.py": source})
         assert other.run("gen", str(other.root)).code == 0
         assert storefront.run("pull", f"../{name}/upnext.lock").code == 0
+    storefront.write({"storefront/more.py": """
+        from storefront.checkout import worker
+
+        one, two = worker.event("one.done"), worker.event("two.done")
+    """})  # fmt: skip
     assert storefront.run("gen").code == 0
     stub = storefront.text("upnext_catalog.pyi")
     names = re.findall(r"^(ItemPayload\w*) = _TypedDict\(", stub, re.MULTILINE)
     assert len(set(names)) == 2
     assert all(f'"next": {name} | None' in stub for name in names)
+
+
+def test_the_catalog_holds_what_the_project_declares_of_all_that_was_pulled(storefront: Shell) -> None:
+    """A name that is near to one of the others is an error all the same."""
+    storefront.run("pull", "../orders/upnext.lock")
+    storefront.write({HERE: storefront.text(HERE).replace("order.placed", "order.plased")})
+    done = storefront.run("gen")
+    assert 'error[UPN003]: event "order.plased" has no handler\n  help: did you mean "order.placed"?' not in done.out
+    storefront.write({HERE: storefront.text(HERE).split("@order_placed.on")[0]})
+    done = storefront.run("gen")
+    assert 'error[UPN003]: event "order.plased" has no handler\n  help: did you mean "order.placed"?' in done.out
+    assert "ItemPayload" not in storefront.text("upnext_catalog.pyi")
 
 
 def test_a_source_is_kept_without_its_password_and_read_with_that_of_the_environment(

@@ -11,11 +11,11 @@ from upnext_codegen.findings import Finding
 from upnext_codegen.merging.merge import extras_allowed, merge
 from upnext_codegen.merging.nearness import nearest
 from upnext_codegen.merging.subtyping import Hierarchy
-from upnext_codegen.records import Declaration, Handler, Scan, is_elsewhere
+from upnext_codegen.records import Declaration, Handler, Scan
 
 
 def contracts(
-    scan: Scan, *, extra: str | None = None, closed: Collection[str] = ()
+    scan: Scan, *, extra: str | None = None, closed: Collection[str] = (), elsewhere: Collection[str] = ()
 ) -> tuple[Contract, tuple[Finding, ...]]:
     """Merge the handlers of every event of a project.
 
@@ -23,6 +23,7 @@ def contracts(
         scan: What was read from its sources.
         extra: The project's setting for fields that no handler names: "allow", "forbid" or None.
         closed: Events of other projects that may not carry such fields whatever is said here.
+        elsewhere: All events that other projects handle.
     """
     handlers: defaultdict[str, list[Handler]] = defaultdict(list)
     declarations: defaultdict[str, list[Declaration]] = defaultdict(list)
@@ -42,11 +43,10 @@ def contracts(
         is_open = name not in closed and extras_allowed(declarations[name], extra)
         merged = merge(name, handlers[name], classes, open_to_extras=is_open)
         events.append(merged.contract._replace(upcasts=upcasts.get(name, ())))
-        # What is wrong with handlers is said once, of the event as it is called now; of an event that only other
-        # projects have it is theirs to say.
-        if name in attached and (declarations[name] or not all(is_elsewhere(each.place) for each in handlers[name])):
+        # What is wrong with handlers is said once, of the event as it is called now.
+        if name in attached:
             findings += merged.findings
-    handled = [event.name for event in events if event.receivers]
+    handled = sorted({*elsewhere, *(event.name for event in events if event.receivers)})
     for event in events:
         if not event.receivers and event.name not in scan.refused:
             declared = [each for each in declarations[event.name] if each.event == event.name]

@@ -75,21 +75,27 @@ class WithOthers:
         scan: The sources, with those handlers and the classes that the catalog defines for their payloads.
         closed: Events whose own projects allow no field that no handler names.
         owners: Who owns events, as those projects say it.
+        events: The events that other projects handle, also those that this one does not declare.
     """
 
     scan: Scan
     closed: frozenset[str]
     owners: Mapping[str, str]
+    events: frozenset[str]
 
 
 def with_others(project: Project, scan: Scan, pulled: Sequence[Pulled]) -> WithOthers:
-    """Add the handlers of other projects to what was scanned."""
+    """Add the handlers of other projects to what was scanned: of the events that it declares, perhaps few of many."""
+    declared = {name for each in scan.declarations for name in (each.event, *each.formerly)}
+    events: set[str] = set()
     own, definitions = OwnHandlers.of(project, scan), Definitions()
     handlers: list[Handler] = []
     closed: set[str] = set()
     owners: dict[str, str] = {}
     for each in pulled:
         contract = own.without(each.contract)
+        events |= {event.name for event in contract.events}
+        contract = replace(contract, events=tuple(event for event in contract.events if event.name in declared))
         types = LocalTypes(str(each.source), contract.classes, project.has_module, definitions)
         handlers += [_read(handler, types) for event in contract.events for handler in handlers_of(event, each)]
         owners |= {event.name: event.owner for event in contract.events if event.owner}
@@ -98,7 +104,7 @@ def with_others(project: Project, scan: Scan, pulled: Sequence[Pulled]) -> WithO
     known = _satisfied(scan.received, handlers, classes)
     importable = _importable(project, scan, known, definitions)
     merged = replace(scan, handlers=(*scan.handlers, *known), classes=classes, importable=importable)
-    return WithOthers(merged, frozenset(closed), owners)
+    return WithOthers(merged, frozenset(closed), owners, frozenset(events))
 
 
 def _is_open(event: EventContract) -> bool:
