@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.codegen.reading import HEAD, lines, write
 from upnext_codegen.project import load_project
+from upnext_codegen.reading.tree import walk
 from upnext_codegen.scan import scan
 
 EVENT = "app.py:3:10 event order.placed of shop"
@@ -114,3 +116,17 @@ def test_hostile_names_and_texts_stay_data(tmp_path: Path) -> None:
     assert found[0] == EVENT
     assert len(found) == 1 + len(names)
     assert all("UPN004" in line and line.isprintable() for line in found[1:])
+
+
+def test_a_walk_yields_what_ast_yields_but_for_contexts_and_operators() -> None:
+    """On every kind of node that there is."""
+    leaves = ast.expr_context | ast.operator | ast.unaryop | ast.boolop | ast.cmpop
+    kinds: set[type] = set()
+    for path in sorted(Path(ast.__file__).parent.glob("[a-e]*.py")):
+        tree = ast.parse(path.read_bytes())
+        expected = {each for each in ast.walk(tree) if not isinstance(each, leaves)}
+        assert {*walk(tree)} == expected, path
+        kinds |= {type(each) for each in expected}
+    tree = ast.parse("match x:\n  case A(b=1) | {'k': [*_], **rest} as y: pass\n  case None: pass\n")
+    assert {*walk(tree)} == {each for each in ast.walk(tree) if not isinstance(each, leaves)}
+    assert len(kinds) > 50

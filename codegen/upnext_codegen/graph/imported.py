@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from upnext_codegen.names.modules import ModuleRef
 from upnext_codegen.reading.imports import COMPUTED, dotted, imports_of
 from upnext_codegen.reading.source import SourceError, tree_of
+from upnext_codegen.reading.tree import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,7 +79,7 @@ def _imports(path: str, data: bytes) -> list[str]:
                 found.append(f"{literal}=" if isinstance(literal, str) else COMPUTED)
             case _:
                 pass
-        stack += ast.iter_child_nodes(node)
+        stack += children(node)
     return found
 
 

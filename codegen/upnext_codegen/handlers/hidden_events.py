@@ -9,6 +9,7 @@ from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import SENDS
 from upnext_codegen.names.exports import mentions
 from upnext_codegen.names.scopes import Use
+from upnext_codegen.reading.tree import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def _parts_of(statements: list[ast.stmt], names: Names, *, everything: bool) -> 
         if isinstance(node, ast.stmt) and not everything and not names.between(*_lines(node)):
             continue
         value = node.value if _binds_names(node) else None
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if isinstance(child, _PART):
                 yield child, child is value or child in getattr(node, "decorator_list", ())
             elif not isinstance(node, _DEFINITION):
@@ -81,7 +82,7 @@ def _given_away(part: tuple[ast.AST, bool], scope: Scope, exports: Exports) -> I
         if isinstance(node, _INLINE):
             around = around.module.inline(node, around)
         attaches = isinstance(node, ast.Call) and _attaches(_value(node.func, around, exports))
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             is_owner = child is getattr(node, "func", None) or isinstance(node, ast.Attribute)
             is_same = is_plain and isinstance(node, ast.Await | ast.NamedExpr)
             waiting.append((child, is_owner or is_same or attaches, around))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from upnext_codegen.reading.tree import walk
+
 if TYPE_CHECKING:
     from upnext_codegen.names.scopes import SourceModule
 
@@ -20,7 +22,7 @@ def hands_workers(module: SourceModule) -> bool:
         return False
     called: set[ast.expr] = set()
     found: list[ast.expr] = []
-    for each in ast.walk(module.tree):
+    for each in walk(module.tree):
         match each:
             case ast.Name("Worker") | ast.Attribute(_, "Worker"):
                 found.append(each)

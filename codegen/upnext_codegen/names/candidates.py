@@ -303,9 +303,12 @@ def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[b
             yield each
 
 
-def words_in(data: bytes) -> set[str]:
-    """All words in the bytes of a file."""
-    return {each.decode("utf-8", "replace") for each in _WORD.findall(data)}
+def says_one(data: bytes, words: Collection[str]) -> bool:
+    """Whether the bytes of a file hold one of these words, as a whole word."""
+    encoded = {*map(str.encode, words)}
+    if len(encoded) <= _FEW:
+        encoded = {word for word in encoded if word in data}
+    return bool(encoded) and not encoded.isdisjoint(_WORD.findall(data))
 
 
 def _takes_by_name(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
@@ -331,4 +334,4 @@ def _takes_by_name(data: bytes, words: Collection[str], modules: Collection[str]
     # What a module is called that is imported by a name that is worked out, nobody knows; the names that are taken of
     # it are written out somewhere all the same.
     imports_any = b"import_module" in data or b"__import__" in data
-    return imports_any and not words_in(data).isdisjoint(words)
+    return imports_any and says_one(data, words)

@@ -34,6 +34,7 @@ from upnext_codegen.names.scopes import (
 from upnext_codegen.names.upnext_classes import is_event_class, is_task_class, is_worker_class, public_name
 from upnext_codegen.names.values import NOT_OURS, UNKNOWN, Value, events_of, merged
 from upnext_codegen.reading.string_annotations import unquoted
+from upnext_codegen.reading.tree import walk
 
 Bindings: TypeAlias = tuple[tuple[str, Value], ...]
 """What the parameters of a function are in one call, as far as that matters."""
@@ -1190,7 +1191,7 @@ def _is_changed(definition: Definition) -> bool:
     module = definition.scope.module
     if not re.search(rf"{re.escape(definition.name)}\s*\.\s*(?:{'|'.join(_CHANGING)})", module.text.text):
         return False
-    calls = (each.func for each in ast.walk(module.tree) if isinstance(each, ast.Call))
+    calls = (each.func for each in walk(module.tree) if isinstance(each, ast.Call))
     return any(
         isinstance(func, ast.Attribute)
         and func.attr in _CHANGING

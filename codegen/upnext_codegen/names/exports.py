@@ -35,6 +35,7 @@ from upnext_codegen.names.scopes import (
 )
 from upnext_codegen.names.upnext_classes import is_worker_class
 from upnext_codegen.reading.string_annotations import unquoted
+from upnext_codegen.reading.tree import children
 
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
@@ -150,14 +151,11 @@ def _holds(node: ast.AST, names: Names) -> bool:
         if isinstance(current, ast.Name):
             if current.id in names.all:
                 return True
-            continue
-        if isinstance(current, ast.Attribute) and isinstance(current.value, ast.Name):
+        elif isinstance(current, ast.Attribute) and isinstance(current.value, ast.Name):
             if names.holds(current.value.id, current.attr):
                 return True
-            continue
-        if isinstance(current, ast.stmt) and not names.between(_first_line(current), current.end_lineno):
-            continue
-        stack += _children(current)
+        elif not isinstance(current, ast.stmt) or names.between(_first_line(current), current.end_lineno):
+            stack += _children(current)
     return False
 
 
@@ -167,15 +165,11 @@ def _first_line(statement: ast.stmt) -> int:
     return min(statement.lineno, *(each.lineno for each in decorators), statement.lineno)
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
+def _children(node: ast.AST) -> list[ast.AST]:
+    found = children(node)
     if isinstance(node, ast.arg | ast.AnnAssign) and isinstance(node.annotation, ast.Constant):
-        yield unquoted(node.annotation)
-    for name in node._fields:
-        child = getattr(node, name, None)
-        if isinstance(child, ast.AST):
-            yield child
-        elif isinstance(child, list):
-            yield from (each for each in cast("list[object]", child) if isinstance(each, ast.AST))
+        found.append(unquoted(node.annotation))
+    return found
 
 
 @dataclass(slots=True)

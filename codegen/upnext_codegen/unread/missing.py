@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.files.discover import SourceFile
-from upnext_codegen.names.candidates import words_in
-from upnext_codegen.names.exported_names import own_names
+from upnext_codegen.names.candidates import ImportGraph, holds_one, says_one
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.reading.imports import dotted, imports_of, mentions_upnext
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from upnext_codegen.files.discover import Discovery
     from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.names.modules import Modules
+    from upnext_codegen.records import Resolved
 
 
 class Missing(NamedTuple):
@@ -56,15 +56,6 @@ class MissingImports:
     files: list[SourceFile]
     looked_beyond: bool = False
 
-    @property
-    def roots(self) -> dict[tuple[str, str], list[str]]:
-        """The folders that would have to be import roots, as `Modules.supposed` lists them."""
-        found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        for each in self.imports:
-            if each.root:
-                found[each.module.partition(".")[0], each.file.rpartition("/")[0]].append(each.root)
-        return dict(found)
-
     def behind(self, target: str) -> frozenset[str]:
         """The files that one which is left out leads to, through others that are, and the file itself."""
         found, waiting = {target}, [target]
@@ -76,8 +67,17 @@ class MissingImports:
         return frozenset(found)
 
 
+def roots_for(imports: Iterable[Missing]) -> dict[tuple[str, str], list[str]]:
+    """The folders that would have to be import roots for these, as `Modules.supposed` lists them."""
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in imports:
+        if each.root:
+            found[each.module.partition(".")[0], each.file.rpartition("/")[0]].append(each.root)
+    return dict(found)
+
+
 def missing_imports(
-    found: Discovery, index: FileIndex, modules: Modules, exports: Mapping[str, Collection[str]]
+    found: Discovery, index: FileIndex, modules: Modules, parts: Mapping[str, Resolved]
 ) -> MissingImports:
     """Find the imports that lead to files which are not read for them, and which may have to do with upnext.
 
@@ -85,10 +85,14 @@ def missing_imports(
         found: The files of the project, and what was left out.
         index: The files that are read.
         modules: Their module names.
-        exports: The names that each file exports.
+        parts: What each file exports.
     """
-    exporting = {path: frozenset(own_names(names)) for path, names in exports.items() if names}
-    search = _Search(index, modules, exporting, {path.rstrip("/"): reason for path, reason in found.left_out})
+    graph = ImportGraph(
+        modules,
+        {path: part.exports for path, part in parts.items() if part.exports},
+        {path: part.modules for path, part in parts.items() if part.modules},
+    )
+    search = _Search(index, modules, graph, {path.rstrip("/"): reason for path, reason in found.left_out})
     search.look_at(path for path, each in index.entries.items() if each.imports)
     return search.relevant()
 
@@ -97,21 +101,20 @@ def missing_imports(
 class _Search:
     index: FileIndex
     modules: Modules
-    exports: dict[str, frozenset[str]]
+    graph: ImportGraph
     left_out: dict[str, str]
     missing: MissingImports = field(default_factory=lambda: MissingImports([], []))
     _names: frozenset[str] = frozenset()
     _by_stem: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _elsewhere: dict[str, list[tuple[str, str]]] = field(default_factory=dict[str, list[tuple[str, str]]])
     _data: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    _words: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
     _seen: set[str] = field(default_factory=set[str])
     _leading: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def __post_init__(self) -> None:
         self._names = frozenset(path.rpartition("/")[2].removesuffix(".py") for path in self.left_out)
         by_stem: defaultdict[str, list[str]] = defaultdict(list)
-        for path in self.exports:
+        for path in self.graph.exports:
             by_stem[_module_path(path).rpartition("/")[2]].append(path)
         by_stem.pop("__main__", None)  # `import __main__` means the script that runs
         self._by_stem = by_stem
@@ -168,11 +171,6 @@ class _Search:
 
     def _mentions(self, path: str) -> bool:
         return self.index.mentions(path) if path in self.index.files else mentions_upnext(self._bytes(path))
-
-    def _words_of(self, path: str) -> set[str]:
-        if path not in self._words:
-            self._words[path] = words_in(self._bytes(path))
-        return self._words[path]
 
     def _bytes(self, path: str) -> bytes:
         if path not in self._data:
@@ -241,7 +239,11 @@ class _Search:
 
     def _takes(self, path: str, target: str) -> bool:
         """Whether a file names something that another exports, or imports it for others to take from there."""
-        return path.endswith("/__init__.py") or not self._words_of(path).isdisjoint(self.exports[target])
+        if path.endswith("/__init__.py"):
+            return True
+        words, names = self.graph.words([f" {target}"]), self.graph.names([f" {target}"])
+        data = self._bytes(path)
+        return words is None or says_one(data, words) or holds_one(data, words, names)
 
 
 def _is_known(source: ModuleRef | ExternalName | None) -> bool:

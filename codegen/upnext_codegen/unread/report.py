@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from upnext_codegen import messages
 from upnext_codegen.reading.source import SourceError, tree_of
+from upnext_codegen.reading.tree import walk
 from upnext_codegen.records import Place
-from upnext_codegen.unread.missing import Missing, missing_imports
+from upnext_codegen.unread.missing import Missing, missing_imports, roots_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,11 +52,11 @@ def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, a
         parts: What each file declares and attaches.
         again: Works those out with more files, and with more import roots for some imports (`Modules.supposed`).
     """
-    missing = missing_imports(found, index, modules, {path: part.exports for path, part in parts.items()})
+    missing = missing_imports(found, index, modules, parts)
     places = _places(index, missing.imports, parts)
     if not places:
         return Report((), not missing.looked_beyond)
-    supposed = again(missing.files, missing.roots)
+    supposed = again(missing.files, roots_for(places))
     gains = {path: gained for path, part in supposed.items() if (gained := _gained(part, parts.get(path)))}
     reported: dict[Place, tuple[Missing, list[str]]] = {}
     for each, place in places.items():
@@ -118,7 +119,7 @@ def _places(index: FileIndex, imports: Sequence[Missing], parts: Parts) -> dict[
         except (OSError, SourceError, RecursionError):
             found.update(dict.fromkeys(missed, Place(file, 1, 1)))
             continue
-        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)]
+        nodes = [node for node in walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)]
         for each in missed:
             exports = None if each.reason else frozenset(parts[each.target].exports)
             node = next((node for node in nodes if _imports(node, each.module, exports)), None)
