@@ -112,6 +112,24 @@ def test_what_an_upcaster_does_not_bridge_is_reported_with_the_reason(
     assert [reason in each for each in told(found)].count(True) == 1
 
 
+def test_upcasters_are_published_with_the_contracts_of_their_handlers(
+    empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that gives something that no JSON Schema describes."""
+    opaque = """
+    class Opaque: ...
+
+"""
+    source = opaque + TYPED_DICTS + HEAD + WITH_LANGUAGE + LANGUAGE + upcast("Odd", "a: int", "b: Opaque")
+    deploy(valkey_url, declared("shop_events", source, empty, monkeypatch))
+    monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
+    assert "takes old payloads as well, through upcaster odd, plain\n" in empty.run("contracts", "show", "mail").out
+    (contract,) = json.loads(empty.run("contracts", "list", "--format", "json").out)["contracts"]
+    odd, plain = contract["upcasts"]
+    assert (odd["name"], odd["gives"], plain["name"]) == ("odd", None, "plain")
+    assert (plain["takes"]["required"], plain["gives"]["required"]) == (["order_id"], ["order_id", "language"])
+
+
 async def test_another_project_sends_as_before_while_an_upcaster_takes_it_and_nothing_dies(
     storefront: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

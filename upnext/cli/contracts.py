@@ -172,6 +172,9 @@ def _described(deployed: DeployedContract) -> Iterator[str]:
         for each in handler.parameters
     ]
     further = "refused" if handler.extras is None else spell(handler.extras, short_name)
+    if contract.upcasts:
+        named = ", ".join(str(each.get("name", "?")) for each in contract.upcasts)
+        yield f"  takes old payloads as well, through upcaster {visible(named)}"
     for line in table(("field", "type", ""), [*rows, ("(further fields)", further, "")], terminal_width(), ("type",)):
         yield f"  {line}".rstrip()
 

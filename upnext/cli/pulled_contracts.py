@@ -100,9 +100,8 @@ def _of_server(source: Source, given: str | None) -> Contract:
             "upnext.lock."
         )
     for worker, count in fleet.silent.items():
-        print(
-            f"upnext: {count} process(es) of worker {worker} publish no contracts: they are left out.", file=sys.stderr
-        )
+        processes = f"{count} {'process' if count == 1 else 'processes'} of worker {worker}"
+        print(f"upnext: {processes} publish no contracts, so they are left out.", file=sys.stderr)
     unknown = sorted({each.contract.handler for each in fleet.contracts if each.contract.schema is None})
     for handler in unknown:
         print(f"upnext: {handler} does not say what it takes, so it is left out.", file=sys.stderr)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from upnext.broker.contracts import ContractStore
     from upnext.handler import Handler
+    from upnext.payload.codec import Codec
     from upnext.registry import Registry
     from upnext.upcasting import Upcaster
 
@@ -76,17 +77,21 @@ def contracts_of(registry: Registry) -> Published:
 
 
 def _contract(handler: Handler) -> HandlerContract:
-    try:
-        schema = handler.signature.codec.json_schema()
-    except ConfigError:  # which the worker refused at its start, or which it can run without a JSON Schema
-        schema = None
-    return HandlerContract(handler.id, handler.function.__module__, schema, tuple(map(_upcast, upcasters_of(handler))))
+    upcasts = map(_upcast, upcasters_of(handler))
+    return HandlerContract(
+        handler.id,
+        handler.function.__module__,
+        _schema(handler.signature.codec),
+        tuple(each for each in upcasts if each["takes"] is not None),
+    )
 
 
 def _upcast(upcaster: Upcaster) -> dict[str, Any]:
-    gives = upcaster.gives
-    return {
-        "name": upcaster.name,
-        "takes": upcaster.takes.json_schema(),
-        "gives": None if gives is None else gives.json_schema(),
-    }
+    return {"name": upcaster.name, "takes": _schema(upcaster.takes), "gives": _schema(upcaster.gives)}
+
+
+def _schema(codec: Codec | None) -> dict[str, Any] | None:
+    try:
+        return None if codec is None else codec.json_schema()
+    except ConfigError:  # which the worker refused at its start, or which it can run without a JSON Schema
+        return None

@@ -99,7 +99,7 @@ def deployed_handlers(published: Iterable[PublishedContract]) -> DeployedHandler
     handlers: list[Handler] = []
     for number, each in enumerate(published, 1):
         handlers.append(_handler(number, each, classes))
-        upcasts[each.event] |= dict.fromkeys(_upcast(one, classes) for one in each.upcasts)
+        upcasts[each.event] |= dict.fromkeys(_upcast(one, classes) for one in each.upcasts if mapping(one.get("takes")))
     found = {event: tuple(each) for event, each in upcasts.items() if each}
     return DeployedHandlers(tuple(handlers), classes, found)
 
