@@ -26,7 +26,6 @@ from upnext.connect import broker_for
 from upnext.outbox import relay as relay_module
 from upnext.outbox.row import ClaimedRow, Failure, OutboxStore
 
-ORDERS = 30
 LANES = 3
 HANDLER = "shop|order.taken|note"
 
@@ -94,11 +93,11 @@ def _child(work: Callable[[], object]) -> NoReturn:
     os._exit(code)
 
 
-def take_orders(shop: Any, worker: upnext.Worker, fate: Fate) -> None:
+def take_orders(shop: Any, worker: upnext.Worker, orders: int, fate: Fate) -> None:
     """Commit the orders that are still missing, as the database says, and roll every fifth back."""
     placed = worker.event("order.taken")
     taken = shop.orders()
-    for number in range(taken[-1] + 1 if taken else 0, ORDERS):
+    for number in range(taken[-1] + 1 if taken else 0, orders):
         with shop.transaction(commits=number % 5 != 4) as transaction:
             fate.step()
             shop.add_order(transaction, number)
@@ -129,7 +128,7 @@ def relay_all(shop: Any, worker: upnext.Worker, writer: int, fate: Fate) -> None
     asyncio.run(run())
 
 
-def run(database_url: str, redis_url: str, seed: int) -> str:
+def run(database_url: str, redis_url: str, orders: int, seed: int) -> str:
     """Perform one run; returns what is wrong, "" if nothing is."""
     os.environ["UPNEXT_NAMESPACE"] = f"killing-{os.getpid()}-{seed}"
     # Made here, so that each child need not import what they need; they connect to nothing.
@@ -137,18 +136,18 @@ def run(database_url: str, redis_url: str, seed: int) -> str:
     in_child(shop.create)
     in_child(lambda: asyncio.run(_subscribe(worker)))
     for life in range(1000):
-        if _live(shop, worker, f"{seed} {life}"):
+        if _live(shop, worker, orders, f"{seed} {life}"):
             break
     else:
         return "it never came to an end"
     reading, writing = os.pipe()
-    in_child(lambda: os.write(writing, _judge(shop, worker).encode()))
+    in_child(lambda: os.write(writing, _judge(shop, worker, orders).encode()))
     os.close(writing)
     with os.fdopen(reading) as found:
         return found.read()
 
 
-def _live(shop: Any, worker: upnext.Worker, seed: str) -> bool:
+def _live(shop: Any, worker: upnext.Worker, orders: int, seed: str) -> bool:
     """Take orders and relay them until both have died or are done; returns whether both are done."""
     ended, alive = os.pipe()
     relay = os.fork()
@@ -156,14 +155,14 @@ def _live(shop: Any, worker: upnext.Worker, seed: str) -> bool:
         os.close(alive)
         _child(lambda: relay_all(shop, worker, ended, Fate(f"relay {seed}", 0.06)))
     os.close(ended)
-    is_written = in_child(lambda: take_orders(shop, worker, Fate(f"writer {seed}", 0.04)))
+    is_written = in_child(lambda: take_orders(shop, worker, orders, Fate(f"writer {seed}", 0.04)))
     os.close(alive)
     _, status = os.waitpid(relay, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the relay failed"
     return is_written and os.WIFEXITED(status)
 
 
-def _judge(shop: Any, worker: upnext.Worker) -> str:
+def _judge(shop: Any, worker: upnext.Worker, orders: int) -> str:
     found = [each["order"] for each in asyncio.run(arrived(worker, HANDLER))]
     committed = shop.orders()
     problems = {
@@ -173,7 +172,7 @@ def _judge(shop: Any, worker: upnext.Worker) -> str:
         "disorder": [
             lane for lane in range(LANES) if (own := [each for each in found if each % LANES == lane]) != sorted(own)
         ],
-        "too few": [] if len(committed) == ORDERS - ORDERS // 5 else [len(committed)],
+        "too few": [] if len(committed) == orders - orders // 5 else [len(committed)],
     }
     return ", ".join(f"{what}: {which}" for what, which in problems.items() if which)
 
@@ -199,10 +198,11 @@ def main() -> int:
     parser.add_argument("redis_url")
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--orders", type=int, default=30)
     arguments = parser.parse_args()
     wrong = 0
     for seed in range(arguments.seed, arguments.seed + arguments.runs):
-        if problem := run(arguments.database_url, arguments.redis_url, seed):
+        if problem := run(arguments.database_url, arguments.redis_url, arguments.orders, seed):
             wrong += 1
             sys.stdout.write(f"seed {seed}: {problem}\n")
     sys.stdout.write(f"{arguments.runs} runs, {wrong} wrong\n")

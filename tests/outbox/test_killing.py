@@ -14,6 +14,6 @@ def test_nothing_is_lost_nor_sent_that_was_rolled_back_and_the_order_is_kept(
     database: str, request: pytest.FixtureRequest, tmp_path: Path, valkey_url: str
 ) -> None:
     url = request.getfixturevalue("postgres_url") if database == "postgresql" else f"{database}:///{tmp_path / 'db'}"
-    command = [sys.executable, "-m", "tests.outbox.killing", url, valkey_url, "--runs", "1"]
+    command = [sys.executable, "-m", "tests.outbox.killing", url, valkey_url, "--runs", "1", "--orders", "12"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
     assert (done.stdout, done.stderr) == ("1 runs, 0 wrong\n", "")

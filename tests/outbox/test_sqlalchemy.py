@@ -335,6 +335,19 @@ async def test_a_relay_runs_beside_the_workers_of_a_service_and_stops_with_it(sh
         assert await upnext.Receipt.of(receipt.event_id, worker=shop.worker).results(timeout=10) == {"note": None}
 
 
+def test_a_relay_can_run_again_in_another_event_loop(engine: Engine, valkey_url: str) -> None:
+    shop = declared(engine, valkey_url)
+    relay = outbox.relay(engine, shop.worker, interval=0.01)
+
+    async def run() -> None:
+        async with running(relay):
+            await wait_until_async(lambda: not shop.rows())
+
+    for order in range(2):
+        shop.send(order)
+        asyncio.run(run())
+
+
 async def test_ids_say_in_which_partition_the_event_will_be(engine: Engine, valkey_url: str) -> None:
     worker = upnext.Worker("shop", redis_url=valkey_url, partitions=3)
     placed = worker.event("order.placed")

@@ -88,6 +88,7 @@ class Relay:
             while not self._stopping.is_set():
                 await self._pause(await self._try_round())
         finally:
+            self._stopping = asyncio.Event()  # it may run again, perhaps in another event loop
             await self._store.close()
 
     def stop(self) -> None:
