@@ -5,6 +5,7 @@
 until what the fault had hit went on.
 `--partitions 3` lets the namespace grow to so many while all of that goes on.
 `--beside PYTHON` mixes two releases of upnext: the other one is what is installed for that Python.
+`--renames` mixes the service with itself under other names for its event, a field and a function, by `upnext rename`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def main() -> int:
     # Made absolute, but not resolved: an environment's Python is a link to one outside of it.
     parser.add_argument("--beside", metavar="PYTHON", type=os.path.abspath, default=sys.executable)
     parser.add_argument("--partitions", type=int, default=1)
+    parser.add_argument("--renames", action="store_true")
     parser.add_argument("--keep", metavar="FOLDER", type=Path, help="where the ledger and the log stay")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS))
     parser.add_argument("--runs", type=int, default=100)
@@ -37,12 +39,13 @@ def main() -> int:
         kept = arguments.keep or Path(folder)
         kept.mkdir(parents=True, exist_ok=True)
         if arguments.scenario is None:
-            return _mixed(arguments.seed, arguments.minutes * 60, kept, arguments.beside, arguments.partitions)
+            return _mixed(arguments, kept)
         return _scenario(arguments.scenario, arguments.runs, arguments.seed, kept)
 
 
-def _mixed(seed: int, seconds: float, folder: Path, beside: str, partitions: int) -> int:
-    done = asyncio.run(run(seed, seconds, folder, beside, partitions))
+def _mixed(arguments: argparse.Namespace, folder: Path) -> int:
+    seed, seconds = arguments.seed, arguments.minutes * 60
+    done = asyncio.run(run(seed, seconds, folder, arguments.beside, arguments.partitions, renames=arguments.renames))
     first, last = done.sizes
     _print(seed=seed, **{name: f"{count} times" for name, count in sorted(done.injected.items())})
     _print(**vars(done.reckoning))

@@ -28,7 +28,7 @@ GRACE = 0.3
 _HERE = Path(__file__).parent
 
 _LASTING = {"dead", "dead:index", "events", "leases", "open", "partitions", "queues"}
-_LASTING |= {"subs:order.placed", "versions", "workers"}
+_LASTING |= {"subs:order.placed", "subs:order.created", "versions", "workers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,29 @@ class Fleet:
             run there, and every other sender.
         partitions: How many the namespace grows to: the senders use one more after the other, half of the workers
             are set to all of them, the rest learn of them.
+        renames: Whether the later contract is the earlier one with another name for the event, a field and a handler's
+            function, as `upnext rename` makes it of the sources; every other sender uses the new names.
 
     Attributes:
         ends: How often workers that faults were done to ended with which exit code.
     """
 
     def __init__(
-        self, server: Server, directory: Path, mortals: int, beside: str = sys.executable, partitions: int = 1
+        self,
+        server: Server,
+        directory: Path,
+        mortals: int,
+        beside: str = sys.executable,
+        partitions: int = 1,
+        *,
+        renames: bool = False,
     ) -> None:
         self.server = server
         self._directory = directory
         self._pythons = (sys.executable, beside)
         self._senders = 0
         self._partitions = partitions
+        self._renamed = _renamed(directory / "renamed") if renames else None
         self.ends = Counter[int]()
         self._ledger = (directory / "ledger").open("a+")
         self.ledger = Ledger()
@@ -83,14 +93,20 @@ class Fleet:
 
     def start_worker(self, n: int) -> subprocess.Popen[bytes]:
         """Start a worker; the odd ones are of the later contract, the second and third of the release beside ours."""
-        command = [self._pythons[(n + 1) // 2 % 2], "-m", "upnext", "run", str(_HERE / "service.py")]
+        is_later = n % 2 == 1
+        service = self._renamed if is_later and self._renamed else _HERE / "service.py"
+        command = [self._pythons[(n + 1) // 2 % 2], "-m", "upnext", "run", str(service)]
         partitions = self._partitions if n // 2 % 2 else 1
         own, talk = socket.socketpair()
         self._talks.append(own)  # nothing is answered
         with talk:
             # Its standard input is what ends it with the tests, however these end.
             supervised = {SUPERVISED: f"0,{talk.fileno()}"}
-            environment = {"CONTRACT": str(1 + n % 2), "UPNEXT_PARTITIONS": str(partitions), **supervised}
+            environment = {
+                "CONTRACT": "2" if is_later and not self._renamed else "1",
+                "UPNEXT_PARTITIONS": str(partitions),
+                **supervised,
+            }
             return self._start(command, talk.fileno(), **environment)
 
     def start_sender(self) -> subprocess.Popen[bytes]:
@@ -98,7 +114,10 @@ class Fleet:
         self._senders += 1
         partitions = 1 + self._senders % self._partitions
         command = [self._pythons[self._senders % 2], str(_HERE / "sender.py")]
-        return self._start(command, UPNEXT_PARTITIONS=str(partitions))
+        is_renamed = bool(self._renamed and self._senders % 2)
+        event, field = ("order.created", "number") if is_renamed else ("order.placed", "n")
+        coupons = "0" if self._renamed else "1"
+        return self._start(command, UPNEXT_PARTITIONS=str(partitions), EVENT=event, FIELD=field, COUPONS=coupons)
 
     def _start(self, command: list[str], *descriptors: int, **environment: str) -> subprocess.Popen[bytes]:
         env = {**self._environment, **environment}
@@ -176,7 +195,8 @@ class Fleet:
         dead: dict[Job, str] = {}
         for letter in await namespace.dead_letters.dead():
             body = await namespace.dead_letters.payload(letter)
-            dead[json.loads(body or b"{}")["n"], letter.handler] = letter.reason
+            payload = json.loads(body or b"{}")
+            dead[payload.get("number", payload.get("n")), letter.handler] = letter.reason
         return dead
 
     async def replay_refused_payloads(self) -> None:
@@ -247,6 +267,21 @@ class Fleet:
         self._log.close()
         for talk in self._talks:
             talk.close()
+
+
+def _renamed(folder: Path) -> Path:
+    """Make the later release of the service: its sources, renamed by the command."""
+    folder.mkdir()
+    service = folder / "service.py"
+    service.write_bytes((_HERE / "service.py").read_bytes())
+    (folder / "pyproject.toml").touch()
+    for names in (
+        ("event", "order.placed", "order.created"),
+        ("field", "order.created", "n", "number"),
+        ("handler", "steady", "steadily"),
+    ):
+        subprocess.run([sys.executable, "-m", "upnext", "rename", *names, "--write"], cwd=folder, check=True)
+    return service
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -43,13 +43,19 @@ class Run:
 
 @contextmanager
 def fleet_for(
-    seed: int, directory: Path, mortals: int, beside: str = sys.executable, partitions: int = 1
+    seed: int,
+    directory: Path,
+    mortals: int,
+    beside: str = sys.executable,
+    partitions: int = 1,
+    *,
+    renames: bool = False,
 ) -> Iterator[Fleet]:
     """Start a server and a fleet: Valkey 9 for odd seeds, Redis 6.2 for even ones."""
     binary = valkey_binary() if seed % 2 or redis_binary() is None else redis_binary()
     assert binary is not None
     with Server(binary, directory / "server", appendonly=True, tcp=True) as server:
-        fleet = Fleet(server, directory, mortals, beside, partitions)
+        fleet = Fleet(server, directory, mortals, beside, partitions, renames=renames)
         try:
             fleet.wait_until_it_works()
             yield fleet
@@ -57,18 +63,25 @@ def fleet_for(
             fleet.end()
 
 
-async def run(seed: int, seconds: float, directory: Path, beside: str = sys.executable, partitions: int = 1) -> Run:
+async def run(
+    seed: int,
+    seconds: float,
+    directory: Path,
+    beside: str = sys.executable,
+    partitions: int = 1,
+    *,
+    renames: bool = False,
+) -> Run:
     """Send events under faults for so long, let the fleet come to rest, and reckon."""
-    with fleet_for(seed, directory, _MORTALS, beside, partitions) as fleet:
+    with fleet_for(seed, directory, _MORTALS, beside, partitions, renames=renames) as fleet:
         injector = Injector(fleet, Random(seed))
         warm = asyncio.create_task(_measure(fleet, seconds / 4))
         await asyncio.gather(injector.run(seconds), _load(fleet, seconds))
         fleet.stop_sending()
         dead = await fleet.rest()
         reckoning = reckon(fleet.read(), dead)
-        if (
-            partitions == 1 and beside == sys.executable
-        ):  # more may run while it grows, or where a release has no limits
+        # More may run while it grows, where a release has no limits, and where a handler has two names.
+        if partitions == 1 and beside == sys.executable and not renames:
             reckoning.crowded = crowded(fleet.ledger)
         ends, sizes = fleet.survivors(), (await warm, await fleet.size())
         await fleet.replay_refused_payloads()

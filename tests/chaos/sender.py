@@ -20,9 +20,11 @@ def note(*words: str) -> None:
 async def send(event: upnext.Event) -> None:
     n = uuid.uuid4().hex[:16]
     note("intent", n)
-    fields = {"coupon": "half"} if random.random() < 0.1 else {}  # of the later contract
+    fields = {os.environ["FIELD"]: n}
+    if os.environ["COUPONS"] == "1" and random.random() < 0.1:
+        fields["coupon"] = "half"  # of the later contract
     try:
-        receipt = await event.send(n=n, **fields)
+        receipt = await event.send(**fields)
     except upnext.SendOutcomeUnknownError:
         note("unknown", n)
     except upnext.BrokerError:
@@ -32,7 +34,7 @@ async def send(event: upnext.Event) -> None:
 
 
 async def main() -> None:
-    event = upnext.Worker("sender").event("order.placed")
+    event = upnext.Worker("sender").event(os.environ["EVENT"])
     orders = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)

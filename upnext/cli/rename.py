@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext.cli import exits
+from upnext.cli.connection import add_server_options, ask
 from upnext.cli.extras import extra
 from upnext.cli.parser import examples
+from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +39,13 @@ _HANDLER_EXAMPLE = "upnext rename handler send_confirmation confirm_by_mail"
 _FIELD_EXAMPLE = "upnext rename field order.placed order_id order_number"
 
 
+_ON_FINISHING = """
+
+With --finish it takes OLD out again as the former name of NEW, once the server has nothing that knows it: no job that
+waits or is dead, no worker of an earlier release. It says what is still there otherwise. Senders are not seen there:
+make sure that none of an earlier release is deployed."""
+
+
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
@@ -46,10 +55,15 @@ def register(subparsers: Subparsers) -> None:
         epilog=examples(_EVENT_EXAMPLE, _FIELD_EXAMPLE, _HANDLER_EXAMPLE),
     )
     kinds = parser.add_subparsers(metavar="KIND", title="kinds", required=True)
-    event = kinds.add_parser("event", help="rename an event", description=_OF_EVENT, epilog=examples(_EVENT_EXAMPLE))
+    event = kinds.add_parser(
+        "event", help="rename an event", description=_OF_EVENT + _ON_FINISHING, epilog=examples(_EVENT_EXAMPLE)
+    )
     event.set_defaults(kind="event")
     field = kinds.add_parser(
-        "field", help="rename a field of an event", description=_OF_FIELD, epilog=examples(_FIELD_EXAMPLE)
+        "field",
+        help="rename a field of an event",
+        description=_OF_FIELD + _ON_FINISHING,
+        epilog=examples(_FIELD_EXAMPLE),
     )
     field.set_defaults(kind="field")
     handler = kinds.add_parser(
@@ -62,6 +76,9 @@ def register(subparsers: Subparsers) -> None:
     handler.add_argument("old", metavar="OLD", help="the name of its function, with the module where two have it")
     for each in (event, field, handler):
         _options(each)
+    for each in (event, field):
+        each.add_argument("--finish", action="store_true", help="take the former name out, if the server has none left")
+        add_server_options(each, "with --finish, where to look (default: UPNEXT_REDIS_URL and UPNEXT_NAMESPACE)")
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +88,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "--despite-unreadable", action="store_true", help="write although files that cannot be read hold the name"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
-    parser.set_defaults(command=rename)
+    parser.set_defaults(command=rename, finish=False)
 
 
 def rename(arguments: argparse.Namespace) -> int:
@@ -82,8 +99,8 @@ def rename(arguments: argparse.Namespace) -> int:
 
         try:
             sources = _sources()
-            change = _change(sources, arguments)
-            stopped = bool(change.blocked or (change.unreadable and not arguments.despite_unreadable))
+            change = _finished(sources, arguments) if arguments.finish else _change(sources, arguments)
+            stopped = bool(change.blocked or change.left or (change.unreadable and not arguments.despite_unreadable))
             written = arguments.write and not stopped
             if written:
                 write(sources.root, change.changed)
@@ -91,7 +108,7 @@ def rename(arguments: argparse.Namespace) -> int:
             raise ConfigError(str(error)) from error
     diff = "" if written else diff_of(change.changed)
     _report(change, diff, arguments, written=written)
-    return exits.FINDINGS if change.blocked or (stopped and arguments.write) else exits.CLEAN
+    return exits.FINDINGS if change.blocked or change.left or (stopped and arguments.write) else exits.CLEAN
 
 
 def _sources() -> Sources:
@@ -120,12 +137,28 @@ def _change(sources: Sources, arguments: argparse.Namespace) -> Rename:
     return rename_handler(sources, arguments.old, arguments.new)
 
 
+def _finished(sources: Sources, arguments: argparse.Namespace) -> Rename:
+    """Return what taking a former name out changes; what a server still has of it stands in the way."""
+    from upnext.cli.rename_finish import Former, left_of  # noqa: PLC0415
+    from upnext_codegen.renames.finish import finish_event, finish_field  # noqa: PLC0415
+
+    if arguments.kind == "event":
+        change = finish_event(sources, arguments.old, arguments.new)
+        former = Former(frozenset([arguments.old, arguments.new]), event=arguments.old)
+    else:
+        change = finish_field(sources, arguments.event, arguments.old, arguments.new)
+        former = Former(sources.names_of(arguments.event), field=arguments.old)
+    left = ask(arguments, lambda namespace: left_of(namespace, former))
+    return change._replace(left=tuple(left))
+
+
 def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written: bool) -> None:
     if arguments.format == "json":
         report = {
             "blocked": [_as_json(each) for each in change.blocked],
             "changed": sorted(change.changed),
             "diff": diff,
+            "left": list(change.left),
             "undecided": [_as_json(each) for each in change.undecided],
             "unreadable": [_as_json(each) for each in change.unreadable],
             "written": written,
@@ -135,14 +168,20 @@ def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written
     sys.stdout.write(diff)
     for file in sorted(change.changed) if written else ():
         print(f"wrote {file}")
+    for left in change.left:
+        print(f"still on the server: {visible(left)}")
     for each in (*change.blocked, *change.unreadable, *change.undecided):
         print(f"{each.place.file}:{each.place.line}:{each.place.column}: {each.reason}")
     print(_last_line(change, arguments, written=written))
 
 
 def _last_line(change: Rename, arguments: argparse.Namespace, *, written: bool) -> str:
+    if change.left:
+        return f"Nothing is written while the server has something that knows {arguments.old!r}."
     if change.blocked:
         return "Nothing is written while something has to be changed by hand first."
+    if written and arguments.finish:
+        return "Run `upnext gen`, and deploy."
     if written:
         return "Run `upnext gen`, and deploy the workers before what sends."
     if change.unreadable and not arguments.despite_unreadable:

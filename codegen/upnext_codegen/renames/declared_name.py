@@ -45,6 +45,16 @@ def renamed(calls: Sequence[cst.Call], old: str, new: str, *, bridged: bool) -> 
     return None
 
 
+def without_former_name(calls: Sequence[cst.Call], name: str) -> tuple[cst.Call, cst.Call] | None:
+    """Return the call that declares an event with a former name, and what is to stand in its place; else None."""
+    for call in calls:
+        former = _former_names(call) if _is_event(call) else None
+        given = next((each for each in former or () if _text(each.value) == name), None)
+        if former is not None and given is not None:
+            return call, _with_former_names(call, _without(former, given))
+    return None
+
+
 def _is_event(call: cst.Call) -> bool:
     return isinstance(call.func, cst.Attribute) and call.func.attr.value == "event"
 

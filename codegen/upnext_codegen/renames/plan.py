@@ -33,12 +33,14 @@ class Rename(NamedTuple):
         undecided: What has to be looked at.
         blocked: What has to be changed by hand first; without it the sources would be torn in two.
         unreadable: Files that cannot be read to their end and hold the name: what has to be changed may stand there.
+        left: What a server still has under a former name that is to be taken out, in words.
     """
 
     changed: dict[str, tuple[bytes, bytes]]
     undecided: tuple[Undecided, ...]
     blocked: tuple[Undecided, ...]
     unreadable: tuple[Undecided, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 class Sources(NamedTuple):
@@ -55,6 +57,11 @@ class Sources(NamedTuple):
     roots: Sequence[str]
     found: Discovery
     scan: Scan
+
+    def names_of(self, event: str) -> frozenset[str]:
+        """Return the names that an event has, or had."""
+        declared = [each for each in self.scan.declarations if each.event == event]
+        return frozenset([event, *(name for each in declared for name in each.formerly)])
 
     def files(self) -> list[str]:
         """Return the project's files, and its tests, which a scan leaves out."""

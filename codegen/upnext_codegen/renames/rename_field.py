@@ -72,8 +72,7 @@ class _Work:
     @property
     def names(self) -> frozenset[str]:
         """The names that the event has, or had."""
-        declared = [each for each in self.sources.scan.declarations if each.event == self.event]
-        return frozenset([self.event, *(name for each in declared for name in each.formerly)])
+        return self.sources.names_of(self.event)
 
     def check(self, handlers: list[Handler]) -> None:
         """Raise ConfigurationError for names that cannot be."""

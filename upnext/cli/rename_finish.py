@@ -1,0 +1,103 @@
+"""What a server still holds of a former name, for `upnext rename ... --finish`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from upnext.broker.handler_id import HandlerId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext.broker.contracts import DeployedContract
+    from upnext.broker.namespace import Namespace
+    from upnext.broker.waiting_jobs import JobCount, Judge
+
+
+class Former(NamedTuple):
+    """A name that something had.
+
+    Attributes:
+        events: The names of the event that is meant.
+        event: The former name of the event, "" where a field was renamed.
+        field: The former name of the field, "" where the event was renamed.
+    """
+
+    events: frozenset[str]
+    event: str = ""
+    field: str = ""
+
+
+async def left_of(namespace: Namespace, former: Former) -> list[str]:
+    """Return what a server has that knows something by a former name, each in a sentence."""
+    from upnext.broker.contracts import ContractStore  # noqa: PLC0415 - commands import what they need
+
+    fleet = await ContractStore(namespace.partition(0)).read()
+    status = await namespace.status_reader.read()
+    found = [f"partition {each.partition}, which cannot be looked at" for each in status.unseen]
+    found += [
+        f"{count} process(es) of worker {worker!r} that do not say what they take"
+        for worker, count in sorted(fleet.silent.items())
+    ]
+    if former.event:
+        found += [
+            f"{each.claimed:,} running jobs of {each.handler}"
+            for each in status.queues
+            if each.claimed and HandlerId.parse(each.handler).event == former.event
+        ]
+        found += [f"{each.events:,} events {each.event!r}" for each in status.unrouted if each.event == former.event]
+        found += _workers_of_the_event(fleet.contracts, former)
+    else:
+        found += _workers_of_the_field(fleet.contracts, former)
+    for handler, count in sorted((await _jobs(namespace, former)).items()):
+        by_state = sorted((state, number) for (state, _), number in count.refused.items())
+        found += [f"{number:,} {state} jobs of {handler}" for state, number in by_state]
+    return found
+
+
+def _workers_of_the_event(contracts: tuple[DeployedContract, ...], former: Former) -> Iterator[str]:
+    """Those that have a handler under the former name alone: they are of an earlier release."""
+    processes: dict[HandlerId, int] = {}
+    for each in contracts:
+        handler = HandlerId.parse(each.contract.handler)
+        processes[handler] = processes.get(handler, 0) + sum(one.processes for one in each.deployments)
+    for handler, count in sorted(processes.items()):
+        if handler.event == former.event:
+            now = [processes.get(handler._replace(event=event), 0) for event in former.events - {former.event}]
+            if count > max(now, default=0):
+                yield f"{count - max(now, default=0)} worker(s) that know {handler} by no other name"
+
+
+def _workers_of_the_field(contracts: tuple[DeployedContract, ...], former: Former) -> Iterator[str]:
+    for each in contracts:
+        handler = HandlerId.parse(each.contract.handler)
+        fields: object = (each.contract.schema or {}).get("properties")
+        if handler.event in former.events and _holds(fields, former.field):
+            yield f"{sum(one.processes for one in each.deployments)} worker(s) whose {handler} takes {former.field!r}"
+
+
+async def _jobs(namespace: Namespace, former: Former) -> dict[str, JobCount]:
+    """Look through all jobs that wait, and count those that know the former name."""
+    from upnext.broker.partition_count import PartitionCount  # noqa: PLC0415 - as above
+    from upnext.broker.waiting_jobs import WaitingJobReader  # noqa: PLC0415
+
+    judge = _judge(former)
+    counts: dict[str, JobCount] = {}
+    for number in range(await PartitionCount(namespace.partition(0)).served()):
+        await WaitingJobReader(namespace.partition(number), judge, counts, share=1.0).read()
+    return counts
+
+
+def _judge(former: Former) -> Callable[[str], Judge | None]:
+    def judge(identity: str) -> Judge | None:
+        event = HandlerId.parse(identity).event
+        if former.event:
+            return (lambda _: "former") if event == former.event else None
+        return (lambda payload: _holds(payload, former.field)) if event in former.events else None
+
+    return judge
+
+
+def _holds(payload: object, field: str) -> str:
+    return "former" if isinstance(payload, dict) and field in cast("dict[str, object]", payload) else ""
