@@ -38,6 +38,11 @@ HANDLERS = {
         f"{OURS}{TYPING}from pydantic import Field\n{HEAD}@placed.on\n"
         'def h(*, number: Annotated[str, Field(min_length=1), Formerly("order_id")]): ...\n',
     ),
+    "a type in parentheses": (
+        f"{TYPING}{HEAD}X = number = 1\n@placed.on\ndef h(order_id: Annotated[(str), (1)] = number): ...\n",
+        f"{OURS}{TYPING}{HEAD}X = number = 1\n@placed.on\n"
+        'def h(number: Annotated[(str), (1), Formerly("order_id")] = number): ...\n',
+    ),
     "renamed before": (
         f"{OURS}{TYPING}{HEAD}@placed.on\ndef h(order_id: Annotated[str, Formerly('id', 'old')]): ...\n",
         f"{OURS}{TYPING}{HEAD}@placed.on\ndef h(number: Annotated[str, Formerly(\"order_id\", 'id', 'old')]): ...\n",

@@ -23,6 +23,14 @@ DEFINITIONS = {
         f"@placed.on(\n    retries=2,  # twice\n)\n{OLD}",
         f'@placed.on(\n    retries=2, name="confirm",  # twice\n)\n{NEW}',
     ),
+    "an option in parentheses": (
+        f"@placed.on(retry_on=(ValueError, KeyError))\n{OLD}",
+        f'@placed.on(retry_on=(ValueError, KeyError), name="confirm")\n{NEW}',
+    ),
+    "the new name as a parameter elsewhere": (
+        f"def other(mail: int): return mail\n@placed.on\n{OLD}",
+        f'def other(mail: int): return mail\n@placed.on(name="confirm")\n{NEW}',
+    ),
     "a name of its own": (f"@placed.on(name='sure', retries=1)\n{OLD}", f"@placed.on(name='sure', retries=1)\n{NEW}"),
     "other decorators": (f"{SAME}@placed.on\n@same\n{OLD}", f'{SAME}@placed.on(name="confirm")\n@same\n{NEW}'),
     "two events": (
@@ -98,6 +106,8 @@ def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> N
     ("definition", "reason"),
     [
         ("def confirm(n: int): ...\nplaced.on(confirm)\n", "it is attached elsewhere: give it name='confirm'"),
+        ("def f(mail): confirm(mail)\n@placed.on\ndef confirm(n: int): ...\n", "'mail' has a meaning in this file"),
+        ("print(mail)\n@placed.on\ndef confirm(n: int): ...\nfrom shop import mail\n", "'mail' has a meaning in this"),
         ("mail = 1\n@placed.on\ndef confirm(n: int): ...\n", "'mail' has a meaning in this file already"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a server still holds of a former name, for `upnext rename ... --finish`."""
+"""What a server still holds of a former name, which the end of a rename is to take out."""
 
 from __future__ import annotations
 

@@ -54,14 +54,14 @@ class FormerNames:
 
     def _add(self, written: cst.Annotation, given: tuple[cst.Subscript, cst.Call] | None, old: str) -> None:
         if given is not None:
-            start, _ = self.file.span(given[1].args[0].value)
+            start, _ = self.file.span(given[1].args[0])
             self.file.put(start, start, f'"{old}", ')
             return
         made = f'{self._spelt(_FORMERLY, ("upnext",))}("{old}")'
         outer = written.annotation
         if _is_named(outer, _ANNOTATED):
             assert isinstance(outer, cst.Subscript), "it is Annotated[...]"
-            _, end = self.file.span(outer.slice[-1].slice)
+            _, end = self.file.span(outer.slice[-1])
             self.file.put(end, end, f", {made}")
             return
         start, end = self._whole(written)
@@ -72,21 +72,24 @@ class FormerNames:
         names = [text_of(each.value) for each in call.args]
         place = names.index(new)
         if len(names) > 1:
-            start, end = self.file.span(call.args[place].value)
+            start, end = self.file.span(call.args[place])
             if place + 1 < len(names):
-                end, _ = self.file.span(call.args[place + 1].value)
+                end, _ = self.file.span(call.args[place + 1])
             else:
-                _, start = self.file.span(call.args[place - 1].value)
+                _, start = self.file.span(call.args[place - 1])
             self.file.put(start, end, "")
             return
         self._dropped = True
-        elements = [each.slice for each in outer.slice]
+        elements = outer.slice
         number = next(
-            each for each, element in enumerate(elements) if isinstance(element, cst.Index) and element.value is call
+            number
+            for number, each in enumerate(elements)
+            if isinstance(each.slice, cst.Index) and each.slice.value is call
         )
         if len(elements) > 2:
             _, start = self.file.span(elements[number - 1])
-            self.file.put(start, self.file.span(call)[1], "")
+            _, end = self.file.span(elements[number])
+            self.file.put(start, end, "")
             return
         whole, inner = self._whole(written), self.file.span(elements[0])
         self.file.put(whole[0], inner[0], "")
@@ -105,8 +108,8 @@ class FormerNames:
         for module in modules:
             if found := self._imports.get(f"{module}.{name}"):
                 return found
-            if prefix := self._imports.get(module):
-                return f"{prefix}.{name}"
+        if prefix := self._imports.get(modules[0]):
+            return f"{prefix}.{name}"
         self._imports[f"{modules[0]}.{name}"] = name
         self._import(f"from {modules[0]} import {name}")
         return name

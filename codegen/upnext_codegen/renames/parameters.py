@@ -40,11 +40,18 @@ def parameter(function: cst.FunctionDef, name: str) -> cst.Param | None:
     return next((each for each in (*params.params, *params.kwonly_params) if each.name.value == name), None)
 
 
+def _parameters(function: cst.FunctionDef) -> list[cst.Param]:
+    params = function.params
+    stars = [each for each in (params.star_arg, params.star_kwarg) if isinstance(each, cst.Param)]
+    return [*params.posonly_params, *params.params, *params.kwonly_params, *stars]
+
+
 def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
     """Look for what a function does with a parameter, and what another name for it would meet."""
     found = Body([], [], [])
     passed_over = _no_variables(function)
-    for node in walk(function):
+    # Annotations, defaults and decorators mean what the names do outside of the function.
+    for node in (*(each.name for each in _parameters(function)), *walk(function.body)):
         if isinstance(node, cst.Name) and node.value == new and node not in passed_over:
             reason = f"{new!r} has a meaning in this function already: choose another name"
             found.blocked.append(_at(file, node, reason))

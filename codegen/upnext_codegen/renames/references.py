@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 from libcst.metadata import QualifiedNameSource
 
-from upnext_codegen.renames.edits import text_of
+from upnext_codegen.renames.edits import text_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -88,11 +88,28 @@ def texts(file: Edits, module: str, names: Collection[str]) -> Iterator[tuple[cs
                 yield node, ""
 
 
-def meaning(file: Edits, name: str) -> cst.Name | None:
-    """Return a place at which a name has a meaning in a file, None if it is only a keyword or an attribute there."""
+def meaning(file: Edits, name: str, renamed: set[cst.CSTNode]) -> cst.CSTNode | None:
+    """Return a place at which a name means something else, None if it is free.
+
+    Args:
+        file: The file.
+        name: The name that other names are to become.
+        renamed: These.
+    """
     others = {each for node in file.nodes for each in _of_something_else(node)}
-    named = (node for node in file.nodes if isinstance(node, cst.Name) and node.value == name)
-    return next((node for node in named if node not in others), None)
+    for node, qualified in file.qualified_names.items():
+        if isinstance(node, cst.Name) and node.value == name and node not in others:
+            if any("<locals>" not in each.name for each in qualified):
+                return node
+        elif isinstance(node, cst.ImportAlias) and (node.evaluated_alias or node.evaluated_name) == name:
+            return node
+    for node in file.nodes:
+        if isinstance(node, cst.FunctionDef):
+            inside = walk(node.body)
+            clash = [each for each in walk(node) if isinstance(each, cst.Name) and each.value == name]
+            if not renamed.isdisjoint(inside) and any(each not in others for each in clash):
+                return clash[0]
+    return None
 
 
 def _of_something_else(node: cst.CSTNode) -> list[cst.CSTNode]:

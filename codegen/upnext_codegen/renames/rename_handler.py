@@ -60,9 +60,8 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
     for module, file in files:
         if file.file == function.place.file:
             blocked += _define(file, function, new)
-        if not _rename_uses(file, module, names, function.name, new):
-            continue
-        if clash := references.meaning(file, new):
+        renamed, is_bare = _rename_uses(file, module, names, function.name, new)
+        if is_bare and (clash := references.meaning(file, new, renamed)):
             reason = f"{new!r} has a meaning in this file already: choose another name"
             blocked.append(Undecided(Place(file.file, *file.place_of(clash)), reason))
     changed = {file.file: (file.before, after) for _, file in files if (after := file.after) != file.before}
@@ -130,8 +129,13 @@ def _files(sources: Sources, function: _Function) -> tuple[list[tuple[str, Edits
     return found, half_read
 
 
-def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) -> bool:
-    """Rename what names the function in a file; returns whether its name by itself means the function there."""
+def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) -> tuple[set[cst.CSTNode], bool]:
+    """Rename what names the function in a file.
+
+    Returns:
+        The names that are renamed, and whether the function has its name in that file.
+    """
+    renamed: set[cst.CSTNode] = set()
     is_bare = f"{module}.{old}" in names
     for source, alias in references.imported(file, module):
         if alias.evaluated_name == old and f"{source}.{old}" in names:
@@ -139,10 +143,11 @@ def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) 
             is_bare = is_bare or alias.asname is None
     for node, is_attribute in references.uses(file, module, names):
         file.replace(node, new)
-        is_bare = is_bare or not is_attribute
+        if not is_attribute:
+            renamed.add(node)
     for text, before in references.texts(file, module, names):
         file.replace(text, respelt(text, f"{before}{new}"))
-    return is_bare
+    return renamed, is_bare or bool(renamed)
 
 
 def _define(file: Edits, function: _Function, new: str) -> list[Undecided]:
@@ -182,7 +187,7 @@ def _keep_name(file: Edits, decorator: cst.BaseExpression, old: str, new: str) -
 
 def _add_name(file: Edits, decorator: cst.Call, end: int, old: str) -> None:
     if decorator.args:
-        _, last = file.span(decorator.args[-1].value)
+        _, last = file.span(decorator.args[-1])
         file.put(last, last, f', {_OPTION}="{old}"')
     else:
         # The comma tells it from a decorator that was not called.
@@ -192,9 +197,8 @@ def _add_name(file: Edits, decorator: cst.Call, end: int, old: str) -> None:
 def _drop_name(file: Edits, decorator: cst.Call, given: cst.Arg) -> None:
     place = decorator.args.index(given)
     start, end = file.span(given)
-    _, end = file.span(given.value)
     if place > 0:
-        _, start = file.span(decorator.args[place - 1].value)
+        _, start = file.span(decorator.args[place - 1])
     elif len(decorator.args) > 1:
         end, _ = file.span(decorator.args[1])
     elif isinstance(given.comma, cst.Comma):
