@@ -65,7 +65,7 @@ _LISTS = {
     """,
     "upnext": """
         Api BrokerError BrokerRefusedError BrokerUnavailableError ConfigError Context DeadLetter Discard Event
-        HookedJob HookedSend Hooks Job JobDiscardedError JobFailedError JobLostError PROVIDED PayloadError
+        Formerly HookedJob HookedSend Hooks Job JobDiscardedError JobFailedError JobLostError PROVIDED PayloadError
         PayloadProblem Provide Receipt ResultError ResultExpiredError ResultTimeoutError ResultTypeError
         RetryLater SendOutcomeUnknownError Sender ServiceImportError Task Transaction TypedEvent UpnextError Worker
         add_hooks get_current_context remove_hooks run
