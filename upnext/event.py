@@ -145,6 +145,7 @@ class Event(Sender):
         give_up_on: ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> HandlerDecorator: ...
     def on(self, handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Attach a handler; each handler of an event runs as its own background job.
@@ -255,6 +256,7 @@ if TYPE_CHECKING:
             give_up_on: ExceptionTypes | None = None,
             limit: int | None = None,
             rate: str | None = None,
+            by: str | None = None,
         ) -> DynamicHandlerDecorator: ...
         def on(self, handler: Any = None, /, **options: Any) -> Any: ...  # noqa: D102  # as `Event` says
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
+from upnext.formerly import former_names
 from upnext.names import check_name
 from upnext.payload.signature import Signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from upnext.broker.handler_limits import HandlerLimits
     from upnext.options import Options
 
 
@@ -45,6 +48,15 @@ class Handler:
         """Whether it is a task: its results are read by the type that it says it returns."""
         return not self.id.split("|")[1]
 
+    @property
+    def limits(self) -> HandlerLimits | None:
+        """What holds for it over all processes; None if nothing does."""
+        limits = self.options.limits
+        if limits is None or limits.by is None:
+            return limits
+        names = former_names(self.signature.fields, self.name)
+        return replace(limits, formerly=tuple(name for name, field in names.items() if field == limits.by))
+
 
 def under_former_name(handler: Handler, event: str) -> Handler:
     """Return the same handler as it was known while its event had another name: with the identity that it had then."""
@@ -62,7 +74,8 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         options: Its options.
 
     Raises:
-        ConfigError: If it is no plain function or yields, has parameters that no payload can fill, or a bad name.
+        ConfigError: If it is no plain function or yields, has parameters that no payload can fill, a bad name, or
+            limits by a field that it does not have.
     """
     if not inspect.isroutine(function):
         msg = f"{function!r} cannot be a handler: decorate a function (def or async def)."
@@ -72,7 +85,7 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         raise ConfigError(msg)
     name = check_name("task" if event is None else "handler", options.name or function.__name__)
     subject = name if event is None else event
-    return Handler(
+    handler = Handler(
         id=str(HandlerId(worker, event or "", name)),
         subject=subject,
         name=name,
@@ -82,3 +95,19 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         # A plain wrapper around a coroutine function gives a coroutine: it belongs into the event loop as well.
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function)),
     )
+    if options.by is not None and options.by not in handler.signature.parameters:
+        check_by(handler)
+    return handler
+
+
+def check_by(handler: Handler) -> None:
+    """Refuse limits by the value of a field that the payload does not have.
+
+    Raises:
+        ConfigError: If a handler has such limits, or an annotation cannot be resolved that may name the field.
+    """
+    by, fields = handler.options.by, handler.signature.fields
+    if by is not None and by not in fields:
+        near = difflib.get_close_matches(by, fields, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Its fields: {', '.join(fields) or 'none'}."
+        raise ConfigError(f"Option by={by!r} of {handler.name!r} cannot be used: it has no such field. {hint}")

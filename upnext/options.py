@@ -31,6 +31,7 @@ class Options:
         give_up_on: Those that are not, whatever `retry_on` says.
         limit: How many of its jobs run at once, over all processes; None for any number.
         rate: How many of them start within a time, over all processes, such as "100/minute"; None for any number.
+        by: The field of the payload for each of whose values `limit` and `rate` hold; None for all jobs together.
     """
 
     name: str | None = None
@@ -42,6 +43,7 @@ class Options:
     give_up_on: ExceptionTypes | None = None
     limit: int | None = None
     rate: str | None = None
+    by: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the option."""
@@ -60,13 +62,18 @@ class Options:
             _refuse("limit", self.limit, f"a whole number from 1 to {MAX_HANDLER_LIMIT}, or None")
         if self.rate is not None and Rate.parse(self.rate) is None:
             _refuse("rate", self.rate, f'a whole number from 1 to {MAX_HANDLER_LIMIT} and a time, such as "100/minute"')
+        by: object = self.by
+        if by is not None and not (isinstance(by, str) and by.isidentifier()):
+            _refuse("by", self.by, "the name of a field, or None")
+        if by is not None and self.limits is None:
+            raise ConfigError(f"Option by={by!r} cannot be used: it must be given with a limit or a rate.")
 
     @property
     def limits(self) -> HandlerLimits | None:
         """What holds for it over all processes; None if nothing does."""
         if self.limit is None and self.rate is None:
             return None
-        return HandlerLimits(self.limit, Rate.parse(self.rate))
+        return HandlerLimits(self.limit, Rate.parse(self.rate), self.by)
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:

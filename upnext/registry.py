@@ -123,7 +123,7 @@ class Registry:
     @property
     def limits(self) -> dict[str, HandlerLimits]:
         """What holds for handlers over all processes, by their identity; those without limits are left out."""
-        return {name: limits for name, handler in self.handlers.items() if (limits := handler.options.limits)}
+        return {name: limits for name, handler in self.handlers.items() if (limits := handler.limits)}
 
     def forget_settings(self) -> None:
         """Resolve them again when they are next needed."""

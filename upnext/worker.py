@@ -144,6 +144,7 @@ class Worker(Catalog, _WorkerBase):
         give_up_on: ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> TaskDecorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a task: a function that runs in the background when it is submitted.
@@ -176,6 +177,7 @@ class Worker(Catalog, _WorkerBase):
         give_up_on: ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> TaskDecorator: ...
     @overload
     def cron(
@@ -193,6 +195,7 @@ class Worker(Catalog, _WorkerBase):
         give_up_on: ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> TaskDecorator: ...
     def cron(
         self,

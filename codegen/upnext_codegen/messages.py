@@ -162,6 +162,13 @@ def bad_option(place: Place, option: str, value: str, rule: str, *, typed: bool 
     return Finding.of("UPN201", message, place, f"{option} must be {rule}", typed=typed)
 
 
+def no_partition_field(place: Place, by: str, handler: str, fields: Sequence[str], near: str | None) -> Finding:
+    """Limits by the value of a field that the handler does not have (UPN202)."""
+    known = f"its fields are {', '.join(fields)}" if fields else "it has none"
+    way_out = f"did you mean {near}?" if near else known
+    return Finding.of("UPN202", f"by={shown(by)} is no field of {handler}", place, way_out)
+
+
 def no_exceptions(place: Place, option: str, value: str) -> Finding:
     """A handler option that takes exception classes, and is given something else (UPN201)."""
     way_out = f"{option} must be an exception class, or a tuple of them"

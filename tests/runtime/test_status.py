@@ -99,6 +99,8 @@ async def test_a_busy_namespace_is_shown_whole(command: Command, redis_url: str)
         "rate": None,
         "started": 0,
         "waits_for_limit": False,
+        "by": None,
+        "in_line": 0,
     }
     assert (queues["fail"]["retrying"], queues["fail"]["lag"]) == (1, None)
     (unrouted,) = shown["unrouted"]

@@ -128,6 +128,18 @@ class Keys:
         """Sorted set: `job-id counts` of what a handler's rate counts, by the time it was claimed, in ms; expires."""
         return self._key(f"starts:{handler}")
 
+    def taken(self, handler: str) -> str:
+        """Sorted set, by name: `value worker-id job-id` of claims that count against a handler's limit by value."""
+        return self._key(f"taken:{handler}")
+
+    def begun(self, handler: str) -> str:
+        """Sorted set, by name: `value ms job-id counts` of what a handler's rate by value counts; expires."""
+        return self._key(f"begun:{handler}")
+
+    def line(self, handler: str) -> str:
+        """Sorted set, by name: `value entry` of jobs in `later` that are put off, as their value has no room."""
+        return self._key(f"line:{handler}")
+
     def wake(self, worker: str) -> str:
         """List: at most one token, for a worker that waits."""
         return self._key(f"wake:{worker}")

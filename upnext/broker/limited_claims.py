@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.foreign_data import warn_foreign
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.limits_by_value import LimitsByValue
 from upnext.broker.redis_types import RedisError
 from upnext.broker.replies import text
 from upnext.broker.scripts import script
@@ -46,6 +47,7 @@ class LimitedClaims:
 
     Attributes:
         limits: As above.
+        by_value: What is claimed of handlers whose limits hold by the value of a field.
         again_in: Seconds after which it is worth while to claim again; None if only a wake-up tells.
     """
 
@@ -56,16 +58,48 @@ class LimitedClaims:
         self._keys = keys
         self._worker_id = worker_id
         self.limits = limits
+        self.by_value = LimitsByValue(link, keys, worker_id, limits)
         self.again_in: float | None = None
         self._short: set[str] = set()  # handlers with jobs that wait for others to end, as of the last claim
         self._others: tuple[str, ...] = ()  # workers that hold slots
         self._repeated = False
+        self._others_first = False
         self._looked: dict[str, float] = {}  # when a page of a handler's slots was last looked at
         self._ended: defaultdict[str, list[str]] = defaultdict(list)  # jobs whose slots nobody has been told of
         self._freeing: asyncio.Task[None] | None = None
 
     async def claim(self, names: Sequence[str], words: Sequence[Any], handlers: Sequence[str]) -> Any:
         """Claim jobs; arguments and reply are those of claim.lua, for handlers some of which have limits."""
+        divided = [handler for handler in handlers if handler in self.by_value]
+        if not divided:
+            return await self._claim(names, words, handlers)
+        _, most, suspect, epoch = words[:4]
+        # Everything at once, so that none waits for another: what stands in the queues of these handlers is known
+        # from the look before.
+        shares = self._shares(divided, most, alone=len(divided) == len(handlers))
+        rest = [handler for handler in handlers if handler not in shares]
+        words = [words[0], most - sum(shares.values()), suspect, epoch, *rest]
+        asked = [self._claim([*names[:5], *map(self._keys.queue, rest)], words, rest)] if rest else []
+        asked += [self.by_value.claim(handler, epoch, suspect, share) for handler, share in shares.items()]
+        seen = [self.by_value.look(handler) for handler in divided]
+        replies = await asyncio.gather(*asked, *seen)
+        claimed = [*zip([rest] * bool(rest) + [[handler] for handler in shares], replies, strict=False)]
+        return _merged(handlers, claimed, dict(zip(divided, replies[len(asked) :], strict=True)))
+
+    def _shares(self, divided: Sequence[str], most: int, *, alone: bool) -> dict[str, int]:
+        """Return how many jobs may be claimed of each handler whose limits hold by value; the others get the rest."""
+        shares = dict.fromkeys(divided, 0)
+        waiting = [handler for handler in divided if self.by_value.has_seen(handler)]
+        if waiting:
+            self._others_first = not self._others_first and not alone
+            total = most * len(waiting) // (len(waiting) + (not alone))
+            if not total and not self._others_first:
+                total = most  # of fewer slots than queues, each other time
+            for number, handler in enumerate(waiting):
+                shares[handler] = total // len(waiting) + (number < total % len(waiting))
+        return shares
+
+    async def _claim(self, names: Sequence[str], words: Sequence[Any], handlers: Sequence[str]) -> Any:
         limited = [(number, handler) for number, handler in enumerate(handlers, 1) if handler in self.limits]
         if not limited:
             return await self._link.call(script("claim"), names, words)
@@ -138,6 +172,8 @@ class LimitedClaims:
 
     async def free(self, ended: Mapping[str, Sequence[str]]) -> None:
         """Give back the slots of jobs that have ended, by their handlers, and have others look for those that wait."""
+        await self.by_value.free({handler: jobs for handler, jobs in ended.items() if handler in self.by_value})
+        ended = {handler: jobs for handler, jobs in ended.items() if handler not in self.by_value}
         if not ended:
             return
         keys = self._keys
@@ -150,3 +186,19 @@ class LimitedClaims:
             await self._link.call(script("free"), names, words)
         except (RedisError, OSError):
             return  # they are found free by the next claim
+
+
+def _merged(handlers: Sequence[str], claimed: Sequence[tuple[Sequence[str], Any]], seen: Mapping[str, int]) -> Any:
+    """Return several replies as one of claim.lua: each with its handlers, and what was seen in the queues of some."""
+    merged: list[Any] = []
+    envelopes: list[bytes | None] = []
+    left = dict(seen)
+    for of, reply in claimed:
+        if reply is None:
+            continue
+        if reply[0] == b"lost":
+            return reply
+        left = dict(zip(of, reply[1], strict=True)) | left
+        merged += [[handlers.index(of[int(position)]), *rest] for position, *rest in reply[2:-1]]
+        envelopes += reply[-1] if len(reply) > 2 else []
+    return [b"ok", [left[handler] for handler in handlers], *merged, envelopes]

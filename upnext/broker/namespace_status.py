@@ -148,6 +148,7 @@ def _queue(of: list[QueueStatus]) -> QueueStatus:
         lag=_longest(queue.lag for queue in of),
         served=all(queue.served for queue in waiting),
         started=sum(queue.started for queue in of),
+        in_line=sum(queue.in_line for queue in of),
         waits_for=next((queue.waits_for for queue in of if queue.waits_for), ""),
     )
 
@@ -159,6 +160,8 @@ def _with_waits(status: NamespaceStatus, partition: int, partitions: int) -> Nam
 
 
 def _waits_for(queue: QueueStatus, partition: int, partitions: int) -> str:
+    if queue.limits.by is not None:
+        return "value" if queue.in_line else ""
     part = queue.limits.share(partition, partitions)
     if queue.waiting and part.limit is not None and queue.claimed >= part.limit:
         return "slot"

@@ -82,7 +82,8 @@ class QueueStatus:
         served: Whether a living worker has the handler.
         limits: What the handler is limited to, over all processes: of living workers that differ, the greater numbers.
         started: How many of its jobs have started within the time of its rate.
-        waits_for: "slot" or "rate" where jobs wait for one of these, in some partition; else "".
+        waits_for: "slot", "rate" or "value" where jobs wait for one of these, in some partition; else "".
+        in_line: Jobs that are put off because the value by which they are limited has no room.
     """
 
     handler: str
@@ -95,6 +96,7 @@ class QueueStatus:
     limits: HandlerLimits = HandlerLimits()  # noqa: RUF009  (which cannot be changed)
     started: int = 0
     waits_for: str = ""
+    in_line: int = 0
 
     @property
     def parked(self) -> bool:
@@ -267,13 +269,19 @@ class StatusReader(StatusSource):
                     served=handler in served,
                     limits=limits.get(handler, HandlerLimits()),
                     started=await self._started(handler, limits.get(handler), now),
+                    in_line=await self._in_line(handler, limits.get(handler)),
                 )
 
     async def _started(self, handler: str, limits: HandlerLimits | None, now: float) -> int:
-        if limits is None or limits.rate is None:
+        if limits is None or limits.rate is None or limits.by is not None:
             return 0
         since = f"({(now - limits.rate.seconds) * 1000:.0f}"
         return int(await self._link.command("ZCOUNT", self._keys.starts(handler), since, "+inf"))
+
+    async def _in_line(self, handler: str, limits: HandlerLimits | None) -> int:
+        if limits is None or limits.by is None:
+            return 0
+        return int(await self._link.command("ZCARD", self._keys.line(handler)))
 
     async def _unrouted(self, now: float) -> AsyncIterator[UnroutedStatus]:
         waiting = {event async for event, version in self._scan("HSCAN", self._keys.versions) if not version}

@@ -69,6 +69,8 @@ def _wait_in_words(worker: WorkerStatus, job: WaitingJob, now: float) -> str:
 def limit_in_words(queue: QueueStatus) -> str:
     """Say how much of a handler's limits is used, and whether jobs wait for that; "" if it has none."""
     limit, rate = queue.limits.limit, queue.limits.rate
+    if queue.limits.by is not None:
+        return f"{queue.limits}: {queue.in_line:,} in line" if queue.in_line else str(queue.limits)
     slots = "" if limit is None else f"{queue.claimed:,} of {limit:,} in use"
     starts = "" if rate is None else f"{queue.started:,} of {rate} started"
     if queue.waits_for:

@@ -120,6 +120,8 @@ def _queue(queue: QueueStatus) -> dict[str, Any]:
         "rate": None if queue.limits.rate is None else str(queue.limits.rate),
         "started": queue.started,
         "waits_for_limit": bool(queue.waits_for),
+        "by": queue.limits.by,
+        "in_line": queue.in_line,
     }
 
 

@@ -16,6 +16,7 @@ from upnext.broker.preflight import check_server
 from upnext.broker.redis_types import RedisError
 from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
+from upnext.handler import check_by
 from upnext.log import log
 from upnext.outbox.relay import Relay
 from upnext.runner.announcement import announce, record
@@ -208,6 +209,7 @@ class Service:
         for worker in self._workers:
             for handler in worker.registry.handlers.values():
                 handler.signature.prepare()
+                check_by(handler)
             for upcaster in (each for upcasters in worker.registry.upcasters.values() for each in upcasters):
                 upcaster.prepare()
             check_schedules(worker.registry)

@@ -111,7 +111,11 @@ def _queues(status: NamespaceStatus) -> Iterable[Metric]:
         ),
         "upnext_handler_rate_started": (
             "Jobs that have started within that time.",
-            lambda queues: _known([q.started if q.limits.rate else None for q in queues]),
+            lambda queues: _known([q.started if q.limits.rate and not q.limits.by else None for q in queues]),
+        ),
+        "upnext_jobs_in_line": (
+            "Delayed and retrying jobs that wait for room of the value by which they are limited.",
+            lambda queues: _known([q.in_line if q.limits.by else None for q in queues]),
         ),
         "upnext_handler_waits_for_limit": (
             "1 while jobs wait for one of the handler's limits; absent without any.",

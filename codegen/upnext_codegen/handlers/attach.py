@@ -18,7 +18,7 @@ from upnext_codegen.handlers.declare import (
     shown_value,
 )
 from upnext_codegen.handlers.escapes import attached_inside, escaping
-from upnext_codegen.handlers.options import KNOWN, read_options
+from upnext_codegen.handlers.options import KNOWN, check_partition_field, read_options
 from upnext_codegen.handlers.sends import sends_of
 from upnext_codegen.handlers.sites import CallSite, DecoratorSite
 from upnext_codegen.handlers.upcasters import take_upcaster
@@ -264,6 +264,9 @@ class Attacher:
                 branches = (*_in(site.place.file, site.branches), *_in(target.file, target.definition.branches))
                 signature = self.signatures.read(target)
                 self.found.findings += signature.findings
+                if options is not None and not signature.findings:
+                    fields = [each.name for each in signature.parameters]
+                    self.found.findings += check_partition_field(self.evaluator, *options, name, fields)
                 module = self.evaluator.lookup.modules.name_of(target.file)
                 taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
                 reached, unused = self._reached(target), self._unused(target, signature)

@@ -17,13 +17,15 @@ from upnext_codegen.names.scopes import Assignment, Definition, Derived
 from upnext_codegen.reading.expression_text import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Use
 
 _NUMBERS = ("retries", "retry_delay", "retry_backoff", "timeout")
 _EXCEPTIONS = ("retry_on", "give_up_on")
-_LIMITS = ("limit", "rate")
+_LIMITS = ("limit", "rate", "by")
 KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS, *_LIMITS)
 # As the runtime has it in upnext/broker/handler_limits.py.
 _MOST = 10_000
@@ -35,6 +37,7 @@ _RULES = {
     "timeout": "a finite number of seconds above 0",
     "limit": f"a whole number from 1 to {_MOST}, or None",
     "rate": f'a whole number from 1 to {_MOST} and a time, such as "100/minute"',
+    "by": "the name of a field, or None",
 }
 _NOT_FINITE = {"math.inf": math.inf, "math.nan": math.nan}
 
@@ -74,6 +77,24 @@ def read_options(evaluator: Evaluator, call: ast.Call, use: Use) -> tuple[tuple[
     return tuple(known), findings
 
 
+def check_partition_field(
+    evaluator: Evaluator, call: ast.Call, use: Use, handler: str, fields: Sequence[str]
+) -> list[Finding]:
+    """Say what is wrong with limits that hold by the value of a field: there is none of that name, or no limit."""
+    given = {each.keyword: each for each in evaluator.arguments(call, use)}
+    by = _number(evaluator, given["by"].value, given["by"].use) if "by" in given else None
+    if not isinstance(by, str) or not by.isidentifier():
+        return []  # none, or reported as out of range
+    place = place_of(use, given["by"].node)
+    if by not in fields:
+        near = difflib.get_close_matches(by, fields, 1)
+        return [messages.no_partition_field(place, by, handler, fields, near[0] if near else None)]
+    limits = [_number(evaluator, given[name].value, given[name].use) for name in ("limit", "rate") if name in given]
+    if "**" not in given and all(limit is None for limit in limits):
+        return [messages.bad_option(place, "by", _shown(by), "given with a limit or a rate", typed=False)]
+    return []
+
+
 def _no_exceptions(evaluator: Evaluator, expr: Derived, use: Use) -> str:
     """What is given in place of exception classes, "" where it may be some: None and what cannot be known."""
     found = evaluator.value(expr, use)
@@ -98,6 +119,8 @@ def _limits(option: str, value: object) -> bool:
     """Whether a limit is one that the runtime takes."""
     if value is None:
         return True
+    if option == "by":
+        return isinstance(value, str) and value.isidentifier()
     if option == "limit":
         return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
     found = _RATE.fullmatch(value) if isinstance(value, str) else None

@@ -1,0 +1,166 @@
+"""Limits that hold for each value of a field of the payload: claiming within them, and giving slots back.
+
+A job whose value has no room is put off, and stands in the line of its value, so that those behind it in the queue get
+their turns. The values themselves are on the server as digests only: payloads stand in no key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from upnext.broker.foreign_data import warn_foreign
+from upnext.broker.handler_id import HandlerId
+from upnext.broker.job_ids import unpack
+from upnext.broker.redis_types import RedisError
+from upnext.broker.replies import text
+from upnext.broker.scripts import script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from upnext.broker.connection import PipelinedConnection
+    from upnext.broker.handler_limits import HandlerLimits
+    from upnext.broker.keys import Keys
+
+_PEEK = 50  # jobs whose values are read at once: a payload may have a megabyte
+_PAGE = 100  # slots, and notes of starts, that one look is at
+_LOOK = 0.25  # seconds between two looks at slots whose end nobody has told of
+_LONGEST = (
+    3_600_000  # ms that a job stands in line at the most: it is in the queue again then, whatever became of the line
+)
+
+
+class LimitsByValue:
+    """What one worker process claims within limits by value, on one partition.
+
+    Args:
+        link: The connection.
+        keys: The partition's keys.
+        worker_id: The worker's id.
+        limits: The limits by the handler's identity; those without a field are left alone here.
+    """
+
+    def __init__(
+        self, link: PipelinedConnection, keys: Keys, worker_id: str, limits: Mapping[str, HandlerLimits]
+    ) -> None:
+        self._link = link
+        self._keys = keys
+        self._worker_id = worker_id
+        self._limits = limits
+        self._peeked: dict[str, list[tuple[bytes, str]]] = {}  # handler -> entries at the head of its queue, and values
+        self._slots: dict[str, str] = {}  # `handler job` -> its slot
+        self._looked: dict[str, float] = {}
+        self._cursors: dict[tuple[str, str], bytes] = {}
+
+    def __contains__(self, handler: str) -> bool:
+        """Say whether a handler's limits hold by value."""
+        limits = self._limits.get(handler)
+        return limits is not None and limits.by is not None
+
+    def has_seen(self, handler: str) -> bool:
+        """Say whether there were jobs in a handler's queue when it was last looked at."""
+        return bool(self._peeked.get(handler))
+
+    async def claim(self, handler: str, epoch: int, suspect: int, most: int) -> Any:
+        """Claim jobs of those that were looked at last; a reply as claim.lua gives it, None if there were none."""
+        peeked = self._peeked.pop(handler, [])
+        if not peeked or not most:
+            return None
+        limits, keys, worker = self._limits[handler], self._keys, HandlerId.parse(handler).worker
+        names = [keys.leases, keys.claims(self._worker_id), keys.events, keys.wake(worker)]
+        names += [keys.claim_epoch(self._worker_id), keys.queue(handler), keys.scheduled]
+        names += [keys.taken(handler), keys.begun(handler), keys.line(handler)]
+        words: list[Any] = [self._worker_id, most, suspect, epoch, handler]
+        words.append("" if limits.limit is None else limits.limit)
+        words += ["", ""] if limits.rate is None else [limits.rate.starts, limits.rate.seconds * 1000]
+        words.append(_LONGEST)
+        words += [word for pair in peeked for word in pair]
+        reply: Any = await self._link.call(script("claim_by_value"), names, words)
+        if reply[0] == b"lost":
+            return reply
+        values = reply.pop(-2)
+        if reply[1] == [-1]:
+            for number in values:
+                warn_foreign(names[number - 1], "the jobs of this handler cannot be claimed; delete the key")
+        for _, entries, _ in reply[2:-1]:
+            for entry, value in zip(entries, values, strict=True):
+                job_id = text(entry).rpartition(" ")[0]
+                self._slots[f"{handler} {job_id}"] = f"{text(value)} {self._worker_id} {job_id}"
+        return reply
+
+    async def look(self, handler: str) -> int:
+        """Look at the head of a handler's queue, and from time to time at its slots; returns how many jobs it saw."""
+        keys = self._keys
+        await self._look_at_slots(handler)
+        reply: Any = await self._link.call(script("peek"), (keys.events, keys.queue(handler)), (_PEEK,))
+        names = self._limits[handler].names
+        self._peeked[handler] = [
+            (entry, _digest(envelope, names)) for entry, envelope in zip(reply[0], reply[1], strict=True)
+        ]
+        return len(reply[0])
+
+    async def free(self, ended: Mapping[str, Sequence[str]]) -> None:
+        """Give back the slots of jobs that have ended, by their handlers, and bring back those that wait for them."""
+        for handler, jobs in ended.items():
+            found = [self._slots.pop(f"{handler} {job}", None) for job in jobs]
+            slots = [slot for slot in found if slot is not None]
+            try:
+                await self._free(handler, slots)
+            except (RedisError, OSError):
+                continue  # they are found by a later look
+
+    async def _look_at_slots(self, handler: str) -> None:
+        now = monotonic()
+        if now - self._looked.get(handler, -_LOOK) < _LOOK:
+            return
+        self._looked[handler] = now
+        taken = await self._page(handler, self._keys.taken(handler))
+        begun = await self._page(handler, self._keys.begun(handler))
+        line = await self._page(handler, self._keys.line(handler))
+        values = {place.partition(" ")[0]: None for place in line}
+        await self._free(handler, [slot for slot in taken if slot.count(" ") >= 2], begun, list(values))
+
+    async def _page(self, handler: str, key: str) -> list[str]:
+        first = self._cursors.pop((handler, key), b"-")
+        page: list[bytes] = await self._link.command("ZRANGE", key, first, "+", "BYLEX", "LIMIT", 0, _PAGE)
+        if len(page) == _PAGE:
+            self._cursors[handler, key] = b"(" + page[-1]
+        return [text(member) for member in page]
+
+    async def _free(
+        self, handler: str, slots: Sequence[str], begun: Sequence[str] = (), values: Sequence[str] = ()
+    ) -> None:
+        if not slots and not begun and not values:
+            return
+        keys, limits = self._keys, self._limits[handler]
+        holders: defaultdict[str, int] = defaultdict(lambda: len(holders) + 1)
+        words: list[Any] = [handler, "" if limits.limit is None else limits.limit]
+        words += ["", ""] if limits.rate is None else [limits.rate.starts, limits.rate.seconds * 1000]
+        words += [len(slots), len(begun)]
+        for slot in slots:
+            words += (slot, holders[slot.split(" ", 2)[1]])
+        words += [*begun, *values]
+        names = [keys.scheduled, keys.queue(handler), keys.wake(HandlerId.parse(handler).worker)]
+        names += [keys.taken(handler), keys.begun(handler), keys.line(handler), *map(keys.claims, holders)]
+        await self._link.call(script("free_by_value"), names, words)
+
+
+def _digest(envelope: bytes | None, names: Sequence[str]) -> str:
+    """Return what stands for the value of a field in a payload: the same for all that have none."""
+    body = None if envelope is None else unpack(envelope)
+    value: Any = None
+    if body is not None:
+        try:
+            payload: Any = from_json(body)
+        except ValueError:
+            payload = None  # it is a dead letter as soon as it is claimed
+        if isinstance(payload, dict):
+            value = next((payload[name] for name in names if name in payload), None)
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:20]

@@ -1,0 +1,151 @@
+-- Hands jobs of one handler to a worker as claim.lua does, where its limits hold for each value of a field of the payload.
+--
+-- It goes through the head of the queue, of which the worker has read the values. A job whose value has room is claimed;
+-- one whose value has none is put off, and stands in line: free_by_value.lua brings the first of each line back as soon as
+-- there is room. `later` keeps such a job, whatever becomes of the line: it is due in some minutes at the latest.
+--
+-- As in claim_limited.lua, a slot is in use while the claim that it was given to stands.
+--
+-- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>  5 turn:<worker id>  6 queue:<handler>  7 later
+--       8 taken:<handler>  9 begun:<handler>  10 line:<handler>
+-- ARGV  1 worker id  2 how many at the most  3 crashes after which a job's start is marked on its own (start.lua)
+--       4 the worker's claim epoch (recount.lua)  5 handler  6 how many jobs at once  7 how many starts  8 within how many
+--       ms ('' for what is not limited)  9 for how many ms a job is put off at the most
+--       then entries as they stand at the head of the queue, each with its value
+-- Returns {'lost'} as claim.lua does; else {'ok', {jobs left in the queue}, {0, {`job attempt:failures:crashes`...}, one
+--         digit a job: whether it counts as started} if there are some, {their values...}, {the jobs' envelopes in this
+--         order...}}; {'ok', {-1}, {number of KEYS that are another program's...}, {}} where there are such
+--@shared shared_now
+--@shared shared_may
+--@shared shared_read
+--@shared shared_wake
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) or not read('HLEN', KEYS[2]) then
+  return {'lost'}
+end
+local epoch = read('GET', KEYS[5])
+if epoch == nil or (tonumber(epoch or '0') or 0) > tonumber(ARGV[4]) then
+  return {'lost'} -- an answer that the worker has given up waiting for: it would never hear of these jobs
+end
+local foreign = {}
+for n = 6, 10 do
+  if not read(n == 6 and 'LLEN' or 'ZCARD', KEYS[n]) then
+    foreign[#foreign + 1] = n
+  end
+end
+if #foreign > 0 then
+  return {'ok', {-1}, foreign, {}}
+end
+local length = redis.call('LLEN', KEYS[6])
+local most, suspect, handler = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5]
+local limit, starts, period, longest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local now = now_ms()
+local function stamp(ms)
+  return string.format('%015.0f', ms)
+end
+
+-- Whether one more job of a value may run, beside those that are taken now; if only its rate is in the way, since when and
+-- for how long.
+local more_of = {}
+local function has_room(value)
+  local more = more_of[value] or 0
+  local first, last = '[' .. value .. ' ', '(' .. value .. '!'
+  local function newest(key, number)
+    if more >= number then
+      return true
+    end
+    return redis.call('ZRANGE', key, last, first, 'BYLEX', 'REV', 'LIMIT', number - 1 - more, 1)[1]
+  end
+  if limit and newest(KEYS[8], limit) then
+    return false, now + longest
+  end
+  if starts then
+    local start = newest(KEYS[9], starts)
+    local at = start == true and now or start and tonumber(string.match(start, ' (%d+) ')) or 0
+    if at > now - period then
+      return false, math.min(at, now) + period
+    end
+  end
+  more_of[value] = more + 1
+  return true
+end
+
+local looked_at, taken, values, put_off = 0, {}, {}, {}
+for n, entry in ipairs(redis.call('LRANGE', KEYS[6], 0, (#ARGV - 9) / 2 - 1)) do
+  local value = ARGV[9 + 2 * n]
+  if entry ~= ARGV[8 + 2 * n] then
+    break -- others have taken some since
+  end
+  if #taken == most then
+    break
+  end
+  local room, due = has_room(value)
+  if room then
+    taken[#taken + 1] = entry
+    values[#values + 1] = value
+  else
+    put_off[#put_off + 1] = {entry, value, due}
+  end
+  looked_at = n
+end
+
+local reply = {'ok', {length - looked_at}}
+if looked_at > 0 then
+  read('LLEN', KEYS[4])
+  for _, right in ipairs({{'ZADD', 7}, {'ZREM', 10}, {'EXPIRE', 9}, {'RPUSH', 4}}) do
+    may(right[1], KEYS[right[2]], KEYS[right[1] == 'RPUSH' and 1 or 2])
+  end
+  may('LTRIM', KEYS[6], KEYS[1])
+  may('HSET', KEYS[2], KEYS[1])
+  -- A write that changes nothing: after it a full server lets the rest pass.
+  redis.call('HDEL', KEYS[2], '')
+  for _, job in ipairs(put_off) do
+    local entry, value, due = job[1], job[2], job[3]
+    local place = value .. ' ' .. entry
+    redis.call('ZADD', KEYS[10], 0, place)
+    if starts then -- those before it in the line have their turns before
+      local first = redis.call('ZRANGE', KEYS[10], '[' .. value .. ' ', '(' .. value .. '!', 'BYLEX', 'LIMIT', 0, 1)[1]
+      local ahead = redis.call('ZRANK', KEYS[10], place) - redis.call('ZRANK', KEYS[10], first)
+      due = due + math.floor(ahead / starts) * period
+    end
+    redis.call('ZADD', KEYS[7], stamp(due), handler .. ' ' .. entry)
+  end
+end
+local ids, entries, started = {}, {}, {}
+for n, entry in ipairs(taken) do
+  local job, counts, begun = entry, '1:0:0', '1'
+  if string.find(entry, ':', 1, true) then
+    local attempt, rest, crashes
+    job, attempt, rest, crashes = string.match(entry, '^([^:]+):(%d+)(:%d+:(%d+))$')
+    -- Numbers that long are another program's, and Lua would not count on from them.
+    if job and #attempt < 10 and #rest < 21 then
+      counts = (attempt + 1) .. rest
+      begun = tonumber(crashes) < suspect and '1' or '0'
+    else
+      job = entry
+    end
+  end
+  ids[n] = string.match(job, '^([^:]*)%.%d+') or ''
+  entries[n] = job .. ' ' .. counts
+  started[n] = begun
+  if limit then
+    redis.call('ZADD', KEYS[8], 0, values[n] .. ' ' .. ARGV[1] .. ' ' .. job)
+  end
+  if starts then
+    redis.call('ZADD', KEYS[9], 0, values[n] .. ' ' .. stamp(now) .. ' ' .. entries[n])
+    redis.call('EXPIRE', KEYS[9], string.format('%.0f', math.ceil(period / 1000) + 60))
+  end
+  redis.call('ZREM', KEYS[10], values[n] .. ' ' .. entry)
+  redis.call('HSET', KEYS[2], handler .. ' ' .. job, counts .. ':' .. begun)
+end
+if #taken > 0 then
+  reply[3] = {0, entries, table.concat(started)}
+end
+reply[#reply + 1] = values
+reply[#reply + 1] = #ids > 0 and redis.call('HMGET', KEYS[3], unpack(ids)) or {}
+if looked_at > 0 then
+  redis.call('LTRIM', KEYS[6], looked_at, -1)
+end
+if length > looked_at then
+  wake(KEYS[4])
+end
+return reply
