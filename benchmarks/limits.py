@@ -44,6 +44,7 @@ CASES = (
     Case("of the handler itself: no limits", {}, limited=True),
     Case("of the handler itself: limit=50", {"limit": 50}, limited=True),
     Case("of the handler itself: limit=5", {"limit": 5}, limited=True),
+    Case("of the handler itself: limit=5 by value", {"limit": 5, "by": "n"}, limited=True),
 )
 
 

@@ -113,6 +113,7 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
         give_up_on: _upnext_options.ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -190,6 +191,7 @@ class OrderShipped(OrderShippedSend, _upnext_event.Event):
         give_up_on: _upnext_options.ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> OrderShippedOn: ...
 
 class OrderShippedHandler(OrderShipped, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -267,6 +269,7 @@ class PaymentFailed(PaymentFailedSend, _upnext_event.Event):
         give_up_on: _upnext_options.ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> PaymentFailedOn: ...
 
 class PaymentFailedHandler(PaymentFailed, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -344,6 +347,7 @@ class UserRegistered(UserRegisteredSend, _upnext_event.Event):
         give_up_on: _upnext_options.ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> UserRegisteredOn: ...
 
 class UserRegisteredHandler(UserRegistered, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):

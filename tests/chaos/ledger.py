@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
 
-HANDLERS = ("closed", "flaky", "limited", "steady", "threaded")
-LIMIT = 3  # jobs of "limited" at once
+HANDLERS = ("closed", "divided", "flaky", "limited", "steady", "threaded")
+LIMIT = 3  # jobs of "limited" at once, and of "divided" of one value
 
 Job: TypeAlias = tuple[str, str]
 """The number of an event and the name of a handler."""
@@ -98,7 +98,7 @@ class Reckoning:
         ghosts: Jobs that ran and were refused, or never sent.
         torn: Sends of which nobody knows that were carried out for some handlers only.
         disordered: Jobs whose attempts do not strictly rise.
-        crowded: Jobs of the limited handler that began while as many as its limit ran already.
+        crowded: Jobs of the limited handlers that began while as many as their limit ran already.
     """
 
     accepted: int = 0
@@ -148,10 +148,12 @@ def reckon(ledger: Ledger, dead: Mapping[Job, str]) -> Reckoning:
 
 
 def crowded(ledger: Ledger) -> list[Job]:
-    """Return the jobs of the limited handler that began beyond its limit.
+    """Return the jobs of the limited handlers that began beyond their limit.
 
-    An attempt holds its slot until it ends; that of a process which was ended, or lost its lease, until the job begins
-    again: it waits at the head of its queue until then, so that the slot goes to it.
+    An attempt of the one holds its slot until it ends; that of a process which was ended, or lost its lease, until the
+    job begins again: it waits at the head of its queue until then, so that the slot goes to it. With a limit by value
+    others of its value may be before it, so that of those only jobs count that ran once, and held their slot all the
+    while.
     """
     moments: list[tuple[float, int, Job]] = []
     for job, steps in ledger.steps.items():
@@ -160,6 +162,13 @@ def crowded(ledger: Ledger) -> list[Job]:
             over += [step.at for step in steps if step.word == "start" and step.attempt > start.attempt]
             if over:
                 moments += [(start.at, 1, job), (min(over), -1, job)]
+    once = [(job, sorted(steps, key=lambda step: step.at)) for job, steps in ledger.steps.items() if len(steps) == 2]
+    by_value = [(job, *steps) for job, steps in once if job[1] == "divided" and steps[1].word == "end"]
+    held = [each for job, start, end in by_value for each in ((start.at, 1, job), (end.at, -1, job))]
+    return _beyond(moments) + _beyond(held)
+
+
+def _beyond(moments: list[tuple[float, int, Job]]) -> list[Job]:
     found, running = list[Job](), 0
     for _, change, job in sorted(moments):  # at the same moment ends come first
         running += change

@@ -62,6 +62,15 @@ if "limit" in Options.__slots__:  # a release before limits leaves these jobs to
         note("end", n)
 
 
+if "by" in Options.__slots__:
+
+    @event.on(limit=3, by="shard")
+    async def divided(n: str, shard: str | None = None, **kwargs: object) -> None:  # nobody sends one: all share it
+        note("start", n)
+        await asyncio.sleep(random.uniform(0, 0.05))
+        note("end", n)
+
+
 def attach(function: Callable[..., Any]) -> None:
     event.on(name="closed")(function)
 

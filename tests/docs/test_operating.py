@@ -16,14 +16,19 @@ from tests.runtime.running import running
 from upnext.hooks import process_hooks
 
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-RETRIES, RAISED, LIMITS, SCHEDULES, PROVIDED, HOOKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+RETRIES, RAISED, LIMITS, BY_VALUE, SCHEDULES, PROVIDED, HOOKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
 def loaded(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, types.ModuleType]]:
     """Give the page's blocks as modules by what they are about; the hooks that they add are taken out again."""
     monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
-    blocks = {"retries": RETRIES + RAISED + LIMITS, "schedules": SCHEDULES, "provided": PROVIDED, "hooks": HOOKS}
+    blocks = {
+        "retries": RETRIES + RAISED + LIMITS + BY_VALUE,
+        "schedules": SCHEDULES,
+        "provided": PROVIDED,
+        "hooks": HOOKS,
+    }
     modules = {}
     for name, source in blocks.items():
         module = modules[name] = types.ModuleType(f"operating_page_{name}")

@@ -99,6 +99,31 @@ async def claim_after_the_end(scene: Scene) -> None:
     await claims.claim("shop", [HANDLER], 1)
 
 
+def claims_by_value(scene: Scene, *, full: bool = False) -> Claims:
+    broker = scene.full if full else scene.limited
+    return broker.claims(WORKER, 60, {HANDLER: HandlerLimits(1, Rate(9, 60), by="customer")})
+
+
+async def sent_twice(scene: Scene) -> None:
+    """Leave a job that can be claimed, and one that is put off for it."""
+    await sent(scene)
+    await sent(scene)
+
+
+async def claim_what_was_seen(scene: Scene, *, full: bool = False) -> Claims:
+    claims = claims_by_value(scene, full=full)
+    await claims.claim("shop", [HANDLER], 2)
+    (scene.claim,), _ = await claims.claim("shop", [HANDLER], 2)
+    return claims
+
+
+async def ended_by_value(scene: Scene) -> None:
+    """Leave the slot of a job that has ended, and a job in line for it."""
+    await sent_twice(scene)
+    claims = await claim_what_was_seen(scene, full=True)
+    await claims.finish([(scene.held, None)])
+
+
 async def free(scene: Scene) -> None:
     keys = scene.full.keys
     names = [keys.claims(WORKER), keys.wake("shop"), keys.slots(HANDLER)]
@@ -201,6 +226,8 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
     ),
     "claim in place of a job that has ended here": ("claim_limited", ended, claim_after_the_end),
     "free": ("free", ended, free),
+    "claim by value": ("claim_by_value", sent_twice, claim_what_was_seen),
+    "free by value": ("free_by_value", ended_by_value, lambda s: claims_by_value(s).claim("shop", [HANDLER], 1)),
     "start": ("start", unstarted, lambda s: s.claims.start(s.held)),
     "finish": ("finish", claimed, lambda s: s.claims.finish([(s.held, b"1")])),
     "retry now": ("retry", claimed, lambda s: s.claims.retry(s.held, 0.0)),
@@ -234,7 +261,7 @@ def commands_of(name: str) -> list[str]:
         set(re.findall(r"'([A-Z]{3,})'", script(name).source))
         - {"OOM", "WRONGTYPE", "ERR"}
         - {"NX", "XX"}
-        - {"LIMIT", "WITHSCORES"}
+        - {"LIMIT", "WITHSCORES", "BYLEX", "REV"}
     )
 
 

@@ -101,28 +101,7 @@ def _queues(status: NamespaceStatus) -> Iterable[Metric]:
             "1 while the handler is paused.",
             lambda queues: float(any(q.handler in status.paused for q in queues)),
         ),
-        "upnext_handler_limit": (
-            "Jobs that may run at once; absent without a limit.",
-            lambda queues: _known([q.limits.limit for q in queues]),
-        ),
-        "upnext_handler_rate": (
-            "Jobs that may start within the time of the handler's rate; absent without one.",
-            lambda queues: _known([q.limits.rate.starts if q.limits.rate else None for q in queues]),
-        ),
-        "upnext_handler_rate_started": (
-            "Jobs that have started within that time.",
-            lambda queues: _known([q.started if q.limits.rate and not q.limits.by else None for q in queues]),
-        ),
-        "upnext_jobs_in_line": (
-            "Delayed and retrying jobs that wait for room of the value by which they are limited.",
-            lambda queues: _known([q.in_line if q.limits.by else None for q in queues]),
-        ),
-        "upnext_handler_waits_for_limit": (
-            "1 while jobs wait for one of the handler's limits; absent without any.",
-            lambda queues: _known(
-                [float(bool(q.waits_for)) if q.limits != HandlerLimits() else None for q in queues], max
-            ),
-        ),
+        **_LIMITS,
     }
     for name, (about, read) in families.items():
         gauge = GaugeMetricFamily(name, about, labels=_HANDLER)
@@ -143,3 +122,28 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     """Return the sum, or None if it is not known of one."""
     known = [*counts]
     return None if None in known else sum(each or 0 for each in known)
+
+
+_LIMITS: dict[str, tuple[str, Callable[[list[QueueStatus]], float | None]]] = {
+    "upnext_handler_limit": (
+        "Jobs that may run at once; absent without a limit.",
+        lambda queues: _known([q.limits.limit for q in queues]),
+    ),
+    "upnext_handler_rate": (
+        "Jobs that may start within the time of the handler's rate; absent without one.",
+        lambda queues: _known([q.limits.rate.starts if q.limits.rate else None for q in queues]),
+    ),
+    "upnext_handler_rate_started": (
+        "Jobs that have started within that time.",
+        lambda queues: _known([q.started if q.limits.rate and not q.limits.by else None for q in queues]),
+    ),
+    "upnext_jobs_in_line": (
+        "Delayed and retrying jobs that wait for room of the value by which they are limited.",
+        lambda queues: _known([q.in_line if q.limits.by else None for q in queues]),
+    ),
+    "upnext_handler_waits_for_limit": (
+        "1 while jobs wait for one of the handler's limits; absent without any.",
+        lambda queues: _known([float(bool(q.waits_for)) if q.limits != HandlerLimits() else None for q in queues], max),
+    ),
+}
+"""Of handlers that have limits."""

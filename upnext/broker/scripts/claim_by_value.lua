@@ -91,6 +91,9 @@ end
 local reply = {'ok', {length - looked_at}}
 if looked_at > 0 then
   read('LLEN', KEYS[4])
+  redis.call('ZRANK', KEYS[10], '') -- the rights to read as well
+  redis.call('ZRANGE', KEYS[10], 0, 0)
+  redis.call('HMGET', KEYS[3], '')
   for _, right in ipairs({{'ZADD', 7}, {'ZREM', 10}, {'EXPIRE', 9}, {'RPUSH', 4}}) do
     may(right[1], KEYS[right[2]], KEYS[right[1] == 'RPUSH' and 1 or 2])
   end

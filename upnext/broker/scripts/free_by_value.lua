@@ -46,7 +46,8 @@ local holder = KEYS[#gone > 0 and 4 or #over > 0 and 5 or 6]
 if #values + #over == 0 or redis.call('ZCARD', holder) == 0 or not read('LLEN', KEYS[2]) then
   return 0
 end
-redis.call('ZCARD', KEYS[1])
+redis.call('ZSCORE', KEYS[1], '') -- the rights to read as well
+redis.call('ZRANGE', KEYS[6], 0, 0)
 read('LLEN', KEYS[3])
 may('RPUSH', KEYS[2], holder)
 may('ZREM', KEYS[1], KEYS[2])
