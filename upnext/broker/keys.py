@@ -137,7 +137,7 @@ class Keys:
         return self._key(f"begun:{handler}")
 
     def line(self, handler: str) -> str:
-        """Sorted set, by name: `value entry` of jobs in `later` that are put off, as their value has no room."""
+        """Sorted set, by name: `value entry` of jobs put off to `later`, as their value has no room; expires."""
         return self._key(f"line:{handler}")
 
     def wake(self, worker: str) -> str:

@@ -81,10 +81,9 @@ class LimitedClaims:
         words = [words[0], most - sum(shares.values()), suspect, epoch, *rest]
         asked = [self._claim([*names[:5], *map(self._keys.queue, rest)], words, rest)] if rest else []
         asked += [self.by_value.claim(handler, epoch, suspect, share) for handler, share in shares.items()]
-        seen = [self.by_value.look(handler) for handler in divided]
-        replies = await asyncio.gather(*asked, *seen)
+        replies = await asyncio.gather(*asked, *map(self.by_value.look, divided))
         claimed = [*zip([rest] * bool(rest) + [[handler] for handler in shares], replies, strict=False)]
-        return _merged(handlers, claimed, dict(zip(divided, replies[len(asked) :], strict=True)))
+        return _merged(handlers, claimed, {handler: self.by_value.claimable(handler) for handler in divided})
 
     def _shares(self, divided: Sequence[str], most: int, *, alone: bool) -> dict[str, int]:
         """Return how many jobs may be claimed of each handler whose limits hold by value; the others get the rest."""

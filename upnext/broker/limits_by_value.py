@@ -6,6 +6,7 @@ their turns. The values themselves are on the server as digests only: payloads s
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import defaultdict
@@ -55,6 +56,7 @@ class LimitsByValue:
         self._limits = limits
         self._peeked: dict[str, list[tuple[bytes, str]]] = {}  # handler -> entries at the head of its queue, and values
         self._slots: dict[str, str] = {}  # `handler job` -> its slot
+        self._blocked: set[str] = set()  # handlers in whose way another program's key is
         self._looked: dict[str, float] = {}
         self._cursors: dict[tuple[str, str], bytes] = {}
 
@@ -66,6 +68,10 @@ class LimitsByValue:
     def has_seen(self, handler: str) -> bool:
         """Say whether there were jobs in a handler's queue when it was last looked at."""
         return bool(self._peeked.get(handler))
+
+    def claimable(self, handler: str) -> int:
+        """Return how many jobs were seen that are worth a claim at once."""
+        return 0 if handler in self._blocked else len(self._peeked.get(handler, ()))
 
     async def claim(self, handler: str, epoch: int, suspect: int, most: int) -> Any:
         """Claim jobs of those that were looked at last; a reply as claim.lua gives it, None if there were none."""
@@ -85,17 +91,19 @@ class LimitsByValue:
         if reply[0] == b"lost":
             return reply
         values = reply.pop(-2)
+        self._blocked.discard(handler)
         if reply[1] == [-1]:
+            self._blocked.add(handler)
             for number in values:
                 warn_foreign(names[number - 1], "the jobs of this handler cannot be claimed; delete the key")
-        for _, entries, _ in reply[2:-1]:
+        for _, entries, _ in reply[2:-1] if limits.limit is not None else ():
             for entry, value in zip(entries, values, strict=True):
                 job_id = text(entry).rpartition(" ")[0]
                 self._slots[f"{handler} {job_id}"] = f"{text(value)} {self._worker_id} {job_id}"
         return reply
 
-    async def look(self, handler: str) -> int:
-        """Look at the head of a handler's queue, and from time to time at its slots; returns how many jobs it saw."""
+    async def look(self, handler: str) -> None:
+        """Look at the head of a handler's queue, and from time to time at its slots."""
         keys = self._keys
         await self._look_at_slots(handler)
         reply: Any = await self._link.call(script("peek"), (keys.events, keys.queue(handler)), (_PEEK,))
@@ -103,7 +111,6 @@ class LimitsByValue:
         self._peeked[handler] = [
             (entry, _digest(envelope, names)) for entry, envelope in zip(reply[0], reply[1], strict=True)
         ]
-        return len(reply[0])
 
     async def free(self, ended: Mapping[str, Sequence[str]]) -> None:
         """Give back the slots of jobs that have ended, by their handlers, and bring back those that wait for them."""
@@ -120,9 +127,8 @@ class LimitsByValue:
         if now - self._looked.get(handler, -_LOOK) < _LOOK:
             return
         self._looked[handler] = now
-        taken = await self._page(handler, self._keys.taken(handler))
-        begun = await self._page(handler, self._keys.begun(handler))
-        line = await self._page(handler, self._keys.line(handler))
+        keys = (self._keys.taken(handler), self._keys.begun(handler), self._keys.line(handler))
+        taken, begun, line = await asyncio.gather(*(self._page(handler, key) for key in keys))
         values = {place.partition(" ")[0]: None for place in line}
         await self._free(handler, [slot for slot in taken if slot.count(" ") >= 2], begun, list(values))
 

@@ -11,7 +11,7 @@
 -- ARGV  1 worker id  2 how many at the most  3 crashes after which a job's start is marked on its own (start.lua)
 --       4 the worker's claim epoch (recount.lua)  5 handler  6 how many jobs at once  7 how many starts  8 within how many
 --       ms ('' for what is not limited)  9 for how many ms a job is put off at the most
---       then entries as they stand at the head of the queue, each with its value
+--       then entries that stood at the head of the queue, each with its value
 -- Returns {'lost'} as claim.lua does; else {'ok', {jobs left in the queue}, {0, {`job attempt:failures:crashes`...}, one
 --         digit a job: whether it counts as started} if there are some, {their values...}, {the jobs' envelopes in this
 --         order...}}; {'ok', {-1}, {number of KEYS that are another program's...}, {}} where there are such
@@ -36,6 +36,7 @@ if #foreign > 0 then
   return {'ok', {-1}, foreign, {}}
 end
 local length = redis.call('LLEN', KEYS[6])
+local LINE_TTL = 86400 -- seconds: whatever stands in it is in `later` too
 local most, suspect, handler = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5]
 local limit, starts, period, longest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local now = now_ms()
@@ -69,13 +70,14 @@ local function has_room(value)
   return true
 end
 
-local looked_at, taken, values, put_off = 0, {}, {}, {}
+local looked_at, taken, values, put_off, value_of = 0, {}, {}, {}, {}
+for n = 10, #ARGV, 2 do
+  value_of[ARGV[n]] = ARGV[n + 1]
+end
+-- Others may have taken some of them since.
 for n, entry in ipairs(redis.call('LRANGE', KEYS[6], 0, (#ARGV - 9) / 2 - 1)) do
-  local value = ARGV[9 + 2 * n]
-  if entry ~= ARGV[8 + 2 * n] then
-    break -- others have taken some since
-  end
-  if #taken == most then
+  local value = value_of[entry]
+  if not value or #taken == most then
     break
   end
   local room, due = has_room(value)
@@ -108,9 +110,12 @@ if looked_at > 0 then
     if starts then -- those before it in the line have their turns before
       local first = redis.call('ZRANGE', KEYS[10], '[' .. value .. ' ', '(' .. value .. '!', 'BYLEX', 'LIMIT', 0, 1)[1]
       local ahead = redis.call('ZRANK', KEYS[10], place) - redis.call('ZRANK', KEYS[10], first)
-      due = due + math.floor(ahead / starts) * period
+      due = due + math.floor(ahead / math.max(starts, 1)) * period
     end
     redis.call('ZADD', KEYS[7], stamp(due), handler .. ' ' .. entry)
+  end
+  if #put_off > 0 then
+    redis.call('EXPIRE', KEYS[10], LINE_TTL)
   end
 end
 local ids, entries, started = {}, {}, {}
