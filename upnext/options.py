@@ -62,11 +62,10 @@ class Options:
             _refuse("limit", self.limit, f"a whole number from 1 to {MAX_HANDLER_LIMIT}, or None")
         if self.rate is not None and Rate.parse(self.rate) is None:
             _refuse("rate", self.rate, f'a whole number from 1 to {MAX_HANDLER_LIMIT} and a time, such as "100/minute"')
-        by: object = self.by
-        if by is not None and not (isinstance(by, str) and by.isidentifier()):
+        if self.by is not None and not is_field_name(self.by):
             _refuse("by", self.by, "the name of a field, or None")
-        if by is not None and self.limits is None:
-            raise ConfigError(f"Option by={by!r} cannot be used: it must be given with a limit or a rate.")
+        if self.by is not None and self.limits is None:
+            _refuse("by", self.by, "given with a limit or a rate")
 
     @property
     def limits(self) -> HandlerLimits | None:
@@ -106,6 +105,11 @@ def is_whole(value: object, least: int, most: int | None = None) -> bool:
     if isinstance(value, bool) or not isinstance(value, int):
         return False
     return value >= least and (most is None or value <= most)
+
+
+def is_field_name(value: object) -> bool:
+    """Say whether a value that users gave can be the name of a field."""
+    return isinstance(value, str) and value.isidentifier()
 
 
 def is_finite(value: object, least: float) -> bool:

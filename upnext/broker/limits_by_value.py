@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import defaultdict
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
 
@@ -94,7 +94,7 @@ class LimitsByValue:
         self._blocked.discard(handler)
         if reply[1] == [-1]:
             self._blocked.add(handler)
-            for number in values:
+            for number in map(int, values):
                 warn_foreign(names[number - 1], "the jobs of this handler cannot be claimed; delete the key")
         for _, entries, _ in reply[2:-1] if limits.limit is not None else ():
             for entry, value in zip(entries, values, strict=True):
@@ -167,6 +167,7 @@ def _digest(envelope: bytes | None, names: Sequence[str]) -> str:
         except ValueError:
             payload = None  # it is a dead letter as soon as it is claimed
         if isinstance(payload, dict):
-            value = next((payload[name] for name in names if name in payload), None)
+            fields = cast("dict[str, Any]", payload)
+            value = next((fields[name] for name in names if name in fields), None)
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:20]
