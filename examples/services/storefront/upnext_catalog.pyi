@@ -105,6 +105,7 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
         give_up_on: _upnext_options.ExceptionTypes | None = None,
         limit: int | None = None,
         rate: str | None = None,
+        by: str | None = None,
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
