@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes compare chaos bench bench-scan bench-typing soak matrix oldest lint format types generated quick docs ci constraints clean
+.PHONY: help demo test modes compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix oldest lint format types generated quick docs ci constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -37,6 +37,7 @@ help:
 	@echo 'make compare      the programs of other libraries in docs/compare, beside ours'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
+	@echo 'make bench-scan-sizes  upnext gen on 10,000 files, dense ones and 100,000 (ARGS="--against PYTHON" beside another version)'
 	@echo 'make bench-typing  what the catalog and the mypy plugin cost type checkers, into docs/conformance.md (RUNS=3)'
 	@echo 'make bench        what a second holds, beside the bare ceilings of the client (RUNS=3)'
 	@echo 'make soak         memory over many jobs (JOBS=1000000)'
@@ -73,6 +74,9 @@ chaos: $(VENV)/.dev
 
 bench-scan: $(VENV)/.dev
 	@$(PY) benchmarks/scan.py $(ARGS)
+
+bench-scan-sizes: $(VENV)/.dev
+	@$(PY) benchmarks/scan_sizes.py $(ARGS)
 
 bench-typing: $(VENV)/.dev
 	@$(PY) -m benchmarks.type_checking --runs $(RUNS) --write

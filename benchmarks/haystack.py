@@ -56,6 +56,21 @@ async def handler_{number}(order_id: str, amount_{shade}: {type}, note: str = ''
         await event_{event}.options(key=order_id).send(order_id=order_id, amount_{shade}={value})
 """
 
+_DENSE = """
+
+
+class Bus_{number}:
+    def __init__(self, client, event=None):
+        self.client, self.event = client, event
+
+    def on(self, name, send):
+        self.client.on(name)(send)
+        return self.event.on(name)
+
+    def send(self, event, **fields):
+        return self.client.send(event.name, **fields) or event.send(**fields)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Haystack:
@@ -76,13 +91,23 @@ class Haystack:
     others: tuple[Path, ...]
 
 
-def build(root: Path, files: int = FILES) -> Haystack:
-    """Write the repository into an empty folder."""
+def build(root: Path, files: int = FILES, *, dense: bool = False) -> Haystack:
+    """Write the repository into an empty folder.
+
+    Args:
+        root: The folder.
+        files: How many Python files it has.
+        dense: Whether each of them says `event`, `on` and `send` of something else than upnext.
+    """
     shop = _shop()
     room = files - len(shop)
     hay = dict(_copies(room))
-    step = len(hay) // HANDLERS
-    chosen = list(hay)[:: max(step, 1)][:HANDLERS]
+    if dense:
+        hay = {path: text.rstrip() + _DENSE.format(number=number) for number, (path, text) in enumerate(hay.items())}
+    # A tenth of the files, as in ten thousand with a thousand handlers.
+    handlers = min(HANDLERS, files // 10)
+    step = len(hay) // handlers
+    chosen = list(hay)[:: max(step, 1)][:handlers]
     for number, path in enumerate(chosen):
         hay[path] = hay[path].rstrip() + _use(number, path)
     written = {**shop, **hay}

@@ -92,7 +92,7 @@ def _figures(hay: Haystack, runs: int, *, mypy: bool) -> list[Figure]:
             _gen(hay, what, runs, before=lambda run, p=path, e=edit, o=original: p.write_text(e(o, run)))  # type: ignore[misc]
         )
         path.write_text(original, encoding="utf-8")
-        _run(_GEN, hay.root)
+        run(_GEN, hay.root)
 
     found += [_parsed(hay), _griffe(hay)]
     return [*found, _mypy(hay)] if mypy else found
@@ -102,14 +102,15 @@ def _gen(hay: Haystack, what: str, runs: int, before: Callable[[int], object] = 
     figures: list[Figure] = []
     for run in range(runs):
         before(run)
-        figures.append(_run(_GEN, hay.root, what))
+        figures.append(run(_GEN, hay.root, what))
     before(runs)
-    peak = _run(_GEN, hay.root, what, sampled=True).memory
+    peak = run(_GEN, hay.root, what, sampled=True).memory
     best = min(figures, key=lambda figure: figure.wall)
     return best._replace(memory=peak, cpu=min(figure.cpu for figure in figures))
 
 
-def _run(command: tuple[str, ...], folder: Path, what: str = "", *, sampled: bool = False) -> Figure:
+def run(command: tuple[str, ...], folder: Path, what: str = "", *, sampled: bool = False) -> Figure:
+    """Run a command to its end, and say what it took; memory is that of all its processes where it is sampled."""
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
@@ -169,20 +170,20 @@ def _parsed(hay: Haystack) -> Figure:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
         listed.write("\n".join(map(str, sorted(hay.root.rglob("*.py")))))
         listed.flush()
-        return _run((sys.executable, "-c", _AST, listed.name), hay.root, "ast.parse of every file")
+        return run((sys.executable, "-c", _AST, listed.name), hay.root, "ast.parse of every file")
 
 
 def _griffe(hay: Haystack) -> Figure:
     if importlib.util.find_spec("griffe") is None:
         return Figure("griffe", 0, 0, 0, "not installed")
     packages = sorted(each.name for each in hay.root.iterdir() if each.is_dir() and not each.name.startswith("."))
-    return _run((sys.executable, "-c", _GRIFFE, str(hay.root), *packages), hay.root, "griffe")
+    return run((sys.executable, "-c", _GRIFFE, str(hay.root), *packages), hay.root, "griffe")
 
 
 def _mypy(hay: Haystack) -> Figure:
     (hay.root / "upnext_catalog.pyi").rename(hay.root / "upnext_catalog.hidden")
     try:
-        return _run((sys.executable, "-m", "mypy", *_MYPY, "."), hay.root, "mypy, cold")
+        return run((sys.executable, "-m", "mypy", *_MYPY, "."), hay.root, "mypy, cold")
     finally:
         (hay.root / "upnext_catalog.hidden").rename(hay.root / "upnext_catalog.pyi")
 

@@ -14,21 +14,23 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from upnext_codegen import messages
 from upnext_codegen.files import record_json
 from upnext_codegen.files.cache_format import Snapshot
 from upnext_codegen.files.file_index import ParseNote
 from upnext_codegen.names.modules import still_answers
-from upnext_codegen.records import Resolved
+from upnext_codegen.records import Place, Resolved
 
 if TYPE_CHECKING:
     from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.names.candidates import ImportGraph, Interesting
     from upnext_codegen.names.exports import Consulted
     from upnext_codegen.names.modules import Modules
+    from upnext_codegen.relevance import Relevance
     from upnext_codegen.sources import Sources
 
 _MOST_TIMES = 8
-"""Times after which a file is left as it is, when what it exports goes on changing with what others export."""
+"""Times after which a file is left as it is and reported, when its exports go on changing with those of others."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Incremental:
         index: The files.
         modules: Their module names.
         prefilter: Whether files, names and lines that cannot matter are skipped, which changes nothing but the time.
+        relevance: What a scan of the same files knows of their bytes, if there was one; after `work_out`, this one's.
         is_unchanged: Whether all is as the cache knows it; not before `work_out`.
         leads_as_before: Whether files import and export what the cache knows, whatever else has changed in them; not
             before `work_out`.
@@ -47,6 +50,7 @@ class Incremental:
     index: FileIndex
     modules: Modules
     prefilter: bool = True
+    relevance: Relevance | None = None
     is_unchanged: bool = False
     leads_as_before: bool = False
     _parts: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
@@ -102,7 +106,8 @@ class Incremental:
         from upnext_codegen.names.exported_names import has_lost  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.relevance import Relevance  # noqa: PLC0415 - likewise
 
-        relevance = Relevance(self.index, self.prefilter)
+        relevance = self.relevance.over(self.index) if self.relevance else Relevance(self.index, self.prefilter)
+        self.relevance = relevance
         if self.index.known.modules != self._digest:
             self._words = _digest(sorted(self.index.words))
             if self._words != self.index.known.words:
@@ -134,10 +139,20 @@ class Incremental:
             recalled = self._parts.keys() - self._consulted.keys()
             pending |= {path for path in recalled if self._imported_by.get(path, []) != imported.get(path, [])}
             pending |= self._misled(self._consulted)
-            pending = {path for path in pending if times[path] < _MOST_TIMES}
+            unsettled = {path for path in pending if times[path] >= _MOST_TIMES}
+            pending -= unsettled
             if not pending:
+                self._tell_of(unsettled)
                 self._imported_by = {path: imported[path] for path in self._parts if path in imported}
                 return
+
+    def _tell_of(self, unsettled: set[str]) -> None:
+        """Report the files whose exports go on changing with what others export."""
+        for path in unsettled & self._parts.keys():
+            part = self._parts[path]
+            finding = messages.unreadable(Place(path, 1, 1), "what it exports never comes to rest")
+            self._parts[path] = part._replace(findings=(*part.findings, finding))
+            self._texts[path] = record_json.dumps(self._parts[path])
 
     def _leads_as_before(self) -> bool:
         """Whether no other file can matter than those that the cache has parts of, and each asked what still holds."""

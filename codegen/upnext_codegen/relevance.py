@@ -45,11 +45,22 @@ class Relevance:
     _with: dict[str, tuple[frozenset[str], frozenset[str]]] = field(
         default_factory=dict[str, "tuple[frozenset[str], frozenset[str]]"]
     )
-    """Likewise what files hold one of."""
+    """Likewise what files hold one of: then also of any more."""
     _without_passed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """The same for modules that others pass on."""
     _taken: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, "dict[str, set[str]]"])
     _renamed: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
+
+    def over(self, index: FileIndex) -> Relevance:
+        """The same for these files and others: what their bytes hold is known."""
+        return Relevance(
+            index,
+            self.prefilter,
+            _without=self._without,
+            _with=self._with,
+            _without_passed=self._without_passed,
+            _renamed=self._renamed,
+        )
 
     def named(self) -> list[str]:
         """The files that have to be worked out whatever others export."""
@@ -100,7 +111,8 @@ class Relevance:
                 continue
             names = graph.names(interesting)
             known_words, known_names = self._without.get(path, (_NOTHING, _NOTHING))
-            if self._with.get(path) == (words, names):
+            held = self._with.get(path)
+            if held is not None and held[0] <= words and held[1] <= names:
                 wanted.add(path)
             elif words <= known_words and names <= known_names:
                 pass

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
     from upnext_codegen.project import Project
     from upnext_codegen.records import Resolved
+    from upnext_codegen.relevance import Relevance
 
     Ignores: TypeAlias = dict[str, dict[int, frozenset[str] | None]]
 
@@ -70,7 +71,8 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
         """Work out the project as it would be with more files, and with more import roots for some imports."""
         supposed = found._replace(files=(*found.files, *more))
         others = replace(_modules(supposed, project), supposed=roots)
-        return _worked_out(supposed, project, others, incremental.snapshot(), prefilter=prefilter).by_file()
+        relevance = incremental.relevance
+        return _worked_out(supposed, project, others, incremental.snapshot(), relevance, prefilter=prefilter).by_file()
 
     left_out = _digest_of(repr(found.left_out))
     recalled = _recalled(cache.known, left_out) if incremental.leads_as_before else None
@@ -121,12 +123,18 @@ def _modules(found: Discovery, project: Project) -> Modules:
 
 
 def _worked_out(
-    found: Discovery, project: Project, modules: Modules, known: Snapshot, *, prefilter: bool
+    found: Discovery,
+    project: Project,
+    modules: Modules,
+    known: Snapshot,
+    relevance: Relevance | None = None,
+    *,
+    prefilter: bool,
 ) -> Incremental:
     words = modules.words() | {part.removesuffix(".py") for path, _ in found.left_out for part in path.split("/")}
     index = FileIndex(project.root, {file.path: file for file in found.files}, words, known)
     index.refresh()
-    incremental = Incremental(index, modules, prefilter)
+    incremental = Incremental(index, modules, prefilter, relevance)
     incremental.work_out()
     return incremental
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.files.cache import digest
-from upnext_codegen.files.file_index import ParseNote, decoded
+from upnext_codegen.files.file_index import ParseNote
 from upnext_codegen.names.scopes import SourceModule, read_module
 from upnext_codegen.reading.ignore_comments import find_ignores
 from upnext_codegen.reading.source import SourceError
@@ -63,7 +63,7 @@ class Sources:
             fault = (error.line, error.column, error.reason)
         except RecursionError:
             fault = (1, 1, "it is nested too deeply")
-        imports = self.index.project_imports(path, decoded(data)[0])
+        imports = self.index.imports_now(path, data)
         ignores = find_ignores(module.text.text) if module else ()
         self.index.take(path, ParseNote(digest(data), imports, fault, ignores))
         return module

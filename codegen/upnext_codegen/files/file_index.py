@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -116,6 +117,18 @@ class FileIndex:
             if each[0] == "." or each == COMPUTED or each.partition(":")[0].rstrip("=").partition(".")[0] in self.words
         ]
 
+    def imports_now(self, path: str, data: bytes) -> Sequence[str]:
+        """What the bytes of a file import now that the project may have; they are not looked at where its times tell.
+
+        Args:
+            path: The file.
+            data: Its bytes, just read.
+        """
+        file = self.files[path]
+        if is_settled(file) and _listed(f"{self.root}/{path}", path) == file:
+            return self.imports(path)
+        return self.project_imports(path, decoded(data)[0])
+
     def changed(self) -> set[str]:
         """The files that are no longer what earlier scans knew."""
         now, known = self.entries, self.known.entries
@@ -217,6 +230,15 @@ def decoded(data: bytes) -> tuple[bytes, Fault]:
         return data, (error.line, error.column, error.reason)
     # Most files are ASCII or UTF-8 as they are.
     return (data if data.isascii() else text.encode("utf-8", "replace")), ()
+
+
+def _listed(place: str, path: str) -> SourceFile | None:
+    """A file as a walk would list it now, None where there is none."""
+    try:
+        status = os.stat(place)  # noqa: PTH116 - a Path costs as much as the reading
+    except OSError:
+        return None
+    return SourceFile(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _check(root: str, path: str) -> tuple[str, Fault]:

@@ -26,7 +26,7 @@ END = 1 << 60
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _INNER_SCOPES = frozenset({ast.Lambda, *_COMPREHENSIONS})
 _LEAVES = frozenset({ast.Constant, ast.Name, ast.Load, ast.Store})
-_GLOBAL = re.compile(r"(?:^|[;:])[ \t]*global\b", re.MULTILINE)
+_GLOBAL = re.compile(r"global\b")  # Plain text at its beginning is looked for ten times as fast.
 _INDENTED_IMPORT = re.compile(r"(?:^[ \t]+|[;:][ \t]*)(?:lazy[ \t]+)?(?:from|import)[ \t]+upnext", re.MULTILINE)
 _BREAK = r"(?:[ \t\f]|\\\n)+"
 _HEAD = re.compile(rf"(?:async{_BREAK})?(?:def|class){_BREAK}")
@@ -234,8 +234,7 @@ class SourceModule:
         self.scope = Scope(self, self.tree, "module", None)
         _Builder(self.scope).body(self.tree.body, ())
         text = self.text.text
-        binds_globals = "global" in text and _GLOBAL.search(text)
-        if binds_globals or (not self.imports_upnext and "upnext" in text and _INDENTED_IMPORT.search(text)):
+        if _has_global(text) or (not self.imports_upnext and "upnext" in text and _INDENTED_IMPORT.search(text)):
             # Some call of a function may bind names of the module, or import upnext.
             self.all_scopes = [*self._scopes()]
             for found in self.scope.definitions.values():
@@ -310,6 +309,15 @@ def read_module(file: str, data: bytes) -> SourceModule:
         SourceError: Python could not read it.
     """
     return SourceModule(file, *tree_of(data))
+
+
+def _has_global(text: str) -> bool:
+    """Whether a text can hold a `global` statement."""
+    for each in _GLOBAL.finditer(text):
+        before = text[text.rfind("\n", 0, each.start()) + 1 : each.start()].rstrip(" \t")
+        if not before or before[-1] in ";:":
+            return True
+    return False
 
 
 def type_parameters(node: ast.AST) -> tuple[TypeParameter, ...]:

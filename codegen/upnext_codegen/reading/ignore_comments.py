@@ -12,7 +12,7 @@ _COMMENT = re.compile(r"#\s*upnext:\s*ignore(?:\s*\[([^\]]*)\]|(?![\w-]|\s*\[))"
 
 def find_ignores(text: str) -> tuple[tuple[int, tuple[str, ...] | None], ...]:
     """Find the lines with an ignore comment, and their codes (None for all)."""
-    if not _COMMENT.search(text):
+    if "upnext" not in text or not _COMMENT.search(text):
         return ()
     found: list[tuple[int, tuple[str, ...] | None]] = []
     for line, comment in _comments(text):
