@@ -26,12 +26,14 @@ class Edits:
         file: Its path relative to the project root.
         data: Its content.
         module: Its tree.
+        text: The same as text.
     """
 
-    def __init__(self, file: str, data: bytes, module: cst.Module) -> None:
+    def __init__(self, file: str, data: bytes, module: cst.Module, text: str) -> None:
         self.file = file
         self.before = data
         self.module = module
+        self.text = text
         self._wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
         self._edits: dict[tuple[int, int], str] = {}
 
@@ -40,7 +42,8 @@ class Edits:
         """Parse a file, None where libcst cannot or does not give it back byte for byte."""
         try:
             module = cst.parse_module(data)
-            return cls(file, data, module) if module.bytes == data else None
+            text = module.code  # which takes long
+            return cls(file, data, module, text) if text.encode(module.encoding) == data else None
         except (cst.ParserSyntaxError, UnicodeError, LookupError, RecursionError):
             return None
 
@@ -86,6 +89,10 @@ class Edits:
         """Put a text in the place of a node."""
         self._edits[self.span(node)] = text
 
+    def is_changed(self, node: cst.CSTNode) -> bool:
+        """Tell whether another text is to stand in the place of a node."""
+        return self.span(node) in self._edits
+
     def put(self, start: int, end: int, text: str) -> None:
         """Put a text in the place of another one, or between two characters."""
         self._edits[start, end] = text
@@ -97,7 +104,7 @@ class Edits:
     @property
     def after(self) -> bytes:
         """The file with all edits made."""
-        text = self.module.code
+        text = self.text
         for (start, end), new in sorted(self._edits.items(), reverse=True):
             text = text[:start] + new + text[end:]
         return text.encode(self.module.encoding)
@@ -107,7 +114,7 @@ class Edits:
 
     @cached_property
     def _lines(self) -> list[int]:
-        return [0, *(each.end() for each in _LINE_END.finditer(self.module.code))]
+        return [0, *(each.end() for each in _LINE_END.finditer(self.text))]
 
 
 def walk(node: cst.CSTNode) -> list[cst.CSTNode]:

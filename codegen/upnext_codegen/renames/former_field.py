@@ -98,7 +98,7 @@ class FormerNames:
     def _whole(self, written: cst.Annotation) -> tuple[int, int]:
         """Where an annotation begins and ends, parentheses included, the colon not."""
         start, end = self.file.span(written)
-        text = self.file.module.code[start:end]
+        text = self.file.text[start:end]
         return start + len(text) - len(text.removeprefix(":").lstrip()), end
 
     def _spelt(self, name: str, modules: tuple[str, ...]) -> str:
@@ -174,7 +174,7 @@ def _first_import(file: Edits) -> int:
         )
         if not is_docstring and not is_future:
             return file.span(statement)[0]
-    return len(file.module.code)
+    return len(file.text)
 
 
 def _without_imports(text: str, file: Edits) -> str:

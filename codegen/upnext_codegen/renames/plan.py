@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,7 +45,8 @@ class Rename(NamedTuple):
     left: tuple[str, ...] = ()
 
 
-class Sources(NamedTuple):
+@dataclass(slots=True)
+class Sources:
     """The sources of a project, and what was read from them.
 
     Attributes:
@@ -57,6 +60,7 @@ class Sources(NamedTuple):
     roots: Sequence[str]
     found: Discovery
     scan: Scan
+    _contents: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
     def names_of(self, event: str) -> frozenset[str]:
         """Return the names that an event has, or had."""
@@ -73,13 +77,17 @@ class Sources(NamedTuple):
         A file that cannot be read is no part of a change; a scan reports it.
         """
         wanted = [word.encode() for word in words]
-        for file in self.files():
-            try:
-                data = (self.root / file).read_bytes()
-            except OSError:
-                continue
+        for file, data in self._all().items():
             if all(word in data for word in wanted):
                 yield file, data
+
+    def _all(self) -> dict[str, bytes]:
+        """Read every file once."""
+        if not self._contents:
+            for file in self.files():
+                with suppress(OSError):
+                    self._contents[file] = (self.root / file).read_bytes()
+        return self._contents
 
     def read(self, file: str) -> bytes:
         """Return the content of a file that has to be changed.

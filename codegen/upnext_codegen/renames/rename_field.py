@@ -189,17 +189,16 @@ class _Work:
 
     def calls(self, handlers: list[Handler]) -> None:
         """Change what calls of the handlers give, and sends in tests, which a scan leaves out."""
-        names = names_for(self.sources, self.names, handlers, self._file)
+        names = names_for(self.sources, self.names, handlers, self._readable)
         words = {name.rpartition(".")[2] for name in (*names.functions, *names.events)}
         for path, data in self.sources.holding(self.old):
             if not any(word.encode() in data for word in words):
                 continue
             self.looked_through.add(path)
-            file = self.files.get(path) or Edits.read(path, data)
+            file = self._readable(path)
             if file is None:
                 self.half_read.append(unreadable(path, self.old))
                 continue
-            self.files[path] = file
             for argument in calls_of(file, module_of(path, self.sources.roots), names, self.old):
                 file.replace(argument, self.new)
 
@@ -217,13 +216,21 @@ class _Work:
             self.undecided += [Undecided(Place(path, *place), reason) for place in places]
         return Rename(changed, tuple(sorted(set(self.undecided))), tuple(sorted(self.blocked)), tuple(self.half_read))
 
-    def _file(self, path: str) -> Edits:
+    def _readable(self, path: str) -> Edits | None:
+        """Return a file, None if its syntax cannot be read."""
         if path not in self.files:
             file = Edits.read(path, self.sources.read(path))
             if file is None:
-                raise ConfigurationError(f"{path} has to be changed, and libcst cannot read its syntax.")
+                return None
             self.files[path] = file
         return self.files[path]
+
+    def _file(self, path: str) -> Edits:
+        """Return a file that has to be changed."""
+        file = self._readable(path)
+        if file is None:
+            raise ConfigurationError(f"{path} has to be changed, and libcst cannot read its syntax.")
+        return file
 
     def _block(self, place: Place, reason: str) -> None:
         self.blocked.append(Undecided(place, reason))

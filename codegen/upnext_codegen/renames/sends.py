@@ -8,7 +8,7 @@ import libcst as cst
 
 from upnext_codegen.graph.selection import module_of
 from upnext_codegen.records import is_elsewhere
-from upnext_codegen.renames.references import names_of, uses
+from upnext_codegen.renames.references import imported, names_of, uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -33,18 +33,28 @@ class Names(NamedTuple):
 
 
 def names_for(
-    sources: Sources, events: Collection[str], handlers: Collection[Handler], read: Callable[[str], Edits]
+    sources: Sources, events: Collection[str], handlers: Collection[Handler], read: Callable[[str], Edits | None]
 ) -> Names:
-    """Return the names under which an event's handlers, and the event itself, can be imported."""
+    """Return the names under which an event's handlers, and the event itself, can be imported.
+
+    Args:
+        sources: The project.
+        events: The names that the event has, or had.
+        handlers: Its handlers.
+        read: Reads a file, None if it cannot be read.
+    """
     found = Names(set(), set())
     for handler in handlers:
         if not is_elsewhere(handler.place):
-            function = read(handler.place.file).function(handler.place)
+            file = read(handler.place.file)
+            function = None if file is None else file.function(handler.place)
             if function is not None:
                 found.functions.update(_passed_on(f"{handler.module}.{function.name.value}", sources, read))
     for each in sources.scan.declarations:
         if each.event in events:
             file = read(each.place.file)
+            if file is None:
+                continue
             calls = file.calls_at(each.place)
             module = module_of(each.place.file, sources.roots)
             for variable in _variables(file, calls):
@@ -53,32 +63,53 @@ def names_for(
 
 
 def calls_of(file: Edits, module: str, names: Names, field: str) -> Iterator[cst.Name]:
-    """Yield the keywords that give a field in calls of an event's handlers, and in its sends."""
+    """Yield the keywords that give a field in calls of an event's handlers, and in its sends.
+
+    Those that are changed already are left out: to look up what names mean takes long.
+    """
+    aliases = {alias.evaluated_alias: alias.evaluated_name for _, alias in imported(file, module)}
+    words = {name.rpartition(".")[2] for name in (*names.functions, *names.events)}
+    found = [
+        (called, each.keyword)
+        for node in file.nodes
+        if isinstance(node, cst.Call)
+        for each in node.args
+        if each.keyword is not None and each.keyword.value == field and not file.is_changed(each.keyword)
+        for called in _called(node)
+        if aliases.get(called.value, called.value) in words or called.value in words
+    ]
+    if not found:
+        return
     functions = {node for node, _ in uses(file, module, names.functions, aliased=True)}
-    known = functions | {node for node, _ in uses(file, module, names.events, aliased=True)}
-    for node in file.nodes:
-        if not isinstance(node, cst.Call):
-            continue
-        called = node.func
-        if _last(called) not in functions:
-            if not isinstance(called, cst.Attribute) or called.attr.value not in _SENDING:
-                continue
-            sender = called.value
-            if isinstance(sender, cst.Call) and isinstance(sender.func, cst.Attribute):
-                sender = sender.func.value if sender.func.attr.value == "options" else sender
-            if _last(sender) not in known:
-                continue
-        yield from (each.keyword for each in node.args if each.keyword is not None and each.keyword.value == field)
+    events = {node for node, _ in uses(file, module, names.events, aliased=True)}
+    for called, keyword in found:
+        # An event cannot be called, only sent.
+        if called in functions or called in events:
+            yield keyword
 
 
-def _passed_on(name: str, sources: Sources, read: Callable[[str], Edits]) -> set[str]:
+def _called(call: cst.Call) -> Iterator[cst.Name]:
+    """Yield the name that is called, and the one that is sent through."""
+    func = call.func
+    last = _last(func)
+    if last is not None and last.value not in _SENDING:
+        yield last
+    elif isinstance(func, cst.Attribute):
+        sender = func.value
+        if isinstance(sender, cst.Call) and isinstance(sender.func, cst.Attribute):
+            sender = sender.func.value if sender.func.attr.value == "options" else sender
+        if (name := _last(sender)) is not None:
+            yield name
+
+
+def _passed_on(name: str, sources: Sources, read: Callable[[str], Edits | None]) -> set[str]:
     last = name.rpartition(".")[2]
-    files = [
+    found = [
         (module_of(path, sources.roots), read(path))
         for path, data in sources.holding(last, "import")
         if path.endswith("__init__.py") or b"__all__" in data
     ]
-    return names_of(name, files)
+    return names_of(name, [(module, file) for module, file in found if file is not None])
 
 
 def _variables(file: Edits, calls: list[cst.Call]) -> Iterator[str]:
@@ -89,5 +120,5 @@ def _variables(file: Edits, calls: list[cst.Call]) -> Iterator[str]:
                 yield from (each.value for each in targets if isinstance(each, cst.Name))
 
 
-def _last(node: cst.BaseExpression) -> cst.CSTNode:
-    return node.attr if isinstance(node, cst.Attribute) else node
+def _last(node: cst.BaseExpression) -> cst.Name | None:
+    return node.attr if isinstance(node, cst.Attribute) else node if isinstance(node, cst.Name) else None
