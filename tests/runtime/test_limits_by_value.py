@@ -249,6 +249,40 @@ async def test_a_process_that_knows_no_limits_by_value_takes_what_was_put_off(va
     await broker.close()
 
 
+async def test_a_clock_that_is_set_back_stops_no_rate_of_a_value(redis_url: str) -> None:
+    """What started later than now counts as if it had started now."""
+    keys = Keys("default")
+    broker, limits = Broker(redis_url, keys), {HANDLER: HandlerLimits(rate=Rate(2, 1), by="customer")}
+    await broker.publisher.subscribe("order.placed", [HANDLER])
+    await broker.link.command("ZADD", keys.leases, LIVES, "w.1000")
+
+    async def claimed() -> list[Claim]:
+        claims = broker.claims("w.1000", 60, limits)
+        await claims.claim("shop", [HANDLER], 5)
+        return (await claims.claim("shop", [HANDLER], 5))[0]
+
+    for expected in (2, 0):
+        for _ in range(2):
+            await broker.publisher.publish("order.placed", b'{"customer": 1}')
+        assert len(await claimed()) == expected
+    begun = await broker.link.command("ZRANGE", keys.begun(HANDLER), 0, -1)
+    for member in begun:
+        value, _, rest = member.decode().split(" ", 2)
+        await broker.link.command("ZADD", keys.begun(HANDLER), 0, f"{value} {LIVES:015d} {rest}")
+        await broker.link.command("ZREM", keys.begun(HANDLER), member)
+    await claimed()
+    later = await broker.link.command("ZRANGE", keys.scheduled, 0, -1)
+
+    async def runs_again() -> bool:
+        for member in later:
+            await broker.link.command("ZADD", keys.scheduled, "XX", 1, member)
+        await broker.maintenance.promote(tuple(member.decode() for member in later))
+        return bool(await claimed())
+
+    await wait_until_async(runs_again)
+    await broker.close()
+
+
 @pytest.mark.parametrize("kind", ["taken", "begun", "line"])
 async def test_another_programs_key_holds_up_limits_by_value_alone(valkey_url: str, kind: str) -> None:
     """It is reported, and once it is gone, everything runs."""

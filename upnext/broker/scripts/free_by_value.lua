@@ -14,6 +14,7 @@
 local MOST = 50 -- places in one line that are looked at: their jobs may be gone, cancelled or due before
 local handler, limit, rate, period = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local slots, starts, gone, over, values, seen = tonumber(ARGV[5]), tonumber(ARGV[6]), {}, {}, {}, {}
+local again = {}
 local function look_at(value)
   if not seen[value] then
     seen[value] = true
@@ -28,13 +29,19 @@ for n = 1, slots do
     look_at(value)
   end
 end
-local before = period and now_ms() - period or math.huge
+local now = now_ms()
+local before = period and now - period or math.huge
 for n = 7 + 2 * slots + starts, #ARGV do
   look_at(ARGV[n])
 end
 for n = 7 + 2 * slots, 6 + 2 * slots + starts do
-  if (tonumber(string.match(ARGV[n], '^%S+ (%d+) ')) or 0) <= before then
+  local value, at, rest = string.match(ARGV[n], '^(%S+) (%d+) (.+)$')
+  if (tonumber(at) or 0) <= before then
     over[#over + 1] = ARGV[n]
+  elseif tonumber(at) > now then -- the clock was set back: what started later than now started now
+    over[#over + 1] = ARGV[n]
+    again[#again + 1] = 0
+    again[#again + 1] = value .. ' ' .. string.format('%015.0f', now) .. ' ' .. rest
   end
 end
 for n = 4, 6 do
@@ -51,8 +58,12 @@ redis.call('ZRANGE', KEYS[6], 0, 0)
 read('LLEN', KEYS[3])
 may('RPUSH', KEYS[2], holder)
 may('ZREM', KEYS[1], KEYS[2])
+may('ZADD', KEYS[5], KEYS[2])
 -- A write that changes nothing: after it a full server lets the rest pass.
 redis.call('ZREM', KEYS[1], '')
+if #again > 0 then
+  redis.call('ZADD', KEYS[5], unpack(again))
+end
 if #over > 0 then
   redis.call('ZREM', KEYS[5], unpack(over))
 end
