@@ -163,7 +163,7 @@ def test_bad_settings_are_refused_without_showing_a_password(settings: dict[str,
 @pytest.mark.parametrize("thing", [5, None, "service.py", upnext.Worker, [upnext.Worker("shop")]], ids=repr)
 def test_what_is_neither_a_worker_nor_an_api_is_not_run(thing: Any) -> None:
     """Said before anything is begun."""
-    with pytest.raises(upnext.ConfigError, match=r"cannot be run: give an upnext\.Worker or an upnext\.Api"):
+    with pytest.raises(upnext.ConfigError, match=r"cannot be run: give an upnext\.Worker, an upnext\.Api or a relay"):
         upnext.run(thing)
     with pytest.raises(upnext.ConfigError, match="probe=8080 cannot be used: it must be PORT or HOST:PORT"):
         upnext.run(upnext.Worker("shop"), probe=8080)  # type: ignore[arg-type]
