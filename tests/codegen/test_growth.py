@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.codegen.reading import read
+from upnext_codegen import analyze_file
+from upnext_codegen.sources import Sources
 
 _LEVELS = 20
 _WORKER = 'import upnext\nworker = upnext.Worker("w")\nplaced = worker.event("a")\n'
@@ -27,3 +31,37 @@ def test_classes_that_meet_again_at_every_level_are_each_asked_once(tmp_path: Pa
     source = f"{_WORKER}class B0(upnext.Worker): ...\n{levels}found = B{_LEVELS - 1}('v').event('b')\n{_ATTACHED}"
     scanned, _ = read(tmp_path, {"app.py": source})
     assert [(handler.worker, handler.event) for handler in scanned.handlers] == [("v", "b")]
+
+
+def _analyses(root: Path, sources: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Count how often files are worked out in a scan, in which every handler is found."""
+    count = 0
+    plain = analyze_file.analyze_file
+
+    def counted(sources: Sources, around: analyze_file.Surroundings, file: str) -> analyze_file.Analysis:
+        nonlocal count
+        count += 1
+        return plain(sources, around, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(analyze_file, "analyze_file", counted)
+        scanned, _ = read(root, sources)
+    assert [handler.event for handler in scanned.handlers] == ["a"]
+    return count
+
+
+@pytest.mark.parametrize(
+    "passed_on",
+    ["from m{before} import placed\n", "from m{before} import *\n", "import m{before}\nplaced = m{before}.placed\n"],
+)
+def test_files_that_pass_an_event_on_are_each_worked_out_once(
+    passed_on: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the chain is."""
+    counts: list[int] = []
+    for length in (10, 20, 40):
+        chain = {f"m{number}.py": passed_on.format(before=number - 1) for number in range(1, length)}
+        use = f"from m{length - 1} import placed as found\n{_ATTACHED}"
+        sources = {"m0.py": _WORKER, **chain, "use.py": use}
+        counts.append(_analyses(tmp_path / str(length), sources, monkeypatch))
+    assert counts == [11, 21, 41]
