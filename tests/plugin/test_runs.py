@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(600)
 WRONG_SETTING = "\n[tool.upnext]\ncolour = 1\n"
 TOLD = (
     "upnext: the catalog was not brought up to date: Unknown key 'colour' in [tool.upnext]; "
-    "the keys are src, exclude, include, out, catalog, extra, ignore, refresh, closed, run.\n"
+    "the keys are src, exclude, include, out, catalog, extra, ignore, refresh, closed, run, owner.\n"
 )
 
 
