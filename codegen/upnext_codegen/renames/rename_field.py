@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -190,9 +191,10 @@ class _Work:
     def calls(self, handlers: list[Handler]) -> None:
         """Change what calls of the handlers give, and sends in tests, which a scan leaves out."""
         names = names_for(self.sources, self.names, handlers, self._readable)
-        words = {name.rpartition(".")[2] for name in (*names.functions, *names.events)}
+        last = sorted({name.rpartition(".")[2] for name in (*names.functions, *names.events)})
+        words = re.compile(rb"\b(?:%s)\b" % b"|".join(name.encode() for name in last))
         for path, data in self.sources.holding(self.old):
-            if not any(word.encode() in data for word in words):
+            if words.search(data) is None:
                 continue
             self.looked_through.add(path)
             file = self._readable(path)

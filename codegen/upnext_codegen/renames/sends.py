@@ -74,9 +74,10 @@ def calls_of(file: Edits, module: str, names: Names, field: str) -> Iterator[cst
         for node in file.nodes
         if isinstance(node, cst.Call)
         for each in node.args
-        if each.keyword is not None and each.keyword.value == field and not file.is_changed(each.keyword)
+        if each.keyword is not None and each.keyword.value == field
         for called in _called(node)
         if aliases.get(called.value, called.value) in words or called.value in words
+        if not file.is_changed(each.keyword)
     ]
     if not found:
         return
