@@ -96,8 +96,13 @@ def project(empty: Shell, handlers: str, **files: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", HANDLERS)
-@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        *((name, "\n") for name in HANDLERS),
+        *((name, "\r\n") for name in ("plain", "a body of many kinds", "the other one")),
+    ],
+)
 def test_renaming_keeps_everything_else_and_renaming_back_is_the_identity(name: str, end: str, empty: Shell) -> None:
     before, after = [each.replace("\n", end).encode() for each in HANDLERS[name]]
     project(empty, "")

@@ -57,8 +57,10 @@ def project(empty: Shell, definition: str, **files: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
-@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [*((name, "\n") for name in DEFINITIONS), *((name, "\r\n") for name in ("plain", "options on lines"))],
+)
 def test_the_identity_stays_and_renaming_back_is_the_identity(name: str, end: str, empty: Shell) -> None:
     before, after = [f"{HEAD}{each}".replace("\n", end).encode() for each in DEFINITIONS[name]]
     project(empty, "")
