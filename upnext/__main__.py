@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 
 
 def run() -> int:
@@ -15,8 +15,15 @@ def run() -> int:
     return main()
 
 
+def _current_folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - pathlib takes as long to load as the rest of this
+    except FileNotFoundError:  # deleted: Python puts none on its path then
+        return ""
+
+
 if __name__ == "__main__":
     # `python -m` looks in the current folder first: a project's own json.py would be run instead of Python's.
-    if sys.path and sys.path[0] in {"", str(Path.cwd())}:
+    if sys.path and sys.path[0] in {"", _current_folder()}:
         del sys.path[0]
     sys.exit(run())

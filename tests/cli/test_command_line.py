@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,39 @@ def test_ctrl_c_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr("upnext.cli.status.ask", interrupted)
     assert main(["status"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture
+def deleted_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the current folder deleted, as a script that cleans up does."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+
+
+@pytest.mark.usefixtures("deleted_folder")
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("gen", "gen --check", "gen --files", "gen --watch", "graph", "doctor types", "init", "send order.placed"),
+        *("pull redis://127.0.0.1:1", "rename event a.b a.c", "export asyncapi", "contracts diff", "status"),
+    ],
+)
+def test_a_command_that_needs_the_current_folder_says_that_it_is_gone(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one plain line; `status` needs it where no server is configured, to find the project's own."""
+    monkeypatch.delenv("UPNEXT_REDIS_URL", raising=False)
+    assert main(command.split()) == 2
+    assert capsys.readouterr() == ("", "upnext: The current folder does not exist any more: change to one that does.\n")
+
+
+@pytest.mark.usefixtures("deleted_folder")
+def test_python_minus_m_starts_in_a_folder_that_is_gone() -> None:
+    """What needs no folder works there."""
+    done = subprocess.run([sys.executable, "-m", "upnext", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"upnext {upnext.__version__}\n", "")
 
 
 SLOW = (

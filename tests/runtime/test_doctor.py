@@ -40,6 +40,18 @@ def test_a_server_that_keeps_what_it_is_given_is_in_order(tmp_path: Path, comman
     assert [line.split()[0] for line in text.splitlines()] == ["ok"] * len(found)
 
 
+def test_commands_that_are_told_a_server_need_no_current_folder(
+    command: Command, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was deleted says nothing of the server, whose connection stands."""
+    monkeypatch.chdir(tmp_path)
+    expected = {words: command(words, url=redis_url) for words in ("doctor", "status")}
+    (folder := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert {words: command(words, url=redis_url) for words in expected} == expected
+
+
 def test_what_breaks_the_promise_fails_with_a_way_out(command: Command, redis_url: str) -> None:
     """No persistence, eviction; parked jobs, unrouted events and a worker that is dead are warnings."""
     worker = upnext.Worker("shop", redis_url=redis_url)

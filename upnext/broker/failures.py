@@ -26,6 +26,9 @@ from upnext.broker.redis_types import (
     TryAgainError,
 )
 
+SERVER_ERRORS = (RedisError, ConnectionError, TimeoutError)
+"""What a command that was sent can fail with. Every other OSError is of a file or of the system, and not the server's."""
+
 _BACKOFF_FIRST = 0.05
 _BACKOFF_CAP = 1.0
 _PASSING = (

@@ -13,7 +13,7 @@ from upnext import __version__
 from upnext.cli import exits
 from upnext.cli.parser import Parser, examples, parse
 from upnext.cli.terminal import escaped_streams
-from upnext.errors import BrokerError, ServiceImportError, UpnextError
+from upnext.errors import BrokerError, ConfigError, ServiceImportError, UpnextError
 
 COMMANDS = (
     "gen",
@@ -118,6 +118,8 @@ def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _fault(error: Exception, *, debug: bool) -> int:
+    if isinstance(error, FileNotFoundError) and _current_folder_is_gone():
+        error = ConfigError("The current folder does not exist any more: change to one that does.")
     known = isinstance(error, UpnextError)
     text = str(error) if known else f"internal fault: {type(error).__name__}: {error}"
     hint = "" if known or debug else " (run it again with --debug and report what it prints)"
@@ -130,6 +132,14 @@ def _fault(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokerError):
         return exits.UNREACHABLE
     return exits.FINDINGS if isinstance(error, ServiceImportError) else exits.USAGE
+
+
+def _current_folder_is_gone() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - one question
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _reader_gone() -> int:

@@ -86,8 +86,7 @@ def described(namespace: Namespace) -> dict[str, str]:
 
 async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T]], *, say: bool) -> T:
     """Do the same as `ask`, for settings that name a server, and say where only if that is asked for."""
-    from upnext.broker.failures import FailureKind, classify  # noqa: PLC0415
-    from upnext.broker.redis_types import RedisError  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.failures import SERVER_ERRORS, FailureKind, classify  # noqa: PLC0415 - commands import what they need
     from upnext.connect import reach  # noqa: PLC0415
 
     namespace = await reach(settings)
@@ -98,7 +97,7 @@ async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T
         return await question(namespace)
     except BrokenPipeError:
         raise  # the reader of our output has seen enough
-    except (RedisError, OSError) as error:
+    except SERVER_ERRORS as error:
         if classify(error) is FailureKind.REFUSED:
             raise BrokerRefusedError(f"The server rejects this client: {error}") from error
         raise BrokerUnavailableError(f"The server went away: {classify(error).value}.") from error

@@ -72,7 +72,7 @@ async def _examine(namespace: Namespace) -> tuple[dict[str, str], list[Check]]:
 
 
 async def _checks(namespace: Namespace) -> list[Check]:
-    from upnext.runner.unimported import Lock  # noqa: PLC0415 - commands import what they need
+    from upnext.runner.unimported import Lock, current_folder  # noqa: PLC0415 - commands import what they need
     from upnext.settings import load  # noqa: PLC0415
 
     partitions = await namespace.partitions()
@@ -90,7 +90,7 @@ async def _checks(namespace: Namespace) -> list[Check]:
         found.append(checks.partitions(load().partitions, len(partitions)))
     if any(check.name == "rights" and check.status == "fail" for check in found):
         return [*found, checks.libraries()]  # more cannot be read
-    status, lock = await namespace.status_reader.read(), Lock.beside(Path.cwd()).handlers
+    status, lock = await namespace.status_reader.read(), Lock.beside(current_folder()).handlers
     return [*found, *checks.fleet(status, lock, await _crashed(namespace)), checks.libraries()]
 
 

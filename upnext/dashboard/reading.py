@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from upnext.broker.server_checks import Check
@@ -14,7 +13,7 @@ from upnext.cli.connection import ask_at
 from upnext.cli.polling import read_status
 from upnext.cli.rates import Rates
 from upnext.errors import BrokerUnavailableError
-from upnext.runner.unimported import Lock
+from upnext.runner.unimported import Lock, current_folder
 from upnext.settings import without_password
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Reader:
         self.history: deque[tuple[float, float]] = deque(maxlen=_HISTORY)
         self.status: NamespaceStatus | None = None
         self.fault = ""
-        self.lock = Lock.beside(Path.cwd()).handlers
+        self.lock = Lock.beside(current_folder()).handlers
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 

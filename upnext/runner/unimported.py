@@ -33,9 +33,9 @@ class Lock:
         self._modules = modules
 
     @classmethod
-    def beside(cls, start: Path) -> Lock:
+    def beside(cls, start: Path | None) -> Lock:
         """Read the lock of the project that a file or folder is in; without one, or with a broken one, know nothing."""
-        path = _find(start)
+        path = None if start is None else _find(start)
         if path is None:
             return cls({})
         try:
@@ -58,10 +58,18 @@ class Lock:
         }
 
 
-def start_folder() -> Path:
+def start_folder() -> Path | None:
     """Return the folder of the program that runs, or else the current one."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(file).resolve().parent if isinstance(file, str) else Path.cwd()
+    return Path(file).resolve().parent if isinstance(file, str) else current_folder()
+
+
+def current_folder() -> Path | None:
+    """Return the current folder; None if it was deleted while this process was in it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def main_module_twin() -> str | None:
