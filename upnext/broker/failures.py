@@ -27,7 +27,7 @@ from upnext.broker.redis_types import (
 )
 
 SERVER_ERRORS = (RedisError, ConnectionError, TimeoutError)
-"""What a command that was sent can fail with. Every other OSError is of a file or of the system, and not the server's."""
+"""What the server and the connection to it fail with; any other OSError is of a file or of the system."""
 
 _BACKOFF_FIRST = 0.05
 _BACKOFF_CAP = 1.0
