@@ -87,7 +87,7 @@ class Handler(NamedTuple):
         options: The options that are known statically, for the table of `upnext gen` ("retries", ...).
         arms: The branches that it depends on: file and line of each branching statement, and the number of the arm.
             Two handlers with one identity in different arms of one statement are one handler (`are_arms`).
-        attached_in: The file that attaches it.
+        attached: The decorator or call that attaches it, None for the handler of another project.
         reached: The functions of the project that it certainly calls.
         unused: The fields that its body certainly makes no use of, "**" for those that `**kwargs` takes.
         returns: What the JSON of its results is read as, `ANY` where that cannot be said.
@@ -103,7 +103,7 @@ class Handler(NamedTuple):
     place: Place
     options: tuple[tuple[str, float], ...] = ()
     arms: tuple[tuple[str, int, int], ...] = ()
-    attached_in: str = ""
+    attached: Place | None = None
     reached: tuple[Reached, ...] = ()
     unused: tuple[str, ...] = ()
     returns: Type = ANY
@@ -112,6 +112,17 @@ class Handler(NamedTuple):
     def identity(self) -> str:
         """Worker and name in one text, as `contract.Receiver` has it."""
         return f"{self.worker} {self.name}"
+
+    @property
+    def attached_in(self) -> str:
+        """The file that attaches it, "" for the handler of another project."""
+        return "" if self.attached is None else self.attached.file
+
+
+def in_reading_order(handler: Handler) -> tuple[tuple[bool, Place], bool, Place]:
+    """Return what orders handlers: by the functions, each function's by what attaches it, in its own file first."""
+    attached = handler.attached or handler.place
+    return own_first(handler.place), attached.file != handler.place.file, attached
 
 
 class Task(NamedTuple):

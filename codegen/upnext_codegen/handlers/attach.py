@@ -270,8 +270,7 @@ class Attacher:
                 module = self.evaluator.lookup.modules.name_of(target.file)
                 taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
                 reached, unused = self._reached(target), self._unused(target, signature)
-                attached_in = site.place.file
-                made = Handler(event.name, event.worker, name, module, *taken, where, settings, branches, attached_in)
+                made = Handler(event.name, event.worker, name, module, *taken, where, settings, branches, site.place)
                 made = made._replace(reached=reached, unused=unused, returns=signature.returns)
                 self.found.handlers.append(made)
 

@@ -13,6 +13,8 @@ from upnext_codegen.merging.subtyping import Hierarchy
 from upnext_codegen.records import Handler, Parameter, Place, are_arms, own_first
 from upnext_codegen.types import Type
 
+_FIRST = "the first one is here"
+
 
 class Side(NamedTuple):
     """What one handler takes for a field, and where it says so."""
@@ -68,17 +70,35 @@ def same_identity(event: str, handlers: tuple[Handler, ...]) -> Iterator[Finding
     known: defaultdict[tuple[str, str], list[Handler]] = defaultdict(list)
     for handler in handlers:
         alike = known[handler.worker, handler.name]
-        earlier = next((each for each in alike if not are_arms(each, handler)), None)
+        others = [each for each in alike if not are_arms(each, handler)]
         alike.append(handler)
-        if earlier is None:
-            continue
-        yield Finding.of(
-            code="UPN107",
-            message=f'"{event}" already has a handler "{handler.name}" on worker "{handler.worker}"',
-            place=handler.place,
-            help='rename one of the two functions, or give one another name: @event.on(name="...")',
-            related=(Related(earlier.place, "the first one is here"),),
-        )
+        again = next((each for each in others if each.place == handler.place), None)
+        if again is not None:
+            yield _attached_again(event, again, handler)
+        elif others:
+            yield Finding.of(
+                code="UPN107",
+                message=_already(event, handler),
+                place=handler.place,
+                help='rename one of the two functions, or give one another name: @event.on(name="...")',
+                related=(Related(others[0].place, _FIRST),),
+            )
+
+
+def _attached_again(event: str, first: Handler, second: Handler) -> Finding:
+    """Report a function that is attached twice: not where it is defined, but where each of the two attaches it."""
+    one, other = first.attached or first.place, second.attached or second.place
+    return Finding.of(
+        code="UPN107",
+        message=_already(event, second),
+        place=other,
+        help='attach the function once, or give it another name here: event.on(name="...")',
+        related=() if one == other else (Related(one, _FIRST),),  # A loop attaches by one call.
+    )
+
+
+def _already(event: str, handler: Handler) -> str:
+    return f'"{event}" already has a handler "{handler.name}" on worker "{handler.worker}"'
 
 
 def _closed(shut: list[Handler]) -> tuple[Related, ...]:

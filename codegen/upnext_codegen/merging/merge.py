@@ -13,7 +13,7 @@ from upnext_codegen.merging.conflicts import Side
 from upnext_codegen.merging.meet import meet
 from upnext_codegen.merging.normal import asks_nothing
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
-from upnext_codegen.records import Declaration, Handler, Parameter, is_elsewhere, own_first
+from upnext_codegen.records import Declaration, Handler, Parameter, in_reading_order, is_elsewhere
 from upnext_codegen.types import ANY, AnyType, Type
 
 EXTRAS = "**"
@@ -36,7 +36,7 @@ def merge(event: str, handlers: Iterable[Handler], classes: Hierarchy, *, open_t
         classes: What is known of the classes that their fields are typed with.
         open_to_extras: Whether fields that no handler names are allowed where every handler takes them.
     """
-    ordered = tuple(sorted(handlers, key=lambda handler: own_first(handler.place)))
+    ordered = tuple(sorted(handlers, key=in_reading_order))
     findings = list(conflicts.same_identity(event, ordered))
     fields: list[Field] = []
     for name in sorted({parameter.name for handler in ordered for parameter in handler.parameters}):
