@@ -18,7 +18,7 @@ from mypy.plugin import CheckerPluginInterface, MethodSigContext
 from mypy.subtypes import is_subtype
 from mypy.types import AnyType, CallableType, FunctionLike, Instance, Type, TypeOfAny, get_proper_type
 
-from upnext_codegen.merging.nearness import nearest
+from upnext_codegen.merging.nearness import NearNames
 from upnext_mypy.asked import Asked, asked_by
 from upnext_mypy.codes import MISSING, TYPE, UNKNOWN, report
 
@@ -107,7 +107,7 @@ class _Send:
     def _check_extra(self, name: str, value: Expression) -> None:
         """Check a field that no handler names: it may be wrong in itself, or another one misspelt."""
         left = [field for field, formal in self._fields.items() if not formal.given and field not in self._misspelt]
-        near = nearest(name, left)
+        near = next(iter(NearNames(left).nearest(name).names), None)
         if near is not None:
             self._misspelt[near] = name
         if self._extras is not None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from upnext_codegen.merging.nearness import near_names
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
+
+    from upnext_codegen.merging.nearness import NearNames
 
 
-def respelt(calls: Sequence[cst.Call], handled: Collection[str]) -> tuple[cst.SimpleString, cst.SimpleString] | None:
+def respelt(calls: Sequence[cst.Call], handled: NearNames) -> tuple[cst.SimpleString, cst.SimpleString] | None:
     """The text of a misspelt event name and what is to stand in its place.
 
     Args:
@@ -20,7 +20,7 @@ def respelt(calls: Sequence[cst.Call], handled: Collection[str]) -> tuple[cst.Si
         handled: The events that have handlers.
 
     Returns:
-        None where the name is not written out in the call, or is near to several others.
+        None where the name is not written out in the call, or is near to several others, or may be.
     """
     for call in calls:
         if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "event":
@@ -28,7 +28,7 @@ def respelt(calls: Sequence[cst.Call], handled: Collection[str]) -> tuple[cst.Si
         given = next((each for each in call.args if each.keyword is None or each.keyword.value == "name"), None)
         text = None if given is None or given.star else given.value
         if isinstance(text, cst.SimpleString) and isinstance(text.evaluated_value, str):
-            near = near_names(text.evaluated_value, handled)
-            if len(near) == 1:
-                return text, text.with_changes(value=f"{text.prefix}{text.quote}{near[0]}{text.quote}")
+            near = handled.all_near(text.evaluated_value)
+            if len(near.names) == 1 and not near.not_compared:
+                return text, text.with_changes(value=f"{text.prefix}{text.quote}{near.names[0]}{text.quote}")
     return None

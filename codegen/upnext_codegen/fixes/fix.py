@@ -13,9 +13,10 @@ from upnext_codegen.files.replacing import beside
 from upnext_codegen.fixes.event_names import respelt
 from upnext_codegen.fixes.parameters import opened, without_slash
 from upnext_codegen.fixes.source import Source
+from upnext_codegen.merging.nearness import NearNames
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import libcst as cst
@@ -70,7 +71,7 @@ class Fixer:
 
     def __init__(self, root: Path, contract: Contract) -> None:
         self._root = root
-        self._handled = [each.name for each in contract.events if each.receivers]
+        self._handled = NearNames(each.name for each in contract.events if each.receivers)
         self._read: dict[str, tuple[bytes, Source] | None] = {}
 
     def fixes(self, findings: Iterable[Finding]) -> dict[Finding, Fix]:
@@ -190,7 +191,7 @@ def _restored(root: Path, files: Mapping[str, bytes]) -> str:
     return f"What was written is put back: {', '.join(files)}." if files else "Nothing is written."
 
 
-def _repaired(source: Source, repair: _Repair, handled: Collection[str]) -> cst.Module | None:
+def _repaired(source: Source, repair: _Repair, handled: NearNames) -> cst.Module | None:
     """The file with one change, None where it cannot be made."""
     if repair.kind == "spell":
         texts = respelt(source.calls_at(repair.place), handled)

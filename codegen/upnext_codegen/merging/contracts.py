@@ -9,9 +9,11 @@ from upnext_codegen.catalog.spelling import quote
 from upnext_codegen.contract import Contract, EventContract
 from upnext_codegen.findings import Finding
 from upnext_codegen.merging.merge import extras_allowed, merge
-from upnext_codegen.merging.nearness import nearest
+from upnext_codegen.merging.nearness import Near, NearNames
 from upnext_codegen.merging.subtyping import Hierarchy
 from upnext_codegen.records import Declaration, Handler, Scan
+
+_ATTACH = "attach a function to it with @event.on; until then its sends are not checked"
 
 
 def contracts(
@@ -46,11 +48,11 @@ def contracts(
         # What is wrong with handlers is said once, of the event as it is called now.
         if name in attached:
             findings += merged.findings
-    handled = sorted({*elsewhere, *(event.name for event in events if event.receivers)})
+    handled = NearNames({*elsewhere, *(event.name for event in events if event.receivers)})
     for event in events:
         if not event.receivers and event.name not in scan.refused:
             declared = [each for each in declarations[event.name] if each.event == event.name]
-            findings += _without_handler(event.name, declared, handled)
+            findings += _without_handler(event.name, declared, handled.nearest(event.name))
     return Contract(tuple(events), scan.classes, _workers(scan)), tuple(findings)
 
 
@@ -63,15 +65,15 @@ def _workers(scan: Scan) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((worker, tuple(sorted(events[worker]))) for worker in sorted(events))
 
 
-def _without_handler(event: str, declarations: list[Declaration], handled: list[str]) -> Iterator[Finding]:
-    near = nearest(event, handled)
+def _without_handler(event: str, declarations: list[Declaration], near: Near) -> Iterator[Finding]:
+    advice = f"did you mean {quote(near.names[0])}?" if near.names else _ATTACH
+    if near.not_compared:
+        advice += f"; {near.not_compared} events of much the same letters were not compared with this name"
     for declaration in declarations:
         yield Finding.of(
             code="UPN003",
-            severity="error" if near else None,
+            severity="error" if near.names else None,
             message=f'event "{event}" has no handler',
             place=declaration.place,
-            help=f"did you mean {quote(near)}?"
-            if near
-            else "attach a function to it with @event.on; until then its sends are not checked",
+            help=advice,
         )
