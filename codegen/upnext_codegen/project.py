@@ -56,8 +56,8 @@ def find_project(start: Path | None = None, otherwise: Path | None = None) -> Pr
     """Find the project around a folder or file.
 
     That is the nearest folder upward with a pyproject.toml or an `upnext.lock`. If it is a member of a workspace, or if
-    a project above it has a lock and it has none, it is that project; a pyproject.toml with a `[tool.upnext]` table is
-    always a project of its own.
+    a project above it has a pyproject.toml and a lock, and it has no lock, it is that project; a pyproject.toml with a
+    `[tool.upnext]` table is always a project of its own.
 
     Args:
         start: Where to look from, the current folder by default.
@@ -108,7 +108,8 @@ def _governing(nearest: Path) -> Path:
     folder = nearest
     while not (folder / ".git").exists() and folder != folder.parent:
         folder = folder.parent
-        if not _is_root(folder) or not LEFT_OUT.isdisjoint(nearest.relative_to(folder).parts):
+        # A lock alone makes no project of what has a pyproject.toml: it may have been left in any folder above.
+        if not (folder / NAME).is_file() or not LEFT_OUT.isdisjoint(nearest.relative_to(folder).parts):
             continue
         if nearest in members(folder, glance(folder)):
             return folder
@@ -121,8 +122,11 @@ def _distributions(root: Path, document: Document) -> tuple[Path, ...]:
     """Return the folders of the other distributions in a project.
 
     They are the members that pyproject.toml names. Where it names none and is not itself about a distribution, they are
-    the folders with a pyproject.toml at most two levels down.
+    the folders with a pyproject.toml at most two levels down. Where there is none, nothing says that these belong
+    together.
     """
+    if not (root / NAME).is_file():
+        return ()
     if has_members(document):
         return tuple(each for each in members(root, document) if each != root)
     if "project" in document or "poetry" in table(document, "tool"):

@@ -51,7 +51,7 @@ class UpnextPlugin(Plugin):
 
     def _refresh(self, config_file: Path, options: Options) -> None:
         run, is_worker = running(), _is_parallel_worker()
-        self._outcome = refresh(config_file, Path.cwd(), write=not is_worker)
+        self._outcome = refresh(config_file, Path.cwd(), run.sources, write=not is_worker)
         known = [] if self._outcome.project is None else [self._outcome.project]
         outcomes = dict.fromkeys(known, self._outcome)
         outcomes |= refresh_others(config_file, run.sources, known, write=not is_worker)

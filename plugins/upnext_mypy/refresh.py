@@ -7,7 +7,7 @@ catalog is written all the same; what keeps the catalog from being written is to
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CATALOG = "upnext_catalog"
 _LOCK = "upnext.lock"
+_PYPROJECT = "pyproject.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Outcome:
     project: Path | None = field(default=None, compare=False)
 
 
-def refresh(config_file: Path, folder: Path, *, write: bool = True) -> Outcome:
+def refresh(config_file: Path, folder: Path, sources: Sequence[Path] = (), *, write: bool = True) -> Outcome:
     """Bring the catalog of the project up to date that mypy is started for.
 
     Files are written only where they are expected: in a project with `upnext.lock`, and in one whose sources declare an
@@ -55,14 +56,18 @@ def refresh(config_file: Path, folder: Path, *, write: bool = True) -> Outcome:
     Args:
         config_file: The mypy configuration that lists the plugin.
         folder: The folder that mypy was started in.
+        sources: The files that mypy was given, as far as they are known.
         write: Whether files may be written; if not, there is nothing to do but to look for what is stale.
     """
     config_file, folder = _absolute(config_file), folder.resolve()
     starts = [config_file.parent, folder]
     if folder.is_relative_to(config_file.parent) or config_file.is_relative_to(folder):
         starts.reverse()
+    places = [source.resolve().parent for source in sources] or [folder]
     found = Outcome()
     for start in starts:
+        if _is_only_around(start, places):
+            continue
         outcome = _attempt(start, config_file, write=write)
         if outcome is not None and (outcome.catalogs or outcome.trouble):
             return outcome
@@ -102,6 +107,18 @@ def refresh_others(
 def project_root(path: Path) -> Path | None:
     """Return the root of the project that a file belongs to, None if its settings cannot be read."""
     return _root_of(_nearest(path.resolve().parent))
+
+
+def _is_only_around(folder: Path, places: Iterable[Path]) -> bool:
+    """Whether a folder has no pyproject.toml above it, and all the places that mypy looks at are in projects with one.
+
+    A configuration, or a lock that was left there, does not have such a folder written to.
+    """
+    root = _root_of(folder)
+    if root is None or (root / _PYPROJECT).is_file():
+        return False
+    roots = {_root_of(place) for place in {_nearest(place) for place in places}}
+    return all(each is not None and (each / _PYPROJECT).is_file() for each in roots)
 
 
 def _root_of(folder: Path) -> Path | None:
@@ -168,7 +185,7 @@ def _uses_upnext(root: Path, config_file: Path) -> bool:
     if config_file.is_relative_to(root) and not _is_of_the_user(config_file):
         return True
     try:
-        return b"upnext" in (root / "pyproject.toml").read_bytes()
+        return b"upnext" in (root / _PYPROJECT).read_bytes()
     except OSError:
         return False
 
@@ -181,7 +198,7 @@ def _is_of_the_user(config_file: Path) -> bool:
 def _nearest(folder: Path) -> Path:
     """Return the nearest folder upward that a project may have its root in, or the folder itself."""
     for each in (folder, *folder.parents):
-        if (each / "pyproject.toml").is_file() or (each / _LOCK).is_file():
+        if (each / _PYPROJECT).is_file() or (each / _LOCK).is_file():
             return each
     return folder
 

@@ -95,3 +95,22 @@ def test_a_catalog_of_a_project_of_its_own_is_its_own(shop: Shell) -> None:
     assert "removed" not in shop.run("gen").out
     assert (shop.root / "own" / "upnext_catalog.pyi").exists()
     assert (shop.root / "tests" / "a.pyi").exists()
+
+
+def test_a_lock_in_a_folder_around_several_projects_touches_none_of_them(empty: Shell) -> None:
+    """Neither from below nor from that folder: there is nothing in it that says that they belong together."""
+    for name in ("orders", "mail"):
+        empty.write({f"{name}/{file}": text for file, text in SHOP.items()})
+        empty.write({f"{name}/pyproject.toml": f'[project]\nname = "{name}"\n'})
+    (empty.root / "pyproject.toml").unlink()
+    empty.write({"notes.py": ""})
+    assert empty.run("gen").code == 0
+    before = empty.text("upnext.lock")
+    for name in ("orders", "mail"):
+        assert empty.run("gen", name).code == 0
+        (empty.root / name / "upnext.lock").unlink()
+    assert empty.run("gen", "orders").code == 0
+    assert empty.text("upnext.lock") == before
+    outcome = empty.run("gen")
+    assert (outcome.code, "removed" in outcome.out) == (0, False)
+    assert all((empty.root / name / "upnext_catalog.pyi").exists() for name in ("orders", "mail"))

@@ -9,6 +9,7 @@ import pytest
 from tests.codegen.reading import HEAD, read, write
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.project import find_project, load_project
+from upnext_codegen.scan import scan
 
 HANDLER = "from core.events import placed\n@placed.on\ndef confirm(order_id: str, **kwargs: object): ...\n"
 CORE, API = '[project]\nname = "core"\n', '[project]\nname = "api"\n'
@@ -116,6 +117,17 @@ def test_a_folder_below_a_lock_belongs_to_the_project_of_that_lock(tmp_path: Pat
     """A catalog of its own would lack the handlers of the others."""
     root = write(tmp_path, {"upnext.lock": "", "services/mail/pyproject.toml": "", "services/mail/a/b.py": ""})
     assert find_project(root / "services" / "mail" / "a").root == root.resolve()
+
+
+def test_a_lock_without_a_pyproject_beside_it_takes_over_no_project_below(tmp_path: Path) -> None:
+    """Whoever ran `upnext gen` in a folder that holds several has left it there; what is in none of them is its own."""
+    sources = {"upnext.lock": "", "mail/pyproject.toml": CORE, "mail/src/core/events.py": HEAD, "notes/a.py": HEAD}
+    root = write(tmp_path, sources)
+    (root / "pyproject.toml").unlink()
+    assert find_project(root / "mail" / "src").root == root.resolve() / "mail"
+    above = find_project(root / "notes")
+    assert (above.root, above.roots, above.members) == (root.resolve(), ("",), ())
+    assert [each.place.file for each in scan(above, use_cache=False)[0].declarations] == ["notes/a.py"]
 
 
 @pytest.mark.parametrize("own", ["[tool.upnext]\n", '[tool.upnext]\nextra = "forbid"\n'])

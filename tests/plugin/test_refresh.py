@@ -174,6 +174,19 @@ def test_started_in_a_project_below_its_configuration_it_serves_that_project(tmp
     assert generated(tmp_path) == {"shop/upnext_catalog.pyi", "shop/upnext.lock"}
 
 
+@pytest.mark.parametrize("project", [NAMED, UNNAMED])
+def test_a_configuration_above_the_project_makes_no_project_of_the_folder_that_it_is_in(
+    project: str, tmp_path: Path
+) -> None:
+    write(tmp_path, {"x.ini": CONFIGURATION, "shop/pyproject.toml": project, "shop/events.py": EVENTS})
+    write(tmp_path, {"other/events.py": EVENTS})
+    refresh(tmp_path / "x.ini", tmp_path / "shop")
+    refresh(tmp_path / "x.ini", tmp_path, [tmp_path / "shop" / "events.py"])
+    assert all(name.startswith("shop/") for name in generated(tmp_path))
+    refresh(tmp_path / "x.ini", tmp_path, [tmp_path / "shop" / "events.py", tmp_path / "other" / "events.py"])
+    assert {"upnext_catalog.pyi", "upnext.lock"} <= generated(tmp_path)
+
+
 def test_a_catalog_stays_up_to_date_when_the_last_event_goes(tmp_path: Path) -> None:
     write(tmp_path, {"pyproject.toml": NAMED, "events.py": EVENTS})
     refresh(tmp_path / "pyproject.toml", tmp_path)

@@ -149,7 +149,7 @@ def _stranger(walk: _Walk, path: str, names: set[str]) -> str:
     if ".git" in names and is_checkout(f"{walk.root}/{path}.git"):
         return "another checkout"
     member = path.rstrip("/") in walk.project.members
-    if "pyproject.toml" in names and not member and is_project(f"{walk.root}/{path}", names):
+    if "pyproject.toml" in names and not member and is_project(f"{walk.root}/{path}", names, walk.root):
         return "a project of its own"
     return ""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext_codegen.files.gitignore import Patterns, Rule, leads_to, parse_patterns, rules_in
+from upnext_codegen.layout.pyproject import NAME
 from upnext_codegen.project import LEFT_OUT, LOCK, is_separate
 
 if TYPE_CHECKING:
@@ -120,9 +121,15 @@ def is_checkout(git: str) -> bool:
     return Path(git).is_dir() or any("/worktrees/" in line for line in _lines(git))
 
 
-def is_project(folder: str, names: set[str]) -> bool:
-    """Whether a folder with a pyproject.toml, which no workspace names, is a project of its own."""
-    return LOCK in names or is_separate(Path(folder))
+def is_project(folder: str, names: set[str], root: str) -> bool:
+    """Whether a folder with a pyproject.toml, which no workspace names, is a project of its own.
+
+    Args:
+        folder: The folder.
+        names: What is in it.
+        root: The project root above it, to which it belongs otherwise, if that has a pyproject.toml as well.
+    """
+    return LOCK in names or is_separate(Path(folder)) or not Path(root, NAME).is_file()
 
 
 def patterns_above(root: Path) -> list[Patterns]:
