@@ -53,6 +53,8 @@ def test_a_declared_encoding_is_used_and_columns_count_characters(tmp_path: Path
         (HEAD.encode() + b"x = '\x00'\n", "app.py:4:6 UPN001 this file cannot be read: it holds a NUL here"),
         (HEAD.encode("utf-16"), "UPN001 this file cannot be read: it is UTF-16, and Python reads no UTF-16 sources"),
         (b"# coding: nope\n" + HEAD.encode(), "UPN001 this file cannot be read: it declares the unknown encoding nope"),
+        (b"# coding: PunyCode\n#" + b"a" * 4_000_000, "declares the encoding PunyCode, which is for domain names"),
+        (b"# coding: idna\n" + HEAD.encode(), "declares the encoding idna, which is for domain names"),
         (HEAD.encode() + b"def f(:\n", "app.py:4:7 UPN001 this file cannot be read: invalid syntax"),
         (HEAD.encode() + b"<<<<<<< HEAD\n", "app.py:4:1 UPN001 this file cannot be read: invalid syntax"),
         (HEAD.encode() + b"x = " + b"-" * 200_000 + b"1\n", "UPN001 this file cannot be read: it is nested too deeply"),

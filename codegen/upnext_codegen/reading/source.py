@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import re
 import unicodedata
 import warnings
@@ -21,6 +22,8 @@ _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"^[ \t\f]*(?:[#\r\n]|$)")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
+_OF_DOMAIN_NAMES = frozenset({"punycode", "idna"})
+"""Codecs that take the square of the time that a text is long; no editor writes files in them."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 LARGEST = 32 * 1024 * 1024
 """Bytes above which a file is not parsed; a tree takes up to forty times the memory of its text."""
@@ -144,7 +147,7 @@ def decode(data: bytes) -> str:
     """Decode a file as Python does: byte order mark, PEP 263 comment, else UTF-8.
 
     Raises:
-        SourceError: It is in another encoding, or holds a NUL.
+        SourceError: It is in another encoding, or in one that is not read, or holds a NUL.
     """
     if data.startswith(_UTF16):
         raise SourceError("it is UTF-16, and Python reads no UTF-16 sources")
@@ -153,6 +156,8 @@ def decode(data: bytes) -> str:
     if encoding is not None and body is not data and _plain(encoding) not in {"utf-8", "utf8", "utf-8-sig"}:
         raise SourceError(f"it has a UTF-8 byte order mark and declares the encoding {encoding}")
     try:
+        if encoding is not None and codecs.lookup(encoding).name in _OF_DOMAIN_NAMES:
+            raise SourceError(f"it declares the encoding {encoding}, which is for domain names and not read here")
         text = body.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
         line, column = _place(body, error.start, encoding or "utf-8")
