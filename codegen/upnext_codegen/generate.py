@@ -19,6 +19,7 @@ from upnext_codegen.project import IMPORTS_LOCK, Project
 from upnext_codegen.records import Scan
 from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
+from upnext_codegen.typed_dict_versions import refused_typed_dicts
 from upnext_codegen.upcasting.findings import upcaster_findings
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class _Merged(NamedTuple):
 def _merged(project: Project, scan: Scan) -> _Merged:
     extra, owner = project.settings.extra, project.settings.owner
     own, findings = contracts(scan, extra=extra)
-    own, wrong = with_owners(own, owner, {}), (*upcaster_findings(scan),)
+    own, wrong = with_owners(own, owner, {}), (*upcaster_findings(scan), *refused_typed_dicts(project, scan))
     if not (project.root / IMPORTS_LOCK).exists():
         return _Merged(scan, own, own, (*findings, *wrong))
     from upnext_codegen.pulled.imports_lock import read  # noqa: PLC0415 - few projects have any

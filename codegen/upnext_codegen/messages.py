@@ -156,6 +156,37 @@ def unfindable(place: Place, handler: str, reason: str, way_out: str = "", *, ty
     )
 
 
+def refused_generator(place: Place, kind: str, name: str) -> Finding:
+    """A handler or task that yields (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'{kind} "{name}" is refused by the runtime: it yields, and nobody would run it to its end',
+        place,
+        "return a value; to hand on several, send an event for each",
+    )
+
+
+def refused_parameter(place: Place, parameter: str, task: str) -> Finding:
+    """A positional-only parameter of a task, or its `*args` (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'task "{task}" is refused by the runtime: parameter "{parameter}" cannot be filled',
+        place,
+        "payloads fill parameters by keyword: remove it, or move it behind the / or to a keyword",
+    )
+
+
+def refused_typed_dict(place: Place, field: str, kind: str, name: str, cls: str) -> Finding:
+    """A field that reaches a TypedDict of `typing`, while the project runs on Python 3.11 too (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'field "{field}" of {kind} "{name}" is refused by the runtime before Python 3.12: '
+        f'"{cls}" is made by typing.TypedDict',
+        place,
+        'import TypedDict from typing_extensions, or set requires-python = ">=3.12"',
+    )
+
+
 def bad_option(place: Place, option: str, value: str, rule: str, *, typed: bool = False) -> Finding:
     """A handler option out of its range (UPN201)."""
     message = f"{option}={value} is out of range"
@@ -175,10 +206,10 @@ def no_exceptions(place: Place, option: str, value: str) -> Finding:
     return Finding.of("UPN201", f"{option}={value} is no exception class", place, way_out, typed=True)
 
 
-def unknown_option(place: Place, option: str, known: tuple[str, ...], near: str | None) -> Finding:
-    """A handler option that does not exist (UPN201)."""
+def unknown_option(place: Place, option: str, function: str, known: tuple[str, ...], near: str | None) -> Finding:
+    """An option of a handler or task that does not exist (UPN201)."""
     way_out = f"did you mean {near}?" if near else f"the options are {', '.join(known)}"
-    return Finding.of("UPN201", f'"{option}" is not an option of .on', place, way_out, typed=True)
+    return Finding.of("UPN201", f'"{option}" is not an option of {function}', place, way_out, typed=True)
 
 
 def shown(text: str) -> str:

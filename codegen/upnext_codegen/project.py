@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ IMPORTS_LOCK = "upnext.imports.lock"
 LEFT_OUT = frozenset({"tests", "node_modules", "build", "dist", "venv", "__pycache__", "site-packages"})
 """Names of folders that are left out by default."""
 
+_MOST_PATCHES = 50
+"""More releases than any Python has had."""
+
 _SCRIPTS = frozenset({"setup.py", "conftest.py", "noxfile.py"})
 """Files beside pyproject.toml that nothing imports."""
 
@@ -34,6 +38,7 @@ class Project:
         members: The folders of the other distributions that belong to it, relative to it with `/`.
         catalog: The path of the module that the catalog is written as, without a suffix, relative to it with `/`; None
             where it is `upnext_catalog.pyi` at the import roots.
+        requires_python: The Pythons that the project says it runs on, "" where it does not say.
     """
 
     root: Path
@@ -41,6 +46,20 @@ class Project:
     settings: Settings
     members: tuple[str, ...] = ()
     catalog: str | None = None
+    requires_python: str = ""
+
+    @property
+    def runs_on_python_311(self) -> bool:
+        """Whether it runs on Python 3.11; where it does not say, it is taken to run on the Python that runs now."""
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - few projects ask for it
+
+        try:
+            said = SpecifierSet(self.requires_python)
+        except InvalidSpecifier:
+            said = SpecifierSet()
+        if not said:
+            return sys.version_info < (3, 12)
+        return any(said.contains(f"3.11.{patch}") for patch in range(_MOST_PATCHES))
 
     def has_module(self, name: str) -> bool:
         """Tell whether a module of that name is below one of the import roots."""
@@ -89,7 +108,8 @@ def load_project(root: Path) -> Project:
     found = _named(root, settings.src) if settings.src else _default(root, document, folders)
     roots = _relative(found, root)
     catalog = None if settings.catalog is None else _path_of(settings.catalog, root, roots)
-    return Project(root, roots, settings, _relative(folders, root), catalog)
+    said = table(document, "project").get("requires-python", "")
+    return Project(root, roots, settings, _relative(folders, root), catalog, said if isinstance(said, str) else "")
 
 
 def is_separate(folder: Path) -> bool:

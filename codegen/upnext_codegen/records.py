@@ -134,7 +134,7 @@ class Task(NamedTuple):
         module: The module that defines the function.
         place: Where the function's name stands in its `def` line.
         reached: The functions of the project that it certainly calls.
-        parameters: Its fields, as `Handler.parameters` has them. Nothing is reported of them: type checkers know them.
+        parameters: Its fields, as `Handler.parameters` has them. Type checkers know most of what is wrong.
         extras: What `**kwargs` takes, None if it takes no further fields.
         extras_place: Where the name of `**kwargs` stands.
     """

@@ -210,7 +210,7 @@ def test_a_server_gives_the_handlers_of_other_projects_only(
 def test_payloads_of_two_projects_with_one_name_and_keys_that_are_no_identifiers(storefront: Shell) -> None:
     for name, key in (("one", "class"), ("two", "other-key")):
         source = f"""
-            from typing import TypedDict
+            from typing_extensions import TypedDict
             import upnext
 
             Item = TypedDict("Item", {{"{key}": int, "next": "Item | None"}})

@@ -105,6 +105,7 @@ COMMAND = {
     "unwritable": "annotations that the stub cannot repeat",
     "findable": "handlers that the runtime can find again",
     "options": "options of handlers in their range",
+    "refused": "declarations that the runtime refuses",
     "names": "names of events and workers",
     "check": "--check",
     "in-the-way": "a file in the way of a generated one",
@@ -125,7 +126,7 @@ GRAPH = {
 NEED_A_CONFLICT = frozenset(
     {name for name in MERGE if name.startswith("4-")} - {"4-as-written", "4-any", "4-unrelated"}
     | {"3-closed", "3-kwargs-type", "3-unpack", "5-extras-conflict", "8-identity", "arms"}
-    | {"json", "unwritable", "findable", "options", "names", *GRAPH}
+    | {"json", "unwritable", "findable", "options", "refused", "names", *GRAPH}
 )
 """Rules that need a case that is clean and one that is reported."""
 

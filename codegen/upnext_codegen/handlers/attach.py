@@ -21,8 +21,10 @@ from upnext_codegen.handlers.escapes import attached_inside, escaping
 from upnext_codegen.handlers.options import KNOWN, check_partition_field, read_options
 from upnext_codegen.handlers.sends import sends_of
 from upnext_codegen.handlers.sites import CallSite, DecoratorSite
+from upnext_codegen.handlers.tasks import take_task
 from upnext_codegen.handlers.upcasters import take_upcaster
 from upnext_codegen.handlers.wrapped import is_wrapped
+from upnext_codegen.handlers.yielding import yielding
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, function_node, is_none
 from upnext_codegen.names.modules import ExternalName
@@ -97,8 +99,13 @@ class Attacher:
         self._escaping(func, site.call, site.use)
         declare(self.evaluator, self.found, func, site.call, site.use)
         self._called(func, site.call, site.use)
-        if isinstance(func, values.TaskDecorator) or (isinstance(func, values.Method) and func.name == "task"):
-            self._task_of(self.evaluator.value(site.call, site.use))
+        match func:
+            case values.TaskDecorator(_, call, use):
+                self._task_of(self.evaluator.value(site.call, site.use), (call, use))
+            case values.Method(values.WorkerValue(), "task"):
+                self._task_of(self.evaluator.value(site.call, site.use), (site.call, site.use))
+            case _:
+                pass
         self.found.sends += sends_of(self.evaluator, self.calls.standings, func, site)
 
     def _decorator(self, each: DecoratorSite) -> None:
@@ -117,7 +124,8 @@ class Attacher:
                 for event, call, made in calls:
                     self.attach(event, target, (call, made), site)
             case values.Method(values.WorkerValue(), "task") | values.TaskDecorator() if is_function:
-                self._task_of(self.evaluator.defined((each.target,)))
+                options = (value.call, value.use) if isinstance(value, values.TaskDecorator) else None
+                self._task_of(self.evaluator.defined((each.target,)), options)
             case values.HandlerValue() if isinstance(decorator, ast.Call):
                 self._called(self.evaluator.value(decorator.func, use), decorator, use)
             case values.Ambiguous("event" | "worker", events):
@@ -263,7 +271,7 @@ class Attacher:
                 name = self._name(options, site.place) or target.definition.name
                 branches = (*_in(site.place.file, site.branches), *_in(target.file, target.definition.branches))
                 signature = self.signatures.read(target)
-                self.found.findings += signature.findings
+                self.found.findings += (*signature.findings, *yielding(self.evaluator, target, "handler"))
                 if options is not None and not signature.findings:
                     fields = [each.name for each in signature.parameters]
                     self.found.findings += check_partition_field(self.evaluator, *options, name, fields)
@@ -286,17 +294,8 @@ class Attacher:
         found = self.calls.reached(target.definition)
         return tuple(each._replace(always=False) for each in found) if is_wrapped(self.evaluator, target) else found
 
-    def _task_of(self, made: values.Value) -> None:
-        """Note a task."""
-        if not isinstance(made, values.TaskValue) or made.name is None:
-            return
-        if isinstance(made.target, values.FunctionRef):
-            definition = made.target.definition
-            module = self.evaluator.lookup.modules.name_of(definition.file)
-            place, reached = place_of_name(definition), self._reached(made.target)
-            signature = self.signatures.read(made.target)
-            taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
-            self.found.tasks.append(Task(made.name, made.worker, module, place, reached, *taken))
+    def _task_of(self, made: values.Value, options: _Options | None) -> None:
+        take_task(self.evaluator, self.signatures, self.found, made, options=options, reached=self._reached)
 
     def _unfindable(self, target: values.FunctionRef) -> str:
         """Why the runtime cannot find a function by module and name, "" where it can."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.canonical import cannot_travel, canonical
 from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
+from upnext_codegen.handlers.typed_dicts import is_from_typing, is_of_typing
 from upnext_codegen.handlers.variance import Variances
 from upnext_codegen.names import values
 from upnext_codegen.names.annotation_names import definitions, external
@@ -90,7 +91,9 @@ class Classes:
         kind = self._kind(ref)
         if kind == "namedtuple":
             bases = (*bases, *items_of_class(self.annotations, ref, variables))
-        return ClassFacts(bases, kind, parameters, json=kind != "class" or self._passes(ref))
+        from_typing = kind == "typeddict" and is_from_typing(self.annotations.evaluator, ref)
+        json = kind != "class" or self._passes(ref)
+        return ClassFacts(bases, kind, parameters, json, from_typing=from_typing)
 
     def _base(self, expr: ast.expr, use: Use, variables: Variables) -> list[Type]:
         inner = expr.value if isinstance(expr, ast.Subscript) else expr
@@ -157,8 +160,8 @@ class Classes:
         )
 
     def _call(self, definition: Definition, call: ast.Call) -> ClassFacts:
-        use = Use(definition.scope, definition.line)
-        maker = self.annotations.evaluator.value(call.func, use)
+        use, evaluator = Use(definition.scope, definition.line), self.annotations.evaluator
+        maker = evaluator.value(call.func, use)
         last = maker.name.rpartition(".")[2] if isinstance(maker, ExternalName) else ""
         if last == "NewType":
             made_of = [each for each in call.args if not isinstance(each, ast.Starred)][1:2]
@@ -171,7 +174,8 @@ class Classes:
         kinds |= {"make_dataclass": "dataclass", "create_model": "model"}
         if last in kinds:
             items = items_of_call(self.annotations, call, use) if kinds[last] == "namedtuple" else ()
-            return ClassFacts(items, kinds[last])
+            from_typing = last == "TypedDict" and is_of_typing(evaluator, call.func, use)
+            return ClassFacts(items, kinds[last], from_typing=from_typing)
         return ClassFacts((ClassType("enum", last),), "enum") if last.endswith(("Enum", "Flag")) else ClassFacts()
 
 

@@ -27,6 +27,7 @@ _NUMBERS = ("retries", "retry_delay", "retry_backoff", "timeout")
 _EXCEPTIONS = ("retry_on", "give_up_on")
 _LIMITS = ("limit", "rate", "by")
 KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS, *_LIMITS)
+OF_CRON = ("tz", "every", "catch_up")
 # As the runtime has it in upnext/broker/handler_limits.py.
 _MOST = 10_000
 _RATE = re.compile(r"([1-9][0-9]{0,6})/(second|minute|hour|day)")
@@ -42,18 +43,30 @@ _RULES = {
 _NOT_FINITE = {"math.inf": math.inf, "math.nan": math.nan}
 
 
-def read_options(evaluator: Evaluator, call: ast.Call, use: Use) -> tuple[tuple[tuple[str, float], ...], list[Finding]]:
-    """Read the options of a call of `.on`: those known statically, and what is wrong with them."""
+def read_options(
+    evaluator: Evaluator, call: ast.Call, use: Use, function: str = ".on", more: tuple[str, ...] = ()
+) -> tuple[tuple[tuple[str, float], ...], list[Finding]]:
+    """Read the options of a handler or task: those known statically, and what is wrong with them.
+
+    Args:
+        evaluator: Knows the values of names.
+        call: The call that they are given in.
+        use: Where it stands.
+        function: What is called, for messages.
+        more: Options that it has beside those that all have; they are not read.
+    """
     known: list[tuple[str, float]] = []
     findings: list[Finding] = []
     for each in evaluator.arguments(call, use):
         place = place_of(use, each.node)
-        if each.keyword in {"", "*", "**", "name"}:
+        if each.keyword in {"", "*", "**", "name", *more}:
             continue
         if each.keyword not in KNOWN:
             is_number = isinstance(_number(evaluator, each.value, each.use), int | float)
             near = difflib.get_close_matches(each.keyword, _NUMBERS if is_number else KNOWN, 1)
-            findings.append(messages.unknown_option(place, each.keyword, KNOWN, near[0] if near else None))
+            findings.append(
+                messages.unknown_option(place, each.keyword, function, (*KNOWN, *more), near[0] if near else None)
+            )
             continue
         if each.keyword in _EXCEPTIONS:
             if shown := _no_exceptions(evaluator, each.value, each.use):

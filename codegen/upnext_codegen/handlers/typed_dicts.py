@@ -1,4 +1,4 @@
-"""The keys of a TypedDict, for `**fields: Unpack[TD]`."""
+"""TypedDicts: their keys, for `**fields: Unpack[TD]`, and which of the two modules that have it makes them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from upnext_codegen.types import ANY, ClassType, Type
 
 if TYPE_CHECKING:
     from upnext_codegen.handlers.annotations import Variables
+    from upnext_codegen.names.evaluator import Evaluator
 
 _DEEPEST = 20
 _NO_KEYS = (".TypedDict", ".Generic")
@@ -51,6 +52,23 @@ def keys_of(annotations: Annotations, expr: ast.expr, use: Use, depth: int = 0) 
             if keys is not None:
                 return tuple(keys.values())
     raise UnwritableError("Unpack takes a TypedDict of the project")
+
+
+def is_of_typing(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
+    """Whether an expression is `typing.TypedDict` in each arm of every condition that it depends on."""
+    found = definitions(evaluator, expr, use)
+    return bool(found) and all(isinstance(each, ExternalName) and each.name == "typing.TypedDict" for each in found)
+
+
+def is_from_typing(evaluator: Evaluator, ref: values.ClassRef) -> bool:
+    """Whether a class is, or inherits from, a TypedDict that is certainly of `typing` itself."""
+    for cls in evaluator.ancestors(ref):
+        if isinstance(cls, values.ClassRef):
+            own, use = statement_of(cls)
+            bases = [base.value if isinstance(base, ast.Subscript) else base for base in own.bases]
+            if any(is_of_typing(evaluator, base, use) for base in bases):
+                return True
+    return False
 
 
 def _alias(definition: Definition) -> ast.expr | None:

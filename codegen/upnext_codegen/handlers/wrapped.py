@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import function_node
+from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Use
 
 if TYPE_CHECKING:
@@ -15,18 +16,25 @@ if TYPE_CHECKING:
 _OURS = values.Method | values.Attachment | values.TaskDecorator
 
 
-def is_wrapped(evaluator: Evaluator, function: values.FunctionRef) -> bool:
-    """Whether a function has a decorator that is neither of upnext nor `staticmethod`."""
+def is_wrapped(evaluator: Evaluator, function: values.FunctionRef, harmless: frozenset[str] = frozenset()) -> bool:
+    """Whether a function has a decorator that is neither of upnext nor `staticmethod`.
+
+    Args:
+        evaluator: Knows the values of names.
+        function: The function.
+        harmless: Full names of further decorators that do not count.
+    """
     definition = function.definition
 
     def is_plain(decorator: ast.expr) -> bool:
         if isinstance(decorator, ast.Name) and decorator.id == "staticmethod":
             return True
+        use = Use(definition.scope, decorator.lineno, definition.branches)
+        if harmless and isinstance(found := evaluator.value(decorator, use), ExternalName) and found.name in harmless:
+            return True
         # What cannot be of upnext is not followed into other files.
         if not evaluator.may_be_ours(definition.scope, decorator):
             return False
-        return isinstance(
-            evaluator.value(decorator, Use(definition.scope, decorator.lineno, definition.branches)), _OURS
-        )
+        return isinstance(evaluator.value(decorator, use), _OURS)
 
     return not all(map(is_plain, function_node(function).decorator_list))

@@ -176,6 +176,7 @@ class ClassFacts:
         type_parameters: Names and variance ("invariant", "covariant", "contravariant") of its type parameters.
         json: Whether values of it can travel as JSON (rule UPN106).
         model: What a payload carries of it; None where that cannot be known.
+        from_typing: Whether it is certainly a TypedDict of `typing` itself, not of typing_extensions (rule UPN110).
     """
 
     bases: tuple[Type, ...] = ()
@@ -183,3 +184,4 @@ class ClassFacts:
     type_parameters: tuple[tuple[str, str], ...] = ()
     json: bool = True
     model: ModelFacts | None = None
+    from_typing: bool = False
