@@ -101,13 +101,19 @@ class ServiceFile:
         }
 
     @contextmanager
-    def process(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Start the service; it is killed when the block ends, unless it has ended before."""
+    def process(self, *arguments: str, stdin: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+        """Start the service; it is killed when the block ends, unless it has ended before.
+
+        Args:
+            arguments: Further ones of `upnext run`.
+            stdin: Its standard input, by default a pipe that does not end.
+        """
         command = [sys.executable, "-m", "upnext", "run", str(self.file), *arguments]
         process = subprocess.Popen(
             command,
             env=self.environment,
             cwd=self.file.parent,
+            stdin=stdin,
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

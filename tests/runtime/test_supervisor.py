@@ -90,8 +90,8 @@ def handle(n: int) -> None:
 """
 
 
-@pytest.mark.parametrize("arguments", [["--processes", "2"], ["--reload"]])
-def test_what_a_handler_starts_reads_no_input_of_the_supervisor(
+@pytest.mark.parametrize("arguments", [[], ["--processes", "2"], ["--reload"]], ids=str)
+def test_what_a_handler_starts_reads_no_input_of_the_service(
     valkey_url: str, tmp_path: Path, arguments: list[str]
 ) -> None:
     """A tool that reads its standard input finds its end, and waits for nothing."""
@@ -103,6 +103,25 @@ def test_what_a_handler_starts_reads_no_input_of_the_supervisor(
         service.ledger.wait_for("read ''", timeout=60)
         process.terminate()
         assert process.wait(30) == 0
+
+
+TERMINAL = """
+note("terminal", os.isatty(0))
+worker = upnext.Worker("shop")
+
+@worker.task
+def handle() -> None: ...
+"""
+
+
+def test_a_service_that_is_started_in_a_terminal_keeps_it(valkey_url: str, tmp_path: Path) -> None:
+    """A debugger asks there."""
+    inner, outer = os.openpty()
+    service = ServiceFile(tmp_path, valkey_url, TERMINAL)
+    with service.process(stdin=outer):
+        service.ledger.wait_for("terminal True")
+    os.close(inner)
+    os.close(outer)
 
 
 SLOW = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from upnext.runner.signals import StopSignals
 
 _MOST_PROCESSES = 256
+_STDIN = 0
 _DESCRIPTION = """\
 Runs every upnext.Worker, every upnext.Api and every relay of an outbox that a Python file defines or imports, until
 SIGTERM or Ctrl-C. Running jobs then get their grace; a second signal ends the process at once, and other workers take
@@ -97,12 +99,26 @@ def _run_here(arguments: argparse.Namespace, signals: StopSignals) -> int:
     supervisor = supervised_process()
     if supervisor is not None:
         supervisor.stop_with_it(signals.ask)
+    else:
+        _detach_input()
     members = load_services(arguments.file)
     service = Service(members, Lock.beside(arguments.file.resolve()), supervisor.listen if supervisor else listen)
     if supervisor is not None:
         supervisor.introduce(service.addresses, service.longest_stop)
     exiting = serve(service, signals, arguments.probe)
     return exiting.code
+
+
+def _detach_input() -> None:
+    """Have standard input be at its end, as with `--processes`, unless somebody sits there, with a debugger perhaps.
+
+    Jobs have no business with a pipe that this process was started with: what they start would read from it, and wait.
+    """
+    if sys.stdin is None or os.isatty(_STDIN):  # None: the shell closed it, and the number may be another file's by now
+        return
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _STDIN)
+    os.close(nothing)
 
 
 def _processes(text: str) -> int:
