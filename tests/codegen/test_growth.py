@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.codegen.reading import read
+from tests.contract.counting import lines_run
 from upnext_codegen import analyze_file
 from upnext_codegen.sources import Sources
 
@@ -65,3 +66,14 @@ def test_files_that_pass_an_event_on_are_each_worked_out_once(
         sources = {"m0.py": _WORKER, **chain, "use.py": use}
         counts.append(_analyses(tmp_path / str(length), sources, monkeypatch))
     assert counts == [11, 21, 41]
+
+
+@pytest.mark.parametrize("annotation", ["Literal[{}]", "Literal[{}, None]"])
+def test_literals_are_read_in_steps_that_grow_as_they_do(annotation: str, tmp_path: Path) -> None:
+    def steps(count: int) -> int:
+        members = annotation.format(", ".join(map(str, range(count))))
+        source = f"{_WORKER}from typing import Literal\n@placed.on\ndef h(x: {members}): ...\n"
+        return lines_run(lambda: read(tmp_path / str(count), {"app.py": source}))
+
+    steps(2)
+    assert steps(800) < 2.5 * steps(400)

@@ -347,11 +347,8 @@ class Annotations:
         return TupleType(tuple(self._inside(item, use, variables) for item in items))
 
     def _literal(self, items: list[ast.expr], use: Use) -> Type:
-        found: list[LiteralValue] = []
-        for item in items:
-            for value in self._literal_values(item, use):
-                if not any(value == seen and type(value) is type(seen) for seen in found):
-                    found.append(value)
+        every = (value for item in items for value in self._literal_values(item, use))
+        found = list({(type(value), value): value for value in every}.values())
         plain = tuple(value for value in found if value is not None)
         literal: list[Type] = [LiteralType(plain)] if plain else []
         return union([*literal, *([NONE] if len(plain) < len(found) else [])])
@@ -382,11 +379,7 @@ def _is_dots(expr: ast.expr) -> bool:
 
 def union(members: list[Type]) -> Type:
     """Make one type of alternatives, each once, without nesting."""
-    flat: list[Type] = []
-    for member in members:
-        for part in parts(member):
-            if part not in flat:
-                flat.append(part)
+    flat = tuple(dict.fromkeys(part for member in members for part in parts(member)))
     if ANY in flat:
         return ANY
-    return flat[0] if len(flat) == 1 else UnionType(tuple(flat))
+    return flat[0] if len(flat) == 1 else UnionType(flat)
