@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from upnext_codegen.records import Place
 
 
+MOST_RELATED = 50
+"""How many other places a finding lists; many findings of an event with many handlers would fill the disk."""
+
+
 class Related(NamedTuple):
     """Another place that a finding is about, and what is there."""
 
@@ -29,6 +33,7 @@ class Finding(NamedTuple):
         help: The way out, one line.
         related: The other places, in order.
         typed: Whether every type checker says the same by itself, by the types of our own functions.
+        not_listed: How many more places there are than `related` lists.
     """
 
     code: str
@@ -38,6 +43,7 @@ class Finding(NamedTuple):
     help: str
     related: tuple[Related, ...] = ()
     typed: bool = False
+    not_listed: int = 0
 
     @classmethod
     def of(
@@ -50,6 +56,7 @@ class Finding(NamedTuple):
         *,
         severity: str | None = None,
         typed: bool = False,
+        not_listed: int = 0,
     ) -> Finding:
         """Make a finding of a rule.
 
@@ -61,6 +68,7 @@ class Finding(NamedTuple):
             related: See `related`.
             severity: Which of the rule's severities it has, where that is not the first one.
             typed: See `typed`.
+            not_listed: See `not_listed`.
 
         Raises:
             ValueError: The rule has no such severity.
@@ -69,7 +77,7 @@ class Finding(NamedTuple):
         chosen = allowed[0] if severity is None else severity
         if chosen not in allowed:
             raise ValueError(f"{code} is {' or '.join(allowed)}, not {chosen}: rules/{code}.txt says so")
-        return cls(code, chosen, message, place, help, related, typed)
+        return cls(code, chosen, message, place, help, related, typed, not_listed)
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -12,10 +12,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from upnext_codegen.catalog.spelling import visible
 from upnext_codegen.findings import Finding, is_error
 from upnext_codegen.reading.source import SourceError, tree_of
+
+
+class _Span(NamedTuple):
+    """A statement that has a name: its lines with decorators, where it is without them, and what it is called."""
+
+    first: int
+    last: int
+    line: int
+    name: str
+    nth: int
 
 
 def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str, ...]:
@@ -32,24 +43,28 @@ def anchored(findings: Iterable[Finding], root: Path, folder: Path) -> tuple[str
     """
 
     @cache
-    def named(file: str) -> tuple[tuple[str, int, ast.stmt], ...]:
+    def named(file: str) -> tuple[_Span, ...]:
         try:
-            return tuple(statements(tree_of((root / file).read_bytes())[1]))
+            tree = tree_of((root / file).read_bytes())[1]
         except (OSError, SourceError):
             return ()
+        return tuple(
+            _Span(_first_line(node), _last_line(node), node.lineno, name, nth) for name, nth, node in statements(tree)
+        )
 
     found: list[str] = []
     for finding in filter(is_error, findings):
         if finding.typed:
             continue
         place = finding.place
-        around = [each for each in named(place.file) if _first_line(each[2]) <= place.line <= _last_line(each[2])]
+        around = [each for each in named(place.file) if each.first <= place.line <= each.last]
         if not around:
             continue
-        name, nth, node = around[-1]
+        nearest = around[-1]
         file = Path(os.path.relpath(root / place.file, folder)).as_posix()
-        where = f"{name}#{nth}{place.line - node.lineno:+}:{place.column} in {file}"
+        where = f"{nearest.name}#{nearest.nth}{place.line - nearest.line:+}:{place.column} in {file}"
         notes = [f"{related.place.file}: {related.message}" for related in finding.related]
+        notes += [f"and {finding.not_listed} more places"] if finding.not_listed else []
         lines = (f"{finding.code} {where}", finding.message, *notes, finding.help)
         found.append("\n".join(visible(line) for line in lines))
     return tuple(dict.fromkeys(found))

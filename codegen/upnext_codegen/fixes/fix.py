@@ -104,7 +104,7 @@ class Fixer:
     def _repairs(self, finding: Finding) -> tuple[_Repair, ...]:
         """What a finding's fix changes, nothing where it has none or one of the changes cannot be made."""
         match finding.code:
-            case "UPN102" | "UPN108":
+            case "UPN102" | "UPN108" if not finding.not_listed:
                 repairs = tuple(_Repair("open", each.place) for each in finding.related)
             case "UPN103":
                 repairs = (_Repair("slash", finding.place),)

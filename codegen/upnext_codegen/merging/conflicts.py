@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from upnext_codegen.catalog.spelling import distinct_texts
-from upnext_codegen.findings import Finding, Related
+from upnext_codegen.findings import MOST_RELATED, Finding, Related
 from upnext_codegen.merging.meet import meet
 from upnext_codegen.merging.subtyping import Hierarchy
 from upnext_codegen.records import Handler, Parameter, Place, are_arms, own_first
 from upnext_codegen.types import Type
 
 _FIRST = "the first one is here"
+
+_MOST_NAMED = 10
+"""How many handlers, or fields of one, a line names; it says how many more there are."""
 
 
 class Side(NamedTuple):
@@ -27,17 +30,25 @@ class Side(NamedTuple):
 def disagreement(event: str, field: str, sides: list[Side], classes: Hierarchy) -> Finding:
     """Report UPN101: no type satisfies all sides."""
     ordered = sorted(sides, key=lambda side: own_first(side.place))
-    texts = distinct_texts(tuple(side.type for side in ordered))
     first = ordered[0]
-    others = list(zip(ordered[1:], texts[1:], strict=True))
-    against = [(side, text) for side, text in others if meet((first.type, side.type), classes) is None][:1] or others
-    elsewhere = " and ".join(f'{text} in handler "{side.handler.name}"' for side, text in against)
+    by_type: dict[Type, Side] = {}
+    for side in ordered[1:]:
+        by_type.setdefault(side.type, side)
+    against = next((side for side in by_type.values() if meet((first.type, side.type), classes) is None), None)
+    listed = ordered[1 : MOST_RELATED + 1]
+    told = [against] if against is not None else listed
+    distinct = list(dict.fromkeys(side.type for side in (first, *told, *listed)))
+    texts = dict(zip(distinct, distinct_texts(tuple(distinct)), strict=True))
+    elsewhere = [f'{texts[side.type]} in handler "{side.handler.name}"' for side in told[:_MOST_NAMED]]
+    more = 0 if against is not None else len(sides) - 1 - len(elsewhere)
     return Finding.of(
         code="UPN101",
-        message=f'field "{field}" of "{event}" is {texts[0]} here but {elsewhere}',
+        message=f'field "{field}" of "{event}" is {texts[first.type]} here but '
+        + " and ".join([*elsewhere, *([f"{more} more"] if more else [])]),
         place=first.place,
         help=f"make {'both' if len(ordered) == 2 else 'all'} handlers take the same type",
-        related=tuple(Related(side.place, f"{text} here") for side, text in others),
+        related=tuple(Related(side.place, f"{texts[side.type]} here") for side in listed),
+        not_listed=len(ordered) - 1 - len(listed),
     )
 
 
@@ -50,6 +61,7 @@ def rejected(event: str, named: list[tuple[Handler, Parameter]], shut: list[Hand
         place=place,
         help=f'add "{name}" or **kwargs to {_handlers(shut)}: every handler is given the whole event',
         related=_closed(shut),
+        not_listed=max(len(shut) - MOST_RELATED, 0),
     )
 
 
@@ -62,6 +74,7 @@ def shut_out(event: str, named: list[tuple[Handler, Parameter]], shut: list[Hand
         place=parameter.place,
         help=f'add "{parameter.name}" or **kwargs to {_handlers(shut)}, or remove the field here',
         related=_closed(shut),
+        not_listed=max(len(shut) - MOST_RELATED, 0),
     )
 
 
@@ -102,15 +115,19 @@ def _already(event: str, handler: Handler) -> str:
 
 
 def _closed(shut: list[Handler]) -> tuple[Related, ...]:
-    return tuple(Related(handler.place, _takes(handler)) for handler in shut)
+    return tuple(Related(handler.place, _takes(handler)) for handler in shut[:MOST_RELATED])
 
 
 def _takes(handler: Handler) -> str:
-    names = ", ".join(f'"{parameter.name}"' for parameter in handler.parameters)
+    fields = [f'"{parameter.name}"' for parameter in handler.parameters]
+    more = [f"{len(fields) - _MOST_NAMED} more"] if len(fields) > _MOST_NAMED else []
+    names = ", ".join([*fields[:_MOST_NAMED], *more])
     return f'"{handler.name}" takes only {names}' if names else f'"{handler.name}" takes no fields'
 
 
 def _handlers(handlers: list[Handler]) -> str:
     names = [f'"{name}"' for name in dict.fromkeys(handler.name for handler in handlers)]
+    if len(names) > _MOST_NAMED:
+        names = [*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED} more"]
     *most, last = names
     return f"handler {last}" if not most else f"handlers {', '.join(most)} and {last}"

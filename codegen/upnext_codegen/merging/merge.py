@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
@@ -38,13 +39,14 @@ def merge(event: str, handlers: Iterable[Handler], classes: Hierarchy, *, open_t
     """
     ordered = tuple(sorted(handlers, key=in_reading_order))
     findings = list(conflicts.same_identity(event, ordered))
+    handlers_together = _Together.of(ordered)
     fields: list[Field] = []
-    for name in sorted({parameter.name for handler in ordered for parameter in handler.parameters}):
-        field, found = _field(event, name, ordered, classes)
+    for name in sorted(handlers_together.named):
+        field, found = _field(event, name, handlers_together, classes)
         findings += found
         if field is not None:
             fields.append(field)
-    extras, found = _extras(event, ordered, classes) if open_to_extras else (None, [])
+    extras, found = _extras(event, handlers_together, classes) if open_to_extras else (None, [])
     return Merged(
         EventContract(
             name=event,
@@ -69,14 +71,39 @@ def extras_allowed(declarations: Iterable[Declaration], default: str | None) -> 
     return "allow" in said or default != "forbid"
 
 
-def _field(
-    event: str, name: str, handlers: tuple[Handler, ...], classes: Hierarchy
-) -> tuple[Field | None, list[Finding]]:
-    named = [(handler, parameter) for handler in handlers for parameter in handler.parameters if parameter.name == name]
+class _Together(NamedTuple):
+    """The handlers of an event, looked through once for all of its fields.
+
+    Attributes:
+        named: For each field the handlers that name it, in order.
+        closed: The handlers that take no other fields than they name.
+        extras: What the others take beside those that they name, by type; only what holds something back.
+    """
+
+    named: dict[str, list[tuple[Handler, Parameter]]]
+    closed: list[Handler]
+    extras: dict[Type, list[Side]]
+
+    @classmethod
+    def of(cls, handlers: tuple[Handler, ...]) -> _Together:
+        """Look through the handlers of an event."""
+        together = cls(defaultdict(list), [], defaultdict(list))
+        for handler in handlers:
+            for parameter in handler.parameters:
+                together.named[parameter.name].append((handler, parameter))
+            if handler.extras is None:
+                together.closed.append(handler)
+            elif handler.extras_place is not None and not asks_nothing(handler.extras):
+                together.extras[handler.extras].append(Side(handler.extras_place, handler.extras, handler))
+        return together
+
+
+def _field(event: str, name: str, handlers: _Together, classes: Hierarchy) -> tuple[Field | None, list[Finding]]:
+    named = handlers.named[name]
     askers = {handler.place for handler, _ in named}
-    shut = [handler for handler in handlers if handler.extras is None and handler.place not in askers]
+    shut = [handler for handler in handlers.closed if handler.place not in askers]
     required = any(parameter.required for _, parameter in named)
-    merged, findings = _type(event, name, _sides(name, handlers), classes)
+    merged, findings = _type(event, name, named, handlers.extras, classes)
     if shut and required:
         findings.append(conflicts.rejected(event, named, shut))
     elif shut:
@@ -86,29 +113,34 @@ def _field(
     return Field(name, merged, required, _askers(named), tuple(sorted(formerly))), findings
 
 
-def _sides(name: str, handlers: tuple[Handler, ...]) -> list[Side]:
-    """Return what each handler takes for a field, whether it names the field or takes it among others."""
-    sides: list[Side] = []
-    for handler in handlers:
-        named = [parameter for parameter in handler.parameters if parameter.name == name]
-        sides += [Side(parameter.place, parameter.type, handler) for parameter in named]
-        if not named and handler.extras is not None and handler.extras_place is not None:
-            sides.append(Side(handler.extras_place, handler.extras, handler))
-    return sides
-
-
-def _type(event: str, name: str, sides: list[Side], classes: Hierarchy) -> tuple[Type, list[Finding]]:
-    asking = [side for side in sides if not asks_nothing(side.type)]
-    merged = meet((side.type for side in asking), classes)
+def _type(
+    event: str,
+    name: str,
+    named: list[tuple[Handler, Parameter]],
+    extras: dict[Type, list[Side]],
+    classes: Hierarchy,
+) -> tuple[Type, list[Finding]]:
+    """Merge what each handler takes for a field, whether it names the field or takes it among others."""
+    asking = [
+        Side(parameter.place, parameter.type, handler)
+        for handler, parameter in named
+        if not asks_nothing(parameter.type)
+    ]
+    askers = {id(handler) for handler, _ in named}
+    among_others = {
+        written: taken for written, taken in extras.items() if any(id(side.handler) not in askers for side in taken)
+    }
+    merged = meet([*(side.type for side in asking), *among_others], classes)
     if merged is not None:
         return merged, []
+    asking += [side for taken in among_others.values() for side in taken if id(side.handler) not in askers]
     return ANY, [conflicts.disagreement(event, name, asking, classes)]
 
 
-def _extras(event: str, handlers: tuple[Handler, ...], classes: Hierarchy) -> tuple[Type | None, list[Finding]]:
-    if any(handler.extras is None for handler in handlers):
+def _extras(event: str, handlers: _Together, classes: Hierarchy) -> tuple[Type | None, list[Finding]]:
+    if handlers.closed:
         return None, []
-    merged, findings = _type(event, EXTRAS, _sides(EXTRAS, handlers), classes)
+    merged, findings = _type(event, EXTRAS, [], handlers.extras, classes)
     if findings:
         return ANY, findings
     return (OBJECT if isinstance(merged, AnyType) else merged), []

@@ -17,6 +17,7 @@ def _command(finding: Finding) -> str:
     lines = [
         finding.message,
         *(f"{item.place.file}:{item.place.line}:{item.place.column}: {item.message}" for item in finding.related),
+        *([f"and {finding.not_listed} more places"] if finding.not_listed else []),
         f"help: {finding.help}",
     ]
     text = _data("\n".join(visible(line) for line in lines))

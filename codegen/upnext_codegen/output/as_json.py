@@ -29,7 +29,7 @@ def as_json(report: Report) -> str:
 
 
 def _finding(finding: Finding, fix: Fix | None) -> dict[str, Any]:
-    found = {
+    found: dict[str, Any] = {
         "code": finding.code,
         "severity": finding.severity,
         "message": finding.message,
@@ -39,6 +39,8 @@ def _finding(finding: Finding, fix: Fix | None) -> dict[str, Any]:
         "help": finding.help,
         "related": [_related(related) for related in finding.related],
     }
+    if finding.not_listed:
+        found["related_not_listed"] = finding.not_listed
     return found if fix is None else {**found, "fixes": [_fix(fix)]}
 
 

@@ -52,6 +52,8 @@ def _result(finding: Finding, fix: Fix | None) -> dict[str, Any]:
             for number, related in enumerate(finding.related)
         ],
     }
+    if finding.not_listed:
+        found["properties"] = {"relatedNotListed": finding.not_listed}
     return found if fix is None else {**found, "fixes": [_fix(fix)]}
 
 

@@ -30,6 +30,8 @@ def finding_lines(finding: Finding, paint: Paint) -> Iterator[str]:
     yield f"{_place(finding.place)}: {kind}: {visible(finding.message)}"
     for related in finding.related:
         yield f"  {_place(related.place)}: {visible(related.message)}"
+    if finding.not_listed:
+        yield f"  and {finding.not_listed} more places"
     yield f"  {paint('help', 'help:')} {visible(finding.help)}"
 
 
