@@ -18,7 +18,7 @@ from typing_extensions import is_typeddict
 from upnext.errors import ConfigError, PayloadError
 from upnext.payload.codec import Codec
 from upnext.payload.round_trip import write
-from upnext.payload.signature import typed_dict_fields
+from upnext.payload.typed_dicts import typed_dict_fields
 from upnext.registry import declarations
 
 if TYPE_CHECKING:

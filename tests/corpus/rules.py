@@ -11,7 +11,7 @@ MERGE = {
     "3-closed": "a handler without **kwargs rejects what it does not name",
     "3-shut-out": "an optional field that a closed handler rejects is left out",
     "3-kwargs-type": "**kwargs: T holds every field that it absorbs to T",
-    "3-unpack": "**f: Unpack[TD] is closed, and TD's keys are fields",
+    "3-unpack": "**f: Unpack[TD] is closed, but for extra_items of TD, and TD's keys are fields",
     "4-equal": "equal types stay, in every spelling",
     "4-any": "Any, object and no annotation give way",
     "4-union": "unions distribute",

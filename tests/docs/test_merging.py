@@ -15,4 +15,4 @@ def test_each_rule_prints_what_the_page_shows(empty: Shell) -> None:
         for command, shown in block.commands if block.language == "console" else ():
             assert empty.run(*command.split()[1:]).out == shown.strip("\n") + "\n"
             examples += 1
-    assert examples == 6
+    assert examples == 7

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import typing
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NotRequired, Required, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import typing_extensions
 from typing_extensions import is_typeddict
@@ -17,10 +17,11 @@ from upnext.formerly import former_names
 from upnext.payload.annotations import awaited, context_class
 from upnext.payload.codec import Codec
 from upnext.payload.results import result_codec
+from upnext.payload.typed_dicts import further_items, typed_dict_fields
 from upnext.provide import Provide, check_providers, provided_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
 _UNPACKS = (typing.Unpack, typing_extensions.Unpack)  # two objects before Python 3.12
 _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -57,9 +58,13 @@ class Signature:
 
     @cached_property
     def _annotations(self) -> dict[str, Any]:
-        target = inspect.unwrap(self._function)
+        with self._resolving():
+            return get_type_hints(inspect.unwrap(self._function), include_extras=True)
+
+    @contextmanager
+    def _resolving(self) -> Generator[None]:
         try:
-            return get_type_hints(target, include_extras=True)
+            yield
         except NameError as error:
             msg = (
                 f"An annotation of {self._handler!r} cannot be resolved: {error}. Import the name where the worker "
@@ -100,14 +105,20 @@ class Signature:
             for name, parameter in self.parameters.items()
             if parameter.kind in _BY_KEYWORD and name not in self.context_parameters and name not in self.provided
         }
-        return fields if self._unpacked is None else fields | typed_dict_fields(self._unpacked)
+        if self._unpacked is None:
+            return fields
+        with self._resolving():
+            return fields | typed_dict_fields(self._unpacked)
 
     @cached_property
     def extras(self) -> Any:
         """What `**kwargs` takes: its annotation, Any without one, None if further fields are refused."""
         for parameter in self.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
-                return None if self._unpacked is not None else self._annotations.get(parameter.name, Any)
+                if self._unpacked is None:
+                    return self._annotations.get(parameter.name, Any)
+                with self._resolving():
+                    return further_items(self._unpacked)
         return None
 
     @cached_property
@@ -170,15 +181,3 @@ class Signature:
         if problems:
             raise PayloadError(self._subject, tuple(problems), self._handler)
         return {**dict(zip(names, args, strict=False)), **fields}
-
-
-def typed_dict_fields(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
-    """Return the keys of a TypedDict: each with its annotation, and whether it is required."""
-    fields: dict[str, tuple[Any, bool]] = {}
-    required: frozenset[str] = getattr(typed_dict, "__required_keys__", frozenset())
-    for name, hint in get_type_hints(typed_dict, include_extras=True).items():
-        # The class itself has not read what is written as text.
-        said = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
-        needed = name in required if said is None else said is Required
-        fields[name] = (hint if said is None else get_args(hint)[0], needed)
-    return fields

@@ -12,7 +12,7 @@ from upnext_codegen.handlers.classes import Classes, is_context, unsendable
 from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.handlers.field_metadata import former_names, is_provided
 from upnext_codegen.handlers.results import as_plain_json
-from upnext_codegen.handlers.typed_dicts import keys_of
+from upnext_codegen.handlers.typed_dicts import Key, items_of
 from upnext_codegen.names.annotation_names import external
 from upnext_codegen.names.evaluator import class_node, function_node
 from upnext_codegen.names.scopes import FunctionNode, TypeParameter, Use, type_parameters
@@ -199,18 +199,24 @@ class Signatures:
         note = place_of(use, formal.annotation or unpacked)
         shown = _shown(formal.annotation or unpacked)
         try:
-            keys = keys_of(self.annotations, unpacked, use)
+            items = items_of(self.annotations, unpacked, use)
         except UnwritableError as error:
             signature.findings.append(messages.unwritable(note, shown, str(error), error.way_out))
             # What it names is not known, so neither is what it rejects.
             signature.extras, signature.extras_place = ANY, place
             return
-        for key in keys:
-            if key.fault is not None:
-                reason = f'its key "{key.name}": {key.fault}'
-                signature.findings.append(messages.unwritable(note, shown, reason, key.fault.way_out))
-            self._check(signature, key.type, note)
+        for key in items.keys.values():
+            self._check_key(signature, key, f'key "{key.name}"', shown, note)
             signature.parameters.append(Parameter(key.name, key.type, True, key.required, place, key.formerly))
+        if items.further is not None:
+            self._check_key(signature, items.further, "extra_items", shown, note)
+            signature.extras, signature.extras_place = items.further.type, place
+
+    def _check_key(self, signature: Signature, key: Key, which: str, shown: str, note: Place) -> None:
+        if key.fault is not None:
+            reason = f"its {which}: {key.fault}"
+            signature.findings.append(messages.unwritable(note, shown, reason, key.fault.way_out))
+        self._check(signature, key.type, note)
 
 
 def formals_of(node: FunctionNode) -> list[Formal]:

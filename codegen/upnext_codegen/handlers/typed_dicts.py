@@ -1,4 +1,4 @@
-"""TypedDicts: their keys, for `**fields: Unpack[TD]`, and which of the two modules that have it makes them."""
+"""TypedDicts: their keys and further ones (PEP 728), for `**f: Unpack[TD]`, and which of two modules makes them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _DEEPEST = 20
 _NO_KEYS = (".TypedDict", ".Generic")
 _MARKS = {"Required": True, "NotRequired": False}
+_NOTHING = frozenset({"Never", "NoReturn"})
 
 
 class Key(NamedTuple):
@@ -34,23 +35,35 @@ class Key(NamedTuple):
     formerly: tuple[str, ...] = ()
 
 
-def keys_of(annotations: Annotations, expr: ast.expr, use: Use, depth: int = 0) -> tuple[Key, ...]:
-    """List the keys of a TypedDict and of those it inherits from.
+class Items(NamedTuple):
+    """What a TypedDict holds.
+
+    Attributes:
+        keys: Its keys and those that it inherits.
+        further: What `extra_items=` types all further keys as, its own or an inherited one; None without.
+    """
+
+    keys: dict[str, Key]
+    further: Key | None
+
+
+def items_of(annotations: Annotations, expr: ast.expr, use: Use, depth: int = 0) -> Items:
+    """Return the keys of a TypedDict and of those it inherits from, and what further ones may be.
 
     Raises:
         UnwritableError: It is no TypedDict of the project, or its keys cannot be known.
     """
     expr = unquoted(expr)
-    base, arguments = (expr.value, _items(expr.slice)) if isinstance(expr, ast.Subscript) else (expr, [])
+    base, arguments = (expr.value, _arguments(expr.slice)) if isinstance(expr, ast.Subscript) else (expr, [])
     for found in definitions(annotations.evaluator, base, use):
         if isinstance(found, Definition):
             read = tuple(annotations.read(item, use) for item in arguments)
             alias = _alias(found)
             if alias is not None and depth < _DEEPEST:
-                return keys_of(annotations, alias, Use(found.scope), depth + 1)
-            keys = _keys(annotations, found, read)
-            if keys is not None:
-                return tuple(keys.values())
+                return items_of(annotations, alias, Use(found.scope), depth + 1)
+            items = _items(annotations, found, read)
+            if items is not None:
+                return items
     raise UnwritableError("Unpack takes a TypedDict of the project")
 
 
@@ -77,37 +90,37 @@ def _alias(definition: Definition) -> ast.expr | None:
     return value if isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.Constant) else None
 
 
-def _items(index: ast.expr) -> list[ast.expr]:
+def _arguments(index: ast.expr) -> list[ast.expr]:
     return index.elts if isinstance(index, ast.Tuple | ast.List) else [index]
 
 
-def _keys(
+def _items(
     annotations: Annotations,
     definition: Definition,
     arguments: tuple[Type, ...],
     below: tuple[values.ClassRef, ...] = (),
-) -> dict[str, Key] | None:
+) -> Items | None:
     binding = definition.binding
     if isinstance(binding, ClassDefinition):
-        return _class_keys(annotations, values.ClassRef(definition), arguments, below)
+        return _class_items(annotations, values.ClassRef(definition), arguments, below)
     if isinstance(binding, Assignment) and isinstance(binding.value, ast.Call):
-        return _call_keys(annotations, definition, binding.value)
+        return _call_items(annotations, definition, binding.value)
     return None
 
 
-def _class_keys(
+def _class_items(
     annotations: Annotations, ref: values.ClassRef, arguments: tuple[Type, ...], below: tuple[values.ClassRef, ...]
-) -> dict[str, Key] | None:
+) -> Items | None:
     evaluator = annotations.evaluator
     ancestors = evaluator.ancestors(ref)
     if not any(isinstance(each, ExternalName) and each.name.endswith(".TypedDict") for each in ancestors):
         return None
     own, use = statement_of(ref)
     variables = dict(zip(names_of(evaluator, ref), arguments, strict=False))
-    keys: dict[str, Key] = {}
+    keys, further = dict[str, Key](), list[Key | None]()
     for base in own.bases:
         inner = base.value if isinstance(base, ast.Subscript) else base
-        given = _items(base.slice) if isinstance(base, ast.Subscript) else []
+        given = _arguments(base.slice) if isinstance(base, ast.Subscript) else []
         defined = definitions(evaluator, inner, use)
         foreign = any(isinstance(each, ExternalName) and not each.name.endswith(_NO_KEYS) for each in defined)
         if not defined or foreign or ref in below:
@@ -115,16 +128,20 @@ def _class_keys(
         for found in defined:
             if isinstance(found, Definition):
                 read = tuple(annotations.read(item, use, variables) for item in given)
-                keys |= _keys(annotations, found, read, (*below, ref)) or {}
+                inherited = _items(annotations, found, read, (*below, ref))
+                if inherited is not None:
+                    keys |= inherited.keys
+                    further.append(inherited.further)
     body = evaluator.body_of(ref)
     for each in body.every():
         if isinstance(each.binding, Assignment) and each.binding.annotation is not None:
             written = each.binding.annotation
             keys[each.name] = _key(annotations, each.name, written, Use(body), variables, total=_is_total(own.keywords))
-    return keys
+    inherits = next((each for each in further if each is not None), None)
+    return Items(keys, _further(annotations, own.keywords, use, variables, inherits))
 
 
-def _call_keys(annotations: Annotations, definition: Definition, call: ast.Call) -> dict[str, Key] | None:
+def _call_items(annotations: Annotations, definition: Definition, call: ast.Call) -> Items | None:
     use = Use(definition.scope)
     maker = annotations.evaluator.value(call.func, use)
     if not isinstance(maker, ExternalName) or not maker.name.endswith(".TypedDict"):
@@ -138,7 +155,22 @@ def _call_keys(annotations: Annotations, definition: Definition, call: ast.Call)
     for name, value in zip(fields.keys, fields.values, strict=True):
         if isinstance(name, ast.Constant) and isinstance(name.value, str):
             keys[name.value] = _key(annotations, name.value, value, use, {}, total=_is_total(call.keywords))
-    return keys
+    return Items(keys, _further(annotations, call.keywords, use, {}, None))
+
+
+def _further(
+    annotations: Annotations, keywords: list[ast.keyword], use: Use, variables: Variables, inherited: Key | None
+) -> Key | None:
+    """What `extra_items=` and `closed=` say of further keys, or what is inherited where they say nothing."""
+    for each in keywords:
+        if each.arg == "closed" and isinstance(each.value, ast.Constant) and each.value.value is True:
+            return None
+        if each.arg == "extra_items":
+            last = external(annotations.evaluator, unquoted(each.value), use)
+            if last == "NoExtraItems":
+                return inherited
+            return None if last in _NOTHING else _key(annotations, "", each.value, use, variables, total=False)
+    return inherited
 
 
 def _is_total(keywords: list[ast.keyword]) -> bool:
@@ -154,11 +186,11 @@ def _key(
     expr = unquoted(annotation)
     while isinstance(expr, ast.Subscript):
         last = external(annotations.evaluator, expr.value, use)
-        items = _items(expr.slice)
-        if not items or last not in {*_MARKS, "Annotated", "ReadOnly"}:
+        arguments = _arguments(expr.slice)
+        if not arguments or last not in {*_MARKS, "Annotated", "ReadOnly"}:
             break
         required = _MARKS.get(last, required)
-        expr = items[0]
+        expr = arguments[0]
     try:
         read = annotations.read(expr, use, variables)
     except UnwritableError as fault:

@@ -10,7 +10,7 @@ from upnext_codegen.contract import Field, Upcast
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.annotations import UnwritableError
 from upnext_codegen.handlers.signatures import formals_of
-from upnext_codegen.handlers.typed_dicts import keys_of
+from upnext_codegen.handlers.typed_dicts import items_of
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import function_node
 from upnext_codegen.names.scopes import Use
@@ -55,7 +55,7 @@ def _fields(signatures: Signatures, annotation: ast.expr | None, use: Use) -> tu
     if annotation is None:
         return None
     try:
-        keys = keys_of(signatures.annotations, annotation, use)
+        keys = items_of(signatures.annotations, annotation, use).keys.values()
     except UnwritableError:
         return None
     for key in keys:
