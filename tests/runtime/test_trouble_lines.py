@@ -127,6 +127,36 @@ async def test_a_server_that_lost_its_data_is_reported_with_the_events(valkey_ur
     )
 
 
+async def test_of_a_job_that_the_server_lost_while_it_ran_nobody_is_said_to_run_it(
+    valkey_url: str, lines: Lines
+) -> None:
+    """All that its worker knows is that the job is not held here any more."""
+    worker = upnext.Worker("shop", redis_url=valkey_url, lease=1)
+    started, released = asyncio.Event(), asyncio.Event()
+
+    @worker.event("order.placed").on
+    async def pay() -> None:
+        started.set()
+        await released.wait()
+
+    async with Redis.from_url(valkey_url) as client, running(worker):
+        receipt = await worker.event("order.placed").send()
+        await started.wait()
+        await client.flushall()
+        await wait_until_async(lambda: lines.of("lost data") and lines.of("of worker process"))
+        released.set()
+        await wait_until_async(lambda: lines.of("on job"))
+    (process,) = lines.of("of worker process")
+    assert re.fullmatch(
+        r"WARNING Lost the lease of worker process \S+ \(last renewed \d+\.\d s ago\): what it was running may run "
+        r"elsewhere, and its results here are discarded; continuing under a new lease",
+        process,
+    )
+    assert lines.of("on job") == [
+        f"WARNING Lost the lease on job {receipt.event_id}.0; its outcome here was discarded, and it may run elsewhere"
+    ]
+
+
 async def test_a_job_that_killed_its_workers_is_reported_when_it_is_buried(valkey_url: str, lines: Lines) -> None:
     """By the worker that finds the last of them dead, with the handler's identity."""
     worker = upnext.Worker("shop", redis_url=valkey_url, lease=1)

@@ -193,8 +193,8 @@ class LeaseKeeper:
     def _join(self, client: LeaseClient) -> None:
         if self.worker_id:
             log.warning(
-                "Lost the lease of worker process %s (last renewed %.1f s ago): what it was running is taken over by "
-                "others, and its results here are discarded; continuing under a new lease",
+                "Lost the lease of worker process %s (last renewed %.1f s ago): what it was running may run elsewhere, "
+                "and its results here are discarded; continuing under a new lease",
                 self.worker_id,
                 max(self.length - self._valid.left, 0.0) if self._valid.elapsed else 0.0,
             )

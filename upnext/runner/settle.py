@@ -345,8 +345,11 @@ def _details(claim: Claim, handler: Handler, outcome: AttemptOutcome) -> dict[st
 
 
 def _report_unheld(claim: Claim, *, repeated: bool) -> None:
-    """Say what is known of a job that the server says is not held here any more."""
+    """Say what is known of a job that the server says is not held here any more.
+
+    Another worker may have it, or it was purged, or lost with the server's data.
+    """
     if repeated:  # an earlier try may have been taken, and only its reply lost
-        log.info("Job %s was ended here, or taken over by another worker: a reply of the server was lost", claim.shown)
+        log.info("Job %s was ended here, or is not held here any more: a reply of the server was lost", claim.shown)
     else:
-        log.warning("Lost the lease on job %s; its outcome here was discarded, and another worker runs it", claim.shown)
+        log.warning("Lost the lease on job %s; its outcome here was discarded, and it may run elsewhere", claim.shown)
