@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+from functools import cache
+from pathlib import Path
+
 from upnext_codegen.names.modules import UPNEXT
 
 _TYPING = frozenset({"typing", "typing_extensions"})
@@ -177,6 +181,20 @@ def _typing(last: str) -> tuple[str, str]:
     return ("collections.abc" if last in _ABSTRACT else "typing"), last
 
 
-def cannot_travel(module: str, name: str) -> bool:
-    """Whether values of a class of the standard library are known not to fit into JSON."""
-    return name in _CANNOT_TRAVEL.get(module, ())
+def cannot_travel(module: str, name: str) -> str:
+    """Why values of a class of the standard library are known not to fit into JSON, "" for any other class."""
+    if name in _CANNOT_TRAVEL.get(module, ()):
+        return "its values live in one process"
+    is_exception = module == "builtins" and _is_exception(getattr(builtins, name, None))
+    return "pydantic cannot read it" if is_exception or name in _refused().get(module, ()) else ""
+
+
+def _is_exception(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, BaseException)
+
+
+@cache
+def _refused() -> dict[str, frozenset[str]]:
+    """The classes by module that the runtime refuses in every form; tests/codegen/standard_classes.py asks it."""
+    lines = Path(__file__).with_name("standard_classes.txt").read_text("utf-8").replace("\n    ", " ").splitlines()
+    return {module: frozenset(names.split()) for module, _, names in (line.partition(":") for line in lines)}

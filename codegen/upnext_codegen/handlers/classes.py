@@ -199,8 +199,8 @@ def classes_in(written: Type) -> Iterable[ClassType]:
 
 def unsendable(
     written: Type, known: dict[str, ClassFacts], above: frozenset[ClassType] = frozenset()
-) -> tuple[ClassType, bool] | None:
-    """Find a class in a type that cannot travel as JSON, and whether it is the project's own."""
+) -> tuple[ClassType, str] | None:
+    """Find a class in a type that cannot travel as JSON, and why it cannot."""
     for each in classes_in(written):
         own = known.get(f"{each.module}:{each.qualname}")
         if own is not None and own.kind == "newtype":
@@ -209,9 +209,9 @@ def unsendable(
             if inner is not None:
                 return inner
         elif own is not None and not own.json:
-            return each, True
-        elif own is None and cannot_travel(each.module, each.qualname):
-            return each, False
+            return each, "it is a plain class of the project"
+        elif own is None and (reason := cannot_travel(each.module, each.qualname)):
+            return each, reason
     return None
 
 

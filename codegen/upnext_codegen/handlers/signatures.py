@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen import messages
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables, union
 from upnext_codegen.handlers.classes import Classes, is_context, unsendable
+from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.handlers.field_metadata import former_names, is_provided
 from upnext_codegen.handlers.results import as_plain_json
@@ -22,12 +24,12 @@ from upnext_codegen.records import Parameter, Place
 from upnext_codegen.types import ANY, NONE, ClassType, Type, UnionType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.values import FunctionRef
 
 OBJECT = ClassType("builtins", "object")
-_OUR_REASON = "it is a plain class of the project"
-_STANDARD_REASON = "its values live in one process"
 
 
 class Formal(NamedTuple):
@@ -161,28 +163,43 @@ class Signatures:
             signature.parameters.append(Parameter(formal.name, written, annotated, required, place, formerly))
 
     def _type(self, signature: Signature, formal: Formal, use: Use, variables: Variables) -> Type:
-        if formal.annotation is None:
+        annotation = formal.annotation
+        if annotation is None:
             return ANY
-        place = place_of(use, formal.annotation)
+        place = place_of(use, annotation)
         try:
-            written = self.annotations.read(formal.annotation, use, variables)
+            written = self.annotations.read(annotation, use, variables)
         except UnwritableError as error:
-            shown = _shown(formal.annotation)
+            shown = _shown(annotation)
             signature.findings.append(messages.unwritable(place, shown, str(error), error.way_out))
             return ANY
-        self._check(signature, written, place)
+        self._check(signature, written, place, lambda: self._closely().read(annotation, use, variables))
         if written == OBJECT or (isinstance(written, UnionType) and OBJECT in written.members):
             return ANY
         return written
 
-    def _check(self, signature: Signature, written: Type, place: Place) -> None:
+    def _check(self, signature: Signature, written: Type, place: Place, read_closely: Callable[[], Type]) -> None:
+        """Report a type that cannot travel, unless what `Annotated` says beside it may have made another of it."""
         self.classes.learn(written)
-        bad = unsendable(written, self.classes.known)
+        if unsendable(written, self.classes.known) is None:
+            return
+        try:
+            bad = unsendable(read_closely(), self.classes.known)
+        except (UnwritableError, NotCertainError):
+            return
         if bad is not None:
-            cls, own = bad
-            name = f"{cls.module}.{cls.qualname}"
-            reason = _OUR_REASON if own else _STANDARD_REASON
-            signature.findings.append(messages.unserializable(place, name, reason))
+            cls, reason = bad
+            signature.findings.append(messages.unserializable(place, f"{cls.module}.{cls.qualname}", reason))
+
+    def _closely(self) -> Annotations:
+        evaluator = self.annotations.evaluator
+        return Annotations(evaluator, Constraints(evaluator))
+
+    def _key_type(self, unpacked: ast.expr, use: Use, name: str | None) -> Type:
+        """The type of a key of a TypedDict, or of its further keys for None, read closely."""
+        items = items_of(self._closely(), unpacked, use)
+        found = items.further if name is None else items.keys[name]
+        return ANY if found is None else found.type
 
     def _is_context(self, written: Type) -> bool:
         sides = written.members if isinstance(written, UnionType) else (written,)
@@ -207,16 +224,17 @@ class Signatures:
             return
         for key in items.keys.values():
             self._check_key(signature, key, f'key "{key.name}"', shown, note)
+            self._check(signature, key.type, note, partial(self._key_type, unpacked, use, key.name))
             signature.parameters.append(Parameter(key.name, key.type, True, key.required, place, key.formerly))
         if items.further is not None:
             self._check_key(signature, items.further, "extra_items", shown, note)
+            self._check(signature, items.further.type, note, partial(self._key_type, unpacked, use, None))
             signature.extras, signature.extras_place = items.further.type, place
 
     def _check_key(self, signature: Signature, key: Key, which: str, shown: str, note: Place) -> None:
         if key.fault is not None:
             reason = f"its {which}: {key.fault}"
             signature.findings.append(messages.unwritable(note, shown, reason, key.fault.way_out))
-        self._check(signature, key.type, note)
 
 
 def formals_of(node: FunctionNode) -> list[Formal]:

@@ -189,6 +189,8 @@ def _key(
         arguments = _arguments(expr.slice)
         if not arguments or last not in {*_MARKS, "Annotated", "ReadOnly"}:
             break
+        if last == "Annotated" and annotations.constraints is not None:
+            break  # What it says beside the type is read with it.
         required = _MARKS.get(last, required)
         expr = arguments[0]
     try:

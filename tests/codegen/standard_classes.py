@@ -1,0 +1,72 @@
+"""The classes of the standard library that the runtime takes in no form: `python -m tests.codegen.standard_classes`.
+
+It asks the runtime for each class of some modules, bare and with type arguments, and writes the table that
+`upnext gen` reads. Exceptions of `builtins` are left out: the scanner knows them without a table.
+"""
+
+from __future__ import annotations
+
+import importlib
+import textwrap
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from upnext import ConfigError
+from upnext.payload.codec import Codec
+
+TABLE = Path(__file__).parents[2] / "codegen/upnext_codegen/handlers/standard_classes.txt"
+_NAMES = """
+    argparse array builtins calendar collections collections.abc configparser contextlib csv datetime decimal
+    email.message enum functools http.client http.cookies inspect io itertools json logging mmap numbers os pickle queue
+    random re sched selectors shelve smtplib socket sqlite3 ssl statistics string struct subprocess tarfile tempfile
+    threading time traceback types typing urllib.request weakref xml.etree.ElementTree zipfile
+"""
+MODULES = _NAMES.split()
+_ARGUMENTS: tuple[Any, ...] = (int, (str, int), (str, int, int))
+
+
+def is_refused(cls: Any) -> bool:
+    """Whether the runtime takes a class neither bare nor with arguments."""
+    return not any(_takes(form) for form in _forms(cls))
+
+
+def classes(module: str) -> Iterator[tuple[str, Any]]:
+    """Yield the public classes that a module defines, but for the exceptions of `builtins`."""
+    for name, value in sorted(vars(importlib.import_module(module)).items()):
+        if name.startswith("_") or not isinstance(value, type):
+            continue
+        defined = value.__module__.lstrip("_") == module or module in {"builtins", "types"}
+        if defined and not (module == "builtins" and issubclass(value, BaseException)):
+            yield name, value
+
+
+def _forms(cls: Any) -> Iterator[Any]:
+    yield cls
+    for arguments in _ARGUMENTS if hasattr(cls, "__class_getitem__") else ():
+        try:
+            yield cls[arguments]
+        except TypeError:
+            continue  # it takes another number of them
+
+
+def _takes(annotation: Any) -> bool:
+    try:
+        Codec({"field": (annotation, True)}, None, "event", "handler", {}).prepare()
+    except ConfigError:
+        return False
+    return True
+
+
+def _main() -> None:
+    lines: list[str] = []
+    for module in MODULES:
+        refused = [name for name, value in classes(module) if is_refused(value)]
+        lines += textwrap.wrap(f"{module}: {' '.join(refused)}", 110, subsequent_indent="    ") if refused else ()
+    TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    _main()
