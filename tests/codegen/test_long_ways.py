@@ -51,3 +51,25 @@ def test_folders_in_folders_are_walked_as_deep_as_they_go(tmp_path: Path) -> Non
     (folder / "app.py").write_text(HEAD)
     (found,) = lines(*read(tmp_path, {}))
     assert found.endswith("app.py:3:10 event order.placed of shop")
+
+
+def test_a_class_that_keeps_itself_ends_no_run(tmp_path: Path) -> None:
+    """What it carries was asked of itself again and again."""
+    keeps = "class Group:\n    def __init__(self) -> None:\n        self.group_class = Group\n        print(worker)\n"
+    assert lines(*read(tmp_path, HEAD + keeps))[0] == "app.py:3:10 event order.placed of shop"
+
+
+def test_items_that_are_made_of_one_another_are_each_asked_once(tmp_path: Path) -> None:
+    """There are more ways round among fourteen of them than anybody can go."""
+    made = "".join(
+        f"found['{n}'] = make(found['{n * 3 % 14}'], found['{n * 5 % 14}'], found[placed.name], worker)\n"
+        for n in range(14)
+    )
+    text = f"{HEAD}found = {{}}\ndef make(*args):\n    return args[0]\n{made}print(found[placed.name], placed)\n"
+    assert lines(*read(tmp_path, text))[0] == "app.py:3:10 event order.placed of shop"
+
+
+def test_a_long_row_of_calls_on_what_calls_return_is_worked_out_once(tmp_path: Path) -> None:
+    """Each looks twice at what it is called on."""
+    row = "placed" + ".get(worker)" * 60
+    assert lines(*read(tmp_path, f"{HEAD}found = {row}\n"))[0] == "app.py:3:10 event order.placed of shop"

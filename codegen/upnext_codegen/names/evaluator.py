@@ -67,6 +67,7 @@ _COPIES = frozenset(
         "types.MappingProxyType",
     ]
 )
+_WORTH_KEEPING = (ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.IfExp, ast.JoinedStr, ast.Subscript)
 _CHANGING = frozenset({"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "update"})
 _ITEM_METHODS = frozenset({"get", "pop", "setdefault", "__getitem__"})
 
@@ -140,19 +141,47 @@ class Evaluator:
         default_factory=dict["Value", "dict[str, list[Definition]]"]
     )
     _changing: dict[Definition, bool] = field(default_factory=dict[Definition, bool])
+    _expressions: dict[tuple[Derived, Use, Bindings], Value] = field(
+        default_factory=dict["tuple[Derived, Use, Bindings]", "Value"]
+    )
+    _items_of: dict[tuple[values.ContainerValue, Value | None, Bindings], list[Value]] = field(
+        default_factory=dict["tuple[values.ContainerValue, Value | None, Bindings]", "list[Value]"]
+    )
+    _open_calls: set[tuple[Value, Bindings]] = field(default_factory=set["tuple[Value, Bindings]"])
+    _cuts: int = 0
     _depth: int = 0
 
     # Expressions
 
     def value(self, expr: Derived | None, use: Use) -> Value:
         """Work out an expression."""
-        if expr is None or self._depth > _DEEPEST:
+        if expr is None:
             return UNKNOWN
+        if not isinstance(expr, _WORTH_KEEPING):
+            return self._deeper(expr, use)
+        # Kept: a call looks at what it is called on more than once, and so does what that is called on.
+        key = (expr, use, self._frame_of(use.scope) if self._frames else ())
+        if key not in self._expressions:
+            cuts = self._cuts
+            found = self._deeper(expr, use)
+            if self._cuts != cuts:  # it goes round in a circle, and is something else when that is not entered here
+                return found
+            self._expressions[key] = found
+        return self._expressions[key]
+
+    def _deeper(self, expr: Derived, use: Use) -> Value:
+        if self._depth > _DEEPEST:
+            return self._cut()
         self._depth += 1
         try:
             return self._value(expr, use)
         finally:
             self._depth -= 1
+
+    def _cut(self) -> Value:
+        """What is not known because it would be worked out within itself."""
+        self._cuts += 1
+        return UNKNOWN
 
     def _value(self, expr: Derived, use: Use) -> Value:
         match expr:
@@ -224,7 +253,7 @@ class Evaluator:
         if key in self._values:
             return self._values[key]
         if key in self._active:
-            return UNKNOWN
+            return self._cut()
         self._active.add(key)
         try:
             found = self._binding(source)
@@ -875,12 +904,16 @@ class Evaluator:
     def returned(self, function: values.FunctionRef | values.LambdaRef, bindings: Bindings = ()) -> Value:
         """What a call of a function returns, as its `return` statements or else its annotation say."""
         key = (function, bindings)
+        if key in self._open_calls:
+            return self._cut()
         if key not in self._returned:
             # Of functions that call one another in a circle each is asked once: there are as many ways round as there
             # are choices at every turn.
             self._returned[key] = UNKNOWN
             if len(self._frames) < _DEEPEST_CALL:
+                self._open_calls.add(key)
                 self._returned[key] = self._worked_out(function, bindings)
+                self._open_calls.discard(key)
         return self._returned[key]
 
     def _worked_out(self, function: values.FunctionRef | values.LambdaRef, bindings: Bindings) -> Value:
@@ -971,6 +1004,22 @@ class Evaluator:
 
     def item(self, container: values.ContainerValue, key: Value) -> Value:
         """What stands under an index or key; one of several where that cannot be known."""
+        return self._asked_once(container, key, lambda: [self._item(container, key)])[0]
+
+    def _asked_once(
+        self, container: values.ContainerValue, key: Value | None, work_out: Callable[[], list[Value]]
+    ) -> list[Value]:
+        """Work out what is in a container, or under one of its keys.
+
+        Of `found["a"] = make(found["b"])` and so on in a circle each is asked once, as functions are.
+        """
+        asked = (container, key, self._frame_of(container.use.scope) if self._frames else ())
+        if asked not in self._items_of:
+            self._items_of[asked] = [UNKNOWN]
+            self._items_of[asked] = work_out()
+        return self._items_of[asked]
+
+    def _item(self, container: values.ContainerValue, key: Value) -> Value:
         node, use = container.node, container.use
         if isinstance(key, values.Constant | values.MemberValue):
             plain = key.value if isinstance(key, values.MemberValue) else key
@@ -993,10 +1042,12 @@ class Evaluator:
         return values.Ambiguous("event", events) if events else UNKNOWN
 
     def _items(self, container: values.ContainerValue) -> list[Value]:
-        node = container.node
-        items = node.values if isinstance(node, ast.Dict) else node.elts
-        found = [self.value(item, container.use) for item in items[:_MOST_ITEMS]]
-        return [*found, *(self.value(value, at) for _, value, at in self._assigned_items(container))]
+        def work_out() -> list[Value]:
+            items = container.node.values if isinstance(container.node, ast.Dict) else container.node.elts
+            found = [self.value(item, container.use) for item in items[:_MOST_ITEMS]]
+            return [*found, *(self.value(value, at) for _, value, at in self._assigned_items(container))]
+
+        return self._asked_once(container, None, work_out)
 
     def _assigned_items(self, container: values.ContainerValue) -> Iterator[tuple[ast.Subscript, ast.expr, Use]]:
         """What is assigned to items of a container by its name, anywhere in the file that binds it."""

@@ -478,13 +478,13 @@ class Exports:
 
     def carries(self, value: values.Value) -> bool:
         """Whether a value is, holds, makes or gives something of upnext."""
-        seen = {value}
+        seen = set[values.Value]()
         ways = [iter((value,))]
         while ways:
             current = next(ways[-1], None)
             if current is None:
                 ways.pop()
-            elif current is value or (current not in seen and current not in self._empty):
+            elif current not in seen and (current is value or current not in self._empty):
                 if self._is_ours(current):
                     return True
                 seen.add(current)
