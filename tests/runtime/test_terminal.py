@@ -52,6 +52,7 @@ COMMANDS = {
         *(["export", "jsonschema"], ["export", "asyncapi"], ["export", BAD]),
         *(["export", "jsonschema", "--lock", f"x{BAD}"], ["export", "asyncapi", "--out", f"no{BAD}/file", "--check"]),
     ],
+    "pull": [["pull", BAD], ["pull", f"x{BAD}.lock"], ["pull", f"git:x{BAD}#y"], ["pull", "--remove", BAD]],
     "contracts": [
         *(["contracts", "list"], ["contracts", "list", "--format", "json"], ["contracts", "show", BAD]),
         *(["contracts", "show", f"h{STORED}"], ["contracts", "diff", "--lock", f"x{BAD}"]),
