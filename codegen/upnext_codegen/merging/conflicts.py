@@ -81,21 +81,27 @@ def shut_out(event: str, named: list[tuple[Handler, Parameter]], shut: list[Hand
 def same_identity(event: str, handlers: tuple[Handler, ...]) -> Iterator[Finding]:
     """Report UPN107: a second handler with the identity of an earlier one; arms of one condition are one handler."""
     known: defaultdict[tuple[str, str], list[Handler]] = defaultdict(list)
+    attached: defaultdict[tuple[str, str, Place], list[Handler]] = defaultdict(list)
     for handler in handlers:
         alike = known[handler.worker, handler.name]
-        others = [each for each in alike if not are_arms(each, handler)]
+        same_function = attached[handler.worker, handler.name, handler.place]
+        earlier, again = _not_an_arm(alike, handler), _not_an_arm(same_function, handler)
         alike.append(handler)
-        again = next((each for each in others if each.place == handler.place), None)
+        same_function.append(handler)
         if again is not None:
             yield _attached_again(event, again, handler)
-        elif others:
+        elif earlier is not None:
             yield Finding.of(
                 code="UPN107",
                 message=_already(event, handler),
                 place=handler.place,
                 help='rename one of the two functions, or give one another name: @event.on(name="...")',
-                related=(Related(others[0].place, _FIRST),),
+                related=(Related(earlier.place, _FIRST),),
             )
+
+
+def _not_an_arm(alike: list[Handler], handler: Handler) -> Handler | None:
+    return next((each for each in alike if not are_arms(each, handler)), None)
 
 
 def _attached_again(event: str, first: Handler, second: Handler) -> Finding:
