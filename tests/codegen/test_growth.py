@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.codegen.reading import read
 from tests.contract.counting import lines_run
 from upnext_codegen import analyze_file
+from upnext_codegen.reading.source import SourceText
 from upnext_codegen.sources import Sources
 
 _LEVELS = 20
@@ -77,3 +80,11 @@ def test_literals_are_read_in_steps_that_grow_as_they_do(annotation: str, tmp_pa
 
     steps(2)
     assert steps(800) < 2.5 * steps(400)
+
+
+@given(st.text("ab_1é\xa0 .\r\n"), st.lists(st.text("ab_1é", min_size=1, max_size=2), min_size=1, max_size=3))
+def test_words_are_found_in_the_same_lines_however_many_are_searched_for(text: str, words: list[str]) -> None:
+    searched_often = SourceText(text)
+    for _ in range(60):
+        searched_often.lines_with(("other",))
+    assert searched_often.lines_with(words) == SourceText(text).lines_with(words)

@@ -85,7 +85,13 @@ class Names:
 
     def copy(self) -> Names:
         """The same names, to add others to."""
-        return replace(self, all=set(self.all), modules=dict(self.modules), receivers=dict(self.receivers))
+        return replace(
+            self,
+            all=set(self.all),
+            modules=dict(self.modules),
+            receivers=dict(self.receivers),
+            lines=[*self.lines],
+        )
 
     def add(self, names: Iterable[str], first: int = 1, last: int | None = None) -> None:
         """Add names that can stand for anything, for some lines of the file."""
@@ -104,8 +110,10 @@ class Names:
         self._take_lines(self.text.lines_with((name,)))
 
     def _take_lines(self, lines: list[int]) -> None:
-        if lines:
-            self.lines = sorted({*self.lines, *lines})
+        for line in lines:
+            index = bisect_left(self.lines, line)
+            if self.lines[index : index + 1] != [line]:
+                self.lines.insert(index, line)
 
     def between(self, first: int, last: int | None) -> bool:
         """Whether one of the lines from `first` to `last` counts."""

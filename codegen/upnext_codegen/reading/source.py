@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 from upnext_codegen.reading.nesting_limit import is_too_deep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from upnext_codegen.reading.downlevel import DownlevelParameter
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK = re.compile(rb"^[ \t\f]*(?:[#\r\n]|$)")
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_WORD = re.compile(r"[0-9A-Za-z_\x80-\U0010ffff]+")
+_MANY_WORDS = 50
+"""Words searched for in a whole text above which it is looked through once for all."""
 _BOM = b"\xef\xbb\xbf"
 _OF_DOMAIN_NAMES = frozenset({"punycode", "idna"})
 """Codecs that take the square of the time that a text is long; no editor writes files in them."""
@@ -50,18 +53,24 @@ class SourceText:
 
     text: str
     lines: list[str] = field(init=False)
+    _searched: int = field(default=0, init=False, repr=False, compare=False)
+    _words: dict[str, list[int]] = field(default_factory=dict[str, list[int]], init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.lines = _LINE_END.split(self.text) if "\r" in self.text else self.text.split("\n")
 
-    def lines_with(self, words: Iterable[str], first: int = 1, last: int | None = None) -> list[int]:
+    def lines_with(self, words: Collection[str], first: int = 1, last: int | None = None) -> list[int]:
         """The numbers of the lines that hold one of these words, sorted; in comments and strings, too.
 
         Args:
-            words: The words.
+            words: The words, of letters, digits and underscores.
             first: The first line to look at.
             last: The last one; None for that of the file.
         """
+        if first == 1 and last is None:
+            self._searched += len(words)
+            if self._searched > _MANY_WORDS:
+                return sorted({line for word in words for line in self._lines_by_word().get(word, ())})
         text = self.text if first == 1 and last is None else "\n".join(self.lines[first - 1 : last])
         text = text if text.isascii() else unicodedata.normalize("NFKC", text)
         places: set[int] = set()
@@ -81,6 +90,15 @@ class SourceText:
             if not found or found[-1] != line:
                 found.append(line)
         return found
+
+    def _lines_by_word(self) -> dict[str, list[int]]:
+        """Look through the text once for all words, which is worth it where many are asked for."""
+        if not self._words:
+            text = self.text if self.text.isascii() else unicodedata.normalize("NFKC", self.text)
+            for line, content in enumerate(text.split("\n"), 1):
+                for word in dict.fromkeys(_WORD.findall(content)):
+                    self._words.setdefault(word, []).append(line)
+        return self._words
 
     def column(self, line: int, offset: int) -> int:
         """The column from 1, in characters, of a byte offset in a line as `ast` gives it."""
