@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,25 +40,13 @@ def test_an_example_is_a_project_without_a_finding(page: str, empty: Shell, monk
 
 
 @pytest.fixture
-def example(
-    request: pytest.FixtureRequest, tmp_path: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Any]:
+def example(request: pytest.FixtureRequest, tmp_path: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give the application's module of an example, imported from its folder."""
     folder, module, driver = request.param
     monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
     monkeypatch.setenv("DATABASE", f"{driver}:///{tmp_path / 'shop.db'}")
     monkeypatch.syspath_prepend(str(ROOT / "examples" / folder))
-    before = set(sys.modules)
-    try:
-        yield importlib.import_module(module)
-    finally:
-        _forget(before)
-
-
-def _forget(before: set[str]) -> None:
-    for name in set(sys.modules) - before:
-        if str(ROOT / "examples") in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    return importlib.import_module(module)
 
 
 @pytest.mark.parametrize(

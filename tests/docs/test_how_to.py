@@ -54,18 +54,14 @@ async def test_the_program_of_a_page_prints_what_is_shown(
     source = empty.text(f"{program}.py").replace("asyncio.run(main())\n", "")
     (shown,) = (out for block in PAGES[name] for command, out in block.commands if command == f"python {program}.py")
     space: dict[str, object] = {}
-    try:
-        exec(source, space)  # the page's own code
-        values = [value for each in modules for value in vars(sys.modules[each]).values()]
-        workers = dict.fromkeys(value for value in values if isinstance(value, upnext.Worker))
-        main = space["main"]
-        assert callable(main)
-        async with running(*workers):
-            empty.capsys.readouterr()
-            await main()
-    finally:
-        for each in modules:
-            sys.modules.pop(each, None)
+    exec(source, space)  # the page's own code
+    values = [value for each in modules for value in vars(sys.modules[each]).values()]
+    workers = dict.fromkeys(value for value in values if isinstance(value, upnext.Worker))
+    main = space["main"]
+    assert callable(main)
+    async with running(*workers):
+        empty.capsys.readouterr()
+        await main()
     assert empty.capsys.readouterr().out == shown.rstrip("\n") + "\n"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import shutil
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -69,16 +68,12 @@ async def test_payloads_and_results_fare_as_the_table_says(
     monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
     monkeypatch.syspath_prepend(project[0])
     module = importlib.import_module("tabled")
-    try:
-        declared = [n for n, row in enumerate(ROWS) if row.verdict != "decl"]
-        for n in {*range(len(ROWS))} - {*declared}:
-            with pytest.raises(upnext.ConfigError, match=f"'take{n}' cannot be checked"):
-                await getattr(module, f"send{n}")()
-        async with running(module.worker):
-            fared = await asyncio.gather(*(fare(module, n, ROWS[n]) for n in declared))
-    finally:
-        for name in ("tabled", "shapes"):
-            sys.modules.pop(name, None)
+    declared = [n for n, row in enumerate(ROWS) if row.verdict != "decl"]
+    for n in {*range(len(ROWS))} - {*declared}:
+        with pytest.raises(upnext.ConfigError, match=f"'take{n}' cannot be checked"):
+            await getattr(module, f"send{n}")()
+    async with running(module.worker):
+        fared = await asyncio.gather(*(fare(module, n, ROWS[n]) for n in declared))
     wrong = [(ROWS[n], found) for n, found in zip(declared, fared, strict=True) if {*found} != {ROWS[n].verdict}]
     assert wrong == [], "\n".join(map(str, wrong))
 
