@@ -6,9 +6,19 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
+from upnext.broker.job_ids import sent_at
 from upnext.errors import ConfigError
 from upnext.outbox.relay import Relay
-from upnext.outbox.row import MAX_ATTEMPTS, MAX_ORDER_KEY, ClaimedRow, Failure, OutboxRow, Transaction
+from upnext.outbox.row import (
+    MAX_ATTEMPTS,
+    MAX_ORDER_KEY,
+    Backlog,
+    ClaimedRow,
+    Failure,
+    ListedRow,
+    OutboxRow,
+    Transaction,
+)
 
 try:
     from sqlalchemy import (
@@ -26,6 +36,7 @@ try:
         Text,
         delete,
         exists,
+        func,
         insert,
         select,
         update,
@@ -196,6 +207,31 @@ class _Rows:
         if released:
             connection.execute(update(self._table).where(row.id.in_(released)).values(available_at=0.0))
 
+    def backlog(self, connection: Connection) -> Backlog:
+        """Count the rows."""
+        row = self._table.c
+        is_waiting = row.attempts < MAX_ATTEMPTS
+        waiting, set_aside = (
+            connection.execute(select(func.count()).select_from(self._table).where(which)).scalar_one()
+            for which in (is_waiting, ~is_waiting)
+        )
+        first = connection.execute(select(row.event_id).where(is_waiting).order_by(row.id).limit(1)).scalar()
+        return Backlog(waiting, set_aside, None if first is None else sent_at(first))
+
+    def listed(self, connection: Connection, most: int, *, set_aside: bool) -> list[ListedRow]:
+        """Return the oldest rows."""
+        row = self._table.c
+        names = ListedRow.__slots__
+        query = select(*(row[name] for name in names)).order_by(row.id).limit(most)
+        found = connection.execute(query.where(row.attempts >= MAX_ATTEMPTS) if set_aside else query)
+        return [ListedRow(**each) for each in found.mappings()]
+
+    def retry(self, connection: Connection, ids: Sequence[int] | None) -> int:
+        """Let rows that were set aside be sent again."""
+        row = self._table.c
+        again = update(self._table).where(row.attempts >= MAX_ATTEMPTS).values(attempts=0, available_at=0.0)
+        return connection.execute(again if ids is None else again.where(row.id.in_(ids))).rowcount
+
     def _take_turn(self, connection: Connection) -> None:
         """Hold every other relay off until this transaction ends, in any database: they all write the same row first.
 
@@ -240,6 +276,20 @@ class _Store:
     async def settle(self, sent: Sequence[int], failed: Sequence[Failure], released: Sequence[int]) -> None:
         """Settle what was claimed."""
         await self._within_transaction(lambda connection: self._rows.settle(connection, sent, failed, released))
+
+    async def backlog(self) -> Backlog:
+        """Count the rows."""
+        return await self._within_transaction(self._rows.backlog)
+
+    async def listed(self, most: int, *, set_aside: bool) -> Sequence[ListedRow]:
+        """Return the oldest rows."""
+        return await self._within_transaction(
+            lambda connection: self._rows.listed(connection, most, set_aside=set_aside)
+        )
+
+    async def retry(self, ids: Sequence[int] | None) -> int:
+        """Let rows that were set aside be sent again."""
+        return await self._within_transaction(lambda connection: self._rows.retry(connection, ids))
 
     async def close(self) -> None:
         """End the thread, and leave the engine to whom it belongs."""

@@ -24,7 +24,7 @@ from tests.outbox.model import arrived, shop_at
 from tests.waiting import wait_until_async
 from upnext.connect import broker_for
 from upnext.outbox import relay as relay_module
-from upnext.outbox.row import ClaimedRow, Failure, OutboxStore
+from upnext.outbox.row import Backlog, ClaimedRow, Failure, ListedRow, OutboxStore
 
 LANES = 3
 HANDLER = "shop|order.taken|note"
@@ -66,6 +66,15 @@ class FatalStore:
         self._fate.step()
         await self._store.settle(sent, failed, released)
         self._fate.step()
+
+    async def backlog(self) -> Backlog:
+        return await self._store.backlog()
+
+    async def listed(self, most: int, *, set_aside: bool) -> Sequence[ListedRow]:
+        return await self._store.listed(most, set_aside=set_aside)
+
+    async def retry(self, ids: Sequence[int] | None) -> int:
+        return await self._store.retry(ids)
 
     async def close(self) -> None:
         await self._store.close()
@@ -117,7 +126,7 @@ def relay_all(shop: Any, worker: upnext.Worker, writer: int, fate: Fate) -> None
 
     relay_module._publish_row = fatal_publish
     made = shop.relay(worker, batch=5, interval=0.01, lease=0.1)
-    made._store = FatalStore(made._store, fate)
+    made.store = FatalStore(made.store, fate)
 
     async def run() -> None:
         task = asyncio.create_task(made.run())

@@ -120,6 +120,33 @@ def test_what_cannot_be_used_is_refused(worker: upnext.Worker) -> None:
         call_command("upnext_worker", "--outbox", "elsewhere")
 
 
+def test_the_command_shows_rows_and_has_those_sent_that_were_set_aside(
+    worker: upnext.Worker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from django.core.management import CommandError, call_command
+
+    from upnext.django import relay
+    from upnext.django.models import OutboxRow
+    from upnext.outbox.row import MAX_ATTEMPTS
+
+    asyncio.run(send_async())
+    OutboxRow.objects.update(attempts=MAX_ATTEMPTS, error="it was refused")
+    call_command("upnext_outbox", "status", "--format", "json")
+    assert json.loads(capsys.readouterr().out)["outboxes"] == [
+        {"outbox": "database 'default'", "waiting": 0, "set_aside": 1, "oldest": None}
+    ]
+    call_command("upnext_outbox", "list", "--set-aside", "--outbox", "default")
+    assert "it was refused" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="Pass the ids of rows that are set aside, or --all"):
+        call_command("upnext_outbox", "retry")
+    with pytest.raises(CommandError, match=r"no database 'elsewhere' in DATABASES"):
+        call_command("upnext_outbox", "status", "--outbox", "elsewhere")
+    with pytest.raises(SystemExit):
+        call_command("upnext_outbox", "retry", str(10**6))
+    call_command("upnext_outbox", "retry", str(OutboxRow.objects.get().pk))
+    assert relay(worker).send_all_sync() == 1
+
+
 def test_the_migrations_are_those_of_the_models_and_nothing_is_to_be_checked(site: str) -> None:
     from django.core.management import call_command
 

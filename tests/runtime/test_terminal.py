@@ -40,6 +40,7 @@ COMMANDS = {
         *(["handlers", "list"], ["handlers", "list", "--format", "json"], ["handlers", "pause", BAD]),
         *(["handlers", "pause", f"shop{STORED}|e{STORED}|h{STORED}"], ["handlers", "resume", f"h{STORED}"]),
     ],
+    "outbox": [["outbox", "list", f"x{BAD}.py"], ["outbox", "retry", "x.py", BAD]],
     "unsubscribe": [["unsubscribe", BAD], ["unsubscribe", f"h{STORED}"]],
     "send": [
         *(["send", BAD], ["send", "e", BAD], ["send", "e", f"{BAD}=1", "--unchecked", "--key", BAD]),

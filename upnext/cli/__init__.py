@@ -28,6 +28,7 @@ COMMANDS = (
     "dead",
     "jobs",
     "handlers",
+    "outbox",
     "contracts",
     "schedules",
     "doctor",

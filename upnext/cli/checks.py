@@ -12,6 +12,7 @@ from upnext.cli.fleet import (
     blocked_workers,
     differing_limits,
     full_workers,
+    lagging_outboxes,
     limited_queues,
     missing_handlers,
     starving_jobs,
@@ -73,6 +74,10 @@ def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterat
     for line in starving_jobs(standing)[:_NAMED]:
         way_out = "see in `upnext status` whether a worker has the handler that it waits for, and what keeps its slots"
         yield Check("waits", "warn", line, way_out)
+    for line in lagging_outboxes(standing)[:_NAMED]:
+        yield Check(
+            "outbox", "warn", line, "see the relay's log, and the rows with their errors in `upnext outbox list`"
+        )
     if missing := missing_handlers(standing, lock):
         message = f"no worker has imported {_named(missing)}: events are not delivered to them"
         yield Check(

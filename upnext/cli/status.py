@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.fleet import blocked_workers, full_workers, limit_in_words, missing_handlers, starving_jobs
+from upnext.cli.fleet import (
+    blocked_workers,
+    full_workers,
+    lagging_outboxes,
+    limit_in_words,
+    missing_handlers,
+    starving_jobs,
+)
 from upnext.cli.moments import age
 from upnext.cli.parser import examples
 from upnext.cli.status_json import status_json, totals
@@ -95,7 +102,12 @@ def _workers(status: NamespaceStatus, alive: int, width: int | None) -> Iterator
             for worker in status.workers
         ]
         yield from _cut(table(head, rows, width, ("worker", "host")), len(rows))
-    for lines in (blocked_workers(status), full_workers(status), starving_jobs(status)):
+    for lines in (
+        blocked_workers(status),
+        full_workers(status),
+        starving_jobs(status),
+        [f"outbox {line}" for line in lagging_outboxes(status)],
+    ):
         yield from (coloured("warn", visible(line)) for line in lines[:_MOST_RUNNING])
     for handler in missing_handlers(status)[:_MOST_ROWS]:
         yield coloured("warn", f"No worker has imported handler {visible(handler)}")

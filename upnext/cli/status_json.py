@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.activity import summed
 from upnext.broker.handler_id import HandlerId
-from upnext.cli.fleet import missing_handlers
+from upnext.cli.fleet import missing_handlers, outboxes
 from upnext.cli.moments import moment
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any
             }
             for worker in status.workers
             for job in worker.activity.waiting
+        ],
+        "outboxes": [
+            {
+                "outbox": name,
+                "waiting": lag.waiting,
+                "set_aside": lag.set_aside,
+                "oldest": None if lag.since is None else _rounded(max(status.now - lag.since, 0.0)),
+            }
+            for name, lag in sorted(outboxes(status).items())
         ],
         "missing_handlers": missing_handlers(status),
         "paused": [

@@ -10,8 +10,9 @@ from asgiref.sync import sync_to_async
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, close_old_connections, connections, transaction
 from django.db.models import Exists, OuterRef
 
+from upnext.broker.job_ids import sent_at
 from upnext.outbox.relay import Relay
-from upnext.outbox.row import MAX_ATTEMPTS, ClaimedRow, Failure, OutboxRow, Transaction
+from upnext.outbox.row import MAX_ATTEMPTS, Backlog, ClaimedRow, Failure, ListedRow, OutboxRow, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,6 +101,18 @@ class _Store:
         """Settle what was claimed."""
         await self._in_thread(lambda: self._settle(sent, failed, released))
 
+    async def backlog(self) -> Backlog:
+        """Count the rows."""
+        return await self._in_thread(self._backlog)
+
+    async def listed(self, most: int, *, set_aside: bool) -> Sequence[ListedRow]:
+        """Return the oldest rows."""
+        return await self._in_thread(lambda: self._listed(most, set_aside=set_aside))
+
+    async def retry(self, ids: Sequence[int] | None) -> int:
+        """Let rows that were set aside be sent again."""
+        return await self._in_thread(lambda: self._retry(ids))
+
     async def close(self) -> None:
         """Close the connection and end the thread."""
         if self._thread is not None:
@@ -143,6 +156,20 @@ class _Store:
                     attempts=each.attempts, error=each.error, available_at=each.available_at
                 )
             _rows(self._using).filter(id__in=released).update(available_at=0.0)
+
+    def _backlog(self) -> Backlog:
+        waiting = _rows(self._using).filter(attempts__lt=MAX_ATTEMPTS)
+        first = waiting.order_by("id").values_list("event_id", flat=True).first()
+        set_aside = _rows(self._using).filter(attempts__gte=MAX_ATTEMPTS)
+        return Backlog(waiting.count(), set_aside.count(), None if first is None else sent_at(first))
+
+    def _listed(self, most: int, *, set_aside: bool) -> list[ListedRow]:
+        rows = _rows(self._using).filter(attempts__gte=MAX_ATTEMPTS if set_aside else 0)
+        return [ListedRow(**each) for each in rows.order_by("id").values(*ListedRow.__slots__)[:most]]
+
+    def _retry(self, ids: Sequence[int] | None) -> int:
+        rows = _rows(self._using).filter(attempts__gte=MAX_ATTEMPTS)
+        return (rows if ids is None else rows.filter(id__in=ids)).update(attempts=0, available_at=0.0)
 
     def _take_turn(self) -> None:
         """Hold every other relay off until this transaction ends: they all write the same row first."""

@@ -14,6 +14,7 @@ from upnext.connect import broker_for, run_blocking
 from upnext.errors import BrokerError, BrokerRefusedError, ConfigError, SendOutcomeUnknownError, UpnextError
 from upnext.log import log
 from upnext.options import is_finite, is_whole
+from upnext.outbox.backlog import BacklogWatch, RelayReading
 from upnext.outbox.row import MAX_ATTEMPTS, ClaimedRow, Failure, OutboxStore
 from upnext.registry import declarations
 from upnext.settings import load
@@ -44,6 +45,10 @@ class Relay:
         interval: Seconds between two looks at an outbox that was empty.
         lease: Seconds after which others may send what it has claimed.
 
+    Attributes:
+        store: The rows.
+        name: What it is called in the log.
+
     Raises:
         ConfigError: If one of the last three cannot be used.
     """
@@ -63,33 +68,40 @@ class Relay:
         for option, value in (("interval", interval), ("lease", lease)):
             if not is_finite(value, 0.01):
                 raise ConfigError(f"Option {option}={value!r} cannot be used: it must be seconds, at least 0.01.")
-        self._store = store
-        self._name = name
+        self.store = store
+        self.name = name
         self._worker = worker
         self._batch = batch
         self._interval = interval
         self._lease = lease
         self._stopping = asyncio.Event()
         self._failures = 0  # rounds in a row in which nothing went through
+        self._trouble = ""
+        self._backlog = BacklogWatch(store, name)
 
     def __repr__(self) -> str:
         """Show whose rows it sends."""
-        return f"{type(self).__name__}({self._name!r})"
+        return f"{type(self).__name__}({self.name!r})"
 
     @property
     def settings(self) -> Settings:
         """Where it sends to."""
         return declarations.adjusted(load()) if self._worker is None else self._worker.registry.settings
 
+    def reading(self) -> RelayReading:
+        """Say how it stands; may be called from any thread."""
+        return RelayReading(self.name, self._backlog.latest, self._trouble)
+
     async def run(self) -> None:
         """Send until `stop` is called, whatever happens to the database and the server meanwhile."""
-        log.info("The relay of %s sends what is committed there", self._name)
+        log.info("The relay of %s sends what is committed there", self.name)
         try:
             while not self._stopping.is_set():
                 await self._pause(await self._try_round())
         finally:
             self._stopping = asyncio.Event()  # it may run again, perhaps in another event loop
-            await self._store.close()
+            self._trouble = ""
+            await self.store.close()
 
     def stop(self) -> None:
         """Begin to stop: what was claimed is sent, and no more."""
@@ -110,10 +122,10 @@ class Relay:
                 if failed:
                     first = next(iter(failed.values()))
                     raise UpnextError(
-                        f"{len(failed)} row(s) of {self._name} were not sent, {sent} were: {first}"
+                        f"{len(failed)} row(s) of {self.name} were not sent, {sent} were: {first}"
                     ) from first
         finally:
-            await self._store.close()
+            await self.store.close()
         return sent
 
     def send_all_sync(self) -> int:
@@ -124,18 +136,21 @@ class Relay:
         """Send a batch, and return the seconds until the next one."""
         try:
             rows = await self._claim()
-            if not rows:
-                self._recovered()
-                return self._interval
-            done, failed = await self._publish(rows)
-            await self._settle(rows, done, failed)
+            done, failed = await self._publish(rows) if rows else ([], {})
+            if rows:
+                await self._settle(rows, done, failed)
         except Exception as error:  # noqa: BLE001  # a database's driver may raise anything; the loop goes on with the next try
             said = str(error).partition("\n")[0]  # SQLAlchemy's goes on with the statement
-            return self._failed(f"its database fails ({type(error).__name__}: {said})")
+            self._trouble = f"its database fails ({type(error).__name__}: {said})"
+            return self._failed(self._trouble)
+        await self._backlog.look_if_due()
         if failed and not done:
-            return self._failed(str(next(iter(failed.values()))))
+            first = next(iter(failed.values()))
+            # What the server refuses is the row's trouble: the others are sent.
+            self._trouble = str(first) if _is_servers(first) else ""
+            return self._failed(str(first))
         self._recovered()
-        return 0.0
+        return 0.0 if rows else self._interval
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -145,17 +160,17 @@ class Relay:
     def _failed(self, why: str) -> float:
         self._failures += 1
         if self._failures in _TELL_AFTER:
-            log.warning("The relay of %s sends nothing: %s. It goes on trying", self._name, why)
+            log.warning("The relay of %s sends nothing: %s. It goes on trying", self.name, why)
         return max(self._interval, backoff(self._failures))
 
     def _recovered(self) -> None:
         if self._failures >= _TELL_AFTER[0]:
-            log.info("The relay of %s sends again", self._name)
-        self._failures = 0
+            log.info("The relay of %s sends again", self.name)
+        self._failures, self._trouble = 0, ""
 
     async def _claim(self) -> Sequence[ClaimedRow]:
         now = time.time()
-        return await self._store.claim(self._batch, now, now + self._lease)
+        return await self.store.claim(self._batch, now, now + self._lease)
 
     async def _publish(self, rows: Sequence[ClaimedRow]) -> tuple[list[int], dict[int, Exception]]:
         """Send rows, those of one order one after the other until one fails; returns what was sent and what failed."""
@@ -183,18 +198,18 @@ class Relay:
     async def _settle(self, rows: Sequence[ClaimedRow], sent: Sequence[int], failed: dict[int, Exception]) -> None:
         failures = [self._failure(row, failed[row.id], server_works=bool(sent)) for row in rows if row.id in failed]
         settled = {*sent, *failed}
-        await self._store.settle(sent, failures, [row.id for row in rows if row.id not in settled])
+        await self.store.settle(sent, failures, [row.id for row in rows if row.id not in settled])
 
     def _failure(self, claimed: ClaimedRow, error: Exception, *, server_works: bool) -> Failure:
         """Say what is noted of a row that was not sent: what is the server's fault alone does not count against it."""
-        is_servers = isinstance(error, BrokerError) and not isinstance(error, BrokerRefusedError) and not server_works
+        is_servers = _is_servers(error) and not server_works
         attempts = claimed.attempts if is_servers else claimed.attempts + 1
         pause = backoff(self._failures + 1) if is_servers else min(2.0 ** (attempts - 1), _LONGEST_PAUSE)
         if attempts >= MAX_ATTEMPTS:
             log.error(
                 "Row %d of %s (%s) was refused %d times and is set aside, later rows pass it: %s",
                 claimed.id,
-                self._name,
+                self.name,
                 claimed.row.name,
                 attempts,
                 error,
@@ -203,12 +218,17 @@ class Relay:
             log.warning(
                 "Row %d of %s (%s) was not sent, attempt %d: %s",
                 claimed.id,
-                self._name,
+                self.name,
                 claimed.row.name,
                 attempts,
                 error,
             )
         return Failure(claimed.id, attempts, f"{type(error).__name__}: {error}"[:_LONGEST_ERROR], time.time() + pause)
+
+
+def _is_servers(error: Exception) -> bool:
+    """Say whether a send failed because of the server, and not because of what was sent."""
+    return isinstance(error, BrokerError) and not isinstance(error, BrokerRefusedError)
 
 
 async def _publish_row(publisher: EventPublisher, claimed: ClaimedRow) -> None:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from upnext.broker.job_ids import sent_at
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,6 +76,58 @@ class Failure:
     available_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """A row as people see it, without its payload.
+
+    Attributes:
+        id: The row.
+        event_id: The id that the event, or the submission, gets.
+        name: The event's name; a task's identity.
+        is_task: Whether it is a task.
+        ordered_by: What it is ordered by, or None.
+        attempts: How often it was refused.
+        error: Why it was not sent the last time, "" if it was not tried yet.
+    """
+
+    id: int
+    event_id: str
+    name: str
+    is_task: bool
+    ordered_by: str | None
+    attempts: int
+    error: str
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether it was refused so often that nobody sends it any more."""
+        return self.attempts >= MAX_ATTEMPTS
+
+    @property
+    def written_at(self) -> float | None:
+        """When it was written, in seconds since 1970 by its sender's clock; None if its id does not say."""
+        return sent_at(self.event_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far behind an outbox is.
+
+    Attributes:
+        waiting: How many rows are still to be sent.
+        set_aside: How many were refused so often that nobody sends them any more.
+        oldest: When the first of those that wait was written, in seconds since 1970; None if none waits.
+    """
+
+    waiting: int
+    set_aside: int
+    oldest: float | None
+
+    def age(self, now: float) -> float:
+        """Return the seconds that the first row has waited at a time; 0 if none waits."""
+        return 0.0 if self.oldest is None else max(now - self.oldest, 0.0)
+
+
 class Transaction(ABC):
     """A transaction of the user's database, and the outbox in it.
 
@@ -121,6 +174,27 @@ class OutboxStore(Protocol):
 
     async def settle(self, sent: Sequence[int], failed: Sequence[Failure], released: Sequence[int]) -> None:
         """Delete the rows that were sent, note the failures, and give back the others."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """Count the rows, in time that grows with them."""
+        ...
+
+    async def listed(self, most: int, *, set_aside: bool) -> Sequence[ListedRow]:
+        """Return the oldest rows.
+
+        Args:
+            most: How many.
+            set_aside: Only those that were set aside.
+        """
+        ...
+
+    async def retry(self, ids: Sequence[int] | None) -> int:
+        """Let rows that were set aside be sent again; returns how many that were.
+
+        Args:
+            ids: The rows; those that are not set aside stay as they are. None for all.
+        """
         ...
 
     async def close(self) -> None:

@@ -49,7 +49,14 @@ class PartitionWorker:
         self._limits: dict[str, HandlerLimits] = {}
         self._wake_ups = WakeUps(resources.url, keys, registry.worker)
         running, ended = RunningJobs(), EndedCounts()
-        record = WorkerRecord(resources.record, running, resources.watchdog, resources.slots.long_waits, ended)
+        record = WorkerRecord(
+            resources.record,
+            running,
+            resources.watchdog,
+            resources.slots.long_waits,
+            ended,
+            relays=resources.relays if keys.partition == 0 else (),
+        )
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
         self._subscriber = Subscriber(self.broker, registry.handlers, agree, self._changed)

@@ -19,6 +19,9 @@ from upnext.runner.scheduler import Scheduler
 from upnext.runner.worker_resources import WorkerResources
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.outbox.relay import Relay
     from upnext.registry import Registry
     from upnext.runner.running_jobs import ClaimedJob
     from upnext.runner.watchdog import Watchdog
@@ -54,11 +57,21 @@ class Runner:
         url: The server's address.
         record: What the worker says about itself on the server, as JSON.
         watchdog: Watches over the process.
+        relays: The relays whose state the record shows.
     """
 
-    def __init__(self, registry: Registry, concurrency: int, url: str, record: str, watchdog: Watchdog) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        concurrency: int,
+        url: str,
+        record: str,
+        watchdog: Watchdog,
+        *,
+        relays: Sequence[Relay] = (),
+    ) -> None:
         self.registry = registry
-        self._resources = WorkerResources(registry, concurrency, url, json.loads(record), watchdog)
+        self._resources = WorkerResources(registry, concurrency, url, json.loads(record), watchdog, relays=relays)
         watchdog.watch_slots(FullSlotsWatch(registry, self._resources.slots, self._running_jobs))
         self._namespace = registry.settings.namespace
         self._partitions: list[PartitionWorker] = []

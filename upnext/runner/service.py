@@ -36,6 +36,7 @@ from upnext.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from upnext.outbox.backlog import RelayReading
     from upnext.runner.runner import WorkerReading
     from upnext.settings import Settings
 
@@ -119,7 +120,11 @@ def _answering(probe: str | None, service: Service) -> contextlib.AbstractContex
         return contextlib.nullcontext()
     from upnext.runner.readiness_probe import answering  # noqa: PLC0415  # few ask for it, and it loads a web server
 
-    return answering(probe, service.trouble, metrics_of_process(service.readings))
+    return answering(probe, service.trouble, metrics_of_process(service.readings, service.outboxes))
+
+
+def _place(settings: Settings) -> tuple[str | None, str]:
+    return settings.redis_url, settings.namespace
 
 
 class Service:
@@ -182,15 +187,23 @@ class Service:
             await runner.ready()
 
     def trouble(self) -> str:
-        """Say which workers take no jobs now, and why, a line each; "" if all do. Can be asked from any thread."""
+        """Say which workers take no jobs now and which relays send nothing, and why, a line each; "" if all work.
+
+        Can be asked from any thread.
+        """
         if not self._made.is_set():
             return "the server is waited for"
-        found = [(runner.registry.worker, runner.trouble) for runner in self._runners]
-        return "\n".join(f"worker {name!r} takes no jobs: {trouble}" for name, trouble in found if trouble)
+        found = [(f"worker {each.registry.worker!r} takes no jobs", each.trouble) for each in self._runners]
+        found += [(f"the relay of {each.outbox} sends nothing", each.trouble) for each in self.outboxes()]
+        return "\n".join(f"{what}: {trouble}" for what, trouble in found if trouble)
 
     def readings(self) -> list[WorkerReading]:
         """Say how each worker stands. Can be asked from any thread."""
         return [runner.reading() for runner in self._runners]
+
+    def outboxes(self) -> list[RelayReading]:
+        """Say how each relay stands. Can be asked from any thread."""
+        return [relay.reading() for relay in self._relays]
 
     def stop(self) -> None:
         """Begin to stop: requests under way are answered, running jobs get their grace."""
@@ -292,7 +305,14 @@ class Service:
         await self._reach(url, settings)
         unimported = self._lock.unimported(worker.registry)
         announce(worker, url, unimported, beside=self._workers, sends_only=bool(self._servers))
-        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog)
+        relays = self._relays_beside(worker)
+        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog, relays=relays)
+
+    def _relays_beside(self, worker: Worker) -> list[Relay]:
+        """Return the relays whose state stands in a worker's record: each in that of the first one at their server."""
+        places = {each: _place(each.registry.settings) for each in self._workers}
+        first = next(each for each in self._workers if places[each] == places[worker])
+        return [relay for relay in self._relays if first is worker and _place(relay.settings) == places[worker]]
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""

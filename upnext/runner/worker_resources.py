@@ -13,6 +13,9 @@ from upnext.runner.worker_hooks import WorkerHooks
 from upnext.settings import without_password
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from upnext.outbox.relay import Relay
     from upnext.registry import Registry
     from upnext.runner.watchdog import Watchdog
 
@@ -29,6 +32,7 @@ class WorkerResources:
         url: The server's address.
         record: What the worker says about itself on the server: name, host, handlers and so on.
         watchdog: Watches over the process.
+        relays: The relays whose state the record shows.
 
     Attributes:
         server: The server's address without its password.
@@ -40,13 +44,21 @@ class WorkerResources:
     """
 
     def __init__(
-        self, registry: Registry, concurrency: int, url: str, record: dict[str, Any], watchdog: Watchdog
+        self,
+        registry: Registry,
+        concurrency: int,
+        url: str,
+        record: dict[str, Any],
+        watchdog: Watchdog,
+        *,
+        relays: Sequence[Relay],
     ) -> None:
         self.registry = registry
         self.url = url
         self.server = without_password(url)
         self.record = record
         self.watchdog = watchdog
+        self.relays = relays
         self.slots = Slots(concurrency)
         self.threads = ThreadPoolExecutor(
             concurrency + self.slots.most_loans, thread_name_prefix=f"{THREADS}{registry.worker}"

@@ -9,16 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from upnext.outbox.backlog import RelayReading
     from upnext.runner.runner import WorkerReading
 
 
 def metrics_of_process(
-    readings: Callable[[], Sequence[WorkerReading]],
+    readings: Callable[[], Sequence[WorkerReading]], outboxes: Callable[[], Sequence[RelayReading]]
 ) -> AbstractContextManager[Callable[[], bytes]] | None:
     """Return what counts the jobs of this process while it is entered, and gives its metrics; None without the library.
 
     Args:
         readings: How the workers of this process stand.
+        outboxes: How its relays stand.
     """
     # By its name: whoever reads upnext, as type checkers do for each project, need not read the library.
     try:
@@ -27,5 +29,5 @@ def metrics_of_process(
         if error.name != "prometheus_client":
             raise
         return None
-    found: AbstractContextManager[Callable[[], bytes]] = module.process_metrics(readings)
+    found: AbstractContextManager[Callable[[], bytes]] = module.process_metrics(readings, outboxes)
     return found

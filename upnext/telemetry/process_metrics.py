@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from upnext.broker.claims import Claim
     from upnext.handler import Handler
+    from upnext.outbox.backlog import RelayReading
+    from upnext.outbox.row import Backlog
     from upnext.runner.execute import AttemptOutcome
     from upnext.runner.runner import WorkerReading
+
+    _Members: TypeAlias = tuple[Callable[[], Sequence[WorkerReading]], Callable[[], Sequence[RelayReading]]]
 
 _HANDLER = ("event", "handler")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -37,20 +41,24 @@ _IN_PROGRESS = Gauge("upnext_jobs_in_progress", "Attempts that run here now.", _
 
 
 @contextmanager
-def process_metrics(readings: Callable[[], Sequence[WorkerReading]]) -> Generator[Callable[[], bytes]]:
+def process_metrics(
+    readings: Callable[[], Sequence[WorkerReading]], outboxes: Callable[[], Sequence[RelayReading]] = lambda: ()
+) -> Generator[Callable[[], bytes]]:
     """Count the jobs of this process within the block, and yield what gives all its metrics as Prometheus reads them.
 
     They are in the library's own registry, so that what an application counts itself is scraped with them.
 
     Args:
         readings: How the workers of this process stand.
+        outboxes: How its relays stand.
     """
     # All services of a process are counted together, as its registry is one: each job once.
     with ExitStack() as stack:
-        if not _WORKERS.readings:
-            REGISTRY.register(_WORKERS)
-        _WORKERS.readings.append(readings)
-        stack.callback(_WORKERS.forget, readings)
+        if not _SERVICES.members:
+            REGISTRY.register(_SERVICES)
+        members = readings, outboxes
+        _SERVICES.members.append(members)
+        stack.callback(_SERVICES.forget, members)
         stack.enter_context(watching_jobs(_JOBS))
         yield partial(generate_latest, REGISTRY)
 
@@ -99,46 +107,81 @@ def _end(metrics: _Handler, began: float, outcome: AttemptOutcome | None) -> Non
     metrics.ended("released" if outcome is None else outcome.kind).inc()
 
 
-class _Workers(Collector):
-    """Reads how the workers stand when somebody asks."""
+class _Services(Collector):
+    """Reads how the workers and relays stand when somebody asks."""
 
     def __init__(self) -> None:
-        self.readings: list[Callable[[], Sequence[WorkerReading]]] = []
+        self.members: list[_Members] = []
 
-    def forget(self, readings: Callable[[], Sequence[WorkerReading]]) -> None:
+    def forget(self, members: _Members) -> None:
         """Read some no more; without any there is nothing to say."""
-        self.readings.remove(readings)
-        if not self.readings:
+        self.members.remove(members)
+        if not self.members:
             REGISTRY.unregister(self)
 
     def collect(self) -> Iterable[Metric]:
         """Read them."""
-        readings = [reading for read in list(self.readings) for reading in read()]
-        families: dict[str, tuple[str, Callable[[WorkerReading], float]]] = {
-            "upnext_slots": ("Jobs that the worker runs at the same time.", lambda each: each.slots),
-            "upnext_slots_free": ("Slots that no job has.", lambda each: each.free),
-            "upnext_ready": ("1 while the worker takes jobs.", lambda each: float(each.is_ready)),
-            "upnext_last_claim_timestamp_seconds": (
-                "When the server last answered a claim, jobs or none, since 1970; 0 before.",
-                lambda each: each.last_claim,
-            ),
-        }
-        for name, (about, read) in families.items():
-            gauge = GaugeMetricFamily(name, about, labels=("worker",))
-            for each in readings:
-                gauge.add_metric((each.worker,), read(each))
-            yield gauge
-        failures = CounterMetricFamily(
-            "upnext_lease_renewal_failures", "Renewals of the worker's leases that failed.", labels=("worker",)
-        )
-        for each in readings:
-            failures.add_metric((each.worker,), each.renewal_failures)
-        yield failures
+        services = list(self.members)
+        yield from _of_workers([reading for workers, _ in services for reading in workers()])
+        yield from _of_outboxes([reading for _, relays in services for reading in relays()])
         yield build_info()
 
 
+def _of_workers(readings: Sequence[WorkerReading]) -> Iterable[Metric]:
+    families: dict[str, tuple[str, Callable[[WorkerReading], float]]] = {
+        "upnext_slots": ("Jobs that the worker runs at the same time.", lambda each: each.slots),
+        "upnext_slots_free": ("Slots that no job has.", lambda each: each.free),
+        "upnext_ready": ("1 while the worker takes jobs.", lambda each: float(each.is_ready)),
+        "upnext_last_claim_timestamp_seconds": (
+            "When the server last answered a claim, jobs or none, since 1970; 0 before.",
+            lambda each: each.last_claim,
+        ),
+    }
+    for name, (about, read) in families.items():
+        gauge = GaugeMetricFamily(name, about, labels=("worker",))
+        for each in readings:
+            gauge.add_metric((each.worker,), read(each))
+        yield gauge
+    failures = CounterMetricFamily(
+        "upnext_lease_renewal_failures", "Renewals of the worker's leases that failed.", labels=("worker",)
+    )
+    for each in readings:
+        failures.add_metric((each.worker,), each.renewal_failures)
+    yield failures
+
+
+def _of_outboxes(readings: Sequence[RelayReading]) -> Iterable[Metric]:
+    """Yield what every process with a relay of the same outbox says alike."""
+    if not readings:
+        return
+    now = time.time()
+    families: dict[str, tuple[str, Callable[[Backlog], float]]] = {
+        "upnext_outbox_rows_waiting": ("Rows of the outbox that are still to be sent.", lambda each: each.waiting),
+        "upnext_outbox_rows_set_aside": (
+            "Rows that were refused so often that nobody sends them any more.",
+            lambda each: each.set_aside,
+        ),
+        "upnext_outbox_oldest_waiting_seconds": (
+            "Time that the first row has waited; 0 if none waits.",
+            lambda each: each.age(now),
+        ),
+    }
+    for name, (about, read) in families.items():
+        gauge = GaugeMetricFamily(name, about, labels=("outbox",))
+        for each in readings:
+            if each.backlog is not None:
+                gauge.add_metric((each.outbox,), read(each.backlog))
+        yield gauge
+    sends = GaugeMetricFamily(
+        "upnext_outbox_relay_up", "0 while database or server fail the relay.", labels=("outbox",)
+    )
+    for each in readings:
+        sends.add_metric((each.outbox,), float(not each.trouble))
+    yield sends
+
+
 _JOBS = _JobCounts()
-_WORKERS = _Workers()
+_SERVICES = _Services()
 
 
 def build_info() -> Metric:

@@ -1,0 +1,206 @@
+"""What the person on call sees of an outbox: `upnext outbox`, metrics, readiness, status, doctor and the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, update
+from sqlalchemy.orm import Session
+
+import upnext
+from tests.outbox.model import Base, outbox
+from tests.runtime.running import running
+from tests.waiting import wait_until_async
+from upnext.broker.job_ids import new_event_id
+from upnext.broker.namespace import Namespace
+from upnext.cli import main
+from upnext.connect import broker_for
+from upnext.outbox import backlog as backlog_module
+from upnext.outbox.relay import Relay
+from upnext.outbox.row import MAX_ATTEMPTS
+from upnext.telemetry.process_metrics import process_metrics
+
+NAME = "table 'upnext_outbox'"
+SERVICE = """
+import upnext
+from sqlalchemy import NullPool, create_engine
+from tests.outbox.model import outbox
+print("hello")
+worker = upnext.Worker("shop")
+relay = outbox.relay(create_engine({url!r}, poolclass=NullPool), worker)
+"""
+
+
+@dataclass
+class Shop:
+    """A worker, a database with an outbox, and a service file that has the relay of it."""
+
+    worker: upnext.Worker
+    engine: Engine
+    file: Path
+
+    def send(self, *orders: int) -> None:
+        """Commit sends."""
+        with Session(self.engine) as session, session.begin():
+            for order in orders:
+                self.worker.event("order.placed").within(outbox(session)).send_sync(order=order)
+
+    def change(self, row: int, **values: object) -> None:
+        """Change a row by its id."""
+        with self.engine.begin() as connection:
+            connection.execute(update(outbox.table).where(outbox.table.c.id == row).values(values))
+
+    def relay(self, **options: Any) -> Relay:
+        """Give the relay."""
+        return outbox.relay(self.engine, self.worker, interval=0.01, **options)
+
+
+@pytest.fixture
+def shop(database_url: str, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    engine = create_engine(database_url)
+    Base.metadata.drop_all(engine)
+    Base.metadata.create_all(engine)
+    file = tmp_path / f"service_{new_event_id()}.py"
+    file.write_text(SERVICE.format(url=database_url))
+    monkeypatch.setattr(backlog_module, "_LOOK_EVERY", 0.01)
+    yield Shop(upnext.Worker("shop", redis_url=valkey_url), engine, file)
+    engine.dispose()
+
+
+@pytest.fixture
+def outbox_command(shop: Shop, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def run(action: str, *arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(["outbox", action, str(shop.file), *arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def sent_before(seconds: float) -> str:
+    """Return an id that says it was sent so long ago."""
+    return f"{int((time.time() - seconds) * 1000):012x}{new_event_id()[12:]}"
+
+
+def test_rows_are_listed_with_age_and_error_and_those_set_aside_can_be_sent_after_all(
+    shop: Shop, outbox_command: Callable[..., tuple[int, str, str]]
+) -> None:
+    shop.send(1, 2, 3)
+    shop.change(1, attempts=MAX_ATTEMPTS, error="BrokerRefusedError: no\x1b[2J", event_id=sent_before(7200))
+    shop.change(2, attempts=3, error="it was away", event_id=sent_before(300), available_at=time.time() + 100)
+    code, out, err = outbox_command("status")
+    assert (code, err) == (0, "hello\n")
+    assert out.splitlines()[1].split("  ")[0] == NAME
+    (found,) = json.loads(outbox_command("status", "--format", "json")[1])["outboxes"]
+    assert 299 <= found.pop("oldest") < 400
+    assert found == {"outbox": NAME, "waiting": 2, "set_aside": 1}
+
+    code, out, _ = outbox_command("list")
+    assert code == 0
+    assert [line.split()[:4] for line in out.splitlines()[2:]] == [
+        ["1", "event", "order.placed", "2h"],
+        ["2", "event", "order.placed", "5m"],
+        ["3", "event", "order.placed", out.splitlines()[4].split()[3]],
+    ]
+    assert ["set aside" in line for line in out.splitlines()[2:]] == [True, False, False]
+    assert "BrokerRefusedError: no\\x1b[2J" in out
+    assert "order=" not in out, "payloads are not shown"
+    assert outbox_command("list", "--limit", "2")[1].splitlines()[0] == f"{NAME}: 2 row(s), or more"
+    (row,) = json.loads(outbox_command("list", "--set-aside", "--format", "json")[1])["rows"]
+    assert (row["id"], row["state"], row["attempts"], row["ordered_by"]) == (1, "set aside", MAX_ATTEMPTS, None)
+
+    assert outbox_command("retry", "1", "2", "99")[::2] == (
+        1,
+        "upnext: 2 of these rows are not set aside, or not there.\n",
+    ), "what waits, or was claimed by a relay, stays as it is"
+    assert outbox_command("list", "--set-aside")[1] == f"{NAME}: 0 row(s)\n"
+    shop.change(3, attempts=MAX_ATTEMPTS)
+    assert outbox_command("retry", "--all")[:2] == (0, "1 row(s) will be sent again.\n")
+    assert outbox_command("retry", "--all")[:2] == (0, "0 row(s) will be sent again.\n")
+    shop.change(2, available_at=0)
+    assert shop.relay().send_all_sync() == 3
+
+
+def test_what_cannot_be_answered_says_why(
+    shop: Shop, outbox_command: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    assert outbox_command("retry")[::2] == (2, "upnext: Pass the ids of rows that are set aside, or --all.\n")
+    assert outbox_command("retry", "1", "--all")[0] == 2
+    assert main(["outbox", "list", str(tmp_path / "none.py")]) == 2
+    Base.metadata.drop_all(shop.engine)
+    code, _, err = outbox_command("status")
+    assert code == 2
+    assert f"The database of {NAME} fails (" in err
+    shop.file.write_text("import upnext\nworker = upnext.Worker('shop')\n")
+    other = shop.file.with_name(f"other_{shop.file.name}")
+    other.write_text(shop.file.read_text())
+    shop.file = other
+    assert "has no relay of an outbox: define or import one at its top level." in outbox_command("status")[2]
+    two = other.with_name(f"two_{other.name}")
+    two.write_text(SERVICE.format(url=str(shop.engine.url)) + "other = outbox.relay(create_engine('sqlite://'))\n")
+    shop.file = two
+    assert "a row's id says not in which" in outbox_command("retry", "1")[2]
+
+
+async def test_a_relay_that_is_behind_is_in_metrics_status_doctor_and_the_log(
+    shop: Shop, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until it has caught up: rows that are put off stand for a server that refuses them."""
+    caplog.set_level(logging.INFO, "upnext")
+    shop.send(1, 2)
+    shop.change(1, attempts=MAX_ATTEMPTS, error="refused")
+    shop.change(2, attempts=1, error="refused", available_at=time.time() + 1000, event_id=sent_before(600))
+    relay = shop.relay()
+    async with running(shop.worker, relay) as service:
+        await wait_until_async(lambda: "is behind" in caplog.text)
+        with process_metrics(service.readings, service.outboxes) as metrics:
+            found = dict(line.rsplit(" ", 1) for line in metrics().decode().splitlines() if "upnext_outbox" in line)
+        label = f'{{outbox="{NAME}"}}'
+        assert float(found[f"upnext_outbox_rows_waiting{label}"]) == 1
+        assert float(found[f"upnext_outbox_rows_set_aside{label}"]) == 1
+        assert float(found[f"upnext_outbox_relay_up{label}"]) == 1
+        assert 600 <= float(found[f"upnext_outbox_oldest_waiting_seconds{label}"]) < 700
+        assert service.trouble() == "", "one row's trouble is not the process's"
+
+        line = f"{NAME} (shop): 1 row(s) wait, the first for 10m"
+        namespace = await broker_for(shop.worker.registry.settings)
+        await wait_until_async(lambda: _is_published(namespace))
+        address = ("--redis-url", shop.worker.registry.settings.redis_url or "")
+        capsys.readouterr()
+        for command in ("status", "doctor"):
+            await asyncio.to_thread(main, [command, *address])
+            out = capsys.readouterr().out
+            assert line in out
+            assert "1 row(s) are set aside and not sent" in out
+        assert await asyncio.to_thread(main, ["status", "--format", "json", *address]) == 0
+        (published,) = json.loads(capsys.readouterr().out)["outboxes"]
+        assert (published["outbox"], published["waiting"], published["set_aside"]) == (f"{NAME} (shop)", 1, 1)
+
+        shop.change(2, available_at=0)
+        await wait_until_async(lambda: "has caught up: 0 row(s) wait" in caplog.text)
+    assert [record.getMessage().partition(" row(s)")[0] for record in caplog.records if "is behind" in record.msg] == [
+        f"The relay of {NAME} is behind: 1"
+    ], "and no line a look"
+    assert f"1 row(s) of {NAME} are set aside and not sent: see `upnext outbox list`" in caplog.text
+
+
+async def _is_published(namespace: Namespace) -> bool:
+    """Say whether the worker has written it to its record, as it does when it renews its lease."""
+    return any(worker.activity.outboxes for worker in (await namespace.status_reader.seen()).workers)
+
+
+async def test_a_process_whose_relay_sends_nothing_is_not_ready(shop: Shop) -> None:
+    Base.metadata.drop_all(shop.engine)
+    async with running(shop.worker, shop.relay()) as service:
+        trouble = f"the relay of {NAME} sends nothing: its database fails ("
+        await wait_until_async(lambda: service.trouble().startswith(trouble))
+        Base.metadata.create_all(shop.engine)
+        await wait_until_async(lambda: service.trouble() == "")
