@@ -11,6 +11,7 @@ from tests.cli.deploying import checked, declared, deploy, told
 from tests.cli.projects import Shell
 from upnext.cli.deployed import judges_of
 from upnext.errors import PayloadError
+from upnext_codegen.deployed import payload_check
 from upnext_codegen.project import find_project
 from upnext_codegen.scan import scan
 
@@ -162,9 +163,13 @@ def test_a_payload_that_the_worker_would_take_is_never_reported(empty: Shell, mo
         judge = judges(handler)
         assert judge is not None
         for value in [*({"value": each} for each in values), {}, {"value": values[0], "other": 1}]:
-            reason = judge(value)
+            written = json.dumps(value).encode()
+            reason = judge(written)
+            with monkeypatch.context() as patched:
+                patched.setattr(payload_check, "_MOST_REFUSED", -1)
+                assert judge(written) == reason
             try:
-                registry.handlers[handler].signature.decode(json.dumps(value).encode())
+                registry.handlers[handler].signature.decode(written)
             except PayloadError:
                 missed += [f"{text}: {value}"] * (not reason)
             else:

@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-
-from pydantic_core import from_json
 
 from upnext.broker.foreign_data import is_wrong_type
 from upnext.broker.handler_id import HandlerId
@@ -29,13 +28,11 @@ if TYPE_CHECKING:
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
 
-Judge: TypeAlias = Callable[[object], str]
-"""Says why a payload cannot be taken, "" if it can."""
+Judge: TypeAlias = Callable[[bytes], str]
+"""Says why a payload, as JSON, cannot be taken, "" if it can."""
 
 Judges: TypeAlias = Callable[[str], "Judge | None"]
 """Returns the judge of a handler's payloads, by its identity; None if they are not to be looked at."""
-
-UNREADABLE = "the payload is not JSON"
 
 _FIRST_PAGE, _LARGEST_PAGE = 50, 1000  # jobs
 _PAGE_BYTES = 4_000_000
@@ -57,10 +54,13 @@ class JobCount:
     refused: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
 
 
-class _Job(NamedTuple):
+class _Kind(NamedTuple):
     handler: str
     state: str
-    event_id: bytes
+
+
+_Job: TypeAlias = tuple[_Kind, bytes]
+"""What a job is, and the id of its event."""
 
 
 class WaitingJobReader:
@@ -119,7 +119,8 @@ class WaitingJobReader:
     async def _waiting(self, handler: str, at: int, size: int) -> list[_Job]:
         key = self._keys.queue(handler)
         entries = await _reading(self._link, key, "LRANGE", key, at, at + size - 1)
-        return [_Job(handler, "waiting", _event_id(entry)) for entry in entries]
+        kind = _Kind(handler, "waiting")
+        return [(kind, _event_id(entry)) for entry in entries]
 
     async def _scheduled(self, at: int, size: int) -> list[_Job]:
         key = self._keys.scheduled
@@ -127,10 +128,10 @@ class WaitingJobReader:
         jobs: list[_Job] = []
         for member in members:
             name, _, entry = member.rpartition(b" ")
-            state = "retrying" if b":" in entry else "delayed"
-            jobs.append(_Job(text(name), state, _event_id(entry)))
-            self._count(text(name)).found[state] += 1
-        return [job for job in jobs if self._judges(job.handler) is not None]
+            kind = _Kind(text(name), "retrying" if b":" in entry else "delayed")
+            jobs.append((kind, _event_id(entry)))
+            self._count(kind.handler).found[kind.state] += 1
+        return self._of_interest(jobs)
 
     async def _dead(self, at: int, size: int) -> list[_Job]:
         keys = self._keys
@@ -140,35 +141,38 @@ class WaitingJobReader:
         for job_id, letter in zip(ids, letters, strict=True):
             match None if letter is None else read_json(letter):
                 case {"handler_id": str(handler)}:
-                    jobs.append(_Job(handler, "dead", _event_id(job_id)))
+                    jobs.append((_Kind(handler, "dead"), _event_id(job_id)))
                     self._count(handler).found["dead"] += 1
                 case _:
                     continue
-        return [job for job in jobs if self._judges(job.handler) is not None]
+        return self._of_interest(jobs)
+
+    def _of_interest(self, jobs: list[_Job]) -> list[_Job]:
+        return [job for job in jobs if self._judges(job[0].handler) is not None]
 
     async def _payloads(self, jobs: Sequence[_Job]) -> list[bytes | None]:
         if not jobs:
             return []
-        ids = [job.event_id for job in jobs]
+        ids = [event_id for _, event_id in jobs]
         envelopes: list[bytes | None] = await _reading(self._link, self._keys.events, "HMGET", self._keys.events, *ids)
         size = sum(len(envelope) for envelope in envelopes if envelope is not None) // len(envelopes) + 1
         self._page = max(min(_PAGE_BYTES // size, _LARGEST_PAGE), 1)
         return envelopes
 
     def _judge(self, jobs: Sequence[_Job], envelopes: Sequence[bytes | None]) -> None:
-        for job, envelope in zip(jobs, envelopes, strict=True):
-            judge = self._judges(job.handler)
-            body = None if envelope is None else unpack(envelope)
-            if judge is None or body is None:  # it has moved on meanwhile, or a later release wrote it
+        kinds = (kind for kind, _ in jobs)
+        for kind, group in groupby(zip(kinds, envelopes, strict=True), key=lambda job: job[0]):
+            judge = self._judges(kind.handler)
+            if judge is None:
                 continue
-            count = self._count(job.handler)
-            count.checked[job.state] += 1
-            try:
-                reason = judge(from_json(body))
-            except ValueError:
-                reason = UNREADABLE
-            if reason:
-                count.refused[job.state, reason] += 1
+            unpacked = (unpack(envelope) for _, envelope in group if envelope is not None)
+            # Others have moved on meanwhile, or a later release wrote them.
+            bodies = [body for body in unpacked if body is not None]
+            count = self._count(kind.handler)
+            count.checked[kind.state] += len(bodies)
+            reasons = Counter(reason for body in bodies if (reason := judge(body)))
+            for reason, refused in reasons.items():
+                count.refused[kind.state, reason] += refused
 
     def _count(self, handler: str) -> JobCount:
         count = self._counts.get(handler)

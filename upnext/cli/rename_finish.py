@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.replies import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ def _judge(former: Former) -> Callable[[str], Judge | None]:
         event = HandlerId.parse(identity).event
         if former.event:
             return (lambda _: "former") if event == former.event else None
-        return (lambda payload: _holds(payload, former.field)) if event in former.events else None
+        return (lambda payload: _holds(read_json(payload), former.field)) if event in former.events else None
 
     return judge
 
