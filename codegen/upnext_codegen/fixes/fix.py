@@ -5,18 +5,19 @@ from __future__ import annotations
 import difflib
 import re
 import stat
+from bisect import bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.replacing import beside
 from upnext_codegen.fixes.event_names import respelt
-from upnext_codegen.fixes.parameters import opened, without_slash
-from upnext_codegen.fixes.source import Source
+from upnext_codegen.fixes.parameters import may_redefine_object, opened, without_slash
+from upnext_codegen.fixes.source import Change, Source
 from upnext_codegen.merging.nearness import NearNames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import libcst as cst
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from upnext_codegen.records import Place
 
 _WORD = re.compile(r"[\w.:/-]")
-_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Edit(NamedTuple):
@@ -54,6 +54,20 @@ class _Repair(NamedTuple):
     place: Place
 
 
+class _File(NamedTuple):
+    """A file as it is.
+
+    Attributes:
+        data: Its content.
+        source: The same, read.
+        redefines_object: Whether `object` may be something else in it.
+    """
+
+    data: bytes
+    source: Source
+    redefines_object: bool
+
+
 _DESCRIPTIONS = {
     "open": "add **kwargs: object, so that the handler takes the other handlers' fields",
     "slash": "remove the /, so that the parameters can be passed by keyword",
@@ -72,7 +86,8 @@ class Fixer:
     def __init__(self, root: Path, contract: Contract) -> None:
         self._root = root
         self._handled = NearNames(each.name for each in contract.events if each.receivers)
-        self._read: dict[str, tuple[bytes, Source] | None] = {}
+        self._read: dict[str, _File | None] = {}
+        self._worked_out: dict[_Repair, Change | None] = {}
 
     def fixes(self, findings: Iterable[Finding]) -> dict[Finding, Fix]:
         """List the fixes of those findings that have one."""
@@ -80,7 +95,7 @@ class Fixer:
         for finding in findings:
             repairs = self._repairs(finding)
             if repairs:
-                edits = tuple(edit for each in repairs for edit in self._edits(each))
+                edits = tuple(edit for each in repairs if (edit := self._edit(each)) is not None)
                 found[finding] = Fix(_DESCRIPTIONS[repairs[0].kind], edits)
         return found
 
@@ -91,14 +106,11 @@ class Fixer:
             for each in self._repairs(finding):
                 by_file[each.place.file].add(each)
         found: dict[str, tuple[bytes, bytes]] = {}
-        for file, repairs in sorted(by_file.items()):
-            before, source = self._source(file) or (b"", None)
-            # From the end, so that the places of those before stay what they are.
-            for each in sorted(repairs, key=lambda one: (one.place, one.kind), reverse=True):
-                module = None if source is None else _repaired(source, each, self._handled)
-                source = source if module is None else Source.read(module.bytes)
-            if source is not None and source.module.bytes != before:
-                found[file] = before, source.module.bytes
+        for name, repairs in sorted(by_file.items()):
+            file = self._file(name)
+            after = None if file is None else _repaired(file, repairs, self._handled)
+            if file is not None and after is not None and after != file.data:
+                found[name] = file.data, after
         return found
 
     def _repairs(self, finding: Finding) -> tuple[_Repair, ...]:
@@ -112,27 +124,32 @@ class Fixer:
                 repairs = (_Repair("spell", finding.place),)
             case _:
                 return ()
-        return repairs if all(self._module(each) is not None for each in repairs) else ()
+        return repairs if all(self._change(each) is not None for each in repairs) else ()
 
-    def _module(self, repair: _Repair) -> cst.Module | None:
-        read = self._source(repair.place.file)
-        return None if read is None else _repaired(read[1], repair, self._handled)
+    def _change(self, repair: _Repair) -> Change | None:
+        """What a repair changes of its file alone. Many findings may ask for the same one."""
+        if repair not in self._worked_out:
+            file = self._file(repair.place.file)
+            self._worked_out[repair] = None if file is None else _change(file, [repair], self._handled)
+        return self._worked_out[repair]
 
-    def _edits(self, repair: _Repair) -> list[Edit]:
-        read, module = self._source(repair.place.file), self._module(repair)
-        return [] if read is None or module is None else [_edit(repair.place.file, read[1].module.code, module.code)]
+    def _edit(self, repair: _Repair) -> Edit | None:
+        file, change = self._file(repair.place.file), self._change(repair)
+        return None if file is None or change is None else _edit(repair.place.file, file.source, change)
 
-    def _source(self, file: str) -> tuple[bytes, Source] | None:
-        if file not in self._read:
+    def _file(self, name: str) -> _File | None:
+        if name not in self._read:
             try:
-                data = (self._root / file).read_bytes()
+                data = (self._root / name).read_bytes()
             except OSError:
                 data = None
             source = None if data is None else Source.read(data)
             # What libcst does not give back byte for byte is left alone.
-            same = data is not None and source is not None and source.module.bytes == data
-            self._read[file] = (data, source) if same and data is not None and source is not None else None
-        return self._read[file]
+            if data is None or source is None or source.text.encode(source.module.encoding) != data:
+                self._read[name] = None
+            else:
+                self._read[name] = _File(data, source, may_redefine_object(source.text))
+        return self._read[name]
 
 
 def diff_of(changed: Mapping[str, tuple[bytes, bytes]]) -> str:
@@ -191,38 +208,52 @@ def _restored(root: Path, files: Mapping[str, bytes]) -> str:
     return f"What was written is put back: {', '.join(files)}." if files else "Nothing is written."
 
 
-def _repaired(source: Source, repair: _Repair, handled: NearNames) -> cst.Module | None:
-    """The file with one change, None where it cannot be made."""
-    if repair.kind == "spell":
-        texts = respelt(source.calls_at(repair.place), handled)
-        return None if texts is None else source.replaced(*texts)
-    function = source.function(repair.place)
+def _repaired(file: _File, repairs: Iterable[_Repair], handled: NearNames) -> bytes:
+    """The file with all changes that can be made."""
+    by_target: defaultdict[cst.FunctionDef | _Repair, list[_Repair]] = defaultdict(list)
+    # From the end, so that the places of those before stay what they are.
+    for each in sorted(repairs, key=lambda one: (one.place, one.kind), reverse=True):
+        function = None if each.kind == "spell" else file.source.function(each.place)
+        by_target[each if function is None else function].append(each)
+    changes = [_change(file, together, handled) for together in by_target.values()]
+    text = file.source.text
+    for change in sorted((each for each in changes if each is not None), reverse=True):
+        text = text[: change.start] + change.text + text[change.end :]
+    return text.encode(file.source.module.encoding)
+
+
+def _change(file: _File, repairs: Sequence[_Repair], handled: NearNames) -> Change | None:
+    """What repairs of one function, or of one name, change together; None where none of them can be made."""
+    source, place = file.source, repairs[0].place
+    if repairs[0].kind == "spell":
+        texts = respelt(source.calls_at(place), handled)
+        return None if texts is None else source.change(place.line, *texts)
+    function = source.function(place)
     if function is None:
         return None
-    changed = opened(function, source.module) if repair.kind == "open" else without_slash(function)
-    return None if changed is None else source.replaced(function, changed)
+    repaired = function
+    for each in repairs:
+        if each.kind == "slash":
+            repaired = without_slash(repaired) or repaired
+        elif not file.redefines_object:
+            repaired = opened(repaired, source.module) or repaired
+    return None if repaired is function else source.change(place.line, function, repaired)
 
 
-def _edit(file: str, before: str, after: str) -> Edit:
-    """The smallest edit of whole words that makes one text of the other."""
-    start = _shared(before, after)
-    end = len(before) - _shared(before[start:][::-1], after[start:][::-1])
-    head, old, rest = before[:start], before[start:end], before[end:]
-    new = after[start : len(after) - len(rest)]
-    while _WORD.match(head[-1:]) and (_WORD.match(old) or _WORD.match(new)):
-        head, old, new = head[:-1], head[-1] + old, head[-1] + new
-    while _WORD.match(rest) and (_WORD.match(old[-1:]) or _WORD.match(new[-1:])):
-        old, new, rest = old + rest[0], new + rest[0], rest[1:]
-    return Edit(file, *_position(head), *_position(head + old), new)
+def _edit(file: str, source: Source, change: Change) -> Edit:
+    """An edit of whole words that makes a change."""
+    text, start, end, new = source.text, *change
+    old = text[start:end]
+    while _WORD.match(text[max(start - 1, 0) : start]) and (_WORD.match(old) or _WORD.match(new)):
+        start -= 1
+        old, new = text[start] + old, text[start] + new
+    while _WORD.match(text[end : end + 1]) and (_WORD.match(old[-1:]) or _WORD.match(new[-1:])):
+        old, new = old + text[end], new + text[end]
+        end += 1
+    return Edit(file, *_position(source, start), *_position(source, end), new)
 
 
-def _shared(first: str, second: str) -> int:
-    """How many characters two texts begin with alike."""
-    length = min(len(first), len(second))
-    return next((number for number in range(length) if first[number] != second[number]), length)
-
-
-def _position(before: str) -> tuple[int, int]:
-    """The line and column behind a text."""
-    lines = _LINE_END.split(before)
-    return len(lines), len(lines[-1]) + 1
+def _position(source: Source, offset: int) -> tuple[int, int]:
+    """The line and column of a character, from 1."""
+    line = bisect_right(source.line_starts, offset)
+    return line, offset - source.line_starts[line - 1] + 1

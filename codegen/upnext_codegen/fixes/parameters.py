@@ -15,12 +15,17 @@ _OTHER_OBJECT = re.compile(
 """What may give the name `object` another meaning, or is too close to tell."""
 
 
+def may_redefine_object(text: str) -> bool:
+    """Tell whether `object` may be something else in a file than what Python calls so."""
+    return _OTHER_OBJECT.search(text) is not None
+
+
 def opened(function: cst.FunctionDef, module: cst.Module) -> cst.FunctionDef | None:
     """Add `**kwargs: object`; None where there is something like it already, or where names are in the way."""
     params = function.params
     taken = set(re.findall(r"\w+", module.code_for_node(function)))
     name = next((each for each in _NAMES if each not in taken), None)
-    if params.star_kwarg is not None or name is None or _OTHER_OBJECT.search(module.code):
+    if params.star_kwarg is not None or name is None:
         return None
     added = cst.Param(cst.Name(name), cst.Annotation(cst.Name("object")), star="**")
     every = _in_order(params)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
@@ -16,7 +20,18 @@ if TYPE_CHECKING:
     from upnext_codegen.records import Place
 
 
-@dataclass(frozen=True, slots=True)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Change(NamedTuple):
+    """A text that takes the place of a stretch of a file, given in characters from its start."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Source:
     """A file that can be changed.
 
@@ -61,6 +76,59 @@ class Source:
         changed = self.module.deep_replace(old, new)
         assert isinstance(changed, cst.Module)
         return changed
+
+    def change(self, line: int, old: cst.CSTNode, new: cst.CSTNode) -> Change | None:
+        """The smallest change of the text that puts one node in the place of another; None if it changes nothing.
+
+        Only the statement that the node stands in is written anew, so that many changes of a long file are no more
+        work each than one of a short file.
+
+        Args:
+            line: The line that the node starts in.
+            old: The node.
+            new: What is to stand in its place.
+        """
+        number = bisect_right(self._statement_lines, line) - 1
+        statement = self.module.body[number]
+        changed = statement.deep_replace(old, new)
+        assert isinstance(changed, cst.CSTNode)
+        before, after = self._statement_texts[number], self.module.code_for_node(changed)
+        if before == after:
+            return None
+        start = _shared(before, after)
+        end = _shared(before[start:][::-1], after[start:][::-1])
+        offset = self._statement_starts[number]
+        return Change(offset + start, offset + len(before) - end, after[start : len(after) - end])
+
+    @cached_property
+    def text(self) -> str:
+        """The whole file."""
+        return self.module.code
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        """Where each line starts in the text."""
+        return [0, *(each.end() for each in _LINE_END.finditer(self.text))]
+
+    @cached_property
+    def _statement_texts(self) -> list[str]:
+        """The statements of the module with the comments before them, which follow one another."""
+        return [self.module.code_for_node(each) for each in self.module.body]
+
+    @cached_property
+    def _statement_starts(self) -> list[int]:
+        before = sum(len(self.module.code_for_node(each)) for each in self.module.header)
+        return list(accumulate(map(len, self._statement_texts[:-1]), initial=before))
+
+    @cached_property
+    def _statement_lines(self) -> list[int]:
+        return [bisect_right(self.line_starts, start) for start in self._statement_starts]
+
+
+def _shared(first: str, second: str) -> int:
+    """How many characters two texts begin with alike."""
+    length = min(len(first), len(second))
+    return next((number for number in range(length) if first[number] != second[number]), length)
 
 
 def _start(position: CodeRange) -> tuple[int, int]:
