@@ -242,7 +242,7 @@ def _change(file: _File, repairs: Sequence[_Repair], handled: NearNames) -> Chan
 
 def _edit(file: str, source: Source, change: Change) -> Edit:
     """An edit of whole words that makes a change."""
-    text, start, end, new = source.text, *change
+    text, start, end, new = source.text, change.start, change.end, change.text
     old = text[start:end]
     while _WORD.match(text[max(start - 1, 0) : start]) and (_WORD.match(old) or _WORD.match(new)):
         start -= 1

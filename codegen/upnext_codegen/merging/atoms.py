@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from upnext_codegen.catalog.spelling import value_key
-from upnext_codegen.merging.normal import literal
+from upnext_codegen.merging.normal import class_of, literal
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
 from upnext_codegen.merging.unify import all_unified, unified
 from upnext_codegen.types import (
     ANY,
     ClassType,
-    EnumMember,
     LiteralType,
-    LiteralValue,
     TupleType,
     Type,
 )
@@ -56,20 +54,14 @@ def _common_values(
     literals: list[LiteralType], others: list[Type], classes: Hierarchy, meet: Meet
 ) -> LiteralType | None:
     allowed = [{value_key(value) for value in item.values} for item in literals]
-    plain = {_class_of(value) for item in literals for value in item.values}
+    plain = {class_of(value) for item in literals for value in item.values}
     fitting = {each for each in plain if all(meet((each, other), classes) == each for other in others)}
     common = [
         value
         for value in literals[0].values
-        if all(value_key(value) in names for names in allowed) and _class_of(value) in fitting
+        if all(value_key(value) in names for names in allowed) and class_of(value) in fitting
     ]
     return literal(common) if common else None
-
-
-def _class_of(value: LiteralValue) -> ClassType:
-    if isinstance(value, EnumMember):
-        return ClassType(value.module, value.qualname)
-    return ClassType("builtins", type(value).__name__)
 
 
 def _demands(

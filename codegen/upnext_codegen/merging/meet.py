@@ -7,15 +7,16 @@ and each set is decided once it is complete.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 from upnext_codegen.catalog.spelling import full_text, key
 from upnext_codegen.merging.atoms import combined
-from upnext_codegen.merging.normal import asks_nothing, normal, sorted_union
-from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
+from upnext_codegen.merging.normal import asks_nothing, literal, normal, sorted_union
+from upnext_codegen.merging.related import RelatedTypes
+from upnext_codegen.merging.subtyping import OBJECT, Hierarchy, class_name
 from upnext_codegen.merging.unify import unified
-from upnext_codegen.types import ANY, Type
+from upnext_codegen.types import ANY, LiteralType, Type
 from upnext_codegen.types.traversal import classes_in, parts
 
 _MANY = 256
@@ -59,14 +60,20 @@ def _as_people_write(written: Type) -> str:
 
 
 def _alternatives(sides: Sequence[Type], classes: Hierarchy) -> list[tuple[Type, ...]]:
-    keep_all = _has_joint_class(sides, classes)
+    """Return the sets of types, one of each side, that may hold together."""
+    joints = _joint_classes(sides, classes)
     found: dict[str, tuple[Type, ...]] = {"": ()}
     for side in sides:
+        alternatives = _with_one_literal(side)
+        related = RelatedTypes(classes, joints)
+        for number, part in enumerate(alternatives):
+            related.add(part, number)
         wider: dict[str, tuple[Type, ...]] = {}
-        strict = not keep_all or len(found) > _MANY
+        strict = not joints or len(found) > _MANY
         for together in found.values():
-            for part in parts(side):
-                if strict and not all(_can_meet(part, other, classes) for other in together):
+            candidates = set(range(len(alternatives))).intersection(*map(related.find, together))
+            for part in (alternatives[number] for number in sorted(candidates)):
+                if strict and not all(combined((part, other), classes, meet) is not None for other in together):
                     continue
                 both = {key(item): item for item in (*together, part)}
                 names = sorted(both)
@@ -75,34 +82,48 @@ def _alternatives(sides: Sequence[Type], classes: Hierarchy) -> list[tuple[Type,
     return list(found.values())
 
 
-def _can_meet(one: Type, other: Type, classes: Hierarchy) -> bool:
-    if classes.are_unrelated(one, other):
-        return False
-    return combined((one, other), classes, meet) is not None
+def _with_one_literal(side: Type) -> tuple[Type, ...]:
+    """Return the alternatives of a side, its literals as one."""
+    literals = [part for part in parts(side) if isinstance(part, LiteralType)]
+    if len(literals) < 2:
+        return parts(side)
+    others = [part for part in parts(side) if not isinstance(part, LiteralType)]
+    return literal([value for part in literals for value in part.values]), *others
 
 
-def _has_joint_class(sides: Sequence[Type], classes: Hierarchy) -> bool:
-    """Tell whether some class of the sides is below two others that have nothing to do with each other."""
-    named = {key(owner): owner for side in sides for owner in classes_in(side)}
-    for owner in named.values():
-        upper = [other for other in named.values() if other != owner and classes.is_below(owner, other)]
-        for one, other in combinations(upper, 2):
-            if not classes.is_below(one, other) and not classes.is_below(other, one):
-                return True
-    return False
+def _joint_classes(sides: Sequence[Type], classes: Hierarchy) -> dict[str, frozenset[str]]:
+    """Return the classes of the sides that are below two others which have nothing to do with each other.
+
+    Returns:
+        For each of them the names of those that it is below.
+    """
+    above = {class_name(owner): classes.names_above(owner) for side in sides for owner in classes_in(side)}
+    joints: dict[str, frozenset[str]] = {}
+    for name, names in above.items():
+        upper = names & above.keys()
+        if any(one not in above[other] and other not in above[one] for one, other in combinations(upper - {name}, 2)):
+            joints[name] = upper
+    return joints
 
 
 def _widest(found: list[Type], classes: Hierarchy) -> list[Type]:
     """Drop each alternative that another one takes in."""
     members = {key(part): part for whole in found for part in parts(whole)}
-    kept: list[Type] = []
-    for name in sorted(members):
-        others = [other for other_name, other in members.items() if other_name != name]
+    names = sorted(members)
+    related = RelatedTypes(classes, {})
+    for number, name in enumerate(names):
+        related.add(members[name], number)
+    return [
+        members[name]
+        for number, name in enumerate(names)
         if not any(
-            not classes.are_unrelated(members[name], other)
-            and is_subtype(members[name], other, classes)
-            and not (is_subtype(other, members[name], classes) and key(other) > name)
-            for other in others
-        ):
-            kept.append(members[name])
-    return kept
+            _takes_in(names[other], name, members, classes) for other in related.find(members[name]) if other != number
+        )
+    ]
+
+
+def _takes_in(wide: str, narrow: str, members: Mapping[str, Type], classes: Hierarchy) -> bool:
+    """Tell whether a type takes in another one; of two that take in each other only one does."""
+    if not is_subtype(members[narrow], members[wide], classes):
+        return False
+    return wide < narrow or not is_subtype(members[wide], members[narrow], classes)

@@ -9,6 +9,7 @@ from upnext_codegen.types import (
     NONE,
     AnyType,
     ClassType,
+    EnumMember,
     LiteralType,
     LiteralValue,
     TupleType,
@@ -64,6 +65,13 @@ def literal(values: list[LiteralValue]) -> LiteralType:
     """Make a literal of values, each once, in an order that does not depend on theirs."""
     found = {value_key(value): value for value in values}
     return LiteralType(tuple(found[name] for name in sorted(found)))
+
+
+def class_of(value: LiteralValue) -> ClassType:
+    """Return the class of a value of a literal."""
+    if isinstance(value, EnumMember):
+        return ClassType(value.module, value.qualname)
+    return ClassType("builtins", type(value).__name__)
 
 
 def asks_nothing(written: Type) -> bool:

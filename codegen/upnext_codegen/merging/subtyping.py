@@ -26,10 +26,13 @@ class Hierarchy:
     _names: dict[str, frozenset[str]] = field(
         default_factory=dict[str, frozenset[str]], init=False, repr=False, compare=False
     )
+    _above: dict[ClassType, tuple[ClassType | TupleType, ...]] = field(
+        default_factory=dict[ClassType, "tuple[ClassType | TupleType, ...]"], init=False, repr=False, compare=False
+    )
 
     def facts(self, owner: ClassType) -> ClassFacts:
         """Return what is known of a class; nothing for one of another package."""
-        name = _name(owner)
+        name = class_name(owner)
         return self.classes.get(name) or STANDARD.get(name) or _NO_FACTS
 
     def parameters(self, owner: ClassType) -> tuple[tuple[str, str], ...]:
@@ -47,8 +50,13 @@ class Hierarchy:
         missing = len(self.facts(owner).type_parameters) - len(owner.args)
         return ClassType(owner.module, owner.qualname, (*owner.args, *[ANY] * missing)) if missing > 0 else owner
 
-    def above(self, owner: ClassType) -> Iterator[ClassType | TupleType]:
-        """Yield the class itself and everything above it, with the arguments that it gives them."""
+    def above(self, owner: ClassType) -> tuple[ClassType | TupleType, ...]:
+        """Return the class itself and everything above it, with the arguments that it gives them."""
+        if owner not in self._above:
+            self._above[owner] = tuple(self._walk_up(owner))
+        return self._above[owner]
+
+    def _walk_up(self, owner: ClassType) -> Iterator[ClassType | TupleType]:
         waiting: list[Type] = [self.padded(owner)]
         seen: set[Type] = set()
         while waiting:
@@ -71,19 +79,14 @@ class Hierarchy:
         """Tell whether a class is another one, or below it, whatever their arguments are."""
         return target == OBJECT or self.view(owner, target) is not None
 
-    def are_unrelated(self, one: Type, other: Type) -> bool:
-        """Tell in no time that neither of two classes is below the other; of other types it says nothing."""
-        if not isinstance(one, ClassType) or not isinstance(other, ClassType) or OBJECT in (one, other):
-            return False
-        return _name(one) not in self._names_above(other) and _name(other) not in self._names_above(one)
-
-    def _names_above(self, owner: ClassType) -> frozenset[str]:
-        known = self._names.get(_name(owner))
+    def names_above(self, owner: ClassType) -> frozenset[str]:
+        """Return the names of the class and of everything above it, whatever their arguments are."""
+        known = self._names.get(class_name(owner))
         if known is None:
             above = [_TUPLE if isinstance(item, TupleType) else item for item in self.above(owner)]
-            inner = [self._names_above(item) for item in above if item == _TUPLE and owner != _TUPLE]
-            known = frozenset[str]().union(map(_name, above), *inner)
-            self._names[_name(owner)] = known
+            inner = [self.names_above(item) for item in above if item == _TUPLE and owner != _TUPLE]
+            known = frozenset[str]().union(map(class_name, above), *inner)
+            self._names[class_name(owner)] = known
         return known
 
     def _bases(self, owner: ClassType) -> list[Type]:
@@ -94,7 +97,8 @@ class Hierarchy:
         return [*bases, _TYPED_DICT_VIEW] if facts.kind == "typeddict" else bases
 
 
-def _name(owner: ClassType) -> str:
+def class_name(owner: ClassType) -> str:
+    """Name a class as facts are kept by, whatever its arguments are."""
     return f"{owner.module}:{owner.qualname}"
 
 
