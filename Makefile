@@ -6,6 +6,8 @@
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
+# Tests start hundreds of processes, each of which takes twice as long to start where no bytecode is kept.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # uv trusts what the system trusts (behind a company's proxy that is more than what it brings).
 export UV_SYSTEM_CERTS := 1
