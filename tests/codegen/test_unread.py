@@ -92,6 +92,41 @@ def test_handlers_that_are_imported_for_their_effect_are_reported(
     assert [(each.code, each.place.file) for each in findings] == [("UPN005", "main.py")]
 
 
+LOADED = {
+    "with the package beside it": "import importlib\nimportlib.import_module('.{name}', package='shop')\n",
+    "with the package as an argument": "from importlib import import_module\nimport_module('.{name}', 'shop')\n",
+    "by a keyword": "import importlib\nimportlib.import_module(name='shop.{name}')\n",
+    "under another name": "from importlib import import_module as load\nload('shop.{name}')\n",
+    "from a constant": "import importlib\nNAME = 'shop.{name}'\nimportlib.import_module(NAME)\n",
+    "from a list": "import importlib\nfor each in ('shop.events', 'shop.{name}'):\n    importlib.import_module(each)\n",
+    "by a star": "from shop.{name} import *\n",
+    "late": "def main():\n    __import__(name='shop.{name}')\n",
+}
+
+
+@pytest.mark.parametrize("name", ["conftest", "test_mail"])
+@pytest.mark.parametrize("way", LOADED)
+def test_a_file_of_tests_that_is_imported_for_its_handlers_is_reported(way: str, name: str, tmp_path: Path) -> None:
+    files = {"shop/__init__.py": "", "shop/events.py": HEAD, f"shop/{name}.py": HANDLER}
+    _, findings = read(tmp_path, files | {"main.py": LOADED[way].format(name=name)})
+    assert [(each.code, each.place.file, each.help) for each in findings] == [
+        ("UPN005", "main.py", f'add "shop/{name}.py" to include in [tool.upnext]')
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import importlib, sys\nif sys.argv[1] != 'shop.conftest':\n    importlib.import_module(sys.argv[1])\n",
+        "HANDLERS = ['shop.conftest']\n",
+        "import importlib\nimportlib.import_module('shop.conftests')\nimportlib.import_module('conftest')\n",
+    ],
+)
+def test_a_text_that_imports_nothing_is_not_reported(source: str, tmp_path: Path) -> None:
+    files = {"shop/__init__.py": "", "shop/events.py": HEAD, "shop/conftest.py": HANDLER, "main.py": source}
+    assert read(tmp_path, files)[1] == ()
+
+
 def test_a_left_out_module_that_only_passes_an_event_on_is_reported(tmp_path: Path) -> None:
     """It says nothing of upnext itself."""
     files = {"shop/__init__.py": "", "shop/events.py": HEAD, "shop/made/api.py": "from shop.events import placed\n"}

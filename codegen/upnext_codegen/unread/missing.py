@@ -13,6 +13,8 @@ from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.names.candidates import ImportGraph, holds_one, says_one
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.reading.imports import dotted, imports_of, mentions_upnext
+from upnext_codegen.reading.source import SourceError, tree_of
+from upnext_codegen.unread.named import may_import_by_name, modules_in_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -189,8 +191,24 @@ class _Search:
         for name in self._imports(path):
             if not is_read or not self._names.isdisjoint(name.split(".")):
                 yield from self._to_left_out(path, name)
+        for name in self._named(path):
+            yield from self._to_left_out(path, name)
+        for name in self._imports(path):
             if is_read and not name.startswith(".") and self._found_elsewhere(name):
                 yield from self._to_other_roots(path, name)
+
+    def _named(self, path: str) -> Iterator[str]:
+        """Yield modules that texts of a file name, where it may import by name and they may be left out."""
+        imports = (
+            self.index.imports(path) if path in self.index.files else imports_of(self._bytes(path), of_package=False)
+        )
+        if self._names and may_import_by_name(imports):
+            try:
+                _, tree = tree_of(self._bytes(path))
+            except (SourceError, RecursionError):
+                return  # It is a finding of its own where the file counts.
+            named = {name for name, _ in modules_in_texts(tree)}
+            yield from sorted(name for name in named if not self._names.isdisjoint(name.split(".")))
 
     def _to_left_out(self, path: str, name: str) -> Iterator[Missing]:
         module = name.lstrip(".")

@@ -16,6 +16,7 @@ from upnext_codegen.reading.source import SourceError, tree_of
 from upnext_codegen.reading.tree import walk
 from upnext_codegen.records import Place
 from upnext_codegen.unread.missing import Missing, missing_imports, roots_for
+from upnext_codegen.unread.named import modules_in_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -120,9 +121,11 @@ def _places(index: FileIndex, imports: Sequence[Missing], parts: Parts) -> dict[
             found.update(dict.fromkeys(missed, Place(file, 1, 1)))
             continue
         nodes = [node for node in walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)]
+        named = {name: node for name, node in modules_in_texts(tree) if name in {each.module for each in missed}}
         for each in missed:
             exports = None if each.reason else frozenset(parts[each.target].exports)
-            node = next((node for node in nodes if _imports(node, each.module, exports)), None)
+            statement = next((node for node in nodes if _imports(node, each.module, exports)), None)
+            node = named.get(each.module) if statement is None and each.reason else statement
             if node is not None:
                 found[each] = Place(file, node.lineno, node.col_offset + 1)
     return found
