@@ -30,6 +30,7 @@ class Report:
         files_scanned: How many source files were looked at.
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
         sends: How many calls send an event or submit a task.
+        counts: What was counted instead of events and handlers, by its noun.
         fixes: The fixes of findings that have one, where the format of the report shows them.
         notes: What else the user should know, a sentence each.
     """
@@ -46,6 +47,7 @@ class Report:
     sends: int = 0
     notes: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
     fixes: Mapping[Finding, Fix] = field(default_factory=dict["Finding", "Fix"])
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _RULES = Path(__file__).with_name("rules")
+_SAYS = re.compile(r"\n(?P<reporter>`upnext [a-z ]+`|mypy) says:\n")
 _HEAD = re.compile(r"(?P<severities>error|warning|warning, error|error, warning|retired): (?P<title>.+)")
 
 
@@ -26,7 +27,7 @@ class Rule(NamedTuple):
         title: One line, without a full stop.
         text: The rule and its reasons.
         example: Sources that break it, each under a comment with its path, indented by four blanks.
-        reporter: Who reports it, "`upnext gen`" or "mypy".
+        reporter: Who reports it: "`upnext gen`", "`upnext celery check`" or "mypy".
         output: What it says of them, indented likewise.
         successors: For a retired code, the codes that are reported instead.
     """
@@ -57,9 +58,8 @@ def rule(code: str) -> Rule:
     found = _HEAD.fullmatch(head.removeprefix(f"{code} "))
     if found is None:
         raise ValueError(f"{_FILES[code]} must begin with {code}, its severity, a colon and its title: {head!r}")
-    reporter = "`upnext gen`" if code.startswith("UPN") else "mypy"
     text, _, rest = rest.partition("\nExample:\n")
-    example, _, output = rest.partition(f"\n{reporter} says:\n")
+    example, reporter, output = (*_SAYS.split(rest), "", "")[:3]
     text, _, successors = text.partition("\nReported now as: ")
     return Rule(
         code,
@@ -96,7 +96,7 @@ RETIRED_CODES = tuple(code for code, path in _FILES.items() if path.parent != _R
 """Codes that are no longer reported; whoever ignores one ignores what is reported in its place."""
 
 CODES = tuple(code for code in _FILES if code.startswith("UPN") and code not in RETIRED_CODES)
-"""All codes of `upnext gen`."""
+"""All codes of `upnext gen` and `upnext celery check`."""
 
 PLUGIN_CODES = tuple(code for code in _FILES if not code.startswith("UPN"))
 """All codes of the mypy plugin."""

@@ -18,6 +18,7 @@ from upnext.errors import BrokerError, ConfigError, ServiceImportError, UpnextEr
 COMMANDS = (
     "gen",
     "graph",
+    "celery",
     "export",
     "pull",
     "rename",

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 _MOST_ROUNDS = 10
 """Times that fixes are made, each of which may show a finding that was hidden behind another."""
 _SERVER = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_FORMATS = ("text", "json", "github", "sarif")
+FORMATS = ("text", "json", "github", "sarif")
+"""How findings are reported."""
 _DESCRIPTION = """\
 Reads the sources of the project (never imports them), merges all handlers of each event, and writes upnext_catalog.pyi,
 which types every send in every type checker, and upnext.lock, the same as data."""
@@ -61,7 +62,7 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--namespace", metavar="NAME", help="the namespace of a server in --against")
     parser.add_argument("--out", metavar="DIR", help="folder of upnext_catalog.pyi, instead of the import root")
-    parser.add_argument("--format", choices=_FORMATS, default="text", help="how to report (default: text)")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="how to report (default: text)")
     parser.add_argument(
         "--files", action="store_true", help="write nothing; list every file: read, skipped or left out, and why"
     )
@@ -106,9 +107,9 @@ def _told(report: Report, arguments: argparse.Namespace) -> int:
     if arguments.format in {"json", "sarif"} and any(each.code in FIXABLE for each in report.findings):
         from upnext_codegen.fixes.fix import Fixer  # noqa: PLC0415 - it takes long to import
 
-        project, _ = _project(arguments)
+        project, _ = project_of(arguments)
         report = replace(report, fixes=Fixer(project.root, report.contract).fixes(report.findings))
-    sys.stdout.write(_written(report, arguments.format))
+    sys.stdout.write(written(report, arguments.format))
     sys.stdout.flush()
     return exits.FINDINGS if report.failed else exits.CLEAN
 
@@ -121,7 +122,7 @@ def _fix(arguments: argparse.Namespace) -> int:
     _check_fix(arguments)
     fixed: dict[str, None] = {}
     try:
-        project, _ = _project(arguments)
+        project, _ = project_of(arguments)
         for _ in range(_MOST_ROUNDS):
             report = _report(arguments, check=True)
             changed = Fixer(project.root, report.contract).changed(report.findings)
@@ -180,7 +181,7 @@ def _list_files(arguments: argparse.Namespace) -> int:
     if arguments.check or arguments.watch or arguments.against:
         raise ConfigError("--files lists files and does nothing else: leave out --check, --watch and --against.")
     try:
-        project, narrowed = _project(arguments)
+        project, narrowed = project_of(arguments)
         found = discover(project)
         scanned, findings = scan(project, use_cache=not arguments.no_cache, listing=lambda: found)
     except ConfigurationError as error:
@@ -190,7 +191,7 @@ def _list_files(arguments: argparse.Namespace) -> int:
     return exits.CLEAN
 
 
-def _project(arguments: argparse.Namespace) -> tuple[Project, tuple[str, ...]]:
+def project_of(arguments: argparse.Namespace) -> tuple[Project, tuple[str, ...]]:
     """Find the project, and the paths that the report is narrowed to, relative to it."""
     from upnext_codegen.project import find_project  # noqa: PLC0415 - commands import what they need
 
@@ -205,7 +206,7 @@ def _report(arguments: argparse.Namespace, *, check: bool) -> Report:
 
     against: list[str] = arguments.against or []
     try:
-        project, narrowed = _project(arguments)
+        project, narrowed = project_of(arguments)
         out = None if arguments.out is None else _folder(arguments.out)
         with discover_ahead(project) as listing:
             from upnext_codegen.catalog.places import targets  # noqa: PLC0415 - takes as long as the listing
@@ -294,7 +295,8 @@ def _relative(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
     return tuple(path.relative_to(root).as_posix() for path in paths)
 
 
-def _written(report: Report, form: str) -> str:
+def written(report: Report, form: str) -> str:
+    """Write a report in one of the formats."""
     return _writers()[form](report)
 
 

@@ -16,9 +16,7 @@ def as_json(report: Report) -> str:
     """Write a report as JSON; plain ASCII, so that no terminal and no pipe can spoil it."""
     data = {
         "diagnostics": [_finding(finding, report.fixes.get(finding)) for finding in report.findings],
-        "events": len(report.contract.events),
-        "handlers": report.contract.handlers,
-        "sends": report.sends,
+        **_counts(report),
         "files_scanned": report.files_scanned,
         "files_parsed": report.files_parsed,
         "changed": [*report.changed, *report.removed],
@@ -26,6 +24,12 @@ def as_json(report: Report) -> str:
     if report.notes:
         data["notes"] = [*report.notes]
     return json.dumps(data, indent=2) + "\n"
+
+
+def _counts(report: Report) -> dict[str, int]:
+    if report.counts:
+        return {f"{noun}s": number for noun, number in report.counts.items()}
+    return {"events": len(report.contract.events), "handlers": report.contract.handlers, "sends": report.sends}
 
 
 def _finding(finding: Finding, fix: Fix | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def as_text(report: Report, paint: Paint) -> str:
         "".join(f"{line}\n" for finding in report.findings for line in finding_lines(finding, paint)),
         "".join(f"{visible_lines(diff)}\n" for diff in report.diffs),
         "".join(f"note: {visible(note)}\n" for note in report.notes),
-        f"{_files(report)}\n{_summary(report, paint)}\n",
+        f"{_files(report)}{_summary(report, paint)}\n",
     ]
     return "\n".join(part for part in parts if part)
 
@@ -47,25 +47,22 @@ def _place(place: Place) -> str:
 def _files(report: Report) -> str:
     if report.changed or report.removed:
         lines = [("wrote", report.changed), ("removed", report.removed)]
-        return "\n".join(f"{verb} {', '.join(map(visible, names))}" for verb, names in lines if names)
+        return "".join(f"{verb} {', '.join(map(visible, names))}\n" for verb, names in lines if names)
     if report.stale:
-        return "wrote nothing"
-    return f"up to date: {', '.join(visible(name) for name in report.files)}"
+        return "wrote nothing\n"
+    return f"up to date: {', '.join(visible(name) for name in report.files)}\n" if report.files else ""
 
 
 def _summary(report: Report, paint: Paint) -> str:
-    counted = [
-        _count(len(report.contract.events), "event"),
-        _count(report.contract.handlers, "handler"),
-        _count(report.files_scanned, "file"),
-    ]
+    counts = report.counts or {"event": len(report.contract.events), "handler": report.contract.handlers}
+    counted = ", ".join(_count(number, noun) for noun, number in counts.items())
     errors = sum(is_error(finding) for finding in report.findings)
     warnings = len(report.findings) - errors
     found = [
         *([paint("error", _count(errors, "error"))] if errors else []),
         *([paint("warning", _count(warnings, "warning"))] if warnings else []),
     ]
-    return f"{', '.join(counted[:2])} in {counted[2]}: {', '.join(found) or 'nothing to report'}"
+    return f"{counted} in {_count(report.files_scanned, 'file')}: {', '.join(found) or 'nothing to report'}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,0 +1,167 @@
+"""Which expressions are Celery apps, and which decorators make tasks."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from upnext_codegen.celery.celery_names import APP_CLASSES, APPS, TASK_MAKERS
+from upnext_codegen.celery.records import SHARED
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import (
+    Assignment,
+    ClassDefinition,
+    Definition,
+    FunctionDefinition,
+    ParameterDefinition,
+    Use,
+)
+from upnext_codegen.reading.string_annotations import unquoted
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.lookup import Lookup, Source
+    from upnext_codegen.names.scopes import FunctionNode
+
+_FARTHEST = 8
+"""Names, calls and bases that are followed one after the other."""
+
+
+class Maker(NamedTuple):
+    """What makes a task of a function.
+
+    Attributes:
+        app: As `Task.app`.
+        options: What it is given by name.
+        use: Where those stand.
+    """
+
+    app: str
+    options: tuple[ast.keyword, ...]
+    use: Use
+
+
+@dataclass(slots=True)
+class Apps:
+    """Knows apps, and what they make.
+
+    Attributes:
+        lookup: Looks names up.
+    """
+
+    lookup: Lookup
+
+    def app_of(self, expr: ast.expr, use: Use, depth: int = 0) -> str | None:
+        """Tell which app an expression is: as `Task.app`, None if it is none as far as can be told."""
+        if depth > _FARTHEST:
+            return None
+        if isinstance(expr, ast.Call):
+            return self._made(expr, use, depth)
+        for source in self.lookup.path(use, expr):
+            found = self._app(source, depth)
+            if found is not None:
+                return found
+        return None
+
+    def _app(self, source: Source, depth: int) -> str | None:
+        match source:
+            case ExternalName(name):
+                return "" if name in APPS else None
+            case Definition(binding=Assignment(ast.expr() as value, annotation)):
+                found = self.app_of(value, source.use, depth + 1)
+                if found is None and annotation is not None and self._is_app_class(annotation, source.use, depth + 1):
+                    found = ""
+                # A name that is bound by a call is an app of its own; one that is bound to another name is that one.
+                return _key(source) if found is not None and isinstance(value, ast.Call) else found
+            case Definition(
+                binding=Assignment(None, ast.expr() as annotation) | ParameterDefinition(ast.expr() as annotation)
+            ):
+                return "" if self._is_app_class(annotation, source.use, depth + 1) else None
+            case _:
+                return None
+
+    def _made(self, call: ast.Call, use: Use, depth: int) -> str | None:
+        """Tell which app a call makes or gives."""
+        if self._is_app_class(call.func, use, depth + 1):
+            return ""
+        for source in self.lookup.path(use, call.func):
+            if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
+                return "" if self._gives_app(source, depth) else None
+        return None
+
+    def _gives_app(self, function: Definition, depth: int) -> bool:
+        assert isinstance(function.binding, FunctionDefinition)
+        returns = function.binding.node.returns
+        if returns is not None and self._is_app_class(returns, function.use, depth + 1):
+            return True
+        body = function.scope.module.body_of(function)
+        return any(
+            self.app_of(each.node, Use(body, each.node.lineno, each.branches), depth + 1) is not None
+            for each in body.returns
+        )
+
+    def _is_app_class(self, expr: ast.expr, use: Use, depth: int) -> bool:
+        return self.derives(expr, use, APP_CLASSES, depth)
+
+    def derives(self, expr: ast.expr, use: Use, classes: frozenset[str], depth: int = 0) -> bool:
+        """Tell whether an expression is one of some classes outside of the project, or has one as a base."""
+        if depth > _FARTHEST:
+            return False
+        for source in self.lookup.path(use, unquoted(expr)):
+            match source:
+                case ExternalName(name) if name in classes:
+                    return True
+                case Definition(binding=ClassDefinition(node)):
+                    if any(self.derives(base, source.use, classes, depth + 1) for base in node.bases):
+                        return True
+                case _:
+                    pass
+        return False
+
+    def maker(self, decorator: ast.expr, use: Use) -> Maker | None:
+        """Tell what makes a task of what it decorates, None if that is something else."""
+        if not isinstance(decorator, ast.Call):
+            app = self.makes_tasks(decorator, use)
+            return None if app is None else Maker(app, (), use)
+        app = self.makes_tasks(decorator.func, use)
+        if app is not None:
+            return Maker(app, tuple(decorator.keywords), use)
+        for source in self.lookup.path(use, decorator.func):
+            if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
+                return self._passed_on(source, source.binding.node, decorator)
+        return None
+
+    def makes_tasks(self, func: ast.expr, use: Use) -> str | None:
+        """Tell the app of the tasks that a function makes, None if it makes none."""
+        if isinstance(func, ast.Attribute) and func.attr == "task":
+            app = self.app_of(func.value, use)
+            if app is not None:
+                return app
+        names = {source.name for source in self.lookup.path(use, func) if isinstance(source, ExternalName)}
+        return SHARED if names & TASK_MAKERS else None
+
+    def _passed_on(self, function: Definition, node: FunctionNode, call: ast.Call) -> Maker | None:
+        """A function of the project that returns what `shared_task(...)` gives, perhaps with its own options."""
+        body = function.scope.module.body_of(function)
+        for each in body.returns:
+            if not isinstance(each.node, ast.Call):
+                continue
+            use = Use(body, each.node.lineno, each.branches)
+            app = self.makes_tasks(each.node.func, use)
+            if app is not None:
+                options = each.node.keywords
+                if node.args.kwarg is not None and len(call.args) == 0:
+                    options = [each for each in options if not _is_name(each, node.args.kwarg.arg)]
+                    named = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
+                    options += [each for each in call.keywords if each.arg not in named]
+                return Maker(app, tuple(options), use)
+        return None
+
+
+def _is_name(given: ast.keyword, name: str) -> bool:
+    """Whether it is `**name`."""
+    return given.arg is None and isinstance(given.value, ast.Name) and given.value.id == name
+
+
+def _key(definition: Definition) -> str:
+    return f"{definition.file}:{definition.line}"

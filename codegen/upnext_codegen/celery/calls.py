@@ -1,0 +1,216 @@
+"""Calls that have a worker run a task, by the task itself or by its name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from upnext_codegen.celery.celery_names import BY_NAME, CONTAINED, DIRECT, LEADING, NAMED_SIGNATURES, PARTIAL
+from upnext_codegen.celery.records import UNKNOWN, Call, Given
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import Assignment, Definition, Use, inner_scopes_and_calls
+from upnext_codegen.records import Place
+
+if TYPE_CHECKING:
+    from upnext_codegen.celery.tasks import Tasks
+    from upnext_codegen.names.scopes import SourceModule
+
+_NO_SEQUENCES = (str, int, float)
+_RUNS_SIGNATURE = frozenset({"delay", "apply_async"})
+
+
+@dataclass(slots=True)
+class Calls:
+    """Reads calls of tasks.
+
+    Attributes:
+        tasks: Knows tasks.
+    """
+
+    tasks: Tasks
+
+    def in_module(self, module: SourceModule) -> Iterator[Call]:
+        """Yield the calls in a file."""
+        for scope in module.scopes():
+            for each in scope.expressions:
+                for node, inner in inner_scopes_and_calls(each.node, scope):
+                    if isinstance(node, ast.Call):
+                        yield from self._of(node, Use(inner, node.lineno, each.branches))
+        yield from _schedules(module)
+
+    def _of(self, call: ast.Call, use: Use) -> Iterator[Call]:
+        place = Place(use.file, *use.scope.module.place(call))
+        if isinstance(call.func, ast.Attribute) and call.func.attr in DIRECT | CONTAINED:
+            method = call.func.attr
+            task = self.tasks.of(call.func.value, use)
+            if task is not None:
+                partial = method in PARTIAL and not _is_immutable(call)
+                yield _read(call, method, place, use, skipped=0)._replace(task=task, is_partial=partial)
+                return
+            if method in _RUNS_SIGNATURE and isinstance(call.func.value, ast.Call):
+                yield from self._run_signature(call, call.func.value, method, place, use)
+        if self._is_by_name(call, use):
+            name = self._text(_argument(call, "name" if _attr(call) == "send_task" else "varies", 0), use)
+            if name:
+                method = _attr(call) or "signature"
+                shape = "send_task" if method == "send_task" else "signature"
+                found = _read(call, shape, place, use, skipped=0 if shape == "send_task" else 1)
+                yield found._replace(
+                    name=name, method=method, is_partial=shape == "signature" and not _is_immutable(call)
+                )
+
+    def _run_signature(self, call: ast.Call, made: ast.Call, method: str, place: Place, use: Use) -> Iterator[Call]:
+        """`task.s(...).delay(...)`: what is given at last is all that there will be."""
+        if not isinstance(made.func, ast.Attribute) or made.func.attr not in {"s", "si"}:
+            return
+        task = self.tasks.of(made.func.value, use)
+        if task is None:
+            return
+        first = _read(made, made.func.attr, place, use, skipped=0)
+        added = _read(call, method, place, use, skipped=0)
+        if made.func.attr == "si":
+            return  # complete by itself
+        given = Given(
+            first.given.positional + added.given.positional,
+            tuple(dict.fromkeys((*first.given.keywords, *added.given.keywords))),
+            first.given.more_positional or added.given.more_positional,
+            first.given.more_keywords or added.given.more_keywords,
+        )
+        yield added._replace(task=task, method=f"s(...).{method}", given=given)
+
+    def _is_by_name(self, call: ast.Call, use: Use) -> bool:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in BY_NAME:
+            if self.tasks.apps.app_of(call.func.value, use) is not None:
+                return True
+        elif not isinstance(call.func, ast.Name):
+            return False
+        sources = self.tasks.apps.lookup.path(use, call.func)
+        return any(isinstance(each, ExternalName) and each.name in NAMED_SIGNATURES for each in sources)
+
+    def _text(self, expr: ast.expr | None, use: Use) -> str:
+        """What a text is, "" where that cannot be known."""
+        match expr:
+            case ast.Constant(str() as text):
+                return text
+            case ast.Name() | ast.Attribute():
+                match self.tasks.apps.lookup.path(use, expr):
+                    case (Definition(binding=Assignment(ast.Constant(str() as text))),):
+                        return text
+                    case _:
+                        return ""
+            case _:
+                return ""
+
+
+def _attr(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def _read(call: ast.Call, method: str, place: Place, use: Use, *, skipped: int) -> Call:
+    """Read the arguments of a call.
+
+    Args:
+        call: The call.
+        method: The method, as `LEADING` knows it.
+        place: Where the call stands.
+        use: Likewise.
+        skipped: How many of the first arguments are none of the method's.
+    """
+    if method in DIRECT:
+        return Call(None, "", method, place, _direct(call))
+    unclear = any(isinstance(each, ast.Starred) for each in call.args)
+    spread = any(each.arg is None for each in call.keywords)
+    args, kwargs = (_argument(call, name, _at(method, name) + skipped) for name in ("args", "kwargs"))
+    if unclear or (spread and args is None and kwargs is None):
+        return Call(None, "", method, place, UNKNOWN)
+    module = use.scope.module
+    options = tuple((each.arg, Place(use.file, *module.place(each))) for each in call.keywords if each.arg is not None)
+    options = tuple(each for each in options if each[0] not in {"args", "kwargs"})
+    positional, more_positional = _sequence(args)
+    keywords, more_keywords = _mapping(kwargs)
+    given = Given(
+        positional, keywords, more_positional or (spread and args is None), more_keywords or (spread and kwargs is None)
+    )
+    wrong = ast.unparse(args) if isinstance(args, ast.Constant) and isinstance(args.value, _NO_SEQUENCES) else ""
+    return Call(None, "", method, place, UNKNOWN if wrong else given, options=options, no_sequence=wrong)
+
+
+def _at(method: str, name: str) -> int:
+    return LEADING[method].index(name)
+
+
+def _argument(call: ast.Call, name: str, number: int) -> ast.expr | None:
+    """The argument that a parameter is given, None where there is none."""
+    for each in call.keywords:
+        if each.arg == name:
+            return each.value
+    return call.args[number] if number < len(call.args) else None
+
+
+def _direct(call: ast.Call) -> Given:
+    starred = any(isinstance(each, ast.Starred) for each in call.args)
+    return Given(
+        sum(not isinstance(each, ast.Starred) for each in call.args),
+        tuple(each.arg for each in call.keywords if each.arg is not None),
+        starred,
+        any(each.arg is None for each in call.keywords),
+    )
+
+
+def _sequence(expr: ast.expr | None) -> tuple[int, bool]:
+    """How many arguments `args` holds at least, and whether there may be more."""
+    match expr:
+        case None | ast.Constant(None):
+            return 0, False
+        case ast.Tuple(elts=items) | ast.List(elts=items):
+            plain = [each for each in items if not isinstance(each, ast.Starred)]
+            return len(plain), len(plain) < len(items)
+        case _:
+            return 0, True
+
+
+def _mapping(expr: ast.expr | None) -> tuple[tuple[str, ...], bool]:
+    """The names that `kwargs` holds, and whether there may be others."""
+    match expr:
+        case None | ast.Constant(None):
+            return (), False
+        case ast.Dict(keys):
+            names = [each.value for each in keys if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            return tuple(dict.fromkeys(names)), len(names) < len(keys)
+        case ast.Call(ast.Name("dict"), [], keywords):
+            names = [each.arg for each in keywords if each.arg is not None]
+            return tuple(names), len(names) < len(keywords)
+        case _:
+            return (), True
+
+
+def _is_immutable(call: ast.Call) -> bool:
+    return any(
+        each.arg == "immutable" and isinstance(each.value, ast.Constant) and each.value.value is True
+        for each in call.keywords
+    )
+
+
+def _schedules(module: SourceModule) -> Iterator[Call]:
+    """Yield the entries of a beat schedule: dicts that are written out, with a task's name and a schedule."""
+    if "schedule" not in module.text.text:
+        return
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Dict):
+            continue
+        found = {
+            key.value: value
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
+        name = found.get("task")
+        if "schedule" not in found or not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+            continue
+        positional, more_positional = _sequence(found.get("args"))
+        keywords, more_keywords = _mapping(found.get("kwargs"))
+        # What `**` adds may be either of them.
+        spread = None in node.keys
+        given = Given(positional, keywords, more_positional or spread, more_keywords or spread)
+        yield Call(None, name.value, "schedule", Place(module.file, *module.place(name)), given)

@@ -1,0 +1,74 @@
+"""What Celery's own names mean to the reader."""
+
+from __future__ import annotations
+
+TASK_MAKERS = frozenset(
+    {
+        "celery.shared_task",
+        "celery.app.shared_task",
+        "upnext.celery.shared_task",
+        "upnext_celery.shared_task",
+    }
+)
+"""Decorators that make a task of every app."""
+
+APP_CLASSES = frozenset(
+    {
+        "celery.Celery",
+        "celery.app.Celery",
+        "celery.app.base.Celery",
+        "upnext.celery.Celery",
+        "upnext_celery.Celery",
+    }
+)
+"""The class of apps."""
+
+APPS = frozenset({"celery.current_app", "celery._state.current_app", "celery.app.default_app"})
+"""Apps that Celery itself has."""
+
+NAMED_SIGNATURES = frozenset({"celery.signature", "celery.canvas.signature", "celery.subtask"})
+"""Functions that make a signature of a task's name."""
+
+TYPED_MODULES = frozenset({"upnext.celery", "upnext_celery"})
+"""Modules that `upnext celery gen` types."""
+
+DIRECT = frozenset({"delay", "s", "si", "delay_on_commit"})
+"""Methods of a task that take its arguments as their own."""
+
+CONTAINED = frozenset({"apply_async", "apply", "signature", "subtask", "apply_async_on_commit"})
+"""Methods of a task that take its arguments as a sequence and a dict."""
+
+BY_NAME = frozenset({"send_task", "signature"})
+"""Methods of an app that call a task by its name."""
+
+PARTIAL = frozenset({"s", "signature", "subtask"})
+"""Methods that make signatures to which arguments can be added."""
+
+LEADING = {
+    "apply_async": ("args", "kwargs", "task_id", "producer", "link", "link_error", "shadow"),
+    "apply_async_on_commit": ("args", "kwargs"),
+    "apply": ("args", "kwargs", "link", "link_error", "task_id", "retries", "throw", "logfile", "loglevel", "headers"),
+    "signature": ("args", "kwargs"),
+    "subtask": ("args", "kwargs"),
+    "send_task": (
+        *("name", "args", "kwargs", "countdown", "eta", "task_id", "producer", "connection", "router", "result_cls"),
+        *("expires", "publisher", "link", "link_error", "add_to_parent", "group_id", "group_index", "retries"),
+        *("chord", "reply_to", "time_limit", "soft_time_limit", "root_id", "parent_id", "route_name", "shadow"),
+        *("chain", "task_type", "replaced_task_nesting"),
+    ),
+}
+"""Parameters of those methods that can be given by position, in their order."""
+
+OPTIONS = frozenset(
+    {
+        *(name for names in LEADING.values() for name in names),
+        *("add_to_parent", "app", "compression", "connection", "countdown", "delivery_mode", "eta", "exchange"),
+        *("exchange_type", "expires", "headers", "ignore_result", "immutable", "mandatory", "options", "priority"),
+        *("publisher", "queue", "reply_to", "retry", "retry_policy", "router", "routing_key", "serializer"),
+        *("soft_time_limit", "stamped_headers", "stamps", "subtask_type", "time_limit", "type", "using"),
+        *("argsrepr", "kwargsrepr", "correlation_id", "declare", "timeout", "confirm_timeout", "properties"),
+        *("ignore_errors", "root_id", "parent_id", "group_id", "group_index", "chord", "content_type"),
+        *("content_encoding", "immediate", "periodic_task_name", "user_id", "message_id"),
+    }
+)
+"""Options of `apply_async` and the like that Celery and kombu know; a router of the user's may know others."""

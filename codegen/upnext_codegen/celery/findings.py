@@ -1,0 +1,174 @@
+"""What is wrong with Celery tasks and their calls: UPN601 to UPN604. Only what is certain is reported."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from upnext_codegen.celery.celery_names import OPTIONS
+from upnext_codegen.celery.fitting import faults, unknown_names
+from upnext_codegen.celery.records import SHARED
+from upnext_codegen.findings import Finding, Related
+from upnext_codegen.merging.nearness import NearNames
+from upnext_codegen.messages import shown
+from upnext_codegen.names.lookup import excludes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from upnext_codegen.celery.records import Call, CeleryScan, Signature, Task
+    from upnext_codegen.records import Place
+
+_OWN = "celery."
+"""Celery's own tasks are named so."""
+
+
+def celery_findings(scan: CeleryScan) -> Iterator[Finding]:
+    """Yield what is wrong with the tasks of a project, and with the calls of them."""
+    names = _Names(scan.tasks)
+    for call in scan.calls:
+        if call.task is not None:
+            yield from _wrong_call(call, call.task)
+            continue
+        named = names.of(call.name)
+        if len(named) == 1:
+            yield from _wrong_call(call, named[0])
+        elif not named:
+            yield from names.unknown(call)
+    yield from _same_names(scan.tasks)
+
+
+def _wrong_call(call: Call, task: Task) -> Iterator[Finding]:
+    signature = task.signature
+    if signature is None:
+        return
+    misplaced = [each for each in call.options if each[0] in signature.keywords and each[0] not in OPTIONS]
+    if call.no_sequence:
+        yield _no_sequence(call, task)
+    # What is given as an option by mistake is told of once.
+    given = call.given._replace(keywords=(*call.given.keywords, *(name for name, _ in misplaced)))
+    wrong = " and ".join(faults(signature, given, is_partial=call.is_partial))
+    if wrong:
+        yield _unfit(call, task, wrong, _way_out(signature, unknown_names(signature, given)))
+    yield from _wrong_options(call, task, misplaced)
+
+
+def _unfit(call: Call, task: Task, wrong: str, way_out: str) -> Finding:
+    return Finding.of("UPN601", f"task {shown(task.function)} is called {wrong}", call.place, way_out, _taken(task))
+
+
+def _no_sequence(call: Call, task: Task) -> Finding:
+    return _unfit(
+        call,
+        task,
+        f"with args={call.no_sequence}, which is neither a tuple nor a list",
+        f"a tuple of one has a comma: args=({call.no_sequence},)",
+    )
+
+
+def _way_out(signature: Signature, unknown: Sequence[str]) -> str:
+    near = NearNames(signature.keywords) if unknown else None
+    for name in unknown:
+        found = near.all_near(name).names if near else ()
+        if found:
+            return f"did you mean {found[0]}?"
+    return f"it takes {signature}"
+
+
+def _taken(task: Task) -> tuple[Related, ...]:
+    signature = task.signature
+    return (Related(task.place, f"{task.function} takes {signature}"),)
+
+
+def _wrong_options(call: Call, task: Task, misplaced: Sequence[tuple[str, Place]]) -> Iterator[Finding]:
+    """UPN604: an option that Celery does not know, and that is meant to be something else."""
+    for name, place in misplaced:
+        yield Finding.of(
+            "UPN604",
+            f"{shown(name)} is a parameter of task {shown(task.function)}, and given to {call.method} as an option",
+            place,
+            f'put it among the arguments: kwargs={{"{name}": ...}}',
+            _taken(task),
+        )
+    others = [each for each in call.options if each[0] not in OPTIONS and each not in misplaced]
+    near = NearNames(OPTIONS) if others else None
+    for name, place in others:
+        found = near.all_near(name).names if near else ()
+        if found:
+            yield Finding.of(
+                "UPN604",
+                f"{shown(name)} is no option of {call.method}, and Celery lets it pass without a word",
+                place,
+                f"did you mean {found[0]}?",
+            )
+
+
+class _Names:
+    """The tasks of a project by the names that they are registered by."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks: defaultdict[str, list[Task]] = defaultdict(list)
+        for task in tasks:
+            if task.name is not None:
+                self._tasks[task.name].append(task)
+        self._tops = {name.partition(".")[0] for name in self._tasks if "." in name}
+        self._near = NearNames(self._tasks)
+        self._are_all_known = all(task.name is not None for task in tasks)
+
+    def of(self, name: str) -> list[Task]:
+        """The tasks of a name; a project may be imported from further up or down than it seems."""
+        exact = self._tasks.get(name)
+        if exact or "." not in name:
+            return exact or []
+        ends = [
+            each for each in self._tasks if each.endswith(f".{name}") or (name.endswith(f".{each}") and "." in each)
+        ]
+        return [task for each in ends for task in self._tasks[each]]
+
+    def unknown(self, call: Call) -> Iterator[Finding]:
+        """UPN602: a name that no task has."""
+        if call.name.startswith(_OWN):
+            return
+        near = self._near.all_near(call.name).names
+        if not near and (call.name.partition(".")[0] not in self._tops or not self._are_all_known):
+            return  # a task of another project or package
+        yield Finding.of(
+            "UPN602",
+            f"no task is named {shown(call.name)}",
+            call.place,
+            f"did you mean {shown(near[0])}?" if near else "a task is named after its module and its function",
+            tuple(
+                Related(task.place, f"{shown(each)} is this task") for each in near[:1] for task in self._tasks[each]
+            ),
+            severity="error" if near else "warning",
+        )
+
+
+def _same_names(tasks: Sequence[Task]) -> Iterator[Finding]:
+    """UPN603: two tasks of one name in one app, where the later one takes the place of the earlier."""
+    named: defaultdict[str, list[Task]] = defaultdict(list)
+    for task in tasks:
+        earlier = named[task.name] if task.name is not None else []
+        for other in earlier:
+            if _share_app(task, other) and not _are_arms(task, other):
+                yield Finding.of(
+                    "UPN603",
+                    f"two tasks are named {shown(task.name or '')}: only one of them will ever run",
+                    task.place,
+                    "give one of them another name, with name= or by its function",
+                    (Related(other.place, "and this one"),),
+                )
+                break
+        earlier.append(task)
+
+
+def _share_app(task: Task, other: Task) -> bool:
+    return (
+        task.place != other.place
+        and "" not in {task.app, other.app}
+        and (task.app == other.app or SHARED in {task.app, other.app})
+    )
+
+
+def _are_arms(task: Task, other: Task) -> bool:
+    return task.place.file == other.place.file and excludes(task.branches, other.branches)

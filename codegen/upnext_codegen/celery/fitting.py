@@ -1,0 +1,56 @@
+"""Whether the arguments of a call fit a task, by the rules of Python's own calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from upnext_codegen.celery.records import Given, Signature
+
+
+def faults(signature: Signature, given: Given, *, is_partial: bool) -> Iterator[str]:
+    """Yield what is wrong with the arguments: what a task "is called ..." with or without.
+
+    Args:
+        signature: What the task takes.
+        given: What it is given.
+        is_partial: Whether arguments may be added, before these, too: as the result of the task before it in a chain.
+    """
+    places = signature.positional
+    if given.positional > len(places) and not signature.takes_args:
+        yield f"with {_count(given.positional)} by position, and takes {len(places) or 'none'}"
+    unknown = unknown_names(signature, given)
+    if unknown:
+        yield f"with {_names(unknown)}, which it does not take"
+    if is_partial:
+        return
+    filled = {each.name for each in places[: given.positional]}
+    twice = [name for name in given.keywords if name in filled and name in signature.keywords]
+    if twice:
+        yield f"with {_names(twice)} twice, by position and by name"
+    missing = [
+        each.name
+        for each in signature.formals
+        if each.required
+        and each.name not in filled
+        and not (each.kind != "positional" and (each.name in given.keywords or given.more_keywords))
+        and not (each.kind != "keyword" and given.more_positional)
+    ]
+    if missing:
+        yield f"without {_names(missing)}"
+
+
+def unknown_names(signature: Signature, given: Given) -> tuple[str, ...]:
+    """Return the names that a call gives arguments by, and the task does not have."""
+    if signature.takes_kwargs:
+        return ()
+    return tuple(name for name in given.keywords if name not in signature.keywords)
+
+
+def _names(names: list[str] | tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(f'"{name}"' for name in names[:-1]), f'"{names[-1]}"')))
+
+
+def _count(number: int) -> str:
+    return f"{number} argument{'' if number == 1 else 's'}"

@@ -1,0 +1,145 @@
+"""What is read of Celery in a project: its tasks, and the calls that have a worker run one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.scopes import BranchPath
+    from upnext_codegen.records import Place
+
+SHARED = "shared"
+"""The app of a task that `shared_task` makes: every app of the process has it."""
+
+
+class Formal(NamedTuple):
+    """A parameter of a task.
+
+    Attributes:
+        name: Its name.
+        kind: "positional" (positional-only), "any" or "keyword".
+        required: Whether it has no default.
+    """
+
+    name: str
+    kind: str
+    required: bool
+
+
+class Signature(NamedTuple):
+    """What a task takes, without the `self` of a bound one.
+
+    Attributes:
+        formals: Its parameters, in the order of the `def`.
+        takes_args: Whether it has `*args`.
+        takes_kwargs: Whether it has `**kwargs`.
+    """
+
+    formals: tuple[Formal, ...]
+    takes_args: bool = False
+    takes_kwargs: bool = False
+
+    @property
+    def positional(self) -> tuple[Formal, ...]:
+        """The parameters that can be given by position."""
+        return tuple(each for each in self.formals if each.kind != "keyword")
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The names of the parameters that can be given by name."""
+        return tuple(each.name for each in self.formals if each.kind != "positional")
+
+    def __str__(self) -> str:
+        """Write it as a `def` has it, without types."""
+        parts = [f"{each.name}{'' if each.required else '=...'}" for each in self.formals]
+        behind = [number for number, each in enumerate(self.formals) if each.kind == "positional"]
+        if behind:
+            parts.insert(behind[-1] + 1, "/")
+        by_name = [each.kind for each in self.formals].count("keyword")
+        if self.takes_args or by_name:
+            parts.insert(len(parts) - by_name, "*args" if self.takes_args else "*")
+        return f"({', '.join([*parts, *(['**kwargs'] if self.takes_kwargs else [])])})"
+
+
+class Task(NamedTuple):
+    """A function that Celery runs.
+
+    Attributes:
+        function: The name that it has in its module.
+        name: The name that it is registered by, None where that cannot be known.
+        app: The file and line of the app that has it, `SHARED` for all of them, "" where that cannot be known.
+        place: Where the function's name stands in its `def` line.
+        branches: The branches around it.
+        signature: What it takes, None where that cannot be known: a decorator may change it.
+        is_bound: Whether its function has the task as its first parameter.
+    """
+
+    function: str
+    name: str | None
+    app: str
+    place: Place
+    branches: BranchPath
+    signature: Signature | None
+    is_bound: bool = False
+
+
+class Given(NamedTuple):
+    """The arguments of a task, as a call gives them.
+
+    Attributes:
+        positional: How many stand there by position.
+        keywords: The names of those that stand there by name.
+        more_positional: Whether there may be more by position, as after `*args`.
+        more_keywords: Whether there may be more by name, as after `**kwargs`.
+    """
+
+    positional: int = 0
+    keywords: tuple[str, ...] = ()
+    more_positional: bool = False
+    more_keywords: bool = False
+
+
+UNKNOWN = Given(more_positional=True, more_keywords=True)
+"""Arguments of which nothing is known."""
+
+
+class Call(NamedTuple):
+    """A call that has a worker run a task, or makes a signature of one.
+
+    Attributes:
+        task: The task, None where it is called by name.
+        name: The name that it is called by, "" where the task itself is.
+        method: "delay", "apply_async", "send_task" and the like.
+        place: Where it stands.
+        given: The arguments.
+        is_partial: Whether others can be added to them later, as to a signature in a chain.
+        options: The names of the options beside them.
+        no_sequence: What is given as `args` and is neither a tuple nor a list, "" for nothing.
+    """
+
+    task: Task | None
+    name: str
+    method: str
+    place: Place
+    given: Given
+    is_partial: bool = False
+    options: tuple[tuple[str, Place], ...] = ()
+    no_sequence: str = ""
+
+
+class CeleryScan(NamedTuple):
+    """Everything that was read.
+
+    Attributes:
+        tasks: The tasks, sorted by place.
+        calls: The calls of tasks, sorted by place.
+        wants_types: Whether the project imports the module that `upnext celery gen` types.
+        read: The files that were parsed.
+        files: How many files were looked at.
+    """
+
+    tasks: tuple[Task, ...]
+    calls: tuple[Call, ...]
+    wants_types: bool
+    read: frozenset[str]
+    files: int

@@ -1,0 +1,95 @@
+"""Decorators of the project: whether what they make of a function takes what the function takes."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import ClassDefinition, Definition, FunctionDefinition, Use
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.lookup import Lookup
+    from upnext_codegen.names.scopes import FunctionNode
+
+_CONTEXT_MANAGERS = frozenset({"contextlib.contextmanager", "contextlib.asynccontextmanager"})
+"""What they make can decorate functions, and hands on what those are called with."""
+
+
+@dataclass(slots=True)
+class Wrappers:
+    """Reads decorators.
+
+    Attributes:
+        lookup: Looks names up.
+    """
+
+    lookup: Lookup
+
+    def keeps_signature(self, decorator: ast.expr, use: Use) -> bool:
+        """Whether a decorated function takes what it takes without the decorator, as far as can be told.
+
+        Decorators of packages are taken to: those that time, lock, trace and retry do. One of the project must show it.
+        """
+        func = decorator.func if isinstance(decorator, ast.Call) else decorator
+        sources = self.lookup.path(use, func)
+        return bool(sources) and all(map(self._keeps, sources))
+
+    def _keeps(self, source: object) -> bool:
+        match source:
+            case ExternalName():
+                return True
+            case Definition(binding=FunctionDefinition(node)):
+                return self._is_context_manager(source, node) or _hands_on(node)
+            case Definition(binding=ClassDefinition(node)):
+                bases = [found for base in node.bases for found in self.lookup.path(source.use, base)]
+                return any(isinstance(each, ExternalName) and "ContextDecorator" in each.name for each in bases)
+            case _:
+                return False
+
+    def _is_context_manager(self, source: Definition, node: FunctionNode) -> bool:
+        found = [each for decorator in node.decorator_list for each in self.lookup.path(source.use, decorator)]
+        return any(isinstance(each, ExternalName) and each.name in _CONTEXT_MANAGERS for each in found)
+
+
+def _hands_on(node: FunctionNode) -> bool:
+    """Whether every function inside that takes `*args, **kwargs` calls something with them, and with nothing else."""
+    inner = [
+        each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each is not node
+    ]
+    wrappers = [each for each in inner if each.args.vararg is not None or each.args.kwarg is not None]
+    # One that returns the function itself has none inside.
+    return all(map(_calls_with_its_own, wrappers)) and all(each in wrappers or _holds(each, wrappers) for each in inner)
+
+
+def _holds(node: FunctionNode, wrappers: list[FunctionNode]) -> bool:
+    """Whether a function is the decorator that a function with options returns."""
+    inside = {id(each) for each in ast.walk(node)}
+    return any(id(each) in inside for each in wrappers) or len(node.args.args) == 1
+
+
+def _calls_with_its_own(wrapper: FunctionNode) -> bool:
+    arguments = wrapper.args
+    if arguments.vararg is None or arguments.kwarg is None or arguments.args or arguments.kwonlyargs:
+        return False
+    args, kwargs = arguments.vararg.arg, arguments.kwarg.arg
+    calls = [each for each in ast.walk(wrapper) if isinstance(each, ast.Call)]
+    return any(_hands(each, args, kwargs) for each in calls) and not any(
+        _uses(each, args, kwargs) and not _hands(each, args, kwargs) for each in calls
+    )
+
+
+def _hands(call: ast.Call, args: str, kwargs: str) -> bool:
+    match call:
+        case ast.Call(_, [ast.Starred(ast.Name(first))], [ast.keyword(None, ast.Name(second))]):
+            return (first, second) == (args, kwargs)
+        case _:
+            return False
+
+
+def _uses(call: ast.Call, args: str, kwargs: str) -> bool:
+    """Whether a call is given one of them in part, or with others."""
+    starred = [each.value for each in call.args if isinstance(each, ast.Starred)]
+    doubled = [each.value for each in call.keywords if each.arg is None]
+    return any(isinstance(each, ast.Name) and each.id in {args, kwargs} for each in (*starred, *doubled))

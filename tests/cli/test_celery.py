@@ -1,0 +1,342 @@
+"""`upnext celery check`: Celery's tasks, and the calls of them that cannot work."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.cli.projects import Shell
+
+TASKS = """
+    import functools
+    from contextlib import contextmanager
+
+    import celery
+    from celery import Celery, Task, shared_task
+    from celery import shared_task as job
+    from flask import Flask
+
+
+    class Application(Celery):
+        pass
+
+
+    def make_app(flask: Flask) -> Celery:
+        made = Celery(flask.name)
+        return made
+
+
+    def build():
+        made = Application("built")
+        return made
+
+
+    app = Application("shop")
+    made = make_app(Flask("shop"))
+    built = build()
+    NAME = "mails.send"
+
+
+    def timed(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        return wrapper
+
+
+    def locked(seconds):
+        def decorate(function):
+            @functools.wraps(function)
+            def wrapper(*args, **kwargs):
+                return function(*args, **kwargs)
+
+            return wrapper
+
+        return decorate
+
+
+    def with_user(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            return function(*args, user=1, **kwargs)
+
+        return wrapper
+
+
+    @contextmanager
+    def writer():
+        yield
+
+
+    def task_of_ours(**options):
+        return shared_task(bind=True, **options)
+
+
+    class Sending(Task):
+        def apply_async(self, args=None, kwargs=None, **options):
+            return super().apply_async(args, {**(kwargs or {}), "user": 1}, **options)
+
+
+    @shared_task
+    def plain(order_id, template, copies=1): ...
+
+
+    @job(bind=True, autoretry_for=(ValueError,), ignore_result=True)
+    def bound(self, order_id, *, template, copies=1): ...
+
+
+    @app.task
+    def of_app(order_id, /, template="x"): ...
+
+
+    @made.task(name=NAME)
+    def of_factory(order_id): ...
+
+
+    @built.task(name="built")
+    def of_builder(order_id): ...
+
+
+    @celery.current_app.task(typing=False)
+    def of_current(*order_ids): ...
+
+
+    @celery.shared_task
+    def open_ended(order_id, **others): ...
+
+
+    @shared_task
+    @timed
+    @locked(3)
+    @writer()
+    def wrapped(order_id): ...
+
+
+    @shared_task
+    @with_user
+    def injected(order_id, user): ...
+
+
+    @shared_task(base=Sending)
+    def own_way(order_id, user): ...
+
+
+    @task_of_ours(queue="slow")
+    def ours(self, order_id): ...
+
+
+    def _plain(order_id): ...
+
+
+    assigned = shared_task(_plain)
+    assigned_with_options = app.task(name="assigned")(_plain)
+    alias = plain
+
+
+    def register(other: Celery) -> None:
+        @other.task
+        def inner(order_id): ...
+
+        inner.delay(1, 2)
+"""
+PROJECT = {
+    "pyproject.toml": "",
+    "shop/__init__.py": "",
+    "shop/celery.py": TASKS,
+    "shop/tasks.py": "from shop.celery import *\n",
+}
+
+
+def check(shell: Shell, calls: str) -> list[str]:
+    """Return what is reported of a file with these calls, a line each: `line: message`."""
+    shell.write(PROJECT)
+    imports = (
+        "from celery import chain, signature\nfrom shop import celery as m\nfrom shop.celery import app, built, plain\n"
+    )
+    (shell.root / "shop/calls.py").write_text(imports + calls, encoding="utf-8")
+    done = shell.run("celery", "check", "shop/calls.py")
+    assert done.err == ""
+    messages = re.findall(r"^shop/calls.py:\d+:\d+: \w+\[UPN60\d\]: (.*)$", done.out, re.MULTILINE)
+    return [re.sub(r'^task "(\w+)" is called ', r"\1 ", message) for message in messages]
+
+
+RIGHT = """
+plain.delay(1, "x")
+plain.delay(order_id=1, template="x", copies=2)
+plain.delay(*values)
+plain.delay(**values)
+plain.delay(1, **values)
+plain.apply_async((1, "x"), countdown=10)
+plain.apply_async([1], {"template": "x"}, queue="slow", routed_by_ours=1)
+plain.apply_async(args=(1,), kwargs=dict(template="x"), eta=None, link=plain.s(1))
+plain.apply_async(args, kwargs)
+plain.apply_async(kwargs={"order_id": 1, **others})
+plain.apply_async(args=(1, *others))
+plain.apply_async(**values)
+plain.s("x")
+plain.s()
+plain.s(copies=1)
+plain.s(1).delay("x")
+plain.si(1, "x")
+chain(plain.s(1, "x"), plain.s("x"))()
+plain.signature((1,), immutable=False)
+plain(1, 2, 3, 4)
+m.bound.delay(1, template="x")
+m.bound.apply_async((1,), {"template": "x"})
+m.of_app.delay(1)
+m.of_factory.delay(order_id=1)
+m.of_builder.delay(1)
+m.of_current.delay(1, 2, 3)
+m.open_ended.delay(1, any=2)
+m.wrapped.delay(1)
+m.injected.delay(1)
+m.own_way.delay(1)
+m.ours.delay(1)
+m.assigned.delay(1)
+m.assigned_with_options.delay(1)
+m.alias.delay(1, "x")
+app.send_task("shop.celery.plain", (1, "x"))
+app.send_task("mails.send", kwargs={"order_id": 1})
+app.send_task("billing.tasks.charge", args=(1,))
+app.send_task("celery.backend_cleanup")
+app.send_task(name)
+signature("shop.celery.plain", args=(1,))
+other.delay(1, 2, 3)
+SCHEDULE = {"a": {"task": "shop.celery.plain", "schedule": 3, "args": (1, "x")}, "b": {"task": 3, "schedule": 3}}
+
+
+def local(plain):
+    plain.delay(1)
+"""
+
+
+def test_nothing_is_reported_of_calls_that_fit_or_may_fit(empty: Shell) -> None:
+    assert check(empty, RIGHT) == []
+
+
+WRONG = {
+    "plain.delay(1)": 'plain without "template"',
+    "plain.delay()": 'plain without "order_id" and "template"',
+    "plain.delay(1, 'x', 3, 4)": "plain with 4 arguments by position, and takes 3",
+    "plain.delay(1, 'x', order_id=1)": 'plain with "order_id" twice, by position and by name',
+    "plain.delay(1, templat='x')": 'plain with "templat", which it does not take and without "template"',
+    "plain.apply_async((1,))": 'plain without "template"',
+    "plain.apply_async()": 'plain without "order_id" and "template"',
+    "plain.apply_async([1, 2], {'copies': 1, 'x': 2})": 'plain with "x", which it does not take',
+    "plain.apply_async(kwargs=dict(order_id=1))": 'plain without "template"',
+    "plain.apply_async('x')": "plain with args='x', which is neither a tuple nor a list",
+    "plain.apply_async(args=(1, 2), count_down=3)": (
+        '"count_down" is no option of apply_async, and Celery lets it pass without a word'
+    ),
+    "plain.apply_async(args=(1,), template='x')": (
+        '"template" is a parameter of task "plain", and given to apply_async as an option'
+    ),
+    "plain.s(1, 2, 3, 4)": "plain with 4 arguments by position, and takes 3",
+    "plain.s(tmplate=1)": 'plain with "tmplate", which it does not take',
+    "plain.s(1).delay()": 'plain without "template"',
+    "plain.s(1).apply_async()": 'plain without "template"',
+    "plain.si(1)": 'plain without "template"',
+    "plain.signature((1,), immutable=True)": 'plain without "template"',
+    "plain.apply((1,))": 'plain without "template"',
+    "plain.delay_on_commit(1)": 'plain without "template"',
+    "call(lambda: plain.delay(1))": 'plain without "template"',
+    "m.bound.delay(m, 1, template='x')": "bound with 2 arguments by position, and takes 1",
+    "m.of_app.delay(order_id=1)": 'of_app with "order_id", which it does not take and without "order_id"',
+    "m.of_factory.delay()": 'of_factory without "order_id"',
+    "m.of_builder.delay()": 'of_builder without "order_id"',
+    "m.of_current.delay(order_id=1)": 'of_current with "order_id", which it does not take',
+    "m.open_ended.delay(any=2)": 'open_ended without "order_id"',
+    "m.wrapped.delay()": 'wrapped without "order_id"',
+    "m.ours.delay()": 'ours without "order_id"',
+    "m.assigned.delay()": '_plain without "order_id"',
+    "m.assigned_with_options.delay()": '_plain without "order_id"',
+    "m.alias.delay()": 'plain without "order_id" and "template"',
+    "app.send_task('shop.celery.plain', (1,))": 'plain without "template"',
+    "app.send_task(name='mails.send', kwargs={'id': 1})": (
+        'of_factory with "id", which it does not take and without "order_id"'
+    ),
+    "built.send_task('shop.celery.plane')": 'no task is named "shop.celery.plane"',
+    "app.send_task('shop.celery.nothing_near')": 'no task is named "shop.celery.nothing_near"',
+    "signature('shop.celery.plain', kwargs={'order': 1})": 'plain with "order", which it does not take',
+    "x = {'task': 'shop.celery.plain', 'schedule': 3, 'args': (1,)}": 'plain without "template"',
+    "x = {'task': 'shop.celery.plian', 'schedule': 3}": 'no task is named "shop.celery.plian"',
+}
+
+
+def test_calls_that_cannot_work_are_reported_each_once(empty: Shell) -> None:
+    assert check(empty, "\n".join(WRONG)) == list(WRONG.values())
+
+
+def test_tasks_that_are_defined_in_functions_are_checked_there(empty: Shell) -> None:
+    empty.write(PROJECT)
+    done = empty.run("celery", "check")
+    assert 'error[UPN601]: task "inner" is called with 2 arguments by position, and takes 1' in done.out
+    assert done.out.endswith("14 tasks, 1 call in 3 files: 1 error\n")
+    assert done.code == 1
+
+
+def test_a_project_without_celery_has_nothing_to_report(empty: Shell) -> None:
+    empty.write({"shop/__init__.py": "", "shop/other.py": "app = object()\n\n@app.task\ndef f(x): ...\n\nf.delay()\n"})
+    done = empty.run("celery", "check")
+    assert (done.code, done.out, done.err) == (0, "0 tasks, 0 calls in 2 files: nothing to report\n", "")
+
+
+NAMES = {
+    "two apps may have a task of one name": (
+        0,
+        "a = Celery('a')",
+        "b = Celery('b')",
+        "@a.task(name='x')",
+        "@b.task(name='x')",
+    ),
+    "a shared task is one of every app": (1, "a = Celery('a')", "", "@a.task(name='x')", "@shared_task(name='x')"),
+    "one app has one task of a name": (1, "a = Celery('a')", "b = a", "@a.task(name='x')", "@b.task(name='x')"),
+    "a function that is defined twice is one task": (1, "", "", "@shared_task", "@shared_task"),
+    "names that are not known are not compared": (0, "", "", "@shared_task(name=f())", "@shared_task(name=f())"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_two_tasks_of_one_name_are_reported_where_one_takes_the_place_of_the_other(empty: Shell, case: str) -> None:
+    count, *lines, first, second = NAMES[case]
+    text = "\n".join(
+        ["from celery import Celery, shared_task", *lines, first, "def f(): ...", second, "def f(): ...", ""]
+    )
+    empty.write({"shop.py": text})
+    done = empty.run("celery", "check")
+    assert done.out.count("[UPN603]") == count, done.out
+
+
+def test_the_arms_of_a_condition_are_one_task(empty: Shell) -> None:
+    arm = "    @shared_task\n    def f(order_id): ...\n"
+    empty.write({"shop.py": f"from celery import shared_task\nif x:\n{arm}else:\n{arm}\n"})
+    assert empty.run("celery", "check").code == 0
+
+
+def test_findings_are_silenced_and_narrowed_and_reported_as_elsewhere(empty: Shell) -> None:
+    task = "from celery import shared_task\n\n@shared_task\ndef f(x): ...\n"
+    empty.write({"a.py": f"{task}\nf.delay()\n", "b.py": "from a import f\nf.delay()  # upnext: ignore[UPN601]\n"})
+    done = empty.run("celery", "check", "--format", "json")
+    found = json.loads(done.out)
+    assert [(each["code"], each["file"], each["line"]) for each in found["diagnostics"]] == [("UPN601", "a.py", 6)]
+    assert (found["tasks"], found["calls"], found["files_scanned"]) == (1, 2, 2)
+    assert empty.run("celery", "check", "b.py").code == 0
+    empty.write({"pyproject.toml": '[tool.upnext]\nignore = ["UPN601"]\n'})
+    assert empty.run("celery", "check").code == 0
+
+
+def test_a_file_that_cannot_be_read_is_reported_and_the_others_are_checked(empty: Shell) -> None:
+    empty.write(
+        {"a.py": "from celery import shared_task\n\n@shared_task\ndef f(x): ...\nf.delay()\n", "b.py": "f.delay(\n"}
+    )
+    done = empty.run("celery", "check")
+    assert re.findall(r"(\S+):\d+:\d+: error\[(UPN\d+)\]", done.out) == [("a.py", "UPN601"), ("b.py", "UPN001")]
+
+
+def test_a_path_that_does_not_exist_is_a_fault(empty: Shell) -> None:
+    done = empty.run("celery", "check", "nowhere.py")
+    assert (done.code, done.out) == (2, "")
+    assert "does not exist" in done.err
