@@ -85,7 +85,7 @@ async def test_a_busy_namespace_is_shown_whole(command: Command, redis_url: str)
         "alive": True,
     }
     queues = {queue.pop("handler"): queue for queue in shown["queues"]}
-    assert set(queues) == {"hold", "fail", "refuse"}
+    assert set(queues) == {"hold", "fail", "refuse", "report"}, "a task that has no jobs yet among them"
     assert queues["hold"].pop("lag") > 0
     assert queues["hold"] == {
         "worker": "shop",

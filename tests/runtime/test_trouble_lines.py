@@ -127,6 +127,35 @@ async def test_a_server_that_lost_its_data_is_reported_with_the_events(valkey_ur
     )
 
 
+async def test_a_server_that_lost_its_data_is_reported_by_workers_that_have_tasks_only(
+    valkey_url: str, lines: Lines
+) -> None:
+    """Once for each loss, whether or not a task has ever run, and not for a lease alone."""
+    worker = upnext.Worker("shop", redis_url=valkey_url, lease=1)
+
+    async def run(n: int) -> int:
+        return n
+
+    tasks = [worker.task(name=name)(run) for name in ("audit", "bill", "count", "deliver")]
+    async with Redis.from_url(valkey_url) as client, running(worker) as service:
+        await client.zremrangebyrank(KEYS.leases, 0, -1)
+        await wait_until_async(lambda: lines.of("Lost the lease"))
+        await wait_until_async(lambda: client.zcard(KEYS.leases))
+        await service.ready()
+        assert lines.of("lost data") == []
+        for times in (1, 2):
+            await client.flushall()
+            await wait_until_async(lambda times=times: len(lines.of("lost data")) == times)
+            await service.ready()
+            assert await tasks[0].wait(n=1) == 1
+    first, second = lines.of("lost data")
+    assert first == second
+    assert first == (
+        "ERROR The server has lost data: it does not know the tasks 'audit', 'bill', 'count' and 1 more any more, "
+        "and jobs that it had accepted may be gone. Registering them again"
+    )
+
+
 async def test_of_a_job_that_the_server_lost_while_it_ran_nobody_is_said_to_run_it(
     valkey_url: str, lines: Lines
 ) -> None:

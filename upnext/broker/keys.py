@@ -47,7 +47,7 @@ class Keys:
 
     @property
     def queues(self) -> str:
-        """Set of every handler that ever had a queue."""
+        """Set of every handler and task that ever connected, or had a queue."""
         return self._key("queues")
 
     @property
