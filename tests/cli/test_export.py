@@ -14,6 +14,7 @@ import pytest
 from tests.cli.deploying import declared
 from tests.cli.projects import Shell
 from tests.cli.test_payload_check import MODELS, TYPES
+from tests.docs.story import ROOT
 from upnext.errors import PayloadError
 
 
@@ -133,25 +134,78 @@ def test_an_asyncapi_document_has_a_channel_an_event_and_says_who_receives_and_w
     assert shop.run("export", "asyncapi", "--out", "mine.json").code == 2
 
 
+JUDGE = """
+const { Parser } = require("@asyncapi/parser");
+const { readFileSync } = require("fs");
+(async () => {
+  for (const name of process.argv.slice(2)) {
+    const { document, diagnostics } = await new Parser().parse(readFileSync(name, "utf8"));
+    const found = diagnostics.map((each) => `${each.path.join(".")}: ${each.message}`);
+    console.log(JSON.stringify([document === undefined ? "not read" : "read", ...found]));
+  }
+})();
+"""
+ODD_NAMES = (
+    "order/placed",
+    "order:placed",
+    "order_placed",
+    "order.placed",
+    "__proto__",
+    "constructor",
+    "x-1",
+    "A-b.C:d/e",
+)
+
+
 @pytest.fixture(scope="session")
-def tsc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The TypeScript compiler, in a release that is pinned here."""
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What judges exports, in releases that are pinned here."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not installed")
-    folder = tmp_path_factory.mktemp("typescript")
+    folder = tmp_path_factory.mktemp("npm")
     quick = ("--no-save", "--no-audit", "--no-fund", "--fetch-retries=0", "--fetch-timeout=30000")
     command = [npm, "install", *quick, "--prefix", str(folder), "typescript@5.9.3"]
+    command.append("@asyncapi/parser@3.6.6")
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     except subprocess.TimeoutExpired:
-        pytest.skip("npm has not installed TypeScript in two minutes")
+        pytest.skip("npm has not installed what judges exports in two minutes")
     if done.returncode:
-        pytest.skip(f"npm cannot install TypeScript: {done.stderr.strip()[-200:]}")
-    return folder / "node_modules" / ".bin" / "tsc"
+        pytest.skip(f"npm cannot install what judges exports: {done.stderr.strip()[-200:]}")
+    return folder / "node_modules"
 
 
-def test_typescript_takes_what_a_schema_takes(empty: Shell, tsc: Path) -> None:
+@pytest.mark.xdist_group("npm")
+def test_the_parser_of_asyncapi_has_nothing_against_a_document(empty: Shell, node_modules: Path) -> None:
+    """That of the example, one with every type, one with names that mean something to others, and an empty one."""
+    worker = "import upnext\n\nworker = upnext.Worker('my-worker')\n"
+    handlers = [
+        f"{name} = worker.event({event!r})\n"
+        f"@{name}.on\nasync def on_{name}(value: int) -> None: ...\n"
+        f"async def send_{name}() -> None:\n    await {name}.send(value=1)\n"
+        for name, event in ((f"e{number}", event) for number, event in enumerate(ODD_NAMES))
+    ]
+    types = [
+        f"    @worker.event('e{number}').on\n    async def h(value: {text}) -> None: ...\n"
+        for number, text in enumerate(TYPES)
+    ]
+    sources = {"empty": worker, "odd": worker + "".join(handlers), "types": MODELS + "".join(types)}
+    documents = [ROOT / "examples" / "shop" / "asyncapi.json"]
+    for name, source in sources.items():
+        empty.write({"service.py": source})
+        assert empty.run("gen").code == 0
+        assert empty.run("export", "asyncapi", "--out", f"{name}.json").code == 0
+        documents.append(empty.root / f"{name}.json")
+    script = node_modules.parent / "judge.js"
+    script.write_text(JUDGE, encoding="utf-8")
+    done = subprocess.run(["node", script, *documents], check=False, capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [["read"]] * len(documents)
+
+
+@pytest.mark.xdist_group("npm")
+def test_typescript_takes_what_a_schema_takes(empty: Shell, node_modules: Path) -> None:
     """But for what TypeScript has no words for."""
     lines = [
         f"    @worker.event('e{number}').on\n    async def h(value: {text}) -> None: ...\n"
@@ -168,7 +222,17 @@ def test_typescript_takes_what_a_schema_takes(empty: Shell, tsc: Path) -> None:
             expected[len(source) + 1] = (f"{text}: {value}", validator.is_valid(value))
             source.append(f'export const a{len(source)}: Events["e{number}"] = {json.dumps(value)};')
     empty.write({"sends.ts": "\n".join(source) + "\n"})
-    command = [tsc, "--noEmit", "--strict", "--pretty", "false", "--lib", "es2022", "--skipLibCheck", "sends.ts"]
+    command = [
+        node_modules / ".bin" / "tsc",
+        "--noEmit",
+        "--strict",
+        "--pretty",
+        "false",
+        "--lib",
+        "es2022",
+        "--skipLibCheck",
+        "sends.ts",
+    ]
     output = subprocess.run(command, check=False, capture_output=True, text=True, cwd=empty.root).stdout
     wrong = {int(line) for line in re.findall(r"^sends\.ts\((\d+),", output, re.MULTILINE)}
     assert "events.d.ts" not in output

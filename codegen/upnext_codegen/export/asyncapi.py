@@ -82,7 +82,7 @@ class _Names:
     """Names that AsyncAPI allows, each given once."""
 
     def __init__(self) -> None:
-        self._given: set[str] = set()
+        self._given = {"__proto__"}  # a key that readers written in JavaScript lose
 
     def of(self, text: str) -> str:
         """Return a name for a text that stands for something new."""
