@@ -16,6 +16,8 @@ from upnext_codegen.merging.subtyping import OBJECT, Hierarchy, class_name
 from upnext_codegen.types import AnyType, ClassType, LiteralType, TupleType, Type, UnionType
 
 _TUPLE = ClassType("builtins", "tuple")
+_DEEPEST = 4
+"""So deep inside of types their arguments are told apart: some hold themselves, without an end."""
 
 
 class _Shape(NamedTuple):
@@ -39,9 +41,11 @@ class RelatedTypes:
         classes: What is known of the classes among them.
         joints: Classes that are below others which have nothing to do with each other, and the names above each: those
             others may meet in it.
+        depth: How deep inside of other types these stand.
     """
 
-    def __init__(self, classes: Hierarchy, joints: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, classes: Hierarchy, joints: Mapping[str, frozenset[str]], depth: int = 0) -> None:
+        self._depth = depth
         self._classes = classes
         self._joints = joints
         self._all: list[int] = []
@@ -52,7 +56,7 @@ class RelatedTypes:
     def add(self, written: Type | None, number: int) -> None:
         """Keep a type under a number. None stands for what is not known."""
         self._all.append(number)
-        shapes = _shapes(written, self._classes)
+        shapes = self._shapes(written)
         if shapes is None:
             self._open.append(number)
             return
@@ -65,7 +69,7 @@ class RelatedTypes:
 
     def find(self, written: Type | None) -> set[int]:
         """Return the numbers of the types that may meet a type."""
-        shapes = _shapes(written, self._classes)
+        shapes = self._shapes(written)
         if shapes is None:
             return set(self._all)
         found = set(self._open)
@@ -80,9 +84,12 @@ class RelatedTypes:
                     found |= self._by_view[f"below {joint}"].find(None)
         return found
 
+    def _shapes(self, written: Type | None) -> list[_Shape] | None:
+        return _shapes(written, self._classes) if self._depth < _DEEPEST else None
+
     def _inside(self, kept: dict[str, RelatedTypes], name: str) -> RelatedTypes:
         if name not in kept:
-            kept[name] = RelatedTypes(self._classes, self._joints)
+            kept[name] = RelatedTypes(self._classes, self._joints, self._depth + 1)
         return kept[name]
 
     def _joints_below(self, name: str) -> Iterator[str]:
