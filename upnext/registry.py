@@ -11,6 +11,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
 from upnext.handler import under_former_name
 from upnext.hooks import HookList
+from upnext.places import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,9 +176,11 @@ class Registry:
                 continue
             if registry is self or is_global(other):
                 kind = "Tasks" if HandlerId.parse(handler.id).is_task else "Handlers"
+                places = place_of(other.function), place_of(handler.function)
+                found = f"{places[0]} is attached twice" if places[0] == places[1] else " and ".join(places)
                 raise ConfigError(
-                    f"{kind} of worker {self.worker!r} share the name {handler.name!r}: {_place(other)} and "
-                    f"{_place(handler)}. Give one of them another name with name=..."
+                    f"{kind} of worker {self.worker!r} share the name {handler.name!r}: {found}. Give one of them "
+                    "another name with name=..."
                 )
         self.handlers[handler.id] = handler
         declarations.changed()
@@ -196,9 +199,10 @@ def is_global(handler: Handler) -> bool:
 
 
 def _same_source(one: Handler, other: Handler) -> bool:
-    return _place(one) == _place(other) and one.function.__qualname__ == other.function.__qualname__
+    return _source(one) == _source(other)
 
 
-def _place(handler: Handler) -> str:
-    code = getattr(handler.function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(handler.function)
+def _source(handler: Handler) -> tuple[object, ...]:
+    function, code = handler.function, getattr(handler.function, "__code__", None)
+    where = (code.co_filename, code.co_firstlineno) if code else (repr(function),)
+    return *where, function.__qualname__

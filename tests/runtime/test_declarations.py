@@ -102,7 +102,9 @@ def test_one_function_is_no_two_handlers_of_an_event() -> None:
     def handle(order_id: str) -> None: ...
 
     handler = worker.event("order.placed").on(retries=3)(handle)
-    with pytest.raises(upnext.ConfigError, match="share the name 'handle'"):
+    with pytest.raises(
+        upnext.ConfigError, match=r"share the name 'handle': [^ ]*test_declarations.py:\d+ is attached twice\. Give one"
+    ):
         worker.event("order.placed").on(handler)
     worker.event("order.paid").on(handler)
     worker.task(handle)

@@ -18,6 +18,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import upnext
+import upnext_catalog
+from upnext.places import relative
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
@@ -33,7 +37,7 @@ _FIRST_FRAMES, _LAST_FRAMES = 8, 24  # of one traceback
 _NAMED_MEMBERS = 3  # in one line
 
 _UNREADABLE = "(its message cannot be read)"
-_OWN = str(Path(__file__).parent.parent) + os.sep
+_OWN = tuple(str(Path(file).parent) + os.sep for file in (upnext.__file__, upnext_catalog.__file__))
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _LIBRARIES = tuple(
     {path + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))}
@@ -185,11 +189,22 @@ def _locate(related: list[_Related], root: str) -> str:
 
 def _name_and_place(error: BaseException, root: str) -> str:
     """Return the type, and the last frame in the user's code; that of a library if there is no other."""
+    place = place_of_error(error, root)
+    return f"{type_name(error)} at {place}" if place else type_name(error)
+
+
+def place_of_error(error: BaseException, root: str = "") -> str:
+    """Return `file:line` of the last frame in the user's code, or in a library's; "" if neither has one.
+
+    Args:
+        error: What was raised.
+        root: The folder of the user's code, if it is installed as a package.
+    """
     foreign = [(frame.f_code.co_filename, line) for frame, line in _foreign_frames(error)]
     users = [place for place in foreign if _is_users(place[0], root)]
     for filename, line in (users or foreign)[-1:]:
-        return f"{type_name(error)} at {_relative(filename)}:{line}"
-    return type_name(error)
+        return f"{relative(filename)}:{line}"
+    return ""
 
 
 def _render(blocks: list[tuple[_Related, list[str]]], *, messages: bool) -> str:
@@ -236,7 +251,7 @@ def _source(frame: FrameType, line: int) -> str:
 
 def _is_own(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith((_OWN, "<frozen importlib", importlib.__file__))
+    return name.startswith((*_OWN, "<frozen importlib", importlib.__file__))
 
 
 def _is_users(filename: str, root: str) -> bool:
@@ -257,14 +272,6 @@ def _package_root(function: Callable[..., Any] | None) -> str:
     except BaseException:  # noqa: BLE001  # a callable of a user's class
         return ""
     return ""
-
-
-def _relative(path: str) -> str:
-    try:
-        relative = os.path.relpath(path)
-    except BaseException:  # noqa: BLE001  # the working directory is gone, or on another drive
-        return path
-    return path if relative.startswith("..") else relative
 
 
 def type_name(value: object) -> str:

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
 from upnext.log import log
 
 if TYPE_CHECKING:
+    from upnext.handler import Handler
     from upnext.registry import Registry
 
 
-def check_limits(registry: Registry) -> None:
-    """Refuse limits that the partitions of the settings cannot divide.
+def check_limits(handler: Handler, partitions: int) -> None:
+    """Refuse a limit that so many partitions cannot divide.
 
     Raises:
-        ConfigError: If there is one.
+        ConfigError: If the handler has one.
     """
-    for problem in _too_small(registry, registry.settings.partitions):
+    if problem := _too_small(handler, partitions):
         raise ConfigError(f"{problem}. Raise it, or set UPNEXT_PARTITIONS lower.")
 
 
 def report_limits(registry: Registry, partitions: int) -> None:
     """Log which limits cannot be divided, now that the namespace has grown to so many partitions."""
-    for problem in _too_small(registry, partitions):
-        log.error("%s: its jobs wait in those that get no part of it until it is raised", problem)
+    for handler in registry.handlers.values():
+        if problem := _too_small(handler, partitions):
+            log.error("%s: its jobs wait in those that get no part of it until it is raised", problem)
 
 
-def _too_small(registry: Registry, partitions: int) -> list[str]:
-    return [
-        f"Handler {HandlerId.parse(identity).name!r} is limited to {limits}, which cannot be divided over {partitions} "
-        "partitions"
-        for identity, limits in registry.limits.items()
-        if limits.least < partitions
-    ]
+def _too_small(handler: Handler, partitions: int) -> str:
+    limits = handler.limits
+    if not limits or limits.least >= partitions:
+        return ""
+    return f"Handler {handler.name!r} is limited to {limits}, which cannot be divided over {partitions} partitions"

@@ -138,20 +138,18 @@ class Scheduler:
             await self._store.declare(record_of(handler, schedule), now)
 
 
-def check_schedules(registry: Registry) -> None:
-    """Refuse scheduled tasks that need arguments: a schedule has none to give.
+def check_schedule(handler: Handler) -> None:
+    """Refuse a scheduled task that needs arguments: a schedule has none to give.
 
     Raises:
-        ConfigError: If there is one.
+        ConfigError: If it does.
     """
-    for identity in registry.schedules:
-        handler = registry.handlers[identity]
-        for name, (_, required) in handler.signature.fields.items():
-            if required:
-                raise ConfigError(
-                    f"Task {handler.name!r} cannot run on a schedule: its parameter {name!r} has no default, and a "
-                    "schedule has no value to give it."
-                )
+    for name, (_, required) in handler.signature.fields.items():
+        if required:
+            raise ConfigError(
+                f"Task {handler.name!r} cannot run on a schedule: its parameter {name!r} has no default, and a "
+                "schedule has no value to give it."
+            )
 
 
 def record_of(handler: str, schedule: Schedule) -> ScheduleRecord:

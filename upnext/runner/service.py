@@ -16,17 +16,15 @@ from upnext.broker.preflight import check_server
 from upnext.broker.redis_types import RedisError
 from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
-from upnext.handler import check_by
 from upnext.log import log
 from upnext.outbox.relay import Relay
 from upnext.runner.announcement import announce, record
 from upnext.runner.exiting import BoundedExit, overdue
-from upnext.runner.limit_shares import check_limits
 from upnext.runner.listeners import Listen, OwnedSockets, listen
 from upnext.runner.loop import run_in_loop
 from upnext.runner.runner import Runner
-from upnext.runner.scheduler import check_schedules
 from upnext.runner.signals import StopSignals
+from upnext.runner.start_checks import check_declarations
 from upnext.runner.unimported import Lock, start_folder
 from upnext.runner.watchdog import Watchdog
 from upnext.settings import load, without_password
@@ -220,13 +218,7 @@ class Service:
             BrokerRefusedError: If the server rejects this client.
         """
         for worker in self._workers:
-            for handler in worker.registry.handlers.values():
-                handler.signature.prepare()
-                check_by(handler)
-            for upcaster in (each for upcasters in worker.registry.upcasters.values() for each in upcasters):
-                upcaster.prepare()
-            check_schedules(worker.registry)
-            check_limits(worker.registry)
+            check_declarations(worker.registry)
         with contextlib.ExitStack() as opened:
             # Kept from before the first handler runs until after the last: any of them may fork.
             listening = OwnedSockets()

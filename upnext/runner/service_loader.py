@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from upnext.errors import ConfigError, ServiceImportError
 from upnext.log import log
 from upnext.outbox.relay import Relay
-from upnext.runner.failure_report import report
+from upnext.runner.failure_report import place_of_error, report
 from upnext.runner.service import Servable
 from upnext.worker import Worker
 
@@ -61,8 +61,9 @@ def _import(file: Path) -> ModuleType:
     sys.path.insert(0, str(root))
     try:
         return importlib.import_module(name)
-    except ConfigError:
-        raise
+    except ConfigError as error:
+        place = place_of_error(error)
+        raise ConfigError(f"{error} ({place})" if place else str(error)) from error
     except BaseException as error:  # a module may raise anything, SystemExit too
         failure = report(error)
         msg = f"{file} cannot be imported: {failure.error.partition(chr(10))[0]} ({failure.where})"
