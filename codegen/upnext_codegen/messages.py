@@ -176,6 +176,26 @@ def refused_parameter(place: Place, parameter: str, task: str) -> Finding:
     )
 
 
+def hidden_parameters(place: Place, name: str, decorator: str) -> Finding:
+    """A function whose parameters a decorator hides (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'"{name}" is refused by the runtime: its decorator "{decorator}" hides what it takes',
+        place,
+        f'decorate the function that "{decorator}" returns with @functools.wraps',
+    )
+
+
+def asked_by_position(place: Place, name: str) -> Finding:
+    """A function that a decorator adds a positional parameter to (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'"{name}" is refused by the runtime: a decorator asks for an argument by its position',
+        place,
+        "payloads fill parameters by keyword: attach the function without it",
+    )
+
+
 def refused_typed_dict(place: Place, field: str, kind: str, name: str, cls: str) -> Finding:
     """A field that reaches a TypedDict of `typing`, while the project runs on Python 3.11 too (UPN110)."""
     return Finding.of(

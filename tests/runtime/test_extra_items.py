@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, Unpack
+from pathlib import Path
+from typing import Annotated, Any, Generic, NotRequired, TypeVar, Unpack, get_origin
 
 import pytest
 import typing_extensions as te
 from pydantic import Field
 
 import upnext
+from tests.codegen.reading import HEAD, read
 from tests.runtime.running import running
+from upnext.payload.signature import Signature
+from upnext_codegen.catalog.spelling import short_name, spell
 
 Price = Annotated[int, Field(ge=0)]
 
@@ -137,3 +141,71 @@ async def test_extra_items_that_cannot_be_resolved_are_an_error_of_the_handler()
     event = event_of(upnext.Worker("shop", redis_url="redis://127.0.0.1:1"), Unresolved, [])
     with pytest.raises(upnext.ConfigError, match="annotation of 'unresolved' cannot be resolved: name 'Unknown'"):
         await event.send(order_id="1", more=1)
+
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Page(te.TypedDict, Generic[T]):
+    items: list[T]
+    first: NotRequired[T]
+
+
+class Numbers(Page[int]):
+    label: str
+
+
+class Nested(Page[list[U]], Generic[U]):
+    own: NotRequired[U]
+
+
+class Further(te.TypedDict, Generic[T], extra_items=T):
+    order_id: str
+
+
+_GENERIC: dict[str, tuple[Any, str, str]] = {
+    "Page[int]": (Page[int], "first: int = ..., items: list[int]", ""),
+    "Numbers": (Numbers, "first: int = ..., items: list[int], label: str", ""),
+    "Nested[str]": (Nested[str], "first: list[str] = ..., items: list[list[str]], own: str = ...", ""),
+    "Further[int]": (Further[int], "order_id: str", "int"),
+}
+_GENERIC_CLASSES = """\
+from typing import Generic, NotRequired, TypeVar, Unpack
+from typing_extensions import TypedDict
+T = TypeVar("T")
+U = TypeVar("U")
+class Page(TypedDict, Generic[T]):
+    items: list[T]
+    first: NotRequired[T]
+class Numbers(Page[int]):
+    label: str
+class Nested(Page[list[U]], Generic[U]):
+    own: NotRequired[U]
+class Further(TypedDict, Generic[T], extra_items=T):
+    order_id: str
+"""
+
+
+@pytest.mark.parametrize("written", _GENERIC)
+def test_a_generic_typed_dict_gives_the_scanner_and_the_runtime_the_same_fields(written: str, tmp_path: Path) -> None:
+    kind, fields, extras = _GENERIC[written]
+
+    def handle(**fields: Unpack[Base]) -> None: ...
+
+    handle.__annotations__["fields"] = Unpack[kind]
+    signature = Signature(handle, "order.placed", "handle")
+    signature.prepare()
+    shown = {name: str(hint) if get_origin(hint) else hint.__name__ for name, (hint, _) in signature.fields.items()}
+    required = {name: needed for name, (_, needed) in signature.fields.items()}
+    assert ", ".join(f"{name}: {shown[name]}{'' if required[name] else ' = ...'}" for name in sorted(shown)) == fields
+    assert ("" if signature.extras is None else signature.extras.__name__) == extras
+    source = f"{HEAD}{_GENERIC_CLASSES}@placed.on\ndef handle(**fields: Unpack[{written}]): ...\n"
+    scanned, findings = read(tmp_path, {"app.py": source})
+    (found,) = scanned.handlers
+    assert findings == ()
+    assert fields == ", ".join(
+        f"{each.name}: {spell(each.type, short_name)}{'' if each.required else ' = ...'}"
+        for each in sorted(found.parameters, key=lambda one: one.name)
+    )
+    assert ("" if found.extras is None else spell(found.extras, short_name)) == extras

@@ -18,6 +18,7 @@ from upnext.payload.annotations import awaited, context_class
 from upnext.payload.codec import Codec
 from upnext.payload.results import result_codec
 from upnext.payload.typed_dicts import further_items, typed_dict_fields
+from upnext.payload.wrappers import parameters_of
 from upnext.provide import Provide, check_providers, provided_by
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Signature:
         self._subject = subject
         self._handler = handler
         try:
-            self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+            self.parameters: Mapping[str, inspect.Parameter] = parameters_of(function)
         except (TypeError, ValueError) as error:  # a classmethod object; a function of C that does not say
             msg = f"{function!r} cannot be a handler: {error}. Decorate a function (def or async def)."
             raise ConfigError(msg) from error
@@ -127,7 +128,7 @@ class Signature:
             hint = self._annotations.get(parameter.name)
             if parameter.kind is parameter.VAR_KEYWORD and get_origin(hint) in _UNPACKS:
                 (typed_dict,) = get_args(hint)
-                return typed_dict if is_typeddict(typed_dict) else None
+                return typed_dict if is_typeddict(get_origin(typed_dict) or typed_dict) else None
         return None
 
     @cached_property

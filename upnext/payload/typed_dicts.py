@@ -15,30 +15,53 @@ _UNSAID: object = getattr(typing_extensions, "NoExtraItems", None)
 
 
 def typed_dict_fields(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
-    """Return the keys of a TypedDict: each with its annotation, and whether it is required."""
+    """Return the keys of a TypedDict, also of `Page[int]`: each with its annotation, and whether it is required."""
     fields: dict[str, tuple[Any, bool]] = {}
-    required: frozenset[str] = getattr(typed_dict, "__required_keys__", frozenset())
-    for name, hint in get_type_hints(typed_dict, include_extras=True).items():
+    cls, given = _with_arguments(typed_dict)
+    required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
+    for name, hint in get_type_hints(cls, include_extras=True).items():
         # The class itself has not read what is written as text.
         said = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
         needed = name in required if said is None else said is Required
-        fields[name] = (hint if said is None else get_args(hint)[0], needed)
+        fields[name] = (_substituted(hint if said is None else get_args(hint)[0], given), needed)
+    for base in _bases(cls):
+        # The class has what it inherits as the base wrote it, with the base's own type parameters.
+        inherited = typed_dict_fields(_substituted(base, given)) if get_origin(base) is not None else {}
+        fields |= {name: (inherited[name][0], fields[name][1]) for name in inherited}
     return fields
 
 
 def further_items(typed_dict: Any) -> Any:
     """Return what `extra_items=` types further keys as, its own or an inherited one, None if there can be none."""
-    items: Any = getattr(typed_dict, "__extra_items__", _UNSAID)
+    cls, given = _with_arguments(typed_dict)
+    items: Any = getattr(cls, "__extra_items__", _UNSAID)
     if items is not _UNSAID:
         # What is written as text means what it means in the module of the class.
-        holder = type("holder", (), {"__annotations__": {"items": items}, "__module__": typed_dict.__module__})
+        holder = type("holder", (), {"__annotations__": {"items": items}, "__module__": cls.__module__})
         hint = _unqualified(get_type_hints(holder, include_extras=True)["items"])
-        return None if hint in _NOTHING else hint
-    if getattr(typed_dict, "__closed__", None):
+        return None if hint in _NOTHING else _substituted(hint, given)
+    if getattr(cls, "__closed__", None):
         return None
-    bases = (get_origin(base) or base for base in get_original_bases(typed_dict))
-    inherited = (further_items(base) for base in bases if is_typeddict(base))
+    inherited = (further_items(_substituted(base, given)) for base in _bases(cls))
     return next((found for found in inherited if found is not None), None)
+
+
+def _with_arguments(typed_dict: Any) -> tuple[Any, dict[Any, Any]]:
+    """Return the class of a TypedDict, and what stands for its type parameters."""
+    cls = get_origin(typed_dict) or typed_dict
+    return cls, dict(zip(getattr(cls, "__parameters__", ()), get_args(typed_dict), strict=False))
+
+
+def _bases(cls: Any) -> list[Any]:
+    return [base for base in get_original_bases(cls) if is_typeddict(get_origin(base) or base)]
+
+
+def _substituted(hint: Any, given: dict[Any, Any]) -> Any:
+    """Put arguments in the place of type parameters, as far as they are given."""
+    if hint in given:
+        return given[hint]
+    inside = getattr(hint, "__parameters__", ()) if given and get_origin(hint) is not None else ()
+    return hint[tuple(given.get(each, each) for each in inside)] if inside else hint
 
 
 def _unqualified(hint: Any) -> Any:

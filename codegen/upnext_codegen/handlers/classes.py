@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.canonical import cannot_travel, canonical
 from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
+from upnext_codegen.handlers.returned import gives_back
 from upnext_codegen.handlers.typed_dicts import is_from_typing, is_of_typing
 from upnext_codegen.handlers.variance import Variances
 from upnext_codegen.names import values
 from upnext_codegen.names.annotation_names import definitions, external
+from upnext_codegen.names.evaluator import function_node
 from upnext_codegen.names.modules import UPNEXT, ExternalName
 from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, Use
 from upnext_codegen.names.type_parameters import statement_of
@@ -126,10 +128,17 @@ class Classes:
         names = self._decorated.get(ref)
         if names is None:
             own, use = statement_of(ref)
-            called = [each.func if isinstance(each, ast.Call) else each for each in own.decorator_list]
-            found = [self.annotations.evaluator.value(each, use) for each in called]
-            names = self._decorated[ref] = [each.name if isinstance(each, ExternalName) else "?" for each in found]
+            found = [self._decorator(each, use) for each in own.decorator_list]
+            names = self._decorated[ref] = [each for each in found if each]
         return names
+
+    def _decorator(self, decorator: ast.expr, use: Use) -> str:
+        """The full name of a decorator, "" for one that gives back the class as it is, "?" for any other."""
+        is_made = isinstance(decorator, ast.Call)
+        found = self.annotations.evaluator.value(decorator.func if isinstance(decorator, ast.Call) else decorator, use)
+        if isinstance(found, values.FunctionRef):
+            return "" if gives_back(function_node(found), is_made=is_made) else "?"
+        return found.name if isinstance(found, ExternalName) else "?"
 
     def _is_dataclass(self, ref: values.ClassRef) -> bool:
         return any(name.rpartition(".")[2] == "dataclass" for name in self._decorators(ref))

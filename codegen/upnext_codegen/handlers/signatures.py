@@ -8,12 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen import messages
+from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables, union
 from upnext_codegen.handlers.classes import Classes, is_context, unsendable
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.handlers.field_metadata import former_names, is_provided
 from upnext_codegen.handlers.results import as_plain_json
+from upnext_codegen.handlers.supplied import left_of, supplied_by_decorators
 from upnext_codegen.handlers.typed_dicts import Key, items_of
 from upnext_codegen.names.annotation_names import external
 from upnext_codegen.names.evaluator import class_node, function_node
@@ -99,10 +101,25 @@ class Signatures:
         use = Use(ref.definition.scope)
         signature = Signature()
         variables = self._variables(function, use)
-        for formal in formals_of(function):
+        for formal in self._left(signature, ref, function):
             self._formal(signature, function, formal, use, variables)
         signature.returns = self._returned(function, use, variables)
         return signature
+
+    def _left(self, signature: Signature, ref: FunctionRef, function: FunctionNode) -> list[Formal]:
+        """The parameters that are not passed by decorators."""
+        formals = formals_of(function)
+        if not function.decorator_list:
+            return formals
+        supplied = supplied_by_decorators(self.annotations.evaluator, ref)
+        positional = [each for each in formals if each.kind in {"positional", "any"}]
+        left, asked = left_of(formals, positional, supplied)
+        place = place_of_name(ref.definition)
+        if supplied.hidden_by:
+            signature.findings.append(messages.hidden_parameters(place, function.name, supplied.hidden_by))
+        elif asked:
+            signature.findings.append(messages.asked_by_position(place, function.name))
+        return left
 
     def _returned(self, function: FunctionNode, use: Use, variables: Variables) -> Type:
         if function.returns is None:

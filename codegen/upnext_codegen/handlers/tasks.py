@@ -59,6 +59,7 @@ def take_task(
     taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
     found.tasks.append(Task(made.name, made.worker, module, place_of_name(definition), reached(target), *taken))
     found.findings += yielding(evaluator, target, "task")
+    found.findings += (each for each in signature.findings if each.code == "UPN110")
     if not is_wrapped(evaluator, target):  # another decorator may change what the function takes
         found.findings += _refused_parameters(target, signature)
         if options is not None and not signature.findings:

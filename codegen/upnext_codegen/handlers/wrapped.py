@@ -24,17 +24,31 @@ def is_wrapped(evaluator: Evaluator, function: values.FunctionRef, harmless: fro
         function: The function.
         harmless: Full names of further decorators that do not count.
     """
+    return not all(_is_plain(evaluator, function, each, harmless) for each in function_node(function).decorator_list)
+
+
+def own_decorators(evaluator: Evaluator, function: values.FunctionRef) -> list[ast.expr]:
+    """The decorators that upnext does not see the function without, the outermost first: those below upnext's own."""
+    every = function_node(function).decorator_list
+    plain = [_is_plain(evaluator, function, each) and not _is_static(each) for each in every]
+    below = len(plain) - plain[::-1].index(True) if True in plain else 0
+    return [each for each in every[below:] if not _is_static(each)]
+
+
+def _is_plain(
+    evaluator: Evaluator, function: values.FunctionRef, decorator: ast.expr, harmless: frozenset[str] = frozenset()
+) -> bool:
+    if _is_static(decorator):
+        return True
     definition = function.definition
+    use = Use(definition.scope, decorator.lineno, definition.branches)
+    if harmless and isinstance(found := evaluator.value(decorator, use), ExternalName) and found.name in harmless:
+        return True
+    # What cannot be of upnext is not followed into other files.
+    if not evaluator.may_be_ours(definition.scope, decorator):
+        return False
+    return isinstance(evaluator.value(decorator, use), _OURS)
 
-    def is_plain(decorator: ast.expr) -> bool:
-        if isinstance(decorator, ast.Name) and decorator.id == "staticmethod":
-            return True
-        use = Use(definition.scope, decorator.lineno, definition.branches)
-        if harmless and isinstance(found := evaluator.value(decorator, use), ExternalName) and found.name in harmless:
-            return True
-        # What cannot be of upnext is not followed into other files.
-        if not evaluator.may_be_ours(definition.scope, decorator):
-            return False
-        return isinstance(evaluator.value(decorator, use), _OURS)
 
-    return not all(map(is_plain, function_node(function).decorator_list))
+def _is_static(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Name) and decorator.id == "staticmethod"

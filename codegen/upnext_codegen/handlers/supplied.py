@@ -1,0 +1,132 @@
+"""What decorators of the project make of a function's parameters: where they pass some themselves, or hide them all.
+
+A function's own `def` says what it takes. But `Callable[Concatenate[Session, P], R]` to `Callable[P, R]`, as a
+decorator annotates it, takes the first parameter away; the runtime reads the same annotations
+(`upnext.payload.wrappers`).
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from upnext_codegen.handlers.returned import returned_function
+from upnext_codegen.handlers.wrapped import own_decorators
+from upnext_codegen.names import values
+from upnext_codegen.names.annotation_names import definitions, external
+from upnext_codegen.names.evaluator import function_node
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import Assignment, Definition, Use
+from upnext_codegen.reading.string_annotations import unquoted
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.names.scopes import FunctionNode
+
+_TRANSPARENT = frozenset({"functools.cache", "functools.lru_cache"})
+"""Decorators of others through which the runtime sees the function."""
+
+_T = TypeVar("_T")
+
+
+class Supplied(NamedTuple):
+    """What the decorators below the attaching one do.
+
+    Attributes:
+        passed: For each of them, the innermost first: how many positional arguments it passes, and how many it asks
+            of its own callers.
+        hidden_by: The one that hides the parameters, so that the runtime refuses the function; "" for none.
+    """
+
+    passed: tuple[tuple[int, int], ...] = ()
+    hidden_by: str = ""
+
+
+def supplied_by_decorators(evaluator: Evaluator, function: values.FunctionRef) -> Supplied:
+    """Read what the decorators of a function do to what it takes."""
+    definition = function.definition
+    passed: list[tuple[int, int]] = []
+    hidden_by, seen_through = "", True
+    for decorator in own_decorators(evaluator, function):
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        found = evaluator.value(called, Use(definition.scope, decorator.lineno, definition.branches))
+        if isinstance(found, ExternalName):
+            seen_through = seen_through and found.name in _TRANSPARENT
+        if not isinstance(found, values.FunctionRef):
+            continue
+        is_made = isinstance(decorator, ast.Call)
+        step = _step(evaluator, found, is_made=is_made)
+        passed += [step] if step is not None else []
+        wrapper = _bare_wrapper(function_node(found), is_made=is_made) if seen_through else None
+        if wrapper is not None:
+            seen_through = False
+            hidden_by = found.definition.name if wrapper.args.vararg or wrapper.args.posonlyargs else ""
+    return Supplied(tuple(reversed(passed)), hidden_by)
+
+
+def left_of(given: list[_T], positional: list[_T], supplied: Supplied) -> tuple[list[_T], int]:
+    """Return the parameters that callers fill, and how many positional arguments they have to give beside these.
+
+    Args:
+        given: All parameters.
+        positional: Those of them that can be passed by their position.
+        supplied: What the decorators pass.
+    """
+    asked, waiting = 0, [*positional]
+    for passed, more in supplied.passed:
+        of_others = min(passed, asked)
+        waiting = waiting[passed - of_others :]
+        asked += more - of_others
+    gone = [each for each in positional if each not in waiting]
+    return [each for each in given if each not in gone], asked
+
+
+def _step(evaluator: Evaluator, decorator: values.FunctionRef, *, is_made: bool) -> tuple[int, int] | None:
+    """Read the annotations of a decorator, or of what makes one."""
+    node, use = function_node(decorator), Use(decorator.definition.scope)
+    taken, made = next((each.annotation for each in (*node.args.posonlyargs, *node.args.args)), None), node.returns
+    if is_made:
+        inner = _callable(evaluator, made, use)
+        if inner is None or not isinstance(inner[0], ast.List) or len(inner[0].elts) != 1:
+            return None
+        taken, made = inner[0].elts[0], inner[1]
+    before, after = _positions(evaluator, taken, use), _positions(evaluator, made, use)
+    if before is None or after is None or before[1] != after[1]:
+        return None
+    return before[0], after[0]
+
+
+def _positions(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tuple[int, str] | None:
+    """Return how many positional arguments a `Callable` takes before those of a `ParamSpec`, and the name of that."""
+    found = _callable(evaluator, annotation, use)
+    taken = None if found is None else unquoted(found[0])
+    if isinstance(taken, ast.Name):
+        return 0, taken.id
+    if not isinstance(taken, ast.Subscript) or external(evaluator, taken.value, use) != "Concatenate":
+        return None
+    match taken.slice:
+        case ast.Tuple([*before, ast.Name(name)]):
+            return len(before), name
+        case _:
+            return None
+
+
+def _callable(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tuple[ast.expr, ast.expr] | None:
+    """Read `Callable[x, y]`, also through a plain alias of it."""
+    expr = None if annotation is None else unquoted(annotation)
+    if isinstance(expr, ast.Name | ast.Attribute):
+        aliased = next(iter(definitions(evaluator, expr, use)), None)
+        if isinstance(aliased, Definition) and isinstance(aliased.binding, Assignment):
+            value = aliased.binding.value
+            expr, use = unquoted(value) if isinstance(value, ast.expr) else None, aliased.use
+    match expr:
+        case ast.Subscript(head, ast.Tuple([taken, made])) if external(evaluator, head, use) == "Callable":
+            return taken, made
+        case _:
+            return None
+
+
+def _bare_wrapper(node: FunctionNode, *, is_made: bool) -> FunctionNode | None:
+    """The function that a decorator returns, where it certainly does not show what it wraps."""
+    inner = returned_function(node)
+    return inner if inner is None or not is_made else returned_function(inner)
