@@ -63,7 +63,7 @@ class PartitionConsumer:
     async def run(self) -> None:
         """Claim until `stop` is called."""
         slots = self._resources.slots
-        failures, unknown = 0, False
+        failures, unknown, is_idle = 0, False, False
         while not self._stopping:
             self.changed.clear()
             claims = self.claims
@@ -78,11 +78,14 @@ class PartitionConsumer:
                     slots.leave(self.changed)
                     await self._hand_back_unknown(claims)
                     unknown = False
-                free = slots.take(self.changed, self._wave)
-                if not free:
-                    await self.changed.wait()
-                    continue
-                await self._claim(claims, free)
+                is_quiet = is_idle and not await self._any_waiting(claims)
+                if not is_quiet:
+                    free = slots.take(self.changed, self._wave)
+                    if not free:
+                        await self.changed.wait()
+                        continue
+                    await self._claim(claims, free)
+                    is_quiet = self._rotation.quiet
                 failures, self.trouble, self.last_claim = 0, "", time.time()
             except LeaseLostError:
                 failures = 0
@@ -92,14 +95,13 @@ class PartitionConsumer:
                 continue
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
                 failures, unknown = failures + 1, True
-                self.trouble = f"no jobs can be claimed: {describe_failure(error)}"
-                if failures == 1:
-                    log.warning("Cannot claim jobs now (%s); retrying", describe_failure(error))
+                self._note_failure(error, failures)
                 await asyncio.sleep(backoff(failures))
                 continue
-            if self._rotation.quiet:
+            is_idle = False
+            if is_quiet:
                 # Jobs that came since those queues were seen empty have left a token.
-                await self._wake_ups.wait()
+                is_idle = not await self._wake_ups.wait()
                 self._rotation.woken()
 
     def stop(self) -> None:
@@ -113,6 +115,17 @@ class PartitionConsumer:
             await asyncio.sleep(_RECOUNT_PAUSE)  # by a thread, which takes milliseconds
         else:
             await self.changed.wait()
+
+    def _note_failure(self, error: Exception, failures: int) -> None:
+        self.trouble = f"no jobs can be claimed: {describe_failure(error)}"
+        if failures == 1:
+            log.warning("Cannot claim jobs now (%s); retrying", describe_failure(error))
+
+    async def _any_waiting(self, claims: Claims) -> bool:
+        """Say whether to claim although there was no token: with limits always, as claims also free slots then."""
+        paused = self._resources.paused.identities
+        handlers = [handler for handler in self._resources.registry.handlers if handler not in paused]
+        return claims.limits is not None or await claims.any_waiting(handlers)
 
     @property
     def _full(self) -> bool:

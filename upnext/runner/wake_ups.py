@@ -30,15 +30,18 @@ class WakeUps:
         self._roused = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
+        self._has_reason = True
 
-    async def wait(self) -> None:
-        """Wait for a token, for a second, for a moment that was said, or for `stop`."""
+    async def wait(self) -> bool:
+        """Wait for a token, for a second, for a moment that was said, or for `stop`; False if it was for the second."""
         if not self._listening and not self._roused.is_set():
             self._listening = True
             self._connection.post(("BLPOP", self._list, _IDLE), self._on_reply)
         if not self._stopping:
             await self._roused.wait()
             self._roused.clear()
+        has_reason, self._has_reason = self._has_reason, True
+        return has_reason
 
     def look_in(self, seconds: float) -> None:
         """End a wait after so long, if nothing ends it before; a token is then waited for still."""
@@ -64,4 +67,5 @@ class WakeUps:
             # Pause before the next look: the server may be away.
             asyncio.get_running_loop().call_later(backoff(3), self._roused.set)
         else:
+            self._has_reason = reply is not None
             self._roused.set()
