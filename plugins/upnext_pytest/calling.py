@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from upnext.context import Context, current_job
 from upnext.runner.provisions import Provisions
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from upnext.handler import Handler
 
 
@@ -24,13 +28,14 @@ class _CalledJob:
         return self.called
 
 
-async def call(job_id: str, handler: Handler, body: bytes) -> Any:
+async def call(job_id: str, handler: Handler, body: bytes, threads: Executor | None = None) -> Any:
     """Run a handler once and return what it returns.
 
     Args:
         job_id: The job's id.
         handler: The handler.
         body: The payload's JSON; it is decoded for the handler as a worker does.
+        threads: Where functions that are not async run; None for the event loop's own.
     """
     arguments = handler.signature.decode(body)
     context = Context(
@@ -44,7 +49,7 @@ async def call(job_id: str, handler: Handler, body: bytes) -> Any:
     )
     arguments.update(handler.signature.inject(context))
     current_job.set(_CalledJob(context))
-    provisions = Provisions(lambda: context, None)
+    provisions = Provisions(lambda: context, threads)
     raised: BaseException | None = None
     try:
         async with asyncio.timeout(handler.options.timeout):
@@ -52,7 +57,8 @@ async def call(job_id: str, handler: Handler, body: bytes) -> Any:
             if handler.is_async:
                 value = handler.function(**arguments)
             else:
-                value = await asyncio.to_thread(handler.function, **arguments)
+                in_context = partial(copy_context().run, handler.function, **arguments)
+                value = await asyncio.get_running_loop().run_in_executor(threads, in_context)
             return await value if inspect.isawaitable(value) else value
     except BaseException as error:
         raised = error

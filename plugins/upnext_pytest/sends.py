@@ -22,6 +22,8 @@ from upnext.task import Task
 from upnext_pytest.calling import call
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from upnext.handler import Handler
     from upnext.settings import Settings
     from upnext.transport import OutgoingMessage
@@ -59,10 +61,12 @@ class Sends(Sequence[Sent]):
 
     Args:
         inline: Whether each send runs its handlers before it returns.
+        threads: Where handlers that are not async run; None for threads of the event loop's own.
     """
 
-    def __init__(self, *, inline: bool = False) -> None:
+    def __init__(self, *, inline: bool = False, threads: Executor | None = None) -> None:
         self._inline = inline
+        self._threads = threads
         self._sent: list[Sent] = []
         self._keys: dict[tuple[str, bool, str], Published] = {}
         self._pending: deque[tuple[str, Handler, bytes]] = deque()
@@ -183,7 +187,7 @@ class Sends(Sequence[Sent]):
 
     async def _run(self, job_id: str, handler: Handler, body: bytes) -> None:
         # A task of its own: what the handler leaves in context variables is gone with it, as in a worker.
-        task = asyncio.create_task(call(job_id, handler, body))
+        task = asyncio.create_task(call(job_id, handler, body, self._threads))
         try:
             value = await task
         except Discard as discard:

@@ -8,10 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import unittest
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -145,6 +147,41 @@ def test_the_command_shows_rows_and_has_those_sent_that_were_set_aside(
         call_command("upnext_outbox", "retry", str(10**6))
     call_command("upnext_outbox", "retry", str(OutboxRow.objects.get().pk))
     assert relay(worker).send_all_sync() == 1
+
+
+def test_the_example_s_own_tests_pass_each_in_its_transaction(worker: upnext.Worker) -> None:
+    """Handlers use the models in the test's thread: another connection would not see what the transaction wrote."""
+    from orders import tests
+    from orders.models import Order
+
+    found = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromModule(tests).run(found)
+    assert (found.failures, found.errors, found.testsRun) == ([], [], 4)
+    assert not Order.objects.exists()
+    tests.OrderTests("test_an_order_is_placed_and_confirmed").debug()
+
+
+def current_thread() -> int:
+    return threading.get_ident()
+
+
+def test_what_a_handler_of_captured_sends_raises_and_is_provided_with(worker: upnext.Worker) -> None:
+    """It is raised as it is, also from the thread of the test; providers that are not async run there as well."""
+    from upnext.django.testing import captured_sends
+
+    local = upnext.Worker("local")
+    threads: list[int] = []
+
+    @local.task
+    def note(name: str, where: Annotated[int, upnext.Provide(current_thread)]) -> None:
+        threads.extend((where, threading.get_ident()))
+        raise LookupError(name)
+
+    with captured_sends() as sent:
+        note.submit_sync(name="x")
+        with pytest.raises(LookupError, match="x"):
+            sent.run_sync()
+    assert threads == [threading.get_ident()] * 2
 
 
 def test_the_migrations_are_those_of_the_models_and_nothing_is_to_be_checked(site: str) -> None:
