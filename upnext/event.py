@@ -146,6 +146,7 @@ class Event(Sender):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> HandlerDecorator: ...
     def on(self, handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Attach a handler; each handler of an event runs as its own background job.
@@ -154,7 +155,9 @@ class Event(Sender):
             handler: The function, async or not; functions that are not async run in threads.
             options: `name` (default: the function's), `retries` (0), `retry_delay` seconds (1.0), `retry_backoff`
                 (2.0), `timeout` seconds (1800.0), `retry_on` and `give_up_on` exception classes (None); over all
-                processes `limit` jobs at once (None for any number) and a `rate` of starts, "100/minute" (None).
+                processes `limit` jobs at once (None for any number) and a `rate` of starts, "100/minute" (None), or of
+                each value of the field `by` (None). With `unique` (False) a send makes no job while one of an equal
+                payload waits: True, or the names of the fields that have to be equal.
 
         Returns:
             A `TypedEvent`: calling it calls the function itself, `send` sends the event.
@@ -257,6 +260,7 @@ if TYPE_CHECKING:
             limit: int | None = None,
             rate: str | None = None,
             by: str | None = None,
+            unique: bool | str | tuple[str, ...] = False,
         ) -> DynamicHandlerDecorator: ...
         def on(self, handler: Any = None, /, **options: Any) -> Any: ...  # noqa: D102  # as `Event` says
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.uniqueness import Uniqueness
 from upnext.errors import ConfigError
 from upnext.formerly import former_names
 from upnext.names import check_name
 from upnext.payload.signature import Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from upnext.broker.handler_limits import HandlerLimits
     from upnext.options import Options
@@ -49,6 +50,13 @@ class Handler:
         return not self.id.split("|")[1]
 
     @property
+    def uniqueness(self) -> Uniqueness | None:
+        """What its jobs are unique by while they wait; None if they are not."""
+        if not self.options.unique:
+            return None
+        return Uniqueness.of(self.options.unique, former_names(self.signature.fields, self.name))
+
+    @property
     def limits(self) -> HandlerLimits | None:
         """What holds for it over all processes; None if nothing does."""
         limits = self.options.limits
@@ -75,7 +83,7 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
 
     Raises:
         ConfigError: If it is no plain function or yields, has parameters that no payload can fill, a bad name, or
-            limits by a field that it does not have.
+            limits by a field that it does not have, or is unique by one.
     """
     if not inspect.isroutine(function):
         msg = f"{function!r} cannot be a handler: decorate a function (def or async def)."
@@ -95,19 +103,30 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         # A plain wrapper around a coroutine function gives a coroutine: it belongs into the event loop as well.
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function)),
     )
-    if options.by is not None and options.by not in handler.signature.parameters:
-        check_by(handler)
+    if not set(named_fields(options)) <= set(handler.signature.parameters):
+        check_named_fields(handler)
     return handler
 
 
-def check_by(handler: Handler) -> None:
-    """Refuse limits by the value of a field that the payload does not have.
+def named_fields(options: Options) -> dict[str, str]:
+    """Return the fields that options name, each with the option that does."""
+    unique = options.unique
+    names: Iterable[str] = (unique,) if isinstance(unique, str) else unique if isinstance(unique, tuple) else ()
+    return dict.fromkeys(names, "unique") | ({} if options.by is None else {options.by: "by"})
+
+
+def check_named_fields(handler: Handler) -> None:
+    """Refuse options that name a field which the payload does not have.
 
     Raises:
-        ConfigError: If a handler has such limits, or an annotation cannot be resolved that may name the field.
+        ConfigError: If a handler has such options, or an annotation cannot be resolved that may name the field.
     """
-    by, fields = handler.options.by, handler.signature.fields
-    if by is not None and by not in fields:
-        near = difflib.get_close_matches(by, fields, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Its fields: {', '.join(fields) or 'none'}."
-        raise ConfigError(f"Option by={by!r} of {handler.name!r} cannot be used: it has no such field. {hint}")
+    named = named_fields(handler.options)
+    fields = handler.signature.fields if named else {}
+    for name, option in named.items():
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Its fields: {', '.join(fields) or 'none'}."
+            raise ConfigError(
+                f"Option {option}={name!r} of {handler.name!r} cannot be used: it has no such field. {hint}"
+            )

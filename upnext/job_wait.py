@@ -103,8 +103,16 @@ async def wait_for_end(
 async def outcomes_of(
     settings: Settings, event_id: str, jobs: Sequence[str]
 ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-    """Ask once how jobs stand; as `ResultReader.outcomes`."""
-    return await transport.current().outcomes(settings, event_id, jobs)
+    """Ask once how jobs stand, as `ResultReader.outcomes`; some may be of other events, and stand for one of this."""
+    take = transport.current().outcomes
+    events = {job.rpartition(".")[0] for job in jobs}
+    if events <= {event_id}:
+        return await take(settings, event_id, jobs)
+    found: dict[str, JobOutcome] = {}
+    for event in events:
+        own = [job for job in jobs if job.rpartition(".")[0] == event]
+        found |= zip(own, (await take(settings, event, own))[1], strict=True)
+    return None, [found[job] for job in jobs]
 
 
 def check_id(kind: str, identity: object) -> str:

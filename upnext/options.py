@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, cast
 
 from upnext.broker.handler_limits import HandlerLimits, Rate
+from upnext.broker.uniqueness import UniqueBy
 from upnext.errors import ConfigError
 from upnext.limits import MAX_HANDLER_LIMIT
 from upnext.names import check_name
@@ -32,6 +33,8 @@ class Options:
         limit: How many of its jobs run at once, over all processes; None for any number.
         rate: How many of them start within a time, over all processes, such as "100/minute"; None for any number.
         by: The field of the payload for each of whose values `limit` and `rate` hold; None for all jobs together.
+        unique: What of the payload tells its jobs apart while they wait: True for all of it, the name of a field, or
+            several; False if nothing does.
     """
 
     name: str | None = None
@@ -44,6 +47,7 @@ class Options:
     limit: int | None = None
     rate: str | None = None
     by: str | None = None
+    unique: UniqueBy = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the option."""
@@ -66,6 +70,8 @@ class Options:
             _refuse("by", self.by, "the name of a field, or None")
         if self.by is not None and self.limits is None:
             _refuse("by", self.by, "given with a limit or a rate")
+        if not _is_unique(self.unique):
+            _refuse("unique", self.unique, "True, the name of a field, a tuple of names, or False")
 
     @property
     def limits(self) -> HandlerLimits | None:
@@ -110,6 +116,11 @@ def is_whole(value: object, least: int, most: int | None = None) -> bool:
 def is_field_name(value: object) -> bool:
     """Say whether a value that users gave can be the name of a field."""
     return isinstance(value, str) and value.isidentifier()
+
+
+def _is_unique(value: object) -> bool:
+    names = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+    return isinstance(value, bool) or (bool(names) and all(map(is_field_name, names)))
 
 
 def is_finite(value: object, least: float) -> bool:

@@ -15,7 +15,7 @@ from upnext.registry import declarations
 from upnext.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from upnext.broker.results import JobOutcome
     from upnext.payload.codec import Codec
@@ -36,10 +36,20 @@ class Job(Generic[R_co]):
         id: The job's id; the same over all its attempts.
         handler: The name of its handler or task; "" for a job from `Job.of` whose handler was not given.
         result_type: What a task's result is read as; None for plain JSON.
+        existing: Whether the job waited already when this was sent, and the send made none: its handler is `unique`.
     """
 
-    def __init__(self, job_id: str, handler: str, settings: Settings, result_type: Codec | None = None) -> None:
+    def __init__(
+        self,
+        job_id: str,
+        handler: str,
+        settings: Settings,
+        result_type: Codec | None = None,
+        *,
+        existing: bool = False,
+    ) -> None:
         self.id = job_id
+        self.existing = existing
         self.handler = handler
         self.result_type = result_type
         self._settings = settings
@@ -120,6 +130,7 @@ class Receipt:
         self._settings = settings
         self._known = known
         self._handlers = published.handlers
+        self._joined = published.joined
         self._jobs: tuple[Job[Any], ...] | None = None
 
     @classmethod
@@ -139,9 +150,12 @@ class Receipt:
 
     @property
     def jobs(self) -> tuple[Job[Any], ...]:
-        """One job for each handler that was subscribed when the event was sent."""
+        """One job for each handler that was subscribed when the event was sent.
+
+        Of a `unique` handler it may be one that waited already, from an earlier send: `job.existing` says so.
+        """
         if self._jobs is None:
-            self._jobs = _jobs(self.event_id, self._handlers, self._settings)
+            self._jobs = _jobs(self.event_id, self._handlers, self._joined, self._settings)
         return self._jobs
 
     def __repr__(self) -> str:
@@ -196,6 +210,7 @@ class Receipt:
             ids = [job.id for job in self.jobs]
         else:
             ids = await (await broker_for(self._settings)).results_of(self.event_id).job_ids(self.event_id)
+            self._joined = {n: job_id for n, job_id in enumerate(ids) if job_id != f"{self.event_id}.{n}"}
         late, outcomes = await outcomes_of(self._settings, self.event_id, ids)
         if late and self._known and not self.jobs:
             self._learn(late)
@@ -220,11 +235,18 @@ def _settings_of(worker: Worker | None) -> Settings:
     return declarations.adjusted(load()) if worker is None else worker.registry.settings
 
 
-def _jobs(event_id: str, handlers: Sequence[str], settings: Settings) -> tuple[Job[Any], ...]:
+def _jobs(
+    event_id: str, handlers: Sequence[str], joined: Mapping[int, str], settings: Settings
+) -> tuple[Job[Any], ...]:
     parts = [HandlerId.parse(identity) for identity in handlers]
     names = [handler.name for handler in parts]
     return tuple(
-        Job(f"{event_id}.{n}", _key(handler, n, unique=names.count(handler.name) == 1), settings)
+        Job(
+            joined.get(n, f"{event_id}.{n}"),
+            _key(handler, n, unique=names.count(handler.name) == 1),
+            settings,
+            existing=n in joined,
+        )
         for n, handler in enumerate(parts)
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from upnext.broker.handler_limits import HandlerLimits
+    from upnext.broker.uniqueness import Uniqueness
     from upnext.handler import Handler
     from upnext.schedule import Schedule
     from upnext.settings import Settings
@@ -34,6 +35,11 @@ class Declarations:
         self.version = 0
         self._registries: weakref.WeakSet[Registry] = weakref.WeakSet()
         self._adjust: Callable[[Settings], Settings] | None = None
+
+    def uniqueness_of(self, handler: str) -> Uniqueness | None:
+        """Return what the jobs of a handler, by its identity, are unique by; None if this process does not know it."""
+        found = [each.handlers[handler].uniqueness for each in self if handler in each.handlers]
+        return found[0] if found else None
 
     def __iter__(self) -> Iterator[Registry]:
         """Iterate over the declarations of each worker."""
@@ -125,6 +131,11 @@ class Registry:
     def limits(self) -> dict[str, HandlerLimits]:
         """What holds for handlers over all processes, by their identity; those without limits are left out."""
         return {name: limits for name, handler in self.handlers.items() if (limits := handler.limits)}
+
+    @property
+    def uniqueness(self) -> dict[str, Uniqueness]:
+        """What the jobs of its handlers are unique by while they wait, by identity; without those that are not."""
+        return {name: unique for name, handler in self.handlers.items() if (unique := handler.uniqueness)}
 
     def forget_settings(self) -> None:
         """Resolve them again when they are next needed."""

@@ -128,7 +128,8 @@ async def submit(
     await _wait_for_room(registry.settings)
     message = submission(task, registry, fields, delay, key)
     published = await take(message, registry)
-    return Job(f"{published.event_id}.0", task.name, message.settings, task.signature.result)
+    job_id = published.joined.get(0, f"{published.event_id}.0")
+    return Job(job_id, task.name, message.settings, task.signature.result, existing=0 in published.joined)
 
 
 def submission(

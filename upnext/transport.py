@@ -83,8 +83,12 @@ async def _connect_and_store(message: OutgoingMessage) -> Published:
 
 
 def _store(publisher: EventPublisher, message: OutgoingMessage) -> Awaitable[Published]:
-    store, name = (publisher.submit, message.handlers[0].id) if message.is_task else (publisher.publish, message.name)
-    return store(name, message.body, delay=message.delay, key=message.key, headers=message.headers)
+    if message.is_task:
+        (task,) = message.handlers
+        return publisher.submit(
+            task.id, message.body, delay=message.delay, key=message.key, headers=message.headers, unique=task.uniqueness
+        )
+    return publisher.publish(message.name, message.body, delay=message.delay, key=message.key, headers=message.headers)
 
 
 _server: Transport = ServerTransport()

@@ -145,6 +145,7 @@ class Worker(Catalog, _WorkerBase):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> TaskDecorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Make a task: a function that runs in the background when it is submitted.
@@ -178,6 +179,7 @@ class Worker(Catalog, _WorkerBase):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> TaskDecorator: ...
     @overload
     def cron(
@@ -196,6 +198,7 @@ class Worker(Catalog, _WorkerBase):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> TaskDecorator: ...
     def cron(
         self,

@@ -246,10 +246,18 @@ class Claims:
             raise LeaseLostError
         return any(found)
 
-    async def start(self, claim: Claim) -> bool:
-        """Mark a job as started; False if this worker does not hold it any more."""
-        keys = (self._keys.leases, self._keys.claims(self.worker_id))
-        return bool(await self._link.call(script("start"), keys, (self.worker_id, claim.field, claim.fencing_token)))
+    async def start(self, claim: Claim, *, unique: bool = False) -> bool:
+        """Mark a job as started; False if this worker does not hold it any more.
+
+        Args:
+            claim: The job.
+            unique: Whether it stands for sends of an equal value while it waits, which ends here.
+        """
+        names = [self._keys.leases, self._keys.claims(self.worker_id)]
+        if unique:
+            names.append(self._keys.unique(claim.handler))
+        words = (self.worker_id, claim.field, claim.fencing_token, claim.job_id)
+        return bool(await self._link.call(script("start"), names, words))
 
     async def finish(self, jobs: Sequence[tuple[Claim, bytes | None]]) -> list[bool]:
         """End jobs that have done their work, each with its result's JSON, or None for null.

@@ -172,7 +172,7 @@ class JobReader:
         keys = self._keys
         letter = DeadLetter.of(job.handler, job.entry, CANCELLED, "")
         queued = job.place >= 0
-        names = (keys.queue(job.handler), keys.scheduled, keys.dead, keys.dead_index)
+        names = (keys.queue(job.handler), keys.scheduled, keys.dead, keys.dead_index, keys.unique(job.handler))
         words = (job.written, "") if queued else ("", job.written)
         ended = (job.entry.job_id, letter.to_json(), max(job.place, 0), _NEAR)
         return bool(await self._link.call(script("cancel"), names, (*words, *ended)))

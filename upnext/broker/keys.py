@@ -37,7 +37,7 @@ class Keys:
 
     @property
     def versions(self) -> str:
-        """Hash: event -> a token that changes with its subscriptions; empty if it was sent and never had any."""
+        """Hash: event -> a token that changes with its subscriptions, "" if it never had any; handler -> `unique`."""
         return self._key("versions")
 
     @property
@@ -139,6 +139,14 @@ class Keys:
     def line(self, handler: str) -> str:
         """Sorted set, by name: `value entry` of jobs put off to `later`, as their value has no room; expires."""
         return self._key(f"line:{handler}")
+
+    def unique(self, handler: str) -> str:
+        """Hash: digest of a value -> the job of a unique handler that waits with it; that job -> digest; expires."""
+        return self._key(f"unique:{handler}")
+
+    def joined(self, event_id: str) -> str:
+        """Hash: number of a job that was not made -> the job that stands for it, as it was waiting; expires."""
+        return self._key(f"joined:{event_id}")
 
     def wake(self, worker: str) -> str:
         """List: at most one token, for a worker that waits."""

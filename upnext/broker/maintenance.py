@@ -173,6 +173,7 @@ class Maintenance:
         words: list[Any] = [dead_worker]
         for claim in claimed:
             names += [keys.queue(claim.handler), keys.wake(HandlerId.parse(claim.handler).worker)]
+            names.append(keys.unique(claim.handler))
             words += [claim.field, claim.value, claim.entry.job_id, claim.handler]
             words += [str(claim.entry), ""] if claim.letter is None else ["", claim.letter.to_json()]
         async with naming_foreign_key(self._link, {keys.dead: "HLEN", keys.dead_index: "ZCARD"}):

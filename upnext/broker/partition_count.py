@@ -22,6 +22,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import pairs, shown, text
 from upnext.broker.scripts import script
+from upnext.broker.uniqueness import Uniqueness
 from upnext.limits import MAX_PARTITIONS
 from upnext.names import is_name
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from upnext.broker.broker import Broker
     from upnext.broker.connection import PipelinedConnection
+    from upnext.broker.keys import Keys
 
 _PAGE = 200
 
@@ -119,9 +121,10 @@ class PartitionCount:
             cursor, page = await link.command("HSCAN", keys.versions, cursor, "COUNT", _PAGE)
             events = [event for name, version in pairs(page) if version and is_name(event := text(name))]
             subscribed = await asyncio.gather(*(_subscribed(link, keys.subscriptions(event)) for event in events))
+            uniqueness = await _uniqueness(link, keys, [text(handler) for fields in subscribed for handler in fields])
             await asyncio.gather(
                 *(
-                    other.publisher.subscribe(event, handlers)
+                    other.publisher.subscribe(event, handlers, uniqueness)
                     for other in others
                     for event, fields in zip(events, subscribed, strict=True)
                     if (handlers := [handler for handler in map(text, fields) if HandlerId.is_of(handler, event)])
@@ -129,6 +132,15 @@ class PartitionCount:
             )
             if int(cursor) == 0:
                 return
+
+
+async def _uniqueness(link: PipelinedConnection, keys: Keys, handlers: Sequence[str]) -> dict[str, Uniqueness]:
+    """Return what the jobs of some handlers are unique by."""
+    if not handlers:
+        return {}
+    stored: list[bytes | None] = await link.command("HMGET", keys.versions, *handlers)
+    read = {handler: Uniqueness.from_json(each) for handler, each in zip(handlers, stored, strict=True)}
+    return {handler: unique for handler, unique in read.items() if unique is not None}
 
 
 async def _subscribed(link: PipelinedConnection, key: str) -> list[bytes]:

@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, TypeVar
 from upnext.broker.backlog import SEND_DEADLINE
 from upnext.broker.failures import backoff, classify
 from upnext.broker.idempotency import IdempotencyKey, read_record, task_scope, write_record
+from upnext.broker.job_ids import partition_of
 from upnext.broker.partition_count import PartitionCount
 from upnext.broker.protocols import EventPublisher
-from upnext.broker.publish_batcher import Published, foreign_record
+from upnext.broker.publish_batcher import Published, StoredElsewhereError, foreign_record
 from upnext.broker.publishing import refusal
-from upnext.broker.redis_types import RedisError
+from upnext.broker.redis_types import RedisError, TryAgainError
+from upnext.limits import MAX_STALE_REPLIES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from upnext.broker.broker import Broker
     from upnext.broker.publishing import Publisher
+    from upnext.broker.uniqueness import Uniqueness
 
 T = TypeVar("T")
 
@@ -36,7 +39,8 @@ _KEY_TTL = 24 * 3600  # as long as a key is remembered where it was used
 class PartitionedPublisher(EventPublisher):
     """Publishes on several partitions, as `Publisher` does on one.
 
-    Events without a key go to the partitions in turn, one with a key to the partition that follows from it.
+    Events without a key go to the partitions in turn, one with a key to the partition that follows from it. Where jobs
+    of its handlers are unique, an event goes to the one that follows from what they are unique by.
 
     Args:
         partitions: How many there are.
@@ -68,10 +72,13 @@ class PartitionedPublisher(EventPublisher):
         event_id: str | None = None,
     ) -> Published:
         """Store an event, as `Publisher.publish` does."""
+        partitions = self._choice(event_id)
         return await self._send(
             event,
             key,
-            lambda to: to.publish(event, body, delay=delay, key=key, headers=headers, event_id=event_id),
+            lambda to: to.publish(
+                event, body, delay=delay, key=key, headers=headers, event_id=event_id, partitions=partitions
+            ),
         )
 
     async def submit(
@@ -83,36 +90,69 @@ class PartitionedPublisher(EventPublisher):
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
         event_id: str | None = None,
+        unique: Uniqueness | None = None,
     ) -> Published:
         """Store one job of a task, as `Publisher.submit` does."""
+        partitions = self._choice(event_id)
         return await self._send(
             task_scope(task),
             key,
-            lambda to: to.submit(task, body, delay=delay, key=key, headers=headers, event_id=event_id),
+            lambda to: to.submit(
+                task,
+                body,
+                delay=delay,
+                key=key,
+                headers=headers,
+                event_id=event_id,
+                unique=unique,
+                partitions=partitions,
+            ),
         )
 
     async def _send(self, scope: str, key: str | None, store: Callable[[Publisher], Awaitable[Published]]) -> Published:
         if not self._agreed:
             await self._agree()
+        to = self._next() if key is None else self._partition(place_of(scope, key, self._count))
+        for _ in range(MAX_STALE_REPLIES):
+            try:
+                return await self._store(to, scope, key, store)
+            except StoredElsewhereError as elsewhere:
+                to = self._partition(elsewhere.partition)
+        error = TryAgainError(f"what the jobs of {scope!r} are unique by keeps changing")
+        raise refusal(error, classify(error))
+
+    async def _store(
+        self, to: Broker, scope: str, key: str | None, store: Callable[[Publisher], Awaitable[Published]]
+    ) -> Published:
         if key is None:
-            return await store(self._next().publisher)
+            return await store(to.publisher)
         home = self._partition(place_of(scope, key, self._count))
-        others = [other for other in self._other_places(scope, key) if other is not home]
+        others = [other for other in {home: None} | dict.fromkeys(self._other_places(scope, key)) if other is not to]
         idempotency_key = IdempotencyKey(scope, key)
         for other in others:
             record = await retry_until_deadline(partial(_find_record, other, idempotency_key), self._deadline)
             if record is not None:
-                try:
-                    return Published(*read_record(record), repeated=True)
-                except ValueError:
-                    raise foreign_record(key) from None
-        published = await store(home.publisher)
+                return await self._first_send(record, key)
+        published = await store(to.publisher)
         record_text = write_record(published.event_id, published.handlers)
         for other in others:
             # For senders that still use another number. Without it the send is stored all the same.
             with suppress(RedisError, OSError):
                 await _write_record(other, idempotency_key, record_text)
         return published
+
+    async def _first_send(self, record: bytes, key: str) -> Published:
+        try:
+            event_id, handlers = read_record(record)
+        except ValueError:
+            raise foreign_record(key) from None
+        there = self._partition(partition_of(event_id))
+        joined = await retry_until_deadline(partial(there.publisher.joined, event_id), self._deadline)
+        return Published(event_id, handlers, repeated=True, joined=joined)
+
+    def _choice(self, event_id: str | None) -> int:
+        """Return how many partitions a send can be stored in: one whose id was made before stays where that says."""
+        return self._count if event_id is None else 1
 
     def _next(self) -> Broker:
         """Return where events go in this round of the event loop: what is sent together is stored together."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from upnext.broker.claims import DeadLetter
     from upnext.broker.publish_batcher import Published
     from upnext.broker.status import NamespaceStatus, RemainingWork, UnreachablePartition
+    from upnext.broker.uniqueness import Uniqueness
 
 
 class EventPublisher(Protocol):
@@ -53,8 +54,12 @@ class EventPublisher(Protocol):
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
         event_id: str | None = None,
+        unique: Uniqueness | None = None,
     ) -> Published:
-        """Store one job of a task, named by its identity; the rest is as for `publish`."""
+        """Store one job of a task, named by its identity; the rest is as for `publish`.
+
+        `unique` is what its jobs are unique by while they wait; what an event's handlers are, the server knows.
+        """
         ...
 
 

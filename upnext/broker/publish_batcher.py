@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pydantic_core import from_json
+
 from upnext.broker.foreign_data import warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.idempotency import IdempotencyKey, read_record, write_record
+from upnext.broker.job_ids import unpack
 from upnext.broker.redis_types import NoScriptError, TryAgainError
-from upnext.broker.replies import text
+from upnext.broker.replies import pairs, text
 from upnext.broker.resp import CommandPrefix
 from upnext.broker.scripts import script
+from upnext.broker.uniqueness import Uniqueness, place_of_payload
 from upnext.errors import BrokerRefusedError
 from upnext.limits import MAX_STALE_REPLIES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
@@ -41,11 +45,13 @@ class Published:
         event_id: The event's id, or that of the first send with the same key.
         handlers: The identities of the handlers that each got a job, in the order of the jobs.
         repeated: Whether this send stored nothing, because its key was used before.
+        joined: Jobs that waited already and stand for some that were not made, by the numbers of these.
     """
 
     event_id: str
     handlers: tuple[str, ...]
     repeated: bool = False
+    joined: dict[int, str] = field(default_factory=dict[int, str])
 
 
 @dataclass(slots=True)
@@ -58,6 +64,7 @@ class Message:
         envelope: The payload as it is stored.
         delay_ms: How long the jobs have to wait.
         key: Its idempotency key.
+        partitions: How many partitions it may be stored in, if its handlers' jobs are unique; 1 for this one only.
         command: The command that it was last put into; None while it waits for one.
     """
 
@@ -66,10 +73,23 @@ class Message:
     envelope: bytes = field(repr=False)  # payloads stand in no log
     delay_ms: int = 0
     key: str | None = None
+    partitions: int = 1
     command: bytes | None = field(default=None, repr=False)
 
 
 _Entry: TypeAlias = "tuple[Message, asyncio.Future[Published]]"
+
+
+class StoredElsewhereError(Exception):
+    """Raised when a message belongs in another partition than the one that it was given to; nothing was stored.
+
+    Attributes:
+        partition: The number of that one.
+    """
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"it belongs in partition {partition}")
+        self.partition = partition
 
 
 class PublishBatcher:
@@ -84,6 +104,10 @@ class PublishBatcher:
         event: The event's name, "" for a task.
         scope: What an idempotency key is unique in.
         handlers: The task's identity. An event's are read from the server.
+
+    Attributes:
+        handlers: Those that messages are stored for now.
+        uniqueness: What the jobs of some of them are unique by.
     """
 
     def __init__(
@@ -98,16 +122,20 @@ class PublishBatcher:
         self._planned = False
         self._plain, self._plain_bucket = CommandPrefix(()), ""
         self._version, self.handlers = "", handlers
+        self.uniqueness: dict[str, Uniqueness] = {}
         self._stale = 0  # replies in a row that the subscriptions have changed
 
     async def store(self, message: Message) -> Published:
         """Store a message for the handlers that are subscribed.
 
         Raises:
+            StoredElsewhereError: If it belongs in another partition.
             redis.exceptions.RedisError: What the server or the connection made of it.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Published] = loop.create_future()
+        if (elsewhere := self._belongs_elsewhere(message)) is not None:
+            raise elsewhere
         if not self._in_flight and not self._waiting:
             self._send([(message, future)])
         else:
@@ -136,7 +164,7 @@ class PublishBatcher:
             message, future = waiting[0]
             if not future.done():
                 room -= len(message.envelope)
-                if batch and (room < 0 or not _together(batch[0][0], message)):
+                if batch and (room < 0 or self.uniqueness or not _together(batch[0][0], message)):
                     break
                 batch.append(waiting[0])
             waiting.popleft()
@@ -144,7 +172,7 @@ class PublishBatcher:
 
     def _send(self, batch: list[_Entry], *, forgotten: bool = False) -> None:
         first = batch[0][0]
-        plain = first.key is None and not first.delay_ms and not forgotten
+        plain = first.key is None and not first.delay_ms and not forgotten and not self.uniqueness
         if plain and first.bucket == self._plain_bucket:
             prefix = self._plain
         else:
@@ -160,6 +188,19 @@ class PublishBatcher:
             message.command = command
         self._in_flight[id(command)] = batch
         self._link.post_packed(command, partial(self._receive, id(command), batch, self.handlers))
+
+    def _again(self, batch: list[_Entry]) -> None:
+        """Send messages for other handlers than they were sent for."""
+        if not self.uniqueness:
+            self._send(batch)
+            return
+        for message, future in reversed(batch):
+            message.command = None
+            if (elsewhere := self._belongs_elsewhere(message)) is None:
+                self._waiting.appendleft((message, future))
+            elif not future.done():
+                future.set_exception(elsewhere)
+        self._plan()
 
     def withdraw(self, message: Message) -> bool:
         """Give up a message whose caller does; False if it may have been written to the server."""
@@ -187,15 +228,33 @@ class PublishBatcher:
             names.append(keys.scheduled)
         else:
             names += [*map(keys.queue, handlers), *map(keys.wake, workers_of(handlers))]
+        if self.uniqueness:
+            names += [keys.scheduled, keys.dead, keys.joined(message.event_id), *map(keys.unique, self.uniqueness)]
         record = owner = ""
         if message.key is not None:
             key = IdempotencyKey(self._scope, message.key)
             names += key.names(keys)
             record, owner = write_record(message.event_id, handlers), key.owner if key.is_exact else ""
-        named = handlers if message.delay_ms or not self._event else ()
+        named = handlers if message.delay_ms or not self._event or self.uniqueness else ()
         run = ("EVAL", publish.source) if forgotten else ("EVALSHA", publish.sha)
-        settings = (self._event, self._version, len(handlers), message.delay_ms, record, owner)
-        return CommandPrefix((*run, len(names), *names, *settings, *named))
+        digests = self._digests(message) if self.uniqueness else ()
+        settings = (self._event, self._version, len(handlers), message.delay_ms, record, owner, len(self.uniqueness))
+        return CommandPrefix((*run, len(names), *names, *settings, *named, *digests))
+
+    def _digests(self, message: Message) -> list[int | str]:
+        """Return the number of each unique handler, and what stands for the value of its job."""
+        payload = _payload(message)
+        return [
+            word
+            for handler, unique in self.uniqueness.items()
+            for word in (self.handlers.index(handler), unique.digest(payload))
+        ]
+
+    def _belongs_elsewhere(self, message: Message) -> StoredElsewhereError | None:
+        if not self.uniqueness or message.partitions == 1:
+            return None
+        place = place_of_payload(self.uniqueness.values(), _payload(message), message.partitions)
+        return None if place == self._keys.partition else StoredElsewhereError(place)
 
     def _receive(self, command: int, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
         del self._in_flight[command]
@@ -206,8 +265,9 @@ class PublishBatcher:
             # Nothing was stored: once more, for the handlers that there are now.
             self._stale += 1
             if self._stale <= MAX_STALE_REPLIES:
-                self._use_subscriptions(text(reply[1]), [text(handler) for handler in reply[2]])
-                self._send(batch)
+                handlers = tuple(map(text, reply[2]))
+                self._use_subscriptions(text(reply[1]), handlers, dict(zip(handlers, reply[3], strict=True)))
+                self._again(batch)
                 return
             reply = TryAgainError(f"the subscriptions of {self._event!r} keep changing")
         self._stale = 0
@@ -227,26 +287,45 @@ class PublishBatcher:
         if reply == b"ok":
             future.set_result(Published(message.event_id, handlers))
             return
+        if reply[0] == b"joined":
+            future.set_result(Published(message.event_id, handlers, joined=read_joined(reply[1:])))
+            return
         try:
             first_id, first_handlers = read_record(reply[1])  # the key was used before
         except ValueError:
             future.set_exception(foreign_record(message.key))
         else:
-            future.set_result(Published(first_id, first_handlers, repeated=first_id != message.event_id))
+            joined = read_joined(reply[2]) if len(reply) > 2 else {}
+            repeated = first_id != message.event_id
+            future.set_result(Published(first_id, first_handlers, repeated=repeated, joined=joined))
 
-    def _use_subscriptions(self, version: str, handlers: Sequence[str]) -> None:
+    def _use_subscriptions(self, version: str, handlers: Sequence[str], uniqueness: Mapping[str, bytes | None]) -> None:
         """Send to these handlers from now on; what another program put among them gets no jobs."""
         valid = tuple(sorted(handler for handler in handlers if HandlerId.is_of(handler, self._event)))
         if len(valid) < len(handlers):
             warn_foreign(self._keys.subscriptions(self._event), "what is not a handler of the event gets no jobs")
         self._version = version
         self.handlers = valid
+        read = {handler: Uniqueness.from_json(uniqueness[handler]) for handler in valid}
+        self.uniqueness = {handler: unique for handler, unique in read.items() if unique is not None}
         self._plain_bucket = ""
 
 
 def workers_of(handlers: Sequence[str]) -> list[str]:
     """Return the names of the workers that handlers belong to, each once."""
     return sorted({HandlerId.parse(handler).worker for handler in handlers})
+
+
+def read_joined(reply: Any) -> dict[int, str]:
+    """Read which jobs stand for some that were not made, by the numbers of these."""
+    return {int(number): text(job) for number, job in pairs(reply)}
+
+
+def _payload(message: Message) -> dict[str, Any]:
+    body = unpack(message.envelope)
+    assert body is not None, "it was packed here"
+    payload: dict[str, Any] = from_json(body)
+    return payload
 
 
 def _together(one: Message, other: Message) -> bool:

@@ -14,10 +14,11 @@ from upnext.broker.handler_id import HandlerId
 from upnext.broker.idempotency import task_scope
 from upnext.broker.job_ids import bucket_of, in_partition, new_event_id, pack
 from upnext.broker.protocols import EventPublisher
-from upnext.broker.publish_batcher import Message, PublishBatcher, Published, workers_of
+from upnext.broker.publish_batcher import Message, PublishBatcher, Published, read_joined, workers_of
 from upnext.broker.redis_types import RedisError, TryAgainError
 from upnext.broker.replies import names_in, read_json, shown, text
 from upnext.broker.scripts import script
+from upnext.broker.uniqueness import Uniqueness, written
 from upnext.errors import BrokerError, BrokerRefusedError, BrokerUnavailableError, SendOutcomeUnknownError
 from upnext.limits import MAX_HANDLERS, MAX_ROUTE_RACES
 
@@ -57,13 +58,19 @@ class Publisher(EventPublisher):
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
         event_id: str | None = None,
+        partitions: int = 1,
     ) -> Published:
-        """Store an event with one job for each of its handlers."""
+        """Store an event with one job for each of its handlers.
+
+        With more than one of `partitions` to choose from, a `StoredElsewhereError` says that it belongs in another one,
+        because of what its handlers' jobs are unique by.
+        """
         batcher = self._batcheres.get(event)
         if batcher is None:
             batcher = self._batcheres[event] = PublishBatcher(self._link, self._keys, event, event)
         return await self.store(
-            message(body, delay, key, self._keys.partition, headers=headers, made_id=event_id), batcher
+            message(body, delay, key, self._keys.partition, headers=headers, made_id=event_id, partitions=partitions),
+            batcher,
         )
 
     async def submit(
@@ -75,15 +82,23 @@ class Publisher(EventPublisher):
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
         event_id: str | None = None,
+        unique: Uniqueness | None = None,
+        partitions: int = 1,
     ) -> Published:
         """Store one job of a task, named by its identity; the rest is as for `publish`."""
         scope = task_scope(task)
         batcher = self._batcheres.get(scope)
-        if batcher is None:
+        if batcher is None or batcher.uniqueness.get(task) != unique:
             batcher = self._batcheres[scope] = PublishBatcher(self._link, self._keys, "", scope, (task,))
+            batcher.uniqueness = {} if unique is None else {task: unique}
         return await self.store(
-            message(body, delay, key, self._keys.partition, headers=headers, made_id=event_id), batcher
+            message(body, delay, key, self._keys.partition, headers=headers, made_id=event_id, partitions=partitions),
+            batcher,
         )
+
+    async def joined(self, event_id: str) -> dict[int, str]:
+        """Return the jobs that stand for those of an event that were not made, by the numbers of these."""
+        return read_joined(await self._link.command("HGETALL", self._keys.joined(event_id)))
 
     async def store(self, message: Message, batcher: PublishBatcher) -> Published:
         """Store a message, repeating it under its id until the server has it or has been silent for too long."""
@@ -108,6 +123,8 @@ class Publisher(EventPublisher):
                             ) from error
                         await asyncio.sleep(pause)
                     else:
+                        if published.repeated and batcher.uniqueness:
+                            published.joined = await self.joined(published.event_id)
                         stored = True
                         self._deadlines.stored = asyncio.get_running_loop().time()
                         return published
@@ -120,8 +137,15 @@ class Publisher(EventPublisher):
         finally:
             self._backlog.remove(size, stored=stored)
 
-    async def subscribe(self, event: str, handlers: Sequence[str]) -> None:
+    async def subscribe(
+        self, event: str, handlers: Sequence[str], uniqueness: Mapping[str, Uniqueness] | None = None
+    ) -> None:
         """Subscribe handlers to an event, and move what was sent before its first handler into their queues.
+
+        Args:
+            event: The event's name.
+            handlers: Their identities.
+            uniqueness: What the jobs of some of them are unique by.
 
         Raises:
             ForeignDataError: If another program's key is in the way.
@@ -129,16 +153,16 @@ class Publisher(EventPublisher):
         """
         handlers = sorted(handlers)
         for _ in range(MAX_ROUTE_RACES):
-            route = await self._subscribe(event, handlers)
+            route = await self._subscribe(event, handlers, uniqueness or {})
             if not route or await self._route_all(event, route):
                 return
         raise TryAgainError(f"what was sent before the first handler of {event!r} keeps changing")
 
-    async def _subscribe(self, event: str, handlers: Sequence[str]) -> bytes:
+    async def _subscribe(self, event: str, handlers: Sequence[str], uniqueness: Mapping[str, Uniqueness]) -> bytes:
         """Subscribe handlers; returns the route of what waits for a first handler, b"" if nothing does."""
         keys = self._keys
         names = (keys.versions, keys.subscriptions(event), keys.queues, keys.unrouted(event), keys.routes)
-        words = (event, uuid.uuid4().hex, json.dumps(handlers), *handlers)
+        words = (event, uuid.uuid4().hex, json.dumps(handlers), *written(handlers, uniqueness))
         async with naming_foreign_key(self._link, dict.fromkeys((names[1], keys.versions, keys.routes), "HLEN")):
             route: bytes = await self._link.call(script("subscribe"), names, words)
         if route and not _is_route(route, event):
@@ -187,10 +211,11 @@ def message(
     *,
     headers: Mapping[str, str] | None = None,
     made_id: str | None = None,
+    partitions: int = 1,
 ) -> Message:
     """Make a message, with a new id or with one that was made before, perhaps for another number of partitions."""
     event_id = new_event_id(partition) if made_id is None else in_partition(made_id, partition)
-    return Message(event_id, bucket_of(event_id), pack(body, headers), round(delay * 1000), key)
+    return Message(event_id, bucket_of(event_id), pack(body, headers), round(delay * 1000), key, partitions)
 
 
 def refusal(error: Exception, kind: FailureKind) -> BrokerError:

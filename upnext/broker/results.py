@@ -11,6 +11,7 @@ from upnext.broker.claims import DeadLetter
 from upnext.broker.ended_jobs import bucket_of, ended_positions, handler_hash
 from upnext.broker.foreign_data import is_wrong_type
 from upnext.broker.job_failure import JobFailure
+from upnext.broker.publish_batcher import read_joined
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import names_in, pairs, parse_json, read_json, text
 from upnext.broker.scripts import script
@@ -145,7 +146,9 @@ class ResultReader:
             count = 1
         else:
             count = max(await self._marks(event_id), default=-1) + 1
-        return [f"{event_id}.{position}" for position in range(count)]
+        joined = read_joined(await self._link.command("HGETALL", keys.joined(event_id)))
+        count = max(count, max(joined, default=-1) + 1)
+        return [joined.get(position, f"{event_id}.{position}") for position in range(count)]
 
     async def handlers(self, event_id: str, outcomes: Sequence[JobOutcome]) -> list[str]:
         """Return the identities of the handlers of an event's jobs, which have ended; "" where nothing tells."""

@@ -78,7 +78,7 @@ class Subscriptions:
         for queued, delayed in entries:
             letter = _letter(handler, queued or delayed.rpartition(" ")[2])
             words += [queued, delayed, letter.job_id, letter.to_json()]
-        names = (keys.queue(handler), keys.scheduled, keys.dead, keys.dead_index)
+        names = (keys.queue(handler), keys.scheduled, keys.dead, keys.dead_index, keys.unique(handler))
         return int(await self._link.call(script("abandon"), names, words))
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff
@@ -20,9 +21,10 @@ from upnext.registry import declarations
 from upnext.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from upnext.broker.protocols import EventPublisher
+    from upnext.broker.publish_batcher import Published
     from upnext.settings import Settings
     from upnext.worker import Worker
 
@@ -233,7 +235,9 @@ def _is_servers(error: Exception) -> bool:
 
 async def _publish_row(publisher: EventPublisher, claimed: ClaimedRow) -> None:
     row = claimed.row
-    store = publisher.submit if row.is_task else publisher.publish
+    store: Callable[..., Awaitable[Published]] = publisher.publish
+    if row.is_task:
+        store = partial(publisher.submit, unique=declarations.uniqueness_of(row.name))
     delay = 0.0 if row.due_at is None else max(row.due_at - time.time(), 0.0)
     headers: dict[str, str] | None = json.loads(row.headers) if row.headers else None
     body = row.body.encode()

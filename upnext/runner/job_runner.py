@@ -54,6 +54,7 @@ class JobRunner:
     ) -> None:
         self._resources = resources
         self._handlers = resources.registry.handlers
+        self._unique = frozenset(resources.registry.uniqueness)
         self._lease = lease
         self._settler = settler
         self.running = running
@@ -129,7 +130,12 @@ class JobRunner:
         failures = 0
         try:
             if job.slot is not None:
-                outcome = await (self._run(job) if claim.started else self._run_suspect(job))
+                if not claim.started:
+                    outcome = await self._run_suspect(job)
+                elif claim.handler in self._unique:
+                    outcome = await self._run_unique(job)
+                else:
+                    outcome = await self._run(job)
             while outcome is not None and not job.handed_back:
                 try:
                     self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
@@ -160,10 +166,14 @@ class JobRunner:
                 running.cancel()
         return await running
 
+    async def _run_unique(self, job: ClaimedJob) -> AttemptOutcome | None:
+        """Run a job that stood for sends of an equal value while it waited: from here on they make one of their own."""
+        return await self._run(job) if await self._mark_started(job) else RELEASED
+
     async def _mark_started(self, job: ClaimedJob) -> bool:
         while not self._stopping:
             try:
-                return await job.claims.start(job.claim)
+                return await job.claims.start(job.claim, unique=job.claim.handler in self._unique)
             except (RedisError, OSError):
                 await asyncio.sleep(backoff(3))
         return False

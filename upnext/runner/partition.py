@@ -59,7 +59,7 @@ class PartitionWorker:
         )
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
-        self._subscriber = Subscriber(self.broker, registry.handlers, agree, self._changed)
+        self._subscriber = Subscriber(self.broker, registry.handlers, registry.uniqueness, agree, self._changed)
         self._settler = Settler(self._reaper.expect, self._settled, resources.hooks.buried)
         self.broker.maintenance.buried = resources.hooks.buried
         self.jobs = JobRunner(resources, self.lease, self._settler, running, ended)

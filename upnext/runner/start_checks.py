@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from upnext.handler import check_by
+from upnext.handler import check_named_fields
 from upnext.places import naming_place
 from upnext.runner.limit_shares import check_limits
 from upnext.runner.scheduler import check_schedule
@@ -23,7 +23,7 @@ def check_declarations(registry: Registry) -> None:
     for identity, handler in registry.handlers.items():
         with naming_place(handler.function):
             handler.signature.prepare()
-            check_by(handler)
+            check_named_fields(handler)
             if identity in registry.schedules:
                 check_schedule(handler)
             check_limits(handler, partitions)

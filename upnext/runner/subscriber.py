@@ -13,9 +13,10 @@ from upnext.broker.redis_types import ResponseError
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from upnext.broker.broker import Broker
+    from upnext.broker.uniqueness import Uniqueness
     from upnext.runner.reaper import Agree
 
 _LOG_FAILURES = (1, 20)  # in a row
@@ -29,6 +30,7 @@ class Subscriber:
     Args:
         broker: The partition.
         handlers: Identities of the worker's handlers and tasks.
+        uniqueness: What the jobs of some of them are unique by.
         agree: Awaited with the number of partitions to serve; None for all partitions but the first, which knows it.
         subscribed: Called each time the handlers have been subscribed.
 
@@ -37,9 +39,15 @@ class Subscriber:
     """
 
     def __init__(
-        self, broker: Broker, handlers: Iterable[str], agree: Agree | None, subscribed: Callable[[], None]
+        self,
+        broker: Broker,
+        handlers: Iterable[str],
+        uniqueness: Mapping[str, Uniqueness],
+        agree: Agree | None,
+        subscribed: Callable[[], None],
     ) -> None:
         self._broker = broker
+        self._uniqueness = uniqueness
         self._agree = agree
         self._subscribed = subscribed
         self._by_event: dict[str, list[str]] = {}
@@ -93,7 +101,7 @@ class Subscriber:
     async def _subscribe_event(self, event: str) -> bool:
         """Subscribe an event's handlers; False if another program's key keeps this event, and no other, from it."""
         try:
-            await self._broker.publisher.subscribe(event, self._by_event[event])
+            await self._broker.publisher.subscribe(event, self._by_event[event], self._uniqueness)
         except ForeignDataError as error:
             only_this = error.key == self._broker.keys.subscriptions(event)
             whose = f"the handlers of event {event!r}" if only_this else "the handlers of several events"

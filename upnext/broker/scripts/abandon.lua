@@ -1,11 +1,13 @@
 -- Makes jobs that wait for a handler dead letters: those at the head of its queue, or some that are not due yet.
 --
--- KEYS  1 queue:<handler>  2 later  3 dead  4 dead:index
+-- KEYS  1 queue:<handler>  2 later  3 dead  4 dead:index  5 unique:<handler>
 -- ARGV  for each job: its entry in the queue ('' for one in `later`), its member of `later` ('' for one in the queue),
 --       job, dead letter (JSON)
 -- Returns how many there were; a queue whose head is another than it was is left alone.
 --@shared shared_now
 --@shared shared_may
+--@shared shared_read
+--@shared shared_end_unique
 local queued_jobs, put_off = redis.call('LLEN', KEYS[1]), redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('ZCARD', KEYS[4])
@@ -34,6 +36,7 @@ for i = 1, #ARGV, 4 do
   if here then
     redis.call('HSET', KEYS[3], ARGV[i + 2], ARGV[i + 3])
     redis.call('ZADD', KEYS[4], now, ARGV[i + 2])
+    end_unique(KEYS[5], ARGV[i + 2])
     if queued then
       redis.call('LTRIM', KEYS[1], 1, -1)
     else

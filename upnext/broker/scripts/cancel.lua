@@ -1,11 +1,13 @@
 -- Makes a job that waits a dead letter, wherever it stands in its queue, or among those that are not due yet.
 --
--- KEYS  1 queue:<handler>  2 later  3 dead  4 dead:index
+-- KEYS  1 queue:<handler>  2 later  3 dead  4 dead:index  5 unique:<handler>
 -- ARGV  1 its entry in the queue ('' for one in `later`)  2 its member of `later` ('' for one in the queue)  3 job
 --       4 dead letter (JSON)  5 where it was seen in the queue, from 0  6 how far from there it is looked for
 -- Returns 1, or 0 if it is not there any more: a worker may have claimed it.
 --@shared shared_now
 --@shared shared_may
+--@shared shared_read
+--@shared shared_end_unique
 local now = string.format('%.0f', now_ms())
 redis.call('LLEN', KEYS[1])
 redis.call('HLEN', KEYS[3])
@@ -45,6 +47,7 @@ if queued then
 end
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
 redis.call('ZADD', KEYS[4], now, ARGV[3])
+end_unique(KEYS[5], ARGV[3])
 if queued then
   -- The last job takes its place: taking it out of the middle would walk through the whole queue.
   redis.call('LSET', KEYS[1], at, last)

@@ -1,7 +1,7 @@
 -- Takes claims from a dead worker: back to the head of their queues, or to the dead letters.
 --
 -- KEYS  1 graves  2 claims:<dead worker>  3 dead  4 dead:index  5 later
---       then for each claim queue:<handler> and wake:<worker>
+--       then for each claim queue:<handler>, wake:<worker> and unique:<handler>
 -- ARGV  1 dead worker, then for each claim: `handler job`, its value as it was read, job, handler, new entry ('' to bury
 --       it), dead letter (JSON)
 -- Returns how many claims the dead worker still has.
@@ -10,6 +10,7 @@
 --@shared shared_read
 --@shared shared_wake
 --@shared shared_enqueue
+--@shared shared_end_unique
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then
   return 0
 end
@@ -33,11 +34,12 @@ may('HDEL', KEYS[2], KEYS[1])
 redis.call('SREM', KEYS[1], '')
 for i = 2, #ARGV, 6 do
   local n = (i - 2) / 6
-  local queue, list = KEYS[6 + 2 * n], KEYS[7 + 2 * n]
+  local queue, list, unique = KEYS[6 + 3 * n], KEYS[7 + 3 * n], KEYS[8 + 3 * n]
   if redis.call('HGET', KEYS[2], ARGV[i]) == ARGV[i + 1] then
     if ARGV[i + 4] == '' then
       redis.call('HSET', KEYS[3], ARGV[i + 2], ARGV[i + 5])
       redis.call('ZADD', KEYS[4], string.format('%.0f', now), ARGV[i + 2])
+      end_unique(unique, ARGV[i + 2])
     elseif enqueue('LPUSH', queue, KEYS[5], ARGV[i + 3], ARGV[i + 4], now) then
       wake(list)
     end

@@ -1,7 +1,8 @@
 -- Subscribes handlers to an event; the first ever get what was sent before them (route.lua moves it).
 --
 -- KEYS  1 versions  2 subs:<event>  3 queues  4 unrouted:<event>  5 routes
--- ARGV  1 event  2 a token never used before  3 these handlers as JSON, then each of them
+-- ARGV  1 event  2 a token never used before  3 these handlers as JSON, then each of them, and what it is unique by (JSON,
+--       '' for nothing)
 -- Returns the handlers (JSON) that waiting events must be routed to, or '' if none wait.
 --@shared shared_now
 --@shared shared_may
@@ -16,12 +17,22 @@ redis.call('HDEL', KEYS[2], '')
 may('HSET', KEYS[2], KEYS[2])
 if listed then
   -- Only for status: a handler that is in this set and is not subscribed has no jobs.
-  redis.call('SADD', KEYS[3], unpack(ARGV, 4))
+  for i = 4, #ARGV, 2 do
+    redis.call('SADD', KEYS[3], ARGV[i])
+  end
 end
 local changed = false
-for i = 4, #ARGV do
+for i = 4, #ARGV, 2 do
   if redis.call('HSET', KEYS[2], ARGV[i], now) == 1 then
     changed = true
+  end
+  if (redis.call('HGET', KEYS[1], ARGV[i]) or '') ~= ARGV[i + 1] then
+    changed = true
+    if ARGV[i + 1] == '' then
+      redis.call('HDEL', KEYS[1], ARGV[i])
+    else
+      redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+    end
   end
 end
 if changed or version == '' then

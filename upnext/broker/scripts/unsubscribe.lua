@@ -12,4 +12,5 @@ redis.call('HDEL', KEYS[2], '')
 -- Both are hashes by now, so that neither write can fail for its key's kind. Senders are told first.
 redis.call('HSET', KEYS[1], ARGV[1], redis.call('HLEN', KEYS[2]) == 1 and '' or ARGV[2])
 redis.call('HDEL', KEYS[2], ARGV[3])
+redis.call('HDEL', KEYS[1], ARGV[3])
 return 1
