@@ -213,11 +213,11 @@ def bad_option(place: Place, option: str, value: str, rule: str, *, typed: bool 
     return Finding.of("UPN201", message, place, f"{option} must be {rule}", typed=typed)
 
 
-def no_partition_field(place: Place, by: str, handler: str, fields: Sequence[str], near: str | None) -> Finding:
-    """Limits by the value of a field that the handler does not have (UPN202)."""
+def no_named_field(place: Place, option: str, handler: str, fields: Sequence[str], near: str | None) -> Finding:
+    """An option, such as `by="x"`, that names a field which the handler does not have (UPN202)."""
     known = f"its fields are {', '.join(fields)}" if fields else "it has none"
     way_out = f"did you mean {near}?" if near else known
-    return Finding.of("UPN202", f"by={shown(by)} is no field of {handler}", place, way_out)
+    return Finding.of("UPN202", f"{option} is no field of {handler}", place, way_out)
 
 
 def no_exceptions(place: Place, option: str, value: str) -> Finding:

@@ -114,6 +114,7 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -192,6 +193,7 @@ class OrderShipped(OrderShippedSend, _upnext_event.Event):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> OrderShippedOn: ...
 
 class OrderShippedHandler(OrderShipped, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -270,6 +272,7 @@ class PaymentFailed(PaymentFailedSend, _upnext_event.Event):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> PaymentFailedOn: ...
 
 class PaymentFailedHandler(PaymentFailed, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
@@ -348,6 +351,7 @@ class UserRegistered(UserRegisteredSend, _upnext_event.Event):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> UserRegisteredOn: ...
 
 class UserRegisteredHandler(UserRegistered, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):

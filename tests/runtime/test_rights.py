@@ -20,6 +20,7 @@ from upnext.broker.handler_limits import HandlerLimits, Rate
 from upnext.broker.keys import Keys
 from upnext.broker.partition_count import PartitionCount
 from upnext.broker.scripts import script
+from upnext.broker.uniqueness import Uniqueness
 from upnext.errors import BrokerError
 
 HANDLER, OTHER, TASK = "shop|placed|mail", "shop|placed|count", "shop||report"
@@ -67,6 +68,25 @@ async def sent(scene: Scene) -> None:
     published = await scene.full.publisher.publish("placed", b"{}")
     scene.job_id = f"{published.event_id}.0"
     await scene.ask("ZADD", scene.full.keys.leases, 10**14, WORKER)
+
+
+async def sent_unique(scene: Scene) -> None:
+    """Leave a job that stands for further sends of its value, but is not due yet."""
+    await scene.full.publisher.subscribe("placed", [HANDLER], {HANDLER: Uniqueness()})
+    published = await scene.full.publisher.publish("placed", b"{}", delay=60)
+    scene.job_id = f"{published.event_id}.0"
+
+
+async def sent_unique_of_two(scene: Scene) -> None:
+    await sent_unique(scene)
+    await scene.full.publisher.subscribe("placed", [OTHER])
+
+
+async def claimed_unique(scene: Scene) -> None:
+    await sent_unique(scene)
+    await scene.full.publisher.publish("placed", b"{}")  # it is due now
+    await scene.ask("ZADD", scene.full.keys.leases, 10**14, WORKER)
+    (scene.claim,), _ = await scene.full.claims(WORKER, 60).claim("shop", [HANDLER], 1)
 
 
 async def sent_early(scene: Scene) -> None:
@@ -205,6 +225,15 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
     "send": ("publish", subscribed, lambda s: s.limited.publisher.publish("placed", b"{}")),
     "send delayed": ("publish", subscribed, lambda s: s.limited.publisher.publish("placed", b"{}", delay=9)),
     "send with a key": ("publish", subscribed, lambda s: s.limited.publisher.publish("placed", b"{}", key="a:b")),
+    "send another value": ("publish", sent_unique, lambda s: s.limited.publisher.publish("placed", b'{"n":1}')),
+    "send what waits": ("publish", sent_unique, lambda s: s.limited.publisher.publish("placed", b"{}")),
+    "send what waits later": ("publish", sent_unique, lambda s: s.limited.publisher.publish("placed", b"{}", delay=9)),
+    "send what waits with a key": (
+        "publish",
+        sent_unique,
+        lambda s: s.limited.publisher.publish("placed", b"{}", key="a:b"),
+    ),
+    "send what waits for one": ("publish", sent_unique_of_two, lambda s: s.limited.publisher.publish("placed", b"{}")),
     "send early": ("publish", nothing, lambda s: s.limited.publisher.publish("placed", b"{}")),
     "submit": ("publish", nothing, lambda s: s.limited.publisher.submit(TASK, b"{}")),
     "submit delayed": ("publish", nothing, lambda s: s.limited.publisher.submit(TASK, b"{}", delay=9)),
@@ -228,6 +257,7 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
     "free": ("free", ended, free),
     "claim by value": ("claim_by_value", sent_twice, claim_what_was_seen),
     "free by value": ("free_by_value", ended_by_value, lambda s: claims_by_value(s).claim("shop", [HANDLER], 1)),
+    "start what is unique": ("start", claimed_unique, lambda s: s.claims.start(s.held, unique=True)),
     "start": ("start", unstarted, lambda s: s.claims.start(s.held)),
     "finish": ("finish", claimed, lambda s: s.claims.finish([(s.held, b"1")])),
     "retry now": ("retry", claimed, lambda s: s.claims.retry(s.held, 0.0)),
@@ -249,6 +279,8 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
     "abandon": ("abandon", sent, lambda s: s.limited.subscriptions.abandon(HANDLER)),
     "abandon what is put off": ("abandon", put_off, lambda s: s.limited.subscriptions.abandon(HANDLER)),
     "cancel": ("cancel", sent, cancel),
+    "cancel what is unique": ("cancel", sent_unique, cancel),
+    "abandon what is unique": ("abandon", sent_unique, lambda s: s.limited.subscriptions.abandon(HANDLER)),
     "cancel what is put off": ("cancel", put_off, cancel),
     "unsubscribe": ("unsubscribe", subscribed, lambda s: s.limited.subscriptions.end(HANDLER)),
     "agree": ("agree", nothing, lambda s: PartitionCount(s.limited).serve(3)),

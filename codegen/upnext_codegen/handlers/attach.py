@@ -18,7 +18,7 @@ from upnext_codegen.handlers.declare import (
     shown_value,
 )
 from upnext_codegen.handlers.escapes import attached_inside, escaping
-from upnext_codegen.handlers.options import KNOWN, check_partition_field, read_options
+from upnext_codegen.handlers.options import KNOWN, check_named_fields, read_options
 from upnext_codegen.handlers.sends import sends_of
 from upnext_codegen.handlers.sites import CallSite, DecoratorSite
 from upnext_codegen.handlers.tasks import take_task
@@ -274,7 +274,7 @@ class Attacher:
                 self.found.findings += (*signature.findings, *yielding(self.evaluator, target, "handler"))
                 if options is not None and not signature.findings:
                     fields = [each.name for each in signature.parameters]
-                    self.found.findings += check_partition_field(self.evaluator, *options, name, fields)
+                    self.found.findings += check_named_fields(self.evaluator, *options, name, fields)
                 module = self.evaluator.lookup.modules.name_of(target.file)
                 taken = (tuple(signature.parameters), signature.extras, signature.extras_place)
                 reached, unused = self._reached(target), self._unused(target, signature)

@@ -17,16 +17,18 @@ from upnext_codegen.names.scopes import Assignment, Definition, Derived
 from upnext_codegen.reading.expression_text import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from upnext_codegen.findings import Finding
-    from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.names.evaluator import Argument, Evaluator
     from upnext_codegen.names.scopes import Use
+    from upnext_codegen.records import Place
 
 _NUMBERS = ("retries", "retry_delay", "retry_backoff", "timeout")
 _EXCEPTIONS = ("retry_on", "give_up_on")
 _LIMITS = ("limit", "rate", "by")
-KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS, *_LIMITS)
+_UNIQUE = "unique"
+KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS, *_LIMITS, _UNIQUE)
 OF_CRON = ("tz", "every", "catch_up")
 # As the runtime has it in upnext/broker/handler_limits.py.
 _MOST = 10_000
@@ -39,6 +41,7 @@ _RULES = {
     "limit": f"a whole number from 1 to {_MOST}, or None",
     "rate": f'a whole number from 1 to {_MOST} and a time, such as "100/minute"',
     "by": "the name of a field, or None",
+    "unique": "True, the name of a field, a tuple of names, or False",
 }
 _NOT_FINITE = {"math.inf": math.inf, "math.nan": math.nan}
 
@@ -68,9 +71,8 @@ def read_options(
                 messages.unknown_option(place, each.keyword, function, (*KNOWN, *more), near[0] if near else None)
             )
             continue
-        if each.keyword in _EXCEPTIONS:
-            if shown := _no_exceptions(evaluator, each.value, each.use):
-                findings.append(messages.no_exceptions(place, each.keyword, shown))
+        if each.keyword in _EXCEPTIONS or each.keyword == _UNIQUE:
+            findings += _check_shape(evaluator, each, place)
             continue
         value = _number(evaluator, each.value, each.use)
         if isinstance(value, values.Unknown):
@@ -90,18 +92,46 @@ def read_options(
     return tuple(known), findings
 
 
-def check_partition_field(
+def _check_shape(evaluator: Evaluator, given: Argument, place: Place) -> list[Finding]:
+    """Say what is wrong with an option that may be a tuple."""
+    if given.keyword == _UNIQUE:
+        shown, names = _unique(evaluator, given.value, given.use)
+        return [messages.bad_option(place, _UNIQUE, shown, _RULES[_UNIQUE], typed=True)] if names is None else []
+    shown = _no_exceptions(evaluator, given.value, given.use)
+    return [messages.no_exceptions(place, given.keyword, shown)] if shown else []
+
+
+def check_named_fields(
     evaluator: Evaluator, call: ast.Call, use: Use, handler: str, fields: Sequence[str]
 ) -> list[Finding]:
-    """Say what is wrong with limits that hold by the value of a field: there is none of that name, or no limit."""
+    """Say what is wrong with options that name fields: there is none of that name, or no limit for it."""
     given = {each.keyword: each for each in evaluator.arguments(call, use)}
+    findings = _check_by(evaluator, given, use, handler, fields)
+    if _UNIQUE in given:
+        place = place_of(use, given[_UNIQUE].node)
+        _, names = _unique(evaluator, given[_UNIQUE].value, given[_UNIQUE].use)
+        findings += [
+            _no_field(place, _UNIQUE, name, handler, fields)
+            for name in dict.fromkeys(names or ())
+            if name not in fields
+        ]
+    return findings
+
+
+def _no_field(place: Place, option: str, name: str, handler: str, fields: Sequence[str]) -> Finding:
+    near = difflib.get_close_matches(name, fields, 1)
+    return messages.no_named_field(place, f"{option}={_shown(name)}", handler, fields, near[0] if near else None)
+
+
+def _check_by(
+    evaluator: Evaluator, given: Mapping[str, Argument], use: Use, handler: str, fields: Sequence[str]
+) -> list[Finding]:
     by = _number(evaluator, given["by"].value, given["by"].use) if "by" in given else None
     if not isinstance(by, str) or not by.isidentifier():
         return []  # none, or reported as out of range
     place = place_of(use, given["by"].node)
     if by not in fields:
-        near = difflib.get_close_matches(by, fields, 1)
-        return [messages.no_partition_field(place, by, handler, fields, near[0] if near else None)]
+        return [_no_field(place, "by", by, handler, fields)]
     limits = [_number(evaluator, given[name].value, given[name].use) for name in ("limit", "rate") if name in given]
     if "**" not in given and all(limit is None for limit in limits):
         return [messages.bad_option(place, "by", _shown(by), "given with a limit or a rate", typed=False)]
@@ -128,12 +158,32 @@ def _no_class(evaluator: Evaluator, expr: Derived, use: Use) -> str:
             return ""
 
 
+def _unique(evaluator: Evaluator, expr: Derived, use: Use) -> tuple[str, tuple[str, ...] | None]:
+    """How `unique` is written, and which fields it names, as far as they are known; None if it cannot be used."""
+    found = evaluator.value(expr, use)
+    if isinstance(found, values.ContainerValue):
+        if not isinstance(found.node, ast.Tuple):
+            return text_of(found.node), None
+        items = [_number(evaluator, item, found.use) for item in found.node.elts]
+        known = [item for item in items if not isinstance(item, values.Unknown)]
+        is_usable = bool(items) and all(map(_is_field_name, known))
+        return f"({', '.join(map(text_of, found.node.elts))})", tuple(map(str, known)) if is_usable else None
+    value = _number(evaluator, expr, use)
+    if isinstance(value, bool | values.Unknown):
+        return "", ()
+    return _shown(value), (str(value),) if _is_field_name(value) else None
+
+
+def _is_field_name(value: object) -> bool:
+    return isinstance(value, str) and value.isidentifier()
+
+
 def _limits(option: str, value: object) -> bool:
     """Whether a limit is one that the runtime takes."""
     if value is None:
         return True
     if option == "by":
-        return isinstance(value, str) and value.isidentifier()
+        return _is_field_name(value)
     if option == "limit":
         return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
     found = _RATE.fullmatch(value) if isinstance(value, str) else None

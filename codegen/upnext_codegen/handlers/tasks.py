@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from upnext_codegen import messages
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.declare import place_of
-from upnext_codegen.handlers.options import OF_CRON, check_partition_field, read_options
+from upnext_codegen.handlers.options import OF_CRON, check_named_fields, read_options
 from upnext_codegen.handlers.signatures import formals_of
 from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.handlers.yielding import yielding
@@ -64,7 +64,7 @@ def take_task(
         found.findings += _refused_parameters(target, signature)
         if options is not None and not signature.findings:
             fields = [each.name for each in signature.parameters]
-            found.findings += check_partition_field(evaluator, *options, made.name, fields)
+            found.findings += check_named_fields(evaluator, *options, made.name, fields)
 
 
 def _wrong_options(evaluator: Evaluator, call: ast.Call, use: Use) -> list[Finding]:

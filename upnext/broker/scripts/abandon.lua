@@ -11,6 +11,7 @@
 local queued_jobs, put_off = redis.call('LLEN', KEYS[1]), redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[3])
 redis.call('ZCARD', KEYS[4])
+read('HGET', KEYS[5], '')
 redis.call('LINDEX', KEYS[1], 0)
 redis.call('ZSCORE', KEYS[2], '')
 if queued_jobs + put_off == 0 then

@@ -12,6 +12,7 @@ local now = string.format('%.0f', now_ms())
 redis.call('LLEN', KEYS[1])
 redis.call('HLEN', KEYS[3])
 redis.call('ZCARD', KEYS[4])
+read('HGET', KEYS[5], '')
 local queued, at = ARGV[1] ~= '', nil
 if queued then
   local first = math.max(0, tonumber(ARGV[5]) - tonumber(ARGV[6]))

@@ -124,7 +124,7 @@ if not made then
   first, fields, from = notes, joined, 1
 end
 if uniques > 0 then
-  call('ZCARD', later)
+  call('ZSCORE', later, '')
 end
 if check then
   may('SADD', KEYS[3])
