@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from pydantic_core import from_json
+
 from upnext.broker.claims import DeadLetter
 from upnext.broker.job_ids import QueueEntry, new_event_id
 from upnext.broker.publish_batcher import Published
@@ -70,6 +72,7 @@ class Sends(Sequence[Sent]):
         self._sent: list[Sent] = []
         self._keys: dict[tuple[str, bool, str], Published] = {}
         self._pending: deque[tuple[str, Handler, bytes]] = deque()
+        self._waiting: dict[tuple[str, str], str] = {}  # unique handler, digest of a value -> the job that waits
         self._outcomes: dict[str, JobOutcome] = {}
 
     def __len__(self) -> int:
@@ -118,6 +121,7 @@ class Sends(Sequence[Sent]):
         """Forget what was sent, and run none of it."""
         self._sent.clear()
         self._pending.clear()
+        self._waiting.clear()
 
     async def run(self) -> None:
         """Run the handlers of everything that was sent and has not run, and of what they send, once each and in order.
@@ -157,10 +161,15 @@ class Sends(Sequence[Sent]):
             )
         )
         if first is not None:
-            return Published(first.event_id, first.handlers, repeated=True)
+            return Published(first.event_id, first.handlers, repeated=True, joined=first.joined)
         if message.key is not None:
             self._keys[message.name, message.is_task, message.key] = published
-        jobs = [(f"{published.event_id}.{n}", handler, message.body) for n, handler in enumerate(message.handlers)]
+        published.joined = self._joined(message, published.event_id)
+        jobs = [
+            (f"{published.event_id}.{n}", handler, message.body)
+            for n, handler in enumerate(message.handlers)
+            if n not in published.joined
+        ]
         if not self._inline:
             self._pending.extend(jobs)
             return published
@@ -185,7 +194,21 @@ class Sends(Sequence[Sent]):
             )
         return None, [self._outcomes[job] for job in jobs]
 
+    def _joined(self, message: OutgoingMessage, event_id: str) -> dict[int, str]:
+        """Return the jobs that wait already and stand for some of this event, which stand for others from here on."""
+        joined: dict[int, str] = {}
+        for n, handler in enumerate(message.handlers):
+            unique = handler.uniqueness
+            if unique is not None:
+                job_id = f"{event_id}.{n}"
+                standing = self._waiting.setdefault((handler.id, unique.digest(from_json(message.body))), job_id)
+                if standing != job_id:
+                    joined[n] = standing
+        return joined
+
     async def _run(self, job_id: str, handler: Handler, body: bytes) -> None:
+        if handler.uniqueness is not None:
+            self._waiting = {value: job for value, job in self._waiting.items() if job != job_id}
         # A task of its own: what the handler leaves in context variables is gone with it, as in a worker.
         task = asyncio.create_task(call(job_id, handler, body, self._threads))
         try:

@@ -54,11 +54,19 @@ class Model:
     rates: dict[str, int] = field(default_factory=dict)
     limited: set[str] = field(default_factory=set)  # workers that keep to limits; the others neither do nor count
     started: Counter[str] = field(default_factory=Counter)  # by handler, within the time of its rate
+    unique: str = ""  # a handler of whose jobs only one of a value waits
+    standing: dict[int, str] = field(default_factory=dict)  # value -> the job that stands for further sends of it
+    joined: dict[str, dict[int, str]] = field(default_factory=dict)  # event -> jobs that stand for some of its own
 
-    def send(self, event_id: str, handlers: list[str], *, delayed: bool) -> None:
+    def send(self, event_id: str, handlers: list[str], *, delayed: bool, value: int | None = None) -> None:
         self.events[event_id] = [f"{event_id}.{n}" for n in range(len(handlers))]
-        for handler, job_id in zip(handlers, self.events[event_id], strict=True):
-            self._add(Job(handler, job_id), delayed=delayed)
+        self.joined[event_id] = {}
+        for n, (handler, job_id) in enumerate(zip(handlers, self.events[event_id], strict=True)):
+            if value is not None and handler == self.unique and not self._takes_place(value, job_id):
+                self.joined[event_id][n] = self.standing[value]
+                self._bring_forward(self.standing[value], delayed=delayed)
+            else:
+                self._add(Job(handler, job_id), delayed=delayed)
         if not handlers:
             self.unrouted.append((event_id, delayed))
 
@@ -67,6 +75,24 @@ class Model:
         waiting, self.unrouted = self.unrouted, []
         for event_id, delayed in waiting:
             self.send(event_id, sorted(handlers), delayed=delayed)
+
+    def _takes_place(self, value: int, job_id: str) -> bool:
+        """Let a new job stand for a value, unless another one does that has not ended; returns whether it does."""
+        stands = self.standing.get(value)
+        if stands is not None and stands not in self.done and stands not in self.dead:
+            return False
+        self.standing[value] = job_id
+        return True
+
+    def _bring_forward(self, job_id: str, *, delayed: bool) -> None:
+        for job in [] if delayed else self.scheduled:
+            if job.ticket == job_id:
+                self.scheduled.remove(job)
+                self._add(job, delayed=False)
+                return
+
+    def _stands_no_more(self, job: Job) -> None:
+        self.standing = {value: job_id for value, job_id in self.standing.items() if job_id != job.id}
 
     def _add(self, job: Job, *, delayed: bool) -> None:
         (self.scheduled if delayed else self.queues.setdefault(job.handler, [])).append(job)
@@ -99,6 +125,7 @@ class Model:
 
     def start(self, worker_id: str, job: Job) -> None:
         self.claims[worker_id][job.field] = (job, True)
+        self._stands_no_more(job)
 
     def finish(self, worker_id: str, job: Job, result: bytes | None) -> None:
         self.done[self.take(worker_id, job).id] = result
@@ -126,6 +153,7 @@ class Model:
             after = replace(job, crashes=job.crashes + started)
             if after.crashes >= CRASHES:
                 self.dead[job.id] = (after, "crashed")
+                self._stands_no_more(job)
             else:
                 self.queues[job.handler].insert(0, after)
         self.dead_workers.discard(grave)
@@ -146,7 +174,9 @@ class Model:
         """Return one digit a job of an event: 0 for those that are done."""
         if any(event_id == waiting for waiting, _ in self.unrouted):
             return "?"
-        return "".join("0" if job_id in self.done else "1" for job_id in self.events[event_id])
+        made = [n not in self.joined[event_id] for n in range(len(self.events[event_id]))]
+        jobs = zip(self.events[event_id], made, strict=True)
+        return "".join("1" if is_made and job_id not in self.done else "0" for job_id, is_made in jobs)
 
     @property
     def state(self) -> State:

@@ -31,10 +31,12 @@ from tests.runtime.snapshot import queues_of, state_of
 from upnext.broker.broker import Broker
 from upnext.broker.claims import Claim, Claims, DeadLetter, LeaseLostError
 from upnext.broker.handler_limits import HandlerLimits, Rate
+from upnext.broker.job_ids import unpack
 from upnext.broker.keys import Keys
 from upnext.broker.leases import LeaseClient
 from upnext.broker.publish_batcher import Message, PublishBatcher, Published
 from upnext.broker.publishing import message
+from upnext.broker.uniqueness import Uniqueness
 
 T = TypeVar("T")
 Sent: TypeAlias = tuple[bool, Message]  # whether it is a task's, and what
@@ -45,6 +47,7 @@ SUBSCRIPTIONS = [HANDLERS[:1], HANDLERS[1:], HANDLERS]
 TASK = "shop||nightly"
 QUEUES = [*HANDLERS, TASK]
 LIMITS = {HANDLERS[1]: HandlerLimits(limit=2), TASK: HandlerLimits(rate=Rate(3, 3600))}
+UNIQUE = {HANDLERS[0]: Uniqueness((("value",),))}
 HOUR = 3600.0
 NUMBERS = st.integers(0, 1000)
 LIVES = ["join", "lapse", "renew", "expire", "expire seen late", "reclaim", "leave"]
@@ -67,7 +70,8 @@ class Machine(RuleBasedStateMachine):
             PublishBatcher(self.broker.link, self.keys, EVENT, EVENT),
             PublishBatcher(self.broker.link, self.keys, "", f"task:{TASK}", (TASK,)),
         )
-        self.model = Model(limits={HANDLERS[1]: 2}, rates={TASK: 3})
+        self.model = Model(limits={HANDLERS[1]: 2}, rates={TASK: 3}, unique=HANDLERS[0])
+        self.made = 0
         self.bodies: dict[str, bytes] = {}
         self.leases = LeaseClient(self.url, self.keys, 1000.0)
         self.ids: list[str] = []
@@ -103,7 +107,8 @@ class Machine(RuleBasedStateMachine):
         return sent
 
     def _message(self, delayed: bool, key: str | None = None) -> Message:
-        return message(json.dumps({"n": len(self.bodies)}).encode(), HOUR if delayed else 0.0, key)
+        self.made += 1
+        return message(json.dumps({"n": self.made, "value": self.made % 3}).encode(), HOUR if delayed else 0.0, key)
 
     def _send(self, task: bool, *messages: Message, repeated: int = 0) -> None:
         """Send at the same time, the first of them alone and the others together, some of them not the first time."""
@@ -118,13 +123,14 @@ class Machine(RuleBasedStateMachine):
                 continue
             assert (published.event_id, published.handlers) == (sent.event_id, tuple(handlers))
             self.bodies[sent.event_id] = sent.envelope
-            self.model.send(sent.event_id, handlers, delayed=bool(sent.delay_ms))
+            self.model.send(sent.event_id, handlers, delayed=bool(sent.delay_ms), value=_value(sent))
+            assert published.joined == self.model.joined[sent.event_id]
             if sent.key is not None:
                 self.model.keys[f"{scope}:{sent.key}"] = sent.event_id
 
     @rule(handlers=st.sampled_from(SUBSCRIPTIONS))
     def subscribe(self, handlers: list[str]) -> None:
-        self.run(self.broker.publisher.subscribe(EVENT, handlers))
+        self.run(self.broker.publisher.subscribe(EVENT, handlers, UNIQUE))
         self.model.subscribe(handlers)
 
     # Working
@@ -199,7 +205,7 @@ class Machine(RuleBasedStateMachine):
         claims, job = self.broker.claims(worker_id, 60), job_of(claim)
         letter = DeadLetter.of(claim.handler, claim.entry, "failed", "")
         calls: dict[str, tuple[Callable[[], Any], Callable[[], None]]] = {
-            "start": (lambda: claims.start(claim), lambda: self.model.start(worker_id, job)),
+            "start": (lambda: claims.start(claim, unique=True), lambda: self.model.start(worker_id, job)),
             "retry now": (lambda: claims.retry(claim, 0.0), lambda: self.model.retry(worker_id, job, delayed=False)),
             "retry": (lambda: claims.retry(claim, HOUR), lambda: self.model.retry(worker_id, job, delayed=True)),
             "release": (lambda: claims.release(claim), lambda: self.model.release(worker_id, job)),
@@ -351,11 +357,19 @@ class Machine(RuleBasedStateMachine):
         assert in_use <= self.run(self.broker.link.command("ZCARD", self.keys.slots(HANDLERS[1]))) <= 2
 
     @invariant()
+    def a_job_that_stands_for_others_is_noted_with_its_value(self) -> None:
+        noted = self.run(self.broker.link.command("HGETALL", self.keys.unique(HANDLERS[0])))
+        assert len(noted) == 2 * len(self.model.standing)
+        assert {job.decode() for job in noted} >= set(self.model.standing.values())
+
+    @invariant()
     def senders_are_told_how_their_jobs_stand(self) -> None:
         for event_id, jobs in list(self.model.events.items())[-3:]:
             late, outcomes = self.run(self.broker.results.outcomes(event_id, jobs))
             assert late in (None, ()) or len(late or ()) == len(jobs)
-            for job_id, outcome in zip(jobs, outcomes, strict=True):
+            for n, (job_id, outcome) in enumerate(zip(jobs, outcomes, strict=True)):
+                if n in self.model.joined[event_id]:
+                    continue  # its sender was given another id
                 state = "done" if job_id in self.model.done else "dead" if job_id in self.model.dead else "open"
                 assert (outcome.state, outcome.result) == (state, self.model.done.get(job_id))
 
@@ -374,6 +388,12 @@ async def claim_all(claims: Claims, most: int, ended: list[Claim]) -> tuple[list
 async def gather(*stores: Coroutine[Any, Any, Published]) -> list[Published]:
     """Store all of them at the same time."""
     return await asyncio.gather(*stores)
+
+
+def _value(sent: Message) -> int:
+    body = unpack(sent.envelope)
+    assert body is not None
+    return int(json.loads(body)["value"])
 
 
 def pick(entries: list[T], n: int) -> T:

@@ -293,7 +293,7 @@ async def test_a_former_name_of_a_field_counts(redis_url: str) -> None:
     async with broker_on(redis_url) as broker:
         unique = Uniqueness.of(("doc",), {"document": "doc"})
         assert unique is not None
-        assert str(unique) == 'unique="doc"'
+        assert str(unique) == "unique by doc"
         await broker.publisher.subscribe("saved", [INDEX], {INDEX: unique})
     saved = upnext.Worker("sender", redis_url=redis_url).event("saved")
     await saved.send(document=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from upnext.broker.activity import Activity
 from upnext.broker.claims import is_claim, read_claim
@@ -16,13 +16,16 @@ from upnext.broker.leases import lease_of
 from upnext.broker.protocols import StatusSource
 from upnext.broker.replies import pairs, parse_json, scored, text
 from upnext.broker.scripts import script
+from upnext.broker.uniqueness import UNIQUE, Uniqueness
 from upnext.limits import MAX_DELAYED_COUNTED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
+
+T = TypeVar("T")
 
 _PAGE = 500
 
@@ -48,6 +51,7 @@ class WorkerStatus:
         activity: What blocks it, and which jobs it has been running for long.
         unimported: Handlers of its project that it does not have: `event|name` -> module.
         limits: What those of its handlers that have limits are limited to, by their identity.
+        uniqueness: What the jobs of some of them are unique by.
     """
 
     id: str
@@ -66,6 +70,7 @@ class WorkerStatus:
     activity: Activity = Activity()  # noqa: RUF009  (which cannot be changed)
     unimported: Mapping[str, str] = field(default_factory=dict[str, str])
     limits: Mapping[str, HandlerLimits] = field(default_factory=dict[str, HandlerLimits])
+    uniqueness: Mapping[str, Uniqueness] = field(default_factory=dict[str, Uniqueness])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class QueueStatus:
         started: How many of its jobs have started within the time of its rate.
         waits_for: "slot", "rate" or "value" where jobs wait for one of these, in some partition; else "".
         in_line: Jobs that are put off because the value by which they are limited has no room.
+        unique: What its jobs are unique by while they wait, as a living worker says; None if they are not.
     """
 
     handler: str
@@ -97,6 +103,7 @@ class QueueStatus:
     started: int = 0
     waits_for: str = ""
     in_line: int = 0
+    unique: Uniqueness | None = None
 
     @property
     def parked(self) -> bool:
@@ -190,7 +197,7 @@ class StatusReader(StatusSource):
         served = {handler for worker in workers if worker.alive for handler in worker.handlers}
         return NamespaceStatus(
             workers=tuple(sorted(workers, key=by_life)),
-            queues=tuple([queue async for queue in self._queues(now, held, put_off, served, _limits(workers))]),
+            queues=tuple([queue async for queue in self._queues(now, held, put_off, served, workers)]),
             unrouted=tuple([unrouted async for unrouted in self._unrouted(now)]),
             later=later,
             dead=dead,
@@ -251,8 +258,10 @@ class StatusReader(StatusSource):
         held: Counter[str],
         put_off: tuple[Counter[str], Counter[str]] | None,
         served: set[str],
-        limits: Mapping[str, HandlerLimits],
+        workers: Sequence[WorkerStatus],
     ) -> AsyncIterator[QueueStatus]:
+        limits = _limits(workers)
+        uniqueness = {name: unique for each in workers if each.alive for name, unique in each.uniqueness.items()}
         known = {name.decode(errors="replace") async for name, _ in self._scan("SSCAN", self._keys.queues)}
         handlers = sorted({name for name in known | set(held) if HandlerId.matches(name)})
         delayed, retrying = put_off or (Counter[str](), Counter[str]())
@@ -270,6 +279,7 @@ class StatusReader(StatusSource):
                     limits=limits.get(handler, HandlerLimits()),
                     started=await self._started(handler, limits.get(handler), now),
                     in_line=await self._in_line(handler, limits.get(handler)),
+                    unique=uniqueness.get(handler),
                 )
 
     async def _started(self, handler: str, limits: HandlerLimits | None, now: float) -> int:
@@ -343,18 +353,20 @@ def _from_record(worker_id: str, record: dict[str, Any], left: float, claimed: i
         alive=left > 0,
         activity=Activity.from_record(record),
         unimported=_unimported(record.get("unimported")),
-        limits=_limits_of(name, record.get(LIMITS)),
+        limits=_by_handler(name, record.get(LIMITS), HandlerLimits.read),
+        uniqueness=_by_handler(name, record.get(UNIQUE), Uniqueness.read),
     )
 
 
-def _limits_of(worker: str, entries: object) -> dict[str, HandlerLimits]:
+def _by_handler(worker: str, entries: object, read: Callable[[object], T | None]) -> dict[str, T]:
+    """Read what a worker says of some of its handlers, by their identity; without what cannot be read."""
     if not isinstance(entries, dict):
         return {}
-    read = {
-        str(HandlerId.within(worker, str(name))): HandlerLimits.read(written)
+    found = {
+        str(HandlerId.within(worker, str(name))): read(written)
         for name, written in cast("dict[object, object]", entries).items()
     }
-    return {handler: limits for handler, limits in read.items() if limits is not None}
+    return {handler: value for handler, value in found.items() if value is not None}
 
 
 def _limits(workers: Sequence[WorkerStatus]) -> dict[str, HandlerLimits]:

@@ -46,12 +46,19 @@ class Uniqueness:
         known = (former or {}).items()
         return cls(tuple((name, *(old for old, new in known if new == name)) for name in sorted(set(names))))
 
+    @property
+    def named(self) -> bool | list[str]:
+        """What was declared: the names of the fields, True for the whole payload."""
+        return True if self.fields is None else [names[0] for names in self.fields]
+
+    @classmethod
+    def read(cls, named: object) -> Uniqueness | None:
+        """Read what `named` gave, and a worker's record holds; None for anything else."""
+        return cls() if named is True else cls.of(tuple(names)) if (names := names_in(named)) else None
+
     def __str__(self) -> str:
-        """Write it as it was declared."""
-        if self.fields is None:
-            return "unique=True"
-        names = [json.dumps(each[0]) for each in self.fields]
-        return f"unique={names[0]}" if len(names) == 1 else f"unique=({', '.join(names)})"
+        """Say it in words."""
+        return "unique" if self.fields is None else f"unique by {', '.join(names[0] for names in self.fields)}"
 
     def to_json(self) -> str:
         """Write it as the server keeps it."""

@@ -11,6 +11,7 @@ from upnext.broker.server_checks import Check
 from upnext.cli.fleet import (
     blocked_workers,
     differing_limits,
+    differing_uniqueness,
     full_workers,
     lagging_outboxes,
     limited_queues,
@@ -107,6 +108,9 @@ def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Che
     for line in differing_limits(standing)[:_NAMED]:
         way_out = "each process keeps to its own; stop those of the earlier release when you can"
         yield Check("limits", "warn", f"processes have different limits for {line}", way_out)
+    for line in differing_uniqueness(standing)[:_NAMED]:
+        way_out = "senders follow the process that started last; stop those of the earlier release when you can"
+        yield Check("unique", "warn", f"processes differ in what jobs are unique by for {line}", way_out)
     if standing.unrouted:
         names = ", ".join(unrouted.event for unrouted in standing.unrouted[:3])
         yield Check(

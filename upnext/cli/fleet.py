@@ -9,7 +9,7 @@ from upnext.cli.moments import age
 from upnext.outbox.backlog import LAGS_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from upnext.broker.activity import OutboxLag, WaitingJob
     from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
@@ -102,6 +102,11 @@ def limit_in_words(queue: QueueStatus) -> str:
     return ", ".join(filter(None, (slots, starts)))
 
 
+def options_in_words(queue: QueueStatus) -> str:
+    """Say what `limit_in_words` does, and what a handler's jobs are unique by."""
+    return ", ".join(filter(None, (limit_in_words(queue), str(queue.unique or ""))))
+
+
 def limited_queues(status: NamespaceStatus) -> list[str]:
     """Return a line for each handler whose jobs wait for one of its limits."""
     return [
@@ -113,13 +118,20 @@ def limited_queues(status: NamespaceStatus) -> list[str]:
 
 def differing_limits(status: NamespaceStatus) -> list[str]:
     """Return a line for each handler that living processes limit differently."""
-    living = [worker for worker in status.workers if worker.alive]
+    return _differing(status, lambda worker, handler: str(worker.limits.get(handler, "no limit")))
+
+
+def differing_uniqueness(status: NamespaceStatus) -> list[str]:
+    """Return a line for each handler of which living processes say differently what its jobs are unique by."""
+    return _differing(status, lambda worker, handler: str(worker.uniqueness.get(handler, "not unique")))
+
+
+def _differing(status: NamespaceStatus, of: Callable[[WorkerStatus, str], str]) -> list[str]:
     found: dict[str, set[str]] = {}
-    for worker in living:
-        for handler in worker.handlers:
-            limits = worker.limits.get(handler)
-            found.setdefault(handler, set()).add("no limit" if limits is None else str(limits))
-    return [f"{handler}: {', '.join(sorted(limits))}" for handler, limits in sorted(found.items()) if len(limits) > 1]
+    for worker in status.workers:
+        for handler in worker.handlers if worker.alive else ():
+            found.setdefault(handler, set()).add(of(worker, handler))
+    return [f"{handler}: {', '.join(sorted(words))}" for handler, words in sorted(found.items()) if len(words) > 1]
 
 
 def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> list[str]:

@@ -13,8 +13,8 @@ from upnext.cli.fleet import (
     blocked_workers,
     full_workers,
     lagging_outboxes,
-    limit_in_words,
     missing_handlers,
+    options_in_words,
     starving_jobs,
 )
 from upnext.cli.moments import age
@@ -178,7 +178,7 @@ def _queue_table(shown: Sequence[QueueStatus], status: NamespaceStatus, width: i
 def _note(queue: QueueStatus, status: NamespaceStatus) -> str:
     if queue.handler in status.paused:
         return f"paused for {age(status.now - status.paused[queue.handler])}"
-    return "parked" if queue.parked else limit_in_words(queue)
+    return "parked" if queue.parked else options_in_words(queue)
 
 
 def _cut(lines: Iterator[str], rows: int) -> Iterator[str]:

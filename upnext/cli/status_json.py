@@ -131,6 +131,7 @@ def _queue(queue: QueueStatus) -> dict[str, Any]:
         "waits_for_limit": bool(queue.waits_for),
         "by": queue.limits.by,
         "in_line": queue.in_line,
+        "unique": None if queue.unique is None else queue.unique.named,
     }
 
 

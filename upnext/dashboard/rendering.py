@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from upnext import __version__
 from upnext.broker.handler_id import HandlerId
 from upnext.cli.dead_list import first_line
-from upnext.cli.fleet import blocked_in_words, limit_in_words
+from upnext.cli.fleet import blocked_in_words, options_in_words
 from upnext.cli.moments import age, moment
 from upnext.cli.terminal import visible, visible_lines
 
@@ -49,7 +49,7 @@ def environment() -> Environment:
         "link": link,
         "within": HandlerId.within,
         "blocked_in_words": blocked_in_words,
-        "limit_in_words": limit_in_words,
+        "options_in_words": options_in_words,
         "chart": chart,
     }
     untyped: Any = made  # jinja2 does not say what they hold
