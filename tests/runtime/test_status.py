@@ -101,6 +101,7 @@ async def test_a_busy_namespace_is_shown_whole(command: Command, redis_url: str)
         "waits_for_limit": False,
         "by": None,
         "in_line": 0,
+        "unique": None,
     }
     assert (queues["fail"]["retrying"], queues["fail"]["lag"]) == (1, None)
     (unrouted,) = shown["unrouted"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +24,7 @@ from upnext.broker.uniqueness import Uniqueness
 INDEX, OTHER = "shop|saved|index", "shop|saved|other"
 PREFIX = "upnext:{default:0}:"
 LIVES = 10**14
+RULE = "it must be True, the name of a field, a tuple of names, or False."
 
 
 @asynccontextmanager
@@ -61,8 +63,8 @@ class Indexer:
         self.go = asyncio.Semaphore(0)
         self.fails = 0
 
-    async def _index(self, doc: int, **rest: Any) -> int:
-        self.runs.append({"doc": doc, **rest})
+    async def _index(self, doc: int, lang: str = "en") -> int:
+        self.runs.append({"doc": doc, "lang": lang})
         await self.go.acquire()
         if self.fails:
             self.fails -= 1
@@ -343,3 +345,52 @@ async def test_partitions_do_not_divide_it(redis_url: str, key: bool) -> None:
     async with running(worker):
         for receipt in sent:
             await receipt.results(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("unique", "message"),
+    [
+        *((value, f"Option unique={value!r} cannot be used: {RULE}") for value in (None, 1, (), ["doc"], "doc.id")),
+        ("dok", "Option unique='dok' of 'index' cannot be used: it has no such field. Did you mean 'doc'?"),
+        (("doc", "n"), "Option unique='n' of 'index' cannot be used: it has no such field. Its fields: doc."),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_where_it_is_written(unique: Any, message: str) -> None:
+    """For handlers and tasks alike."""
+    worker = upnext.Worker("shop")
+
+    async def index(doc: int) -> None: ...
+
+    for decorator in (worker.event("saved").on, worker.task):
+        with pytest.raises(upnext.ConfigError) as raised:
+            decorator(unique=unique)(index)
+        assert str(raised.value) == message
+
+
+async def test_status_and_doctor_say_what_a_handler_is_unique_by(
+    redis_url: str, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    """And the doctor where living processes differ."""
+    workers = [Indexer(redis_url, unique=unique).worker for unique in (("lang", "doc"), True)]
+    async with running(*workers[:1]):
+        _, out, _ = await asyncio.to_thread(command, "status", url=redis_url)
+        assert "unique by doc, lang" in out
+        _, out, _ = await asyncio.to_thread(command, "status", "--format", "json", url=redis_url)
+        assert [queue["unique"] for queue in json.loads(out)["queues"]] == [["doc", "lang"]]
+    async with running(*workers):
+        _, out, _ = await asyncio.to_thread(command, "doctor", url=redis_url)
+        assert f"processes differ in what jobs are unique by for {INDEX}: unique, unique by doc, lang" in out
+
+
+async def test_another_programs_key_is_named_to_the_sender(redis_url: str) -> None:
+    """Nothing is stored for the other handlers either; and what was claimed before runs."""
+    indexer = Indexer(redis_url)
+    async with running(indexer.worker), Redis.from_url(redis_url) as client:
+        first, second = await indexer.saved.send(doc=1), await indexer.saved.send(doc=2)
+        await client.set(f"{PREFIX}unique:{INDEX}", "x")
+        with pytest.raises(upnext.BrokerRefusedError, match="WRONGTYPE"):
+            await indexer.saved.send(doc=1)
+        indexer.go.release()
+        indexer.go.release()
+        await first.results(timeout=20)
+        await second.results(timeout=20)

@@ -42,6 +42,11 @@ def pack(order_id: int) -> None:
 def double(n: int) -> int:
     return 2 * n
 
+@worker.task(unique=True)
+def index(n: int) -> int:
+    ran.append(("index", n))
+    return n
+
 @pytest.fixture(autouse=True)
 def clear():
     ran.clear()
@@ -98,6 +103,15 @@ async def test_recorded(upnext_sent):
     assert upnext_sent.one(shipped).fields == {"order_id": 1}
     assert await receipt.results() == {"confirm": 1}
 
+async def test_unique(upnext_sent):
+    first, second = await index.submit(n=1), await index.submit(n=1)
+    assert (first.existing, second.existing, second.id) == (False, True, first.id)
+    await upnext_sent.run()
+    assert ran == [("index", 1)]
+    assert await second.result() == 1
+    assert not (await index.submit(n=1)).existing
+    assert len(upnext_sent) == 3
+
 async def test_still_checked(upnext_sent):
     with pytest.raises(upnext.PayloadError, match="field 'order_id'"):
         await placed.send(order_id="1")
@@ -125,7 +139,7 @@ async def test_inline(upnext_inline):
 """,
     )
     assert code == 0, out
-    assert "5 passed" in out
+    assert "6 passed" in out
 
 
 @pytest.mark.parametrize("partitions", ["1", "3"])
