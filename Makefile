@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix oldest lint format types generated quick docs ci constraints clean
+.PHONY: help demo test modes compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types generated quick docs ci constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -44,6 +44,7 @@ help:
 	@echo 'make bench        what a second holds, beside the bare ceilings of the client (RUNS=3)'
 	@echo 'make soak         memory over many jobs (JOBS=1000000)'
 	@echo 'make matrix       the tests of the runtime on Python 3.11 to 3.14, as far as this machine has them (ARGS="tests/cli")'
+	@echo 'make protocol-matrix  this release and another one on one server, in every pairing of senders and workers (FROM=v0.1.0)'
 	@echo 'make oldest       the same with the oldest dependencies that pyproject.toml allows'
 	@echo 'make lint         ruff: rules and format'
 	@echo 'make format       let ruff mend what it can'
@@ -106,6 +107,12 @@ matrix: $(VENV)/.dev
 	  $(VENV)/matrix-$$version/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(MATRIX_TESTS) || failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "FAILED on Python$$failed" >&2; exit 1; fi
+
+# Where both of two releases send and work: FROM is the tag or commit of the other one, the last tag by default.
+FROM ?= $(shell git describe --tags --abbrev=0 2>/dev/null)
+protocol-matrix: $(VENV)/.dev
+	@if [ -z "$(FROM)" ]; then echo 'There is no tag here: say beside what to run, make protocol-matrix FROM=COMMIT' >&2; exit 2; fi
+	@$(PY) -m tests.releases --from $(FROM) $(ARGS)
 
 OLDEST_TESTS := $(or $(ARGS),tests/runtime)
 oldest: $(VENV)/.dev
