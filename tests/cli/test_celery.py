@@ -340,3 +340,57 @@ def test_a_path_that_does_not_exist_is_a_fault(empty: Shell) -> None:
     done = empty.run("celery", "check", "nowhere.py")
     assert (done.code, done.out) == (2, "")
     assert "does not exist" in done.err
+
+
+TYPED = "from upnext_celery import shared_task\n\n@shared_task\ndef f(x: int, /, y=1, *args, z, **kwargs): ...\n"
+
+
+def test_the_file_of_types_is_asked_for_where_the_project_imports_it(empty: Shell) -> None:
+    empty.write({"shop.py": TYPED.replace("upnext_celery", "celery")})
+    assert empty.run("celery", "check").code == 0
+    empty.write({"shop.py": TYPED})
+    done = empty.run("celery", "check")
+    assert (done.code, "error[UPN301]: upnext_celery.pyi was never generated" in done.out) == (1, True)
+    assert "help: run `upnext celery gen`" in done.out
+    done = empty.run("celery", "gen")
+    assert (done.code, done.out) == (0, "wrote upnext_celery.pyi\n1 task, 0 calls in 1 file: nothing to report\n")
+    written = empty.text("upnext_celery.pyi")
+    assert "def __call__(self, x: _C1, /, y: _C2 = ..., *args: _Never, z: _C3, **kwargs: _Never)" not in written
+    assert empty.run("celery", "check").out.startswith("up to date: upnext_celery.pyi\n")
+    empty.write({"shop.py": TYPED.replace("*args, ", "*, ")})
+    done = empty.run("celery", "check")
+    assert (done.code, "error[UPN301]: upnext_celery.pyi is out of date" in done.out) == (1, True)
+    empty.run("celery", "gen")
+    written = empty.text("upnext_celery.pyi")
+    assert "def __call__(self, x: _C1, /, y: _C2 = ..., *, z: _C3, **kwargs: _Never) -> _R_co: ..." in written
+
+
+def test_types_of_parameters_do_not_change_the_file(empty: Shell) -> None:
+    empty.write({"shop.py": TYPED})
+    empty.run("celery", "gen")
+    before = empty.text("upnext_celery.pyi")
+    empty.write({"shop.py": TYPED.replace("int", "list[str]")})
+    assert empty.run("celery", "gen").out.startswith("up to date: upnext_celery.pyi\n")
+    assert empty.text("upnext_celery.pyi") == before
+
+
+def test_a_project_without_tasks_and_one_of_names_that_no_protocol_can_have_are_written(empty: Shell) -> None:
+    assert empty.run("celery", "gen").code == 0
+    task = "from celery import shared_task\n\n@shared_task\n"
+    empty.write({"shop.py": f"{task}def f(self, x): ...\n\n{task}def g(__x, y): ...\n\n{task}def h(a, b): ...\n"})
+    assert empty.run("celery", "gen").out.startswith("wrote upnext_celery.pyi\n3 tasks, 0 calls")
+
+
+def test_the_catalog_and_the_file_of_celery_leave_each_other_alone(empty: Shell) -> None:
+    empty.write({"shop.py": TYPED})
+    empty.run("celery", "gen")
+    assert empty.run("gen").code == 0
+    assert empty.run("celery", "check").code == 0
+    assert empty.run("gen", "--check").code == 0
+
+
+def test_a_file_of_somebody_else_is_not_replaced(empty: Shell) -> None:
+    empty.write({"shop.py": TYPED, "upnext_celery.pyi": "mine: int\n"})
+    done = empty.run("celery", "gen")
+    assert (done.code, "error[UPN302]" in done.out) == (1, True)
+    assert empty.text("upnext_celery.pyi") == "mine: int\n"

@@ -19,6 +19,7 @@ PACKAGES = {
     "upnext": ROOT / "upnext",
     "upnext_codegen": ROOT / "codegen" / "upnext_codegen",
     "upnext_catalog": ROOT / "stubs" / "upnext_catalog",
+    "upnext_celery": ROOT / "stubs" / "upnext_celery",
     "upnext_mypy": ROOT / "plugins" / "upnext_mypy",
     "upnext_pytest": ROOT / "plugins" / "upnext_pytest",
 }

@@ -1,4 +1,4 @@
-"""`upnext celery`: check the calls of Celery tasks."""
+"""`upnext celery`: check the calls of Celery tasks, and type them."""
 
 from __future__ import annotations
 
@@ -18,38 +18,45 @@ if TYPE_CHECKING:
 _CHECK = """\
 Reads the sources of the project (never imports them), finds the tasks of Celery and the calls of them, and reports
 arguments that do not fit, names that no task has, and options without effect. The project needs no change for it."""
+_GEN = """\
+Writes upnext_celery.pyi, by which type checkers know what apply_async and s of each task take, and reports what check
+does. Import Celery and shared_task from upnext_celery then: at run time they are Celery's own."""
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "celery",
-        help="check the calls of Celery tasks",
+        help="check the calls of Celery tasks, and type them",
         description="For projects that use Celery, and need not use upnext otherwise.",
-        epilog=examples("upnext celery check", "upnext celery check --format github"),
+        epilog=examples("upnext celery check --format github", "upnext celery gen"),
     )
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
-    checking = actions.add_parser(
-        "check",
-        help="report calls of tasks that cannot work",
-        description=_CHECK,
-        epilog=examples("upnext celery check", "upnext celery check --format json"),
-    )
-    checking.add_argument("paths", nargs="*", metavar="PATH", help="report findings in these only")
-    checking.add_argument("--format", choices=FORMATS, default="text", help="how to report (default: text)")
-    checking.set_defaults(command=check_calls)
+    for name, help_text, description in (
+        ("check", "report calls of tasks that cannot work", _CHECK),
+        ("gen", "write the file that types them", _GEN),
+    ):
+        action = actions.add_parser(
+            name,
+            help=help_text,
+            description=description,
+            epilog=examples(f"upnext celery {name}", f"upnext celery {name} --format json"),
+        )
+        action.add_argument("paths", nargs="*", metavar="PATH", help="report findings in these only")
+        action.add_argument("--format", choices=FORMATS, default="text", help="how to report (default: text)")
+        action.set_defaults(command=run, write=name == "gen")
 
 
-def check_calls(arguments: argparse.Namespace) -> int:
-    """Run `upnext celery check`."""
+def run(arguments: argparse.Namespace) -> int:
+    """Run `upnext celery check` or `upnext celery gen`."""
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
 
     with extra("gen", "libcst", "jinja2"):
         from upnext_codegen.celery.check import check  # noqa: PLC0415 - commands import what they need
 
         try:
-            report = check(*project_of(arguments))
+            report = check(*project_of(arguments), write=arguments.write)
         except ConfigurationError as error:
             raise ConfigError(str(error)) from error
-        sys.stdout.write(written(report.report, arguments.format))
-    return exits.FINDINGS if report.report.failed else exits.CLEAN
+        sys.stdout.write(written(report, arguments.format))
+    return exits.FINDINGS if report.failed else exits.CLEAN

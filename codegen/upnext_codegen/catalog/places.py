@@ -46,16 +46,25 @@ def targets(project: Project, out: Path | None = None) -> tuple[Target, ...]:
             )
         root = max((each for each in project.roots if _is_below(project.catalog, each)), key=len)
         return (Target(project.root / f"{project.catalog}.pyi", root, own=True),)
+    return stubs(project, STUB_NAME, out)
+
+
+def stubs(project: Project, name: str, out: Path | None = None) -> tuple[Target, ...]:
+    """Return the stubs of this name of a project, one in each import root, or one in a folder that is named.
+
+    Raises:
+        ConfigurationError: If one folder is wanted for several import roots, or if it leads out of the project.
+    """
     wanted = out or (None if project.settings.out is None else project.root / project.settings.out)
     if wanted is None:
-        return tuple(Target(project.root / root / STUB_NAME, root) for root in project.roots)
+        return tuple(Target(project.root / root / name, root) for root in project.roots)
     if len(project.roots) > 1:
         raise ConfigurationError(
             f"One folder for the stub, {wanted}, but {len(project.roots)} import roots in src of [tool.upnext]: "
             "each needs its own, so leave out the folder."
         )
     folder = inside(wanted, project.root) if out is None else out
-    return tuple(Target(folder / STUB_NAME, root) for root in project.roots)
+    return tuple(Target(folder / name, root) for root in project.roots)
 
 
 def left_over(project: Project, generated: Iterable[str], out: Path | None = None) -> tuple[Path, ...]:

@@ -6,7 +6,6 @@ TASK_MAKERS = frozenset(
     {
         "celery.shared_task",
         "celery.app.shared_task",
-        "upnext.celery.shared_task",
         "upnext_celery.shared_task",
     }
 )
@@ -17,7 +16,6 @@ APP_CLASSES = frozenset(
         "celery.Celery",
         "celery.app.Celery",
         "celery.app.base.Celery",
-        "upnext.celery.Celery",
         "upnext_celery.Celery",
     }
 )
@@ -29,8 +27,6 @@ APPS = frozenset({"celery.current_app", "celery._state.current_app", "celery.app
 NAMED_SIGNATURES = frozenset({"celery.signature", "celery.canvas.signature", "celery.subtask"})
 """Functions that make a signature of a task's name."""
 
-TYPED_MODULES = frozenset({"upnext.celery", "upnext_celery"})
-"""Modules that `upnext celery gen` types."""
 
 DIRECT = frozenset({"delay", "s", "si", "delay_on_commit"})
 """Methods of a task that take its arguments as their own."""

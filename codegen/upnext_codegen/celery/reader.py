@@ -32,7 +32,7 @@ _CALLS = re.compile(
     rb"\.\s*(?:delay|delay_on_commit|apply|apply_async|apply_async_on_commit|si?|signature|subtask|send_task)\s*\("
     rb"|\bsignature\s*\(|['\"]schedule['\"]"
 )
-_TYPED = re.compile(rb"\bupnext(?:_|\.|\s+import\s[^\n]*\b)celery\b")
+_TYPED = re.compile(rb"\bupnext_celery\b")
 
 
 class _Modules(RecordedModules):

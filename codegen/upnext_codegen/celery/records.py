@@ -133,7 +133,7 @@ class CeleryScan(NamedTuple):
     Attributes:
         tasks: The tasks, sorted by place.
         calls: The calls of tasks, sorted by place.
-        wants_types: Whether the project imports the module that `upnext celery gen` types.
+        wants_types: Whether the project names the module that `upnext celery gen` types.
         read: The files that were parsed.
         files: How many files were looked at.
     """

@@ -1,0 +1,51 @@
+"""The shapes of tasks: their parameters without types. Tasks of one shape are typed by the same overloads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from upnext_codegen.celery.records import Signature, Task
+
+_LONGEST_NAME = 60
+
+
+class Shape(NamedTuple):
+    """The parameters of some tasks.
+
+    Attributes:
+        name: What they are called in the generated file.
+        signature: Their parameters.
+    """
+
+    name: str
+    signature: Signature
+
+
+def shapes_of(tasks: Iterable[Task]) -> tuple[Shape, ...]:
+    """Return the shapes of tasks, in an order and with names that depend on nothing but them."""
+    signatures = {each.signature for each in tasks if each.signature is not None and can_be_typed(each.signature)}
+    named: dict[str, Signature] = {}
+    for signature in sorted(signatures, key=str):
+        named[_free_name(signature, named)] = signature
+    return tuple(Shape(name, signature) for name, signature in named.items())
+
+
+def can_be_typed(signature: Signature) -> bool:
+    """Whether a protocol can be called with these parameters; what takes anything at all needs none."""
+    names = [each.name for each in signature.formals]
+    return not (signature.takes_args and signature.takes_kwargs) and not any(
+        name == "self" or (name.startswith("__") and not name.endswith("__")) for name in names
+    )
+
+
+def _free_name(signature: Signature, taken: dict[str, Signature]) -> str:
+    words = [part for each in signature.formals for part in each.name.split("_") if part]
+    stem = "".join(word[0].upper() + word[1:] for word in words)[:_LONGEST_NAME] or "Nothing"
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}{number}"
+    return name
