@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import upnext
+
 if sys.version_info >= (3, 12):
     from django.tasks import task
 else:
@@ -30,3 +32,12 @@ async def attempts(context: Any) -> int:
 @task
 def fails() -> None:
     raise LookupError("it always fails")
+
+
+@task
+def nothing() -> None: ...
+
+
+@task
+def discards() -> None:
+    raise upnext.Discard("nobody wants it")

@@ -23,6 +23,7 @@ from tests.outbox.model import arrived
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server
 from tests.waiting import wait_until
+from upnext.broker.job_ids import new_event_id
 from upnext.connect import broker_for
 from upnext.registry import declarations
 
@@ -245,6 +246,59 @@ def test_tasks_of_django_are_jobs_that_count_once_their_transaction_commits(back
     assert (added.status, added.args, added.kwargs, added.enqueued_at is None) == ("READY", [1], {"right": 2}, False)
     assert run_tasks(backend, added, tried) == [3, 2]
     assert django_tasks.seen == [3]
+
+
+def test_how_a_task_stands_is_known_in_other_processes_until_its_result_expires(
+    worker: upnext.Worker, backend: Any
+) -> None:
+    """From the outbox to its end; a backend is made anew for each question, as in another process."""
+    from django_tasks.exceptions import TaskResultDoesNotExist
+
+    from tests.outbox import django_tasks
+    from upnext.django import relay
+    from upnext.django.tasks import UpnextBackend
+
+    def asked(result: Any) -> Any:
+        return UpnextBackend("default", {"OPTIONS": {"outbox": True, "retries": 1, "retry_delay": 0.01}}).get_result(
+            result.id
+        )
+
+    backend.enqueue(django_tasks.nothing, [], {})
+    added = backend.enqueue(django_tasks.add, [1], {"right": 2})
+    empty, tried, failed, discarded = (
+        backend.enqueue(task, [], {})
+        for task in (django_tasks.nothing, django_tasks.attempts, django_tasks.fails, django_tasks.discards)
+    )
+    assert (asked(added).status, asked(added).args, asked(added).kwargs) == ("READY", [1], {"right": 2})
+    relay(backend.worker).send_all_sync()
+    assert (asked(added).status, asked(added).attempts, asked(added).started_at) == ("READY", 0, None)
+    assert asked(added).task == django_tasks.add
+    with pytest.raises(ValueError, match="not finished"):
+        _ = asked(added).return_value
+
+    run_tasks(backend, added, empty, tried, failed, discarded)
+    assert (asked(added).status, asked(added).return_value, asked(added).attempts) == ("SUCCESSFUL", 3, 1)
+    assert asked(added).enqueued_at <= asked(added).started_at <= asked(added).finished_at
+    assert (asked(empty).status, asked(empty).return_value) == ("SUCCESSFUL", None)
+    assert (asked(tried).return_value, asked(tried).attempts, asked(tried).errors) == (2, 2, [])
+    (error,) = asked(failed).errors
+    assert (asked(failed).status, asked(failed).attempts, error.exception_class) == ("FAILED", 2, LookupError)
+    assert "it always fails" in error.traceback
+    assert (asked(discarded).status, asked(discarded).errors[0].exception_class) == ("FAILED", upnext.JobDiscardedError)
+    assert django_tasks.add.get_backend().supports_get_result
+    added.refresh()
+    assert (added.status, added.return_value) == ("SUCCESSFUL", 3)
+
+    async def forget() -> str:
+        partition = (await broker_for(backend.worker.registry.settings)).partition(0)
+        await partition.link.command("EXPIRE", partition.keys.django_task(added.id), 0)
+        placed = await worker.event("order.placed").options(delay=60).send(number=1)
+        return placed.jobs[0].id
+
+    other = asyncio.run(forget())
+    for identity in (added.id, other, "nonsense", f"{new_event_id()}.0"):
+        with pytest.raises(TaskResultDoesNotExist):
+            backend.get_result(identity)
 
 
 def test_those_who_listen_to_the_signals_of_tasks_hear_of_each(backend: Any) -> None:

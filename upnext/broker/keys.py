@@ -184,6 +184,10 @@ class Keys:
         """String: a traceback of such failures, stored once however many jobs failed alike; expires."""
         return self._key(f"traceback:{digest}")
 
+    def django_task(self, job_id: str) -> str:
+        """String: what a task of Django's is and how far it came (JSON), once a worker has begun it; expires."""
+        return self._key(f"django:{job_id}")
+
     def ended(self, bucket: str) -> str:
         """Set of marks (numbers) of jobs that ended, for the events of sixteen milliseconds; expires."""
         return self._key(f"ended:{bucket}")

@@ -17,31 +17,38 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from upnext.broker.job_ids import sent_at
+from upnext.broker.results import JobOutcome, discard_reason, unkept_reason
 from upnext.context import get_current_context
 from upnext.django.outbox import outbox
-from upnext.errors import ConfigError
+from upnext.django.task_records import TaskRecord, keep_record, payload_record, read_record
+from upnext.errors import ConfigError, JobDiscardedError, JobFailedError, ResultError
+from upnext.job_control import Discard
 from upnext.worker import Worker
 
 if TYPE_CHECKING:
     from django.tasks import task_backends
     from django.tasks.backends.base import BaseTaskBackend
     from django.tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
+    from django.tasks.exceptions import TaskResultDoesNotExist
     from django.tasks.signals import task_enqueued, task_finished, task_started
     from django.utils.json import normalize_json
 
     from upnext.context import Context
+    from upnext.settings import Settings
     from upnext.task import Task as Queue
 else:
     try:
         from django.tasks import task_backends
         from django.tasks.backends.base import BaseTaskBackend
         from django.tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
+        from django.tasks.exceptions import TaskResultDoesNotExist
         from django.tasks.signals import task_enqueued, task_finished, task_started
         from django.utils.json import normalize_json
     except ImportError:
         from django_tasks import task_backends
         from django_tasks.backends.base import BaseTaskBackend
         from django_tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
+        from django_tasks.exceptions import TaskResultDoesNotExist
         from django_tasks.signals import task_enqueued, task_finished, task_started
         from django_tasks.utils import normalize_json
 
@@ -66,6 +73,7 @@ class UpnextBackend(BaseTaskBackend):
 
     supports_defer = True
     supports_async_task = True
+    supports_get_result = True
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
@@ -103,6 +111,22 @@ class UpnextBackend(BaseTaskBackend):
         task_enqueued.send(type(self), task_result=result)
         return result
 
+    def get_result(self, result_id: str) -> TaskResult[..., Any]:
+        """Return how a task stands, from any process, for as long as its result is kept (UPNEXT_RESULT_TTL).
+
+        Raises:
+            django.tasks.exceptions.TaskResultDoesNotExist: If there is no such task, or not any more.
+            ResultError: If it has run, and what it returned could not be kept.
+            BrokerError: If the server cannot answer, or rejects this client.
+        """
+        found = read_record(self.worker.registry.settings, result_id)
+        if found is not None:
+            return _result_of(self.alias, result_id, *found)
+        unsent = _unsent(self._using, result_id) if self._outbox else None
+        if unsent is None:
+            raise TaskResultDoesNotExist(result_id)
+        return _result_of(self.alias, result_id, unsent, JobOutcome("open"))
+
 
 _made: dict[str, tuple[Worker, dict[str, Queue[..., ..., Any, Any]]]] = {}
 """Workers by what they were made of: Django makes a backend for each thread, and they share these."""
@@ -120,37 +144,37 @@ def _queues(
 
 def _queue(worker: Worker, alias: str, name: str, options: dict[str, Any]) -> Queue[..., ..., Any, Any]:
     def run(task: str, args: list[Any], kwargs: dict[str, Any]) -> object:
-        return _run(alias, task, args, kwargs)
+        return _run(worker.registry.settings, alias, task, args, kwargs)
 
     made: Queue[..., ..., Any, Any] = worker.task(name=name, give_up_on=ImproperlyConfigured, **options)(run)
     return made
 
 
-def _run(alias: str, path: str, args: list[Any], kwargs: dict[str, Any]) -> object:
+def _run(settings: Settings, alias: str, path: str, args: list[Any], kwargs: dict[str, Any]) -> object:
     """Run a task in a worker's thread, telling those who listen to Django's signals."""
     found = _found(path)
     context = get_current_context()
     result = _result(found, context.job_id, args, kwargs, alias)
     _begin(result, context)
     backend = type(found.get_backend())
+    _keep(settings, result, path, is_last=False)
     task_started.send(backend, task_result=result)
     try:
         first: list[object] = [TaskContext(task_result=result)] if found.takes_context else []
         value = _plain(found.call(*first, *args, **kwargs))
     except Exception as error:
-        if context.attempt >= context.max_attempts:
-            kind = type(error)
-            result.errors.append(
-                TaskError(
-                    exception_class_path=f"{kind.__module__}.{kind.__qualname__}",
-                    traceback="".join(format_exception(error)),
-                )
-            )
-            _end(result, TaskResultStatus.FAILED)
+        kind = type(error)
+        path_of_kind, trace = f"{kind.__module__}.{kind.__qualname__}", "".join(format_exception(error))
+        result.errors.append(TaskError(exception_class_path=path_of_kind, traceback=trace))
+        is_last = context.attempt >= context.max_attempts or isinstance(error, Discard)
+        _end(result, TaskResultStatus.FAILED if is_last else TaskResultStatus.READY)
+        _keep(settings, result, path, is_last=False)  # a dead letter has no end, and one that is replayed begins again
+        if is_last:
             task_finished.send(backend, task_result=result)
         raise
     _set(result, _return_value=value)
     _end(result, TaskResultStatus.SUCCESSFUL)
+    _keep(settings, result, path, is_last=True)
     task_finished.send(backend, task_result=result)
     return value
 
@@ -201,6 +225,71 @@ def _begin(result: Any, context: Context) -> None:
 
 def _end(result: Any, status: TaskResultStatus) -> None:
     _set(result, status=status, finished_at=timezone.now())
+
+
+def _keep(settings: Settings, result: Any, path: str, *, is_last: bool) -> None:
+    """Keep a result on the server, for whoever asks for it."""
+    record = TaskRecord(
+        path,
+        result.args,
+        result.kwargs,
+        started_at=result.started_at.timestamp(),
+        finished_at=None if result.finished_at is None else result.finished_at.timestamp(),
+        worker_ids=result.worker_ids,
+        errors=[(each.exception_class_path, each.traceback) for each in result.errors],
+    )
+    keep_record(settings, result.id, record, is_last=is_last)
+
+
+def _result_of(alias: str, job_id: str, record: TaskRecord, outcome: JobOutcome) -> TaskResult[..., Any]:
+    """Return a result as Django has it: the job says how it stands, the record what else is known."""
+    result: TaskResult[..., Any] = _result(_found(record.task), job_id, record.args, record.kwargs, alias)
+    started, finished = _moment(record.started_at), _moment(record.finished_at)
+    _set(result, started_at=started, last_attempted_at=started, worker_ids=record.worker_ids)
+    errors = [TaskError(exception_class_path=path, traceback=trace) for path, trace in record.errors]
+    match outcome.state:
+        case "open":
+            is_running = started is not None and finished is None
+            _set(result, status=TaskResultStatus.RUNNING if is_running else TaskResultStatus.READY, errors=errors)
+        case "dead":
+            _set(result, status=TaskResultStatus.FAILED, finished_at=finished, errors=errors or [_death(outcome)])
+        case _:
+            _set(result, **_ended(job_id, outcome), finished_at=finished)
+    return result
+
+
+def _ended(job_id: str, outcome: JobOutcome) -> dict[str, object]:
+    stored = outcome.result
+    if stored is not None and discard_reason(stored) is not None:
+        name = f"{JobDiscardedError.__module__}.{JobDiscardedError.__qualname__}"
+        return {
+            "status": TaskResultStatus.FAILED,
+            "errors": [TaskError(exception_class_path=name, traceback=unkept_reason(stored) or "")],
+        }
+    if stored is not None and (reason := unkept_reason(stored)) is not None:
+        raise ResultError(f"The task of job {job_id} has run, and its result cannot be given: {reason}.")
+    return {"status": TaskResultStatus.SUCCESSFUL, "_return_value": None if stored is None else json.loads(stored)}
+
+
+def _death(outcome: JobOutcome) -> TaskError:
+    """Say why a job died that has not said so itself: it took too long, killed its workers, or was cancelled."""
+    name = f"{JobFailedError.__module__}.{JobFailedError.__qualname__}"
+    letter = outcome.letter
+    said = "" if letter is None else f"{letter.reason}: {letter.error}\n{letter.traceback}"
+    return TaskError(exception_class_path=name, traceback=said)
+
+
+def _unsent(using: str, job_id: str) -> TaskRecord | None:
+    """Return a task that its transaction has written to the outbox, and that no relay has sent yet."""
+    from upnext.django.models import OutboxRow  # noqa: PLC0415  # models can be imported only once Django is set up
+
+    rows = OutboxRow.objects.using(using).filter(event_id=job_id.rpartition(".")[0], is_task=True)
+    body = rows.values_list("body", flat=True).first()
+    return None if body is None else payload_record(body)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _set(result: Any, **attributes: object) -> None:
