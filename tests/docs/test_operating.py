@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import types
@@ -16,7 +17,8 @@ from tests.runtime.running import running
 from upnext.hooks import process_hooks
 
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-RETRIES, RAISED, LIMITS, BY_VALUE, SCHEDULES, PROVIDED, HOOKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+RETRIES, RAISED, LIMITS, BY_VALUE, UNIQUE, RECEIPT, SCHEDULES, PROVIDED, HOOKS = BLOCKS
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def loaded(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     """Give the page's blocks as modules by what they are about; the hooks that they add are taken out again."""
     monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
     blocks = {
-        "retries": RETRIES + RAISED + LIMITS + BY_VALUE,
+        "retries": RETRIES + RAISED + LIMITS + BY_VALUE + UNIQUE,
         "schedules": SCHEDULES,
         "provided": PROVIDED,
         "hooks": HOOKS,
@@ -53,6 +55,18 @@ async def test_what_the_page_shows_runs(loaded: dict[str, types.ModuleType]) -> 
         await (await provided.order_placed.send(order_id="1")).results()
         await provided.tidy.wait(before="2027-01-01")
     assert seen == ["request-7"]
+
+
+async def test_a_receipt_says_what_the_page_says(
+    loaded: dict[str, types.ModuleType], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a job that waited already."""
+    module = loaded["retries"]
+    async with running(module.worker):
+        first = await module.document_saved.options(delay=60).send(document_id="7")
+        code = compile(RECEIPT, "operating.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        await eval(code, vars(module))  # the page's own code
+    assert capsys.readouterr().out == f"{first.jobs[0].id} True\n"
 
 
 def test_the_page_names_what_hooks_get() -> None:

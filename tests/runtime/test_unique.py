@@ -266,7 +266,7 @@ async def test_a_send_whose_answer_was_lost_says_what_it_said(redis_url: str, ke
     async with proxy_to(redis_url) as proxy:
         saved = upnext.Worker("sender", redis_url=proxy.url).event("saved")
         first = await saved.send(doc=1)
-        proxy.lose_answer_to("publish")
+        proxy.lose_answer_to("publish_unique")
         second = await saved.options(key=key).send(doc=1)
         assert proxy.cuts == 1
         expected = [first.jobs[0].id, f"{second.event_id}.1"]

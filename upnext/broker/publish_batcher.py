@@ -219,7 +219,8 @@ class PublishBatcher:
 
     def _prefix(self, message: Message, *, forgotten: bool) -> CommandPrefix:
         """Return all that the script is given before the ids and envelopes: the same for very many messages."""
-        publish, keys, handlers = script("publish"), self._keys, self.handlers
+        keys, handlers = self._keys, self.handlers
+        publish = script("publish_unique" if self.uniqueness else "publish")
         names = [keys.events, keys.open, keys.sent(message.bucket), keys.versions]
         names.append(keys.subscriptions(self._event) if self._event else keys.queues)
         if not handlers:
@@ -237,9 +238,9 @@ class PublishBatcher:
             record, owner = write_record(message.event_id, handlers), key.owner if key.is_exact else ""
         named = handlers if message.delay_ms or not self._event or self.uniqueness else ()
         run = ("EVAL", publish.source) if forgotten else ("EVALSHA", publish.sha)
-        digests = self._digests(message) if self.uniqueness else ()
-        settings = (self._event, self._version, len(handlers), message.delay_ms, record, owner, len(self.uniqueness))
-        return CommandPrefix((*run, len(names), *names, *settings, *named, *digests))
+        settings = (self._event, self._version, len(handlers), message.delay_ms, record, owner)
+        values = (len(self.uniqueness), *self._digests(message)) if self.uniqueness else ()
+        return CommandPrefix((*run, len(names), *names, *settings, *values, *named))
 
     def _digests(self, message: Message) -> list[int | str]:
         """Return the number of each unique handler, and what stands for the value of its job."""
