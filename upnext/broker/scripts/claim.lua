@@ -14,5 +14,7 @@
 --@shared shared_read
 --@shared shared_wake
 local queues, limits = #KEYS - 5, nil
+--@shared shared_may_claim
+--@shared shared_claimed
 --@shared shared_claim
 return reply

@@ -19,13 +19,8 @@
 --@shared shared_may
 --@shared shared_read
 --@shared shared_wake
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) or not read('HLEN', KEYS[2]) then
-  return {'lost'}
-end
-local epoch = read('GET', KEYS[5])
-if epoch == nil or (tonumber(epoch or '0') or 0) > tonumber(ARGV[4]) then
-  return {'lost'} -- an answer that the worker has given up waiting for: it would never hear of these jobs
-end
+--@shared shared_may_claim
+--@shared shared_claimed
 local foreign = {}
 for n = 6, 10 do
   if not read(n == 6 and 'LLEN' or 'ZCARD', KEYS[n]) then
@@ -120,18 +115,7 @@ if looked_at > 0 then
 end
 local ids, entries, started = {}, {}, {}
 for n, entry in ipairs(taken) do
-  local job, counts, begun = entry, '1:0:0', '1'
-  if string.find(entry, ':', 1, true) then
-    local attempt, rest, crashes
-    job, attempt, rest, crashes = string.match(entry, '^([^:]+):(%d+)(:%d+:(%d+))$')
-    -- Numbers that long are another program's, and Lua would not count on from them.
-    if job and #attempt < 10 and #rest < 21 then
-      counts = (attempt + 1) .. rest
-      begun = tonumber(crashes) < suspect and '1' or '0'
-    else
-      job = entry
-    end
-  end
+  local job, counts, begun = claimed(entry, suspect)
   ids[n] = string.match(job, '^([^:]*)%.%d+') or ''
   entries[n] = job .. ' ' .. counts
   started[n] = begun

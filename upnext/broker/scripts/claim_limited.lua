@@ -174,6 +174,8 @@ function limits.keep(taken)
     end
   end
 end
+--@shared shared_may_claim
+--@shared shared_claimed
 --@shared shared_claim
 if not tidied then
   for _, one in pairs(of) do

@@ -1,12 +1,5 @@
 -- Claims jobs of `queues` queues, as claim.lua says, into `reply`. `limits` is nil, or says how many may be taken of some of
 -- them, and writes down which were, before their claims are.
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) or not read('HLEN', KEYS[2]) then
-  return {'lost'}
-end
-local epoch = read('GET', KEYS[5])
-if epoch == nil or (tonumber(epoch or '0') or 0) > tonumber(ARGV[4]) then
-  return {'lost'} -- an answer that the worker has given up waiting for: it would never hear of these jobs
-end
 local MOST_QUEUES = 16
 local left, suspect = tonumber(ARGV[2]), tonumber(ARGV[3])
 local lengths, take, waiting = {}, {}, 0
@@ -39,18 +32,7 @@ for i = 1, queues do
     local entries = redis.call('LRANGE', KEYS[5 + i], 0, take[i] - 1)
     local started, prefix = {}, ARGV[4 + i] .. ' '
     for n, entry in ipairs(entries) do
-      local job, counts, begun = entry, '1:0:0', '1'
-      if string.find(entry, ':', 1, true) then
-        local attempt, rest, crashes
-        job, attempt, rest, crashes = string.match(entry, '^([^:]+):(%d+)(:%d+:(%d+))$')
-        -- Numbers that long are another program's, and Lua would not count on from them.
-        if job and #attempt < 10 and #rest < 21 then
-          counts = (attempt + 1) .. rest
-          begun = tonumber(crashes) < suspect and '1' or '0'
-        else
-          job = entry
-        end
-      end
+      local job, counts, begun = claimed(entry, suspect)
       ids[#ids + 1] = string.match(job, '^([^:]*)%.%d+') or ''
       claims[#claims + 1] = prefix .. job
       claims[#claims + 1] = counts .. ':' .. begun
