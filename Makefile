@@ -154,6 +154,7 @@ generated: $(VENV)/.dev
 	@for service in orders storefront; do $(VENV)/bin/upnext gen examples/services/$$service --check || exit 1; done
 	@$(PY) docs/pictures.py --check
 	@$(PY) docs/tables.py --check
+	@$(PY) docs/public_names.py --check
 	@$(PY) benchmarks/curves.py --check
 
 docs: $(VENV)/.docs
