@@ -143,6 +143,7 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
         limit: int | None = None,
         rate: str | None = None,
         by: str | None = None,
+        unique: bool | str | tuple[str, ...] = False,
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
