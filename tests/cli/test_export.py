@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.cli.deploying import declared
 from tests.cli.projects import Shell
 from tests.cli.test_payload_check import MODELS, TYPES
 from tests.docs.story import ROOT
+from tests.npm import install
 from upnext.errors import PayloadError
 
 
@@ -160,20 +160,7 @@ ODD_NAMES = (
 @pytest.fixture(scope="session")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What judges exports, in releases that are pinned here."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed")
-    folder = tmp_path_factory.mktemp("npm")
-    quick = ("--no-save", "--no-audit", "--no-fund", "--fetch-retries=0", "--fetch-timeout=30000")
-    command = [npm, "install", *quick, "--prefix", str(folder), "typescript@5.9.3"]
-    command.append("@asyncapi/parser@3.6.6")
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm has not installed what judges exports in two minutes")
-    if done.returncode:
-        pytest.skip(f"npm cannot install what judges exports: {done.stderr.strip()[-200:]}")
-    return folder / "node_modules"
+    return install(tmp_path_factory.mktemp("npm"), "typescript@5.9.3", "@asyncapi/parser@3.6.6")
 
 
 @pytest.mark.xdist_group("npm")
