@@ -30,6 +30,7 @@ SEED ?= 1
 JOBS ?= 1000000
 RUNS ?= 3
 PYTHON ?=
+SAVE ?=
 ARGS ?=
 
 help:
@@ -41,7 +42,7 @@ help:
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
 	@echo 'make bench-scan-sizes  upnext gen on 10,000 files, dense ones and 100,000 (ARGS="--against PYTHON" beside another version)'
 	@echo 'make bench-typing  what the catalog and the mypy plugin cost type checkers, into docs/conformance.md (RUNS=3)'
-	@echo 'make bench        what a second holds, beside the bare ceilings of the client (RUNS=3)'
+	@echo 'make bench        what a second holds, beside the bare ceilings of the client (RUNS=3; SAVE=1 adds to benchmarks/history.md)'
 	@echo 'make soak         memory over many jobs (JOBS=1000000)'
 	@echo 'make matrix       the tests of the runtime on Python 3.11 to 3.14, as far as this machine has them (ARGS="tests/cli")'
 	@echo 'make protocol-matrix  this release and another one on one server, in every pairing of senders and workers (FROM=v0.1.0)'
@@ -85,7 +86,7 @@ bench-typing: $(VENV)/.dev
 	@$(PY) -m benchmarks.type_checking --runs $(RUNS) --write
 
 bench: $(VENV)/.dev
-	@$(PY) benchmarks/bench.py --runs $(RUNS)
+	@$(PY) benchmarks/bench.py --runs $(RUNS) $(if $(SAVE),--save) $(ARGS)
 
 soak: $(VENV)/.dev
 	@$(PY) benchmarks/soak.py --jobs $(JOBS)
@@ -156,6 +157,7 @@ generated: $(VENV)/.dev
 	@$(PY) docs/tables.py --check
 	@$(PY) docs/public_names.py --check
 	@$(PY) benchmarks/curves.py --check
+	@$(PY) benchmarks/history.py --check
 
 docs: $(VENV)/.docs
 	@$(PY) docs/tables.py --check

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from history import save
 from pydantic_core import from_json, to_json
 from redis.asyncio import Redis
 from rig import Counter, Server, at_work, cpu, job, spread
@@ -31,7 +32,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--runs", type=int, default=3)
     arguments.add_argument("--scale", type=float, default=1.0, help="multiplies every number of jobs")
+    arguments.add_argument("--save", action="store_true", help="add what was measured to benchmarks/history.jsonl")
     given = arguments.parse_args()
+    if given.save and given.scale != 1:
+        arguments.error("only whole runs are kept: leave out --scale")
     jobs = max(400, int(JOBS * given.scale) // 400 * 400)
     rows = [measure(jobs, max(2000, int(SPIN_JOBS * given.scale))) for _ in range(given.runs)]
     middle = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
@@ -48,6 +52,8 @@ def main() -> None:
     }
     for name, ratio in ratios.items():
         print(f"{name:<20}{ratio:6.2f}   wanted at least {TARGETS[name]}")
+    if given.save:
+        save(middle, ratios, given.runs)
 
 
 def measure(jobs: int, spins: int) -> dict[str, float]:
