@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types generated quick docs ci constraints clean
+.PHONY: help demo test modes compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types generated quick docs ci changelog coverage constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -54,6 +54,8 @@ help:
 	@echo 'make quick        lint, types and the tests that fail first, in under a minute'
 	@echo 'make docs         the documentation site, into build/docs/site; a warning is an error'
 	@echo 'make ci           test, lint, types, docs'
+	@echo 'make changelog    what the next release brings, from the fragments in changelog.d'
+	@echo 'make coverage     the tests, traced: which lines nothing runs (FLOOR=80 ARGS="tests/contract")'
 	@echo 'make constraints  pin the newest versions in constraints.txt'
 	@echo 'make clean        remove the environment, caches and builds'
 	@echo 'The environment is made with Python 3.11, or with PYTHON=python3.13 after a make clean.'
@@ -165,6 +167,17 @@ docs: $(VENV)/.docs
 
 ci:
 	.ci/run
+
+changelog: $(VENV)/.dev
+	@$(PY) -m towncrier build --draft --version next
+
+# Slow: every line of every process is traced. It fails below FLOOR percent.
+FLOOR ?= 80
+coverage: $(VENV)/.dev
+	@$(PY) -m coverage erase
+	@$(PY) -m coverage run -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report --fail-under $(FLOOR)
 
 constraints: $(VENV)/.uv
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev --group docs --no-header --no-annotate \
