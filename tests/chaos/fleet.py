@@ -28,7 +28,7 @@ GRACE = 0.3
 _HERE = Path(__file__).parent
 
 _LASTING = {"dead", "dead:index", "events", "leases", "open", "partitions", "queues"}
-_LASTING |= {"subs:order.placed", "subs:order.created", "versions", "workers"}
+_LASTING |= {"subs:order.placed", "subs:order.created", "subs:document.saved", "versions", "workers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,7 @@ class Fleet:
         for letter in await namespace.dead_letters.dead():
             body = await namespace.dead_letters.payload(letter)
             payload = json.loads(body or b"{}")
+            self.ledger.dead.add(letter.job_id)
             dead[payload.get("number", payload.get("n")), letter.handler] = letter.reason
         return dead
 

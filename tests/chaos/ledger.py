@@ -25,6 +25,17 @@ class Step:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Save:
+    """What a sender wrote down of a send to the unique handler: which job is to do it, and when it was sent."""
+
+    doc: str
+    job: str
+    existing: bool
+    since: float
+    told: float
+
+
 @dataclass
 class Ledger:
     """What senders and handlers wrote down.
@@ -36,6 +47,9 @@ class Ledger:
         unknown: Numbers of sends of which their callers were told that nobody knows.
         steps: What handlers did.
         senders: Process ids of senders that have begun to listen.
+        saves: Sends to the unique handler.
+        begun: When its jobs began, by the attempt.
+        dead: Jobs that became dead letters.
     """
 
     intended: set[str] = field(default_factory=set)
@@ -44,6 +58,9 @@ class Ledger:
     unknown: set[str] = field(default_factory=set)
     steps: dict[Job, list[Step]] = field(default_factory=lambda: defaultdict(list))
     senders: set[int] = field(default_factory=set)
+    saves: list[Save] = field(default_factory=list)
+    begun: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    dead: set[str] = field(default_factory=set)
 
     def read(self, lines: Iterable[str]) -> None:
         """Take more lines."""
@@ -51,6 +68,10 @@ class Ledger:
             match line.split():
                 case ["sender", pid]:
                     self.senders.add(int(pid))
+                case ["saved", doc, job, existing, since, told]:
+                    self.saves.append(Save(doc, job, existing == "1", float(since), float(told)))
+                case ["begun", _, job, attempt, at]:
+                    self.begun[job][int(attempt)] = float(at)
                 case ["intent", n]:
                     self.intended.add(n)
                 case ["accepted", n, event_id]:
@@ -99,6 +120,8 @@ class Reckoning:
         torn: Sends of which nobody knows that were carried out for some handlers only.
         disordered: Jobs whose attempts do not strictly rise.
         crowded: Jobs of the limited handlers that began while as many as their limit ran already.
+        unheard: Jobs of the unique handler that did not begin after a send which they stand for.
+        doubled: Jobs of the unique handler that waited while another one of their value did.
     """
 
     accepted: int = 0
@@ -112,12 +135,14 @@ class Reckoning:
     torn: list[str] = field(default_factory=list)
     disordered: list[Job] = field(default_factory=list)
     crowded: list[Job] = field(default_factory=list)
+    unheard: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
 
     @property
     def faults(self) -> dict[str, list[Job] | list[str]]:
         """What must not be, by its name; empty if all is well."""
         found = {"lost": self.lost, "ghosts": self.ghosts, "torn": self.torn, "disordered": self.disordered}
-        found["crowded"] = self.crowded
+        found |= {"crowded": self.crowded, "unheard": self.unheard, "doubled": self.doubled}
         return {name: jobs for name, jobs in found.items() if jobs}
 
 
@@ -145,6 +170,33 @@ def reckon(ledger: Ledger, dead: Mapping[Job, str]) -> Reckoning:
         if any(later.attempt <= earlier.attempt for earlier, later in pairwise(starts)):
             reckoning.disordered.append(job)
     return reckoning
+
+
+def unheard(ledger: Ledger) -> list[str]:
+    """Return the jobs of the unique handler that did not begin after a send which they stand for, and are not dead."""
+    return [
+        save.job
+        for save in ledger.saves
+        if save.job not in ledger.dead and max(ledger.begun[save.job].values(), default=0.0) < save.since
+    ]
+
+
+def doubled(ledger: Ledger, slack: float) -> list[str]:
+    """Return the jobs of the unique handler that were made while another one of their value still waited.
+
+    Args:
+        ledger: What was written down.
+        slack: Seconds that may lie between the start that the server was told of and the first line of the handler.
+            What did not begin with its first attempt may have been told to it long before.
+    """
+    made = sorted((save for save in ledger.saves if not save.existing), key=lambda save: save.told)
+    waited = [(save, ledger.begun[save.job][1]) for save in made if 1 in ledger.begun[save.job]]
+    return [
+        later.job
+        for earlier, began in waited
+        for later in made
+        if later.doc == earlier.doc and earlier.told < later.since and later.told + slack < began
+    ]
 
 
 def crowded(ledger: Ledger) -> list[Job]:

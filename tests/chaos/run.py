@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.faults import Injector
-from tests.chaos.fleet import Fleet, Size
-from tests.chaos.ledger import Reckoning, crowded, reckon
+from tests.chaos.fleet import LEASE, Fleet, Size
+from tests.chaos.ledger import Reckoning, crowded, doubled, reckon, unheard
 from tests.servers import Server, redis_binary, valkey_binary
 
 _MORTALS = 3
@@ -80,9 +80,12 @@ async def run(
         fleet.stop_sending()
         dead = await fleet.rest()
         reckoning = reckon(fleet.read(), dead)
-        # More may run while it grows, where a release has no limits, and where a handler has two names.
+        # More may run, and wait, while it grows, where a release has no limits, and where a handler has two names.
         if partitions == 1 and beside == sys.executable and not renames:
             reckoning.crowded = crowded(fleet.ledger)
+            reckoning.doubled = doubled(fleet.ledger, 2 * LEASE)
+        if beside == sys.executable:
+            reckoning.unheard = unheard(fleet.ledger)
         ends, sizes = fleet.survivors(), (await warm, await fleet.size())
         await fleet.replay_refused_payloads()
         left = await fleet.rest()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import sys
+import time
 import uuid
 
 import upnext
@@ -33,16 +34,30 @@ async def send(event: upnext.Event) -> None:
         note("accepted", n, receipt.event_id)
 
 
+async def save(event: upnext.Event) -> None:
+    """Send to a unique handler, and write down which job is to do it, and whether it waited already."""
+    doc, since = random.choice("abc"), time.monotonic()
+    try:
+        receipt = await event.options(delay=random.choice((0, 0, 0, 3))).send(doc=doc)
+    except upnext.BrokerError:
+        return
+    for job in receipt.jobs:
+        if job.handler == "indexed":
+            existing = getattr(job, "existing", False)  # not of an earlier release
+            note("saved", doc, job.id, f"{existing:d}", f"{since:.3f}", f"{time.monotonic():.3f}")
+
+
 async def main() -> None:
-    event = upnext.Worker("sender").event(os.environ["EVENT"])
+    worker = upnext.Worker("sender")
+    event, saved = worker.event(os.environ["EVENT"]), worker.event("document.saved")
     orders = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     note("sender", str(os.getpid()))
     sending: set[asyncio.Task[None]] = set()
     while order := await orders.readline():
-        for _ in range(int(order)):
-            task = asyncio.create_task(send(event))
+        for coroutine in (save(saved), *(send(event) for _ in range(int(order)))):
+            task = asyncio.create_task(coroutine)
             sending.add(task)
             task.add_done_callback(sending.discard)
     await asyncio.gather(*sending)

@@ -71,6 +71,20 @@ if "by" in Options.__slots__:
         note("end", n)
 
 
+if "unique" in Options.__slots__:
+    saved = worker.event("document.saved")
+
+    @saved.on(unique="doc")
+    async def indexed(doc: str) -> None:
+        context = upnext.get_current_context()
+        line = f"begun {doc} {context.job_id} {context.attempt} {time.monotonic():.3f}\n"
+        os.write(LEDGER, line.encode())
+        await asyncio.sleep(random.uniform(0, 0.2))
+
+    @saved.on
+    async def logged(doc: str) -> None: ...
+
+
 def attach(function: Callable[..., Any]) -> None:
     event.on(name="closed")(function)
 
