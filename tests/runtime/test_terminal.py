@@ -64,6 +64,7 @@ COMMANDS = {
     "exporter": [["exporter", "--once"], ["exporter", "--listen", BAD]],
     "dashboard": [["dashboard", "--host", BAD], ["dashboard", "--port", BAD], ["dashboard", f"x{BAD}.py"]],
     "init": [["init"], ["init", BAD]],
+    "celery": [["celery", "check", f"no{BAD}"], ["celery", "gen", "--format", BAD]],
     "completion": [["completion", BAD]],
     "run": [["run", f"x{BAD}.py"], ["run", "--processes", BAD, "x.py"], ["run"]],
 }
