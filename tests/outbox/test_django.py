@@ -252,11 +252,9 @@ def test_how_a_task_stands_is_known_in_other_processes_until_its_result_expires(
     worker: upnext.Worker, backend: Any
 ) -> None:
     """From the outbox to its end; a backend is made anew for each question, as in another process."""
-    from django_tasks.exceptions import TaskResultDoesNotExist
-
     from tests.outbox import django_tasks
     from upnext.django import relay
-    from upnext.django.tasks import UpnextBackend
+    from upnext.django.tasks import TaskResultDoesNotExist, UpnextBackend
 
     def asked(result: Any) -> Any:
         return UpnextBackend("default", {"OPTIONS": {"outbox": True, "retries": 1, "retry_delay": 0.01}}).get_result(

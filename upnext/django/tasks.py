@@ -52,7 +52,7 @@ else:
         from django_tasks.signals import task_enqueued, task_finished, task_started
         from django_tasks.utils import normalize_json
 
-__all__ = ["UpnextBackend", "task_backends", "task_enqueued", "task_finished", "task_started"]
+__all__ = ["TaskResultDoesNotExist", "UpnextBackend", "task_backends", "task_enqueued", "task_finished", "task_started"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
