@@ -34,6 +34,18 @@ def parsers(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iter
 EVERY = dict(parsers(full_parser()))
 
 
+RELAY = """
+from sqlalchemy import MetaData, NullPool, create_engine
+from upnext.sqlalchemy import Outbox
+
+metadata = MetaData()
+outbox = Outbox(metadata)
+engine = create_engine("sqlite:///outbox.db", poolclass=NullPool)
+metadata.create_all(engine)
+relay = outbox.relay(engine, worker)
+"""
+
+
 def examples_of(parser: Parser) -> list[list[str]]:
     _, head, listed = parser.format_help().partition("examples:\n")
     lines = [shlex.split(line, comments=True) for line in listed.splitlines() if line.strip()]
@@ -69,7 +81,7 @@ def test_every_example_works(
     monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
     source = "import upnext\nworker = upnext.Worker('shop')\norder_placed = worker.event('order.placed')\n"
     handler = "@order_placed.on\nasync def send_confirmation(order_id: str, count: int = 1): ...\n"
-    (project / "service.py").write_text(source + handler)
+    (project / "service.py").write_text(source + handler + RELAY)
     (project / "pyproject.toml").touch()
     assert main(["gen"]) == 0
     for command in ("init -q -b main", "add .", "-c user.name=a -c user.email=a@b commit -q -m shop"):
