@@ -211,7 +211,7 @@ class Incremental:
         """Those of some files that were worked out with other exports than those that were found since."""
         from upnext_codegen.names.exported_names import answer  # noqa: PLC0415 - a warm run does without
 
-        folders = _folders(self._parts)
+        folders = self._exporting_folders()
 
         def is_wrong(question: tuple[str, str], found: bool | frozenset[str]) -> bool:
             path, name = question
@@ -227,6 +227,10 @@ class Incremental:
         part = self._parts.get(path)
         return frozenset(part.exports) if part else frozenset()
 
+    def _exporting_folders(self) -> frozenset[str]:
+        """The folders, at any depth, that files with exports are in."""
+        return _folders(path for path, part in self._parts.items() if part.exports)
+
     def _graph(self) -> ImportGraph:
         from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
 
@@ -236,20 +240,19 @@ class Incremental:
 
     def _work_out(self, pending: set[str], sources: Sources) -> None:
         waiting = self._waits_for(pending)
-        candidates = self._parts.keys() | pending
         while waiting:
             ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
             wave = ready or sorted(_circles(waiting))
             for path in wave:
                 del waiting[path]
-            self._work_out_wave(wave, candidates, sources)
+            self._work_out_wave(wave, sources)
             # In a circle of imports each starts with what the others are known to export, at first nothing. Those that
             # this misled are worked out again before anybody outside asks them.
             for _ in range(0 if ready else _MOST_TIMES):
                 misled = sorted(self._misled(wave))
                 if not misled:
                     break
-                self._work_out_wave(misled, candidates, sources)
+                self._work_out_wave(misled, sources)
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
         """For each of some files the others among them that it imports from."""
@@ -261,13 +264,13 @@ class Incremental:
             for path in pending
         }
 
-    def _work_out_wave(self, paths: list[str], candidates: Collection[str], sources: Sources) -> None:
+    def _work_out_wave(self, paths: list[str], sources: Sources) -> None:
         from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import spread  # noqa: PLC0415
 
+        folders = self._exporting_folders()
         for path in paths:
             self._parts.pop(path, None)
-        folders = _folders(candidates)
         index = self.index
         parts, prefilter, texts, so_far = self._parts, self.prefilter, self._texts, self._exported
 
