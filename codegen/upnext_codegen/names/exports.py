@@ -470,7 +470,7 @@ class Exports:
     def _carries(self, value: values.Value, definition: Definition) -> bool:
         if isinstance(value, values.Unknown) and isinstance(definition.binding, Assignment):
             return self._is_made_of_ours(definition, definition.binding)
-        return self.carries(value)
+        return self.carries(value, definition.file)
 
     def _is_made_of_ours(self, definition: Definition, binding: Assignment) -> bool:
         """Whether a name of a file is made from something of upnext, in a way that cannot be followed."""
@@ -484,8 +484,12 @@ class Exports:
             return False  # What a loop leaves behind, nobody imports.
         return self._is_made(value, definition.use, set()) or _hands_modules(value, names)
 
-    def carries(self, value: values.Value) -> bool:
-        """Whether a value is, holds, makes or gives something of upnext."""
+    def carries(self, value: values.Value, file: str) -> bool:
+        """Whether a value of a file is, holds, makes or gives something of upnext.
+
+        Of the functions and classes of other files it is asked whether those export them: what stands in them is not
+        looked at again for each file that they are used in.
+        """
         seen = set[values.Value]()
         ways = [iter((value,))]
         while ways:
@@ -493,10 +497,14 @@ class Exports:
             if current is None:
                 ways.pop()
             elif current not in seen and (current is value or current not in self._empty):
-                if self._is_ours(current):
-                    return True
                 seen.add(current)
-                ways.append(self._inside(current))
+                if isinstance(current, values.FunctionRef | values.ClassRef) and current.file != file:
+                    if self.has(current.file, _outermost(current.definition).name):
+                        return True
+                elif self._is_ours(current):
+                    return True
+                else:
+                    ways.append(self._inside(current))
         self._empty |= seen
         return False
 
@@ -524,7 +532,10 @@ class Exports:
                 yield from self.evaluator.items(value)
             case values.Namespace(items):
                 yield items
-            case values.FunctionRef() | values.LambdaRef():
+            case values.FunctionRef():
+                if self._can_return_ours(value):
+                    yield self.evaluator.returned(value)
+            case values.LambdaRef():
                 yield self.evaluator.returned(value)
             case values.PartialFunction(function, bindings):
                 yield function
@@ -542,6 +553,9 @@ class Exports:
         for each in evaluator.ancestors(cls):
             if not isinstance(each, values.ClassRef):
                 continue
+            if each.file != cls.file:
+                yield each
+                continue
             body = evaluator.body_of(each)
             names = self.interest(body.module).names
             for definition in body.every():
@@ -550,6 +564,15 @@ class Exports:
                     yield evaluator.defined((definition,))
             assigned = evaluator.assigned_by_methods(each) if names.between(*each.definition.span) else {}
             yield from (evaluator.defined((definition,)) for found in assigned.values() for definition in found)
+
+    def _can_return_ours(self, function: values.FunctionRef) -> bool:
+        """Whether what a function returns, or is said to return, can be of upnext."""
+        body = self.evaluator.body_of(function)
+        annotation = cast("FunctionNode", body.node).returns
+        given = [each.node for each in body.returns]
+        return any(self.may_be_ours(body, each) for each in given) or (
+            annotation is not None and self.may_be_ours(function.definition.scope, unquoted(annotation))
+        )
 
     def _returns_unknown(self, function: values.FunctionRef) -> bool:
         """Whether a function returns what is made from something of upnext, in a way that cannot be followed."""
@@ -688,6 +711,24 @@ def _hands_modules(expr: Derived, names: Names) -> bool:
 
 def _is_awaited_send(node: ast.expr) -> bool:
     return isinstance(node, ast.Await)
+
+
+def _outermost(definition: Definition) -> Definition:
+    """The function or class of a module that a definition stands in, or the definition itself."""
+    scope = definition.scope
+    while scope.parent is not None:
+        owners = [each for each in (*scope.parent.functions, *scope.parent.classes) if _node(each) is scope.node]
+        definition = owners[0] if owners else definition
+        scope = scope.parent
+    return definition
+
+
+def _node(definition: Definition) -> ast.AST | None:
+    match definition.binding:
+        case FunctionDefinition(node) | ClassDefinition(node):
+            return node
+        case _:
+            return None
 
 
 def _is_public(name: str, exported: frozenset[str] | None) -> bool:
