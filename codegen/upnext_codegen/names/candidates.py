@@ -17,7 +17,7 @@ from upnext_codegen.reading.imports import COMPUTED
 if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
-_ATTRIBUTE = re.compile(rb"\.[\s\\]*(\w+)")
+_ATTRIBUTE = re.compile(rb"\.(?:[\s\\]|#[^\n]*\n)*(\w+)")
 _GETATTR = re.compile(rb"getattr\s*\(\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"']\s*[,)])?")
 """What attributes are taken of by names that are worked out, and such a name where it is written out."""
 _VARS = re.compile(rb"vars\s*\(\s*([\w.\x80-\xff]+)")
@@ -290,9 +290,10 @@ def holds_word(data: bytes, words: Collection[str]) -> bool:
     """Whether the bytes of a file can hold one of these words as an attribute."""
     if any(not word.isascii() for word in words):
         return True
-    if len(words) > _FEW:
-        return not _attributes(data).isdisjoint(map(str.encode, words))
-    return any(word.encode() in data for word in words)
+    encoded = [*map(str.encode, words)]
+    if len(encoded) <= _FEW:
+        encoded = [word for word in encoded if word in data]
+    return bool(encoded) and not _attributes(data).isdisjoint(encoded)
 
 
 def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[bytes]]:

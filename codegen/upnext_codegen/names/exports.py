@@ -447,8 +447,22 @@ class Exports:
         """List the files and folders that those exports of a file lead to that stand for modules alone."""
         sources = self.interest(module).names.modules
         return tuple(
-            sorted((name, way) for name in exported for each in sources.get(name, ()) for way in self._ways_of(each))
+            sorted(
+                (name, way)
+                for name in exported
+                for each in sources.get(name) or self._renamed_module(module, name)
+                for way in self._ways_of(each)
+            )
         )
+
+    def _renamed_module(self, module: SourceModule, name: str) -> list[ModuleRef]:
+        """What a name stands for that only modules are assigned to."""
+        definitions = module.scope.definitions.get(name, ())
+        if not all(isinstance(each.binding, Assignment) for each in definitions):
+            return []
+        found = [self.evaluator.defined((each,)) for each in definitions]
+        modules = [each for each in found if isinstance(each, ModuleRef)]
+        return modules if len(modules) == len(found) else []
 
     def _ways_of(self, source: ModuleRef) -> Iterator[str]:
         if source.file is not None:
