@@ -71,6 +71,28 @@ def test_files_that_pass_an_event_on_are_each_worked_out_once(
     assert counts == [11, 21, 41]
 
 
+def test_modules_that_import_one_another_matter_no_more_for_a_handler_in_one_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are: the others name nothing of what that one has, and it is asked again once."""
+    counts: list[int] = []
+    for size in (8, 16, 32):
+        package = {
+            f"lib/m{number}.py": (
+                f"import lib\nfrom lib import m{(number + 1) % size}, m{(number + 3) % size}\n"
+                f"renamed = m{(number + 1) % size}\n"
+                f"class Base{number}:\n"
+                f"    def get(self, name: str):\n        return getattr(self, name) or renamed.made()\n"
+                f"def made():\n    return m{(number + 3) % size}.Base{(number + 3) % size}()\n"
+            )
+            for number in range(size)
+        }
+        package["lib/m0.py"] += f"from app import placed\n{_ATTACHED.replace('found', 'placed')}"
+        sources = {"app.py": _WORKER, "lib/__init__.py": "", **package}
+        counts.append(_analyses(tmp_path / str(size), sources, monkeypatch))
+    assert counts == [3, 3, 3]
+
+
 @pytest.mark.parametrize("annotation", ["Literal[{}]", "Literal[{}, None]"])
 def test_literals_are_read_in_steps_that_grow_as_they_do(annotation: str, tmp_path: Path) -> None:
     def steps(count: int) -> int:
