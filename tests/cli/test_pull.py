@@ -18,6 +18,7 @@ from upnext.cli import main
 
 HERE = "storefront/checkout.py"
 SENDS = """
+from enum import Enum
 from typing import TypedDict
 
 from storefront.checkout import order_placed, thank
@@ -25,6 +26,16 @@ from storefront.checkout import order_placed, thank
 
 class Old(TypedDict):
     number: str
+
+
+class Speed(Enum):
+    FAST = "express"
+    SLOW = "standard"
+
+
+class OtherSpeed(Enum):
+    FAST = "express"
+    SLOW = "slow"
 
 
 @order_placed.upcast
@@ -40,19 +51,23 @@ def in_text(old: Old) -> str:
     return old["number"]
 
 
-async def good(more: dict[str, object]) -> None:
+async def good(more: dict[str, object], speed: Speed) -> None:
     await order_placed.send(order_id="1", items=[])
     await thank.send(order_id="1", items=[{"sku": "a"}, {"sku": "b", "amount": 2}], shipping="standard")
     order_placed.send_sync(order_id="1", items=[], note="any other")
+    await order_placed.send(order_id="1", items=[], shipping=Speed.FAST.value)
+    await order_placed.send(order_id="1", items=[], shipping=speed.value)
 
 
-async def bad() -> None:
+async def bad(other: OtherSpeed) -> None:
     await order_placed.send(order_id="1")  # E
     await order_placed.send(order_id=1, items=[])  # E
     await order_placed.send(order_id="1", items=[{"amount": 2}])  # E
     await order_placed.send(order_id="1", items=[{"sku": "a", "amount": "2"}])  # E
     await order_placed.send(order_id="1", items=[{"sku": "a", "colour": "red"}])  # E
     await order_placed.send(order_id="1", items=[], shipping="slow")  # E
+    await order_placed.send(order_id="1", items=[], shipping=other.value)  # E
+    await order_placed.send(order_id="1", items=[], shipping=Speed.FAST)  # E
     await order_placed.options(delay=1).send(order_id="1", items=[], not_before="today")  # E
     thank.send_sync(order_id="1")  # E
     order_placed.upcast(in_time)  # E
