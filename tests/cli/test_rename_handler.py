@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.cli.projects import Shell
 from upnext_codegen.catalog import lock
+from upnext_codegen.project import find_project
+from upnext_codegen.scan import scan
 
 EVENTS = 'import upnext\nworker = upnext.Worker("shop")\nplaced = worker.event("order.placed")\n'
 HEAD = "from shop.events import placed\n\n"
@@ -77,6 +80,56 @@ def test_the_identity_stays_and_renaming_back_is_the_identity(name: str, end: st
     assert path.read_bytes() == before
 
 
+TASKS = {
+    "plain": (f"@worker.task\n{OLD}", f'@worker.task(name="confirm")\n{NEW}'),
+    "options": (f"@worker.task(retries=2)\nasync {OLD}", f'@worker.task(retries=2, name="confirm")\nasync {NEW}'),
+    "scheduled": (f'@worker.cron("0 3 * * *")\n{OLD}', f'@worker.cron("0 3 * * *", name="confirm")\n{NEW}'),
+    "every": (f"@worker.cron(every=60)\n{OLD}", f'@worker.cron(every=60, name="confirm")\n{NEW}'),
+    "a name of its own": (f'@worker.task(name="sure")\n{OLD}', f'@worker.task(name="sure")\n{NEW}'),
+    "a handler as well": (
+        f"@worker.task\n@placed.on\n{OLD}",
+        f'@worker.task(name="confirm")\n@placed.on(name="confirm")\n{NEW}',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_renamed_as_a_handler_is(name: str, empty: Shell) -> None:
+    before, after = (f"{HEAD}from shop.events import worker\n\n{each}" for each in TASKS[name])
+    uses = "from shop.email import confirm\nasync def f():\n    await confirm.submit(n=1)\n    confirm(n=2)\n"
+    project(empty, "", shop__uses=uses)
+    (empty.root / "shop" / "email.py").write_text(before)
+    tasks = [each.name for each in scan(find_project(empty.root))[0].tasks]
+    assert empty.run("rename", "handler", "confirm", "mail", "--write").code == 0
+    assert empty.text("shop/email.py") == after
+    assert empty.text("shop/uses.py") == uses.replace("confirm", "mail")
+    assert [each.name for each in scan(find_project(empty.root))[0].tasks] == tasks
+    assert empty.run("rename", "handler", "mail", "confirm", "--write").code == 0
+    assert (empty.text("shop/email.py"), empty.text("shop/uses.py")) == (before, uses)
+
+
+@pytest.mark.parametrize("file", ["tests/test_a.py", "test_b.py", "conftest.py", "shop/other.py"])
+def test_a_file_that_cannot_be_read_is_listed_and_stops_it(
+    file: str, empty: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name may stand in it."""
+    project(empty, DEFINITIONS["plain"][0])
+    empty.write({file: "x = 1\n"})
+    plain = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path == empty.root / file:
+            raise PermissionError(13, "Permission denied", str(path))
+        return plain(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    done = empty.run("rename", "handler", "confirm", "mail", "--write")
+    assert done.code == 1
+    assert f"{file}:1:1: this cannot be read (Permission denied), and 'confirm' may stand in it" in done.out
+    assert "mail" not in empty.text("shop/email.py")
+    assert empty.run("rename", "handler", "confirm", "mail", "--write", "--despite-unreadable").code == 0
+
+
 def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> None:
     files = {
         "shop__mail": "from shop.email import confirm\n__all__ = ['confirm']\n",  # passes it on
@@ -123,10 +176,10 @@ def test_what_has_to_be_done_by_hand_first_stops_it(definition: str, reason: str
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("confrim", "mail", "No handler's function is called 'confrim'; did you mean 'confirm'?"),
+        ("confrim", "mail", "No function of a handler or task is called 'confrim'; did you mean 'confirm'?"),
         ("confirm", "a b", "'a b' cannot name a function."),
         ("confirm", "confirm", "The function is called 'confirm' already."),
-        ("sure", "mail", "'sure' is what handler 'shop.email.confirm' is called on the server"),
+        ("sure", "mail", "'sure' is what 'shop.email.confirm' is called on the server"),
         ("twice", "mail", "say 'shop.email.twice' or 'shop.more.twice'."),
     ],
 )

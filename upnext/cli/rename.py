@@ -26,9 +26,9 @@ _OF_EVENT = """\
 Each declaration of the event gets the new name, and keeps the old one in `formerly=`: jobs that are queued under it and
 senders that are still deployed go on. Renaming it back restores the files as they were."""
 _OF_HANDLER = """\
-The handler's function gets the new name, wherever it is imported and used. What it is called on the server stays, by
-`name=`: jobs that are queued, workers of the earlier release and results know it by that. Renaming it back restores the
-files as they were."""
+The function of a handler or a task gets the new name, wherever it is imported and used. What it is called on the server
+stays, by `name=`: jobs that are queued, workers of the earlier release and results know it by that. Renaming it back
+restores the files as they were."""
 _OF_FIELD = """\
 Each handler of the event takes the field under the new name, and under the old one by `upnext.Formerly`: jobs that are
 queued and senders that are still deployed go on. Sends, and calls of the handlers, give the new name. Renaming it back
@@ -50,7 +50,7 @@ def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "rename",
-        help="rename an event, a field or a handler, and keep what is queued under its old name",
+        help="rename an event, a field, a handler or a task, and keep what is queued under its old name",
         description=_DESCRIPTION,
         epilog=examples(_EVENT_EXAMPLE, _FIELD_EXAMPLE, _HANDLER_EXAMPLE),
     )
@@ -67,7 +67,10 @@ def register(subparsers: Subparsers) -> None:
     )
     field.set_defaults(kind="field")
     handler = kinds.add_parser(
-        "handler", help="rename a handler's function", description=_OF_HANDLER, epilog=examples(_HANDLER_EXAMPLE)
+        "handler",
+        help="rename the function of a handler or task",
+        description=_OF_HANDLER,
+        epilog=examples(_HANDLER_EXAMPLE),
     )
     handler.set_defaults(kind="handler")
     event.add_argument("old", metavar="OLD", help="the name that it has")
@@ -85,7 +88,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", metavar="NEW", help="the name that it is to have")
     parser.add_argument("--write", action="store_true", help="change the files; without it they are only shown")
     parser.add_argument(
-        "--despite-unreadable", action="store_true", help="write although files that cannot be read hold the name"
+        "--despite-unreadable", action="store_true", help="write although files that cannot be read may hold the name"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to report (default: text)")
     parser.set_defaults(command=rename, finish=False)
@@ -100,6 +103,8 @@ def rename(arguments: argparse.Namespace) -> int:
         try:
             sources = _sources()
             change = _finished(sources, arguments) if arguments.finish else _change(sources, arguments)
+            if not arguments.finish:
+                change = change._replace(unreadable=(*change.unreadable, *sources.not_read(arguments.old)))
             stopped = bool(change.blocked or change.left or (change.unreadable and not arguments.despite_unreadable))
             written = arguments.write and not stopped
             if written:
@@ -186,7 +191,7 @@ def _last_line(change: Rename, arguments: argparse.Namespace, *, written: bool) 
         return "Run `upnext gen`, and deploy the workers before what sends."
     if change.unreadable and not arguments.despite_unreadable:
         return (
-            "Nothing is written while a file that cannot be read holds the name: what has to be changed may stand "
+            "Nothing is written while a file that cannot be read may hold the name: what has to be changed may stand "
             "there. Fix or exclude it, or go on with --despite-unreadable."
         )
     return "Nothing is written yet: --write does it."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from contextlib import suppress
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,7 +34,8 @@ class Rename(NamedTuple):
         changed: Each file that changes, as it is and as it is then.
         undecided: What has to be looked at.
         blocked: What has to be changed by hand first; without it the sources would be torn in two.
-        unreadable: Files that cannot be read to their end and hold the name: what has to be changed may stand there.
+        unreadable: Files that cannot be read, or not to their end, and hold the name: what has to be changed may stand
+            there. Of one that cannot be read at all it is not known whether it does.
         left: What a server still has under a former name that is to be taken out, in words.
     """
 
@@ -61,6 +62,7 @@ class Sources:
     found: Discovery
     scan: Scan
     _contents: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    _not_read: dict[str, str] = field(default_factory=dict[str, str])
 
     def names_of(self, event: str) -> frozenset[str]:
         """Return the names that an event has, or had."""
@@ -72,22 +74,34 @@ class Sources:
         return sorted({*(each.path for each in self.found.files), *self._tests()})
 
     def holding(self, *words: str) -> Iterator[tuple[str, bytes]]:
-        """Yield the files that hold all of some words, with their content.
-
-        A file that cannot be read is no part of a change; a scan reports it.
-        """
+        """Yield the files that hold all of some words, with their content; `not_read` lists what cannot be read."""
         wanted = [word.encode() for word in words]
         for file, data in self._all().items():
             if all(word in data for word in wanted):
                 yield file, data
 
+    def not_read(self, name: str) -> tuple[Undecided, ...]:
+        """Return the files and folders that cannot be read at all: a name may stand in them."""
+        self._all()
+        return tuple(
+            Undecided(Place(path, 1, 1), f"this cannot be read ({reason}), and {name!r} may stand in it")
+            for path, reason in sorted(self._not_read.items())
+        )
+
     def _all(self) -> dict[str, bytes]:
         """Read every file once."""
         if not self._contents:
+            self._not_read.update(self.found.unreadable)
             for file in self.files():
-                with suppress(OSError):
+                try:
                     self._contents[file] = (self.root / file).read_bytes()
+                except OSError as error:
+                    self._note(error, file)
         return self._contents
+
+    def _note(self, error: OSError, path: str = "") -> None:
+        where = path or Path(error.filename).relative_to(self.root).as_posix() + "/"
+        self._not_read[where] = error.strerror or str(error)
 
     def read(self, file: str) -> bytes:
         """Return the content of a file that has to be changed.
@@ -107,8 +121,9 @@ class Sources:
             if reason != BY_DEFAULT or not name.startswith(("test", "conftest")):
                 continue
             if path.endswith("/"):
-                below = (self.root / path).rglob("*.py")
-                yield from (each.relative_to(self.root).as_posix() for each in below if each.is_file())
+                for folder, _, names in os.walk(self.root / path, onerror=self._note):
+                    below = (Path(folder, name) for name in names if name.endswith(".py"))
+                    yield from (each.relative_to(self.root).as_posix() for each in below if each.is_file())
             else:
                 yield path
 

@@ -1,4 +1,4 @@
-"""Renaming a handler's function: its identity stays, and with it every job that is queued for it."""
+"""Renaming the function of a handler or task: its identity stays, and with it every job that is queued for it."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unread
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from upnext_codegen.records import Handler
+    from upnext_codegen.records import Handler, Task
 
 _WORD = re.compile(rb"[^\W\d]\w*")
 _OPTION = "name"
+_ATTACHING = frozenset({"on", "task", "cron"})
 
 
 class _Function(NamedTuple):
-    """A function with the handlers that are made of it."""
+    """A function with the handlers and tasks that are made of it."""
 
     name: str
-    handlers: tuple[Handler, ...]
+    made: tuple[Handler | Task, ...]
 
     @property
     def dotted(self) -> str:
-        return f"{self.handlers[0].module}.{self.name}"
+        return f"{self.made[0].module}.{self.name}"
 
     @property
     def place(self) -> Place:
-        return self.handlers[0].place
+        return self.made[0].place
 
 
 def rename_handler(sources: Sources, old: str, new: str) -> Rename:
-    """Work out what renaming a handler's function changes; nothing is written.
+    """Work out what renaming the function of a handler or task changes; nothing is written.
 
     The function gets the new name wherever it is named. What it is called on the server stays, by `name=`: jobs that
     are queued, workers of the earlier release and results know no other. Renamed back, `name=` goes.
@@ -51,7 +52,7 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
         new: The name that it is to have.
 
     Raises:
-        ConfigurationError: If there is no such handler, or several, or the new name cannot be used.
+        ConfigurationError: If there is no such function, or several, or the new name cannot be used.
     """
     function = _find(sources, old, new)
     files, half_read = _files(sources, function)
@@ -80,23 +81,23 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
 def _find(sources: Sources, old: str, new: str) -> _Function:
     if not new.isidentifier():
         raise ConfigurationError(f"{new!r} cannot name a function.")
-    by_place: dict[Place, list[Handler]] = {}
-    for each in sources.scan.handlers:
+    by_place: dict[Place, list[Handler | Task]] = {}
+    for each in (*sources.scan.handlers, *sources.scan.tasks):
         by_place.setdefault(each.place, []).append(each)
     functions = [_Function(_name_at(sources, place), tuple(each)) for place, each in by_place.items()]
     found = [each for each in functions if old in (each.name, each.dotted)]
     if not found:
-        named = [each for each in functions if any(handler.name == old for handler in each.handlers)]
+        named = [each for each in functions if any(made.name == old for made in each.made)]
         if named:
             raise ConfigurationError(
-                f"{old!r} is what handler {named[0].dotted!r} is called on the server, which jobs and results know: "
+                f"{old!r} is what {named[0].dotted!r} is called on the server, which jobs and results know: "
                 "that stays. Give the function's name to rename it."
             )
-        hint = near(old, {each.name for each in functions}, "`upnext graph` lists all handlers.")
-        raise ConfigurationError(f"No handler's function is called {old!r}; {hint}")
+        hint = near(old, {each.name for each in functions}, "`upnext graph` lists all handlers and tasks.")
+        raise ConfigurationError(f"No function of a handler or task is called {old!r}; {hint}")
     if len(found) > 1:
         names = " or ".join(repr(each.dotted) for each in found)
-        raise ConfigurationError(f"Several handlers' functions are called {old!r}: say {names}.")
+        raise ConfigurationError(f"Several functions of handlers or tasks are called {old!r}: say {names}.")
     if found[0].name == new:
         raise ConfigurationError(f"The function is called {new!r} already.")
     return found[0]
@@ -125,7 +126,7 @@ def _files(sources: Sources, function: _Function) -> tuple[list[tuple[str, Edits
         else:
             found.append((module_of(name, sources.roots), file))
     if all(file.file != function.place.file for _, file in found):
-        raise ConfigurationError(f"{function.place.file} defines the handler, and libcst cannot read its syntax.")
+        raise ConfigurationError(f"{function.place.file} defines the function, and libcst cannot read its syntax.")
     return found, half_read
 
 
@@ -157,8 +158,8 @@ def _define(file: Edits, function: _Function, new: str) -> list[Undecided]:
         return [Undecided(function.place, "this is no function that can be renamed: change it by hand")]
     file.replace(defined.name, new)
     decorators = [each.decorator for each in defined.decorators if _attaches(each.decorator)]
-    if len(decorators) != len(function.handlers):
-        if all(each.name != function.name for each in function.handlers):
+    if len(decorators) != len(function.made):
+        if all(each.name != function.name for each in function.made):
             return []  # each is given its name where it is attached
         reason = f"it is attached elsewhere: give it name={function.name!r} there first"
         return [Undecided(function.place, reason)]
@@ -169,11 +170,11 @@ def _define(file: Edits, function: _Function, new: str) -> list[Undecided]:
 
 def _attaches(decorator: cst.BaseExpression) -> bool:
     called = decorator.func if isinstance(decorator, cst.Call) else decorator
-    return isinstance(called, cst.Attribute) and called.attr.value == "on"
+    return isinstance(called, cst.Attribute) and called.attr.value in _ATTACHING
 
 
 def _keep_name(file: Edits, decorator: cst.BaseExpression, old: str, new: str) -> None:
-    """Let `name=` say what the handler is called, or leave it out where the function is called that."""
+    """Let `name=` say what the server knows it by, or leave it out where the function is called that."""
     _, end = file.span(decorator)
     if not isinstance(decorator, cst.Call):
         file.put(end, end, f'({_OPTION}="{old}")')
