@@ -41,6 +41,7 @@ HEAD = """
 UNKNOWN = "is required now, and earlier sends and queued jobs are without it"
 MISSING = "is required now, and earlier sends and queued jobs may be without it"
 LATER = "until nothing earlier is sent or queued any more"
+OR_BRIDGE = ", or bridge it with @event.upcast"
 
 
 def project(shell: Shell, *handlers: str, others: dict[str, str] | None = None) -> None:
@@ -100,27 +101,27 @@ def test_what_takes_all_that_was_allowed_breaks_nobody(empty: Shell, before: str
         (
             "mail(order_id: str, **kwargs: object)",
             "mail(order_id: str, note: str, **kwargs: object)",
-            f'error UPN411 21:31 field "note" of "order.placed" {UNKNOWN} (give "note" a default {LATER})',
+            f'error UPN411 21:31 field "note" of "order.placed" {UNKNOWN} (give "note" a default {LATER}{OR_BRIDGE})',
         ),
         (
             "mail(order_id: str, note: str = '', **kwargs: object)",
             "mail(order_id: str, note: str, **kwargs: object)",
-            f'error UPN412 21:31 field "note" of "order.placed" {MISSING} (give "note" a default {LATER})',
+            f'error UPN412 21:31 field "note" of "order.placed" {MISSING} (give "note" a default {LATER}{OR_BRIDGE})',
         ),
         (
             "mail(order_id: str | None, **kwargs: object)",
             "mail(order_id: str, **kwargs: object)",
-            f'error UPN416 21:16 field "order_id" of "order.placed" is str now but was str | None, which earlier sends and queued jobs may hold (take str | None as well {LATER})',
+            f'error UPN416 21:16 field "order_id" of "order.placed" is str now but was str | None, which earlier sends and queued jobs may hold (take str | None as well {LATER}{OR_BRIDGE})',
         ),
         (
             "mail(colour: Colour, **kwargs: object)",
             "mail(colour: Literal[Colour.RED], **kwargs: object)",
-            f'error UPN416 21:16 field "colour" of "order.placed" is Literal[Colour.RED] now but was Colour, which earlier sends and queued jobs may hold (take Colour as well {LATER})',
+            f'error UPN416 21:16 field "colour" of "order.placed" is Literal[Colour.RED] now but was Colour, which earlier sends and queued jobs may hold (take Colour as well {LATER}{OR_BRIDGE})',
         ),
         (
             "mail(order_id: str, note: str, **kwargs: object)",
             "mail(order_id: str, **kwargs: int)",
-            f'error UPN415 21:33 field "note" of "order.placed" is int now but was str, which earlier sends and queued jobs may hold (take str as well {LATER})',
+            f'error UPN415 21:33 field "note" of "order.placed" is int now but was str, which earlier sends and queued jobs may hold (take str as well {LATER}{OR_BRIDGE})',
         ),
         (
             "mail(order_id: str, **kwargs: str)",
@@ -155,7 +156,7 @@ def test_a_field_that_a_handler_trades_for_another_of_its_type_was_renamed(empty
     keep_lock(empty)
     project(empty, "mail(order_number: str, amount: int)")
     assert told(empty) == [
-        f'error UPN417 21:16 field "order_number" of "order.placed" is required now in the place of "order_id", which earlier sends and queued jobs hold (take "order_id" as well, and give both a default, {LATER})'
+        f'error UPN417 21:16 field "order_number" of "order.placed" is required now in the place of "order_id", which earlier sends and queued jobs hold (take "order_id" as well, and give both a default, {LATER}{OR_BRIDGE})'
     ]
 
 
@@ -185,7 +186,7 @@ def test_a_new_handler_breaks_sends_only_for_it_has_no_jobs_yet(empty: Shell) ->
     keep_lock(empty)
     project(empty, "mail(order_id: str, **kwargs: object)", "count(order_id: str, amount: int, **kwargs: object)")
     assert told(empty) == [
-        f'error UPN411 25:32 field "amount" of "order.placed" is required now, and earlier sends are without it (give "amount" a default {LATER})'
+        f'error UPN411 25:32 field "amount" of "order.placed" is required now, and earlier sends are without it (give "amount" a default {LATER}{OR_BRIDGE})'
     ]
 
 
@@ -194,7 +195,7 @@ def test_all_handlers_that_one_change_breaks_share_a_finding(empty: Shell) -> No
     keep_lock(empty)
     project(empty, "mail(order_id: str, **kwargs: object)", "count(order_id: str, **kwargs: object)")
     assert told(empty) == [
-        f'error UPN415 21:16 field "order_id" of "order.placed" is str now but was int, which earlier sends and queued jobs may hold (take int as well {LATER}) +25:17 handler "count" as well'
+        f'error UPN415 21:16 field "order_id" of "order.placed" is str now but was int, which earlier sends and queued jobs may hold (take int as well {LATER}{OR_BRIDGE}) +25:17 handler "count" as well'
     ]
 
 

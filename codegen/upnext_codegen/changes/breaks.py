@@ -18,7 +18,10 @@ from upnext_codegen.types import ANY, Type
 EARLIER = "earlier sends"
 """Whose events a change breaks, in words: those of code that was there before."""
 
-_LATER = "until nothing earlier is sent or queued any more"
+LATER = "until nothing earlier is sent or queued any more"
+OR_UPCAST = f"{LATER}, or bridge it with @event.upcast"
+"""The same where an upcaster is a way out as well."""
+
 _MOST_SENDS = 10
 """How many sends of the project a finding lists; who mends the first ones has seen the pattern."""
 
@@ -145,13 +148,13 @@ def _words(event: str, found: Break, whose: str) -> tuple[str, str]:
     match found.kind:
         case Kind.UNKNOWN:
             message = f"{field} is required now, and {whose} are without it"
-            return message, f'give "{found.field}" a default {_LATER}'
+            return message, f'give "{found.field}" a default {OR_UPCAST}'
         case Kind.REQUIRED:
             message = f"{field} is required now, and {whose} may be without it"
-            return message, f'give "{found.field}" a default {_LATER}'
+            return message, f'give "{found.field}" a default {OR_UPCAST}'
         case Kind.RENAMED:
             message = f'{field} is required now in the place of "{found.former}", which {whose} hold'
-            return message, f'take "{found.former}" as well, and give both a default, {_LATER}'
+            return message, f'take "{found.former}" as well, and give both a default, {OR_UPCAST}'
         case Kind.REJECTED:
             message = f'{field} is rejected now by handler "{name}", and {whose} may hold it'
             return message, f'add "{found.field}" or **kwargs to handler "{name}"'
@@ -163,7 +166,10 @@ def _words(event: str, found: Break, whose: str) -> tuple[str, str]:
             change = f"is {now} now but was {was}"
             if found.field == EXTRAS:
                 field, change = f'fields that no handler names of "{event}"', f"are {now} now but were {was}"
-            return f"{field} {change}, which {whose} may hold", f"take {was} as well {_LATER}"
+            return (
+                f"{field} {change}, which {whose} may hold",
+                f"take {was} as well {LATER if found.field == EXTRAS else OR_UPCAST}",
+            )
 
 
 def _listed(names: Sequence[str]) -> str:

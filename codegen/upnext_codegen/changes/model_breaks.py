@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from upnext_codegen.catalog.spelling import distinct_texts, quote
-from upnext_codegen.changes.breaks import EARLIER, Change
+from upnext_codegen.changes.breaks import EARLIER, LATER, OR_UPCAST, Change
 from upnext_codegen.changes.wire import Difference, Kind
 from upnext_codegen.contract import EventContract
 from upnext_codegen.findings import Finding
@@ -24,7 +24,6 @@ _CODES = {
     Kind.MEMBER: "UPN427",
     Kind.CONSTRAINED: "UPN428",
 }
-_LATER = "until nothing earlier is sent or queued any more"
 _MOST_EVENTS = 3
 
 
@@ -76,27 +75,27 @@ class ModelBreaks:
         match found.kind:
             case Kind.UNKNOWN:
                 message = f"{name} is required now, and {whose} are without it"
-                return message, f'give "{found.field}" a default {_LATER}'
+                return message, f'give "{found.field}" a default {OR_UPCAST}'
             case Kind.REQUIRED:
                 message = f"{name} is required now, and {whose} may be without it"
-                return message, f'give "{found.field}" a default {_LATER}'
+                return message, f'give "{found.field}" a default {OR_UPCAST}'
             case Kind.REJECTED if not found.field:
                 message = f'keys that "{owner}" does not name are rejected now, and {whose} may hold some'
-                return message, f'allow extra keys of "{owner}" {_LATER}'
+                return message, f'allow extra keys of "{owner}" {LATER}'
             case Kind.REJECTED:
-                return f"{name} is rejected now, and {whose} hold it", f'keep "{found.field}" {_LATER}'
+                return f"{name} is rejected now, and {whose} hold it", f'keep "{found.field}" {LATER}'
             case Kind.RENAMED:
                 key = next((min(each.read_keys) for each in model.fields if each.name == found.field), found.field)
                 message = f'{name} is read from "{key}" now but was written as "{found.detail}" in {whose}'
-                return message, f'read it from "{found.detail}" as well, with AliasChoices, {_LATER}'
+                return message, f'read it from "{found.detail}" as well, with AliasChoices, {OR_UPCAST}'
             case Kind.MEMBER:
                 return self._member(found, model, whose)
             case Kind.CONSTRAINED:
                 message = f"{name} is held to {found.detail} now, and values in {whose} need not satisfy that"
-                return message, f"keep the earlier limits {_LATER}"
+                return message, f"keep the earlier limits {OR_UPCAST}"
             case Kind.RETYPED | Kind.NARROWED:
                 was, now = distinct_texts((found.was, found.now))
-                return f"{name} is {now} now but was {was}, which {whose} may hold", f"take {was} as well {_LATER}"
+                return f"{name} is {now} now but was {was}, which {whose} may hold", f"take {was} as well {OR_UPCAST}"
 
     def _whose(self, events: Mapping[str, bool]) -> str:
         names = [quote(name) for name in sorted(events)]
@@ -110,8 +109,8 @@ class ModelBreaks:
         now = next((each.type for each in model.fields if each.name == found.field), None)
         if isinstance(now, LiteralType):
             message = f'member "{found.field}" of "{owner}" has another value now, and {whose} may hold the earlier one'
-            return message, f"keep its value {_LATER}"
-        return f'member "{found.field}" of "{owner}" is gone, and {whose} may hold it', f"keep it {_LATER}"
+            return message, f"keep its value {LATER}"
+        return f'member "{found.field}" of "{owner}" is gone, and {whose} may hold it', f"keep it {LATER}"
 
 
 def _place(found: Difference, model: ModelFacts) -> Place:
