@@ -82,7 +82,8 @@ def _find(sources: Sources, old: str, new: str) -> _Function:
     if not new.isidentifier():
         raise ConfigurationError(f"{new!r} cannot name a function.")
     by_place: dict[Place, list[Handler | Task]] = {}
-    for each in (*sources.scan.handlers, *sources.scan.tasks):
+    attached: list[Handler | Task] = [*sources.scan.handlers, *sources.scan.tasks]
+    for each in attached:
         by_place.setdefault(each.place, []).append(each)
     functions = [_Function(_name_at(sources, place), tuple(each)) for place, each in by_place.items()]
     found = [each for each in functions if old in (each.name, each.dotted)]
