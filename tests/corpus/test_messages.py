@@ -12,8 +12,8 @@ from tests.corpus import casefile
 
 SOURCES = Path(upnext_codegen.__file__).parent
 _SAYS = {"Finding.of": ("message", "help", 1, 3), "UnwritableError": ("", "", 0, 1)}
-_OF_ANOTHER_COMMAND = ("changes", "deployed")
-"""Folders of what `--against` says, which tests/cli/test_against.py and test_deployed.py read."""
+_OF_ANOTHER_COMMAND = ("celery", "changes", "deployed")
+"""Folders of what `upnext celery` and `--against` say, which tests of those commands read (tests/cli)."""
 
 SAID = "\n".join(casefile.read(name).expected.get("findings", "") for name in casefile.names())
 
