@@ -19,6 +19,7 @@ from upnext.payload.annotations import concrete
 from upnext.payload.problems import describe_errors, top_level_field
 from upnext.payload.round_trip import Validated, read, write
 from upnext.payload.schemas import SchemaRewriter, fields_with_user_code, holds_kind, is_plain
+from upnext.payload.stand_ins import with_stand_ins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -198,7 +199,8 @@ def _validator(schema: CoreSchema, rewriter: SchemaRewriter) -> SchemaValidator:
         return SchemaValidator(schema)
     build: Any = SchemaValidator
     try:
+        # Since pydantic 2.13 (pydantic-core/src/validators/mod.rs), quicker than stand-ins, and promised to nobody.
         validator: SchemaValidator = build(schema, None, _use_prebuilt=False)
-    except TypeError:  # an earlier pydantic never uses the validators of classes
-        return SchemaValidator(schema)
+    except TypeError:
+        return SchemaValidator(with_stand_ins(schema))
     return validator

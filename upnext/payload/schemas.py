@@ -75,7 +75,7 @@ class SchemaRewriter:
         if not isinstance(node, dict):
             return node
         schema = cast("dict[str, Any]", node)
-        kind = _kind(schema)
+        kind = kind_of(schema)
         if kind in _NUMBERS and not schema.keys() - {"type", "metadata"}:
             return _NUMBERS[kind]
         if kind == "literal":
@@ -87,7 +87,7 @@ class SchemaRewriter:
         if kind == "model" or (kind == "dataclass" and hasattr(schema["cls"], "__pydantic_validator__")):
             schema = self._readable_class(schema)
         else:
-            schema = {**schema, **{key: self._rewrite(value) for key, value in _children(schema).items()}}
+            schema = {**schema, **{key: self._rewrite(value) for key, value in children(schema).items()}}
         schema = _accept_written(schema)
         says_extras = "extras_schema" in schema or "extra_fields_behavior" in schema.get("config", {})
         if kind == "typed-dict" and not says_extras:
@@ -105,14 +105,14 @@ def is_plain(node: Any) -> bool:
     """Say whether a schema has no other types than JSON, and no code of users."""
     if isinstance(node, dict):
         part = cast("dict[str, Any]", node)
-        kind = _kind(part)
-        return (not kind or kind in _PLAIN) and all(map(is_plain, _children(part).values()))
+        kind = kind_of(part)
+        return (not kind or kind in _PLAIN) and all(map(is_plain, children(part).values()))
     return all(map(is_plain, cast("list[object]", node))) if isinstance(node, list) else True
 
 
 def holds_kind(schema: CoreSchema, kind: str) -> bool:
     """Say whether a schema has a part of one kind."""
-    return any(_kind(node) == kind for node in _nodes(schema))
+    return any(kind_of(node) == kind for node in _nodes(schema))
 
 
 def fields_with_user_code(schema: CoreSchema) -> frozenset[str]:
@@ -129,7 +129,7 @@ def fields_with_user_code(schema: CoreSchema) -> frozenset[str]:
     return frozenset(
         name
         for name, field in payload["fields"].items()
-        if any(runs_user_code(node) or (is_shared and _kind(node) == "definition-ref") for node in _nodes(field))
+        if any(runs_user_code(node) or (is_shared and kind_of(node) == "definition-ref") for node in _nodes(field))
     )
 
 
@@ -141,35 +141,36 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(node, dict):
         part = cast("dict[str, Any]", node)
         yield part
-        for key, value in _children(part).items():
+        for key, value in children(part).items():
             if key != "python_schema":
                 yield from _nodes(value)
 
 
 def runs_user_code(node: dict[str, Any]) -> bool:
     """Say whether a schema calls a function of the user before, around or instead of another schema."""
-    if _kind(node) not in _FUNCTIONS:
+    if kind_of(node) not in _FUNCTIONS:
         return False
     function: Any = node["function"]["function"]
     module: object = getattr(getattr(function, "func", function), "__module__", None)
     return not (isinstance(module, str) and module.partition(".")[0] in {"pydantic", "upnext"})
 
 
-def _kind(schema: dict[str, Any]) -> str:
+def kind_of(schema: dict[str, Any]) -> str:
+    """Return the type of a schema, "" for a mapping that is none."""
     kind: object = schema.get("type")
     return kind if isinstance(kind, str) else ""
 
 
 def _named_tuple(schema: dict[str, Any]) -> type | None:
     """Return the class of a named tuple whose schema is a call of it, as an earlier pydantic has it."""
-    called: Any = schema.get("function") if _kind(schema) == "call" else None
+    called: Any = schema.get("function") if kind_of(schema) == "call" else None
     is_tuple = isinstance(called, type) and issubclass(called, tuple)
     return cast("type", called) if is_tuple else None
 
 
-def _children(part: dict[str, Any]) -> dict[str, Any]:
+def children(part: dict[str, Any]) -> dict[str, Any]:
     """Return what may hold schemas: of a schema all but its data, of a mapping of names (any names) all."""
-    return {key: value for key, value in part.items() if not _kind(part) or key not in _DATA}
+    return {key: value for key, value in part.items() if not kind_of(part) or key not in _DATA}
 
 
 def _readable(node: Any) -> Any:
@@ -179,19 +180,19 @@ def _readable(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     schema = cast("dict[str, Any]", node)
-    kind = _kind(schema)
+    kind = kind_of(schema)
     if kind == "literal":
         exact = _exact_literal(schema)
         return schema if exact is schema else core_schema.json_or_python_schema(exact, cast("CoreSchema", schema))
     if kind == "enum":
         return _readable_enum(schema)
-    schema = {**schema, **{key: _readable(value) for key, value in _children(schema).items()}}
+    schema = {**schema, **{key: _readable(value) for key, value in children(schema).items()}}
     return _accept_written(schema)
 
 
 def _accept_written(schema: dict[str, Any]) -> dict[str, Any]:
     """Let a schema read the keys and tags that values of it are written with."""
-    kind = _kind(schema)
+    kind = kind_of(schema)
     if kind in _FIELD_LISTS:
         return {**schema, "fields": _accept_written_keys(schema)}
     if kind == "model" and schema.get("config", {}).get("validate_by_alias") is False:
