@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic_core import from_json
@@ -77,7 +80,7 @@ class Message:
     command: bytes | None = field(default=None, repr=False)
 
 
-_Entry: TypeAlias = "tuple[Message, asyncio.Future[Published]]"
+_Entry: TypeAlias = "tuple[Message, asyncio.Future[Published], int]"  # the last is its place in the order of sending
 
 
 class StoredElsewhereError(Exception):
@@ -96,7 +99,9 @@ class PublishBatcher:
     """Stores the messages of one event, or the submissions of one task.
 
     A message is sent at once when nothing else is under way, and otherwise together with all that come in the same
-    round of the event loop. What is sent together is stored together; each caller gets its own answer.
+    round of the event loop. What is sent together is stored together; each caller gets its own answer. Whatever has to
+    be sent once more, messages are stored in the order in which they were given: of those that are equal for a unique
+    handler the first gets the job.
 
     Args:
         link: The connection.
@@ -119,6 +124,8 @@ class PublishBatcher:
         self._scope = scope
         self._waiting: deque[_Entry] = deque()
         self._in_flight: dict[int, list[_Entry]] = {}  # id of a command -> what it stores
+        self._refused: set[int] = set()  # those of the commands in flight that will have stored nothing either
+        self._order = count()
         self._planned = False
         self._plain, self._plain_bucket = CommandPrefix(()), ""
         self._version, self.handlers = "", handlers
@@ -137,20 +144,23 @@ class PublishBatcher:
         if (elsewhere := self._belongs_elsewhere(message)) is not None:
             raise elsewhere
         if not self._in_flight and not self._waiting:
-            self._send([(message, future)])
+            self._send([(message, future, next(self._order))])
         else:
-            self._waiting.append((message, future))
+            self._waiting.append((message, future, next(self._order)))
             self._plan()
         return await future
 
+    def _may_send(self) -> bool:
+        return bool(self._waiting) and not self._refused and len(self._in_flight) < _MOST_IN_FLIGHT
+
     def _plan(self) -> None:
-        if self._waiting and not self._planned and len(self._in_flight) < _MOST_IN_FLIGHT:
+        if self._may_send() and not self._planned:
             self._planned = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._planned = False
-        while self._waiting and len(self._in_flight) < _MOST_IN_FLIGHT:
+        while self._may_send():
             batch = self._next()
             if batch:
                 self._send(batch)
@@ -161,7 +171,7 @@ class PublishBatcher:
         waiting, room = self._waiting, _BATCH_BYTES
         most = max(1, min(_BATCH, _BATCH_JOBS // max(len(self.handlers), 1)))
         while waiting and len(batch) < most:
-            message, future = waiting[0]
+            message, future, _ = waiting[0]
             if not future.done():
                 room -= len(message.envelope)
                 if batch and (room < 0 or self.uniqueness or not _together(batch[0][0], message)):
@@ -180,11 +190,11 @@ class PublishBatcher:
             if plain:
                 self._plain_bucket, self._plain = first.bucket, prefix
         words: list[Any] = []
-        for message, _ in batch:
+        for message, _, _ in batch:
             words.append(message.event_id)
             words.append(message.envelope)
         command = prefix.followed_by(words)
-        for message, _ in batch:
+        for message, _, _ in batch:
             message.command = command
         self._in_flight[id(command)] = batch
         self._link.post_packed(command, partial(self._receive, id(command), batch, self.handlers))
@@ -194,12 +204,17 @@ class PublishBatcher:
         if not self.uniqueness:
             self._send(batch)
             return
-        for message, future in reversed(batch):
-            message.command = None
-            if (elsewhere := self._belongs_elsewhere(message)) is None:
-                self._waiting.appendleft((message, future))
-            elif not future.done():
+        for message, future, _ in batch:
+            elsewhere = self._belongs_elsewhere(message)
+            if elsewhere is not None and not future.done():
                 future.set_exception(elsewhere)
+        self._put_back(batch)
+
+    def _put_back(self, batch: list[_Entry]) -> None:
+        """Let messages wait again in their old places, those that somebody waits for."""
+        for entry in reversed(batch):
+            entry[0].command = None
+            insort(self._waiting, entry, key=itemgetter(2))
         self._plan()
 
     def withdraw(self, message: Message) -> bool:
@@ -210,11 +225,8 @@ class PublishBatcher:
         if not self._link.withdraw(command):
             return False
         # What was to be stored together with it waits for another command.
-        batch = self._in_flight.pop(id(command))
-        for other, _ in batch:
-            other.command = None
-        self._waiting.extendleft(reversed(batch))
-        self._plan()
+        self._refused.discard(id(command))
+        self._put_back(self._in_flight.pop(id(command)))
         return True
 
     def _prefix(self, message: Message, *, forgotten: bool) -> CommandPrefix:
@@ -259,13 +271,16 @@ class PublishBatcher:
 
     def _receive(self, command: int, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
         del self._in_flight[command]
+        self._refused.discard(command)
         if isinstance(reply, NoScriptError):
+            self._refused = set(self._in_flight)
             self._send(batch, forgotten=True)
             return
         if reply != b"ok" and not isinstance(reply, Exception) and reply[0] == b"stale":
             # Nothing was stored: once more, for the handlers that there are now.
             self._stale += 1
             if self._stale <= MAX_STALE_REPLIES:
+                self._refused = set(self._in_flight)
                 handlers = tuple(map(text, reply[2]))
                 self._use_subscriptions(text(reply[1]), handlers, dict(zip(handlers, reply[3], strict=True)))
                 self._again(batch)
@@ -273,11 +288,11 @@ class PublishBatcher:
             reply = TryAgainError(f"the subscriptions of {self._event!r} keep changing")
         self._stale = 0
         if isinstance(reply, Exception):
-            for _, future in batch:
+            for _, future, _ in batch:
                 if not future.done():
                     future.set_exception(reply)
         else:
-            for message, future in batch:
+            for message, future, _ in batch:
                 if not future.done():
                     self._resolve(message, future, handlers, reply)
         self._plan()
