@@ -103,18 +103,6 @@ async def test_many_sends_at_once_make_one_job(redis_url: str) -> None:
         assert await waiting(client) == 2
 
 
-async def test_of_sends_at_once_the_first_makes_the_job(redis_url: str) -> None:
-    """Also where they are what tells their process of new handlers, and that one is unique."""
-    saved = await subscribed(redis_url, other=False)
-    await saved.send(doc=0)
-    await subscribed(redis_url, index="doc", other=False)
-    receipts = await asyncio.gather(*(saved.send(doc=1, edit=edit) for edit in range(300)))
-    assert [receipt.jobs[0].existing for receipt in receipts] == [False] + [True] * 299
-    async with Redis.from_url(redis_url) as client:
-        queued = [job.decode() for job in await client.lrange(f"{PREFIX}queue:{OTHER}", 1, -1)]
-    assert queued == [receipt.jobs[1].id for receipt in receipts]
-
-
 @pytest.mark.parametrize(
     ("unique", "jobs"), [(False, 6), (True, 5), ("doc", 3), (("doc", "lang"), 5), (("lang",), 3), ("size", 3)]
 )

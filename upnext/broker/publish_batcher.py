@@ -271,8 +271,12 @@ class PublishBatcher:
 
     def _receive(self, command: int, batch: list[_Entry], handlers: tuple[str, ...], reply: Any) -> None:
         del self._in_flight[command]
+        was_refused = command in self._refused
         self._refused.discard(command)
         if isinstance(reply, NoScriptError):
+            if was_refused and self.uniqueness:  # it may have been put together for handlers that are not unique
+                self._again(batch)
+                return
             self._refused = set(self._in_flight)
             self._send(batch, forgotten=True)
             return
