@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types generated quick docs ci changelog coverage constraints clean
+.PHONY: help demo test modes renames compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types generated quick docs ci changelog coverage constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -37,6 +37,7 @@ help:
 	@echo 'make demo         the example application, from scan to delivery'
 	@echo 'make test         the tests, against real Valkey and Redis servers (ARGS="-k name" for some of them)'
 	@echo 'make modes        every mode of mypy, the oldest one supported, and every route to a catalog'
+	@echo 'make renames      every name in the corpus renamed and renamed back'
 	@echo 'make compare      the programs of other libraries in docs/compare, beside ours'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
@@ -68,6 +69,9 @@ test: $(VENV)/.dev generated
 
 modes: $(VENV)/.dev
 	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) -m modes tests/plugin tests/conformance $(ARGS)
+
+renames: $(VENV)/.dev
+	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) --every-rename tests/corpus/test_renames.py $(ARGS)
 
 compare: $(VENV)/.dev
 	@$(UV) venv --quiet --clear --no-project --python $(PY) $(VENV)/compare
