@@ -157,6 +157,15 @@ def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> N
         assert empty.text(name.replace("__", "/") + ".py") == text
 
 
+def test_an_attribute_of_a_class_takes_the_new_name_from_no_function(empty: Shell) -> None:
+    text = "class A:\n    mail: int\n    def mail_to(self): return self.mail\n@placed.on\ndef confirm(n: int): ...\n"
+    project(empty, text)
+    assert empty.run("rename", "handler", "confirm", "mail", "--write").code == 0
+    assert empty.text("shop/email.py").endswith('@placed.on(name="confirm")\ndef mail(n: int): ...\n')
+    assert empty.run("rename", "handler", "mail", "confirm", "--write").code == 0
+    assert empty.text("shop/email.py") == HEAD + text
+
+
 @pytest.mark.parametrize(
     ("definition", "reason"),
     [
@@ -164,6 +173,14 @@ def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> N
         ("def f(mail): confirm(mail)\n@placed.on\ndef confirm(n: int): ...\n", "'mail' has a meaning in this file"),
         ("print(mail)\n@placed.on\ndef confirm(n: int): ...\nfrom shop import mail\n", "'mail' has a meaning in this"),
         ("mail = 1\n@placed.on\ndef confirm(n: int): ...\n", "'mail' has a meaning in this file already"),
+        (
+            "@placed.on\ndef confirm(n: int): ...\nclass A:\n    mail: int\n    of = confirm\n",
+            "'mail' has a meaning in this file already",
+        ),
+        (
+            "@placed.on\ndef confirm(n: int): ...\nfound = [confirm(mail) for mail in (1, 2)]\n",
+            "'mail' has a meaning in this file already",
+        ),
     ],
 )
 def test_what_has_to_be_done_by_hand_first_stops_it(definition: str, reason: str, empty: Shell) -> None:

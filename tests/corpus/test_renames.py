@@ -22,14 +22,16 @@ from upnext_codegen.renames.rename_field import rename_field
 from upnext_codegen.renames.rename_handler import rename_handler
 from upnext_codegen.scan import scan
 
-_DRAWN = 12
+_DRAWN = 6
 _SEED = 7
+_ALWAYS = ("command/empty-brackets", "sees/worker-events", "types/unpack-with-context")
+"""Cases whose way back was wrong or has to be refused."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = casefile.names()
     if not metafunc.config.getoption("--every-rename"):
-        names = sorted(random.Random(_SEED).sample(names, _DRAWN))
+        names = sorted({*random.Random(_SEED).sample(names, _DRAWN), *_ALWAYS})
     metafunc.parametrize("name", names)
 
 
@@ -48,8 +50,13 @@ def test_a_rename_and_the_same_back_is_the_identity(name: str, tmp_path: Path) -
         if there.blocked or not there.changed:
             continue
         write(tmp_path, there.changed)
-        back = _renamed(_sources(tmp_path), kind, of, new, old)
-        assert back.blocked == ()
+        try:
+            back = _renamed(_sources(tmp_path), kind, of, new, old)
+        except ConfigurationError:
+            assert there.undecided, (kind, of, old)  # The old name stands where only a person may change it.
+            write(tmp_path, {file: (after, was) for file, (was, after) in there.changed.items()})
+            continue
+        assert back.blocked == (), (kind, of, old)
         write(tmp_path, back.changed)
         assert _contents(tmp_path) == before, (kind, of, old)
 

@@ -59,8 +59,8 @@ class FormerNames:
             return
         made = f'{self._spelt(_FORMERLY, ("upnext",))}("{old}")'
         outer = written.annotation
-        if _is_named(outer, _ANNOTATED):
-            assert isinstance(outer, cst.Subscript), "it is Annotated[...]"
+        # One without metadata, which is an error, is put into another: back from there it is to be what it was.
+        if isinstance(outer, cst.Subscript) and _is_named(outer, _ANNOTATED) and len(outer.slice) > 1:
             _, end = self.file.span(outer.slice[-1])
             self.file.put(end, end, f", {made}")
             return

@@ -12,6 +12,8 @@ from upnext_codegen.renames.edits import text_of, walk
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from libcst.metadata import QualifiedName
+
     from upnext_codegen.renames.edits import Edits
 
 
@@ -99,17 +101,23 @@ def meaning(file: Edits, name: str, renamed: set[cst.CSTNode]) -> cst.CSTNode | 
     others = {each for node in file.nodes for each in _of_something_else(node)}
     for node, qualified in file.qualified_names.items():
         if isinstance(node, cst.Name) and node.value == name and node not in others:
-            if any("<locals>" not in each.name for each in qualified):
+            if any(not _is_in_a_function_or_class(each) for each in qualified):
                 return node
         elif isinstance(node, cst.ImportAlias) and (node.evaluated_alias or node.evaluated_name) == name:
             return node
     for node in file.nodes:
-        if isinstance(node, cst.FunctionDef):
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
             inside = walk(node.body)
             clash = [each for each in walk(node) if isinstance(each, cst.Name) and each.value == name]
             if not renamed.isdisjoint(inside) and any(each not in others for each in clash):
                 return clash[0]
     return None
+
+
+def _is_in_a_function_or_class(each: QualifiedName) -> bool:
+    """Whether a name is bound there, and so means nothing elsewhere in the file."""
+    is_class_s = each.source is QualifiedNameSource.LOCAL and "." in each.name and "<" not in each.name
+    return is_class_s or "<locals>" in each.name
 
 
 def _of_something_else(node: cst.CSTNode) -> list[cst.CSTNode]:
