@@ -146,7 +146,8 @@ class FileIndex:
 
     def forget_imports(self) -> None:
         """Read the imports of all files again, because the project has other names than it had."""
-        stale = [path for path in self.entries if path not in self.fresh]
+        fresh = set(self.fresh)
+        stale = [path for path in self.entries if path not in fresh]
         for path, found in self._spread(self._read_imports, stale):
             self.entries[path] = self.entries[path]._replace(imports=found)
 
