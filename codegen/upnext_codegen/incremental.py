@@ -228,8 +228,9 @@ class Incremental:
         return frozenset(part.exports) if part else frozenset()
 
     def _exporting_folders(self) -> frozenset[str]:
-        """The folders, at any depth, that files with exports are in."""
-        return _folders(path for path, part in self._parts.items() if part.exports)
+        """The folders, at any depth, that files with exports are in, and the catalog, which exports upnext's own."""
+        exporting = [path for path, part in self._parts.items() if part.exports]
+        return _folders([*exporting, self.modules.catalog or ""])
 
     def _graph(self) -> ImportGraph:
         from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without

@@ -122,12 +122,24 @@ class Calls:
                 if isinstance(owner, ModuleRef):
                     return self._member(owner, attr, use.file, 0)
                 if isinstance(owner, Unread):
-                    return owner._replace(name=f"{owner.name}.{attr}")
+                    passed_on = self._passed_on(owner)
+                    if passed_on is None:
+                        return owner._replace(name=f"{owner.name}.{attr}")
+                    return self._member(passed_on, attr, owner.file, 0)
                 if isinstance(owner, Definition) and isinstance(owner.binding, ClassDefinition):
                     return _only(owner.scope.module.body_of(owner), attr, END)
                 return None
             case _:
                 return None
+
+    def _passed_on(self, unread: Unread) -> ModuleRef | None:
+        """The module that a file has by a name, which it may only pass on and have nothing to do with events itself."""
+        source = self.lookup.load(unread.file)
+        found = _only(source.scope, unread.name, END) if source is not None else None
+        if found is None or not isinstance(found.binding, ModuleImport | NameImport):
+            return None
+        followed = self._followed(found, 0)
+        return followed if isinstance(followed, ModuleRef) else None
 
     def _named(self, name: str, use: Use) -> Target | ModuleRef | None:
         scope: Scope | None = use.scope
