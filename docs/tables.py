@@ -1,4 +1,4 @@
-"""Fills the tables of the documentation from the code that they describe.
+"""Fills the tables and flowcharts of the documentation from the code that they describe.
 
 python docs/tables.py            fill them
 python docs/tables.py --check    exit 1 if one of them is not what the code gives
@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
+
+import rooms
 
 from upnext.broker.keys import Keys
 from upnext.broker.preflight import access_rule
@@ -114,6 +116,16 @@ def modules() -> str:
             f"\n**{title}**, `upnext/{'' if room == '.' else f'{room}/'}`\n\n{table(('module', 'what'), rows)}"
         )
     return "".join(sections) + "\n"
+
+
+def scanner_rooms() -> str:
+    """The folders of the scanner, from their imports."""
+    return rooms.drawing("upnext_codegen")
+
+
+def runtime_rooms() -> str:
+    """The folders of the runtime, from their imports."""
+    return rooms.drawing("upnext")
 
 
 def rights() -> str:
@@ -217,6 +229,8 @@ def _as_toml(default: object) -> str:
 TABLES = {
     "keys": keys,
     "modules": modules,
+    "scanner_rooms": scanner_rooms,
+    "runtime_rooms": runtime_rooms,
     "scripts": scripts,
     "findings": findings,
     "plugin": plugin,

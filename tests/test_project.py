@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import statistics
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE_ROOTS = ("upnext", "codegen", "plugins", "stubs")
 SOURCES = sorted(path for folder in SOURCE_ROOTS for path in (ROOT / folder).rglob("*.py"))
+ROOMS = runpy.run_path(str(ROOT / "docs" / "rooms.py"))
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base"}
 HEAVY = {
     "django",
@@ -70,6 +72,25 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
         shown(path): {part.strip("_") for part in path.relative_to(ROOT).with_suffix("").parts} for path in SOURCES
     }
     assert {path for path, parts in names.items() if parts & FORBIDDEN_NAMES} == set()
+
+
+@pytest.mark.parametrize("package", ROOMS["PACKAGES"])
+def test_imports_run_in_no_circle_between_rooms_or_files(package: str) -> None:
+    """What closes one goes to a room below both, or with a reason into KNOWN_CIRCLES of docs/rooms.py."""
+    found = [each for each in ROOMS["imports"](package) if each[:2] not in ROOMS["KNOWN_CIRCLES"]]
+    assert len(found) > 500
+    for graph in ("between_rooms", "between_files"):
+        assert ROOMS["circle"](ROOMS[graph](found)) == []
+
+
+def test_each_known_circle_is_one_and_is_closed_in_a_function() -> None:
+    found = [each for package in ROOMS["PACKAGES"] for each in ROOMS["imports"](package)]
+    known = [each for each in found if each[:2] in ROOMS["KNOWN_CIRCLES"]]
+    assert len(known) == len(ROOMS["KNOWN_CIRCLES"])
+    for each in known:
+        assert each.in_function
+        others = [other for other in found if other not in known]
+        assert ROOMS["circle"](ROOMS["between_rooms"]([*others, each]))
 
 
 @pytest.mark.parametrize("module", ["upnext", "upnext.worker"])

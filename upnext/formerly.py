@@ -5,8 +5,8 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin
 
+from upnext.annotations import ALIASES
 from upnext.errors import ConfigError
-from upnext.payload.annotations import ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager, contextmanager
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
+from upnext.annotations import ALIASES, context_class
 from upnext.context import Context
 from upnext.errors import ConfigError
-from upnext.payload.annotations import ALIASES, context_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.catalog.places import left_over, targets
 from upnext_codegen.catalog.writer import Outcome
+from upnext_codegen.changes.upcasters import upcaster_findings
 from upnext_codegen.contract import Contract
 from upnext_codegen.files.up_to_date import remember, stamp, standing
 from upnext_codegen.findings import Finding, in_order
@@ -20,7 +21,6 @@ from upnext_codegen.records import Scan
 from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
 from upnext_codegen.typed_dict_versions import refused_typed_dicts
-from upnext_codegen.upcasting.findings import upcaster_findings
 
 if TYPE_CHECKING:
     from upnext_codegen.deployed.snapshot import Snapshot

@@ -103,8 +103,8 @@ class ContractChecks:
         return checked
 
     def _earlier(self, since: str) -> Contract:
-        from upnext_codegen.changes.earlier import earlier_contract  # noqa: PLC0415  # few tests ask for it
         from upnext_codegen.contract import Contract  # noqa: PLC0415
+        from upnext_codegen.earlier import earlier_contract  # noqa: PLC0415  # few tests ask for it
         from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415
         from upnext_codegen.project import find_project  # noqa: PLC0415
 

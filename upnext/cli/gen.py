@@ -241,7 +241,7 @@ def is_server(against: str) -> bool:
 
 
 def _earlier(against: str, root: Path) -> Contract | Snapshot | None:
-    from upnext_codegen.changes.earlier import earlier_contract  # noqa: PLC0415 - few runs ask for it
+    from upnext_codegen.earlier import earlier_contract  # noqa: PLC0415 - few runs ask for it
 
     return earlier_contract(against, root)
 

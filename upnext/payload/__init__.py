@@ -1,5 +1,5 @@
 """What a payload or a result may hold: checked where it is written, typed where it is read.
 
 The modules import one way: `encoding` and `results` -> `signature` -> `codec` -> `schemas`, `round_trip` ->
-`annotations`, `problems`, `equality`, `unset`.
+`problems`, `equality`, `unset`.
 """

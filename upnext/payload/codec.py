@@ -14,8 +14,8 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic_core import SchemaValidator, ValidationError
 from typing_extensions import TypedDict
 
+from upnext.annotations import concrete
 from upnext.errors import ConfigError, PayloadError
-from upnext.payload.annotations import concrete
 from upnext.payload.problems import describe_errors, top_level_field
 from upnext.payload.round_trip import Validated, read, write
 from upnext.payload.schemas import SchemaRewriter, fields_with_user_code, holds_kind, is_plain

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from upnext.payload.annotations import concrete
+from upnext.annotations import concrete
 from upnext.payload.schemas import runs_user_code
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import TypeAdapter
 from pydantic_core import PydanticKnownError, core_schema, to_jsonable_python
 
-from upnext.payload.annotations import concrete
+from upnext.annotations import concrete
 from upnext.payload.generic_models import GenericModel, generic_origin
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 import typing_extensions
 from typing_extensions import is_typeddict
 
+from upnext.annotations import awaited, context_class
 from upnext.context import Context
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.formerly import former_names
-from upnext.payload.annotations import awaited, context_class
 from upnext.payload.codec import Codec
 from upnext.payload.results import result_codec
 from upnext.payload.typed_dicts import further_items, typed_dict_fields

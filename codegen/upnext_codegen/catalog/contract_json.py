@@ -8,7 +8,6 @@ from typing import Any
 from upnext_codegen.catalog.spelling import full_name, full_text
 from upnext_codegen.catalog.typetext import TypeReader
 from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver, Upcast
-from upnext_codegen.merging.subtyping import Hierarchy
 from upnext_codegen.types import ClassFacts, ClassType, ModelFacts, ModelField
 from upnext_codegen.types.traversal import classes_in
 
@@ -178,7 +177,6 @@ def _facts(data: dict[str, Any], reader: TypeReader) -> ClassFacts:
 
 def _classes(contract: Contract) -> list[ClassType]:
     """Return the classes of which a name is not enough: the project's, and nested ones."""
-    hierarchy = Hierarchy(contract.classes)
     found: dict[str, ClassType] = {}
     waiting = [
         written
@@ -194,7 +192,7 @@ def _classes(contract: Contract) -> list[ClassType]:
             name = f"{owner.module}:{owner.qualname}"
             if name not in found and (name in contract.classes or "." in owner.qualname):
                 found[name] = owner
-                facts = hierarchy.facts(owner)
+                facts = contract.classes.get(name, ClassFacts())
                 waiting.extend(facts.bases)
                 waiting.extend(field.type for field in (facts.model.fields if facts.model else ()))
     return list(found.values())

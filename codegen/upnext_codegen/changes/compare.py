@@ -14,6 +14,7 @@ from typing import TypeVar
 from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.changes import breaks
 from upnext_codegen.changes.breaks import Break, Change, Kind
+from upnext_codegen.changes.bridges import NO_UPCASTS, Bridges, Upcasts
 from upnext_codegen.changes.model_breaks import ModelBreaks
 from upnext_codegen.changes.shapes import Classes
 from upnext_codegen.changes.wire import Kind as Difference
@@ -24,7 +25,6 @@ from upnext_codegen.merging.merge import EXTRAS
 from upnext_codegen.merging.normal import asks_nothing
 from upnext_codegen.records import Declaration, Handler, Parameter, Place, Scan, Send
 from upnext_codegen.types import Type
-from upnext_codegen.upcasting.bridges import NO_UPCASTS, Bridges, Upcasts
 
 OfEvent = TypeVar("OfEvent", Handler, Declaration)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from upnext_codegen.changes.bridges import Bridges, State, given
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.records import Handler, Scan, Upcaster
-from upnext_codegen.upcasting.bridges import Bridges, State, given
 
 
 def upcaster_findings(scan: Scan) -> Iterator[Finding]:
