@@ -71,7 +71,7 @@ class Task(NamedTuple):
         place: Where the function's name stands in its `def` line.
         branches: The branches around it.
         signature: What it takes, None where that cannot be known: a decorator may change it.
-        is_bound: Whether its function has the task as its first parameter.
+        written: What its `def` takes, which is what type checkers know of it.
     """
 
     function: str
@@ -80,7 +80,7 @@ class Task(NamedTuple):
     place: Place
     branches: BranchPath
     signature: Signature | None
-    is_bound: bool = False
+    written: Signature
 
 
 class Given(NamedTuple):

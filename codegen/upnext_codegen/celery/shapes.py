@@ -18,25 +18,30 @@ class Shape(NamedTuple):
     Attributes:
         name: What they are called in the generated file.
         signature: Their parameters.
+        is_known: Whether all of the tasks certainly take just these.
     """
 
     name: str
     signature: Signature
+    is_known: bool
 
 
 def shapes_of(tasks: Iterable[Task]) -> tuple[Shape, ...]:
     """Return the shapes of tasks, in an order and with names that depend on nothing but them."""
-    signatures = {each.signature for each in tasks if each.signature is not None and can_be_typed(each.signature)}
+    known: dict[Signature, bool] = {}
+    for task in tasks:
+        if can_be_typed(task.written):
+            known[task.written] = known.get(task.written, True) and task.signature is not None
     named: dict[str, Signature] = {}
-    for signature in sorted(signatures, key=str):
+    for signature in sorted(known, key=str):
         named[_free_name(signature, named)] = signature
-    return tuple(Shape(name, signature) for name, signature in named.items())
+    return tuple(Shape(name, signature, known[signature]) for name, signature in named.items())
 
 
 def can_be_typed(signature: Signature) -> bool:
     """Whether a protocol can be called with these parameters; what takes anything at all needs none."""
     names = [each.name for each in signature.formals]
-    return not (signature.takes_args and signature.takes_kwargs) and not any(
+    return not (signature.takes_args and signature.takes_kwargs and not names) and not any(
         name == "self" or (name.startswith("__") and not name.endswith("__")) for name in names
     )
 

@@ -112,7 +112,8 @@ class _Forms:
         self.signature = shape.signature
         self.formals = shape.signature.formals
         self.numbers = {each.name: number for number, each in enumerate(self.formals, 1)}
-        self.is_open = shape.signature.takes_args or shape.signature.takes_kwargs
+        # What is not known to take just these may be given anything.
+        self.is_open = shape.signature.takes_args or shape.signature.takes_kwargs or not shape.is_known
         self.variables = [*self.numbers.values()]
         self.receiver = f"self: {self.name}Task[{', '.join([*(f'_{each}' for each in self.variables), '_R'])}]"
 

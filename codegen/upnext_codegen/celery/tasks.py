@@ -92,7 +92,7 @@ class Tasks:
         bind = _constant(options.get("bind"), default=False)
         is_known = not is_changed and isinstance(bind, bool) and None not in options
         is_known = is_known and not self._sends_its_own_way(options.get("base"), maker.use)
-        signature = _signature(node, skipped=int(bind is True)) if is_known else None
+        written = _signature(node, skipped=int(bind is True))
         module = definition.scope.module
         own = f"{self.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
         given = None if None in options else _constant(options.get("name"), default=own)
@@ -104,8 +104,8 @@ class Tasks:
             maker.app,
             Place(module.file, *module.name_place(node)),
             definition.branches,
-            signature,
-            bind is True,
+            written if is_known else None,
+            written,
         )
 
     def _text(self, expr: ast.expr, use: Use) -> str | None:

@@ -45,6 +45,11 @@ other_mail.apply_async(kwargs={"order_id": "", "template": "x"})
 none_mail.delay(None, [1], None)
 long.apply_async((1, 2, 3, 4, 5, 6, 7, "8"))
 long.apply_async((1, 2), {"c": 3, "d": 4, "e": 5, "f": 6, "g": 7, "h": "8"})
+first_and_anything.s(1, 2, x=3)
+first_and_anything.apply_async((1, 2), {"x": 3})
+changed.apply_async((1,))
+changed.apply_async(kwargs={"order_id": 1})
+changed.s(order_id=1)
 print(send_mail.name)
 
 # What cannot work, and what is of a wrong type.

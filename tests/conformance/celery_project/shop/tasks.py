@@ -1,7 +1,9 @@
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from shop.models import Money
 from upnext_celery import Celery, shared_task
+
+T = TypeVar("T")
 
 app = Celery("shop")
 
@@ -84,3 +86,16 @@ def hidden(order_id: int, /, template: str = "") -> None: ...
 @shared_task
 @unknown
 def hidden_too(order_id: int, /, template: str = "") -> None: ...
+
+
+@shared_task
+def first_and_anything(order_id: int, *args: Any, **kwargs: Any) -> None: ...
+
+
+def looked_at(made: T) -> T:
+    return made
+
+
+@looked_at
+@shared_task
+def changed(order_id: int, user_id: int) -> None: ...
