@@ -52,7 +52,12 @@ def due(schedule: Schedule, last: datetime, looked: datetime | None, now: dateti
         looked: When this process looked before; None at first.
         now: The server's time.
     """
-    ticks = [] if looked is None else schedule.between(max(last, looked, now - LATEST), now)
+    ticks: list[datetime] = []
+    if looked is not None:
+        # Ticks before `last` as well: a process that was not up for them may have run `last` before this one looked.
+        # What others have submitted is not stored again.
+        since = max(looked, now - LATEST, last - LATEST)
+        ticks = [tick for tick in schedule.between(since, now) if tick != last]
     if not ticks and schedule.catch_up and (missed := schedule.latest(last, now)) is not None:
         return [missed]
     return ticks
