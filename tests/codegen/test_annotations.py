@@ -314,6 +314,15 @@ def test_a_union_may_have_many_members(quote: str, tmp_path: Path) -> None:
     assert [spelt(each.type) for each in scanned.handlers[0].parameters] == [*[" | ".join(members)] * 2, literal]
 
 
+@pytest.mark.parametrize(
+    "binding",
+    ["for Sent in (int, str): ...", "Sent, Other = int, str", "*Sent, Other = int, str", "with x as Sent: ..."],
+)
+def test_a_name_that_a_loop_or_an_unpacking_binds_is_no_type(binding: str, tmp_path: Path) -> None:
+    _, findings = read(tmp_path, f"{HEAD}{binding}\n@placed.on\ndef handle(sent: Sent): ...\n")
+    assert [each.code for each in findings] == ["UPN105"]
+
+
 def test_true_and_one_are_two_literals() -> None:
     assert LiteralType((True,)) != LiteralType((1,))
     assert LiteralType((True, "x")) == LiteralType((True, "x"))

@@ -59,6 +59,27 @@ STYLES: dict[str, tuple[str, str]] = {
         "hook = placed.on\n",
         'import importlib\nload = importlib.import_module\n@load("bus").hook',
     ),
+    "attributes of a module": ("hook = placed.on\n", 'import bus\n@bus.__dict__["hook"]'),
+    "member of an enum": (
+        "import enum\nclass On(enum.Enum):\n    PLACED = enum.member(placed)\n",
+        "from bus import On\n@On.PLACED.value.on",
+    ),
+    "default of a dataclass": (
+        (
+            "from dataclasses import dataclass, field\n@dataclass\nclass On:\n"
+            "    hook: object = field(default=placed.on)\non = On()\n"
+        ),
+        "from bus import on\n@on.hook",
+    ),
+    "rest of an unpacking": ("first, *hooks = [1, 2, placed.on]\n", "from bus import hooks\n@hooks[1]"),
+    "object that is called": (
+        "class Hook:\n    def __call__(self, f):\n        return placed.on(retries=2)(f)\nhook = Hook()\n",
+        "from bus import hook\n@hook",
+    ),
+    "class that is called": (
+        "class Hook:\n    def __init__(self, f):\n        self.handler = placed.on(f)\n",
+        "from bus import Hook\n@Hook",
+    ),
     "dynamic import": ("hook = placed.on\n", 'import importlib\nm = importlib.import_module("bus")\n@m.hook'),
 }
 
@@ -77,6 +98,62 @@ def test_a_handler_is_found_in_every_style_of_registration(style: str, tmp_path:
     assert [each.code for each in findings] == []
     unfiltered, others = said(root, prefilter=False)
     assert (unfiltered.handlers, unfiltered.sends, others) == (scanned.handlers, scanned.sends, findings)
+
+
+LOST: dict[str, tuple[str, str]] = {
+    "field of a dataclass": (
+        (
+            "from dataclasses import dataclass\nfrom typing import Any\n@dataclass\nclass On:\n    hook: Any\n"
+            "on = On(placed)\n"
+        ),
+        "from bus import on\n@on.hook.on",
+    ),
+    "item of a named tuple": (
+        "from typing import Any, NamedTuple\nclass On(NamedTuple):\n    hook: Any\non = On(placed)\n",
+        "from bus import on\n@on[0].on",
+    ),
+    "attribute that is made of a parameter": (
+        (
+            "class On:\n    def __init__(self, worker):\n        self.placed = worker.event('order.placed')\n"
+            "on = On(worker)\n"
+        ),
+        "from bus import on\n@on.placed.on",
+    ),
+    "object of another package": (
+        "from contextvars import ContextVar\non = ContextVar('on', default=placed)\n",
+        "from bus import on\n@on.get().on",
+    ),
+    "attribute of a class from outside": ("class On: ...\nOn.hook = placed.on\n", "from bus import On\n@On.hook"),
+    "setattr": ('class On: ...\nsetattr(On, "hook", placed)\n', "from bus import On\n@On.hook.on"),
+    "attribute of an object from outside": (
+        "class On: ...\non = On()\non.hook = placed\n",
+        "from bus import on\n@on.hook.on",
+    ),
+    "attribute of a function": ("def on(): ...\non.hook = placed\n", "from bus import on\n@on.hook.on"),
+    "with": ("", "import contextlib, bus\nwith contextlib.nullcontext(bus.placed) as p:\n  pass\n@p.on"),
+    "default of a parameter": ("", "from bus import placed\ndef attach(event=placed):\n  event.on(found)\n"),
+}
+
+
+@pytest.mark.parametrize("way", LOST)
+def test_an_event_that_cannot_be_followed_is_reported_where_something_is_attached(way: str, tmp_path: Path) -> None:
+    """The file that attaches says nothing of upnext; its handler is not lost in silence."""
+    bus, use = LOST[way]
+    scanned, findings = said(write(tmp_path, {"bus.py": BUS + bus, "use.py": use + HANDLER}))
+    assert scanned.handlers == ()
+    assert [(each.code, each.place.file) for each in findings] == [("UPN002", "use.py")]
+
+
+def test_a_worker_that_names_its_events_itself_is_asked_for_the_name(tmp_path: Path) -> None:
+    """What `event` is given is not what the event is called then."""
+    own = (
+        "class Own(upnext.Worker):\n    def event(self, name):\n        return super().event('own.' + name)\n"
+        "own = Own('own')\nshipped = own.event('shipped')\n"
+    )
+    scanned, _ = said(
+        write(tmp_path, {"bus.py": BUS + own, "use.py": f"from bus import shipped\n@shipped.on{HANDLER}"})
+    )
+    assert [(each.event, each.worker) for each in scanned.handlers] == [("own.shipped", "own")]
 
 
 LAZY = (

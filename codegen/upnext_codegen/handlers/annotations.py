@@ -160,7 +160,7 @@ class Annotations:
             case ClassDefinition():
                 cls = values.ClassRef(source)
                 return self.class_type(cls, self._filled(cls, arguments))
-            case Assignment() as assignment:
+            case Assignment(ast.expr() | None) as assignment:
                 return self._assigned(source, assignment, arguments, variables)
             case FunctionDefinition():
                 raise UnwritableError("it is a function, not a type")

@@ -113,7 +113,7 @@ class Attacher:
         is_function = isinstance(binding, FunctionDefinition)
         target = values.FunctionRef(each.target) if is_function else values.ClassRef(each.target)
         use, decorator = each.use, each.decorator
-        value = self.evaluator.value(decorator, use)
+        value = self.evaluator.called_function(self.evaluator.value(decorator, use))
         site = Site(place_of(use, decorator), use, each.target.branches if is_function else ())
         match value:
             case values.Method(values.EventValue() as event, "on" | "upcast" as method):
@@ -151,7 +151,7 @@ class Attacher:
         """Take in what a call attaches: `event.on(function)`, `event.on(retries=2)(function)`."""
         site = Site(place_of(use, call), use, use.branches)
         given = self.evaluator.handler_of(call, use)
-        match func:
+        match self.evaluator.called_function(func):
             case values.Method(values.EventValue() as owner, "on"):
                 if given is not None:
                     self._function(owner, given, (call, use), site)
@@ -163,8 +163,8 @@ class Attacher:
             case values.Attachment(event, options, made) if given is not None:
                 self._function(event, given, (options, made), site)
                 self._others(event, call, use)
-            case values.FunctionRef() | values.LambdaRef() if given is not None:
-                for event, options, made in self.evaluator.attaching_calls(func):
+            case (values.FunctionRef() | values.LambdaRef()) as function if given is not None:
+                for event, options, made in self.evaluator.attaching_calls(function):
                     self._function(event, given, (options, made), site)
             case values.Ambiguous("event" | "worker", events) if given is not None and _looks_ours(call):
                 self._report_ambiguous(events, site.place)

@@ -23,9 +23,10 @@ _INSPECTING = frozenset(f"builtins.{name}" for name in _NAMES.split())
 """Functions of Python that attach nothing, or give on what they are given in a way that is followed."""
 _INSPECTING_MODULES = frozenset({"copy", "inspect", "logging", "pprint", "sys", "types", "weakref"})
 _LOGGING = frozenset({"critical", "debug", "error", "exception", "format", "info", "log", "warning"})
-_FOLLOWED = frozenset(
-    {"partial", "cast", "assert_type", "reveal_type", "iscoroutinefunction", "wraps", "update_wrapper"}
-)
+_FOLLOWED_NAMES = """
+    assert_type cast field iscoroutinefunction member nonmember partial reveal_type update_wrapper wraps
+"""
+_FOLLOWED = frozenset(_FOLLOWED_NAMES.split())
 _OURS = values.Method | values.Attachment | values.Ambiguous
 _DEEPEST = 5
 

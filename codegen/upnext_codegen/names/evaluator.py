@@ -26,6 +26,7 @@ from upnext_codegen.names.scopes import (
     FunctionDefinition,
     ParameterDefinition,
     Part,
+    Rest,
     Scope,
     Use,
     arguments_of,
@@ -54,6 +55,8 @@ _MOST_TURNS = 1000
 _MOST_ITEMS = 2000
 """Items of a container that are looked at."""
 _ENUMS = frozenset({"enum.Enum", "enum.IntEnum", "enum.StrEnum", "enum.Flag", "enum.IntFlag", "enum.ReprEnum"})
+_ANYTHING = frozenset({"builtins.object", "typing.Any", "typing_extensions.Any"})
+"""Annotations of what may well be an upnext object."""
 _TRANSPARENT = frozenset({"Annotated", "Final", "ClassVar", "Optional", "Required", "NotRequired"})
 _COPIES = frozenset(
     [
@@ -188,7 +191,8 @@ class Evaluator:
             case ast.Name(name):
                 return self.defined(self.lookup.name(use, name))
             case ast.Attribute(base, attr):
-                return self.attribute(self.value(base, use), attr, use)
+                found = self.attribute(self.value(base, use), attr, use)
+                return self._assigned_to(base, attr, use) if found == NOT_OURS else found
             case ast.Constant(value):
                 return literal(value)
             case ast.Call():
@@ -222,6 +226,8 @@ class Evaluator:
                 return values.LambdaRef(expr, use)
             case Element() | Part():
                 return self._in_turn(expr, use)
+            case Rest():
+                return self._rest(expr, use)
             case _:
                 return UNKNOWN
 
@@ -288,7 +294,8 @@ class Evaluator:
             case Assignment(value, annotation):
                 found = UNKNOWN if value is None else self.value(value, use)
                 vague = isinstance(found, values.Unknown | values.NotOurs) or found == values.Constant(None)
-                return self.typed(annotation, use) if vague and annotation is not None else found
+                said = self.typed(annotation, use) if vague and annotation is not None else UNKNOWN
+                return found if said == UNKNOWN else said
             case FunctionDefinition():
                 return self._decorated(values.FunctionRef(definition))
             case ClassDefinition():
@@ -331,7 +338,8 @@ class Evaluator:
             case ast.Constant() | None:
                 return UNKNOWN
             case _:
-                return self.made(self.value(annotation, use))
+                cls = self.value(annotation, use)
+                return UNKNOWN if public_name(cls) in _ANYTHING else self.made(cls)
 
     def _either(self, sides: list[ast.expr], use: Use) -> Value:
         return merged([self.typed(side, use) for side in sides if not is_none(side)])
@@ -380,6 +388,17 @@ class Evaluator:
             case _:
                 return self._upnext_attribute(owner, attr)
 
+    def _assigned_to(self, base: ast.expr, attr: str, use: Use) -> Value:
+        """What the file that defines a name assigns to an attribute of it, as far as it matters: which is not known."""
+        found: list[Definition] = []
+        for source in self.lookup.path(use, base):
+            if isinstance(source, Definition):
+                found += _assigned_by_name(source, attr)
+        if not found:
+            return NOT_OURS
+        value = self._abstract(self.defined(tuple(found)))
+        return UNKNOWN if isinstance(value, values.EventValue) else value
+
     def _upnext_attribute(self, owner: Value, attr: str) -> Value:
         match owner:
             case values.Sender(inner):
@@ -392,9 +411,10 @@ class Evaluator:
             case values.WorkerValue(_, cls):
                 if attr == "events":
                     return values.EventTable(owner)
-                if attr in WORKER_METHODS:
+                overriding = NOT_OURS if cls is None else self._own(cls, attr)
+                if attr in WORKER_METHODS and not isinstance(overriding, values.FunctionRef):
                     return values.Method(owner, attr)
-                return NOT_OURS if cls is None else self._own(cls, attr)
+                return overriding
             case values.TaskValue():
                 return values.Method(owner, attr) if attr in _TASK_METHODS else NOT_OURS
             case (values.EventValue() as event) | values.HandlerValue(event):
@@ -587,7 +607,8 @@ class Evaluator:
                 base = self.value(func.value, use)
                 if isinstance(base, values.ContainerValue):
                     return self.item(base, self.value(call.args[0], use))
-        return self._called(self.value(func, use), call, use)
+        found = self.value(func, use)
+        return self._called(self.called_function(found) if isinstance(found, values.Instance) else found, call, use)
 
     def _called(self, func: Value, call: ast.Call, use: Use) -> Value:
         match func:
@@ -601,7 +622,7 @@ class Evaluator:
             case values.PartialSend() | values.Ambiguous("send") | values.NotOurs():
                 return NOT_OURS
             case values.FunctionRef() | values.LambdaRef() | values.PartialFunction():
-                return self._result(func, call, use)
+                return self._of_own_worker(self._result(func, call, use), call, use)
             case values.HandlerValue(_, values.FunctionRef() as function):
                 return self.returned(function)
             case values.Ambiguous("event" | "worker"):
@@ -614,6 +635,14 @@ class Evaluator:
                 return self._external(name, call, use)
             case _:
                 return self.made(func)
+
+    def _of_own_worker(self, made: Value, call: ast.Call, use: Use) -> Value:
+        """What a class of workers has for `event` makes: an event of the worker that it is called on."""
+        func = call.func
+        if not isinstance(made, values.EventValue) or not isinstance(func, ast.Attribute) or func.attr != "event":
+            return made
+        owner = self.value(func.value, use)
+        return replace(made, worker=owner.name or "") if isinstance(owner, values.WorkerValue) else made
 
     def _method_called(
         self, owner: values.WorkerValue | values.EventValue | values.TaskValue, name: str, call: ast.Call, use: Use
@@ -684,27 +713,68 @@ class Evaluator:
 
     def _external(self, name: str, call: ast.Call, use: Use) -> Value:
         args = [each.value for each in plain_arguments(call, use) if each.keyword == ""]
-        last = name.rpartition(".")[2]
         match name:
             case "builtins.getattr" if len(args) >= 2:
                 attr = self._as_text(self.value(args[1], use))
                 text = attr.value if isinstance(attr, values.Constant) else None
                 return self.attribute(self.value(args[0], use), text, use) if isinstance(text, str) else UNKNOWN
+            case "builtins.super" if not args:
+                return self._above_receiver(use)
             case "builtins.globals":
                 return ModuleRef(self.lookup.modules.name_of(use.file), use.file)
-            case "builtins.staticmethod" | "builtins.vars" if args:
+            case "builtins.staticmethod" | "builtins.vars" | "enum.member" | "enum.nonmember" if args:
                 return self.value(args[0], use)
             case "importlib.import_module":
                 return self._imported(call, use)
             case "types.SimpleNamespace" | "builtins.dict" if call.keywords and not args:
                 return self._keyed(name, call, use)
+            case "dataclasses.field":
+                return self._default(call, use)
+            case _:
+                return self._made_from(name, args, call, use)
+
+    def _made_from(self, name: str, args: list[ast.expr], call: ast.Call, use: Use) -> Value:
+        """What other functions and classes from outside the project make of their arguments."""
+        last = name.rpartition(".")[2]
+        match name:
             case _ if name in _COPIES and len(args) == 1 and not call.keywords:
                 found = self.value(args[0], use)
                 return found if isinstance(found, values.ContainerValue) else UNKNOWN
             case _ if last in {"cast", "partial"} and len(args) >= (2 if last == "cast" else 1):
                 return self.value(args[1], use) if last == "cast" else self._partial(args[0], call, use)
             case _:
-                return UNKNOWN if name in OPAQUE else self.made(ExternalName(name))
+                opaque = name in OPAQUE or self._is_given_event(call, use)
+                return UNKNOWN if opaque else self.made(ExternalName(name))
+
+    def _is_given_event(self, call: ast.Call, use: Use) -> bool:
+        """Whether a call is given an event, or what attaches to one: what it returns may well be that or hold it."""
+        given = [each for each in plain_arguments(call, use) if self.may_be_ours(use.scope, each.value)]
+        return any(self._holds_event(self.value(each.value, each.use)) for each in given)
+
+    def _holds_event(self, value: Value) -> bool:
+        match value:
+            case values.EventValue() | values.HandlerValue() | values.Attachment() | values.Ambiguous("event"):
+                return True
+            case values.Method(_, name):
+                return name == "on"
+            case values.ContainerValue():
+                return any(map(self._holds_event, self._items(value)))
+            case _:
+                return False
+
+    def _default(self, call: ast.Call, use: Use) -> Value:
+        """What a field of a dataclass is where nothing else is given for it."""
+        given = {each.keyword: self.value(each.value, use) for each in plain_arguments(call, use)}
+        factory = given.get("default_factory", UNKNOWN)
+        if isinstance(factory, values.FunctionRef | values.LambdaRef):
+            return self.returned(factory)
+        return given.get("default", UNKNOWN)
+
+    def _above_receiver(self, use: Use) -> Value:
+        """What `super()` is, as far as it matters: the plain worker behind an object of a subclass."""
+        scope = use.scope
+        owner = self.class_of(scope.parent) if scope.receiver and scope.parent is not None else None
+        return values.WorkerValue(None) if owner is not None and is_worker_class(self, owner) else NOT_OURS
 
     def _imported(self, call: ast.Call, use: Use) -> Value:
         given = plain_arguments(call, use)
@@ -802,8 +872,22 @@ class Evaluator:
             case values.FunctionRef() | values.LambdaRef():
                 found = self.attaching_calls(decorator)
                 return found[0][0] if len(found) == 1 else None
+            case values.Instance() | values.ClassRef():
+                called = self.called_function(decorator)
+                return None if called == decorator else self.attached_by(called)
             case _:
                 return None
+
+    def called_function(self, value: Value) -> Value:
+        """What a call of a class or object of the project runs: `__init__` or `__call__`; other values themselves."""
+        match value:
+            case values.Instance(cls):
+                found = self.class_attribute(cls, "__call__")
+            case values.ClassRef():
+                found = self.class_attribute(value, "__init__")
+            case _:
+                return value
+        return found if isinstance(found, values.FunctionRef) else value
 
     def attaching_calls(
         self, function: values.FunctionRef | values.LambdaRef
@@ -1144,6 +1228,17 @@ class Evaluator:
             self._changing[definition] = _is_changed(definition)
         return self._changing[definition]
 
+    def _rest(self, expr: Rest, use: Use) -> Value:
+        """What an unpacking leaves to a starred target: the items in the middle, as a list."""
+        found = self.value(expr.of, use)
+        if not isinstance(found, values.ContainerValue) or isinstance(found.node, ast.Dict):
+            return UNKNOWN
+        items = found.node.elts
+        if any(isinstance(each, ast.Starred) for each in items):
+            return UNKNOWN
+        kept = ast.List(items[expr.before : len(items) - expr.behind], ast.Load())
+        return values.ContainerValue(ast.copy_location(kept, found.node), found.use)
+
     # What is attached
 
     def attached(self, expr: ast.expr, use: Use) -> list[tuple[Value, ...]]:
@@ -1218,6 +1313,20 @@ def function_node(ref: values.FunctionRef) -> ast.FunctionDef | ast.AsyncFunctio
     binding = ref.definition.binding
     assert isinstance(binding, FunctionDefinition)
     return binding.node
+
+
+def _assigned_by_name(source: Definition, attr: str) -> list[Definition]:
+    """What the file of a definition assigns to an attribute of the name."""
+    name, module = source.name, source.scope.module
+    written = rf"\b{re.escape(name)}\s*\.\s*{re.escape(attr)}\s*[:=]|\bsetattr\s*\(\s*{re.escape(name)}\b"
+    if not re.search(written, module.text.text):
+        return []
+    return [
+        definition
+        for scope in module.scopes()
+        for target, definition in scope.attributes
+        if target.attr == attr and isinstance(target.value, ast.Name) and target.value.id == name
+    ]
 
 
 def _sorted(bindings: dict[str, Value]) -> Bindings:

@@ -29,6 +29,7 @@ from upnext_codegen.names.scopes import (
     NameImport,
     ParameterDefinition,
     Part,
+    Rest,
     Scope,
     SourceModule,
     Use,
@@ -131,7 +132,9 @@ class Names:
         if module in self.receivers:
             return attribute in self.receivers[module]
         sources = self.modules.get(module)
-        return module in self.all if sources is None else any(self.leads(each, attribute) for each in sources)
+        if sources is None or attribute == "__dict__":
+            return module in self.all
+        return any(self.leads(each, attribute) for each in sources)
 
 
 @dataclass(slots=True, eq=False)
@@ -479,11 +482,20 @@ class Exports:
                     return True
             elif self._carries(self.evaluator.defined((each,)), each):
                 return True
-        return False
+        return self._is_filled(module, name)
+
+    def _is_filled(self, module: SourceModule, name: str) -> bool:
+        """Whether something of upnext is assigned to an attribute of what a name stands for."""
+        return any(
+            self._carries(self.evaluator.defined((definition,)), definition)
+            for target, definition in module.scope.attributes
+            if _root(target) == name
+        )
 
     def _carries(self, value: values.Value, definition: Definition) -> bool:
-        if isinstance(value, values.Unknown) and isinstance(definition.binding, Assignment):
-            return self._is_made_of_ours(definition, definition.binding)
+        binding, is_vague = definition.binding, isinstance(value, values.Unknown | values.Instance)
+        if is_vague and isinstance(binding, Assignment) and self._is_made_of_ours(definition, binding):
+            return True
         return self.carries(value, definition.file)
 
     def _is_made_of_ours(self, definition: Definition, binding: Assignment) -> bool:
@@ -604,7 +616,7 @@ class Exports:
 
     def _is_made(self, expr: Derived, use: Use, seen: set[Definition]) -> bool:
         """Whether an expression that cannot be followed holds something of upnext, also by way of other names."""
-        if isinstance(expr, Element | Part):
+        if isinstance(expr, Element | Part | Rest):
             return self._is_made(expr.of, use, seen)
         names = self._evident_in(use.scope)
         if not mentions(expr, names):
@@ -700,15 +712,15 @@ def _is_tainted(definition: Definition, names: Names) -> bool:
     match definition.binding:
         case Assignment(value, annotation):
             parts: list[Derived | None] = [value, annotation]
-        case ParameterDefinition(annotation):
-            parts = [annotation]
+        case ParameterDefinition(annotation, _, default):
+            parts = [annotation, default]
         case FunctionDefinition(node) | ClassDefinition(node):
             return names.between(*definition.span) and any(_holds(each, names) for each in _children(node))
         case _:
             return False
     while parts:
         part = parts.pop()
-        if isinstance(part, Element | Part):
+        if isinstance(part, Element | Part | Rest):
             parts.append(part.of)
         elif part is not None and names.between(part.lineno, part.end_lineno) and _holds(unquoted(part), names):
             return True
@@ -717,7 +729,7 @@ def _is_tainted(definition: Definition, names: Names) -> bool:
 
 def _hands_modules(expr: Derived, names: Names) -> bool:
     """Whether an expression gives a whole module, which has something of upnext, to a call."""
-    if isinstance(expr, Element | Part):
+    if isinstance(expr, Element | Part | Rest):
         return _hands_modules(expr.of, names)
     given = [each for call in ast.walk(expr) if isinstance(call, ast.Call) for each in call.args]
     return any(isinstance(each, ast.Name) and each.id in names.modules for each in given)

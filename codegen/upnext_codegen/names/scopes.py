@@ -33,7 +33,7 @@ _HEAD = re.compile(rf"(?:async{_BREAK})?(?:def|class){_BREAK}")
 
 
 class Element(NamedTuple):
-    """What a loop over `of` binds."""
+    """What a loop over `of`, or a `with` of it, binds."""
 
     of: Derived
 
@@ -45,7 +45,15 @@ class Part(NamedTuple):
     number: int
 
 
-Derived: TypeAlias = "ast.expr | Element | Part"
+class Rest(NamedTuple):
+    """What unpacking `of` binds to a starred target, between so many items `before` it and `behind` it."""
+
+    of: Derived
+    before: int
+    behind: int
+
+
+Derived: TypeAlias = "ast.expr | Element | Part | Rest"
 """An expression, or what a loop or an unpacking takes out of one."""
 
 
@@ -96,6 +104,7 @@ class ParameterDefinition(NamedTuple):
 
     annotation: ast.expr | None
     receiver: str = ""
+    default: ast.expr | None = None
 
 
 class Opaque(NamedTuple):
@@ -431,13 +440,13 @@ class _Builder:
                 for item in node.items:
                     self.expression(item.context_expr, branches)
                     if item.optional_vars is not None:
-                        self.assign(item.optional_vars, None, branches, opaque=True)
+                        self.assign(item.optional_vars, Element(item.context_expr), branches)
                 self.body(node.body, branches)
             case _ if type(node).__name__ == "TypeAlias":
                 self.type_alias(node, branches)
             case _:
-                if isinstance(node, ast.Expr) and self.scope.kind == "module":
-                    self.extend_exports(node.value)
+                if isinstance(node, ast.Expr):
+                    self.unused(node.value, branches)
                 for child in ast.iter_child_nodes(node):
                     if isinstance(child, ast.expr):
                         self.expression(child, branches)
@@ -448,12 +457,16 @@ class _Builder:
         if isinstance(name, ast.Name) and isinstance(value, ast.expr):
             self.bind(name.id, Assignment(value, None, type_parameters(node)), node.lineno, branches)
 
-    def extend_exports(self, node: ast.expr) -> None:
-        """Read `__all__.extend(...)` and `__all__.append(...)`."""
+    def unused(self, node: ast.expr, branches: BranchPath) -> None:
+        """Read `__all__.extend(...)`, `__all__.append(...)` and `setattr(target, "name", value)`."""
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="__all__"), attr=verb), args=[value]):
-                added = ast.List([value], ast.Load()) if verb == "append" else value
-                self.scope.module.exports = [*(self.scope.module.exports or []), added]
+                if self.scope.kind == "module":
+                    added = ast.List([value], ast.Load()) if verb == "append" else value
+                    self.scope.module.exports = [*(self.scope.module.exports or []), added]
+            case ast.Call(ast.Name("setattr"), [target, ast.Constant(str() as name), value], []):
+                attribute = ast.copy_location(ast.Attribute(target, name, ast.Store()), node)
+                self.assign(attribute, value, branches)
             case _:
                 pass
 
@@ -561,10 +574,13 @@ class _Builder:
                 self.scope.items.append((target, value, Use(self.scope, target.lineno, branches)))
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 for number, item in numbered(items):
-                    part = None if value is None else Part(value, number)
+                    part: Derived | None = None
+                    if value is not None:
+                        starred = isinstance(item, ast.Starred)
+                        part = Rest(value, number, len(items) - number - 1) if starred else Part(value, number)
                     self.assign(item, part, branches, opaque=opaque)
             case ast.Starred(value=inner):
-                self.assign(inner, None, branches, opaque=True)
+                self.assign(inner, value, branches, opaque=value is None)
             case _:
                 pass
 
@@ -609,11 +625,11 @@ class _Builder:
 
     def parameters(self, node: FunctionNode) -> None:
         """Bind the parameters."""
-        receiver = _receiver(node, self.scope.parent)
+        receiver, defaults = _receiver(node, self.scope.parent), _defaults(node.args)
         for number, each in enumerate(arguments_of(node)):
             role = receiver if number == 0 else ""
             self.span = (each.lineno, each.end_lineno or each.lineno)
-            self.bind(each.arg, ParameterDefinition(each.annotation, role), node.lineno, ())
+            self.bind(each.arg, ParameterDefinition(each.annotation, role, defaults.get(each.arg)), node.lineno, ())
             if role:
                 self.scope.receiver = each.arg
 
@@ -643,6 +659,13 @@ class _Builder:
 
 def _is_exports(target: ast.expr) -> bool:
     return isinstance(target, ast.Name) and target.id == "__all__"
+
+
+def _defaults(args: ast.arguments) -> dict[str, ast.expr | None]:
+    positional = [*args.posonlyargs, *args.args]
+    found = zip(reversed(positional), reversed(args.defaults), strict=False)
+    pairs = [*found, *zip(args.kwonlyargs, args.kw_defaults, strict=True)]
+    return {parameter.arg: default for parameter, default in pairs}
 
 
 def _receiver(node: FunctionNode, parent: Scope | None) -> str:
