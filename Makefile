@@ -38,7 +38,7 @@ help:
 	@echo 'make test         the tests, against real Valkey and Redis servers (ARGS="-k name" for some of them)'
 	@echo 'make modes        every mode of mypy, the oldest one supported, and every route to a catalog'
 	@echo 'make renames      every name in the corpus renamed and renamed back'
-	@echo 'make compare      the programs of other libraries in docs/compare, beside ours'
+	@echo 'make compare      the programs of other libraries in docs/compare, beside ours, and the way out of Celery, walked'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
 	@echo 'make bench-scan   upnext gen on ten thousand files (ARGS="--mypy" beside mypy, which takes minutes)'
 	@echo 'make bench-scan-sizes  upnext gen on 10,000 files, dense ones and 100,000 (ARGS="--against PYTHON" beside another version)'
@@ -77,7 +77,7 @@ compare: $(VENV)/.dev
 	@$(UV) venv --quiet --clear --no-project --python $(PY) $(VENV)/compare
 	@$(UV) pip install --quiet --python $(VENV)/compare/bin/python 'celery[redis]==5.7.*' packaging 'dramatiq[redis]==2.2.*' 'taskiq==0.13.*' taskiq-redis \
 	  'faststream[redis,cli]==0.7.*' arq
-	@$(PY) -m pytest --quiet tests/docs/test_other_libraries.py $(ARGS)
+	@UPNEXT_COMPARE=1 $(PY) -m pytest --quiet tests/docs/test_other_libraries.py tests/docs/test_leaving_celery.py $(ARGS)
 
 chaos: $(VENV)/.dev
 	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(ARGS)

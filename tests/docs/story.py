@@ -17,6 +17,7 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
+REDIS_URL = "redis://localhost:6379/0"
 BLOCK = re.compile(
     r"(?:^ *<!-- file: (?P<file>\S+) -->\n)?^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
@@ -55,13 +56,15 @@ class Story:
         folder: The folder, empty.
         port: What the pages' port 8000 is here.
         programs: Where the commands are, in the environment that the reader has activated.
+        redis_url: What the pages' `redis://localhost:6379/0` is here.
     """
 
-    def __init__(self, folder: Path, port: int, programs: Path = PROGRAMS) -> None:
+    def __init__(self, folder: Path, port: int, programs: Path = PROGRAMS, redis_url: str = REDIS_URL) -> None:
         self.folder = folder
         self._port = port
         self._programs = programs
-        self._service: subprocess.Popen[str] | None = None
+        self._redis_url = redis_url
+        self._jobs: dict[str, subprocess.Popen[str]] = {}
         path = os.pathsep.join([str(programs), os.environ["PATH"]])
         self._environment = os.environ | {"PATH": path, "VIRTUAL_ENV": str(programs.parent), "NO_COLOR": "1"}
 
@@ -69,18 +72,25 @@ class Story:
         """Write the file, or type the commands and compare what they print."""
         if block.file:
             text = block.text.replace('upnext.Api("shop")', f'upnext.Api("shop", port={self._port})')
-            (self.folder / block.file).write_text(text, encoding="utf-8")
+            file = self.folder / block.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text.replace(REDIS_URL, self._redis_url), encoding="utf-8")
         for command, output in block.commands if block.language == "console" else ():
-            assert self._type(command.replace(":8000", f":{self._port}")) == output.rstrip("\n"), command
+            typed = command.replace(":8000", f":{self._port}").replace(REDIS_URL, self._redis_url)
+            assert self._type(typed) == output.rstrip("\n"), f"{command}\n{self.log()}"
 
     def _type(self, command: str) -> str:
         if command.startswith("curl "):
             return self._post(*shlex.split(command)[1:])
-        if command == "kill %1":
-            self.end()
+        word, *others = shlex.split(command)
+        if word == "kill":
+            self._stop(others)
             return ""
-        if command.endswith(" &"):
-            self._service = self._start(command.removesuffix(" &"))
+        if word == "export":
+            self._environment |= dict(each.split("=", 1) for each in others)
+            return ""
+        if others[-1:] == ["&"]:
+            self._start([word, *others[:-1]])
             return ""
         return self.run(command).stdout.rstrip("\n")
 
@@ -96,16 +106,22 @@ class Story:
             check=False,
         )
 
-    def _start(self, command: str) -> subprocess.Popen[str]:
-        words = shlex.split(command)
-        with (self.folder / "service.log").open("w") as log:
-            return subprocess.Popen(
+    def _start(self, words: list[str]) -> None:
+        """Run a command in the background, as the job of the first free number."""
+        number = next(name for name in map("%{}".format, range(1, 100)) if name not in self._jobs)
+        with (self.folder / f"job{number}.log").open("w") as log:
+            self._jobs[number] = subprocess.Popen(
                 [str(self._programs / words[0]), *words[1:]],
                 cwd=self.folder,
                 env=self._environment,
+                stdout=log,
                 stderr=log,
                 text=True,
             )
+
+    def log(self) -> str:
+        """Return what the jobs in the background have printed."""
+        return "".join(f"{name}:\n{(self.folder / f'job{name}.log').read_text()}" for name in self._jobs)
 
     def _post(self, url: str, option: str, body: str) -> str:
         assert option == "--json"
@@ -113,7 +129,7 @@ class Story:
         headers = {"content-type": "application/json"}
 
         def answered() -> bool:
-            assert self._service is None or self._service.poll() is None, (self.folder / "service.log").read_text()
+            assert all(job.poll() is None for job in self._jobs.values()), self.log()
             try:
                 answers.append(httpx.post(url, content=body, headers=headers, timeout=30, trust_env=False).text)
             except httpx.ConnectError:
@@ -123,9 +139,12 @@ class Story:
         wait_until(answered, what=f"an answer of {url}")
         return answers[0]
 
+    def _stop(self, names: list[str]) -> None:
+        for name in names:
+            self._jobs[name].terminate()
+        for name in names:
+            self._jobs.pop(name).wait(30)
+
     def end(self) -> None:
         """Stop what runs in the background."""
-        if self._service is not None:
-            self._service.terminate()
-            self._service.wait(30)
-            self._service = None
+        self._stop([*self._jobs])

@@ -72,6 +72,19 @@ def test_a_service_that_cannot_run_says_why_in_one_line(
     assert got[2].startswith("upnext: " + words)
 
 
+def test_a_service_that_imports_from_its_own_folder_is_told_what_makes_a_package_of_it(tmp_path: Path) -> None:
+    service = tmp_path / "shop" / "service.py"
+    service.parent.mkdir()
+    service.write_text("import shop.events\n")
+    with pytest.raises(
+        upnext.UpnextError, match=r"'shop' .*\. If the folder shop/ is meant, add an __init__\.py to it\.$"
+    ):
+        load_services(service)
+    (service.parent / "__init__.py").touch()
+    with pytest.raises(upnext.UpnextError, match=r"No module named 'shop\.events' \(.*service.py:1\)$"):
+        load_services(service)
+
+
 REFUSED = {
     "annotation": ("@worker.event('e').on\ndef h(x: 'Missing'): ...", "An annotation of 'h'", 3),
     "type": ("@worker.task\ndef h(x: socket.socket): ...", "The parameters of 'h' cannot be checked by pydantic", 3),

@@ -67,7 +67,18 @@ def _import(file: Path) -> ModuleType:
     except BaseException as error:  # a module may raise anything, SystemExit too
         failure = report(error)
         msg = f"{file} cannot be imported: {failure.error.partition(chr(10))[0]} ({failure.where})"
-        raise ServiceImportError(msg) from error
+        raise ServiceImportError(msg + _hint(file.resolve(), error)) from error
+
+
+def _hint(file: Path, error: BaseException) -> str:
+    """Say what makes a package of a folder around the file, if that is what could not be found."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    package = error.name.partition(".")[0]
+    folder = next((each for each in file.parents if each.name == package), None)
+    if folder is None or (folder / "__init__.py").exists():
+        return ""
+    return f". If the folder {folder.name}/ is meant, add an __init__.py to it."
 
 
 def _module_name(file: Path) -> tuple[Path, str]:
