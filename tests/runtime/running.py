@@ -64,7 +64,7 @@ class Ledger:
 
 
 SERVICE_HEAD = """
-import asyncio, os, sys, time
+import asyncio, os, signal, sys, time
 import upnext
 
 def note(*words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import functools
 import threading
 import time
@@ -147,6 +148,20 @@ async def test_a_thread_past_its_timeout_fails_and_keeps_its_slot_until_it_retur
         with pytest.raises(upnext.JobFailedError, match="timeout"):
             await first.results(timeout=10)
     assert overlap == [False]
+
+
+async def test_a_thread_that_another_has_ended_takes_no_job_along(valkey_url: str) -> None:
+    """Libraries that limit the time of code raise an exception in its thread, and may be too late."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.task
+    def job() -> int:
+        return threading.get_ident()
+
+    async with running(worker):
+        thread = await (await job.submit()).result(timeout=20)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(SystemExit))
+        assert await (await job.submit()).result(timeout=20)
 
 
 async def test_two_hundred_interleaved_jobs_each_see_their_own_context(redis_url: str) -> None:

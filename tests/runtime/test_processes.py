@@ -312,7 +312,7 @@ def test_two_processes_share_the_work(valkey_url: str, tmp_path: Path) -> None:
 
 
 def test_code_that_a_handler_started_cannot_end_the_process(valkey_url: str, tmp_path: Path) -> None:
-    """What a subtask or a callback raises to end the interpreter fails the job that awaits it, and no other."""
+    """What a job does to the interpreter, its event loop, all tasks and signals, no other job notices, nor the stop."""
     body = """
     worker = upnext.Worker("shop")
 
@@ -328,6 +328,14 @@ def test_code_that_a_handler_started_cannot_end_the_process(valkey_url: str, tmp
                 group.create_task(part(KeyboardInterrupt()))
         if n == 3:
             asyncio.get_running_loop().call_soon(sys.exit, 3)
+        if n == 5:
+            asyncio.get_running_loop().stop()
+        if n == 6:
+            for task in asyncio.all_tasks():
+                task.cancel()
+        if n == 7:
+            sys.stdout.close()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if n == 0:
             note("waits")
             while not os.path.exists("go"):
@@ -338,15 +346,17 @@ def test_code_that_a_handler_started_cannot_end_the_process(valkey_url: str, tmp
     with service.process() as process:
         send(valkey_url, 0)
         service.ledger.wait_for("waits")
-        for n in (1, 2, 3, 4):
+        for n in range(1, 8):
             send(valkey_url, n)
-        service.ledger.wait_for("end", 4)
+        service.ledger.wait_for("end", 7)
         (tmp_path / "go").touch()
         service.ledger.wait_for("end 0")
+        assert process.stderr is not None
+        assert any("A job set another signal handler for SIGTERM" in line for line in process.stderr)
         process.terminate()
         assert process.wait(20) == 0
     assert sorted(line for line in service.ledger.lines if line != "waits") == [
-        "end 0 1", "end 1 2", "end 2 2", "end 3 1", "end 4 1",
+        "end 0 1", "end 1 2", "end 2 2", "end 3 1", "end 4 1", "end 5 1", "end 6 1", "end 7 1",
     ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import pytest
 import upnext
 from tests.runtime.running import running
 from upnext.runner import execute, failure_report, job_runner, settle
+from upnext.runner.loop import run_in_loop
 
 PATH = {module.__file__ for module in (execute, failure_report, job_runner, settle)}
 
@@ -19,14 +20,16 @@ ASKED = {"unsettled", "pending", "known"}  # by the loop that claims jobs, whose
 
 
 class Fault:
-    """Raises MemoryError from the n-th call that the settling path makes, as a machine without memory does.
+    """Raises from the n-th call that the settling path makes, as a machine without memory does, or a signal handler.
 
     Args:
         at: Which call, from 0; None to count them only.
+        error: What it raises.
     """
 
-    def __init__(self, at: int | None) -> None:
+    def __init__(self, at: int | None, error: type[BaseException] = MemoryError) -> None:
         self.at = at
+        self.error = error
         self.calls = 0
         self.fired = ""
 
@@ -34,20 +37,25 @@ class Fault:
         caller = frame if event == "c_call" else frame.f_back if event == "call" else None
         if caller is None or caller.f_code.co_filename not in PATH or self.fired or caller.f_code.co_name in ASKED:
             return
+        called = getattr(argument, "__name__", "") if event == "c_call" else frame.f_code.co_name
         self.calls += 1
         if self.calls - 1 == self.at:
-            called = getattr(argument, "__name__", "") if event == "c_call" else frame.f_code.co_name
             self.fired = f"{caller.f_code.co_name} -> {called}"
-            raise MemoryError(self.fired)
+            raise self.error(self.fired)
 
 
 @pytest.mark.filterwarnings("ignore")  # coroutines that a fault kept from being awaited
-@pytest.mark.parametrize("end", ["done", "dead"])
-async def test_a_fault_at_any_call_of_the_settling_path_leaves_no_job_unsettled(
-    valkey_url: str, end: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("end", "error"), [("done", MemoryError), ("dead", MemoryError), ("dead", SystemExit)])
+def test_a_fault_at_any_call_of_the_settling_path_leaves_no_job_unsettled(
+    valkey_url: str, end: str, error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The job ends, as done or dead, and the worker takes the next one."""
     caplog.set_level("CRITICAL", "upnext")
+    assert run_in_loop(unsettled_jobs(valkey_url, end, error), lambda: 1.0) == []
+
+
+async def unsettled_jobs(valkey_url: str, end: str, error: type[BaseException]) -> list[str]:
+    """Return the faults that left a job unsettled."""
     worker = upnext.Worker("shop", redis_url=valkey_url)
     arm: list[Fault] = []
 
@@ -77,12 +85,12 @@ async def test_a_fault_at_any_call_of_the_settling_path_leaves_no_job_unsettled(
 
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # tasks that a fault ended
     async with running(worker):
-        counting = Fault(None)
+        counting = Fault(None, error)
         await outcome(counting)
         assert counting.calls > 10
         unsettled = []
         for at in range(min(counting.calls, 300)):
-            fault = Fault(at)
+            fault = Fault(at, error)
             if await outcome(fault) == "unsettled":
                 unsettled.append(fault.fired)
-        assert unsettled == []
+    return unsettled

@@ -94,7 +94,7 @@ def classify(error: Exception) -> FailureKind:
     return FailureKind.FAULT
 
 
-def describe_failure(error: Exception) -> str:
+def describe_failure(error: BaseException) -> str:
     """Say in words what kind of trouble an exception is; one that is none of the server's by its type."""
     return classify(error).value if isinstance(error, (RedisError, OSError)) else type(error).__name__
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
+from typing import TextIO
 
 from upnext import __version__
 from upnext.cli import exits
@@ -64,13 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             with escaped_streams():
                 arguments = parse(_parser(wanted), wanted)
         except SystemExit as stop:
-            sys.stdout.flush()
+            _flush()
             return exits.USAGE if stop.code else exits.CLEAN
         # What a service prints while it runs is its own.
         with nullcontext() if wanted[0] == "run" else escaped_streams():
             code: int = arguments.command(arguments)
         # Here, where a reader that has gone is noticed, and not when the interpreter ends.
-        sys.stdout.flush()
+        _flush()
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:
@@ -85,6 +86,12 @@ def _open_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as this runs
+
+
+def _flush() -> None:
+    stream: TextIO | None = sys.stdout
+    if stream is not None and not stream.closed:  # a job may have closed it, or put None there
+        stream.flush()
 
 
 def _parser(wanted: Sequence[str]) -> Parser:

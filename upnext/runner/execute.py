@@ -26,7 +26,7 @@ from upnext.upcasting import UpcastError, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     from upnext.broker.claims import Claim
     from upnext.deadlines import Deadlines
@@ -57,6 +57,8 @@ class AttemptOutcome:
     full_traceback: str = ""
     raised: BaseException | None = None
 
+
+_BEGIN_WITHIN = 1.0  # seconds that a thread has to begin a call; there is one for each slot
 
 RELEASED = AttemptOutcome("released")
 """That of a job that did not run, or was stopped; it has nothing to say."""
@@ -252,9 +254,10 @@ async def _run_once_in_thread(
     # function returns, so that a worker never runs more of them than it says.
     thread: list[int] = []
     call = functools.partial(contextvars.copy_context().run, function)
-    future = asyncio.get_running_loop().run_in_executor(threads, _carry, call, job.lease, thread)
+    timeout = handler.options.timeout
     try:
-        done, _ = await asyncio.wait([future], timeout=handler.options.timeout)
+        future = await _begun(lambda: threads.submit(_carry, call, job.lease, thread), timeout)
+        done, _ = await asyncio.wait([future], timeout=max(timeout - _BEGIN_WITHIN, 0.0))
         if not done:
             where = _stack_of(thread)
             log.warning(
@@ -268,6 +271,20 @@ async def _run_once_in_thread(
     if end is not None and end[1] is None and inspect.isawaitable(end[0]):
         return await _awaited(lambda: end[0], deadlines)
     return end
+
+
+async def _begun(submit: Callable[[], Future[_End | None]], timeout: float) -> asyncio.Future[_End | None]:
+    """Return the future of a call that a thread has begun, or has made.
+
+    Libraries that limit the time of code raise an exception in its thread from another one. Where that comes too late,
+    the thread dies, and with it what it takes from the queue next; the pool goes on to count on it.
+    """
+    while True:
+        work = submit()
+        future = asyncio.wrap_future(work)
+        done, _ = await asyncio.wait([future], timeout=min(_BEGIN_WITHIN, timeout))
+        if done or not work.cancel():
+            return future
 
 
 def _stack_of(thread: list[int]) -> str:

@@ -21,6 +21,10 @@ from upnext.log import log
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+STRAY = (Exception, SystemExit, KeyboardInterrupt)
+"""What may come up anywhere in the main thread, also in the midst of the runtime's own code: signal handlers of the
+application raise what they like."""
+
 _THREADS = 0.5
 """Seconds that threads get at the least, once all else has stopped."""
 

@@ -12,7 +12,9 @@ from upnext.broker.redis_types import RedisError
 from upnext.context import current_job
 from upnext.instruments import begin_job
 from upnext.log import log
+from upnext.runner import own_tasks
 from upnext.runner.execute import RELEASED, AttemptOutcome, Attempts, execute, failed
+from upnext.runner.exiting import STRAY
 from upnext.runner.lease_renewal import LeaseGuard
 from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
@@ -114,6 +116,8 @@ class JobRunner:
             task.cancel()
         await self.wait(seconds)
         self.running.remove_cancelled()
+        for task in self.running.tasks:
+            own_tasks.show(task)
 
     async def _run_alone(self, job: ClaimedJob) -> None:
         async with self._resources.poison_jobs.alone() as slot:
@@ -139,7 +143,7 @@ class JobRunner:
             while outcome is not None and not job.handed_back:
                 try:
                     self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
-                except Exception as error:  # noqa: BLE001  # a fault of upnext, or a machine that is out of memory
+                except STRAY as error:  # also a fault of upnext, or a machine that is out of memory
                     failures += 1
                     if failures in _WARN_AFTER:
                         log.log(logging.ERROR, "Cannot settle job %s; retrying", claim.shown, error=error)
@@ -200,8 +204,8 @@ class JobRunner:
                 outcome = await run_hooked(
                     hooks, claim, handler, run, server=self._resources.server, attempts=self._attempts
                 )
-        except Exception as error:  # noqa: BLE001  # it is logged, with its traceback
-            # A fault of upnext, not of the handler; a worker must not keep a job claimed that it does nothing with.
+        except STRAY as error:
+            # Not the handler's, perhaps a fault of upnext; a worker must not keep a job that it does nothing with.
             log.exception("Cannot run job %s", claim.shown)
             outcome = failed(error, handler)
             return outcome

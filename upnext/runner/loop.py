@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from upnext import forks
 from upnext.log import log
+from upnext.runner import own_tasks
 from upnext.runner.exiting import describe_tasks
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) ->
     """Run a coroutine as `asyncio.run` does, in uvloop's event loop where it is installed.
 
     A subtask or a callback of a handler that raises `SystemExit` or `KeyboardInterrupt` stops an event loop, with every
-    job in it; this one goes on. Whoever awaits the subtask gets the exception.
+    job in it, as does a handler that calls the loop's `stop`; this one goes on. Whoever awaits the subtask gets the
+    exception. Code that cancels all tasks cancels none of the runtime's.
 
     Unlike `asyncio.run`, it does not wait for ever for what the coroutine left behind: tasks that will not be
     cancelled, asynchronous generators, and threads of the default executor.
@@ -49,10 +51,13 @@ def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) ->
         loop = asyncio.new_event_loop()
     threads = ThreadPoolExecutor(thread_name_prefix="asyncio")
     loop.set_default_executor(threads)
+    own_tasks.install(loop)
     generation = forks.generation()
+    main = loop.create_task(coroutine)
     try:
-        return _drive(loop, loop.create_task(coroutine))
+        return _drive(loop, loop.create_task(own_tasks.outlive(main)))
     finally:
+        own_tasks.show(main)
         if forks.generation() != generation:
             forks.end_child(None)  # a child that a handler forked has left its code
         _close(loop, min(max(left(), _LEAST), _MOST))
@@ -72,6 +77,10 @@ def _drive(loop: asyncio.AbstractEventLoop, task: asyncio.Future[T]) -> T:
             log.warning(
                 "Code that a handler started raised %s outside of it; the process goes on", type(error).__name__
             )
+        except RuntimeError:
+            if task.done() or loop.is_closed():
+                raise
+            log.warning("Code that a handler started stopped the event loop; the process goes on")
 
 
 def _close(loop: asyncio.AbstractEventLoop, seconds: float) -> None:

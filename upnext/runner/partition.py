@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from upnext.broker.broker import Broker
+from upnext.runner import own_tasks
 from upnext.runner.consumer import PartitionConsumer
 from upnext.runner.drain import LAST_WORDS, Drain
 from upnext.runner.ended_counts import EndedCounts
@@ -84,7 +85,7 @@ class PartitionWorker:
         self._resources.watchdog.watch(self)
         claiming = asyncio.create_task(self._consumer.run())
         reaping = asyncio.create_task(self._reaper.run())
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(own_tasks.wait_for(self._stopping))
         try:
             await asyncio.wait([claiming, reaping, stopping], return_when=asyncio.FIRST_COMPLETED)
             for task in (claiming, reaping):

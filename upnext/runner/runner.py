@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from upnext.broker.contracts import ContractStore
 from upnext.broker.keys import Keys
@@ -19,7 +19,7 @@ from upnext.runner.scheduler import Scheduler
 from upnext.runner.worker_resources import WorkerResources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from upnext.outbox.relay import Relay
     from upnext.registry import Registry
@@ -88,13 +88,13 @@ class Runner:
         for partition in self._partitions:
             self._begin(partition)
         first = self._partitions[0].broker
-        watching = [asyncio.create_task(self._resources.paused.watch(first))]
+        watching = [self._start(self._resources.paused.watch(first))]
         publisher = ContractPublisher(
             self.registry, ContractStore(first), self._resources.record, self._partitions[0].lease.publish
         )
-        watching.append(asyncio.create_task(publisher.run()))
+        watching.append(self._start(publisher.run()))
         if self.registry.schedules:
-            watching.append(asyncio.create_task(Scheduler(self.registry, ScheduleStore(first)).run()))
+            watching.append(self._start(Scheduler(self.registry, ScheduleStore(first)).run()))
         try:
             await self._ended.wait()
         finally:
@@ -107,7 +107,7 @@ class Runner:
             finally:
                 await asyncio.wait(watching)
                 self._resources.close()
-        for end in ends:
+        for end in (*ends, *(task.exception() for task in watching if not task.cancelled())):
             if isinstance(end, BaseException):
                 raise end
 
@@ -176,6 +176,10 @@ class Runner:
             await PartitionCount(self._partitions[0].broker).serve(len(self._partitions))
 
     def _begin(self, partition: PartitionWorker) -> None:
-        task = asyncio.create_task(partition.run())
+        self._working.append(self._start(partition.run()))
+
+    def _start(self, part: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start something that the worker does not go on without."""
+        task = asyncio.create_task(part)
         task.add_done_callback(lambda _: self._ended.set())
-        self._working.append(task)
+        return task

@@ -18,6 +18,7 @@ from upnext.connect import resolve_url
 from upnext.errors import BrokerRefusedError, ConfigError
 from upnext.log import log
 from upnext.outbox.relay import Relay
+from upnext.runner import own_tasks
 from upnext.runner.announcement import announce, record
 from upnext.runner.exiting import BoundedExit, overdue
 from upnext.runner.listeners import Listen, OwnedSockets, listen
@@ -227,7 +228,7 @@ class Service:
 
     async def _open_listeners(self, listening: list[list[socket.socket]], opened: contextlib.ExitStack) -> bool:
         """Open the listening sockets of each API, which are closed with `opened`; False if everything stops before."""
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(own_tasks.wait_for(self._stopping))
         for server in self._servers:
             # A host name may have to be looked up.
             opening = asyncio.create_task(asyncio.to_thread(self._listen, server.listen_address))
@@ -252,7 +253,7 @@ class Service:
                 await watchdog.stop()
 
     async def _run_members(self, listening: list[list[socket.socket]], began_to_stop: Callable[[], None]) -> None:
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(own_tasks.wait_for(self._stopping))
         ready = asyncio.create_task(self.ready())
         tasks = [
             asyncio.create_task(runner.run(), name=f"Worker {runner.registry.worker!r}") for runner in self._runners
@@ -286,6 +287,7 @@ class Service:
             task.cancel()
         done, pending = await asyncio.wait(tasks, timeout=_LAST_STEPS / 10)
         for task in pending:
+            own_tasks.show(task)
             log.warning("%s does not stop; the process ends without it", task.get_name())
         for task in tasks:
             if task in done and not task.cancelled() and (error := task.exception()) is not None:

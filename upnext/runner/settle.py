@@ -14,6 +14,7 @@ from upnext.broker.job_failure import JobFailure
 from upnext.broker.redis_types import RedisError
 from upnext.broker.results import unkept
 from upnext.log import log
+from upnext.runner.exiting import STRAY
 from upnext.runner.retry_backoff import next_retry
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Settler:
                 del self._done[: len(self._sending)]
                 try:
                     await self._finish(self._sending, repeated=failures > 0)
-                except Exception as error:  # noqa: BLE001  # whatever it is, the jobs have ended
+                except STRAY as error:  # whatever it is, the jobs have ended
                     failures += 1
                     await self._after_failure(failures, error)
                 else:
@@ -154,7 +155,7 @@ class Settler:
                 return batch[:position]
         return batch
 
-    async def _after_failure(self, failures: int, error: Exception) -> None:
+    async def _after_failure(self, failures: int, error: BaseException) -> None:
         if failures in _WARN_AFTER:
             log.warning("Cannot store the end of %d job(s) now (%s); retrying", self.pending, describe_failure(error))
         batch, self._sending = self._sending, []
@@ -180,7 +181,7 @@ class Settler:
                 # One at a time: a command that breaks the connection takes along what goes over it beside it.
                 async with self._suspicious:
                     await self._finish([(claims, claim, result)], repeated=True)
-            except Exception as error:  # noqa: BLE001  # as above
+            except STRAY as error:  # as above
                 failures += 1
                 size = len(result or b"")
                 if size and not _is_outage(error) and await claims.answered():
@@ -208,7 +209,7 @@ class Settler:
         while True:
             try:
                 await end()
-            except Exception as error:  # noqa: BLE001  # a fault of the runtime, or a machine out of memory
+            except STRAY as error:  # also a fault of the runtime, or a machine out of memory
                 failures += 1
                 await self._pause(claim, failures, error)
             else:
@@ -276,7 +277,7 @@ class Settler:
                     _report_unheld(claim, repeated=failures > 0)
                 return bool(held) or failures > 0
 
-    async def _pause(self, claim: Claim, failures: int, error: Exception) -> None:
+    async def _pause(self, claim: Claim, failures: int, error: BaseException) -> None:
         if failures in _WARN_AFTER:
             log.warning("Cannot store the end of job %s now (%s); retrying", claim.shown, describe_failure(error))
         # What the server finds fault with is hardly better a second later: it may be another program's key in the way.
@@ -284,14 +285,14 @@ class Settler:
         await asyncio.sleep(min(backoff(failures) * slower, _LONGEST_PAUSE))
 
 
-def _is_outage(error: Exception) -> bool:
+def _is_outage(error: BaseException) -> bool:
     """Say whether the server is to blame, whatever it was asked; a broken connection may be the command's doing."""
     if not isinstance(error, (RedisError, OSError)):
         return False
     return classify(error) in {FailureKind.AWAY, FailureKind.PASSING, FailureKind.FULL, FailureKind.REFUSED}
 
 
-def _is_lost(error: Exception) -> bool:
+def _is_lost(error: BaseException) -> bool:
     return isinstance(error, (RedisError, OSError)) and classify(error) is FailureKind.LOST
 
 

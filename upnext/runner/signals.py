@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from upnext import forks
+from upnext.log import log
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,6 +52,7 @@ class StopSignals:
         self._pipe: tuple[int, int] | None = None
         self._loop_wakeup = -1
         self._handled = 0
+        self._is_kept = False
         self._over = threading.Event()
         self._asked: SimpleQueue[None] = SimpleQueue()  # unlike an Event, it can be used in signal handlers
 
@@ -80,7 +82,7 @@ class StopSignals:
             yield
             return
         self._loop, self._stop = loop, stop
-        self._take()  # once more: what was imported may have handlers of its own, and so may the event loop
+        self._keep_taken(loop)  # once more: what was imported may have handlers of its own, and so may the event loop
         try:
             yield
         finally:
@@ -127,7 +129,20 @@ class StopSignals:
             before = signal.signal(number, self._receive)
             if before != self._receive:
                 self._previous[number] = before
-        self._loop_wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+        wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+        if wakeup != self._pipe[1]:
+            self._loop_wakeup = wakeup
+
+    def _keep_taken(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take signals again and again within `stopping`: libraries that jobs load later want them too."""
+        if self._loop is not loop or self._pipe is None:
+            return
+        others = [signal.Signals(number).name for number in _NUMBERS if signal.getsignal(number) != self._receive]
+        self._take()
+        if others and self._is_kept:
+            log.warning("A job set another signal handler for %s, which upnext has taken back", " and ".join(others))
+        self._is_kept = True
+        loop.call_later(_LOOK, self._keep_taken, loop)
 
     def _give_back(self) -> None:
         for number, before in self._previous.items():

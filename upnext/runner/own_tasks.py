@@ -1,0 +1,57 @@
+"""Keeps the tasks of the runtime out of `asyncio.all_tasks`, in an event loop that is the runtime's own.
+
+Code of users cancels "all tasks" of its event loop, or waits for them: what it started itself is meant, and neither the
+jobs beside it nor what looks after them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from inspect import iscoroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
+T = TypeVar("T")
+
+_PACKAGE = Path(__file__).parents[1]
+_OWN = (*(str(_PACKAGE / room) + os.sep for room in ("broker", "outbox", "runner")), str(_PACKAGE / "api.py"))
+
+
+def install(loop: asyncio.AbstractEventLoop) -> None:
+    """Keep the tasks that the runtime makes in a loop to itself, from now on."""
+    loop.set_task_factory(_make)
+
+
+def show(task: asyncio.Task[Any]) -> None:
+    """Let a task be found after all: nothing of the runtime waits for it any more."""
+    asyncio._register_task(task)  # noqa: SLF001  # documented under "Extending asyncio"
+
+
+async def wait_for(event: asyncio.Event) -> None:
+    """Wait for an event in a task that is the runtime's: one of `event.wait()` itself would be anybody's."""
+    await event.wait()
+
+
+async def outlive(task: asyncio.Task[T]) -> T:
+    """Await a task, also where that is cancelled: in a task that can be found, as libraries look for the main one."""
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            continue
+    return task.result()
+
+
+def _make(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T] | Generator[Any, None, T], **options: Any
+) -> asyncio.Task[T]:
+    task = asyncio.Task(coroutine, loop=loop, **options)
+    if iscoroutine(coroutine):
+        code = coroutine.cr_code
+        if code.co_filename.startswith(_OWN) and code is not outlive.__code__:
+            asyncio._unregister_task(task)  # noqa: SLF001  # as above
+    return task
