@@ -186,6 +186,26 @@ def hidden_parameters(place: Place, name: str, decorator: str) -> Finding:
     )
 
 
+def no_function(place: Place, name: str, cls: str) -> Finding:
+    """A function that a decorator makes an object of (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'"{name}" is refused by the runtime: its decorator "{cls}" makes an object of it, and no function',
+        place,
+        f'make "{cls}" a function that returns one, or attach a function that calls the object',
+    )
+
+
+def restated_parameters(place: Place, name: str, decorator: str) -> Finding:
+    """A function of which a decorator says at run time what it takes (UPN002)."""
+    return Finding.of(
+        "UPN002",
+        f'what "{name}" takes cannot be known without running the code: its decorator "{decorator}" says so itself',
+        place,
+        f'annotate "{decorator}" from Callable[Concatenate[Session, P], R] to Callable[P, R], as in docs/merging.md',
+    )
+
+
 def asked_by_position(place: Place, name: str) -> Finding:
     """A function that a decorator adds a positional parameter to (UPN110)."""
     return Finding.of(

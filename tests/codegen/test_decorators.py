@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import upnext
 from tests.codegen.reading import HEAD, read
 from upnext.errors import ConfigError
 from upnext.payload.signature import Signature
@@ -119,6 +120,34 @@ def test_a_function_takes_what_its_decorators_leave(case: str, future: str, tmp_
         assert [*Signature(module.handle, "order.placed", "handle").fields] == fields
         assert [each.name for each in found.parameters] == fields
         assert [each.code for each in findings] == []
+
+
+RESTATED = {
+    "the signature is set": "    inner.__signature__ = inspect.Signature()\n",
+    "what it wraps is taken away": "    del inner.__wrapped__\n",
+}
+
+
+@pytest.mark.parametrize("way", RESTATED)
+def test_a_decorator_that_says_itself_what_a_function_takes_is_reported(way: str, tmp_path: Path) -> None:
+    """The scanner reads the `def`, the runtime what the decorator has made of it."""
+    decorator = (
+        f"import inspect\ndef deco(function):\n{_BODY.replace('    return inner', RESTATED[way] + '    return inner')}"
+    )
+    source = f"{_IMPORTS}{decorator}{HEAD}\n@placed.on\n@deco\ndef handle(order_id: str): ...\n"
+    _, findings = read(tmp_path, source)
+    assert [(each.code, each.place.line) for each in findings] == [("UPN002", len(source.splitlines()))]
+
+
+def test_a_decorator_that_makes_an_object_is_refused(tmp_path: Path) -> None:
+    decorator = "class Deco:\n    def __init__(self, function): ...\n    def __call__(self, **fields): ...\n"
+    _, findings = read(tmp_path, f"{HEAD}{decorator}@placed.on\n@Deco\ndef handle(order_id: str): ...\n")
+    assert [each.code for each in findings] == ["UPN110"]
+    worker = upnext.Worker("shop", redis_url="redis://127.0.0.1:1")
+    module: Any = ModuleType("app")
+    exec(decorator, vars(module))
+    with pytest.raises(ConfigError, match="cannot be a handler: decorate a function"):
+        worker.event("order.placed").on(module.Deco(print))
 
 
 def test_what_exists_for_type_checkers_alone_does_not_keep_the_runtime_from_reading_a_decorator() -> None:

@@ -115,8 +115,12 @@ class Signatures:
         positional = [each for each in formals if each.kind in {"positional", "any"}]
         left, asked = left_of(formals, positional, supplied)
         place = place_of_name(ref.definition)
-        if supplied.hidden_by:
+        if supplied.object_of:
+            signature.findings.append(messages.no_function(place, function.name, supplied.object_of))
+        elif supplied.hidden_by:
             signature.findings.append(messages.hidden_parameters(place, function.name, supplied.hidden_by))
+        elif supplied.restated_by:
+            signature.findings.append(messages.restated_parameters(place, function.name, supplied.restated_by))
         elif asked:
             signature.findings.append(messages.asked_by_position(place, function.name))
         return left

@@ -14,10 +14,11 @@ from upnext_codegen.handlers.returned import returned_function
 from upnext_codegen.handlers.wrapped import own_decorators
 from upnext_codegen.names import values
 from upnext_codegen.names.annotation_names import definitions, external
-from upnext_codegen.names.evaluator import function_node
+from upnext_codegen.names.evaluator import class_node, function_node
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, Definition, Use
 from upnext_codegen.reading.string_annotations import unquoted
+from upnext_codegen.reading.tree import walk
 
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
@@ -36,22 +37,28 @@ class Supplied(NamedTuple):
         passed: For each of them, the innermost first: how many positional arguments it passes, and how many it asks
             of its own callers.
         hidden_by: The one that hides the parameters, so that the runtime refuses the function; "" for none.
+        object_of: The class that makes an object of the function, which the runtime refuses as well; "" for none.
+        restated_by: The one that says itself at run time what the function takes; "" for none.
     """
 
     passed: tuple[tuple[int, int], ...] = ()
     hidden_by: str = ""
+    object_of: str = ""
+    restated_by: str = ""
 
 
 def supplied_by_decorators(evaluator: Evaluator, function: values.FunctionRef) -> Supplied:
     """Read what the decorators of a function do to what it takes."""
     definition = function.definition
     passed: list[tuple[int, int]] = []
-    hidden_by, seen_through = "", True
-    for decorator in own_decorators(evaluator, function):
+    hidden_by, object_of, restated_by, seen_through = "", "", "", True
+    for number, decorator in enumerate(own_decorators(evaluator, function)):
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
         found = evaluator.value(called, Use(definition.scope, decorator.lineno, definition.branches))
         if isinstance(found, ExternalName):
             seen_through = seen_through and found.name in _TRANSPARENT
+        if number == 0 and decorator is called and isinstance(found, values.ClassRef):
+            object_of = found.definition.name if _makes_objects(evaluator, found) else ""
         if not isinstance(found, values.FunctionRef):
             continue
         is_made = isinstance(decorator, ast.Call)
@@ -61,7 +68,9 @@ def supplied_by_decorators(evaluator: Evaluator, function: values.FunctionRef) -
         if wrapper is not None:
             seen_through = False
             hidden_by = found.definition.name if wrapper.args.vararg or wrapper.args.posonlyargs else ""
-    return Supplied(tuple(reversed(passed)), hidden_by)
+        elif seen_through and _restates(function_node(found)):
+            restated_by = found.definition.name
+    return Supplied(tuple(reversed(passed)), hidden_by, object_of, restated_by)
 
 
 def left_of(given: list[_T], positional: list[_T], supplied: Supplied) -> tuple[list[_T], int]:
@@ -124,6 +133,21 @@ def _callable(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tu
             return taken, made
         case _:
             return None
+
+
+def _makes_objects(evaluator: Evaluator, cls: values.ClassRef) -> bool:
+    """Whether a call of a class certainly makes an object that is neither a function nor bound like one."""
+    odd = any(evaluator.class_attribute(cls, name) != values.NOT_OURS for name in ("__new__", "__get__"))
+    return not odd and not class_node(cls).keywords and evaluator.attached_by(cls) is None
+
+
+def _restates(node: FunctionNode) -> bool:
+    """Whether a decorator sets the signature of what it returns, or takes away what that wraps."""
+    return any(
+        isinstance(each, ast.Attribute)
+        and (each.attr, type(each.ctx)) in {("__signature__", ast.Store), ("__wrapped__", ast.Del)}
+        for each in walk(node)
+    )
 
 
 def _bare_wrapper(node: FunctionNode, *, is_made: bool) -> FunctionNode | None:
