@@ -286,6 +286,8 @@ def left_out(place: Place, module: str, file: str, reason: str, events: Sequence
         way_out = "remove the pattern from exclude in [tool.upnext], or the import"
     if "leads out" in reason:
         way_out = "move the module into the project, or run upnext in a folder that holds both"
+    if "outside of" in reason:
+        way_out = "put a pyproject.toml above both that names them as members of a workspace, and run upnext there"
     return Finding.of(
         "UPN005",
         f"{_events(events)} reached through {shown(module)}, which is not read: {file} is {reason}",

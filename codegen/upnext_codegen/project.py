@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.layout.import_roots import import_roots
 from upnext_codegen.layout.pyproject import NAME, Document, glance, read, table
 from upnext_codegen.layout.settings import Settings, settings_in
-from upnext_codegen.layout.workspace import has_members, members
+from upnext_codegen.layout.workspace import dependencies_outside, has_members, members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOCK = "upnext.lock"
 
@@ -38,6 +43,8 @@ class Project:
         members: The folders of the other distributions that belong to it, relative to it with `/`.
         catalog: The path of the module that the catalog is written as, without a suffix, relative to it with `/`; None
             where it is `upnext_catalog.pyi` at the import roots.
+        outside: What dependencies by path that are outside of it are imported by, each name with the import root that
+            has it, relative to the project root with `/` and `..`.
         requires_python: The Pythons that the project says it runs on, "" where it does not say.
     """
 
@@ -46,6 +53,7 @@ class Project:
     settings: Settings
     members: tuple[str, ...] = ()
     catalog: str | None = None
+    outside: tuple[tuple[str, str], ...] = ()
     requires_python: str = ""
 
     @property
@@ -108,8 +116,10 @@ def load_project(root: Path) -> Project:
     found = _named(root, settings.src) if settings.src else _default(root, document, folders)
     roots = _relative(found, root)
     catalog = None if settings.catalog is None else _path_of(settings.catalog, root, roots)
+    outside = tuple(_outside(root, document))
     said = table(document, "project").get("requires-python", "")
-    return Project(root, roots, settings, _relative(folders, root), catalog, said if isinstance(said, str) else "")
+    requires = said if isinstance(said, str) else ""
+    return Project(root, roots, settings, _relative(folders, root), catalog, outside, requires)
 
 
 def is_separate(folder: Path) -> bool:
@@ -157,6 +167,13 @@ def _distributions(root: Path, document: Document) -> tuple[Path, ...]:
 
 def _is_left_out(parts: tuple[str, ...]) -> bool:
     return any(part.startswith(".") or part in LEFT_OUT for part in parts)
+
+
+def _outside(root: Path, document: Document) -> Iterator[tuple[str, str]]:
+    """Yield what can be imported from dependencies outside of a project, and from which folder."""
+    for each in (one for folder in dependencies_outside(root, document) for one in import_roots(folder)):
+        for name in sorted(inside.name.removesuffix(".py") for inside in each.iterdir()):
+            yield name, Path(os.path.relpath(each, root)).as_posix()
 
 
 def _default(root: Path, document: Document, folders: tuple[Path, ...]) -> tuple[Path, ...]:

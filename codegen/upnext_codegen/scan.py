@@ -74,15 +74,18 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
         relevance = incremental.relevance
         return _worked_out(supposed, project, others, incremental.snapshot(), relevance, prefilter=prefilter).by_file()
 
-    left_out = _digest_of(repr(found.left_out))
+    left_out = _digest_of(repr((found.left_out, project.outside)))
     recalled = _recalled(cache.known, left_out) if incremental.leads_as_before else None
     if recalled and not incremental.is_unchanged:
         recalled = None  # Their places and events may be others now.
     kept = cache.known.unread
     if recalled is None:
+        from upnext_codegen.unread.missing import missing_imports  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.unread.report import unread  # noqa: PLC0415 - a warm run does without
 
-        recalled, lasts = unread(found, index, modules, incremental.by_file(), again)
+        by_file = incremental.by_file()
+        missing = missing_imports(found, index, modules, by_file, project.outside)
+        recalled, lasts = unread(missing, index, modules, by_file, again)
         kept = f"{left_out} {record_json.dumps(recalled)}" if lasts else ""
     faults += recalled
     snapshot = incremental.snapshot()._replace(unread=kept, models=models.texts)
@@ -132,6 +135,7 @@ def _worked_out(
     prefilter: bool,
 ) -> Incremental:
     words = modules.words() | {part.removesuffix(".py") for path, _ in found.left_out for part in path.split("/")}
+    words |= {name for name, _ in project.outside}
     index = FileIndex(project.root, {file.path: file for file in found.files}, words, known)
     index.refresh()
     incremental = Incremental(index, modules, prefilter, relevance)

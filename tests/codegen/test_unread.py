@@ -8,7 +8,7 @@ import pytest
 
 from tests.codegen.reading import HEAD, read, write
 from upnext_codegen.findings import Finding
-from upnext_codegen.project import load_project
+from upnext_codegen.project import find_project, load_project
 from upnext_codegen.scan import scan
 
 ON = "@placed.on\ndef confirm(order_id: str, **kwargs: object): ...\n"
@@ -149,6 +149,32 @@ def test_a_link_out_of_the_project_is_reported_where_events_are_behind_it(tmp_pa
     )
 
 
+OUTSIDE = {
+    "uv": '[tool.uv.sources]\ncore = {path = "../core", editable = true}\n',
+    "Poetry": '[tool.poetry.dependencies]\ncore = {path = "../core", develop = true}\n',
+}
+
+
+@pytest.mark.parametrize("tool", OUTSIDE)
+def test_a_dependency_outside_of_the_project_is_reported_where_events_come_from_it(tool: str, tmp_path: Path) -> None:
+    """With a workspace around both nothing is left to report."""
+    core = '[project]\nname = "core"\n'
+    write(tmp_path / "core", {"pyproject.toml": core, "src/core/events.py": HEAD, "src/core/texts.py": "on = 1\n"})
+    mail = f"from core import texts\nfrom core.events import placed\n{ON}"
+    root = write(tmp_path / "api", {"pyproject.toml": OUTSIDE[tool], "src/api/mail.py": mail})
+    for _ in range(2):
+        scanned, findings = scan(load_project(root))
+        assert scanned.handlers == ()
+        assert said(findings) == (
+            'src/api/mail.py:2 UPN005 event "order.placed" is reached through "core.events", which is not read: '
+            "../core/src/core/events.py is part of a dependency outside of the project; put a pyproject.toml above "
+            "both that names them as members of a workspace, and run upnext there"
+        )
+    write(tmp_path, {"pyproject.toml": '[tool.uv.workspace]\nmembers = ["core", "api"]\n'})
+    scanned, findings = scan(find_project(root))
+    assert ([each.event for each in scanned.handlers], findings) == (["order.placed"], ())
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -201,6 +227,24 @@ def test_an_import_that_is_not_found_and_ends_like_a_file_is_reported(
     scanned, findings = read(tmp_path, {"pyproject.toml": f"[tool.upnext]\n{setting}\n"})
     assert len(scanned.handlers) == 1
     assert findings == ()
+
+
+def test_services_with_packages_of_one_name_each_mean_their_own(tmp_path: Path) -> None:
+    """The help names the roots of all of them: with one alone, the others' imports would lead into it."""
+    mail = f"from app.events import placed\n{ON}"
+    files = {
+        f"services/{name}/app/{file}": text
+        for name in ("a", "b")
+        for file, text in {"events.py": HEAD.replace("order", name), "mail.py": mail}.items()
+    }
+    _, findings = read(tmp_path, files)
+    setting = 'src = ["services/a", "services/b"]'
+    assert [(each.code, each.place.file, each.help) for each in findings] == [
+        ("UPN006", f"services/{name}/app/mail.py", f"set {setting} in [tool.upnext]") for name in ("a", "b")
+    ]
+    assert ['"a.placed"' in findings[0].message, '"b.placed"' in findings[1].message] == [True, True]
+    scanned, findings = read(tmp_path, {"pyproject.toml": f"[tool.upnext]\n{setting}\n"})
+    assert ([each.event for each in scanned.handlers], findings) == (["a.placed", "b.placed"], ())
 
 
 def test_both_are_found_again_with_a_cache_and_gone_when_they_are_mended(tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ def members(root: Path, document: Document) -> tuple[Path, ...]:
     return tuple(sorted(each for each in found if (each / NAME).is_file()))
 
 
+def dependencies_outside(root: Path, document: Document) -> tuple[Path, ...]:
+    """Return the folders of dependencies by path that are not below the folder of a pyproject.toml."""
+    found = [(root / path).resolve() for each in _dependencies(document) for path in strings(each.get("path"))]
+    return tuple(sorted({each for each in found if not each.is_relative_to(root) and each.is_dir()}))
+
+
 def has_members(document: Document) -> bool:
     """Whether a pyproject.toml speaks of other distributions in its folder at all."""
     return any(wanted for wanted, _ in _patterns(document))

@@ -33,7 +33,7 @@ class Missing(NamedTuple):
         module: What it imports, as it is written.
         target: The file that it means.
         reason: Why that is left out; "" where it is read, but not found under this name.
-        root: The folder that would have to be an import root; "" where it is left out.
+        root: The folder that would have to be an import root; "" where it is left out below one.
     """
 
     file: str
@@ -79,7 +79,11 @@ def roots_for(imports: Iterable[Missing]) -> dict[tuple[str, str], list[str]]:
 
 
 def missing_imports(
-    found: Discovery, index: FileIndex, modules: Modules, parts: Mapping[str, Resolved]
+    found: Discovery,
+    index: FileIndex,
+    modules: Modules,
+    parts: Mapping[str, Resolved],
+    outside: Iterable[tuple[str, str]] = (),
 ) -> MissingImports:
     """Find the imports that lead to files which are not read for them, and which may have to do with upnext.
 
@@ -88,13 +92,15 @@ def missing_imports(
         index: The files that are read.
         modules: Their module names.
         parts: What each file exports.
+        outside: What is imported from outside of the project, as `Project.outside` has it.
     """
     graph = ImportGraph(
         modules,
         {path: part.exports for path, part in parts.items() if part.exports},
         {path: part.modules for path, part in parts.items() if part.modules},
     )
-    search = _Search(index, modules, graph, {path.rstrip("/"): reason for path, reason in found.left_out})
+    left_out = {path.rstrip("/"): reason for path, reason in found.left_out}
+    search = _Search(index, modules, graph, left_out, dict(outside))
     search.look_at(path for path, each in index.entries.items() if each.imports)
     return search.relevant()
 
@@ -105,6 +111,7 @@ class _Search:
     modules: Modules
     graph: ImportGraph
     left_out: dict[str, str]
+    outside: dict[str, str]
     missing: MissingImports = field(default_factory=lambda: MissingImports([], []))
     _names: frozenset[str] = frozenset()
     _by_stem: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -191,6 +198,8 @@ class _Search:
         for name in self._imports(path):
             if not is_read or not self._names.isdisjoint(name.split(".")):
                 yield from self._to_left_out(path, name)
+            if name.partition(".")[0] in self.outside:
+                yield from self._to_outside(path, name)
         for name in self._named(path):
             yield from self._to_left_out(path, name)
         for name in self._imports(path):
@@ -229,6 +238,15 @@ class _Search:
                 yield Missing(path, name, target, reason)
                 return
 
+    def _to_outside(self, path: str, name: str) -> Iterator[Missing]:
+        """Yield an import that leads into a dependency by path outside of the project."""
+        self.missing.looked_beyond = True
+        root = self.outside[name.partition(".")[0]]
+        way = f"{root}/{name.replace('.', '/')}"
+        target = next((each for each in (f"{way}/__init__.py", f"{way}.py") if self._is_file(each)), "")
+        if target and not _is_known(self.modules.find(name, path)):
+            yield Missing(path, name, target, "part of a dependency outside of the project", root)
+
     def _is_file(self, path: str) -> bool:
         return path not in self.index.files and Path(f"{self.index.root}/{path}").is_file()
 
@@ -251,7 +269,7 @@ class _Search:
     def _to_other_roots(self, path: str, name: str) -> Iterator[Missing]:
         source = self.modules.find(name, path)
         if not _is_known(source):
-            for target, root in self._found_elsewhere(name):
+            for target, root in _nearest(path, self._found_elsewhere(name)):
                 if target != path and self._takes(path, target):
                     yield Missing(path, name, target, root=root)
 
@@ -267,6 +285,21 @@ class _Search:
 def _is_known(source: ModuleRef | ExternalName | None) -> bool:
     """Whether an import leads to a file of the project, or to what passes on upnext's own."""
     return source.file is not None if isinstance(source, ModuleRef) else source == ExternalName("upnext")
+
+
+def _nearest(path: str, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Of files that a module may be, each with its root, those in the part of the tree where a file stands.
+
+    Two services that both have a package `app` each mean their own.
+    """
+    shared = {each: _shared(path, each[1]) for each in found}
+    return [each for each in found if shared[each] == max(shared.values())]
+
+
+def _shared(path: str, folder: str) -> int:
+    """How many of the folders around a file are those of another folder, from the top."""
+    pairs = zip(path.split("/"), folder.split("/"), strict=False)
+    return next((number for number, (one, other) in enumerate(pairs) if one != other), folder.count("/") + 1)
 
 
 def _with_packages(names: Iterable[str]) -> dict[str, None]:

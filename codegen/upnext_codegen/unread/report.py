@@ -15,17 +15,18 @@ from upnext_codegen import messages
 from upnext_codegen.reading.source import SourceError, tree_of
 from upnext_codegen.reading.tree import walk
 from upnext_codegen.records import Place
-from upnext_codegen.unread.missing import Missing, missing_imports, roots_for
+from upnext_codegen.unread.missing import Missing, roots_for
 from upnext_codegen.unread.named import modules_in_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from upnext_codegen.files.discover import Discovery, SourceFile
+    from upnext_codegen.files.discover import SourceFile
     from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.modules import Modules
     from upnext_codegen.records import Resolved
+    from upnext_codegen.unread.missing import MissingImports
 
     Parts: TypeAlias = Mapping[str, Resolved]
     Again: TypeAlias = Callable[[Iterable[SourceFile], Mapping[tuple[str, str], Sequence[str]]], Parts]
@@ -43,17 +44,16 @@ class Report(NamedTuple):
     lasts: bool
 
 
-def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> Report:
+def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> Report:
     """Report the imports through which events are reached that are not seen.
 
     Args:
-        found: The files of the project, and what was left out.
+        missing: The imports that lead to files which are not read for them.
         index: The files that are read.
         modules: Their module names.
         parts: What each file declares and attaches.
         again: Works those out with more files, and with more import roots for some imports (`Modules.supposed`).
     """
-    missing = missing_imports(found, index, modules, parts)
     places = _places(index, missing.imports, parts)
     if not places:
         return Report((), not missing.looked_beyond)
@@ -67,7 +67,8 @@ def unread(found: Discovery, index: FileIndex, modules: Modules, parts: Parts, a
             reported[place] = max(
                 reported.get(place, (each, events)), (each, events), key=lambda one: len(one[0].module)
             )
-    findings = [_finding(modules, place, each, events) for place, (each, events) in reported.items()]
+    roots = sorted({each.root for each, _ in reported.values() if each.root and not each.reason})
+    findings = [_finding(modules, place, each, events, roots) for place, (each, events) in reported.items()]
     return Report(tuple(findings), not missing.looked_beyond)
 
 
@@ -101,11 +102,12 @@ def _events_through(missed: Missing, behind: frozenset[str], gains: Mapping[str,
     return sorted(found)
 
 
-def _finding(modules: Modules, place: Place, missed: Missing, events: list[str]) -> Finding:
+def _finding(modules: Modules, place: Place, missed: Missing, events: list[str], more: list[str]) -> Finding:
+    """Report an import; `more` are the import roots that all of them together ask for."""
     if missed.reason:
         return messages.left_out(place, missed.module, missed.target, missed.reason, events)
     roots = [root for root in modules.roots if root or len(modules.roots) > 1]
-    return messages.not_found(place, missed.module, missed.target, [*roots, missed.root], events)
+    return messages.not_found(place, missed.module, missed.target, [*roots, *more], events)
 
 
 def _places(index: FileIndex, imports: Sequence[Missing], parts: Parts) -> dict[Missing, Place]:
