@@ -136,6 +136,105 @@ TASKS = """
     alias = plain
 
 
+    class ContextTask(Task):
+        def __call__(self, *args, **kwargs):
+            log("called", kwargs.get("order_id"))
+            with context():
+                return Task.__call__(self, *args, **kwargs)
+
+
+    class AddingTask(Task):
+        def __call__(self, *args, **kwargs):
+            kwargs["user"] = 1
+            return self.run(*args, **kwargs)
+
+
+    class Resize(ContextTask):
+        name = "images.resize"
+        max_retries = 3
+
+        def run(self, path, width, height=None):
+            self.retry(args=(path, width), kwargs={"height": 1})
+            self.retry(args=(1, 2, 3, 4))
+            self.update_state(state="x")
+
+
+    class Smaller(Resize):
+        pass
+
+
+    class OfApp(app.Task):
+        def run(self, path): ...
+
+
+    class Generic(Task["P", "R"]):
+        def run(self, path): ...
+
+
+    class Abstract(Task):
+        abstract = True
+
+        def run(self): ...
+
+
+    class Wrapped(Task):
+        @with_user
+        def run(self, path): ...
+
+
+    resize = app.register_task(Resize())
+    smaller = Smaller()
+    registered = app.register_task(smaller)
+    of_class = app.register_task(OfApp)
+    generic = Generic()
+    wrapped_class = Wrapped()
+
+
+    @shared_task(base=AddingTask)
+    def adding(order_id, user): ...
+
+
+    @shared_task(base=ContextTask)
+    def in_context(order_id): ...
+
+
+    @shared_task(base=made_somewhere())
+    def of_unknown_base(order_id): ...
+
+
+    def popping(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            kwargs.pop("user", None)
+            return function(*args, **kwargs)
+
+        return wrapper
+
+
+    @shared_task
+    @popping
+    def popped(order_id): ...
+
+
+    @app.task(bind=True)
+    def again(self, order_id, template="x"):
+        def inner():
+            self.apply_async()
+
+        self.retry()
+        self.retry(exc=ValueError(), countdown=3)
+        self.retry(kwargs={"template": "y"})
+        self.retry(args=(1,), kwargs={"order": 1}, count_down=3)
+        self.retry((1, 2, 3))
+        self.delay()
+
+
+    @app.task
+    def not_bound(self, order_id):
+        self.delay()
+        not_bound.retry(kwargs={"order": 1})
+
+
     def register(other: Celery) -> None:
         @other.task
         def inner(order_id): ...
@@ -153,9 +252,13 @@ PROJECT = {
 def check(shell: Shell, calls: str) -> list[str]:
     """Return what is reported of a file with these calls, a line each: `line: message`."""
     shell.write(PROJECT)
-    imports = (
-        "from celery import chain, signature\nfrom shop import celery as m\nfrom shop.celery import app, built, plain\n"
-    )
+    imports = """\
+from asyncio import to_thread
+from functools import partial
+from celery import chain, chord, group, signature
+from shop import celery as m
+from shop.celery import app, built, plain
+"""
     (shell.root / "shop/calls.py").write_text(imports + calls, encoding="utf-8")
     done = shell.run("celery", "check", "shop/calls.py")
     assert done.err == ""
@@ -205,6 +308,37 @@ app.send_task("celery.backend_cleanup")
 app.send_task(name)
 signature("shop.celery.plain", args=(1,))
 other.delay(1, 2, 3)
+m.resize.delay("a", 1)
+m.registered.delay("a", width=1)
+m.of_class.apply_async(("a",))
+m.generic.delay("a")
+m.OfApp().delay("a")
+m.OfApp.delay("a", "b", "c")
+m.wrapped_class.delay()
+m.adding.delay(1)
+m.of_unknown_base.delay()
+m.popped.delay(1, user=2)
+app.send_task("images.resize", ("a", 1))
+app.send_task("shop.celery.OfApp", ("a",))
+chain(plain.s(1, "x"), plain.s("x"), plain.si(1, "x"))()
+chain(plain.s("x"), plain.s("x"))
+chain(*others, plain.s(1, "x"))()
+chain([plain.s(1, "x"), plain.s("x").set(queue="slow")]).apply_async(countdown=3)
+chain(plain.s("x"))(1)
+chain(plain.s("x")).apply_async((1,))
+chain(plain.s("x")).apply_async(**options)
+(plain.s(1, "x") | plain.s("x") | group(plain.s("x"), plain.s("y"))).delay()
+group(plain.s(each, "x") for each in others)()
+group([plain.s("x") for each in others])
+chord([plain.s(1, "x")], plain.s("x"))()
+chord(plain.s(each, "x") for each in others)(plain.s("x"))
+plain.apply_async((1, "x"), link=[plain.s("x"), plain.si(1, "x")])
+app.add_periodic_task(3, plain.s(1, "x"), name="plain")
+app.add_periodic_task(3, plain.s(), (1, "x"))
+partial(plain.delay, 1)
+partial(plain.apply_async, (1, "x"), countdown=3)
+transaction.on_commit(partial(plain.delay, 1, "x"))
+to_thread(plain.delay, 1, "x")
 SCHEDULE = {"a": {"task": "shop.celery.plain", "schedule": 3, "args": (1, "x")}, "b": {"task": 3, "schedule": 3}}
 
 
@@ -262,6 +396,38 @@ WRONG = {
     "app.send_task('shop.celery.nothing_near')": 'no task is named "shop.celery.nothing_near"',
     "signature('shop.celery.plain', kwargs={'order': 1})": 'plain with "order", which it does not take',
     "x = {'task': 'shop.celery.plain', 'schedule': 3, 'args': (1,)}": 'plain without "template"',
+    "plain.s(tmplate=1).delay('x')": 'plain with "tmplate", which it does not take and without "template"',
+    "m.resize.delay('a')": 'Resize without "width"',
+    "m.registered.delay('a')": 'Smaller without "width"',
+    "m.of_class.delay('a', 'b')": "OfApp with 2 arguments by position, and takes 1",
+    "m.generic.delay()": 'Generic without "path"',
+    "m.Resize().delay(x=1)": 'Resize with "x", which it does not take and without "path" and "width"',
+    "m.in_context.delay()": 'in_context without "order_id"',
+    "app.send_task('images.resize', ('a',))": 'Resize without "width"',
+    "app.send_task('images.rezise', ('a', 1))": 'no task is named "images.rezise"',
+    "chain(plain.s(1, 'x'), plain.s())": 'plain without "template"',
+    "chain(plain.s(1))()": 'plain without "template"',
+    "chain(plain.s(1, 'x'), plain.s('x', order_id=2))": (
+        'plain with "order_id" twice, by position, counting the result of the task before it, and by name'
+    ),
+    "chain([other, plain.s(1, 2, 3)])": (
+        "plain with 4 arguments by position, counting the result of the task before it, and takes 3"
+    ),
+    "(plain.s(1, 'x') | m.of_factory.s(1))": (
+        "of_factory with 2 arguments by position, counting the result of the task before it, and takes 1"
+    ),
+    "(plain.s(1) | other).delay()": 'plain without "template"',
+    "x = other | group(plain.s(), plain.s('x'))": 'plain without "template"',
+    "group(plain.s(each) for each in other)()": 'plain without "template"',
+    "group([plain.s(1), plain.s(1, 'x')]).apply_async(countdown=3)": 'plain without "template"',
+    "chord([plain.s(1)], plain.s('x'))()": 'plain without "template"',
+    "chord(other)(plain.s())": 'plain without "template"',
+    "chord(other, body=plain.s())": 'plain without "template"',
+    "plain.apply_async((1, 'x'), link=plain.s())": 'plain without "template"',
+    "app.add_periodic_task(3, plain.s(1), name='plain')": 'plain without "template"',
+    "partial(plain.delay, 1, 2, 3, 4)": "plain with 4 arguments by position, and takes 3",
+    "transaction.on_commit(partial(plain.delay, 1))": 'plain without "template"',
+    "to_thread(plain.delay, 1)": 'plain without "template"',
     "x = {'task': 'shop.celery.plian', 'schedule': 3}": 'no task is named "shop.celery.plian"',
 }
 
@@ -270,12 +436,53 @@ def test_calls_that_cannot_work_are_reported_each_once(empty: Shell) -> None:
     assert check(empty, "\n".join(WRONG)) == list(WRONG.values())
 
 
-def test_tasks_that_are_defined_in_functions_are_checked_there(empty: Shell) -> None:
+def test_calls_in_the_file_of_their_tasks_are_checked_with_self_for_the_task_that_it_is(empty: Shell) -> None:
     empty.write(PROJECT)
     done = empty.run("celery", "check")
-    assert 'error[UPN601]: task "inner" is called with 2 arguments by position, and takes 1' in done.out
-    assert done.out.endswith("14 tasks, 1 call in 3 files: 1 error\n")
+    assert re.findall(r"\[UPN60\d\]: (.*)$", done.out, re.MULTILINE) == [
+        'task "Resize" is called with 4 arguments by position, and takes 3',
+        'task "again" is called without "order_id"',
+        'task "again" is called with "order", which it does not take',
+        '"count_down" is no option of retry, and Celery lets it pass without a word',
+        'task "again" is called with 3 arguments by position, and takes 2',
+        'task "again" is called without "order_id"',
+        'task "not_bound" is called with "order", which it does not take',
+        'task "inner" is called with 2 arguments by position, and takes 1',
+    ]
+    assert done.out.endswith("25 tasks, 11 calls in 3 files: 8 errors\n")
     assert done.code == 1
+
+
+OF_APPS = {
+    "handed on": ("app = Celery('a', task_cls=Own)", "with context():\n            return self.run(*args, **kwargs)"),
+    "changed": ("app = Celery('a', task_cls=Own)", "return self.run(1, *args, **kwargs)"),
+    "changed, set later": (
+        "app = Celery('a')\napp.Task = Own",
+        "kwargs.update(user=1)\n        self.run(*args, **kwargs)",
+    ),
+    "changed, by its name": ("app = Celery('a', task_cls='shop:Own')", "return self.run(*args)"),
+    "changed, of a class of apps": (
+        "class App(Celery):\n    task_cls = 'shop.Own'\napp = App('a')",
+        "add_user(kwargs)\n        return super().__call__(*args, **kwargs)",
+    ),
+    "not known": ("app = Celery('a', task_cls=own_of(3))", "return self.run(*args, **kwargs)"),
+}
+
+
+@pytest.mark.parametrize("case", OF_APPS)
+def test_tasks_of_an_app_whose_class_may_change_arguments_are_left_alone(empty: Shell, case: str) -> None:
+    app, body = OF_APPS[case]
+    own = f"class Own(Task):\n    def __call__(self, *args, **kwargs):\n        {body}\n"
+    text = f"from celery import Celery, Task\n\n{own}\n{app}\n@app.task\ndef f(x, user): ...\n\nf.delay(1)\n"
+    empty.write({"shop.py": text})
+    assert empty.run("celery", "check").code == (case == "handed on")
+
+
+def test_names_that_an_app_gives_in_a_way_of_its_own_are_not_known(empty: Shell) -> None:
+    own = "class App(Celery):\n    def gen_task_name(self, name, module):\n        return f'{module}:{name}'\n"
+    text = "app = App('a')\n@app.task\ndef f(x): ...\n\napp.send_task('shop:f', (1,))\napp.send_task('shop.g', (1,))\n"
+    empty.write({"shop.py": f"from celery import Celery\n{own}{text}"})
+    assert empty.run("celery", "check").out == "1 task, 2 calls in 1 file: nothing to report\n"
 
 
 def test_a_project_without_celery_has_nothing_to_report(empty: Shell) -> None:

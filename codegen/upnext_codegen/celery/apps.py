@@ -118,6 +118,20 @@ class Apps:
                     pass
         return False
 
+    def text_of(self, expr: ast.expr | None, use: Use) -> str | None:
+        """Tell which text an expression is: a constant, or a name of one."""
+        match expr:
+            case ast.Constant(str() as text):
+                return text
+            case ast.Name() | ast.Attribute():
+                match self.lookup.path(use, expr):
+                    case (Definition(binding=Assignment(ast.Constant(str() as text))),):
+                        return text
+                    case _:
+                        return None
+            case _:
+                return None
+
     def maker(self, decorator: ast.expr, use: Use) -> Maker | None:
         """Tell what makes a task of what it decorates, None if that is something else."""
         if not isinstance(decorator, ast.Call):

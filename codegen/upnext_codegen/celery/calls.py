@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
-from upnext_codegen.celery.celery_names import BY_NAME, CONTAINED, DIRECT, LEADING, NAMED_SIGNATURES, PARTIAL
+from upnext_codegen.celery.canvas import Canvas
+from upnext_codegen.celery.celery_names import (
+    BY_NAME,
+    CONTAINED,
+    DIRECT,
+    HANDING_ON,
+    LEADING,
+    NAMED_SIGNATURES,
+    PARTIAL,
+)
 from upnext_codegen.celery.records import UNKNOWN, Call, Given
 from upnext_codegen.names.modules import ExternalName
-from upnext_codegen.names.scopes import Assignment, Definition, Use, inner_scopes_and_calls
+from upnext_codegen.names.scopes import Use, inner_scopes_and_calls
 from upnext_codegen.records import Place
 
 if TYPE_CHECKING:
@@ -35,43 +44,119 @@ class Calls:
         """Yield the calls in a file."""
         for scope in module.scopes():
             for each in scope.expressions:
-                for node, inner in inner_scopes_and_calls(each.node, scope):
-                    if isinstance(node, ast.Call):
-                        yield from self._of(node, Use(inner, node.lineno, each.branches))
+                found = [
+                    (node, Use(inner, node.lineno, each.branches))
+                    for node, inner in inner_scopes_and_calls(each.node, scope)
+                    if isinstance(node, ast.Call)
+                ]
+                if found:
+                    reader = _Reader(self.tasks, Canvas(self.tasks.apps.lookup))
+                    reader.canvas.read(each.node, Use(scope, each.node.lineno, each.branches), found)
+                    for call, use in found:
+                        yield from reader.read(call, use)
         yield from _schedules(module)
 
-    def _of(self, call: ast.Call, use: Use) -> Iterator[Call]:
+
+class _HandedOn(NamedTuple):
+    """A call that something else makes.
+
+    Attributes:
+        call: The call.
+        is_partial: Whether that may add arguments.
+    """
+
+    call: ast.Call
+    is_partial: bool
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads the calls of one expression.
+
+    Attributes:
+        tasks: Knows tasks.
+        canvas: What becomes of the signatures in it.
+        run: The calls that make a signature which is run at once: they are read with the call that runs it.
+    """
+
+    tasks: Tasks
+    canvas: Canvas
+    run: set[ast.expr] = field(default_factory=set[ast.expr])
+
+    def read(self, call: ast.Call, use: Use) -> Iterator[Call]:
+        """Yield the call of a task that a call is, if it is one."""
+        if call in self.run:
+            return
         place = Place(use.file, *use.scope.module.place(call))
-        if isinstance(call.func, ast.Attribute) and call.func.attr in DIRECT | CONTAINED:
-            method = call.func.attr
-            task = self.tasks.of(call.func.value, use)
-            if task is not None:
-                partial = method in PARTIAL and not _is_immutable(call)
-                yield _read(call, method, place, use, skipped=0)._replace(task=task, is_partial=partial)
-                return
-            if method in _RUNS_SIGNATURE and isinstance(call.func.value, ast.Call):
-                yield from self._run_signature(call, call.func.value, method, place, use)
-        if self._is_by_name(call, use):
-            name = self._text(_argument(call, "name" if _attr(call) == "send_task" else "varies", 0), use)
-            if name:
-                method = _attr(call) or "signature"
-                shape = "send_task" if method == "send_task" else "signature"
-                found = _read(call, shape, place, use, skipped=0 if shape == "send_task" else 1)
-                yield found._replace(
-                    name=name, method=method, is_partial=shape == "signature" and not _is_immutable(call)
-                )
+        handed_on = self._handed_on(call, use)
+        if handed_on is not None:
+            for each in self._of_task(handed_on.call, place, use):
+                yield self._completed(each._replace(is_partial=each.is_partial or handed_on.is_partial), call)
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in DIRECT | CONTAINED | {"retry"}:
+            found = [self._completed(each, call) for each in self._of_task(call, place, use)]
+            if not found and call.func.attr in _RUNS_SIGNATURE and isinstance(call.func.value, ast.Call):
+                found = [*self._run_signature(call, call.func.value, call.func.attr, place, use)]
+            yield from found or self._by_name(call, place, use)
+        else:
+            yield from self._by_name(call, place, use)
+
+    def _of_task(self, call: ast.Call, place: Place, use: Use) -> Iterator[Call]:
+        """Read `task.method(...)`."""
+        assert isinstance(call.func, ast.Attribute)
+        method = call.func.attr
+        task = self.tasks.of(call.func.value, use)
+        if task is None:
+            return
+        is_partial = method in PARTIAL and not _is_immutable(call)
+        if method == "retry":
+            # What is not given anew stays as it was.
+            is_partial = not all(_is_given(_argument(call, name, _at(method, name))) for name in ("args", "kwargs"))
+        yield _read(call, method, place, use, skipped=0)._replace(task=task, is_partial=is_partial)
+
+    def _completed(self, call: Call, node: ast.Call) -> Call:
+        """Add what a canvas adds to what an expression makes, if that is all."""
+        results = self.canvas.results.get(node)
+        if not call.is_partial or results is None:
+            return call
+        given = call.given._replace(positional=call.given.positional + results)
+        return call._replace(given=given, is_partial=False, results=results)
+
+    def _handed_on(self, call: ast.Call, use: Use) -> _HandedOn | None:
+        """Return the call that `partial(task.delay, ...)` makes later, or another thread."""
+        match call.func:
+            case ast.Name() | ast.Attribute():
+                sources = self.tasks.apps.lookup.path(use, call.func)
+            case _:
+                return None
+        names = {each.name for each in sources if isinstance(each, ExternalName)} & HANDING_ON.keys()
+        if not names or not call.args or not isinstance(call.args[0], ast.Attribute):
+            return None
+        if call.args[0].attr not in DIRECT | CONTAINED:
+            return None
+        made = ast.copy_location(ast.Call(call.args[0], call.args[1:], call.keywords), call)
+        return _HandedOn(made, is_partial=any(HANDING_ON[each] for each in names))
+
+    def _by_name(self, call: ast.Call, place: Place, use: Use) -> Iterator[Call]:
+        if not self._is_by_name(call, use):
+            return
+        method = _attr(call) or "signature"
+        is_sent = method == "send_task"
+        name = self.tasks.apps.text_of(_argument(call, "name" if is_sent else "varies", 0), use)
+        if name:
+            found = _read(call, method if is_sent else "signature", place, use, skipped=0 if is_sent else 1)
+            is_partial = not is_sent and not _is_immutable(call)
+            yield self._completed(found._replace(name=name, method=method, is_partial=is_partial), call)
 
     def _run_signature(self, call: ast.Call, made: ast.Call, method: str, place: Place, use: Use) -> Iterator[Call]:
         """`task.s(...).delay(...)`: what is given at last is all that there will be."""
-        if not isinstance(made.func, ast.Attribute) or made.func.attr not in {"s", "si"}:
+        if not isinstance(made.func, ast.Attribute) or made.func.attr != "s":
             return
         task = self.tasks.of(made.func.value, use)
         if task is None:
             return
+        self.run.add(made)
         first = _read(made, made.func.attr, place, use, skipped=0)
         added = _read(call, method, place, use, skipped=0)
-        if made.func.attr == "si":
-            return  # complete by itself
         given = Given(
             first.given.positional + added.given.positional,
             tuple(dict.fromkeys((*first.given.keywords, *added.given.keywords))),
@@ -89,23 +174,13 @@ class Calls:
         sources = self.tasks.apps.lookup.path(use, call.func)
         return any(isinstance(each, ExternalName) and each.name in NAMED_SIGNATURES for each in sources)
 
-    def _text(self, expr: ast.expr | None, use: Use) -> str:
-        """What a text is, "" where that cannot be known."""
-        match expr:
-            case ast.Constant(str() as text):
-                return text
-            case ast.Name() | ast.Attribute():
-                match self.tasks.apps.lookup.path(use, expr):
-                    case (Definition(binding=Assignment(ast.Constant(str() as text))),):
-                        return text
-                    case _:
-                        return ""
-            case _:
-                return ""
-
 
 def _attr(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def _is_given(expr: ast.expr | None) -> bool:
+    return expr is not None and not (isinstance(expr, ast.Constant) and expr.value is None)
 
 
 def _read(call: ast.Call, method: str, place: Place, use: Use, *, skipped: int) -> Call:

@@ -21,8 +21,18 @@ APP_CLASSES = frozenset(
 )
 """The class of apps."""
 
+TASK_CLASSES = frozenset(
+    {"celery.Task", "celery.app.Task", "celery.app.task.Task", "celery.contrib.abortable.AbortableTask"}
+)
+"""The class of tasks, and Celery's own that derive from it."""
+
 APPS = frozenset({"celery.current_app", "celery._state.current_app", "celery.app.default_app"})
 """Apps that Celery itself has."""
+
+CHAINS = frozenset({"celery.chain", "celery.canvas.chain"})
+GROUPS = frozenset({"celery.group", "celery.canvas.group"})
+CHORDS = frozenset({"celery.chord", "celery.canvas.chord"})
+"""What makes one signature of several."""
 
 NAMED_SIGNATURES = frozenset({"celery.signature", "celery.canvas.signature", "celery.subtask"})
 """Functions that make a signature of a task's name."""
@@ -36,6 +46,9 @@ CONTAINED = frozenset({"apply_async", "apply", "signature", "subtask", "apply_as
 
 BY_NAME = frozenset({"send_task", "signature"})
 """Methods of an app that call a task by its name."""
+
+HANDING_ON = {"functools.partial": True, "asyncio.to_thread": False}
+"""Functions that call what they are given first with the rest, and whether there may be more arguments then."""
 
 PARTIAL = frozenset({"s", "signature", "subtask"})
 """Methods that make signatures to which arguments can be added."""
@@ -52,8 +65,9 @@ LEADING = {
         *("chord", "reply_to", "time_limit", "soft_time_limit", "root_id", "parent_id", "route_name", "shadow"),
         *("chain", "task_type", "replaced_task_nesting"),
     ),
+    "retry": ("args", "kwargs", "exc", "throw", "eta", "countdown", "max_retries"),
 }
-"""Parameters of those methods that can be given by position, in their order."""
+"""Parameters of those methods, and of `retry`, that can be given by position, in their order."""
 
 OPTIONS = frozenset(
     {

@@ -47,7 +47,7 @@ def _wrong_call(call: Call, task: Task) -> Iterator[Finding]:
         yield _no_sequence(call, task)
     # What is given as an option by mistake is told of once.
     given = call.given._replace(keywords=(*call.given.keywords, *(name for name, _ in misplaced)))
-    wrong = " and ".join(faults(signature, given, is_partial=call.is_partial))
+    wrong = " and ".join(faults(signature, given, is_partial=call.is_partial, results=call.results))
     if wrong:
         yield _unfit(call, task, wrong, _way_out(signature, unknown_names(signature, given)))
     yield from _wrong_options(call, task, misplaced)

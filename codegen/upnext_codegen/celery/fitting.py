@@ -9,17 +9,19 @@ if TYPE_CHECKING:
     from upnext_codegen.celery.records import Given, Signature
 
 
-def faults(signature: Signature, given: Given, *, is_partial: bool) -> Iterator[str]:
+def faults(signature: Signature, given: Given, *, is_partial: bool, results: int = 0) -> Iterator[str]:
     """Yield what is wrong with the arguments: what a task "is called ..." with or without.
 
     Args:
         signature: What the task takes.
         given: What it is given.
         is_partial: Whether arguments may be added, before these, too: as the result of the task before it in a chain.
+        results: How many of those by position are results of tasks before it.
     """
     places = signature.positional
+    by_position = f"by position{', counting the result of the task before it,' if results else ''}"
     if given.positional > len(places) and not signature.takes_args:
-        yield f"with {_count(given.positional)} by position, and takes {len(places) or 'none'}"
+        yield f"with {_count(given.positional)} {by_position.rstrip(',')}, and takes {len(places) or 'none'}"
     unknown = unknown_names(signature, given)
     if unknown:
         yield f"with {_names(unknown)}, which it does not take"
@@ -28,7 +30,7 @@ def faults(signature: Signature, given: Given, *, is_partial: bool) -> Iterator[
     filled = {each.name for each in places[: given.positional]}
     twice = [name for name in given.keywords if name in filled and name in signature.keywords]
     if twice:
-        yield f"with {_names(twice)} twice, by position and by name"
+        yield f"with {_names(twice)} twice, {by_position} and by name"
     missing = [
         each.name
         for each in signature.formals

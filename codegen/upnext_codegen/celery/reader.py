@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.celery.apps import Apps
 from upnext_codegen.celery.calls import Calls
 from upnext_codegen.celery.records import CeleryScan
+from upnext_codegen.celery.task_classes import TaskClasses
 from upnext_codegen.celery.tasks import Tasks, tasks_in
 from upnext_codegen.files.cache import open_cache
 from upnext_codegen.files.discover import discover
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
     from upnext_codegen.project import Project
     from upnext_codegen.silence import Comments
 
-_MAKES = re.compile(rb"@\s*[\w.]*task|\btask\s*\(")
-"""A task is made by something that is called `shared_task` or `task`, or is named after them."""
+_MAKES = re.compile(rb"@\s*[\w.]*task|\btask\s*\(|\bdef\s+run\b")
+"""A task is made by what is called `shared_task` or `task`, or is named after them, or by a class that has a `run`."""
 _CALLS = re.compile(
-    rb"\.\s*(?:delay|delay_on_commit|apply|apply_async|apply_async_on_commit|si?|signature|subtask|send_task)\s*\("
+    rb"\.\s*(?:delay|delay_on_commit|apply|apply_async|apply_async_on_commit|retry|si?|signature|subtask|send_task)\s*[(,]"
     rb"|\bsignature\s*\(|['\"]schedule['\"]"
 )
+_OF_APPS = re.compile(rb"\btask_cls\b|\.\s*Task\s*=")
+"""An app is given a class for all of its tasks."""
+_NAMES = b"gen_task_name"
+"""An app names tasks in a way of its own."""
 _TYPED = re.compile(rb"\bupnext_celery\b")
 
 
@@ -41,6 +46,14 @@ class _Modules(RecordedModules):
     def find(self, name: str, importer: str) -> ModuleRef | ExternalName | None:
         """As `Modules.find`."""
         return ExternalName(name) if name.partition(".")[0] == "celery" else super().find(name, importer)
+
+
+class _Holding(NamedTuple):
+    """What a file may hold, by its bytes: definitions of tasks, calls of them."""
+
+    path: str
+    tasks: bool
+    calls: bool
 
 
 @uncollected()
@@ -66,19 +79,26 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
         loaded.add(path)
         return sources.load(path)
 
-    tasks = Tasks(Apps(Lookup(_Modules(modules), load)))
+    apps = Apps(Lookup(_Modules(modules), load))
+    tasks = Tasks(apps, TaskClasses(apps))
     calls = Calls(tasks)
     made: list[Task] = []
     called: list[Call] = []
+    holding: list[_Holding] = []
     wants_types = False
     for path in index.files:
         data = index.bytes_of(path) or b""
         wants_types = wants_types or bool(_TYPED.search(data))
-        makes, has_calls = _MAKES.search(data), _CALLS.search(data)
-        module = load(path) if makes or has_calls else None
+        tasks.are_named_by_celery = tasks.are_named_by_celery and _NAMES not in data
+        module = load(path) if _OF_APPS.search(data) else None
         if module is not None:
-            made += tasks_in(module, tasks) if makes else []
-            called += calls.in_module(module) if has_calls else []
+            tasks.classes.read_apps(module)
+        holding.append(_Holding(path, bool(_MAKES.search(data)), bool(_CALLS.search(data))))
+    for each in holding:
+        module = load(each.path) if each.tasks or each.calls else None
+        if module is not None:
+            made += tasks_in(module, tasks) if each.tasks else []
+            called += calls.in_module(module) if each.calls else []
     scan = CeleryScan(
         tuple(sorted(dict.fromkeys(made), key=lambda each: each.place)),
         tuple(sorted(dict.fromkeys(called), key=lambda each: (each.place, each.method))),

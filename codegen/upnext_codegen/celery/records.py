@@ -62,16 +62,18 @@ class Signature(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A function that Celery runs.
+    """What Celery runs: a function, or the `run` of a class.
 
     Attributes:
-        function: The name that it has in its module.
+        function: The name that the function or the class has in its module.
         name: The name that it is registered by, None where that cannot be known.
         app: The file and line of the app that has it, `SHARED` for all of them, "" where that cannot be known.
-        place: Where the function's name stands in its `def` line.
+        place: Where that name stands in its `def` or `class` line.
         branches: The branches around it.
         signature: What it takes, None where that cannot be known: a decorator may change it.
         written: What its `def` takes, which is what type checkers know of it.
+        is_bound: Whether it is given itself as `self`.
+        is_class: Whether it is a class.
     """
 
     function: str
@@ -81,6 +83,8 @@ class Task(NamedTuple):
     branches: BranchPath
     signature: Signature | None
     written: Signature
+    is_bound: bool = False
+    is_class: bool = False
 
 
 class Given(NamedTuple):
@@ -115,6 +119,7 @@ class Call(NamedTuple):
         is_partial: Whether others can be added to them later, as to a signature in a chain.
         options: The names of the options beside them.
         no_sequence: What is given as `args` and is neither a tuple nor a list, "" for nothing.
+        results: How many of the arguments by position are results of tasks before it, which Celery adds in front.
     """
 
     task: Task | None
@@ -125,6 +130,7 @@ class Call(NamedTuple):
     is_partial: bool = False
     options: tuple[tuple[str, Place], ...] = ()
     no_sequence: str = ""
+    results: int = 0
 
 
 class CeleryScan(NamedTuple):

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.celery.records import Formal, Signature, Task
 from upnext_codegen.celery.wrappers import Wrappers
-from upnext_codegen.names.modules import ExternalName
-from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, FunctionDefinition, Use
+from upnext_codegen.names.scopes import (
+    Assignment,
+    ClassDefinition,
+    Definition,
+    FunctionDefinition,
+    ParameterDefinition,
+    Use,
+)
 from upnext_codegen.records import Place
 
 if TYPE_CHECKING:
     from upnext_codegen.celery.apps import Apps, Maker
+    from upnext_codegen.celery.task_classes import TaskClasses
     from upnext_codegen.names.scopes import FunctionNode, SourceModule
 
 _FARTHEST = 8
 """Names that are followed one after the other."""
-_SENDING = frozenset({"delay", "apply_async", "s", "si", "signature", "subtask"})
 
 
 @dataclass(slots=True)
@@ -27,15 +33,24 @@ class Tasks:
 
     Attributes:
         apps: Knows what makes them.
+        classes: Knows their classes.
+        are_named_by_celery: Whether a task without a name of its own has the one that Celery gives it.
     """
 
     apps: Apps
+    classes: TaskClasses
+    are_named_by_celery: bool = True
     _known: dict[tuple[str, int, str], Task | None] = field(default_factory=dict[tuple[str, int, str], "Task | None"])
 
     def of(self, expr: ast.expr, use: Use, depth: int = 0) -> Task | None:
         """Tell which task an expression is, None where that is none, or one of several."""
+        if isinstance(expr, ast.Call):
+            return self._made(expr, use, depth)
         found = {
-            self.defined_by(each, depth) for each in self.apps.lookup.path(use, expr) if isinstance(each, Definition)
+            # A class of tasks is none itself: its instances are.
+            None if isinstance(each.binding, ClassDefinition) else self.defined_by(each, depth)
+            for each in self.apps.lookup.path(use, expr)
+            if isinstance(each, Definition)
         }
         return found.pop() if len(found) == 1 else None
 
@@ -51,8 +66,12 @@ class Tasks:
         match definition.binding:
             case FunctionDefinition(node):
                 return self._decorated(definition, node)
-            case Assignment(ast.Call() as call):
-                return self._assigned(call, definition.use)
+            case ClassDefinition():
+                return self._class(definition)
+            case ParameterDefinition():
+                return self._receiver(definition)
+            case Assignment(ast.Call() as call) if depth < _FARTHEST:
+                return self._made(call, definition.use, depth + 1)
             case Assignment(ast.Name() | ast.Attribute() as value) if depth < _FARTHEST:
                 return self.of(value, definition.use, depth + 1)
             case _:
@@ -67,10 +86,73 @@ class Tasks:
                 return self._task(definition, node, maker, is_changed=wrapped)
         return None
 
-    def _assigned(self, call: ast.Call, use: Use) -> Task | None:
+    def _receiver(self, definition: Definition) -> Task | None:
+        """Tell which task the `self` of a bound task, or of the `run` of a class, is."""
+        scope = definition.scope
+        node, around = scope.node, scope.parent
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or around is None:
+            return None
+        first = [*node.args.posonlyargs, *node.args.args][:1]
+        if [each.arg for each in first] != [definition.name]:
+            return None
+        if around.kind != "class":
+            found = next((self.defined_by(each) for each in around.functions if _is(each, node)), None)
+            return found if found is not None and found.is_bound else None
+        owners = around.parent.classes if around.parent is not None and node.name == "run" else []
+        return next((self.defined_by(each) for each in owners if _is(each, around.node)), None)
+
+    def _class(self, definition: Definition) -> Task | None:
+        """Tell which task a class is, None for one that has no `run` or is abstract."""
+        run = self.classes.run_of(definition)
+        if run is None or self.classes.constant_of(definition, "abstract") is True:
+            return None
+        assert isinstance(definition.binding, ClassDefinition)
+        assert isinstance(run.binding, FunctionDefinition)
+        node = run.binding.node
+        name = self.classes.constant_of(definition, "name")
+        if name is None and self.are_named_by_celery:
+            name = f"{self.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
+        written = _signature(node, skipped=1)
+        changed = bool(node.decorator_list) or self.classes.class_changes_arguments(definition)
+        module = definition.scope.module
+        return Task(
+            definition.name,
+            name if isinstance(name, str) else None,
+            "",
+            Place(module.file, *module.name_place(definition.binding.node)),
+            definition.branches,
+            None if changed else written,
+            written,
+            is_bound=True,
+            is_class=True,
+        )
+
+    def _made(self, call: ast.Call, use: Use, depth: int) -> Task | None:
+        """Tell which task a call makes: of a function, or of a class by an instance of it."""
+        for source in self.apps.lookup.path(use, call.func):
+            if isinstance(source, Definition) and isinstance(source.binding, ClassDefinition):
+                return self.defined_by(source)
+        if len(call.args) != 1:
+            return None
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "register_task":
+            return (
+                self._registered(call.args[0], use, depth)
+                if self.apps.app_of(call.func.value, use) is not None
+                else None
+            )
+        return self._of_function(call, use)
+
+    def _registered(self, expr: ast.expr, use: Use, depth: int) -> Task | None:
+        """Tell which task `app.register_task` makes of an instance, or of a class."""
+        found = [each for each in self.apps.lookup.path(use, expr) if isinstance(each, Definition)]
+        if len(found) == 1 and isinstance(found[0].binding, ClassDefinition):
+            return self.defined_by(found[0])
+        return self.of(expr, use, depth + 1) if depth < _FARTHEST else None
+
+    def _of_function(self, call: ast.Call, use: Use) -> Task | None:
         """Tell which task `shared_task(function)` or `shared_task(...)(function)` is."""
-        maker = self.apps.maker(call.func, use) if call.args else None
-        if maker is None or len(call.args) != 1:
+        maker = self.apps.maker(call.func, use)
+        if maker is None:
             return None
         for source in self.apps.lookup.path(use, call.args[0]):
             if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
@@ -91,46 +173,24 @@ class Tasks:
         options = {each.arg: each.value for each in maker.options}
         bind = _constant(options.get("bind"), default=False)
         is_known = not is_changed and isinstance(bind, bool) and None not in options
-        is_known = is_known and not self._sends_its_own_way(options.get("base"), maker.use)
+        bases = [(options["base"], maker.use)] if "base" in options else self.classes.of_apps
+        is_known = is_known and not any(self.classes.changes_arguments(*each) for each in bases)
         written = _signature(node, skipped=int(bind is True))
         module = definition.scope.module
         own = f"{self.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
-        given = None if None in options else _constant(options.get("name"), default=own)
-        if isinstance(options.get("name"), ast.expr) and not isinstance(given, str):
-            given = self._text(options["name"], maker.use)
+        name = self.apps.text_of(options.get("name"), maker.use)
+        if not options.keys() & {"name", None} and self.are_named_by_celery:
+            name = own
         return Task(
             definition.name,
-            given if isinstance(given, str) else None,
+            name,
             maker.app,
             Place(module.file, *module.name_place(node)),
             definition.branches,
             written if is_known else None,
             written,
+            is_bound=bind is True,
         )
-
-    def _text(self, expr: ast.expr, use: Use) -> str | None:
-        """What a name of a constant stands for."""
-        match self.apps.lookup.path(use, expr):
-            case (Definition(binding=Assignment(ast.Constant(str() as text))),):
-                return text
-            case _:
-                return None
-
-    def _sends_its_own_way(self, base: ast.expr | None, use: Use, depth: int = 0) -> bool:
-        """Whether a class of tasks is of the project, and sends in a way of its own."""
-        if base is None or depth > _FARTHEST:
-            return False
-        for source in self.apps.lookup.path(use, base):
-            if isinstance(source, ExternalName):
-                continue
-            if not isinstance(source, Definition) or not isinstance(source.binding, ClassDefinition):
-                return True
-            node = source.binding.node
-            if any(isinstance(each, ast.FunctionDef) and each.name in _SENDING for each in node.body):
-                return True
-            if any(self._sends_its_own_way(each, source.use, depth + 1) for each in node.bases):
-                return True
-        return False
 
 
 def tasks_in(module: SourceModule, tasks: Tasks) -> list[Task]:
@@ -138,11 +198,16 @@ def tasks_in(module: SourceModule, tasks: Tasks) -> list[Task]:
     found: dict[Task, None] = {}
     for scope in module.scopes():
         for definition in scope.every():
-            if isinstance(definition.binding, FunctionDefinition) or _may_make(definition):
+            if isinstance(definition.binding, FunctionDefinition | ClassDefinition) or _may_make(definition):
                 task = tasks.defined_by(definition)
                 if task is not None:
                     found[task] = None
     return [*found]
+
+
+def _is(definition: Definition, node: ast.AST) -> bool:
+    binding = definition.binding
+    return isinstance(binding, FunctionDefinition | ClassDefinition) and binding.node is node
 
 
 def _may_make(definition: Definition) -> bool:

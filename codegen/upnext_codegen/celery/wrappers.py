@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 _CONTEXT_MANAGERS = frozenset({"contextlib.contextmanager", "contextlib.asynccontextmanager"})
 """What they make can decorate functions, and hands on what those are called with."""
+_READING = frozenset({"copy", "get", "items", "keys", "values", "count", "index"})
+"""Methods of a tuple or dict that leave it as it is."""
+_LOOKING = frozenset(
+    {"str", "repr", "len", "dict", "list", "tuple", "sorted", "print", "format", "dumps", "debug", "info", "warning"}
+    | {"error", "exception", "log"}
+)
+"""Functions and methods that leave what they are given as it is, by any name."""
 
 
 @dataclass(slots=True)
@@ -69,27 +76,53 @@ def _holds(node: FunctionNode, wrappers: list[FunctionNode]) -> bool:
     return any(id(each) in inside for each in wrappers) or len(node.args.args) == 1
 
 
-def _calls_with_its_own(wrapper: FunctionNode) -> bool:
+def passes_arguments_on(node: FunctionNode) -> bool:
+    """Whether a method, `__call__`, calls something with what it was called with, and with nothing else."""
+    return len(node.args.args) == 1 and _calls_with_its_own(node, node.args.args[0].arg)
+
+
+def _calls_with_its_own(wrapper: FunctionNode, receiver: str = "") -> bool:
     arguments = wrapper.args
-    if arguments.vararg is None or arguments.kwarg is None or arguments.args or arguments.kwonlyargs:
+    if arguments.vararg is None or arguments.kwarg is None or arguments.kwonlyargs:
+        return False
+    if [each.arg for each in arguments.args] != ([receiver] if receiver else []):
         return False
     args, kwargs = arguments.vararg.arg, arguments.kwarg.arg
     calls = [each for each in ast.walk(wrapper) if isinstance(each, ast.Call)]
-    return any(_hands(each, args, kwargs) for each in calls) and not any(
-        _uses(each, args, kwargs) and not _hands(each, args, kwargs) for each in calls
-    )
+    handing = [each for each in calls if _hands(each, args, kwargs, receiver)]
+    return bool(handing) and _is_only_read(wrapper, {args, kwargs}, handing)
 
 
-def _hands(call: ast.Call, args: str, kwargs: str) -> bool:
+def _hands(call: ast.Call, args: str, kwargs: str, receiver: str) -> bool:
     match call:
-        case ast.Call(_, [ast.Starred(ast.Name(first))], [ast.keyword(None, ast.Name(second))]):
-            return (first, second) == (args, kwargs)
+        case ast.Call(_, [*leading, ast.Starred(ast.Name(first))], [ast.keyword(None, ast.Name(second))]):
+            # The `__call__` of a base, taken from its class, is given `self` first.
+            own = all(isinstance(each, ast.Name) and each.id == receiver for each in leading)
+            return own and (first, second) == (args, kwargs)
         case _:
             return False
 
 
-def _uses(call: ast.Call, args: str, kwargs: str) -> bool:
-    """Whether a call is given one of them in part, or with others."""
-    starred = [each.value for each in call.args if isinstance(each, ast.Starred)]
-    doubled = [each.value for each in call.keywords if each.arg is None]
-    return any(isinstance(each, ast.Name) and each.id in {args, kwargs} for each in (*starred, *doubled))
+def _is_only_read(wrapper: FunctionNode, names: set[str], handing: list[ast.Call]) -> bool:
+    """Whether nothing but those calls is given the arguments, and nothing can change them before."""
+    allowed = {id(part) for call in handing for part in ast.walk(call)}
+    for parent in ast.walk(wrapper):
+        for each in ast.iter_child_nodes(parent):
+            if isinstance(each, ast.Name) and each.id in names and id(each) not in allowed and not _reads(parent, each):
+                return False
+    return True
+
+
+def _reads(parent: ast.AST, name: ast.Name) -> bool:
+    """Whether what stands around a name only looks at what it holds."""
+    match parent:
+        case ast.Attribute(_, attr):
+            return attr in _READING
+        case ast.Subscript(value, _, ast.Load()):
+            return value is name
+        case ast.Call(ast.Attribute(_, attr) | ast.Name(attr)):
+            return attr in _LOOKING
+        case ast.Compare() | ast.FormattedValue() | ast.BoolOp() | ast.If() | ast.IfExp():
+            return True
+        case _:
+            return False
