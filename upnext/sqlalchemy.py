@@ -232,6 +232,12 @@ class _Rows:
         again = update(self._table).where(row.attempts >= MAX_ATTEMPTS).values(attempts=0, available_at=0.0)
         return connection.execute(again if ids is None else again.where(row.id.in_(ids))).rowcount
 
+    def purge(self, connection: Connection, ids: Sequence[int] | None) -> int:
+        """Delete rows that were set aside."""
+        row = self._table.c
+        gone = delete(self._table).where(row.attempts >= MAX_ATTEMPTS)
+        return connection.execute(gone if ids is None else gone.where(row.id.in_(ids))).rowcount
+
     def _take_turn(self, connection: Connection) -> None:
         """Hold every other relay off until this transaction ends, in any database: they all write the same row first.
 
@@ -290,6 +296,10 @@ class _Store:
     async def retry(self, ids: Sequence[int] | None) -> int:
         """Let rows that were set aside be sent again."""
         return await self._within_transaction(lambda connection: self._rows.retry(connection, ids))
+
+    async def purge(self, ids: Sequence[int] | None) -> int:
+        """Delete rows that were set aside."""
+        return await self._within_transaction(lambda connection: self._rows.purge(connection, ids))
 
     async def close(self) -> None:
         """End the thread, and leave the engine to whom it belongs."""

@@ -148,6 +148,10 @@ def test_the_command_shows_rows_and_has_those_sent_that_were_set_aside(
         call_command("upnext_outbox", "retry", str(10**6))
     call_command("upnext_outbox", "retry", str(OutboxRow.objects.get().pk))
     assert relay(worker).send_all_sync() == 1
+    asyncio.run(send_async())
+    OutboxRow.objects.update(attempts=MAX_ATTEMPTS)
+    call_command("upnext_outbox", "purge", "--all", "--yes")
+    assert not OutboxRow.objects.exists()
 
 
 def test_the_example_s_own_tests_pass_each_in_its_transaction(worker: upnext.Worker) -> None:

@@ -125,8 +125,13 @@ def test_rows_are_listed_with_age_and_error_and_those_set_aside_can_be_sent_afte
     shop.change(3, attempts=MAX_ATTEMPTS)
     assert outbox_command("retry", "--all")[:2] == (0, "1 row(s) will be sent again.\n")
     assert outbox_command("retry", "--all")[:2] == (0, "0 row(s) will be sent again.\n")
+
+    shop.change(3, attempts=MAX_ATTEMPTS)
+    assert outbox_command("purge", "3")[::2] == (2, "upnext: What is purged is never sent: add --yes to do it.\n")
+    assert outbox_command("purge", "2", "3", "--yes")[:2] == (1, "1 row(s) deleted.\n"), "what waits stays"
+    assert outbox_command("purge", "--all", "--yes")[:2] == (0, "0 row(s) deleted.\n")
     shop.change(2, available_at=0)
-    assert shop.relay().send_all_sync() == 3
+    assert shop.relay().send_all_sync() == 2
 
 
 def test_what_cannot_be_answered_says_why(

@@ -1,4 +1,4 @@
-"""`upnext outbox`: how far behind outboxes are, which rows wait or were set aside, and having these sent after all."""
+"""`upnext outbox`: how far behind outboxes are, which rows wait or were set aside, and sending or deleting these."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _MOST = 100
 _HEAD = ("id", "kind", "name", "age", "state", "attempts", "ordered by", "error")
 _DESCRIPTION = """\
 Looks at the outboxes whose relays a Python file defines or imports, in the databases that these relays use. A row that
-was refused ten times is set aside: it stays in the table, unsent, until it is retried, or deleted by you."""
+was refused ten times is set aside: it stays in the table, unsent, until it is retried or purged."""
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "outbox",
-        help="show what outboxes hold, and have rows sent after all",
+        help="show what outboxes hold, have rows sent after all, or delete them",
         description=_DESCRIPTION,
         epilog=examples("upnext outbox status service.py", "upnext outbox retry service.py --all"),
     )
@@ -61,6 +61,7 @@ def add_actions(actions: Subparsers, example: str, *, file: bool = True) -> list
         ("status", "show how far behind they are", ("", " --format json")),
         ("list", "list rows with their errors, oldest first; payloads are not shown", ("", " --set-aside --limit 20")),
         ("retry", "have rows sent that were set aside", (" 17 18", " --all")),
+        ("purge", "delete rows that were set aside", (" 17 18 --yes", " --all --yes")),
     ):
         epilog = examples(*(example.format(name) + each for each in options))
         parsers[name] = actions.add_parser(name, help=about, epilog=epilog)
@@ -70,14 +71,15 @@ def add_actions(actions: Subparsers, example: str, *, file: bool = True) -> list
         parsers[name].add_argument(
             "--format", choices=("text", "json"), default="text", help="how to show (default: text)"
         )
-    listing, again = parsers["list"], parsers["retry"]
+    listing = parsers["list"]
     listing.add_argument("--set-aside", action="store_true", help="only rows that nobody sends any more")
     listing.add_argument("--limit", type=positive, default=_MOST, metavar="N", help=f"how many (default: {_MOST})")
-    again.add_argument("ids", nargs="*", type=positive, metavar="ID", help="the row's id")
-    again.add_argument("--all", action="store_true", help="every row that was set aside")
-    parsers["status"].set_defaults(command=status)
-    listing.set_defaults(command=list_rows)
-    again.set_defaults(command=retry)
+    for name in ("retry", "purge"):
+        parsers[name].add_argument("ids", nargs="*", type=positive, metavar="ID", help="the row's id")
+        parsers[name].add_argument("--all", action="store_true", help="every row that was set aside")
+    parsers["purge"].add_argument("--yes", action="store_true", help="do it: what is purged is never sent")
+    for name, command in (("status", status), ("list", list_rows), ("retry", retry), ("purge", purge)):
+        parsers[name].set_defaults(command=command)
     return list(parsers.values())
 
 
@@ -97,7 +99,7 @@ def status(arguments: argparse.Namespace) -> int:
     for line in table(("outbox", "waiting", "oldest", "set aside"), rows, terminal_width()):
         print(line)
     if any(backlog.set_aside for backlog in found.values()):
-        print("Rows that are set aside are not sent: see `list --set-aside`, then `retry`")
+        print("Rows that are set aside are not sent: see `list --set-aside`, then `retry` or `purge`")
     return exits.CLEAN
 
 
@@ -122,6 +124,22 @@ def list_rows(arguments: argparse.Namespace) -> int:
 
 def retry(arguments: argparse.Namespace) -> int:
     """Run `upnext outbox retry`; exit code 1 if one of the rows was not set aside."""
+    return _change(arguments, lambda store, ids: store.retry(ids), "will be sent again")
+
+
+def purge(arguments: argparse.Namespace) -> int:
+    """Run `upnext outbox purge`; exit code 1 if one of the rows was not set aside."""
+    if not arguments.yes:
+        raise ConfigError("What is purged is never sent: add --yes to do it.")
+    return _change(arguments, lambda store, ids: store.purge(ids), "deleted")
+
+
+def _change(
+    arguments: argparse.Namespace,
+    change: Callable[[OutboxStore, Sequence[int] | None], Awaitable[int]],
+    done: str,
+) -> int:
+    """Change rows that were set aside, those with the ids or all of them."""
     ids: list[int] = list(dict.fromkeys(arguments.ids))
     if bool(ids) == arguments.all:
         raise ConfigError("Pass the ids of rows that are set aside, or --all.")
@@ -129,8 +147,8 @@ def retry(arguments: argparse.Namespace) -> int:
     if ids and len(relays) > 1:
         names = ", ".join(relay.name for relay in relays)
         raise ConfigError(f"There are several outboxes, and a row's id says not in which: {names}. Pass --all.")
-    changed = sum(_ask(relays, lambda store: store.retry(ids or None)).values())
-    print(f"{changed:,} row(s) will be sent again.")
+    changed = sum(_ask(relays, lambda store: change(store, ids or None)).values())
+    print(f"{changed:,} row(s) {done}.")
     if changed < len(ids):
         print(f"upnext: {len(ids) - changed:,} of these rows are not set aside, or not there.", file=sys.stderr)
         return exits.FINDINGS

@@ -113,6 +113,10 @@ class _Store:
         """Let rows that were set aside be sent again."""
         return await self._in_thread(lambda: self._retry(ids))
 
+    async def purge(self, ids: Sequence[int] | None) -> int:
+        """Delete rows that were set aside."""
+        return await self._in_thread(lambda: self._set_aside(ids).delete()[0])
+
     async def close(self) -> None:
         """Close the connection and end the thread."""
         if self._thread is not None:
@@ -168,8 +172,11 @@ class _Store:
         return [ListedRow(**each) for each in rows.order_by("id").values(*ListedRow.__slots__)[:most]]
 
     def _retry(self, ids: Sequence[int] | None) -> int:
+        return self._set_aside(ids).update(attempts=0, available_at=0.0)
+
+    def _set_aside(self, ids: Sequence[int] | None) -> QuerySet[models.OutboxRow]:
         rows = _rows(self._using).filter(attempts__gte=MAX_ATTEMPTS)
-        return (rows if ids is None else rows.filter(id__in=ids)).update(attempts=0, available_at=0.0)
+        return rows if ids is None else rows.filter(id__in=ids)
 
     def _take_turn(self) -> None:
         """Hold every other relay off until this transaction ends: they all write the same row first."""

@@ -197,6 +197,14 @@ class OutboxStore(Protocol):
         """
         ...
 
+    async def purge(self, ids: Sequence[int] | None) -> int:
+        """Delete rows that were set aside; returns how many that were.
+
+        Args:
+            ids: As above.
+        """
+        ...
+
     async def close(self) -> None:
         """Release what was opened for these calls."""
         ...

@@ -1,4 +1,4 @@
-"""`manage.py upnext_outbox`: what the outboxes hold, and having rows sent after all."""
+"""`manage.py upnext_outbox`: what the outboxes hold, and having rows sent after all, or deleted."""
 
 from __future__ import annotations
 
