@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, update
+from sqlalchemy import Engine, create_engine, func, select, update
 from sqlalchemy.orm import Session
 
 import upnext
@@ -27,6 +27,7 @@ from upnext.outbox import backlog as backlog_module
 from upnext.outbox.relay import Relay
 from upnext.outbox.row import MAX_ATTEMPTS
 from upnext.telemetry.process_metrics import process_metrics
+from upnext.telemetry.server_metrics import server_metrics
 
 NAME = "table 'upnext_outbox'"
 SERVICE = """
@@ -158,17 +159,17 @@ def test_what_cannot_be_answered_says_why(
 async def test_a_relay_that_is_behind_is_in_metrics_status_doctor_and_the_log(
     shop: Shop, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Until it has caught up: rows that are put off stand for a server that refuses them."""
+    """In a process without workers, until it has caught up: rows put off stand for a server that refuses them."""
     caplog.set_level(logging.INFO, "upnext")
     shop.send(1, 2)
     shop.change(1, attempts=MAX_ATTEMPTS, error="refused")
     shop.change(2, attempts=1, error="refused", available_at=time.time() + 1000, event_id=sent_before(600))
     relay = shop.relay()
-    async with running(shop.worker, relay) as service:
+    async with running(relay) as service:
         await wait_until_async(lambda: "is behind" in caplog.text)
         with process_metrics(service.readings, service.outboxes) as metrics:
             found = dict(line.rsplit(" ", 1) for line in metrics().decode().splitlines() if "upnext_outbox" in line)
-        label = f'{{outbox="{NAME}"}}'
+        label = f'{{outbox="{NAME} (shop)"}}'
         assert float(found[f"upnext_outbox_rows_waiting{label}"]) == 1
         assert float(found[f"upnext_outbox_rows_set_aside{label}"]) == 1
         assert float(found[f"upnext_outbox_relay_up{label}"]) == 1
@@ -177,7 +178,10 @@ async def test_a_relay_that_is_behind_is_in_metrics_status_doctor_and_the_log(
 
         line = f"{NAME} (shop): 1 row(s) wait, the first for 10m"
         namespace = await broker_for(shop.worker.registry.settings)
-        await wait_until_async(lambda: _is_published(namespace))
+        await wait_until_async(lambda: _is_reported(namespace))
+        seen = server_metrics(await namespace.status_reader.seen()).decode()
+        assert f"upnext_outbox_rows_set_aside{label} 1.0" in seen
+        assert f"upnext_outbox_unattended{label} 0.0" in seen
         address = ("--redis-url", shop.worker.registry.settings.redis_url or "")
         capsys.readouterr()
         for command in ("status", "doctor"):
@@ -197,15 +201,47 @@ async def test_a_relay_that_is_behind_is_in_metrics_status_doctor_and_the_log(
     assert f"1 row(s) of {NAME} are set aside and not sent: see `upnext outbox list`" in caplog.text
 
 
-async def _is_published(namespace: Namespace) -> bool:
-    """Say whether the worker has written it to its record, as it does when it renews its lease."""
-    return any(worker.activity.outboxes for worker in (await namespace.status_reader.seen()).workers)
+async def _is_reported(namespace: Namespace) -> bool:
+    """Say whether the relay has said it on the server."""
+    return bool((await namespace.status_reader.seen()).outboxes)
+
+
+async def test_an_outbox_without_a_relay_is_named_for_a_day(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows that nobody sends are worse than rows that wait. What no relay wrote is left out."""
+    namespace = await broker_for(shop.worker.registry.settings)
+    first = namespace.partition(0)
+    async with running(shop.relay()):
+        await wait_until_async(lambda: _is_reported(namespace))
+    report = json.loads(await first.link.command("HGET", first.keys.outboxes, f"{NAME} (shop)"))
+    report |= {"waiting": 3, "reported": report["reported"] - 600, "again_by": report["again_by"] - 600}
+    long_ago = {**report, "reported": report["reported"] - 86400}
+    found = {f"{NAME} (shop)": report, "gone": long_ago, "junk": [], "odd": {**report, "since": 1e99}}
+    for name, text in found.items():
+        await first.link.command("HSET", first.keys.outboxes, name, json.dumps(text))
+    status = await namespace.status_reader.seen()
+    assert [lag.outbox for lag in status.outboxes] == [f"{NAME} (shop)"]
+    assert f'upnext_outbox_unattended{{outbox="{NAME} (shop)"}} 1.0' in server_metrics(status).decode()
+    await asyncio.to_thread(main, ["doctor", "--redis-url", shop.worker.registry.settings.redis_url or ""])
+    out = capsys.readouterr().out
+    assert f"{NAME} (shop): no relay of it has reported for 10m" in out
+
+    await first.link.command("DEL", first.keys.outboxes)
+    await first.link.command("SET", first.keys.outboxes, "another program's")
+    shop.send(1)
+    async with running(shop.relay()):
+        await wait_until_async(lambda: _is_sent(shop))
+    assert (await namespace.status_reader.seen()).outboxes == ()
+
+
+async def _is_sent(shop: Shop) -> bool:
+    with shop.engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(outbox.table)).scalar_one() == 0
 
 
 async def test_a_process_whose_relay_sends_nothing_is_not_ready(shop: Shop) -> None:
     Base.metadata.drop_all(shop.engine)
     async with running(shop.worker, shop.relay()) as service:
-        trouble = f"the relay of {NAME} sends nothing: its database fails ("
+        trouble = f"the relay of {NAME} (shop) sends nothing: its database fails ("
         await wait_until_async(lambda: service.trouble().startswith(trouble))
         Base.metadata.create_all(shop.engine)
         await wait_until_async(lambda: service.trouble() == "")

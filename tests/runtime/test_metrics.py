@@ -22,7 +22,9 @@ import upnext
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server, free_port, valkey_binary
 from tests.waiting import wait_until, wait_until_async
+from upnext.broker.outbox_reports import OutboxReports
 from upnext.cli import main
+from upnext.connect import broker_for
 from upnext.instruments import JobEnd, watching_jobs
 from upnext.runner.readiness_probe import answering
 from upnext.telemetry.process_metrics import process_metrics
@@ -304,8 +306,10 @@ def used_in(path: Path) -> set[str]:
 async def test_every_metric_of_the_dashboard_and_the_alerts_is_in_a_scrape(
     file: str, valkey_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a worker that ran a job, and of the exporter."""
+    """Of a worker that ran a job, and of the exporter, beside an outbox."""
     worker = shop(valkey_url)
+    reports = OutboxReports((await broker_for(worker.registry.settings)).partition(0))
+    await reports.write("a table", waiting=1, set_aside=0, age=5.0, again_in=10.0)
     async with running(worker) as service:
         with process_metrics(service.readings) as scrape:
             await (await worker.event("order.placed").send(n=1)).results(timeout=20)

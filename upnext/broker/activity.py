@@ -9,13 +9,11 @@ these keys leaves them alone:
     "running": [{"job": "01..f.0", "handler": "order.placed|charge", "since": 1790000000.1}, ...], "running_total": 31
     "waiting": [{"job": "01..f.0", "handler": "|report", "since": 1790000000.1, "waits_for": ["charge"]}, ...]
     "ended": {"order.placed|charge": [120, 3], ...}
-    "outboxes": [{"outbox": "table 'upnext_outbox'", "waiting": 12, "set_aside": 0, "since": 1790000000.1}, ...]
 
 Times are seconds since 1970 by the server's clock. `handler` is the identity without the worker's name ("|name" for a
 task), and "" where it is not known. Jobs are listed once they have run for two seconds, oldest first, 20 at the most;
 as waiting, once they have waited for other jobs for half a minute. What has ended are the attempts of each handler
-since the process began: those that did their work, or discarded it, and those that failed. Of outboxes that a relay in
-the process sends from, `since` is when the first row that waits was written, null if none waits.
+since the process began: those that did their work, or discarded it, and those that failed.
 """
 
 from __future__ import annotations
@@ -85,23 +83,6 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxLag:
-    """How far behind an outbox is that the process has a relay of.
-
-    Attributes:
-        outbox: Which one.
-        waiting: How many rows are still to be sent.
-        set_aside: How many were refused so often that nobody sends them any more.
-        since: When the first of those that wait was written, in seconds since 1970 by the server's clock, or None.
-    """
-
-    outbox: str
-    waiting: int
-    set_aside: int
-    since: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Activity:
     """What a worker process is doing.
 
@@ -111,7 +92,6 @@ class Activity:
         total: How many jobs have run for two seconds.
         waiting: The jobs that have waited for others longest.
         ended: Attempts that ended here, done and failed, by the handler's identity without the worker's name.
-        outboxes: How far behind the outboxes are that it has relays of.
     """
 
     blocked: Blocked | None = None
@@ -119,7 +99,6 @@ class Activity:
     total: int = 0
     waiting: tuple[WaitingJob, ...] = ()
     ended: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-    outboxes: tuple[OutboxLag, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return the keys that the worker's record gets; none if there is nothing to say."""
@@ -133,8 +112,6 @@ class Activity:
             record["waiting"] = [asdict(job) for job in self.waiting]
         if self.ended:
             record["ended"] = {handler: [*counts] for handler, counts in self.ended.items()}
-        if self.outboxes:
-            record["outboxes"] = [asdict(outbox) for outbox in self.outboxes]
         return record
 
     @classmethod
@@ -149,8 +126,7 @@ class Activity:
             if (counts := _counts(entry)) is not None
         }
         total = total if isinstance(total, int) else len(jobs)
-        outboxes = tuple(lag for entry in _list(record.get("outboxes")) if (lag := _outbox(entry)) is not None)
-        return cls(_blocked(record.get("blocked")), jobs, total, waiting, ended, outboxes)
+        return cls(_blocked(record.get("blocked")), jobs, total, waiting, ended)
 
 
 def summed(counts: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
@@ -181,14 +157,6 @@ def _running(entry: object) -> RunningJob | None:
 def _waiting(entry: object) -> WaitingJob | None:
     job, names = _running(entry), _list(_dict(entry).get("waits_for"))
     return None if job is None else WaitingJob(job.job, job.handler, job.since, tuple(map(_text, names)))
-
-
-def _outbox(entry: object) -> OutboxLag | None:
-    match _dict(entry):
-        case {"outbox": str(name), "waiting": int(waiting), "set_aside": int(set_aside), **rest}:
-            return OutboxLag(name, waiting, set_aside, _seconds(rest.get("since")))
-        case _:
-            return None
 
 
 def _counts(entry: object) -> tuple[int, int] | None:

@@ -51,6 +51,11 @@ class Keys:
         return self._key("queues")
 
     @property
+    def outboxes(self) -> str:
+        """Hash, in the first of several: outbox -> how far behind it was when its relay last looked (JSON); expires."""
+        return self._key("outboxes")
+
+    @property
     def leases(self) -> str:
         """Sorted set: worker id by the end of its lease, in ms."""
         return self._key("leases")

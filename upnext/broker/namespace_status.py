@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from upnext.broker.activity import Activity, summed
 from upnext.broker.job_ids import bucket_of
+from upnext.broker.outbox_reports import OutboxLag, OutboxReports
 from upnext.broker.partial_results import PartialResultError, PartialResults
 from upnext.broker.pauses import Pauses
 from upnext.broker.protocols import StatusSource
@@ -58,7 +59,10 @@ class NamespaceStatusReader(StatusSource):
             else:
                 found.append(_with_waits(answer, partition.keys.partition, len(partitions)))
         standing = found[0] if len(found) == 1 else merged(found)
-        return replace(standing, unseen=tuple(sight.unseen), paused=await _paused(partitions[0]))
+        first = partitions[0]
+        return replace(
+            standing, unseen=tuple(sight.unseen), paused=await _paused(first), outboxes=await _outboxes(first)
+        )
 
     async def left(self) -> RemainingWork:
         """Read what is left to do, at one moment, so that no job is missed on its way.
@@ -80,6 +84,13 @@ async def _paused(first: Broker) -> dict[str, float]:
         return await Pauses(first).read()
     except (RedisError, OSError):  # the partition is away, which is noted already, or another program's key is there
         return {}
+
+
+async def _outboxes(first: Broker) -> tuple[OutboxLag, ...]:
+    try:
+        return await OutboxReports(first).read()
+    except (RedisError, OSError):  # as above
+        return ()
 
 
 async def _stored(partitions: Sequence[Broker]) -> list[int]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
+    from upnext.broker.outbox_reports import OutboxLag
 
 T = TypeVar("T")
 
@@ -146,6 +147,7 @@ class NamespaceStatus:
         unseen: The partitions that all of this leaves out.
         now: The server's time, in seconds since 1970.
         paused: Each paused handler, with the server's time in seconds since when it is.
+        outboxes: How far behind each outbox was when its relay last said so.
     """
 
     workers: tuple[WorkerStatus, ...]
@@ -156,6 +158,7 @@ class NamespaceStatus:
     unseen: tuple[UnreachablePartition, ...] = ()
     now: float = 0.0
     paused: Mapping[str, float] = field(default_factory=dict[str, float])
+    outboxes: tuple[OutboxLag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,10 @@ def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterat
         yield Check("waits", "warn", line, way_out)
     for line in lagging_outboxes(standing)[:_NAMED]:
         yield Check(
-            "outbox", "warn", line, "see the relay's log, and the rows with their errors in `upnext outbox list`"
+            "outbox",
+            "warn",
+            line,
+            "run its relay, or see what that logs, and the rows with their errors in `upnext outbox list`",
         )
     if missing := missing_handlers(standing, lock):
         message = f"no worker has imported {_named(missing)}: events are not delivered to them"

@@ -11,7 +11,8 @@ from upnext.outbox.backlog import LAGS_AFTER
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from upnext.broker.activity import OutboxLag, WaitingJob
+    from upnext.broker.activity import WaitingJob
+    from upnext.broker.outbox_reports import OutboxLag
     from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
 
 
@@ -67,27 +68,21 @@ def _wait_in_words(worker: WorkerStatus, job: WaitingJob, now: float) -> str:
     return f"handler {handler} has waited {duration} for {waits_for}, job {job.job}"
 
 
-def outboxes(status: NamespaceStatus) -> dict[str, OutboxLag]:
-    """Return how far behind each outbox is; of several processes that have a relay of it, what the worst one says."""
-    found: dict[str, OutboxLag] = {}
-    for worker in status.workers:
-        for lag in worker.activity.outboxes if worker.alive else ():
-            name = f"{lag.outbox} ({worker.worker})"
-            if name not in found or (lag.set_aside, lag.waiting) > (found[name].set_aside, found[name].waiting):
-                found[name] = lag
-    return found
-
-
 def lagging_outboxes(status: NamespaceStatus) -> list[str]:
-    """Return a line for each outbox whose relays are behind, or that has rows which nobody sends any more."""
-    lines: list[str] = []
-    for name, lag in sorted(outboxes(status).items()):
-        waited = 0.0 if lag.since is None else status.now - lag.since
-        late = f"{lag.waiting:,} row(s) wait, the first for {age(waited)}" if waited >= LAGS_AFTER else ""
-        set_aside = f"{lag.set_aside:,} row(s) are set aside and not sent" if lag.set_aside else ""
-        if late or set_aside:
-            lines.append(f"{name}: {'; '.join(filter(None, (late, set_aside)))}")
-    return lines
+    """Return a line for each outbox that is behind, has rows which nobody sends any more, or no relay."""
+    return [f"{lag.outbox}: {'; '.join(words)}" for lag in status.outboxes if (words := _lag_in_words(lag, status.now))]
+
+
+def _lag_in_words(lag: OutboxLag, now: float) -> list[str]:
+    waited = 0.0 if lag.since is None else now - lag.since
+    words: list[str] = []
+    if lag.is_unattended(now):
+        words.append(f"no relay of it has reported for {age(now - lag.reported)}; {lag.waiting:,} row(s) waited then")
+    elif waited >= LAGS_AFTER:
+        words.append(f"{lag.waiting:,} row(s) wait, the first for {age(waited)}")
+    if lag.set_aside:
+        words.append(f"{lag.set_aside:,} row(s) are set aside and not sent")
+    return words
 
 
 def limit_in_words(queue: QueueStatus) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.activity import summed
 from upnext.broker.handler_id import HandlerId
-from upnext.cli.fleet import missing_handlers, outboxes
+from upnext.cli.fleet import missing_handlers
 from upnext.cli.moments import moment
 
 if TYPE_CHECKING:
@@ -49,12 +49,13 @@ def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any
         ],
         "outboxes": [
             {
-                "outbox": name,
+                "outbox": lag.outbox,
                 "waiting": lag.waiting,
                 "set_aside": lag.set_aside,
                 "oldest": None if lag.since is None else _rounded(max(status.now - lag.since, 0.0)),
+                "reported": _rounded(max(status.now - lag.reported, 0.0)),
             }
-            for name, lag in sorted(outboxes(status).items())
+            for lag in status.outboxes
         ],
         "missing_handlers": missing_handlers(status),
         "paused": [

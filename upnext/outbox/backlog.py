@@ -54,11 +54,15 @@ class BacklogWatch:
         self._fails = False
         self.latest: Backlog | None = None
 
-    async def look_if_due(self) -> None:
-        """Look, unless that was done a moment ago."""
+    async def look_if_due(self) -> float | None:
+        """Look, unless that was done a moment ago.
+
+        Returns:
+            The seconds until the next look; None if it was not looked at, or could not be.
+        """
         began = time.monotonic()
         if began < self._next_look:
-            return
+            return None
         try:
             self.latest = await self._store.backlog()
         except Exception as error:  # noqa: BLE001  # a driver may raise anything, such as its limit of time; rows are sent all the same
@@ -70,6 +74,7 @@ class BacklogWatch:
             self._tell(self.latest, self.latest.age(time.time()))
         took = time.monotonic() - began
         self._next_look = began + max(_LOOK_EVERY, took * _LONGEST_SHARE)
+        return None if self._fails else self._next_look - began
 
     def _tell(self, backlog: Backlog, age: float) -> None:
         if age >= self._tell_from:

@@ -11,6 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff
+from upnext.broker.outbox_reports import OutboxReports
+from upnext.broker.redis_types import RedisError
 from upnext.connect import broker_for, run_blocking
 from upnext.errors import BrokerError, BrokerRefusedError, ConfigError, SendOutcomeUnknownError, UpnextError
 from upnext.log import log
@@ -86,13 +88,18 @@ class Relay:
         return f"{type(self).__name__}({self.name!r})"
 
     @property
+    def outbox(self) -> str:
+        """What its outbox is called where several services are seen: outboxes of two may have one name."""
+        return self.name if self._worker is None else f"{self.name} ({self._worker.name})"
+
+    @property
     def settings(self) -> Settings:
         """Where it sends to."""
         return declarations.adjusted(load()) if self._worker is None else self._worker.registry.settings
 
     def reading(self) -> RelayReading:
         """Say how it stands; may be called from any thread."""
-        return RelayReading(self.name, self._backlog.latest, self._trouble)
+        return RelayReading(self.outbox, self._backlog.latest, self._trouble)
 
     async def run(self) -> None:
         """Send until `stop` is called, whatever happens to the database and the server meanwhile."""
@@ -145,7 +152,9 @@ class Relay:
             said = str(error).partition("\n")[0]  # SQLAlchemy's goes on with the statement
             self._trouble = f"its database fails ({type(error).__name__}: {said})"
             return self._failed(self._trouble)
-        await self._backlog.look_if_due()
+        again_in = await self._backlog.look_if_due()
+        if again_in is not None:
+            await self._report(again_in)
         if failed and not done:
             first = next(iter(failed.values()))
             # What the server refuses is the row's trouble: the others are sent.
@@ -153,6 +162,20 @@ class Relay:
             return self._failed(str(first))
         self._recovered()
         return 0.0 if rows else self._interval
+
+    async def _report(self, again_in: float) -> None:
+        """Say on the server how far behind the outbox is, for commands and metrics that see no process of a relay."""
+        backlog = self._backlog.latest
+        assert backlog is not None, "it was just looked at"
+        age = None if backlog.oldest is None else backlog.age(time.time())
+        try:
+            reports = OutboxReports((await broker_for(self.settings)).partition(0))
+            await reports.write(
+                self.outbox, waiting=backlog.waiting, set_aside=backlog.set_aside, age=age, again_in=again_in
+            )
+        except (RedisError, OSError) as error:
+            # A server that is away is what sends say; without a report it is said that there was none.
+            log.debug("How far behind %s is cannot be said on the server: %s", self.name, error)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -56,7 +56,6 @@ class PartitionWorker:
             resources.watchdog,
             resources.slots.long_waits,
             ended,
-            relays=resources.relays if keys.partition == 0 else (),
         )
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)

@@ -19,9 +19,8 @@ from upnext.runner.scheduler import Scheduler
 from upnext.runner.worker_resources import WorkerResources
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine
 
-    from upnext.outbox.relay import Relay
     from upnext.registry import Registry
     from upnext.runner.running_jobs import ClaimedJob
     from upnext.runner.watchdog import Watchdog
@@ -57,7 +56,6 @@ class Runner:
         url: The server's address.
         record: What the worker says about itself on the server, as JSON.
         watchdog: Watches over the process.
-        relays: The relays whose state the record shows.
     """
 
     def __init__(
@@ -67,11 +65,9 @@ class Runner:
         url: str,
         record: str,
         watchdog: Watchdog,
-        *,
-        relays: Sequence[Relay] = (),
     ) -> None:
         self.registry = registry
-        self._resources = WorkerResources(registry, concurrency, url, json.loads(record), watchdog, relays=relays)
+        self._resources = WorkerResources(registry, concurrency, url, json.loads(record), watchdog)
         watchdog.watch_slots(FullSlotsWatch(registry, self._resources.slots, self._running_jobs))
         self._namespace = registry.settings.namespace
         self._partitions: list[PartitionWorker] = []

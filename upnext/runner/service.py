@@ -122,10 +122,6 @@ def _answering(probe: str | None, service: Service) -> contextlib.AbstractContex
     return answering(probe, service.trouble, metrics_of_process(service.readings, service.outboxes))
 
 
-def _place(settings: Settings) -> tuple[str | None, str]:
-    return settings.redis_url, settings.namespace
-
-
 class Service:
     """Workers, APIs and relays that run and stop together.
 
@@ -299,14 +295,7 @@ class Service:
         await self._reach(url, settings)
         unimported = self._lock.unimported(worker.registry)
         announce(worker, url, unimported, beside=self._workers, sends_only=bool(self._servers))
-        relays = self._relays_beside(worker)
-        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog, relays=relays)
-
-    def _relays_beside(self, worker: Worker) -> list[Relay]:
-        """Return the relays whose state stands in a worker's record: each in that of the first one at their server."""
-        places = {each: _place(each.registry.settings) for each in self._workers}
-        first = next(each for each in self._workers if places[each] == places[worker])
-        return [relay for relay in self._relays if first is worker and _place(relay.settings) == places[worker]]
+        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog)
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""

@@ -7,13 +7,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.activity import Activity, OutboxLag
+from upnext.broker.activity import Activity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from upnext.context import LongWait
-    from upnext.outbox.relay import Relay
     from upnext.runner.ended_counts import EndedCounts
     from upnext.runner.running_jobs import RunningJobs
     from upnext.runner.watchdog import Watchdog
@@ -28,7 +27,6 @@ class WorkerRecord:
         watchdog: Knows what blocks the process.
         long_waits: The worker's jobs that have waited for other jobs for long.
         ended: Counts the attempts that end here.
-        relays: Those whose outboxes it shows.
 
     Attributes:
         identity: As above.
@@ -41,15 +39,12 @@ class WorkerRecord:
         watchdog: Watchdog,
         long_waits: Sequence[LongWait],
         ended: EndedCounts,
-        *,
-        relays: Sequence[Relay] = (),
     ) -> None:
         self.identity = identity
         self._running = running
         self._watchdog = watchdog
         self._long_waits = long_waits
         self._ended = ended
-        self._relays = relays
 
     def text(self, clock_offset: float) -> str:
         """Return the record as JSON; may be called in any thread.
@@ -61,19 +56,8 @@ class WorkerRecord:
         running, total = self._running.listed(now)
         waiting = self._running.waiting(tuple(self._long_waits), now)
         blocked, ended = self._watchdog.blocked, self._ended.listed()
-        outboxes = self._outboxes(clock_offset)
-        if blocked is None and not running and not waiting and not ended and not outboxes:
+        if blocked is None and not running and not waiting and not ended:
             return json.dumps(self.identity)
         if blocked is not None:
             blocked = replace(blocked, since=round(blocked.since + clock_offset, 1))
-        return json.dumps(self.identity | Activity(blocked, running, total, waiting, ended, outboxes).to_record())
-
-    def _outboxes(self, clock_offset: float) -> tuple[OutboxLag, ...]:
-        found: list[OutboxLag] = []
-        for relay in self._relays:
-            reading = relay.reading()
-            backlog = reading.backlog
-            if backlog is not None:
-                since = None if backlog.oldest is None else round(backlog.oldest + clock_offset, 1)
-                found.append(OutboxLag(reading.outbox, backlog.waiting, backlog.set_aside, since))
-        return tuple(found)
+        return json.dumps(self.identity | Activity(blocked, running, total, waiting, ended).to_record())

@@ -13,9 +13,6 @@ from upnext.runner.worker_hooks import WorkerHooks
 from upnext.settings import without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from upnext.outbox.relay import Relay
     from upnext.registry import Registry
     from upnext.runner.watchdog import Watchdog
 
@@ -32,7 +29,6 @@ class WorkerResources:
         url: The server's address.
         record: What the worker says about itself on the server: name, host, handlers and so on.
         watchdog: Watches over the process.
-        relays: The relays whose state the record shows.
 
     Attributes:
         server: The server's address without its password.
@@ -50,15 +46,12 @@ class WorkerResources:
         url: str,
         record: dict[str, Any],
         watchdog: Watchdog,
-        *,
-        relays: Sequence[Relay],
     ) -> None:
         self.registry = registry
         self.url = url
         self.server = without_password(url)
         self.record = record
         self.watchdog = watchdog
-        self.relays = relays
         self.slots = Slots(concurrency)
         self.threads = ThreadPoolExecutor(
             concurrency + self.slots.most_loans, thread_name_prefix=f"{THREADS}{registry.worker}"

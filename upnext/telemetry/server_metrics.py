@@ -17,6 +17,7 @@ from upnext.telemetry.process_metrics import build_info
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
+    from upnext.broker.outbox_reports import OutboxLag
     from upnext.broker.status import NamespaceStatus, QueueStatus
 
 _HANDLER = ("event", "handler")
@@ -56,6 +57,28 @@ class _Namespace(Collector):
         for each in status.unrouted:
             unrouted.add_metric((each.event,), each.events)
         yield unrouted
+        yield from _outboxes(status)
+
+
+def _outboxes(status: NamespaceStatus) -> Iterable[Metric]:
+    """Yield what relays said, under the names that their own processes give it."""
+    families: dict[str, tuple[str, Callable[[OutboxLag], float]]] = {
+        "upnext_outbox_rows_waiting": ("Rows of the outbox that are still to be sent.", lambda lag: lag.waiting),
+        "upnext_outbox_rows_set_aside": ("Rows that were refused too often to be sent.", lambda lag: lag.set_aside),
+        "upnext_outbox_oldest_waiting_seconds": (
+            "Time since the first row that waits was written; 0 if none waits.",
+            lambda lag: 0.0 if lag.since is None else max(status.now - lag.since, 0.0),
+        ),
+        "upnext_outbox_unattended": (
+            "1 while no relay of the outbox has reported in time.",
+            lambda lag: float(lag.is_unattended(status.now)),
+        ),
+    }
+    for name, (about, read) in families.items():
+        gauge = GaugeMetricFamily(name, about, labels=("outbox",))
+        for lag in status.outboxes:
+            gauge.add_metric((lag.outbox,), read(lag))
+        yield gauge
 
 
 def _workers(status: NamespaceStatus) -> Iterable[Metric]:
