@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from upnext.broker.replies import pairs, read_json, text
+from upnext.broker.replies import read_json, text
 
 if TYPE_CHECKING:
     from upnext.broker.broker import Broker
@@ -60,13 +60,14 @@ class OutboxReports:
         """Return those of the last day, by outbox."""
         if await self._link.command("HLEN", self._key) > _MOST:
             return ()
+        outboxes: list[bytes] = sorted(await self._link.command("HKEYS", self._key))
+        if not outboxes:
+            return ()
+        reports: list[bytes | None] = await self._link.command("HMGET", self._key, *outboxes)
         now = await self._now()
-        found = [
-            lag
-            for outbox, report in pairs(await self._link.command("HGETALL", self._key))
-            if (lag := _read(text(outbox), report)) is not None and lag.reported > now - _KEPT
-        ]
-        return tuple(sorted(found, key=lambda lag: lag.outbox))
+        entries = zip(outboxes, reports, strict=True)
+        found = [_read(text(outbox), report) for outbox, report in entries if report is not None]
+        return tuple(lag for lag in found if lag is not None and lag.reported > now - _KEPT)
 
     async def write(self, outbox: str, *, waiting: int, set_aside: int, age: float | None, again_in: float) -> None:
         """Write how far behind an outbox is now.
