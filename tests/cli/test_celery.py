@@ -279,6 +279,10 @@ plain.apply_async(args, kwargs)
 plain.apply_async(kwargs={"order_id": 1, **others})
 plain.apply_async(args=(1, *others))
 plain.apply_async(**values)
+plain.apply_async([], dict(order_id=1, template="x"))
+plain.signature("x")
+plain.apply({1, 2})
+app.send_task("mails.send", [1], ())
 plain.s("x")
 plain.s()
 plain.s(copies=1)
@@ -354,21 +358,27 @@ def test_nothing_is_reported_of_calls_that_fit_or_may_fit(empty: Shell) -> None:
 WRONG = {
     "plain.delay(1)": 'plain without "template"',
     "plain.delay()": 'plain without "order_id" and "template"',
-    "plain.delay(1, 'x', 3, 4)": "plain with 4 arguments by position, and takes 3",
+    "plain.delay(1, 'x', 3, 4)": "plain with 4 positional arguments but takes 3",
     "plain.delay(1, 'x', order_id=1)": 'plain with "order_id" twice, by position and by name',
-    "plain.delay(1, templat='x')": 'plain with "templat", which it does not take and without "template"',
+    "plain.delay(1, templat='x')": 'plain with "templat", which it does not take, and without "template"',
     "plain.apply_async((1,))": 'plain without "template"',
     "plain.apply_async()": 'plain without "order_id" and "template"',
     "plain.apply_async([1, 2], {'copies': 1, 'x': 2})": 'plain with "x", which it does not take',
     "plain.apply_async(kwargs=dict(order_id=1))": 'plain without "template"',
     "plain.apply_async('x')": "plain with args='x', which is neither a tuple nor a list",
+    "plain.apply_async({'order_id': 1, 'template': 'x'})": "plain with a dict as args",
+    "plain.apply_async(args={1, 2})": "plain with args={1, 2}, which is neither a tuple nor a list",
+    "plain.apply_async((1, 'x'), [('copies', 1)])": "plain with kwargs=[('copies', 1)], which is not a dict",
+    "app.send_task('shop.celery.plain', f'{m}', kwargs=(1,))": (
+        "plain with args=f'{m}', which is neither a tuple nor a list"
+    ),
     "plain.apply_async(args=(1, 2), count_down=3)": (
-        '"count_down" is no option of apply_async, and Celery lets it pass without a word'
+        'apply_async has no option "count_down", and Celery ignores it silently'
     ),
     "plain.apply_async(args=(1,), template='x')": (
-        '"template" is a parameter of task "plain", and given to apply_async as an option'
+        '"template" is a parameter of task "plain", but is given to apply_async as an option'
     ),
-    "plain.s(1, 2, 3, 4)": "plain with 4 arguments by position, and takes 3",
+    "plain.s(1, 2, 3, 4)": "plain with 4 positional arguments but takes 3",
     "plain.s(tmplate=1)": 'plain with "tmplate", which it does not take',
     "plain.s(1).delay()": 'plain without "template"',
     "plain.s(1).apply_async()": 'plain without "template"',
@@ -377,8 +387,8 @@ WRONG = {
     "plain.apply((1,))": 'plain without "template"',
     "plain.delay_on_commit(1)": 'plain without "template"',
     "call(lambda: plain.delay(1))": 'plain without "template"',
-    "m.bound.delay(m, 1, template='x')": "bound with 2 arguments by position, and takes 1",
-    "m.of_app.delay(order_id=1)": 'of_app with "order_id", which it does not take and without "order_id"',
+    "m.bound.delay(m, 1, template='x')": "bound with 2 positional arguments but takes 1",
+    "m.of_app.delay(order_id=1)": 'of_app with "order_id", which it does not take, and without "order_id"',
     "m.of_factory.delay()": 'of_factory without "order_id"',
     "m.of_builder.delay()": 'of_builder without "order_id"',
     "m.of_current.delay(order_id=1)": 'of_current with "order_id", which it does not take',
@@ -390,31 +400,31 @@ WRONG = {
     "m.alias.delay()": 'plain without "order_id" and "template"',
     "app.send_task('shop.celery.plain', (1,))": 'plain without "template"',
     "app.send_task(name='mails.send', kwargs={'id': 1})": (
-        'of_factory with "id", which it does not take and without "order_id"'
+        'of_factory with "id", which it does not take, and without "order_id"'
     ),
     "built.send_task('shop.celery.plane')": 'no task is named "shop.celery.plane"',
     "app.send_task('shop.celery.nothing_near')": 'no task is named "shop.celery.nothing_near"',
     "signature('shop.celery.plain', kwargs={'order': 1})": 'plain with "order", which it does not take',
     "x = {'task': 'shop.celery.plain', 'schedule': 3, 'args': (1,)}": 'plain without "template"',
-    "plain.s(tmplate=1).delay('x')": 'plain with "tmplate", which it does not take and without "template"',
+    "plain.s(tmplate=1).delay('x')": 'plain with "tmplate", which it does not take, and without "template"',
     "m.resize.delay('a')": 'Resize without "width"',
     "m.registered.delay('a')": 'Smaller without "width"',
-    "m.of_class.delay('a', 'b')": "OfApp with 2 arguments by position, and takes 1",
+    "m.of_class.delay('a', 'b')": "OfApp with 2 positional arguments but takes 1",
     "m.generic.delay()": 'Generic without "path"',
-    "m.Resize().delay(x=1)": 'Resize with "x", which it does not take and without "path" and "width"',
+    "m.Resize().delay(x=1)": 'Resize with "x", which it does not take, and without "path" and "width"',
     "m.in_context.delay()": 'in_context without "order_id"',
     "app.send_task('images.resize', ('a',))": 'Resize without "width"',
     "app.send_task('images.rezise', ('a', 1))": 'no task is named "images.rezise"',
     "chain(plain.s(1, 'x'), plain.s())": 'plain without "template"',
     "chain(plain.s(1))()": 'plain without "template"',
     "chain(plain.s(1, 'x'), plain.s('x', order_id=2))": (
-        'plain with "order_id" twice, by position, counting the result of the task before it, and by name'
+        'plain with "order_id" twice, by the result of the task before it and by name'
     ),
     "chain([other, plain.s(1, 2, 3)])": (
-        "plain with 4 arguments by position, counting the result of the task before it, and takes 3"
+        "plain with 4 positional arguments, the result of the task before it included, but takes 3"
     ),
     "(plain.s(1, 'x') | m.of_factory.s(1))": (
-        "of_factory with 2 arguments by position, counting the result of the task before it, and takes 1"
+        "of_factory with 2 positional arguments, the result of the task before it included, but takes 1"
     ),
     "(plain.s(1) | other).delay()": 'plain without "template"',
     "x = other | group(plain.s(), plain.s('x'))": 'plain without "template"',
@@ -425,7 +435,7 @@ WRONG = {
     "chord(other, body=plain.s())": 'plain without "template"',
     "plain.apply_async((1, 'x'), link=plain.s())": 'plain without "template"',
     "app.add_periodic_task(3, plain.s(1), name='plain')": 'plain without "template"',
-    "partial(plain.delay, 1, 2, 3, 4)": "plain with 4 arguments by position, and takes 3",
+    "partial(plain.delay, 1, 2, 3, 4)": "plain with 4 positional arguments but takes 3",
     "transaction.on_commit(partial(plain.delay, 1))": 'plain without "template"',
     "to_thread(plain.delay, 1)": 'plain without "template"',
     "x = {'task': 'shop.celery.plian', 'schedule': 3}": 'no task is named "shop.celery.plian"',
@@ -440,14 +450,14 @@ def test_calls_in_the_file_of_their_tasks_are_checked_with_self_for_the_task_tha
     empty.write(PROJECT)
     done = empty.run("celery", "check")
     assert re.findall(r"\[UPN60\d\]: (.*)$", done.out, re.MULTILINE) == [
-        'task "Resize" is called with 4 arguments by position, and takes 3',
+        'task "Resize" is called with 4 positional arguments but takes 3',
         'task "again" is called without "order_id"',
         'task "again" is called with "order", which it does not take',
-        '"count_down" is no option of retry, and Celery lets it pass without a word',
-        'task "again" is called with 3 arguments by position, and takes 2',
+        'retry has no option "count_down", and Celery ignores it silently',
+        'task "again" is called with 3 positional arguments but takes 2',
         'task "again" is called without "order_id"',
         'task "not_bound" is called with "order", which it does not take',
-        'task "inner" is called with 2 arguments by position, and takes 1',
+        'task "inner" is called with 2 positional arguments but takes 1',
     ]
     assert done.out.endswith("25 tasks, 11 calls in 3 files: 8 errors\n")
     assert done.code == 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext_codegen.celery.canvas import Canvas
 from upnext_codegen.celery.celery_names import (
     BY_NAME,
+    CHECKED,
     CONTAINED,
     DIRECT,
     HANDING_ON,
@@ -17,6 +18,7 @@ from upnext_codegen.celery.celery_names import (
     NAMED_SIGNATURES,
     PARTIAL,
 )
+from upnext_codegen.celery.containers import mapping, sequence, wrong_container
 from upnext_codegen.celery.records import UNKNOWN, Call, Given
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Use, inner_scopes_and_calls
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from upnext_codegen.celery.tasks import Tasks
     from upnext_codegen.names.scopes import SourceModule
 
-_NO_SEQUENCES = (str, int, float)
 _RUNS_SIGNATURE = frozenset({"delay", "apply_async"})
 
 
@@ -203,13 +204,13 @@ def _read(call: ast.Call, method: str, place: Place, use: Use, *, skipped: int) 
     module = use.scope.module
     options = tuple((each.arg, Place(use.file, *module.place(each))) for each in call.keywords if each.arg is not None)
     options = tuple(each for each in options if each[0] not in {"args", "kwargs"})
-    positional, more_positional = _sequence(args)
-    keywords, more_keywords = _mapping(kwargs)
+    positional, more_positional = sequence(args)
+    keywords, more_keywords = mapping(kwargs)
     given = Given(
         positional, keywords, more_positional or (spread and args is None), more_keywords or (spread and kwargs is None)
     )
-    wrong = ast.unparse(args) if isinstance(args, ast.Constant) and isinstance(args.value, _NO_SEQUENCES) else ""
-    return Call(None, "", method, place, UNKNOWN if wrong else given, options=options, no_sequence=wrong)
+    wrong = wrong_container(args, kwargs) if method in CHECKED else None
+    return Call(None, "", method, place, UNKNOWN if wrong else given, options=options, wrong_container=wrong)
 
 
 def _at(method: str, name: str) -> int:
@@ -234,33 +235,6 @@ def _direct(call: ast.Call) -> Given:
     )
 
 
-def _sequence(expr: ast.expr | None) -> tuple[int, bool]:
-    """How many arguments `args` holds at least, and whether there may be more."""
-    match expr:
-        case None | ast.Constant(None):
-            return 0, False
-        case ast.Tuple(elts=items) | ast.List(elts=items):
-            plain = [each for each in items if not isinstance(each, ast.Starred)]
-            return len(plain), len(plain) < len(items)
-        case _:
-            return 0, True
-
-
-def _mapping(expr: ast.expr | None) -> tuple[tuple[str, ...], bool]:
-    """The names that `kwargs` holds, and whether there may be others."""
-    match expr:
-        case None | ast.Constant(None):
-            return (), False
-        case ast.Dict(keys):
-            names = [each.value for each in keys if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-            return tuple(dict.fromkeys(names)), len(names) < len(keys)
-        case ast.Call(ast.Name("dict"), [], keywords):
-            names = [each.arg for each in keywords if each.arg is not None]
-            return tuple(names), len(names) < len(keywords)
-        case _:
-            return (), True
-
-
 def _is_immutable(call: ast.Call) -> bool:
     return any(
         each.arg == "immutable" and isinstance(each.value, ast.Constant) and each.value.value is True
@@ -283,8 +257,8 @@ def _schedules(module: SourceModule) -> Iterator[Call]:
         name = found.get("task")
         if "schedule" not in found or not isinstance(name, ast.Constant) or not isinstance(name.value, str):
             continue
-        positional, more_positional = _sequence(found.get("args"))
-        keywords, more_keywords = _mapping(found.get("kwargs"))
+        positional, more_positional = sequence(found.get("args"))
+        keywords, more_keywords = mapping(found.get("kwargs"))
         # What `**` adds may be either of them.
         spread = None in node.keys
         given = Given(positional, keywords, more_positional or spread, more_keywords or spread)

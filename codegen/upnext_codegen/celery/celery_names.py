@@ -44,6 +44,9 @@ DIRECT = frozenset({"delay", "s", "si", "delay_on_commit"})
 CONTAINED = frozenset({"apply_async", "apply", "signature", "subtask", "apply_async_on_commit"})
 """Methods of a task that take its arguments as a sequence and a dict."""
 
+CHECKED = frozenset({"apply_async", "apply_async_on_commit", "send_task"})
+"""Methods that refuse other containers than a tuple or a list and a dict; signatures make a tuple of anything."""
+
 BY_NAME = frozenset({"send_task", "signature"})
 """Methods of an app that call a task by its name."""
 

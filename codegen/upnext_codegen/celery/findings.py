@@ -43,11 +43,11 @@ def _wrong_call(call: Call, task: Task) -> Iterator[Finding]:
     if signature is None:
         return
     misplaced = [each for each in call.options if each[0] in signature.keywords and each[0] not in OPTIONS]
-    if call.no_sequence:
-        yield _no_sequence(call, task)
+    if call.wrong_container is not None:
+        yield _unfit(call, task, f"with {call.wrong_container.text}", call.wrong_container.way_out)
     # What is given as an option by mistake is told of once.
     given = call.given._replace(keywords=(*call.given.keywords, *(name for name, _ in misplaced)))
-    wrong = " and ".join(faults(signature, given, is_partial=call.is_partial, results=call.results))
+    wrong = ", and ".join(faults(signature, given, is_partial=call.is_partial, results=call.results))
     if wrong:
         yield _unfit(call, task, wrong, _way_out(signature, unknown_names(signature, given)))
     yield from _wrong_options(call, task, misplaced)
@@ -55,15 +55,6 @@ def _wrong_call(call: Call, task: Task) -> Iterator[Finding]:
 
 def _unfit(call: Call, task: Task, wrong: str, way_out: str) -> Finding:
     return Finding.of("UPN601", f"task {shown(task.function)} is called {wrong}", call.place, way_out, _taken(task))
-
-
-def _no_sequence(call: Call, task: Task) -> Finding:
-    return _unfit(
-        call,
-        task,
-        f"with args={call.no_sequence}, which is neither a tuple nor a list",
-        f"a tuple of one has a comma: args=({call.no_sequence},)",
-    )
 
 
 def _way_out(signature: Signature, unknown: Sequence[str]) -> str:
@@ -85,7 +76,7 @@ def _wrong_options(call: Call, task: Task, misplaced: Sequence[tuple[str, Place]
     for name, place in misplaced:
         yield Finding.of(
             "UPN604",
-            f"{shown(name)} is a parameter of task {shown(task.function)}, and given to {call.method} as an option",
+            f"{shown(name)} is a parameter of task {shown(task.function)}, but is given to {call.method} as an option",
             place,
             f'put it among the arguments: kwargs={{"{name}": ...}}',
             _taken(task),
@@ -97,7 +88,7 @@ def _wrong_options(call: Call, task: Task, misplaced: Sequence[tuple[str, Place]
         if found:
             yield Finding.of(
                 "UPN604",
-                f"{shown(name)} is no option of {call.method}, and Celery lets it pass without a word",
+                f"{call.method} has no option {shown(name)}, and Celery ignores it silently",
                 place,
                 f"did you mean {found[0]}?",
             )

@@ -19,9 +19,9 @@ def faults(signature: Signature, given: Given, *, is_partial: bool, results: int
         results: How many of those by position are results of tasks before it.
     """
     places = signature.positional
-    by_position = f"by position{', counting the result of the task before it,' if results else ''}"
+    counted = ", the result of the task before it included," if results else ""
     if given.positional > len(places) and not signature.takes_args:
-        yield f"with {_count(given.positional)} {by_position.rstrip(',')}, and takes {len(places) or 'none'}"
+        yield f"with {_count(given.positional)}{counted} but takes {len(places) or 'none'}"
     unknown = unknown_names(signature, given)
     if unknown:
         yield f"with {_names(unknown)}, which it does not take"
@@ -30,7 +30,8 @@ def faults(signature: Signature, given: Given, *, is_partial: bool, results: int
     filled = {each.name for each in places[: given.positional]}
     twice = [name for name in given.keywords if name in filled and name in signature.keywords]
     if twice:
-        yield f"with {_names(twice)} twice, {by_position} and by name"
+        first = "the result of the task before it" if results else "position"
+        yield f"with {_names(twice)} twice, by {first} and by name"
     missing = [
         each.name
         for each in signature.formals
@@ -55,4 +56,4 @@ def _names(names: list[str] | tuple[str, ...]) -> str:
 
 
 def _count(number: int) -> str:
-    return f"{number} argument{'' if number == 1 else 's'}"
+    return f"{number} positional argument{'' if number == 1 else 's'}"

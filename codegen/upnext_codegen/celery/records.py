@@ -107,6 +107,18 @@ UNKNOWN = Given(more_positional=True, more_keywords=True)
 """Arguments of which nothing is known."""
 
 
+class WrongContainer(NamedTuple):
+    """Something that cannot be `args`, or `kwargs`.
+
+    Attributes:
+        text: What a task "is called with" then.
+        way_out: What to do about it.
+    """
+
+    text: str
+    way_out: str
+
+
 class Call(NamedTuple):
     """A call that has a worker run a task, or makes a signature of one.
 
@@ -118,7 +130,7 @@ class Call(NamedTuple):
         given: The arguments.
         is_partial: Whether others can be added to them later, as to a signature in a chain.
         options: The names of the options beside them.
-        no_sequence: What is given as `args` and is neither a tuple nor a list, "" for nothing.
+        wrong_container: What Celery refuses of its `args` or `kwargs`, whatever they hold.
         results: How many of the arguments by position are results of tasks before it, which Celery adds in front.
     """
 
@@ -129,7 +141,7 @@ class Call(NamedTuple):
     given: Given
     is_partial: bool = False
     options: tuple[tuple[str, Place], ...] = ()
-    no_sequence: str = ""
+    wrong_container: WrongContainer | None = None
     results: int = 0
 
 

@@ -1,0 +1,71 @@
+"""What `args` and `kwargs` hold, as far as they are written out where they are given."""
+
+from __future__ import annotations
+
+import ast
+
+from upnext_codegen.celery.records import WrongContainer
+
+_LONGEST = 40
+"""Characters of an expression that a finding shows."""
+
+
+def sequence(expr: ast.expr | None) -> tuple[int, bool]:
+    """Return how many arguments `args` holds at least, and whether there may be more."""
+    match expr:
+        case None | ast.Constant(None):
+            return 0, False
+        case ast.Tuple(elts=items) | ast.List(elts=items):
+            plain = [each for each in items if not isinstance(each, ast.Starred)]
+            return len(plain), len(plain) < len(items)
+        case _:
+            return 0, True
+
+
+def mapping(expr: ast.expr | None) -> tuple[tuple[str, ...], bool]:
+    """Return the names that `kwargs` holds, and whether there may be others."""
+    match expr:
+        case None | ast.Constant(None):
+            return (), False
+        case ast.Dict(keys):
+            names = [each.value for each in keys if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            return tuple(dict.fromkeys(names)), len(names) < len(keys)
+        case ast.Call(ast.Name("dict"), [], keywords):
+            names = [each.arg for each in keywords if each.arg is not None]
+            return tuple(names), len(names) < len(keywords)
+        case _:
+            return (), True
+
+
+def wrong_container(args: ast.expr | None, kwargs: ast.expr | None) -> WrongContainer | None:
+    """Tell what Celery refuses: `args` that are no tuple or list, `kwargs` that are no dict, unless they are empty."""
+    match args:
+        case ast.Constant(str() | bytes() | int() | float() as value) if value:
+            shown = _shown(args)
+            return WrongContainer(
+                f"args={shown}, which is neither a tuple nor a list", f"a tuple of one has a comma: args=({shown},)"
+            )
+        case ast.Dict([_, *_]):
+            return WrongContainer("a dict as args", "pass it as kwargs=")
+        case ast.JoinedStr() | ast.Set() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            return WrongContainer(
+                f"args={_shown(args)}, which is neither a tuple nor a list", "make it a tuple or a list"
+            )
+        case _:
+            pass
+    match kwargs:
+        case ast.Tuple([_, *_]) | ast.List([_, *_]) | ast.ListComp():
+            return WrongContainer(
+                f"kwargs={_shown(kwargs)}, which is not a dict", "pass it as args=, or make it a dict"
+            )
+        case ast.Constant(str() | bytes() | int() | float() as value) if value:
+            return WrongContainer(
+                f"kwargs={_shown(kwargs)}, which is not a dict", "pass it as args=, or make it a dict"
+            )
+        case _:
+            return None
+
+
+def _shown(expr: ast.expr) -> str:
+    text = ast.unparse(expr)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
