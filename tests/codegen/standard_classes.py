@@ -18,12 +18,19 @@ from upnext.payload.codec import Codec
 
 TABLE = Path(__file__).parents[2] / "codegen/upnext_codegen/handlers/standard_classes.txt"
 _NAMES = """
-    argparse array builtins calendar collections collections.abc configparser contextlib csv datetime decimal
-    email.message enum functools http.client http.cookies inspect io itertools json logging mmap numbers os pickle queue
-    random re sched selectors shelve smtplib socket sqlite3 ssl statistics string struct subprocess tarfile tempfile
-    threading time traceback types typing urllib.request weakref xml.etree.ElementTree zipfile
+    argparse array asyncio builtins bz2 calendar cmd codecs collections collections.abc concurrent.futures
+    configparser contextlib csv ctypes datetime decimal difflib dis email.message enum fileinput ftplib functools
+    gettext graphlib gzip hmac html.parser http.client http.cookiejar http.cookies http.server imaplib inspect io
+    itertools json logging logging.handlers lzma mailbox mimetypes mmap multiprocessing multiprocessing.pool netrc
+    numbers operator optparse os pdb pickle platform plistlib poplib pprint queue random re reprlib sched select
+    selectors shelve shlex signal smtplib socket socketserver sqlite3 ssl statistics string struct subprocess
+    symtable tarfile tempfile textwrap threading time timeit tokenize trace traceback tracemalloc types typing
+    unittest unittest.mock urllib.error urllib.parse urllib.request urllib.robotparser warnings wave weakref
+    xml.dom.minidom xml.etree.ElementTree xmlrpc.client zipfile
 """
 MODULES = _NAMES.split()
+_OF_PARTS = frozenset({"asyncio", "concurrent.futures", "multiprocessing", "unittest"})
+"""Packages whose classes are defined in modules of theirs."""
 _ARGUMENTS: tuple[Any, ...] = (int, (str, int), (str, int, int))
 
 
@@ -38,7 +45,8 @@ def classes(module: str) -> Iterator[tuple[str, Any]]:
         if name.startswith("_") or not isinstance(value, type):
             continue
         defined = value.__module__.lstrip("_") == module or module in {"builtins", "types"}
-        if defined and not (module == "builtins" and issubclass(value, BaseException)):
+        in_part = module in _OF_PARTS and value.__module__.startswith(f"{module}.")
+        if (defined or in_part) and not (module == "builtins" and issubclass(value, BaseException)):
             yield name, value
 
 
