@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.codegen.reading import read
 from tests.contract.counting import lines_run
 from upnext_codegen import analyze_file
+from upnext_codegen.reading.imports import imports_of
 from upnext_codegen.reading.source import SourceText
 from upnext_codegen.sources import Sources
 
@@ -110,3 +111,17 @@ def test_words_are_found_in_the_same_lines_however_many_are_searched_for(text: s
     for _ in range(60):
         searched_often.lines_with(("other",))
     assert searched_often.lines_with(words) == SourceText(text).lines_with(words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"x = 'import a as " + b"import a as " * 100_000 + b"'\n",
+        b"# import " + b"from a " * 200_000 + b"\n",
+        b"from a import (\n" * 50_000,
+        b"import from " + b". " * 500_000,
+    ],
+)
+def test_the_imports_of_a_file_are_read_in_time_whatever_a_line_of_it_says(text: bytes) -> None:
+    """Each of these took minutes, or hours, when every `import` was read on to the end of its line."""
+    assert "shop:placed" in imports_of(text + b"from shop import placed\n", of_package=False)

@@ -18,10 +18,13 @@ COMPUTED = "?"
 """Among the imports of a file: a module whose name has to be worked out."""
 
 _GAP = rb"(?:[ \t\f]|\\\n)"
+_NAME = rb"[\w\x80-\xff]++"
+# None of them reads on over what no import can hold: a line can be as long as a file, and say `import` at every word.
 _NAMED = re.compile(
-    rb"from((?:[ \t\f.]|\\\n)(?:[ \t\f.\w\x80-\xff]|\\\n)*?)\bimport\b" + _GAP + rb"*(\([^)]*\)|(?:[^\n\\;]|\\\n)*)"
+    rb"from(?=[ \t\f.\\])((?:GAP|\.)*+(?:(?!import\b)NAME(?:GAP*+\.GAP*+NAME)*+)?GAP*+)\bimport\b"
+    rb"GAP*+(\((?:[^()#]|#[^\n]*+)*+\)|(?:[^\n\\;]|\\\n)*+)".replace(b"GAP", _GAP).replace(b"NAME", _NAME)
 )
-_PLAIN = re.compile(rb"import" + _GAP + rb"+((?:[^\n\\;#]|\\\n)*)")
+_PLAIN = re.compile(rb"import" + _GAP + rb"++((?:[\w\x80-\xff., \t\f*]|\\\n)*+)")
 _AS = re.compile(rb"\s+as\s+")
 _COMMENT = re.compile(rb"#[^\n]*")
 _WORDS = re.compile(rb"[\w\x80-\xff]+|\*")
@@ -104,11 +107,10 @@ def _take_plain(data: bytes, taken: list[tuple[int, int]], found: dict[str, None
     while position >= 0:
         while position >= end and end < len(data):
             start, end = next(spans)
-        if position < start or position >= end:
-            each = _PLAIN.match(data, position)
-            for name, alias in _parts(each[1]) if each else ():
-                found[_text(name) + ("=" if alias else "")] = None
-        position = data.find(b"import", position + 6)
+        each = _PLAIN.match(data, position) if position < start or position >= end else None
+        for name, alias in _parts(each[1]) if each else ():
+            found[_text(name) + ("=" if alias else "")] = None
+        position = data.find(b"import", each.end() if each else position + 6)
 
 
 def _parts(clause: bytes) -> list[tuple[bytes, bool]]:
