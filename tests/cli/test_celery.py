@@ -14,6 +14,7 @@ TASKS = """
     from contextlib import contextmanager
 
     import celery
+    import kink
     from celery import Celery, Task, shared_task
     from celery import shared_task as job
     from flask import Flask
@@ -216,6 +217,11 @@ TASKS = """
     def popped(order_id): ...
 
 
+    @shared_task
+    @kink.inject
+    def provided(order_id, mailer): ...
+
+
     @app.task(bind=True)
     def again(self, order_id, template="x"):
         def inner():
@@ -322,6 +328,7 @@ m.wrapped_class.delay()
 m.adding.delay(1)
 m.of_unknown_base.delay()
 m.popped.delay(1, user=2)
+m.provided.delay(1)
 app.send_task("images.resize", ("a", 1))
 app.send_task("shop.celery.OfApp", ("a",))
 chain(plain.s(1, "x"), plain.s("x"), plain.si(1, "x"))()
@@ -459,7 +466,7 @@ def test_calls_in_the_file_of_their_tasks_are_checked_with_self_for_the_task_tha
         'task "not_bound" is called with "order", which it does not take',
         'task "inner" is called with 2 positional arguments but takes 1',
     ]
-    assert done.out.endswith("25 tasks, 11 calls in 3 files: 8 errors\n")
+    assert done.out.endswith("26 tasks, 11 calls in 3 files: 8 errors\n")
     assert done.code == 1
 
 
@@ -510,6 +517,13 @@ NAMES = {
         "@b.task(name='x')",
     ),
     "a shared task is one of every app": (1, "a = Celery('a')", "", "@a.task(name='x')", "@shared_task(name='x')"),
+    "two services may each have a shared task of one name": (
+        0,
+        "from other import app",
+        "b = Celery('b')",
+        "@shared_task(name='x')",
+        "@shared_task(name='x')",
+    ),
     "one app has one task of a name": (1, "a = Celery('a')", "b = a", "@a.task(name='x')", "@b.task(name='x')"),
     "a function that is defined twice is one task": (1, "", "", "@shared_task", "@shared_task"),
     "names that are not known are not compared": (0, "", "", "@shared_task(name=f())", "@shared_task(name=f())"),
@@ -523,6 +537,8 @@ def test_two_tasks_of_one_name_are_reported_where_one_takes_the_place_of_the_oth
         ["from celery import Celery, shared_task", *lines, first, "def f(): ...", second, "def f(): ...", ""]
     )
     empty.write({"shop.py": text})
+    if "import app" in text:
+        empty.write({"other.py": "from celery import Celery\napp = Celery('other')\n"})
     done = empty.run("celery", "check")
     assert done.out.count("[UPN603]") == count, done.out
 

@@ -22,7 +22,13 @@ APP_CLASSES = frozenset(
 """The class of apps."""
 
 TASK_CLASSES = frozenset(
-    {"celery.Task", "celery.app.Task", "celery.app.task.Task", "celery.contrib.abortable.AbortableTask"}
+    {
+        "celery.Task",
+        "celery.app.Task",
+        "celery.app.task.Task",
+        "celery.contrib.abortable.AbortableTask",
+        "celery.contrib.django.task.DjangoTask",
+    }
 )
 """The class of tasks, and Celery's own that derive from it."""
 

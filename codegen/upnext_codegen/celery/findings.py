@@ -35,7 +35,7 @@ def celery_findings(scan: CeleryScan) -> Iterator[Finding]:
             yield from _wrong_call(call, named[0])
         elif not named:
             yield from names.unknown(call)
-    yield from _same_names(scan.tasks)
+    yield from _same_names(scan)
 
 
 def _wrong_call(call: Call, task: Task) -> Iterator[Finding]:
@@ -135,13 +135,15 @@ class _Names:
         )
 
 
-def _same_names(tasks: Sequence[Task]) -> Iterator[Finding]:
+def _same_names(scan: CeleryScan) -> Iterator[Finding]:
     """UPN603: two tasks of one name in one app, where the later one takes the place of the earlier."""
     named: defaultdict[str, list[Task]] = defaultdict(list)
-    for task in tasks:
+    # Two services in one repository may each have a shared task of one name.
+    may_be_two = scan.files_with_apps > 1
+    for task in scan.tasks:
         earlier = named[task.name] if task.name is not None else []
         for other in earlier:
-            if _share_app(task, other) and not _are_arms(task, other):
+            if _share_app(task, other, are_shared_by_all=not may_be_two) and not _are_arms(task, other):
                 yield Finding.of(
                     "UPN603",
                     f"two tasks are named {shown(task.name or '')}: only one of them will ever run",
@@ -153,12 +155,11 @@ def _same_names(tasks: Sequence[Task]) -> Iterator[Finding]:
         earlier.append(task)
 
 
-def _share_app(task: Task, other: Task) -> bool:
-    return (
-        task.place != other.place
-        and "" not in {task.app, other.app}
-        and (task.app == other.app or SHARED in {task.app, other.app})
-    )
+def _share_app(task: Task, other: Task, *, are_shared_by_all: bool) -> bool:
+    apps = {task.app, other.app}
+    if task.place == other.place or "" in apps:
+        return False
+    return are_shared_by_all if SHARED in apps else len(apps) == 1
 
 
 def _are_arms(task: Task, other: Task) -> bool:

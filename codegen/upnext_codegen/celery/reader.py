@@ -34,9 +34,8 @@ _CALLS = re.compile(
     rb"|\bsignature\s*\(|['\"]schedule['\"]"
 )
 _OF_APPS = re.compile(rb"\btask_cls\b|\.\s*Task\s*=")
-"""An app is given a class for all of its tasks."""
-_NAMES = b"gen_task_name"
-"""An app names tasks in a way of its own."""
+_NAMES = re.compile(rb"\bgen_task_name\b")
+_APP = re.compile(rb"\bCelery\s*\(")
 _TYPED = re.compile(rb"\bupnext_celery\b")
 
 
@@ -48,12 +47,32 @@ class _Modules(RecordedModules):
         return ExternalName(name) if name.partition(".")[0] == "celery" else super().find(name, importer)
 
 
-class _Holding(NamedTuple):
-    """What a file may hold, by its bytes: definitions of tasks, calls of them."""
+class _Glance(NamedTuple):
+    """What a file may hold, by its bytes.
+
+    Attributes:
+        path: The file.
+        tasks: Definitions of tasks.
+        calls: Calls of them.
+        apps: Apps.
+        task_classes: A class that an app is given for all of its tasks.
+        task_names: A way in which an app names tasks.
+        types: The module that `upnext celery gen` types.
+    """
 
     path: str
     tasks: bool
     calls: bool
+    apps: bool
+    task_classes: bool
+    task_names: bool
+    types: bool
+
+    @classmethod
+    def at(cls, path: str, data: bytes) -> _Glance:
+        """Look at a file."""
+        searches = (_MAKES, _CALLS, _APP, _OF_APPS, _NAMES, _TYPED)
+        return cls(path, *(bool(each.search(data)) for each in searches))
 
 
 @uncollected()
@@ -84,17 +103,13 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
     calls = Calls(tasks)
     made: list[Task] = []
     called: list[Call] = []
-    holding: list[_Holding] = []
-    wants_types = False
-    for path in index.files:
-        data = index.bytes_of(path) or b""
-        wants_types = wants_types or bool(_TYPED.search(data))
-        tasks.are_named_by_celery = tasks.are_named_by_celery and _NAMES not in data
-        module = load(path) if _OF_APPS.search(data) else None
+    glances = [_Glance.at(path, index.bytes_of(path) or b"") for path in index.files]
+    tasks.are_named_by_celery = not any(each.task_names for each in glances)
+    for each in glances:
+        module = load(each.path) if each.task_classes else None
         if module is not None:
             tasks.classes.read_apps(module)
-        holding.append(_Holding(path, bool(_MAKES.search(data)), bool(_CALLS.search(data))))
-    for each in holding:
+    for each in glances:
         module = load(each.path) if each.tasks or each.calls else None
         if module is not None:
             made += tasks_in(module, tasks) if each.tasks else []
@@ -102,7 +117,8 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
     scan = CeleryScan(
         tuple(sorted(dict.fromkeys(made), key=lambda each: each.place)),
         tuple(sorted(dict.fromkeys(called), key=lambda each: (each.place, each.method))),
-        wants_types,
+        any(each.types for each in glances),
+        sum(each.apps for each in glances),
         frozenset(loaded),
         len(found.files),
     )

@@ -152,6 +152,7 @@ class CeleryScan(NamedTuple):
         tasks: The tasks, sorted by place.
         calls: The calls of tasks, sorted by place.
         wants_types: Whether the project names the module that `upnext celery gen` types.
+        files_with_apps: How many files make an app.
         read: The files that were parsed.
         files: How many files were looked at.
     """
@@ -159,5 +160,6 @@ class CeleryScan(NamedTuple):
     tasks: tuple[Task, ...]
     calls: tuple[Call, ...]
     wants_types: bool
+    files_with_apps: int
     read: frozenset[str]
     files: int

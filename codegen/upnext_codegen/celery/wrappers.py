@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _CONTEXT_MANAGERS = frozenset({"contextlib.contextmanager", "contextlib.asynccontextmanager"})
 """What they make can decorate functions, and hands on what those are called with."""
+_ADDING = ("inject", "autoparams", "provide", "patch", "pass_")
+"""Parts of the names of decorators that give a function arguments of their own."""
 _READING = frozenset({"copy", "get", "items", "keys", "values", "count", "index"})
 """Methods of a tuple or dict that leave it as it is."""
 _LOOKING = frozenset(
@@ -37,7 +39,8 @@ class Wrappers:
     def keeps_signature(self, decorator: ast.expr, use: Use) -> bool:
         """Whether a decorated function takes what it takes without the decorator, as far as can be told.
 
-        Decorators of packages are taken to: those that time, lock, trace and retry do. One of the project must show it.
+        Decorators of packages are taken to, but for those that are called after adding arguments: those that time,
+        lock, trace and retry do. One of the project must show it.
         """
         func = decorator.func if isinstance(decorator, ast.Call) else decorator
         sources = self.lookup.path(use, func)
@@ -45,8 +48,8 @@ class Wrappers:
 
     def _keeps(self, source: object) -> bool:
         match source:
-            case ExternalName():
-                return True
+            case ExternalName(name):
+                return not any(part in name.rpartition(".")[2] for part in _ADDING)
             case Definition(binding=FunctionDefinition(node)):
                 return self._is_context_manager(source, node) or _hands_on(node)
             case Definition(binding=ClassDefinition(node)):
