@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,8 +60,16 @@ WORKER = "import upnext, socket\nworker = upnext.Worker('shop')\n@worker.event('
         ("def f(:\n", 1, NOT_IMPORTED + "SyntaxError: invalid syntax (service.py, line 1) (SyntaxError)\n"),
         ("import upnext\nupnext.Worker('shop', redis_url='http://x')\n", 2, "Redis URL 'http://x' cannot be used. "),
         (WORKER + "def h(x: 'Missing'): ...\n", 2, "An annotation of 'h' cannot be resolved: name 'Missing' is not "),
+        (
+            "import upnext\nupnext.run(upnext.Worker('shop'))\n",
+            2,
+            (
+                "upnext.run was called while service.py was imported, as `upnext run` does, which runs what is in it: "
+                'put the call under `if __name__ == "__main__":`. (service.py:2)\n'
+            ),
+        ),
     ],
-    ids=["no file", "no worker", "application", "raises", "exits", "syntax", "url", "annotation"],
+    ids=["no file", "no worker", "application", "raises", "exits", "syntax", "url", "annotation", "runs itself"],
 )
 def test_a_service_that_cannot_run_says_why_in_one_line(
     tmp_path: Path, source: str | None, code: int, words: str
@@ -83,6 +92,21 @@ def test_a_service_that_imports_from_its_own_folder_is_told_what_makes_a_package
     (service.parent / "__init__.py").touch()
     with pytest.raises(upnext.UpnextError, match=r"No module named 'shop\.events' \(.*service.py:1\)$"):
         load_services(service)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("json.py", "json.py cannot be run: `import json` leads to "),
+        ("service", "service cannot be run: it must have a name that Python imports, such as service.py."),
+        ("v1.2.py", "v1.2.py cannot be run: it must have a name that Python imports, such as service.py."),
+    ],
+)
+def test_a_file_that_python_would_not_import_is_refused(tmp_path: Path, name: str, words: str) -> None:
+    """Another module of its name would be run in its place."""
+    (tmp_path / name).write_text("import upnext\nworker = upnext.Worker('shop')\n")
+    with pytest.raises(upnext.ConfigError, match=re.escape(words)):
+        load_services(tmp_path / name)
 
 
 REFUSED = {

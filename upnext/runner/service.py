@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import signal
 import socket
+from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from upnext.broker.connection import PipelinedConnection
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from upnext.outbox.backlog import RelayReading
     from upnext.runner.runner import WorkerReading
     from upnext.settings import Settings
+
+imported_file: ContextVar[Path | None] = ContextVar("imported_file", default=None)
+"""The file that a command such as `upnext run` imports now."""
 
 _TELL_AFTER = (1, 20)  # failures in a row
 _LAST_STEPS = 2.5  # seconds for a member to stop in, after the grace
@@ -75,10 +80,17 @@ def run(*services: Worker | Servable | Relay, probe: str | None = None) -> None:
             `/livez` always with 200, and `/metrics` for Prometheus.
 
     Raises:
-        ConfigError: If there is none, or a setting or an annotation cannot be used.
+        ConfigError: If there is none, if a setting or an annotation cannot be used, or if it is called while a
+            command such as `upnext run` imports the file.
         BrokerRefusedError: If the server rejects this client.
         KeyboardInterrupt: After a SIGINT, when everything has stopped in order.
     """
+    file = imported_file.get()
+    if file is not None:
+        raise ConfigError(
+            f"upnext.run was called while {file} was imported, as `upnext run` does, which runs what is in it: put the "
+            'call under `if __name__ == "__main__":`.'
+        )
     with StopSignals(overdue) as signals:
         serve(Service(services, Lock.beside(start_folder())), signals, probe)
     if signals.number == signal.SIGINT:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext.errors import ConfigError, ServiceImportError
 from upnext.log import log
 from upnext.outbox.relay import Relay
 from upnext.runner.failure_report import place_of_error, report
-from upnext.runner.service import Servable
+from upnext.runner.service import Servable, imported_file
 from upnext.worker import Worker
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import ModuleType
 
 _APPLICATIONS = {("starlette", "Starlette"), ("litestar", "Litestar"), ("flask", "Flask"), ("quart", "Quart")}
@@ -58,9 +58,12 @@ def _not_served(name: str, application: object) -> str:
 
 def _import(file: Path) -> ModuleType:
     root, name = _module_name(file.resolve())
+    if file.suffix != ".py" or "." in file.stem:
+        raise ConfigError(f"{file} cannot be run: it must have a name that Python imports, such as service.py.")
     sys.path.insert(0, str(root))
+    token = imported_file.set(file)
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ConfigError as error:
         place = place_of_error(error)
         raise ConfigError(f"{error} ({place})" if place else str(error)) from error
@@ -68,6 +71,19 @@ def _import(file: Path) -> ModuleType:
         failure = report(error)
         msg = f"{file} cannot be imported: {failure.error.partition(chr(10))[0]} ({failure.where})"
         raise ServiceImportError(msg + _hint(file.resolve(), error)) from error
+    finally:
+        imported_file.reset(token)
+    _check_is_of(module, file)
+    return module
+
+
+def _check_is_of(module: ModuleType, file: Path) -> None:
+    """Refuse a file that Python does not import under its name, and which was not read therefore."""
+    other = module.__file__
+    if other is None or not Path(other).exists() or not file.samefile(other):
+        raise ConfigError(
+            f"{file} cannot be run: `import {module.__name__}` leads to {other or 'another module'}. Rename the file."
+        )
 
 
 def _hint(file: Path, error: BaseException) -> str:

@@ -49,7 +49,7 @@ def supervise(
     Raises:
         ConfigError: If that is no address.
     """
-    commands = [[sys.executable, "-m", "upnext", "run", str(file), *options] for _ in range(processes)]
+    commands = [[sys.executable, "-P", "-m", "upnext", "run", str(file), *options] for _ in range(processes)]
     if probe is not None:
         from upnext.runner.http_pages import parse  # noqa: PLC0415  # few ask for it, and it loads a web server
 
