@@ -113,6 +113,19 @@ def test_words_are_found_in_the_same_lines_however_many_are_searched_for(text: s
     assert searched_often.lines_with(words) == SourceText(text).lines_with(words)
 
 
+def test_modules_that_all_take_everything_from_one_another_are_each_asked_once(tmp_path: Path) -> None:
+    """There are as many ways round as there are orders of them."""
+    names = [f"m{number}" for number in range(12)]
+    files = {
+        f"{name}.py": "".join(f"from {other} import *\n" for other in names if other != name)
+        + (_WORKER if name == "m0" else "")
+        + f"@placed.on\ndef h_{name}(x: int): ...\n"
+        for name in names
+    }
+    scanned, findings = read(tmp_path, files)
+    assert (len(scanned.handlers), findings) == (12, ())
+
+
 @pytest.mark.parametrize(
     "text",
     [

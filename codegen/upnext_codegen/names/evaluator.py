@@ -150,6 +150,12 @@ class Evaluator:
     _items_of: dict[tuple[values.ContainerValue, Value | None, Bindings], list[Value]] = field(
         default_factory=dict["tuple[values.ContainerValue, Value | None, Bindings]", "list[Value]"]
     )
+    _keyed_items: dict[tuple[values.ContainerValue, Bindings], dict[Value, list[tuple[ast.expr, Use]]]] = field(
+        default_factory=dict["tuple[values.ContainerValue, Bindings]", "dict[Value, list[tuple[ast.expr, Use]]]"]
+    )
+    _named_attributes: dict[Definition, dict[str, list[Definition]]] = field(
+        default_factory=dict["Definition", "dict[str, list[Definition]]"]
+    )
     _open_calls: set[tuple[Value, Bindings]] = field(default_factory=set["tuple[Value, Bindings]"])
     _cuts: int = 0
     _depth: int = 0
@@ -393,7 +399,9 @@ class Evaluator:
         found: list[Definition] = []
         for source in self.lookup.path(use, base):
             if isinstance(source, Definition):
-                found += _assigned_by_name(source, attr)
+                if source not in self._named_attributes:
+                    self._named_attributes[source] = _assigned_by_name(source)
+                found += self._named_attributes[source].get(attr, ())
         if not found:
             return NOT_OURS
         value = self._abstract(self.defined(tuple(found)))
@@ -1111,19 +1119,26 @@ class Evaluator:
                 number = plain.value if isinstance(plain, values.Constant) else None
                 found = _numbered(node, number)
                 return UNKNOWN if found is None else self.value(found, use)
-            assigned = [
-                self.value(value, at)
-                for target, value, at in self._assigned_items(container)
-                if self.value(target.slice, at) in {key, plain}
-            ]
-            if assigned:
-                return merged(assigned)
-            pairs = list(zip(node.keys, node.values, strict=True))[:_MOST_ITEMS]
-            for name, value in reversed(pairs):
-                if name is not None and self.value(name, use) in {key, plain}:
-                    return self.value(value, use)
+            keyed = self._by_key(container)
+            found_under = [one for each in dict.fromkeys((key, plain)) for one in keyed.get(each, ())]
+            if found_under:
+                return merged([self.value(*each) for each in found_under])
         events = events_of(self._items(container))
         return values.Ambiguous("event", events) if events else UNKNOWN
+
+    def _by_key(self, container: values.ContainerValue) -> dict[Value, list[tuple[ast.expr, Use]]]:
+        """What stands under each key of a dict: what is assigned to it later, else what it is written with."""
+        asked = (container, self._frame_of(container.use.scope) if self._frames else ())
+        if asked not in self._keyed_items:
+            found = self._keyed_items[asked] = dict[Value, "list[tuple[ast.expr, Use]]"]()
+            assigned: dict[Value, list[tuple[ast.expr, Use]]] = {}
+            for target, value, at in self._assigned_items(container):
+                assigned.setdefault(self.value(target.slice, at), []).append((value, at))
+            node = container.node
+            pairs = list(zip(node.keys, node.values, strict=True))[:_MOST_ITEMS] if isinstance(node, ast.Dict) else ()
+            written = [(self.value(key, container.use), value) for key, value in pairs if key is not None]
+            found.update({key: [(value, container.use)] for key, value in written} | assigned)
+        return self._keyed_items[asked]
 
     def _items(self, container: values.ContainerValue) -> list[Value]:
         def work_out() -> list[Value]:
@@ -1315,18 +1330,15 @@ def function_node(ref: values.FunctionRef) -> ast.FunctionDef | ast.AsyncFunctio
     return binding.node
 
 
-def _assigned_by_name(source: Definition, attr: str) -> list[Definition]:
-    """What the file of a definition assigns to an attribute of the name."""
+def _assigned_by_name(source: Definition) -> dict[str, list[Definition]]:
+    """What the file of a definition assigns to attributes of the name."""
     name, module = source.name, source.scope.module
-    written = rf"\b{re.escape(name)}\s*\.\s*{re.escape(attr)}\s*[:=]|\bsetattr\s*\(\s*{re.escape(name)}\b"
-    if not re.search(written, module.text.text):
-        return []
-    return [
-        definition
-        for scope in module.scopes()
-        for target, definition in scope.attributes
-        if target.attr == attr and isinstance(target.value, ast.Name) and target.value.id == name
-    ]
+    found: dict[str, list[Definition]] = {}
+    if re.search(rf"\b{re.escape(name)}\s*\.\s*\w+\s*[:=]|\bsetattr\s*\(\s*{re.escape(name)}\b", module.text.text):
+        for target, definition in (each for scope in module.scopes() for each in scope.attributes):
+            if isinstance(target.value, ast.Name) and target.value.id == name:
+                found.setdefault(target.attr, []).append(definition)
+    return found
 
 
 def _sorted(bindings: dict[str, Value]) -> Bindings:

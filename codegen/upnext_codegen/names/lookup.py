@@ -48,6 +48,7 @@ class Lookup:
         default_factory=dict[tuple[str, str], "tuple[Source, ...]"]
     )
     _active: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    _empty: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
     def name(self, use: Use, name: str, without: Definition | None = None) -> tuple[Source, ...]:
         """Find what a name means at a place: several definitions where branches bind it.
@@ -84,7 +85,7 @@ class Lookup:
         key = (file, name)
         if key in self._members:
             return self._members[key]
-        if key in self._active or len(self._active) >= _FARTHEST:
+        if key in self._active or key in self._empty or len(self._active) >= _FARTHEST:
             return ()
         self._active.add(key)
         try:
@@ -94,6 +95,11 @@ class Lookup:
         if not self._active:
             # Inside a cycle of imports an empty answer may only mean that the question is still open.
             self._members[key] = found
+            self._empty.clear()
+        elif not found:
+            # But it is asked once for the question at the start: of modules that all import one another there are as
+            # many ways round as there are orders of them.
+            self._empty.add(key)
         return found
 
     def _member(self, file: str, name: str) -> tuple[Source, ...]:
