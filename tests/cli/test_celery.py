@@ -232,6 +232,7 @@ TASKS = """
         self.retry(kwargs={"template": "y"})
         self.retry(args=(1,), kwargs={"order": 1}, count_down=3)
         self.retry((1, 2, 3))
+        self.app.send_task("shop.celery.plane")
         self.delay()
 
 
@@ -462,11 +463,12 @@ def test_calls_in_the_file_of_their_tasks_are_checked_with_self_for_the_task_tha
         'task "again" is called with "order", which it does not take',
         'retry has no option "count_down", and Celery ignores it silently',
         'task "again" is called with 3 positional arguments but takes 2',
+        'no task is named "shop.celery.plane"',
         'task "again" is called without "order_id"',
         'task "not_bound" is called with "order", which it does not take',
         'task "inner" is called with 2 positional arguments but takes 1',
     ]
-    assert done.out.endswith("26 tasks, 11 calls in 3 files: 8 errors\n")
+    assert done.out.endswith("26 tasks, 12 calls in 3 files: 9 errors\n")
     assert done.code == 1
 
 

@@ -168,7 +168,10 @@ class _Reader:
 
     def _is_by_name(self, call: ast.Call, use: Use) -> bool:
         if isinstance(call.func, ast.Attribute) and call.func.attr in BY_NAME:
-            if self.tasks.apps.app_of(call.func.value, use) is not None:
+            app = call.func.value
+            if self.tasks.apps.app_of(app, use) is not None:
+                return True
+            if isinstance(app, ast.Attribute) and app.attr == "app" and self.tasks.of(app.value, use) is not None:
                 return True
         elif not isinstance(call.func, ast.Name):
             return False
