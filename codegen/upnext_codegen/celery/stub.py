@@ -73,7 +73,8 @@ class Celery(_Celery):
 """
 _TASK = """
 class Task(_Task[_P, _R_co], _Generic[_P, _R_co]):
-    def delay_on_commit(self, /, *args: _P.args, **kwargs: _P.kwargs) -> None: ..."""
+    def delay_on_commit(self, /, *args: _P.args, **kwargs: _P.kwargs) -> None: ...
+    def apply_async_on_commit(self, args: _Any = ..., kwargs: _Any = ..., **options: _Any) -> None: ..."""
 
 
 def render(tasks: Iterable[Task]) -> str:

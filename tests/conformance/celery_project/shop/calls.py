@@ -16,6 +16,8 @@ send_mail.si(1, "x").apply_async(countdown=3)
 ok: bool = send_mail.delay(1, "x").get()
 direct: bool = bound(1, "x")
 bound.delay(1, "x")
+bound.delay_on_commit(1, "x")
+bound.apply_async_on_commit((1, "x"), countdown=3)
 bound.apply_async(kwargs={"order_id": 1, "template": "x"})
 pay.delay(Money())
 pay.apply_async(args=(Money(),))
@@ -67,6 +69,7 @@ send_mail.s(templat=3)  # E
 send_mail.si(1)  # E
 wrong: str = send_mail.delay(1, "x").get()  # E
 bound.delay("1", "x")  # E
+bound.delay_on_commit("1", "x")  # E
 bound.apply_async(kwargs={"order_id": 1, "tmplate": "x"})  # E
 pay.delay(3)  # E
 pay.apply_async(args=(3,))  # E
