@@ -24,7 +24,7 @@ from upnext_codegen.handlers.signatures import Signatures
 from upnext_codegen.handlers.sites import sites_of
 from upnext_codegen.handlers.worker_uses import hands_workers
 from upnext_codegen.names.evaluator import Evaluator
-from upnext_codegen.names.exports import Consulted, Exports
+from upnext_codegen.names.exports import Consulted, Exported, Exports
 from upnext_codegen.names.lookup import Lookup
 from upnext_codegen.names.modules import RecordedModules
 from upnext_codegen.records import Place, Resolved
@@ -79,14 +79,12 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
     exports = Exports(evaluator, around.exports, around.holds_exports, everything=not around.prefilter)
     classes = Classes(Annotations(evaluator))
     found = Found()
-    names: frozenset[str] = frozenset()
-    passed_on: tuple[tuple[str, str], ...] = ()
+    exported = Exported()
     module = load(file)
     try:
         if module is not None:
             _take_in(module, exports, classes, found)
-            names = exports.found_in(module)
-            passed_on = exports.modules_in(module, names)
+            exported = exports.found_in(module)
     except RecursionError:
         # Each lookup is bounded by itself; nested lookups can exceed the recursion limit all the same.
         found = Found(findings=[messages.unreadable(Place(file, 1, 1), "its names lead further than can be followed")])
@@ -102,8 +100,8 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
         tuple(found.findings),
         tuple(sorted(found.workers)),
         classes.known,
-        tuple(sorted(names)),
-        passed_on,
+        tuple(sorted(exported.names)),
+        exported.modules,
         tuple(sorted(read)),
         json.dumps(sorted(modules.answers.items()), separators=(",", ":")),
         tuple(found.upcasters),

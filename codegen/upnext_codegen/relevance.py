@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.names.candidates import (
+    bound_names,
     holds_one,
     holds_word,
     last_names,
-    renamed,
-    sources_by_name,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Relevance:
     _without_passed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """The same for modules that others pass on."""
     _taken: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, "dict[str, set[str]]"])
-    _renamed: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
+    _bound: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
 
     def over(self, index: FileIndex) -> Relevance:
         """The same for these files and others: what their bytes hold is known."""
@@ -59,7 +58,7 @@ class Relevance:
             _without=self._without,
             _with=self._with,
             _without_passed=self._without_passed,
-            _renamed=self._renamed,
+            _bound=self._bound,
         )
 
     def named(self) -> list[str]:
@@ -126,7 +125,7 @@ class Relevance:
         fresh = wanted
         while fresh:
             # What a file has by name from another that passes it on, it has as long as that one is read.
-            sources = {source for path in fresh for source in sources_by_name(imported.get(path, ()))}
+            sources = {source for path in fresh for source in graph.sources_by_name(imported.get(path, []))}
             fresh = (sources & imported.keys()) - wanted
             wanted |= fresh
         return wanted
@@ -139,7 +138,7 @@ class Relevance:
             imported: What those others import, that name nothing of it themselves.
         """
         found: set[str] = set()
-        bound = {path: {*graph.names(each)} | self._renamed_in(path) for path, each in imported.items()}
+        own = {path: graph.names(each) for path, each in imported.items()}  # what they import, next to what they bind
         words = {path: graph.words(each) or _NOTHING for path, each in imported.items()}
         behind: dict[str, set[str]] = {path: {path} for path in imported}
         fresh = set(imported)
@@ -148,27 +147,29 @@ class Relevance:
             names = set[str]().union(*map(graph.modules.own_names_of, passing))
             for path in self._importing({"", *names}) - words.keys():
                 taken = self._taken_from(graph, path)
-                sources = {each for each in passing & taken.keys() if "*" in taken[each] or taken[each] & bound[each]}
+                sources = {
+                    each
+                    for each in passing & taken.keys()
+                    if "*" in taken[each] or not taken[each].isdisjoint(own[each] | self._bound_in(each))
+                }
                 wanted = _NOTHING.union(*(words[each] for each in sources))
                 if not wanted:
                     continue
                 known = self._without_passed.get(path, _NOTHING)
                 others = {path}.union(*(behind[each] for each in sources))
-                names = {name for each in sources for name in taken[each] & bound[each]}
                 if not wanted <= known and holds_word(self.index.bytes_of(path) or b"", wanted - known):
                     found |= others
                     continue
-                if names:
-                    fresh.add(path)
-                    words[path], behind[path] = wanted, others
-                    bound[path] = names | self._renamed_in(path)
+                fresh.add(path)
+                own[path] = _NOTHING.union(*(taken[each] for each in sources))
+                words[path], behind[path] = wanted, others
                 self._without_passed[path] = wanted | known
         return found
 
-    def _renamed_in(self, path: str) -> set[str]:
-        if path not in self._renamed:
-            self._renamed[path] = renamed(self.index.bytes_of(path) or b"")
-        return self._renamed[path]
+    def _bound_in(self, path: str) -> set[str]:
+        if path not in self._bound:
+            self._bound[path] = bound_names(self.index.bytes_of(path) or b"")
+        return self._bound[path]
 
     def _taken_from(self, graph: ImportGraph, path: str) -> dict[str, set[str]]:
         if path not in self._taken:

@@ -23,6 +23,7 @@ _GETATTR = re.compile(rb"getattr\s*\(\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"
 _VARS = re.compile(rb"vars\s*\(\s*([\w.\x80-\xff]+)")
 _DICT = re.compile(rb"([\w.\x80-\xff]+)\s*\.\s*\Z")
 _AS = re.compile(rb"as[ \t\f\\\n]+([\w\x80-\xff]+)")
+_BOUND = re.compile(rb"(?:def|class)[ \t]+([\w\x80-\xff]+)|([\w\x80-\xff]+)[ \t]*(?:=(?!=)|:[^\n=]*=|,)")
 _NO_IMPORT = re.compile(rb"[ \t]*(?:except|(?:async[ \t]+)?with|case)\b[^:]*\Z")
 # (All of these begin with plain text where they can, which Python's regular expressions look for ten times as fast.)
 _WORD = re.compile(rb"[\w\x80-\xff]+")
@@ -190,11 +191,18 @@ class ImportGraph:
                 found |= self._words_of("/") - {ANYTHING}
                 continue
             # A name that stands for modules alone matters no more than an import of those.
-            ways = [way for each, way in self.passed_on.get(source, ()) if each == name] if name else [source]
+            known = name if name in self.exports.get(source, ()) else ANYTHING
+            ways = [way for each, way in self.passed_on.get(source, ()) if each == known] if name else [source]
             if not ways:
                 return None
             found = found.union(*map(self._words_of, ways))
         return None if ANYTHING in found else frozenset(found)
+
+    def sources_by_name(self, interesting: Interesting) -> set[str]:
+        """The files that names are imported from, and those whose modules such a name leads to."""
+        named = {(name, source) for name, _, source in _parted(interesting) if name}
+        ways = {way for name, source in named for each, way in self.passed_on.get(source, ()) if each == name}
+        return {source for _, source in named} | ways
 
     def every_word(self) -> frozenset[str]:
         """All names that files export, without those of modules that they pass on."""
@@ -210,31 +218,35 @@ class ImportGraph:
         return frozenset(found - {"", "__init__"})
 
     def _words_of(self, source: str) -> frozenset[str]:
-        """The names that a file or folder exports, also through modules that it passes on, without those modules'."""
+        """The names that a file or folder exports, also through modules that it passes on, without those modules'.
+
+        Of other files whose `__getattr__` makes up anything, it is the names by which they are reached.
+        """
         if source not in self._words:
-            found: set[str] = set()
+            found: set[str] = {ANYTHING} if self._makes_anything_up(source) else set()
             seen, waiting = {source}, [source]
             while waiting:
                 current = waiting.pop()
                 if current.endswith("/"):
-                    ways = self._folders.get(current[:-1], [])
+                    ways = [(ANYTHING, way) for way in self._folders.get(current[:-1], [])]
                 else:
-                    passed_on = [*self.passed_on.get(current, ())]
-                    exported = self.exports.get(current, ())
-                    found |= {*own_names(exported)} - {name for name, _ in passed_on}
-                    if ANYTHING in exported:
-                        found.add(ANYTHING)
-                    ways = [way for _, way in passed_on]
-                fresh = [way for way in ways if way not in seen]
-                seen.update(fresh)
+                    ways = [*self.passed_on.get(current, ())]
+                    found |= {*own_names(self.exports.get(current, ()))} - {name for name, _ in ways}
+                for name, way in ways:
+                    if self._makes_anything_up(way):
+                        # What a folder or a `__getattr__` gives is mostly asked for by its own name.
+                        found |= self.modules.own_names_of(way) if name == ANYTHING else {name}
+                fresh = {way for _, way in ways} - seen
+                seen |= fresh
                 waiting += fresh
             self._words[source] = frozenset(found)
         return self._words[source]
 
-
-def sources_by_name(interesting: Iterable[str]) -> set[str]:
-    """The files that a file imports names from."""
-    return {source for name, _, source in _parted(interesting) if name}
+    def _makes_anything_up(self, file: str) -> bool:
+        """Whether a file has a `__getattr__` that can give anything, not modules alone."""
+        return ANYTHING in self.exports.get(file, ()) and all(
+            name != ANYTHING for name, _ in self.passed_on.get(file, ())
+        )
 
 
 def last_names(imported: str) -> list[str]:
@@ -259,6 +271,12 @@ def renamed(data: bytes) -> set[str]:
         if not _NO_IMPORT.match(data, data.rfind(b"\n", 0, start) + 1, start):
             found.add(each[1].decode("utf-8", "replace"))
     return found
+
+
+def bound_names(data: bytes) -> set[str]:
+    """The names that a file may bind: those that it assigns, defines, or imports under another name; and some more."""
+    found = {(defined or assigned).decode("utf-8", "replace") for defined, assigned in _BOUND.findall(data)}
+    return found | renamed(data)
 
 
 def _parted(interesting: Iterable[str]) -> Iterator[tuple[str, str, str]]:

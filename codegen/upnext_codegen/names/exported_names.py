@@ -1,7 +1,8 @@
 """The names that a file exports, and questions about them.
 
 They are plain texts. With `ANYTHING` a file exports whatever its `__getattr__` makes up, which is asked for no name
-that the file binds itself: such a name stands among them with `NOT` before it, if it is no export of its own.
+that the file binds itself: such a name stands among them with `NOT` before it, if it is no export of its own. A name
+that leads to modules alone, whose own exports then matter, stands there once more with `MODULES` before it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ ANYTHING = "*"
 """Among the exports of a file: whatever its `__getattr__` makes up."""
 NOT = "-"
 """Before a name that `ANYTHING` does not stand for."""
+MODULES = ">"
+"""Before a name that is, holds or gives nothing of upnext but modules with something of it."""
 ANY_NAME = ""
 """In a question about the exports of a file: whether there are any."""
 ALL_NAMES = " "
@@ -19,9 +22,11 @@ ALL_NAMES = " "
 
 
 def answer(exported: frozenset[str], question: str) -> bool | frozenset[str]:
-    """Answer a question about what a file exports: a name, `ANY_NAME` or `ALL_NAMES`."""
+    """Answer a question about what a file exports: a name, one with `MODULES` before it, `ANY_NAME` or `ALL_NAMES`."""
     if question == ALL_NAMES:
         return exported
+    if question.startswith(MODULES):
+        return question in exported
     return bool(exported) if question == ANY_NAME else is_exported(exported, question)
 
 
@@ -32,7 +37,7 @@ def is_exported(exported: Collection[str], name: str) -> bool:
 
 def own_names(exported: Iterable[str]) -> Iterator[str]:
     """Yield the names that a file exports, without what its `__getattr__` makes up."""
-    return (name for name in exported if name != ANYTHING and not name.startswith(NOT))
+    return (name for name in exported if name != ANYTHING and not name.startswith((NOT, MODULES)))
 
 
 def has_lost(before: frozenset[str], now: frozenset[str]) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from upnext_codegen.names import values
-from upnext_codegen.names.exported_names import ALL_NAMES, ANY_NAME, ANYTHING, NOT, answer, own_names
+from upnext_codegen.names.exported_names import ALL_NAMES, ANY_NAME, ANYTHING, MODULES, NOT, answer, own_names
+from upnext_codegen.names.made_up_names import MadeUp, made_up
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
 from upnext_codegen.names.scopes import (
     Assignment,
@@ -183,6 +184,36 @@ def _children(node: ast.AST) -> list[ast.AST]:
     return found
 
 
+class Carried(NamedTuple):
+    """What a value is, holds, makes or gives.
+
+    Attributes:
+        ours: Whether something of upnext is among it.
+        modules: The modules among it that lead to something of upnext.
+    """
+
+    ours: bool = False
+    modules: frozenset[ModuleRef] = frozenset()
+
+    def __or__(self, other: Carried) -> Carried:
+        return Carried(self.ours or other.ours, self.modules | other.modules)
+
+
+_OURS_ITSELF = Carried(ours=True)
+
+
+class Exported(NamedTuple):
+    """What a file exports.
+
+    Attributes:
+        names: The names, with the marks of `exported_names`.
+        modules: For the names that lead to modules alone, and for `ANYTHING` if that does, the files and folders.
+    """
+
+    names: frozenset[str] = frozenset()
+    modules: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(slots=True)
 class Exports:
     """Knows what files export.
@@ -262,12 +293,9 @@ class Exports:
         for scope in [module.scope, *self._with_imports(module)]:
             for each in scope.every():
                 if isinstance(each.binding, ModuleImport | NameImport) and self.is_interesting(each):
-                    alone = self._module_alone(each)
-                    if alone is None:
-                        names.add([each.name])
-                    else:
-                        names.add_module(each.name, alone)
-        names.add(self._starred(module))
+                    self._add_import(names, each.name, self._module_alone(each))
+        for name, source in self._starred(module).items():
+            self._add_import(names, name, self._alone_in(source, name, module.file))
         self._spread(names, module)
         dynamic = self._dynamic(module)
         if dynamic:
@@ -277,6 +305,12 @@ class Exports:
         if module.imports_upnext:
             # An `.on` that nobody knows is told of where upnext is imported.
             names.lines = sorted({*names.lines, *_lines_of(_ATTACHING, module.text.text)})
+
+    def _add_import(self, names: Names, name: str, alone: ModuleRef | None) -> None:
+        if alone is None:
+            names.add([name])
+        else:
+            names.add_module(name, alone)
 
     def _spread(self, names: Names, module: SourceModule) -> None:
         """Add the names of a module that hold one of those that are there."""
@@ -307,21 +341,28 @@ class Exports:
                     waiting.append(body)
         return found
 
-    def _starred(self, module: SourceModule) -> set[str]:
-        names: set[str] = set()
+    def _starred(self, module: SourceModule) -> dict[str, ModuleRef | ExternalName]:
+        """The names that star imports bring which can be of upnext, and the modules that they are brought from."""
+        names: dict[str, ModuleRef | ExternalName] = {}
         lookup = self.evaluator.lookup
         for star in module.scope.stars:
             source = lookup.imported(module.file, star.level, star.module or "")
             if isinstance(source, ModuleRef) and source.file is not None and source.file != module.file:
                 public = lookup.exports(source.file)
-                names |= {each for each in own_names(self.of(source.file)) if _is_public(each, public)}
+                names |= {each: source for each in own_names(self.of(source.file)) if _is_public(each, public)}
                 for name in public or () if self.holds_candidates(source) else ():
                     submodule = lookup.modules.submodule(source, name, module.file)
                     if submodule is not None and self._is_exporting(submodule):
-                        names.add(name)
+                        names[name] = source
             elif isinstance(source, ExternalName) and source.name.partition(".")[0] in UPNEXT:
-                names |= {"Worker", "Event", "TypedEvent", "Task", "Api"}
+                names |= dict.fromkeys(("Worker", "Event", "TypedEvent", "Task", "Api"), source)
         return names
+
+    def _member_alone(self, file: str, name: str) -> ModuleRef | None:
+        """The module that a name of a file stands for, None if that can be something else as well."""
+        found = {*self.evaluator.lookup.member(file, name)}
+        only = found.pop() if len(found) == 1 else None
+        return only if isinstance(only, ModuleRef) else None
 
     def _dynamic(self, module: SourceModule) -> set[str]:
         """The names of what imports modules by names that are worked out."""
@@ -369,16 +410,19 @@ class Exports:
         match definition.binding:
             case ModuleImport(module):
                 source = lookup.modules.find(module, definition.file)
+                return source if isinstance(source, ModuleRef) else None
             case NameImport(level, module, name):
-                package = lookup.imported(definition.file, level, module)
-                if not isinstance(package, ModuleRef):
-                    return None
-                source = lookup.modules.submodule(package, name, definition.file)
-                if package.file is not None and package.file != definition.file and self.has(package.file, name):
-                    found = lookup.member(package.file, name)
-                    return source if isinstance(source, ModuleRef) and set(found) == {source} else None
+                return self._alone_in(lookup.imported(definition.file, level, module), name, definition.file)
             case _:
                 return None
+
+    def _alone_in(self, package: ModuleRef | ExternalName | None, name: str, importer: str) -> ModuleRef | None:
+        """The module that a name in a package stands for, None if that can be something else as well."""
+        if not isinstance(package, ModuleRef):
+            return None
+        if package.file is not None and package.file != importer and self.has(package.file, name):
+            return self._member_alone(package.file, name)
+        source = self.evaluator.lookup.modules.submodule(package, name, importer)
         return source if isinstance(source, ModuleRef) else None
 
     def _leads(self, importer: str, source: ModuleRef, attribute: str) -> bool:
@@ -407,16 +451,23 @@ class Exports:
         found = self.consulted[f"{folder}/", ANY_NAME] = self.holds_exports(f"{folder}/")
         return found
 
-    def found_in(self, module: SourceModule) -> frozenset[str]:
+    def found_in(self, module: SourceModule) -> Exported:
         """Work out what a file exports."""
-        interest = self.interest(module)
-        found = {name for name in interest.names.all if self._is_exported(module, name)}
-        for each in module.scope.definitions.get("__getattr__", ()):
-            if interest.names.between(*each.span) or "import_module" in module.text.text:
-                found.add(ANYTHING)
-        if ANYTHING in found:
-            found |= {f"{NOT}{name}" for name in self._bound_in(module) - found}
-        return frozenset(found)
+        made_up = self._made_up(module)
+        carried = {name: self._exported(module, name) for name in self.interest(module).names.all}
+        for owner in made_up.owners:
+            # What `__getattr__` takes from another module by its own name is as if a star import had brought it.
+            for name in {*own_names(self.of(owner.file or ""))} - module.scope.definitions.keys():
+                carried.setdefault(name, self._carried_from(owner, name, module.file))
+        ways = {ANYTHING: {way for each in made_up.modules for way in (self._ways_of(each) if each else "/")}}
+        for name, each in carried.items():
+            ways[name] = set() if each.ours else {way for source in each.modules for way in self._ways_of(source)}
+        names = {name for name, each in carried.items() if each.ours or each.modules}
+        names |= {f"{MODULES}{name}" for name in names if ways[name]}
+        if made_up.modules or made_up.others:
+            names |= {ANYTHING, *(f"{NOT}{name}" for name in self._bound_in(module) - names)}
+        modules = sorted((name, way) for name, found in ways.items() for way in found)
+        return Exported(frozenset(names), tuple(modules))
 
     def _bound_in(self, module: SourceModule) -> set[str]:
         """The names that a file has without asking its `__getattr__`."""
@@ -446,77 +497,100 @@ class Exports:
         names = {each.partition("/")[0].removesuffix(".py") for each in beside}
         return {name for name in names if modules.submodule(package, name, module.file)}
 
-    def modules_in(self, module: SourceModule, exported: Collection[str]) -> tuple[tuple[str, str], ...]:
-        """List the files and folders that those exports of a file lead to that stand for modules alone."""
-        sources = self.interest(module).names.modules
-        return tuple(
-            sorted(
-                (name, way)
-                for name in exported
-                for each in sources.get(name) or self._renamed_module(module, name)
-                for way in self._ways_of(each)
-            )
-        )
-
-    def _renamed_module(self, module: SourceModule, name: str) -> list[ModuleRef]:
-        """What a name stands for that only modules are assigned to."""
-        definitions = module.scope.definitions.get(name, ())
-        if not all(isinstance(each.binding, Assignment) for each in definitions):
-            return []
-        found = [self.evaluator.defined((each,)) for each in definitions]
-        modules = [each for each in found if isinstance(each, ModuleRef)]
-        return modules if len(modules) == len(found) else []
+    def _made_up(self, module: SourceModule) -> MadeUp:
+        """What the `__getattr__` of a module can give of upnext."""
+        names = self.interest(module).names
+        found = MadeUp()
+        for each in module.scope.definitions.get("__getattr__", ()):
+            if names.between(*each.span) or "import_module" in module.text.text:
+                found |= made_up(self.evaluator, module, each)
+        has_more = any(ANYTHING in self.of(each.file or "") for each in found.owners)
+        return MadeUp(others=True) if found.others or has_more else found
 
     def _ways_of(self, source: ModuleRef) -> Iterator[str]:
         if source.file is not None:
             yield source.file
         yield from (f"{folder}/" for folder in self._folders_of(source) if self.holds_exports(f"{folder}/"))
 
-    def _is_exported(self, module: SourceModule, name: str) -> bool:
+    def _exported(self, module: SourceModule, name: str) -> Carried:
+        """What a name of a file carries for those that import it."""
         definitions = module.scope.definitions.get(name)
         if definitions is None:
-            return bool(module.scope.stars) and name in self._starred(module)
+            source = self._starred(module).get(name)
+            return Carried() if source is None else self._carried_from(source, name, module.file)
+        found = Carried()
         for each in definitions:
             if isinstance(each.binding, ModuleImport | NameImport):
-                if self.is_interesting(each):
-                    return True
-            elif self._carries(self.evaluator.defined((each,)), each):
-                return True
-        return self._is_filled(module, name)
+                found |= self._imported(each)
+            else:
+                found |= self._defined(each)
+        return found | self._filled(module, name)
 
-    def _is_filled(self, module: SourceModule, name: str) -> bool:
-        """Whether something of upnext is assigned to an attribute of what a name stands for."""
-        return any(
-            self._carries(self.evaluator.defined((definition,)), definition)
-            for target, definition in module.scope.attributes
-            if _root(target) == name
-        )
+    def _filled(self, module: SourceModule, name: str) -> Carried:
+        """What is assigned to attributes of what a name stands for."""
+        found = Carried()
+        for target, definition in module.scope.attributes:
+            if _root(target) == name:
+                found |= self._defined(definition)
+        return found
 
-    def _carries(self, value: values.Value, definition: Definition) -> bool:
-        binding, is_vague = definition.binding, isinstance(value, values.Unknown | values.Instance)
-        if is_vague and isinstance(binding, Assignment) and self._is_made_of_ours(definition, binding):
-            return True
-        return self.carries(value, definition.file)
+    def _imported(self, definition: Definition) -> Carried:
+        """What an import carries."""
+        if not self.is_interesting(definition):
+            return Carried()
+        lookup = self.evaluator.lookup
+        match definition.binding:
+            case NameImport(level, module, name):
+                return self._carried_from(lookup.imported(definition.file, level, module), name, definition.file)
+            case _:
+                alone = self._module_alone(definition)
+                return _OURS_ITSELF if alone is None else Carried(modules=frozenset({alone}))
 
-    def _is_made_of_ours(self, definition: Definition, binding: Assignment) -> bool:
-        """Whether a name of a file is made from something of upnext, in a way that cannot be followed."""
+    def _carried_from(self, source: ModuleRef | ExternalName | None, name: str, importer: str) -> Carried:
+        """What a name carries that is imported from a module."""
+        alone = self._alone_in(source, name, importer)
+        return self._passed_on(source, name) if alone is None else Carried(modules=frozenset({alone}))
+
+    def _passed_on(self, source: ModuleRef | ExternalName | None, name: str) -> Carried:
+        """What a name carries that another file exports and that is no module itself."""
+        if isinstance(source, ModuleRef) and source.file is not None and self.has(source.file, f"{MODULES}{name}"):
+            return Carried(modules=frozenset({source}))
+        return _OURS_ITSELF
+
+    def _defined(self, definition: Definition) -> Carried:
+        """What the value of a definition carries."""
+        value, binding = self.evaluator.defined((definition,)), definition.binding
+        found = Carried()
+        if isinstance(value, values.Unknown | values.Instance) and isinstance(binding, Assignment):
+            found = self._made_of_ours(definition, binding)
+        return found if found.ours else found | self.carried(value, definition.file)
+
+    def _made_of_ours(self, definition: Definition, binding: Assignment) -> Carried:
+        """What a name of a file is made from, in a way that cannot be followed."""
         names = self._evident_in(definition.scope)
         if not names.between(*definition.span):
-            return False
+            return Carried()
         if binding.annotation is not None and mentions(unquoted(binding.annotation), names):
-            return True
+            return _OURS_ITSELF
         value = binding.value
         if value is None or isinstance(value, Element):
-            return False  # What a loop leaves behind, nobody imports.
-        return self._is_made(value, definition.use, set()) or _hands_modules(value, names)
+            return Carried()  # What a loop leaves behind, nobody imports.
+        if self._is_made(value, definition.use, set()):
+            return _OURS_ITSELF
+        return Carried(modules=frozenset(_modules_handed(value, names)))
 
     def carries(self, value: values.Value, file: str) -> bool:
-        """Whether a value of a file is, holds, makes or gives something of upnext.
+        """Whether a value of a file is, holds, makes or gives something of upnext, or a module with something of it."""
+        return self.carried(value, file) != Carried()
+
+    def carried(self, value: values.Value, file: str) -> Carried:
+        """Work out what a value of a file is, holds, makes or gives of upnext.
 
         Of the functions and classes of other files it is asked whether those export them: what stands in them is not
         looked at again for each file that they are used in.
         """
         seen = set[values.Value]()
+        modules: set[ModuleRef] = set()
         ways = [iter((value,))]
         while ways:
             current = next(ways[-1], None)
@@ -524,15 +598,28 @@ class Exports:
                 ways.pop()
             elif current not in seen and (current is value or current not in self._empty):
                 seen.add(current)
-                if isinstance(current, values.FunctionRef | values.ClassRef) and current.file != file:
-                    if self.has(current.file, _outermost(current.definition).name):
-                        return True
-                elif self._is_ours(current):
-                    return True
-                else:
+                found = self._carried_by_itself(current, file)
+                if found is None:
                     ways.append(self._inside(current))
-        self._empty |= seen
-        return False
+                elif found.ours:
+                    return found
+                else:
+                    modules |= found.modules
+        if not modules:
+            self._empty |= seen
+        return Carried(modules=frozenset(modules))
+
+    def _carried_by_itself(self, value: values.Value, file: str) -> Carried | None:
+        """What a value of a file carries, None if that is what it holds, makes or gives."""
+        match value:
+            case values.FunctionRef() | values.ClassRef() if value.file != file:
+                name = _outermost(value.definition).name
+                source = ModuleRef(self.evaluator.lookup.modules.name_of(value.file), value.file)
+                return self._passed_on(source, name) if self.has(value.file, name) else Carried()
+            case ModuleRef():
+                return Carried(modules=frozenset({value} if self._is_exporting(value) else ()))
+            case _:
+                return _OURS_ITSELF if self._is_ours(value) else None
 
     def _is_ours(self, value: values.Value) -> bool:
         if isinstance(value, _OURS):
@@ -546,7 +633,7 @@ class Exports:
                 return bool(self.evaluator.attaching_calls(value))
             case values.ClassRef():
                 return is_worker_class(self.evaluator, value)
-            case ModuleRef() | ExternalName():
+            case ExternalName():
                 return self._is_exporting(value)
             case _:
                 return False
@@ -727,12 +814,14 @@ def _is_tainted(definition: Definition, names: Names) -> bool:
     return False
 
 
-def _hands_modules(expr: Derived, names: Names) -> bool:
-    """Whether an expression gives a whole module, which has something of upnext, to a call."""
+def _modules_handed(expr: Derived, names: Names) -> Iterator[ModuleRef]:
+    """Yield the modules, which have something of upnext, that an expression gives whole to a call."""
     if isinstance(expr, Element | Part | Rest):
-        return _hands_modules(expr.of, names)
-    given = [each for call in ast.walk(expr) if isinstance(call, ast.Call) for each in call.args]
-    return any(isinstance(each, ast.Name) and each.id in names.modules for each in given)
+        yield from _modules_handed(expr.of, names)
+        return
+    for call in ast.walk(expr):
+        for each in call.args if isinstance(call, ast.Call) else ():
+            yield from names.modules.get(each.id, ()) if isinstance(each, ast.Name) else ()
 
 
 def _is_awaited_send(node: ast.expr) -> bool:
