@@ -11,9 +11,10 @@ from upnext_codegen.names.candidates import (
     holds_word,
     last_names,
 )
+from upnext_codegen.names.exported_names import ANYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.names.candidates import ImportGraph, Interesting
@@ -140,31 +141,34 @@ class Relevance:
         found: set[str] = set()
         own = {path: graph.names(each) for path, each in imported.items()}  # what they import, next to what they bind
         words = {path: graph.words(each) or _NOTHING for path, each in imported.items()}
-        behind: dict[str, set[str]] = {path: {path} for path in imported}
+        behind: dict[str, set[str]] = {}
         fresh = set(imported)
         while fresh:
             passing, fresh = fresh, set[str]()
             names = set[str]().union(*map(graph.modules.own_names_of, passing))
             for path in self._importing({"", *names}) - words.keys():
                 taken = self._taken_from(graph, path)
-                sources = {
-                    each
-                    for each in passing & taken.keys()
-                    if "*" in taken[each] or not taken[each].isdisjoint(own[each] | self._bound_in(each))
-                }
-                wanted = _NOTHING.union(*(words[each] for each in sources))
+                sources = {each for each in passing.intersection(taken) if self._gives(each, taken[each], own[each])}
+                wanted = _united({words[each] for each in sources})
                 if not wanted:
                     continue
+                behind[path] = sources
                 known = self._without_passed.get(path, _NOTHING)
-                others = {path}.union(*(behind[each] for each in sources))
                 if not wanted <= known and holds_word(self.index.bytes_of(path) or b"", wanted - known):
-                    found |= others
+                    found.add(path)
                     continue
                 fresh.add(path)
                 own[path] = _NOTHING.union(*(taken[each] for each in sources))
-                words[path], behind[path] = wanted, others
-                self._without_passed[path] = wanted | known
-        return found
+                words[path] = wanted
+                self._without_passed[path] = _united({wanted, known})
+        return _with_those_behind(found, behind)
+
+    def _gives(self, path: str, taken: set[str], own: Collection[str]) -> bool:
+        """Whether one of some names that are taken from a file can be one of its own or of those that it binds."""
+        if "*" in taken or not taken.isdisjoint(own):
+            return True
+        bound = self._bound_in(path)
+        return ANYTHING in bound or not taken.isdisjoint(bound)
 
     def _bound_in(self, path: str) -> set[str]:
         if path not in self._bound:
@@ -175,3 +179,17 @@ class Relevance:
         if path not in self._taken:
             self._taken[path] = graph.taken_from(path, self.index.imports(path))
         return self._taken[path]
+
+
+def _united(sets: set[frozenset[str]]) -> frozenset[str]:
+    """The union of some sets: one of them as it is where it holds the others, which is mostly so."""
+    largest = max(sets, key=len, default=_NOTHING)
+    return largest if all(each <= largest for each in sets) else largest.union(*sets)
+
+
+def _with_those_behind(files: set[str], behind: dict[str, set[str]]) -> set[str]:
+    found, fresh = set(files), set(files)
+    while fresh:
+        fresh = {each for path in fresh for each in behind.get(path, ())} - found
+        found |= fresh
+    return found

@@ -72,6 +72,36 @@ def test_files_that_pass_an_event_on_are_each_worked_out_once(
     assert counts == [11, 21, 41]
 
 
+_GIVING = {
+    "its modules": "def __getattr__(name):\n    import importlib\n    return importlib.import_module(f'lib.{name}')\n",
+    "one module": "def __getattr__(name):\n    from lib.events import bus\n    return bus\n",
+    "what another has": "def __getattr__(name):\n    from lib.events import bus\n    return getattr(bus, name)\n",
+    "a function of a module": "from lib.events import bus\ndef get():\n    return bus\n",
+    "a star of modules": "from lib.events import *\n",
+}
+
+
+@pytest.mark.parametrize("giving", _GIVING)
+def test_files_that_use_something_else_of_a_package_are_not_read(
+    giving: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the package gives, too, that leads to an event."""
+    counts: list[int] = []
+    for size in (5, 20):
+        package = {
+            "lib/__init__.py": f"{_GIVING[giving]}def other(): ...\n",
+            "lib/events/__init__.py": "__all__ = ['bus']\nfrom lib.events import bus\n",
+            "lib/events/bus.py": _WORKER,
+        }
+        use = (
+            f"import lib as l\nfrom lib import other{', get' if 'get' in _GIVING[giving] else ''}\nother()\nl.other()\n"
+        )
+        uses = {f"use{number}.py": use for number in range(size)}
+        handler = f"from lib.events.bus import placed as found\n{_ATTACHED}"
+        counts.append(_analyses(tmp_path / str(size), {**package, **uses, "h.py": handler}, monkeypatch))
+    assert counts[0] == counts[1]
+
+
 def test_modules_that_import_one_another_matter_no_more_for_a_handler_in_one_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,11 @@ LAZY = (
     "def __getattr__(name):\n    from importlib import import_module\n"
     "    return getattr(import_module('shop.events'), name)\n"
 )
+LAZY_MODULE = (
+    "import importlib\ndef __getattr__(name):\n    if name == 'signals':\n        from shop import events\n"
+    "        return events\n    if name == 'events':\n        return importlib.import_module(f'shop.{name}')\n"
+    "    return globals()[name]\n"
+)
 PASSED_ON = {
     "a name of a lazy package": (
         {"shop/__init__.py": LAZY, "shop/events.py": BUS},
@@ -184,6 +189,33 @@ PASSED_ON = {
     "through two": (
         {"api.py": "import bus\n", "top.py": "from api import bus\n"},
         "from top import bus\n@bus.placed.on",
+    ),
+    "a module that is assigned": (
+        {"api.py": "import bus\nevents = bus\n"},
+        "from api import events\n@events.placed.on",
+    ),
+    "a function that gives one": (
+        {"api.py": "import bus\ndef events():\n    return bus\n"},
+        "from api import events\n@events().placed.on",
+    ),
+    "a class that gives one, by way of another file": (
+        {
+            "api.py": "import bus\nclass Api:\n    def events(self):\n        return bus\n",
+            "top.py": "import api\nA = api.Api\n",
+        },
+        "from top import A\n@A().events().placed.on",
+    ),
+    "a module that a lazy package gives": (
+        {"shop/__init__.py": LAZY_MODULE, "shop/events.py": BUS},
+        "import shop\n@shop.events.placed.on",
+    ),
+    "a module that a lazy package gives under another name": (
+        {"shop/__init__.py": LAZY_MODULE, "shop/events.py": BUS},
+        "from shop import signals as s\n@s.placed.on",
+    ),
+    "a name of a module that another stands for": (
+        {"old.py": "def __getattr__(name):\n    import bus\n    found = getattr(bus, name, None)\n    return found\n"},
+        "from old import placed\n@placed.on",
     ),
     "as a star": ({"api.py": "import bus\n"}, "from api import *\n@bus.placed.on"),
 }

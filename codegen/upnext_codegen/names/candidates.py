@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext_codegen.names.exported_names import ANYTHING, is_exported, own_names
@@ -23,7 +24,8 @@ _GETATTR = re.compile(rb"getattr\s*\(\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"
 _VARS = re.compile(rb"vars\s*\(\s*([\w.\x80-\xff]+)")
 _DICT = re.compile(rb"([\w.\x80-\xff]+)\s*\.\s*\Z")
 _AS = re.compile(rb"as[ \t\f\\\n]+([\w\x80-\xff]+)")
-_BOUND = re.compile(rb"(?:def|class)[ \t]+([\w\x80-\xff]+)|([\w\x80-\xff]+)[ \t]*(?:=(?!=)|:[^\n=]*=|,)")
+_DEFINED = re.compile(rb"(?:def|class)[ \t]+([\w\x80-\xff]+)")
+_ASSIGNED = re.compile(rb"(?<![\w\x80-\xff])[\w\x80-\xff]++(?=[ \t]*+[=:,])")
 _NO_IMPORT = re.compile(rb"[ \t]*(?:except|(?:async[ \t]+)?with|case)\b[^:]*\Z")
 # (All of these begin with plain text where they can, which Python's regular expressions look for ten times as fast.)
 _WORD = re.compile(rb"[\w\x80-\xff]+")
@@ -50,6 +52,9 @@ class ImportGraph:
     _dynamic: bool = False
     _folders: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _words: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    _words_for: dict[tuple[str, ...], frozenset[str] | None] = field(
+        default_factory=dict[tuple[str, ...], "frozenset[str] | None"]
+    )
 
     def __post_init__(self) -> None:
         for file, exported in self.exports.items():
@@ -185,6 +190,12 @@ class ImportGraph:
 
     def words(self, interesting: Interesting) -> frozenset[str] | None:
         """The words of which a file with these imports must hold one to matter, None if it does in any case."""
+        key = tuple(interesting)
+        if key not in self._words_for:
+            self._words_for[key] = self._words_after(interesting)
+        return self._words_for[key]
+
+    def _words_after(self, interesting: Interesting) -> frozenset[str] | None:
         found: set[str] = set()
         for name, _, source in _parted(interesting):
             if source == COMPUTED:
@@ -274,9 +285,13 @@ def renamed(data: bytes) -> set[str]:
 
 
 def bound_names(data: bytes) -> set[str]:
-    """The names that a file may bind: those that it assigns, defines, or imports under another name; and some more."""
-    found = {(defined or assigned).decode("utf-8", "replace") for defined, assigned in _BOUND.findall(data)}
-    return found | renamed(data)
+    """The names that a file may bind: those that it assigns, defines, or imports under another name; and some more.
+
+    `ANYTHING` is among them if it has a `__getattr__`.
+    """
+    made_up = {ANYTHING} if b"__getattr__" in data else set[str]()
+    found = {*_DEFINED.findall(data), *_ASSIGNED.findall(data)}
+    return {each.decode("utf-8", "replace") for each in found} | renamed(data) | made_up
 
 
 def _parted(interesting: Iterable[str]) -> Iterator[tuple[str, str, str]]:
@@ -306,12 +321,18 @@ def works_names_out(data: bytes) -> bool:
 
 def holds_word(data: bytes, words: Collection[str]) -> bool:
     """Whether the bytes of a file can hold one of these words as an attribute."""
-    if any(not word.isascii() for word in words):
+    encoded = _encoded(frozenset(words))
+    if encoded is None:
         return True
-    encoded = [*map(str.encode, words)]
     if len(encoded) <= _FEW:
         encoded = [word for word in encoded if word in data]
     return bool(encoded) and not _attributes(data).isdisjoint(encoded)
+
+
+@lru_cache(maxsize=1_000)
+def _encoded(words: frozenset[str]) -> Collection[bytes] | None:
+    """Words as bytes, None where one is not ASCII: Python knows that by several spellings."""
+    return frozenset(map(str.encode, words)) if all(map(str.isascii, words)) else None
 
 
 def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[bytes]]:

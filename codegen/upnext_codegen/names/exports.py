@@ -235,6 +235,9 @@ class Exports:
     _names: dict[Scope, Names] = field(default_factory=dict[Scope, Names])
     _evident: dict[Scope, Names] = field(default_factory=dict[Scope, Names])
     _leading: dict[tuple[ModuleRef, str], bool] = field(default_factory=dict[tuple[ModuleRef, str], bool])
+    _stars: dict[str, dict[str, ModuleRef | ExternalName]] = field(
+        default_factory=dict[str, "dict[str, ModuleRef | ExternalName]"]
+    )
     _empty: set[values.Value] = field(default_factory=set["values.Value"])
 
     def __post_init__(self) -> None:
@@ -343,7 +346,9 @@ class Exports:
 
     def _starred(self, module: SourceModule) -> dict[str, ModuleRef | ExternalName]:
         """The names that star imports bring which can be of upnext, and the modules that they are brought from."""
-        names: dict[str, ModuleRef | ExternalName] = {}
+        if module.file in self._stars:
+            return self._stars[module.file]
+        names = self._stars[module.file] = dict[str, "ModuleRef | ExternalName"]()
         lookup = self.evaluator.lookup
         for star in module.scope.stars:
             source = lookup.imported(module.file, star.level, star.module or "")
