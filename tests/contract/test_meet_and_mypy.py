@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from tests.contract.writing import MODELS, written
-from upnext_codegen.catalog.spelling import short_name, spell
 from upnext_codegen.merging.meet import meet
+from upnext_codegen.types.format import short_name, spell
 
 _HEAD = """\
 from collections import Counter, OrderedDict, defaultdict

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contract.writing import MODELS, written
-from upnext_codegen.catalog.spelling import full_text, key
-from upnext_codegen.catalog.typetext import TypeReader
 from upnext_codegen.merging.meet import is_subtype, meet
 from upnext_codegen.merging.normal import normal
 from upnext_codegen.types import ClassType, Type
+from upnext_codegen.types.format import full_text, key
+from upnext_codegen.types.parse import TypeReader
 
 plain = st.sampled_from(
     [

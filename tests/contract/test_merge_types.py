@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.writing import MODELS, written
-from upnext_codegen.catalog.spelling import short_name, spell
 from upnext_codegen.merging.meet import meet
+from upnext_codegen.types.format import short_name, spell
 
 NOTHING = "nothing"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from upnext_codegen.catalog.spelling import short_name, spell
 from upnext_codegen.contract import EventContract
 from upnext_codegen.findings import Finding
 from upnext_codegen.merging.merge import Merged, merge
@@ -25,6 +24,7 @@ from upnext_codegen.types import (
     Type,
     UnionType,
 )
+from upnext_codegen.types.format import short_name, spell
 
 _MODULES = {
     **dict.fromkeys(

@@ -6,7 +6,7 @@ import ast
 import json
 from pathlib import Path
 
-from upnext_codegen.catalog.spelling import quote
+from upnext_codegen.escaped_text import quote
 
 _SENDS = "Send"
 

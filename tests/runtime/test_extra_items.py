@@ -13,7 +13,7 @@ import upnext
 from tests.codegen.reading import HEAD, read
 from tests.runtime.running import running
 from upnext.payload.signature import Signature
-from upnext_codegen.catalog.spelling import short_name, spell
+from upnext_codegen.types.format import short_name, spell
 
 Price = Annotated[int, Field(ge=0)]
 

@@ -153,8 +153,8 @@ def _near(wanted: str, contracts: Sequence[DeployedContract]) -> str:
 
 
 def _described(deployed: DeployedContract) -> Iterator[str]:
-    from upnext_codegen.catalog.spelling import short_name, spell  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.deployed.fleet import deployed_handlers  # noqa: PLC0415
+    from upnext_codegen.types.format import short_name, spell  # noqa: PLC0415 - commands import what they need
 
     identity, contract = HandlerId.parse(deployed.contract.handler), deployed.contract
     kind = "task" if identity.is_task else f"handler of {identity.event}"

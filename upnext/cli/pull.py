@@ -104,7 +104,7 @@ def _summary(source: Source, before: Pulled | None, now: Contract) -> Iterator[s
 
 
 def _signature(event: EventContract) -> str:
-    from upnext_codegen.catalog.spelling import short_name, spell  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.types.format import short_name, spell  # noqa: PLC0415 - commands import what they need
 
     fields = [
         f"{each.name}: {spell(each.type, short_name)}{'' if each.required else ' = ...'}" for each in event.fields

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from upnext_codegen.catalog.spelling import visible
+from upnext_codegen.escaped_text import visible
 from upnext_codegen.findings import Finding, is_error
 from upnext_codegen.reading.source import SourceError, tree_of
 

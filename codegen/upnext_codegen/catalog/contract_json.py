@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from upnext_codegen.catalog.spelling import full_name, full_text
-from upnext_codegen.catalog.typetext import TypeReader
 from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver, Upcast
 from upnext_codegen.types import ClassFacts, ClassType, ModelFacts, ModelField
+from upnext_codegen.types.format import full_name, full_text
+from upnext_codegen.types.parse import TypeReader
 from upnext_codegen.types.traversal import classes_in
 
 

@@ -15,11 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from upnext_codegen.catalog import stub_names
 from upnext_codegen.catalog.class_names import class_names, digest
-from upnext_codegen.catalog.spelling import Namer, quote, spell, visible
 from upnext_codegen.catalog.stub_names import StubNames, modules_of
 from upnext_codegen.contract import Contract, EventContract, Field
+from upnext_codegen.escaped_text import quote, visible
 from upnext_codegen.files.generated import MARK
 from upnext_codegen.types import ANY, ClassFacts, ModelField, Type
+from upnext_codegen.types.format import Namer, spell
 from upnext_codegen.types.traversal import classes_in
 
 FORMAT = 1
@@ -174,7 +175,7 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Python source, escaped by spelling.quote
+        autoescape=False,  # noqa: S701 - Python source, escaped by escaped_text.quote
     )
     return environment.get_template(name)
 

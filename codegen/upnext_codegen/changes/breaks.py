@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from upnext_codegen.catalog import lock
-from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.contract import EventContract
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.merging.merge import EXTRAS
 from upnext_codegen.records import Declaration, Handler, Place, Send
 from upnext_codegen.types import ANY, Type
+from upnext_codegen.types.format import distinct_texts
 
 EARLIER = "earlier sends"
 """Whose events a change breaks, in words: those of code that was there before."""

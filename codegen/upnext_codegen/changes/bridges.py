@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.changes.shapes import Classes
 from upnext_codegen.changes.wire import Wire
 from upnext_codegen.contract import EventContract, Field, Upcast
 from upnext_codegen.records import Handler, Parameter
 from upnext_codegen.types import ANY, ClassFacts, Type
+from upnext_codegen.types.format import distinct_texts
 
 Upcasts: TypeAlias = Mapping[str, Sequence[Upcast]]
 """The upcasters of events, by the event's name; also by its former ones."""

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.changes import breaks
 from upnext_codegen.changes.breaks import Break, Change, Kind
 from upnext_codegen.changes.bridges import NO_UPCASTS, Bridges, Upcasts
@@ -25,6 +24,7 @@ from upnext_codegen.merging.merge import EXTRAS
 from upnext_codegen.merging.normal import asks_nothing
 from upnext_codegen.records import Declaration, Handler, Parameter, Place, Scan, Send
 from upnext_codegen.types import Type
+from upnext_codegen.types.format import distinct_texts
 
 OfEvent = TypeVar("OfEvent", Handler, Declaration)
 

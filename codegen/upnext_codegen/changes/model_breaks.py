@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from upnext_codegen.catalog.spelling import distinct_texts, quote
 from upnext_codegen.changes.breaks import EARLIER, LATER, OR_UPCAST, Change
 from upnext_codegen.changes.wire import Difference, Kind
 from upnext_codegen.contract import EventContract
+from upnext_codegen.escaped_text import quote
 from upnext_codegen.findings import Finding
 from upnext_codegen.records import Handler, Place
 from upnext_codegen.types import ClassFacts, LiteralType, ModelFacts
+from upnext_codegen.types.format import distinct_texts
 
 _CODES = {
     Kind.UNKNOWN: "UPN421",

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.changes.shapes import Classes
 from upnext_codegen.changes.wire import Wire
 from upnext_codegen.contract import Contract, EventContract
 from upnext_codegen.deployed.fleet import PublishedContract, deployed_handlers
 from upnext_codegen.records import Handler
 from upnext_codegen.types import Type
+from upnext_codegen.types.format import distinct_texts
 
 
 class DeployedDifference(NamedTuple):

@@ -21,9 +21,9 @@ from upnext_codegen.types import (
     ModelField,
     TupleType,
     Type,
-    UnionType,
     constrained,
 )
+from upnext_codegen.types.traversal import union
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -104,7 +104,7 @@ class JsonTypes:
         parts = _list(schema.get("anyOf", schema.get("oneOf")))
         if parts:
             is_decimal = schema.get("format") == "decimal"  # a number, or text
-            return self._held(_DECIMAL, parts[0]) if is_decimal else _one_of([self.read(part) for part in parts])
+            return self._held(_DECIMAL, parts[0]) if is_decimal else union([self.read(part) for part in parts])
         if "allOf" in schema:
             parts = _list(schema["allOf"])
             return self.read(parts[0]) if len(parts) == 1 else ANY
@@ -179,12 +179,6 @@ def _literal(values: list[Any]) -> Type:
     if not values or not all(value is None or isinstance(value, str | int) for value in values):
         return ANY
     return LiteralType(tuple(cast("list[LiteralValue]", values)))
-
-
-def _one_of(types: list[Type]) -> Type:
-    flat = [one for each in types for one in (each.members if isinstance(each, UnionType) else (each,))]
-    members = tuple(dict.fromkeys(flat))
-    return ANY if ANY in members else members[0] if len(members) == 1 else UnionType(members)
 
 
 def _constraint(value: object) -> object:

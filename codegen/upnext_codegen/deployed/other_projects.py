@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.changes.compare import by_event
 from upnext_codegen.changes.shapes import Classes
 from upnext_codegen.changes.wire import Wire
 from upnext_codegen.deployed.orders import NO_ORDER
 from upnext_codegen.findings import Finding
 from upnext_codegen.records import Handler, Place
+from upnext_codegen.types.format import distinct_texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from typing import Any, Final, cast
 
 from pydantic_core import SchemaValidator, core_schema, from_json
 
-from upnext_codegen.catalog.spelling import short_name, spell
 from upnext_codegen.changes.shapes import (
     Classes,
     alternatives,
@@ -29,6 +28,7 @@ from upnext_codegen.contract import Field, Upcast
 from upnext_codegen.deployed.value_checks import Check, Problem, limited, one_of, scalar
 from upnext_codegen.records import Handler, Parameter, Task
 from upnext_codegen.types import ANY, ModelField, Type, unconstrained
+from upnext_codegen.types.format import short_name, spell
 
 UNREADABLE: Final = "the payload is not JSON"
 

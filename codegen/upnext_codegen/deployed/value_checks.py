@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic_core import core_schema
 
-from upnext_codegen.catalog.spelling import short_name, spell
 from upnext_codegen.changes.constraints import satisfies
 from upnext_codegen.changes.scalars import may_be_text_of
 from upnext_codegen.changes.shapes import class_key, typed
 from upnext_codegen.types import UNKNOWN_CONSTRAINT, ClassType, EnumMember, Type
+from upnext_codegen.types.format import short_name, spell
 
 if TYPE_CHECKING:
     from typing import Self

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from upnext_codegen.catalog.spelling import full_text
 from upnext_codegen.changes.shapes import (
     Classes,
     alternatives,
@@ -21,6 +20,7 @@ from upnext_codegen.changes.shapes import (
 )
 from upnext_codegen.contract import Contract, EventContract
 from upnext_codegen.types import NONE, ClassType, EnumMember, Type, unconstrained
+from upnext_codegen.types.format import full_text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SUFFIX = ".schema.json"

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 
 from upnext_codegen.catalog.class_names import class_names, digest
-from upnext_codegen.catalog.spelling import visible
 from upnext_codegen.contract import Contract, EventContract
+from upnext_codegen.escaped_text import visible
 from upnext_codegen.export.json_schema import event_schema
 
 Schema: TypeAlias = Mapping[str, Any]

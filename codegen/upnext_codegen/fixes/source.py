@@ -108,7 +108,7 @@ class Source:
     @cached_property
     def line_starts(self) -> list[int]:
         """Where each line starts in the text."""
-        return [0, *(each.end() for each in _LINE_END.finditer(self.text))]
+        return starts_of_lines(self.text)
 
     @cached_property
     def _statement_texts(self) -> list[str]:
@@ -134,3 +134,8 @@ def _shared(first: str, second: str) -> int:
 def _start(position: CodeRange) -> tuple[int, int]:
     """A line and a column, both from 1."""
     return position.start.line, position.start.column + 1
+
+
+def starts_of_lines(text: str) -> list[int]:
+    """Say where each line of a text starts."""
+    return [0, *(each.end() for each in _LINE_END.finditer(text))]

@@ -46,7 +46,7 @@ from upnext_codegen.types import (
     Type,
     UnionType,
 )
-from upnext_codegen.types.traversal import parts
+from upnext_codegen.types.traversal import parts, union
 
 Variables: TypeAlias = Mapping[str, Type]
 """What the type variables in sight stand for."""
@@ -375,11 +375,3 @@ class Annotations:
 
 def _is_dots(expr: ast.expr) -> bool:
     return isinstance(expr, ast.Constant) and expr.value is Ellipsis
-
-
-def union(members: list[Type]) -> Type:
-    """Make one type of alternatives, each once, without nesting."""
-    flat = tuple(dict.fromkeys(part for member in members for part in parts(member)))
-    if ANY in flat:
-        return ANY
-    return flat[0] if len(flat) == 1 else UnionType(flat)

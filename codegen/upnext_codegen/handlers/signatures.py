@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen import messages
 from upnext_codegen.flow.calls import place_of_name
-from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables, union
+from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.classes import Classes, is_context, unsendable
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.declare import place_of
@@ -24,6 +24,7 @@ from upnext_codegen.reading.expression_text import text_of
 from upnext_codegen.reading.string_annotations import unquoted
 from upnext_codegen.records import Parameter, Place
 from upnext_codegen.types import ANY, NONE, ClassType, Type, UnionType
+from upnext_codegen.types.traversal import union
 
 if TYPE_CHECKING:
     from collections.abc import Callable

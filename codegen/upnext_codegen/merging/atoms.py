@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from upnext_codegen.catalog.spelling import value_key
 from upnext_codegen.merging.normal import class_of, literal
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
 from upnext_codegen.merging.unify import all_unified, unified
@@ -16,6 +15,7 @@ from upnext_codegen.types import (
     TupleType,
     Type,
 )
+from upnext_codegen.types.format import value_key
 from upnext_codegen.types.traversal import classes_in
 
 Meet: TypeAlias = "Callable[[Iterable[Type], Hierarchy], Type | None]"

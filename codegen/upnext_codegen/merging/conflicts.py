@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from upnext_codegen.catalog.spelling import distinct_texts
 from upnext_codegen.findings import MOST_RELATED, Finding, Related
 from upnext_codegen.merging.meet import meet
 from upnext_codegen.merging.subtyping import Hierarchy
 from upnext_codegen.records import Handler, Parameter, Place, are_arms, own_first
 from upnext_codegen.types import Type
+from upnext_codegen.types.format import distinct_texts
 
 _FIRST = "the first one is here"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
-from upnext_codegen.catalog.spelling import quote
 from upnext_codegen.contract import Contract, EventContract
+from upnext_codegen.escaped_text import quote
 from upnext_codegen.findings import Finding
 from upnext_codegen.merging.merge import extras_allowed, merge
 from upnext_codegen.merging.nearness import Near, NearNames

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
-from upnext_codegen.catalog.spelling import full_text, key
 from upnext_codegen.merging.atoms import combined
 from upnext_codegen.merging.normal import asks_nothing, literal, normal, sorted_union
 from upnext_codegen.merging.related import RelatedTypes
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy, class_name
 from upnext_codegen.merging.unify import unified
 from upnext_codegen.types import ANY, LiteralType, Type
+from upnext_codegen.types.format import full_text, key
 from upnext_codegen.types.traversal import classes_in, parts
 
 _MANY = 256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from upnext_codegen.catalog.spelling import in_order, key, value_key
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy
 from upnext_codegen.types import (
     ANY,
@@ -16,6 +15,7 @@ from upnext_codegen.types import (
     Type,
     UnionType,
 )
+from upnext_codegen.types.format import in_order, key, value_key
 from upnext_codegen.types.traversal import parts
 
 _TUPLE = ("builtins", "tuple")

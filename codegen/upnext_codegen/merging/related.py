@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from upnext_codegen.catalog.spelling import value_key
 from upnext_codegen.merging.normal import class_of
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy, class_name
 from upnext_codegen.types import AnyType, ClassType, LiteralType, TupleType, Type, UnionType
+from upnext_codegen.types.format import value_key
 
 _TUPLE = ClassType("builtins", "tuple")
 _DEEPEST = 4

@@ -75,10 +75,6 @@ class Hierarchy:
                 return candidate
         return None
 
-    def is_below(self, owner: ClassType, target: ClassType) -> bool:
-        """Tell whether a class is another one, or below it, whatever their arguments are."""
-        return target == OBJECT or self.view(owner, target) is not None
-
     def names_above(self, owner: ClassType) -> frozenset[str]:
         """Return the names of the class and of everything above it, whatever their arguments are."""
         known = self._names.get(class_name(owner))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from upnext_codegen.catalog.spelling import in_order, key
 from upnext_codegen.merging.subtyping import same_class
 from upnext_codegen.types import AnyType, ClassType, TupleType, Type, UnionType
+from upnext_codegen.types.format import in_order, key
 from upnext_codegen.types.traversal import parts
 
 

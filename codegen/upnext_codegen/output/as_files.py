@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from upnext_codegen.catalog.spelling import visible
+from upnext_codegen.escaped_text import visible
 from upnext_codegen.files.discover import Discovery
 from upnext_codegen.findings import Finding
 from upnext_codegen.records import Scan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upnext_codegen.catalog.spelling import visible
+from upnext_codegen.escaped_text import visible
 from upnext_codegen.findings import Finding
 from upnext_codegen.report import Report
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from upnext_codegen.catalog.spelling import visible
+from upnext_codegen.escaped_text import visible
 from upnext_codegen.findings import Finding, is_error
 from upnext_codegen.output.paint import Paint
 from upnext_codegen.output.table import table
@@ -55,15 +55,16 @@ def _files(report: Report) -> str:
 
 def _summary(report: Report, paint: Paint) -> str:
     counts = report.counts or {"event": len(report.contract.events), "handler": report.contract.handlers}
-    counted = ", ".join(_count(number, noun) for noun, number in counts.items())
+    summary = ", ".join(counted(number, noun) for noun, number in counts.items())
     errors = sum(is_error(finding) for finding in report.findings)
     warnings = len(report.findings) - errors
     found = [
-        *([paint("error", _count(errors, "error"))] if errors else []),
-        *([paint("warning", _count(warnings, "warning"))] if warnings else []),
+        *([paint("error", counted(errors, "error"))] if errors else []),
+        *([paint("warning", counted(warnings, "warning"))] if warnings else []),
     ]
-    return f"{counted} in {_count(report.files_scanned, 'file')}: {', '.join(found) or 'nothing to report'}"
+    return f"{summary} in {counted(report.files_scanned, 'file')}: {', '.join(found) or 'nothing to report'}"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Say a number of things: "1 file", "2 files"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

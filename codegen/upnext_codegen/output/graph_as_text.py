@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from upnext_codegen.catalog.spelling import visible
+from upnext_codegen.escaped_text import visible
 from upnext_codegen.graph.build import MOST_CHAINS
+from upnext_codegen.output.as_text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -91,7 +92,7 @@ def _workers(graph: Graph, imported: Mapping[str, frozenset[str] | None], paint:
     if counts or tasks:
         yield paint("bold", "workers")
     for worker in sorted({*counts, *tasks}):
-        numbers = [_count(counts[worker], "handler"), *([_count(tasks[worker], "task")] if tasks[worker] else [])]
+        numbers = [counted(counts[worker], "handler"), *([counted(tasks[worker], "task")] if tasks[worker] else [])]
         yield from _row(visible(worker) or "(unknown)", ", ".join(numbers), "")
         files = {each.attached_in for each in handlers if each.worker == worker}
         files |= {each.place.file for each in graph.tasks if each.worker == worker}
@@ -139,7 +140,3 @@ def _cut(text: str, width: int) -> str:
 
 def _at(send: Send) -> str:
     return f"{send.place.file}:{send.place.line}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

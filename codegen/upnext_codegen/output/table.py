@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from upnext_codegen.catalog.spelling import short_name, spell, visible
 from upnext_codegen.contract import Contract, EventContract, Field
+from upnext_codegen.escaped_text import visible
 from upnext_codegen.output.paint import Paint
 from upnext_codegen.types import Type
+from upnext_codegen.types.format import short_name, spell
 
 Row: TypeAlias = tuple[str, str, str, str, str]
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from upnext_codegen.catalog.spelling import full_text
 from upnext_codegen.catalog.stub_names import CATALOG
 from upnext_codegen.changes.shapes import (
     Classes,
@@ -37,6 +36,8 @@ from upnext_codegen.types import (
     UnionType,
     unconstrained,
 )
+from upnext_codegen.types.format import full_text
+from upnext_codegen.types.traversal import union
 
 SUFFIX = "Payload"
 """What their names end with; no class of an event ends so."""
@@ -90,13 +91,13 @@ class LocalTypes:
     def read(self, written: Type) -> Type:
         """Return what a type is here."""
         if isinstance(written, UnionType):
-            return _one_of([self.read(member) for member in written.members])
+            return union([self.read(member) for member in written.members])
         if isinstance(written, ClassType) and self._is_here(written):
             return ClassType(written.module, written.qualname, tuple(map(self.read, written.args)))
         options = alternatives(written, self.classes)
         if asks_nothing(options):
             return ANY
-        return _one_of([self._one(option) for option in options])
+        return union([self._one(option) for option in options])
 
     def _is_here(self, written: ClassType) -> bool:
         return f"{written.module}:{written.qualname}" in self.classes and self.is_here(written.module)
@@ -148,9 +149,3 @@ class LocalTypes:
 
 def _with(plain: Type, inner: tuple[Type, ...]) -> Type:
     return ClassType(plain.module, plain.qualname, inner) if isinstance(plain, ClassType) else ANY
-
-
-def _one_of(types: list[Type]) -> Type:
-    flat = [one for each in types for one in (each.members if isinstance(each, UnionType) else (each,))]
-    members = tuple(dict.fromkeys(flat))
-    return ANY if ANY in members else members[0] if len(members) == 1 else UnionType(members)

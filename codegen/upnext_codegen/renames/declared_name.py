@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from upnext_codegen.renames.edits import text_of
+
 _OPTION = "formerly"
 
 
@@ -26,12 +28,12 @@ def renamed(calls: Sequence[cst.Call], old: str, new: str, *, bridged: bool) -> 
     """
     for call in calls:
         given = _name_of(call)
-        if not _is_event(call) or given is None or _text(given.value) != old:
+        if not _is_event(call) or given is None or text_of(given.value) != old:
             continue
         former = _former_names(call)
         if former is None:
             return None
-        kept = next((each for each in former if _text(each.value) == new), None)
+        kept = next((each for each in former if text_of(each.value) == new), None)
         written = given.value
         name: cst.BaseExpression
         if kept is not None:
@@ -49,7 +51,7 @@ def without_former_name(calls: Sequence[cst.Call], name: str) -> tuple[cst.Call,
     """Return the call that declares an event with a former name, and what is to stand in its place; else None."""
     for call in calls:
         former = _former_names(call) if _is_event(call) else None
-        given = next((each for each in former or () if _text(each.value) == name), None)
+        given = next((each for each in former or () if text_of(each.value) == name), None)
         if former is not None and given is not None:
             return call, _with_former_names(call, _without(former, given))
     return None
@@ -64,11 +66,6 @@ def _name_of(call: cst.Call) -> cst.Arg | None:
     return None if found is None or found.star else found
 
 
-def _text(node: cst.BaseExpression) -> str | None:
-    value = node.evaluated_value if isinstance(node, cst.SimpleString) else None
-    return value if isinstance(value, str) else None
-
-
 def _former_names(call: cst.Call) -> list[cst.Element] | None:
     """What `formerly` holds, None where that is no tuple of texts."""
     given = _option_of(call)
@@ -77,7 +74,7 @@ def _former_names(call: cst.Call) -> list[cst.Element] | None:
     if not isinstance(given.value, cst.Tuple):
         return None
     names = [each for each in given.value.elements if isinstance(each, cst.Element)]
-    is_plain = len(names) == len(given.value.elements) and all(_text(each.value) is not None for each in names)
+    is_plain = len(names) == len(given.value.elements) and all(text_of(each.value) is not None for each in names)
     return names if is_plain else None
 
 

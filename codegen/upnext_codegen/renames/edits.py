@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider
+
+from upnext_codegen.fixes.source import starts_of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from libcst.metadata import CodePosition, CodeRange, QualifiedName
 
     from upnext_codegen.records import Place
-
-_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class Edits:
@@ -114,7 +113,7 @@ class Edits:
 
     @cached_property
     def _lines(self) -> list[int]:
-        return [0, *(each.end() for each in _LINE_END.finditer(self.text))]
+        return starts_of_lines(self.text)
 
 
 def walk(node: cst.CSTNode) -> list[cst.CSTNode]:

@@ -1,10 +1,10 @@
-"""What a type is made of."""
+"""What a type is made of, and types made of others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from upnext_codegen.types import AnyType, ClassType, EnumMember, LiteralType, TupleType, Type, UnionType
+from upnext_codegen.types import ANY, AnyType, ClassType, EnumMember, LiteralType, TupleType, Type, UnionType
 
 
 def walk(written: Type) -> Iterator[Type]:
@@ -25,6 +25,14 @@ def walk(written: Type) -> Iterator[Type]:
 def parts(written: Type) -> tuple[Type, ...]:
     """Return the alternatives of a type, itself if it has none."""
     return written.members if isinstance(written, UnionType) else (written,)
+
+
+def union(members: list[Type]) -> Type:
+    """Make one type of alternatives, each once, without nesting."""
+    flat = tuple(dict.fromkeys(part for member in members for part in parts(member)))
+    if ANY in flat:
+        return ANY
+    return flat[0] if len(flat) == 1 else UnionType(flat)
 
 
 def classes_in(written: Type) -> Iterator[ClassType]:

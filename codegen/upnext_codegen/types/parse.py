@@ -11,7 +11,7 @@ from upnext_codegen.types import ANY, NONE, ClassType, EnumMember, LiteralType, 
 
 @dataclass(frozen=True, slots=True)
 class TypeReader:
-    """Reads what `spelling.full_text` writes.
+    """Reads what `format.full_text` writes.
 
     Attributes:
         modules: The module of each class whose full name alone does not tell it, because the class is nested.
