@@ -129,6 +129,18 @@ TASKS = """
     def ours(self, order_id): ...
 
 
+    our_task = shared_task
+    app_task = app.task
+
+
+    @our_task(bind=True)
+    def of_alias(self, order_id): ...
+
+
+    @app_task
+    def of_method_alias(order_id): ...
+
+
     def _plain(order_id): ...
 
 
@@ -405,6 +417,8 @@ WRONG = {
     "m.ours.delay()": 'ours without "order_id"',
     "m.assigned.delay()": '_plain without "order_id"',
     "m.assigned_with_options.delay()": '_plain without "order_id"',
+    "m.of_alias.delay()": 'of_alias without "order_id"',
+    "m.of_method_alias.delay(1, 2)": "of_method_alias with 2 positional arguments but takes 1",
     "m.alias.delay()": 'plain without "order_id" and "template"',
     "app.send_task('shop.celery.plain', (1,))": 'plain without "template"',
     "app.send_task(name='mails.send', kwargs={'id': 1})": (
@@ -468,7 +482,7 @@ def test_calls_in_the_file_of_their_tasks_are_checked_with_self_for_the_task_tha
         'task "not_bound" is called with "order", which it does not take',
         'task "inner" is called with 2 positional arguments but takes 1',
     ]
-    assert done.out.endswith("26 tasks, 12 calls in 3 files: 9 errors\n")
+    assert done.out.endswith("28 tasks, 12 calls in 3 files: 9 errors\n")
     assert done.code == 1
 
 

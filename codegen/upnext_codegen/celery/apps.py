@@ -145,14 +145,23 @@ class Apps:
                 return self._passed_on(source, source.binding.node, decorator)
         return None
 
-    def makes_tasks(self, func: ast.expr, use: Use) -> str | None:
+    def makes_tasks(self, func: ast.expr, use: Use, depth: int = 0) -> str | None:
         """Tell the app of the tasks that a function makes, None if it makes none."""
         if isinstance(func, ast.Attribute) and func.attr == "task":
             app = self.app_of(func.value, use)
             if app is not None:
                 return app
-        names = {source.name for source in self.lookup.path(use, func) if isinstance(source, ExternalName)}
-        return SHARED if names & TASK_MAKERS else None
+        for source in self.lookup.path(use, func) if depth <= _FARTHEST else ():
+            match source:
+                case ExternalName(name) if name in TASK_MAKERS:
+                    return SHARED
+                case Definition(binding=Assignment(ast.Name() | ast.Attribute() as value)):
+                    found = self.makes_tasks(value, source.use, depth + 1)
+                    if found is not None:
+                        return found
+                case _:
+                    pass
+        return None
 
     def _passed_on(self, function: Definition, node: FunctionNode, call: ast.Call) -> Maker | None:
         """A function of the project that returns what `shared_task(...)` gives, perhaps with its own options."""
