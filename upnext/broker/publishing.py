@@ -46,7 +46,7 @@ class Publisher(EventPublisher):
         self._link = link
         self._keys = keys
         self._backlog = backlog or Backlog()
-        self._batcheres: dict[str, PublishBatcher] = {}
+        self._batchers: dict[str, PublishBatcher] = {}
         self._deadlines = SendDeadlines(self._backlog.deadline, link.moved)
 
     async def publish(
@@ -65,9 +65,9 @@ class Publisher(EventPublisher):
         With more than one of `partitions` to choose from, a `StoredElsewhereError` says that it belongs in another one,
         because of what its handlers' jobs are unique by.
         """
-        batcher = self._batcheres.get(event)
+        batcher = self._batchers.get(event)
         if batcher is None:
-            batcher = self._batcheres[event] = PublishBatcher(self._link, self._keys, event, event)
+            batcher = self._batchers[event] = PublishBatcher(self._link, self._keys, event, event)
         return await self.store(
             message(body, delay, key, self._keys.partition, headers=headers, made_id=event_id, partitions=partitions),
             batcher,
@@ -87,9 +87,9 @@ class Publisher(EventPublisher):
     ) -> Published:
         """Store one job of a task, named by its identity; the rest is as for `publish`."""
         scope = task_scope(task)
-        batcher = self._batcheres.get(scope)
+        batcher = self._batchers.get(scope)
         if batcher is None or batcher.uniqueness.get(task) != unique:
-            batcher = self._batcheres[scope] = PublishBatcher(self._link, self._keys, "", scope, (task,))
+            batcher = self._batchers[scope] = PublishBatcher(self._link, self._keys, "", scope, (task,))
             batcher.uniqueness = {} if unique is None else {task: unique}
         return await self.store(
             message(body, delay, key, self._keys.partition, headers=headers, made_id=event_id, partitions=partitions),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from inspect import iscoroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +20,17 @@ T = TypeVar("T")
 
 _PACKAGE = Path(__file__).parents[1]
 _OWN = (*(str(_PACKAGE / room) + os.sep for room in ("broker", "outbox", "runner")), str(_PACKAGE / "api.py"))
+
+
+class _NamedOnce(asyncio.Task[Any]):
+    """Keeps its name where CPython 3.13.0 to 3.13.2 would call it "None", as they do with tasks of a factory."""
+
+    def set_name(self, value: object, /) -> None:
+        if value is not None:
+            super().set_name(value)
+
+
+_Task: type[asyncio.Task[Any]] = _NamedOnce if (3, 13) <= sys.version_info < (3, 13, 3) else asyncio.Task
 
 
 def install(loop: asyncio.AbstractEventLoop) -> None:
@@ -49,7 +61,7 @@ async def outlive(task: asyncio.Task[T]) -> T:
 def _make(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T] | Generator[Any, None, T], **options: Any
 ) -> asyncio.Task[T]:
-    task = asyncio.Task(coroutine, loop=loop, **options)
+    task = _Task(coroutine, loop=loop, **options)
     if iscoroutine(coroutine):
         code = coroutine.cr_code
         if code.co_filename.startswith(_OWN) and code is not outlive.__code__:
