@@ -232,7 +232,9 @@ async def _in_thread(key: tuple[int, str], call: Callable[[], Any]) -> Any:
     if _calls.overdue.get(key, 0) >= _MOST_OVERDUE:
         raise _HangingError
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-    future: asyncio.Future[Any] = loop.create_future()
+    # What was raised travels as a value: a future takes no StopIteration, and a GeneratorExit out of one would close
+    # every coroutine that waits for it.
+    future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
     ended = threading.Event()  # by its return, or because it took too long
 
     def work() -> None:
@@ -251,28 +253,26 @@ async def _in_thread(key: tuple[int, str], call: Callable[[], Any]) -> Any:
 
     threading.Thread(target=work, name="upnext-hook", daemon=True).start()
     try:
-        value = await future
+        value, raised = await future
     except asyncio.CancelledError:
         with _calls.lock:
             if not ended.is_set():
                 ended.set()
                 _calls.overdue[key] = _calls.overdue.get(key, 0) + 1
         raise
+    if raised is not None:
+        raise raised
     for variable in context:
         if variable.get(_UNSET) is not context[variable]:
             variable.set(context[variable])
     return value
 
 
-def _settle(future: asyncio.Future[Any], value: object, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    elif isinstance(error, StopIteration):  # a future does not take it
-        future.set_exception(RuntimeError("StopIteration"))
-    else:
-        future.set_exception(error)
+def _settle(
+    future: asyncio.Future[tuple[Any, BaseException | None]], value: object, error: BaseException | None
+) -> None:
+    if not future.done():
+        future.set_result((value, error))
 
 
 def _report(hooks: Hooks, moment: str, what: str, error: BaseException | None = None) -> None:

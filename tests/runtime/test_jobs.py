@@ -61,6 +61,23 @@ async def test_a_handler_that_cancels_its_own_task_has_failed(valkey_url: str) -
     assert (caught.value.reason, caught.value.error) == ("failed", "CancelledError")
 
 
+async def test_what_a_task_raises_that_a_handler_awaits_is_that_jobs_failure(valkey_url: str) -> None:
+    """Also where it closes every coroutine that awaits it, as GeneratorExit does."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    async def part() -> None:
+        raise GeneratorExit
+
+    @worker.event("order.placed").on(retries=1, retry_delay=0)
+    async def handler() -> int:
+        if upnext.get_current_context().attempt == 1:
+            await asyncio.create_task(part())
+        return 1
+
+    async with running(worker):
+        assert await (await worker.event("order.placed").send()).results(timeout=10) == {"handler": 1}
+
+
 class OddError(BaseException):
     def __str__(self) -> str:
         raise RuntimeError("no message")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from upnext.errors import UpnextError
 from upnext.hook_calls import EnteredHooks
 from upnext.hooks import HookedJob
 from upnext.job_control import Discard
+from upnext.log import log
 from upnext.runner.execute import RELEASED
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ async def run_hooked(
     job, entered = _seen(claim, handler, server), EnteredHooks(hooks, "around_job")
     outcome: AttemptOutcome | None = RELEASED
     try:
-        await entered.enter(job)
+        await _enter(entered, job, attempts)
         if not attempts.handing_over:
             outcome = await run()
     except asyncio.CancelledError:
@@ -59,6 +61,20 @@ async def run_hooked(
     except asyncio.CancelledError:  # the worker stops its jobs, and this one has ended
         return outcome
     return outcome
+
+
+async def _enter(entered: EnteredHooks, job: HookedJob, attempts: Attempts) -> None:
+    """Enter the hooks; one that cancels the job's task decides nothing by that, as little as one that raises."""
+    task = asyncio.current_task()
+    assert task is not None, "a job runs in one"
+    with suppress(asyncio.CancelledError):
+        await entered.enter(job)
+    if task.cancelling() and not attempts.handing_over:
+        log.warning("A hook cancelled the task of a job, which runs all the same [job %s]", job.job_id)
+    while task.cancelling() and not attempts.handing_over:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # where it is raised, if it has not been
+        task.uncancel()
 
 
 def _seen(claim: Claim, handler: Handler, server: str) -> HookedJob:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from upnext.broker.failures import backoff
 from upnext.broker.redis_types import RedisError
@@ -20,6 +20,8 @@ from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.instruments import JobEnd
@@ -133,13 +135,14 @@ class JobRunner:
         outcome: AttemptOutcome | None = RELEASED
         failures = 0
         try:
-            if job.slot is not None:
-                if not claim.started:
-                    outcome = await self._run_suspect(job)
-                elif claim.handler in self._unique:
-                    outcome = await self._run_unique(job)
-                else:
-                    outcome = await self._run(job)
+            try:
+                if job.slot is not None:
+                    outcome = await self._attempt(job)
+            except GeneratorExit as error:
+                # A task that the handler awaits has raised it, which closes all coroutines that wait but the outermost.
+                if not self._loop.is_running():  # this one is closed as well, as it is garbage
+                    raise
+                outcome = failed(error, job.handler)
             while outcome is not None and not job.handed_back:
                 try:
                     self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
@@ -157,6 +160,12 @@ class JobRunner:
             if job.slot is not None:
                 job.slot.release()
             self.running.remove(job)
+
+    def _attempt(self, job: ClaimedJob) -> Coroutine[Any, Any, AttemptOutcome | None]:
+        """Return what runs a job."""
+        if not job.claim.started:
+            return self._run_suspect(job)
+        return self._run_unique(job) if job.claim.handler in self._unique else self._run(job)
 
     async def _run_suspect(self, job: ClaimedJob) -> AttemptOutcome | None:
         """Run a job that a worker died under, marked as started on the server first, and no other one meanwhile."""
