@@ -8,11 +8,12 @@ import types
 from collections.abc import Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
 from upnext.annotations import ALIASES, context_class
 from upnext.context import Context
 from upnext.errors import ConfigError
+from upnext.guarded_imports import type_hints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -203,7 +204,7 @@ def _hints_of(function: Callable[..., Any]) -> dict[str, Any]:
     if not hasattr(target, "__annotations__"):
         return {}
     try:
-        return get_type_hints(target, include_extras=True)
+        return type_hints(target)
     except Exception as error:  # what is written as text is code, which may raise anything
         raise ConfigError(f"An annotation of provider {_name(function)!r} cannot be resolved: {error}") from error
 

@@ -11,11 +11,12 @@ import inspect
 import sys
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from typing_extensions import is_typeddict
 
 from upnext.errors import ConfigError, PayloadError
+from upnext.guarded_imports import type_hints
 from upnext.payload.codec import Codec
 from upnext.payload.round_trip import write
 from upnext.payload.typed_dicts import typed_dict_fields
@@ -66,7 +67,7 @@ class Upcaster:
     @cached_property
     def _annotations(self) -> dict[str, Any]:
         try:
-            return get_type_hints(inspect.unwrap(self.function), include_extras=True)
+            return type_hints(inspect.unwrap(self.function))
         except Exception as error:
             raise ConfigError(f"An annotation of upcaster {self.name!r} cannot be resolved: {error}") from error
 

@@ -6,7 +6,7 @@ import inspect
 import typing
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import typing_extensions
 from typing_extensions import is_typeddict
@@ -15,6 +15,7 @@ from upnext.annotations import awaited, context_class
 from upnext.context import Context
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.formerly import former_names
+from upnext.guarded_imports import type_hints
 from upnext.payload.codec import Codec
 from upnext.payload.results import result_codec
 from upnext.payload.typed_dicts import further_items, typed_dict_fields
@@ -60,7 +61,7 @@ class Signature:
     @cached_property
     def _annotations(self) -> dict[str, Any]:
         with self._resolving():
-            return get_type_hints(inspect.unwrap(self._function), include_extras=True)
+            return type_hints(inspect.unwrap(self._function))
 
     @contextmanager
     def _resolving(self) -> Generator[None]:

@@ -1,0 +1,82 @@
+"""What is imported for type checkers alone can stand in annotations: the runtime imports it when it needs it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import upnext
+from upnext.payload.signature import Signature
+from upnext_codegen.project import load_project
+from upnext_codegen.scan import scan
+
+IMPORTS = {
+    "a name": ("from guarded.models import Order", "Order"),
+    "a renamed name": ("from guarded.models import Order as O", "O"),
+    "a relative import": ("from .models import Order", "Order"),
+    "a submodule": ("from guarded import models", "models.Order"),
+    "a module": ("import guarded.models", "guarded.models.Order"),
+    "a renamed module": ("import guarded.models as m", "m.Order"),
+    "two of them": ("import guarded.models as m\n    from datetime import date", "dict[date, m.Order]"),
+}
+APP = """\
+from __future__ import annotations
+import typing
+from typing import TYPE_CHECKING
+import upnext
+worker = upnext.Worker("shop", redis_url="redis://127.0.0.1:1")
+placed = worker.event("order.placed")
+if {test}:
+    {imports}
+@placed.on
+def handle(order: {annotation}) -> {annotation}: ...
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "guarded"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "models.py").write_text("from dataclasses import dataclass\n@dataclass\nclass Order:\n    number: int\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    for name in [each for each in sys.modules if each.partition(".")[0] == "guarded"]:
+        del sys.modules[name]
+
+
+def signature(package: Path, imports: str, annotation: str, test: str = "TYPE_CHECKING") -> Signature:
+    (package / "app.py").write_text(APP.format(test=test, imports=imports, annotation=annotation))
+    importlib.invalidate_caches()
+    module: ModuleType = importlib.import_module("guarded.app")
+    (handler,) = module.worker.registry.handlers.values()
+    found = handler.signature
+    assert isinstance(found, Signature)
+    return found
+
+
+@pytest.mark.parametrize("form", IMPORTS)
+def test_a_name_that_is_imported_for_type_checkers_is_imported_when_it_is_needed(form: str, package: Path) -> None:
+    """As type checkers and `upnext gen` have it."""
+    found = signature(package, *IMPORTS[form])
+    found.prepare()
+    assert [*found.fields] == ["order"]
+    assert [each.code for each in scan(load_project(package.parent), use_cache=False)[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("imports", "test", "reason"),
+    [
+        ("from guarded.missing import Order", "TYPE_CHECKING", "No module named 'guarded.missing'"),
+        ("from guarded.models import Missing as Order", "typing.TYPE_CHECKING", "has no attribute 'Missing'"),
+        ("from guarded.models import Order", "False", "name 'Order' is not defined"),
+    ],
+)
+def test_what_cannot_be_imported_is_an_error_that_says_why(imports: str, test: str, reason: str, package: Path) -> None:
+    with pytest.raises(upnext.ConfigError, match=reason):
+        signature(package, imports, "Order", test).prepare()

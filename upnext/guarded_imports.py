@@ -1,0 +1,78 @@
+"""Annotations whose names are imported for type checkers alone: `if TYPE_CHECKING: from shop.models import Order`.
+
+Type checkers and `upnext gen` read such a handler, and linters move imports there that only annotations need. So where
+an annotation cannot be evaluated without a name, the source of its module is asked what that is imported from.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+
+def type_hints(function: Callable[..., object]) -> dict[str, Any]:
+    """Evaluate the annotations of a function.
+
+    Raises:
+        NameError: If a name in them is bound neither at run time nor by an import for type checkers.
+    """
+    names: dict[str, Any] = {}
+    while True:
+        try:
+            return get_type_hints(function, localns=names or None, include_extras=True)
+        except NameError as error:
+            if error.name is None or error.name in names:
+                raise
+            try:
+                names[error.name] = _imported(function, error.name)
+            except LookupError:
+                raise error from None
+            except (ImportError, AttributeError) as cause:
+                raise NameError(f"{error}, and importing it fails: {cause}", name=error.name) from error
+
+
+def _imported(function: Callable[..., object], name: str) -> Any:
+    """Do the import for type checkers that binds a name.
+
+    Raises:
+        LookupError: If there is none.
+        ImportError: If it cannot be done.
+        AttributeError: If its module does not have the name.
+    """
+    module = inspect.getmodule(function)
+    for statement in _guarded_imports(module):
+        for alias in statement.names:
+            if name != (alias.asname or alias.name.partition(".")[0]):
+                continue
+            if isinstance(statement, ast.Import):
+                loaded = importlib.import_module(alias.name)
+                return loaded if alias.asname else importlib.import_module(name)
+            source = importlib.import_module(
+                "." * statement.level + (statement.module or ""), getattr(module, "__package__", None)
+            )
+            if not hasattr(source, alias.name) and hasattr(source, "__path__"):
+                return importlib.import_module(f"{source.__name__}.{alias.name}")
+            return getattr(source, alias.name)
+    raise LookupError(name)
+
+
+def _guarded_imports(module: ModuleType | None) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports of a module that stand in an `if TYPE_CHECKING:`."""
+    try:
+        tree = ast.parse("" if module is None else inspect.getsource(module))
+    except (OSError, TypeError, SyntaxError):
+        return  # there is no source to ask
+    for block in ast.walk(tree):
+        match block:
+            case ast.If(test=ast.Name("TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"), body=body):
+                for statement in body:
+                    if isinstance(statement, ast.Import | ast.ImportFrom):
+                        yield statement
+            case _:
+                pass
