@@ -89,8 +89,8 @@ class Story:
         if word == "export":
             self._environment |= dict(each.split("=", 1) for each in others)
             return ""
-        if others[-1:] == ["&"]:
-            self._start([word, *others[:-1]])
+        if command.endswith(" &"):
+            self._start(command.removesuffix(" &"))
             return ""
         return self.run(command).stdout.rstrip("\n")
 
@@ -106,11 +106,12 @@ class Story:
             check=False,
         )
 
-    def _start(self, words: list[str]) -> None:
+    def _start(self, command: str) -> subprocess.Popen[str]:
         """Run a command in the background, as the job of the first free number."""
+        words = shlex.split(command)
         number = next(name for name in map("%{}".format, range(1, 100)) if name not in self._jobs)
         with (self.folder / f"job{number}.log").open("w") as log:
-            self._jobs[number] = subprocess.Popen(
+            job = self._jobs[number] = subprocess.Popen(
                 [str(self._programs / words[0]), *words[1:]],
                 cwd=self.folder,
                 env=self._environment,
@@ -118,6 +119,7 @@ class Story:
                 stderr=log,
                 text=True,
             )
+        return job
 
     def log(self) -> str:
         """Return what the jobs in the background have printed."""

@@ -35,7 +35,7 @@ class Reader(Story):
         service = super()._start(f"{command} --probe {port}")
 
         def is_ready() -> bool:
-            assert service.poll() is None, (self.folder / "service.log").read_text()
+            assert service.poll() is None, self.log()
             try:
                 return httpx.get(f"http://127.0.0.1:{port}", trust_env=False).status_code == 200
             except httpx.TransportError:
