@@ -202,7 +202,7 @@ def _report_wait(  # a callback
             context.handler,
             _STARVING,
             ", ".join(map(repr, waited_for)) or "an event without handlers",
-            "" if lent else "; too many jobs of this worker wait, so it keeps its slot meanwhile",
+            "" if lent else "; it keeps its slot meanwhile, as too many jobs wait or the event loop was blocked",
             context.job_id,
         )
     except Exception as error:  # noqa: BLE001  # only a line of the log

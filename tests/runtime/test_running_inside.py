@@ -60,3 +60,8 @@ async def test_an_application_that_gives_up_waiting_for_the_server_can_stop() ->
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2), worker.running():
             pytest.fail("it must not begin")
+
+
+async def test_a_service_is_not_run_to_its_end_inside_a_running_event_loop() -> None:
+    with pytest.raises(upnext.ConfigError, match=r"inside a running event loop: use `async with worker\.running\(\):`"):
+        upnext.run(upnext.Worker("shop"))

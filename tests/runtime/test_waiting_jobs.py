@@ -175,3 +175,23 @@ async def test_a_job_that_waits_long_is_named_in_the_log_and_in_status_and_docto
         await wait_until_async(over, what="the wait gone from upnext status")
     (line,) = [record.getMessage() for record in caplog.records if "has waited" in record.getMessage()]
     assert "'parent' has waited 0.2 s for 'child'" in line
+
+
+async def test_a_job_that_blocks_the_event_loop_while_it_waits_fails_in_time(valkey_url: str) -> None:
+    """What it waits for cannot run beside it, nor can its slot be lent; the worker then goes on."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    ran: list[int] = []
+
+    @worker.task
+    async def leaf(n: int) -> None:
+        ran.append(n)
+
+    @worker.task
+    async def blocking(n: int) -> None:
+        leaf.submit_sync(n).result_sync(timeout=0.1)
+
+    async with running(worker):
+        with pytest.raises(upnext.JobFailedError, match="ResultTimeoutError"):
+            await (await blocking.submit(1)).result(timeout=20)
+        await leaf.wait(2)
+    assert sorted(ran) == [1, 2]

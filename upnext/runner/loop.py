@@ -30,6 +30,15 @@ _abandoned: list[object] = []
 """Tasks that will not end: collected as garbage, their code would run once more."""
 
 
+def in_event_loop() -> bool:
+    """Say whether this thread runs an event loop now."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) -> T:
     """Run a coroutine as `asyncio.run` does, in uvloop's event loop where it is installed.
 
@@ -66,6 +75,8 @@ def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) ->
 
 def _drive(loop: asyncio.AbstractEventLoop, task: asyncio.Future[T]) -> T:
     while True:
+        rounds: list[None] = []
+        loop.call_soon(rounds.append, None)
         try:
             return loop.run_until_complete(task)
         except (SystemExit, KeyboardInterrupt) as error:
@@ -78,7 +89,7 @@ def _drive(loop: asyncio.AbstractEventLoop, task: asyncio.Future[T]) -> T:
                 "Code that a handler started raised %s outside of it; the process goes on", type(error).__name__
             )
         except RuntimeError:
-            if task.done() or loop.is_closed():
+            if task.done() or not rounds:  # it cannot run at all
                 raise
             log.warning("Code that a handler started stopped the event loop; the process goes on")
 

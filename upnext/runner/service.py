@@ -24,7 +24,7 @@ from upnext.runner import own_tasks
 from upnext.runner.announcement import announce, record
 from upnext.runner.exiting import BoundedExit, overdue
 from upnext.runner.listeners import Listen, OwnedSockets, listen
-from upnext.runner.loop import run_in_loop
+from upnext.runner.loop import in_event_loop, run_in_loop
 from upnext.runner.runner import Runner
 from upnext.runner.signals import StopSignals
 from upnext.runner.start_checks import check_declarations
@@ -80,8 +80,8 @@ def run(*services: Worker | Servable | Relay, probe: str | None = None) -> None:
             `/livez` always with 200, and `/metrics` for Prometheus.
 
     Raises:
-        ConfigError: If there is none, if a setting or an annotation cannot be used, or if it is called while a
-            command such as `upnext run` imports the file.
+        ConfigError: If there is none, if a setting or an annotation cannot be used, or if it is called inside an event
+            loop, or while a command such as `upnext run` imports the file.
         BrokerRefusedError: If the server rejects this client.
         KeyboardInterrupt: After a SIGINT, when everything has stopped in order.
     """
@@ -90,6 +90,11 @@ def run(*services: Worker | Servable | Relay, probe: str | None = None) -> None:
         raise ConfigError(
             f"upnext.run was called while {file} was imported, as `upnext run` does, which runs what is in it: put the "
             'call under `if __name__ == "__main__":`.'
+        )
+    if in_event_loop():
+        raise ConfigError(
+            "upnext.run was called inside a running event loop: use `async with worker.running():` there, or call it "
+            "from code that is not async."
         )
     with StopSignals(overdue) as signals:
         serve(Service(services, Lock.beside(start_folder())), signals, probe)

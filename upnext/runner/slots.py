@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from upnext.context import LongWait
-
-T = TypeVar("T")
 
 _LOANS = 10  # times as many as there are slots
 _LEAST_LOANS = 200
+_LOOP_PATIENCE = 1.0  # seconds that the worker's event loop has to answer a thread
 
 
 class Slots:
@@ -121,21 +118,27 @@ class Slot:
             self._slots.loans -= 1  # it ends while the slot is lent: somebody else has it
 
     async def lend(self) -> bool:
-        """Lend it until `take_back`; several waits of one job lend it once. False if too many are lent already."""
-        return await self._in_loop(self._lend)
+        """Lend it until `take_back`; several waits of one job lend it once.
+
+        Returns:
+            Whether it is lent: not if too many are, nor if the event loop is blocked, perhaps by the job that waits.
+        """
+        if asyncio.get_running_loop() is self._loop:
+            return await self._lend()
+        lending = asyncio.run_coroutine_threadsafe(self._lend(), self._loop)
+        done, _ = await asyncio.wait([asyncio.wrap_future(lending)], timeout=_LOOP_PATIENCE)
+        return False if not done and lending.cancel() else lending.result()
 
     async def take_back(self) -> None:
         """Go on once the job has a slot again; at once while another of its waits still lends it."""
-        await self._in_loop(self._take_back)
+        if asyncio.get_running_loop() is self._loop:
+            await self._take_back()
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._take_back(), self._loop))
 
     def take_back_later(self) -> None:
         """Take a slot as soon as one is free, for a job that goes on without waiting for that."""
         asyncio.run_coroutine_threadsafe(self._take_back(), self._loop)
-
-    async def _in_loop(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if asyncio.get_running_loop() is self._loop:
-            return await step()
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(step(), self._loop))
 
     async def _lend(self) -> bool:
         if self._waits == 0 and (self._ended or self._slots.loans >= self._slots.most_loans):
