@@ -12,7 +12,7 @@ from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.layout.import_roots import import_roots
 from upnext_codegen.layout.pyproject import NAME, Document, glance, read, table
 from upnext_codegen.layout.settings import Settings, settings_in
-from upnext_codegen.layout.workspace import dependencies_outside, has_members, members
+from upnext_codegen.layout.workspace import dependencies_outside, has_members, members, real_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,7 +162,8 @@ def _distributions(root: Path, document: Document) -> tuple[Path, ...]:
     if "project" in document or "poetry" in table(document, "tool"):
         return ()
     below = [each.parent for pattern in (f"*/{NAME}", f"*/*/{NAME}") for each in root.glob(pattern)]
-    return tuple(sorted(each for each in below if not _is_left_out(each.relative_to(root).parts)))
+    found = real_folders(root, (each for each in below if not _is_left_out(each.relative_to(root).parts)))
+    return tuple(each for each in found if each != root)
 
 
 def _is_left_out(parts: tuple[str, ...]) -> bool:

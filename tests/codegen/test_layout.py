@@ -174,3 +174,14 @@ def test_a_glob_in_src_that_leads_nowhere_is_refused(pattern: str, tmp_path: Pat
     write(tmp_path, {"pyproject.toml": f'[tool.upnext]\nsrc = ["{pattern}"]\n', "packages/a.py": ""})
     with pytest.raises(ConfigurationError, match=r"src in \[tool.upnext\] names"):
         load_project(tmp_path)
+
+
+@pytest.mark.parametrize("settings", ["", '[tool.uv.workspace]\nmembers = ["*", "*/*"]\n'])
+def test_links_make_no_further_members(settings: str, tmp_path: Path) -> None:
+    """One leads back to the root, one to a member, and one out of the project."""
+    write(tmp_path / "outside", {"pyproject.toml": "", "out.py": ""})
+    root = write(tmp_path / "root", {"pyproject.toml": settings, "core/pyproject.toml": "", "core/core.py": ""})
+    for name, target in {"loop": ".", "same": "core", "out": "../outside"}.items():
+        (root / name).symlink_to(target)
+    found = load_project(root)
+    assert (found.members, found.roots) == (("core",), ("core",))

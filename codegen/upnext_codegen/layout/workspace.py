@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from upnext_codegen.layout.pyproject import NAME, strings, table, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from upnext_codegen.layout.pyproject import Document
 
@@ -27,7 +27,16 @@ def members(root: Path, document: Document) -> tuple[Path, ...]:
     for wanted, unwanted in _patterns(document):
         for pattern in wanted:
             found.update(each for each in _matching(root, pattern) if not _excluded(root, each, unwanted))
-    return tuple(sorted(each for each in found if (each / NAME).is_file()))
+    return real_folders(root, found)
+
+
+def real_folders(root: Path, folders: Iterable[Path]) -> tuple[Path, ...]:
+    """Return those of some folders that are distributions below another one, sorted; a link counts as what it leads to.
+
+    A link can lead out of the project, or back to a folder around it, and then on for ever.
+    """
+    real = {each.resolve() for each in folders}
+    return tuple(sorted(each for each in real if each.is_relative_to(root) and (each / NAME).is_file()))
 
 
 def dependencies_outside(root: Path, document: Document) -> tuple[Path, ...]:
