@@ -48,8 +48,10 @@ class Relevance:
     """Likewise what files hold one of: then also of any more."""
     _without_passed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """The same for modules that others pass on."""
-    _taken: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, "dict[str, set[str]]"])
-    _bound: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
+    _taken: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict[str, "dict[str, frozenset[str]]"])
+    _shared: dict[frozenset[str], frozenset[str]] = field(default_factory=dict["frozenset[str]", "frozenset[str]"])
+    """Each of those sets once: there are few for many files."""
+    _bound: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
 
     def over(self, index: FileIndex) -> Relevance:
         """The same for these files and others: what their bytes hold is known."""
@@ -120,7 +122,7 @@ class Relevance:
                 wanted.add(path)
                 self._with[path] = words, names
             else:
-                self._without[path] = words | known_words, names | known_names
+                self._without[path] = self._united({words, known_words}), self._united({names, known_names})
         passing = {path: each for path, each in imported.items() if path not in wanted}
         wanted |= self._passed_through(graph, passing)
         fresh = wanted
@@ -149,7 +151,7 @@ class Relevance:
             for path in self._importing({"", *names}) - words.keys():
                 taken = self._taken_from(graph, path)
                 sources = {each for each in passing.intersection(taken) if self._gives(each, taken[each], own[each])}
-                wanted = _united({words[each] for each in sources})
+                wanted = self._united({words[each] for each in sources})
                 if not wanted:
                     continue
                 behind[path] = sources
@@ -158,33 +160,40 @@ class Relevance:
                     found.add(path)
                     continue
                 fresh.add(path)
-                own[path] = _NOTHING.union(*(taken[each] for each in sources))
+                own[path] = self._kept(_NOTHING.union(*(taken[each] for each in sources)))
                 words[path] = wanted
-                self._without_passed[path] = _united({wanted, known})
+                self._without_passed[path] = self._united({wanted, known})
         return _with_those_behind(found, behind)
 
-    def _gives(self, path: str, taken: set[str], own: Collection[str]) -> bool:
+    def _gives(self, path: str, taken: Collection[str], own: Collection[str]) -> bool:
         """Whether one of some names that are taken from a file can be one of its own or of those that it binds."""
-        if "*" in taken or not taken.isdisjoint(own):
+        if "*" in taken or any(name in own for name in taken):
             return True
         bound = self._bound_in(path)
-        return ANYTHING in bound or not taken.isdisjoint(bound)
+        return ANYTHING in bound or not bound.isdisjoint(taken)
 
-    def _bound_in(self, path: str) -> set[str]:
+    def _bound_in(self, path: str) -> frozenset[str]:
+        """Of the names that a file binds those that are imported from somewhere, and `ANYTHING`."""
         if path not in self._bound:
-            self._bound[path] = bound_names(self.index.bytes_of(path) or b"")
+            names = bound_names(self.index.bytes_of(path) or b"")
+            self._bound[path] = self._kept(
+                frozenset(each for each in names if each in self._importers or each == ANYTHING)
+            )
         return self._bound[path]
 
-    def _taken_from(self, graph: ImportGraph, path: str) -> dict[str, set[str]]:
+    def _taken_from(self, graph: ImportGraph, path: str) -> dict[str, frozenset[str]]:
         if path not in self._taken:
-            self._taken[path] = graph.taken_from(path, self.index.imports(path))
+            taken = graph.taken_from(path, self.index.imports(path))
+            self._taken[path] = {each: self._kept(frozenset(names)) for each, names in taken.items()}
         return self._taken[path]
 
+    def _united(self, sets: set[frozenset[str]]) -> frozenset[str]:
+        """The union of some sets: one of them as it is where it holds the others, which is mostly so."""
+        largest = max(sets, key=len, default=_NOTHING)
+        return largest if all(each <= largest for each in sets) else self._kept(largest.union(*sets))
 
-def _united(sets: set[frozenset[str]]) -> frozenset[str]:
-    """The union of some sets: one of them as it is where it holds the others, which is mostly so."""
-    largest = max(sets, key=len, default=_NOTHING)
-    return largest if all(each <= largest for each in sets) else largest.union(*sets)
+    def _kept(self, names: frozenset[str]) -> frozenset[str]:
+        return self._shared.setdefault(names, names)
 
 
 def _with_those_behind(files: set[str], behind: dict[str, set[str]]) -> set[str]:

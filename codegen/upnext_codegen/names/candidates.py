@@ -329,7 +329,7 @@ def holds_word(data: bytes, words: Collection[str]) -> bool:
     return bool(encoded) and not _attributes(data).isdisjoint(encoded)
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=8)
 def _encoded(words: frozenset[str]) -> Collection[bytes] | None:
     """Words as bytes, None where one is not ASCII: Python knows that by several spellings."""
     return frozenset(map(str.encode, words)) if all(map(str.isascii, words)) else None
