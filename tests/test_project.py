@@ -93,6 +93,13 @@ def test_each_known_circle_is_one_and_is_closed_in_a_function() -> None:
         assert ROOMS["circle"](ROOMS["between_rooms"]([*others, each]))
 
 
+@pytest.mark.xdist_group("alone")
+def test_tests_of_a_group_are_run_by_one_process(request: pytest.FixtureRequest) -> None:
+    """Groups share what is dear to make, and pytest-xdist drops them in silence with a pytest that it does not know."""
+    distributed = getattr(request.config.option, "loadgroup", False)
+    assert request.node.nodeid.endswith("@alone") == distributed
+
+
 @pytest.mark.parametrize("module", ["upnext", "upnext.worker"])
 def test_the_runtime_library_imports_neither_the_scanner_nor_a_type_checker_nor_fastapi(module: str) -> None:
     script = f"import sys, {module}; print(*sorted({HEAVY!r} & sys.modules.keys()))"
