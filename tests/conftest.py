@@ -15,8 +15,13 @@ from tests.installed import Installed, install, install_once
 from tests.servers import Server, every_binary, redis_binary, valkey_binary
 from upnext.registry import declarations
 
-# How fast examples are made says something of the machine, and nothing of what is tested.
-settings.register_profile("upnext", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How fast examples are made says something of the machine, and nothing of what is tested. `make properties` makes more.
+settings.register_profile(
+    "upnext",
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "100")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("upnext")
 
 # A shell has commands that it runs in the background ignore Ctrl-C, and so would all processes that tests start.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkers import CHECKERS, STRICT, USUALLY, marked
+from tests.checkers import CHECKERS, QUICKLY, STRICT, USUALLY, marked
 from tests.conformance import routes
 from tests.conformance.projects import PROJECT, SHOP, generate
 from tests.conformance.table import PAGE, column, features, written
@@ -200,7 +200,7 @@ def test_above_300_events_of_several_workers_a_checker_reports_the_same(
 
 
 @pytest.mark.parametrize("size", ["large", "divided"])
-@pytest.mark.parametrize("checker", USUALLY)
+@pytest.mark.parametrize("checker", QUICKLY)
 def test_above_300_events_a_checker_at_its_strictest_finds_no_fault_in_the_catalog(
     checker: str, size: str, installed: Installed, request: pytest.FixtureRequest
 ) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contract.writing import MODELS, written
@@ -41,7 +41,6 @@ def same(one: Type | None, other: Type | None) -> bool:
 
 
 @given(st.lists(types, min_size=1, max_size=4), st.randoms())
-@settings(max_examples=300, deadline=None)
 def test_the_meet_does_not_depend_on_the_order_of_the_sides(sides: list[Type], random: object) -> None:
     shuffled = list(sides)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -51,7 +50,6 @@ def test_the_meet_does_not_depend_on_the_order_of_the_sides(sides: list[Type], r
 
 
 @given(types)
-@settings(max_examples=300, deadline=None)
 def test_a_side_said_twice_changes_nothing(side: Type) -> None:
     once = meet([side], MODELS)
     assert once is not None
@@ -60,7 +58,6 @@ def test_a_side_said_twice_changes_nothing(side: Type) -> None:
 
 
 @given(types, types, types)
-@settings(max_examples=300, deadline=None)
 def test_sides_can_be_met_one_after_the_other_as_long_as_they_meet(one: Type, two: Type, three: Type) -> None:
     first = meet([one, two], MODELS)
     whole = meet([one, two, three], MODELS)
@@ -76,7 +73,6 @@ def test_sides_can_be_met_one_after_the_other_as_long_as_they_meet(one: Type, tw
 
 
 @given(st.lists(types, min_size=1, max_size=3))
-@settings(max_examples=300, deadline=None)
 def test_the_meet_satisfies_every_side(sides: list[Type]) -> None:
     found = meet(sides, MODELS)
     if found is not None:
@@ -84,7 +80,6 @@ def test_the_meet_satisfies_every_side(sides: list[Type]) -> None:
 
 
 @given(types)
-@settings(max_examples=300, deadline=None)
 def test_types_survive_the_way_through_text(side: Type) -> None:
     flat = normal(side, MODELS)
     assert TypeReader({}).read(full_text(flat)) == flat

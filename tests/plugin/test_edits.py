@@ -51,11 +51,12 @@ def oldest(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> In
     return environment
 
 
-@pytest.mark.parametrize("target", [".", "src/app/api.py"])
+@pytest.mark.parametrize("target", [".", pytest.param("src/app/api.py", marks=pytest.mark.modes)])
 def test_warm_runs_say_what_cold_runs_say(target: str, installed: Installed, tmp_path: Path) -> None:
     follow_the_script(Project(tmp_path), installed, "mypy", target)
 
 
+@pytest.mark.modes
 def test_parallel_warm_runs_say_what_cold_runs_say(installed: Installed, tmp_path: Path) -> None:
     follow_the_script(Project(tmp_path), installed, "mypy", "-n", "2", ".")
 

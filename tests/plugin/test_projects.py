@@ -212,7 +212,7 @@ def test_a_worker_that_does_not_come_from_the_module_is_an_error(installed: Inst
     assert expected in answer.stdout, answer.stdout + answer.stderr
 
 
-@pytest.mark.parametrize("module", [False, True])
+@pytest.mark.parametrize("module", [False, pytest.param(True, marks=pytest.mark.modes)])
 def test_a_running_daemon_sees_the_first_catalog(module: bool, installed: Installed, tmp_path: Path) -> None:
     """It has read the default one when the first event is declared."""
     setting = '[tool.upnext]\ncatalog = "shop.catalog"\n' if module else ""
