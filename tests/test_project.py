@@ -74,6 +74,7 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     assert {path for path, parts in names.items() if parts & FORBIDDEN_NAMES} == set()
 
 
+@pytest.mark.xdist_group("rooms")  # in one process, the imports are read once
 @pytest.mark.parametrize("package", ROOMS["PACKAGES"])
 def test_imports_run_in_no_circle_between_rooms_or_files(package: str) -> None:
     """What closes one goes to a room below both, or with a reason into KNOWN_CIRCLES of docs/rooms.py."""
@@ -83,6 +84,7 @@ def test_imports_run_in_no_circle_between_rooms_or_files(package: str) -> None:
         assert ROOMS["circle"](ROOMS[graph](found)) == []
 
 
+@pytest.mark.xdist_group("rooms")
 def test_each_known_circle_is_one_and_is_closed_in_a_function() -> None:
     found = [each for package in ROOMS["PACKAGES"] for each in ROOMS["imports"](package)]
     known = [each for each in found if each[:2] in ROOMS["KNOWN_CIRCLES"]]

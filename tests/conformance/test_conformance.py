@@ -18,6 +18,8 @@ from tests.conformance.table import PAGE, column, features, written
 from tests.installed import Installed
 from upnext_codegen.catalog.render import MOST_EVENTS
 
+made_once = pytest.mark.xdist_group("conformance")  # in one process, each project is made once
+
 
 @pytest.fixture(scope="module")
 def project(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -109,6 +111,7 @@ def module(request: pytest.FixtureRequest, installed: Installed, tmp_path_factor
     return target
 
 
+@made_once
 @pytest.mark.parametrize("checker", USUALLY)
 def test_with_a_module_of_its_own_for_a_catalog_a_checker_reports_the_same(
     checker: str, module: Path, installed: Installed
@@ -120,6 +123,7 @@ def test_with_a_module_of_its_own_for_a_catalog_a_checker_reports_the_same(
     assert sorted(verdict.errors) == sorted(marked(module) | refused), verdict.output
 
 
+@made_once
 @pytest.mark.parametrize("checker", USUALLY)
 def test_at_its_strictest_a_checker_finds_no_fault_in_a_catalog_that_is_a_module(
     checker: str, module: Path, installed: Installed
@@ -164,6 +168,7 @@ def shop(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path
     return target
 
 
+@made_once
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_checker_without_settings_reports_exactly_the_bad_sends(
     checker: str, project: Path, installed: Installed
@@ -176,6 +181,7 @@ def test_a_checker_without_settings_reports_exactly_the_bad_sends(
     )
 
 
+@made_once
 @pytest.mark.parametrize("checker", USUALLY)
 def test_above_300_events_a_checker_reports_the_same(checker: str, large: Path, installed: Installed) -> None:
     verdict = CHECKERS[checker](large, installed)
@@ -191,6 +197,7 @@ def _refused_protocols(project: Path) -> set[str]:
     return refused - marked(project)
 
 
+@made_once
 @pytest.mark.parametrize("checker", USUALLY)
 def test_above_300_events_of_several_workers_a_checker_reports_the_same(
     checker: str, divided: Path, installed: Installed
@@ -199,6 +206,7 @@ def test_above_300_events_of_several_workers_a_checker_reports_the_same(
     assert sorted(verdict.errors) == sorted(marked(divided)), verdict.output
 
 
+@made_once
 @pytest.mark.parametrize("size", ["large", "divided"])
 @pytest.mark.parametrize("checker", QUICKLY)
 def test_above_300_events_a_checker_at_its_strictest_finds_no_fault_in_the_catalog(
@@ -208,6 +216,7 @@ def test_above_300_events_a_checker_at_its_strictest_finds_no_fault_in_the_catal
     assert not [line for line in verdict.errors if "upnext_catalog" in line], verdict.output
 
 
+@made_once
 @pytest.mark.parametrize("size", ["project", "large", "divided"])
 def test_mypy_would_find_no_fault_in_the_catalog_if_it_were_not_spared_the_work(
     size: str, installed: Installed, request: pytest.FixtureRequest, tmp_path: Path
@@ -224,6 +233,7 @@ def test_mypy_would_find_no_fault_in_the_catalog_if_it_were_not_spared_the_work(
     assert not [line for line in verdict.errors if "upnext_catalog" in line], verdict.output
 
 
+@made_once
 @pytest.mark.parametrize("checker", STRICT)
 def test_at_its_strictest_a_checker_finds_no_fault_in_the_catalog(
     checker: str, project: Path, installed: Installed
@@ -234,6 +244,7 @@ def test_at_its_strictest_a_checker_finds_no_fault_in_the_catalog(
     assert marked(project) <= verdict.errors, verdict.output
 
 
+@made_once
 @pytest.mark.parametrize("checker", USUALLY)
 def test_a_checker_without_settings_reports_exactly_the_bad_sends_of_the_example(
     checker: str, shop: Path, installed: Installed

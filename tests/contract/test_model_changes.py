@@ -166,6 +166,7 @@ def is_read(change: Change, path: Path, monkeypatch: pytest.MonkeyPatch) -> bool
     return True
 
 
+@pytest.mark.xdist_group("model changes")  # in one process, the project is scanned once
 @pytest.mark.parametrize("change", changes(), ids=lambda change: f"{change.what} in {change.around}")
 def test_a_change_is_reported_exactly_where_the_runtime_cannot_read_what_was_sent(
     change: Change, reported: dict[str, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,8 @@ import pytest
 from tests.editors.servers import pyright
 from tests.events_page.page import PAGE, Snippet
 
+pytestmark = pytest.mark.xdist_group("events page checkers")  # in one process, mypy runs once
+
 NAMES = [PAGE.snippets("")[0].until("order_placed"), *PAGE.snippets("Define an event")]
 API = 'api = upnext.Api("shop")\n'
 TYPED = PAGE.snippets("Typed events")[0]
