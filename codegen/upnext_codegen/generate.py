@@ -21,6 +21,7 @@ from upnext_codegen.records import Scan
 from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
 from upnext_codegen.typed_dict_versions import refused_typed_dicts
+from upnext_codegen.unsendable_parts import unsendable_parts
 
 if TYPE_CHECKING:
     from upnext_codegen.deployed.snapshot import Snapshot
@@ -102,7 +103,8 @@ class _Merged(NamedTuple):
 def _merged(project: Project, scan: Scan) -> _Merged:
     extra, owner = project.settings.extra, project.settings.owner
     own, findings = contracts(scan, extra=extra)
-    own, wrong = with_owners(own, owner, {}), (*upcaster_findings(scan), *refused_typed_dicts(project, scan))
+    wrong = (*upcaster_findings(scan), *refused_typed_dicts(project, scan), *unsendable_parts(scan))
+    own = with_owners(own, owner, {})
     if not (project.root / IMPORTS_LOCK).exists():
         return _Merged(scan, own, own, (*findings, *wrong))
     from upnext_codegen.pulled.imports_lock import read  # noqa: PLC0415 - few projects have any

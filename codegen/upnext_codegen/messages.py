@@ -145,6 +145,16 @@ def unserializable(place: Place, name: str, reason: str) -> Finding:
     )
 
 
+def unserializable_part(place: Place, owner: str, field: str, name: str, reason: str) -> Finding:
+    """A type that has a field which cannot travel as JSON (UPN106)."""
+    return Finding.of(
+        "UPN106",
+        f'type "{owner}" cannot be sent as JSON: its field "{field}" is "{name}", and {reason}',
+        place,
+        "make the class of that field a dataclass, a pydantic model or a TypedDict, or leave the field out",
+    )
+
+
 def unfindable(place: Place, handler: str, reason: str, way_out: str = "", *, typed: bool = False) -> Finding:
     """A handler that is not a module-level function or static method (UPN109)."""
     return Finding.of(

@@ -185,8 +185,13 @@ def cannot_travel(module: str, name: str) -> str:
     """Why values of a class of the standard library are known not to fit into JSON, "" for any other class."""
     if name in _CANNOT_TRAVEL.get(module, ()):
         return "its values live in one process"
+    return "pydantic cannot read it" if is_refused(module, name) else ""
+
+
+def is_refused(module: str, name: str) -> bool:
+    """Whether the runtime refuses a class of the standard library in every form, when a worker starts."""
     is_exception = module == "builtins" and _is_exception(getattr(builtins, name, None))
-    return "pydantic cannot read it" if is_exception or name in _refused().get(module, ()) else ""
+    return is_exception or name in _refused().get(module, ())
 
 
 def _is_exception(found: object) -> bool:
