@@ -95,7 +95,10 @@ async def wait_for_end(
             looks += 1
             pause = backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
             if monotonic() + pause > deadline:
-                msg = f"Event {event_id}: not every job has ended within {seconds:g} s; they go on."
+                msg = (
+                    f"Event {event_id}: not every job has ended within {seconds:g} s. They are kept and go on; "
+                    "`upnext status` shows whether a worker runs them."
+                )
                 raise ResultTimeoutError(msg)
             await asyncio.sleep(pause)
 

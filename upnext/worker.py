@@ -82,7 +82,7 @@ class Worker(Catalog, _WorkerBase):
 
     def declare_event(self, name: str, extra: str | None, formerly: tuple[str, ...]) -> Event:
         """Make the event; `event` is the public way, and what catalogs type."""
-        check_name("event", name)
+        _check_event_name(name)
         self.registry.declare(name, extra, check_former_names(name, formerly))
         return Event(Delivery(name, self.registry))
 
@@ -225,3 +225,18 @@ class Worker(Catalog, _WorkerBase):
         """
         schedule = Schedule.of(expression, tz, every, catch_up)
         return TaskDecorator(self.registry, Options.of(options), schedule)
+
+
+def _check_event_name(name: object) -> None:
+    """Refuse what cannot name an event.
+
+    Raises:
+        ConfigError: With how a handler is attached, if it is a function: `@worker.event` looks like a decorator.
+    """
+    if callable(name):
+        msg = (
+            f"worker.event takes the name of an event, not {name!r}. "
+            'To attach a handler, write `order_placed = worker.event("order.placed")` and `@order_placed.on` above it.'
+        )
+        raise ConfigError(msg)
+    check_name("event", name)

@@ -140,6 +140,11 @@ def test_a_flag_is_written_out_and_a_near_one_is_suggested(
     assert err.startswith(f"usage: {' '.join(('upnext', *[word for word in words[:1] if word.isalpha()]))} ")
 
 
+def test_a_command_that_is_spelt_out_is_suggested_in_its_short_form(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate"]) == 2
+    assert capsys.readouterr().err.endswith("did you mean 'gen'?\n")
+
+
 def test_no_command_takes_an_abbreviated_flag() -> None:
     """Also none of a subcommand."""
     assert [path for path, parser in EVERY.items() if parser.allow_abbrev] == []

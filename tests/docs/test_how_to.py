@@ -52,6 +52,8 @@ async def test_the_program_of_a_page_prints_what_is_shown(
     monkeypatch.syspath_prepend(str(empty.root))
     *modules, program = [Path(file).stem for file in write(PAGES[name], empty)]
     source = empty.text(f"{program}.py").replace("asyncio.run(main())\n", "")
+    started = {f"upnext run {each}.py &" for each in modules}
+    assert started & {command for block in PAGES[name] for command, _ in block.commands}, "the page starts no worker"
     (shown,) = (out for block in PAGES[name] for command, out in block.commands if command == f"python {program}.py")
     space: dict[str, object] = {}
     exec(source, space)  # the page's own code

@@ -15,6 +15,7 @@ import pytest
 import upnext
 from tests.runtime.running import SERVICE_HEAD, ServiceFile, running, without_server
 from tests.waiting import wait_until
+from upnext.cli.connection import check_file
 from upnext.runner.service import Service
 from upnext.runner.service_loader import load_services
 
@@ -43,7 +44,11 @@ WORKER = "import upnext, socket\nworker = upnext.Worker('shop')\n@worker.event('
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [
-        (None, 2, "There is no file 'service.py'.\n"),
+        (
+            None,
+            2,
+            "There is no file 'service.py'. Give the path of the Python file that defines or imports the workers.\n",
+        ),
         (
             "x = 1\n",
             2,
@@ -79,6 +84,28 @@ def test_a_service_that_cannot_run_says_why_in_one_line(
         (tmp_path / "service.py").write_text(source)
     assert (got := command("run", "service.py", cwd=tmp_path))[:2] == (code, "")
     assert got[2].startswith("upnext: " + words)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("shop", "shop.py"),
+        ("shop:worker", "shop.py"),
+        ("shpo.py", "shop.py"),
+        ("app.service", "app/service.py"),
+        ("app/servce.py", "app/service.py"),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_which_one_was_perhaps_meant(
+    tmp_path: Path, given: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for those who are used to naming a module."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app").mkdir()
+    for name in ("shop.py", "app/service.py"):
+        (tmp_path / name).touch()
+    with pytest.raises(upnext.ConfigError, match=re.escape(f"no file '{given}'. Did you mean '{meant}'?")):
+        check_file(Path(given))
 
 
 def test_a_service_that_imports_from_its_own_folder_is_told_what_makes_a_package_of_it(tmp_path: Path) -> None:
@@ -119,6 +146,7 @@ REFUSED = {
     "upcaster": ("@worker.event('e').upcast\ndef h(old: dict): ...", "Parameter 'old' of upcaster 'h'", 3),
     "option": ("event = worker.event('e')\n@event.on(retries=-1)\ndef h(): ...", "Option retries=-1", 4),
     "name": ("\nworker.event('no spaces')", "Event name 'no spaces'", 4),
+    "decorator": ("@worker.event\ndef h(): ...", "worker.event takes the name of an event, not <function h", 3),
     "twice": ("event = worker.event('e')\n@event.on\ndef h(): ...\nevent.on(h)", "Handlers of worker 'shop' share", 6),
 }
 

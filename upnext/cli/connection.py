@@ -142,13 +142,37 @@ def _unimportable(module: str) -> Generator[None]:
         del modules[module]
 
 
+def check_file(file: Path) -> None:
+    """Refuse a service file that is not there.
+
+    Raises:
+        ConfigError: With the file that was perhaps meant: `shop`, `shop.service` and `shop.service:app` are how other
+            programs are told of a module.
+    """
+    if file.is_file():
+        return
+    name = str(file).partition(":")[0].removesuffix(".py")
+    candidates = dict.fromkeys((Path(f"{name}.py"), Path(f"{name.replace('.', '/')}.py"), file / "__main__.py"))
+    meant = [str(candidate) for candidate in candidates if candidate.is_file()]
+    if not meant and file.parent.is_dir():
+        import difflib  # noqa: PLC0415 - nothing else needs it
+
+        near = difflib.get_close_matches(file.name, (each.name for each in file.parent.glob("*.py")), n=1)
+        meant = [str(file.with_name(each)) for each in near]
+    way_out = (
+        f"Did you mean {meant[0]!r}?"
+        if meant
+        else "Give the path of the Python file that defines or imports the workers."
+    )
+    raise ConfigError(f"There is no file {str(file)!r}. {way_out}")
+
+
 def _settings_of_service(file: Path) -> Settings:
     from upnext.runner.service_loader import load_services  # noqa: PLC0415 - commands import what they need
     from upnext.settings import without_password  # noqa: PLC0415
     from upnext.worker import Worker  # noqa: PLC0415
 
-    if not file.is_file():
-        raise ConfigError(f"There is no file {str(file)!r}.")
+    check_file(file)
     with redirect_stdout(sys.stderr):  # what the file prints is no part of the report
         services = load_services(file)
     found = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from upnext.cli import exits
+from upnext.cli.connection import check_file
 from upnext.cli.moments import age
 from upnext.cli.numbers import positive
 from upnext.cli.parser import examples
@@ -207,8 +208,7 @@ def _relays_of_file(arguments: argparse.Namespace) -> list[Relay]:
     from upnext.runner.service_loader import load_services  # noqa: PLC0415
 
     file: Path = arguments.file
-    if not file.is_file():
-        raise ConfigError(f"There is no file {str(file)!r}.")
+    check_file(file)
     with redirect_stdout(sys.stderr):  # what the file prints is no part of the report
         relays = [service for service in load_services(file) if isinstance(service, Relay)]
     if not relays:

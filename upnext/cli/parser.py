@@ -106,8 +106,8 @@ def _meant(message: str, parser: Parser, words: Sequence[str]) -> list[str]:
 
 
 def _nearest(word: str, known: Iterable[str]) -> list[str]:
-    """Return the one that begins like the word, if it is the only one, else the one that is spelt most like it."""
+    """Return the one that is a short or long form of the word, if only one is, else the one spelt most like it."""
     import difflib  # noqa: PLC0415 - nothing else needs it
 
-    beginning = [each for each in known if each.startswith(word)]
-    return beginning if len(beginning) == 1 and len(word) > 2 else difflib.get_close_matches(word, known, n=1)
+    forms = [each for each in known if len(word) > 2 and (each.startswith(word) or word.startswith(each))]
+    return forms if len(forms) == 1 else difflib.get_close_matches(word, known, n=1)

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upnext.cli.connection import add_server_options, addressed
+from upnext.cli.connection import add_server_options, addressed, check_file
 from upnext.cli.parser import examples
-from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
@@ -55,8 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from upnext.log_format import configure_logging  # noqa: PLC0415 - commands import what they need
 
     configure_logging()
-    if not arguments.file.is_file():
-        raise ConfigError(f"There is no file {str(arguments.file)!r}.")
+    check_file(arguments.file)
     address = _address(arguments)
     if arguments.processes > 1 or arguments.reload:
         from upnext.runner.supervisor import supervise  # noqa: PLC0415 - commands import what they need
