@@ -59,12 +59,17 @@ class EnteredHooks:
     Args:
         hooks: Those that take part.
         moment: The method that they are asked by.
+
+    Attributes:
+        canceller: The first hook that took back, as it was left, that it had cancelled the task (a task group or a time
+            limit does so): its name and method, and what it raised.
     """
 
     def __init__(self, hooks: Sequence[Hooks], moment: str) -> None:
         self._hooks = hooks
         self._moment = moment
         self._entered: list[tuple[Hooks, Any]] = []
+        self.canceller: tuple[str, BaseException | None] | None = None
 
     async def enter(self, subject: object) -> None:
         """Enter each; one that fails is left out.
@@ -89,15 +94,18 @@ class EnteredHooks:
         """
         cancelled = False
         told = (None, None, None) if raised is None else (type(raised), raised, traceback_of(raised))
-        for one, manager in reversed(self._entered):
+        while self._entered:
+            one, manager = self._entered.pop()
             leave: Any = manager.__exit__ if _is_entered_at_once(manager) else manager.__aexit__
+            requests, fault = _cancel_requests(), None
             try:
                 await _call(one, self._moment, functools.partial(leave, *told), raised)
-            except HookFailedError:
-                continue
+            except HookFailedError as error:
+                fault = error.__cause__
             except asyncio.CancelledError:
                 cancelled = True
-        self._entered.clear()
+            if self.canceller is None and _cancel_requests() < requests:
+                self.canceller = f"{type(one).__name__}.{self._moment}", fault
         if cancelled:
             raise asyncio.CancelledError
 
@@ -124,6 +132,12 @@ class EnteredHooks:
         if not is_async and not _is_entered_at_once(manager):
             manager = await _call(hooks, self._moment, functools.partial(enter_async, manager))
         self._entered.append((hooks, manager))
+
+
+def _cancel_requests() -> int:
+    """Return how often the task has been cancelled, without those that have been taken back."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _is_entered_at_once(manager: object) -> bool:
@@ -198,14 +212,13 @@ async def _call(hooks: Hooks, moment: str, call: Callable[[], Any], own: BaseExc
         HookFailedError: If it raised something else, or took too long; it is logged.
         asyncio.CancelledError: If the task was cancelled.
     """
-    task = asyncio.current_task()
-    cancelled = 0 if task is None else task.cancelling()
+    requests = _cancel_requests()
     try:
         async with asyncio.timeout(hooks.timeout):
             value = call() if _is_async(call) else await _in_thread((id(hooks), moment), call)
             return await value if inspect.isawaitable(value) else value
     except BaseException as error:  # whatever it is: a hook must not decide what becomes of a job
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > cancelled:
+        if isinstance(error, asyncio.CancelledError) and _cancel_requests() > requests:
             raise
         if error is own:
             return None

@@ -49,7 +49,7 @@ class Provide:
 
     def __repr__(self) -> str:
         """Show the function."""
-        return f"Provide({_name(self.function)})"
+        return f"Provide({name_of(self.function)})"
 
     def __eq__(self, other: object) -> bool:
         """Say whether it provides the same."""
@@ -73,6 +73,7 @@ class Provider:
     """A function that provides values, with what its own parameters ask for.
 
     Attributes:
+        name: The function's name, for messages.
         call: What is called: the function, or what makes a context manager of it.
         kind: How.
         parameters: Its provided parameters.
@@ -80,6 +81,7 @@ class Provider:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        self.name = name_of(function)
         self.call, self.kind = _how(function)
         self.parameters: dict[str, Provide] = {}
         self.contexts: dict[str, type[Context]] = {}
@@ -97,7 +99,7 @@ class Provider:
                 parameter.VAR_KEYWORD,
             ):
                 raise ConfigError(
-                    f"Provider {_name(function)!r} cannot be called: nothing fills its parameter {parameter.name!r}. "
+                    f"Provider {self.name!r} cannot be called: nothing fills its parameter {parameter.name!r}. "
                     "Annotate it with upnext.Provide, or give it a default."
                 )
 
@@ -121,7 +123,7 @@ def check_providers(provided: Mapping[str, Provide], above: tuple[Callable[..., 
     for provide in provided.values():
         function = overridden(provide.function)
         if function in above:
-            circle = " -> ".join(_name(one) for one in (*above[above.index(function) :], function))
+            circle = " -> ".join(name_of(one) for one in (*above[above.index(function) :], function))
             raise ConfigError(f"Providers need each other in a circle: {circle}.")
         check_providers(provider_of(function).parameters, (*above, function))
 
@@ -206,8 +208,9 @@ def _hints_of(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return type_hints(target)
     except Exception as error:  # what is written as text is code, which may raise anything
-        raise ConfigError(f"An annotation of provider {_name(function)!r} cannot be resolved: {error}") from error
+        raise ConfigError(f"An annotation of provider {name_of(function)!r} cannot be resolved: {error}") from error
 
 
-def _name(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a provider's name, for messages."""
     return getattr(function, "__qualname__", None) or repr(function)

@@ -281,6 +281,86 @@ async def test_hooks_that_raise_change_nothing_of_sends_and_jobs(
     assert bool(said) is not isinstance(hooks, Swallowing)
 
 
+class Grouping(upnext.Hooks):
+    """Has a task group around the handler, whose task fails and so cancels the job."""
+
+    @asynccontextmanager
+    async def around_job(self, job: upnext.HookedJob) -> AsyncIterator[None]:
+        self.begun = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fail())
+            yield
+
+    def cancel(self) -> None:
+        self.begun.set()
+
+    async def _fail(self) -> None:
+        await self.begun.wait()
+        raise LookupError("no connection")
+
+
+class Timing(upnext.Hooks):
+    """Has a time limit around the handler, and does not say so when it is over."""
+
+    @asynccontextmanager
+    async def around_job(self, job: upnext.HookedJob) -> AsyncIterator[None]:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as self.limit:
+                yield
+
+    def cancel(self) -> None:
+        self.limit.reschedule(0)
+
+
+@pytest.mark.parametrize(
+    ("hooks", "said"),
+    [
+        (Grouping(), r"'Grouping\.around_job' cancelled.*LookupError: no connection"),
+        (Timing(), r"'Timing\.around_job'"),
+    ],
+    ids=["group", "limit"],
+)
+async def test_a_job_that_a_hook_cancels_fails_with_the_name_of_the_hook(
+    valkey_url: str, hooks: Grouping | Timing, said: str
+) -> None:
+    """And with what the hook raised, as far as it did; those around it and within it are left all the same."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    outer, inner = Sync("outer "), Sync("inner ")
+    for one in (outer, hooks, inner):
+        worker.add_hooks(one)
+
+    @worker.task(timeout=10)
+    async def work() -> None:
+        hooks.cancel()
+        await asyncio.Event().wait()
+
+    async with running(worker):
+        with pytest.raises(upnext.JobFailedError, match=f"(?s)CancelledError.*{said}"):
+            await work.wait()
+    assert "outer failed: CancelledError" in outer.notes
+    assert "inner failed: CancelledError" in inner.notes
+
+
+async def test_a_job_that_ends_by_a_generator_exit_out_of_an_awaited_task_leaves_its_hooks(valkey_url: str) -> None:
+    """That closes every coroutine which awaits the task, and with them the ones that are around the job."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    worker.add_hooks(outer := Sync("outer "))
+    worker.add_hooks(inner := Async())
+
+    async def part() -> None:
+        raise GeneratorExit
+
+    @worker.task
+    async def work() -> None:
+        await asyncio.create_task(part())
+
+    async with running(worker):
+        with pytest.raises(upnext.JobFailedError, match="GeneratorExit"):
+            await work.wait()
+    assert "outer failed: GeneratorExit" in outer.notes
+    assert "failed: GeneratorExit" in inner.notes
+
+
 class Hanging(upnext.Hooks):
     """Never returns from anything; threads end with the test."""
 

@@ -243,6 +243,19 @@ def yields_nothing() -> Iterator[str]:
     yield from ()
 
 
+async def yields_twice() -> AsyncIterator[str]:
+    yield "value"
+    yield "again"
+
+
+@contextmanager
+def yields_again_after_an_error() -> Iterator[str]:
+    try:
+        yield "value"
+    except ValueError:
+        yield "again"
+
+
 @pytest.mark.parametrize(
     ("provider", "error"),
     [
@@ -250,7 +263,9 @@ def yields_nothing() -> Iterator[str]:
         (stops, "StopIteration"),
         (fails_when_it_is_closed, "ConnectionError: not committed"),
         (swallows, "ValueError"),
-        (yields_nothing, "RuntimeError: generator didn't yield"),
+        (yields_nothing, r"(?s)RuntimeError: generator didn't yield.*'yields_nothing' has to yield once"),
+        (yields_twice, r"(?s)RuntimeError: generator didn't stop.*'yields_twice' has to yield once"),
+        (yields_again_after_an_error, r"(?s)generator didn't stop.*'yields_again_after_an_error' has to yield once"),
     ],
 )
 async def test_what_a_provider_raises_is_the_failure_of_the_handler(
@@ -259,10 +274,11 @@ async def test_what_a_provider_raises_is_the_failure_of_the_handler(
     """It is retried as the options say; what was opened before it is closed."""
     worker = upnext.Worker("shop", redis_url=valkey_url)
     runs: list[int] = []
+    raised_in = (swallows, yields_again_after_an_error)
 
     async def work(session: Session, value: str) -> None:
         runs.append(1)
-        if provider is swallows:
+        if provider in raised_in:
             raise ValueError
 
     work.__annotations__["value"] = Annotated[str, upnext.Provide(provider)]
@@ -271,7 +287,45 @@ async def test_what_a_provider_raises_is_the_failure_of_the_handler(
         with pytest.raises(upnext.JobFailedError, match=error):
             await task.wait()
     assert NOTES.count("open session") == len([note for note in NOTES if note.startswith("close session")]) == 2
-    assert len(runs) == (2 if provider in (fails_when_it_is_closed, swallows) else 0)
+    assert len(runs) == (0 if provider in (fails, stops, yields_nothing) else 2)
+
+
+class Last:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        NOTES.append("close last")
+        await asyncio.create_task(raise_generator_exit())
+
+
+async def raise_generator_exit() -> None:
+    raise GeneratorExit
+
+
+async def test_a_generator_exit_out_of_an_awaited_task_leaves_no_provider_open(valkey_url: str) -> None:
+    """It closes every coroutine that awaits the task: the handler's, and that of a provider that is being closed."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.task
+    async def in_handler(session: Session = upnext.PROVIDED) -> None:
+        await asyncio.create_task(raise_generator_exit())
+
+    @worker.task
+    async def in_provider(
+        session: Session = upnext.PROVIDED,
+        last: Annotated[Last, upnext.Provide(Last)] = upnext.PROVIDED,
+    ) -> None: ...
+
+    closed = ["close session GeneratorExit", "close engine GeneratorExit"]
+    async with running(worker):
+        with pytest.raises(upnext.JobFailedError, match="GeneratorExit"):
+            await in_handler.wait()
+        assert NOTES[-2:] == closed
+        NOTES.clear()
+        with pytest.raises(upnext.JobFailedError, match="GeneratorExit"):
+            await in_provider.wait()
+        assert NOTES[-3:] == ["close last", *closed]
 
 
 ENTERED, RELEASED = threading.Event(), threading.Event()

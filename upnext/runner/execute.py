@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from upnext.deadlines import Deadlines
     from upnext.handler import Handler
     from upnext.runner.lease_renewal import LeaseGuard
+    from upnext.runner.provisions import Provisions
     from upnext.runner.running_jobs import ClaimedJob
 
 
@@ -137,6 +138,7 @@ async def _call_provided(
     from upnext.runner.provisions import Provisions  # noqa: PLC0415  # few handlers are provided with anything
 
     provisions = Provisions(job.context, threads)
+    job.cleanups.append(lambda raised: _close(provisions, raised, deadlines))
     made = await _awaited(lambda: provisions.open(handler.signature.provided), deadlines)
     end: _End | None = made
     if made[1] is None and made[2] is None:
@@ -145,8 +147,18 @@ async def _call_provided(
     raised = asyncio.CancelledError() if end is None else end[1]
     if end is not None and raised is None and end[2] is not None:
         raised = TimeoutError(f"it took longer than {handler.options.timeout:g} s")
-    closed = await _awaited(lambda: provisions.close(raised), deadlines)
+    closed = await _close(provisions, raised, deadlines)
+    job.cleanups.pop()
     return end if closed[1] is None or end is None or end[2] is not None else closed
+
+
+async def _close(provisions: Provisions, raised: BaseException | None, deadlines: Deadlines) -> _End:
+    """Close what is provided, and say how that ended."""
+    closed = await _awaited(lambda: provisions.close(raised), deadlines)
+    if not provisions.is_open:
+        return closed
+    others = await _close(provisions, closed[1], deadlines)
+    return closed if others[1] is None else others
 
 
 def _raised(raised: BaseException, handler: Handler) -> AttemptOutcome:

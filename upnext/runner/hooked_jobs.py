@@ -13,8 +13,8 @@ from upnext.errors import UpnextError
 from upnext.hook_calls import EnteredHooks
 from upnext.hooks import HookedJob
 from upnext.job_control import Discard
-from upnext.log import log
-from upnext.runner.execute import RELEASED
+from upnext.log import log, traceback_of
+from upnext.runner.execute import RELEASED, failed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from upnext.handler import Handler
     from upnext.hooks import Hooks
     from upnext.runner.execute import AttemptOutcome, Attempts
+    from upnext.runner.running_jobs import ClaimedJob
 
 
 async def run_hooked(
     hooks: Sequence[Hooks],
-    claim: Claim,
-    handler: Handler,
+    claimed: ClaimedJob,
     run: Callable[[], Awaitable[AttemptOutcome | None]],
     *,
     server: str,
@@ -38,8 +38,7 @@ async def run_hooked(
 
     Args:
         hooks: Those that are around jobs.
-        claim: The job.
-        handler: Its handler.
+        claimed: The job, which has begun.
         run: The attempt; it raises nothing.
         server: The server's address without its password.
         attempts: Says whether the worker stops its jobs, to be run elsewhere.
@@ -47,7 +46,14 @@ async def run_hooked(
     Returns:
         What `run` returned; RELEASED if the worker stopped its jobs before it.
     """
-    job, entered = _seen(claim, handler, server), EnteredHooks(hooks, "around_job")
+    assert claimed.handler is not None, "a job that has begun has a handler"
+    job, entered = _seen(claimed.claim, claimed.handler, server), EnteredHooks(hooks, "around_job")
+
+    def leave(raised: BaseException | None) -> Awaitable[None]:
+        job.outcome = "failed"
+        return entered.leave(raised)
+
+    claimed.cleanups.append(leave)
     outcome: AttemptOutcome | None = RELEASED
     try:
         await _enter(entered, job, attempts)
@@ -56,11 +62,21 @@ async def run_hooked(
     except asyncio.CancelledError:
         outcome = RELEASED
     job.outcome = RELEASED.kind if outcome is None else outcome.kind
-    try:
+    with suppress(asyncio.CancelledError):  # the worker stops its jobs, and this one has ended
         await entered.leave(_raised(outcome))
-    except asyncio.CancelledError:  # the worker stops its jobs, and this one has ended
+    claimed.cleanups.pop()
+    return _with_canceller(outcome, entered, claimed.handler)
+
+
+def _with_canceller(outcome: AttemptOutcome | None, entered: EnteredHooks, handler: Handler) -> AttemptOutcome | None:
+    """Say of a handler that a hook has cancelled which hook that was: its task group failed, or its time was up."""
+    if outcome is None or not isinstance(outcome.raised, asyncio.CancelledError) or entered.canceller is None:
         return outcome
-    return outcome
+    hook, cause = entered.canceller
+    said = f"hook {hook!r} cancelled the handler: a task group in it failed, or a time limit in it ended"
+    raised = asyncio.CancelledError(said)
+    raised.__cause__ = cause
+    return failed(raised.with_traceback(traceback_of(outcome.raised)), handler)
 
 
 async def _enter(entered: EnteredHooks, job: HookedJob, attempts: Attempts) -> None:

@@ -139,9 +139,9 @@ class JobRunner:
                 if job.slot is not None:
                     outcome = await self._attempt(job)
             except GeneratorExit as error:
-                # A task that the handler awaits has raised it, which closes all coroutines that wait but the outermost.
-                if not self._loop.is_running():  # this one is closed as well, as it is garbage
+                if not self._is_out_of_an_awaited_task():
                     raise
+                await _clean_up(job, error)
                 outcome = failed(error, job.handler)
             while outcome is not None and not job.handed_back:
                 try:
@@ -166,6 +166,13 @@ class JobRunner:
         if not job.claim.started:
             return self._run_suspect(job)
         return self._run_unique(job) if job.claim.handler in self._unique else self._run(job)
+
+    def _is_out_of_an_awaited_task(self) -> bool:
+        """Whether a GeneratorExit comes from a task that a handler awaits: it closes all that waits but the outermost.
+
+        Otherwise the outermost coroutine is closed as well, as garbage of a loop that has ended.
+        """
+        return self._loop.is_running()
 
     async def _run_suspect(self, job: ClaimedJob) -> AttemptOutcome | None:
         """Run a job that a worker died under, marked as started on the server first, and no other one meanwhile."""
@@ -210,17 +217,29 @@ class JobRunner:
                 from upnext.runner.hooked_jobs import run_hooked  # noqa: PLC0415  # few have hooks
 
                 run = functools.partial(execute, job, handler, self._attempts)
-                outcome = await run_hooked(
-                    hooks, claim, handler, run, server=self._resources.server, attempts=self._attempts
-                )
+                outcome = await run_hooked(hooks, job, run, server=self._resources.server, attempts=self._attempts)
         except STRAY as error:
             # Not the handler's, perhaps a fault of upnext; a worker must not keep a job that it does nothing with.
             log.exception("Cannot run job %s", claim.shown)
             outcome = failed(error, handler)
             return outcome
+        except GeneratorExit as error:
+            outcome = failed(error, handler) if self._is_out_of_an_awaited_task() else None
+            raise
         finally:
             if end is not None:
                 end(outcome)
         if outcome is None:
             log.warning("Lost the lease on job %s before it started; it does not start here", claim.shown)
         return outcome
+
+
+async def _clean_up(job: ClaimedJob, raised: BaseException) -> None:
+    """Do what the closed coroutines of a job have left undone: close what was provided for it, and leave its hooks."""
+    while job.cleanups:
+        cleanup = job.cleanups[-1]
+        try:
+            await cleanup(raised)
+        except STRAY as error:
+            log.log(logging.ERROR, "Cannot clean up after job %s", job.claim.shown, error=error)
+        job.cleanups.remove(cleanup)

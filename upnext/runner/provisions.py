@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from upnext.context import Context
@@ -13,7 +14,7 @@ from upnext.log import traceback_of
 from upnext.provide import Kind, overridden, provider_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
     from concurrent.futures import Executor
 
     from upnext.provide import Provide
@@ -43,6 +44,11 @@ class Provisions:
         """
         return {name: await self._value(provide.function) for name, provide in provided.items()}
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something was opened that is still to be closed."""
+        return bool(self._closers)
+
     async def close(self, raised: BaseException | None) -> None:
         """Close all that was opened, the last one first, and tell each what the handler raised.
 
@@ -50,6 +56,7 @@ class Provisions:
 
         Raises:
             BaseException: What a provider raises while it is closed, and was not told of; the others are closed first.
+            GeneratorExit: At once: the coroutine may be closed itself, and must not wait for the others (`is_open`).
         """
         told = raised
         while self._closers:
@@ -57,6 +64,8 @@ class Provisions:
             error = None if told is None else (type(told), told, traceback_of(told))
             try:
                 await closer(*(error or (None, None, None)))
+            except GeneratorExit:
+                raise
             except BaseException as fault:  # noqa: BLE001  # user code may raise anything; the others are to be closed
                 told = fault
         if told is not None and told is not raised:
@@ -83,20 +92,22 @@ class Provisions:
             return await value if inspect.isawaitable(value) else value
         if provider.kind is Kind.ASYNC_MANAGER:
             manager = call()
-            value = await manager.__aenter__()
-            self._closers.append(manager.__aexit__)
+            with _naming(provider.name):
+                value = await manager.__aenter__()
+            self._closers.append(functools.partial(_exit_async, provider.name, manager))
             return value
-        return await self._in_thread(functools.partial(self._enter, call))
+        return await self._in_thread(functools.partial(self._enter, provider.name, call))
 
-    def _enter(self, call: Callable[[], Any]) -> Any:
+    def _enter(self, name: str, call: Callable[[], Any]) -> Any:
         manager = call()
-        value = manager.__enter__()
+        with _naming(name):
+            value = manager.__enter__()
         # At once, and in the thread: what was opened is closed, even if the job was stopped meanwhile.
-        self._closers.append(functools.partial(self._close_in_thread, manager))
+        self._closers.append(functools.partial(self._close_in_thread, name, manager))
         return value
 
-    async def _close_in_thread(self, manager: Any, *error: Any) -> None:
-        await self._in_thread(functools.partial(manager.__exit__, *error))
+    async def _close_in_thread(self, name: str, manager: Any, *error: Any) -> None:
+        await self._in_thread(functools.partial(_exit, name, manager, *error))
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         """Run a call in a thread; as that cannot be stopped, a job that is stopped meanwhile waits for it."""
@@ -114,6 +125,30 @@ class Provisions:
         if raised is not None:
             raise raised
         return value
+
+
+async def _exit_async(name: str, manager: Any, *error: Any) -> None:
+    with _naming(name):
+        await manager.__aexit__(*error)
+
+
+def _exit(name: str, manager: Any, *error: Any) -> None:
+    with _naming(name):
+        manager.__exit__(*error)
+
+
+@contextmanager
+def _naming(name: str) -> Generator[None]:
+    """Name the provider where contextlib says of a generator that it did not yield, or not stop, as it does not."""
+    try:
+        yield
+    except RuntimeError as error:
+        trace = traceback_of(error)
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if trace is not None and trace.tb_frame.f_globals.get("__name__") == "contextlib":
+            error.add_note(f"The provider {name!r} has to yield once.")
+        raise
 
 
 def _carry(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext.broker.activity import LISTED_AFTER, LISTED_JOBS, RunningJob, WaitingJob
 from upnext.broker.handler_id import HandlerId
@@ -13,13 +13,16 @@ from upnext.context import Context
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from upnext.broker.claims import Claim, Claims
     from upnext.context import LongWait
     from upnext.handler import Handler
     from upnext.runner.lease_renewal import LeaseGuard
     from upnext.runner.slots import Slot
+
+Cleanup: TypeAlias = "Callable[[BaseException | None], Awaitable[object]]"
+"""What is done after a handler, and is told what it raised."""
 
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
 
@@ -37,6 +40,7 @@ class ClaimedJob:
         task: The task that runs it.
         began: When it took its first step, by `time.monotonic`; 0 before.
         handed_back: Whether it went back to its queue without having begun.
+        cleanups: What is still to be done, the last one first, if the coroutines that would do it are closed.
     """
 
     claims: Claims
@@ -47,6 +51,7 @@ class ClaimedJob:
     task: asyncio.Task[None] | None = None
     began: float = 0.0
     handed_back: bool = False
+    cleanups: list[Cleanup] = field(default_factory=list["Cleanup"])
     _context: Context | None = None
 
     def context(self) -> Context:
