@@ -20,7 +20,7 @@ from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
-import rooms
+import components
 
 from upnext.broker.keys import Keys
 from upnext.broker.preflight import access_rule
@@ -82,7 +82,7 @@ def scripts() -> str:
     return table(("script", "what it does"), rows)
 
 
-ROOMS = {
+COMPONENTS = {
     ".": "Declarations, sends and results",
     "payload": "Payloads and results as JSON",
     "broker": "What is asked of the server",
@@ -104,28 +104,27 @@ def modules() -> str:
     """Every module of the runtime, from the sentence that it begins with."""
     package = DOCS.parent / "upnext"
     found = {str(file.parent.relative_to(package)) for file in package.rglob("*.py") if file.name != "__init__.py"}
-    assert found == set(ROOMS), f"ROOMS must name the folders of upnext: {sorted(found ^ set(ROOMS))}"
+    assert found == set(COMPONENTS), f"COMPONENTS must name the folders of upnext: {sorted(found ^ set(COMPONENTS))}"
     sections = []
-    for room, title in ROOMS.items():
+    for component, title in COMPONENTS.items():
         rows = []
-        for file in sorted((package / room).glob("*.py")):
+        for file in sorted((package / component).glob("*.py")):
             about = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
             if file.name != "__init__.py":
                 rows.append((f"`{file.stem}`", " ".join(about.partition("\n\n")[0].split())))
-        sections.append(
-            f"\n**{title}**, `upnext/{'' if room == '.' else f'{room}/'}`\n\n{table(('module', 'what'), rows)}"
-        )
+        folder = "" if component == "." else f"{component}/"
+        sections.append(f"\n**{title}**, `upnext/{folder}`\n\n{table(('module', 'what'), rows)}")
     return "".join(sections) + "\n"
 
 
-def scanner_rooms() -> str:
+def scanner_components() -> str:
     """The folders of the scanner, from their imports."""
-    return rooms.drawing("upnext_codegen")
+    return components.drawing("upnext_codegen")
 
 
-def runtime_rooms() -> str:
+def runtime_components() -> str:
     """The folders of the runtime, from their imports."""
-    return rooms.drawing("upnext")
+    return components.drawing("upnext")
 
 
 def rights() -> str:
@@ -229,8 +228,8 @@ def _as_toml(default: object) -> str:
 TABLES = {
     "keys": keys,
     "modules": modules,
-    "scanner_rooms": scanner_rooms,
-    "runtime_rooms": runtime_rooms,
+    "scanner_components": scanner_components,
+    "runtime_components": runtime_components,
     "scripts": scripts,
     "findings": findings,
     "plugin": plugin,

@@ -1,1 +1,1 @@
-"""Celery's tasks: found in the sources, and checked where they are called. No other room knows of them."""
+"""Celery's tasks: found in the sources, and checked where they are called. No other component knows of them."""

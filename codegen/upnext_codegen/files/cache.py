@@ -130,7 +130,7 @@ def _head(body: str, base: str = "") -> bytes:
 
 
 def tool_digest(folder: Path) -> str:
-    """Which scanner this is: its own files, in all its rooms, so that no version number can be forgotten."""
+    """Which scanner this is: its own files, in all folders, so that no version number can be forgotten."""
     found: list[tuple[str, int, int]] = []
     for inside, _, names in os.walk(folder):
         for path in [f"{inside}/{name}" for name in names if name.endswith((".py", ".j2"))]:

@@ -1,6 +1,6 @@
 """Expressions to values: which event, worker, string or function an expression stands for, without running it.
 
-One room, read as one: names, attributes, calls, containers, classes and functions need one another in every order.
+One file, read as one: names, attributes, calls, containers, classes and functions need one another in every order.
 """
 
 from __future__ import annotations

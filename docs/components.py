@@ -1,6 +1,6 @@
-"""Which rooms of the code import which: read from it, drawn for architecture.md, and looked through for circles.
+"""Which components of the code import which: read from it, drawn for architecture.md, and looked through for circles.
 
-A room is a folder right below a package, or a file beside these folders.
+A component is a folder right below a package, or a file beside these folders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"upnext_codegen": ROOT / "codegen", "upnext": ROOT}
-"""The packages whose rooms are kept apart, and where each is."""
+"""The packages whose components are kept apart, and where each is."""
 
 KNOWN_CIRCLES = {
     ("upnext.worker", "upnext.runner.in_application"): "`Worker` runs itself, and what runs it takes a `Worker`",
@@ -51,14 +51,14 @@ def imports(package: str) -> tuple[Import, ...]:
     return tuple(Import(by, of, in_function) for (by, of), in_function in sorted(found.items()))
 
 
-def room(module: str) -> str:
-    """Return the room of a module, by its dotted name."""
+def component(module: str) -> str:
+    """Return the component of a module, by its dotted name."""
     return ".".join(module.split(".")[:2])
 
 
-def between_rooms(found: Iterable[Import]) -> dict[str, set[str]]:
-    """Return what each room imports of the others."""
-    return _graph((room(each.by), room(each.of)) for each in found)
+def between_components(found: Iterable[Import]) -> dict[str, set[str]]:
+    """Return what each component imports of the others."""
+    return _graph((component(each.by), component(each.of)) for each in found)
 
 
 def between_files(found: Iterable[Import]) -> dict[str, set[str]]:
@@ -82,9 +82,9 @@ def drawing(package: str) -> str:
     """
     found = [each for each in imports(package) if _is_in_folder(each.by) and _is_in_folder(each.of)]
     known = [each for each in found if (each.by, each.of) in KNOWN_CIRCLES]
-    graph = between_rooms(each for each in found if each not in known)
+    graph = between_components(each for each in found if each not in known)
     solid = sorted((by, of) for by in graph for of in graph[by] if not _leads(graph, graph[by] - {of}, of))
-    dashed = sorted({(room(each.by), room(each.of)) for each in known})
+    dashed = sorted({(component(each.by), component(each.of)) for each in known})
     # Some names are words of Mermaid, such as `graph`: no node's id begins with one.
     nodes = sorted({node for each in (*solid, *dashed) for node in each})
     lines = [f'{_node(each)}["{each.rpartition(".")[2]}"]' for each in nodes]
@@ -124,7 +124,7 @@ def _graph(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 
 
 def _is_in_folder(module: str) -> bool:
-    package, _, name = room(module).partition(".")
+    package, _, name = component(module).partition(".")
     return bool(name) and (PACKAGES[package] / package / name / "__init__.py").exists()
 
 
@@ -142,4 +142,4 @@ def _leads(graph: Mapping[str, set[str]], starts: Iterable[str], end: str) -> bo
 
 
 def _node(name: str) -> str:
-    return f"room_{name.rpartition('.')[2]}"
+    return f"component_{name.rpartition('.')[2]}"
