@@ -1,4 +1,4 @@
-"""`upnext unsubscribe`: end the subscription of a handler that is no more."""
+"""`upnext unsubscribe`: end the subscription of a handler that was removed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "unsubscribe",
-        help="end the subscription of a handler that is no more",
+        help="end the subscription of a handler that was removed",
         description=_DESCRIPTION,
         epilog=examples(
             "upnext unsubscribe send_confirmation", "upnext unsubscribe 'shop|order.placed|send_confirmation'"
