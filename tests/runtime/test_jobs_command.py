@@ -15,7 +15,10 @@ import upnext
 from tests.runtime.running import running
 from tests.servers import Server
 from tests.waiting import wait_until_async
+from upnext.broker.broker import Broker
 from upnext.broker.job_ids import new_event_id
+from upnext.broker.jobs import JobView
+from upnext.broker.keys import Keys
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 PREFIX = "upnext:{default:0}:"
@@ -228,6 +231,32 @@ async def test_a_right_that_is_missing_cancels_nothing_by_half(command: Command,
     with redis.Redis.from_url(server.url) as client:
         assert client.lrange(f"{PREFIX}queue:shop|order.placed|confirm", 0, -1) == [job.encode()]
         assert client.hlen(f"{PREFIX}dead") == 0
+
+
+@pytest.mark.parametrize("delay", [None, 1000])
+async def test_no_job_is_passed_over_while_workers_take_others(valkey_url: str, delay: float | None) -> None:
+    """What they take out in front shifts all that stands behind it."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    keys, handler = Keys("default"), "shop|order.placed|hold"
+    broker = Broker(valkey_url, keys)
+    await broker.publisher.subscribe("order.placed", [handler])
+    event = worker.event("order.placed")
+    sends = [event if delay is None else event.options(delay=delay + n) for n in range(1200)]
+    ids = [receipt.jobs[0].id for receipt in await asyncio.gather(*(send.send(card=CANARY) for send in sends))]
+    seen: list[JobView] = []
+    read = broker.jobs.waiting if delay is None else broker.jobs.scheduled
+    async for page in read(lambda _: True, from_end=True):
+        seen += page
+        if delay is None:
+            await broker.link.command("LTRIM", keys.queue(handler), 100, -1)
+        else:
+            await broker.link.command("ZREMRANGEBYRANK", keys.scheduled, 0, 99)
+    found = {view.entry.job_id: view for view in seen}
+    assert found.keys() >= set(ids[200:])
+    looked_for = await broker.jobs.find(ids[500:])
+    assert set(looked_for) == set(ids[500:])
+    assert await broker.jobs.cancel(looked_for[ids[-1]])
+    await broker.close()
 
 
 def test_half_a_million_jobs_are_listed_found_and_cancelled_without_blocking_the_server(

@@ -1,6 +1,8 @@
 """Looking at the jobs of one partition, whatever their state, and cancelling those that wait.
 
 Everything is read in bounded pages while workers go on, so that a job may be seen twice, or be missed while it moves.
+Counted from the front, pages also pass over jobs that stay where they are, as workers take out others before them. So
+they are counted from the end where certain jobs are looked for: what is added there has jobs seen twice at the most.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.activity import Activity
@@ -91,11 +94,12 @@ class JobReader:
                     if wanted(claim.handler)
                 ]
 
-    async def scheduled(self, wanted: Callable[[str], bool]) -> AsyncIterator[list[JobView]]:
-        """Read the jobs that are delayed or wait for a retry, those that are due first at first."""
+    async def scheduled(self, wanted: Callable[[str], bool], *, from_end: bool = False) -> AsyncIterator[list[JobView]]:
+        """Read the jobs that are delayed or wait for a retry, page by page, those that are due first at first."""
         start = 0
         while True:
-            reply = await self._link.command("ZRANGE", self._keys.scheduled, start, start + _PAGE - 1, "WITHSCORES")
+            first, last = _bounds(start, from_end=from_end)
+            reply = await self._link.command("ZRANGE", self._keys.scheduled, first, last, "WITHSCORES")
             found = scored(reply)
             views: list[JobView] = []
             for member, due in found:
@@ -109,16 +113,20 @@ class JobReader:
                 return
             start += _PAGE
 
-    async def waiting(self, wanted: Callable[[str], bool]) -> AsyncIterator[list[JobView]]:
-        """Read the jobs that a worker could take now, queue by queue, the oldest of each first."""
+    async def waiting(self, wanted: Callable[[str], bool], *, from_end: bool = False) -> AsyncIterator[list[JobView]]:
+        """Read the jobs that a worker could take now, queue by queue and page by page, the oldest of each first."""
         handlers = [text(name) async for page in self._scan(self._keys.queues, "SSCAN") for name, _ in page]
         for handler in sorted(name for name in handlers if HandlerId.matches(name) and wanted(name)):
             start = 0
             while True:
-                page = await self._link.command("LRANGE", self._keys.queue(handler), start, start + _PAGE - 1)
+                key, (first, last) = self._keys.queue(handler), _bounds(start, from_end=from_end)
+                length, page = await asyncio.gather(
+                    self._link.command("LLEN", key), self._link.command("LRANGE", key, first, last)
+                )
+                at = max(length + first, 0) if from_end else first
                 views = [
                     JobView(entry, handler, "waiting", place=place, written=text(written))
-                    for place, written in enumerate(page, start)
+                    for place, written in enumerate(page, at)
                     if (entry := _entry(text(written))) is not None
                 ]
                 yield await self._with_failures(views)
@@ -145,7 +153,8 @@ class JobReader:
         found = await self._settled([job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id)])
         left = {job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id)} - found.keys()
         # As jobs move: a job that is claimed meanwhile is seen where it began, or in the second look at those that run.
-        for read in (self.waiting, self.scheduled, self.running, self.waiting):
+        waiting = partial(self.waiting, from_end=True)
+        for read in (waiting, partial(self.scheduled, from_end=True), self.running, waiting):
             if not left:
                 break
             async for page in read(lambda _: True):
@@ -216,6 +225,11 @@ class JobReader:
             yield pairs(page) if command == "HSCAN" else [(member, b"") for member in page]
             if int(cursor) == 0:
                 return
+
+
+def _bounds(start: int, *, from_end: bool) -> tuple[int, int]:
+    """Return the first and the last place of the page before which so many places were read."""
+    return (-start - _PAGE, -start - 1) if from_end else (start, start + _PAGE - 1)
 
 
 def _ended(job_id: str, result: bytes) -> JobView:
