@@ -225,7 +225,8 @@ async def reach(settings: Settings) -> Namespace:
         if classify(error) is FailureKind.REFUSED:
             msg = f"The server at {address} rejects this client: {error}"
             raise BrokerRefusedError(msg) from error
-        msg = f"No answer from the server at {address}: {classify(error).value}."
+        advice = " Check that it runs, and that this is its address." if classify(error) is FailureKind.AWAY else ""
+        msg = f"No answer from the server at {address}: {classify(error).value}.{advice}"
         raise BrokerUnavailableError(msg) from error
     return broker
 

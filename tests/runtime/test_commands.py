@@ -311,7 +311,10 @@ def test_a_server_that_is_away_is_exit_code_3_and_one_line(tmp_path: Path, argum
     """Standard output stays empty."""
     code, out, err = command(*arguments, cwd=tmp_path)
     assert (code, out) == (3, "")
-    assert err == "upnext: No answer from the server at redis://127.0.0.1:1: the server cannot be reached.\n"
+    assert err == (
+        "upnext: No answer from the server at redis://127.0.0.1:1: the server cannot be reached. "
+        "Check that it runs, and that this is its address.\n"
+    )
 
 
 def test_a_database_that_the_server_does_not_have_is_exit_code_3(tmp_path: Path, valkey_url: str) -> None:
