@@ -305,3 +305,18 @@ def test_what_other_programs_put_in_the_way_is_left_alone(command: Command, valk
     assert sorted(line.split()[3] for line in out.splitlines()[1:]) == ["delayed", "running", "waiting"]
     code, out, err = command("jobs", "list", "--format", "json", url=valkey_url)
     assert (code, err, len(json.loads(out)["jobs"])) == (0, "", 3)
+    with redis.Redis.from_url(valkey_url) as client:
+        client.hset(f"{PREFIX}events", job.partition(".")[0], b"1\n{\xff")
+    for words in (["jobs", "show"], ["jobs", "cancel"], ["dead", "show"]):
+        options = ["--payload", "--format", "json"] if "show" in words else []
+        code, out, err = command(*words, job, *options, url=valkey_url)
+        assert code == 0, err
+        assert not options or '"payload": "{\\ufffd"' in out
+
+
+def test_done_jobs_cannot_be_listed_by_what_is_not_kept_of_them(command: Command, valkey_url: str) -> None:
+    """An empty list would say that there are none."""
+    for option in ("--handler", "--event"):
+        code, out, err = command("jobs", "list", "--state", "done", option, "x", url=valkey_url)
+        assert (code, out) == (2, "")
+        assert "Of jobs that are done no event and no handler is kept: list them without these filters." in err

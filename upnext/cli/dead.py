@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext.cli import dead_list, exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.details import letter_details, print_details
+from upnext.cli.details import letter_details, payload_value, print_details
 from upnext.cli.parser import examples
 from upnext.cli.progress import Progress
 from upnext.cli.terminal import visible
@@ -114,8 +113,7 @@ async def details_of(
     details["worker"] = letter.handler_id.partition("|")[0]
     details |= letter_details(letter, died)
     if payload:
-        body = await namespace.dead_letters.payload(letter)
-        details["payload"] = None if body is None else json.loads(body)
+        details["payload"] = payload_value(await namespace.dead_letters.payload(letter))
     return where, details
 
 

@@ -34,6 +34,16 @@ def print_details(where: Mapping[str, str], kind: str, details: Mapping[str, Any
             print(f"{name.ljust(_NAME)}  " + f"\n{'':{_NAME}}  ".join(map(visible, text.splitlines())))
 
 
+def payload_value(body: bytes | None) -> Any:
+    """Return what the JSON of a payload says, None for no payload; what is no JSON, as another program's, as text."""
+    if body is None:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace")
+
+
 def letter_details(letter: DeadLetter, died: float) -> dict[str, str | None]:
     """Return what a dead letter says of its end; `died` is the server's time in ms."""
     return {

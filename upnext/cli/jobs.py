@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.details import letter_details, print_details
+from upnext.cli.details import letter_details, payload_value, print_details
 from upnext.cli.moments import age, moment
 from upnext.cli.numbers import positive
 from upnext.cli.parser import examples
 from upnext.cli.selection import matches
 from upnext.cli.table import table
 from upnext.cli.terminal import terminal_width, visible
+from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -97,6 +98,13 @@ class JobFilter:
     event: str | None = None
     handler: str | None = None
 
+    @property
+    def fault(self) -> str:
+        """Why nothing can be selected like that, "" if it can."""
+        if self.state != "done" or (self.event is None and self.handler is None):
+            return ""
+        return "Of jobs that are done no event and no handler is kept: list them without these filters."
+
 
 @dataclass(slots=True)
 class Listing:
@@ -120,6 +128,8 @@ class Listing:
 def list_all(arguments: argparse.Namespace) -> int:
     """Run `upnext jobs list`."""
     filters = JobFilter(arguments.state, arguments.event, arguments.handler)
+    if filters.fault:
+        raise ConfigError(filters.fault)
     listing = ask(arguments, lambda namespace: read_jobs(namespace, filters, arguments.limit))
     if arguments.format == "json":
         rows = [as_json(job) for job in listing.jobs]
@@ -162,7 +172,7 @@ async def _read(partition: Broker, state: str, filters: JobFilter) -> AsyncItera
 
     if state == "done":
         async for page in partition.jobs.done():
-            yield page if filters.handler is None and filters.event is None else []
+            yield page
         return
     readers = {"running": partition.jobs.running, "waiting": partition.jobs.waiting}
     async for page in readers.get(state, partition.jobs.scheduled)(wanted):
@@ -250,8 +260,7 @@ async def details_of(
         details |= letter_details(*found)
     if payload:
         envelope = await partition.jobs.payload(job)
-        body = None if envelope is None else unpack(envelope)
-        details["payload"] = None if body is None else json.loads(body)
+        details["payload"] = payload_value(None if envelope is None else unpack(envelope))
     return where, details
 
 

@@ -122,6 +122,8 @@ class Pages:
         state = query["state"] if query["state"] in {*jobs.STATES, "done"} else None
         limit = min(max(_number(request.query_params.get("limit"), _JOBS), 1), _MOST_JOBS)
         filters = jobs.JobFilter(state, query["event"], query["handler"])
+        if filters.fault:
+            return self.render(request, "message.html", 400, title="Jobs", message=filters.fault)
         listing, fault = await self._asked(lambda namespace: jobs.read_jobs(namespace, filters, limit))
         return self.render(
             request,
