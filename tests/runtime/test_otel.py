@@ -212,34 +212,41 @@ async def test_spans_and_metrics_have_the_names_and_attributes_of_the_convention
     assert telemetry.logs.get_finished_logs() == ()
 
 
+class UnreadableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no message")
+
+
 async def test_an_attempt_that_fails_is_an_error_with_its_type_and_a_log_event(
     telemetry: Telemetry, valkey_url: str
 ) -> None:
     """Each attempt is a span; one that the handler discards is none."""
     worker = upnext.Worker("shop", redis_url=valkey_url)
 
-    @worker.event("order.placed").on(retries=1, retry_delay=0)
+    @worker.event("order.placed").on(retries=2, retry_delay=0)
     async def confirm() -> None:
-        if upnext.get_current_context().attempt == 1:
-            raise ConnectionResetError("away")
-        raise upnext.Discard
+        attempt = upnext.get_current_context().attempt
+        raise [ConnectionResetError("away"), UnreadableError(), upnext.Discard()][attempt - 1]
 
     async with running(worker):
         with pytest.raises(upnext.UpnextError):
             await (await worker.event("order.placed").send()).results(timeout=20)
-        await wait_until_async(lambda: len(telemetry.named("process order.placed")) == 2)
+        await wait_until_async(lambda: len(telemetry.named("process order.placed")) == 3)
     spans = {attributes(span)["messaging.upnext.attempt"]: span for span in telemetry.named("process order.placed")}
     assert spans[1].status.status_code is StatusCode.ERROR
     assert attributes(spans[1])["error.type"] == "ConnectionResetError"
     assert attributes(spans[1])["messaging.upnext.outcome"] == "failed"
-    assert spans[2].status.status_code is StatusCode.UNSET
-    assert attributes(spans[2])["messaging.upnext.outcome"] == "discarded"
+    assert spans[3].status.status_code is StatusCode.UNSET
+    assert attributes(spans[3])["messaging.upnext.outcome"] == "discarded"
     errors = [dict(point.attributes).get("error.type") for point in telemetry.points()["messaging.process.duration"]]
-    assert sorted(errors, key=str) == ["ConnectionResetError", None]
-    (event,) = [data.log_record for data in telemetry.logs.get_finished_logs()]
+    unreadable = f"{__name__}.UnreadableError"
+    assert sorted(errors, key=str) == ["ConnectionResetError", None, unreadable]
+    event, second = [data.log_record for data in telemetry.logs.get_finished_logs()]
     assert (event.event_name, event.severity_number.value) == ("messaging.process.exception", 17)
     assert event.attributes["exception.type"] == "ConnectionResetError"
     assert event.span_id == spans[1].get_span_context().span_id
+    assert second.attributes["exception.type"] == unreadable
+    assert second.attributes["exception.message"] == "its message cannot be read (RuntimeError)"
 
 
 async def test_a_send_that_is_not_stored_is_an_error(telemetry: Telemetry) -> None:

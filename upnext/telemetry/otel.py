@@ -167,11 +167,18 @@ class OpenTelemetry(Hooks):
         span.set_status(Status(StatusCode.ERROR))
         attributes = {
             "exception.type": name,
-            "exception.message": str(raised),
+            "exception.message": _message(raised),
             "exception.stacktrace": "".join(traceback.format_exception(raised)),
         }
         self._logger.emit(LogRecord(event_name=event, severity_number=severity, attributes=attributes))
         return name
+
+
+def _message(raised: BaseException) -> str:
+    try:
+        return str(raised)
+    except Exception as error:  # noqa: BLE001  # the user's own class may raise anything
+        return f"its message cannot be read ({type(error).__name__})"
 
 
 def _inject(headers: dict[str, str], conversation: str) -> None:
