@@ -226,6 +226,17 @@ def asked_by_position(place: Place, name: str) -> Finding:
     )
 
 
+def event_as_decorator(place: Place, decorator: str) -> Finding:
+    """An event, or `worker.event` itself, that stands as a decorator (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f"@{decorator} attaches no handler: an event is not a decorator",
+        place,
+        "decorate the function with .on of the event: @order_placed.on",
+        typed=True,
+    )
+
+
 def refused_typed_dict(place: Place, field: str, kind: str, name: str, cls: str) -> Finding:
     """A field that reaches a TypedDict of `typing`, while the project runs on Python 3.11 too (UPN110)."""
     return Finding.of(

@@ -11,6 +11,7 @@ from upnext_codegen import messages
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.flow.unused import unused_fields
 from upnext_codegen.handlers.declare import (
+    check_decorator,
     declare,
     is_handler_name,
     is_known_not_to_be_text,
@@ -93,6 +94,7 @@ class Attacher:
     def take(self, site: CallSite | DecoratorSite) -> None:
         """Take in what a call or decorator declares, attaches or sends."""
         if isinstance(site, DecoratorSite):
+            check_decorator(self.evaluator, self.found, site)
             self._decorator(site)
             return
         func = self.evaluator.value(site.call.func, site.use)

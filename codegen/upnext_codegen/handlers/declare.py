@@ -11,10 +11,12 @@ from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, argument, plain_arguments
 from upnext_codegen.names.scopes import Assignment
 from upnext_codegen.names.upnext_classes import is_worker_class
+from upnext_codegen.reading.expression_text import text_of
 from upnext_codegen.records import Declaration, Place
 
 if TYPE_CHECKING:
     from upnext_codegen.handlers.attach import Found
+    from upnext_codegen.handlers.sites import DecoratorSite
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Use
 
@@ -47,6 +49,16 @@ def declare(evaluator: Evaluator, found: Found, func: values.Value, call: ast.Ca
         found.findings.append(messages.unknown_worker(place_of(use, call)))
     elif is_worker_class(evaluator, func):
         _worker(evaluator, found, func, call, use)
+
+
+def check_decorator(evaluator: Evaluator, found: Found, site: DecoratorSite) -> None:
+    """Report a decorator that is an event, or what declares one: it attaches no handler (UPN110)."""
+    match evaluator.value(site.decorator, site.use):
+        case values.EventValue() | values.Method(values.WorkerValue(), "event"):
+            place = place_of(site.use, site.decorator)
+            found.findings.append(messages.event_as_decorator(place, text_of(site.decorator)))
+        case _:
+            pass
 
 
 def _event(evaluator: Evaluator, found: Found, worker: values.WorkerValue, call: ast.Call, use: Use) -> None:
