@@ -143,6 +143,10 @@ async def test_a_dead_letter_runs_again_and_a_purged_one_is_gone(valkey_url: str
     async with stage(valkey_url) as at:
         browser = at.browser
         assert "Select dead letters first" in await post_after(browser, "/dead", "/dead/replay", {}, 400)
+        assert "Nothing was selected." in await post_after(browser, "/dead", "/jobs/cancel", {}, 400)
+        many: dict[str, str | list[str]] = {"id": [at.dead] * 501}
+        for path in ("/dead/replay", "/jobs/cancel"):
+            assert "501 were selected, and 500 can be" in await post_after(browser, "/dead", path, many, 400)
         done = await post_after(browser, "/dead", "/dead/replay", {"id": [at.dead], "back": "/dead?reason=failed"})
         assert "1 dead letter(s) will run again." in done
         await wait_for(browser, "/dead", "No dead letters.")

@@ -83,7 +83,7 @@ class Actions:
         if kind not in _CHANGES:
             return self._pages.missing(request)
         form = await self._form(request)
-        ids, query = form.get("id", [])[:_MOST_IDS], {name: _one(form, name) or None for name in _FILTERS}
+        ids, query = _selected(form, "id"), {name: _one(form, name) or None for name in _FILTERS}
         everything = _one(form, "all") == "yes"
         if bool(ids) == everything:
             raise RefusedFormError(400, "Select dead letters first, or change all that the filter selects.")
@@ -119,7 +119,9 @@ class Actions:
         self, request: Request, field: str, change: Callable[[Namespace, list[str]], Awaitable[Lines]]
     ) -> Response:
         form = await self._form(request)
-        values = form.get(field, [])[:_MOST_IDS]
+        values = _selected(form, field)
+        if not values:
+            raise RefusedFormError(400, "Nothing was selected.")
         return await self._do(form, lambda namespace: change(namespace, values))
 
     async def _confirm(
@@ -191,6 +193,16 @@ async def _cancel(namespace: Namespace, ids: list[str]) -> Lines:
 
 def _one(form: Form, name: str) -> str:
     return form.get(name, [""])[0]
+
+
+def _selected(form: Form, name: str) -> list[str]:
+    """Return what was selected; more than can be changed at once is refused: the rest would be left without a word."""
+    values = form.get(name, [])
+    if len(values) > _MOST_IDS:
+        raise RefusedFormError(
+            400, f"{len(values)} were selected, and {_MOST_IDS} can be changed at once: select fewer."
+        )
+    return values
 
 
 def _back(form: Form) -> str:
