@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple, Unpack
 
 from upnext import forks
 from upnext.broker.failures import FailureKind, classify
@@ -20,12 +19,14 @@ from upnext.log import log
 from upnext.settings import without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Executor
 
     from upnext.broker.broker import Broker
     from upnext.settings import Settings
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 # The server's address, the namespace, how many of its partitions are sent to, and the deadline of a send.
 Address: TypeAlias = tuple[str, str, int, float]
@@ -180,24 +181,60 @@ class Connections:
 
 
 class _PortalLoop(asyncio.SelectorEventLoop):
-    """Looks names up by itself where no thread can be begun for it: the interpreter is ending, and sends still work."""
+    """Does itself what no thread can be begun for: the interpreter is ending, and sends still work."""
 
-    async def getaddrinfo(self, *args: Any, **options: Any) -> Any:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         try:
-            return await super().getaddrinfo(*args, **options)
+            return super().run_in_executor(executor, func, *args)
         except RuntimeError:
-            return socket.getaddrinfo(*args, **options)
+            done: asyncio.Future[T] = self.create_future()
+            try:
+                done.set_result(func(*args))
+            except Exception as error:  # noqa: BLE001  # whoever waits for it gets it
+                done.set_exception(error)
+            return done
 
 
 class _Portal:
-    """An event loop in a thread, for sends from code that runs in none."""
+    """An event loop in a thread, for sends from code that runs in none.
+
+    Where no thread can be begun (Python 3.12 begins none while the interpreter is ending), callers run the loop
+    themselves, one after the other.
+    """
 
     def __init__(self) -> None:
         self._loop = _PortalLoop()
-        threading.Thread(target=self._loop.run_forever, name="upnext-send", daemon=True).start()
+        self._thread: threading.Thread | None = None
+        # A signal handler that sends in the middle of its own thread's send gets an error, and no deadlock.
+        self._lock = threading.RLock()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        with self._lock:
+            if not self._has_thread():
+                return self._run_here(coroutine)
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _has_thread(self) -> bool:
+        if self._thread is not None:
+            return True
+        thread = threading.Thread(target=self._loop.run_forever, name="upnext-send", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
+    def _run_here(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        # The caller may block the loop that it is in: that one stands still meanwhile.
+        blocked = asyncio._get_running_loop()  # noqa: SLF001  # does not raise where there is none
+        asyncio._set_running_loop(None)  # noqa: SLF001  # there is no other way to run a loop within another
+        try:
+            return self._loop.run_until_complete(coroutine)
+        finally:
+            asyncio._set_running_loop(blocked)  # noqa: SLF001
 
 
 connections = Connections()

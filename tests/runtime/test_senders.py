@@ -48,7 +48,7 @@ async def test_an_event_is_there_when_its_sender_dies_right_after(valkey_url: st
 
 
 async def test_an_interpreter_that_is_ending_still_sends(tmp_path: Path) -> None:
-    """From `atexit`, and from a thread that outlives the main one, to a server that has to be looked up by its name."""
+    """From `atexit`, also in a loop there, and from a thread that outlives the main one, to a server with a name."""
     binary = valkey_binary()
     assert binary is not None
     with Server(binary, tmp_path / "server", tcp=True) as server:
@@ -56,12 +56,16 @@ async def test_an_interpreter_that_is_ending_still_sends(tmp_path: Path) -> None
             server.url.replace("127.0.0.1", "localhost"),
             tmp_path,
             """
-            import atexit, threading
+            import asyncio, atexit, threading
+            async def block():
+                event.send_sync(n=3)
+                await asyncio.sleep(0)
+            atexit.register(lambda: asyncio.run(block()))
             atexit.register(lambda: event.send_sync(n=2))
             threading.Thread(target=lambda: (threading.main_thread().join(), event.send_sync(n=1))).start()
             """,
         )
-        assert await numbers_of(server.url, 2) == [1, 2]
+        assert await numbers_of(server.url, 3) == [1, 2, 3]
 
 
 async def test_a_forked_child_has_connections_of_its_own(valkey_url: str, tmp_path: Path) -> None:

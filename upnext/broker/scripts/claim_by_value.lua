@@ -101,12 +101,19 @@ if looked_at > 0 then
   for _, job in ipairs(put_off) do
     local entry, value, due = job[1], job[2], job[3]
     local place = value .. ' ' .. entry
-    redis.call('ZADD', KEYS[10], 0, place)
     if starts then -- those before it in the line have their turns before
-      local first = redis.call('ZRANGE', KEYS[10], '[' .. value .. ' ', '(' .. value .. '!', 'BYLEX', 'LIMIT', 0, 1)[1]
-      local ahead = redis.call('ZRANK', KEYS[10], place) - redis.call('ZRANK', KEYS[10], first)
-      due = due + math.floor(ahead / math.max(starts, 1)) * period
+      local from, to = '[' .. value .. ' ', '(' .. value .. '!'
+      local first = redis.call('ZRANGE', KEYS[10], from, to, 'BYLEX', 'LIMIT', 0, 1)[1]
+      if first then
+        local rank = redis.call('ZRANK', KEYS[10], place)
+        if not rank then -- all were there before it, also those whose ids, made in the same ms or by another clock, sort behind
+          rank = redis.call('ZRANK', KEYS[10], redis.call('ZRANGE', KEYS[10], to, from, 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]) + 1
+        end
+        local ahead = rank - redis.call('ZRANK', KEYS[10], first)
+        due = due + math.floor(ahead / math.max(starts, 1)) * period
+      end
     end
+    redis.call('ZADD', KEYS[10], 0, place)
     redis.call('ZADD', KEYS[7], stamp(due), handler .. ' ' .. entry)
   end
   if #put_off > 0 then
