@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.names.candidates import (
+    attributes_in,
     bound_names,
     holds_one,
     holds_word,
@@ -51,6 +52,7 @@ class Relevance:
     _taken: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict[str, "dict[str, frozenset[str]]"])
     _shared: dict[frozenset[str], frozenset[str]] = field(default_factory=dict["frozenset[str]", "frozenset[str]"])
     """Each of those sets once: there are few for many files."""
+    _attributes: dict[str, bytes] = field(default_factory=dict[str, bytes])
     _bound: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
 
     def over(self, index: FileIndex) -> Relevance:
@@ -61,6 +63,7 @@ class Relevance:
             _without=self._without,
             _with=self._with,
             _without_passed=self._without_passed,
+            _attributes=self._attributes,
             _bound=self._bound,
         )
 
@@ -125,13 +128,29 @@ class Relevance:
                 self._without[path] = self._united({words, known_words}), self._united({names, known_names})
         passing = {path: each for path, each in imported.items() if path not in wanted}
         wanted |= self._passed_through(graph, passing)
-        fresh = wanted
-        while fresh:
-            # What a file has by name from another that passes it on, it has as long as that one is read.
-            sources = {source for path in fresh for source in graph.sources_by_name(imported.get(path, []))}
-            fresh = (sources & imported.keys()) - wanted
-            wanted |= fresh
-        return wanted
+        return wanted | self._behind(graph, imported, wanted)
+
+    def _behind(self, graph: ImportGraph, imported: dict[str, Interesting], wanted: set[str]) -> set[str]:
+        """The files that pass on to others what those say: read as long as the others are."""
+        every = graph.every_word()
+        followed: dict[str, frozenset[str]] = {}
+        waiting = [(path, self._said(path) & every) for path in wanted & imported.keys()]
+        while waiting:
+            path, words = waiting.pop()
+            known = followed.get(path)
+            if known is not None and words <= known:
+                continue
+            followed[path] = words if known is None else words | known
+            sources = graph.sources_of(imported[path], self._said(path), words)
+            waiting += [(each, words) for each in sources if each in imported]
+        return followed.keys() - wanted
+
+    def _said(self, path: str) -> frozenset[str]:
+        """The attributes that a file takes of whatever it has."""
+        if path not in self._attributes:
+            # Kept as one text: a set of them takes fifty times the memory.
+            self._attributes[path] = b" ".join(attributes_in(self.index.bytes_of(path) or b""))
+        return frozenset(self._attributes[path].decode("utf-8", "replace").split())
 
     def _passed_through(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
         """The files that take modules from others which only pass them on, and those others.
@@ -167,7 +186,7 @@ class Relevance:
 
     def _gives(self, path: str, taken: Collection[str], own: Collection[str]) -> bool:
         """Whether one of some names that are taken from a file can be one of its own or of those that it binds."""
-        if "*" in taken or any(name in own for name in taken):
+        if "*" in own or "" in taken or "*" in taken or any(name in own for name in taken):
             return True
         bound = self._bound_in(path)
         return ANYTHING in bound or not bound.isdisjoint(taken)

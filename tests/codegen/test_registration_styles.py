@@ -217,6 +217,69 @@ PASSED_ON = {
         {"old.py": "def __getattr__(name):\n    import bus\n    found = getattr(bus, name, None)\n    return found\n"},
         "from old import placed\n@placed.on",
     ),
+    "renamed twice": ({"api.py": "import bus\na = bus\nevents = a\n"}, "from api import events\n@events.placed.on"),
+    "by three files": (
+        {"a.py": "import bus\nx = bus\n", "b.py": "from a import x as y\n", "c.py": "import b\nz = b.y\n"},
+        "from c import z\n@z.placed.on",
+    ),
+    "as a star of what is assigned": (
+        {"a.py": "import bus\nx = bus\n", "b.py": "from a import *\n"},
+        "from b import x\n@x.placed.on",
+    ),
+    "one of several that are assigned": (
+        {"api.py": "import bus\nx, events = 1, bus\n"},
+        "from api import events\n@events.placed.on",
+    ),
+    "under a condition": (
+        {"api.py": "import bus\nif True:\n    events = bus\nelse:\n    events = None\n"},
+        "from api import events\n@events.placed.on",
+    ),
+    "in an expression": ({"api.py": "import bus\n(events := bus)\n"}, "from api import events\n@events.placed.on"),
+    "in a dict": ({"api.py": "import bus\nM = {'x': bus}\n"}, "from api import M\n@M['x'].placed.on"),
+    "in a namespace": (
+        {"api.py": "import bus\nfrom types import SimpleNamespace\nns = SimpleNamespace(events=bus)\n"},
+        "from api import ns\n@ns.events.placed.on",
+    ),
+    "as an attribute of a class": (
+        {"api.py": "import bus\nclass A:\n    events = bus\n"},
+        "from api import A\n@A.events.placed.on",
+    ),
+    "as an attribute of an object": (
+        {"api.py": "import bus\nclass A:\n    def __init__(self):\n        self.events = bus\na = A()\n"},
+        "from api import a\n@a.events.placed.on",
+    ),
+    "as a property": (
+        {"api.py": "import bus\nclass A:\n    @property\n    def events(self):\n        return bus\na = A()\n"},
+        "from api import a\n@a.events.placed.on",
+    ),
+    "as an attribute of a base": (
+        {"api.py": "import bus\nclass A:\n    events = bus\n", "b.py": "import api\nclass B(api.A): ...\n"},
+        "import b\n@b.B.events.placed.on",
+    ),
+    "by a lambda": ({"api.py": "import bus\nf = lambda: bus\n"}, "from api import f\n@f().placed.on"),
+    "by a function in a function": (
+        {"api.py": "import bus\ndef f():\n    def g():\n        return bus\n    return g\n"},
+        "from api import f\n@f()().placed.on",
+    ),
+    "by a function that imports it": (
+        {"api.py": "def f():\n    import bus\n    return bus\n"},
+        "from api import f\n@f().placed.on",
+    ),
+    "its names by a function": (
+        {"api.py": "import bus\ndef ev(name):\n    return getattr(bus, name)\n"},
+        "from api import ev\n@ev('placed').on",
+    ),
+    "a package's own name for one of its modules'": (
+        {"p/__init__.py": "from p import sub\nevents = sub.m\n", "p/sub.py": "import bus as m\n"},
+        "import p\n@p.events.placed.on",
+    ),
+    "by a lazy package's table": (
+        {
+            "p/__init__.py": "import importlib\n_T = {'events': 'bus'}\n"
+            "def __getattr__(name):\n    return importlib.import_module(_T[name])\n"
+        },
+        "from p import events as e\n@e.placed.on",
+    ),
     "as a star": ({"api.py": "import bus\n"}, "from api import *\n@bus.placed.on"),
 }
 
@@ -228,6 +291,8 @@ def test_a_module_is_followed_through_files_that_only_pass_it_on(way: str, tmp_p
     root = write(tmp_path, {"bus.py": "" if "shop/events.py" in others else BUS, **others, "use.py": use + HANDLER})
     scanned, findings = said(root)
     assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
+    unfiltered, others = said(root, prefilter=False)
+    assert (unfiltered.handlers, unfiltered.sends, others) == (scanned.handlers, scanned.sends, findings)
 
 
 def test_a_lazy_package_is_no_reason_to_read_who_imports_what_it_has_itself(tmp_path: Path) -> None:
@@ -271,6 +336,8 @@ def test_a_handler_is_found_behind_a_link(way: str, tmp_path: Path) -> None:
         (root / link).symlink_to(target)
     scanned, findings = said(root)
     assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
+    unfiltered, others = said(root, prefilter=False)
+    assert (unfiltered.handlers, unfiltered.sends, others) == (scanned.handlers, scanned.sends, findings)
 
 
 EDITS = {

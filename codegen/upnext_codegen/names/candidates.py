@@ -163,7 +163,9 @@ class ImportGraph:
         return [each.file for each in modules if each.file is not None]
 
     def taken_from(self, file: str, imports: Iterable[str]) -> dict[str, set[str]]:
-        """For each file that the imports of another lead to, the names that it takes from there; `*` is all of them.
+        """For each file that the imports of another lead to, the names that it takes from there.
+
+        `*` is a star import, and "" the module as a whole.
 
         Args:
             file: The other file.
@@ -175,12 +177,12 @@ class ImportGraph:
             source = self._find(file, module.removesuffix("="))
             if not isinstance(source, ModuleRef):
                 continue
-            taken = set(names.split(",")) if colon else {"*"}
+            taken = set(names.split(",")) if colon else {""}
             if source.file is not None and source.file != file:
                 found.setdefault(source.file, set()).update(taken)
-            for submodule in [self.modules.submodule(source, name, file) for name in taken - {"*"}]:
+            for submodule in [self.modules.submodule(source, name, file) for name in taken - {"*", ""}]:
                 if isinstance(submodule, ModuleRef) and submodule.file not in (None, file):
-                    found.setdefault(submodule.file or "", set()).add("*")
+                    found.setdefault(submodule.file or "", set()).add("")
         return found
 
     def _find(self, file: str, module: str) -> ModuleRef | ExternalName | None:
@@ -209,11 +211,24 @@ class ImportGraph:
             found = found.union(*map(self._words_of, ways))
         return None if ANYTHING in found else frozenset(found)
 
-    def sources_by_name(self, interesting: Interesting) -> set[str]:
-        """The files that names are imported from, and those whose modules such a name leads to."""
-        named = {(name, source) for name, _, source in _parted(interesting) if name}
-        ways = {way for name, source in named for each, way in self.passed_on.get(source, ()) if each == name}
-        return {source for _, source in named} | ways
+    def sources_of(self, interesting: Interesting, attributes: Collection[str], words: frozenset[str]) -> Iterator[str]:
+        """The files that a file has something from, if what it says can lead on to one of some words.
+
+        Args:
+            interesting: What it imports.
+            attributes: The attributes that it takes.
+            words: The words.
+        """
+        for name, _, source in _parted(interesting):
+            if name:
+                yield source
+            elif source.endswith("/"):
+                for file in self._folders.get(source[:-1], ()):
+                    is_named = not self.modules.own_names_of(file).isdisjoint(attributes)
+                    if is_named and not self._words_of(file).isdisjoint(words):
+                        yield file
+            elif not self._words_of(source).isdisjoint(words):
+                yield source
 
     def every_word(self) -> frozenset[str]:
         """All names that files export, without those of modules that they pass on."""
@@ -298,7 +313,7 @@ def _parted(interesting: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     return (each.partition(" ") for each in interesting)
 
 
-def _attributes(data: bytes) -> set[bytes]:
+def attributes_in(data: bytes) -> set[bytes]:
     """The attributes that bytes name, and the words after any other dot."""
     return {*_ATTRIBUTE.findall(data)}
 
@@ -326,7 +341,7 @@ def holds_word(data: bytes, words: Collection[str]) -> bool:
         return True
     if len(encoded) <= _FEW:
         encoded = [word for word in encoded if word in data]
-    return bool(encoded) and not _attributes(data).isdisjoint(encoded)
+    return bool(encoded) and not attributes_in(data).isdisjoint(encoded)
 
 
 @lru_cache(maxsize=8)

@@ -580,9 +580,7 @@ class Exports:
         value = binding.value
         if value is None or isinstance(value, Element):
             return Carried()  # What a loop leaves behind, nobody imports.
-        if self._is_made(value, definition.use, set()):
-            return _OURS_ITSELF
-        return Carried(modules=frozenset(_modules_handed(value, names)))
+        return Carried(ours=self._is_made(value, definition.use, set()) or _hands_modules(value, names))
 
     def carries(self, value: values.Value, file: str) -> bool:
         """Whether a value of a file is, holds, makes or gives something of upnext, or a module with something of it."""
@@ -700,9 +698,8 @@ class Exports:
             if isinstance(each.node, _PLAIN) or not mentions(each.node, names) or _is_awaited_send(each.node):
                 continue
             use = Use(body, each.node.lineno, each.branches)
-            if isinstance(self.evaluator.value(each.node, use), values.Unknown) and self._is_made(
-                each.node, use, set()
-            ):
+            is_made = self._is_made(each.node, use, set()) or _takes_by_name(each.node, names)
+            if is_made and isinstance(self.evaluator.value(each.node, use), values.Unknown):
                 return True
         return False
 
@@ -819,14 +816,20 @@ def _is_tainted(definition: Definition, names: Names) -> bool:
     return False
 
 
-def _modules_handed(expr: Derived, names: Names) -> Iterator[ModuleRef]:
-    """Yield the modules, which have something of upnext, that an expression gives whole to a call."""
+def _hands_modules(expr: Derived, names: Names) -> bool:
+    """Whether an expression gives a whole module, which has something of upnext, to a call."""
     if isinstance(expr, Element | Part | Rest):
-        yield from _modules_handed(expr.of, names)
-        return
-    for call in ast.walk(expr):
-        for each in call.args if isinstance(call, ast.Call) else ():
-            yield from names.modules.get(each.id, ()) if isinstance(each, ast.Name) else ()
+        return _hands_modules(expr.of, names)
+    given = [each for call in ast.walk(expr) if isinstance(call, ast.Call) for each in call.args]
+    return any(isinstance(each, ast.Name) and each.id in names.modules for each in given)
+
+
+def _takes_by_name(expr: ast.expr, names: Names) -> bool:
+    """Whether an expression takes attributes by `getattr` of a module which has something of upnext."""
+    calls = [each for each in ast.walk(expr) if isinstance(each, ast.Call)]
+    return any(
+        isinstance(call.func, ast.Name) and call.func.id == "getattr" and _hands_modules(call, names) for call in calls
+    )
 
 
 def _is_awaited_send(node: ast.expr) -> bool:
