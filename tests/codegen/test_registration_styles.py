@@ -156,6 +156,28 @@ def test_a_worker_that_names_its_events_itself_is_asked_for_the_name(tmp_path: P
     assert [(each.event, each.worker) for each in scanned.handlers] == [("own.shipped", "own")]
 
 
+REPORTED = {
+    "a partial getattr": (
+        {"api.py": "import bus\nfrom functools import partial\nev = partial(getattr, bus)\n"},
+        "from api import ev\n@ev('placed').on",
+    ),
+    "a lazy package that keeps what it gives": (
+        {
+            "p/__init__.py": "import importlib\ndef __getattr__(name):\n    m = importlib.import_module('bus')\n"
+            "    globals()[name] = m\n    return globals()[name]\n"
+        },
+        "from p import anything\n@anything.placed.on",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", REPORTED)
+def test_a_handler_behind_a_module_that_cannot_be_followed_is_reported(way: str, tmp_path: Path) -> None:
+    others, use = REPORTED[way]
+    _, findings = said(write(tmp_path, {"bus.py": BUS, **others, "use.py": use + HANDLER}))
+    assert [(each.code, each.place.file) for each in findings] == [("UPN002", "use.py")]
+
+
 LAZY = (
     "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from shop.events import placed\nclass Model: ...\n"
     "def __getattr__(name):\n    from importlib import import_module\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
 _ATTRIBUTE = re.compile(rb"\.(?:[\s\\]|#[^\n]*\n)*(\w+)")
-_GETATTR = re.compile(rb"getattr\s*\(\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"']\s*[,)])?")
+_GETATTR = re.compile(rb"getattr\s*[(,]\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"']\s*[,)])?")
 """What attributes are taken of by names that are worked out, and such a name where it is written out."""
 _VARS = re.compile(rb"vars\s*\(\s*([\w.\x80-\xff]+)")
 _DICT = re.compile(rb"([\w.\x80-\xff]+)\s*\.\s*\Z")

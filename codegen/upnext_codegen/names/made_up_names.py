@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from upnext_codegen.names.evaluator import Evaluator
-    from upnext_codegen.names.scopes import Derived, Scope, SourceModule
+    from upnext_codegen.names.scopes import Derived, SourceModule
 
 _OWN_NAMES = {"__name__", "__package__"}
 
@@ -48,9 +48,10 @@ def made_up(evaluator: Evaluator, module: SourceModule, definition: Definition) 
     body = module.body_of(definition)
     modules: set[ModuleRef | None] = set()
     owners: set[ModuleRef] = set()
-    for each in body.returns:
-        for expr, use in _assigned(evaluator, each.node, Use(body, END)):
-            if not evaluator.may_be_ours(use.scope, expr) or _is_own_name(evaluator, expr, body):
+    kept = [(value, at) for target, value, at in body.items if _calls(evaluator, target.value, at, "builtins.globals")]
+    for given, at in [*((each.node, Use(body, END)) for each in body.returns), *kept]:
+        for expr, use in _assigned(evaluator, given, at):
+            if not evaluator.may_be_ours(use.scope, expr) or _is_own_name(evaluator, expr, use):
                 continue
             value = evaluator.value(expr, use)
             owner = _owner(evaluator, expr, use)
@@ -76,15 +77,9 @@ def _assigned(evaluator: Evaluator, expr: ast.expr, use: Use) -> Iterator[tuple[
         yield expr, use
 
 
-def _is_own_name(evaluator: Evaluator, expr: ast.expr, body: Scope) -> bool:
-    """Whether an expression takes a name from `globals()` of a function that puts none there."""
-    match expr:
-        case ast.Subscript(ast.Call() as called):
-            pass
-        case _:
-            return False
-    calls = [each for each in ast.walk(body.node) if _calls(evaluator, each, Use(body, END), "builtins.globals")]
-    return calls == [called]
+def _is_own_name(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
+    """Whether an expression takes a name from `globals()`: one that the module has, or that is put there first."""
+    return isinstance(expr, ast.Subscript) and _calls(evaluator, expr.value, use, "builtins.globals")
 
 
 def _owner(evaluator: Evaluator, expr: ast.expr, use: Use) -> ModuleRef | None:
