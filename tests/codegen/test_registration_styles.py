@@ -161,6 +161,13 @@ REPORTED = {
         {"api.py": "import bus\nfrom functools import partial\nev = partial(getattr, bus)\n"},
         "from api import ev\n@ev('placed').on",
     ),
+    "a lazy package that gives what stands outside its function": (
+        {
+            "p/__init__.py": "import bus, sys\nfound = getattr(bus, sys.argv[1])\nother = getattr(bus, NAME)\n"
+            "def __getattr__(name):\n    if name == 'x':\n        return other\n    return found\n"
+        },
+        "from p import x\n@x.on",
+    ),
     "a lazy package that keeps what it gives": (
         {
             "p/__init__.py": "import importlib\ndef __getattr__(name):\n    m = importlib.import_module('bus')\n"

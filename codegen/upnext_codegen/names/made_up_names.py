@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.names import values
 from upnext_codegen.names.modules import ExternalName, ModuleRef
-from upnext_codegen.names.scopes import END, Assignment, Definition, FunctionDefinition, Use
+from upnext_codegen.names.scopes import END, Assignment, Definition, FunctionDefinition, Use, arguments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +86,9 @@ def _owner(evaluator: Evaluator, expr: ast.expr, use: Use) -> ModuleRef | None:
     """The module that `getattr(module, name)` takes the name from that is asked for."""
     match expr:
         case ast.Call(_, [owner, ast.Name(name), *_]) if _calls(evaluator, expr, use, "builtins.getattr"):
-            asked = cast("ast.FunctionDef", use.scope.node).args
+            node = use.scope.node
             value = evaluator.value(owner, use)
-            is_asked = [each.arg for each in (*asked.posonlyargs, *asked.args)] == [name]
+            is_asked = isinstance(node, ast.FunctionDef) and [each.arg for each in arguments_of(node)] == [name]
             return value if is_asked and isinstance(value, ModuleRef) and value.file is not None else None
         case _:
             return None
