@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -27,6 +29,24 @@ settings.load_profile("upnext")
 # A shell has commands that it runs in the background ignore Ctrl-C, and so would all processes that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Import the files of tests, each process beginning at another: their assertions are rewritten once, not by each.
+
+    All of them collect in one order: in a fresh checkout they would compile the same files at the same time.
+    """
+    process = getattr(session.config, "workerinput", None)
+    if process is None:
+        return
+    asked = (Path(argument.split("::")[0]) for argument in session.config.args)
+    files = sorted({file for path in asked for file in ([path] if path.is_file() else path.rglob("test_*.py"))})
+    start = int(process["workerid"].removeprefix("gw")) * len(files) // process["workercount"]
+    for file in files[start:] + files[:start]:
+        # What cannot be imported is reported where it is collected.
+        with contextlib.suppress(Exception):
+            importlib.import_module(".".join(file.resolve().relative_to(session.config.rootpath).with_suffix("").parts))
 
 
 @pytest.fixture(scope="session", autouse=True)
