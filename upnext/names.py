@@ -17,7 +17,9 @@ def is_name(value: object) -> bool:
 
 
 def check_name(kind: str, value: object) -> str:
-    """Return `value` if it can name an event, a worker or a handler.
+    """Return `value` as plain text if it can name an event, a worker or a handler.
+
+    A member of `class Names(str, Enum)` is text as well, but formats as "Names.PLACED": identities would hold that.
 
     Args:
         kind: What is named, for the message: "event", "worker", "handler", "task" or "namespace".
@@ -27,7 +29,7 @@ def check_name(kind: str, value: object) -> str:
         ConfigError: If it cannot.
     """
     if isinstance(value, str) and (is_name(value) or (kind in {"handler", "task"} and _is_short_identifier(value))):
-        return value
+        return str.__str__(value)
     shown = value[:60] if isinstance(value, str) else value
     msg = (
         f"{kind.capitalize()} name {shown!r} cannot be used. Start it with a letter or an underscore, go on with "

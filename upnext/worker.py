@@ -47,7 +47,7 @@ class _WorkerBase:
         grace: float | None = None,
         partitions: int | None = None,
     ) -> None:
-        check_name("worker", name)
+        name = check_name("worker", name)
         if not is_whole(concurrency, 1, MOST_AT_ONCE):
             raise ConfigError(
                 f"Option concurrency={concurrency!r} cannot be used: it must be a whole number "
@@ -82,7 +82,7 @@ class Worker(Catalog, _WorkerBase):
 
     def declare_event(self, name: str, extra: str | None, formerly: tuple[str, ...]) -> Event:
         """Make the event; `event` is the public way, and what catalogs type."""
-        _check_event_name(name)
+        name = _event_name(name)
         self.registry.declare(name, extra, check_former_names(name, formerly))
         return Event(Delivery(name, self.registry))
 
@@ -227,8 +227,8 @@ class Worker(Catalog, _WorkerBase):
         return TaskDecorator(self.registry, Options.of(options), schedule)
 
 
-def _check_event_name(name: object) -> None:
-    """Refuse what cannot name an event.
+def _event_name(name: object) -> str:
+    """Return what names an event.
 
     Raises:
         ConfigError: With how a handler is attached, if it is a function: `@worker.event` looks like a decorator.
@@ -239,4 +239,4 @@ def _check_event_name(name: object) -> None:
             'To attach a handler, write `order_placed = worker.event("order.placed")` and `@order_placed.on` above it.'
         )
         raise ConfigError(msg)
-    check_name("event", name)
+    return check_name("event", name)

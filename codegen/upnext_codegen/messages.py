@@ -18,9 +18,9 @@ def unreadable(place: Place, reason: str) -> Finding:
     """A file that cannot be read or parsed (UPN001)."""
     return Finding.of(
         "UPN001",
-        f"this file cannot be read: {reason}",
+        f"cannot read this file: {reason}",
         place,
-        "mend the file, or leave it out with exclude in [tool.upnext]; its events and handlers do not count",
+        "fix it, or leave it out with exclude in [tool.upnext]; until then its events and handlers do not count",
     )
 
 
@@ -104,9 +104,9 @@ def unfillable(place: Place, handler: str, parameter: str, kind: str) -> Finding
     """A positional-only parameter or `*args` (UPN103)."""
     return Finding.of(
         "UPN103",
-        f'{kind} "{parameter}" of handler "{handler}" cannot be filled by an event',
+        f'{kind} "{parameter}" of handler "{handler}" never gets a value: events pass keyword arguments only',
         place,
-        "events fill parameters by keyword: remove it, or move it behind the / or to a keyword",
+        _passed_by_keyword(parameter),
     )
 
 
@@ -180,10 +180,17 @@ def refused_parameter(place: Place, parameter: str, task: str) -> Finding:
     """A positional-only parameter of a task, or its `*args` (UPN110)."""
     return Finding.of(
         "UPN110",
-        f'task "{task}" is refused by the runtime: parameter "{parameter}" cannot be filled',
+        f'task "{task}" is refused by the runtime: parameter "{parameter}" never gets a value',
         place,
-        "payloads fill parameters by keyword: remove it, or move it behind the / or to a keyword",
+        _passed_by_keyword(parameter),
     )
+
+
+def _passed_by_keyword(parameter: str) -> str:
+    """The way out for a parameter that only takes positional arguments."""
+    if parameter.startswith("*"):
+        return "remove it; **kwargs takes fields that have no parameter of their own"
+    return "remove the / behind it, so that it can be passed by keyword, or remove the parameter"
 
 
 def hidden_parameters(place: Place, name: str, decorator: str) -> Finding:

@@ -20,7 +20,7 @@ MORE = {
 LINES = """\
 left out  made/  (ignored by .gitignore)
 skipped   shop/__init__.py  (nothing in it leads to upnext)
-skipped   shop/broken.py  (this file cannot be read: invalid syntax)
+skipped   shop/broken.py  (cannot read this file: invalid syntax)
 read      shop/email.py
 read      shop/events.py
 left out  shop/old.py  (named by exclude in [tool.upnext])

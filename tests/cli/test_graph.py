@@ -207,7 +207,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(project: S
     project.write({"shop/broken.py": "import upnext\ndef (\n"})
     done = project.run("graph")
     assert done.code == 0
-    assert done.err.startswith("upnext: shop/broken.py:2: this file cannot be read")
+    assert done.err.startswith("upnext: shop/broken.py:2: cannot read this file")
     assert done.out.startswith("order.placed\n")
 
 

@@ -218,10 +218,10 @@ def a(x, y: int, /, z, *args, **kw): ...
         [
             "app.py:3:10 event order.placed of shop",
             "app.py:5:5 order.placed of shop: a(z, **Any)",
-            'app.py:5:7 UPN103 positional-only parameter "x" of handler "a" cannot be filled by an event',
-            'app.py:5:10 UPN103 positional-only parameter "y" of handler "a" cannot be filled by an event',
+            'app.py:5:7 UPN103 positional-only parameter "x" of handler "a" never gets a value: events pass keyword arguments only',
+            'app.py:5:10 UPN103 positional-only parameter "y" of handler "a" never gets a value: events pass keyword arguments only',
             'app.py:5:21 UPN104 field "z" of handler "a" has no annotation, so sends are not checked against it',
-            'app.py:5:25 UPN103 parameter "*args" of handler "a" cannot be filled by an event',
+            'app.py:5:25 UPN103 parameter "*args" of handler "a" never gets a value: events pass keyword arguments only',
         ],
     ),
     "generic function bound": (

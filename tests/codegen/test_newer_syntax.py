@@ -100,7 +100,7 @@ def f(:
         },
         [
             "app.py:3:10 event order.placed of shop",
-            "bad.py:2:7 UPN001 this file cannot be read: invalid syntax",
+            "bad.py:2:7 UPN001 cannot read this file: invalid syntax",
         ],
     ),
     "crlf and form feed and BOM": (

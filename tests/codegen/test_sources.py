@@ -49,16 +49,16 @@ def test_a_declared_encoding_is_used_and_columns_count_characters(tmp_path: Path
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (HEAD.encode() + b"x = '\xff'\n", "app.py:4:6 UPN001 this file cannot be read: it is not UTF-8 here"),
-        (HEAD.encode() + b"x = '\x00'\n", "app.py:4:6 UPN001 this file cannot be read: it holds a NUL here"),
-        (HEAD.encode("utf-16"), "UPN001 this file cannot be read: it is UTF-16, and Python reads no UTF-16 sources"),
-        (b"# coding: nope\n" + HEAD.encode(), "UPN001 this file cannot be read: it declares the unknown encoding nope"),
+        (HEAD.encode() + b"x = '\xff'\n", "app.py:4:6 UPN001 cannot read this file: it is not UTF-8 here"),
+        (HEAD.encode() + b"x = '\x00'\n", "app.py:4:6 UPN001 cannot read this file: it holds a NUL here"),
+        (HEAD.encode("utf-16"), "UPN001 cannot read this file: it is UTF-16, and Python reads no UTF-16 sources"),
+        (b"# coding: nope\n" + HEAD.encode(), "UPN001 cannot read this file: it declares the unknown encoding nope"),
         (b"# coding: PunyCode\n#" + b"a" * 4_000_000, "declares the encoding PunyCode, which is for domain names"),
         (b"# coding: idna\n" + HEAD.encode(), "declares the encoding idna, which is for domain names"),
-        (HEAD.encode() + b"def f(:\n", "app.py:4:7 UPN001 this file cannot be read: invalid syntax"),
-        (HEAD.encode() + b"<<<<<<< HEAD\n", "app.py:4:1 UPN001 this file cannot be read: invalid syntax"),
-        (HEAD.encode() + b"x = " + b"-" * 200_000 + b"1\n", "UPN001 this file cannot be read: it is nested too deeply"),
-        (HEAD.encode() + b"x = " + b"(" * 1_000 + b")" * 1_000, "UPN001 this file cannot be read: too many nested"),
+        (HEAD.encode() + b"def f(:\n", "app.py:4:7 UPN001 cannot read this file: invalid syntax"),
+        (HEAD.encode() + b"<<<<<<< HEAD\n", "app.py:4:1 UPN001 cannot read this file: invalid syntax"),
+        (HEAD.encode() + b"x = " + b"-" * 200_000 + b"1\n", "UPN001 cannot read this file: it is nested too deeply"),
+        (HEAD.encode() + b"x = " + b"(" * 1_000 + b")" * 1_000, "UPN001 cannot read this file: too many nested"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_finding(data: bytes, expected: str, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_long_sum_is_a_finding_at_most(tmp_path: Path) -> None:
     found = scanned(tmp_path, HEAD.encode() + b"x = " + b" + ".join([b"1"] * 10_000) + b"\n")
     assert found in (
         [EVENT],
-        ["app.py:1:1 UPN001 this file cannot be read: it is nested too deeply for Python's parser"],
+        ["app.py:1:1 UPN001 cannot read this file: it is nested too deeply for Python's parser"],
     )
 
 

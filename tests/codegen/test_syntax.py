@@ -13,7 +13,7 @@ from upnext_codegen.project import load_project
 from upnext_codegen.scan import scan
 
 BROKEN = "x = 1\ndef broken(:\n"
-SAID = "other.py:2:12 this file cannot be read: invalid syntax"
+SAID = "other.py:2:12 cannot read this file: invalid syntax"
 NEWER = "type A = int\nclass B[T]: ...\ndef f[T](x: T) -> T: return x\nx = f'{'a'}'\n"
 
 
@@ -32,10 +32,10 @@ def project(root: Path, other: str | bytes) -> Path:
     ("other", "expected"),
     [
         (BROKEN, [SAID]),
-        ("<<<<<<< HEAD\n", ["other.py:1:1 this file cannot be read: invalid syntax"]),
-        (b"x = '\xff'\n", ["other.py:1:6 this file cannot be read: it is not UTF-8 here"]),
-        (b"x = '\x00'\n", ["other.py:1:6 this file cannot be read: it holds a NUL here"]),
-        (b"# coding: nope\n", ["other.py:1:1 this file cannot be read: it declares the unknown encoding nope"]),
+        ("<<<<<<< HEAD\n", ["other.py:1:1 cannot read this file: invalid syntax"]),
+        (b"x = '\xff'\n", ["other.py:1:6 cannot read this file: it is not UTF-8 here"]),
+        (b"x = '\x00'\n", ["other.py:1:6 cannot read this file: it holds a NUL here"]),
+        (b"# coding: nope\n", ["other.py:1:1 cannot read this file: it declares the unknown encoding nope"]),
         (b"# coding: latin-1\nx = '\xff'\n", []),
         (NEWER, []),
         ("", []),

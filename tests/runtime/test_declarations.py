@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -45,6 +46,22 @@ def test_bad_options_are_refused_by_handlers_and_tasks_alike(options: dict[str, 
         with pytest.raises(upnext.ConfigError) as caught:
             decorate(**options)
         assert str(caught.value).startswith(words)
+
+
+class Names(str, enum.Enum):  # noqa: UP042 - that one formats as its value
+    SHOP = "shop"
+    PLACED = "order.placed"
+    CHARGE = "charge"
+
+
+def test_members_of_enums_of_text_are_names_by_their_values() -> None:
+    """Although they are formatted as `Names.PLACED`."""
+    worker = upnext.Worker(Names.SHOP)
+    event = worker.event(Names.PLACED, formerly=(Names.CHARGE,))
+    event.on(name=Names.CHARGE)(lambda order_id: order_id)
+    worker.task(name=Names.CHARGE)(lambda order_id: order_id)
+    assert sorted(worker.registry.handlers) == ["shop|charge|charge", "shop|order.placed|charge", "shop||charge"]
+    assert (repr(worker), repr(event)) == ("Worker('shop')", "Event('order.placed')")
 
 
 def positional_only(order_id: str, /) -> None: ...
