@@ -74,7 +74,7 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     assert {path for path, parts in names.items() if parts & FORBIDDEN_NAMES} == set()
 
 
-@pytest.mark.xdist_group("rooms")  # in one process, the imports are read once
+@pytest.mark.xdist_group("components")  # in one process, the imports are read once
 @pytest.mark.parametrize("package", COMPONENTS["PACKAGES"])
 def test_imports_run_in_no_circle_between_components_or_files(package: str) -> None:
     """What closes one goes to a component below both, or with a reason into KNOWN_CIRCLES of docs/components.py."""
@@ -84,7 +84,7 @@ def test_imports_run_in_no_circle_between_components_or_files(package: str) -> N
         assert COMPONENTS["circle"](COMPONENTS[graph](found)) == []
 
 
-@pytest.mark.xdist_group("rooms")
+@pytest.mark.xdist_group("components")
 def test_each_known_circle_is_one_and_is_closed_in_a_function() -> None:
     found = [each for package in COMPONENTS["PACKAGES"] for each in COMPONENTS["imports"](package)]
     known = [each for each in found if each[:2] in COMPONENTS["KNOWN_CIRCLES"]]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple, Unpack
 
 from upnext import forks
+from upnext.broker.dialer import UnfitServerError, UnsentError
 from upnext.broker.failures import FailureKind, classify
 from upnext.broker.namespace import Namespace
 from upnext.broker.redis_types import RedisConnectionError, RedisError
@@ -260,10 +261,13 @@ async def reach(settings: Settings) -> Namespace:
     except (RedisError, OSError) as error:
         address = without_password(await asyncio.to_thread(resolve_url, settings))
         if classify(error) is FailureKind.REFUSED:
-            msg = f"The server at {address} rejects this client: {error}"
+            what = "cannot be used" if isinstance(error, UnfitServerError) else "rejects this client"
+            msg = f"The server at {address} {what}: {error}"
             raise BrokerRefusedError(msg) from error
-        advice = " Check that it runs, and that this is its address." if classify(error) is FailureKind.AWAY else ""
-        msg = f"No answer from the server at {address}: {classify(error).value}.{advice}"
+        if isinstance(error, UnsentError):
+            msg = f"No answer from the server at {address}: {error}. {error.way_out}".rstrip()
+        else:
+            msg = f"No answer from the server at {address}: {classify(error).value}."
         raise BrokerUnavailableError(msg) from error
     return broker
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import textwrap
+import threading
 
 import pytest
 from redis import Redis
@@ -84,23 +86,48 @@ def test_what_is_deployed_is_compared_together_with_git_and_with_other_servers(
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        (
-            "redis://127.0.0.1:1",
-            "upnext: --against redis://127.0.0.1:1: No answer from the server at redis://127.0.0.1:1",
-        ),
-        ("rediss://user:geheim@127.0.0.1:1/3", "upnext: --against rediss://127.0.0.1:1/3: No answer from the server"),
-        ("unix:///nowhere/redis.sock", "upnext: --against unix:///nowhere/redis.sock: No answer from the server"),
-        ("redis://127.0.0.1:port", "upnext: Redis URL 'redis://127.0.0.1:port' cannot be used"),
-        ("http://127.0.0.1", "upnext: Redis URL 'http://127.0.0.1' cannot be used"),
+        ("redis://127.0.0.1:1", "127.0.0.1:1 refuses connections. Check that it runs, and that this is its address."),
+        ("rediss://user:geheim@127.0.0.1:1/3", "127.0.0.1:1 refuses connections."),
+        ("redis://u.invalid:1", "the host name 'u.invalid' cannot be resolved. Check how it is spelled, and that"),
+        ("redis+sentinel://u.invalid:1/a", "the host name 'u.invalid' cannot be resolved."),
+        ("redis+cluster://127.0.0.1:1", "127.0.0.1:1 refuses connections."),
+        ("unix:///nowhere/redis.sock", "there is no socket '/nowhere/redis.sock'."),
     ],
 )
-def test_a_server_that_cannot_be_asked_is_an_error_of_usage(shop: Shell, url: str, words: str) -> None:
+def test_a_server_that_is_not_reached_is_said_with_the_reason(shop: Shell, url: str, words: str) -> None:
     """And nothing is printed or written: a check that did not look must not pass."""
     done = shop.run("gen", "--against", url)
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(words)
-    assert "geheim" not in done.err
+    shown = url.replace("user:geheim@", "")
+    assert done.err.startswith(f"upnext: --against {shown}: No answer from the server at {shown}: {words}")
     assert not (shop.root / "upnext.lock").exists()
+
+
+def test_another_program_at_the_address_is_told_from_a_server(shop: Shell) -> None:
+    """A web server, for one: waiting for it would be in vain."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            for _attempt in range(2):  # connecting is tried once more
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(100)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        web = threading.Thread(target=answer, daemon=True)
+        web.start()
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        done = shop.run("gen", "--against", url)
+        web.join()
+    assert done.code == 2
+    assert f"The server at {url} cannot be used: what answers there is no Redis or Valkey server" in done.err
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:port", "http://127.0.0.1"])
+def test_an_address_that_cannot_be_used_is_an_error_of_usage(shop: Shell, url: str) -> None:
+    done = shop.run("gen", "--against", url)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"upnext: Redis URL '{url}' cannot be used")
 
 
 def test_a_client_that_is_rejected_is_an_error_of_usage(shop: Shell, valkey_url: str) -> None:

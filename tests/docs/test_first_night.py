@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -66,7 +67,8 @@ class Night(Story):
         words = shlex.split(command.replace(ON_PAGE, self._server.url))
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(told), contextlib.redirect_stderr(shown):
             main(words[1:])
-        return _plain(told.getvalue().replace(self._server.url, ON_PAGE))
+        shown_text = told.getvalue().replace(self._server.url, ON_PAGE)
+        return _plain(shown_text.replace(urlsplit(self._server.url).netloc, urlsplit(ON_PAGE).netloc))
 
 
 def _plain(text: str) -> str:

@@ -128,7 +128,7 @@ def test_a_server_that_is_away_is_exit_code_3_with_a_sentence(command: Command) 
         code, out, err = command(*words)
         assert (code, out) == (3, "")
         assert err == (
-            "upnext: No answer from the server at redis://127.0.0.1:1: the server cannot be reached. "
+            "upnext: No answer from the server at redis://127.0.0.1:1: 127.0.0.1:1 refuses connections. "
             "Check that it runs, and that this is its address.\n"
         )
     assert command("top", "--interval", "0")[0] == 2

@@ -216,7 +216,7 @@ class PipelinedConnection:
         if self._wire is wire:
             self._leave()
             # They never left: whoever waits may try again without a doubt.
-            self._refuse(UnsentError("The connection broke before the command was sent"))
+            self._refuse(UnsentError("the connection broke before the command was sent"))
 
     def _refuse(self, reason: Exception) -> None:
         """Tell those who wait here that nothing of their command was sent."""

@@ -10,11 +10,13 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from upnext import forks
+from upnext.broker.absence import absence
 from upnext.broker.address import Address, Node
 from upnext.broker.redis_types import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    InvalidResponseError,
     MovedError,
     RedisConnectionError,
     RedisError,
@@ -31,11 +33,21 @@ SOCKET_TIMEOUT = 5.0
 
 _MOST_SHARED = 5
 """Connections that are given up, one after another, because the process forked while each was made."""
+_NO_REDIS = "what answers there is no Redis or Valkey server"
 _ASK_TIMEOUT = 2.0  # seconds that a sentinel or a node gets to say where the server is
 
 
 class UnsentError(RedisConnectionError):
-    """Raised when there was no connection: nothing of the command has reached the server."""
+    """Raised when there was no connection: nothing of the command has reached the server.
+
+    Args:
+        reason: Why there was none, in words.
+        way_out: What to do about it, as a sentence.
+    """
+
+    def __init__(self, reason: str, way_out: str = "") -> None:
+        super().__init__(reason)
+        self.way_out = way_out
 
 
 class UnfitServerError(RedisConnectionError):
@@ -141,7 +153,7 @@ class Dialer:
             self._nodes.remove(node)
             self._nodes.append(node)
         # One that rejects this client tells more than those that are away.
-        raise next((reason for reason in reasons if not _is_absence(reason)), UnsentError(str(reasons[0])))
+        raise next((reason for reason in reasons if not _is_absence(reason)), _unsent(reasons[0]))
 
     async def _ask(self, node: Node, options: Mapping[str, Any], question: tuple[str, ...]) -> Any:
         timeouts = {"socket_timeout": _ASK_TIMEOUT, "socket_connect_timeout": _ASK_TIMEOUT}
@@ -174,7 +186,7 @@ class Dialer:
         except ResponseError:
             self._clustered = False  # it is none, or this client may not ask: then its answers point the way
         except (RedisError, OSError) as error:
-            raise UnsentError(str(error)) from error
+            raise UnsentError(*absence(error, connection)) from error
         else:
             self._clustered = True
             self._read(reply, self._address.nodes[0])
@@ -197,20 +209,28 @@ async def _connect(connection: Any) -> None:
     try:
         await connection.connect()
     except (RedisTimeoutError, OSError) as error:
-        raise UnsentError(str(error)) from error
+        raise UnsentError(*absence(error, connection)) from error
     except RedisConnectionError as error:
         if isinstance(error, (AuthenticationError, AuthorizationError, BusyLoadingError)):
             raise
         # What the server answered over a socket of Unix.
         if isinstance(error.__context__, (ResponseError, AuthenticationError, AuthorizationError)):
             raise error.__context__ from None
+        if isinstance(error.__context__, InvalidResponseError):
+            raise UnfitServerError(_NO_REDIS) from error
         if isinstance(error.__context__, ssl.SSLCertVerificationError):
             raise UnfitServerError(f"its certificate is not trusted: {error.__context__.verify_message}") from error
-        raise UnsentError(str(error)) from error
+        raise UnsentError(*absence(error, connection)) from error
+    except InvalidResponseError as error:
+        raise UnfitServerError(_NO_REDIS) from error
     except ResponseError as error:
         if "unknown command" in str(error) and "HELLO" in str(error):
             raise UnfitServerError("it is too old; upnext needs Redis 6.2 or newer, or Valkey") from error
         raise
+
+
+def _unsent(error: Exception) -> UnsentError:
+    return error if isinstance(error, UnsentError) else UnsentError(str(error))
 
 
 def _is_absence(error: Exception) -> bool:

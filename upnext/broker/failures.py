@@ -95,7 +95,9 @@ def classify(error: Exception) -> FailureKind:
 
 
 def describe_failure(error: BaseException) -> str:
-    """Say in words what kind of trouble an exception is; one that is none of the server's by its type."""
+    """Say in words what is wrong with the server; name the type of any other exception."""
+    if isinstance(error, UnsentError):
+        return f"{FailureKind.AWAY.value}: {error}"
     return classify(error).value if isinstance(error, (RedisError, OSError)) else type(error).__name__
 
 

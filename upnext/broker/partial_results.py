@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from upnext.broker.failures import FailureKind, classify
+from upnext.broker.failures import FailureKind, classify, describe_failure
 from upnext.broker.redis_types import RedisError
 from upnext.broker.status import UnreachablePartition
 from upnext.errors import BrokerUnavailableError
@@ -49,7 +49,7 @@ class PartialResults:
         """
         if not isinstance(error, (RedisError, OSError)) or classify(error) is FailureKind.REFUSED:
             raise error
-        self.unseen.append(UnreachablePartition(partition.keys.partition, classify(error).value))
+        self.unseen.append(UnreachablePartition(partition.keys.partition, describe_failure(error)))
         if len(self.unseen) == self._partitions:
             raise error
 

@@ -104,7 +104,7 @@ class RedisProtocol(asyncio.Protocol):
             unsent.append(self._expected.pop())
             left -= len(unsent[-1][0])
         for _, receive in reversed(unsent):
-            receive(UnsentError("The connection was given up before the command was sent"))
+            receive(UnsentError("the connection was given up before the command was sent"))
 
     def data_received(self, data: bytes) -> None:
         """Hand the replies out."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     class ClusterDownError(ResponseError): ...
 
+    class InvalidResponseError(RedisError): ...
+
     class MovedError(AskError): ...
 
     class NoPermissionError(ResponseError): ...
@@ -66,4 +68,5 @@ else:
         TryAgainError,
     )
     from redis.exceptions import ConnectionError as RedisConnectionError
+    from redis.exceptions import InvalidResponse as InvalidResponseError
     from redis.exceptions import TimeoutError as RedisTimeoutError

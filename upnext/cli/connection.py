@@ -86,7 +86,7 @@ def described(namespace: Namespace) -> dict[str, str]:
 
 async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T]], *, say: bool) -> T:
     """Do the same as `ask`, for settings that name a server, and say where only if that is asked for."""
-    from upnext.broker.failures import SERVER_ERRORS, FailureKind, classify  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.failures import SERVER_ERRORS, FailureKind, classify, describe_failure  # noqa: PLC0415 - commands import what they need
     from upnext.connect import reach  # noqa: PLC0415
 
     namespace = await reach(settings)
@@ -100,7 +100,7 @@ async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T
     except SERVER_ERRORS as error:
         if classify(error) is FailureKind.REFUSED:
             raise BrokerRefusedError(f"The server rejects this client: {error}") from error
-        raise BrokerUnavailableError(f"The server went away: {classify(error).value}.") from error
+        raise BrokerUnavailableError(f"The server went away: {describe_failure(error)}.") from error
 
 
 def settings_for(arguments: argparse.Namespace, *, start_embedded: bool = False) -> Settings:

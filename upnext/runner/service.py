@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from upnext.broker.connection import PipelinedConnection
 from upnext.broker.dialer import UnfitServerError
-from upnext.broker.failures import FailureKind, backoff, classify
+from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
 from upnext.broker.keys import Keys
 from upnext.broker.preflight import check_server
 from upnext.broker.redis_types import RedisError
@@ -311,7 +311,8 @@ class Service:
         url = await asyncio.to_thread(resolve_url, settings)
         await self._reach(url, settings)
         unimported = self._lock.unimported(worker.registry)
-        announce(worker, url, unimported, beside=self._workers, sends_only=bool(self._servers))
+        if not self._stopping.is_set():
+            announce(worker, url, unimported, beside=self._workers, sends_only=bool(self._servers))
         return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog)
 
     async def _reach(self, url: str, settings: Settings) -> None:
@@ -335,7 +336,7 @@ class Service:
                     raise BrokerRefusedError(f"The server at {without_password(url)} {what}: {error}") from error
                 failures += 1
                 if failures in _TELL_AFTER:
-                    log.warning("Waiting for the server at %s: %s", without_password(url), classify(error).value)
+                    log.warning("Waiting for the server at %s: %s", without_password(url), describe_failure(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(backoff(failures)):
                     await self._stopping.wait()

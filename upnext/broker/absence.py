@@ -1,0 +1,71 @@
+"""Why no connection could be made, in words that tell one cause from another, and what to do about each."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any, Final
+
+from upnext.broker.redis_types import RedisTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHECK: Final = "Check that it runs, and that this is its address."
+_NUMBERS: Final = re.compile(r"\[Errno (\d+)\]")
+# What a machine says that is off, or of a network that is not reached from here.
+_NO_ROUTE: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
+
+
+def absence(error: BaseException, connection: Any) -> tuple[str, str]:
+    """Say why a connection could not be made, and what to do about it.
+
+    Args:
+        error: What connecting raised.
+        connection: The connection of redis-py that it was raised by.
+    """
+    path = getattr(connection, "path", None)
+    where = f"{connection.host}:{connection.port}" if path is None else f"'{path}'"
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return (
+                f"the host name '{connection.host}' cannot be resolved",
+                "Check how it is spelled, and that this machine can look it up.",
+            )
+        if isinstance(cause, ssl.SSLError):
+            return (
+                f"{where} does not speak TLS as it should ({cause.reason or cause})",
+                "Use redis:// where it has none.",
+            )
+        if isinstance(cause, (TimeoutError, RedisTimeoutError, asyncio.TimeoutError)):
+            return (
+                f"{where} does not answer",
+                "Check the address, that the machine is up, and that no firewall is in between.",
+            )
+        numbers = _numbers(cause) if isinstance(cause, OSError) else set()
+        if errno.ECONNREFUSED in numbers:
+            return f"{where} refuses connections", _CHECK
+        if errno.ENOENT in numbers:
+            return f"there is no socket {where}", _CHECK
+        if numbers & {errno.EACCES, errno.EPERM}:
+            return f"this user may not connect to {where}", "Check the rights of the socket, or of the firewall."
+        if numbers & _NO_ROUTE:
+            return f"there is no route to {where}", "Check the address, and the network of this machine."
+    text = str(error).strip().rstrip(".")
+    return f"{where} closed the connection" if "closed by server" in text else f"{where}: {text}", _CHECK
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and what it was raised for, innermost first: those of redis-py are around those of the system."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    return reversed(chain)
+
+
+def _numbers(error: OSError) -> set[int]:
+    """Return the numbers of an error; asyncio has one for all addresses of a host, with those of each in its text."""
+    return {error.errno} if error.errno is not None else set(map(int, _NUMBERS.findall(str(error))))
