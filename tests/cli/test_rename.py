@@ -109,6 +109,32 @@ def test_what_cannot_be_decided_is_listed_and_senders_need_no_former_name(empty:
     assert empty.run("gen", "--no-cache").code == 0
 
 
+def test_keys_of_worker_events_are_renamed_where_they_are_certainly_the_event_s_name(empty: Shell) -> None:
+    """Through imports, packages that pass the worker on, and aliases; other mappings of that name are only listed."""
+    package = {"pyproject.toml": "", "shop/__init__.py": "from shop.app import worker\n"}
+    uses = {
+        "shop/app.py": f'{HEAD}placed = worker.event("order.placed"){HANDLER}same = worker.events["order.placed"]\n',
+        "shop/a.py": "from .app import worker as w\n\n\nasync def a():\n    await w.events['order.placed'].send()\n",
+        "shop/b.py": 'import shop\n\nb = shop.worker.events["order.placed"].send\n',
+        "tests/test_shop.py": 'from shop import worker\n\nc = worker . events [ "order.placed" ]\n',
+    }
+    other = 'def f(worker, log):\n    log.events["order.placed"]\n    worker.events["order.placed"]\n'
+    empty.write(package | uses | {"shop/other.py": other})
+    done = empty.run("rename", "event", "order.placed", "order.made", "--write", "--format", "json")
+    report = json.loads(done.out)
+    assert report["changed"] == sorted(uses)
+    assert [(each["file"], each["line"]) for each in report["undecided"]] == [
+        ("shop/other.py", 2),
+        ("shop/other.py", 3),
+    ]
+    assert empty.text("shop/app.py").endswith('same = worker.events["order.made"]\n')
+    for file in list(uses)[1:]:
+        assert empty.text(file) == uses[file].replace("order.placed", "order.made")
+    assert empty.run("gen", "--no-cache").code == 0
+    assert empty.run("rename", "event", "order.made", "order.placed", "--write").code == 0
+    assert {file: empty.text(file) for file in uses} == uses
+
+
 @pytest.mark.parametrize("text", ["x = (\n", "x = '''\n", "if x:\n    a\n  b\n"], ids=["bracket", "quotes", "blanks"])
 def test_a_file_that_cannot_be_read_to_its_end_is_listed(text: str, empty: Shell) -> None:
     empty.write({"pyproject.toml": "", "app.py": f'{HEAD}placed = worker.event("order.placed"){HANDLER}'})

@@ -24,7 +24,8 @@ Shows as a diff what a rename changes in the sources, and lists the places that 
 it changes all of them, or nothing."""
 _OF_EVENT = """\
 Each declaration of the event gets the new name, and keeps the old one in `formerly=`: jobs that are queued under it and
-senders that are still deployed go on. Renaming it back restores the files as they were."""
+senders that are still deployed go on. Keys of `worker.events[...]` get the new name as well. Renaming it back restores
+the files as they were."""
 _OF_HANDLER = """\
 The function of a handler or a task gets the new name, wherever it is imported and used. What it is called on the server
 stays, by `name=`: jobs that are queued, workers of the earlier release and results know it by that. Renaming it back

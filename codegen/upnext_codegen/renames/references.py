@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import libcst as cst
 from libcst.metadata import QualifiedNameSource
 
+from upnext_codegen.graph.selection import module_of
 from upnext_codegen.renames.edits import text_of, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from libcst.metadata import QualifiedName
 
     from upnext_codegen.renames.edits import Edits
+    from upnext_codegen.renames.plan import Sources
 
 
 def names_of(function: str, files: Sequence[tuple[str, Edits]]) -> set[str]:
@@ -37,6 +39,17 @@ def names_of(function: str, files: Sequence[tuple[str, Edits]]) -> set[str]:
         if passed_on <= found:
             return found
         found |= passed_on
+
+
+def names_passed_on(name: str, sources: Sources, read: Callable[[str], Edits | None]) -> set[str]:
+    """Return every dotted name by which something can be imported, looking at the files that may pass it on."""
+    last = name.rpartition(".")[2]
+    found = [
+        (module_of(path, sources.roots), read(path))
+        for path, data in sources.holding(last, "import")
+        if path.endswith("__init__.py") or b"__all__" in data
+    ]
+    return names_of(name, [(module, file) for module, file in found if file is not None])
 
 
 def imported(file: Edits, module: str) -> Iterator[tuple[str, cst.ImportAlias]]:
@@ -65,16 +78,22 @@ def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = Fa
     Imports and the definition are not among them; those under another name, which the file gives it, only if asked.
     """
     keywords = _not_looked_up(file)
-    for node, qualified in file.qualified_names.items():
+    for node in file.qualified_names:
         if not isinstance(node, cst.Name | cst.Attribute) or node in keywords:
             continue
-        for each in qualified:
-            is_local = each.source is QualifiedNameSource.LOCAL
-            if (f"{module}.{each.name}" if is_local else _absolute(each.name, file, module)) in names:
+        for name in dotted_names(file, module, node):
+            if name in names:
                 found = node if isinstance(node, cst.Name) else node.attr
-                if aliased or found.value == each.name.rpartition(".")[2]:
+                if aliased or found.value == name.rpartition(".")[2]:
                     yield found, isinstance(node, cst.Attribute)
                 break
+
+
+def dotted_names(file: Edits, module: str, node: cst.CSTNode) -> Iterator[str]:
+    """Yield the dotted names that a name in a file's code may stand for, from the top."""
+    for each in file.qualified_names.get(node, ()):
+        is_local = each.source is QualifiedNameSource.LOCAL
+        yield f"{module}.{each.name}" if is_local else _absolute(each.name, file, module)
 
 
 def texts(file: Edits, module: str, names: Collection[str]) -> Iterator[tuple[cst.SimpleString, str]]:

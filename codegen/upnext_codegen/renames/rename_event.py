@@ -10,6 +10,7 @@ from upnext_codegen.fixes.source import Source
 from upnext_codegen.handlers.declare import is_name
 from upnext_codegen.records import Place
 from upnext_codegen.renames.declared_name import renamed
+from upnext_codegen.renames.event_keys import renamed_keys
 from upnext_codegen.renames.mentions import texts_in
 from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 def rename_event(sources: Sources, old: str, new: str) -> Rename:
     """Work out what renaming an event changes; nothing is written.
 
-    Every declaration gets the new name. Those on workers with handlers of the event keep the old one in `formerly`, so
-    that jobs and senders of an earlier release go on; if the new name is a former one, it is taken back instead.
+    Every declaration gets the new name, and so does every key of `worker.events[...]` that is certainly the event's
+    name. Declarations on workers with handlers of the event keep the old one in `formerly`, so that jobs and senders of
+    an earlier release go on; if the new name is a former one, it is taken back instead.
 
     Args:
         sources: The project.
@@ -54,6 +56,9 @@ def rename_event(sources: Sources, old: str, new: str) -> Rename:
             source = Source.read(source.replaced(*calls).bytes) or source
         if source.module.bytes != before:
             changed[file] = before, source.module.bytes
+    declared = [each for declarations in by_file.values() for each in declarations]
+    for file, before, after in list(renamed_keys(sources, declared, changed, old, new)):
+        changed[file] = before, after
     undecided, half_read = _mentions(sources, old, changed)
     return Rename(changed, undecided, tuple(sorted(blocked)), half_read)
 

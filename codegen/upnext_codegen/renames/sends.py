@@ -8,7 +8,7 @@ import libcst as cst
 
 from upnext_codegen.graph.selection import module_of
 from upnext_codegen.records import is_elsewhere
-from upnext_codegen.renames.references import imported, names_of, uses
+from upnext_codegen.renames.references import imported, names_passed_on, uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -49,7 +49,7 @@ def names_for(
             file = read(handler.place.file)
             function = None if file is None else file.function(handler.place)
             if function is not None:
-                found.functions.update(_passed_on(f"{handler.module}.{function.name.value}", sources, read))
+                found.functions.update(names_passed_on(f"{handler.module}.{function.name.value}", sources, read))
     for each in sources.scan.declarations:
         if each.event in events:
             file = read(each.place.file)
@@ -58,7 +58,7 @@ def names_for(
             calls = file.calls_at(each.place)
             module = module_of(each.place.file, sources.roots)
             for variable in _variables(file, calls):
-                found.events.update(_passed_on(f"{module}.{variable}", sources, read))
+                found.events.update(names_passed_on(f"{module}.{variable}", sources, read))
     return found
 
 
@@ -101,16 +101,6 @@ def _called(call: cst.Call) -> Iterator[cst.Name]:
             sender = sender.func.value if sender.func.attr.value == "options" else sender
         if (name := _last(sender)) is not None:
             yield name
-
-
-def _passed_on(name: str, sources: Sources, read: Callable[[str], Edits | None]) -> set[str]:
-    last = name.rpartition(".")[2]
-    found = [
-        (module_of(path, sources.roots), read(path))
-        for path, data in sources.holding(last, "import")
-        if path.endswith("__init__.py") or b"__all__" in data
-    ]
-    return names_of(name, [(module, file) for module, file in found if file is not None])
 
 
 def _variables(file: Edits, calls: list[cst.Call]) -> Iterator[str]:

@@ -1,0 +1,86 @@
+"""The keys of `worker.events["order.placed"]` that are certainly the name of an event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from upnext_codegen.graph.selection import module_of
+from upnext_codegen.renames.edits import Edits, respelt, text_of
+from upnext_codegen.renames.references import dotted_names, names_passed_on, uses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from upnext_codegen.records import Declaration
+    from upnext_codegen.renames.plan import Sources
+
+
+def renamed_keys(
+    sources: Sources,
+    declarations: Iterable[Declaration],
+    changed: dict[str, tuple[bytes, bytes]],
+    old: str,
+    new: str,
+) -> Iterator[tuple[str, bytes, bytes]]:
+    """Yield each file in which keys are renamed, as it is and as it is then, with what is changed in it already.
+
+    Only those of a variable on which the event is declared: another worker may have another event of that name.
+
+    Args:
+        sources: The project.
+        declarations: Those of the event.
+        changed: Each file that the rename has changed, before and after.
+        old: The name that the event has.
+        new: The name that it is to have.
+    """
+    holding = list(sources.holding(old, "events"))
+    if not any(b"[" in data for _, data in holding):
+        return
+    workers = _workers(sources, declarations)
+    for path, data in holding:
+        before = changed[path][1] if path in changed else data
+        file = Edits.read(path, before)
+        keys = [] if file is None else list(_keys(file, module_of(path, sources.roots), workers, old))
+        if file is not None and keys:
+            for key in keys:
+                file.replace(key, respelt(key, new))
+            yield path, data, file.after
+
+
+def _workers(sources: Sources, declarations: Iterable[Declaration]) -> set[str]:
+    """Return the dotted names of the variables on which an event is declared."""
+    files: dict[str, Edits | None] = {}
+
+    def read(path: str) -> Edits | None:
+        if path not in files:
+            files[path] = Edits.read(path, sources.read(path))
+        return files[path]
+
+    found: set[str] = set()
+    for each in declarations:
+        file, module = read(each.place.file), module_of(each.place.file, sources.roots)
+        if file is None:
+            continue
+        for call in file.calls_at(each.place):
+            if isinstance(call.func, cst.Attribute) and call.func.attr.value == "event":
+                for name in dotted_names(file, module, call.func.value):
+                    found |= names_passed_on(name, sources, read)
+    return found
+
+
+def _keys(file: Edits, module: str, workers: set[str], old: str) -> Iterator[cst.SimpleString]:
+    found: list[tuple[cst.Name, cst.SimpleString]] = []
+    for node in file.nodes:
+        match node:
+            case cst.Subscript(
+                value=cst.Attribute(value=cst.Name() | cst.Attribute() as owner, attr=cst.Name("events")),
+                slice=[cst.SubscriptElement(slice=cst.Index(value=cst.SimpleString() as key))],
+            ) if text_of(key) == old:
+                found.append((owner.attr if isinstance(owner, cst.Attribute) else owner, key))
+            case _:
+                pass
+    if found:
+        named = {name for name, _ in uses(file, module, workers, aliased=True)}
+        yield from (key for name, key in found if name in named)
