@@ -23,6 +23,9 @@ _CREDENTIALS: Final = re.compile(
 )
 
 _FROM_ENVIRONMENT: Final = ("result_ttl", "max_payload", "max_result", "result_timeout", "send_deadline")
+_OTHER_VARIABLES: Final = ("RELEASE", "LOG", "DASHBOARD_TOKEN", "SUPERVISED")
+# What Kubernetes sets in every container for a Service called "upnext".
+_OF_KUBERNETES: Final = re.compile(r"_(HOST|PORT)(_|$)")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,6 +110,22 @@ def load(
     # An empty variable counts as none, as everywhere; an empty argument is an address that somebody forgot to fill in.
     url = redis_url if redis_url is not None else environ.get("UPNEXT_REDIS_URL") or None
     return Settings(redis_url=url, **given)
+
+
+def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return variables that look like those of upnext and are ignored, each with the one that was perhaps meant."""
+    known = [each.name.upper() for each in fields(Settings)] + list(_OTHER_VARIABLES)
+    found: dict[str, str] = {}
+    for variable in environ:
+        name = variable.removeprefix("UPNEXT_")
+        # One that ends with a name of ours, such as UPNEXT_STAGING_REDIS_URL, is the project's own.
+        if name == variable or name.endswith(tuple(known)) or _OF_KUBERNETES.search(variable):
+            continue
+        import difflib  # noqa: PLC0415  # hardly anybody has such a variable
+
+        if near := difflib.get_close_matches(name, known, n=1, cutoff=0.7):
+            found[variable] = f"UPNEXT_{near[0]}"
+    return found
 
 
 def check_url(url: object) -> str:

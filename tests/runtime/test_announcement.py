@@ -88,7 +88,32 @@ def test_a_worker_that_imports_all_handlers_of_the_lock_warns_of_nothing(clinic:
     )
     text = log_of(clinic, valkey_url, "-m", "upnext", "run", "services/all.py")
     assert "runs 3 handler(s)" in text
-    assert "upnext.lock has" not in text
+    assert "upnext.lock" not in text
+
+
+def test_a_worker_warns_of_what_is_ignored_and_of_handlers_that_refuse_what_the_lock_lets_senders_send(
+    clinic: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line each, with each field, and says nothing of handlers that take all of it."""
+    for variable in ("UPNEXT_LEASES", "UPNEXT_REDIS", "UPNEXT_REDIS_PORT", "UPNEXT_STAGING_REDIS_URL", "UPNEXT_TEAM"):
+        monkeypatch.setenv(variable, "1")
+    (clinic / "service.py").write_text("import letters, billing\nfrom events import worker\n")
+    (clinic / "letters.py").write_text(
+        LETTERS.replace("patient: str", "patient: int, urgent: bool, ward: str = ''").replace(
+            "@worker.task", "@booked.on\nasync def file(ward: str = '') -> None: ...\n\n@worker.task"
+        )
+    )
+    text = log_of(clinic, valkey_url, "-m", "upnext", "run", "service.py", until="Run `upnext gen`")
+    assert "UPNEXT_LEASES is ignored, as upnext has no such setting; did you mean UPNEXT_LEASE?" in text
+    assert "UPNEXT_REDIS is ignored, as upnext has no such setting; did you mean UPNEXT_REDIS_URL?" in text
+    assert text.count("is ignored") == 2
+    assert text.count("differ from upnext.lock") == 1
+    assert (
+        "WARNING Handlers of worker 'clinic' differ from upnext.lock, so that sends which type checkers accept fail "
+        "here: send_letter (visit.booked) takes 'patient' as int, which is sent as str, requires 'urgent', which sends "
+        "do not have; file (visit.booked) refuses 'patient', which is sent. Run `upnext gen`, or deploy senders and "
+        "workers from the same sources."
+    ) in text
 
 
 @pytest.mark.parametrize("lock", ["<<<<<<< HEAD\n", '{"events": {"a": 1}}'])

@@ -48,6 +48,7 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     events = {
         "order.placed": {"fields": FIELDS, "extras": None, "handlers": {}},
         "order.open": {"fields": {"n": field("int", required=True)}, "extras": "object", "handlers": {}},
+        "order.wide": {"fields": {"order_id": field("str", required=True)}, "extras": "object", "handlers": {}},
     }
     (tmp_path / "upnext.lock").write_text(json.dumps({"format": 1, "generator": "upnext", "events": events}))
     (tmp_path / "below").mkdir()
@@ -109,6 +110,7 @@ def test_values_are_read_as_the_lock_has_them(
         (["order.placed", "order_id=x", "point=[1]"], "field 'point' must be tuple[int, int]."),
         (["order.placed", "order_id=x", "size=L"], "field 'size' must be typing.Literal['S', 'M']."),
         (["order.placed", "oder_id=x", "order_id=x"], "field 'oder_id' is not taken; did you mean 'order_id'?"),
+        (["order.wide", "oder_id=x"], "field 'order_id' is missing; did you mean 'oder_id'?"),
         (["order.placed", "order_id:=x"], "field 'order_id' is not JSON."),
         (["order.placed", "order_id"], "Field 'order_id' cannot be used: write it as KEY=VALUE or KEY:=JSON."),
         (["order.placed", "=x"], "Field '=x' cannot be used: "),

@@ -127,7 +127,7 @@ async def test_which_handler_is_meant_has_to_be_clear(command: Command, redis_ur
     assert await asyncio.to_thread(command, "unsubscribe", "mial", url=redis_url) == (
         1,
         "",
-        "upnext: There is no handler 'mial' here; see `upnext status`; did you mean 'mail'?\n",
+        "upnext: There is no handler 'mial' here. Did you mean 'mail'?\n",
     )
     assert await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url) == (
         1,

@@ -45,7 +45,7 @@ def absence(error: BaseException, connection: Any) -> tuple[str, str]:
                 f"{where} does not answer",
                 "Check the address, that the machine is up, and that no firewall is in between.",
             )
-        numbers = _numbers(cause) if isinstance(cause, OSError) else set()
+        numbers = _numbers(cause)
         if errno.ECONNREFUSED in numbers:
             return f"{where} refuses connections", _CHECK
         if errno.ENOENT in numbers:
@@ -66,6 +66,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     return reversed(chain)
 
 
-def _numbers(error: OSError) -> set[int]:
+def _numbers(error: BaseException) -> set[int]:
     """Return the numbers of an error; asyncio has one for all addresses of a host, with those of each in its text."""
+    if not isinstance(error, OSError):
+        return set()
     return {error.errno} if error.errno is not None else set(map(int, _NUMBERS.findall(str(error))))

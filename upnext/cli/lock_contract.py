@@ -16,11 +16,14 @@ import json
 import typing
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from upnext.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _NAME = "upnext.lock"
 _TYPES: dict[str, Any] = {
@@ -88,17 +91,25 @@ def read_value(text: str, type_text: str) -> Any:
 def problems(event: dict[str, Any], payload: dict[str, Any]) -> list[str]:
     """Return what is wrong with a payload; values are not named."""
     fields: dict[str, Any] = event["fields"]
-    found = [
-        f"field {name!r} is missing" for name, field in fields.items() if field["required"] and name not in payload
-    ]
+    takes_others = event["extras"] is not None
+    found: list[str] = []
+    for name, field in fields.items():
+        if field["required"] and name not in payload:
+            # Where others are refused, the one that was meant is named as such.
+            given = [other for other in payload if other not in fields] if takes_others else []
+            found.append(f"field {name!r} is missing{_meant(name, given)}")
     for name, value in payload.items():
         if name in fields:
             if not _fits(value, read_type(fields[name]["type"])):
                 found.append(f"field {name!r} must be {fields[name]['type']}")
-        elif event["extras"] is None:
-            near = difflib.get_close_matches(name, list(fields), n=1)
-            found.append(f"field {name!r} is not taken{f'; did you mean {near[0]!r}?' if near else ''}")
+        elif not takes_others:
+            found.append(f"field {name!r} is not taken{_meant(name, fields)}")
     return found
+
+
+def _meant(name: str, others: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(others), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 @functools.lru_cache

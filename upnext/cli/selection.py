@@ -43,5 +43,5 @@ def one_handler(known: Iterable[str], wanted: str, event: str | None) -> tuple[s
         names = ", ".join(map(visible, found[:_SHOWN]))
         return None, f"Several handlers have the name {visible(wanted)!r}: {names}. Pass one of these."
     near = difflib.get_close_matches(wanted, [HandlerId.parse(handler).name for handler in identities], n=1)
-    hint = f"; did you mean {visible(near[0])!r}?" if near else "."
-    return None, f"There is no handler {visible(wanted)!r} here; see `upnext status`{hint}"
+    hint = f"Did you mean {visible(near[0])!r}?" if near else "See `upnext handlers list`."
+    return None, f"There is no handler {visible(wanted)!r} here. {hint}"

@@ -23,21 +23,20 @@ from upnext.settings import without_password
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from upnext.runner.unimported import Lock
     from upnext.worker import Worker
 
 _NAMES_IN_LOG = 30
 _NAMES_ON_SERVER = 100
 
 
-def announce(
-    worker: Worker, url: str, unimported: dict[str, str], *, beside: Sequence[Worker], sends_only: bool
-) -> None:
-    """Log which handlers a worker runs, and those that are missing although the project has them.
+def announce(worker: Worker, url: str, lock: Lock, *, beside: Sequence[Worker], sends_only: bool) -> None:
+    """Log which handlers a worker runs, and where they differ from those that the project is known to have.
 
     Args:
         worker: The worker.
         url: The server's address.
-        unimported: What `Lock.unimported` says.
+        lock: The project's.
         beside: All workers that run in this process.
         sends_only: Whether an API runs beside the worker, which may be there for the API's sends alone.
     """
@@ -66,12 +65,20 @@ def announce(
             "Worker %r has no handlers and runs no jobs: import the modules that declare them in the file that is run",
             worker.name,
         )
+    unimported = lock.unimported(worker.registry)
     if unimported and (identities or not sends_only):
         log.warning(
             "upnext.lock has handlers of worker %r that this process does not import: %s. "
             "Without a process that does, events are not delivered to them; if they are gone, run `upnext gen`.",
             worker.name,
             _listed(f"{HandlerId.within('', local).name} (module {module})" for local, module in unimported.items()),
+        )
+    if refused := lock.refusals(worker.registry):
+        log.warning(
+            "Handlers of worker %r differ from upnext.lock, so that sends which type checkers accept fail here: %s. "
+            "Run `upnext gen`, or deploy senders and workers from the same sources.",
+            worker.name,
+            _listed((f"{_shown(identity)} {', '.join(what)}" for identity, what in refused.items()), "; "),
         )
 
 
@@ -116,7 +123,7 @@ def _shown(identity: HandlerId) -> str:
     return f"{identity.name} (task)" if identity.is_task else f"{identity.name} ({identity.event})"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], between: str = ", ") -> str:
     all_names = list(names)
     more = len(all_names) - _NAMES_IN_LOG
-    return ", ".join(all_names[:_NAMES_IN_LOG]) + (f" and {more} more" if more > 0 else "")
+    return between.join(all_names[:_NAMES_IN_LOG]) + (f" and {more} more" if more > 0 else "")

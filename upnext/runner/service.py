@@ -30,7 +30,7 @@ from upnext.runner.signals import StopSignals
 from upnext.runner.start_checks import check_declarations
 from upnext.runner.unimported import Lock, start_folder
 from upnext.runner.watchdog import Watchdog
-from upnext.settings import load, without_password
+from upnext.settings import load, misspelt_variables, without_password
 from upnext.telemetry import metrics_of_process
 from upnext.worker import Worker
 
@@ -233,6 +233,8 @@ class Service:
         """
         for worker in self._workers:
             check_declarations(worker.registry)
+        for variable, meant in misspelt_variables().items():
+            log.warning("%s is ignored, as upnext has no such setting; did you mean %s?", variable, meant)
         with contextlib.ExitStack() as opened:
             # Kept from before the first handler runs until after the last: any of them may fork.
             listening = OwnedSockets()
@@ -310,10 +312,11 @@ class Service:
         settings = worker.registry.settings
         url = await asyncio.to_thread(resolve_url, settings)
         await self._reach(url, settings)
-        unimported = self._lock.unimported(worker.registry)
         if not self._stopping.is_set():
-            announce(worker, url, unimported, beside=self._workers, sends_only=bool(self._servers))
-        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog)
+            announce(worker, url, self._lock, beside=self._workers, sends_only=bool(self._servers))
+        return Runner(
+            worker.registry, worker.concurrency, url, record(worker, self._lock.unimported(worker.registry)), watchdog
+        )
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""

@@ -1,6 +1,7 @@
-"""Handlers of a worker that exist in the project, but not in this process: a module that nothing imports.
+"""Where the handlers of a worker differ from those that the project's upnext.lock has.
 
-Such a handler is never subscribed, so no job is ever made for it, and nothing waits in a queue that somebody could see.
+A handler that the lock has and this process does not import is never subscribed, so no job is ever made for it, and
+nothing waits in a queue that somebody could see.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
 from upnext.log import log
+from upnext.runner.lock_drift import LockedEvent, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,10 +29,12 @@ class Lock:
 
     Args:
         modules: The module of each handler, by its identity.
+        events: What it says of each event, by its name.
     """
 
-    def __init__(self, modules: dict[HandlerId, str]) -> None:
+    def __init__(self, modules: Mapping[HandlerId, str], events: Mapping[str, LockedEvent] | None = None) -> None:
         self._modules = modules
+        self._events = events or {}
 
     @classmethod
     def beside(cls, start: Path | None) -> Lock:
@@ -39,8 +43,10 @@ class Lock:
         if path is None:
             return cls({})
         try:
-            return cls(dict(_handlers(json.loads(path.read_text(encoding="utf-8")))))
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            lock = json.loads(path.read_text(encoding="utf-8"))
+            events = {event: LockedEvent.of(contract) for event, contract in lock["events"].items()}
+            return cls(dict(_handlers(lock)), events)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             log.warning("'%s' cannot be read (%s): run `upnext gen`", path, type(error).__name__)
             return cls({})
 
@@ -56,6 +62,15 @@ class Lock:
             for identity, module in sorted(self._modules.items())
             if identity.worker == registry.worker and str(identity) not in registry.handlers
         }
+
+    def refusals(self, registry: Registry) -> dict[HandlerId, list[str]]:
+        """Return what handlers of a worker refuse of what the lock lets senders send, for those that do."""
+        found = {
+            HandlerId.parse(identity): list(refusals(handler.signature, self._events[handler.subject]))
+            for identity, handler in registry.handlers.items()
+            if not handler.is_task and handler.subject in self._events
+        }
+        return {identity: what for identity, what in found.items() if what}
 
 
 def start_folder() -> Path | None:

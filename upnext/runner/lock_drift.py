@@ -1,0 +1,78 @@
+"""What upnext.lock lets senders send and handlers here refuse: the lock is older than the handlers, or newer.
+
+Type checkers read the catalog that was written with the lock. A send that suits it is accepted, stored, and fails here,
+in the worker, as a dead letter.
+"""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from upnext.payload.signature import Signature
+
+# What a value of each type may be taken as. Other types are not compared: the lock has nothing but their text.
+_TAKEN_AS: Final[dict[str, tuple[type, ...]]] = {
+    "str": (str,),
+    "bool": (bool, int, float),
+    "int": (int, float),
+    "float": (float,),
+    "None": (type(None),),
+}
+_COMPARED: Final = (str, bool, int, float, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class LockedEvent:
+    """What upnext.lock has for one event.
+
+    Attributes:
+        types: The text of each field's type, by its name.
+        required: The fields that every send has.
+        takes_extras: Whether sends may have further fields.
+    """
+
+    types: Mapping[str, str]
+    required: frozenset[str]
+    takes_extras: bool
+
+    @classmethod
+    def of(cls, contract: Mapping[str, Any]) -> LockedEvent:
+        """Read what the lock has."""
+        fields = contract["fields"]
+        return cls(
+            {name: str(field["type"]) for name, field in fields.items()},
+            frozenset(name for name, field in fields.items() if field["required"]),
+            contract["extras"] is not None,
+        )
+
+
+def refusals(signature: Signature, event: LockedEvent) -> Iterator[str]:
+    """Say what a handler refuses of what the lock lets senders send, or misses in it."""
+    for name, (annotation, required) in signature.fields.items():
+        if required and name not in event.required:
+            yield f"requires '{name}', which sends {'may leave out' if name in event.types else 'do not have'}"
+        elif name in event.types and not _takes(annotation, event.types[name]):
+            yield f"takes '{name}' as {_shown(annotation)}, which is sent as {event.types[name]}"
+    if signature.extras is None:
+        for name in event.types.keys() - signature.fields.keys():
+            yield f"refuses '{name}', which is sent"
+        if event.takes_extras:
+            yield "refuses fields that it does not name"
+
+
+def _takes(annotation: Any, locked: str) -> bool:
+    """Say whether a parameter takes what is sent as a type; True where that cannot be told from the text."""
+    alternatives = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    sent = locked.split(" | ")
+    if not all(each in _COMPARED for each in alternatives) or not all(each in _TAKEN_AS for each in sent):
+        return True
+    return all(any(kind in alternatives for kind in _TAKEN_AS[each]) for each in sent)
+
+
+def _shown(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
