@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +28,26 @@ settings.register_profile(
 )
 settings.load_profile("upnext")
 
+LONGEST_ID = 60
+
 # A shell has commands that it runs in the background ignore Ctrl-C, and so would all processes that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None]:
+    """Keep thousands of tests and their modules from being looked through for cycles, now and while they run."""
+    gc.disable()
+    try:
+        _import_shared(session)
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _import_shared(session: pytest.Session) -> None:
     """Import the files of tests, each process beginning at another: their assertions are rewritten once, not by each.
 
     All of them collect in one order: in a fresh checkout they would compile the same files at the same time.
@@ -47,6 +62,14 @@ def pytest_collection(session: pytest.Session) -> None:
         # What cannot be imported is reported where it is collected.
         with contextlib.suppress(Exception):
             importlib.import_module(".".join(file.resolve().relative_to(session.config.rootpath).with_suffix("").parts))
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name a long text by its beginning: processes send each other the names of all tests, some of them megabytes."""
+    if not isinstance(val, str | bytes) or len(val) <= LONGEST_ID:
+        return None
+    data = val.encode("utf-8", "surrogatepass") if isinstance(val, str) else val
+    return f"{data[:LONGEST_ID].decode('ascii', 'backslashreplace')}... {len(val)} {zlib.crc32(data):08x}"
 
 
 @pytest.fixture(scope="session", autouse=True)
