@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def project(root: Path, files: dict[str, str]) -> None:
 
 
 def run(installed: Installed, root: Path, *arguments: str) -> tuple[int, str]:
-    """Run upnext where it is installed; the checkers are those of the shell."""
+    """Run upnext where it is installed; the checkers are those of the shell, and it is not mypy's first run there."""
+    if not (root / ".mypy_cache").exists():
+        shutil.copytree(installed.mypy_cache(), root / ".mypy_cache")
     answer = installed.run("upnext", *arguments, cwd=root, PATH=f"{TOOLS}:{os.environ['PATH']}")
     return answer.returncode, answer.stdout
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkers import CHECKERS, marked
+from tests.checkers import CHECKERS, USUALLY, marked
 from tests.cli.deploying import declared, deploy
 from tests.cli.projects import ORDERS, SERVICES, Shell
 from tests.installed import Installed
@@ -91,7 +91,7 @@ def sending(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("checker", USUALLY)
 def test_a_wrong_send_to_another_project_is_an_error_in_every_checker(
     checker: str, sending: Path, installed: Installed
 ) -> None:

@@ -138,7 +138,7 @@ class Story:
                 return False
             return True
 
-        wait_until(answered, what=f"an answer of {url}")
+        wait_until(answered, timeout=60, what=f"an answer of {url}")
         return answers[0]
 
     def _stop(self, names: list[str]) -> None:

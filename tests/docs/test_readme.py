@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.checkers import CHECKERS, USUALLY
-from tests.docs.story import PROGRAMS, ROOT, Story, blocks
-from tests.installed import Installed
+from tests.docs.story import ROOT, Story, blocks
+from tests.installed import TOOLS, Installed, answer_of
 from tests.servers import free_port
 
 README = blocks("README.md")
 PAGES = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md")))]
-HERE = Installed(PROGRAMS.parent)
 
 
 @pytest.fixture
-def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
-    """Give a reader who has written down the README's files, and no Redis."""
+def reader(installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
+    """Give a reader who has installed the wheel, has run mypy before, and has no Redis."""
     monkeypatch.delenv("UPNEXT_REDIS_URL", raising=False)
-    story = Story(tmp_path, free_port())
-    for block in README:
-        if block.file:
-            story.perform(block)
+    shutil.copytree(installed.mypy_cache(), tmp_path / ".mypy_cache")
+    story = Story(tmp_path, free_port(), installed.folder / "bin")
     yield story
     story.end()
+
+
+@pytest.fixture
+def story(reader: Story) -> Story:
+    """Give one who has written down the README's files."""
+    for block in README:
+        if block.file:
+            reader.perform(block)
+    return reader
 
 
 def test_every_block_is_one_that_the_tests_here_know() -> None:
@@ -43,14 +50,9 @@ def test_the_commands_for_a_checkout_are_targets_of_the_makefile() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-def test_the_example_does_what_the_readme_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("UPNEXT_REDIS_URL", raising=False)
-    story = Story(tmp_path, free_port())
-    try:
-        for block in README:
-            story.perform(block)
-    finally:
-        story.end()
+def test_the_example_does_what_the_readme_shows(reader: Story) -> None:
+    for block in README:
+        reader.perform(block)
 
 
 def test_the_check_for_ci_passes_when_the_files_are_fresh_and_fails_when_not(story: Story) -> None:
@@ -93,15 +95,18 @@ def test_a_file_in_latin_1_counts_for_gen_and_for_mypy(story: Story) -> None:
 
 
 @pytest.mark.parametrize("name", [each for each in USUALLY if each.values != ("mypy",)])
-def test_other_checkers_go_on_beside_a_syntax_error_and_do_not_read_latin_1(story: Story, name: str) -> None:
+def test_other_checkers_go_on_beside_a_syntax_error_and_do_not_read_latin_1(
+    story: Story, installed: Installed, name: str
+) -> None:
     (story.folder / "pyproject.toml").write_text("", encoding="utf-8")
     _write_latin_1(story.folder / "legacy.py")
     _write_broken(story)
     if name == "ty":  # It ends as after a fault of its own.
-        output = story.run(f"ty check --output-format concise --python {HERE.folder}").stdout
+        command = (str(TOOLS / "ty"), "check", "--output-format", "concise", "--python", str(installed.python))
+        output = answer_of(*command, cwd=story.folder).stdout
         assert "checkout.py:5:" in output
     else:
-        verdict = CHECKERS[name](story.folder, HERE)
+        verdict = CHECKERS[name](story.folder, installed)
         output = verdict.output
         assert "checkout.py:5" in verdict.errors
     about = [line for line in output.splitlines() if "legacy.py" in line]
