@@ -184,7 +184,7 @@ async def test_a_handler_is_paused_and_resumed(valkey_url: str) -> None:
         assert "paused: shop|order.placed|charge_card" in await browser.get("/")
         assert "is resumed." in await post_after(browser, "/handlers", "/handlers/resume", dict(form))
         refused = await post_after(browser, "/handlers", "/handlers/pause", {"handler": "chrge_card"})
-        assert "did you mean 'charge_card'?" in refused
+        assert "Did you mean 'charge_card'?" in refused
 
 
 async def post_after(
