@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext_codegen import messages
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.flow.unused import unused_fields
+from upnext_codegen.handlers.attached_inside import AttachedInside
 from upnext_codegen.handlers.declare import (
     check_decorator,
     declare,
-    is_handler_name,
-    is_known_not_to_be_text,
     place_of,
-    shown_value,
 )
-from upnext_codegen.handlers.escapes import attached_inside, escaping
-from upnext_codegen.handlers.options import KNOWN, check_named_fields, read_options
+from upnext_codegen.handlers.escapes import attaches_unseen, escaping
+from upnext_codegen.handlers.handler_names import handler_name
+from upnext_codegen.handlers.options import check_named_fields, read_options
 from upnext_codegen.handlers.sends import sends_of
-from upnext_codegen.handlers.sites import CallSite, DecoratorSite
+from upnext_codegen.handlers.shapes import attaches, makes_decorator
+from upnext_codegen.handlers.sites import CallSite, ClassSite, DecoratorSite
 from upnext_codegen.handlers.tasks import take_task
 from upnext_codegen.handlers.upcasters import take_upcaster
 from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.handlers.yielding import yielding
 from upnext_codegen.names import values
-from upnext_codegen.names.evaluator import Argument, function_node, is_none
+from upnext_codegen.names.evaluator import Argument, function_node, plain_arguments
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import FunctionDefinition, ParameterDefinition, Use
+from upnext_codegen.names.values import events_of
 from upnext_codegen.reading.expression_text import text_of
 from upnext_codegen.records import Declaration, Handler, Place, Reached, Send, Task, Upcaster
 
@@ -91,13 +92,19 @@ class Attacher:
     calls: Calls
     found: Found
 
-    def take(self, site: CallSite | DecoratorSite) -> None:
-        """Take in what a call or decorator declares, attaches or sends."""
+    def take(self, site: CallSite | DecoratorSite | ClassSite) -> None:
+        """Take in what a call, decorator or class declares, attaches or sends."""
+        if isinstance(site, ClassSite):
+            if AttachedInside(self.evaluator).by_class_statement(values.ClassRef(site.target)):
+                self.found.findings.append(messages.unknown_receiver(place_of_name(site.target)))
+            return
         if isinstance(site, DecoratorSite):
             check_decorator(self.evaluator, self.found, site)
             self._decorator(site)
             return
         func = self.evaluator.value(site.call.func, site.use)
+        if attaches_unseen(self.evaluator, func, site.call, site.use):
+            self.found.findings.append(messages.unknown_receiver(place_of(site.use, site.call)))
         self._escaping(func, site.call, site.use)
         declare(self.evaluator, self.found, func, site.call, site.use)
         self._called(func, site.call, site.use)
@@ -132,7 +139,7 @@ class Attacher:
                 self._called(self.evaluator.value(decorator.func, use), decorator, use)
             case values.Ambiguous("event" | "worker", events):
                 self._report_ambiguous(events, site.place)
-            case _ if _makes_decorator(decorator) and self._is_lost(decorator, use):
+            case _ if makes_decorator(decorator) and self._is_lost(decorator, use):
                 self.found.findings.append(messages.unknown_receiver(site.place))
             case _ if isinstance(decorator, ast.Call):
                 func = self.evaluator.value(decorator.func, use)
@@ -165,12 +172,14 @@ class Attacher:
             case values.Attachment(event, options, made) if given is not None:
                 self._function(event, given, (options, made), site)
                 self._others(event, call, use)
+            case values.Attachment(event, options, made) if bound := self.evaluator.handler_of(options, made):
+                self._function(event, bound, (options, made), site)  # `partial(event.on, function)()`
             case (values.FunctionRef() | values.LambdaRef()) as function if given is not None:
                 for event, options, made in self.evaluator.attaching_calls(function):
                     self._function(event, given, (options, made), site)
-            case values.Ambiguous("event" | "worker", events) if given is not None and _looks_ours(call):
+            case values.Ambiguous("event" | "worker", events) if given is not None and attaches(call):
                 self._report_ambiguous(events, site.place)
-            case _ if given is not None and _looks_ours(call) and self._is_lost(call, use, given):
+            case _ if given is not None and attaches(call) and self._is_lost(call, use, given):
                 self.found.findings.append(messages.unknown_receiver(site.place))
             case _:
                 pass
@@ -184,8 +193,9 @@ class Attacher:
             else:
                 self.found.refused.add(event.name)
                 self.found.findings.append(messages.handed_away(place, event.name, text_of(call.func)))
-        for event in attached_inside(self.evaluator, func, call, use):
-            self.found.refused.add(event.name or "")
+        if AttachedInside(self.evaluator).by_call(func, call, use):
+            events = [self.evaluator.value(each.value, use) for each in plain_arguments(call, use)]
+            self.found.refused |= events_of(events)
             self.found.findings.append(messages.unknown_receiver(place_of(use, call)))
 
     def _is_lost(self, expr: ast.expr, use: Use, given: Argument | None = None) -> bool:
@@ -270,9 +280,9 @@ class Attacher:
             if reason:
                 self._refuse(event.name, where, target.definition.name, reason)
             else:
-                name = self._name(options, site.place) or target.definition.name
                 branches = (*_in(site.place.file, site.branches), *_in(target.file, target.definition.branches))
                 signature = self.signatures.read(target)
+                name = handler_name(self.evaluator, self.found.findings, (options, target, signature), site.place)
                 self.found.findings += (*signature.findings, *yielding(self.evaluator, target, "handler"))
                 if options is not None and not signature.findings:
                     fields = [each.name for each in signature.parameters]
@@ -318,24 +328,6 @@ class Attacher:
         self.found.findings += findings
         return settings
 
-    def _name(self, options: _Options | None, place: Place) -> str | None:
-        arguments = self.evaluator.arguments(*options) if options else ()
-        given = next((each for each in arguments if each.keyword == "name"), None)
-        if any(each.keyword == "**" for each in arguments) and given is None:
-            self.found.findings.append(messages.unknown_handler_name(place))
-        if options is None or given is None or is_none(given.value):
-            return None
-        name = self.evaluator.text(given)
-        if name is None and not is_known_not_to_be_text(self.evaluator, given):
-            self.found.findings.append(messages.unknown_handler_name(place))
-        elif name is None or not is_handler_name(name):
-            shown = shown_value(self.evaluator, given) if name is None else messages.shown(name)
-            at = place_of(options[1], given.node)
-            found = messages.bad_option(at, "name", shown, messages.NAME_RULE, typed=name is None)
-            self.found.findings.append(found)
-            return None
-        return name
-
     def _report_ambiguous(self, events: frozenset[str], place: Place) -> None:
         """Report that it is not known to which of several events a handler is attached: each may well have it."""
         self.found.refused |= events
@@ -372,26 +364,3 @@ def _reason(expr: ast.expr) -> str:
             return "it is a method, or defined outside the project"
         case _:
             return "it is not a named function defined in this project"
-
-
-def _looks_ours(call: ast.Call) -> bool:
-    """Whether a call of something unresolved is exactly what attaches a function to an event."""
-    func = call.func
-    if isinstance(func, ast.Call):
-        return _makes_decorator(func)
-    plain = all(isinstance(each, ast.Name | ast.Attribute | ast.Starred) for each in call.args)
-    return (
-        isinstance(func, ast.Attribute) and func.attr == "on" and len(call.args) <= 1 and plain and _only_options(call)
-    )
-
-
-def _makes_decorator(expr: ast.expr) -> bool:
-    """Whether something unresolved is exactly `event.on`, or `event.on` with options."""
-    if isinstance(expr, ast.Call):
-        inner = expr.func
-        return not expr.args and _only_options(expr) and not isinstance(inner, ast.Call) and _makes_decorator(inner)
-    return isinstance(expr, ast.Attribute) and expr.attr == "on"
-
-
-def _only_options(call: ast.Call) -> bool:
-    return {each.arg for each in call.keywords} <= {*KNOWN, None}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from upnext_codegen.handlers.shapes import attaches_in_text
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, plain_arguments
 from upnext_codegen.names.modules import ExternalName
-from upnext_codegen.names.scopes import ParameterDefinition, Scope, Use, inner_scopes_and_calls
+from upnext_codegen.names.upnext_classes import is_event_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.names.scopes import Use
 
 _NAMES = """
     bool callable delattr dict dir frozenset getattr hasattr hash help id isinstance issubclass len list print repr set
@@ -27,8 +29,9 @@ _FOLLOWED_NAMES = """
     assert_type cast field iscoroutinefunction member nonmember partial reveal_type update_wrapper wraps
 """
 _FOLLOWED = frozenset(_FOLLOWED_NAMES.split())
+_RUNNING = frozenset({"builtins.eval", "builtins.exec"})
+"""Functions that run what a text says."""
 _OURS = values.Method | values.Attachment | values.Ambiguous
-_DEEPEST = 5
 
 
 def escaping(
@@ -44,42 +47,17 @@ def escaping(
                 yield event, given
 
 
-def attached_inside(evaluator: Evaluator, func: values.Value, call: ast.Call, use: Use) -> Iterator[values.EventValue]:
-    """Yield the events that a function of the project is given as a parameter and attaches handlers to."""
-    if not isinstance(func, values.FunctionRef):
-        return
-    for given in plain_arguments(call, use):
-        if not evaluator.may_be_ours(use.scope, given.value):
-            continue
-        found = evaluator.value(given.value, use)
-        event = found.event if isinstance(found, values.HandlerValue) else found
-        if isinstance(event, values.EventValue) and _attaches(evaluator, func, 0):
-            yield event
-
-
-def _attaches(evaluator: Evaluator, function: values.FunctionRef, depth: int) -> bool:
-    """Whether a function calls `.on` of a parameter that has no type, or gives one to a function that does."""
-    body = evaluator.body_of(function)
-    if body.module.imports_upnext:
-        return False  # It is told of where it stands.
-    for each in body.expressions:
-        for call, _ in inner_scopes_and_calls(each.node, body):
-            if not isinstance(call, ast.Call):
-                continue
-            if isinstance(call.func, ast.Attribute) and call.func.attr == "on" and _is_parameter(call.func.value, body):
-                return True
-            if depth < _DEEPEST and any(_is_parameter(given, body) for given in call.args):
-                found = evaluator.value(call.func, Use(body, call.lineno, each.branches))
-                if isinstance(found, values.FunctionRef) and _attaches(evaluator, found, depth + 1):
-                    return True
-    decorators = [one for each in body.functions for one in getattr(each.binding, "node").decorator_list]  # noqa: B009
-    targets = [each.func if isinstance(each, ast.Call) else each for each in decorators]
-    return any(isinstance(each, ast.Attribute) and _is_parameter(each.value, body) for each in targets)
-
-
-def _is_parameter(expr: ast.expr, body: Scope) -> bool:
-    found = body.definitions.get(expr.id, ()) if isinstance(expr, ast.Name) else ()
-    return any(isinstance(each.binding, ParameterDefinition) for each in found)
+def attaches_unseen(evaluator: Evaluator, func: values.Value, call: ast.Call, use: Use) -> bool:
+    """Whether a call attaches by a text, or by the method of the class: `exec("e.on(f)")`, `upnext.Event.on(e, f)`."""
+    if isinstance(func, ExternalName) and func.name in _RUNNING:
+        return attaches_in_text(call)
+    if isinstance(func, ExternalName) and func.name.endswith(".on"):
+        return isinstance(call.func, ast.Attribute) and is_event_class(evaluator, evaluator.value(call.func.value, use))
+    match call.func:
+        case ast.Call(getter, [ast.Constant("on"), _]):
+            return evaluator.value(getter, use) == ExternalName("operator.methodcaller")
+        case _:
+            return False
 
 
 def _flat(expr: ast.expr) -> Iterator[ast.expr]:

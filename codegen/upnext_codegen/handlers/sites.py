@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from upnext_codegen.names.scopes import Use, inner_scopes_and_calls
+from upnext_codegen.names.scopes import ClassDefinition, Use, inner_scopes_and_calls
 from upnext_codegen.names.tainted_names import mentions
 
 if TYPE_CHECKING:
@@ -38,8 +38,14 @@ class DecoratorSite(NamedTuple):
     function: Definition | None
 
 
-def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | DecoratorSite]:
-    """Yield the calls and decorators of a file, those of inner functions and classes after those around them."""
+class ClassSite(NamedTuple):
+    """A class whose bases or metaclass may do something with what it has."""
+
+    target: Definition
+
+
+def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | DecoratorSite | ClassSite]:
+    """Yield the calls, decorators and classes of a file, those inside of functions and classes after those around."""
     waiting: list[tuple[Scope, Definition | None]] = [(module.scope, None)]
     while waiting:
         scope, function = waiting.pop(0)
@@ -59,6 +65,8 @@ def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | Deco
             if names.between(*definition.span):
                 yield from _decorators(definition, function, names, always=always, everything=exports.everything)
                 inside = function if definition in scope.classes else definition
+                if isinstance(definition.binding, ClassDefinition) and _is_made_by_others(definition.binding.node):
+                    yield ClassSite(definition)
                 waiting.append((module.body_of(definition), inside))
 
 
@@ -69,6 +77,11 @@ def _decorators(
     for each in node.decorator_list:
         if everything or (always and _is_on(each)) or mentions(each, names):
             yield DecoratorSite(each, Use(target.scope, each.lineno, target.branches), target, function)
+
+
+def _is_made_by_others(node: ast.ClassDef) -> bool:
+    """Whether code of another class runs when a class is made."""
+    return bool(node.bases or node.keywords)
 
 
 def _is_on(expr: ast.expr) -> bool:

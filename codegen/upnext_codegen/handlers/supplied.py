@@ -37,7 +37,8 @@ class Supplied(NamedTuple):
         passed: For each of them, the innermost first: how many positional arguments it passes, and how many it asks
             of its own callers.
         hidden_by: The one that hides the parameters, so that the runtime refuses the function; "" for none.
-        object_of: The class that makes an object of the function, which the runtime refuses as well; "" for none.
+        object_of: The class, or what returns a partial, that makes an object of the function, which the runtime
+            refuses as well; "" for none.
         restated_by: The one that says itself at run time what the function takes; "" for none.
     """
 
@@ -59,6 +60,8 @@ def supplied_by_decorators(evaluator: Evaluator, function: values.FunctionRef) -
             seen_through = seen_through and found.name in _TRANSPARENT
         if number == 0 and decorator is called and isinstance(found, values.ClassRef):
             object_of = found.definition.name if _makes_objects(evaluator, found) else ""
+        if number == 0 and decorator is called and isinstance(found, values.FunctionRef):
+            object_of = found.definition.name if _makes_partials(evaluator, found) else ""
         if not isinstance(found, values.FunctionRef):
             continue
         is_made = isinstance(decorator, ast.Call)
@@ -139,6 +142,15 @@ def _makes_objects(evaluator: Evaluator, cls: values.ClassRef) -> bool:
     """Whether a call of a class certainly makes an object that is neither a function nor bound like one."""
     odd = any(evaluator.class_attribute(cls, name) != values.NOT_OURS for name in ("__new__", "__get__"))
     return not odd and not class_node(cls).keywords and evaluator.attached_by(cls) is None
+
+
+def _makes_partials(evaluator: Evaluator, decorator: values.FunctionRef) -> bool:
+    """Whether a decorator certainly returns `functools.partial(...)`."""
+    body = evaluator.body_of(decorator)
+    calls = [each.node.func for each in body.returns if isinstance(each.node, ast.Call)]
+    found = [evaluator.value(each, Use(body, each.lineno)) for each in calls]
+    partials = [each for each in found if isinstance(each, ExternalName) and each.name == "functools.partial"]
+    return bool(partials) and len(partials) == len(body.returns)
 
 
 def _restates(node: FunctionNode) -> bool:

@@ -273,8 +273,16 @@ class Evaluator:
             self._active.discard(key)
         if isinstance(found, values.ContainerValue) and found.definition is None:
             found = replace(found, definition=source)
+        elif found == NOT_OURS and self._is_fed(source):
+            found = UNKNOWN
         self._values[key] = found
         return found
+
+    def _is_fed(self, definition: Definition) -> bool:
+        """Whether a method of what a name stands for is given something that can be of upnext, and may keep it."""
+        scope = definition.scope
+        calls = [each for each in scope.fed if _root(each.func) == definition.name]
+        return any(self.may_be_ours(scope, each.value) for call in calls for each in plain_arguments(call, Use(scope)))
 
     def _frame_of(self, scope: Scope | None) -> Bindings:
         found: list[tuple[str, Value]] = []
@@ -380,9 +388,11 @@ class Evaluator:
                     return owner
                 return self.defined(self.lookup.attribute(owner, attr, use.file))
             case values.ClassRef():
-                return self.class_attribute(owner, attr)
+                return self._described(self.class_attribute(owner, attr))
             case values.Instance(cls):
                 found = self._instance_attribute(owner, attr)
+                if found == NOT_OURS:
+                    return self._asked(cls, "__getattr__", values.Constant(attr)) or found
                 return self._inherited(cls, attr, use) if isinstance(found, values.Unknown) else found
             case values.MemberValue(_, name, value):
                 return {"value": value, "_value_": value, "name": values.Constant(name)}.get(attr, UNKNOWN)
@@ -394,13 +404,35 @@ class Evaluator:
             case _:
                 return self._upnext_attribute(owner, attr)
 
+    def _described(self, found: Value) -> Value:
+        """What an attribute of a class gives that has a `__get__`."""
+        if not isinstance(found, values.Instance):
+            return found
+        return self._asked(found.cls, "__get__") or found
+
+    def _asked(self, cls: values.ClassRef, method: str, *given: Value) -> Value | None:
+        """What a method of a class that Python itself calls returns, None if there is none."""
+        function = self._method(cls, method)
+        if function is None:
+            return None
+        found = self.returned(function, self._bound(function, list(given), {}))
+        # Which event it is depends on the object.
+        return values.EventValue(None) if isinstance(found, values.EventValue) else found
+
+    def _method(self, cls: values.ClassRef, name: str) -> values.FunctionRef | None:
+        for each in self.ancestors(cls):
+            found = self._own_attribute(each, name) if isinstance(each, values.ClassRef) else None
+            if found is not None:
+                return found if isinstance(found, values.FunctionRef) else None
+        return None
+
     def _assigned_to(self, base: ast.expr, attr: str, use: Use) -> Value:
         """What the file that defines a name assigns to an attribute of it, as far as it matters: which is not known."""
         found: list[Definition] = []
         for source in self.lookup.path(use, base):
             if isinstance(source, Definition):
                 if source not in self._named_attributes:
-                    self._named_attributes[source] = _assigned_by_name(source)
+                    self._named_attributes[source] = assigned_by_name(source)
                 found += self._named_attributes[source].get(attr, ())
         if not found:
             return NOT_OURS
@@ -427,6 +459,8 @@ class Evaluator:
                 return values.Method(owner, attr) if attr in _TASK_METHODS else NOT_OURS
             case (values.EventValue() as event) | values.HandlerValue(event):
                 return values.Method(event, attr) if attr in _EVENT_METHODS else NOT_OURS
+            case values.Method() | values.Attachment() if attr == "__call__":
+                return owner
             case _:
                 return UNKNOWN
 
@@ -480,7 +514,7 @@ class Evaluator:
                 return values.EventValue(None)
             if assigned is not None:
                 return assigned
-        found = self.class_attribute(owner.cls, attr)
+        found = self._described(self.class_attribute(owner.cls, attr))
         if isinstance(found, values.FunctionRef) and _is_property(found):
             found = self.returned(found)
             return values.EventValue(None) if isinstance(found, values.EventValue) else found
@@ -615,8 +649,30 @@ class Evaluator:
                 base = self.value(func.value, use)
                 if isinstance(base, values.ContainerValue):
                     return self.item(base, self.value(call.args[0], use))
+                if isinstance(base, ModuleRef) or base == ExternalName("sys.modules"):  # of a module, its `__dict__`
+                    return self.subscript(base, call.args[0], use)
+        if isinstance(func, ast.Call) and len(call.args) == 1 and (named := self._gotten(func, call.args[0], use)):
+            return named
         found = self.value(func, use)
         return self._called(self.called_function(found) if isinstance(found, values.Instance) else found, call, use)
+
+    def _gotten(self, getter: ast.Call, owner: ast.expr, use: Use) -> Value | None:
+        """What `attrgetter("name")(owner)` or `itemgetter(key)(owner)` gives, None for any other call."""
+        if len(getter.args) != 1 or getter.keywords:
+            return None
+        match self.value(getter.func, use):
+            case ExternalName("operator.itemgetter"):
+                return self.subscript(self.value(owner, use), getter.args[0], use)
+            case ExternalName("operator.attrgetter"):
+                path = self._as_text(self.value(getter.args[0], use))
+                found = self.value(owner, use)
+                if not isinstance(path, values.Constant) or not isinstance(path.value, str):
+                    return UNKNOWN
+                for attr in path.value.split("."):
+                    found = self.attribute(found, attr, use)
+                return found
+            case _:
+                return None
 
     def _called(self, func: Value, call: ast.Call, use: Use) -> Value:
         match func:
@@ -628,7 +684,7 @@ class Evaluator:
                 # Without a handler yet: `partial(event.on, retries=2)()`.
                 return self._handler(event, call, use) or func
             case values.PartialSend() | values.Ambiguous("send") | values.NotOurs():
-                return NOT_OURS
+                return UNKNOWN if self._is_given_event(call, use) else NOT_OURS
             case values.FunctionRef() | values.LambdaRef() | values.PartialFunction():
                 return self._of_own_worker(self._result(func, call, use), call, use)
             case values.HandlerValue(_, values.FunctionRef() as function):
@@ -730,6 +786,10 @@ class Evaluator:
                 return self._above_receiver(use)
             case "builtins.globals":
                 return ModuleRef(self.lookup.modules.name_of(use.file), use.file)
+            case "builtins.locals" | "builtins.vars" if not args and use.scope.kind == "module":
+                return ModuleRef(self.lookup.modules.name_of(use.file), use.file)
+            case "builtins.eval" if args:
+                return self._evaluated(args[0], use)
             case "builtins.staticmethod" | "builtins.vars" | "enum.member" | "enum.nonmember" if args:
                 return self.value(args[0], use)
             case "importlib.import_module":
@@ -740,6 +800,17 @@ class Evaluator:
                 return self._default(call, use)
             case _:
                 return self._made_from(name, args, call, use)
+
+    def _evaluated(self, given: ast.expr, use: Use) -> Value:
+        """What `eval` of a text that is known gives."""
+        text = self._as_text(self.value(given, use))
+        if not isinstance(text, values.Constant) or not isinstance(text.value, str):
+            return UNKNOWN
+        try:
+            found = ast.parse(text.value.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return UNKNOWN
+        return self.value(found, use) if isinstance(found, ast.Name | ast.Attribute) else UNKNOWN
 
     def _made_from(self, name: str, args: list[ast.expr], call: ast.Call, use: Use) -> Value:
         """What other functions and classes from outside the project make of their arguments."""
@@ -762,6 +833,8 @@ class Evaluator:
     def _holds_event(self, value: Value) -> bool:
         match value:
             case values.EventValue() | values.HandlerValue() | values.Attachment() | values.Ambiguous("event"):
+                return True
+            case values.WorkerValue() | ModuleRef():
                 return True
             case values.Method(_, name):
                 return name == "on"
@@ -887,8 +960,10 @@ class Evaluator:
                 return None
 
     def called_function(self, value: Value) -> Value:
-        """What a call of a class or object of the project runs: `__init__` or `__call__`; other values themselves."""
+        """What a call of a class, object or partial runs: `__init__`, `__call__`, what is in it; others themselves."""
         match value:
+            case values.PartialFunction(function):
+                return function
             case values.Instance(cls):
                 found = self.class_attribute(cls, "__call__")
             case values.ClassRef():
@@ -1083,11 +1158,22 @@ class Evaluator:
             case ModuleRef():
                 return self._keyed_attribute(base, index, use)
             case values.ClassRef() if isinstance(index, ast.Constant):
-                return self._keyed_attribute(base, index, use)
+                made = self._asked(base, "__class_getitem__", self.value(index, use))
+                return self._keyed_attribute(base, index, use) if made is None else made
+            case ExternalName("sys.modules"):
+                return self._module_named(self._as_text(self.value(index, use)), use)
+            case values.Instance(cls):
+                return self._asked(cls, "__getitem__", self.value(index, use)) or UNKNOWN
             case ExternalName() | values.ClassRef():
                 return base
             case _:
                 return base if isinstance(base, values.NotOurs) else UNKNOWN
+
+    def _module_named(self, name: Value, use: Use) -> Value:
+        """What `sys.modules[name]` is."""
+        if isinstance(name, values.Constant) and isinstance(name.value, str) and name.value:
+            return self.lookup.imported(use.file, 0, name.value) or UNKNOWN
+        return UNKNOWN
 
     def _keyed_attribute(self, base: Value, index: ast.expr, use: Use) -> Value:
         name = self.value(index, use)
@@ -1330,7 +1416,14 @@ def function_node(ref: values.FunctionRef) -> ast.FunctionDef | ast.AsyncFunctio
     return binding.node
 
 
-def _assigned_by_name(source: Definition) -> dict[str, list[Definition]]:
+def _root(expr: ast.expr) -> str:
+    """The name that `name.attribute[item]` begins with, "" for none."""
+    while isinstance(expr, ast.Attribute | ast.Subscript):
+        expr = expr.value
+    return expr.id if isinstance(expr, ast.Name) else ""
+
+
+def assigned_by_name(source: Definition) -> dict[str, list[Definition]]:
     """What the file of a definition assigns to attributes of the name."""
     name, module = source.name, source.scope.module
     found: dict[str, list[Definition]] = {}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from upnext_codegen.names import values
+from upnext_codegen.names.evaluator import plain_arguments
 from upnext_codegen.names.exported_names import ALL_NAMES, ANY_NAME, ANYTHING, MODULES, NOT, answer, own_names
 from upnext_codegen.names.made_up_names import MadeUp, made_up
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
@@ -25,6 +26,7 @@ from upnext_codegen.names.scopes import (
     Element,
     FunctionDefinition,
     FunctionNode,
+    Inside,
     ModuleImport,
     NameImport,
     Part,
@@ -37,6 +39,7 @@ from upnext_codegen.names.tainted_names import (
     Interest,
     Names,
     assigned_through,
+    fed_names,
     is_tainted,
     lines_of,
     mentions,
@@ -210,6 +213,7 @@ class Exports:
                 if not names.is_whole(each.name) and names.between(*each.span) and is_tainted(each, names)
             }
             fresh |= {name for name, span in assigned_through(module.scope) if names.between(*span)} - names.all
+            fresh |= fed_names(module.scope, names)
             if not fresh:
                 break
             names.add(fresh)
@@ -256,9 +260,18 @@ class Exports:
 
     def _dynamic(self, module: SourceModule) -> set[str]:
         """The names of what imports modules by names that are worked out."""
-        if "import_module" not in module.text.text and "__import__" not in module.text.text:
-            return set()
-        found = {"import_module", "__import__", "importlib"}
+        text = module.text.text
+        own = self.interest(module).names.all and "__getattr__" not in module.scope.definitions
+        found = {each for each in ("globals", "locals", "vars", "eval", "exec") if own and f"{each}(" in text}
+        if "sys" in text and "modules" in text:
+            found |= {
+                each.name
+                for each in module.scope.every()
+                if each.binding in {ModuleImport("sys"), NameImport(0, "sys", "modules")}
+            }
+        if "import_module" not in text and "__import__" not in text:
+            return found
+        found |= {"import_module", "__import__", "importlib"}
         for scope in [module.scope, *self._with_imports(module)]:
             for each in scope.every():
                 match each.binding:
@@ -417,11 +430,14 @@ class Exports:
         return found | self._filled(module, name)
 
     def _filled(self, module: SourceModule, name: str) -> Carried:
-        """What is assigned to attributes of what a name stands for."""
+        """What is assigned to attributes of what a name stands for, or given to a method of it."""
         found = Carried()
         for target, definition in module.scope.attributes:
             if root_name(target) == name:
                 found |= self._defined(definition)
+        for call in module.scope.fed:
+            for each in plain_arguments(call, Use(module.scope)) if root_name(call.func) == name else ():
+                found |= self.carried(self.evaluator.value(each.value, each.use), module.file)
         return found
 
     def _imported(self, definition: Definition) -> Carried:
@@ -590,7 +606,7 @@ class Exports:
 
     def _is_made(self, expr: Derived, use: Use, seen: set[Definition]) -> bool:
         """Whether an expression that cannot be followed holds something of upnext, also by way of other names."""
-        if isinstance(expr, Element | Part | Rest):
+        if isinstance(expr, Element | Part | Rest | Inside):
             return self._is_made(expr.of, use, seen)
         names = self._evident_in(use.scope)
         if not mentions(expr, names):
@@ -641,7 +657,7 @@ class Exports:
 
 def _hands_modules(expr: Derived, names: Names) -> bool:
     """Whether an expression gives a whole module, which has something of upnext, to a call."""
-    if isinstance(expr, Element | Part | Rest):
+    if isinstance(expr, Element | Part | Rest | Inside):
         return _hands_modules(expr.of, names)
     given = [each for call in ast.walk(expr) if isinstance(call, ast.Call) for each in call.args]
     return any(isinstance(each, ast.Name) and each.id in names.modules for each in given)

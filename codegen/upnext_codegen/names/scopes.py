@@ -26,7 +26,7 @@ END = 1 << 60
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _INNER_SCOPES = frozenset({ast.Lambda, *_COMPREHENSIONS})
 _LEAVES = frozenset({ast.Constant, ast.Name, ast.Load, ast.Store})
-_GLOBAL = re.compile(r"global\b")  # Plain text at its beginning is looked for ten times as fast.
+_GLOBAL = re.compile(r"(?:global|nonlocal)\b")  # Plain text at its beginning is looked for ten times as fast.
 _INDENTED_IMPORT = re.compile(r"(?:^[ \t]+|[;:][ \t]*)(?:lazy[ \t]+)?(?:from|import)[ \t]+upnext", re.MULTILINE)
 _BREAK = r"(?:[ \t\f]|\\\n)+"
 _HEAD = re.compile(rf"(?:async{_BREAK})?(?:def|class){_BREAK}")
@@ -53,7 +53,13 @@ class Rest(NamedTuple):
     behind: int
 
 
-Derived: TypeAlias = "ast.expr | Element | Part | Rest"
+class Inside(NamedTuple):
+    """What is somewhere in `of`, as a pattern captures it or a `:=` in a comprehension binds it."""
+
+    of: ast.expr
+
+
+Derived: TypeAlias = "ast.expr | Element | Part | Rest | Inside"
 """An expression, or what a loop or an unpacking takes out of one."""
 
 
@@ -185,6 +191,7 @@ class Scope:
         returns: What a function returns or yields.
         attributes: What its statements assign to attributes: the target, and what is assigned.
         items: What its statements assign to items, as in `HOOKS["x"] = y`.
+        fed: Its statements that are a method call, as in `HOOKS.append(y)`.
         tests: For each branch the tests that lead there, and how each must come out.
     """
 
@@ -202,6 +209,7 @@ class Scope:
     items: list[tuple[ast.Subscript, ast.expr, Use]] = field(
         default_factory=list["tuple[ast.Subscript, ast.expr, Use]"]
     )
+    fed: list[ast.Call] = field(default_factory=list[ast.Call])
     tests: dict[tuple[int, int], list[tuple[ast.expr, bool]]] = field(
         default_factory=dict[tuple[int, int], "list[tuple[ast.expr, bool]]"]
     )
@@ -289,7 +297,7 @@ class SourceModule:
         """Take it apart: its scopes and definitions refer to one another, and nobody collects what does."""
         for scope in (self.scope, *self._bodies.values()):
             scope.definitions.clear()
-            for found in (scope.functions, scope.classes, scope.attributes, scope.items, scope.expressions):
+            for found in (scope.functions, scope.classes, scope.attributes, scope.items, scope.expressions, scope.fed):
                 found.clear()
             scope.parent = None
         self._bodies.clear()
@@ -321,7 +329,7 @@ def read_module(file: str, data: bytes) -> SourceModule:
 
 
 def _has_global(text: str) -> bool:
-    """Whether a text can hold a `global` statement."""
+    """Whether a text can hold a `global` or `nonlocal` statement."""
     for each in _GLOBAL.finditer(text):
         before = text[text.rfind("\n", 0, each.start()) + 1 : each.start()].rstrip(" \t")
         if not before or before[-1] in ";:":
@@ -385,6 +393,7 @@ class _Builder:
 
     scope: Scope
     globals: set[str] = field(default_factory=set[str])
+    nonlocals: set[str] = field(default_factory=set[str])
     span: tuple[int, int] = (0, 0)
 
     def bind(self, name: str, binding: Binding, line: int, branches: BranchPath) -> Definition:
@@ -395,8 +404,20 @@ class _Builder:
             # Some call of the function does it, some time: one more way the module's name can be bound.
             definition.branches = (*branches, (line, ANY_TIME))
             scope = scope.module.scope
+        elif name in self.nonlocals and (owner := self._owner_of(name)) is not None:
+            definition.branches = (*branches, (line, ANY_TIME))
+            owner.definitions[name].append(definition)
+            owner.definitions[name].sort(key=lambda each: each.line)
+            return definition
         scope.definitions.setdefault(name, []).append(definition)
         return definition
+
+    def _owner_of(self, name: str) -> Scope | None:
+        """The function around this one that a `nonlocal` name belongs to."""
+        scope = self.scope.parent
+        while scope is not None and (scope.kind != "function" or name not in scope.definitions):
+            scope = scope.parent
+        return scope
 
     def body(self, statements: Sequence[ast.stmt], branches: BranchPath) -> None:
         """Read the statements of one block."""
@@ -421,6 +442,8 @@ class _Builder:
                 self.returned(node, value, branches)
             case ast.Global():
                 self.globals.update(node.names)
+            case ast.Nonlocal():
+                self.nonlocals.update(node.names)
             case ast.If() | ast.Try() | ast.TryStar() | ast.Match():
                 self.branching(node, branches)
             case _:
@@ -458,7 +481,7 @@ class _Builder:
             self.bind(name.id, Assignment(value, None, type_parameters(node)), node.lineno, branches)
 
     def unused(self, node: ast.expr, branches: BranchPath) -> None:
-        """Read `__all__.extend(...)`, `__all__.append(...)` and `setattr(target, "name", value)`."""
+        """Read calls that put something somewhere: into `__all__`, by `setattr`, or by any other method."""
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="__all__"), attr=verb), args=[value]):
                 if self.scope.kind == "module":
@@ -467,6 +490,12 @@ class _Builder:
             case ast.Call(ast.Name("setattr"), [target, ast.Constant(str() as name), value], []):
                 attribute = ast.copy_location(ast.Attribute(target, name, ast.Store()), node)
                 self.assign(attribute, value, branches)
+            case ast.Call(ast.Attribute(ast.Call(ast.Name("globals"), [], []), "update"), [], named):
+                for each in named:
+                    if each.arg is not None:
+                        self.assign(ast.copy_location(ast.Name(each.arg, ast.Store()), node), each.value, branches)
+            case ast.Call(ast.Attribute()):
+                self.scope.fed.append(node)
             case _:
                 pass
 
@@ -494,8 +523,8 @@ class _Builder:
         if isinstance(node, ast.Match):
             self.expression(node.subject, branches)
             for number, case in enumerate(node.cases):
-                for name in captured(case.pattern):
-                    self.bind(name, Opaque(), case.pattern.lineno, (*branches, (node.lineno, number)))
+                for name, value in captured(case.pattern, node.subject):
+                    self.bind(name, Assignment(value), case.pattern.lineno, (*branches, (node.lineno, number)))
                 if case.guard is not None:
                     self.expression(case.guard, (*branches, (node.lineno, number)))
             return [case.body for case in node.cases]
@@ -522,9 +551,12 @@ class _Builder:
         """Note an expression, and the names that it binds with `:=`."""
         self.scope.expressions.append(Expression(node, branches))
         if self.scope.module.has_walrus and self._may_hold_walrus(node):
+            loops = [each.target for each in ast.walk(node) if isinstance(each, ast.comprehension)]
+            turning = {name for each in loops for name in _names_in(each)}
             for each in ast.walk(node):
                 if isinstance(each, ast.NamedExpr):
-                    self.bind(each.target.id, Assignment(each.value), each.lineno, branches)
+                    value = each.value if turning.isdisjoint(_names_in(each.value)) else Inside(node)
+                    self.bind(each.target.id, Assignment(value), each.lineno, branches)
         if isinstance(node, ast.Yield | ast.YieldFrom) and node.value is not None:
             self.scope.returns.append(Expression(node.value, branches))
 
@@ -549,7 +581,8 @@ class _Builder:
                     self.assign(target, node.value, branches, parameters=parameters)
             case ast.AugAssign():
                 if not _is_exports(node.target):
-                    self.assign(node.target, None, branches, opaque=True)
+                    opaque = not isinstance(node.target, ast.Name)
+                    self.assign(node.target, None if opaque else Inside(node.value), branches, opaque=opaque)
 
     def assign(
         self,
@@ -572,6 +605,12 @@ class _Builder:
                 self.scope.attributes.append((target, definition))
             case ast.Subscript() if isinstance(value, ast.expr):
                 self.scope.items.append((target, value, Use(self.scope, target.lineno, branches)))
+                match target:
+                    case ast.Subscript(ast.Call(ast.Name("globals"), [], []), ast.Constant(str() as name)):
+                        if self.scope.kind == "module":
+                            self.bind(name, Assignment(value), target.lineno, branches)
+                    case _:
+                        pass
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 for number, item in numbered(items):
                     part: Derived | None = None
@@ -678,9 +717,13 @@ def _receiver(node: FunctionNode, parent: Scope | None) -> str:
     return "cls" if "classmethod" in names or node.name == "__init_subclass__" else "self"
 
 
-def captured(pattern: ast.pattern) -> Iterator[str]:
-    """Yield the names that a pattern of a `match` statement binds."""
+def captured(pattern: ast.pattern, subject: ast.expr) -> Iterator[tuple[str, Derived]]:
+    """Yield the names that a pattern of a `match` statement binds, and what to: all of the subject, or a part of it."""
     for each in ast.walk(pattern):
         name = each.rest if isinstance(each, ast.MatchMapping) else getattr(each, "name", None)
         if isinstance(name, str):
-            yield name
+            yield name, subject if each is pattern else Inside(subject)
+
+
+def _names_in(expr: ast.expr) -> set[str]:
+    return {each.id for each in ast.walk(expr) if isinstance(each, ast.Name)}

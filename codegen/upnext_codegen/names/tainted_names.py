@@ -20,6 +20,7 @@ from upnext_codegen.names.scopes import (
     Element,
     FunctionDefinition,
     FunctionNode,
+    Inside,
     ParameterDefinition,
     Part,
     Rest,
@@ -170,7 +171,7 @@ def with_own(scope: Scope, around: Names, of_module: Names) -> Names:
     waiting = [*scope.every()]
     while True:
         waiting = [each for each in waiting if not names.is_whole(each.name)]
-        fresh = {each.name for each in waiting if is_tainted(each, names)}
+        fresh = {each.name for each in waiting if is_tainted(each, names)} | fed_names(scope, names)
         if not fresh:
             return names
         names = around.copy() if names is around else names
@@ -210,7 +211,7 @@ def is_tainted(definition: Definition, names: Names) -> bool:
             return False
     while parts:
         part = parts.pop()
-        if isinstance(part, Element | Part | Rest):
+        if isinstance(part, Element | Part | Rest | Inside):
             parts.append(part.of)
         elif part is not None and names.between(part.lineno, part.end_lineno) and _holds(unquoted(part), names):
             return True
@@ -224,6 +225,23 @@ def assigned_through(scope: Scope) -> list[tuple[str, tuple[int, int]]]:
         (root_name(target), (target.lineno, value.end_lineno or target.lineno)) for target, value, _ in scope.items
     ]
     return [(name, span) for name, span in found if name]
+
+
+def fed_names(scope: Scope, names: Names) -> set[str]:
+    """The names of a scope that a method is called of with something that can be of upnext: it may keep that."""
+    found: set[str] = set()
+    for each in scope.fed:
+        name = root_name(each.func)
+        bound = scope.definitions.get(name, ())
+        is_own = any(isinstance(one.binding, Assignment) for one in bound)
+        if is_own and not names.is_whole(name) and is_fed(each, names):
+            found.add(name)
+    return found
+
+
+def is_fed(call: ast.Call, names: Names) -> bool:
+    """Whether a call is given something that can be of upnext."""
+    return any(mentions(each, names) for each in (*call.args, *(one.value for one in call.keywords)))
 
 
 def root_name(expr: ast.expr) -> str:

@@ -1,0 +1,306 @@
+"""Whether a function or class of the project attaches handlers to what it is given: followed as far as to say so."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from upnext_codegen.handlers.shapes import attaches, makes_decorator
+from upnext_codegen.names import values
+from upnext_codegen.names.evaluator import class_node, function_node, plain_arguments
+from upnext_codegen.names.modules import ModuleRef
+from upnext_codegen.names.scopes import Assignment, Use, arguments_of
+
+if TYPE_CHECKING:
+    from upnext_codegen.names.evaluator import Argument, Evaluator
+    from upnext_codegen.names.scopes import FunctionNode, Scope
+
+_DEEPEST = 5
+_Function: TypeAlias = "values.FunctionRef | values.LambdaRef"
+_FUNCTIONS = values.FunctionRef | values.LambdaRef
+_NESTED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@dataclass(slots=True)
+class AttachedInside:
+    """Says whether what is called attaches handlers to what it is given.
+
+    Attributes:
+        evaluator: Knows the values of names.
+    """
+
+    evaluator: Evaluator
+
+    def by_call(self, func: values.Value, call: ast.Call, use: Use) -> bool:
+        """Whether a call attaches handlers to an event, or to one of a module or worker, that it is given."""
+        given = [each for each in plain_arguments(call, use) if self._is_ours(each)]
+        if not given:
+            return False
+        if isinstance(func, values.PartialFunction):
+            func = func.function
+        if isinstance(func, values.ClassRef):
+            return self._by_class(func, given, call)
+        if isinstance(func, _FUNCTIONS):
+            return self._by_function(func, self._filled(func, given, call), 0)
+        # What is from outside the project may call whatever else it is given.
+        return any(self._by_whatever(each) for each in plain_arguments(call, use) if each not in given)
+
+    def by_class_statement(self, cls: values.ClassRef) -> bool:
+        """Whether the bases or the metaclass of a class attach handlers to an event that it has."""
+        node = class_node(cls)
+        around = Use(cls.definition.scope, cls.definition.line)
+        body = self.evaluator.body_of(cls)
+        given = {one.arg for one in node.keywords if one.arg and self._is_ours_here(one.value, around)}
+        assigned = [found[-1] for found in body.definitions.values() if isinstance(found[-1].binding, Assignment)]
+        has_own = any(self._holds(self.evaluator.defined((each,))) for each in assigned)
+        if not given and not has_own:
+            return False
+        above = [each for each in self.evaluator.ancestors(cls)[1:] if isinstance(each, values.ClassRef)]
+        if any(self._any_method(each, None) for each in self._metaclasses([cls, *above])):
+            return True
+        for each in above:
+            for function in self.evaluator.body_of(each).functions:
+                receiver = function.scope.module.body_of(function).receiver
+                names = given | {receiver} if has_own else given
+                if function.name == "__init_subclass__" and self._by_function(values.FunctionRef(function), names, 0):
+                    return True
+        return False
+
+    def _metaclasses(self, classes: list[values.ClassRef]) -> Iterator[values.ClassRef]:
+        for each in classes:
+            for keyword in class_node(each).keywords:
+                found = self.evaluator.value(keyword.value, Use(each.definition.scope, keyword.value.lineno))
+                if keyword.arg == "metaclass" and isinstance(found, values.ClassRef):
+                    yield found
+
+    def _is_ours(self, given: Argument) -> bool:
+        return self._is_ours_here(given.value, given.use)
+
+    def _is_ours_here(self, expr: ast.expr, use: Use) -> bool:
+        return self.evaluator.may_be_ours(use.scope, expr) and self._holds(self.evaluator.value(expr, use))
+
+    def _holds(self, value: values.Value) -> bool:
+        match value:
+            case values.EventValue() | values.HandlerValue() | values.WorkerValue() | ModuleRef() | values.EventTable():
+                return True
+            case values.ContainerValue():
+                return any(map(self._holds, self.evaluator.items(value)))
+            case values.Namespace(items):
+                return self._holds(items)
+            case values.Instance(cls):
+                names = self.evaluator.body_of(cls).definitions
+                found = [self.evaluator.class_attribute(cls, name) for name in names]
+                assigned = self.evaluator.assigned_by_methods(cls).values()
+                return any(map(self._is_event, [*found, *(self.evaluator.defined(tuple(each)) for each in assigned)]))
+            case values.FunctionRef() | values.LambdaRef():
+                return self._is_event(self.evaluator.returned(value))
+            case _:
+                return False
+
+    @staticmethod
+    def _is_event(value: values.Value) -> bool:
+        return isinstance(value, values.EventValue | values.HandlerValue | values.WorkerValue)
+
+    def _filled(self, function: _Function, given: list[Argument], call: ast.Call) -> set[str]:
+        """The parameters of a function that a call fills with one of these arguments."""
+        node = function.node if isinstance(function, values.LambdaRef) else function_node(function)
+        receiver = "" if isinstance(function, values.LambdaRef) else self.evaluator.body_of(function).receiver
+        positional = [each.arg for each in (*node.args.posonlyargs, *node.args.args) if each.arg != receiver]
+        known = {each.arg for each in arguments_of(node)}
+        further = {each.arg for each in (node.args.vararg, node.args.kwarg) if each is not None}
+        found: set[str] = set()
+        for each in given:
+            if each.keyword in known:
+                found.add(each.keyword)
+            elif each.keyword == "" and each.node in call.args and call.args.index(each.node) < len(positional):
+                found.add(positional[call.args.index(each.node)])
+            else:
+                found |= further
+        return found
+
+    def _by_class(self, cls: values.ClassRef, given: list[Argument], call: ast.Call) -> bool:
+        init = self.evaluator.called_function(cls)
+        if not isinstance(init, values.FunctionRef):
+            # A dataclass or the like: its fields are what it is given.
+            return self._any_method(cls, {""})
+        names = self._filled(init, given, call)
+        return self._by_function(init, names, 0) or self._any_kept(init, names)
+
+    def _any_kept(self, function: values.FunctionRef, names: set[str]) -> bool:
+        """Whether a method keeps in its object what it is given, and a method of the class attaches to that."""
+        body = self.evaluator.body_of(function)
+        if not names or not body.receiver or body.parent is None:
+            return False
+        node, derived = function_node(function), _derived(function_node(function), names)
+        kept = {_attribute_of(target, body.receiver) for target, part in _kept(node) if _says(part, derived)} - {None}
+        owner = self.evaluator.class_of(body.parent)
+        return bool(kept) and owner is not None and self._any_method(owner, {f".{each}" for each in kept})
+
+    def _any_method(self, cls: values.ClassRef, attributes: set[str] | None) -> bool:
+        """Whether a method attaches to one of these attributes of its object, or for None to anything it is given."""
+        for each in self.evaluator.ancestors(cls):
+            for function in self.evaluator.body_of(each).functions if isinstance(each, values.ClassRef) else ():
+                found = values.FunctionRef(function)
+                receiver = self.evaluator.body_of(found).receiver
+                given = {one.arg for one in arguments_of(function_node(found))}
+                names = given if attributes is None else {f"{receiver}{one}" for one in attributes}
+                if self._by_function(found, names, _DEEPEST):
+                    return True
+        return False
+
+    def _by_whatever(self, given: Argument) -> bool:
+        found = self.evaluator.value(given.value, given.use)
+        if isinstance(found, values.PartialFunction):
+            found = found.function
+        if not isinstance(found, _FUNCTIONS):
+            return False
+        node = found.node if isinstance(found, values.LambdaRef) else function_node(found)
+        return self._by_function(found, {each.arg for each in arguments_of(node)}, _DEEPEST)
+
+    def _by_function(self, function: _Function, names: set[str], depth: int) -> bool:
+        """Whether a function attaches handlers to what these of its parameters are, or gives them to one that does."""
+        if not names:
+            return False
+        scope = self._scope_of(function)
+        if scope.module.imports_upnext:
+            return False  # It is told of where it stands.
+        node = function.node if isinstance(function, values.LambdaRef) else function_node(function)
+        derived = _derived(node, names)
+        if any(_attaches(each, derived) for each in ast.walk(node)):
+            return True
+        if isinstance(function, values.FunctionRef) and depth == 0 and self._any_kept(function, names):
+            return True
+        return depth < _DEEPEST and any(self._by_inner_call(each, scope, derived, depth) for each in _calls(node))
+
+    def _by_inner_call(self, call: ast.Call, scope: Scope, derived: set[str], depth: int) -> bool:
+        use = Use(scope, call.lineno)
+        given = [each for each in plain_arguments(call, use) if _says(each.value, derived)]
+        if not given:
+            return False
+        found = self.evaluator.value(call.func, use)
+        if isinstance(found, _FUNCTIONS):
+            return self._by_function(found, self._filled(found, given, call), depth + 1)
+        if isinstance(found, values.ClassRef):
+            return self._by_class(found, given, call)
+        return any(self._by_whatever(each) for each in plain_arguments(call, use) if each not in given)
+
+    def _scope_of(self, function: _Function) -> Scope:
+        if isinstance(function, values.FunctionRef):
+            return self.evaluator.body_of(function)
+        return function.use.scope.module.inline(function.node, function.use.scope)
+
+
+def _derived(node: FunctionNode | ast.Lambda, names: set[str]) -> set[str]:
+    """Names in a function that can be, or hold, what some of its parameters are."""
+    found = set(names)
+    while True:
+        fresh = {name for targets, value in _bindings(node) if _says(value, found) for name in targets} - found
+        if not fresh:
+            return found
+        found |= fresh
+
+
+def _bindings(node: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
+    for each in ast.walk(node):
+        match each:
+            case ast.Assign(targets, value):
+                yield {name for target in targets for name in _stored(target)}, value
+            case ast.AnnAssign(target, _, value) | ast.NamedExpr(target, value) if value is not None:
+                yield _stored(target), value
+            case ast.For(target, value) | ast.AsyncFor(target, value) | ast.comprehension(target, value):
+                yield _stored(target), value
+            case ast.withitem(value, target) if target is not None:
+                yield _stored(target), value
+            case ast.Match(value, cases):
+                captured = {getattr(one, "name", None) for case in cases for one in ast.walk(case.pattern)}
+                yield {name for name in captured if isinstance(name, str)}, value
+            case _:
+                pass
+
+
+def _stored(target: ast.expr) -> set[str]:
+    return {each.id for each in ast.walk(target) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+
+
+def _kept(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
+    """What a function puts into attributes, items and containers."""
+    for each in ast.walk(node):
+        match each:
+            case ast.Assign(targets, value):
+                pairs = [pair for target in targets for pair in _pairs(target, value)]
+                yield from ((target, part) for target, part in pairs if not isinstance(target, ast.Name))
+            case ast.AnnAssign(target, _, value) if value is not None and not isinstance(target, ast.Name):
+                yield target, value
+            case ast.Expr(ast.Call(ast.Attribute(base), args)):
+                yield from ((base, value) for value in args)
+            case _:
+                pass
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    """What an assignment assigns to what, part by part where that can be seen."""
+    if not isinstance(target, ast.Tuple | ast.List):
+        return [(target, value)]
+    if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
+        return [pair for one, part in zip(target.elts, value.elts, strict=True) for pair in _pairs(one, part)]
+    return [(one, value) for one in target.elts]
+
+
+def _calls(node: ast.AST) -> Iterable[ast.Call]:
+    return (each for each in ast.walk(node) if isinstance(each, ast.Call))
+
+
+def _says(expr: ast.AST, names: set[str]) -> bool:
+    return any(_is_one_of(each, names) for each in ast.walk(expr))
+
+
+def _is_one_of(expr: ast.AST, names: set[str]) -> bool:
+    """Whether an expression is one of these names, or the attribute `self.name` as one of them says."""
+    match expr:
+        case ast.Name(name):
+            return name in names
+        case ast.Attribute(ast.Name(name), attr):
+            return f"{name}.{attr}" in names
+        case _:
+            return False
+
+
+def _attribute_of(expr: ast.expr, owner: str) -> str | None:
+    """The attribute of a name that `owner.attribute["item"].more` begins with."""
+    while isinstance(expr, ast.Attribute | ast.Subscript):
+        if isinstance(expr, ast.Attribute) and isinstance(expr.value, ast.Name):
+            return expr.attr if expr.value.id == owner else None
+        expr = expr.value
+    return None
+
+
+def _attaches(node: ast.AST, names: set[str]) -> bool:
+    """Whether it calls or decorates with `.on` of something that these names lead to, or takes it to do so later."""
+    match node:
+        case ast.Call(ast.Name("getattr"), [owner, ast.Constant("on"), *_]):
+            return _leads(owner, names)
+        case ast.Call():
+            return attaches(node) and _leads(node.func, names)
+        case ast.Assign(_, ast.Attribute(owner, "on")) | ast.Return(ast.Attribute(owner, "on")):
+            return _leads(owner, names)
+        case _ if isinstance(node, _NESTED):
+            return any(makes_decorator(each) and _leads(each, names) for each in node.decorator_list)
+        case _:
+            return False
+
+
+def _leads(expr: ast.expr, names: set[str]) -> bool:
+    """Whether an expression begins with one of these names: `name.attribute["item"].method()`."""
+    while not _is_one_of(expr, names):
+        match expr:
+            case ast.Attribute(inner) | ast.Subscript(inner):
+                expr = inner
+            case ast.Call(ast.Name("getattr"), [inner, *_]):
+                expr = inner
+            case ast.Call(inner):
+                expr = inner
+            case _:
+                return False
+    return True

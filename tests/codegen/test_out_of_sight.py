@@ -1,0 +1,278 @@
+"""Handlers that are attached out of sight are found, or reported, and never lost in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import upnext
+from tests.codegen.reading import HEAD, read
+
+HANDLER = "def found(order_id: str, **kwargs: object): ...\n"
+DIRECT = f"from bus import placed\n@placed.on\n{HANDLER}"
+
+FOUND = {
+    "the modules of the interpreter": 'import sys, bus\n@sys.modules["bus"].placed.on\n',
+    "a getter of attributes": 'import operator\nfrom bus import worker, placed\nd = {"a": placed}\n'
+    '@operator.itemgetter("a")(d).on\n',
+    "the names of the module": 'from bus import placed\n@globals()["placed"].on\n',
+    "the names of the module, by another function": 'from bus import placed\n@vars()["placed"].on\n',
+    "a name that is put into the module": 'from bus import placed\nglobals()["event"] = placed\n@event.on\n',
+    "names that are put into the module": "from bus import placed\nglobals().update(event=placed)\n@event.on\n",
+    "a method that is called by name": "from bus import placed\n@placed.on.__call__\n",
+    "a text that names it": 'from bus import placed\n@eval("placed").on\n',
+    "all of what a pattern takes": "from bus import placed\nmatch placed:\n    case event: ...\n@event.on\n",
+    "a name of the function around": (
+        "from bus import placed\ndef outer():\n    event = None\n    def inner():\n        nonlocal event\n"
+        "        event = placed\n    inner()\n    return event\n@outer().on\n"
+    ),
+    "a partial of a helper": (
+        "from functools import partial\nfrom bus import placed\n"
+        "def attach(f, more=1):\n    return placed.on(f)\n@partial(attach, more=2)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", FOUND)
+def test_a_handler_is_found_behind(way: str, tmp_path: Path) -> None:
+    scanned, findings = read(tmp_path, {"bus.py": HEAD, "use.py": FOUND[way] + HANDLER})
+    assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
+
+
+ATTACHING = "def setup(event, function):\n    {}\n"
+GIVEN = f"from bus import placed\nimport lib\n{HANDLER}lib.setup(placed, found)\n"
+CLASS = "\n    event = placed\n    @staticmethod\n    def handle(order_id: str): ...\n"
+REPORTED: dict[str, tuple[str, str]] = {
+    "an alias of a parameter": (ATTACHING.format("other = event\n    other.on(function)"), GIVEN),
+    "a method of a parameter": (ATTACHING.format("on = event.on\n    on(function)"), GIVEN),
+    "getattr of a parameter": (ATTACHING.format("getattr(event, 'on')(function)"), GIVEN),
+    "a function in a function": (ATTACHING.format("def inner():\n        event.on(function)\n    inner()"), GIVEN),
+    "a loop over a parameter": (
+        "def setup(*events, function):\n    for each in events:\n        each.on(function)\n",
+        GIVEN.replace("placed, found", "placed, function=found"),
+    ),
+    "a list that is given": (
+        "def setup(events, function):\n    events[0].on(function)\n",
+        GIVEN.replace("setup(placed", "setup([placed]"),
+    ),
+    "keywords": (
+        "def setup(function, **rest):\n    rest['event'].on(function)\n",
+        GIVEN.replace("placed, found", "found, event=placed"),
+    ),
+    "a function that gives the event": (
+        "def setup(get, function):\n    get().on(function)\n",
+        GIVEN.replace("setup(placed", "setup(lambda: placed"),
+    ),
+    "a worker that is given": (
+        "def setup(worker, function):\n    worker.event('order.placed').on(function)\n",
+        GIVEN.replace("placed", "worker"),
+    ),
+    "an object that is given": (
+        "def setup(app, function):\n    app.event.on(function)\n",
+        f"from bus import placed\nimport lib\n{HANDLER}class App:\n    event = placed\nlib.setup(App(), found)\n",
+    ),
+    "a class": (
+        "class setup:\n    def __init__(self, event, function):\n        event.on(function)\n",
+        GIVEN,
+    ),
+    "an object that keeps the event": (
+        (
+            "class Register:\n    def __init__(self, event):\n        self.event = event\n"
+            "    def add(self, function):\n        return self.event.on(function)\n"
+        ),
+        f"from bus import placed\nimport lib\nregister = lib.Register(placed)\n@register.add\n{HANDLER}",
+    ),
+    "an object that keeps events in a list": (
+        (
+            "class Register:\n    def __init__(self):\n        self.events = []\n"
+            "    def add(self, event):\n        self.events.append(event)\n"
+            "    def attach(self, function):\n        for each in self.events:\n            each.on(function)\n"
+        ),
+        (
+            f"from bus import placed\nimport lib\n{HANDLER}register = lib.Register()\nregister.add(placed)\n"
+            "register.attach(found)\n"
+        ),
+    ),
+    "a router that is given the worker": (
+        (
+            "class Router:\n    def __init__(self):\n        self.found = []\n"
+            "    def add(self, function):\n        self.found.append(function)\n        return function\n"
+            "    def attach(self, worker):\n        for each in self.found:\n"
+            "            worker.event('order.placed').on(each)\n"
+        ),
+        f"from bus import worker\nimport lib\nrouter = lib.Router()\n@router.add\n{HANDLER}router.attach(worker)\n",
+    ),
+    "a class decorator": (
+        "def setup(event):\n    def inner(cls):\n        event.on(cls.handle)\n        return cls\n    return inner\n",
+        f"from bus import placed\nimport lib\n@lib.setup(placed)\nclass Found:{CLASS}",
+    ),
+    "__init_subclass__": (
+        "class Base:\n    def __init_subclass__(cls):\n        cls.event.on(cls.handle)\n",
+        f"from bus import placed\nimport lib\nclass Found(lib.Base):{CLASS}",
+    ),
+    "an argument of __init_subclass__": (
+        "class Base:\n    def __init_subclass__(cls, to):\n        to.on(cls.handle)\n",
+        (
+            "from bus import placed\nimport lib\nclass Found(lib.Base, to=placed):\n"
+            "    @staticmethod\n    def handle(order_id: str): ...\n"
+        ),
+    ),
+    "a metaclass": (
+        "class Meta(type):\n    def __init__(cls, name, bases, body):\n        body['event'].on(cls.handle)\n",
+        f"from bus import placed\nimport lib\nclass Found(metaclass=lib.Meta):{CLASS}",
+    ),
+    "__set_name__": (
+        (
+            "class Attach:\n    def __init__(self, event, function):\n        self.event, self.f = event, function\n"
+            "    def __set_name__(self, owner, name):\n        self.event.on(self.f)\n"
+        ),
+        f"from bus import placed\nimport lib\n{HANDLER}class Found:\n    x = lib.Attach(placed, found)\n",
+    ),
+    "a descriptor": (
+        (
+            "import bus\nclass Event:\n    def __get__(self, owner, cls=None):\n        return bus.placed\n"
+            "class Events:\n    placed = Event()\n"
+        ),
+        f"from lib import Events\n@Events.placed.on\n{HANDLER}",
+    ),
+    "__getattr__ of a class": (
+        "import bus\nclass Events:\n    def __getattr__(self, name):\n        return bus.placed\n",
+        f"from lib import Events\n@Events().anything.on\n{HANDLER}",
+    ),
+    "__class_getitem__": (
+        "import bus\nclass Events:\n    def __class_getitem__(cls, name):\n        return bus.placed\n",
+        f"from lib import Events\n@Events['anything'].on\n{HANDLER}",
+    ),
+    "a list that more is put into": (
+        "import bus\nEVENTS = []\nEVENTS.append(bus.placed)\n",
+        f"from lib import EVENTS\n{HANDLER}for each in EVENTS:\n    each.on(found)\n",
+    ),
+    "a list that is made longer": ("", f"from bus import placed\n{HANDLER}L = []\nL += [placed]\nL[0].on(found)\n"),
+    "a queue": ("", f"import queue\nfrom bus import placed\nq = queue.Queue()\nq.put(placed)\n@q.get().on\n{HANDLER}"),
+    "what a pattern takes out": (
+        "",
+        f"from bus import placed\n{HANDLER}match [placed]:\n    case [event]:\n        event.on(found)\n",
+    ),
+    "what a comprehension leaves": (
+        "",
+        f"from bus import placed\n{HANDLER}[y for x in [placed] if (y := x)]\ny.on(found)\n",
+    ),
+    "a lambda": ("", f"from bus import placed\n{HANDLER}(lambda event: event.on(found))(placed)\n"),
+    "a function that is handed on": (
+        "",
+        (
+            f"import functools\nfrom bus import placed\n{HANDLER}"
+            "functools.reduce(lambda function, event: (event.on(function), function)[1], [placed], found)\n"
+        ),
+    ),
+    "a module that is given": (
+        "",
+        f"import bus\n{HANDLER}def setup(m):\n    m.placed.on(found)\nsetup(bus)\nbus.placed\n",
+    ),
+    "a text that is run": ("", f'from bus import placed\n{HANDLER}exec("placed.on(found)")\n'),
+    "a text that is worked out": ("", f'from bus import placed\n{HANDLER}eval("placed.on(found)")\n'),
+    "a caller of methods": (
+        "",
+        f'import operator\nfrom bus import placed\n{HANDLER}operator.methodcaller("on", found)(placed)\n',
+    ),
+    "the method of the class": (
+        "",
+        f"import upnext\nfrom bus import placed\n{HANDLER}upnext.Event.on(placed, found)\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", REPORTED)
+def test_a_handler_is_reported_behind(way: str, tmp_path: Path) -> None:
+    lib, use = REPORTED[way]
+    scanned, findings = read(tmp_path, {"bus.py": HEAD, "lib.py": lib, "use.py": use})
+    assert (scanned.handlers, [(each.code, each.place.file) for each in findings]) == ((), [("UPN002", "use.py")])
+
+
+HARMLESS: dict[str, tuple[str, str]] = {
+    "a function that sends": ("def go(event):\n    return event.name\n", "from lib import go\ngo(placed)\n"),
+    "a function that attaches to something else": (
+        "def go(event, sock, function):\n    sock.on(function)\n",
+        "from lib import go\ngo(placed, object(), print)\n",
+    ),
+    "a function with listeners of its own": (
+        "def go(event):\n    event.on('connect', print)\n",
+        "from lib import go\ngo(placed)\n",
+    ),
+    "an object that attaches to something else": (
+        (
+            "class Go:\n    def __init__(self, event, sock):\n        self.event, self.sock = event, sock\n"
+            "        self.name = event.name\n    def go(self, function):\n        self.sock.on(function)\n"
+        ),
+        "from lib import Go\nGo(placed, object()).go(print)\n",
+    ),
+    "a register of classes": (
+        "ALL = {}\nclass Base:\n    def __init_subclass__(cls, event=None):\n        ALL[cls.__name__] = event\n",
+        "from lib import Base\nclass Own(Base, event=placed):\n    other = placed\n",
+    ),
+    "a module that is looked at": ("def go(m):\n    return m.__doc__\n", "import bus\nfrom lib import go\ngo(bus)\n"),
+    "a bus of its own": (
+        "class Bus:\n    def __init__(self, event): ...\n    def on(self, function):\n        return function\n",
+        "from lib import Bus\nown = Bus(placed)\n@own.on\ndef startup(): ...\n",
+    ),
+    "a pattern": (
+        "class Bus:\n    def on(self, function): ...\n",
+        "from lib import Bus\nmatch Bus():\n    case own:\n        own.on(print)\n",
+    ),
+    "texts that attach nothing": ("", 'exec("on = 1")\neval("placed")\nprint(globals(), locals(), vars())\n'),
+}
+
+
+@pytest.mark.parametrize("way", HARMLESS)
+def test_what_attaches_nothing_is_no_reason_to_report(way: str, tmp_path: Path) -> None:
+    lib, use = HARMLESS[way]
+    scanned, findings = read(tmp_path, {"bus.py": HEAD, "lib.py": lib, "use.py": DIRECT + use})
+    assert ([each.name for each in scanned.handlers], findings) == (["found"], ())
+
+
+WRAPS = "import functools\ndef other(order_id: str): ...\n"
+INNER = "def deco(f):\n{}    def inner(order_id: str): ...\n{}    return inner\n@placed.on\n@deco\n"
+NAMES: dict[str, tuple[str, bool]] = {
+    "wraps of the function": (INNER.format("    @functools.wraps(f)\n", ""), True),
+    "wraps of another function": (INNER.format("    @functools.wraps(other)\n", ""), True),
+    "wraps as the decorator": ("@placed.on\n@functools.wraps(other)\n", True),
+    "no wraps": (INNER.format("", ""), True),
+    "a wrapper that is updated": (INNER.format("", "    functools.update_wrapper(inner, f)\n"), True),
+    "what makes a decorator": (
+        (
+            "def make(n):\n    def deco(f):\n        @functools.wraps(f)\n        def inner(*a, **k): ...\n"
+            "        return inner\n    return deco\n@placed.on\n@make(1)\n"
+        ),
+        True,
+    ),
+    "the function itself": ("def deco(f):\n    f.seen = True\n    return f\n@placed.on\n@deco\n", True),
+    "a name that is worked out": (INNER.format("", "    inner.__name__ = 'x' + f.__name__\n"), False),
+    "a name that a decorator gives": ("def deco(f):\n    f.__name__ = 'x'\n    return f\n@placed.on\n@deco\n", False),
+    "a name that is given later": ("found.__name__ = 'x'\nplaced.on(found)\n", False),
+    "a name by setattr": ("setattr(found, '__name__', 'x')\nplaced.on(found)\n", False),
+}
+
+
+@pytest.mark.parametrize("way", NAMES)
+def test_a_handler_is_called_what_the_runtime_calls_it_or_reported(way: str, tmp_path: Path) -> None:
+    text, is_known = NAMES[way]
+    source = HEAD + WRAPS + (HANDLER + text if "(found)" in text else text + HANDLER)
+    namespace: dict[str, upnext.Worker] = {}
+    exec(source, namespace)
+    scanned, findings = read(tmp_path, source)
+    if is_known:
+        assert [f"{each.worker}|{each.event}|{each.name}" for each in scanned.handlers] == [
+            *namespace["worker"].registry.handlers
+        ]
+    assert [each.message for each in findings] == (
+        [] if is_known else ["the handler's name cannot be known without running the code"]
+    )
+
+
+def test_a_decorator_that_returns_a_partial_makes_no_handler(tmp_path: Path) -> None:
+    source = HEAD + "from functools import partial\ndef deco(f):\n    return partial(f, a=1)\n@placed.on\n@deco\n"
+    with pytest.raises(upnext.ConfigError, match="cannot be a handler"):
+        exec(source + HANDLER, {})
+    _, findings = read(tmp_path, source + HANDLER)
+    assert [each.code for each in findings] == ["UPN110"]
