@@ -143,17 +143,30 @@ def test_words_are_found_in_the_same_lines_however_many_are_searched_for(text: s
     assert searched_often.lines_with(words) == SourceText(text).lines_with(words)
 
 
-def test_modules_that_all_take_everything_from_one_another_are_each_asked_once(tmp_path: Path) -> None:
-    """There are as many ways round as there are orders of them."""
-    names = [f"m{number}" for number in range(12)]
-    files = {
+def _taking_everything(count: int) -> dict[str, str]:
+    names = [f"m{number}" for number in range(count)]
+    return {
         f"{name}.py": "".join(f"from {other} import *\n" for other in names if other != name)
         + (_WORKER if name == "m0" else "")
-        + f"@placed.on\ndef h_{name}(x: int): ...\n"
+        + f"@placed.on\ndef h_{name}(x: int, y: str, z: float): ...\n"
         for name in names
     }
-    scanned, findings = read(tmp_path, files)
+
+
+def test_modules_that_all_take_everything_from_one_another_are_each_asked_once(tmp_path: Path) -> None:
+    """There are as many ways round as there are orders of them."""
+    scanned, findings = read(tmp_path, _taking_everything(12))
     assert (len(scanned.handlers), findings) == (12, ())
+
+
+def test_what_no_star_import_brings_is_looked_for_in_all_modules_once(tmp_path: Path) -> None:
+    """And not for each name: twice the modules are four times the star imports of twice the files."""
+
+    def steps(count: int) -> int:
+        return lines_run(lambda: read(tmp_path / str(count), _taking_everything(count)))
+
+    steps(2)
+    assert steps(16) < 8 * steps(8)
 
 
 @pytest.mark.parametrize(

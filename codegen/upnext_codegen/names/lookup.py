@@ -49,6 +49,9 @@ class Lookup:
     )
     _active: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     _empty: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    _star_names: dict[str, tuple[set[str], list[ModuleRef]]] = field(
+        default_factory=dict[str, "tuple[set[str], list[ModuleRef]]"]
+    )
 
     def name(self, use: Use, name: str, without: Definition | None = None) -> tuple[Source, ...]:
         """Find what a name means at a place: several definitions where branches bind it.
@@ -119,7 +122,9 @@ class Lookup:
 
     def _starred(self, file: str, name: str) -> tuple[Source, ...] | None:
         module = self.load(file)
-        for star in reversed(module.scope.stars) if module else ():
+        if module is None or not module.scope.stars or (not self._active and not self._may_be_starred(file, name)):
+            return None
+        for star in reversed(module.scope.stars):
             source = self.imported(file, star.level, star.module or "")
             if isinstance(source, ExternalName) and name in STARS.get(source.name, ()):
                 return (ExternalName(f"{source.name}.{name}"),)
@@ -131,6 +136,36 @@ class Lookup:
                 if found:
                     return found
         return None
+
+    def _may_be_starred(self, file: str, name: str) -> bool:
+        """Whether star imports of a file, and those that they lead to, can bring a name.
+
+        Most names come from elsewhere, and the modules are gone through once for all of these, not for each.
+        """
+        if file not in self._star_names:
+            self._star_names[file] = self._brought_to(file)
+        names, packages = self._star_names[file]
+        return name in names or any(self.modules.submodule(each, name, each.file or "") for each in packages)
+
+    def _brought_to(self, file: str) -> tuple[set[str], list[ModuleRef]]:
+        """The names in all modules that star imports of a file lead to, and those of them that are packages."""
+        names, packages = set[str](), list[ModuleRef]()
+        waiting, seen = [file], {file}
+        while waiting:
+            current = waiting.pop()
+            module = self.load(current)
+            for star in module.scope.stars if module else ():
+                source = self.imported(current, star.level, star.module or "")
+                if isinstance(source, ExternalName):
+                    names.update(STARS.get(source.name, ()))
+                elif isinstance(source, ModuleRef) and source.file is not None and source.file not in seen:
+                    seen.add(source.file)
+                    waiting.append(source.file)
+                    starred = self.load(source.file)
+                    names.update(starred.scope.definitions if starred else ())
+                    if source.file.endswith("__init__.py"):
+                        packages.append(ModuleRef(self.modules.name_of(source.file), source.file))
+        return names, packages
 
     def unseen_star(self, file: str) -> str:
         """A module outside the project whose star import may bring any name into a file, "" where there is none."""
