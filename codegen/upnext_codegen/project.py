@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext_codegen.errors import ConfigurationError
-from upnext_codegen.layout.import_roots import import_roots
+from upnext_codegen.layout.import_roots import import_roots, renamed_packages
 from upnext_codegen.layout.pyproject import NAME, Document, glance, read, table
 from upnext_codegen.layout.settings import Settings, settings_in
 from upnext_codegen.layout.workspace import dependencies_outside, has_members, members, real_folders
@@ -46,6 +46,8 @@ class Project:
         outside: What dependencies by path that are outside of it are imported by, each name with the import root that
             has it, relative to the project root with `/` and `..`.
         requires_python: The Pythons that the project says it runs on, "" where it does not say.
+        renamed: Folders that build back ends make packages of under another name, relative to it with `/`, each with
+            the path that imports mean by it.
     """
 
     root: Path
@@ -55,6 +57,7 @@ class Project:
     catalog: str | None = None
     outside: tuple[tuple[str, str], ...] = ()
     requires_python: str = ""
+    renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def runs_on_python_311(self) -> bool:
@@ -119,7 +122,14 @@ def load_project(root: Path) -> Project:
     outside = tuple(_outside(root, document))
     said = table(document, "project").get("requires-python", "")
     requires = said if isinstance(said, str) else ""
-    return Project(root, roots, settings, _relative(folders, root), catalog, outside, requires)
+    renamed = tuple(
+        sorted(
+            ((folder / source).relative_to(root).as_posix(), name)
+            for folder in (root, *folders)
+            for source, name in renamed_packages(folder, document if folder == root else None).items()
+        )
+    )
+    return Project(root, roots, settings, _relative(folders, root), catalog, outside, requires, renamed)
 
 
 def is_separate(folder: Path) -> bool:

@@ -122,7 +122,8 @@ def _recalled(known: Snapshot, left_out: str) -> tuple[Finding, ...] | None:
 
 
 def _modules(found: Discovery, project: Project) -> Modules:
-    return map_modules([file.path for file in found.files], found.aliases, project.roots, project.catalog)
+    files = [file.path for file in found.files]
+    return map_modules(files, found.aliases, project.roots, project.catalog, project.renamed)
 
 
 def _worked_out(

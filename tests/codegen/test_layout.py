@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.codegen.reading import HEAD, read, write
+from tests.codegen.reading import HEAD, read, spelt, write
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.project import find_project, load_project
 from upnext_codegen.scan import scan
@@ -47,9 +47,39 @@ def test_setup_cfg_tells_the_root_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", '[tool.setuptools.package-dir]\ncore = "python"\n'),
+        ("setup.cfg", "[options]\npackage_dir =\n    core = python\n"),
+        ("pyproject.toml", '[tool.hatch.build.targets.wheel.sources]\n"python" = "core"\n'),
+        ("pyproject.toml", '[tool.hatch.build.targets.wheel.force-include]\n"python" = "core"\n'),
+    ],
+)
+def test_a_folder_that_is_installed_under_another_name_is_imported_by_that(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    """Its own imports say that name, and so does what the catalog imports from it."""
+    handler = HANDLER.replace("order_id: str", "order: Order")
+    sources = {
+        name: text,
+        "python/__init__.py": "",
+        "python/events.py": HEAD,
+        "python/models.py": "import dataclasses\n@dataclasses.dataclass\nclass Order: ...\n",
+        "python/mail.py": f"from core.models import Order\n{handler}",
+    }
+    scanned, findings = read(tmp_path, sources)
+    assert [(each.module, spelt(each.parameters[0].type)) for each in scanned.handlers] == [
+        ("core.mail", "core.models.Order")
+    ]
+    assert findings == ()
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         '[tool.maturin]\npython-source = "../x"\n',
+        '[tool.setuptools.package-dir]\na = 3\nb = "../x"\nc = "nowhere"\n"" = ""\n',
+        "[tool.hatch.build.targets.wheel.force-include]\na = 3\n",
         "[tool.maturin]\npython-source = 3\n",
         '[tool.setuptools]\npackage-dir = "x"\npackages = []\n',
         "[tool.poetry]\npackages = [3, {}]\n",

@@ -83,7 +83,9 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
         What was found, what cannot be read, and the comments that silence findings.
     """
     found = discover(project)
-    modules = map_modules([file.path for file in found.files], found.aliases, project.roots, project.catalog)
+    modules = map_modules(
+        [file.path for file in found.files], found.aliases, project.roots, project.catalog, project.renamed
+    )
     index = FileIndex(
         project.root,
         {file.path: file for file in found.files},

@@ -10,6 +10,7 @@ from upnext_codegen.layout.pyproject import glance, strings, table, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from configparser import ConfigParser
 
     from upnext_codegen.layout.pyproject import Document
 
@@ -30,6 +31,22 @@ def import_roots(folder: Path, document: Document | None = None) -> tuple[Path, 
     if found:
         return tuple(found)
     return (folder / "src",) if is_source_root(folder / "src") else (folder,)
+
+
+def renamed_packages(folder: Path, document: Document | None = None) -> dict[str, str]:
+    """Return the packages of a distribution that are imported by another name than their folder has.
+
+    Args:
+        folder: Where its pyproject.toml is.
+        document: What that says, if it has been read already.
+
+    Returns:
+        By the folder, relative to that of the distribution: the path that imports mean by it, `acme/shop`.
+    """
+    told = glance(folder) if document is None else document
+    found = [*_named_in_pyproject(told), *_named_in_setup_cfg(folder / "setup.cfg")]
+    pairs = [(_normal(source), _normal(name)) for source, name in found]
+    return {source: name for source, name in pairs if source and name and (folder / source).is_dir()}
 
 
 def is_source_root(folder: Path) -> bool:
@@ -57,6 +74,17 @@ def _in_pyproject(document: Document) -> Iterator[str]:
     yield from _in_hatch(table(document, "tool", "hatch", "build"))
 
 
+def _named_in_pyproject(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield the folders that the tables of build back ends give the name of a package, each with the path of that."""
+    for name, source in table(document, "tool", "setuptools", "package-dir").items():
+        if name and isinstance(source, str):
+            yield source, name.replace(".", "/")
+    build = table(document, "tool", "hatch", "build")
+    for each in (build, table(build, "targets", "wheel")):
+        for said in (table(each, "sources"), table(each, "force-include")):
+            yield from ((source, name) for source, name in said.items() if isinstance(name, str))
+
+
 def _in_hatch(build: Document) -> Iterator[str]:
     for each in (build, table(build, "targets", "wheel")):
         yield from (source for source, target in table(each, "sources").items() if target == "")
@@ -70,20 +98,37 @@ def _of_packages(value: object) -> Iterator[str]:
 
 
 def _in_setup_cfg(path: Path) -> Iterator[str]:
-    if not path.is_file():
+    parser = _setup_cfg(path)
+    if parser is None:
         return
+    yield from (folder for package, folder in _package_dirs(parser) if not package)
+    yield parser.get("options.packages.find", "where", fallback="").strip()
+
+
+def _named_in_setup_cfg(path: Path) -> Iterator[tuple[str, str]]:
+    parser = _setup_cfg(path)
+    if parser is not None:
+        yield from ((folder, package.replace(".", "/")) for package, folder in _package_dirs(parser) if package)
+
+
+def _setup_cfg(path: Path) -> ConfigParser | None:
+    if not path.is_file():
+        return None
     import configparser  # noqa: PLC0415 - few projects have such a file any more
 
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, configparser.Error):
-        return
+        return None
+    return parser
+
+
+def _package_dirs(parser: ConfigParser) -> Iterator[tuple[str, str]]:
     for line in parser.get("options", "package_dir", fallback="").splitlines():
         package, equals, folder = line.partition("=")
-        if equals and not package.strip():
-            yield folder.strip()
-    yield parser.get("options.packages.find", "where", fallback="").strip()
+        if equals:
+            yield package.strip(), folder.strip()
 
 
 def _normal(path: str) -> str | None:

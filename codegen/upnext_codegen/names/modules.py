@@ -43,6 +43,7 @@ class Modules:
         folders: Every folder that holds a file, at any depth.
         catalog: The path, without a suffix, of the module that the catalog is written as: to others it is upnext.
         shared: Files whose module has the name of one in another import root, each with a name of its own.
+        renamed: Folders that are installed under another name, each with the path that imports mean by it.
         supposed: Folders that count as import roots for some imports only: by the first part of the name that is
             imported and the folder of the file that imports it.
     """
@@ -52,6 +53,7 @@ class Modules:
     folders: frozenset[str]
     shared: dict[str, str] = field(default_factory=dict[str, str])
     catalog: str | None = None
+    renamed: tuple[tuple[str, str], ...] = ()
     supposed: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict[tuple[str, str], "Sequence[str]"])
     _found: dict[tuple[str, str], ModuleRef | ExternalName | None] = field(
         default_factory=dict[tuple[str, str], "ModuleRef | ExternalName | None"], init=False, repr=False, compare=False
@@ -93,6 +95,9 @@ class Modules:
         """The full name of the module in a file."""
         root = self.root_of(file)
         path = file[len(root) + 1 :] if root else file
+        for folder, name in self.renamed:
+            if _is_in(file, folder):
+                path = f"{name}{file[len(folder) :]}"
         name = path.removesuffix(".py").replace("/", ".")
         return name.removesuffix("__init__").removesuffix(".") if name.endswith("__init__") else name
 
@@ -270,10 +275,17 @@ def _answer(found: ModuleRef | ExternalName | None) -> str:
 
 
 def map_modules(
-    files: list[str], aliases: tuple[tuple[str, str], ...], roots: tuple[str, ...], catalog: str | None = None
+    files: list[str],
+    aliases: tuple[tuple[str, str], ...],
+    roots: tuple[str, ...],
+    catalog: str | None = None,
+    renamed: tuple[tuple[str, str], ...] = (),
 ) -> Modules:
     """Map the files of a project (and links to them) to module names."""
-    paths = dict(aliases) | {file: file for file in files}
+    installed = {
+        f"{name}{file[len(folder) :]}": file for folder, name in renamed for file in files if _is_in(file, folder)
+    }
+    paths = installed | dict(aliases) | {file: file for file in files}
     folders: set[str] = set()
     # The catalog's module has a package, whether or not it is written already.
     for path in (*paths, catalog or ""):
@@ -281,7 +293,7 @@ def map_modules(
         while folder and folder not in folders:
             folders.add(folder)
             folder = folder.rpartition("/")[0]
-    modules = Modules(roots, paths, frozenset(folders), catalog=catalog)
+    modules = Modules(roots, paths, frozenset(folders), catalog=catalog, renamed=renamed)
     return replace(modules, shared=_unique_names(modules)) if len(roots) > 1 else modules
 
 
@@ -300,6 +312,10 @@ def _unique_names(modules: Modules) -> dict[str, str]:
         taken.add(name)
         found[file] = name
     return found
+
+
+def _is_in(file: str, folder: str) -> bool:
+    return file.startswith(f"{folder}/")
 
 
 def _is_plain(part: str) -> bool:
