@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkers import USUALLY
+from tests.installed import Installed
 from upnext_codegen.catalog.render import render
 from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver
 from upnext_codegen.types import ANY, NONE, ClassType, EnumMember, LiteralType, TupleType, Type, UnionType
@@ -237,23 +238,26 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "app" / "__init__.py").touch()
     (root / "app" / "models.py").write_text(MODELS)
     (root / "app" / "use.py").write_text(USE)
-    (root / "pyproject.toml").write_text(f'[tool.pyrefly]\npython-interpreter-path = "{sys.executable}"\n')
+    (root / "pyproject.toml").write_text("[tool.pyrefly]\n")
     (root / "upnext_catalog.pyi").write_text(render(Contract((*EVENTS, *_some_events(120)))))
     return root
 
 
 WRONG = {number for number, line in enumerate(USE.splitlines(), 1) if line.endswith("# wrong")}
+PYTHON = "{python}"
 CHECKERS = {
-    "mypy": ["mypy", "--strict", "--python-executable", sys.executable, "."],
-    "pyright": ["pyright", "--pythonpath", sys.executable, "."],
-    "basedpyright": ["basedpyright", "--pythonpath", sys.executable, "."],
-    "ty": ["ty", "check", "--python", sys.executable, "--output-format", "concise", "."],
-    "pyrefly": ["pyrefly", "check", "--output-format", "min-text"],
+    "mypy": ["mypy", "--strict", "--python-executable", PYTHON, "."],
+    "pyright": ["pyright", "--pythonpath", PYTHON, "."],
+    "basedpyright": ["basedpyright", "--pythonpath", PYTHON, "."],
+    "ty": ["ty", "check", "--python", PYTHON, "--output-format", "concise", "."],
+    "pyrefly": ["pyrefly", "check", "--output-format", "min-text", "--python-interpreter-path", PYTHON],
 }
 
 
-def run(command: list[str], root: Path) -> str:
-    program, *arguments = command
+def run(command: list[str], root: Path, installed: Installed) -> str:
+    program, *arguments = (str(installed.python) if word == PYTHON else word for word in command)
+    if program == "mypy":
+        shutil.copytree(installed.mypy_cache("--strict"), root / ".mypy_cache")
     done = subprocess.run([BIN / program, *arguments], cwd=root, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
@@ -269,13 +273,15 @@ def errors(output: str) -> set[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("checker", USUALLY)
-def test_every_checker_reports_the_wrong_sends_and_nothing_else(checker: str, project: Path) -> None:
-    output = run(CHECKERS[checker], project)
+def test_every_checker_reports_the_wrong_sends_and_nothing_else(
+    checker: str, project: Path, installed: Installed
+) -> None:
+    output = run(CHECKERS[checker], project, installed)
     assert errors(output) == {("use.py", line) for line in WRONG}, output
 
 
 STRICTEST = {
-    "mypy": ["--strict", "--disallow-any-explicit", "--disallow-any-unimported", "--disallow-any-decorated"],
+    "mypy": [],
     "pyright": [],
     "basedpyright": [],
     "ty": ["--error", "all"],
@@ -284,7 +290,9 @@ STRICTEST = {
 
 
 @pytest.mark.parametrize("checker", USUALLY)
-def test_the_stub_is_clean_in_every_checkers_strictest_settings(checker: str, project: Path, tmp_path: Path) -> None:
+def test_the_stub_is_clean_in_every_checkers_strictest_settings(
+    checker: str, project: Path, tmp_path: Path, installed: Installed
+) -> None:
     root = tmp_path / "strict"
     shutil.copytree(project, root, ignore=shutil.ignore_patterns(".*_cache"))
     (root / "app" / "use.py").unlink()
@@ -292,8 +300,11 @@ def test_the_stub_is_clean_in_every_checkers_strictest_settings(checker: str, pr
     settings = {"typeCheckingMode": mode, "reportMissingModuleSource": "error", "reportImplicitOverride": "error"}
     (root / "pyrightconfig.json").write_text(json.dumps(settings))
     with (root / "pyproject.toml").open("a") as file:
-        file.write('preset = "all"\n')
+        file.write('preset = "all"\n\n[[tool.mypy.overrides]]\nmodule = "upnext_catalog"\n')
+        file.writelines(f"disallow_any_{what} = true\n" for what in ("explicit", "unimported", "decorated"))
     program, *arguments = CHECKERS[checker]
     wanted = [] if checker == "pyrefly" else ["upnext_catalog.pyi"]
-    output = run([program, *STRICTEST[checker], *arguments[: None if checker == "pyrefly" else -1], *wanted], root)
+    output = run(
+        [program, *STRICTEST[checker], *arguments[: None if checker == "pyrefly" else -1], *wanted], root, installed
+    )
     assert not re.search(r"upnext_catalog\.pyi:\d+", output), textwrap.shorten(output, 4000)

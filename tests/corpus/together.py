@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -13,16 +14,17 @@ from functools import partial
 from pathlib import Path
 
 from tests.corpus import casefile
+from tests.installed import Installed
 from upnext.cli import main
 from upnext_codegen.project import load_project
 
 BIN = Path(sys.executable).parent
 CHECKERS = {
-    "mypy": ["mypy", "--strict", "--python-executable", sys.executable, "--explicit-package-bases"],
-    "pyright": ["pyright", "--pythonpath", sys.executable],
-    "basedpyright": ["basedpyright", "--pythonpath", sys.executable],
-    "ty": ["ty", "check", "--python", sys.executable, "--output-format", "concise"],
-    "pyrefly": ["pyrefly", "check", "--output-format", "min-text", "--python-interpreter-path", sys.executable],
+    "mypy": ["mypy", "--strict", "--explicit-package-bases", "--python-executable"],
+    "pyright": ["pyright", "--pythonpath"],
+    "basedpyright": ["basedpyright", "--pythonpath"],
+    "ty": ["ty", "check", "--output-format", "concise", "--python"],
+    "pyrefly": ["pyrefly", "check", "--output-format", "min-text", "--python-interpreter-path"],
 }
 _BROKEN = "case_0"
 _REPORTED = re.compile(r"^.*upnext_catalog\.pyi:\d+.*error.*$|^ERROR .*upnext_catalog\.pyi:\d+.*$", re.MULTILINE)
@@ -77,10 +79,12 @@ class Together:
                 return f"{head}{'.'.join((root / name).relative_to(self.root).parts)}"
         return found[0]
 
-    def reported(self, checker: str) -> list[str]:
+    def reported(self, checker: str, installed: Installed) -> list[str]:
         """Return what a checker says of the stubs; one more that is broken shows that they were looked at."""
+        if checker == "mypy":
+            shutil.copytree(installed.mypy_cache("--strict"), self.root / ".mypy_cache")
         done = subprocess.run(
-            [BIN / CHECKERS[checker][0], *CHECKERS[checker][1:], *self.stubs],
+            [BIN / CHECKERS[checker][0], *CHECKERS[checker][1:], str(installed.python), *self.stubs],
             cwd=self.root,
             env={**os.environ, "NO_COLOR": "1"},
             capture_output=True,

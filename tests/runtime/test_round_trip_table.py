@@ -19,7 +19,8 @@ from tests.runtime.running import running
 
 HERE = Path(__file__).parent / "round_trips"
 ROWS = rows()
-HEAD = """import upnext
+HEAD = """# mypy: disable-error-code="type-arg"
+import upnext
 from shapes import *
 worker, unusable = upnext.Worker("table"), upnext.Worker("unusable")
 seen: dict[int, object] = {}
@@ -54,7 +55,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, t
 def test_mypy_says_what_the_table_says(project: tuple[Path, dict[int, tuple[int, int]]], installed: Installed) -> None:
     """Of the send and of the return; what it accepts and the library refuses is a row that says so."""
     folder, judged = project
-    verdict = mypy(folder, installed, flags=("--disable-error-code", "type-arg"))
+    verdict = mypy(folder, installed)
     expected = {f"tabled.py:{line}" for n, row in enumerate(ROWS) if row.mypy == "error" for line in judged[n]}
     differing = verdict.errors ^ expected
     wrong = [ROWS[n] for n, lines in judged.items() if any(f"tabled.py:{line}" in differing for line in lines)]
