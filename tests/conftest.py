@@ -64,6 +64,11 @@ def _import_shared(session: pytest.Session) -> None:
             importlib.import_module(".".join(file.resolve().relative_to(session.config.rootpath).with_suffix("").parts))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: processes get tests in this order, whatever is in no group of its own."""
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("long", "timeout"))))
+
+
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Name a long text by its beginning: processes send each other the names of all tests, some of them megabytes."""
     if not isinstance(val, str | bytes) or len(val) <= LONGEST_ID:

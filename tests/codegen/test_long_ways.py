@@ -23,6 +23,7 @@ def test_a_hundred_re_exports_are_followed(tmp_path: Path) -> None:
     assert found == ["m0.py:3:10 event order.placed of shop", "app.py:3:5 order.placed of shop: a(x: int)"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", ["from m{} import placed\n", "from m{} import *\n"])
 def test_hundreds_of_re_exports_end_no_run(step: str, tmp_path: Path) -> None:
     found = lines(*read(tmp_path, _chain(HEAD, step, step + HANDLER)))

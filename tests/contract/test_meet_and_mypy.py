@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.contract.writing import MODELS, written
 from upnext_codegen.merging.meet import meet
 from upnext_codegen.types.format import short_name, spell
@@ -61,6 +63,7 @@ def some_type(choose: random.Random, depth: int = 2) -> str:
     return f"{some_type(choose, depth - 1)} | {some_type(choose, depth - 1)}"
 
 
+@pytest.mark.long
 def test_whatever_types_merge_to_is_accepted_by_mypy_for_every_handler(tmp_path: Path) -> None:
     choose = random.Random(20_260_101)
     lines = [_HEAD]

@@ -50,6 +50,7 @@ def test_the_commands_for_a_checkout_are_targets_of_the_makefile() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_the_example_does_what_the_readme_shows(reader: Story) -> None:
     for block in README:
         reader.perform(block)

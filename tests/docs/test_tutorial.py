@@ -67,6 +67,7 @@ def without_what_varies(text: str) -> str:
     return VARIES.sub(lambda found: f"<{found.lastgroup}>", text.rstrip("\n"))
 
 
+@pytest.mark.long
 def test_the_tutorial_goes_as_it_says(installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the page; each command answers what the page shows."""
     monkeypatch.delenv("UPNEXT_REDIS_URL", raising=False)

@@ -259,6 +259,7 @@ async def test_no_job_is_passed_over_while_workers_take_others(valkey_url: str, 
     await broker.close()
 
 
+@pytest.mark.long
 def test_half_a_million_jobs_are_listed_found_and_cancelled_without_blocking_the_server(
     command: Command, valkey_url: str
 ) -> None:

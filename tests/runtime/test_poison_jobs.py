@@ -117,6 +117,7 @@ async def test_jobs_that_wait_for_their_turn_are_handed_back_when_their_worker_s
     assert sorted(ward.begun + other.begun) == [0, 1, 2, 3]
 
 
+@pytest.mark.long
 def test_a_job_that_dies_with_others_is_buried_for_deaths_of_its_own(valkey_url: str, tmp_path: Path) -> None:
     """Who died in one process is not known; from then on each counts only its own starts, and the innocent are done."""
     body = """

@@ -52,6 +52,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, t
     return folder, write_project(folder)
 
 
+@pytest.mark.long
 def test_mypy_says_what_the_table_says(project: tuple[Path, dict[int, tuple[int, int]]], installed: Installed) -> None:
     """Of the send and of the return; what it accepts and the library refuses is a row that says so."""
     folder, judged = project
