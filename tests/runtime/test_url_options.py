@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import inspect
 from collections.abc import Callable
 from typing import TypeAlias
@@ -145,3 +146,14 @@ def test_no_password_is_shown_by_what_holds_an_address() -> None:
     shown += repr(Address.parse("redis+sentinel://u:s3cret@h/name?sentinel_password=s3cret"))
     assert "s3cret" not in shown
     assert "redis_url='redis://h:1/0?client_name=x'" in shown
+
+
+def test_no_connection_reads_from_the_disk_which_version_redis_py_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It did for a greeting that none sends, which was more than half of the time that connecting took."""
+    read: list[str] = []
+    monkeypatch.setattr(importlib.metadata, "version", read.append)
+    for url in ("redis://h", "unix:///h", "rediss+sentinel://h/name", "redis+cluster://h"):
+        address = Address.parse(url)
+        for options in (address.options, address.sentinel_options):
+            address.connection(**options)
+    assert read == []

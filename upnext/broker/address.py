@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -26,6 +27,8 @@ SCHEMES: Final = (
 
 _PORTS = {"": 6379, "cluster": 6379, "sentinel": 26379}
 _SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
+# Otherwise redis-py reads its own version from the disk for each connection, for a greeting that none of them sends.
+_NAMELESS: Final[dict[str, Any]] = {"driver_info": None} if find_spec("redis.driver_info") else {}
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
@@ -116,7 +119,7 @@ class Address:
         connection, options = _options(urlunsplit((scheme, netloc, path, urlencode(query), "")))
         shared = {name: value for name, value in options.items() if name.startswith("ssl_")}
         credentials_there = {name: value for name, value in sentinel.items() if value}
-        there = {**shared, **credentials_there}
+        there = {**shared, **credentials_there, **_NAMELESS}
         return cls(kind, nodes, service, connection, options, there, timeout, connect_timeout, client_name)
 
 
@@ -152,7 +155,8 @@ def _options(url: str) -> tuple[Any, dict[str, Any]]:
     """Let redis-py read the rest, and make of it what each connection will."""
     try:
         pool = ConnectionPool.from_url(url)
-        options = {name: value for name, value in pool.connection_kwargs.items() if name not in {"host", "port"}}
+        given = {name: value for name, value in pool.connection_kwargs.items() if name not in {"host", "port"}}
+        options = given | _NAMELESS
         connection = pool.connection_class(**options)
         if pool.connection_class is SSLConnection:
             connection.ssl_context.get()
