@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.editors.servers import pyright
 from tests.events_page.page import PAGE, Snippet
+from tests.installed import Installed
 
 pytestmark = pytest.mark.xdist_group("events page checkers")  # in one process, mypy runs once
 
@@ -34,15 +36,16 @@ def module(*snippets: Snippet) -> str:
 
 
 @pytest.fixture(scope="module")
-def errors(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def errors(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Give all errors of one run of mypy over every snippet, as "file:line", and the typed one's with more sends."""
     folder = tmp_path_factory.mktemp("page")
-    for snippet in PAGE.all_snippets:
-        (folder / f"line_{snippet.line}.py").write_text(module(snippet), encoding="utf-8")
-    (folder / "typed.py").write_text(module(TYPED) + SENDS, encoding="utf-8")
     # The page shows its sends outside any function, where Python has no `await`.
-    flags = ["--check-untyped-defs", "--disable-error-code=top-level-await", "--no-incremental", "--config-file="]
-    mypy = [sys.executable, "-m", "mypy", *flags, "."]
+    settings = '# mypy: check-untyped-defs, disable-error-code="top-level-await"\n'
+    for snippet in PAGE.all_snippets:
+        (folder / f"line_{snippet.line}.py").write_text(module(snippet) + settings, encoding="utf-8")
+    (folder / "typed.py").write_text(module(TYPED) + SENDS + settings, encoding="utf-8")
+    shutil.copytree(installed.mypy_cache(), folder / ".mypy_cache")
+    mypy = [sys.executable, "-m", "mypy", "--python-executable", str(installed.python), "--config-file=", "."]
     done = subprocess.run(mypy, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return re.findall(r"^(\w+\.py:\d+): error", done.stdout, re.MULTILINE)
