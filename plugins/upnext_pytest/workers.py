@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, Self
 
 from upnext.connect import broker_for
-from upnext.errors import JobFailedError, ResultTimeoutError
+from upnext.errors import JobFailedError, ResultTimeoutError, UpnextError
 from upnext.runner.service import Service
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Workers:
 
     def drained_sync(self, timeout: float = 10.0, *, check: bool = True) -> list[JobFailedError]:
         """Do the same as `drained`, in a `with` block."""
-        assert self._loop is not None, "drained_sync is for a `with` block; in an `async with` block await drained()"
+        if self._loop is None:
+            raise UpnextError("drained_sync is for a `with` block; in an `async with` block, await drained().")
         return asyncio.run_coroutine_threadsafe(self.drained(timeout, check=check), self._loop).result()
 
     async def _is_busy(self, broker: Namespace, deadline: float) -> bool:

@@ -294,6 +294,16 @@ async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, redis_url: s
     assert (code, out) == (1, f"{job_id} will run again.\n")
     assert err == "upnext: No dead letter with id nonsense; run `upnext dead list`.\n"
     assert command("dead", "list", cwd=tmp_path, url=redis_url) == (0, "No dead letters.\n", "")
+    nobody = "upnext: There is no handler 'mial' here. See `upnext handlers list`.\n"
+    found = command("dead", "list", "--handler", "mial", cwd=tmp_path, url=redis_url)
+    assert found == (0, "No dead letters.\n", nobody)
+    assert command("jobs", "list", "--handler", "mial", cwd=tmp_path, url=redis_url) == (0, "No jobs.\n", nobody)
+    code, out, err = command("jobs", "list", "--event", "order.plaecd", cwd=tmp_path, url=redis_url)
+    assert (code, out) == (0, "No jobs.\n")
+    assert err == "upnext: There is no handler of 'order.plaecd' here. Did you mean 'order.placed'?\n"
+    code, out, err = command("dead", "purge", "--reason", "crahsed", "--yes", cwd=tmp_path, url=redis_url)
+    assert (code, out) == (2, "")
+    assert "invalid choice: 'crahsed' (choose from 'failed', 'timeout'," in err
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ class DeadLetter:
         event: The event's name; a task's own.
         handler: The handler's name; a task's own.
         attempts: How often it was started.
-        reason: "failed", "timeout", "crashed", "payload", "unsubscribed" or "cancelled".
+        reason: One of `protocols.REASONS`.
         handler_id: The handler's identity.
         error: What was raised last; it may hold what user code put into it.
         where: The type of what was raised and its last place in the user's code, without any message; "" as below.

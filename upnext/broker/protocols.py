@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -61,6 +61,10 @@ class EventPublisher(Protocol):
         `unique` is what its jobs are unique by while they wait; what an event's handlers are, the server knows.
         """
         ...
+
+
+REASONS: Final = ("failed", "timeout", "payload", "crashed", "cancelled", "unsubscribed")
+"""Why jobs die."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from upnext.broker.protocols import DeadLetterFilter, DeadLetterPage, DeadLetterPlace
+from upnext.broker.protocols import REASONS, DeadLetterFilter, DeadLetterPage, DeadLetterPlace
 from upnext.cli import exits
 from upnext.cli.connection import ask, described
 from upnext.cli.moments import moment, since, since_ms
 from upnext.cli.numbers import positive
+from upnext.cli.selection import say_if_unknown
 from upnext.cli.table import table
 from upnext.cli.terminal import coloured, terminal_width
 
@@ -54,7 +55,9 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     """Add what selects dead letters."""
     parser.add_argument("--event", metavar="NAME", help="only those of this event")
     parser.add_argument("--handler", metavar="NAME", help="only those of this handler (or worker|event|handler)")
-    parser.add_argument("--reason", metavar="REASON", help="only those that died of this, such as failed or crashed")
+    parser.add_argument(
+        "--reason", choices=REASONS, metavar="REASON", help=f"only those that died of this: {', '.join(REASONS)}"
+    )
     parser.add_argument(
         "--since", type=since, metavar="WHEN", help="only those that died since: 30m, 2h, 7d, or a time"
     )
@@ -152,6 +155,8 @@ async def _list(namespace: Namespace, arguments: argparse.Namespace, report: _Te
     if latest:
         report.add(list(latest))
     report.end(errors, unreachable)
+    if not errors.most_common() and unreachable is None:
+        await say_if_unknown(namespace, arguments.handler, arguments.event)
     if unreachable is not None:
         raise unreachable
 

@@ -15,7 +15,7 @@ from upnext.cli.details import letter_details, payload_value, print_details
 from upnext.cli.moments import age, moment
 from upnext.cli.numbers import positive
 from upnext.cli.parser import examples
-from upnext.cli.selection import matches
+from upnext.cli.selection import matches, say_if_unknown
 from upnext.cli.table import table
 from upnext.cli.terminal import terminal_width, visible
 from upnext.errors import ConfigError
@@ -130,7 +130,14 @@ def list_all(arguments: argparse.Namespace) -> int:
     filters = JobFilter(arguments.state, arguments.event, arguments.handler)
     if filters.fault:
         raise ConfigError(filters.fault)
-    listing = ask(arguments, lambda namespace: read_jobs(namespace, filters, arguments.limit))
+
+    async def read(namespace: Namespace) -> Listing:
+        listing = await read_jobs(namespace, filters, arguments.limit)
+        if not listing.jobs and not listing.results.unseen:
+            await say_if_unknown(namespace, arguments.handler, arguments.event)
+        return listing
+
+    listing = ask(arguments, read)
     if arguments.format == "json":
         rows = [as_json(job) for job in listing.jobs]
         unreachable = [{"partition": one.partition, "reason": one.reason} for one in listing.results.unseen]

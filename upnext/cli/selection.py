@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from upnext.broker.handler_id import HandlerId
@@ -9,6 +10,8 @@ from upnext.cli.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from upnext.broker.namespace import Namespace
 
 _SHOWN = 10
 
@@ -33,8 +36,6 @@ def one_handler(known: Iterable[str], wanted: str, event: str | None) -> tuple[s
         wanted: A name or an identity.
         event: The name of its event, where handlers of several events have that name.
     """
-    import difflib  # noqa: PLC0415 - commands import what they need
-
     identities = sorted(set(known))
     found = [handler for handler in identities if matches(handler, wanted, event)]
     if len(found) == 1:
@@ -42,6 +43,33 @@ def one_handler(known: Iterable[str], wanted: str, event: str | None) -> tuple[s
     if found:
         names = ", ".join(map(visible, found[:_SHOWN]))
         return None, f"Several handlers have the name {visible(wanted)!r}: {names}. Pass one of these."
-    near = difflib.get_close_matches(wanted, [HandlerId.parse(handler).name for handler in identities], n=1)
-    hint = f"Did you mean {visible(near[0])!r}?" if near else "See `upnext handlers list`."
-    return None, f"There is no handler {visible(wanted)!r} here. {hint}"
+    return None, _no_handler(identities, wanted)
+
+
+async def say_if_unknown(namespace: Namespace, wanted: str | None, event: str | None) -> None:
+    """Say on standard error that a list is empty because no handler is meant: its name may be misspelt."""
+    if wanted is None and event is None:
+        return
+    known = [queue.handler for queue in (await namespace.status_reader.seen()).queues]
+    if any(matches(handler, wanted, event) for handler in known):
+        return
+    if wanted is not None and not any(matches(handler, wanted, None) for handler in known):
+        print(f"upnext: {_no_handler(known, wanted)}", file=sys.stderr)
+    elif event is not None:
+        subjects = {HandlerId.parse(handler).subject for handler in known}
+        name = "" if wanted is None else f" {visible(wanted)!r}"
+        print(
+            f"upnext: There is no handler{name} of {visible(event)!r} here. {_hint(event, subjects)}", file=sys.stderr
+        )
+
+
+def _no_handler(identities: Iterable[str], wanted: str) -> str:
+    names = [HandlerId.parse(handler).name for handler in identities]
+    return f"There is no handler {visible(wanted)!r} here. {_hint(wanted, names)}"
+
+
+def _hint(wanted: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 - commands import what they need
+
+    near = difflib.get_close_matches(wanted, sorted(known), n=1)
+    return f"Did you mean {visible(near[0])!r}?" if near else "See `upnext handlers list`."

@@ -72,7 +72,7 @@ def _counts(status: NamespaceStatus, rates: Rates) -> Iterator[str]:
 
 
 def _warnings(status: NamespaceStatus) -> list[str]:
-    unseen = [f"Partition {one.partition} cannot be reached: {one.reason}" for one in status.unseen]
+    unseen = [f"Partition {one.partition}: {one.reason}" for one in status.unseen]
     missing = [f"No worker has imported handler {handler}" for handler in missing_handlers(status)]
     return [*unseen, *blocked_workers(status), *full_workers(status), *starving_jobs(status), *missing]
 

@@ -87,8 +87,7 @@ class Reader:
         if self.status is None:
             return []
         unseen = [
-            Check("partition", "fail", f"Partition {one.partition} cannot be reached: {one.reason}", "")
-            for one in self.status.unseen
+            Check("partition", "fail", f"Partition {one.partition}: {one.reason}", "") for one in self.status.unseen
         ]
         return [*unseen, *(check for check in fleet(self.status, self.lock, {}) if check.status != "ok")]
 
