@@ -118,7 +118,7 @@ def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str
     found: dict[str, str] = {}
     for variable in environ:
         name = variable.removeprefix("UPNEXT_")
-        # One that ends with a name of ours, such as UPNEXT_STAGING_REDIS_URL, is the project's own.
+        # One that ends with a name of ours, with STAGING before it perhaps, is the project's own.
         if name == variable or name.endswith(tuple(known)) or _OF_KUBERNETES.search(variable):
             continue
         import difflib  # noqa: PLC0415  # hardly anybody has such a variable
