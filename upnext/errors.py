@@ -106,7 +106,8 @@ class JobFailedError(UpnextError):
         self.handler = handler
         self.reason = reason
         self.error = error
-        super().__init__(f"Job {job_id} of {handler!r} is a dead letter ({reason}){': ' + error if error else ''}.")
+        what = f": {error.removesuffix('.')}" if error else ""
+        super().__init__(f"Job {job_id} of {handler!r} is a dead letter ({reason}){what}.")
 
     def __reduce__(self) -> tuple[type[JobFailedError], tuple[str, str, str, str]]:
         """Pickle by the arguments, not by the message."""

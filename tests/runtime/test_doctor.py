@@ -126,7 +126,7 @@ def test_a_server_that_refuses_sends_fails_with_the_reason(command: Command, tmp
         server.command("CONFIG SET min-replicas-to-write 0")
         server.command("CONFIG SET maxmemory 1")
         _, found = checks(command, server.url)
-        assert (found["writes"]["status"], found["writes"]["help"][:15]) == ("warn", "raise maxmemory")
+        assert (found["writes"]["status"], found["writes"]["help"][:15]) == ("fail", "raise maxmemory")
         server.command("CONFIG SET maxmemory 0")
         (tmp_path / "dump.rdb").mkdir()
         server.command("CONFIG SET save", '"3600 1"')

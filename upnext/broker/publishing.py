@@ -222,4 +222,8 @@ def refusal(error: Exception, kind: FailureKind) -> BrokerError:
     """Return what a caller is told of a send that was not stored."""
     if kind is FailureKind.REFUSED:
         return BrokerRefusedError(f"The server rejects this client: {error}")
+    if kind is FailureKind.FULL:
+        return BrokerUnavailableError(
+            "Nothing was stored, the server's memory is full (maxmemory): raise it, or let the workers catch up."
+        )
     return BrokerUnavailableError(f"Nothing was stored, the server did not take it: {error}")

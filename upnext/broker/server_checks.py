@@ -74,6 +74,9 @@ def writes(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
         message = f"{there} of {wanted} replicas that it wants: the server refuses every send (NOREPLICAS)"
         return Check("writes", "fail", message, "bring its replicas back, or lower min-replicas-to-write")
     limit, used = int(info.get("maxmemory", "0")), int(info.get("used_memory", "0"))
+    if limit and used >= limit and info.get("maxmemory_policy") == "noeviction":
+        message = f"its memory is full ({used / limit:.0%} of maxmemory): the server refuses every send (OOM)"
+        return Check("writes", "fail", message, "raise maxmemory, or look at the backlog with `upnext status`")
     if limit and used > _FULL * limit:
         message = f"{used / limit:.0%} of maxmemory are used: a full server refuses every send"
         return Check("writes", "warn", message, "raise maxmemory, or look at the backlog with `upnext status`")

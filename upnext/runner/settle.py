@@ -306,7 +306,7 @@ def _log_failure(claim: Claim, handler: Handler, outcome: AttemptOutcome, conseq
         entry.attempt,
         entry.failures + 1,
         handler.options.retries + 1,
-        outcome.where,
+        outcome.where.removesuffix("."),
         consequence,
         claim.shown,
         error=outcome.raised,
