@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext import forks
 from upnext.errors import ConfigError
+from upnext.log import log
 from upnext.options import is_whole
 
 try:
@@ -53,6 +54,7 @@ class Api(FastAPI):
         """
         config = Config(self, log_level="warning", lifespan="on", timeout_graceful_shutdown=grace)
         self._server = _HttpServer(config)
+        log.info("Api %r listens on %s", self.title, ", ".join(map(_url, sockets)))
         try:
             await self._server.serve(sockets)
         except SystemExit:
@@ -66,6 +68,11 @@ class Api(FastAPI):
         """Begin to stop."""
         if self._server is not None:
             self._server.should_exit = True
+
+
+def _url(sock: socket.socket) -> str:
+    host, port, *_ = sock.getsockname()
+    return f"http://[{host}]:{port}" if sock.family is socket.AF_INET6 else f"http://{host}:{port}"
 
 
 class _HttpServer(Server):

@@ -233,14 +233,15 @@ def asked_by_position(place: Place, name: str) -> Finding:
     )
 
 
-def event_as_decorator(place: Place, decorator: str) -> Finding:
+def event_as_decorator(place: Place, decorator: str, *, declares: bool) -> Finding:
     """An event, or `worker.event` itself, that stands as a decorator (UPN110)."""
+    way_out = (
+        "keep the event in a variable, order_placed = worker.event(...), and decorate with @order_placed.on"
+        if declares
+        else f"write @{decorator}.on"
+    )
     return Finding.of(
-        "UPN110",
-        f"@{decorator} attaches no handler: an event is not a decorator",
-        place,
-        "decorate the function with .on of the event: @order_placed.on",
-        typed=True,
+        "UPN110", f"@{decorator} attaches no handler: an event is not a decorator", place, way_out, typed=True
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,10 +135,11 @@ def test_a_worker_without_handlers_is_warned_of(tmp_path: Path, valkey_url: str)
 
 
 def test_an_api_beside_a_worker_without_handlers_is_no_reason_for_a_warning(tmp_path: Path, valkey_url: str) -> None:
-    """Such a worker is there for the API's sends."""
+    """Such a worker is there for the API's sends. Where that listens, nobody has to guess."""
     (tmp_path / "service.py").write_text(f"{EVENTS}\napi = upnext.Api('front', port=0)\n")
-    text = log_of(tmp_path, valkey_url, "-m", "upnext", "run", "service.py")
+    text = log_of(tmp_path, valkey_url, "-m", "upnext", "run", "service.py", until="INFO    Api ")
     assert "runs 0 handler(s)" in text
+    assert re.search(r"Api 'front' listens on http://127\.0\.0\.1:[1-9]\d+$", text, re.MULTILINE)
     assert "has no handlers" not in text
 
 

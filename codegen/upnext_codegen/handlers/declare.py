@@ -54,9 +54,11 @@ def declare(evaluator: Evaluator, found: Found, func: values.Value, call: ast.Ca
 def check_decorator(evaluator: Evaluator, found: Found, site: DecoratorSite) -> None:
     """Report a decorator that is an event, or what declares one: it attaches no handler (UPN110)."""
     match evaluator.value(site.decorator, site.use):
-        case values.EventValue() | values.Method(values.WorkerValue(), "event"):
+        case values.EventValue() | values.Method(values.WorkerValue(), "event") as value:
             place = place_of(site.use, site.decorator)
-            found.findings.append(messages.event_as_decorator(place, text_of(site.decorator)))
+            shown = text_of(site.decorator)
+            declares = isinstance(value, values.Method) or isinstance(site.decorator, ast.Call)
+            found.findings.append(messages.event_as_decorator(place, shown, declares=declares))
         case _:
             pass
 
