@@ -1,8 +1,8 @@
 """Shows the errors that `upnext gen` reports, where they are.
 
 The catalog repeats them, so mypy tracks them like all that it reads. What it cannot know is that the calls below depend
-on them; it is told so, and its daemon then checks those again when an error comes or goes. They are reported as one,
-at the first of the calls that mypy checks in a file: it reports nothing twice.
+on them. The plugin says so, and mypy's daemon then checks those again when an error comes or goes. All are reported at
+the first of the calls that mypy checks in a file, because it reports nothing twice.
 """
 
 from __future__ import annotations
@@ -63,11 +63,13 @@ def show_findings(api: CheckerPluginInterface, module: str) -> None:
     texts = [] if catalog is None else list(_texts(catalog, owner))
     if catalog is None or not texts:
         return
-    told = list(_told(texts, Path(catalog.path).absolute().parent, os.path.normpath(Path(tree.path).absolute())))
+    found = list(
+        _findings_of(texts, Path(catalog.path).absolute().parent, os.path.normpath(Path(tree.path).absolute()))
+    )
     places: defaultdict[str, list[Statement]] = defaultdict(list)
-    for name, node in _named(tree.defs) if told else ():
+    for name, node in _named(tree.defs) if found else ():
         places[name].append(node)
-    for where, message, notes in told:
+    for where, message, notes in found:
         nodes = sorted(places[where["name"]], key=lambda node: node.line)
         if int(where["nth"]) < len(nodes):
             line = nodes[int(where["nth"])].line + int(where["lines"])
@@ -77,7 +79,7 @@ def show_findings(api: CheckerPluginInterface, module: str) -> None:
                 report(api, f"{where['code']}: {message}", context, CONFLICT, notes=notes)
 
 
-def _told(texts: list[str], folder: Path, path: str) -> Iterator[tuple[re.Match[str], str, list[str]]]:
+def _findings_of(texts: list[str], folder: Path, path: str) -> Iterator[tuple[re.Match[str], str, list[str]]]:
     """Return what a catalog in a folder says of one file: where something is wrong, what, and the notes about it."""
     for text in texts:
         head, message, *notes = text.split("\n")

@@ -19,8 +19,8 @@ from mypy.subtypes import is_subtype
 from mypy.types import AnyType, CallableType, FunctionLike, Instance, Type, TypeOfAny, get_proper_type
 
 from upnext_codegen.merging.nearness import NearNames
-from upnext_mypy.asked import Asked, asked_by
 from upnext_mypy.codes import MISSING, TYPE, UNKNOWN, report
+from upnext_mypy.field_requirements import FieldRequirements, requirements_of
 
 _MOST_FIELDS = 10
 _TYPED_RECEIPT = re.compile(r"\bTypedReceipt\[\w+\]")
@@ -46,13 +46,13 @@ def explain(method: str) -> Callable[[MethodSigContext], FunctionLike]:
 
     def hook(ctx: MethodSigContext) -> FunctionLike:
         call = ctx.context
-        asked = asked_by(ctx.type, method)
-        if asked is None or not isinstance(call, CallExpr):
+        requirements = requirements_of(ctx.type, method)
+        if requirements is None or not isinstance(call, CallExpr):
             return ctx.default_signature
         if not set(call.arg_kinds) <= {ARG_NAMED, ARG_STAR2}:
-            report(ctx.api, f'Event "{asked.event}" takes its fields by keyword', call, UNKNOWN)
+            report(ctx.api, f'Event "{requirements.event}" takes its fields by keyword', call, UNKNOWN)
             return _anything(ctx.default_signature)
-        return _Send(ctx.default_signature, ctx.args, call, asked, ctx.api).explained()
+        return _Send(ctx.default_signature, ctx.args, call, requirements, ctx.api).explained()
 
     return hook
 
@@ -73,7 +73,7 @@ class _Send:
         signature: CallableType,
         given: list[list[Expression]],
         call: CallExpr,
-        asked: Asked,
+        requirements: FieldRequirements,
         api: CheckerPluginInterface,
     ) -> None:
         self._signature = signature
@@ -85,7 +85,7 @@ class _Send:
         self._extras = next((formal for formal in self._formals if formal.kind == ARG_STAR2), None)
         self._misspelt: dict[str, str] = {}
         self._call = call
-        self._asked = asked
+        self._requirements = requirements
         self._api = api
 
     def explained(self) -> CallableType:
@@ -120,10 +120,10 @@ class _Send:
         self._unknown(name, near)
 
     def _unknown(self, name: str, near: str | None) -> None:
-        message = f'Event "{self._asked.event}" has no field "{name}"'
+        message = f'Event "{self._requirements.event}" has no field "{name}"'
         if near is not None:
             self._fields[near].kind = ARG_NAMED_OPT
-            self._report(f'{message}; did you mean "{near}"?', UNKNOWN, self._asked.notes(near))
+            self._report(f'{message}; did you mean "{near}"?', UNKNOWN, self._requirements.notes(near))
             return
         names = [f'"{field}"' for field in self._fields]
         more = len(names) - _MOST_FIELDS
@@ -133,10 +133,10 @@ class _Send:
     def _missing(self, name: str, formal: _Formal) -> None:
         formal.kind = ARG_NAMED_OPT
         written = format_type_bare(formal.type, self._api.options)
-        notes = self._asked.notes(name)
+        notes = self._requirements.notes(name)
         if name in self._misspelt:
             notes.append(f'did you mean it by "{self._misspelt[name]}"?')
-        self._report(f'Event "{self._asked.event}" needs "{name}" ({written})', MISSING, notes)
+        self._report(f'Event "{self._requirements.event}" needs "{name}" ({written})', MISSING, notes)
 
     def _check_type(self, name: str, formal: _Formal) -> None:
         """Check a field passed by its name; what `**fields` holds is left to mypy."""
@@ -149,9 +149,9 @@ class _Send:
         if is_subtype(actual, formal.type, options=self._api.options):
             return
         taken, passed = format_type_distinctly(formal.type, actual, options=self._api.options, bare=True)
-        notes = [*self._asked.notes(name), *self._awaited(actual, formal.type)]
+        notes = [*self._requirements.notes(name), *self._awaited(actual, formal.type)]
         passed = _TYPED_RECEIPT.sub("Receipt", passed)
-        message = f'Event "{self._asked.event}" takes "{name}" as {taken}, not {passed}'
+        message = f'Event "{self._requirements.event}" takes "{name}" as {taken}, not {passed}'
         report(self._api, message, value, TYPE, notes=notes, within=self._call)
         formal.type = AnyType(TypeOfAny.from_error)
 

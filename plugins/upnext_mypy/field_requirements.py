@@ -25,7 +25,7 @@ _MOST_NOTES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FieldRequirements:
     """An event, and who asks for what.
 
     Attributes:
@@ -44,7 +44,7 @@ class Asked:
         return [*lines[:_MOST_NOTES], f"and {more} more handlers"] if more > 1 else lines
 
 
-def asked_by(receiver: ProperType, method: str) -> Asked | None:
+def requirements_of(receiver: ProperType, method: str) -> FieldRequirements | None:
     """Read what the catalog says of the event that a method is called on.
 
     Args:
@@ -59,7 +59,7 @@ def asked_by(receiver: ProperType, method: str) -> Asked | None:
     for owner, name in places:
         name_of_event, *lines = _literals(_receiver(owner, name)) or ("",)
         if name_of_event:
-            return Asked(name_of_event, tuple(map(_handler, lines)))
+            return FieldRequirements(name_of_event, tuple(map(_handler, lines)))
     return None
 
 
