@@ -41,7 +41,7 @@ def listed(command: Command, url: str, *filters: str) -> list[str]:
     """Return the jobs that `upnext dead list` shows."""
     code, out, err = command("dead", "list", "--format", "json", *filters, url=url)
     rows: list[dict[str, Any]] = json.loads(out)["dead_letters"]
-    assert (code, bool(err)) == (0, not rows)  # nobody's jobs are said to be nobody's
+    assert (code, err if rows else "") == (0, "")  # of an empty list it may say that there is no such handler
     return [row["job_id"] for row in rows]
 
 
