@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from upnext_codegen import messages
+from upnext_codegen.circles import circles, folders_of, grounded, led_to
 from upnext_codegen.files import record_json
 from upnext_codegen.files.cache_format import Snapshot
 from upnext_codegen.files.file_index import ParseNote
+from upnext_codegen.names.exported_names import ANYTHING, MODULES, answer, has_lost, united
 from upnext_codegen.names.modules import still_answers
-from upnext_codegen.records import Place, Resolved
+from upnext_codegen.records import Resolved
 
 if TYPE_CHECKING:
     from upnext_codegen.files.file_index import FileIndex
-    from upnext_codegen.names.candidates import ImportGraph, Interesting
+    from upnext_codegen.names.candidates import ImportGraph
     from upnext_codegen.names.exports import Consulted
     from upnext_codegen.names.modules import Modules
     from upnext_codegen.relevance import Relevance
     from upnext_codegen.sources import Sources
 
 _MOST_TIMES = 8
-"""Times after which a file is left as it is and reported, when its exports go on changing with those of others."""
+"""How often files in a circle of imports are worked out again before others are that ask them."""
 
 
 @dataclass(slots=True)
@@ -41,6 +41,7 @@ class Incremental:
         index: The files.
         modules: Their module names.
         prefilter: Whether files, names and lines that cannot matter are skipped, which changes nothing but the time.
+        words: What earlier scans wrote down of the words of files, as `FileWords.kept` has it.
         relevance: What a scan of the same files knows of their bytes, if there was one; after `work_out`, this one's.
         is_unchanged: Whether all is as the cache knows it; not before `work_out`.
         leads_as_before: Whether files import and export what the cache knows, whatever else has changed in them; not
@@ -50,14 +51,16 @@ class Incremental:
     index: FileIndex
     modules: Modules
     prefilter: bool = True
+    words: Callable[[], Mapping[str, bytes]] = dict
     relevance: Relevance | None = None
     is_unchanged: bool = False
     leads_as_before: bool = False
     _parts: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
     _texts: dict[str, str] = field(default_factory=dict[str, str])
     _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
-    _imported_by: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
-    _exported: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    _imported_by: dict[str, Sequence[str]] = field(default_factory=dict[str, "Sequence[str]"])
+    _grown: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
+    _frame: str = ""
     _digest: str = ""
     _words: str = ""
 
@@ -65,8 +68,9 @@ class Incremental:
         """Work them out."""
         known = self.index.known
         modules = self.modules
-        supposed = sorted(modules.supposed.items())
-        self._digest = _digest((modules.roots, modules.catalog, supposed, sorted(modules.files.items())))
+        links = sorted((path, file) for path, file in modules.files.items() if path != file)
+        self._frame = _digest((modules.roots, modules.catalog, links))
+        self._digest = _digest((self._frame, sorted(modules.supposed.items()), sorted(modules.files)))
         self._words = known.words
         self._recall()
         self.is_unchanged = not self.index.looked and known.modules == self._digest
@@ -83,15 +87,24 @@ class Incremental:
         """The parts, in the order of their files; not before `work_out`."""
         return {path: self._parts[path] for path in sorted(self._parts)}
 
+    def read(self) -> set[str]:
+        """The files that were read for what is found, and those that cannot be; not before `work_out`."""
+        entries = self.index.entries
+        counting = {path: part for path, part in self._parts.items() if part.says_anything or entries[path].mentions}
+        broken = {path for path in self._parts if entries[path].unreadable}
+        return broken.union(*(part.read for part in counting.values()))
+
     def snapshot(self) -> Snapshot:
         """What the next scan can make use of; not before `work_out`."""
         texts = {path: self._texts[path] for path in sorted(self._parts)}
-        imported = {path: self._imported_by[path] for path in texts if self._imported_by.get(path)}
-        return Snapshot(self.index.entries, texts, self._digest, imported, self._words)
+        entries = self.index.entries
+        imported = {path: each for path, each in self._imported_by.items() if path in entries}
+        return Snapshot(entries, texts, self._digest, imported, self._words, frame=self._frame)
 
     def _recall(self) -> None:
         """Take from the cache what is as it was: the file, those that it leads to, and what its imports mean."""
         known, modules = self.index.known, self.modules
+        self._imported_by = {**known.imported}
         changed = self.index.changed() if self.index.looked else set[str]()
         for path, text in known.parts.items():
             part = _decoded(text)
@@ -99,60 +112,74 @@ class Incremental:
                 continue
             if known.modules == self._digest or all(still_answers(modules, *each) for each in json.loads(part.answers)):
                 self._parts[path], self._texts[path] = part, text
-                self._imported_by[path] = [*known.imported.get(path, ())]
 
     def _complete(self, sources: Sources) -> None:
         """Work out what is missing, until no file exports what its importers have not been asked about."""
-        from upnext_codegen.names.exported_names import has_lost  # noqa: PLC0415 - a warm run does without
+        earlier = {path: frozenset(part.exports) for path, part in self._earlier()}
+        relevance = self.relevance = self._relevance(earlier)
+        pending = self._stale() | ({*relevance.named()} - self._parts.keys())
+        shrunk = {path for path in earlier if path not in self.index.entries}
+        is_first = True
+        while pending or is_first:
+            self._work_out(pending, sources)
+            if is_first and self._leads_as_before():
+                self.leads_as_before = True
+                return
+            is_first = False
+            # What was worked out in this scan only grows: what it may lose, it loses against an earlier scan.
+            shrunk |= {path for path in pending & earlier.keys() if has_lost(earlier.pop(path), self._exports(path))}
+            pending = self._drop_circles(shrunk) if shrunk else set[str]()
+            shrunk = set[str]()
+            pending = pending or self._unasked(relevance)
+
+    def _relevance(self, exports: Mapping[str, frozenset[str]]) -> Relevance:
+        from upnext_codegen.file_words import FileWords  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.relevance import Relevance  # noqa: PLC0415 - likewise
 
-        relevance = self.relevance.over(self.index) if self.relevance else Relevance(self.index, self.prefilter)
-        self.relevance = relevance
         if self.index.known.modules != self._digest:
             self._words = _digest(sorted(self.index.words))
             if self._words != self.index.known.words:
                 self.index.forget_imports()
-        pending = self._stale() | {path for path in relevance.named() if path not in self._parts}
-        times = Counter[str]()
-        exported: dict[str, frozenset[str]] | None = None
-        imported: dict[str, Interesting] = {}
-        before = {path: frozenset(part.exports) for path, part in self._earlier()}
-        while True:
-            times.update(pending)
-            self._work_out(pending, sources)
-            if exported is None and self._leads_as_before():
-                self.leads_as_before = True
-                self._imported_by = {path: [*self.index.known.imported.get(path, ())] for path in self._parts}
-                return
-            shrunk = {path for path, names in before.items() if has_lost(names, self._exports(path))}
-            if shrunk:
-                self._drop_circles(shrunk)
-            before = {path: frozenset(part.exports) for path, part in self._parts.items()}
-            graph = self._graph()
-            if before != exported:
-                imported, exported = relevance.imported(graph, before), before
-            wanted = relevance.wanted(graph, imported)
-            for path in self._parts.keys() - wanted:
-                del self._parts[path]
-            pending = {path for path in wanted if path not in self._parts}
-            # Of the others it is known what they asked.
-            recalled = self._parts.keys() - self._consulted.keys()
-            pending |= {path for path in recalled if self._imported_by.get(path, []) != imported.get(path, [])}
-            pending |= self._misled(self._consulted)
-            unsettled = {path for path in pending if times[path] >= _MOST_TIMES}
-            pending -= unsettled
-            if not pending:
-                self._tell_of(unsettled)
-                self._imported_by = {path: imported[path] for path in self._parts if path in imported}
-                return
+        if self.relevance:
+            relevance = self.relevance.over(self.index, self.modules)
+        else:
+            relevance = Relevance(self.index, self.prefilter, FileWords(self.index, self.words))
+        if self.index.known.frame == self._frame:
+            relevance.start(self.modules, self._imported_by, {**exports})
+        return relevance
 
-    def _tell_of(self, unsettled: set[str]) -> None:
-        """Report the files whose exports go on changing with what others export."""
-        for path in unsettled & self._parts.keys():
-            part = self._parts[path]
-            finding = messages.unreadable(Place(path, 1, 1), "what it exports never comes to rest")
-            self._parts[path] = part._replace(findings=(*part.findings, finding))
-            self._texts[path] = record_json.dumps(self._parts[path])
+    def _unasked(self, relevance: Relevance) -> set[str]:
+        """The files that have to be worked out, or worked out again, by what files export now."""
+        graph = self._graph(self._parts)
+        imported = relevance.imported(graph)
+        # Of what was not worked out in this scan it is known what it asked.
+        recalled = self._parts.keys() - self._consulted.keys()
+        pending = {path for path in recalled if [*self._imported_by.get(path, ())] != imported.get(path, [])}
+        pending |= self._misled(self._consulted)
+        # What was read once is read for good: that a file passes nothing on is known as long as it is.
+        pending = pending or relevance.wanted(graph, imported, self._parts.keys())
+        if not pending:
+            self._imported_by = {**imported}
+            self._drop_broken(relevance)
+        return pending
+
+    def _drop_broken(self, relevance: Relevance) -> None:
+        """Drop the files that cannot be read unless a scan without a cache would come upon them.
+
+        Whatever else was read on suspicion says nothing, so that nobody can tell whether it is still there.
+        """
+        entries = self.index.entries
+        broken = {path for path in self._parts if entries[path].unreadable} - {*relevance.named()}
+        if not broken:
+            return
+        relevance = relevance.over(self.index, self.modules)
+        reached = self._parts.keys() & {*relevance.named()}
+        fresh = reached
+        while fresh:
+            graph = self._graph(reached)
+            fresh = (relevance.wanted(graph, relevance.imported(graph), reached) & self._parts.keys()) - reached
+            reached |= fresh
+        self._forget(broken - reached)
 
     def _leads_as_before(self) -> bool:
         """Whether no other file can matter than those that the cache has parts of, and each asked what still holds."""
@@ -166,7 +193,7 @@ class Incremental:
             _ways(part) != _ways(parts[path]) for path, part in self._parts.items()
         ):
             return False
-        words = self._graph().every_word()
+        words = self._graph(self._parts).every_word()
         for path in index.fresh:
             now, before = index.entries[path], known.entries[path]
             if now.mentions != before.mentions or [*(now.imports or ())] != [*(before.imports or ())]:
@@ -188,18 +215,24 @@ class Incremental:
             if part is not None:
                 yield path, part
 
-    def _drop_circles(self, shrunk: set[str]) -> None:
-        """Drop the parts of files that may have only from one another what some files do not export any more."""
-        grounded: set[str] = set()
+    def _drop_circles(self, shrunk: set[str]) -> set[str]:
+        """Drop the parts of files that may have only from one another what some files do not export any more.
+
+        Returns:
+            Their paths.
+        """
         sources = {path: self._sources(path) for path in self._parts}
-        while True:
-            more = {path for path, others in sources.items() if others <= grounded} - grounded
-            if not more:
-                break
-            grounded |= more
-        for path in (self._parts.keys() - grounded) & _led_to(shrunk, sources):
+        led = led_to(shrunk, sources)
+        for path in led:
+            self._grown.pop(path, None)
+        dropped = (self._parts.keys() - grounded(sources)) & led
+        self._forget(dropped)
+        return dropped
+
+    def _forget(self, paths: Iterable[str]) -> None:
+        for path in paths:
             del self._parts[path]
-            self._exported.pop(path, None)
+            self._grown.pop(path, None)
 
     def _sources(self, path: str) -> set[str]:
         """The files that a file may have its exports from; of a whole folder it is not known which of its files."""
@@ -209,8 +242,6 @@ class Incremental:
 
     def _misled(self, paths: Iterable[str]) -> set[str]:
         """Those of some files that were worked out with other exports than those that were found since."""
-        from upnext_codegen.names.exported_names import answer  # noqa: PLC0415 - a warm run does without
-
         folders = self._exporting_folders()
 
         def is_wrong(question: tuple[str, str], found: bool | frozenset[str]) -> bool:
@@ -230,12 +261,12 @@ class Incremental:
     def _exporting_folders(self) -> frozenset[str]:
         """The folders, at any depth, that files with exports are in, and the catalog, which exports upnext's own."""
         exporting = [path for path, part in self._parts.items() if part.exports]
-        return _folders([*exporting, self.modules.catalog or ""])
+        return folders_of([*exporting, self.modules.catalog or ""])
 
-    def _graph(self) -> ImportGraph:
+    def _graph(self, paths: Iterable[str]) -> ImportGraph:
         from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
 
-        parts = self._parts.items()
+        parts = [(path, self._parts[path]) for path in paths]
         exports = {path: frozenset(part.exports) for path, part in parts}
         return ImportGraph(self.modules, exports, {path: part.modules for path, part in parts if part.modules})
 
@@ -243,7 +274,7 @@ class Incremental:
         waiting = self._waits_for(pending)
         while waiting:
             ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
-            wave = ready or sorted(_circles(waiting))
+            wave = ready or sorted(circles(waiting))
             for path in wave:
                 del waiting[path]
             self._work_out_wave(wave, sources)
@@ -273,10 +304,11 @@ class Incremental:
         for path in paths:
             self._parts.pop(path, None)
         index = self.index
-        parts, prefilter, texts, so_far = self._parts, self.prefilter, self._texts, self._exported
+        parts, prefilter, texts, so_far = self._parts, self.prefilter, self._texts, self._grown
 
         def exports(path: str) -> frozenset[str]:
-            return frozenset(parts[path].exports) if path in parts else so_far.get(path, frozenset())
+            found = parts.get(path) or so_far.get(path)
+            return frozenset(found.exports) if found else frozenset()
 
         around = Surroundings(self.modules, exports, folders.__contains__, prefilter)
 
@@ -298,8 +330,9 @@ class Incremental:
         for path, text in found:
             part = _decoded(text)
             assert part is not None, path
-            self._parts[path], texts[path] = part, text
-            so_far[path] = so_far.get(path, frozenset()) | {*part.exports}
+            grown = _grown(part, so_far.get(path))
+            parts[path], texts[path] = grown, text if grown is part else record_json.dumps(grown)
+            so_far[path] = grown
 
 
 def _ways(part: Resolved) -> tuple[object, ...]:
@@ -307,39 +340,20 @@ def _ways(part: Resolved) -> tuple[object, ...]:
     return part.exports, part.modules
 
 
-def _circles(waiting: dict[str, set[str]]) -> set[str]:
-    """Choose the files in circles of imports from which no import leads to another file that waits."""
-    reached: dict[str, set[str]] = {}
-    for path in waiting:
-        found, stack = {path}, [path]
-        while stack:
-            fresh = (waiting[stack.pop()] & waiting.keys()) - found
-            found |= fresh
-            stack += fresh
-        reached[path] = found
-    return {path for path, others in reached.items() if all(len(reached[each]) == len(others) for each in others)}
+def _grown(part: Resolved, before: Resolved | None) -> Resolved:
+    """A part that exports whatever it was found to export before, when less was known of other files.
 
-
-def _led_to(files: set[str], sources: dict[str, set[str]]) -> set[str]:
-    """The files that import from some, also through others; a source that ends with `/` stands for a whole folder."""
-    found = set(files)
-    fresh = set(files)
-    while fresh:
-        led = {*fresh, *_folders(fresh)}
-        fresh = {path for path, others in sources.items() if not others.isdisjoint(led)} - found
-        found |= fresh
-    return found
-
-
-def _folders(paths: Iterable[str]) -> frozenset[str]:
-    """The folders, at any depth, that some files are in; each ends with `/`."""
-    found: set[str] = {"/"}
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        while folder and f"{folder}/" not in found:
-            found.add(f"{folder}/")
-            folder = folder.rpartition("/")[0]
-    return frozenset(found)
+    Without that, two files that each depend on what the other one exports could take turns for ever.
+    """
+    if before is None or _ways(part) == _ways(before):
+        return part
+    exports = united(frozenset(before.exports), frozenset(part.exports))
+    made_up = [each for each in (before, part) if ANYTHING in each.exports]
+    alone = {name[1:] for name in exports if name.startswith(MODULES)}
+    if all(any(name == ANYTHING for name, _ in each.modules) for each in made_up):
+        alone.add(ANYTHING)
+    modules = {way for each in (before, part) for way in each.modules if way[0] in alone}
+    return part._replace(exports=tuple(sorted(exports)), modules=tuple(sorted(modules)))
 
 
 @lru_cache(maxsize=20_000)  # for `--watch`, which scans again and again in one process

@@ -254,6 +254,23 @@ class Resolved(NamedTuple):
     answers: str
     upcasters: tuple[Upcaster, ...] = ()
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether it says anything of events, beside what it passes on to other files."""
+        return any(
+            (
+                self.declarations,
+                self.handlers,
+                self.sends,
+                self.tasks,
+                self.hidden,
+                self.refused,
+                self.findings,
+                self.workers,
+                self.upcasters,
+            )
+        )
+
 
 class FileModels(NamedTuple):
     """What one file's classes are, and everything that it was worked out from beside the file itself.

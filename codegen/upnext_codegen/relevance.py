@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from upnext_codegen.names.candidates import (
-    attributes_in,
-    bound_names,
-    holds_one,
-    holds_word,
-    last_names,
-)
+from upnext_codegen.importers import Importers
 from upnext_codegen.names.exported_names import ANYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Mapping, Sequence
 
+    from upnext_codegen.file_words import FileWords
     from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.names.candidates import ImportGraph, Interesting
+    from upnext_codegen.names.modules import Modules
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -30,59 +26,84 @@ class Relevance:
     Attributes:
         index: The files.
         prefilter: Whether files that cannot matter are left out.
+        words: What their bytes say.
     """
 
     index: FileIndex
-    prefilter: bool = True
-    _importers: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    """By the last names of what they import, the files."""
+    prefilter: bool
+    words: FileWords
+    _importers: Importers | None = None
     _exports: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """What `imported` was worked out with."""
     _imported: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
-    _without: dict[str, tuple[frozenset[str], frozenset[str]]] = field(
-        default_factory=dict[str, "tuple[frozenset[str], frozenset[str]]"]
-    )
-    """What files hold none of: words, and modules whose attributes are taken by names that are worked out."""
-    _with: dict[str, tuple[frozenset[str], frozenset[str]]] = field(
-        default_factory=dict[str, "tuple[frozenset[str], frozenset[str]]"]
-    )
-    """Likewise what files hold one of: then also of any more."""
-    _without_passed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
-    """The same for modules that others pass on."""
-    _taken: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict[str, "dict[str, frozenset[str]]"])
-    _shared: dict[frozenset[str], frozenset[str]] = field(default_factory=dict["frozenset[str]", "frozenset[str]"])
-    """Each of those sets once: there are few for many files."""
-    _attributes: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    _asked: set[str] = field(default_factory=set[str])
+    """Files of which that is not known."""
+    _begun: bool = False
+    _sets: list[frozenset[str]] = field(default_factory=list["frozenset[str]"])
+    """Sets of words that matter, of which others keep the bits."""
+    _bits: dict[frozenset[str], int] = field(default_factory=dict["frozenset[str]", int])
+    _unions: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
     _bound: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    """Of the names that files bind those that anybody imports from somewhere."""
+    _unsaid: dict[str, int] = field(default_factory=dict[str, int])
+    """The sets of which files say nothing."""
+    _taking: dict[str, tuple[frozenset[str], frozenset[str], bool]] = field(
+        default_factory=dict[str, "tuple[frozenset[str], frozenset[str], bool]"]
+    )
+    """Words and modules that a file was last asked about, and whether it takes one of them."""
 
-    def over(self, index: FileIndex) -> Relevance:
-        """The same for these files and others: what their bytes hold is known."""
-        return Relevance(
-            index,
-            self.prefilter,
-            _without=self._without,
-            _with=self._with,
-            _without_passed=self._without_passed,
-            _attributes=self._attributes,
-            _bound=self._bound,
-        )
+    def over(self, index: FileIndex, modules: Modules) -> Relevance:
+        """The same for these files and others, which is quick: what their bytes hold is known."""
+        other = Relevance(index, self.prefilter, self.words.over(index))
+        if index.entries.keys() == self.index.entries.keys():
+            other._importers = self.importers.but_in({folder for _, folder in modules.supposed})
+        return other
+
+    @property
+    def importers(self) -> Importers:
+        """Who imports the files."""
+        if self._importers is None:
+            self._importers = Importers.over(self.index)
+        return self._importers
 
     def named(self) -> list[str]:
         """The files that have to be worked out whatever others export."""
         return [path for path in self.index.entries if not self.prefilter or self.index.mentions(path)]
 
-    def imported(self, graph: ImportGraph, exports: dict[str, frozenset[str]]) -> dict[str, Interesting]:
+    def start(
+        self, modules: Modules, imported: Mapping[str, Sequence[str]], exports: dict[str, frozenset[str]]
+    ) -> None:
+        """Begin with what an earlier scan knew, as far as files are as they were.
+
+        Args:
+            modules: The module names; import roots, links and the catalog's module are those of the earlier scan.
+            imported: What `imported` gave there.
+            exports: What it was worked out with.
+        """
+        entries, known = self.index.entries, self.index.known.entries
+        folders = {folder for _, folder in modules.supposed}
+        asked = {*self.index.fresh, *(path for path in entries if path.rpartition("/")[0] in folders)}
+        if entries.keys() != known.keys():
+            other = entries.keys() ^ known.keys()
+            asked |= self.importers.naming(name for path in other for name in modules.names_leading_to(path))
+        self._imported = {path: [*each] for path, each in imported.items() if path in entries and path not in asked}
+        self._exports, self._asked, self._begun = exports, asked, True
+
+    def imported(self, graph: ImportGraph) -> dict[str, Interesting]:
         """What each file imports from files with exports.
 
         Args:
             graph: What is exported.
-            exports: The same by file.
         """
-        names = {"", (graph.modules.catalog or "").rpartition("/")[2]}
+        exports = {path: frozenset(each) for path, each in graph.exports.items() if each}
+        names = set[str]() if self._begun else {(graph.modules.catalog or "").rpartition("/")[2]}
+        self._begun = True
         for path in exports.keys() | self._exports.keys():
             if self._exports.get(path, _NOTHING) != exports.get(path, _NOTHING):
+                names.add("")
                 names.update(graph.modules.names_leading_to(path))
-        for path in self._importing(names):
+        asked, self._asked = self._asked | self.importers.naming(names), set[str]()
+        for path in asked:
             interesting = graph.interesting(path, self.index.imports(path))
             if interesting:
                 self._imported[path] = interesting
@@ -91,66 +112,47 @@ class Relevance:
         self._exports = exports
         return dict(self._imported)
 
-    def _importing(self, names: Iterable[str]) -> set[str]:
-        """The files whose imports have one of these last names."""
-        if not self._importers:
-            for path in self.index.entries:
-                for name in {name for each in self.index.imports(path) for name in last_names(each)}:
-                    self._importers.setdefault(name, []).append(path)
-        return {path for name in names for path in self._importers.get(name, ())}
+    def wanted(self, graph: ImportGraph, imported: dict[str, Interesting], read: Collection[str]) -> set[str]:
+        """The files that have to be read beside those that are.
 
-    def wanted(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
-        """The files that have to be read.
+        What was read once is read for good: that a file passes nothing on is known as long as it is.
 
         Args:
             graph: What is exported.
             imported: What files import of it.
+            read: The files that were read.
         """
-        wanted = set(self.named())
-        for path, interesting in imported.items():
-            if path in wanted:
-                continue
-            words = graph.words(interesting)
-            if words is None:
-                wanted.add(path)
-                continue
-            names = graph.names(interesting)
-            known_words, known_names = self._without.get(path, (_NOTHING, _NOTHING))
-            held = self._with.get(path)
-            if held is not None and held[0] <= words and held[1] <= names:
-                wanted.add(path)
-            elif words <= known_words and names <= known_names:
-                pass
-            elif holds_one(self.index.bytes_of(path) or b"", words - known_words, names):
-                wanted.add(path)
-                self._with[path] = words, names
-            else:
-                self._without[path] = self._united({words, known_words}), self._united({names, known_names})
-        passing = {path: each for path, each in imported.items() if path not in wanted}
+        self.words.look_at(path for path in imported if path not in read)
+        wanted = {path for path, each in imported.items() if path not in read and self._takes(graph, path, each)}
+        passing = {path: each for path, each in imported.items() if path not in read and path not in wanted}
         wanted |= self._passed_through(graph, passing)
-        return wanted | self._behind(graph, imported, wanted)
+        return (wanted | self._behind(graph, imported, wanted.union(read))) - {*read}
+
+    def _takes(self, graph: ImportGraph, path: str, interesting: Interesting) -> bool:
+        """Whether a file takes something of what it imports."""
+        words = graph.words(interesting)
+        if words is None:
+            return True
+        modules = graph.names(interesting)
+        before = self._taking.get(path)
+        if before is None or not (before[0] == words and before[1] == modules):
+            before = self._taking[path] = words, modules, self.words.takes(path, words, modules)
+        return before[2]
 
     def _behind(self, graph: ImportGraph, imported: dict[str, Interesting], wanted: set[str]) -> set[str]:
         """The files that pass on to others what those say: read as long as the others are."""
         every = graph.every_word()
         followed: dict[str, frozenset[str]] = {}
-        waiting = [(path, self._said(path) & every) for path in wanted & imported.keys()]
+        waiting = [(path, self.words.attributes(path) & every) for path in wanted & imported.keys()]
         while waiting:
             path, words = waiting.pop()
             known = followed.get(path)
             if known is not None and words <= known:
                 continue
             followed[path] = words if known is None else words | known
-            sources = graph.sources_of(imported[path], self._said(path), words)
+            sources = graph.sources_of(imported[path], self.words.attributes(path), words)
             waiting += [(each, words) for each in sources if each in imported]
         return followed.keys() - wanted
-
-    def _said(self, path: str) -> frozenset[str]:
-        """The attributes that a file takes of whatever it has."""
-        if path not in self._attributes:
-            # Kept as one text: a set of them takes fifty times the memory.
-            self._attributes[path] = b" ".join(attributes_in(self.index.bytes_of(path) or b""))
-        return frozenset(self._attributes[path].decode("utf-8", "replace").split())
 
     def _passed_through(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
         """The files that take modules from others which only pass them on, and those others.
@@ -161,63 +163,66 @@ class Relevance:
         """
         found: set[str] = set()
         own = {path: graph.names(each) for path, each in imported.items()}  # what they import, next to what they bind
-        words = {path: graph.words(each) or _NOTHING for path, each in imported.items()}
-        behind: dict[str, set[str]] = {}
-        fresh = set(imported)
+        words = {path: self._bit_of(graph.words(each) or _NOTHING) for path, each in imported.items()}
+        fresh = {path for path, each in words.items() if each}
         while fresh:
             passing, fresh = fresh, set[str]()
-            names = set[str]().union(*map(graph.modules.own_names_of, passing))
-            for path in self._importing({"", *names}) - words.keys():
-                taken = self._taken_from(graph, path)
-                sources = {each for each in passing.intersection(taken) if self._gives(each, taken[each], own[each])}
-                wanted = self._united({words[each] for each in sources})
-                if not wanted:
-                    continue
-                behind[path] = sources
-                known = self._without_passed.get(path, _NOTHING)
-                if not wanted <= known and holds_word(self.index.bytes_of(path) or b"", wanted - known):
-                    found.add(path)
-                    continue
-                fresh.add(path)
-                own[path] = self._kept(_NOTHING.union(*(taken[each] for each in sources)))
-                words[path] = wanted
-                self._without_passed[path] = self._united({wanted, known})
-        return _with_those_behind(found, behind)
+            importers = {source: self.importers.of(graph, source) for source in passing}
+            self.words.look_for_bound(source for source, each in importers.items() if each)
+            self.words.look_at({path for each in importers.values() for path in each})
+            for source, each in importers.items():
+                for path, taken in each.items():
+                    before = words.get(path, 0)
+                    given = words[source] & ~before
+                    if not given or not self._gives(source, taken, own[source]):
+                        continue
+                    if path not in found and self._says(path, given):
+                        found.add(path)
+                    # What says something may pass on the rest all the same.
+                    words[path] = given | before
+                    own[path] = taken | own[path] if path in own else taken
+                    fresh.add(path)
+        return self._with_those_behind(found, own)
 
-    def _gives(self, path: str, taken: Collection[str], own: Collection[str]) -> bool:
+    def _with_those_behind(self, files: set[str], own: dict[str, frozenset[str]]) -> set[str]:
+        """Add the files by way of which some have what they say; `own` has what each passes on by its own names."""
+        found, waiting = set(files), [*files]
+        while waiting:
+            for source, taken in self.importers.sources_of(waiting.pop()).items():
+                if source in own and source not in found and self._gives(source, taken, own[source]):
+                    found.add(source)
+                    waiting.append(source)
+        return found
+
+    def _gives(self, path: str, taken: frozenset[str], own: frozenset[str]) -> bool:
         """Whether one of some names that are taken from a file can be one of its own or of those that it binds."""
-        if "*" in own or "" in taken or "*" in taken or any(name in own for name in taken):
+        if "*" in own or "" in taken or "*" in taken or not own.isdisjoint(taken):
             return True
-        bound = self._bound_in(path)
+        if path not in self._bound:
+            bound = self.words.bound(path)
+            self._bound[path] = frozenset(
+                name for name in bound if name == ANYTHING or self.importers.is_imported(name)
+            )
+        bound = self._bound[path]
         return ANYTHING in bound or not bound.isdisjoint(taken)
 
-    def _bound_in(self, path: str) -> frozenset[str]:
-        """Of the names that a file binds those that are imported from somewhere, and `ANYTHING`."""
-        if path not in self._bound:
-            names = bound_names(self.index.bytes_of(path) or b"")
-            self._bound[path] = self._kept(
-                frozenset(each for each in names if each in self._importers or each == ANYTHING)
-            )
-        return self._bound[path]
+    def _says(self, path: str, bits: int) -> bool:
+        """Whether a file says a word of one of the sets with these bits."""
+        unsaid = self._unsaid.get(path, 0)
+        fresh = bits & ~unsaid
+        if fresh and self.words.says(path, self._words_of(fresh)):
+            return True
+        self._unsaid[path] = unsaid | bits
+        return False
 
-    def _taken_from(self, graph: ImportGraph, path: str) -> dict[str, frozenset[str]]:
-        if path not in self._taken:
-            taken = graph.taken_from(path, self.index.imports(path))
-            self._taken[path] = {each: self._kept(frozenset(names)) for each, names in taken.items()}
-        return self._taken[path]
+    def _bit_of(self, words: frozenset[str]) -> int:
+        if words and words not in self._bits:
+            self._bits[words] = 1 << len(self._sets)
+            self._sets.append(words)
+        return self._bits[words] if words else 0
 
-    def _united(self, sets: set[frozenset[str]]) -> frozenset[str]:
-        """The union of some sets: one of them as it is where it holds the others, which is mostly so."""
-        largest = max(sets, key=len, default=_NOTHING)
-        return largest if all(each <= largest for each in sets) else self._kept(largest.union(*sets))
-
-    def _kept(self, names: frozenset[str]) -> frozenset[str]:
-        return self._shared.setdefault(names, names)
-
-
-def _with_those_behind(files: set[str], behind: dict[str, set[str]]) -> set[str]:
-    found, fresh = set(files), set(files)
-    while fresh:
-        fresh = {each for path in fresh for each in behind.get(path, ())} - found
-        found |= fresh
-    return found
+    def _words_of(self, bits: int) -> frozenset[str]:
+        if bits not in self._unions:
+            chosen = [words for number, words in enumerate(self._sets) if bits >> number & 1]
+            self._unions[bits] = frozenset[str]().union(*chosen)
+        return self._unions[bits]

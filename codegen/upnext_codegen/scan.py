@@ -60,11 +60,11 @@ def scan(
 
 def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: bool) -> tuple[Scan, tuple[Finding, ...]]:
     modules = _modules(found, project)
-    incremental = _worked_out(found, project, modules, cache.known, prefilter=prefilter)
+    incremental = _worked_out(found, project, modules, cache.known, prefilter=prefilter, words=cache.words)
     index, parts = incremental.index, [*incremental.by_file().values()]
-    # Only what can matter counts: without the prefilter every file is read.
     models = reached_models(index, modules, parts, cache.known)
-    loaded = {path for part in parts for path in part.read} | models.read
+    # What was read on mere suspicion does not count: which files that were depends on what earlier scans knew.
+    loaded = incremental.read() | models.read
     faults = index.check(loaded)
 
     def again(more: Iterable[SourceFile], roots: Mapping[tuple[str, str], Sequence[str]]) -> dict[str, Resolved]:
@@ -91,6 +91,9 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
     snapshot = incremental.snapshot()._replace(unread=kept, models=models.texts)
     if not index.moved and snapshot != cache.known:
         cache.keep(snapshot)
+        lines = incremental.relevance.words.lines() if incremental.relevance else None
+        if lines:
+            cache.keep_words(lines)
     scanned = replace(
         _put_together(parts, modules, index.ignores(loaded)), generated=found.generated, read=frozenset(loaded)
     )
@@ -134,12 +137,13 @@ def _worked_out(
     relevance: Relevance | None = None,
     *,
     prefilter: bool,
+    words: Callable[[], Mapping[str, bytes]] = dict,
 ) -> Incremental:
-    words = modules.words() | {part.removesuffix(".py") for path, _ in found.left_out for part in path.split("/")}
-    words |= {name for name, _ in project.outside}
-    index = FileIndex(project.root, {file.path: file for file in found.files}, words, known)
+    names = modules.words() | {part.removesuffix(".py") for path, _ in found.left_out for part in path.split("/")}
+    names |= {name for name, _ in project.outside}
+    index = FileIndex(project.root, {file.path: file for file in found.files}, names, known)
     index.refresh()
-    incremental = Incremental(index, modules, prefilter, relevance)
+    incremental = Incremental(index, modules, prefilter, words, relevance)
     incremental.work_out()
     return incremental
 

@@ -64,7 +64,7 @@ def test_changes_add_up_until_a_new_cache_is_written(root: Path) -> None:
             break
         sizes.append(len(held(root, "scan.delta")))
     assert sizes == sorted(sizes)
-    assert 5 < len(sizes) < 400
+    assert 3 < len(sizes) < 400
     assert fields(root) == [["x"]]
 
 

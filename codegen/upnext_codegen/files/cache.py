@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from upnext_codegen.files.cache_format import NO_DELTA, Delta, Snapshot, read, w
 from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.files.replacing import replace
 
-FORMAT = 14
+FORMAT = 15
 """Raised whenever what is kept, or what reading means, changes."""
 
 TOOL = Path(__file__).parents[1]
@@ -24,6 +25,9 @@ TOOL = Path(__file__).parents[1]
 _FOLDER = ".upnext"
 _NAME = "scan.cache"
 _DELTA = "scan.delta"
+_WORDS = "scan.words"
+_TABS = 3
+"""How many are in a line of words."""
 _SHARE = 8
 """What has changed since the cache was written is kept beside it, as long as that is not one part in so many."""
 
@@ -64,6 +68,25 @@ class Cache:
             if head == _head(digest(body), base):
                 delta = read(body)
                 self.known, self._delta = delta.applied(self.known), delta
+
+    def words(self) -> dict[str, bytes]:
+        """What was written down of the words of files, a line by path."""
+        found: dict[str, bytes] = {}
+        if self.folder is not None:
+            with _unless_damaged():
+                head, _, body = read_own(self.folder / _WORDS).partition(b"\n")
+                if head == _head(digest(body)):
+                    parted = (line.partition(b"\t") for line in body.splitlines())
+                    found = {path.decode(): line for path, _, line in parted if line.count(b"\t") == _TABS}
+        return found
+
+    def keep_words(self, lines: Mapping[str, bytes]) -> None:
+        """Write down the words of files, if that is possible."""
+        if self.folder is None or not is_trusted(self.folder):
+            return
+        body = b"\n".join(path.encode("utf-8", "surrogateescape") + b"\t" + line for path, line in lines.items())
+        with contextlib.suppress(OSError):
+            replace(self.folder / _WORDS, _head(digest(body)) + b"\n" + body)
 
     def keep(self, known: Snapshot) -> None:
         """Write down what is known now, if that is possible."""

@@ -53,10 +53,11 @@ class Snapshot(NamedTuple):
         entries: What is kept of each file, by path.
         parts: For each file that can matter, what it declares, attaches and sends, as JSON.
         modules: A digest of the project's module names.
-        imported: For each of those files what it imports from files with exports.
+        imported: For each file that imports something from files with exports, what.
         words: A digest of the names of the project's files and folders, by which imports of the project are told.
         unread: What was reported of modules that are not read, as JSON after a digest of what was left out; "" where
             that can change although no file that is read does.
+        frame: A digest of what imports mean beside the names of the files: import roots, links, the catalog's module.
         models: For each file that defines classes which fields reach, what payloads carry of them, as JSON.
     """
 
@@ -66,6 +67,7 @@ class Snapshot(NamedTuple):
     imported: Mapping[str, Sequence[str]] = {}
     words: str = ""
     unread: str = ""
+    frame: str = ""
     models: Mapping[str, str] = {}
 
 
@@ -131,7 +133,7 @@ def written(delta: Delta) -> bytes:
 def read(body: bytes) -> Delta:
     """Read what `written` wrote; of anything else, any error may come."""
     index, *texts = body.decode().split("\n")
-    listed, parts, modules, imported, words, unread, models, lost, dropped = json.loads(index)
+    listed, parts, modules, imported, words, unread, frame, models, lost, dropped = json.loads(index)
     entries = {path: Entry(*each) for path, each in listed.items()}
-    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported, words, unread, models)
+    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported, words, unread, frame, models)
     return Delta(known, lost, dropped)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
-from itertools import combinations_with_replacement, pairwise
+from functools import cache
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 _SEPARATORS = str.maketrans(dict.fromkeys(".-/:", "_"))
@@ -71,11 +71,9 @@ class NearNames:
                 break
             if compared == MOST_COMPARED:
                 return Near(tuple(each for _, each in sorted(found)), len(candidates) - compared)
-            limit = _limit(folded, other_folded)
-            if _may_be_near(folded, other_folded, limit):
-                distance = damerau_levenshtein(folded, other_folded, limit)
-                if distance is not None:
-                    found.append((distance, other))
+            distance = damerau_levenshtein(folded, other_folded, _limit(folded, other_folded))
+            if distance is not None:
+                found.append((distance, other))
         return Near(tuple(each for _, each in sorted(found)))
 
     def _candidates(self, folded: str) -> list[tuple[int, str, str]]:
@@ -107,19 +105,6 @@ class NearNames:
             for added, weights in enumerate(({0}, self._weights)):
                 edited = {each + weight for each in left for weight in weights}
                 yield from ((letters, removed, added) for letters in self._by_letters.keys() & edited)
-
-
-def _may_be_near(one: str, two: str, limit: int) -> bool:
-    """Whether so few edits can lead from a text to another: each changes three of its pairs of neighbours at most.
-
-    Names of the same letters in another order are told apart that way, without a table for each.
-    """
-    return len(_pairs(one) - _pairs(two)) <= 3 * limit
-
-
-@lru_cache(maxsize=1 << 14)
-def _pairs(text: str) -> frozenset[tuple[str, str]]:
-    return frozenset(pairwise(text))
 
 
 def _limit(one: str, other: str) -> int:

@@ -326,7 +326,7 @@ def holds_one(data: bytes, words: Collection[str], modules: Collection[str]) -> 
         words: The words.
         modules: The names, without dots, of the modules and packages that have them.
     """
-    return holds_word(data, words) or (works_names_out(data) and _takes_by_name(data, words, modules))
+    return holds_word(data, words) or (works_names_out(data) and takes_by_name(data, words, modules))
 
 
 def works_names_out(data: bytes) -> bool:
@@ -366,8 +366,14 @@ def says_one(data: bytes, words: Collection[str]) -> bool:
     return bool(encoded) and not encoded.isdisjoint(_WORD.findall(data))
 
 
-def _takes_by_name(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
-    """Whether bytes take attributes by names that are worked out, of modules with these names or of renamed ones."""
+def takes_by_name(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
+    """Whether bytes take one of some attributes by a name that is worked out.
+
+    Args:
+        data: The bytes.
+        words: The attributes.
+        modules: The names, without dots, of the modules and packages that have them; renamed ones count as well.
+    """
     owners: set[bytes] = {each[1] for each in _whole_words(_VARS, data)}
     for each in _whole_words(_GETATTR, data):
         owner, literal = each.groups()

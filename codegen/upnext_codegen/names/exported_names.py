@@ -40,6 +40,25 @@ def own_names(exported: Iterable[str]) -> Iterator[str]:
     return (name for name in exported if name != ANYTHING and not name.startswith((NOT, MODULES)))
 
 
+def united(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    """What a file exports that was found to export one thing, and another once more was known of other files.
+
+    It is never less than either: a name leads to modules alone only if it does in both.
+    """
+    names = {*own_names(one), *own_names(other)}
+    found = {name for name in names if all(f"{MODULES}{name}" in each for each in (one, other) if name in each)}
+    made_up = [each for each in (one, other) if ANYTHING in each]
+    bound = {name[1:] for each in made_up for name in each if name.startswith(NOT)} - names
+    return frozenset(
+        {
+            *names,
+            *(f"{MODULES}{name}" for name in found),
+            *(f"{NOT}{name}" for name in bound if all(f"{NOT}{name}" in each for each in made_up)),
+            *([ANYTHING] if made_up else ()),
+        }
+    )
+
+
 def has_lost(before: frozenset[str], now: frozenset[str]) -> bool:
     """Whether a file does not export any more something that it exported before."""
     if ANYTHING in before and (ANYTHING not in now or any(name.startswith(NOT) for name in now - before)):

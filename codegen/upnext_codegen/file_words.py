@@ -1,0 +1,144 @@
+"""What the bytes of files say, as far as it decides whether they have to be read: each is looked at once.
+
+It is kept beside the cache of the scan, in a file of its own: only a scan in which exports change asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from upnext_codegen.files.pool import spread
+from upnext_codegen.names.candidates import attributes_in, bound_names, takes_by_name, works_names_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from upnext_codegen.files.file_index import FileIndex
+
+_FEW = 50
+"""It is written down again when more than one in so many files is new."""
+_UNKNOWN = b"?"
+_WORKS_OUT = b"!"
+_NOT = b"-"
+
+
+@dataclass(slots=True)
+class FileWords:
+    """The words of the files of a project.
+
+    Attributes:
+        index: The files.
+        kept: What earlier scans wrote down, a line by path, as `lines` gives them.
+    """
+
+    index: FileIndex
+    kept: Callable[[], Mapping[str, bytes]] = dict
+    _attributes: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """The attributes that each file takes, as one text: a set of them takes fifty times the memory."""
+    _bound: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    _working_out: set[str] = field(default_factory=set[str])
+    """Those of them that may take attributes by names that are worked out."""
+    _recalled: bool = False
+    _fresh: set[str] = field(default_factory=set[str])
+
+    def over(self, index: FileIndex) -> FileWords:
+        """The same for these files and others."""
+        self._recall()
+        return FileWords(index, self.kept, self._attributes, self._bound, self._working_out, True, self._fresh)
+
+    def attributes(self, path: str) -> frozenset[str]:
+        """The attributes that a file takes of whatever it has."""
+        return frozenset(self._attributes_of(path).decode("utf-8", "replace").split())
+
+    def says(self, path: str, words: Collection[str]) -> bool:
+        """Whether a file may take one of these words as an attribute."""
+        return not _are_plain(frozenset(words)) or not self.attributes(path).isdisjoint(words)
+
+    def takes(self, path: str, words: Collection[str], modules: Collection[str]) -> bool:
+        """Whether a file may take one of these words as an attribute, or by a name that is worked out.
+
+        Args:
+            path: The file.
+            words: The words.
+            modules: The names, without dots, of the modules and packages that have them.
+        """
+        if self.says(path, words):
+            return True
+        return path in self._working_out and takes_by_name(self.index.bytes_of(path) or b"", words, modules)
+
+    def bound(self, path: str) -> frozenset[str]:
+        """The names that a file may bind, and `ANYTHING` if it has a `__getattr__`."""
+        if path not in self._bound:
+            self.look_for_bound((path,))
+        return frozenset(self._bound[path].decode("utf-8", "replace").split())
+
+    def look_at(self, paths: Iterable[str]) -> None:
+        """Look for the attributes of these files, in several processes where there are many."""
+        self._recall()
+        fresh = [path for path in paths if path not in self._attributes]
+        for path, (attributes, works_out) in spread(self._look, fresh, self.index.size(fresh)):
+            self._attributes[path] = attributes
+            if works_out:
+                self._working_out.add(path)
+        self._fresh.update(fresh)
+
+    def look_for_bound(self, paths: Iterable[str]) -> None:
+        """Likewise look for the names that files bind."""
+        self._recall()
+        fresh = [path for path in paths if path not in self._bound]
+        for path, names in spread(self._look_for_bound, fresh, self.index.size(fresh)):
+            self._bound[path] = names
+        self._fresh.update(fresh)
+
+    def lines(self) -> dict[str, bytes] | None:
+        """What is to be written down for the next scan, None if what there is will do."""
+        if len(self._fresh) * _FEW <= len(self._attributes):
+            return None
+        found: dict[str, bytes] = {}
+        for path, attributes in self._attributes.items():
+            stamp = self._stamp(path)
+            if stamp:
+                mark = _WORKS_OUT if path in self._working_out else _NOT
+                found[path] = b"\t".join((stamp, mark, attributes, self._bound.get(path, _UNKNOWN)))
+        return found
+
+    def _recall(self) -> None:
+        if self._recalled:
+            return
+        self._recalled = True
+        for path, line in self.kept().items():
+            stamp, mark, attributes, bound = line.split(b"\t")
+            if stamp != self._stamp(path):
+                continue
+            self._attributes[path] = attributes
+            if mark == _WORKS_OUT:
+                self._working_out.add(path)
+            if bound != _UNKNOWN:
+                self._bound[path] = bound
+
+    def _stamp(self, path: str) -> bytes:
+        """What tells the state of a file that was read, b"" where nothing does."""
+        entry = self.index.entries.get(path)
+        if entry is None or entry.changed < 0:
+            return b""
+        return f"{entry.size} {entry.modified} {entry.changed}".encode()
+
+    def _attributes_of(self, path: str) -> bytes:
+        if path not in self._attributes:
+            self.look_at((path,))
+        return self._attributes[path]
+
+    def _look(self, path: str) -> tuple[bytes, bool]:
+        data = self.index.bytes_of(path) or b""
+        return b" ".join(attributes_in(data)), works_names_out(data)
+
+    def _look_for_bound(self, path: str) -> bytes:
+        return " ".join(bound_names(self.index.bytes_of(path) or b"")).encode()
+
+
+@lru_cache(maxsize=1_000)
+def _are_plain(words: frozenset[str]) -> bool:
+    """Whether words are ASCII: Python knows others by several spellings."""
+    return all(map(str.isascii, words))

@@ -1,0 +1,73 @@
+"""Modules that pass one another on in circles: whatever is edited, the next scan says what one without a cache says."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from upnext_codegen.project import load_project
+from upnext_codegen.scan import scan
+
+EVENTS = "import upnext\n\nworker = upnext.Worker('shop')\nplaced = worker.event('order.placed')\n"
+STEPS = 8
+
+
+def imports(chance: random.Random, other: str, another: str) -> tuple[str, str]:
+    """An import of another module, and what it binds."""
+    return chance.choice(
+        [
+            (f"from pkg import {other}", other),
+            (f"import pkg.{other} as {other}_", f"{other}_"),
+            (f"from pkg.{other} import {another}", another),
+            (f"from pkg.{other} import bus", "bus"),
+            (f"from pkg.{other} import *", "bus"),
+            (f"from pkg.{other} import placed", "placed"),
+            ("from shop import events as bus", "bus"),
+            ("import shop.events", "shop.events"),
+            (f"def __getattr__(name):\n    from pkg import {other}\n    return getattr({other}, name)", "bus"),
+        ]
+    )
+
+
+def module(chance: random.Random, name: str, others: list[str]) -> str:
+    """A module that imports others, and attaches to, keeps or passes on what it has of them."""
+    found = [imports(chance, chance.choice(others), chance.choice(others)) for _ in range(chance.randrange(1, 4))]
+    lines = [line for line, _ in found]
+    for number in range(chance.randrange(3)):
+        way = chance.choice(found)[1]
+        for _ in range(chance.choice((0, 0, 1, 2))):
+            way += f".{chance.choice([*others, 'bus'])}"
+        event = way if way.endswith("placed") else f"{way}.placed"
+        attached = f"@{event}.on\ndef {name}_{number}(x: int, **kwargs: object): ..."
+        lines.append(
+            chance.choice([attached, attached, f"own = {event}", f"held = {event.rpartition('.')[0] or event}"])
+        )
+    if chance.random() < 0.03:
+        lines.append("def broken(:")
+    return "\n".join(lines) + "\n"
+
+
+def said(root: Path, *, use_cache: bool) -> tuple[object, ...]:
+    """What a scan finds, and the files that it has read for it."""
+    scanned, findings = scan(load_project(root), use_cache=use_cache)
+    return scanned.handlers, scanned.declarations, findings, scanned.read
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_found_never_depends_on_what_an_earlier_scan_read(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "events.py").write_text(EVENTS)
+    names = [f"m{number}" for number in range(chance.randrange(3, 10))]
+    (tmp_path / "pkg" / "__init__.py").write_text(chance.choice(["", "from pkg.m0 import *\n", "from . import m1\n"]))
+    fresh = set(names)
+    for _ in range(STEPS):
+        for name in sorted(fresh):
+            others = [each for each in names if each != name]
+            (tmp_path / "pkg" / f"{name}.py").write_text(module(chance, name, others))
+        assert said(tmp_path, use_cache=True) == said(tmp_path, use_cache=False)
+        fresh = {chance.choice(names)}
