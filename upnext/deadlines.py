@@ -68,13 +68,13 @@ class Limit:
         expired: Whether its time ran out.
     """
 
-    __slots__ = ("_cancelling", "_deadlines", "_task", "expired")
+    # Of the class, until the block begins: there is a limit for each job.
+    _task: asyncio.Task[object] | None = None
+    _cancelling = 0
+    expired = False
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
-        self._task: asyncio.Task[object] | None = None
-        self._cancelling = 0
-        self.expired = False
 
     @property
     def left(self) -> float:

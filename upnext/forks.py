@@ -26,6 +26,14 @@ class Inherited(Protocol):
 
 
 class _Process:
+    """What this process knows of forks.
+
+    Attributes:
+        generation: A number that is another one in a forked child: compare it before and after user code.
+        children: How many children it has forked.
+        inherited: What a child lets go of.
+    """
+
     def __init__(self) -> None:
         self.generation = 0
         self.children = 0
@@ -42,29 +50,24 @@ class _Process:
         self.children += 1
 
 
-_process = _Process()
+process = _Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_process.enter_child, after_in_parent=_process.count_child)
+    os.register_at_fork(after_in_child=process.enter_child, after_in_parent=process.count_child)
 
 
 def own(thing: Inherited) -> None:
     """Have something let go of in every child that is forked as long as it lives."""
-    _process.inherited.add(thing)
+    process.inherited.add(thing)
 
 
 def disown(thing: Inherited) -> None:
     """Take `own` back."""
-    _process.inherited.discard(thing)
-
-
-def generation() -> int:
-    """Return a number that is another one in a forked child: compare it before and after user code."""
-    return _process.generation
+    process.inherited.discard(thing)
 
 
 def children() -> int:
     """Return how many children this process has forked: compare it before and after making what they must not share."""
-    return _process.children
+    return process.children
 
 
 def hang_up(descriptor: int) -> None:

@@ -29,10 +29,12 @@ class Declarations:
 
     Attributes:
         version: Another number after every declaration, for caches.
+        has_upcasters: Whether any worker has declared an upcaster: each job asks.
     """
 
     def __init__(self) -> None:
         self.version = 0
+        self.has_upcasters = False
         self._registries: weakref.WeakSet[Registry] = weakref.WeakSet()
         self._adjust: Callable[[Settings], Settings] | None = None
 

@@ -146,6 +146,7 @@ def register(registry: Registry, event: str, function: Callable[..., Any]) -> No
     where = (function.__module__, function.__qualname__)
     known[:] = [each for each in known if (each.function.__module__, each.function.__qualname__) != where]
     known.append(Upcaster(event, function))
+    declarations.has_upcasters = True
     declarations.changed()
 
 
@@ -180,8 +181,8 @@ def decode(handler: Handler, body: bytes) -> dict[str, Any]:
         PayloadError: If the handler cannot take it, and no upcaster makes a payload of it that the handler takes.
         UpcastError: If an upcaster raises.
     """
-    upcasters = upcasters_of(handler)
-    return _decode(handler, body, upcasters) if upcasters else handler.signature.decode(body)
+    upcasters = upcasters_of(handler) if declarations.has_upcasters else ()
+    return _decode(handler, body, upcasters) if upcasters else handler.signature.codec.decode(body)
 
 
 def _decode(handler: Handler, body: bytes, upcasters: Sequence[Upcaster]) -> dict[str, Any]:

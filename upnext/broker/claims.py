@@ -268,31 +268,23 @@ class Claims:
         keys = self._keys
         # In the order of their ids, so that those whose marks go into one set stand side by side.
         order = sorted(range(len(jobs)), key=[claim.job_id for claim, _ in jobs].__getitem__)
-        fields: list[str] = []
-        tokens: list[str] = []
-        marks: list[int | str] = []
-        last_of_set: dict[str, int] = {}
+        ended = [jobs[position][0] for position in order]
+        fields = [f"{claim.handler} {claim.job_id}" for claim in ended]
+        tokens = [claim.fencing_token for claim in ended]
+        marks = [mark(claim.job_id, claim.handler) for claim in ended]
+        last_of_set = {bucket_of(ended[n].job_id): n + 1 for n, number in enumerate(marks) if number is not None}
         result_keys: list[str] = []
         results: list[Any] = []
         for number, position in enumerate(order, 1):
-            claim, result = jobs[position]
-            job_id = claim.job_id
-            fields.append(claim.field)
-            tokens.append(claim.fencing_token)
-            ended = mark(job_id, claim.handler)
-            if ended is None:
-                marks.append("")
-            else:
-                marks.append(ended)
-                last_of_set[bucket_of(job_id)] = number
+            result = jobs[position][1]
             if result is not None:
-                result_keys.append(keys.result(job_id))
+                result_keys.append(keys.result(jobs[position][0].job_id))
                 results += (number, result)
         names = [keys.leases, keys.claims(self.worker_id), keys.events, keys.open]
         names += map(keys.ended, last_of_set)
         names += result_keys
         words = [self.worker_id, self._result_ttl, len(jobs), len(last_of_set)]
-        words += (*fields, *tokens, *marks, *last_of_set.values(), *results)
+        words += (*fields, *tokens, *("" if each is None else each for each in marks), *last_of_set.values(), *results)
         reply: Any = await self._link.call(script("finish"), names, words)
         held = [False] * len(jobs)
         for position, kept in zip(order, reply, strict=True):

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_parse_job_id = re.compile(r"[0-9a-f]{12}([0-9a-f]{7})[0-9a-f]{9}(?:-[0-9]{1,2})?\.([0-9]{1,4})").fullmatch
+_RANDOM = slice(12, 19)  # the digits of an id that marks hold
+_END = slice(28, None)
+_parse_end = re.compile(r"(?:-[0-9]{1,2})?\.([0-9]{1,4})").fullmatch
 _BUCKET_DIGITS = 11  # of the time in an id; the one that is left out is sixteen milliseconds
 _POSITION_BITS, _HASH_BITS = 12, 23
+_LOW_BITS = _POSITION_BITS + _HASH_BITS
 
 
 def bucket_of(event_id: str) -> str:
@@ -27,17 +30,21 @@ def bucket_of(event_id: str) -> str:
 
 def mark(job_id: str, handler: str) -> int | None:
     """Return the mark of a job that was run by a handler; None for an id that upnext has not made."""
-    parts = _parse_job_id(job_id)
-    if parts is None:
+    low_bits = _low_bits(job_id[_END], handler)
+    try:
+        return None if low_bits is None else int(job_id[_RANDOM], 16) << _LOW_BITS | low_bits
+    except ValueError:
         return None
-    random, position_text = parts.groups()
-    position = int(position_text)
-    if position >> _POSITION_BITS:
-        return None
-    return (int(random, 16) << _POSITION_BITS | position) << _HASH_BITS | handler_hash(handler)
 
 
 @functools.lru_cache(maxsize=4096)
+def _low_bits(end: str, handler: str) -> int | None:
+    """Return what a mark has of the end of a job's id and of its handler: of most jobs the same."""
+    parsed = _parse_end(end)
+    position = -1 if parsed is None else int(parsed[1])
+    return None if position >> _POSITION_BITS else position << _HASH_BITS | handler_hash(handler)
+
+
 def handler_hash(handler: str) -> int:
     """Return the hash of a handler's identity that marks hold."""
     return zlib.crc32(handler.encode(errors="surrogateescape")) & ((1 << _HASH_BITS) - 1)
@@ -48,10 +55,10 @@ def ended_positions(event_id: str, marks: Iterable[bytes]) -> dict[int, int]:
     first = mark(f"{event_id}.0", "")
     if first is None:
         return {}
-    random = first >> (_POSITION_BITS + _HASH_BITS)
+    random = first >> _LOW_BITS
     numbers = (int(text) for text in marks if text.isdigit())
     return {
         number >> _HASH_BITS & ((1 << _POSITION_BITS) - 1): number & ((1 << _HASH_BITS) - 1)
         for number in numbers
-        if number >> (_POSITION_BITS + _HASH_BITS) == random
+        if number >> _LOW_BITS == random
     }

@@ -17,7 +17,7 @@ from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.formerly import former_names
 from upnext.guarded_imports import type_hints
 from upnext.payload.codec import Codec
-from upnext.payload.results import result_codec
+from upnext.payload.results import is_nothing, result_codec
 from upnext.payload.typed_dicts import further_items, typed_dict_fields
 from upnext.payload.wrappers import parameters_of
 from upnext.provide import Provide, check_providers, provided_by
@@ -151,6 +151,11 @@ class Signature:
                 codec.prepare()
                 return codec
         return result_codec(Any, self._handler)
+
+    @cached_property
+    def may_return_nothing(self) -> bool:
+        """Whether it may return None."""
+        return is_nothing(self.result, None)
 
     def prepare(self) -> None:
         """Build the schemas now, so that a bad annotation is met at the start and not at the first job.

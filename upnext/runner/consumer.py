@@ -150,8 +150,7 @@ class PartitionConsumer:
             with claims.lock:
                 if claims.turn != turn:  # the event loop was blocked, and these jobs were handed back
                     return
-                for claim in jobs:
-                    self._jobs.start(claims, claim)
+                self._jobs.start(claims, jobs)
             if paused:  # such a queue counts as empty: waiting for the pause to end costs nothing
                 depths = dict(zip(queues, left, strict=True))
                 left = [depths.get(handler, 0) for handler in looked_at]

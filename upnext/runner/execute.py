@@ -8,9 +8,9 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from types import CoroutineType
+from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext import forks
@@ -19,13 +19,13 @@ from upnext.broker.results import discarded, unkept
 from upnext.errors import PayloadError
 from upnext.job_control import Discard, RetryLater
 from upnext.log import log
-from upnext.payload.results import is_nothing, stored_result
+from upnext.payload.results import stored_result
 from upnext.runner.failure_report import message, only_leaf, report, stack, type_name
 from upnext.thread_boundaries import cross_boundaries
 from upnext.upcasting import UpcastError, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from concurrent.futures import Executor, Future
 
     from upnext.broker.claims import Claim
@@ -95,7 +95,6 @@ async def execute(job: ClaimedJob, handler: Handler, attempts: Attempts) -> Atte
     Returns:
         How the attempt ended, or None if it did not begin: the job is not this worker's any more.
     """
-    claim = job.claim
     arguments = _read(job, handler)
     if isinstance(arguments, AttemptOutcome):
         return arguments
@@ -105,27 +104,23 @@ async def execute(job: ClaimedJob, handler: Handler, attempts: Attempts) -> Atte
         return None
     if handler.signature.provided:
         end = await _call_provided(job, handler, arguments, attempts.threads, deadlines)
+    elif handler.is_async:
+        end = await _awaited(handler.function, deadlines, arguments)
     else:
-        end = await _call(job, handler, arguments, attempts.threads, deadlines)
+        end = await _run_in_thread(job, handler, arguments, attempts.threads, deadlines)
     if end is None:
         return None
     value, raised, late_at = end
     if late_at is not None:
         return _timeout(raised, late_at, handler)
     if raised is None:
-        return _done(claim, handler, value, attempts.max_result)
+        if value is None and handler.signature.may_return_nothing:
+            return _DONE
+        return _done(job.claim, handler, value, attempts.max_result)
     # A handler can cancel its own task as well.
     if issubclass(type(raised), asyncio.CancelledError) and attempts.handing_over:
         return RELEASED
     return _raised(raised, handler)
-
-
-def _call(
-    job: ClaimedJob, handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines
-) -> Coroutine[Any, Any, _End | None]:
-    """Return the call of a handler; None comes of it if it did not begin."""
-    call = functools.partial(handler.function, **arguments)
-    return _awaited(call, deadlines) if handler.is_async else _run_in_thread(job, handler, call, threads, deadlines)
 
 
 async def _call_provided(
@@ -143,7 +138,13 @@ async def _call_provided(
     end: _End | None = made
     if made[1] is None and made[2] is None:
         held = job.lease.is_valid() or await job.lease.wait_valid()
-        end = await _call(job, handler, {**arguments, **made[0]}, threads, deadlines) if held else None
+        arguments |= made[0]
+        if not held:
+            end = None
+        elif handler.is_async:
+            end = await _awaited(handler.function, deadlines, arguments)
+        else:
+            end = await _run_in_thread(job, handler, arguments, threads, deadlines)
     raised = asyncio.CancelledError() if end is None else end[1]
     if end is not None and raised is None and end[2] is not None:
         raised = TimeoutError(f"it took longer than {handler.options.timeout:g} s")
@@ -231,28 +232,31 @@ def _upcast_failed(error: UpcastError, handler: Handler) -> AttemptOutcome:
 _End: TypeAlias = "tuple[Any, BaseException | None, str | None]"
 
 
-async def _awaited(call: Callable[[], Any], deadlines: Deadlines) -> _End:
-    limit, generation = deadlines.limit(), forks.generation()
+_NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+
+
+async def _awaited(
+    call: Callable[..., Any], deadlines: Deadlines, arguments: Mapping[str, Any] = _NO_ARGUMENTS
+) -> _End:
+    limit, generation = deadlines.limit(), forks.process.generation
     try:
         with limit:
-            value: Any = call()
-            end: _End = (await value if _is_awaitable(value) else value), None, None
+            value: Any = call(**arguments)
+            # Most are coroutines, and that is cheaply told.
+            is_awaitable = type(value) is CoroutineType or inspect.isawaitable(value)
+            end: _End = (await value if is_awaitable else value), None, None
     except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
         end = None, error, "" if limit.expired and issubclass(type(error), TimeoutError) else None
-    if forks.generation() != generation:
+    if forks.process.generation != generation:
         forks.end_child(end[1])  # a child that user code forked has left it
     return end
 
 
-def _is_awaitable(value: object) -> bool:
-    # Most are coroutines, and that is cheaply told.
-    return type(value) is CoroutineType or inspect.isawaitable(value)
-
-
 async def _run_in_thread(
-    job: ClaimedJob, handler: Handler, call: Callable[[], Any], threads: Executor, deadlines: Deadlines
+    job: ClaimedJob, handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines
 ) -> _End | None:
     """Run a function that is not async; None if nothing ran, because the job is not this worker's any more."""
+    call = functools.partial(handler.function, **arguments)
     end = await _run_once_in_thread(job, handler, call, threads, deadlines)
     while end is None and await job.lease.wait_valid():  # it was in doubt when the thread began
         end = await _run_once_in_thread(job, handler, call, threads, deadlines)
@@ -308,7 +312,7 @@ def _carry(call: functools.partial[Any], lease: LeaseGuard, thread: list[int]) -
     thread.append(threading.get_ident())
     if not lease.is_valid():  # between the event loop and this thread the process may have been frozen
         return None
-    generation = forks.generation()
+    generation = forks.process.generation
     raised: BaseException | None = None
     value = None
     cross_boundaries()
@@ -317,15 +321,13 @@ def _carry(call: functools.partial[Any], lease: LeaseGuard, thread: list[int]) -
     except BaseException as error:  # noqa: BLE001  # as above
         raised = error
     cross_boundaries()
-    if forks.generation() != generation:
+    if forks.process.generation != generation:
         forks.end_child(raised)  # a child that the handler forked has left its code
     return value, raised, None
 
 
 def _done(claim: Claim, handler: Handler, value: object, max_result: int) -> AttemptOutcome:
     """Return the outcome of an attempt that returned something: with its JSON, or with why that is not kept."""
-    if is_nothing(handler.signature.result, value):
-        return _DONE
     # The work is done: that its result cannot be kept must not run it again.
     try:
         result = _encode(claim, handler, value, max_result)

@@ -20,7 +20,7 @@ from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
@@ -73,18 +73,19 @@ class JobRunner:
         """Return how many jobs are running here."""
         return len(self.running)
 
-    def start(self, claims: Claims, claim: Claim) -> None:
-        """Run a job in a task of its own."""
+    def start(self, claims: Claims, jobs: Sequence[Claim]) -> None:
+        """Run jobs, each in a task of its own."""
         if self._guard is None or self._guard[0] is not claims:
             self._guard = claims, LeaseGuard(self._lease, claims.worker_id)
-        lease = self._guard[1]
-        if claim.last_life:
-            job = ClaimedJob(claims, claim, lease, None)
-            run = self._run_alone(job)
-        else:
-            job = ClaimedJob(claims, claim, lease, Slot(self._resources.slots, self._loop))
-            run = self._run_and_settle(job)
-        self.running.add(self._loop.create_task(run), job)
+        lease, slots, loop = self._guard[1], self._resources.slots, self._loop
+        for claim in jobs:
+            if not claim.started and claim.last_life:
+                job = ClaimedJob(claims, claim, lease, None)
+                run = self._run_alone(job)
+            else:
+                job = ClaimedJob(claims, claim, lease, Slot(slots, loop))
+                run = self._run_and_settle(job)
+            self.running.add(loop.create_task(run), job)
 
     @property
     def unsettled(self) -> int:
@@ -137,7 +138,8 @@ class JobRunner:
         try:
             try:
                 if job.slot is not None:
-                    outcome = await self._attempt(job)
+                    is_plain = claim.started and claim.handler not in self._unique
+                    outcome = await (self._run(job) if is_plain else self._run_marked(job))
             except GeneratorExit as error:
                 if not self._is_out_of_an_awaited_task():
                     raise
@@ -161,11 +163,9 @@ class JobRunner:
                 job.slot.release()
             self.running.remove(job)
 
-    def _attempt(self, job: ClaimedJob) -> Coroutine[Any, Any, AttemptOutcome | None]:
-        """Return what runs a job."""
-        if not job.claim.started:
-            return self._run_suspect(job)
-        return self._run_unique(job) if job.claim.handler in self._unique else self._run(job)
+    def _run_marked(self, job: ClaimedJob) -> Coroutine[Any, Any, AttemptOutcome | None]:
+        """Return what runs a job whose start has to be marked on the server first."""
+        return self._run_unique(job) if job.claim.started else self._run_suspect(job)
 
     def _is_out_of_an_awaited_task(self) -> bool:
         """Whether a GeneratorExit comes from a task that a handler awaits: it closes all that waits but the outermost.

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import backoff, describe_failure
@@ -105,13 +106,17 @@ class LeaseKeeper:
 
     def is_valid(self) -> bool:
         """Return whether the lease stands for certain, by this machine's clocks; may be called from any thread."""
+        return self.is_valid_under(self.worker_id)
+
+    def is_valid_under(self, worker_id: str) -> bool:
+        """Return whether it stands for certain, and is held under that id; may be called from any thread."""
         valid = self._valid
-        return valid.elapsed > elapsed() and valid.wall > time.time()
+        return worker_id == self.worker_id and valid.elapsed > elapsed() and valid.wall > time.time()
 
     async def wait_valid(self, worker_id: str) -> bool:
         """Return whether jobs claimed under that id may start; waits while nobody can know (a thaw, an outage)."""
         while worker_id == self.worker_id and not self._stopping:
-            if self.is_valid():
+            if self.is_valid_under(worker_id):
                 return True
             pulse = self._pulse
             await pulse.wait()
@@ -249,18 +254,14 @@ class LeaseGuard:
     Args:
         keeper: What keeps the lease.
         worker_id: The id that the jobs were claimed under.
+
+    Attributes:
+        is_valid: Returns whether its jobs may start; may be called from any thread.
+        wait_valid: Returns whether its jobs may start; waits while nobody can know (a thaw, an outage).
     """
 
-    __slots__ = ("_keeper", "_worker_id")
+    __slots__ = ("is_valid", "wait_valid")
 
     def __init__(self, keeper: LeaseKeeper, worker_id: str) -> None:
-        self._keeper = keeper
-        self._worker_id = worker_id
-
-    def is_valid(self) -> bool:
-        """Return whether its jobs may start; may be called from any thread."""
-        return self._worker_id == self._keeper.worker_id and self._keeper.is_valid()
-
-    def wait_valid(self) -> Awaitable[bool]:
-        """Return whether its jobs may start; waits while nobody can know (a thaw, an outage)."""
-        return self._keeper.wait_valid(self._worker_id)
+        self.is_valid: Callable[[], bool] = partial(keeper.is_valid_under, worker_id)
+        self.wait_valid: Callable[[], Awaitable[bool]] = partial(keeper.wait_valid, worker_id)

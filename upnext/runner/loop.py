@@ -61,13 +61,13 @@ def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) ->
     threads = ThreadPoolExecutor(thread_name_prefix="asyncio")
     loop.set_default_executor(threads)
     own_tasks.install(loop)
-    generation = forks.generation()
+    generation = forks.process.generation
     main = loop.create_task(coroutine)
     try:
         return _drive(loop, loop.create_task(own_tasks.outlive(main)))
     finally:
         own_tasks.show(main)
-        if forks.generation() != generation:
+        if forks.process.generation != generation:
             forks.end_child(None)  # a child that a handler forked has left its code
         _close(loop, min(max(left(), _LEAST), _MOST))
         threads.shutdown(wait=False, cancel_futures=True)

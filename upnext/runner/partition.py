@@ -21,7 +21,7 @@ from upnext.runner.wake_ups import WakeUps
 from upnext.runner.worker_record import WorkerRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from upnext.broker.claims import Claim, Claims
     from upnext.broker.handler_limits import HandlerLimits
@@ -163,7 +163,7 @@ class PartitionWorker:
     def _changed(self) -> None:
         self._consumer.changed.set()
 
-    def _settled(self, claims: Claims, ended: Sequence[Claim]) -> None:
+    def _settled(self, claims: Claims, ended: Iterable[Claim]) -> None:
         self._changed()
         if claims.limits is not None:
             again_in = claims.limits.note_ended(ended)

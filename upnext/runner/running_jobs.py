@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext.broker.activity import LISTED_AFTER, LISTED_JOBS, RunningJob, WaitingJob
@@ -27,7 +28,7 @@ Cleanup: TypeAlias = "Callable[[BaseException | None], Awaitable[object]]"
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class ClaimedJob:
     """A job from its claim to the end of its attempt.
 
@@ -37,10 +38,9 @@ class ClaimedJob:
         lease: Asked right before user code: whether the job is still this worker's.
         slot: Its slot; None while it waits for one, or if it may not run.
         handler: Its handler, once it has begun.
-        task: The task that runs it.
+        task: The task that runs it; None before and after.
         began: When it took its first step, by `time.monotonic`; 0 before.
         handed_back: Whether it went back to its queue without having begun.
-        cleanups: What is still to be done, the last one first, if the coroutines that would do it are closed.
     """
 
     claims: Claims
@@ -50,9 +50,14 @@ class ClaimedJob:
     handler: Handler | None = None
     task: asyncio.Task[None] | None = None
     began: float = 0.0
-    handed_back: bool = False
-    cleanups: list[Cleanup] = field(default_factory=list["Cleanup"])
-    _context: Context | None = None
+    # Of the class, until they are set: on few jobs.
+    handed_back: bool = field(default=False, init=False)
+    _context: Context | None = field(default=None, init=False)
+
+    @cached_property
+    def cleanups(self) -> list[Cleanup]:
+        """What is still to be done, the last one first, if the coroutines that would do it are closed."""
+        return []
 
     def context(self) -> Context:
         """Return what the job's handler can ask about it."""
@@ -102,6 +107,9 @@ class RunningJobs:
         """Let a job go that has ended; the last thing that its task does."""
         if job.task is not None:
             del self._jobs[job.task]
+            # The task's context has the job: in a circle, both and the payload would stay until the next garbage
+            # collection, and make it come sooner.
+            job.task = None
         if not job.began:
             self._unstarted.pop(job, None)
 

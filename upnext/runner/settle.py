@@ -18,7 +18,7 @@ from upnext.runner.exiting import STRAY
 from upnext.runner.retry_backoff import next_retry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
@@ -36,7 +36,6 @@ _LARGE_RESULT = 100_000  # bytes; one that is smaller cannot be why a connection
 _PUT_OFF = 300.0  # seconds until a job is run again that cannot become a dead letter
 _LONGEST_PAUSE = 30.0  # seconds, between tries of a command that the server finds fault with
 _WARN_AFTER = (1, 20)  # failures in a row
-_ENDED = frozenset({"done", "discarded"})  # attempts after which nothing of the job is left to do
 
 
 class Settler:
@@ -54,7 +53,7 @@ class Settler:
     def __init__(
         self,
         retried: Callable[[float], None],
-        settled: Callable[[Claims, Sequence[Claim]], None],
+        settled: Callable[[Claims, Iterable[Claim]], None],
         buried: Callable[[DeadLetter], None] = lambda _: None,
     ) -> None:
         self._on_retry = retried
@@ -77,11 +76,10 @@ class Settler:
         """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job."""
         if self._stopped:
             log.warning("Job %s ended after its worker; its outcome here was discarded", claim.shown)
-        elif outcome.kind in _ENDED:
+        elif outcome.kind == "done" or outcome.kind == "discarded":  # noqa: PLR1714  # most often the first
             if outcome.kind == "discarded":
                 _log_discard(claim, handler, outcome)
-            flushing = self._flushing
-            if flushing is None or flushing.done():
+            if self._flushing is None:
                 self._begin_to_flush()
             self._done.append((claims, claim, outcome.result))
         else:
@@ -105,7 +103,7 @@ class Settler:
             if task is not None:
                 task.cancel()
 
-    def _note_settled(self, claims: Claims, ended: Sequence[Claim]) -> None:
+    def _note_settled(self, claims: Claims, ended: Iterable[Claim]) -> None:
         self._settled.set()
         self._on_settled(claims, ended)
 
@@ -142,15 +140,18 @@ class Settler:
                     await self._after_failure(failures, error)
                 else:
                     ended, failures, self._sending = self._sending, 0, []
-                    self._note_settled(ended[0][0], [claim for _, claim, _ in ended])
+                    self._note_settled(ended[0][0], (claim for _, claim, _ in ended))
         finally:
-            self._sending, self._done = [], self._sending + self._done
+            self._sending, self._done, self._flushing = [], self._sending + self._done, None
 
     def _next_batch(self) -> list[_Done]:
         """Return what one command ends: jobs held under one worker id, and not too many bytes of results."""
         first, size, batch = self._done[0][0], 0, self._done[:_BATCH]
         for position, (claims, _, result) in enumerate(batch):
-            size += len(result or b"")
+            if result is not None:
+                size += len(result)
+            elif claims is first:
+                continue
             if position and (claims is not first or size > _BATCH_BYTES):
                 return batch[:position]
         return batch
@@ -169,9 +170,10 @@ class Settler:
     async def _finish(self, batch: Sequence[_Done], *, repeated: bool) -> None:
         claims = batch[0][0]
         held = await claims.finish([(claim, result) for _, claim, result in batch])
-        for (_, claim, _), kept in zip(batch, held, strict=True):
-            if not kept:
-                _report_unheld(claim, repeated=repeated)
+        if not all(held):
+            for (_, claim, _), kept in zip(batch, held, strict=True):
+                if not kept:
+                    _report_unheld(claim, repeated=repeated)
 
     async def _finish_alone(self, claims: Claims, claim: Claim, result: bytes | None) -> None:
         """End one job; a result that the server does not take, although it answers, is given up."""

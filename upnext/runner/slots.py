@@ -94,14 +94,13 @@ class Slot:
         loop: The worker's event loop.
     """
 
-    __slots__ = ("_ended", "_held", "_loop", "_slots", "_waits")
+    _waits = 0  # of the class, until it is lent, as few are
 
     def __init__(self, slots: Slots, loop: asyncio.AbstractEventLoop) -> None:
         self._slots = slots
         self._loop = loop
         self._held = True
         self._ended = False
-        self._waits = 0
 
     @property
     def long_waits(self) -> list[LongWait]:
