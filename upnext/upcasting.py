@@ -181,7 +181,7 @@ def decode(handler: Handler, body: bytes) -> dict[str, Any]:
         PayloadError: If the handler cannot take it, and no upcaster makes a payload of it that the handler takes.
         UpcastError: If an upcaster raises.
     """
-    upcasters = upcasters_of(handler) if declarations.has_upcasters else ()
+    upcasters = upcasters_of(handler)
     return _decode(handler, body, upcasters) if upcasters else handler.signature.codec.decode(body)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import ctypes
 import functools
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Coroutine
 from typing import Any
 
@@ -15,6 +18,7 @@ from pydantic import BaseModel
 
 import upnext
 from tests.runtime.running import running
+from tests.waiting import wait_until_async
 
 
 class Total(BaseModel):
@@ -76,6 +80,28 @@ async def test_what_a_task_raises_that_a_handler_awaits_is_that_jobs_failure(val
 
     async with running(worker):
         assert await (await worker.event("order.placed").send()).results(timeout=10) == {"handler": 1}
+
+
+async def test_what_a_job_leaves_behind_needs_no_garbage_collection(valkey_url: str) -> None:
+    """Its context is gone with it: in a circle, payloads would pile up between two collections."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    held: contextvars.ContextVar[Total] = contextvars.ContextVar("held")
+    left: list[weakref.ref[Total]] = []
+
+    @worker.event("order.placed").on
+    async def handler(amount: int) -> None:
+        total = Total(amount=amount)
+        left.append(weakref.ref(total))
+        held.set(total)
+
+    async with running(worker):
+        gc.disable()
+        try:
+            for n in range(3):
+                await (await worker.event("order.placed").send(amount=n)).results(timeout=10)
+            await wait_until_async(lambda: [total() for total in left] == [None] * 3)
+        finally:
+            gc.enable()
 
 
 class OddError(BaseException):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from upnext.broker.ended_jobs import bucket_of, mark
+from upnext.broker.ended_jobs import BUCKET, mark
 from upnext.broker.foreign_data import naming_foreign_key, warn_foreign
 from upnext.broker.handler_id import PATTERN, HandlerId
 from upnext.broker.job_failure import FAILURE_TTL
@@ -219,10 +220,11 @@ class Claims:
             raise LeaseLostError
         jobs: list[Claim] = []
         envelopes = iter(reply[-1])
+        entries: list[bytes]
         for position, entries, started in reply[2:-1]:
             handler = handlers[int(position)]
             for entry, begun in zip(entries, started, strict=True):
-                job_id, _, fencing_token = text(entry).rpartition(" ")
+                job_id, _, fencing_token = entry.decode(errors="surrogateescape").rpartition(" ")
                 jobs.append(Claim(handler, job_id, fencing_token, begun == _STARTED, next(envelopes)))
         left: list[int] = reply[1]
         if -1 in left:
@@ -272,7 +274,7 @@ class Claims:
         fields = [f"{claim.handler} {claim.job_id}" for claim in ended]
         tokens = [claim.fencing_token for claim in ended]
         marks = [mark(claim.job_id, claim.handler) for claim in ended]
-        last_of_set = {bucket_of(ended[n].job_id): n + 1 for n, number in enumerate(marks) if number is not None}
+        last_of_set = dict(zip([claim.job_id[BUCKET] for claim in ended], itertools.count(1), strict=False))
         result_keys: list[str] = []
         results: list[Any] = []
         for number, position in enumerate(order, 1):

@@ -18,14 +18,11 @@ if TYPE_CHECKING:
 _RANDOM = slice(12, 19)  # the digits of an id that marks hold
 _END = slice(28, None)
 _parse_end = re.compile(r"(?:-[0-9]{1,2})?\.([0-9]{1,4})").fullmatch
-_BUCKET_DIGITS = 11  # of the time in an id; the one that is left out is sixteen milliseconds
+BUCKET = slice(11)
+"""The digits of an event's id that say which set the marks of its jobs are in: sixteen milliseconds have one."""
+
 _POSITION_BITS, _HASH_BITS = 12, 23
 _LOW_BITS = _POSITION_BITS + _HASH_BITS
-
-
-def bucket_of(event_id: str) -> str:
-    """Return the set that marks of an event's jobs are in."""
-    return event_id[:_BUCKET_DIGITS]
 
 
 def mark(job_id: str, handler: str) -> int | None:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import DeadLetter
-from upnext.broker.ended_jobs import bucket_of, ended_positions, handler_hash
+from upnext.broker.ended_jobs import BUCKET, ended_positions, handler_hash
 from upnext.broker.foreign_data import is_wrong_type
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.publish_batcher import read_joined
@@ -179,7 +179,7 @@ class ResultReader:
 
     async def _marks(self, event_id: str) -> dict[int, int]:
         try:
-            marks = await self._link.command("SMEMBERS", self._keys.ended(bucket_of(event_id)))
+            marks = await self._link.command("SMEMBERS", self._keys.ended(event_id[BUCKET]))
         except ResponseError as error:
             if not is_wrong_type(error):
                 raise

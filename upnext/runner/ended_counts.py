@@ -14,7 +14,8 @@ class EndedCounts:
     """Counts attempts since the process began."""
 
     def __init__(self) -> None:
-        self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._done: defaultdict[str, int] = defaultdict(int)
+        self._failed: defaultdict[str, int] = defaultdict(int)
 
     def note(self, handler: str, outcome: str) -> None:
         """Count an attempt by its outcome.
@@ -23,14 +24,13 @@ class EndedCounts:
             handler: The handler's identity.
             outcome: The kind of its outcome.
         """
-        self._counts[handler, outcome] += 1
+        if outcome in _DONE:
+            self._done[handler] += 1
+        elif outcome in _FAILED:
+            self._failed[handler] += 1
 
     def listed(self) -> dict[str, tuple[int, int]]:
         """Return done and failed attempts by the handler's identity without the worker's name. For any thread."""
-        counted = dict(self._counts)
-        listed: dict[str, tuple[int, int]] = {}
-        for (handler, outcome), count in counted.items():
-            local = HandlerId.parse(handler).local
-            done, failed = listed.get(local, (0, 0))
-            listed[local] = (done + count * (outcome in _DONE), failed + count * (outcome in _FAILED))
-        return listed
+        done, failed = dict(self._done), dict(self._failed)
+        handlers = dict.fromkeys([*done, *failed])
+        return {HandlerId.parse(each).local: (done.get(each, 0), failed.get(each, 0)) for each in handlers}

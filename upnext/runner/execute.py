@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from upnext import forks
 from upnext.broker.job_ids import unpack
 from upnext.broker.results import discarded, unkept
+from upnext.deadlines import Limit
 from upnext.errors import PayloadError
 from upnext.job_control import Discard, RetryLater
 from upnext.log import log
 from upnext.payload.results import stored_result
+from upnext.registry import declarations
 from upnext.runner.failure_report import message, only_leaf, report, stack, type_name
 from upnext.thread_boundaries import cross_boundaries
 from upnext.upcasting import UpcastError, decode
@@ -206,7 +208,7 @@ def _read(job: ClaimedJob, handler: Handler) -> dict[str, Any] | AttemptOutcome:
         state = "is gone" if envelope is None else "was written by a later version of upnext"
         return AttemptOutcome("payload", error=f"its payload {state}", where=f"payload {state}")
     try:
-        arguments = decode(handler, body)
+        arguments = decode(handler, body) if declarations.has_upcasters else handler.signature.codec.decode(body)
         if handler.signature.context_parameters:
             arguments.update(handler.signature.inject(job.context()))
     except PayloadError as error:
@@ -238,7 +240,7 @@ _NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
 async def _awaited(
     call: Callable[..., Any], deadlines: Deadlines, arguments: Mapping[str, Any] = _NO_ARGUMENTS
 ) -> _End:
-    limit, generation = deadlines.limit(), forks.process.generation
+    limit, generation = Limit(deadlines), forks.process.generation
     try:
         with limit:
             value: Any = call(**arguments)

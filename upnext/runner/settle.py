@@ -36,6 +36,7 @@ _LARGE_RESULT = 100_000  # bytes; one that is smaller cannot be why a connection
 _PUT_OFF = 300.0  # seconds until a job is run again that cannot become a dead letter
 _LONGEST_PAUSE = 30.0  # seconds, between tries of a command that the server finds fault with
 _WARN_AFTER = (1, 20)  # failures in a row
+_ENDED = ("done", "discarded")  # attempts after which nothing of the job is left to do, the first most often
 
 
 class Settler:
@@ -76,7 +77,7 @@ class Settler:
         """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job."""
         if self._stopped:
             log.warning("Job %s ended after its worker; its outcome here was discarded", claim.shown)
-        elif outcome.kind == "done" or outcome.kind == "discarded":  # noqa: PLR1714  # most often the first
+        elif outcome.kind in _ENDED:
             if outcome.kind == "discarded":
                 _log_discard(claim, handler, outcome)
             if self._flushing is None:
