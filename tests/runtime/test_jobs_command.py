@@ -275,6 +275,19 @@ def test_half_a_million_jobs_are_listed_found_and_cancelled_without_blocking_the
         code, out, _ = command("jobs", "list", "--format", "json", url=valkey_url)
         assert (code, len(json.loads(out)["jobs"]), json.loads(out)["more"]) == (0, 100, True)
         assert client.info("commandstats")["cmdstat_lrange"]["calls"] <= 2
+        due = int(first[:12], 16) + 10_000_000
+        for start in range(0, 30_000, 10_000):
+            later = ((due + n, f"{handler} {first[:12]}{n:016x}.1") for n in range(start, start + 10_000))
+            client.execute_command("ZADD", f"{PREFIX}later", *(word for pair in later for word in pair))
+        retrying = f"{first[:12]}{0:016x}.2"
+        client.execute_command("ZADD", f"{PREFIX}later", due + 30_000, f"{handler} {retrying}:1:1:0")
+        client.config_resetstat()
+        code, out, _ = command("jobs", "list", "--handler", "confirm", "--limit", "10", url=valkey_url)
+        assert (code, out.splitlines()[-1]) == (0, "There are more; see --limit, --state, --event and --handler.")
+        assert client.info("commandstats")["cmdstat_zrange"]["calls"] <= 25
+        code, out, _ = command("jobs", "list", "--state", "retrying", url=valkey_url)
+        assert (code, out.split().count(retrying)) == (0, 1)
+        client.delete(f"{PREFIX}later")
         client.config_resetstat()
         chosen = [ids[0], ids[250_000], ids[-1]]
         started = time.monotonic()

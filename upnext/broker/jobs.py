@@ -25,7 +25,7 @@ from upnext.broker.results import discard_reason
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Container
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
@@ -78,8 +78,10 @@ class JobReader:
         self._link = link
         self._keys = keys
 
-    async def running(self, wanted: Callable[[str], bool]) -> AsyncIterator[list[JobView]]:
-        """Read the jobs that workers hold, of the handlers that are wanted."""
+    async def running(
+        self, wanted: Callable[[str], bool], *, only: Container[bytes] | None = None
+    ) -> AsyncIterator[list[JobView]]:
+        """Read the jobs that workers hold, of the handlers that are wanted; only those with certain ids, if given."""
         keys = self._keys
         leases = await self._link.command("ZRANGE", keys.leases, 0, -1)
         graves = await self._link.command("SMEMBERS", keys.dead_workers)
@@ -87,6 +89,8 @@ class JobReader:
         for worker_id in workers:
             process, since = _process(await self._link.command("HGET", keys.workers, worker_id))
             async for page in self._scan(keys.claims(worker_id)):
+                if only is not None:
+                    page = [pair for pair in page if pair[0].rpartition(b" ")[2] in only]  # noqa: PLW2901
                 claims = [read_claim(field, value) for field, value in page if is_claim(field, value)]
                 yield [
                     JobView(claim.entry, claim.handler, "running", since=since.get(claim.job_id), process=process)
@@ -94,8 +98,22 @@ class JobReader:
                     if wanted(claim.handler)
                 ]
 
-    async def scheduled(self, wanted: Callable[[str], bool], *, from_end: bool = False) -> AsyncIterator[list[JobView]]:
-        """Read the jobs that are delayed or wait for a retry, page by page, those that are due first at first."""
+    async def scheduled(
+        self,
+        wanted: Callable[[str], bool],
+        *,
+        state: str | None = None,
+        from_end: bool = False,
+        only: Container[bytes] | None = None,
+    ) -> AsyncIterator[list[JobView]]:
+        """Read the jobs that are delayed or wait for a retry, page by page, those that are due first at first.
+
+        Args:
+            wanted: Says whether a handler's jobs are.
+            state: "delayed" or "retrying", if only those are wanted.
+            from_end: Whether to begin with those that are due last.
+            only: The ids of those that are wanted, if it is known.
+        """
         start = 0
         while True:
             first, last = _bounds(start, from_end=from_end)
@@ -103,18 +121,28 @@ class JobReader:
             found = scored(reply)
             views: list[JobView] = []
             for member, due in found:
+                if only is not None and _id_in(member.rpartition(b" ")[2]) not in only:
+                    continue
                 handler, _, written = text(member).partition(" ")
+                if state == "retrying" and ":" not in written:  # it never ran; there may be a million of these
+                    continue
                 entry = _entry(written)
                 if entry is not None and HandlerId.matches(handler) and wanted(handler):
-                    state = "retrying" if entry.failures else "delayed"
-                    views.append(JobView(entry, handler, state, due=due / 1000, written=text(member)))
+                    seen = "retrying" if entry.failures else "delayed"
+                    if state in (None, seen):
+                        views.append(JobView(entry, handler, seen, due=due / 1000, written=text(member)))
             yield await self._with_failures(views)
             if len(found) < _PAGE:
                 return
             start += _PAGE
 
-    async def waiting(self, wanted: Callable[[str], bool], *, from_end: bool = False) -> AsyncIterator[list[JobView]]:
-        """Read the jobs that a worker could take now, queue by queue and page by page, the oldest of each first."""
+    async def waiting(
+        self, wanted: Callable[[str], bool], *, from_end: bool = False, only: Container[bytes] | None = None
+    ) -> AsyncIterator[list[JobView]]:
+        """Read the jobs that a worker could take now, queue by queue and page by page, the oldest of each first.
+
+        Arguments are those of `scheduled`.
+        """
         handlers = [text(name) async for page in self._scan(self._keys.queues, "SSCAN") for name, _ in page]
         for handler in sorted(name for name in handlers if HandlerId.matches(name) and wanted(name)):
             start = 0
@@ -127,7 +155,7 @@ class JobReader:
                 views = [
                     JobView(entry, handler, "waiting", place=place, written=text(written))
                     for place, written in enumerate(page, at)
-                    if (entry := _entry(text(written))) is not None
+                    if (only is None or _id_in(written) in only) and (entry := _entry(text(written))) is not None
                 ]
                 yield await self._with_failures(views)
                 if len(page) < _PAGE:
@@ -152,12 +180,13 @@ class JobReader:
         """Find jobs wherever they are, in one walk through what there is; those that are not found are left out."""
         found = await self._settled([job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id)])
         left = {job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id)} - found.keys()
+        sought = frozenset(job_id.encode() for job_id in left)
         # As jobs move: a job that is claimed meanwhile is seen where it began, or in the second look at those that run.
         waiting = partial(self.waiting, from_end=True)
         for read in (waiting, partial(self.scheduled, from_end=True), self.running, waiting):
             if not left:
                 break
-            async for page in read(lambda _: True):
+            async for page in read(lambda _: True, only=sought):
                 for view in page:
                     if view.entry.job_id in left:
                         found[view.entry.job_id] = view
@@ -192,11 +221,18 @@ class JobReader:
         for start in range(0, len(job_ids), _PAGE):
             page = job_ids[start : start + _PAGE]
             letters: list[bytes | None] = await self._link.command("HMGET", keys.dead, *page)
-            for job_id, letter in zip(page, letters, strict=True):
-                if letter is not None:
-                    found[job_id] = _dead(job_id, letter)
-                elif (result := await self._result(job_id)) is not None:
-                    found[job_id] = _ended(job_id, result)
+            found |= {
+                job_id: _dead(job_id, letter)
+                for job_id, letter in zip(page, letters, strict=True)
+                if letter is not None
+            }
+            others = [job_id for job_id in page if job_id not in found]
+            results = await asyncio.gather(*map(self._result, others))
+            found |= {
+                job_id: _ended(job_id, result)
+                for job_id, result in zip(others, results, strict=True)
+                if result is not None
+            }
         return found
 
     async def _result(self, job_id: str) -> bytes | None:
@@ -230,6 +266,11 @@ class JobReader:
 def _bounds(start: int, *, from_end: bool) -> tuple[int, int]:
     """Return the first and the last place of the page before which so many places were read."""
     return (-start - _PAGE, -start - 1) if from_end else (start, start + _PAGE - 1)
+
+
+def _id_in(written: bytes) -> bytes:
+    """Return the id of a job as it stands in a queue."""
+    return written.partition(b":")[0]
 
 
 def _ended(job_id: str, result: bytes) -> JobView:

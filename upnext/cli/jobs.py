@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ STATES = ("running", "retrying", "delayed", "waiting")
 """States of jobs that have not ended, in the order in which they are listed."""
 
 _LIMIT = 100
+_PUT_OFF = ("retrying", "delayed")  # states of jobs that stand together, so that one state is sought among the other
+_PAGES = 20  # of these that are looked through in a partition where no state is asked for
 _TRIES = 5
 _LONGEST = 200  # characters of an error
 _DESCRIPTION = """\
@@ -158,18 +161,22 @@ async def read_jobs(namespace: Namespace, filters: JobFilter, limit: int) -> Lis
     partitions, now = await namespace.partitions(), await namespace.dead_letters.now()
     results = PartialResults(len(partitions))
     jobs: list[JobView] = []
+    is_cut = False
     for state in STATES if filters.state is None else (filters.state,):
         for partition in partitions:
             if any(one.partition == partition.keys.partition for one in results.unseen):
                 continue
             try:
+                pages = 0
                 async for page in _read(partition, state, filters):
                     jobs += page
-                    if len(jobs) > limit:
+                    pages += 1
+                    is_cut = is_cut or (pages > _PAGES and filters.state is None and state in _PUT_OFF)
+                    if len(jobs) > limit or (is_cut and state in _PUT_OFF):
                         break
             except (RedisError, OSError) as error:
                 results.miss(partition, error)
-    more = len(jobs) > limit
+    more = len(jobs) > limit or is_cut
     return Listing(described(namespace), now / 1000, jobs[:limit], more, results)
 
 
@@ -182,8 +189,9 @@ async def _read(partition: Broker, state: str, filters: JobFilter) -> AsyncItera
             yield page
         return
     readers = {"running": partition.jobs.running, "waiting": partition.jobs.waiting}
-    async for page in readers.get(state, partition.jobs.scheduled)(wanted):
-        yield [job for job in page if job.state == state]
+    read = readers.get(state) or functools.partial(partition.jobs.scheduled, state=state)
+    async for page in read(wanted):
+        yield page
 
 
 def as_json(job: JobView) -> dict[str, Any]:

@@ -235,6 +235,7 @@ _End: TypeAlias = "tuple[Any, BaseException | None, str | None]"
 
 
 _NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+_COROUTINE: Any = CoroutineType  # most of what is awaited is one, and that is cheaply told
 
 
 async def _awaited(
@@ -244,9 +245,7 @@ async def _awaited(
     try:
         with limit:
             value: Any = call(**arguments)
-            # Most are coroutines, and that is cheaply told.
-            is_awaitable = type(value) is CoroutineType or inspect.isawaitable(value)
-            end: _End = (await value if is_awaitable else value), None, None
+            end: _End = (await value if type(value) is _COROUTINE or inspect.isawaitable(value) else value), None, None
     except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
         end = None, error, "" if limit.expired and issubclass(type(error), TimeoutError) else None
     if forks.process.generation != generation:
