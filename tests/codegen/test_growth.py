@@ -135,6 +135,19 @@ def test_literals_are_read_in_steps_that_grow_as_they_do(annotation: str, tmp_pa
     assert steps(800) < 2.5 * steps(400)
 
 
+def test_functions_that_give_an_event_to_one_another_are_each_followed_once(tmp_path: Path) -> None:
+    """Twice the functions make four times the calls, and not each way through them."""
+
+    def steps(count: int) -> int:
+        calls = "".join(f"    f{number}(event)\n" for number in range(count))
+        functions = "".join(f"def f{number}(event):\n{calls}" for number in range(count))
+        files = {"events.py": _WORKER, "use.py": f"from events import placed\n{functions}f0(placed)\n"}
+        return lines_run(lambda: read(tmp_path / str(count), files))
+
+    steps(1)
+    assert steps(8) < 6 * steps(4)
+
+
 @given(st.text("ab_1é\xa0 .\r\n"), st.lists(st.text("ab_1é", min_size=1, max_size=2), min_size=1, max_size=3))
 def test_words_are_found_in_the_same_lines_however_many_are_searched_for(text: str, words: list[str]) -> None:
     searched_often = SourceText(text)

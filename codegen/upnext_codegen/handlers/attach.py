@@ -91,11 +91,15 @@ class Attacher:
     signatures: Signatures
     calls: Calls
     found: Found
+    _inside: AttachedInside = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._inside = AttachedInside(self.evaluator)
 
     def take(self, site: CallSite | DecoratorSite | ClassSite) -> None:
         """Take in what a call, decorator or class declares, attaches or sends."""
         if isinstance(site, ClassSite):
-            if AttachedInside(self.evaluator).by_class_statement(values.ClassRef(site.target)):
+            if self._inside.by_class_statement(values.ClassRef(site.target)):
                 self.found.findings.append(messages.unknown_receiver(place_of_name(site.target)))
             return
         if isinstance(site, DecoratorSite):
@@ -193,7 +197,7 @@ class Attacher:
             else:
                 self.found.refused.add(event.name)
                 self.found.findings.append(messages.handed_away(place, event.name, text_of(call.func)))
-        if AttachedInside(self.evaluator).by_call(func, call, use):
+        if self._inside.by_call(func, call, use):
             events = [self.evaluator.value(each.value, use) for each in plain_arguments(call, use)]
             self.found.refused |= events_of(events)
             self.found.findings.append(messages.unknown_receiver(place_of(use, call)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext_codegen.handlers.shapes import attaches, makes_decorator
@@ -32,14 +32,20 @@ class AttachedInside:
     """
 
     evaluator: Evaluator
+    _asked: dict[tuple[_Function, frozenset[str]], int] = field(
+        default_factory=dict["tuple[_Function, frozenset[str]]", int]
+    )
+    """Functions that attach nothing to these of their parameters, and from which depth on that is known."""
 
     def by_call(self, func: values.Value, call: ast.Call, use: Use) -> bool:
         """Whether a call attaches handlers to an event, or to one of a module or worker, that it is given."""
+        if isinstance(func, values.PartialFunction):
+            func = func.function
+        if not isinstance(func, _FUNCTIONS | values.ClassRef) and len(call.args) + len(call.keywords) < 2:
+            return False  # What is from outside the project needs an event and a function.
         given = [each for each in plain_arguments(call, use) if self._is_ours(each)]
         if not given:
             return False
-        if isinstance(func, values.PartialFunction):
-            func = func.function
         if isinstance(func, values.ClassRef):
             return self._by_class(func, given, call)
         if isinstance(func, _FUNCTIONS):
@@ -49,23 +55,25 @@ class AttachedInside:
 
     def by_class_statement(self, cls: values.ClassRef) -> bool:
         """Whether the bases or the metaclass of a class attach handlers to an event that it has."""
-        node = class_node(cls)
+        above = [each for each in self.evaluator.ancestors(cls)[1:] if isinstance(each, values.ClassRef)]
+        made = [*self._metaclasses([cls, *above])]
+        functions = [one for each in above for one in self.evaluator.body_of(each).functions]
+        called = [one for one in functions if one.name == "__init_subclass__"]
+        if not made and not called:
+            return False
         around = Use(cls.definition.scope, cls.definition.line)
-        body = self.evaluator.body_of(cls)
-        given = {one.arg for one in node.keywords if one.arg and self._is_ours_here(one.value, around)}
-        assigned = [found[-1] for found in body.definitions.values() if isinstance(found[-1].binding, Assignment)]
+        given = {one.arg for one in class_node(cls).keywords if one.arg and self._is_ours_here(one.value, around)}
+        definitions = self.evaluator.body_of(cls).definitions.values()
+        assigned = [found[-1] for found in definitions if isinstance(found[-1].binding, Assignment)]
         has_own = any(self._holds(self.evaluator.defined((each,))) for each in assigned)
         if not given and not has_own:
             return False
-        above = [each for each in self.evaluator.ancestors(cls)[1:] if isinstance(each, values.ClassRef)]
-        if any(self._any_method(each, None) for each in self._metaclasses([cls, *above])):
+        if any(self._any_method(each, None) for each in made):
             return True
-        for each in above:
-            for function in self.evaluator.body_of(each).functions:
-                receiver = function.scope.module.body_of(function).receiver
-                names = given | {receiver} if has_own else given
-                if function.name == "__init_subclass__" and self._by_function(values.FunctionRef(function), names, 0):
-                    return True
+        for one in called:
+            receiver = one.scope.module.body_of(one).receiver
+            if self._by_function(values.FunctionRef(one), given | {receiver} if has_own else given, 0):
+                return True
         return False
 
     def _metaclasses(self, classes: list[values.ClassRef]) -> Iterator[values.ClassRef]:
@@ -90,14 +98,25 @@ class AttachedInside:
             case values.Namespace(items):
                 return self._holds(items)
             case values.Instance(cls):
+                if not any(map(self._can_hold, self.evaluator.ancestors(cls))):
+                    return False
                 names = self.evaluator.body_of(cls).definitions
                 found = [self.evaluator.class_attribute(cls, name) for name in names]
                 assigned = self.evaluator.assigned_by_methods(cls).values()
                 return any(map(self._is_event, [*found, *(self.evaluator.defined(tuple(each)) for each in assigned)]))
+            case values.FunctionRef() as function if not self._can_give(function):
+                return False
             case values.FunctionRef() | values.LambdaRef():
                 return self._is_event(self.evaluator.returned(value))
             case _:
                 return False
+
+    def _can_hold(self, cls: values.Value) -> bool:
+        """Whether a line of a class names anything that can be of upnext: most classes are told apart by that alone."""
+        return isinstance(cls, values.ClassRef) and self.evaluator.may_be_ours(cls.definition.scope, class_node(cls))
+
+    def _can_give(self, function: values.FunctionRef) -> bool:
+        return self.evaluator.may_be_ours(function.definition.scope, function_node(function))
 
     @staticmethod
     def _is_event(value: values.Value) -> bool:
@@ -161,8 +180,16 @@ class AttachedInside:
 
     def _by_function(self, function: _Function, names: set[str], depth: int) -> bool:
         """Whether a function attaches handlers to what these of its parameters are, or gives them to one that does."""
-        if not names:
+        key = (function, frozenset(names))
+        if not names or self._asked.get(key, _DEEPEST + 1) <= depth:
             return False
+        self._asked[key] = depth
+        found = self._attaches_inside(function, names, depth)
+        if found:
+            del self._asked[key]
+        return found
+
+    def _attaches_inside(self, function: _Function, names: set[str], depth: int) -> bool:
         scope = self._scope_of(function)
         if scope.module.imports_upnext:
             return False  # It is told of where it stands.

@@ -130,7 +130,7 @@ class Evaluator:
     """
 
     lookup: Lookup
-    may_be_ours: Callable[[Scope, ast.expr], bool] = lambda _, __: True
+    may_be_ours: Callable[[Scope, ast.expr | ast.stmt], bool] = lambda _, __: True
     _values: dict[tuple[Definition, Bindings], Value] = field(default_factory=dict[tuple[Definition, Bindings], Value])
     _active: set[tuple[Definition, Bindings]] = field(default_factory=set[tuple[Definition, Bindings]])
     _ancestors: dict[Value, list[Value]] = field(default_factory=dict["Value", "list[Value]"])

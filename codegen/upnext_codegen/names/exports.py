@@ -137,7 +137,7 @@ class Exports:
         for each in (self._interests, self._names, self._evident):
             each.clear()
 
-    def may_be_ours(self, scope: Scope, expr: ast.expr) -> bool:
+    def may_be_ours(self, scope: Scope, expr: ast.expr | ast.stmt) -> bool:
         """A cheap syntactic filter: can this expression of a scope evaluate to an upnext object?"""
         return self.everything or mentions(expr, self.names_in(scope))
 

@@ -122,7 +122,7 @@ class Interest:
     evident: Names | None = None
 
 
-def mentions(node: ast.expr, names: Names) -> bool:
+def mentions(node: ast.expr | ast.stmt, names: Names) -> bool:
     """Whether an expression holds one of these names; of a module, an attribute that can be of upnext."""
     return names.between(node.lineno, node.end_lineno) and _holds(node, names)
 
