@@ -44,8 +44,7 @@ class Lock:
             return cls({})
         try:
             lock = json.loads(path.read_text(encoding="utf-8"))
-            events = {event: LockedEvent.of(contract) for event, contract in lock["events"].items()}
-            return cls(dict(_handlers(lock)), events)
+            return cls(dict(_handlers(lock)), _events(lock, path))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             log.warning("'%s' cannot be read (%s): run `upnext gen`", path, type(error).__name__)
             return cls({})
@@ -116,6 +115,15 @@ def _find(start: Path) -> Path | None:
         if any((each / name).exists() for name in _PROJECT_ENDS):
             return None
     return None
+
+
+def _events(lock: dict[str, Any], path: Path) -> dict[str, LockedEvent]:
+    try:
+        return {event: LockedEvent.of(contract) for event, contract in lock["events"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        # Which handlers there are is known all the same.
+        log.warning("'%s' cannot be read (%s): run `upnext gen`", path, type(error).__name__)
+        return {}
 
 
 def _handlers(lock: dict[str, Any]) -> Iterator[tuple[HandlerId, str]]:
