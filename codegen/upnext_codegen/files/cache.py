@@ -77,7 +77,11 @@ class Cache:
                 head, _, body = read_own(self.folder / _WORDS).partition(b"\n")
                 if head == _head(digest(body)):
                     parted = (line.partition(b"\t") for line in body.splitlines())
-                    found = {path.decode(): line for path, _, line in parted if line.count(b"\t") == _TABS}
+                    found = {
+                        path.decode("utf-8", "surrogateescape"): line
+                        for path, _, line in parted
+                        if line.count(b"\t") == _TABS
+                    }
         return found
 
     def keep_words(self, lines: Mapping[str, bytes]) -> None:
