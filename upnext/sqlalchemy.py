@@ -116,7 +116,16 @@ class Outbox:
         if not isinstance(cast("object", engine), (Engine, AsyncEngine)):
             raise ConfigError(f"{engine!r} cannot be used: relay() takes the Engine or AsyncEngine of your database.")
         store = _Store(_Rows(self.table, self._lock), engine)
-        return Relay(store, f"table {self.table.name!r}", worker, batch=batch, interval=interval, lease=lease)
+        name = f"table {self.table.name!r}{_place(engine)}"
+        return Relay(store, name, worker, batch=batch, interval=interval, lease=lease)
+
+
+def _place(engine: Engine | AsyncEngine) -> str:
+    """Say which database a table is in, but not who connects: several may have tables of one name."""
+    url = engine.url
+    database = f" of {url.database}" if url.database else ""
+    host = f" on {url.host}" if url.host else ""
+    return f"{database}{host}:{url.port}" if host and url.port else f"{database}{host}"
 
 
 class SessionTransaction(Transaction):

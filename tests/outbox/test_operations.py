@@ -29,7 +29,6 @@ from upnext.outbox.row import MAX_ATTEMPTS
 from upnext.telemetry.process_metrics import process_metrics
 from upnext.telemetry.server_metrics import server_metrics
 
-NAME = "table 'upnext_outbox'"
 SERVICE = """
 import upnext
 from sqlalchemy import NullPool, create_engine
@@ -47,6 +46,12 @@ class Shop:
     worker: upnext.Worker
     engine: Engine
     file: Path
+
+    @property
+    def outbox(self) -> str:
+        """What its outbox is called: by its table and its database, never by who connects."""
+        url = self.engine.url
+        return f"table 'upnext_outbox' of {url.database}" + (f" on {url.host}:{url.port}" if url.host else "")
 
     def send(self, *orders: int) -> None:
         """Commit sends."""
@@ -99,10 +104,10 @@ def test_rows_are_listed_with_age_and_error_and_those_set_aside_can_be_sent_afte
     shop.change(2, attempts=3, error="it was away", event_id=sent_before(300), available_at=time.time() + 100)
     code, out, err = outbox_command("status")
     assert (code, err) == (0, "hello\n")
-    assert out.splitlines()[1].split("  ")[0] == NAME
+    assert out.splitlines()[1].split("  ")[0] == shop.outbox
     (found,) = json.loads(outbox_command("status", "--format", "json")[1])["outboxes"]
     assert 299 <= found.pop("oldest") < 400
-    assert found == {"outbox": NAME, "waiting": 2, "set_aside": 1}
+    assert found == {"outbox": shop.outbox, "waiting": 2, "set_aside": 1}
 
     code, out, _ = outbox_command("list")
     assert code == 0
@@ -114,7 +119,7 @@ def test_rows_are_listed_with_age_and_error_and_those_set_aside_can_be_sent_afte
     assert ["set aside" in line for line in out.splitlines()[2:]] == [True, False, False]
     assert "BrokerRefusedError: no\\x1b[2J" in out
     assert "order=" not in out, "payloads are not shown"
-    assert outbox_command("list", "--limit", "2")[1].splitlines()[0] == f"{NAME}: 2 row(s), or more"
+    assert outbox_command("list", "--limit", "2")[1].splitlines()[0] == f"{shop.outbox}: 2 row(s), or more"
     (row,) = json.loads(outbox_command("list", "--set-aside", "--format", "json")[1])["rows"]
     assert (row["id"], row["state"], row["attempts"], row["ordered_by"]) == (1, "set aside", MAX_ATTEMPTS, None)
 
@@ -122,7 +127,7 @@ def test_rows_are_listed_with_age_and_error_and_those_set_aside_can_be_sent_afte
         1,
         "upnext: 2 of these rows are not set aside, or not there.\n",
     ), "what waits, or was claimed by a relay, stays as it is"
-    assert outbox_command("list", "--set-aside")[1] == f"{NAME}: 0 row(s)\n"
+    assert outbox_command("list", "--set-aside")[1] == f"{shop.outbox}: 0 row(s)\n"
     shop.change(3, attempts=MAX_ATTEMPTS)
     assert outbox_command("retry", "--all")[:2] == (0, "1 row(s) will be sent again.\n")
     assert outbox_command("retry", "--all")[:2] == (0, "0 row(s) will be sent again.\n")
@@ -144,7 +149,7 @@ def test_what_cannot_be_answered_says_why(
     Base.metadata.drop_all(shop.engine)
     code, _, err = outbox_command("status")
     assert code == 2
-    assert f"The database of {NAME} fails (" in err
+    assert f"The database of {shop.outbox} fails (" in err
     shop.file.write_text("import upnext\nworker = upnext.Worker('shop')\n")
     other = shop.file.with_name(f"other_{shop.file.name}")
     other.write_text(shop.file.read_text())
@@ -154,6 +159,33 @@ def test_what_cannot_be_answered_says_why(
     two.write_text(SERVICE.format(url=str(shop.engine.url)) + "other = outbox.relay(create_engine('sqlite://'))\n")
     shop.file = two
     assert "a row's id says not in which" in outbox_command("retry", "1")[2]
+
+
+def test_outboxes_of_one_table_in_two_databases_are_told_apart(
+    valkey_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the shards of a service have them: one must not stand for the other."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    urls = [f"sqlite:///{tmp_path / name}.db" for name in ("first", "second")]
+    for rows, url in enumerate(urls, start=1):
+        engine = create_engine(url)
+        Base.metadata.create_all(engine)
+        with Session(engine) as session, session.begin():
+            for n in range(rows):
+                worker.event("order.placed").within(outbox(session)).send_sync(order=n)
+            session.flush()
+            session.execute(update(outbox.table).values(attempts=MAX_ATTEMPTS))
+        engine.dispose()
+    file = tmp_path / f"shards_{new_event_id()}.py"
+    file.write_text(SERVICE.format(url=urls[0]) + f"other = outbox.relay(create_engine({urls[1]!r}), worker)\n")
+    assert main(["outbox", "status", str(file), "--format", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["outboxes"]
+    assert {each["outbox"]: each["set_aside"] for each in shown} == {
+        f"table 'upnext_outbox' of {tmp_path / 'first'}.db": 1,
+        f"table 'upnext_outbox' of {tmp_path / 'second'}.db": 2,
+    }
+    assert main(["outbox", "retry", str(file), "--all"]) == 0
+    assert capsys.readouterr().out == "3 row(s) will be sent again.\n"
 
 
 async def test_a_relay_that_is_behind_is_in_metrics_status_doctor_and_the_log(
@@ -169,14 +201,14 @@ async def test_a_relay_that_is_behind_is_in_metrics_status_doctor_and_the_log(
         await wait_until_async(lambda: "is behind" in caplog.text)
         with process_metrics(service.readings, service.outboxes) as metrics:
             found = dict(line.rsplit(" ", 1) for line in metrics().decode().splitlines() if "upnext_outbox" in line)
-        label = f'{{outbox="{NAME} (shop)"}}'
+        label = f'{{outbox="{shop.outbox} (shop)"}}'
         assert float(found[f"upnext_outbox_rows_waiting{label}"]) == 1
         assert float(found[f"upnext_outbox_rows_set_aside{label}"]) == 1
         assert float(found[f"upnext_outbox_relay_up{label}"]) == 1
         assert 600 <= float(found[f"upnext_outbox_oldest_waiting_seconds{label}"]) < 700
         assert service.trouble() == "", "one row's trouble is not the process's"
 
-        line = f"{NAME} (shop): 1 row(s) wait, the first for 10m"
+        line = f"{shop.outbox} (shop): 1 row(s) wait, the first for 10m"
         namespace = await broker_for(shop.worker.registry.settings)
         await wait_until_async(lambda: _is_reported(namespace))
         seen = server_metrics(await namespace.status_reader.seen()).decode()
@@ -191,14 +223,14 @@ async def test_a_relay_that_is_behind_is_in_metrics_status_doctor_and_the_log(
             assert "1 row(s) are set aside and not sent" in out
         assert await asyncio.to_thread(main, ["status", "--format", "json", *address]) == 0
         (published,) = json.loads(capsys.readouterr().out)["outboxes"]
-        assert (published["outbox"], published["waiting"], published["set_aside"]) == (f"{NAME} (shop)", 1, 1)
+        assert (published["outbox"], published["waiting"], published["set_aside"]) == (f"{shop.outbox} (shop)", 1, 1)
 
         shop.change(2, available_at=0)
         await wait_until_async(lambda: "has caught up: 0 row(s) wait" in caplog.text)
     assert [record.getMessage().partition(" row(s)")[0] for record in caplog.records if "is behind" in record.msg] == [
-        f"The relay of {NAME} is behind: 1"
+        f"The relay of {shop.outbox} is behind: 1"
     ], "and no line a look"
-    assert f"1 row(s) of {NAME} are set aside and not sent: see `upnext outbox list`" in caplog.text
+    assert f"1 row(s) of {shop.outbox} are set aside and not sent: see `upnext outbox list`" in caplog.text
 
 
 async def _is_reported(namespace: Namespace) -> bool:
@@ -212,18 +244,18 @@ async def test_an_outbox_without_a_relay_is_named_for_a_day(shop: Shop, capsys: 
     first = namespace.partition(0)
     async with running(shop.relay()):
         await wait_until_async(lambda: _is_reported(namespace))
-    report = json.loads(await first.link.command("HGET", first.keys.outboxes, f"{NAME} (shop)"))
+    report = json.loads(await first.link.command("HGET", first.keys.outboxes, f"{shop.outbox} (shop)"))
     report |= {"waiting": 3, "reported": report["reported"] - 600, "again_by": report["again_by"] - 600}
     long_ago = {**report, "reported": report["reported"] - 86400}
-    found = {f"{NAME} (shop)": report, "gone": long_ago, "junk": [], "odd": {**report, "since": 1e99}}
+    found = {f"{shop.outbox} (shop)": report, "gone": long_ago, "junk": [], "odd": {**report, "since": 1e99}}
     for name, text in found.items():
         await first.link.command("HSET", first.keys.outboxes, name, json.dumps(text))
     status = await namespace.status_reader.seen()
-    assert [lag.outbox for lag in status.outboxes] == [f"{NAME} (shop)"]
-    assert f'upnext_outbox_unattended{{outbox="{NAME} (shop)"}} 1.0' in server_metrics(status).decode()
+    assert [lag.outbox for lag in status.outboxes] == [f"{shop.outbox} (shop)"]
+    assert f'upnext_outbox_unattended{{outbox="{shop.outbox} (shop)"}} 1.0' in server_metrics(status).decode()
     await asyncio.to_thread(main, ["doctor", "--redis-url", shop.worker.registry.settings.redis_url or ""])
     out = capsys.readouterr().out
-    assert f"{NAME} (shop): no relay of it has reported for 10m" in out
+    assert f"{shop.outbox} (shop): no relay of it has reported for 10m" in out
 
     await first.link.command("DEL", first.keys.outboxes)
     await first.link.command("SET", first.keys.outboxes, "another program's")
@@ -241,7 +273,7 @@ async def _is_sent(shop: Shop) -> bool:
 async def test_a_process_whose_relay_sends_nothing_is_not_ready(shop: Shop) -> None:
     Base.metadata.drop_all(shop.engine)
     async with running(shop.worker, shop.relay()) as service:
-        trouble = f"the relay of {NAME} (shop) sends nothing: its database fails ("
+        trouble = f"the relay of {shop.outbox} (shop) sends nothing: its database fails ("
         await wait_until_async(lambda: service.trouble().startswith(trouble))
         Base.metadata.create_all(shop.engine)
         await wait_until_async(lambda: service.trouble() == "")

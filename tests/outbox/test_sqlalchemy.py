@@ -219,7 +219,7 @@ async def test_a_row_that_is_refused_holds_up_only_its_own_order_and_that_not_fo
         shop.placed.within(outbox(session)).send_sync(order=2)
     relay = outbox.relay(shop.engine, shop.worker)
     with pytest.raises(
-        upnext.UpnextError, match=r"1 row\(s\) of table 'upnext_outbox' were not sent, 1 were: .*rejects"
+        upnext.UpnextError, match=r"1 row\(s\) of table 'upnext_outbox' of .* were not sent, 1 were: .*rejects"
     ):
         await relay.send_all()
     refused, waiting = shop.rows()

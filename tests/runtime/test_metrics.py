@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from upnext.broker.outbox_reports import OutboxReports
 from upnext.cli import main
 from upnext.connect import broker_for
 from upnext.instruments import JobEnd, watching_jobs
+from upnext.outbox.backlog import RelayReading
+from upnext.outbox.row import Backlog
 from upnext.runner.readiness_probe import answering
 from upnext.telemetry.process_metrics import process_metrics
 
@@ -120,6 +123,27 @@ async def test_two_services_of_one_process_are_counted_once_and_together(valkey_
             assert (found[started], "upnext_ready{worker=second}" in found) == (2, False)
         await counted.wait()
         assert samples(scrape().decode())[started] == 2
+
+
+async def test_what_goes_by_one_name_in_a_process_is_one_series(valkey_url: str) -> None:
+    """Prometheus drops a sample that another one of the same scrape contradicts, without a word to who reads it."""
+    workers = [upnext.Worker("shop", redis_url=valkey_url, concurrency=n) for n in (3, 4)]
+    readings = [
+        RelayReading("a table", Backlog(waiting=2, set_aside=0, oldest=time.time() - 100), ""),
+        RelayReading("a table", None, "its database fails"),
+        RelayReading("a table", Backlog(waiting=1, set_aside=1, oldest=None), ""),
+    ]
+    async with running(*workers) as service:
+        with process_metrics(service.readings, lambda: readings) as scrape:
+            await wait_until_async(lambda: samples(scrape().decode())["upnext_ready{worker=shop}"] == 1)
+            names = [line.rpartition(" ")[0] for line in scrape().decode().splitlines() if not line.startswith("#")]
+            found = samples(scrape().decode())
+    assert sorted(set(names)) == sorted(names)
+    assert (found["upnext_slots{worker=shop}"], found["upnext_slots_free{worker=shop}"]) == (7, 7)
+    of = "{outbox=a table}"
+    assert (found[f"upnext_outbox_rows_waiting{of}"], found[f"upnext_outbox_rows_set_aside{of}"]) == (2, 1)
+    assert 100 <= found[f"upnext_outbox_oldest_waiting_seconds{of}"] < 300
+    assert found[f"upnext_outbox_relay_up{of}"] == 0, "one of its relays sends nothing"
 
 
 async def _settled(job: upnext.Job[object]) -> None:

@@ -89,17 +89,15 @@ def status(arguments: argparse.Namespace) -> int:
     found = _ask(arguments.relays(arguments), lambda store: store.backlog())
     now = time.time()
     if arguments.format == "json":
-        print(
-            json.dumps({"outboxes": [_backlog_json(name, backlog, now) for name, backlog in found.items()]}, indent=2)
-        )
+        print(json.dumps({"outboxes": [_backlog_json(name, backlog, now) for name, backlog in found]}, indent=2))
         return exits.CLEAN
     rows = [
         (name, backlog.waiting, "-" if backlog.oldest is None else age(backlog.age(now)), backlog.set_aside)
-        for name, backlog in found.items()
+        for name, backlog in found
     ]
-    for line in table(("outbox", "waiting", "oldest", "set aside"), rows, terminal_width()):
+    for line in table(("outbox", "waiting", "oldest", "set aside"), rows, terminal_width(), ("outbox",)):
         print(line)
-    if any(backlog.set_aside for backlog in found.values()):
+    if any(backlog.set_aside for _, backlog in found):
         print("Rows that are set aside are not sent: see `list --set-aside`, then `retry` or `purge`")
     return exits.CLEAN
 
@@ -111,10 +109,10 @@ def list_rows(arguments: argparse.Namespace) -> int:
     )
     now = time.time()
     if arguments.format == "json":
-        rows = [_row_json(name, row, now) for name, listed in found.items() for row in listed]
+        rows = [_row_json(name, row, now) for name, listed in found for row in listed]
         print(json.dumps({"rows": rows}, indent=2))
         return exits.CLEAN
-    for name, listed in found.items():
+    for name, listed in found:
         print(f"{visible(name)}: {len(listed):,} row(s)" + (", or more" if len(listed) == arguments.limit else ""))
         if listed:
             cells = [tuple(_row_json(name, row, now, age)[key] for key in _KEYS) for row in listed]
@@ -148,7 +146,7 @@ def _change(
     if ids and len(relays) > 1:
         names = ", ".join(relay.name for relay in relays)
         raise ConfigError(f"There are several outboxes, and a row's id says not in which: {names}. Pass --all.")
-    changed = sum(_ask(relays, lambda store: change(store, ids or None)).values())
+    changed = sum(count for _, count in _ask(relays, lambda store: change(store, ids or None)))
     print(f"{changed:,} row(s) {done}.")
     if changed < len(ids):
         print(f"upnext: {len(ids) - changed:,} of these rows are not set aside, or not there.", file=sys.stderr)
@@ -181,18 +179,18 @@ def _backlog_json(outbox: str, backlog: Backlog, now: float) -> dict[str, Any]:
     return {"outbox": outbox, "waiting": backlog.waiting, "set_aside": backlog.set_aside, "oldest": oldest}
 
 
-def _ask(relays: Sequence[Relay], question: Callable[[OutboxStore], Awaitable[T]]) -> dict[str, T]:
-    """Return each outbox's answer by its name.
+def _ask(relays: Sequence[Relay], question: Callable[[OutboxStore], Awaitable[T]]) -> list[tuple[str, T]]:
+    """Return the name and the answer of each outbox.
 
     Raises:
         ConfigError: If its database cannot answer.
     """
 
-    async def ask() -> dict[str, T]:
-        answers: dict[str, T] = {}
+    async def ask() -> list[tuple[str, T]]:
+        answers: list[tuple[str, T]] = []
         for relay in relays:
             try:
-                answers[relay.name] = await question(relay.store)
+                answers.append((relay.name, await question(relay.store)))
             except Exception as error:  # a database's driver may raise anything
                 said = str(error).partition("\n")[0]
                 raise ConfigError(f"The database of {relay.name} fails ({type(error).__name__}: {said}).") from error

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from upnext import __version__
 from upnext.broker.job_ids import sent_at
 from upnext.instruments import JobEnd, JobInstrument, watching_jobs
+from upnext.telemetry.gauges import Families, OutboxRows, build_info, gauges, outbox_gauges
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from upnext.runner.runner import WorkerReading
 
     _Members: TypeAlias = tuple[Callable[[], Sequence[WorkerReading]], Callable[[], Sequence[RelayReading]]]
+
+T = TypeVar("T")
 
 _HANDLER = ("event", "handler")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -127,26 +130,26 @@ class _Services(Collector):
         yield build_info()
 
 
+_WORKER: Families[Sequence[WorkerReading]] = {
+    "upnext_slots": ("Jobs that the worker runs at the same time.", lambda found: sum(each.slots for each in found)),
+    "upnext_slots_free": ("Slots that no job has.", lambda found: sum(each.free for each in found)),
+    "upnext_ready": ("1 while the worker takes jobs.", lambda found: float(all(each.is_ready for each in found))),
+    "upnext_last_claim_timestamp_seconds": (
+        "When the server last answered a claim, jobs or none, since 1970; 0 before.",
+        lambda found: min(each.last_claim for each in found),
+    ),
+}
+
+
 def _of_workers(readings: Sequence[WorkerReading]) -> Iterable[Metric]:
-    families: dict[str, tuple[str, Callable[[WorkerReading], float]]] = {
-        "upnext_slots": ("Jobs that the worker runs at the same time.", lambda each: each.slots),
-        "upnext_slots_free": ("Slots that no job has.", lambda each: each.free),
-        "upnext_ready": ("1 while the worker takes jobs.", lambda each: float(each.is_ready)),
-        "upnext_last_claim_timestamp_seconds": (
-            "When the server last answered a claim, jobs or none, since 1970; 0 before.",
-            lambda each: each.last_claim,
-        ),
-    }
-    for name, (about, read) in families.items():
-        gauge = GaugeMetricFamily(name, about, labels=("worker",))
-        for each in readings:
-            gauge.add_metric((each.worker,), read(each))
-        yield gauge
+    # Workers of one name may be in one process, where they share their jobs: Prometheus takes each series only once.
+    workers = _grouped(readings, lambda each: each.worker)
+    yield from gauges(("worker",), _WORKER, {(name,): found for name, found in workers.items()})
     failures = CounterMetricFamily(
         "upnext_lease_renewal_failures", "Renewals of the worker's leases that failed.", labels=("worker",)
     )
-    for each in readings:
-        failures.add_metric((each.worker,), each.renewal_failures)
+    for name, found in workers.items():
+        failures.add_metric((name,), sum(each.renewal_failures for each in found))
     yield failures
 
 
@@ -154,38 +157,32 @@ def _of_outboxes(readings: Sequence[RelayReading]) -> Iterable[Metric]:
     """Yield what every process with a relay of the same outbox says alike."""
     if not readings:
         return
-    now = time.time()
-    families: dict[str, tuple[str, Callable[[Backlog], float]]] = {
-        "upnext_outbox_rows_waiting": ("Rows of the outbox that are still to be sent.", lambda each: each.waiting),
-        "upnext_outbox_rows_set_aside": (
-            "Rows that were refused so often that nobody sends them any more.",
-            lambda each: each.set_aside,
-        ),
-        "upnext_outbox_oldest_waiting_seconds": (
-            "Time that the first row has waited; 0 if none waits.",
-            lambda each: each.age(now),
-        ),
-    }
-    for name, (about, read) in families.items():
-        gauge = GaugeMetricFamily(name, about, labels=("outbox",))
-        for each in readings:
-            if each.backlog is not None:
-                gauge.add_metric((each.outbox,), read(each.backlog))
-        yield gauge
+    # So may relays of one outbox, which have counted the same rows.
+    outboxes, now = _grouped(readings, lambda each: each.outbox), time.time()
+    backlogs = {name: [each.backlog for each in found if each.backlog] for name, found in outboxes.items()}
+    yield from outbox_gauges({name: _worst(found, now) for name, found in backlogs.items() if found})
     sends = GaugeMetricFamily(
         "upnext_outbox_relay_up", "0 while database or server fail the relay.", labels=("outbox",)
     )
-    for each in readings:
-        sends.add_metric((each.outbox,), float(not each.trouble))
+    for name, found in outboxes.items():
+        sends.add_metric((name,), float(not any(each.trouble for each in found)))
     yield sends
+
+
+def _worst(backlogs: Sequence[Backlog], now: float) -> OutboxRows:
+    return OutboxRows(
+        max(each.waiting for each in backlogs),
+        max(each.set_aside for each in backlogs),
+        max(each.age(now) for each in backlogs),
+    )
+
+
+def _grouped(readings: Iterable[T], name_of: Callable[[T], str]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = defaultdict(list)
+    for each in readings:
+        groups[name_of(each)].append(each)
+    return groups
 
 
 _JOBS = _JobCounts()
 _SERVICES = _Services()
-
-
-def build_info() -> Metric:
-    """Return the version of upnext, as the label of a metric that is 1."""
-    info = GaugeMetricFamily("upnext_build_info", "The version of upnext.", labels=("version",))
-    info.add_metric((__version__,), 1)
-    return info

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.handler_limits import HandlerLimits
-from upnext.telemetry.process_metrics import build_info
+from upnext.telemetry.gauges import Families, OutboxRows, build_info, gauges, outbox_gauges
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -51,55 +51,53 @@ class _Namespace(Collector):
         )
         yield from _workers(status)
         yield from _queues(status)
-        unrouted = GaugeMetricFamily(
-            "upnext_events_unrouted", "Events that wait for a first handler.", labels=("event",)
-        )
-        for each in status.unrouted:
-            unrouted.add_metric((each.event,), each.events)
-        yield unrouted
+        unrouted = {"upnext_events_unrouted": ("Events that wait for a first handler.", float)}
+        yield from gauges(("event",), unrouted, {(each.event,): each.events for each in status.unrouted})
         yield from _outboxes(status)
 
 
 def _outboxes(status: NamespaceStatus) -> Iterable[Metric]:
     """Yield what relays said, under the names that their own processes give it."""
-    families: dict[str, tuple[str, Callable[[OutboxLag], float]]] = {
-        "upnext_outbox_rows_waiting": ("Rows of the outbox that are still to be sent.", lambda lag: lag.waiting),
-        "upnext_outbox_rows_set_aside": ("Rows that were refused too often to be sent.", lambda lag: lag.set_aside),
-        "upnext_outbox_oldest_waiting_seconds": (
-            "Time since the first row that waits was written; 0 if none waits.",
-            lambda lag: 0.0 if lag.since is None else max(status.now - lag.since, 0.0),
-        ),
+    now = status.now
+    yield from outbox_gauges(
+        {
+            lag.outbox: OutboxRows(lag.waiting, lag.set_aside, 0.0 if lag.since is None else max(now - lag.since, 0.0))
+            for lag in status.outboxes
+        }
+    )
+    unattended: Families[OutboxLag] = {
         "upnext_outbox_unattended": (
             "1 while no relay of the outbox has reported in time.",
-            lambda lag: float(lag.is_unattended(status.now)),
-        ),
+            lambda lag: float(lag.is_unattended(now)),
+        )
     }
-    for name, (about, read) in families.items():
-        gauge = GaugeMetricFamily(name, about, labels=("outbox",))
-        for lag in status.outboxes:
-            gauge.add_metric((lag.outbox,), read(lag))
-        yield gauge
+    yield from gauges(("outbox",), unattended, {(lag.outbox,): lag for lag in status.outboxes})
 
 
 def _workers(status: NamespaceStatus) -> Iterable[Metric]:
     # Those that are known by their queues alone as well: that none of them is alive is what somebody wants to hear.
     names = {each.worker for each in status.workers}
     names |= {HandlerId.parse(queue.handler).worker for queue in status.queues}
-    counts = {kind: dict.fromkeys(sorted(names), 0) for kind in ("alive", "dead", "blocked")}
+    counts = {kind: Counter[str]() for kind in ("alive", "dead", "blocked")}
     for each in status.workers:
         counts["alive"][each.worker] += each.alive
         counts["dead"][each.worker] += not each.alive
         counts["blocked"][each.worker] += each.alive and each.activity.blocked is not None
-    about = {
-        "alive": ("upnext_leases", "Leases that stand: processes of workers that are alive."),
-        "dead": ("upnext_leases_expired", "Leases that ran out, of workers that still hold jobs."),
-        "blocked": ("upnext_workers_blocked", "Living processes whose code blocks the event loop or the interpreter."),
+    families: Families[str] = {
+        "upnext_leases": (
+            "Leases that stand: processes of workers that are alive.",
+            lambda worker: counts["alive"][worker],
+        ),
+        "upnext_leases_expired": (
+            "Leases that ran out, of workers that still hold jobs.",
+            lambda worker: counts["dead"][worker],
+        ),
+        "upnext_workers_blocked": (
+            "Living processes whose code blocks the event loop or the interpreter.",
+            lambda worker: counts["blocked"][worker],
+        ),
     }
-    for kind, (name, text) in about.items():
-        gauge = GaugeMetricFamily(name, text, labels=("worker",))
-        for worker, count in counts[kind].items():
-            gauge.add_metric((worker,), count)
-        yield gauge
+    yield from gauges(("worker",), families, {(worker,): worker for worker in sorted(names)})
 
 
 def _queues(status: NamespaceStatus) -> Iterable[Metric]:
@@ -107,7 +105,7 @@ def _queues(status: NamespaceStatus) -> Iterable[Metric]:
     for queue in status.queues:
         identity = HandlerId.parse(queue.handler)
         by_handler[identity.subject, identity.name].append(queue)
-    families: dict[str, tuple[str, Callable[[list[QueueStatus]], float | None]]] = {
+    families: Families[list[QueueStatus]] = {
         "upnext_jobs_waiting": ("Jobs that a worker could take now.", lambda queues: sum(q.waiting for q in queues)),
         "upnext_jobs_delayed": ("Jobs whose delay is not over.", lambda queues: _sum(q.delayed for q in queues)),
         "upnext_jobs_retrying": ("Jobs that wait for a retry.", lambda queues: _sum(q.retrying for q in queues)),
@@ -126,13 +124,7 @@ def _queues(status: NamespaceStatus) -> Iterable[Metric]:
         ),
         **_LIMITS,
     }
-    for name, (about, read) in families.items():
-        gauge = GaugeMetricFamily(name, about, labels=_HANDLER)
-        for labels, queues in sorted(by_handler.items()):
-            value = read(queues)
-            if value is not None:
-                gauge.add_metric(labels, value)
-        yield gauge
+    yield from gauges(_HANDLER, families, dict(sorted(by_handler.items())))
 
 
 def _known(counts: Iterable[float | None], total: Callable[[list[float]], float] = sum) -> float | None:
@@ -147,7 +139,7 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return None if None in known else sum(each or 0 for each in known)
 
 
-_LIMITS: dict[str, tuple[str, Callable[[list[QueueStatus]], float | None]]] = {
+_LIMITS: Families[list[QueueStatus]] = {
     "upnext_handler_limit": (
         "Jobs that may run at once; absent without a limit.",
         lambda queues: _known([q.limits.limit for q in queues]),
