@@ -281,6 +281,96 @@ async def test_a_clock_that_is_set_back_stops_no_rate_of_a_value(redis_url: str)
     await broker.close()
 
 
+class Line:
+    """Jobs of one value that wait for its rate of two a minute, and what is due when."""
+
+    def __init__(self, url: str, limit: int | None = None) -> None:
+        self.broker = Broker(url, Keys("default"))
+        self.put_off: list[float] = []
+        limits = {HANDLER: HandlerLimits(limit=limit, rate=Rate(2, 60), by="customer")}
+        self.claims = self.broker.claims("w.1000", 60, limits, self.put_off.append)
+
+    async def send(self, jobs: int) -> None:
+        await self.broker.publisher.subscribe("order.placed", [HANDLER])
+        for _ in range(jobs):
+            await self.broker.publisher.publish("order.placed", b'{"customer": 1}')
+        await self.broker.link.command("ZADD", self.broker.keys.leases, LIVES, "w.1000")
+
+    async def claim(self) -> list[Claim]:
+        claimed = [
+            await self.claims.claim("shop", [HANDLER], 9) for _ in range(2)
+        ]  # it looks, and claims what it has seen
+        return [job for jobs, _ in claimed for job in jobs]
+
+    async def end(self, jobs: list[Claim]) -> None:
+        await self.claims.finish([(job, None) for job in jobs])
+        assert self.claims.limits is not None
+        await self.claims.limits.free({HANDLER: [job.job_id for job in jobs]})
+
+    async def look_at_lines(self) -> None:
+        assert self.claims.limits is not None
+        self.claims.limits.by_value._looked.clear()
+        await self.claims.limits.by_value.look(HANDLER)
+
+    async def due(self) -> dict[str, int]:
+        """Return the members of `later`, the first one first, and in how many minutes each is due."""
+        (seconds, _), members = await asyncio.gather(
+            self.broker.link.command("TIME"), self.broker.link.command("ZRANGE", self._later, 0, -1, "WITHSCORES")
+        )
+        return {member.decode(): round((float(at) / 1000 - int(seconds)) / 60) for member, at in members}
+
+    async def pass_minutes(self, minutes: int) -> None:
+        """Let time pass: all that has begun, and all that is due, did so and is so that much earlier."""
+        keys, link = self.broker.keys, self.broker.link
+        for member in await link.command("ZRANGE", keys.begun(HANDLER), 0, -1):
+            value, at, rest = member.decode().split(" ", 2)
+            await link.command("ZREM", keys.begun(HANDLER), member)
+            await link.command("ZADD", keys.begun(HANDLER), 0, f"{value} {int(at) - minutes * 60_000:015d} {rest}")
+        for member in await self.due():
+            await link.command("ZINCRBY", self._later, -minutes * 60_000, member)
+
+    async def promote(self, jobs: int) -> None:
+        """Put so many of those that are put off into the queue."""
+        members = list(await self.due())[:jobs]
+        for member in members:
+            await self.broker.link.command("ZADD", self._later, "XX", 1, member)
+        assert await self.broker.maintenance.promote(tuple(members)) == jobs
+
+    @property
+    def _later(self) -> str:
+        return self.broker.keys.scheduled
+
+
+async def test_who_finds_no_room_again_waits_for_the_next_start_and_no_longer(redis_url: str) -> None:
+    """Those that start in the same moment are ahead of nobody, and a look at the line makes nobody the last."""
+    line = Line(redis_url)
+    await line.send(8)
+    assert len(await line.claim()) == 2
+    assert list((await line.due()).values()) == [1, 1, 2, 2, 3, 3]
+    await line.pass_minutes(1)
+    await line.promote(3)
+    await line.look_at_lines()
+    assert len(await line.claim()) == 2
+    due = sorted((await line.due()).values())
+    assert all(minutes <= at_the_latest for minutes, at_the_latest in zip(due, [1, 1, 2, 2], strict=True))
+    assert 50 < min(line.put_off[-1:]) <= 60
+    await line.broker.close()
+
+
+async def test_what_waited_for_a_slot_starts_as_soon_as_its_rate_allows(redis_url: str) -> None:
+    """Its slot is free before its rate has room: it is due then, and the worker is told."""
+    line = Line(redis_url, limit=1)
+    await line.send(5)
+    for _ in range(2):
+        jobs = await line.claim()
+        assert len(jobs) == 1
+        assert min((await line.due()).values()) >= 60
+        await line.end(jobs)
+    assert min((await line.due()).values()) == 1
+    assert 50 < line.put_off[-1] <= 60
+    await line.broker.close()
+
+
 @pytest.mark.parametrize("kind", ["taken", "begun", "line"])
 async def test_another_programs_key_holds_up_limits_by_value_alone(valkey_url: str, kind: str) -> None:
     """It is reported, and once it is gone, everything runs."""

@@ -16,7 +16,7 @@ from upnext.broker.status import StatusReader
 from upnext.broker.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from upnext.broker.backlog import Backlog
     from upnext.broker.handler_limits import HandlerLimits
@@ -53,9 +53,22 @@ class Broker:
         self.subscriptions = Subscriptions(self.link, keys)
         self.jobs = JobReader(self.link, keys)
 
-    def claims(self, worker_id: str, result_ttl: float, limits: Mapping[str, HandlerLimits] | None = None) -> Claims:
-        """Return what a worker of that id does with its jobs, within the limits of those handlers that have some."""
-        limited = LimitedClaims(self.link, self.keys, worker_id, limits) if limits else None
+    def claims(
+        self,
+        worker_id: str,
+        result_ttl: float,
+        limits: Mapping[str, HandlerLimits] | None = None,
+        expect: Callable[[float], None] = lambda _: None,
+    ) -> Claims:
+        """Return what a worker of that id does with its jobs.
+
+        Args:
+            worker_id: The worker's id, never used before.
+            result_ttl: Seconds that results are kept.
+            limits: Of those handlers that have some.
+            expect: Called with the seconds until the first of some jobs that limits have put off is due.
+        """
+        limited = LimitedClaims(self.link, self.keys, worker_id, limits, expect) if limits else None
         return Claims(self.link, self.keys, worker_id, result_ttl, limited)
 
     async def close(self) -> None:

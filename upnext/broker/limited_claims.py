@@ -19,7 +19,7 @@ from upnext.broker.replies import text
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from upnext.broker.claims import Claim
     from upnext.broker.connection import PipelinedConnection
@@ -44,6 +44,7 @@ class LimitedClaims:
         keys: The partition's keys.
         worker_id: The worker's id.
         limits: The limits by the handler's identity, as far as they hold for this partition.
+        expect: Called with the seconds until the first of some jobs that were put off is due.
 
     Attributes:
         limits: As above.
@@ -52,13 +53,18 @@ class LimitedClaims:
     """
 
     def __init__(
-        self, link: PipelinedConnection, keys: Keys, worker_id: str, limits: Mapping[str, HandlerLimits]
+        self,
+        link: PipelinedConnection,
+        keys: Keys,
+        worker_id: str,
+        limits: Mapping[str, HandlerLimits],
+        expect: Callable[[float], None],
     ) -> None:
         self._link = link
         self._keys = keys
         self._worker_id = worker_id
         self.limits = limits
-        self.by_value = LimitsByValue(link, keys, worker_id, limits)
+        self.by_value = LimitsByValue(link, keys, worker_id, limits, expect)
         self.again_in: float | None = None
         self._short: set[str] = set()  # handlers with jobs that wait for others to end, as of the last claim
         self._others: tuple[str, ...] = ()  # workers that hold slots

@@ -23,7 +23,7 @@ from upnext.broker.replies import text
 from upnext.broker.scripts import script
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.handler_limits import HandlerLimits
@@ -45,15 +45,22 @@ class LimitsByValue:
         keys: The partition's keys.
         worker_id: The worker's id.
         limits: The limits by the handler's identity; those without a field are left alone here.
+        expect: Called with the seconds until the first of some jobs that were put off is due.
     """
 
     def __init__(
-        self, link: PipelinedConnection, keys: Keys, worker_id: str, limits: Mapping[str, HandlerLimits]
+        self,
+        link: PipelinedConnection,
+        keys: Keys,
+        worker_id: str,
+        limits: Mapping[str, HandlerLimits],
+        expect: Callable[[float], None],
     ) -> None:
         self._link = link
         self._keys = keys
         self._worker_id = worker_id
         self._limits = limits
+        self._expect = expect
         self._peeked: dict[str, list[tuple[bytes, str]]] = {}  # handler -> entries at the head of its queue, and values
         self._slots: dict[str, str] = {}  # `handler job` -> its slot
         self._blocked: set[str] = set()  # handlers in whose way another program's key is
@@ -90,6 +97,7 @@ class LimitsByValue:
         reply: Any = await self._link.call(script("claim_by_value"), names, words)
         if reply[0] == b"lost":
             return reply
+        self._note_due(reply.pop(-2))
         values = reply.pop(-2)
         self._blocked.discard(handler)
         if reply[1] == [-1]:
@@ -154,7 +162,11 @@ class LimitsByValue:
         words += [*begun, *values]
         names = [keys.scheduled, keys.queue(handler), keys.wake(HandlerId.parse(handler).worker)]
         names += [keys.taken(handler), keys.begun(handler), keys.line(handler), *map(keys.claims, holders)]
-        await self._link.call(script("free_by_value"), names, words)
+        self._note_due(await self._link.call(script("free_by_value"), names, words))
+
+    def _note_due(self, milliseconds: bytes) -> None:
+        if milliseconds:
+            self._expect(int(milliseconds) / 1000)
 
 
 def _digest(envelope: bytes | None, names: Sequence[str]) -> str:

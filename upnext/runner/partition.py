@@ -157,7 +157,7 @@ class PartitionWorker:
 
     def _joined(self, worker_id: str) -> None:
         settings = self._resources.registry.settings
-        self._consumer.claims = self.broker.claims(worker_id, settings.result_ttl, self._limits)
+        self._consumer.claims = self.broker.claims(worker_id, settings.result_ttl, self._limits, self._reaper.expect)
         self._subscriber.restart()
 
     def _changed(self) -> None:

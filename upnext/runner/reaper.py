@@ -50,8 +50,9 @@ class Reaper:
         self._poke = asyncio.Event()
 
     def expect(self, seconds: float) -> None:
-        """Sweep again when something is known to be due."""
-        asyncio.get_running_loop().call_later(seconds, self._poke.set)
+        """Sweep again when something that was put off just now is due, unless another sweep learns of it before."""
+        if seconds < self._interval:
+            asyncio.get_running_loop().call_later(seconds, self._poke.set)
 
     async def run(self) -> None:
         """Sweep until cancelled."""

@@ -13,8 +13,9 @@
 --       ms ('' for what is not limited)  9 for how many ms a job is put off at the most
 --       then entries that stood at the head of the queue, each with its value
 -- Returns {'lost'} as claim.lua does; else {'ok', {jobs left in the queue}, {0, {`job attempt:failures:crashes`...}, one
---         digit a job: whether it counts as started} if there are some, {their values...}, {the jobs' envelopes in this
---         order...}}; {'ok', {-1}, {number of KEYS that are another program's...}, {}} where there are such
+--         digit a job: whether it counts as started} if there are some, {their values...}, in how many ms the rate allows the
+--         first of those that were put off ('' if there is none), {the jobs' envelopes in this order...}};
+--         {'ok', {-1}, {number of KEYS that are another program's...}, '', {}} where there are such
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read
@@ -28,9 +29,10 @@ for n = 6, 10 do
   end
 end
 if #foreign > 0 then
-  return {'ok', {-1}, foreign, {}}
+  return {'ok', {-1}, foreign, '', {}}
 end
 local length = redis.call('LLEN', KEYS[6])
+local FEW = 100
 local LINE_TTL = 86400 -- seconds: whatever stands in it is in `later` too
 local most, suspect, handler = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5]
 local limit, starts, period, longest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -39,33 +41,48 @@ local function stamp(ms)
   return string.format('%015.0f', ms)
 end
 
--- Whether one more job of a value may run, beside those that are taken now; if only its rate is in the way, since when and
--- for how long.
-local more_of = {}
+local function bounds(value)
+  return '[' .. value .. ' ', '(' .. value .. '!'
+end
+-- How many jobs of each value are taken now.
+local taken_of = {}
+-- The so-manieth of the newest members of a value; those that are taken now count as well, and are true.
+local function newest(key, value, number)
+  number = number - (taken_of[value] or 0)
+  local from, to = bounds(value)
+  return number <= 0 or redis.call('ZRANGE', key, to, from, 'BYLEX', 'REV', 'LIMIT', number - 1, 1)[1]
+end
+--@shared shared_next_start
+-- When a job of a value may start that has `ahead` others before it, at the earliest.
+local function may_start(value, ahead)
+  return next_start(ahead, starts, period, now, function(number)
+    return newest(KEYS[9], value, number)
+  end)
+end
 local function has_room(value)
-  local more = more_of[value] or 0
-  local first, last = '[' .. value .. ' ', '(' .. value .. '!'
-  local function newest(key, number)
-    if more >= number then
-      return true
-    end
-    return redis.call('ZRANGE', key, last, first, 'BYLEX', 'REV', 'LIMIT', number - 1 - more, 1)[1]
+  return not (limit and newest(KEYS[8], value, limit)) and not (starts and may_start(value, 0) > now)
+end
+-- How many stand in a value's line before a place. All do where it is not in the line yet. One that is had its turn, but
+-- found no room, since others started later than they might have: before it are those that are put off with it now, and not
+-- those few whose ids, made in the same ms or by another clock, sort before its own. Of many more it takes note.
+local again_of = {}
+local function ahead_of(value, place)
+  local from, to = bounds(value)
+  local first = redis.call('ZRANGE', KEYS[10], from, to, 'BYLEX', 'LIMIT', 0, 1)[1]
+  if not first then
+    return 0
   end
-  if limit and newest(KEYS[8], limit) then
-    return false, now + longest
+  local before_first, rank = redis.call('ZRANK', KEYS[10], first), redis.call('ZRANK', KEYS[10], place)
+  if not rank then
+    local last = redis.call('ZRANGE', KEYS[10], to, from, 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
+    return redis.call('ZRANK', KEYS[10], last) + 1 - before_first
   end
-  if starts then
-    local start = newest(KEYS[9], starts)
-    local at = start == true and now or start and tonumber(string.match(start, ' (%d+) ')) or 0
-    if at > now - period then
-      return false, math.min(at, now) + period
-    end
-  end
-  more_of[value] = more + 1
-  return true
+  local with_it = again_of[value] or 0
+  again_of[value] = with_it + 1
+  return rank - before_first - with_it < math.max(starts, FEW) and with_it or rank - before_first
 end
 
-local looked_at, taken, values, put_off, value_of = 0, {}, {}, {}, {}
+local looked_at, taken, values, put_off, value_of, soonest = 0, {}, {}, {}, {}, math.huge
 for n = 10, #ARGV, 2 do
   value_of[ARGV[n]] = ARGV[n + 1]
 end
@@ -75,12 +92,12 @@ for n, entry in ipairs(redis.call('LRANGE', KEYS[6], 0, (#ARGV - 9) / 2 - 1)) do
   if not value or #taken == most then
     break
   end
-  local room, due = has_room(value)
-  if room then
+  if has_room(value) then
+    taken_of[value] = (taken_of[value] or 0) + 1
     taken[#taken + 1] = entry
     values[#values + 1] = value
   else
-    put_off[#put_off + 1] = {entry, value, due}
+    put_off[#put_off + 1] = {entry, value}
   end
   looked_at = n
 end
@@ -98,20 +115,15 @@ if looked_at > 0 then
   may('HSET', KEYS[2], KEYS[1])
   -- A write that changes nothing: after it a full server lets the rest pass.
   redis.call('HDEL', KEYS[2], '')
+  for n, entry in ipairs(taken) do
+    redis.call('ZREM', KEYS[10], values[n] .. ' ' .. entry) -- it is ahead of nobody any more
+  end
   for _, job in ipairs(put_off) do
-    local entry, value, due = job[1], job[2], job[3]
-    local place = value .. ' ' .. entry
-    if starts then -- those before it in the line have their turns before
-      local from, to = '[' .. value .. ' ', '(' .. value .. '!'
-      local first = redis.call('ZRANGE', KEYS[10], from, to, 'BYLEX', 'LIMIT', 0, 1)[1]
-      if first then
-        local rank = redis.call('ZRANK', KEYS[10], place)
-        if not rank then -- all were there before it, also those whose ids, made in the same ms or by another clock, sort behind
-          rank = redis.call('ZRANK', KEYS[10], redis.call('ZRANGE', KEYS[10], to, from, 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]) + 1
-        end
-        local ahead = rank - redis.call('ZRANK', KEYS[10], first)
-        due = due + math.floor(ahead / math.max(starts, 1)) * period
-      end
+    local entry, value = job[1], job[2]
+    local place, due = value .. ' ' .. entry, now + longest
+    if not (limit and newest(KEYS[8], value, limit)) then
+      due = may_start(value, ahead_of(value, place))
+      soonest = math.min(soonest, due)
     end
     redis.call('ZADD', KEYS[10], 0, place)
     redis.call('ZADD', KEYS[7], stamp(due), handler .. ' ' .. entry)
@@ -133,13 +145,13 @@ for n, entry in ipairs(taken) do
     redis.call('ZADD', KEYS[9], 0, values[n] .. ' ' .. stamp(now) .. ' ' .. entries[n])
     redis.call('EXPIRE', KEYS[9], string.format('%.0f', math.ceil(period / 1000) + 60))
   end
-  redis.call('ZREM', KEYS[10], values[n] .. ' ' .. entry)
   redis.call('HSET', KEYS[2], handler .. ' ' .. job, counts .. ':' .. begun)
 end
 if #taken > 0 then
   reply[3] = {0, entries, table.concat(started)}
 end
 reply[#reply + 1] = values
+reply[#reply + 1] = soonest < math.huge and string.format('%.0f', math.max(soonest - now, 0)) or ''
 reply[#reply + 1] = #ids > 0 and redis.call('HMGET', KEYS[3], unpack(ids)) or {}
 if looked_at > 0 then
   redis.call('LTRIM', KEYS[6], looked_at, -1)
