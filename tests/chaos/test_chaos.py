@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.run import by_themselves, run
 
-SECONDS = 15  # `make chaos` goes on for as long as it is told, and does each night
+SECONDS = 8  # `make chaos` goes on for as long as it is told, and does each night
 
 
 @pytest.mark.timeout(400)

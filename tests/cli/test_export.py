@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -157,15 +156,12 @@ ODD_NAMES = (
 )
 
 
-@pytest.fixture(scope="session")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What judges exports, in releases that are pinned here."""
-    return install(tmp_path_factory.mktemp("npm"), "typescript@5.9.3", "@asyncapi/parser@3.6.6")
-
-
-@pytest.mark.xdist_group("npm")
-def test_the_parser_of_asyncapi_has_nothing_against_a_document(empty: Shell, node_modules: Path) -> None:
+@pytest.mark.modes  # it takes twenty seconds to install; what workers take is judged above, with a library of Python's
+def test_the_parser_of_asyncapi_has_nothing_against_a_document(
+    empty: Shell, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """That of the example, one with every type, one with names that mean something to others, and an empty one."""
+    node_modules = install(tmp_path_factory.mktemp("npm"), "@asyncapi/parser@3.6.6")
     worker = "import upnext\n\nworker = upnext.Worker('my-worker')\n"
     handlers = [
         f"{name} = worker.event({event!r})\n"
@@ -191,9 +187,9 @@ def test_the_parser_of_asyncapi_has_nothing_against_a_document(empty: Shell, nod
     assert [json.loads(line) for line in done.stdout.splitlines()] == [["read"]] * len(documents)
 
 
-@pytest.mark.xdist_group("npm")
-def test_typescript_takes_what_a_schema_takes(empty: Shell, node_modules: Path) -> None:
+def test_typescript_takes_what_a_schema_takes(empty: Shell, tmp_path_factory: pytest.TempPathFactory) -> None:
     """But for what TypeScript has no words for."""
+    node_modules = install(tmp_path_factory.mktemp("npm"), "typescript@5.9.3")
     lines = [
         f"    @worker.event('e{number}').on\n    async def h(value: {text}) -> None: ...\n"
         for number, text in enumerate(TYPES)

@@ -14,7 +14,8 @@ from tests.corpus.random_projects import projects
 from tests.corpus.together import Together
 from tests.installed import Installed
 
-pytestmark = pytest.mark.xdist_group("stubs of random projects")  # in one process, they are made once
+# In one process, they are made once. What `make test` reads are the stubs of all cases, and those of random contracts.
+pytestmark = [pytest.mark.xdist_group("stubs of random projects"), pytest.mark.modes]
 
 PROJECTS = int(os.environ.get("UPNEXT_RANDOM_PROJECTS", "60"))
 """How many, always the same ones; a larger number finds more, and takes longer."""
