@@ -6,12 +6,12 @@ import asyncio
 import math
 from contextlib import asynccontextmanager
 from enum import Enum
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from upnext import transport
 from upnext.broker.failures import backoff, classify
-from upnext.broker.job_ids import age_of, sent_at
+from upnext.broker.job_ids import sent_at
 from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
 from upnext.context import CurrentJob, LentSlot, LongWait, current_job
@@ -153,7 +153,7 @@ def _refuse_lost(
     if outcomes and not lost:
         return
     kept = result_ttl if outcomes else max(result_ttl, _ROUTED_TTL)
-    if not seen_open and age_of(event_id) > kept:
+    if not seen_open and time() - (sent_at(event_id) or 0.0) > kept:
         msg = f"Event {event_id} is older than results are kept ({kept:g} s); nothing is known of its jobs any more."
         raise ResultExpiredError(msg)
     shown = ", ".join(repr(names[position]) for position in lost if position < len(names) and names[position])

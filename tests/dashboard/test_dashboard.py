@@ -179,7 +179,7 @@ async def test_a_handler_is_paused_and_resumed(valkey_url: str) -> None:
     async with stage(valkey_url) as at:
         browser, form = at.browser, {"handler": "shop|order.placed|charge_card", "back": "/handlers"}
         done = await post_after(browser, "/handlers", "/handlers/pause", dict(form))
-        assert "shop|order.placed|charge_card is paused." in done
+        assert "Handler 'charge_card' of 'order.placed' (worker 'shop') is paused." in done
         assert "paused for" in done
         assert "paused: shop|order.placed|charge_card" in await browser.get("/")
         assert "is resumed." in await post_after(browser, "/handlers", "/handlers/resume", dict(form))

@@ -110,6 +110,10 @@ def test_a_worker_warns_of_what_is_ignored_and_of_handlers_that_refuse_what_the_
     assert text.count("is ignored") == 2
     assert text.count("differ from upnext.lock") == 1
     assert (
+        "WARNING Worker 'clinic' has handlers that upnext.lock does not have: file (visit.booked). Type checkers check "
+        "no send against them until `upnext gen` has run; it reports what it cannot read."
+    ) in text
+    assert (
         "WARNING Handlers of worker 'clinic' differ from upnext.lock, so that sends which type checkers accept fail "
         "here: send_letter (visit.booked) takes 'patient' as int, which is sent as str, requires 'urgent', which sends "
         "do not have; file (visit.booked) refuses 'patient', which is sent. Run `upnext gen`, or deploy senders and "

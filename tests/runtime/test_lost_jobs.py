@@ -15,6 +15,7 @@ from tests.waiting import wait_until_async
 from upnext.connect import broker_for
 
 HOUR = 3600
+ID = "01a2237703809cc8c9a1d653db73"
 
 
 async def test_a_task_that_the_server_lost_is_lost_for_whoever_waits(redis_url: str) -> None:
@@ -180,7 +181,9 @@ async def test_an_earlier_send_is_read_by_its_id(redis_url: str, monkeypatch: py
             await upnext.Receipt.of(job.id.rpartition(".")[0]).results(timeout=20)
 
 
-@pytest.mark.parametrize("identity", ["", "x", "order.placed", 7, None, "01a2237703809cc8c9a1d653db73.x"])
+@pytest.mark.parametrize(
+    "identity", ["", "x", "order.placed", 7, None, f"{ID}.x", f"0x{ID[2:]}.0", f" 1_0{ID[4:]}.0", f"{'f' * 28}.0"]
+)
 def test_what_cannot_be_an_id_is_refused(identity: str) -> None:
     """Before anything is asked of the server."""
     with pytest.raises(upnext.ConfigError, match="not the id of"):

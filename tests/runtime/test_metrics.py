@@ -23,10 +23,12 @@ import upnext
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server, free_port, valkey_binary
 from tests.waiting import wait_until, wait_until_async
+from upnext.broker.claims import Claim
+from upnext.broker.job_ids import new_event_id
 from upnext.broker.outbox_reports import OutboxReports
 from upnext.cli import main
 from upnext.connect import broker_for
-from upnext.instruments import JobEnd, watching_jobs
+from upnext.instruments import JobEnd, begin_job, watching_jobs
 from upnext.outbox.backlog import RelayReading
 from upnext.outbox.row import Backlog
 from upnext.runner.readiness_probe import answering
@@ -98,6 +100,23 @@ async def test_a_process_counts_its_jobs_by_handler_and_outcome(valkey_url: str)
     assert after["upnext_last_claim_timestamp_seconds{worker=shop}"] > 1.7e9
     assert after["upnext_lease_renewal_failures_total{worker=shop}"] == 0
     assert after[f"upnext_build_info{{version={upnext.__version__}}}"] == 1
+
+
+def test_an_attempt_that_does_not_begin_after_all_took_no_time(valkey_url: str) -> None:
+    """Its lease was lost in between: it is counted as released."""
+    (handler, *_) = shop(valkey_url).registry.handlers.values()
+    of = f"event={handler.subject},handler={handler.name}"
+    with process_metrics(lambda: ()) as scrape:
+        before = samples(scrape().decode())
+        end = begin_job(Claim(handler.id, f"{new_event_id()}.0", "1:0:0", True, None), handler)
+        assert end is not None
+        end(None)
+        after = samples(scrape().decode())
+    for name, grown in (
+        (f"upnext_jobs_total{{{of},outcome=released}}", 1),
+        (f"upnext_job_duration_seconds_count{{{of}}}", 0),
+    ):
+        assert after.get(name, 0) - before.get(name, 0) == grown
 
 
 async def test_two_services_of_one_process_are_counted_once_and_together(valkey_url: str) -> None:

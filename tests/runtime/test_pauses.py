@@ -17,6 +17,7 @@ from tests.waiting import wait_until_async
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 PREFIX = "upnext:{default:0}:"
 CONFIRM, CHARGE = "shop|order.placed|confirm", "shop|order.placed|charge"
+SAID = "Handler 'confirm' of 'order.placed' (worker 'shop')"
 
 
 class Shop:
@@ -49,14 +50,14 @@ async def test_a_paused_handlers_jobs_wait_and_the_others_run(
     caplog.set_level("INFO", "upnext")
     shop = Shop(redis_url, partitions)
     async with running(shop.worker):
-        assert await told(command, "handlers", "pause", "confirm", url=redis_url) == (0, f"{CONFIRM} is paused.\n", "")
+        assert await told(command, "handlers", "pause", "confirm", url=redis_url) == (0, f"{SAID} is paused.\n", "")
         await wait_until_async(lambda: f"Paused handlers: {CONFIRM}" in caplog.text)
         for n in range(20):
             await shop.placed.send(n=n)
         await wait_until_async(lambda: len(shop.ran) >= 20)
         assert {line.split()[0] for line in shop.ran} == {"charge"}
         code, out, _ = await told(command, "handlers", "resume", CONFIRM, url=redis_url)
-        assert (code, out) == (0, f"{CONFIRM} is resumed.\n")
+        assert (code, out) == (0, f"{SAID} is resumed.\n")
         await wait_until_async(lambda: len(shop.ran) == 40)
     assert sorted(shop.ran) == sorted(f"{name} {n}" for name in ("confirm", "charge") for n in range(20))
 
@@ -99,8 +100,9 @@ def test_twice_is_said_and_unknown_or_ambiguous_names_change_nothing(command: Co
     """One name that is wrong keeps the others from being done by half."""
     with redis.Redis.from_url(valkey_url) as client:
         client.sadd(f"{PREFIX}queues", CONFIRM, CHARGE, "mail|order.placed|confirm", "shop||nightly")
-        assert command("handlers", "pause", "nightly", url=valkey_url)[:2] == (0, "shop||nightly is paused.\n")
-        assert command("handlers", "pause", "nightly", url=valkey_url)[:2] == (0, "shop||nightly was paused already.\n")
+        for done in ("is paused", "was paused already"):
+            said = f"Task 'nightly' (worker 'shop') {done}.\n"
+            assert command("handlers", "pause", "nightly", url=valkey_url)[:2] == (0, said)
         code, out, err = command("handlers", "pause", CHARGE, "chagre", url=valkey_url)
         assert (code, out) == (1, "")
         assert err == "upnext: There is no handler 'chagre' here. Did you mean 'charge'?\n"

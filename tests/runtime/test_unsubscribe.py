@@ -22,6 +22,7 @@ Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
 PREFIX = "upnext:{default:0}:"
 HANDLER = "shop|order.placed|mail"
+SAID = "Handler 'mail' of 'order.placed' (worker 'shop')"
 
 
 def resources(url: str, *handlers: str) -> upnext.Worker:
@@ -51,7 +52,7 @@ async def test_no_event_queues_for_it_any_more_and_what_waits_is_dead_and_can_be
     before = [await event.send(n=n) for n in range(3)] + [await event.options(delay=3600).send(n=3)]
     assert await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url) == (
         0,
-        "shop|order.placed|mail is not subscribed any more; 4 job(s) that waited for it are dead letters now.\n",
+        f"{SAID} is not subscribed any more; 4 job(s) that waited for it are dead letters now.\n",
         "",
     )
     after = await event.send(n=4)
@@ -103,7 +104,7 @@ async def test_thousands_of_waiting_jobs_all_become_dead_letters(command: Comman
     }
     assert dead_letters[f"{ids[999]}.0"] == 2
     assert (await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url))[1] == (
-        "shop|order.placed|mail was not subscribed; 0 job(s) that waited for it are dead letters now.\n"
+        f"{SAID} was not subscribed; 0 job(s) that waited for it are dead letters now.\n"
     )
 
 
@@ -113,7 +114,7 @@ async def test_a_handler_that_a_living_worker_has_stays(command: Command, redis_
         assert await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url) == (
             1,
             "",
-            "upnext: A living worker has shop|order.placed|mail: stop it, or deploy it without the handler, first.\n",
+            f"upnext: {SAID} runs: stop that worker, or deploy it without the handler, first.\n",
         )
         assert len((await upnext.Worker("s", redis_url=redis_url).event("order.placed").send(n=1)).jobs) == 1
 

@@ -12,6 +12,8 @@ import re
 import zlib
 from typing import TYPE_CHECKING
 
+from upnext.broker.job_ids import hex_number
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -28,10 +30,8 @@ _LOW_BITS = _POSITION_BITS + _HASH_BITS
 def mark(job_id: str, handler: str) -> int | None:
     """Return the mark of a job that was run by a handler; None for an id that upnext has not made."""
     low_bits = _low_bits(job_id[_END], handler)
-    try:
-        return None if low_bits is None else int(job_id[_RANDOM], 16) << _LOW_BITS | low_bits
-    except ValueError:
-        return None
+    random = hex_number(job_id[_RANDOM])
+    return None if low_bits is None or random is None else random << _LOW_BITS | low_bits
 
 
 @functools.lru_cache(maxsize=4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _ENVELOPE_HEAD = b"1\n"  # its version
 _HEADERS_HEAD = b"2\n"  # of one with a line of headers
+_are_hex = re.compile("[0-9a-fA-F]+").fullmatch
+_TIME_DIGITS = 12
+_LAST = 253_402_300_799_999  # ms since 1970, in the year 9999
 _BUCKET_DIGITS = 9  # of an id; those that are left out are four seconds
 
 
@@ -82,15 +86,14 @@ def partition_of(event_or_job_id: str) -> int:
 
 def sent_at(event_or_job_id: str) -> float | None:
     """Return when something was sent, in seconds since 1970 by its sender's clock; None for an id of another kind."""
-    try:
-        return int(event_or_job_id[:12], 16) / 1000
-    except ValueError:
-        return None
+    digits = event_or_job_id[:_TIME_DIGITS]
+    milliseconds = hex_number(digits) if len(digits) == _TIME_DIGITS else None
+    return None if milliseconds is None or milliseconds > _LAST else milliseconds / 1000
 
 
-def age_of(event_id: str) -> float:
-    """Return the seconds since an event was sent, by this machine's clock."""
-    return time.time() - int(event_id[:12], 16) / 1000
+def hex_number(digits: str) -> int | None:
+    """Return the number that hex digits write; None for anything else, such as the "0x1" and "1_0" that `int` takes."""
+    return int(digits, 16) if _are_hex(digits) else None
 
 
 def bucket_of(event_id: str) -> str:

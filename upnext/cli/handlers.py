@@ -12,9 +12,9 @@ from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.moments import moment
 from upnext.cli.parser import examples
-from upnext.cli.selection import one_handler
+from upnext.cli.selection import in_words, one_handler
 from upnext.cli.table import table
-from upnext.cli.terminal import terminal_width, visible
+from upnext.cli.terminal import terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,5 +132,5 @@ async def change_handlers(
     for handler in dict.fromkeys(handler for handler, _ in found if handler is not None):
         changed = await (pauses.pause(handler) if pause else pauses.resume(handler))
         state = "paused" if pause else "resumed"
-        done.append(f"{visible(handler)} is {state}." if changed else f"{visible(handler)} was {state} already.")
+        done.append(f"{in_words(handler)} is {state}." if changed else f"{in_words(handler)} was {state} already.")
     return done, []

@@ -28,6 +28,15 @@ def matches(handler: str, wanted: str | None, event: str | None) -> bool:
     return wanted in {None, identity.name, handler} and event in {None, identity.subject}
 
 
+def in_words(handler: str) -> str:
+    """Return a handler or task as a sentence about it begins."""
+    identity = HandlerId.parse(handler)
+    worker, name = visible(identity.worker), visible(identity.name)
+    if identity.is_task:
+        return f"Task {name!r} (worker {worker!r})"
+    return f"Handler {name!r} of {visible(identity.event)!r} (worker {worker!r})"
+
+
 def one_handler(known: Iterable[str], wanted: str, event: str | None) -> tuple[str | None, str]:
     """Return the one handler that is meant, or None and why there is none.
 

@@ -10,8 +10,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask
 from upnext.cli.parser import examples
-from upnext.cli.selection import one_handler
-from upnext.cli.terminal import visible
+from upnext.cli.selection import in_words, one_handler
 
 if TYPE_CHECKING:
     from upnext.broker.namespace import Namespace
@@ -54,12 +53,11 @@ async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[boo
     handler, reason = one_handler(queues, wanted, event)
     if handler is None:
         return False, reason
-    name = visible(handler)
     if queues[handler].served:
-        return False, f"A living worker has {name}: stop it, or deploy it without the handler, first."
+        return False, f"{in_words(handler)} runs: stop that worker, or deploy it without the handler, first."
     was, moved = await _end(broker, handler)
     ended = "is not subscribed any more" if was else "was not subscribed"
-    return True, f"{name} {ended}; {moved:,} job(s) that waited for it are dead letters now."
+    return True, f"{in_words(handler)} {ended}; {moved:,} job(s) that waited for it are dead letters now."
 
 
 async def _end(broker: Namespace, handler: str) -> tuple[bool, int]:

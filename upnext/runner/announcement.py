@@ -65,13 +65,24 @@ def announce(worker: Worker, url: str, lock: Lock, *, beside: Sequence[Worker], 
             "Worker %r has no handlers and runs no jobs: import the modules that declare them in the file that is run",
             worker.name,
         )
+    _compare_with_lock(worker, lock, sends_only=sends_only and not identities)
+
+
+def _compare_with_lock(worker: Worker, lock: Lock, *, sends_only: bool) -> None:
     unimported = lock.unimported(worker.registry)
-    if unimported and (identities or not sends_only):
+    if unimported and not sends_only:
         log.warning(
             "upnext.lock has handlers of worker %r that this process does not import: %s. "
             "Without a process that does, events are not delivered to them; if they are gone, run `upnext gen`.",
             worker.name,
             _listed(f"{HandlerId.within('', local).name} (module {module})" for local, module in unimported.items()),
+        )
+    if unlocked := lock.unlocked(worker.registry):
+        log.warning(
+            "Worker %r has handlers that upnext.lock does not have: %s. Type checkers check no send against them until "
+            "`upnext gen` has run; it reports what it cannot read.",
+            worker.name,
+            _listed(map(_shown, unlocked)),
         )
     if refused := lock.refusals(worker.registry):
         log.warning(

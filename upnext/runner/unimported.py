@@ -6,6 +6,7 @@ nothing waits in a queue that somebody could see.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from upnext.runner.lock_drift import LockedEvent, refusals
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from upnext.handler import Handler
     from upnext.registry import Registry
 
 LOCK_NAME = "upnext.lock"
@@ -30,11 +32,18 @@ class Lock:
     Args:
         modules: The module of each handler, by its identity.
         events: What it says of each event, by its name.
+        folder: Where the project is; None if nothing is known of it.
     """
 
-    def __init__(self, modules: Mapping[HandlerId, str], events: Mapping[str, LockedEvent] | None = None) -> None:
+    def __init__(
+        self,
+        modules: Mapping[HandlerId, str],
+        events: Mapping[str, LockedEvent] | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self._modules = modules
         self._events = events or {}
+        self._folder = folder
 
     @classmethod
     def beside(cls, start: Path | None) -> Lock:
@@ -44,7 +53,7 @@ class Lock:
             return cls({})
         try:
             lock = json.loads(path.read_text(encoding="utf-8"))
-            return cls(dict(_handlers(lock)), _events(lock, path))
+            return cls(dict(_handlers(lock)), _events(lock, path), path.parent)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             log.warning("'%s' cannot be read (%s): run `upnext gen`", path, type(error).__name__)
             return cls({})
@@ -61,6 +70,24 @@ class Lock:
             for identity, module in sorted(self._modules.items())
             if identity.worker == registry.worker and str(identity) not in registry.handlers
         }
+
+    def unlocked(self, registry: Registry) -> list[HandlerId]:
+        """Return the handlers of a worker that stand in the project's own files and that the lock does not have."""
+        return [
+            HandlerId.parse(identity)
+            for identity, handler in sorted(registry.handlers.items())
+            if not handler.is_task and HandlerId.parse(identity) not in self._modules and self._has_file_of(handler)
+        ]
+
+    def _has_file_of(self, handler: Handler) -> bool:
+        code = getattr(inspect.unwrap(handler.function), "__code__", None)
+        if self._folder is None or code is None:
+            return False
+        try:
+            file = Path(code.co_filename).resolve().relative_to(self._folder.resolve())
+        except (OSError, ValueError):  # of a package that is installed elsewhere
+            return False
+        return not any(part.startswith(".") or part == "site-packages" for part in file.parts)
 
     def refusals(self, registry: Registry) -> dict[HandlerId, list[str]]:
         """Return what handlers of a worker refuse of what the lock lets senders send, for those that do."""

@@ -106,7 +106,8 @@ class _JobCounts(JobInstrument):
 
 def _end(metrics: _Handler, began: float, outcome: AttemptOutcome | None) -> None:
     metrics.in_progress.dec()
-    metrics.duration.observe(time.perf_counter() - began)
+    if outcome is not None:
+        metrics.duration.observe(time.perf_counter() - began)
     metrics.ended("released" if outcome is None else outcome.kind).inc()
 
 
