@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
+
+from upnext.recursive_aliases import evaluate, find_alias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,21 +22,30 @@ def type_hints(function: Callable[..., object]) -> dict[str, Any]:
     """Evaluate the annotations of a function.
 
     Raises:
-        NameError: If a name in them is bound neither at run time nor by an import for type checkers.
+        NameError: If a name in them is bound neither at run time, nor by an import for type checkers, nor to one alias
+            elsewhere that mentions itself.
     """
     names: dict[str, Any] = {}
+    globalns: dict[str, Any] = getattr(inspect.unwrap(function), "__globals__", {})
     while True:
         try:
-            return get_type_hints(function, localns=names or None, include_extras=True)
+            return evaluate(function, names, globalns)
         except NameError as error:
             if error.name is None or error.name in names:
                 raise
             try:
-                names[error.name] = _imported(function, error.name)
+                names[error.name] = _bound_elsewhere(function, error.name)
             except LookupError:
                 raise error from None
             except (ImportError, AttributeError) as cause:
                 raise NameError(f"{error}, and importing it fails: {cause}", name=error.name) from error
+
+
+def _bound_elsewhere(function: Callable[..., object], name: str) -> Any:
+    try:
+        return _imported(function, name)
+    except LookupError:
+        return find_alias(name)
 
 
 def _imported(function: Callable[..., object], name: str) -> Any:

@@ -22,8 +22,19 @@ IMPORTS = {
     "a submodule": ("from guarded import models", "models.Order"),
     "a module": ("import guarded.models", "guarded.models.Order"),
     "a renamed module": ("import guarded.models as m", "m.Order"),
+    "an alias that mentions itself": ("from guarded.models import Tree", "Tree"),
+    "one that is renamed": ("from guarded.models import Tree as T", "T | None"),
+    "one of a module": ("from guarded import models", "list[models.Tree]"),
     "two of them": ("import guarded.models as m\n    from datetime import date", "dict[date, m.Order]"),
 }
+MODELS = """\
+from dataclasses import dataclass
+@dataclass
+class Order:
+    number: int
+Tree = dict[str, "Tree"] | list["Twig"] | int
+Twig = tuple["Tree", "Twig"] | None
+"""
 APP = """\
 from __future__ import annotations
 import typing
@@ -43,7 +54,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "guarded"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    (folder / "models.py").write_text("from dataclasses import dataclass\n@dataclass\nclass Order:\n    number: int\n")
+    (folder / "models.py").write_text(MODELS)
     monkeypatch.syspath_prepend(tmp_path)
     yield folder
     for name in [each for each in sys.modules if each.partition(".")[0] == "guarded"]:

@@ -164,6 +164,24 @@ async def test_extras_can_be_forbidden_for_an_event() -> None:
         await event.send(order_id="1", note="x")
 
 
+class Node(BaseModel):
+    """One that holds itself."""
+
+    next: Node | None = None
+
+
+async def test_a_recursive_type_may_be_that_of_a_field_and_of_further_ones(redis_url: str) -> None:
+    """One definition is enough for both."""
+    worker = upnext.Worker("shop", redis_url=redis_url)
+
+    @worker.task
+    async def count(head: Node, **more: Node) -> int:
+        return len(more) + (head.next is not None)
+
+    async with running(worker):
+        assert await count.wait(head=Node(next=Node()), a=Node(), b=Node()) == 3
+
+
 async def test_errors_never_show_a_value() -> None:
     """Neither the message nor its repr holds what was sent, nor keys inside of it."""
     for fields in (

@@ -89,6 +89,12 @@ class Codec:
 
     def _unusable(self, error: Exception) -> ConfigError:
         reason = str(error).partition("\n")[0].partition(". Set `")[0]
+        if isinstance(error, RecursionError) or getattr(error, "code", None) == "class-not-fully-defined":
+            reason = (
+                "the annotation of a field in a class among them names what is not defined there, or an alias that "
+                "mentions itself: define it, or write the alias as `type Name = ...`, which pydantic reads (before "
+                "Python 3.12, with TypeAliasType of typing_extensions)"
+            )
         return ConfigError(f"The parameters of {self._handler!r} cannot be checked by pydantic: {reason}")
 
     @cached_property

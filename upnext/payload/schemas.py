@@ -66,7 +66,7 @@ class SchemaRewriter:
             payload = payload["schema"]
         payload["extra_behavior"] = "forbid" if extras is None else "allow"
         if extras not in (None, Any, object):
-            payload["extras_schema"] = self._rewrite(TypeAdapter(concrete(extras)).core_schema)
+            payload["extras_schema"] = _shared(self._rewrite(TypeAdapter(concrete(extras)).core_schema), rewritten)
         return rewritten
 
     def _rewrite(self, node: Any) -> Any:
@@ -99,6 +99,15 @@ class SchemaRewriter:
         readable = cast("dict[str, Any]", _readable(schema))
         self.changed_classes |= readable != schema
         return {**readable}
+
+
+def _shared(part: Any, whole: Any) -> Any:
+    """Return a part without the definitions that the whole has too: a recursive type is defined once in a schema."""
+    if kind_of(part) != "definitions" or kind_of(whole) != "definitions":
+        return part
+    known = {definition["ref"] for definition in whole["definitions"]}
+    whole["definitions"] += [definition for definition in part["definitions"] if definition["ref"] not in known]
+    return part["schema"]
 
 
 def is_plain(node: Any) -> bool:

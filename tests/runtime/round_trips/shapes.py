@@ -26,6 +26,7 @@ from pydantic_core import CoreSchema, core_schema
 
 T = t.TypeVar("T")
 JsonValue = te.TypeAliasType("JsonValue", "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None")
+Nested = dict[str, "Nested"] | abc.Sequence["Nested"] | str
 Numbers = te.TypeAliasType("Numbers", abc.Sequence[int])
 UserId = t.NewType("UserId", int)
 Name = te.Annotated[str, p.StringConstraints(min_length=1)]

@@ -79,6 +79,10 @@ te.LiteralString | "x" | ok | =
 JsonValue | {"a": [1, {"b": None}]} | ok | =
 JsonValue | [1.5, "x", True] | ok | =
 JsonValue | {"a": DAY} | error | x
+Nested | {"a": ["b", {"c": "d"}]} | ok | =
+Nested | [[], {"a": "b"}] | ok | =
+Nested | {"a": [1.5]} | error | x
+list[Nested] | ["a"] | ok | =
 # literals and enums
 t.Literal["a", "b"] | "a" | ok | =
 t.Literal["a", "b"] | "c" | error | x
