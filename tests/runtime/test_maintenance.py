@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from itertools import count
 
@@ -107,6 +108,39 @@ async def test_a_watcher_that_was_frozen_gives_the_living_time_to_renew(
     await wait_until_async(lambda: looks == 3)
     assert await broker.link.command("ZSCORE", KEYS.leases, "late.60000") is not None
     sweeping.cancel()
+    await lease.leave(5)
+    await broker.close()
+
+
+@pytest.mark.parametrize(
+    ("passed", "words"),
+    [(3600.0, "was set back by 3[56]"), (-3600.0, "went on by 3[56].* more than passed here"), (1.0, "")],
+)
+async def test_a_leap_of_the_servers_clock_is_said_in_words(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, passed: float, words: str
+) -> None:
+    """Delayed jobs go by that clock: whoever wonders why they are late, or early, finds it in the log."""
+    broker, leap, looks = Broker(redis_url, KEYS), 0.0, 0
+    monkeypatch.setattr(reaper, "elapsed", lambda: elapsed() + leap)
+    look = broker.maintenance.survey
+
+    async def counted(within: float | None = 0.0, beyond: float | None = None) -> Survey:
+        nonlocal looks
+        survey = await look(within, beyond)
+        looks += 1
+        return survey
+
+    monkeypatch.setattr(broker.maintenance, "survey", counted)
+    lease = lease_of(redis_url, 60)
+    await wait_until_async(lease.is_valid)
+    sweeping = asyncio.create_task(Reaper(broker.maintenance, lease, None).run())
+    await wait_until_async(lambda: looks == 2)
+    leap = passed
+    await wait_until_async(lambda: looks == 4)
+    sweeping.cancel()
+    said = [record.getMessage() for record in caplog.records if "clock" in record.getMessage()]
+    assert len(said) == bool(words)
+    assert re.search(words, "".join(said))
     await lease.leave(5)
     await broker.close()
 

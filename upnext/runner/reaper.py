@@ -45,7 +45,8 @@ class Reaper:
         self._interval = min(_INTERVAL, lease.length / 10)
         self._silence: dict[str, tuple[float, float]] = {}  # worker -> end of its lease, seconds without a renewal
         self._swept = elapsed()
-        self._server_ahead = float("-inf")  # seconds, at the least, by which the server's clock was ahead of ours
+        # Seconds, at the least and at the most, by which the server's clock was ahead of the time that passes here.
+        self._server_ahead = float("-inf"), float("inf")
         self._watch_all_until = 0.0
         self._poke = asyncio.Event()
 
@@ -116,7 +117,7 @@ class Reaper:
             survey = await self._maintenance.survey(None, None)
         else:
             survey = await self._maintenance.survey(_CLOSE_TO_END * longest, (1 + _CLOCK_SLACK) * longest)
-        self._notice_set_back(survey.now / 1000, asked)
+        self._notice_leap(survey.now / 1000, asked)
         return survey
 
     def _silent(self, survey: Survey) -> list[str]:
@@ -143,16 +144,25 @@ class Reaper:
             >= (_CONFIRM * lease_of(worker_id) if ends < survey.now else lease_of(worker_id) or self._longest)
         ]
 
-    def _notice_set_back(self, server_time: float, asked: float) -> None:
-        """Watch all leases for a while if the server's clock was set back by more than it can be slow.
+    def _notice_leap(self, server_time: float, asked: float) -> None:
+        """Say that the server's clock was set, and watch all leases for a while if it was set back.
 
         Its time is from some moment between the question and now; pauses of this process must not look like a leap.
         """
         now = elapsed()
-        set_back = self._server_ahead - (server_time - asked)
-        self._server_ahead = server_time - now
-        if set_back > _CLOCK_SLACK * self._lease.length:
+        least, most = server_time - now, server_time - asked
+        before_least, before_most = self._server_ahead
+        self._server_ahead = least, most
+        slack = _CLOCK_SLACK * self._lease.length
+        if before_least - most > slack:
             log.warning(
-                "The server's clock was set back by %.1f s; leases are judged by the time that passes", set_back
+                "The server's clock was set back by %.1f s: delayed jobs, retries and schedules wait that much longer",
+                before_least - most,
             )
             self._watch_all_until = now + 2 * self._longest
+        elif least - before_most > slack:
+            log.warning(
+                "The server's clock went on by %.1f s more than passed here: delayed jobs and retries run that much "
+                "earlier, unless this machine stood still",
+                least - before_most,
+            )
