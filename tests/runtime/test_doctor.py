@@ -14,6 +14,7 @@ import redis
 import upnext
 from tests.servers import Server, valkey_binary
 from tests.waiting import wait_until
+from upnext.broker import server_checks
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 PREFIX = "upnext:{default:0}:"
@@ -111,6 +112,12 @@ def test_a_missing_right_fails_with_its_name(command: Command, server: Server) -
         assert "'eval" in err
     finally:
         server.command("ACL DELUSER night")
+
+
+def test_a_server_that_cannot_write_its_file_refuses_sends() -> None:
+    """Its disk is full."""
+    check = server_checks.writes({"aof_enabled": "1", "aof_last_write_status": "err"}, {})
+    assert (check.status, check.help) == ("fail", "look at its disk and its log")
 
 
 def test_a_server_that_refuses_sends_fails_with_the_reason(command: Command, tmp_path: Path) -> None:

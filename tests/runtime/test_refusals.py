@@ -120,6 +120,9 @@ async def test_a_send_ends_with_a_typed_error_when_the_trouble_does_not(tmp_path
     """By its deadline; and where it says that nothing was stored, nothing was."""
     troubles = [demoted, without_replicas, unable_to_save, busy, crowded, frozen]
     ends = await asyncio.gather(*(_send_in(trouble, tmp_path / trouble.__name__) for trouble in troubles))
+    texts = "\n".join(map(str, ends))
+    for words in ("is a replica, and", "has fewer replicas than it wants", "cannot write its data to disk"):
+        assert f"Nothing was stored, the server {words}" in texts
     names = dict(zip((trouble.__name__ for trouble in troubles), map(type, ends), strict=True))
     assert names.pop("frozen") is upnext.SendOutcomeUnknownError
     assert set(names.values()) <= {upnext.BrokerUnavailableError, upnext.SendOutcomeUnknownError}

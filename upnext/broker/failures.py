@@ -25,25 +25,33 @@ from upnext.broker.redis_types import (
     ResponseError,
     TryAgainError,
 )
+from upnext.errors import UpnextError
 
 SERVER_ERRORS = (RedisError, ConnectionError, TimeoutError)
 """What the server and the connection to it fail with; any other OSError is of a file or of the system."""
 
 _BACKOFF_FIRST = 0.05
 _BACKOFF_CAP = 1.0
-_PASSING = (
-    "LOADING",
-    "BUSY",
-    "READONLY",
-    "UNBLOCKED",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "MOVED",
-    "ASK",
-    "NOREPLICAS",
-    "MISCONF",
-)
+_PASSING = {
+    "LOADING": "the server is loading its data",
+    "BUSY": "the server is busy with somebody's script",
+    "READONLY": "the server is a replica, and takes no writes",
+    "UNBLOCKED": "the server is becoming a replica",
+    "MASTERDOWN": "the server is a replica that has lost its primary",
+    "CLUSTERDOWN": "the cluster is down",
+    "TRYAGAIN": "the cluster is moving its data",
+    "MOVED": "the cluster is moving its data",
+    "ASK": "the cluster is moving its data",
+    "NOREPLICAS": "the server has fewer replicas than it wants for writes",
+    "MISCONF": "the server cannot write its data to disk",
+}
+_PASSING_CLASSES = {
+    BusyLoadingError: "LOADING",
+    ReadOnlyError: "READONLY",
+    ClusterDownError: "CLUSTERDOWN",
+    AskError: "ASK",
+    TryAgainError: "TRYAGAIN",
+}
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE", "DENIED")
 # Also of a database that the server does not have.
 _REFUSED_INSIDE = (
@@ -59,7 +67,7 @@ class FailureKind(Enum):
     """Kind of failure, and whether another try can help."""
 
     AWAY = "the server cannot be reached"
-    PASSING = "the server is busy"
+    PASSING = "the server takes no commands now"
     LOST = "the connection broke"
     FULL = "the server accepts no writes now"
     REFUSED = "the server rejects this client"
@@ -77,7 +85,7 @@ def classify(error: Exception) -> FailureKind:
         return FailureKind.REFUSED
     if isinstance(error, UnsentError):
         return FailureKind.AWAY
-    if isinstance(error, (BusyLoadingError, ReadOnlyError, ClusterDownError, AskError, TryAgainError)):
+    if isinstance(error, tuple(_PASSING_CLASSES)):
         return FailureKind.PASSING
     if isinstance(error, OutOfMemoryError):
         return FailureKind.FULL
@@ -89,7 +97,7 @@ def classify(error: Exception) -> FailureKind:
             return FailureKind.REFUSED
         if text.startswith("OOM") or "OOM command" in text:
             return FailureKind.FULL
-        if text.startswith(_PASSING) or any(f"-{word}" in text for word in _PASSING):
+        if _passing_word(text):
             return FailureKind.PASSING
     return FailureKind.FAULT
 
@@ -98,7 +106,19 @@ def describe_failure(error: BaseException) -> str:
     """Say in words what is wrong with the server; name the type of any other exception."""
     if isinstance(error, UnsentError):
         return f"{FailureKind.AWAY.value}: {error}"
+    if isinstance(error, UpnextError):
+        return str(error).removesuffix(".")
+    for kind, word in _PASSING_CLASSES.items():
+        if isinstance(error, kind):
+            return _PASSING[word]
+    if isinstance(error, ResponseError) and classify(error) is FailureKind.PASSING:
+        return _PASSING[_passing_word(str(error))]
     return classify(error).value if isinstance(error, (RedisError, OSError)) else type(error).__name__
+
+
+def _passing_word(text: str) -> str:
+    """Return the word with which a server says that something passes; "" if it says something else."""
+    return next((word for word in _PASSING if text.startswith(word) or f"-{word}" in text), "")
 
 
 def backoff(failures: int) -> float:

@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from upnext.broker.backlog import Backlog, SendDeadlines, silence
-from upnext.broker.failures import FailureKind, backoff, classify
+from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
 from upnext.broker.foreign_data import naming_foreign_key, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.idempotency import task_scope
@@ -226,4 +226,6 @@ def refusal(error: Exception, kind: FailureKind) -> BrokerError:
         return BrokerUnavailableError(
             "Nothing was stored, the server's memory is full (maxmemory): raise it, or let the workers catch up."
         )
+    if kind is FailureKind.PASSING:
+        return BrokerUnavailableError(f"Nothing was stored, {describe_failure(error)}: {error}")
     return BrokerUnavailableError(f"Nothing was stored, the server did not take it: {error}")

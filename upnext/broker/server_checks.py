@@ -69,6 +69,9 @@ def writes(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
     if info.get("rdb_last_bgsave_status", "ok") != "ok" and configured.get("stop-writes-on-bgsave-error") != "no":
         way_out = "look at its disk and its log, or set stop-writes-on-bgsave-error no"
         return Check("writes", "fail", "the last snapshot failed: the server may refuse every send (MISCONF)", way_out)
+    if info.get("aof_enabled") == "1" and info.get("aof_last_write_status", "ok") != "ok":
+        message = "the last write of the append-only file failed: the server refuses every send (MISCONF)"
+        return Check("writes", "fail", message, "look at its disk and its log")
     wanted, there = int(configured.get("min-replicas-to-write") or 0), int(info.get("connected_slaves", "0"))
     if there < wanted:
         message = f"{there} of {wanted} replicas that it wants: the server refuses every send (NOREPLICAS)"
