@@ -34,7 +34,7 @@ class Broker:
 
     Attributes:
         publisher: Stores events and submissions.
-        upkeep: Does what living workers do for the rest.
+        maintenance: Does what living workers do for the rest.
         dead_letters: Reads, replays and purges dead letters.
         results: Reads how jobs stand and what they returned.
         status_reader: Reads how the partition stands.

@@ -32,7 +32,7 @@ CRASH_CAP = 3
 """Crash deliveries after which a job is a dead letter."""
 
 _QUEUES = 500  # that one command names at the most
-_TURN_TTL = 3600  # seconds, for which nothing stays on its way
+_EPOCH_TTL = 3600  # seconds, for which nothing stays on its way
 
 _SUSPECT = 1  # crash deliveries after which a job is started on its own
 
@@ -44,8 +44,8 @@ class Claim:
     Attributes:
         handler: The identity of its handler.
         job_id: The job.
-        counts: Its state as the server wrote it down, `attempt:failures:crashes`: the fence. The attempt is the one
-            that this claim is for.
+        fencing_token: Its state as the server wrote it down, `attempt:failures:crashes`. The attempt is the one that
+            this claim is for.
         started: Whether the server counts it as started. A job that a worker died under is claimed unstarted, so that
             the one that kills workers is told from its neighbours.
         envelope: What was stored of its payload, or None if it is gone.
@@ -175,8 +175,8 @@ class Claims:
     Attributes:
         worker_id: The id that the jobs are held under.
         limits: Claims within limits, if one of the worker's handlers has some.
-        turn: Number of the worker's turn; claims of an earlier one take nothing any more.
-        lock: Held while the jobs of a claim's reply are taken in, and while a turn begins.
+        epoch: The claim epoch; claims of an earlier one take nothing any more.
+        lock: Held while the jobs of a claim's reply are taken in, and while an epoch begins.
         recounting: Whether another thread is handing jobs back that this process does not know: nothing may be claimed.
     """
 
@@ -193,14 +193,14 @@ class Claims:
         self.worker_id = worker_id
         self._result_ttl = max(round(result_ttl), 1)
         self.limits = limits
-        self.turn = 0
+        self.epoch = 0
         self.lock = threading.Lock()
         self.recounting = False
 
     async def claim(
-        self, worker: str, handlers: Sequence[str], most: int, turn: int | None = None
+        self, worker: str, handlers: Sequence[str], most: int, epoch: int | None = None
     ) -> tuple[list[Claim], list[int]]:
-        """Claim up to `most` jobs of these handlers, in the turn of now or another.
+        """Claim up to `most` jobs of these handlers, in the claim epoch of now or another.
 
         Returns:
             The jobs, and how many each handler's queue still has.
@@ -211,7 +211,7 @@ class Claims:
         keys, limits = self._keys, self.limits
         names = [keys.leases, keys.claims(self.worker_id), keys.events, keys.wake(worker)]
         names += (keys.claim_epoch(self.worker_id), *map(keys.queue, handlers))
-        words = (self.worker_id, most, _SUSPECT, self.turn if turn is None else turn, *handlers)
+        words = (self.worker_id, most, _SUSPECT, self.epoch if epoch is None else epoch, *handlers)
         if limits is None:
             reply: Any = await self._link.call(script("claim"), names, words)
         else:
@@ -343,18 +343,18 @@ class Claims:
 
         A claim from before that has had no answer takes nothing any more, however late it reaches the server.
         """
-        return await self.held_in(self.begin_turn())
+        return await self.held_in(self.begin_epoch())
 
-    def begin_turn(self) -> int:
-        """Begin a turn, in which replies to earlier claims are not to be used; may be called from any thread."""
+    def begin_epoch(self) -> int:
+        """Begin an epoch, in which replies to earlier claims are not to be used; may be called from any thread."""
         with self.lock:
-            self.turn += 1
-            return self.turn
+            self.epoch += 1
+            return self.epoch
 
-    async def held_in(self, turn: int) -> list[Claim]:
-        """Do what `held` does, in a turn that was begun elsewhere."""
+    async def held_in(self, epoch: int) -> list[Claim]:
+        """Do what `held` does, in an epoch that was begun elsewhere."""
         keys = (self._keys.claim_epoch(self.worker_id), self._keys.claims(self.worker_id))
-        reply: Any = await self._link.call(script("recount"), keys, (turn, _TURN_TTL))
+        reply: Any = await self._link.call(script("recount"), keys, (epoch, _EPOCH_TTL))
         return [read_claim(field, value) for field, value in pairs(reply) if is_claim(field, value)]
 
 

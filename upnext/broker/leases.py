@@ -66,9 +66,9 @@ class LeaseClient:
 
         self._loop.run(release())
 
-    def held(self, worker_id: str, turn: int) -> list[Claim]:
-        """Return everything that the server thinks the worker holds, in a turn that it has begun."""
-        return self._loop.run(Claims(self._connection, self._keys, worker_id, 0.0).held_in(turn))
+    def held(self, worker_id: str, epoch: int) -> list[Claim]:
+        """Return everything that the server thinks the worker holds, in an epoch that it has begun."""
+        return self._loop.run(Claims(self._connection, self._keys, worker_id, 0.0).held_in(epoch))
 
     def leave(self, worker_id: str) -> int:
         """Give the lease back; returns how many jobs are left to the living to reclaim."""

@@ -35,6 +35,7 @@ class Signature:
     Args:
         function: The user's function; it is read, never changed.
         subject: The event's or task's name, for messages.
+        handler: The handler's or task's own name, for messages.
 
     Raises:
         ConfigError: If it has a parameter that no payload can fill, or does not tell its parameters.

@@ -140,15 +140,15 @@ class PartitionConsumer:
     async def _claim(self, claims: Claims, most: int) -> None:
         looked_at, paused, unused = self._rotation.next(), self._resources.paused.identities, most
         queues = [handler for handler in looked_at if handler not in paused] if paused else looked_at
-        worker, turn = self._resources.registry.worker, claims.turn
+        worker, epoch = self._resources.registry.worker, claims.epoch
         try:
             with claims.lock:  # a recount that begins later makes this claim take nothing, or hands back what it took
-                turn = claims.turn
+                epoch = claims.epoch
                 if claims.recounting:
                     return
-            jobs, left = await claims.claim(worker, queues, most, turn) if queues else ([], [])
+            jobs, left = await claims.claim(worker, queues, most, epoch) if queues else ([], [])
             with claims.lock:
-                if claims.turn != turn:  # the event loop was blocked, and these jobs were handed back
+                if claims.epoch != epoch:  # the event loop was blocked, and these jobs were handed back
                     return
                 self._jobs.start(claims, jobs)
             if paused:  # such a queue counts as empty: waiting for the pause to end costs nothing
@@ -159,7 +159,7 @@ class PartitionConsumer:
                 self._wake_ups.look_in(claims.limits.again_in)
             unused -= len(jobs)
         except LeaseLostError:
-            if claims.turn == turn:
+            if claims.epoch == epoch:
                 raise
         finally:
             self._resources.slots.give(unused)

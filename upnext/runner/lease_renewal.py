@@ -150,7 +150,7 @@ class LeaseKeeper:
             known: Returns field and fencing token of the jobs that it knows.
         """
         claims.recounting = True
-        self._recounts.append((claims, claims.begin_turn(), known))
+        self._recounts.append((claims, claims.begin_epoch(), known))
         self._wake.set()
 
     def publish(self) -> None:
@@ -215,9 +215,9 @@ class LeaseKeeper:
 
     def _hand_back(self, client: LeaseClient) -> None:
         while self._recounts:
-            claims, turn, known = self._recounts[0]
+            claims, epoch, known = self._recounts[0]
             if claims.worker_id == self.worker_id:
-                held = client.held(claims.worker_id, turn)
+                held = client.held(claims.worker_id, epoch)
                 mine = known(claims)
                 unknown = [claim for claim in held if (claim.field, claim.fencing_token) not in mine]
                 client.release(claims.worker_id, unknown)
