@@ -314,10 +314,11 @@ class Line:
 
     async def due(self) -> dict[str, int]:
         """Return the members of `later`, the first one first, and in how many minutes each is due."""
-        (seconds, _), members = await asyncio.gather(
-            self.broker.link.command("TIME"), self.broker.link.command("ZRANGE", self._later, 0, -1, "WITHSCORES")
-        )
-        return {member.decode(): round((float(at) / 1000 - int(seconds)) / 60) for member, at in members}
+        link = self.broker.link
+        (seconds, _), members = await asyncio.gather(link.command("TIME"), link.command("ZRANGE", self._later, 0, -1))
+        scores = [float(await link.command("ZSCORE", self._later, member)) for member in members]
+        minutes = [round((score / 1000 - int(seconds)) / 60) for score in scores]
+        return dict(zip((member.decode() for member in members), minutes, strict=True))
 
     async def pass_minutes(self, minutes: int) -> None:
         """Let time pass: all that has begun, and all that is due, did so and is so that much earlier."""
