@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +20,8 @@ import upnext
 from tests.dashboard.browser import ORIGIN, Browser, browsing
 from tests.runtime.running import running
 from tests.runtime.test_terminal import DEAD, JOB, STORED, put_everywhere
-from tests.servers import Server, valkey_binary
+from tests.servers import Server, free_port, valkey_binary
+from tests.waiting import wait_until
 from upnext.broker.claims import DeadLetter
 from upnext.broker.job_ids import QueueEntry, new_event_id, partition_of
 from upnext.broker.keys import Keys
@@ -327,6 +331,8 @@ async def test_no_answer_lets_a_browser_run_or_load_anything_of_others() -> None
         (["--token", "short"], "The token must have at least 16 characters"),
         (["--host", "no such host"], "--host 'no such host' cannot be found"),
         (["--port", "0"], "'0' must be a port from 1 to 65535"),
+        (["--allow-host", "dash.example:443"], "'dash.example:443' must be a host name alone"),
+        (["--allow-host", "https://dash.example/"], "'https://dash.example/' must be a host name alone"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -336,3 +342,23 @@ def test_the_command_opens_to_other_machines_with_a_token_only(
     monkeypatch.delenv("UPNEXT_DASHBOARD_TOKEN", raising=False)
     assert main(["dashboard", *words, "--redis-url", "redis://127.0.0.1:1"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_sigterm_ends_it_with_exit_code_0() -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "upnext", "dashboard", "--port", str(port), "--redis-url", "redis://127.0.0.1:1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(lambda: _answers(port), timeout=60)
+            process.terminate()
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/login", timeout=20) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

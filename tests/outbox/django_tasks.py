@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 import upnext
 
 if sys.version_info >= (3, 12):
@@ -32,6 +34,16 @@ async def attempts(context: Any) -> int:
 @task
 def fails() -> None:
     raise LookupError("it always fails")
+
+
+@task
+def exits() -> None:
+    sys.exit("it ends")
+
+
+@task
+def misconfigured() -> None:
+    raise ImproperlyConfigured("a setting is missing")
 
 
 @task

@@ -326,6 +326,50 @@ def test_those_who_listen_to_the_signals_of_tasks_hear_of_each(backend: Any) -> 
     assert heard == [("fails", "READY", []), *running_twice, ("fails", "FAILED", ["builtins.LookupError"])]
 
 
+def test_a_listener_that_raises_neither_hides_a_send_nor_runs_a_task_again(
+    backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tests.outbox import django_tasks
+    from upnext.django.tasks import task_enqueued, task_finished, task_started
+
+    def listen(**_: object) -> None:
+        raise ZeroDivisionError("the listener")
+
+    django_tasks.seen.clear()
+    signals = (task_enqueued, task_started, task_finished)
+    for signal_of_tasks in signals:
+        signal_of_tasks.connect(listen)
+    try:
+        results = run_tasks(backend, backend.enqueue(django_tasks.add, [40], {}))
+    finally:
+        for signal_of_tasks in signals:
+            signal_of_tasks.disconnect(listen)
+    assert (results, django_tasks.seen) == ([41], [41])
+    assert len([one for one in caplog.records if one.name == "django.dispatch"]) == 3
+
+
+def test_what_ends_a_task_is_kept_whatever_it_is(backend: Any) -> None:
+    """What is no `Exception`, which the runtime takes for a failure like any other, and what no retry can mend."""
+    from tests.outbox import django_tasks
+    from upnext.django.tasks import task_finished
+
+    heard: list[str] = []
+
+    def listen(sender: object, task_result: Any, **_: object) -> None:
+        heard.extend(each.exception_class_path for each in task_result.errors)
+
+    task_finished.connect(listen)
+    try:
+        for task, error in ((django_tasks.exits, "SystemExit"), (django_tasks.misconfigured, "ImproperlyConfigured")):
+            result = backend.enqueue(task, [], {})
+            run_tasks(backend, result)
+            (kept,) = backend.get_result(result.id).errors
+            assert kept.exception_class_path.endswith(f".{error}")
+    finally:
+        task_finished.disconnect(listen)
+    assert heard == ["builtins.SystemExit", "django.core.exceptions.ImproperlyConfigured"]
+
+
 def test_a_task_runs_after_a_moment_and_without_the_outbox_at_once(worker: upnext.Worker) -> None:
     from django.utils import timezone
 

@@ -226,7 +226,7 @@ async def test_an_attempt_that_fails_is_an_error_with_its_type_and_a_log_event(
     @worker.event("order.placed").on(retries=2, retry_delay=0)
     async def confirm() -> None:
         attempt = upnext.get_current_context().attempt
-        raise [ConnectionResetError("away"), UnreadableError(), upnext.Discard()][attempt - 1]
+        raise [ConnectionResetError("away" * 1_000_000), UnreadableError(), upnext.Discard()][attempt - 1]
 
     async with running(worker):
         with pytest.raises(upnext.UpnextError):
@@ -244,9 +244,13 @@ async def test_an_attempt_that_fails_is_an_error_with_its_type_and_a_log_event(
     event, second = [data.log_record for data in telemetry.logs.get_finished_logs()]
     assert (event.event_name, event.severity_number.value) == ("messaging.process.exception", 17)
     assert event.attributes["exception.type"] == "ConnectionResetError"
+    assert event.attributes["exception.message"].startswith("awayaway")
+    assert "ConnectionResetError: awayaway" in event.attributes["exception.stacktrace"]
+    assert "in confirm" in event.attributes["exception.stacktrace"]
+    assert sum(map(len, event.attributes.values())) < 20_000, "an exporter drops whole batches that are too large"
     assert event.span_id == spans[1].get_span_context().span_id
     assert second.attributes["exception.type"] == unreadable
-    assert second.attributes["exception.message"] == "its message cannot be read (RuntimeError)"
+    assert second.attributes["exception.message"] == "(its message cannot be read)"
 
 
 async def test_a_send_that_is_not_stored_is_an_error(telemetry: Telemetry) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, settings_for
@@ -46,6 +48,7 @@ def register(subparsers: Subparsers) -> None:
         "--allow-host",
         action="append",
         default=[],
+        type=_host_name,
         metavar="NAME",
         help="a host name by which browsers may ask for it, beside addresses, localhost and --host; several times",
     )
@@ -65,6 +68,7 @@ def dashboard(arguments: argparse.Namespace) -> int:
     settings = settings_for(arguments)
     app = dashboard_app(settings, token, [host, *arguments.allow_host])
     sockets = listen((host, port), "The dashboard")
+    signal.signal(signal.SIGTERM, _end)  # uvicorn stops in order, and then has the signal do what it would have done
     shown = f"[{host}]" if ":" in host else host
     print(f"Dashboard at http://{shown}:{port}/", file=sys.stderr, flush=True)
     serve(app, sockets)
@@ -89,6 +93,21 @@ def _is_this_machine(host: str, port: int) -> bool:
     except (OSError, ValueError) as error:
         raise ConfigError(f"--host {host!r} cannot be found: {error}.") from None
     return all(ipaddress.ip_address(str(address[4][0]).partition("%")[0]).is_loopback for address in found)
+
+
+def _end(signum: int, frame: object) -> NoReturn:  # noqa: ARG001
+    """End as `upnext run` does.
+
+    Raises:
+        SystemExit: Always.
+    """
+    raise SystemExit(exits.CLEAN)
+
+
+def _host_name(text: str) -> str:
+    if not text or urlsplit(f"//{text}").hostname != text.lower():
+        raise argparse.ArgumentTypeError(f"{text!r} must be a host name alone, such as dashboard.internal")
+    return text
 
 
 def _port(text: str) -> int:

@@ -6,6 +6,8 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,10 +118,8 @@ def _folder(arguments: argparse.Namespace, schemas: Mapping[str, object], suffix
     """Write schemas, a file each, or compare them."""
     folder: Path = arguments.out
     wanted = {name: _text(schema) for name, schema in schemas.items()}
-    try:
+    with _usable(folder):
         result = _compared(folder, wanted, sorted(folder.glob(f"*{suffix}")), arguments)
-    except OSError as error:
-        raise ConfigError(f"{str(folder)!r} cannot be used: {error.strerror or error}.") from error
     if result is None:
         return exits.FINDINGS
     if not arguments.check:
@@ -152,15 +152,26 @@ def asyncapi(arguments: argparse.Namespace) -> int:
 def _file(arguments: argparse.Namespace, text: str) -> int:
     """Write one file, or compare it."""
     file: Path = arguments.out
-    try:
+    with _usable(file):
         result = _compared(file.parent, {file.name: text}, [file] if file.is_file() else [], arguments)
-    except OSError as error:
-        raise ConfigError(f"{str(file)!r} cannot be used: {error.strerror or error}.") from error
     if result is None:
         return exits.FINDINGS
     if not arguments.check:
         print(f"{visible(str(file))}: {result}")
     return exits.CLEAN
+
+
+@contextmanager
+def _usable(path: Path) -> Generator[None]:
+    """Say of a place in one sentence why it cannot be used."""
+    from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
+
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be used: {error.strerror or error}.") from error
 
 
 def _text(data: object) -> str:
@@ -175,7 +186,13 @@ def _compared(folder: Path, wanted: dict[str, str], files: list[Path], arguments
         wanted: Texts by the names of their files.
         files: The files there that may have been written by this command.
         arguments: What the command was called with.
+
+    Raises:
+        ConfigError: If upnext did not write what is there; nothing is written then.
+        ConfigurationError: If what is there cannot be replaced; nothing is written then either.
     """
+    from upnext_codegen.catalog.writer import Output, remove, write  # noqa: PLC0415 - commands import what they need
+
     present = _generated(files)
     in_the_way = sorted(name for name in wanted if name not in present and (folder / name).exists())
     if in_the_way:
@@ -189,11 +206,8 @@ def _compared(folder: Path, wanted: dict[str, str], files: list[Path], arguments
         if stale or left:
             print(f"Run: {visible(_command(arguments))}", file=sys.stderr)
         return None if stale or left else ""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in stale:
-        (folder / name).write_text(wanted[name], encoding="utf-8")
-    for name in left:
-        (folder / name).unlink()
+    write([Output(folder.absolute() / name, wanted[name]) for name in stale], folder.absolute())
+    remove(folder / name for name in left)
     return f"wrote {len(stale)}, removed {len(left)}" if stale or left else "up to date"
 
 
@@ -207,13 +221,13 @@ def _command(arguments: argparse.Namespace) -> str:
 
 
 def _generated(files: list[Path]) -> dict[str, str]:
-    """Return those of some files that this command has written."""
+    """Return those of some files that this command has written, with Unix line ends."""
     from upnext_codegen.export.json_schema import is_generated  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.export.typescript import MARK  # noqa: PLC0415
 
     found: dict[str, str] = {}
     for path in files:
-        text = path.read_bytes().decode(errors="replace")
+        text = path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
         try:
             is_ours = text.startswith(MARK) or is_generated(json.loads(text))
         except (ValueError, RecursionError):

@@ -58,6 +58,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _OF_JOBS = ("retries", "retry_delay", "retry_backoff", "timeout")
+_GIVEN_UP = ImproperlyConfigured
+"""What no retry can mend."""
 
 
 class UpnextBackend(BaseTaskBackend):
@@ -108,7 +110,7 @@ class UpnextBackend(BaseTaskBackend):
         submitter = queue.options(at=timezone.make_aware(at) if at is not None and timezone.is_naive(at) else at)
         job = submitter.submit_sync(task=task.module_path, args=given, kwargs=named)
         result: TaskResult[P, T] = _result(task, job.id, given, named, self.alias)
-        task_enqueued.send(type(self), task_result=result)
+        task_enqueued.send_robust(type(self), task_result=result)  # it is stored, whatever a listener raises
         return result
 
     def get_result(self, result_id: str) -> TaskResult[..., Any]:
@@ -146,7 +148,7 @@ def _queue(worker: Worker, alias: str, name: str, options: dict[str, Any]) -> Qu
     def run(task: str, args: list[Any], kwargs: dict[str, Any]) -> object:
         return _run(worker.registry.settings, alias, task, args, kwargs)
 
-    made: Queue[..., ..., Any, Any] = worker.task(name=name, give_up_on=ImproperlyConfigured, **options)(run)
+    made: Queue[..., ..., Any, Any] = worker.task(name=name, give_up_on=_GIVEN_UP, **options)(run)
     return made
 
 
@@ -158,24 +160,25 @@ def _run(settings: Settings, alias: str, path: str, args: list[Any], kwargs: dic
     _begin(result, context)
     backend = type(found.get_backend())
     _keep(settings, result, path, is_last=False)
-    task_started.send(backend, task_result=result)
+    # What a listener raises is logged by Django: it neither fails a task nor runs one again that has succeeded.
+    task_started.send_robust(backend, task_result=result)
     try:
         first: list[object] = [TaskContext(task_result=result)] if found.takes_context else []
         value = _plain(found.call(*first, *args, **kwargs))
-    except Exception as error:
+    except BaseException as error:  # which the runtime takes for a failure as well
         kind = type(error)
         path_of_kind, trace = f"{kind.__module__}.{kind.__qualname__}", "".join(format_exception(error))
         result.errors.append(TaskError(exception_class_path=path_of_kind, traceback=trace))
-        is_last = context.attempt >= context.max_attempts or isinstance(error, Discard)
+        is_last = context.attempt >= context.max_attempts or isinstance(error, (Discard, _GIVEN_UP))
         _end(result, TaskResultStatus.FAILED if is_last else TaskResultStatus.READY)
         _keep(settings, result, path, is_last=False)  # a dead letter has no end, and one that is replayed begins again
         if is_last:
-            task_finished.send(backend, task_result=result)
+            task_finished.send_robust(backend, task_result=result)
         raise
     _set(result, _return_value=value)
     _end(result, TaskResultStatus.SUCCESSFUL)
     _keep(settings, result, path, is_last=True)
-    task_finished.send(backend, task_result=result)
+    task_finished.send_robust(backend, task_result=result)
     return value
 
 

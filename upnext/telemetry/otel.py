@@ -7,7 +7,6 @@ is one of kind CONSUMER that links to it, or is its child. Payloads stand in non
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from upnext import __version__
 from upnext.broker.job_ids import partition_of
 from upnext.hooks import MAX_HEADERS, HookedJob, HookedSend, Hooks
+from upnext.runner.failure_report import message, report
 
 try:
     from opentelemetry import context, metrics, propagate, trace
@@ -165,20 +165,14 @@ class OpenTelemetry(Hooks):
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         span.set_attribute("error.type", name)
         span.set_status(Status(StatusCode.ERROR))
+        # Both are bounded: an exporter drops a batch that is too large, with all that others have put into it.
         attributes = {
             "exception.type": name,
-            "exception.message": _message(raised),
-            "exception.stacktrace": "".join(traceback.format_exception(raised)),
+            "exception.message": message(raised),
+            "exception.stacktrace": report(raised).full_traceback,
         }
         self._logger.emit(LogRecord(event_name=event, severity_number=severity, attributes=attributes))
         return name
-
-
-def _message(raised: BaseException) -> str:
-    try:
-        return str(raised)
-    except Exception as error:  # noqa: BLE001  # the user's own class may raise anything
-        return f"its message cannot be read ({type(error).__name__})"
 
 
 def _inject(headers: dict[str, str], conversation: str) -> None:
