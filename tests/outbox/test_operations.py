@@ -158,7 +158,7 @@ def test_what_cannot_be_answered_says_why(
     two = other.with_name(f"two_{other.name}")
     two.write_text(SERVICE.format(url=str(shop.engine.url)) + "other = outbox.relay(create_engine('sqlite://'))\n")
     shop.file = two
-    assert "a row's id says not in which" in outbox_command("retry", "1")[2]
+    assert "a row's id does not say which one it is in" in outbox_command("retry", "1")[2]
 
 
 def test_outboxes_of_one_table_in_two_databases_are_told_apart(

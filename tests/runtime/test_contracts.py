@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, WithJsonSchema
 from redis import Redis
 
 import upnext
@@ -82,6 +82,7 @@ def shop(url: str) -> upnext.Worker:
         mode: Literal["a", 1] | None = "a",
         note: str | None = None,
         either: float | str = 0.0,
+        signed: Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})] = None,
     ) -> None: ...
 
     @placed.on
@@ -149,6 +150,7 @@ async def test_what_handlers_take_is_published_while_their_worker_runs(
     assert 'mode Literal["a", 1] | None optional' in lines
     assert "either float | str optional" in lines
     assert "address Address | None optional" in lines
+    assert "signed str | None optional" in lines
     assert lines.count("(further fields) refused") == 1
     assert "(further fields) int" in lines
     assert {line for line in lines if " Any " in line} == {f"{name} Any required" for name in ("one", "two", "three")}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -14,8 +17,10 @@ import redis
 
 import upnext
 from tests.runtime.running import running
+from tests.servers import Server, valkey_binary
 from upnext.broker.claims import DeadLetter
 from upnext.broker.job_ids import QueueEntry
+from upnext.cli import main
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
@@ -184,6 +189,37 @@ def test_a_table_shows_the_hundred_that_died_last_and_counts_all(command: Comman
     assert lines[103] == "Errors of 250 dead letter(s)"
     more = command("dead", "list", "--limit", "250", url=valkey_url)[1].splitlines()
     assert (len(more), more[252]) == (255, "Errors of 250 dead letter(s)")
+
+
+class KillingStream(io.StringIO):
+    """Takes what is written, and kills a server as soon as something is."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server: Server | None = server
+
+    def write(self, text: str) -> int:
+        if self._server is not None and "job_id" in text:
+            self._server.kill()
+            self._server = None
+        return super().write(text)
+
+
+def test_json_is_whole_when_the_server_goes_away_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has what was read before, and says why there is no more, as does the exit code."""
+    binary = valkey_binary()
+    assert binary is not None
+    with Server(binary, tmp_path) as server:
+        bury(server.url, "one", times=600)
+        out = KillingStream(server)
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main(["dead", "list", "--format", "json", "--redis-url", server.url]) == 3
+    report = json.loads(out.getvalue())
+    assert len(report["dead_letters"]) == 500
+    assert [one["partition"] for one in report["unreachable"]] == [0]
+    assert "Partial result: no response from partition 0 (" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("action", [("replay",), ("purge", "--yes")], ids=["replay", "purge"])

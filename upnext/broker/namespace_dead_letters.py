@@ -41,13 +41,14 @@ class NamespaceDeadLetters(DeadLetterQueue):
     ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
         """Read dead letters, partition by partition, oldest first."""
         partitions = await self._partitions()
-        results = PartialResults(len(partitions))
+        results, in_part = PartialResults(len(partitions)), False
         for partition in partitions:
             try:
                 async for page in partition.dead_letters.dated_pages(selection):
+                    in_part = True
                     yield page
             except (RedisError, OSError) as error:
-                results.miss(partition, error)
+                results.miss(partition, error, in_part=in_part)
         results.close()
 
     async def newest(self, selection: DeadLetterFilter, after: DeadLetterPlace | None, most: int) -> DeadLetterPage:

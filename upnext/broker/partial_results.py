@@ -41,8 +41,13 @@ class PartialResults:
         self._partitions = partitions
         self.unseen: list[UnreachablePartition] = []
 
-    def miss(self, partition: Broker, error: BaseException) -> None:
+    def miss(self, partition: Broker, error: BaseException, *, in_part: bool = False) -> None:
         """Note why a partition cannot be read.
+
+        Args:
+            partition: The partition.
+            error: What was raised.
+            in_part: Whether something was read before, of this partition or of another one.
 
         Raises:
             BaseException: The error itself, if it is none of the server's, or if nothing at all can be read.
@@ -50,7 +55,7 @@ class PartialResults:
         if not isinstance(error, (RedisError, OSError)) or classify(error) is FailureKind.REFUSED:
             raise error
         self.unseen.append(UnreachablePartition(partition.keys.partition, describe_failure(error)))
-        if len(self.unseen) == self._partitions:
+        if len(self.unseen) == self._partitions and not in_part:
             raise error
 
     def close(self) -> None:

@@ -190,18 +190,17 @@ def first_line(error: str) -> str:
 
 
 class _Json:
-    """Writes the list as one object, a dead letter at a time."""
+    """Writes the list as one object, a dead letter at a time; nothing before one was read, or all."""
 
     def begin(self, where: dict[str, str]) -> None:
-        print(f'{json.dumps(where)[:-1]}, "dead_letters": [', end="")
-        self._between = ""
+        self._before, self._between = f'{json.dumps(where)[:-1]}, "dead_letters": [', ""
 
     def add(self, page: list[tuple[DeadLetter, float]]) -> None:
         for letter, died in page:
             row: dict[str, Any] = {name: getattr(letter, name) for name in NAMES}
             row |= {"died_at": moment(died), "error": letter.error, "where": letter.where}
-            print(f"{self._between}\n  {json.dumps(row)}", end="")
-            self._between = ","
+            print(f"{self._before}{self._between}\n  {json.dumps(row)}", end="")
+            self._before, self._between = "", ","
 
     def end(self, errors: Errors, unreachable: PartialResultError | None) -> None:
         rest: dict[str, Any] = {
@@ -209,7 +208,7 @@ class _Json:
         }
         if unreachable is not None:
             rest["unreachable"] = [{"partition": one.partition, "reason": one.reason} for one in unreachable.unseen]
-        print(f"{self._between and chr(10)}], {json.dumps(rest)[1:]}")
+        print(f"{self._before}{self._between and chr(10)}], {json.dumps(rest)[1:]}")
 
 
 class _Text:

@@ -145,7 +145,10 @@ def _change(
     relays = arguments.relays(arguments)
     if ids and len(relays) > 1:
         names = ", ".join(relay.name for relay in relays)
-        raise ConfigError(f"There are several outboxes, and a row's id says not in which: {names}. Pass --all.")
+        raise ConfigError(
+            f"There are several outboxes, and a row's id does not say which one it is in: {names}. Pass --all, or a "
+            "file that has only one of their relays."
+        )
     changed = sum(count for _, count in _ask(relays, lambda store: change(store, ids or None)))
     print(f"{changed:,} row(s) {done}.")
     if changed < len(ids):

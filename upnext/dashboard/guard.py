@@ -121,7 +121,7 @@ class Guard:
         headers, path = Headers(scope=scope), scope["path"]
         host, reads = headers.get("host", ""), scope["method"] in {"GET", "HEAD"}
         if not self._access.is_named(host):
-            text = f"This dashboard does not go by the name {host!r}: see `upnext dashboard --help`, --allow-host.\n"
+            text = f"This dashboard does not answer to the name {host!r}: start it with --allow-host to let it.\n"
             return PlainTextResponse(text, 421)
         if not reads and not _is_same_origin(headers, host):
             return PlainTextResponse("A change must come from a page of this dashboard.\n", 403)

@@ -110,7 +110,11 @@ class JsonTypes:
             return self.read(parts[0]) if len(parts) == 1 else ANY
         if "const" in schema or "enum" in schema:
             return _literal([schema["const"]] if "const" in schema else _list(schema["enum"]))
-        kind = schema.get("type")
+        kind: object = schema.get("type")
+        if isinstance(kind, list) and kind:  # which only schemas have that user code gives
+            return union([self.read({**schema, "type": str(each)}) for each in cast("list[object]", kind)])
+        if not isinstance(kind, str):
+            return ANY
         if kind == "null":
             return NONE
         if kind in _PLAIN:

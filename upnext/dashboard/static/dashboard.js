@@ -16,7 +16,7 @@ function isInUse(part) {
 }
 
 function replace(part, fresh) {
-  if (!fresh || part.innerHTML === fresh.innerHTML || isInUse(part)) return;
+  if (part.innerHTML === fresh.innerHTML || isInUse(part)) return;
   // What had the focus keeps it: by its id, or by its place.
   const focusable = "a, button, [tabindex]";
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
@@ -34,8 +34,12 @@ async function update() {
   const answer = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE), headers: { Accept: "text/html" } });
   if (answer.redirected) { location.reload(); return; } // somebody has to sign in again
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!fresh.getElementById("content")) throw new Error(`no page, but status ${answer.status}`);
   if (paused) return;
-  for (const part of document.querySelectorAll("[data-live]")) replace(part, fresh.getElementById(part.id));
+  const parts = [...document.querySelectorAll("[data-live]")];
+  // What the page is about is gone, such as a job whose result has expired: the page that says so takes its place.
+  if (parts.some((part) => !fresh.getElementById(part.id))) { location.reload(); return; }
+  for (const part of parts) replace(part, fresh.getElementById(part.id));
 }
 
 async function watch() {
