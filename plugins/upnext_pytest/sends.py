@@ -17,9 +17,9 @@ from upnext.broker.results import JobOutcome, discarded
 from upnext.connect import run_blocking
 from upnext.errors import UpnextError
 from upnext.event import Event
+from upnext.failure_report import describe, message
 from upnext.job_control import Discard
 from upnext.payload.results import stored_result
-from upnext.runner.failure_report import describe, message
 from upnext.task import Task
 from upnext_pytest.calling import call
 

@@ -15,7 +15,7 @@ import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
 from upnext.broker.claims import DeadLetter
-from upnext.runner.failure_report import report
+from upnext.failure_report import report
 
 HERE = Path(__file__).name
 

@@ -11,7 +11,8 @@ import pytest
 
 import upnext
 from tests.runtime.running import running
-from upnext.runner import execute, failure_report, job_runner, settle
+from upnext import failure_report
+from upnext.runner import execute, job_runner, settle
 from upnext.runner.loop import run_in_loop
 
 PATH = {module.__file__ for module in (execute, failure_report, job_runner, settle)}

@@ -18,11 +18,11 @@ from upnext.broker.job_ids import unpack
 from upnext.broker.results import discarded, unkept
 from upnext.deadlines import Limit
 from upnext.errors import PayloadError
+from upnext.failure_report import message, only_leaf, report, stack, type_name
 from upnext.job_control import Discard, RetryLater
 from upnext.log import log
 from upnext.payload.results import stored_result
 from upnext.registry import declarations
-from upnext.runner.failure_report import message, only_leaf, report, stack, type_name
 from upnext.thread_boundaries import cross_boundaries
 from upnext.upcasting import UpcastError, decode
 

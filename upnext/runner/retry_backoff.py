@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final, cast
 
+from upnext.failure_report import leaves
 from upnext.job_control import RetryLater
-from upnext.runner.failure_report import leaves
 
 if TYPE_CHECKING:
     from upnext.options import ExceptionTypes, Options

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext.errors import ConfigError, ServiceImportError
+from upnext.failure_report import place_of_error, report
 from upnext.log import log
 from upnext.outbox.relay import Relay
-from upnext.runner.failure_report import place_of_error, report
 from upnext.runner.service import Servable, imported_file
 from upnext.worker import Worker
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from upnext import __version__
 from upnext.broker.job_ids import partition_of
+from upnext.failure_report import message, report
 from upnext.hooks import MAX_HEADERS, HookedJob, HookedSend, Hooks
-from upnext.runner.failure_report import message, report
 
 try:
     from opentelemetry import context, metrics, propagate, trace
