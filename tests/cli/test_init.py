@@ -195,6 +195,8 @@ HOOK = "- repo: local\n  hooks: [x]\n"
         "repos:\n- repo: a\n  rev: 1\n",
         "stages: [a]\nrepos:  # all of them\n  - repo: a\n    hooks:\n      - id: b\n\n  # the end\nci:\n  skip: [b]\n",
         "---\nrepos:\n    - repo: a\n",
+        "repos:\n-\n  repo: a\n  hooks:\n  - id: b\n",
+        "repos:\n- repo: local\n  hooks:\n  - id: b\n    entry: |\n      a\n      # b\n\n# the end\n",
     ],
 )
 def test_a_hook_is_added_to_the_repositories(text: str) -> None:

@@ -92,10 +92,12 @@ def with_hook(text: str, hook: str) -> str | None:
     lines = text.splitlines()
     start = lines.index(heads[0]) + 1
     end = next((n for n in range(start, len(lines)) if re.match(r"[^\s#-]|---|\.\.\.", lines[n])), len(lines))
-    items = [match[1] for line in lines[start:end] if (match := re.match(r"( *)- ", line))]
-    while end > start and not (lines[end - 1].strip() and lines[end - 1].lstrip()[:1] != "#"):
+    items = [match[1] for line in lines[start:end] if (match := re.match(r"( *)-( |$)", line))]
+    indent = items[0] if items else "  "
+    # The lines of a text may begin with # as well: they stand deeper than the items.
+    while end > start and re.fullmatch(rf" {{0,{len(indent)}}}(#.*)?|\s*", lines[end - 1]):
         end -= 1
-    added = _indented(hook, items[0] if items else "  ").splitlines()
+    added = _indented(hook, indent).splitlines()
     return "\n".join([*lines[:end], *added, *lines[end:]]) + "\n"
 
 
