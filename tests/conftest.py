@@ -86,6 +86,14 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield home
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_sdk() -> Iterator[None]:
+    """Have no process that is started find the SDK of OpenTelemetry; what is done with it is tested in this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent / "without_sdk"), prepend=os.pathsep)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def forgotten_declarations() -> Iterator[None]:
     """Forget the workers that a test made: a send is checked against every handler that its process knows."""
@@ -155,6 +163,20 @@ def every_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 @pytest.fixture
 def redis_url(server: Server) -> str:
     """Give the URL of each of the servers in turn, empty."""
+    return server.url
+
+
+@pytest.fixture(
+    params=["valkey_server", pytest.param("redis_server", marks=pytest.mark.modes)], ids=["valkey9", "redis6.2"]
+)
+def process_url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of Valkey 9, empty, and in `make modes` of Redis 6.2 too: for what tests processes of workers.
+
+    Signals, leases and slots are theirs. What a server has to do with those, its scripts, tests of `redis_url` run on
+    both, and so does tests/chaos.
+    """
+    server: Server = request.getfixturevalue(request.param)
+    assert server.command("FLUSHALL") == b"+OK\r\n"
     return server.url
 
 

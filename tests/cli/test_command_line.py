@@ -138,8 +138,11 @@ SLOW = (
     ],
     ids=str,
 )
-def test_a_command_loads_only_what_it_needs(words: tuple[str, ...], loaded: str) -> None:
+def test_a_command_loads_only_what_it_needs(
+    words: tuple[str, ...], loaded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Which is most of the time that it takes; redis-py alone would load OpenTelemetry with its SDK."""
+    monkeypatch.delenv("PYTHONPATH")  # the SDK can be found
     code = (
         "import sys\nfrom upnext.cli import main\nmain(sys.argv[1:])\n"
         f"print(*set({SLOW!r}) & sys.modules.keys(), file=sys.stderr)"

@@ -62,7 +62,12 @@ def test_parallel_warm_runs_say_what_cold_runs_say(installed: Installed, tmp_pat
 
 
 def test_the_daemon_says_in_a_flat_project_what_cold_runs_say(installed: Installed, daemon: Path) -> None:
+    """Also where it has read the default catalog, when the first event is declared."""
     # Not the faster configuration: the daemon of mypy 2.4 crashes over modules that are skipped.
+    (daemon / "pyproject.toml").write_text(CONFIGURATION, encoding="utf-8")
+    (daemon / "main.py").write_text("import upnext\n", encoding="utf-8")
+    assert "Success" in installed.run("dmypy", "run", ".", cwd=daemon).stdout
+    assert not (daemon / "upnext_catalog.pyi").exists()
     follow_the_script(Project(daemon, "", configuration=CONFIGURATION), installed, "dmypy", "run", ".")
 
 

@@ -212,7 +212,8 @@ def test_a_worker_that_does_not_come_from_the_module_is_an_error(installed: Inst
     assert expected in answer.stdout, answer.stdout + answer.stderr
 
 
-@pytest.mark.parametrize("module", [False, pytest.param(True, marks=pytest.mark.modes)])
+@pytest.mark.modes  # the daemon of test_edits.py starts so too
+@pytest.mark.parametrize("module", [False, True])
 def test_a_running_daemon_sees_the_first_catalog(module: bool, installed: Installed, tmp_path: Path) -> None:
     """It has read the default one when the first event is declared."""
     setting = '[tool.upnext]\ncatalog = "shop.catalog"\n' if module else ""

@@ -103,13 +103,13 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_a_handler_that_keeps_the_interpreter_for_leases_runs_once(redis_url: str, tmp_path: Path) -> None:
+def test_a_handler_that_keeps_the_interpreter_for_leases_runs_once(process_url: str, tmp_path: Path) -> None:
     """No thread of its process can renew the lease; it stands all the same, and no crash is counted for anybody."""
-    service = ServiceFile(tmp_path, redis_url, GIL.format(microseconds=6_000_000), UPNEXT_LEASE="1.5")
+    service = ServiceFile(tmp_path, process_url, GIL.format(microseconds=6_000_000), UPNEXT_LEASE="1.5")
     with service.process() as first, service.process() as second:
-        wait_until(lambda: len(records(redis_url)) == 2, 60)
+        wait_until(lambda: len(records(process_url)) == 2, 60)
         wait_until(lambda: children(first) and children(second), 60)
-        send(redis_url, 1)
+        send(process_url, 1)
         service.ledger.wait_for("held 1 1", timeout=60)
         service.ledger.wait_for("neighbour 1", timeout=60)
         for process in (first, second):
@@ -117,34 +117,34 @@ def test_a_handler_that_keeps_the_interpreter_for_leases_runs_once(redis_url: st
         log = "".join(process.communicate(timeout=60)[1] for process in (first, second))
     assert service.ledger.count("hold 1") == 1
     assert service.ledger.count("neighbour 1") == 1
-    assert dead(redis_url) == 0
+    assert dead(process_url) == 0
     assert "is gone" not in log
     assert "code keeps the global interpreter lock; its leases are renewed for it" in log
     assert "The process did not run for" in log
 
 
 def test_a_frozen_worker_loses_its_lease_and_a_killed_one_takes_its_standby_along(
-    redis_url: str, tmp_path: Path
+    process_url: str, tmp_path: Path
 ) -> None:
     """What renews a lease for a busy process does not do so for one that is stopped or gone."""
-    service = ServiceFile(tmp_path, redis_url, LOOP)
+    service = ServiceFile(tmp_path, process_url, LOOP)
     with service.process() as first:
-        wait_until(lambda: len(records(redis_url)) == 1, 60)
+        wait_until(lambda: len(records(process_url)) == 1, 60)
         wait_until(lambda: children(first), 60)
         (standby,) = children(first)
         with service.process() as second:
-            wait_until(lambda: len(records(redis_url)) == 2, 60)
+            wait_until(lambda: len(records(process_url)) == 2, 60)
             os.kill(first.pid, signal.SIGSTOP)
-            wait_until(lambda: [record["pid"] for record in records(redis_url)] == [second.pid], 60)
+            wait_until(lambda: [record["pid"] for record in records(process_url)] == [second.pid], 60)
             os.kill(first.pid, signal.SIGKILL)
             wait_until(lambda: not is_running(standby), 60)
 
 
-def test_a_worker_that_stops_in_order_leaves_no_process_behind(redis_url: str, tmp_path: Path) -> None:
+def test_a_worker_that_stops_in_order_leaves_no_process_behind(process_url: str, tmp_path: Path) -> None:
     """Also if the same signal reached everything in its control group."""
-    service = ServiceFile(tmp_path, redis_url, LOOP)
+    service = ServiceFile(tmp_path, process_url, LOOP)
     with service.process() as process:
-        wait_until(lambda: len(records(redis_url)) == 1 and children(process), 60)
+        wait_until(lambda: len(records(process_url)) == 1 and children(process), 60)
         (standby,) = children(process)
         os.kill(standby, signal.SIGTERM)
         process.terminate()
@@ -152,19 +152,19 @@ def test_a_worker_that_stops_in_order_leaves_no_process_behind(redis_url: str, t
         wait_until(lambda: not is_running(standby), 60)
 
 
-def test_jobs_claimed_beside_one_that_blocks_the_loop_run_elsewhere(redis_url: str, tmp_path: Path) -> None:
+def test_jobs_claimed_beside_one_that_blocks_the_loop_run_elsewhere(process_url: str, tmp_path: Path) -> None:
     """They are handed back before they begin, once, and the process says what blocks it."""
-    service = ServiceFile(tmp_path, redis_url, LOOP, UPNEXT_LEASE="10")
-    submit(redis_url, "block", 1, seconds=300.0)
-    submit(redis_url, "quick", 40)
+    service = ServiceFile(tmp_path, process_url, LOOP, UPNEXT_LEASE="10")
+    submit(process_url, "block", 1, seconds=300.0)
+    submit(process_url, "quick", 40)
     with service.process() as first:
         service.ledger.wait_for("block", timeout=60)
         with service.process() as second:
             service.ledger.wait_for("quick", 40, timeout=60)
             second.terminate()
             second.wait(30)
-        wait_until(lambda: "blocked" in records(redis_url)[0], 60)
-        (record,) = records(redis_url)
+        wait_until(lambda: "blocked" in records(process_url)[0], 60)
+        (record,) = records(process_url)
         os.kill(first.pid, signal.SIGTERM)
         os.kill(first.pid, signal.SIGTERM)
         log = first.communicate(timeout=60)[1]

@@ -258,9 +258,9 @@ def test_reload_runs_the_code_of_an_edit_that_keeps_size_and_second(tmp_path: Pa
         service.ledger.wait_for("two 2")
 
 
-async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, redis_url: str) -> None:
+async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, process_url: str) -> None:
     """Text for people, JSON for programs, with the error; neither shows the payload."""
-    worker = upnext.Worker("shop", redis_url=redis_url)
+    worker = upnext.Worker("shop", redis_url=process_url)
 
     @worker.event("order.placed").on
     async def confirm(card: str) -> None:
@@ -271,7 +271,7 @@ async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, redis_url: s
         with pytest.raises(upnext.JobFailedError):
             await receipt.results(timeout=10)
     job_id = receipt.jobs[0].id
-    code, out, err = command("dead", "list", "--format", "json", cwd=tmp_path, url=redis_url)
+    code, out, err = command("dead", "list", "--format", "json", cwd=tmp_path, url=process_url)
     (row,) = json.loads(out)["dead_letters"]
     assert (code, err) == (0, "")
     assert {name: row[name] for name in ("job_id", "event_id", "event", "handler", "attempts", "reason", "error")} == {
@@ -283,25 +283,25 @@ async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, redis_url: s
         "reason": "failed",
         "error": "ValueError: no such card",
     }
-    code, text, err = command("dead", "list", cwd=tmp_path, url=redis_url)
+    code, text, err = command("dead", "list", cwd=tmp_path, url=process_url)
     assert (code, err) == (0, "")
     head, line, *_ = text.splitlines()
     assert head.split() == ["died", "job", "event", "handler", "attempts", "reason", "error"]
     assert line.split(maxsplit=6)[1:] == [job_id, "order.placed", "confirm", "1", "failed", "ValueError: no such card"]
     assert "canary" not in out + text
 
-    code, out, err = command("dead", "replay", job_id, "nonsense", cwd=tmp_path, url=redis_url)
+    code, out, err = command("dead", "replay", job_id, "nonsense", cwd=tmp_path, url=process_url)
     assert (code, out) == (1, f"{job_id} will run again.\n")
     assert err == "upnext: No dead letter with id nonsense; run `upnext dead list`.\n"
-    assert command("dead", "list", cwd=tmp_path, url=redis_url) == (0, "No dead letters.\n", "")
+    assert command("dead", "list", cwd=tmp_path, url=process_url) == (0, "No dead letters.\n", "")
     nobody = "upnext: There is no handler 'mial' here. See `upnext handlers list`.\n"
-    found = command("dead", "list", "--handler", "mial", cwd=tmp_path, url=redis_url)
+    found = command("dead", "list", "--handler", "mial", cwd=tmp_path, url=process_url)
     assert found == (0, "No dead letters.\n", nobody)
-    assert command("jobs", "list", "--handler", "mial", cwd=tmp_path, url=redis_url) == (0, "No jobs.\n", nobody)
-    code, out, err = command("jobs", "list", "--event", "order.plaecd", cwd=tmp_path, url=redis_url)
+    assert command("jobs", "list", "--handler", "mial", cwd=tmp_path, url=process_url) == (0, "No jobs.\n", nobody)
+    code, out, err = command("jobs", "list", "--event", "order.plaecd", cwd=tmp_path, url=process_url)
     assert (code, out) == (0, "No jobs.\n")
     assert err == "upnext: There is no handler of 'order.plaecd' here. Did you mean 'order.placed'?\n"
-    code, out, err = command("dead", "purge", "--reason", "crahsed", "--yes", cwd=tmp_path, url=redis_url)
+    code, out, err = command("dead", "purge", "--reason", "crahsed", "--yes", cwd=tmp_path, url=process_url)
     assert (code, out) == (2, "")
     assert "invalid choice: 'crahsed' (choose from 'failed', 'timeout'," in err
 

@@ -166,11 +166,11 @@ async def test_a_lost_answer_costs_no_slot(redis_url: str, name: str) -> None:
     assert now["peak"] <= 2
 
 
-def test_the_slots_of_a_killed_process_come_back_with_its_lease(tmp_path: Path, redis_url: str) -> None:
+def test_the_slots_of_a_killed_process_come_back_with_its_lease(tmp_path: Path, process_url: str) -> None:
     """Its jobs run again in another process, one after the other."""
     service = ServiceFile(
         tmp_path,
-        redis_url,
+        process_url,
         """
         worker = upnext.Worker("shop")
 
@@ -181,7 +181,7 @@ def test_the_slots_of_a_killed_process_come_back_with_its_lease(tmp_path: Path, 
             note("end", n)
         """,
     )
-    worker = upnext.Worker("shop", redis_url=redis_url)
+    worker = upnext.Worker("shop", redis_url=process_url)
 
     @worker.task
     async def slow(n: int) -> None: ...

@@ -42,24 +42,24 @@ def dead(url: str) -> dict[str, str]:
     return run_blocking(read())
 
 
-def test_a_killed_workers_job_is_run_again_by_another(redis_url: str, tmp_path: Path) -> None:
+def test_a_killed_workers_job_is_run_again_by_another(process_url: str, tmp_path: Path) -> None:
     """With the next attempt number; the chaos runs measure how soon."""
-    service = ServiceFile(tmp_path, redis_url, SHOP.format(concurrency=10, seconds=0.8))
+    service = ServiceFile(tmp_path, process_url, SHOP.format(concurrency=10, seconds=0.8))
     with service.process() as first:
-        send(redis_url, 1)
+        send(process_url, 1)
         service.ledger.wait_for("start 1 1")
         with service.process():
             first.kill()
             service.ledger.wait_for("end 1 2")
     assert service.ledger.count("start 1") == 2
-    assert dead(redis_url) == {}
+    assert dead(process_url) == {}
 
 
-def test_a_handler_that_kills_its_worker_is_buried_and_its_neighbours_finish(redis_url: str, tmp_path: Path) -> None:
+def test_a_handler_that_kills_its_worker_is_buried_and_its_neighbours_finish(process_url: str, tmp_path: Path) -> None:
     """After three crash deliveries it is a dead letter; jobs that ran beside it are done."""
     service = ServiceFile(
         tmp_path,
-        redis_url,
+        process_url,
         """
         worker = upnext.Worker("shop", concurrency=20)
         event = worker.event("order.placed")
@@ -73,12 +73,12 @@ def test_a_handler_that_kills_its_worker_is_buried_and_its_neighbours_finish(red
             note("end", n)
         """,
     )
-    receipts = [send(redis_url, n) for n in range(11)]
+    receipts = [send(process_url, n) for n in range(11)]
     with service.process("--processes", "2"):
-        wait_until(lambda: dead(redis_url), timeout=60, what="a dead letter")
+        wait_until(lambda: dead(process_url), timeout=60, what="a dead letter")
         for n in range(1, 11):
             service.ledger.wait_for(f"end {n}")
-    assert dead(redis_url) == {f"{receipts[0].event_id}.0": "crashed"}
+    assert dead(process_url) == {f"{receipts[0].event_id}.0": "crashed"}
     assert [line for line in service.ledger.lines if line.startswith("start 0 ")] == [
         "start 0 1",
         "start 0 2",
@@ -86,12 +86,12 @@ def test_a_handler_that_kills_its_worker_is_buried_and_its_neighbours_finish(red
     ]
 
 
-def test_sigterm_lets_running_jobs_end_and_exits_with_0(redis_url: str, tmp_path: Path) -> None:
+def test_sigterm_lets_running_jobs_end_and_exits_with_0(process_url: str, tmp_path: Path) -> None:
     """What is running finishes; what is queued stays queued."""
-    service = ServiceFile(tmp_path, redis_url, SHOP.format(concurrency=2, seconds=0.5))
+    service = ServiceFile(tmp_path, process_url, SHOP.format(concurrency=2, seconds=0.5))
     with service.process() as process:
         for n in range(6):
-            send(redis_url, n)
+            send(process_url, n)
         service.ledger.wait_for("start", 2)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -102,13 +102,13 @@ def test_sigterm_lets_running_jobs_end_and_exits_with_0(redis_url: str, tmp_path
     assert service.ledger.count("start") == 6
 
 
-def test_a_job_longer_than_the_grace_is_handed_over_at_once(redis_url: str, tmp_path: Path) -> None:
+def test_a_job_longer_than_the_grace_is_handed_over_at_once(process_url: str, tmp_path: Path) -> None:
     """It is cancelled, another worker starts it without waiting for a lease, and it counts as no failure."""
     service = ServiceFile(
-        tmp_path, redis_url, SHOP.format(concurrency=2, seconds=4), UPNEXT_GRACE="0.2", UPNEXT_LEASE="60"
+        tmp_path, process_url, SHOP.format(concurrency=2, seconds=4), UPNEXT_GRACE="0.2", UPNEXT_LEASE="60"
     )
     with service.process() as first:
-        send(redis_url, 1)
+        send(process_url, 1)
         service.ledger.wait_for("start 1 1")
         with service.process():
             first.send_signal(signal.SIGTERM)
@@ -171,31 +171,31 @@ def test_sigint_stops_in_order_and_exits_with_130(valkey_url: str, tmp_path: Pat
     assert service.ledger.count("end 1") == 1
 
 
-def test_a_frozen_workers_late_end_changes_nothing(redis_url: str, tmp_path: Path) -> None:
+def test_a_frozen_workers_late_end_changes_nothing(process_url: str, tmp_path: Path) -> None:
     """Frozen past its lease, it wakes when another has run the job: it starts nothing and its finish is refused."""
-    service = ServiceFile(tmp_path, redis_url, SHOP.format(concurrency=1, seconds=0.5))
+    service = ServiceFile(tmp_path, process_url, SHOP.format(concurrency=1, seconds=0.5))
     with service.process() as first:
-        receipt = send(redis_url, 1)
+        receipt = send(process_url, 1)
         service.ledger.wait_for("start 1 1")
         first.send_signal(signal.SIGSTOP)
         with service.process():
             service.ledger.wait_for("end 1 2")
             assert receipt.results_sync(10) == {"handle": None}
             first.send_signal(signal.SIGCONT)
-            send(redis_url, 2)
+            send(process_url, 2)
             service.ledger.wait_for("end 2 1")
             first.send_signal(signal.SIGTERM)
             assert first.wait(10) == 0
     assert service.ledger.count("start 1") == 2
     assert service.ledger.count("start 2") == 1
-    assert dead(redis_url) == {}
+    assert dead(process_url) == {}
 
 
-def test_a_blocked_event_loop_does_not_make_a_worker_dead(redis_url: str, tmp_path: Path) -> None:
+def test_a_blocked_event_loop_does_not_make_a_worker_dead(process_url: str, tmp_path: Path) -> None:
     """A handler that blocks the loop for three leases runs once: the lease is kept by a thread of its own."""
     service = ServiceFile(
         tmp_path,
-        redis_url,
+        process_url,
         """
         worker = upnext.Worker("shop")
 
@@ -207,7 +207,7 @@ def test_a_blocked_event_loop_does_not_make_a_worker_dead(redis_url: str, tmp_pa
         """,
     )
     with service.process(), service.process():
-        send(redis_url, 1)
+        send(process_url, 1)
         service.ledger.wait_for("end 1")
     assert service.ledger.count("start 1") == 1
 

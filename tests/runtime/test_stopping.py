@@ -71,11 +71,11 @@ def test_a_freeze_shorter_than_the_lease_changes_nothing(valkey_url: str, tmp_pa
     assert patient.ledger.count("start 1") == 1
 
 
-def test_a_whole_fleet_that_was_killed_goes_on_where_it_was(redis_url: str, tmp_path: Path) -> None:
+def test_a_whole_fleet_that_was_killed_goes_on_where_it_was(process_url: str, tmp_path: Path) -> None:
     """Every process at once, with running and waiting jobs."""
-    service = ServiceFile(tmp_path, redis_url, SLOW.format(seconds=0.5))
+    service = ServiceFile(tmp_path, process_url, SLOW.format(seconds=0.5))
     with service.process() as first, service.process() as second:
-        send(redis_url, *range(30))
+        send(process_url, *range(30))
         service.ledger.wait_for("start", 10)
         first.kill()
         second.kill()
