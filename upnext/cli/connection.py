@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from upnext.cli.loading import seldom_collected
 from upnext.cli.terminal import visible
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ConfigError
 
@@ -116,7 +117,7 @@ def settings_for(arguments: argparse.Namespace, *, start_embedded: bool = False)
     """
     file = arguments.service or getattr(arguments, "file", None)
     # A service file may use what redis-py tells OpenTelemetry; a command alone does not.
-    with nullcontext() if file else _unimportable("opentelemetry"):
+    with seldom_collected(), nullcontext() if file else _unimportable("opentelemetry"):
         from upnext.settings import load  # noqa: PLC0415 - commands import what they need
     settings = load(redis_url=arguments.redis_url) if file is None else _settings_of_service(file)
     settings = addressed(settings, arguments)

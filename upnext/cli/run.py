@@ -6,23 +6,20 @@ import argparse
 import gc
 import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext.cli.connection import add_server_options, addressed, check_file
+from upnext.cli.loading import seldom_collected
 from upnext.cli.parser import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from upnext.cli.commands import Subparsers
     from upnext.runner.service import Service
     from upnext.runner.signals import StopSignals
 
 _MOST_PROCESSES = 256
 _STDIN = 0
-_MOST_LOADED = 10_000_000
 _DESCRIPTION = """\
 Runs every upnext.Worker, every upnext.Api and every relay of an outbox that a Python file defines or imports, until
 SIGTERM or Ctrl-C. Running jobs then get their grace; a second signal ends the process at once, and other workers take
@@ -61,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     configure_logging()
     check_file(arguments.file)
-    with _seldom_collected():
+    with seldom_collected():
         address = _address(arguments)
     if arguments.processes > 1 or arguments.reload:
         from upnext.runner.supervisor import supervise  # noqa: PLC0415 - commands import what they need
@@ -94,26 +91,12 @@ def _address(arguments: argparse.Namespace) -> list[str]:
     return options
 
 
-@contextmanager
-def _seldom_collected() -> Generator[None]:
-    """Load without looking for cycles in what was loaded so far, which is all in use: it took a seventh of the time.
-
-    The collector stays on, so that a service that turns it off, or tunes it, is left alone.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(_MOST_LOADED, *before[1:])
-    try:
-        yield
-    finally:
-        if gc.get_threshold()[0] == _MOST_LOADED:
-            gc.set_threshold(*before)
-
-
 def _run_here(arguments: argparse.Namespace, signals: StopSignals) -> int:
-    with _seldom_collected():
+    with seldom_collected():
         from upnext.runner.service import serve  # noqa: PLC0415
 
         service = _service(arguments, signals)
+    gc.freeze()  # What was loaded is in use until the end: it is not looked through, neither while jobs run nor then.
     exiting = serve(service, signals, arguments.probe)
     return exiting.code
 
