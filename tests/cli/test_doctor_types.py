@@ -26,11 +26,14 @@ def project(root: Path, files: dict[str, str]) -> None:
         (root / name).write_text(textwrap.dedent(text), encoding="utf-8")
 
 
-def run(installed: Installed, root: Path, *arguments: str) -> tuple[int, str]:
+PATH = f"{TOOLS}:{os.environ['PATH']}"
+
+
+def run(installed: Installed, root: Path, *arguments: str, path: str = PATH) -> tuple[int, str]:
     """Run upnext where it is installed; the checkers are those of the shell, and it is not mypy's first run there."""
     if not (root / ".mypy_cache").exists():
         shutil.copytree(installed.mypy_cache(), root / ".mypy_cache")
-    answer = installed.run("upnext", *arguments, cwd=root, PATH=f"{TOOLS}:{os.environ['PATH']}")
+    answer = installed.run("upnext", *arguments, cwd=root, PATH=path)
     return answer.returncode, answer.stdout
 
 
@@ -69,15 +72,23 @@ def test_the_setting_that_it_names_has_every_checker_read_the_catalog(installed:
 
 
 def test_a_module_of_the_project_s_own_needs_no_setting(installed: Installed, tmp_path: Path) -> None:
-    """A line each, with the version; pyrefly has to be told that it is to check at all."""
+    """A line each that is found, with the version; pyrefly has to be told that it is to check at all.
+
+    That pyright reads such a catalog without a setting too is shown in tests/conformance.
+    """
+    names = ["mypy", "ty", "pyrefly"]
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in names:
+        (tools / name).symlink_to(TOOLS / name)
     events = SHOP["shop/events.py"].replace("import upnext", "from shop import catalog as upnext")
     settings = '[tool.upnext]\ncatalog = "shop.catalog"\n'
     project(tmp_path, SHOP | {"pyproject.toml": settings, "shop/events.py": events, "deep/notes.txt": ""})
     run(installed, tmp_path, "gen")
-    code, output = run(installed, tmp_path / "deep", "doctor", "types")
+    code, output = run(installed, tmp_path / "deep", "doctor", "types", path=str(tools))
     assert code == 1
     lines = [line for line in output.splitlines() if not line.startswith(" ")]
-    assert [line.split()[:2] for line in lines] == [*[["ok", each] for each in NAMES[:-1]], ["fail", "pyrefly"]]
+    assert [line.split()[:2] for line in lines] == [*[["ok", each] for each in names[:-1]], ["fail", "pyrefly"]]
     assert all("../shop/catalog.pyi" in line for line in lines[:-1])
     assert "help: give it a setting of its own, such as python-interpreter-path in [tool.pyrefly]" in output
 

@@ -116,7 +116,7 @@ def said(root: Path, *, use_cache: bool) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "processes", "others"), [(1, 1, 0), (2, 1, 0), (3, 1, 0), (4, 1, 0), (5, 1, 800), (6, 1, 800), (7, 2, 800)]
+    ("seed", "processes", "others"), [(1, 1, 0), (2, 1, 0), (3, 1, 0), (4, 1, 0), (5, 1, 200), (6, 1, 200), (7, 2, 200)]
 )
 def test_a_scan_with_a_cache_says_what_one_without_says_after_any_edits(
     seed: int, processes: int, others: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
