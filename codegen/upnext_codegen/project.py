@@ -171,9 +171,18 @@ def _distributions(root: Path, document: Document) -> tuple[Path, ...]:
         return tuple(each for each in members(root, document) if each != root)
     if "project" in document or "poetry" in table(document, "tool"):
         return ()
-    below = [each.parent for pattern in (f"*/{NAME}", f"*/*/{NAME}") for each in root.glob(pattern)]
-    found = real_folders(root, (each for each in below if not _is_left_out(each.relative_to(root).parts)))
+    below = _folders_in(root)
+    below += [inside for each in below for inside in _folders_in(each)]
+    found = real_folders(root, (each for each in below if (each / NAME).is_file()))
     return tuple(each for each in found if each != root)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Return the folders in another one: none where it has gone meanwhile, as it may while a branch is checked out."""
+    try:
+        return [each for each in folder.iterdir() if not _is_left_out((each.name,)) and each.is_dir()]
+    except OSError:
+        return []
 
 
 def _is_left_out(parts: tuple[str, ...]) -> bool:
