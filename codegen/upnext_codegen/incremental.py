@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from upnext_codegen.circles import circles, folders_of, grounded, led_to
+from upnext_codegen.circles import folders_of, grounded, in_turns, led_to
 from upnext_codegen.files import record_json
 from upnext_codegen.files.cache_format import Snapshot
 from upnext_codegen.files.file_index import ParseNote
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MOST_TIMES = 8
 """How often files in a circle of imports are worked out again before others are that ask them."""
+_PATIENCE = 8
+"""Turns after which files are read before it is known that they have to be: each turn looks at all files again."""
 
 
 @dataclass(slots=True)
@@ -119,18 +121,20 @@ class Incremental:
         relevance = self.relevance = self._relevance(earlier)
         pending = self._stale() | ({*relevance.named()} - self._parts.keys())
         shrunk = {path for path in earlier if path not in self.index.entries}
-        is_first = True
-        while pending or is_first:
+        turns = 0
+        while pending or not turns:
             self._work_out(pending, sources)
-            if is_first and self._leads_as_before():
+            if not turns and self._leads_as_before():
                 self.leads_as_before = True
                 return
-            is_first = False
+            turns += 1
             # What was worked out in this scan only grows: what it may lose, it loses against an earlier scan.
             shrunk |= {path for path in pending & earlier.keys() if has_lost(earlier.pop(path), self._exports(path))}
             pending = self._drop_circles(shrunk) if shrunk else set[str]()
             shrunk = set[str]()
             pending = pending or self._unasked(relevance)
+            if pending and turns > _PATIENCE:
+                pending = relevance.with_those_beyond(self._graph(self._parts), pending, self._parts)
 
     def _relevance(self, exports: Mapping[str, frozenset[str]]) -> Relevance:
         from upnext_codegen.file_words import FileWords  # noqa: PLC0415 - a warm run does without
@@ -271,20 +275,17 @@ class Incremental:
         return ImportGraph(self.modules, exports, {path: part.modules for path, part in parts if part.modules})
 
     def _work_out(self, pending: set[str], sources: Sources) -> None:
-        waiting = self._waits_for(pending)
-        while waiting:
-            ready = sorted(path for path, others in waiting.items() if others.isdisjoint(waiting))
-            wave = ready or sorted(circles(waiting))
-            for path in wave:
-                del waiting[path]
-            self._work_out_wave(wave, sources)
-            # In a circle of imports each starts with what the others are known to export, at first nothing. Those that
-            # this misled are worked out again before anybody outside asks them.
-            for _ in range(0 if ready else _MOST_TIMES):
-                misled = sorted(self._misled(wave))
-                if not misled:
-                    break
-                self._work_out_wave(misled, sources)
+        folders = {*self._exporting_folders()}
+        for alone, circling in in_turns(self._waits_for(pending)):
+            for wave in (alone, circling):
+                self._work_out_wave(wave, sources, folders)
+                # In a circle of imports each starts with what the others are known to export, at first nothing. Those
+                # that this misled are worked out again before anybody outside asks them.
+                for _ in range(_MOST_TIMES if wave is circling else 0):
+                    misled = sorted(self._misled(wave))
+                    if not misled:
+                        break
+                    self._work_out_wave(misled, sources, folders)
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
         """For each of some files the others among them that it imports from."""
@@ -296,11 +297,11 @@ class Incremental:
             for path in pending
         }
 
-    def _work_out_wave(self, paths: list[str], sources: Sources) -> None:
+    def _work_out_wave(self, paths: list[str], sources: Sources, folders: set[str]) -> None:
+        """Work out files, and add the folders of those that export something."""
         from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import spread  # noqa: PLC0415
 
-        folders = self._exporting_folders()
         for path in paths:
             self._parts.pop(path, None)
         index = self.index
@@ -333,6 +334,7 @@ class Incremental:
             grown = _grown(part, so_far.get(path))
             parts[path], texts[path] = grown, text if grown is part else record_json.dumps(grown)
             so_far[path] = grown
+        folders |= folders_of(path for path in paths if parts[path].exports)
 
 
 def _ways(part: Resolved) -> tuple[object, ...]:

@@ -128,6 +128,33 @@ class Relevance:
         wanted |= self._passed_through(graph, passing)
         return (wanted | self._behind(graph, imported, wanted.union(read))) - {*read}
 
+    def with_those_beyond(self, graph: ImportGraph, files: set[str], read: Collection[str]) -> set[str]:
+        """Add the files that can have something of upnext from these, if what these bind is of upnext.
+
+        To ask that of one file after another would take as many turns as names are passed on from file to file.
+
+        Args:
+            graph: What is exported.
+            files: Files that are about to be read.
+            read: Those that were.
+        """
+        found, waiting = set(files), [*files]
+        while waiting:
+            source = waiting.pop()
+            importers = {
+                path: taken
+                for path, taken in self.importers.of(graph, source).items()
+                if path not in found and path not in read
+            }
+            self.words.look_at(importers)
+            bound = self.words.bound(source) if importers else _NOTHING
+            for path, taken in importers.items():
+                names = taken | self.words.attributes(path) if "" in taken else taken
+                if "*" in taken or ANYTHING in bound or not bound.isdisjoint(names):
+                    found.add(path)
+                    waiting.append(path)
+        return found
+
     def _takes(self, graph: ImportGraph, path: str, interesting: Interesting) -> bool:
         """Whether a file takes something of what it imports."""
         words = graph.words(interesting)

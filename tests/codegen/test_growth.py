@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.codegen.reading import read
 from tests.contract.counting import lines_run
-from upnext_codegen import analyze_file
+from upnext_codegen import analyze_file, circles, incremental, relevance
+from upnext_codegen.names import candidates
 from upnext_codegen.reading.imports import imports_of
 from upnext_codegen.reading.source import SourceText
 from upnext_codegen.sources import Sources
@@ -70,6 +71,34 @@ def test_files_that_pass_an_event_on_are_each_worked_out_once(
         sources = {"m0.py": _WORKER, **chain, "use.py": use}
         counts.append(_analyses(tmp_path / str(length), sources, monkeypatch))
     assert counts == [11, 21, 41]
+
+
+_PASSED_ON = {
+    "a ring": "import m{after}\nplaced = m{after}.placed\n@placed.on\ndef h(x: int): ...\n",
+    "a ring of names": "import m{after}\np{number} = m{after}.p{after}\n",
+    "a ring within a package": "from . import m{after} as other\nplaced = other.placed\n",
+    "modules in a row": "from m{before} import bus\nmine = bus.placed\n",
+}
+
+
+@pytest.mark.parametrize("way", _PASSED_ON)
+def test_an_event_is_passed_on_from_file_to_file_in_steps_that_grow_as_they_do(way: str, tmp_path: Path) -> None:
+    """A ring of 300 modules took the cube of that: every turn asked for each file what all others pass on."""
+
+    def steps(count: int) -> int:
+        folder = "lib/" if "package" in way else ""
+        files = {
+            f"{folder}m{number}.py": _PASSED_ON[way].format(
+                number=number, before=max(number - 1, 0), after=(number + 1) % count
+            )
+            for number in range(count)
+        }
+        first = "import bus\n" if way == "modules in a row" else "from bus import placed\np0 = placed\n"
+        files |= {f"{folder}m0.py": first, "bus.py": _WORKER}
+        return lines_run(lambda: read(tmp_path / str(count), files), circles, candidates, incremental, relevance)
+
+    steps(2)
+    assert steps(60) < 2.5 * steps(30)
 
 
 _GIVING = {

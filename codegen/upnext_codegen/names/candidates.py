@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from upnext_codegen.circles import components
 from upnext_codegen.names.exported_names import ANYTHING, is_exported, own_names
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.reading.imports import COMPUTED
@@ -51,6 +52,7 @@ class ImportGraph:
     _names: set[str] = field(default_factory=set[str])
     _dynamic: bool = False
     _folders: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    _by_name: dict[str, dict[str, list[str]]] = field(default_factory=dict[str, "dict[str, list[str]]"])
     _words: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     _words_for: dict[tuple[str, ...], frozenset[str] | None] = field(
         default_factory=dict[tuple[str, ...], "frozenset[str] | None"]
@@ -223,12 +225,21 @@ class ImportGraph:
             if name:
                 yield source
             elif source.endswith("/"):
-                for file in self._folders.get(source[:-1], ()):
-                    is_named = not self.modules.own_names_of(file).isdisjoint(attributes)
-                    if is_named and not self._words_of(file).isdisjoint(words):
+                for file in self._named_in(source[:-1], attributes):
+                    if not self._words_of(file).isdisjoint(words):
                         yield file
             elif not self._words_of(source).isdisjoint(words):
                 yield source
+
+    def _named_in(self, folder: str, names: Collection[str]) -> dict[str, None]:
+        """The files with exports in a folder that can be imported by one of these names."""
+        if folder not in self._by_name:
+            found = self._by_name[folder] = dict[str, list[str]]()
+            for file in self._folders.get(folder, ()):
+                for name in self.modules.own_names_of(file):
+                    found.setdefault(name, []).append(file)
+        by_name = self._by_name[folder]
+        return {file: None for name in names if name in by_name for file in by_name[name]}
 
     def every_word(self) -> frozenset[str]:
         """All names that files export, without those of modules that they pass on."""
@@ -249,24 +260,36 @@ class ImportGraph:
         Of other files whose `__getattr__` makes up anything, it is the names by which they are reached.
         """
         if source not in self._words:
-            found: set[str] = {ANYTHING} if self._makes_anything_up(source) else set()
-            seen, waiting = {source}, [source]
-            while waiting:
-                current = waiting.pop()
-                if current.endswith("/"):
-                    ways = [(ANYTHING, way) for way in self._folders.get(current[:-1], [])]
-                else:
-                    ways = [*self.passed_on.get(current, ())]
-                    found |= {*own_names(self.exports.get(current, ()))} - {name for name, _ in ways}
-                for name, way in ways:
-                    if self._makes_anything_up(way):
-                        # What a folder or a `__getattr__` gives is mostly asked for by its own name.
-                        found |= self.modules.own_names_of(way) if name == ANYTHING else {name}
-                fresh = {way for _, way in ways} - seen
-                seen |= fresh
-                waiting += fresh
-            self._words[source] = frozenset(found)
-        return self._words[source]
+            # Files that pass one another on in a circle have the same words, which are put together once.
+            for circle in components((source,), self._unworded_ways):
+                self._words.update(dict.fromkeys(circle, self._words_together(circle)))
+        words = self._words[source]
+        return words | {ANYTHING} if self._makes_anything_up(source) else words
+
+    def _ways_of(self, source: str) -> Iterable[tuple[str, str]]:
+        if source.endswith("/"):
+            return [(ANYTHING, way) for way in self._folders.get(source[:-1], ())]
+        return self.passed_on.get(source, ())
+
+    def _unworded_ways(self, source: str) -> Iterator[str]:
+        return (way for _, way in self._ways_of(source) if way not in self._words)
+
+    def _words_together(self, circle: list[str]) -> frozenset[str]:
+        found: set[str] = set()
+        others: set[frozenset[str]] = set()
+        for current in circle:
+            ways = self._ways_of(current)
+            if not current.endswith("/"):
+                found |= {*own_names(self.exports.get(current, ()))} - {name for name, _ in ways}
+            for name, way in ways:
+                if way in self._words:
+                    others.add(self._words[way])
+                if self._makes_anything_up(way):
+                    # What a folder or a `__getattr__` gives is mostly asked for by its own name.
+                    found |= self.modules.own_names_of(way) if name == ANYTHING else {name}
+        only = others.pop() if len(others) == 1 else frozenset[str]()
+        # What adds nothing to what it passes on has the same words, and no further copy of them.
+        return only if found <= only and not others else frozenset(found.union(only, *others))
 
     def _makes_anything_up(self, file: str) -> bool:
         """Whether a file has a `__getattr__` that can give anything, not modules alone."""
