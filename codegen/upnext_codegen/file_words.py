@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from upnext_codegen.files.pool import spread
-from upnext_codegen.names.candidates import attributes_in, bound_names, takes_by_name, works_names_out
+from upnext_codegen.names.words_in_bytes import attributes_in, bound_by, bound_names, takes_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _FEW = 50
 """It is written down again when more than one in so many files is new."""
 _UNKNOWN = b"?"
-_WORKS_OUT = b"!"
-_NOT = b"-"
 
 
 @dataclass(slots=True)
@@ -38,15 +36,13 @@ class FileWords:
     _attributes: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """The attributes that each file takes, as one text: a set of them takes fifty times the memory."""
     _bound: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    _working_out: set[str] = field(default_factory=set[str])
-    """Those of them that may take attributes by names that are worked out."""
     _recalled: bool = False
     _fresh: set[str] = field(default_factory=set[str])
 
     def over(self, index: FileIndex) -> FileWords:
         """The same for these files and others."""
         self._recall()
-        return FileWords(index, self.kept, self._attributes, self._bound, self._working_out, True, self._fresh)
+        return FileWords(index, self.kept, self._attributes, self._bound, True, self._fresh)
 
     def attributes(self, path: str) -> frozenset[str]:
         """The attributes that a file takes of whatever it has."""
@@ -57,7 +53,7 @@ class FileWords:
         return not _are_plain(frozenset(words)) or not self.attributes(path).isdisjoint(words)
 
     def takes(self, path: str, words: Collection[str], modules: Collection[str]) -> bool:
-        """Whether a file may take one of these words as an attribute, or by a name that is worked out.
+        """Whether a file may take one of these words as an attribute, or otherwise.
 
         Args:
             path: The file.
@@ -66,7 +62,7 @@ class FileWords:
         """
         if self.says(path, words):
             return True
-        return path in self._working_out and takes_by_name(self.index.bytes_of(path) or b"", words, modules)
+        return takes_by_name(self.index.bytes_of(path) or b"", words, modules, bound_by(self.index.imports(path)))
 
     def bound(self, path: str) -> frozenset[str]:
         """The names that a file may bind, and `ANYTHING` if it has a `__getattr__`."""
@@ -78,10 +74,7 @@ class FileWords:
         """Look for the attributes of these files, in several processes where there are many."""
         self._recall()
         fresh = [path for path in paths if path not in self._attributes]
-        for path, (attributes, works_out) in spread(self._look, fresh, self.index.size(fresh)):
-            self._attributes[path] = attributes
-            if works_out:
-                self._working_out.add(path)
+        self._attributes.update(spread(self._look, fresh, self.index.size(fresh)))
         self._fresh.update(fresh)
 
     def look_for_bound(self, paths: Iterable[str]) -> None:
@@ -100,8 +93,7 @@ class FileWords:
         for path, attributes in self._attributes.items():
             stamp = self._stamp(path)
             if stamp:
-                mark = _WORKS_OUT if path in self._working_out else _NOT
-                found[path] = b"\t".join((stamp, mark, attributes, self._bound.get(path, _UNKNOWN)))
+                found[path] = b"\t".join((stamp, attributes, self._bound.get(path, _UNKNOWN)))
         return found
 
     def _recall(self) -> None:
@@ -109,12 +101,10 @@ class FileWords:
             return
         self._recalled = True
         for path, line in self.kept().items():
-            stamp, mark, attributes, bound = line.split(b"\t")
+            stamp, attributes, bound = line.split(b"\t")
             if stamp != self._stamp(path):
                 continue
             self._attributes[path] = attributes
-            if mark == _WORKS_OUT:
-                self._working_out.add(path)
             if bound != _UNKNOWN:
                 self._bound[path] = bound
 
@@ -130,9 +120,8 @@ class FileWords:
             self.look_at((path,))
         return self._attributes[path]
 
-    def _look(self, path: str) -> tuple[bytes, bool]:
-        data = self.index.bytes_of(path) or b""
-        return b" ".join(attributes_in(data)), works_names_out(data)
+    def _look(self, path: str) -> bytes:
+        return b" ".join(attributes_in(self.index.bytes_of(path) or b""))
 
     def _look_for_bound(self, path: str) -> bytes:
         return " ".join(bound_names(self.index.bytes_of(path) or b"")).encode()

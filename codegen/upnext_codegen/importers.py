@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from upnext_codegen.names.candidates import last_names
+from upnext_codegen.names.words_in_bytes import last_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -187,7 +187,7 @@ class Incremental:
 
     def _leads_as_before(self) -> bool:
         """Whether no other file can matter than those that the cache has parts of, and each asked what still holds."""
-        from upnext_codegen.names.candidates import holds_word, renamed, works_names_out  # noqa: PLC0415 - as elsewhere
+        from upnext_codegen.names import words_in_bytes as said  # noqa: PLC0415 - as elsewhere
 
         index, known = self.index, self.index.known
         if not self.prefilter or known.modules != self._digest or index.entries.keys() != known.entries.keys():
@@ -204,7 +204,12 @@ class Incremental:
                 return False
             if path not in parts and now.imports:
                 data = index.bytes_of(path) or b""
-                if renamed(data) or works_names_out(data) or holds_word(data, words):
+                modules = {name for each in now.imports for name in said.last_names(each)} - {""}
+                if (
+                    said.renamed(data)
+                    or said.holds_word(data, words)
+                    or said.takes_by_name(data, words, modules, modules)
+                ):
                     return False
         return not self._misled(self._consulted)
 

@@ -28,9 +28,9 @@ def write(root: Path, sources: str | dict[str, str]) -> Path:
     return root
 
 
-def read(root: Path, sources: str | dict[str, str]) -> tuple[Scan, tuple[Finding, ...]]:
+def read(root: Path, sources: str | dict[str, str], *, prefilter: bool = True) -> tuple[Scan, tuple[Finding, ...]]:
     """Scan a project made from source text."""
-    return scan(load_project(write(root, sources)), use_cache=False)
+    return scan(load_project(write(root, sources)), use_cache=False, prefilter=prefilter)
 
 
 def lines(scanned: Scan, findings: tuple[Finding, ...]) -> list[str]:

@@ -14,7 +14,11 @@ DIRECT = f"from bus import placed\n@placed.on\n{HANDLER}"
 
 FOUND = {
     "the modules of the interpreter": 'import sys, bus\n@sys.modules["bus"].placed.on\n',
-    "a getter of attributes": 'import operator\nfrom bus import worker, placed\nd = {"a": placed}\n'
+    "the modules of the interpreter, by themselves": 'from sys import modules\n@modules["bus"].placed.on\n',
+    "an import in a text": 'exec("from bus import placed")\n@placed.on\n',
+    "an attribute whose name is worked out": ('import operator, bus\n@operator.attrgetter("pla" + "ced")(bus).on\n'),
+    "the names of another module": 'import bus as b\n@b.__dict__["pla" + "ced"].on\n',
+    "a getter of items": 'import operator\nfrom bus import worker, placed\nd = {"a": placed}\n'
     '@operator.itemgetter("a")(d).on\n',
     "the names of the module": 'from bus import placed\n@globals()["placed"].on\n',
     "the names of the module, by another function": 'from bus import placed\n@vars()["placed"].on\n',
@@ -36,8 +40,10 @@ FOUND = {
 
 @pytest.mark.parametrize("way", FOUND)
 def test_a_handler_is_found_behind(way: str, tmp_path: Path) -> None:
-    scanned, findings = read(tmp_path, {"bus.py": HEAD, "use.py": FOUND[way] + HANDLER})
-    assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
+    for prefilter in (True, False):
+        sources = {"bus.py": HEAD, "use.py": FOUND[way] + HANDLER}
+        scanned, findings = read(tmp_path, sources, prefilter=prefilter)
+        assert ([(each.event, each.name) for each in scanned.handlers], findings) == ([("order.placed", "found")], ())
 
 
 ATTACHING = "def setup(event, function):\n    {}\n"
@@ -176,6 +182,50 @@ REPORTED: dict[str, tuple[str, str]] = {
         "",
         f'import operator\nfrom bus import placed\n{HANDLER}operator.methodcaller("on", found)(placed)\n',
     ),
+    "a module that is looked through": (
+        "",
+        f"import inspect, bus\n{HANDLER}for name, each in inspect.getmembers(bus):\n    each.on(found)\n",
+    ),
+    "a getter whose name is worked out": (
+        "",
+        (
+            f"from operator import attrgetter\nimport bus as b\n{HANDLER}"
+            'get = attrgetter("".join(["pla", "ced"]))\nget(b).on(found)\n'
+        ),
+    ),
+    "a getter that goes through modules": (
+        "",
+        f'from operator import attrgetter\nimport bus\n{HANDLER}[*map(attrgetter("placed"), [bus])][0].on(found)\n',
+    ),
+    "the attributes of the object behind a module": (
+        "",
+        f'import bus\n{HANDLER}object.__getattribute__(bus, "placed").on(found)\n',
+    ),
+    "an attribute that a module is asked for": ("", f'import bus\n{HANDLER}bus.__getattribute__("placed").on(found)\n'),
+    "attributes one after another": (
+        "",
+        f'import functools, bus\n{HANDLER}functools.reduce(getattr, ["placed"], bus).on(found)\n',
+    ),
+    "a module that is run": ("", f'import runpy\n{HANDLER}runpy.run_module("bus")["placed"].on(found)\n'),
+    "a module that is loaded from a file": (
+        "",
+        (
+            f'import importlib.util as u\n{HANDLER}spec = u.spec_from_file_location("bus", "bus.py")\n'
+            "m = u.module_from_spec(spec)\nspec.loader.exec_module(m)\nm.placed.on(found)\n"
+        ),
+    ),
+    "a path in a text": ("", f'import pkgutil\n{HANDLER}pkgutil.resolve_name("bus:placed").on(found)\n'),
+    "a path in a text, by a function of the project": (
+        (
+            "from importlib import import_module\ndef import_string(path):\n"
+            '    module, _, name = path.rpartition(".")\n    return getattr(import_module(module), name)\n'
+        ),
+        f'from lib import import_string\n{HANDLER}import_string("bus.placed").on(found)\n',
+    ),
+    "a text that is compiled": (
+        "",
+        f'{HANDLER}code = compile("from bus import placed; placed.on(found)", "x", "exec")\nexec(code)\n',
+    ),
     "the method of the class": (
         "",
         f"import upnext\nfrom bus import placed\n{HANDLER}upnext.Event.on(placed, found)\n",
@@ -186,8 +236,12 @@ REPORTED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("way", REPORTED)
 def test_a_handler_is_reported_behind(way: str, tmp_path: Path) -> None:
     lib, use = REPORTED[way]
-    scanned, findings = read(tmp_path, {"bus.py": HEAD, "lib.py": lib, "use.py": use})
+    sources = {"bus.py": HEAD, "lib.py": lib, "use.py": use}
+    scanned, findings = read(tmp_path, sources)
     assert (scanned.handlers, [(each.code, each.place.file) for each in findings]) == ((), [("UPN002", "use.py")])
+    # Without the prefilter, `.on` of whatever is reported as well.
+    scanned, more = read(tmp_path, sources, prefilter=False)
+    assert (scanned.handlers, {*findings} <= {*more}) == ((), True)
 
 
 HARMLESS: dict[str, tuple[str, str]] = {

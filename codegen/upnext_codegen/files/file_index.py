@@ -14,7 +14,7 @@ from upnext_codegen.files.cache import digest, is_settled
 from upnext_codegen.files.cache_format import Entry, Fault, Snapshot
 from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.findings import Finding
-from upnext_codegen.reading.imports import COMPUTED, imports_of, mentions_upnext
+from upnext_codegen.reading.imports import UNNAMED, imports_of, mentions_upnext
 from upnext_codegen.reading.source import SourceError, check_syntax, decode
 from upnext_codegen.records import Place
 
@@ -114,7 +114,7 @@ class FileIndex:
         return [
             each
             for each in imports_of(data, of_package=path.endswith("__init__.py"))
-            if each[0] == "." or each == COMPUTED or each.partition(":")[0].rstrip("=").partition(".")[0] in self.words
+            if each[0] == "." or each in UNNAMED or each.partition(":")[0].rstrip("=").partition(".")[0] in self.words
         ]
 
     def imports_now(self, path: str, data: bytes) -> Sequence[str]:

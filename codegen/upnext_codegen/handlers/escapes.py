@@ -29,7 +29,7 @@ _FOLLOWED_NAMES = """
     assert_type cast field iscoroutinefunction member nonmember partial reveal_type update_wrapper wraps
 """
 _FOLLOWED = frozenset(_FOLLOWED_NAMES.split())
-_RUNNING = frozenset({"builtins.eval", "builtins.exec"})
+_RUNNING = frozenset({"builtins.compile", "builtins.eval", "builtins.exec"})
 """Functions that run what a text says."""
 _OURS = values.Method | values.Attachment | values.Ambiguous
 

@@ -5,33 +5,18 @@ The exports of a file change what its importers have to be asked, so this is ask
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext_codegen.circles import components
 from upnext_codegen.names.exported_names import ANYTHING, is_exported, own_names
 from upnext_codegen.names.modules import ExternalName, ModuleRef
-from upnext_codegen.reading.imports import COMPUTED
+from upnext_codegen.reading.imports import COMPUTED, UNNAMED
 
 if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
 
-_ATTRIBUTE = re.compile(rb"\.(?:[\s\\]|#[^\n]*\n)*(\w+)")
-_GETATTR = re.compile(rb"getattr\s*[(,]\s*([\w.\x80-\xff]+)(?:\s*,\s*[\"'](\w+)[\"']\s*[,)])?")
-"""What attributes are taken of by names that are worked out, and such a name where it is written out."""
-_VARS = re.compile(rb"vars\s*\(\s*([\w.\x80-\xff]+)")
-_DICT = re.compile(rb"([\w.\x80-\xff]+)\s*\.\s*\Z")
-_AS = re.compile(rb"as[ \t\f\\\n]+([\w\x80-\xff]+)")
-_DEFINED = re.compile(rb"(?:def|class)[ \t]+([\w\x80-\xff]+)")
-_ASSIGNED = re.compile(rb"(?<![\w\x80-\xff])[\w\x80-\xff]++(?=[ \t]*+[=:,])")
-_NO_IMPORT = re.compile(rb"[ \t]*(?:except|(?:async[ \t]+)?with|case)\b[^:]*\Z")
-# (All of these begin with plain text where they can, which Python's regular expressions look for ten times as fast.)
-_WORD = re.compile(rb"[\w\x80-\xff]+")
-_FEW = 30
-"""Words that are looked for one by one in less time than it takes to list all attributes of a file."""
 Interesting: TypeAlias = list[str]
 """What a file imports from files with exports: a name (none for the module itself), a blank, and the file or folder."""
 
@@ -82,7 +67,7 @@ class ImportGraph:
         """
         found: dict[str, None] = {}
         for each in imports:
-            if each == COMPUTED:
+            if each in UNNAMED:
                 if self._folders:
                     found[f" {COMPUTED}"] = None
                 continue
@@ -298,124 +283,5 @@ class ImportGraph:
         )
 
 
-def last_names(imported: str) -> list[str]:
-    """The last names of the modules that one import, as `imports_of` writes it, can mean, and the names that it takes.
-
-    For the package around a file, and for a module whose name has to be worked out, that is "".
-    """
-    if imported == COMPUTED:
-        return [""]
-    module, colon, names = imported.partition(":")
-    last = module.removesuffix("=").rpartition(".")[2]
-    if colon:
-        return [last, *names.split(",")]
-    return [last] if module.endswith("=") else [last, module.partition(".")[0]]
-
-
-def renamed(data: bytes) -> set[str]:
-    """The names after `as` in a file, but for those of exceptions and contexts."""
-    found: set[str] = set()
-    for each in _whole_words(_AS, data):
-        start = each.start()
-        if not _NO_IMPORT.match(data, data.rfind(b"\n", 0, start) + 1, start):
-            found.add(each[1].decode("utf-8", "replace"))
-    return found
-
-
-def bound_names(data: bytes) -> set[str]:
-    """The names that a file may bind: those that it assigns, defines, or imports under another name; and some more.
-
-    `ANYTHING` is among them if it has a `__getattr__`.
-    """
-    made_up = {ANYTHING} if b"__getattr__" in data else set[str]()
-    found = {*_DEFINED.findall(data), *_ASSIGNED.findall(data)}
-    return {each.decode("utf-8", "replace") for each in found} | renamed(data) | made_up
-
-
 def _parted(interesting: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     return (each.partition(" ") for each in interesting)
-
-
-def attributes_in(data: bytes) -> set[bytes]:
-    """The attributes that bytes name, and the words after any other dot."""
-    return {*_ATTRIBUTE.findall(data)}
-
-
-def holds_one(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
-    """Whether the bytes of a file hold one of these words, or reach for names that are worked out.
-
-    Args:
-        data: The bytes.
-        words: The words.
-        modules: The names, without dots, of the modules and packages that have them.
-    """
-    return holds_word(data, words) or (works_names_out(data) and takes_by_name(data, words, modules))
-
-
-def works_names_out(data: bytes) -> bool:
-    """Whether bytes may take attributes by names that are worked out."""
-    return any(each in data for each in (b"getattr", b"__dict__", b"vars"))
-
-
-def holds_word(data: bytes, words: Collection[str]) -> bool:
-    """Whether the bytes of a file can hold one of these words as an attribute."""
-    encoded = _encoded(frozenset(words))
-    if encoded is None:
-        return True
-    if len(encoded) <= _FEW:
-        encoded = [word for word in encoded if word in data]
-    return bool(encoded) and not attributes_in(data).isdisjoint(encoded)
-
-
-@lru_cache(maxsize=8)
-def _encoded(words: frozenset[str]) -> Collection[bytes] | None:
-    """Words as bytes, None where one is not ASCII: Python knows that by several spellings."""
-    return frozenset(map(str.encode, words)) if all(map(str.isascii, words)) else None
-
-
-def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[bytes]]:
-    """Yield what matches a pattern where no word goes on."""
-    for each in pattern.finditer(data):
-        before = data[each.start() - 1 : each.start()]
-        if not before.isalnum() and before != b"_":
-            yield each
-
-
-def says_one(data: bytes, words: Collection[str]) -> bool:
-    """Whether the bytes of a file hold one of these words, as a whole word."""
-    encoded = {*map(str.encode, words)}
-    if len(encoded) <= _FEW:
-        encoded = {word for word in encoded if word in data}
-    return bool(encoded) and not encoded.isdisjoint(_WORD.findall(data))
-
-
-def takes_by_name(data: bytes, words: Collection[str], modules: Collection[str]) -> bool:
-    """Whether bytes take one of some attributes by a name that is worked out.
-
-    Args:
-        data: The bytes.
-        words: The attributes.
-        modules: The names, without dots, of the modules and packages that have them; renamed ones count as well.
-    """
-    owners: set[bytes] = {each[1] for each in _whole_words(_VARS, data)}
-    for each in _whole_words(_GETATTR, data):
-        owner, literal = each.groups()
-        if literal is None:
-            owners.add(owner)
-        elif literal.decode() in words:
-            return True
-    place = data.find(b"__dict__")
-    while place >= 0:
-        owner = _DICT.search(data, max(0, place - 200), place)
-        if owner:
-            owners.add(owner[1])
-        place = data.find(b"__dict__", place + 8)
-    parts = {part.decode("utf-8", "replace") for owner in owners for part in owner.split(b".")}
-    if not parts:
-        return False
-    if modules and not (parts.isdisjoint(modules) and parts.isdisjoint(renamed(data))):
-        return True
-    # What a module is called that is imported by a name that is worked out, nobody knows; the names that are taken of
-    # it are written out somewhere all the same.
-    imports_any = b"import_module" in data or b"__import__" in data
-    return imports_any and says_one(data, words)

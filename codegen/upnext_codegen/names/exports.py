@@ -20,6 +20,7 @@ from upnext_codegen.names.made_up_names import MadeUp, made_up
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
 from upnext_codegen.names.scopes import (
     Assignment,
+    Binding,
     ClassDefinition,
     Definition,
     Derived,
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 Consulted: TypeAlias = "dict[tuple[str, str], bool | frozenset[str]]"
 """Questions about the exports of files, or of a folder, whose name ends with `/`, and their answers."""
 _ATTACHING = re.compile(r"\.\s*on\b")
+_FINDING = frozenset({"import_from_string", "import_object", "import_string", "modules", "pkgutil", "pydoc", "runpy"})
+"""Modules, and functions of whatever module, that find something by its name in a text."""
 _PLAIN = ast.JoinedStr | ast.Compare | ast.UnaryOp
 """Expressions whose value is text, a number or a truth."""
 _OURS = (
@@ -262,13 +265,11 @@ class Exports:
         """The names of what imports modules by names that are worked out."""
         text = module.text.text
         own = self.interest(module).names.all and "__getattr__" not in module.scope.definitions
-        found = {each for each in ("globals", "locals", "vars", "eval", "exec") if own and f"{each}(" in text}
-        if "sys" in text and "modules" in text:
-            found |= {
-                each.name
-                for each in module.scope.every()
-                if each.binding in {ModuleImport("sys"), NameImport(0, "sys", "modules")}
-            }
+        found = {each for each in ("globals", "locals", "vars") if own and f"{each}(" in text}
+        if own or _ATTACHING.search(text):
+            found |= {each for each in ("eval", "exec", "compile") if f"{each}(" in text}
+        if "spec_from" in text or any(each in text for each in _FINDING):
+            found |= {each.name for each in module.scope.every() if _finds_by_name(each.binding)}
         if "import_module" not in text and "__import__" not in text:
             return found
         found |= {"import_module", "__import__", "importlib"}
@@ -691,6 +692,19 @@ def _node(definition: Definition) -> ast.AST | None:
             return node
         case _:
             return None
+
+
+def _finds_by_name(binding: Binding) -> bool:
+    """Whether an import brings what finds modules, or what they have, by a text."""
+    match binding:
+        case ModuleImport(module):
+            return module in _FINDING or module in {"sys", "importlib.util"}
+        case NameImport(_, module, name):
+            return (
+                module in _FINDING or name in _FINDING or (module, name) in {("sys", "modules"), ("importlib", "util")}
+            )
+        case _:
+            return False
 
 
 def _is_public(name: str, exported: frozenset[str] | None) -> bool:

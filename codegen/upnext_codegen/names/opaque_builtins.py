@@ -9,9 +9,18 @@ _LISTS = {
     """,
     "collections": "ChainMap OrderedDict defaultdict deque",
     "copy": "copy deepcopy",
+    "django.utils.module_loading": "import_string",
+    "functools": "reduce",
     "importlib": "import_module",
+    "importlib.util": "module_from_spec",
+    "inspect": "getattr_static getmembers getmembers_static",
+    "operator": "attrgetter call itemgetter methodcaller",
+    "pkgutil": "resolve_name",
+    "pydoc": "locate",
+    "runpy": "run_module run_path",
     "types": "SimpleNamespace",
-    "weakref": "proxy",
+    "weakref": "proxy ref",
+    "werkzeug.utils": "import_string",
 }
 
 OPAQUE = frozenset(f"{module}.{name}" for module, names in _LISTS.items() for name in names.split())

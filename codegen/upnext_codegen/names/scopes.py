@@ -356,24 +356,24 @@ def inner_scopes_and_calls(
     node: ast.expr, scope: Scope
 ) -> Iterator[tuple[ast.Call | ast.NamedExpr | ast.Lambda, Scope]]:
     """Yield the calls, lambdas and `:=` in an expression, outer ones first, each with the scope that it stands in."""
-    stack: list[tuple[ast.AST, Scope]] = [(node, scope)]
+    stack: list[tuple[Any, Scope]] = [(node, scope)]  # Not by `cast`, which is a call at every node.
     while stack:
         current, around = stack.pop()
         kind = type(current)
         if kind is ast.Call or kind is ast.NamedExpr or kind is ast.Lambda:
-            yield cast("ast.Call | ast.NamedExpr | ast.Lambda", current), around
+            yield current, around
         if kind in _INNER_SCOPES:
             around = around.module.inline(current, around)
         # Tables of thousands of constants are common enough for `ast.iter_child_nodes` to take most of the time.
         for name in reversed(current._fields):
-            child = getattr(current, name, None)
-            if isinstance(child, list):
-                children = cast("list[object]", child)
-                stack += [
-                    (each, around)
-                    for each in reversed(children)
-                    if isinstance(each, ast.AST) and type(each) not in _LEAVES
-                ]
+            child: Any = getattr(current, name, None)
+            if type(child) is list:
+                if child:
+                    stack += [
+                        (each, around)
+                        for each in reversed(child)
+                        if isinstance(each, ast.AST) and type(each) not in _LEAVES
+                    ]
             elif isinstance(child, ast.AST) and type(child) not in _LEAVES:
                 stack.append((child, around))
 
@@ -494,10 +494,22 @@ class _Builder:
                 for each in named:
                     if each.arg is not None:
                         self.assign(ast.copy_location(ast.Name(each.arg, ast.Store()), node), each.value, branches)
+            case ast.Call(ast.Name("exec"), [ast.Constant(str() as text)], []) if "import" in text:
+                self.executed(text, node, branches)
             case ast.Call(ast.Attribute()):
                 self.scope.fed.append(node)
             case _:
                 pass
+
+    def executed(self, text: str, call: ast.Call, branches: BranchPath) -> None:
+        """Read the imports in a text that is run where it stands."""
+        try:
+            body = ast.parse(text).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        for each in body:
+            if isinstance(each, ast.Import | ast.ImportFrom):
+                self.body([ast.copy_location(each, call)], branches)
 
     def returned(self, node: ast.Return, value: ast.expr | None, branches: BranchPath) -> None:
         """Read a `return`."""

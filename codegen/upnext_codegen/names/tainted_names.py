@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from upnext_codegen.reading.source import SourceText
 
 
+_WHOLE = frozenset({"__dict__", "__getattr__", "__getattribute__"})
+"""Attributes of a module that give whatever it has."""
+
+
 @dataclass(slots=True, eq=False)
 class Names:
     """The names of a scope that can stand for something of upnext, and the lines that hold one.
@@ -104,7 +108,7 @@ class Names:
         if module in self.receivers:
             return attribute in self.receivers[module]
         sources = self.modules.get(module)
-        if sources is None or attribute == "__dict__":
+        if sources is None or attribute in _WHOLE:
             return module in self.all
         return any(self.leads(each, attribute) for each in sources)
 

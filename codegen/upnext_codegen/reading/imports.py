@@ -5,7 +5,8 @@ Each import is one text:
 - `a.b` for `import a.b`, which binds `a`; `a.b=` for `import a.b as c` and for `import_module("a.b")`;
 - `a.b:x,y` for `from a.b import x, y`, with its leading dots; a star is `*`;
 - `.:x,y` also for what the `__all__` of a package lists, which a star import may have to import from it;
-- `?` for a module whose name has to be worked out.
+- `?` for a module whose name has to be worked out;
+- `!` for what is looked up under a name, and imported elsewhere: in `sys.modules`, or by a function that takes a path.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from collections.abc import Iterable, Iterator
 
 COMPUTED = "?"
 """Among the imports of a file: a module whose name has to be worked out."""
+LOOKED_UP = "!"
+"""Among the imports of a file: whatever is looked up under its name."""
+UNNAMED = frozenset({COMPUTED, LOOKED_UP})
 
 _GAP = rb"(?:[ \t\f]|\\\n)"
 _NAME = rb"[\w\x80-\xff]++"
@@ -30,6 +34,12 @@ _COMMENT = re.compile(rb"#[^\n]*")
 _WORDS = re.compile(rb"[\w\x80-\xff]+|\*")
 _CALL = re.compile(rb"\b(?:import_module|__import__)\s*\(")
 _LITERAL = re.compile(rb"\b(?:import_module|__import__)\s*\(\s*[\"'](\.*\w[\w.]*|\.+)[\"']\s*[,)]")
+_FINDERS = (
+    *("runpy", "pkgutil", "pydoc", "importlib.util", "importlib:util"),
+    *("import_string", "import_from_string", "import_object"),
+)
+"""Modules and functions that find something by a path in a text."""
+_LOOKING_UP = re.compile(rb"\bmodules\s*(?:\[\s*(?!__name__|[\"']__main__)|\.\s*(?:get|items|values|__getitem__)\b|\))")
 _HANDED_ON = re.compile(rb"\bimport_module\b(?!\s*\()")
 _BY_ITS_NAME = re.compile(rb"\bimport[ \t]+(?:[\w, \t]*,[ \t]*)?import_module[ \t]*(?:[,#;\n]|\Z)")
 _LISTED = re.compile(rb"__all__[^\n=]*=([^\])]*)")
@@ -81,6 +91,11 @@ def imports_of(data: bytes, *, of_package: bool) -> list[str]:
         handed_on = len(_HANDED_ON.findall(data)) > len(_BY_ITS_NAME.findall(data))
         if handed_on or len(called) < len(_CALL.findall(data)):
             found[COMPUTED] = None
+    listed = " ".join(found)
+    if ("sys" in listed and b"modules" in data and _LOOKING_UP.search(data)) or any(
+        each in listed for each in _FINDERS
+    ):
+        found[LOOKED_UP] = None
     return list(found)
 
 
@@ -90,7 +105,7 @@ _WORDS_AND_DOTS = re.compile(rb"[\w\x80-\xff]+|\.")
 def dotted(imports: Iterable[str]) -> Iterator[str]:
     """Yield the modules that imports may mean: `from a import b` may mean `a.b`."""
     for each in imports:
-        if each == COMPUTED:
+        if each in UNNAMED:
             continue
         module, colon, names = each.partition(":")
         module = module.removesuffix("=")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import cast
+from typing import Any
 
 _TEXTS = frozenset(
     {"arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "kwd_attrs", "level", "module", "name"}
@@ -30,9 +30,10 @@ def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below a node, in the order of the source, but for operators and the like."""
     found: list[ast.AST] = []
     for name in _fields[type(node)]:
-        child = getattr(node, name, None)
+        child: Any = getattr(node, name, None)  # Not by `cast`, which is a call at every node.
         if type(child) is list:
-            found += [each for each in cast("list[object]", child) if isinstance(each, ast.AST)]
+            if child:
+                found += [each for each in child if isinstance(each, ast.AST)]
         elif isinstance(child, ast.AST):
             found.append(child)
     return found

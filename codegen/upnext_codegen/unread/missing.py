@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.files.discover import SourceFile
-from upnext_codegen.names.candidates import ImportGraph, holds_one, says_one
+from upnext_codegen.names.candidates import ImportGraph
 from upnext_codegen.names.modules import ExternalName, ModuleRef
+from upnext_codegen.names.words_in_bytes import holds_word, says_one, takes_by_name
 from upnext_codegen.reading.imports import dotted, imports_of, mentions_upnext
 from upnext_codegen.reading.source import SourceError, tree_of
 from upnext_codegen.unread.named import may_import_by_name, modules_in_texts
@@ -279,7 +280,12 @@ class _Search:
             return True
         words, names = self.graph.words([f" {target}"]), self.graph.names([f" {target}"])
         data = self._bytes(path)
-        return words is None or says_one(data, words) or holds_one(data, words, names)
+        return (
+            words is None
+            or says_one(data, words)
+            or holds_word(data, words)
+            or takes_by_name(data, words, names, names)
+        )
 
 
 def _is_known(source: ModuleRef | ExternalName | None) -> bool:

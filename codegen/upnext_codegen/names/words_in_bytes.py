@@ -1,0 +1,186 @@
+"""What the bytes of a file say, as far as it tells whether the file has to be read: sometimes a little too much."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
+
+from upnext_codegen.names.exported_names import ANYTHING
+from upnext_codegen.reading.imports import UNNAMED
+
+_ATTRIBUTE = re.compile(rb"\.(?:[\s\\]|#[^\n]*\n)*(\w+)")
+_TAKEN = re.compile(rb"getattr\s*[(,]\s*[\w.\x80-\xff]+\s*,\s*[\"'](\w+)[\"']\s*[,)]")
+"""An attribute that is taken by its name in quotes."""
+_QUOTED = re.compile(rb"[\w.\x80-\xff]+\s*,\s*[\"']\w+[\"']\s*[,)]")
+_ALONE = re.compile(rb"[ \t]*(?:[),\]}\n#;]|\Z|\.\s*__(?:dict|getattr)|(?:if|else|or|and|for)\b)")
+"""What stands behind a module that is given to something, kept, returned, or asked for more than an attribute."""
+_ENDS = frozenset({*(each.encode() for each in "),]}\n#; \t."), b""})
+_BEFORE = frozenset(each.encode() for each in "=([{,:;*|@+&^~<>%")
+_KEYWORDS = frozenset(b"and await else if in is not or return yield".split())
+_BY_PATH = (b"run_module", b"run_path", b"resolve_name", b"spec_from")
+"""Functions that give what stands under a name in quotes."""
+_IN_WORDS = frozenset(each.encode() for each in f"{string.ascii_letters}{string.digits}_")
+_AS = re.compile(rb"as[ \t\f\\\n]+([\w\x80-\xff]+)")
+_DEFINED = re.compile(rb"(?:def|class)[ \t]+([\w\x80-\xff]+)")
+_ASSIGNED = re.compile(rb"(?<![\w\x80-\xff])[\w\x80-\xff]++(?=[ \t]*+[=:,])")
+_NO_IMPORT = re.compile(rb"[ \t]*(?:except|(?:async[ \t]+)?with|case)\b[^:]*\Z")
+# (All of these begin with plain text where they can, which Python's regular expressions look for ten times as fast.)
+_WORD = re.compile(rb"[\w\x80-\xff]+")
+_FEW = 30
+"""Words that are looked for one by one in less time than it takes to list all attributes of a file."""
+
+
+def bound_by(imports: Iterable[str]) -> set[str]:
+    """The names that imports, as `imports_of` lists them, bind, but for those that they rename something to."""
+    found: set[str] = set()
+    for each in imports:
+        module, colon, names = each.partition(":")
+        found.update(names.split(",") if colon else [module.partition(".")[0]])
+    return found
+
+
+def last_names(imported: str) -> list[str]:
+    """The last names of the modules that one import, as `imports_of` writes it, can mean, and the names that it takes.
+
+    For the package around a file, and for a module whose name has to be worked out, that is "".
+    """
+    if imported in UNNAMED:
+        return [""]
+    module, colon, names = imported.partition(":")
+    last = module.removesuffix("=").rpartition(".")[2]
+    if colon:
+        return [last, *names.split(",")]
+    return [last] if module.endswith("=") else [last, module.partition(".")[0]]
+
+
+def renamed(data: bytes) -> set[str]:
+    """The names after `as` in a file, but for those of exceptions and contexts."""
+    found: set[str] = set()
+    for each in _whole_words(_AS, data):
+        start = each.start()
+        if not _NO_IMPORT.match(data, data.rfind(b"\n", 0, start) + 1, start):
+            found.add(each[1].decode("utf-8", "replace"))
+    return found
+
+
+def bound_names(data: bytes) -> set[str]:
+    """The names that a file may bind: those that it assigns, defines, or imports under another name; and some more.
+
+    `ANYTHING` is among them if it has a `__getattr__`.
+    """
+    made_up = {ANYTHING} if b"__getattr__" in data else set[str]()
+    found = {*_DEFINED.findall(data), *_ASSIGNED.findall(data)}
+    return {each.decode("utf-8", "replace") for each in found} | renamed(data) | made_up
+
+
+def attributes_in(data: bytes) -> set[bytes]:
+    """The attributes that bytes name, and the words after any other dot."""
+    return {*_ATTRIBUTE.findall(data)}
+
+
+def holds_word(data: bytes, words: Collection[str]) -> bool:
+    """Whether the bytes of a file can hold one of these words as an attribute."""
+    encoded = _encoded(frozenset(words))
+    if encoded is None:
+        return True
+    if len(encoded) <= _FEW:
+        encoded = [word for word in encoded if word in data]
+    return bool(encoded) and not attributes_in(data).isdisjoint(encoded)
+
+
+@lru_cache(maxsize=8)
+def _encoded(words: frozenset[str]) -> Collection[bytes] | None:
+    """Words as bytes, None where one is not ASCII: Python knows that by several spellings."""
+    return frozenset(map(str.encode, words)) if all(map(str.isascii, words)) else None
+
+
+def _whole_words(pattern: re.Pattern[bytes], data: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield what matches a pattern where no word goes on."""
+    for each in pattern.finditer(data):
+        before = data[each.start() - 1 : each.start()]
+        if not before.isalnum() and before != b"_":
+            yield each
+
+
+def says_one(data: bytes, words: Collection[str]) -> bool:
+    """Whether the bytes of a file hold one of these words, as a whole word."""
+    encoded = {*map(str.encode, words)}
+    if len(encoded) <= _FEW:
+        encoded = {word for word in encoded if word in data}
+    return bool(encoded) and not encoded.isdisjoint(_WORD.findall(data))
+
+
+def takes_by_name(data: bytes, words: Collection[str], modules: Collection[str], bound: Collection[str]) -> bool:
+    """Whether bytes may take one of some attributes otherwise than by writing it behind a dot.
+
+    Args:
+        data: The bytes.
+        words: The attributes.
+        modules: The names, without dots, of the modules and packages that have them; renamed ones count as well.
+        bound: The names that imports bind.
+    """
+    if b"getattr" in data and any(each.decode() in words for each in _TAKEN.findall(data)):
+        return True
+    if modules and stands_alone(data, modules, bound):
+        return True
+    # What a module is called that is imported by a name that is worked out, nobody knows; the names that are taken of
+    # it are written out somewhere all the same.
+    imports_any = b"import_module" in data or b"__import__" in data
+    takes_any = imports_any and any(each in data for each in (b"getattr", b"__dict__", b"vars"))
+    return (takes_any or any(each in data for each in _BY_PATH)) and says_one(data, words)
+
+
+def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) -> bool:
+    """Whether one of some modules stands in bytes without an attribute: whoever is given it can take any of those.
+
+    Args:
+        data: The bytes.
+        modules: Their names, without dots.
+        bound: The names that imports bind.
+    """
+    names = {each.encode() for each in modules}
+    first = {each.encode() for each in bound} & names
+    first.update(_aliases(data, names))
+    for name in names | first:
+        length, at = len(name), data.find(name)
+        while at >= 0:
+            end = at + length
+            # Most places are told by the characters around alone, without calling anything.
+            before = data[at - 1 : at]
+            known = names if before == b"." else first
+            if data[end : end + 1] in _ENDS and before not in _IN_WORDS and _is_alone(data, at, end, known):
+                return True
+            at = data.find(name, end)
+    return False
+
+
+def _is_alone(data: bytes, at: int, end: int, names: Collection[bytes]) -> bool:
+    """Whether a name that stands at a place is code, has no attribute behind it, and is not what an import names."""
+    if not _ALONE.match(data, end):
+        return False
+    line = data[data.rfind(b"\n", 0, at) + 1 : at].strip()
+    if _is_imported(data, at, line):
+        return False
+    if line.endswith(b"."):
+        package = _WORD.findall(line)
+        return bool(package) and package[-1] in names
+    # Behind anything else it is a word in a text.
+    return data[at:end] in names and (not line or line[-1:] in _BEFORE or line.rsplit(None, 1)[-1] in _KEYWORDS)
+
+
+def _aliases(data: bytes, names: Collection[bytes]) -> Iterator[bytes]:
+    """Other names that imports give to some modules."""
+    for each in _whole_words(_AS, data):
+        before = _WORD.findall(data, max(0, each.start() - 100), each.start())
+        if before and before[-1] in names:
+            yield each[1]
+
+
+def _is_imported(data: bytes, at: int, line: bytes) -> bool:
+    """Whether what stands behind a line's beginning is imported, or given to a function that takes one attribute."""
+    if line.startswith((b"import", b"from ")) or (line.endswith(b"attr(") and _QUOTED.match(data, at)):
+        return True
+    opened = data.rfind(b"(", max(0, at - 4000), at)
+    return opened >= 0 and data[max(0, opened - 8) : opened].rstrip().endswith(b"import")
