@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
+from upnext_codegen.reading.tree import children
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -203,7 +205,7 @@ def _now(node: ast.AST) -> Iterator[ast.AST]:
         current = stack.pop()
         yield current
         if not isinstance(current, _LATER):
-            stack += ast.iter_child_nodes(current)
+            stack += children(current)
 
 
 # Whether something that can fail follows

@@ -9,6 +9,7 @@ from upnext_codegen import messages
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.names.evaluator import function_node
+from upnext_codegen.reading.tree import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def _yields(function: FunctionNode) -> bool:
             # Its body runs by itself, but what stands in its head belongs to the function around it.
             waiting += _head(node)
         else:
-            waiting += ast.iter_child_nodes(node)
+            waiting += children(node)
     return False
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from upnext_codegen.reading.source import SourceError, SourceText, tree_of
+from upnext_codegen.reading.tree import children
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 BranchPath: TypeAlias = tuple[tuple[int, int], ...]
@@ -470,7 +471,7 @@ class _Builder:
             case _:
                 if isinstance(node, ast.Expr):
                     self.unused(node.value, branches)
-                for child in ast.iter_child_nodes(node):
+                for child in children(node):
                     if isinstance(child, ast.expr):
                         self.expression(child, branches)
 
