@@ -360,7 +360,7 @@ def inner_scopes_and_calls(
     stack: list[tuple[Any, Scope]] = [(node, scope)]  # Not by `cast`, which is a call at every node.
     while stack:
         current, around = stack.pop()
-        kind = type(current)
+        kind: type[ast.AST] = current.__class__
         if kind is ast.Call or kind is ast.NamedExpr or kind is ast.Lambda:
             yield current, around
         if kind in _INNER_SCOPES:
@@ -368,7 +368,7 @@ def inner_scopes_and_calls(
         # Tables of thousands of constants are common enough for `ast.iter_child_nodes` to take most of the time.
         for name in reversed(current._fields):
             child: Any = getattr(current, name, None)
-            if type(child) is list:
+            if child.__class__ is list:
                 if child:
                     stack += [
                         (each, around)

@@ -31,7 +31,7 @@ def children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     for name in _fields[type(node)]:
         child: Any = getattr(node, name, None)  # Not by `cast`, which is a call at every node.
-        if type(child) is list:
+        if child.__class__ is list:
             if child:
                 found += [each for each in child if isinstance(each, ast.AST)]
         elif isinstance(child, ast.AST):
