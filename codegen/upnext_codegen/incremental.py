@@ -143,7 +143,7 @@ class Incremental:
         if self.index.known.modules != self._digest:
             self._words = _digest(sorted(self.index.words))
             if self._words != self.index.known.words:
-                self.index.forget_imports()
+                self.index.look_again_at_imports()
         if self.relevance:
             relevance = self.relevance.over(self.index, self.modules)
         else:

@@ -226,6 +226,16 @@ REPORTED: dict[str, tuple[str, str]] = {
         "",
         f'{HANDLER}code = compile("from bus import placed; placed.on(found)", "x", "exec")\nexec(code)\n',
     ),
+    "the method of the object's class": ("", f"from bus import placed\n{HANDLER}type(placed).on(placed, found)\n"),
+    "the method of __class__": ("", f"from bus import placed\n{HANDLER}placed.__class__.on(placed, found)\n"),
+    "a method that the object is asked for": (
+        "",
+        f"from bus import placed\n{HANDLER}placed.__getattribute__('on')(found)\n",
+    ),
+    "a method whose name is worked out": (
+        "",
+        f"import os\nfrom bus import placed\nname = os.environ.get('HOW', 'on')\n@getattr(placed, name)\n{HANDLER}",
+    ),
     "the method of the class": (
         "",
         f"import upnext\nfrom bus import placed\n{HANDLER}upnext.Event.on(placed, found)\n",
@@ -273,6 +283,17 @@ HARMLESS: dict[str, tuple[str, str]] = {
     "a pattern": (
         "class Bus:\n    def on(self, function): ...\n",
         "from lib import Bus\nmatch Bus():\n    case own:\n        own.on(print)\n",
+    ),
+    "methods whose names are worked out": (
+        "def which(name):\n    return name\n",
+        "from lib import which\ngetattr(placed, which('send_sync'))(order_id='1')\ntype(placed).__name__\n",
+    ),
+    "modules that are looked through": (
+        "import inspect, sys\ndef names(m):\n    return [name for name, _ in inspect.getmembers(m)]\n",
+        (
+            "import operator, pkgutil, sys, bus\nfrom lib import names\nprint(names(bus), sys.modules['bus'].__doc__)\n"
+            "print(sorted([placed], key=operator.attrgetter('name')), pkgutil.resolve_name('bus:worker').name)\n"
+        ),
     ),
     "texts that attach nothing": ("", 'exec("on = 1")\neval("placed")\nprint(globals(), locals(), vars())\n'),
 }

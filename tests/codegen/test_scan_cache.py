@@ -6,15 +6,20 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.codegen.reading import HEAD, write
+from upnext_codegen import file_words
+from upnext_codegen.files import cache, file_index
 from upnext_codegen.files.cache import TOOL, is_settled, tool_digest
 from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.incremental import Incremental
+from upnext_codegen.names.words_in_bytes import attributes_in
 from upnext_codegen.project import load_project
+from upnext_codegen.reading.imports import imports_of
 from upnext_codegen.scan import scan
 
 HANDLER = "from events import placed\nfrom models import M\n@placed.on\ndef a(x: M): ...\n"
@@ -71,6 +76,33 @@ def test_new_and_removed_files_are_noticed(root: Path) -> None:
     agrees(root)
 
 
+def test_of_a_new_name_the_imports_are_read_again_where_a_file_imports_it_alone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that nothing in the project had made all files be read again."""
+    monkeypatch.setattr(cache, "_SETTLED", -1)  # As if these files had been there for long.
+    (root / "early.py").write_text("from later import placed\n@placed.on\ndef b(x: int): ...\n")
+    (root / "far.py").write_text("import decimal\nimport json.decoder\n")
+    agrees(root)
+    read: list[bytes] = []
+
+    def counted(data: bytes, *, of_package: bool) -> list[str]:
+        read.append(data)
+        return imports_of(data, of_package=of_package)
+
+    monkeypatch.setattr(file_index, "imports_of", counted)
+    (root / "later.py").write_text(HEAD)
+    scanned, _ = scan(load_project(root))
+    assert {each.name for each in scanned.handlers} == {"a", "b"}
+    assert read == [HEAD.encode(), (root / "early.py").read_bytes()]
+    (root / "later.py").unlink()
+    read.clear()
+    scanned, _ = scan(load_project(root))
+    assert {each.name for each in scanned.handlers} == {"a"}
+    assert read == [(root / "early.py").read_bytes()]
+    agrees(root)
+
+
 def test_a_module_has_another_name_once_the_import_roots_have_changed(root: Path) -> None:
     (root / "src" / "n").mkdir(parents=True)
     (root / "src" / "n" / "__init__.py").write_text(HEAD + "@placed.on\ndef b(x: int): ...\n")
@@ -85,6 +117,47 @@ def test_a_damaged_cache_is_rebuilt(damage: str, root: Path) -> None:
     agrees(root)
     (root / ".upnext" / "scan.cache").write_text(damage)
     assert agrees(root) == 5
+
+
+WORDS_DAMAGED: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": lambda data: data,
+    "nothing": lambda data: b"",
+    "cut off in its first line": lambda data: data[:20],
+    "cut off": lambda data: data[: len(data) // 2],
+    "cut off at a line": lambda data: data[: data.rindex(b"\n")],
+    "noise": lambda data: bytes(range(256)),
+    "of another version": lambda data: data.replace(b"upnext scan", b"upnext scan 1", 1),
+    "other words": lambda data: data.replace(b"other", b"third"),
+    "something behind it": lambda data: data + b"\nx.py\t1 2 3",
+}
+
+
+@pytest.mark.parametrize("damage", WORDS_DAMAGED)
+def test_the_words_of_files_are_looked_for_again_where_what_is_kept_of_them_is_damaged(
+    damage: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only there: an event that is new is found in each file that takes it of the module."""
+    monkeypatch.setattr(cache, "_SETTLED", -1)  # These files are as old as they ever get.
+    handler = "import events\n@events.other.on\ndef {}(x: int): ...\n"
+    (root / "first.py").write_text(handler.format("b"))
+    (root / ("odd_\udcff.py" if sys.platform == "linux" else "odd.py")).write_text(handler.format("c"))
+    for each in root.glob("*.py"):
+        os.utime(each, ns=(1, 1))
+    scan(load_project(root))
+    kept = root / ".upnext" / "scan.words"
+    kept.write_bytes(WORDS_DAMAGED[damage](kept.read_bytes()))
+    looked: list[bytes] = []
+
+    def counted(data: bytes) -> set[bytes]:
+        looked.append(data)
+        return attributes_in(data)
+
+    monkeypatch.setattr(file_words, "attributes_in", counted)
+    (root / "events.py").write_text(f"{HEAD}other = worker.event('order.other')\n")
+    scanned, _ = scan(load_project(root))
+    assert {each.name for each in scanned.handlers} == {"a", "b", "c"}
+    assert (len(looked) < 2) is (damage == "as it is")
+    agrees(root)
 
 
 def test_every_flipped_byte_is_noticed(root: Path) -> None:

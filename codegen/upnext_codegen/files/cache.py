@@ -26,7 +26,7 @@ _FOLDER = ".upnext"
 _NAME = "scan.cache"
 _DELTA = "scan.delta"
 _WORDS = "scan.words"
-_TABS = 3
+_TABS = 2
 """How many are in a line of words."""
 _SHARE = 8
 """What has changed since the cache was written is kept beside it, as long as that is not one part in so many."""

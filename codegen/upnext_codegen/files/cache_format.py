@@ -24,6 +24,7 @@ class Entry(NamedTuple):
         mentions: Whether it can name upnext.
         digest: Of its bytes, "" where nobody asked.
         imports: What it imports that the project may have, as `imports_of` lists it, None where nobody asked.
+        others: The first words of its other imports, which mean the project once that has a file of such a name.
         misencoded: What is wrong with its encoding.
         unreadable: What keeps it from being read for what it defines, None where nobody asked.
         uncompiled: What Python's compiler says of it, None where nobody asked.
@@ -36,6 +37,7 @@ class Entry(NamedTuple):
     mentions: bool
     digest: str = ""
     imports: Sequence[str] | None = None
+    others: str = ""
     misencoded: Fault = ()
     unreadable: Fault | None = None
     uncompiled: Fault | None = None
@@ -123,7 +125,7 @@ def written(delta: Delta) -> bytes:
     usual = Entry(0, 0, 0, False)
     # Most entries end in nothing but defaults.
     entries = {
-        path: entry[:4] if entry[4:] == usual[4:] else entry[:6] if entry[6:] == usual[6:] else entry
+        path: entry[:4] if entry[4:] == usual[4:] else entry[:7] if entry[7:] == usual[7:] else entry
         for path, entry in known.entries.items()
     }
     index = json.dumps((entries, [*known.parts], *known[2:], *delta[1:]), separators=(",", ":"))

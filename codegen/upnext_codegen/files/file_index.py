@@ -95,8 +95,9 @@ class FileIndex:
             return tuple(_ABSENT), self.closed.get(path)
         changed = file.changed if is_settled(file) else -1
         if entry is not None and entry.digest and digest(data) == entry.digest:
-            imports = self.project_imports(path, decoded(data)[0])
-            return tuple(entry._replace(size=file.size, modified=file.modified, changed=changed, imports=imports)), None
+            imports, others = self._imports_of(path, decoded(data)[0])
+            same = entry._replace(size=file.size, modified=file.modified, changed=changed)
+            return tuple(same._replace(imports=imports, others=others)), None
         text, fault = decoded(data)
         mentions = mentions_upnext(text)
         found = (
@@ -105,17 +106,21 @@ class FileIndex:
             changed,
             mentions,
             digest(data) if mentions else "",
-            self.project_imports(path, text),
+            *self._imports_of(path, text),
         )
         return (found if not fault else (*found, fault)), None
 
-    def project_imports(self, path: str, data: bytes) -> list[str]:
-        """What the bytes of a file import that the project may have."""
-        return [
-            each
-            for each in imports_of(data, of_package=path.endswith("__init__.py"))
-            if each[0] == "." or each in UNNAMED or each.partition(":")[0].rstrip("=").partition(".")[0] in self.words
-        ]
+    def _imports_of(self, path: str, data: bytes) -> tuple[list[str], str]:
+        """What the bytes of a file import that the project may have, and the first words of what else they import."""
+        found: list[str] = []
+        others: dict[str, None] = {}
+        for each in imports_of(data, of_package=path.endswith("__init__.py")):
+            first = each.partition(":")[0].rstrip("=").partition(".")[0]
+            if each[0] == "." or each in UNNAMED or first in self.words:
+                found.append(each)
+            else:
+                others[first] = None
+        return found, " ".join(others)
 
     def imports_now(self, path: str, data: bytes) -> Sequence[str]:
         """What the bytes of a file import now that the project may have; they are not looked at where its times tell.
@@ -127,7 +132,7 @@ class FileIndex:
         file = self.files[path]
         if is_settled(file) and _listed(f"{self.root}/{path}", path) == file:
             return self.imports(path)
-        return self.project_imports(path, decoded(data)[0])
+        return self._imports_of(path, decoded(data)[0])[0]
 
     def changed(self) -> set[str]:
         """The files that are no longer what earlier scans knew."""
@@ -144,15 +149,26 @@ class FileIndex:
         entry = self.entries.get(path)
         return () if entry is None else entry.imports or ()
 
-    def forget_imports(self) -> None:
-        """Read the imports of all files again, because the project has other names than it had."""
-        fresh = set(self.fresh)
-        stale = [path for path in self.entries if path not in fresh]
-        for path, found in self._spread(self._read_imports, stale):
-            self.entries[path] = self.entries[path]._replace(imports=found)
+    def look_again_at_imports(self) -> None:
+        """Read the imports of files again that can mean the project by them, as it has other names than it had."""
+        known = {part.removesuffix(".py") for path in self.known.entries for part in path.split("/")}
+        fresh, added, gone = set(self.fresh), self.words - known, known - self.words
+        stale = [
+            path
+            for path, entry in self.entries.items()
+            if path not in fresh and (not added.isdisjoint(entry.others.split()) or self._has_one(entry, gone))
+        ]
+        for path, (imports, others) in self._spread(self._read_imports, stale):
+            self.entries[path] = self.entries[path]._replace(imports=imports, others=others)
 
-    def _read_imports(self, path: str) -> list[str]:
-        return self.project_imports(path, decoded(self.bytes_of(path) or b"")[0])
+    @staticmethod
+    def _has_one(entry: Entry, words: Collection[str]) -> bool:
+        """Whether an import of a file begins with one of some words."""
+        imports = entry.imports or ()
+        return bool(words) and any(each.partition(":")[0].rstrip("=").partition(".")[0] in words for each in imports)
+
+    def _read_imports(self, path: str) -> tuple[list[str], str]:
+        return self._imports_of(path, decoded(self.bytes_of(path) or b"")[0])
 
     def mentions(self, path: str) -> bool:
         """Whether a file can name upnext."""

@@ -16,7 +16,7 @@ from upnext_codegen.handlers.declare import (
     declare,
     place_of,
 )
-from upnext_codegen.handlers.escapes import attaches_unseen, escaping
+from upnext_codegen.handlers.escapes import attaches_unseen, escaping, takes_on
 from upnext_codegen.handlers.handler_names import handler_name
 from upnext_codegen.handlers.options import check_named_fields, read_options
 from upnext_codegen.handlers.sends import sends_of
@@ -143,7 +143,9 @@ class Attacher:
                 self._called(self.evaluator.value(decorator.func, use), decorator, use)
             case values.Ambiguous("event" | "worker", events):
                 self._report_ambiguous(events, site.place)
-            case _ if makes_decorator(decorator) and self._is_lost(decorator, use):
+            case _ if takes_on(self.evaluator, decorator, use) or (
+                makes_decorator(decorator) and self._is_lost(decorator, use)
+            ):
                 self.found.findings.append(messages.unknown_receiver(site.place))
             case _ if isinstance(decorator, ast.Call):
                 func = self.evaluator.value(decorator.func, use)

@@ -57,7 +57,25 @@ def attaches_unseen(evaluator: Evaluator, func: values.Value, call: ast.Call, us
         case ast.Call(getter, [ast.Constant("on"), _]):
             return evaluator.value(getter, use) == ExternalName("operator.methodcaller")
         case _:
+            return bool(call.args) and takes_on(evaluator, call.func, use)
+
+
+def takes_on(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
+    """Whether an expression can be `.on` of an event without saying so: `type(e).on`, `e.__getattribute__("on")`."""
+    match expr:
+        case ast.Attribute(ast.Call(ast.Name("type"), [owner]) | ast.Attribute(owner, "__class__"), "on"):
+            return _is_event(evaluator, owner, use)
+        case ast.Call(ast.Attribute(owner, "__getattribute__"), [name]) | ast.Call(ast.Name("getattr"), [owner, name]):
+            text = evaluator.text(Argument("", name, use, name))
+            return text in {None, "on"} and _is_event(evaluator, owner, use)
+        case _:
             return False
+
+
+def _is_event(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
+    if not evaluator.may_be_ours(use.scope, expr):
+        return False
+    return isinstance(evaluator.value(expr, use), values.EventValue | values.HandlerValue)
 
 
 def _flat(expr: ast.expr) -> Iterator[ast.expr]:

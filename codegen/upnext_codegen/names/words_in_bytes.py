@@ -19,6 +19,9 @@ _ALONE = re.compile(rb"[ \t]*(?:[),\]}\n#;]|\Z|\.\s*__(?:dict|getattr)|(?:if|els
 _ENDS = frozenset({*(each.encode() for each in "),]}\n#; \t."), b""})
 _BEFORE = frozenset(each.encode() for each in "=([{,:;*|@+&^~<>%")
 _KEYWORDS = frozenset(b"and await else if in is not or return yield".split())
+_ASSIGNED_ALONE = re.compile(rb"([\w\x80-\xff]+)\s*(?::[^=]*)?=")
+_MOST_NAMES = 100
+"""Names that a file gives its modules, from which on it counts as one that hands them on."""
 _BY_PATH = (b"run_module", b"run_path", b"resolve_name", b"spec_from")
 """Functions that give what stands under a name in quotes."""
 _IN_WORDS = frozenset(each.encode() for each in f"{string.ascii_letters}{string.digits}_")
@@ -143,31 +146,47 @@ def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) 
     names = {each.encode() for each in modules}
     first = {each.encode() for each in bound} & names
     first.update(_aliases(data, names))
-    for name in names | first:
+    waiting = [*(names | first)]
+    while waiting:
+        name = waiting.pop()
         length, at = len(name), data.find(name)
         while at >= 0:
             end = at + length
             # Most places are told by the characters around alone, without calling anything.
-            before = data[at - 1 : at]
-            known = names if before == b"." else first
-            if data[end : end + 1] in _ENDS and before not in _IN_WORDS and _is_alone(data, at, end, known):
-                return True
+            if data[end : end + 1] in _ENDS and data[at - 1 : at] not in _IN_WORDS:
+                other = _renaming(data, at, end, names, first)
+                if other == b"" or len(first) > _MOST_NAMES:
+                    return True
+                if other is not None and other not in first:
+                    first.add(other)
+                    waiting.append(other)
             at = data.find(name, end)
     return False
 
 
-def _is_alone(data: bytes, at: int, end: int, names: Collection[bytes]) -> bool:
-    """Whether a name that stands at a place is code, has no attribute behind it, and is not what an import names."""
+def _renaming(data: bytes, at: int, end: int, names: Collection[bytes], first: Collection[bytes]) -> bytes | None:
+    """What a module at a place is called from there on, as in `other = module`.
+
+    Returns:
+        The name, nothing where the module stands alone otherwise, None where it does not: where an attribute is behind
+        it, an import names it, or it is a word in a text.
+    """
     if not _ALONE.match(data, end):
-        return False
+        return None
     line = data[data.rfind(b"\n", 0, at) + 1 : at].strip()
     if _is_imported(data, at, line):
-        return False
+        return None
     if line.endswith(b"."):
         package = _WORD.findall(line)
-        return bool(package) and package[-1] in names
-    # Behind anything else it is a word in a text.
-    return data[at:end] in names and (not line or line[-1:] in _BEFORE or line.rsplit(None, 1)[-1] in _KEYWORDS)
+        is_module = bool(package) and package[-1] in names
+        return b"" if is_module or (data[at:end] in first and data[at:end] not in names) else None
+    if data[at:end] not in first:
+        return None
+    renamed_to = _ASSIGNED_ALONE.fullmatch(line)
+    if renamed_to and data[end : end + 1] in {b"\n", b""}:
+        return renamed_to[1]
+    is_code = not line or line[-1:] in _BEFORE or line.rsplit(None, 1)[-1] in _KEYWORDS
+    return b"" if is_code else None
 
 
 def _aliases(data: bytes, names: Collection[bytes]) -> Iterator[bytes]:
