@@ -150,6 +150,35 @@ REPORTED: dict[str, tuple[str, str]] = {
         "import bus\nclass Events:\n    def __class_getitem__(cls, name):\n        return bus.placed\n",
         f"from lib import Events\n@Events['anything'].on\n{HANDLER}",
     ),
+    "__getattr__ of a metaclass": (
+        (
+            "import bus\nclass Meta(type):\n    def __getattr__(cls, name):\n        return getattr(bus, name)\n"
+            "class Events(metaclass=Meta): ...\n"
+        ),
+        f"from lib import Events\n@Events.placed.on\n{HANDLER}",
+    ),
+    "__getitem__ of a metaclass": (
+        (
+            "import bus\nclass Meta(type):\n    def __getitem__(cls, name):\n        return getattr(bus, name)\n"
+            "class Events(metaclass=Meta): ...\n"
+        ),
+        f"from lib import Events\n@Events['placed'].on\n{HANDLER}",
+    ),
+    "a dict with attributes": (
+        (
+            "from bus import placed\nclass Events(dict):\n    __getattr__ = dict.__getitem__\n"
+            "events = Events(placed=placed)\n"
+        ),
+        f"from lib import events\n@events.placed.on\n{HANDLER}",
+    ),
+    "keywords that are unpacked": (
+        ATTACHING.format("event.on(function)"),
+        f"from bus import placed\nimport lib\n{HANDLER}lib.setup(**dict(event=placed, function=found))\n",
+    ),
+    "what is taken out of a list": (
+        "",
+        f"from bus import placed\n{HANDLER}L = [placed]\nwhile L and (event := L.pop()):\n    event.on(found)\n",
+    ),
     "a list that more is put into": (
         "import bus\nEVENTS = []\nEVENTS.append(bus.placed)\n",
         f"from lib import EVENTS\n{HANDLER}for each in EVENTS:\n    each.on(found)\n",
@@ -276,6 +305,14 @@ HARMLESS: dict[str, tuple[str, str]] = {
         "from lib import Base\nclass Own(Base, event=placed):\n    other = placed\n",
     ),
     "a module that is looked at": ("def go(m):\n    return m.__doc__\n", "import bus\nfrom lib import go\ngo(bus)\n"),
+    "a class of a metaclass": (
+        "class Meta(type):\n    def __getitem__(cls, name):\n        return cls\n    def on(cls, function): ...\n",
+        "from lib import Meta\nclass Own(metaclass=Meta):\n    event = placed\nOwn['x'].on(print)\nOwn.on(print)\n",
+    ),
+    "a list that things are taken from": (
+        "class Bus:\n    def on(self, function): ...\n",
+        "from lib import Bus\nL = [Bus()]\nL.pop().on(print)\nnames = [placed.name]\nprint(names.pop())\n",
+    ),
     "a bus of its own": (
         "class Bus:\n    def __init__(self, event): ...\n    def on(self, function):\n        return function\n",
         "from lib import Bus\nown = Bus(placed)\n@own.on\ndef startup(): ...\n",

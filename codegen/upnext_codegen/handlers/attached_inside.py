@@ -56,7 +56,7 @@ class AttachedInside:
     def by_class_statement(self, cls: values.ClassRef) -> bool:
         """Whether the bases or the metaclass of a class attach handlers to an event that it has."""
         above = [each for each in self.evaluator.ancestors(cls)[1:] if isinstance(each, values.ClassRef)]
-        made = [*self._metaclasses([cls, *above])]
+        made = [*self.evaluator.metaclasses([cls, *above])]
         functions = [one for each in above for one in self.evaluator.body_of(each).functions]
         called = [one for one in functions if one.name == "__init_subclass__"]
         if not made and not called:
@@ -75,13 +75,6 @@ class AttachedInside:
             if self._by_function(values.FunctionRef(one), given | {receiver} if has_own else given, 0):
                 return True
         return False
-
-    def _metaclasses(self, classes: list[values.ClassRef]) -> Iterator[values.ClassRef]:
-        for each in classes:
-            for keyword in class_node(each).keywords:
-                found = self.evaluator.value(keyword.value, Use(each.definition.scope, keyword.value.lineno))
-                if keyword.arg == "metaclass" and isinstance(found, values.ClassRef):
-                    yield found
 
     def _is_ours(self, given: Argument) -> bool:
         return self._is_ours_here(given.value, given.use)
@@ -133,6 +126,8 @@ class AttachedInside:
         for each in given:
             if each.keyword in known:
                 found.add(each.keyword)
+            elif each.keyword == "**":
+                found |= known  # Whatever is unpacked may be any of them.
             elif each.keyword == "" and each.node in call.args and call.args.index(each.node) < len(positional):
                 found.add(positional[call.args.index(each.node)])
             else:

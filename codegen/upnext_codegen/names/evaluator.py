@@ -72,6 +72,7 @@ _COPIES = frozenset(
 )
 _WORTH_KEEPING = (ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.IfExp, ast.JoinedStr, ast.Subscript)
 _CHANGING = frozenset({"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "update"})
+_TAKING = frozenset({"copy", "pop", "popitem", "popleft"})
 _ITEM_METHODS = frozenset({"get", "pop", "setdefault", "__getitem__"})
 
 
@@ -392,7 +393,8 @@ class Evaluator:
             case values.Instance(cls):
                 found = self._instance_attribute(owner, attr)
                 if found == NOT_OURS:
-                    return self._asked(cls, "__getattr__", values.Constant(attr)) or found
+                    asked = self._asked(cls, "__getattr__", values.Constant(attr))
+                    return asked or (UNKNOWN if self._has(self.ancestors(cls), "__getattr__") else found)
                 return self._inherited(cls, attr, use) if isinstance(found, values.Unknown) else found
             case values.MemberValue(_, name, value):
                 return {"value": value, "_value_": value, "name": values.Constant(name)}.get(attr, UNKNOWN)
@@ -493,7 +495,26 @@ class Evaluator:
         closed = all(
             isinstance(each, values.ClassRef) or public_name(each).startswith("builtins.") for each in ancestors
         )
-        return NOT_OURS if closed else UNKNOWN
+        return self._by_metaclass(ancestors, attr) if closed else UNKNOWN
+
+    def _by_metaclass(self, ancestors: list[Value], attr: str) -> Value:
+        """What a metaclass of the project has for an attribute or item of a class, or makes up for it."""
+        for each in self.metaclasses([each for each in ancestors if isinstance(each, values.ClassRef)]):
+            if self._has(self.ancestors(each), attr):
+                return NOT_OURS
+            name = values.Constant(attr)
+            asked = self._asked(each, "__getattr__", name) or self._asked(each, "__getitem__", name)
+            if asked is not None:
+                return asked
+        return NOT_OURS
+
+    def metaclasses(self, classes: list[values.ClassRef]) -> Iterator[values.ClassRef]:
+        """Yield the metaclasses of the project that classes name."""
+        for each in classes:
+            for keyword in class_node(each).keywords:
+                found = self.value(keyword.value, Use(each.definition.scope, keyword.value.lineno))
+                if keyword.arg == "metaclass" and isinstance(found, values.ClassRef):
+                    yield found
 
     def _own_attribute(self, cls: values.ClassRef, attr: str) -> Value | None:
         body = self.body_of(cls)
@@ -828,7 +849,17 @@ class Evaluator:
     def _is_given_event(self, call: ast.Call, use: Use) -> bool:
         """Whether a call is given an event, or what attaches to one: what it returns may well be that or hold it."""
         given = [each for each in plain_arguments(call, use) if self.may_be_ours(use.scope, each.value)]
-        return any(self._holds_event(self.value(each.value, each.use)) for each in given)
+        return any(self._holds_event(self.value(each.value, each.use)) for each in given) or self._is_taken(call, use)
+
+    def _is_taken(self, call: ast.Call, use: Use) -> bool:
+        """Whether a call is a method of a container with an event, as `events.pop()`."""
+        func = call.func
+        if not isinstance(func, ast.Attribute) or func.attr not in _TAKING:
+            return False
+        if not self.may_be_ours(use.scope, func.value):
+            return False
+        owner = self.value(func.value, use)
+        return isinstance(owner, values.ContainerValue) and self._holds_event(owner)
 
     def _holds_event(self, value: Value) -> bool:
         match value:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from upnext_codegen.names import values
-from upnext_codegen.names.evaluator import plain_arguments
+from upnext_codegen.names.evaluator import class_node, plain_arguments
 from upnext_codegen.names.exported_names import ALL_NAMES, ANY_NAME, ANYTHING, MODULES, NOT, answer, own_names
 from upnext_codegen.names.made_up_names import MadeUp, made_up
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
@@ -568,6 +568,8 @@ class Exports:
     def _members(self, cls: values.ClassRef) -> Iterator[values.Value]:
         """What a class and its objects have: methods, attributes, what methods assign, and what its ancestors have."""
         evaluator = self.evaluator
+        if class_node(cls).keywords:
+            yield from evaluator.metaclasses([cls])
         for each in evaluator.ancestors(cls):
             if not isinstance(each, values.ClassRef):
                 continue
