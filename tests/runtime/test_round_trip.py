@@ -255,7 +255,7 @@ def test_an_object_that_never_equals_another_arrives_by_its_fields() -> None:
         (datetime, TWICE, "holds a time zone whose offset changes"),
         (list[datetime], [TWICE], "holds a time zone whose offset changes"),
         (dict[str, set[datetime]], {"a": {SUMMER}}, "holds a time zone whose offset changes"),
-        (deque[int], deque([1], maxlen=3), "would lose the maxlen of its deque"),
+        (deque[int], deque([1], maxlen=3), "deque"),  # before 2.13 pydantic refuses it itself
         (defaultdict[str, int], defaultdict(lambda: 7, a=1), "would lose the default_factory of its defaultdict"),
         (Doubling, Doubling(a=1), "would not arrive equal; "),
         (uuid.UUID | str, str(uuid.UUID(int=1)), "would arrive as UUID; annotate it so that JSON can tell them apart"),
