@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import Phase, given, settings
 
 from tests.corpus import casefile
@@ -54,3 +55,75 @@ def test_of_random_projects_the_same_is_found_without_the_prefilter(tmp_path: Pa
 
     compare()
     assert len(folders) > 20
+
+
+BUS = 'import upnext\nworker = upnext.Worker("shop")\nplaced = worker.event("order.placed")\n'
+HANDLED = "def send_mail(order_id: int) -> None: ...\n"
+HANDED_ON = {
+    "a default that has the name of the parameter": "def get(placed=placed): return placed\n@get().on\n",
+    "a name that another function has for itself": "def other(placed): return placed\n@placed.on\n",
+    "a comprehension over itself": "found = [placed for placed in [placed]]\n@found[0].on\n",
+    "a class inside of a function": (
+        "def make():\n    class Bus:\n        def __init__(self): self.kept = placed\n"
+        "        def attach(self, f): self.kept.on(f)\n    return Bus\n"
+        "def send_sms(order_id: int) -> None: ...\nplaced.on(send_sms)\n@placed.on\n"
+    ),
+    "a method that gives it": "class Bus:\n    def get(self): return placed\n@Bus().get().on\n",
+    "a method of another method": (
+        "class Bus:\n    def get(self): return self.given()\n    def given(self): return placed\n@Bus().get().on\n"
+    ),
+    "an attribute of the class": "class Bus:\n    kept = placed\n    def get(self): return self.kept\n@Bus.kept.on\n",
+    "a decorator in a function": (
+        "def hook(**options):\n    def inner(f):\n        attach = placed.on\n        return attach(f)\n"
+        "    return inner\n"
+        "@hook()\n"
+    ),
+    "a function that attaches what it is given": "def hook(f):\n    attach = placed.on\n    attach(f)\n@hook\n",
+    "a function inside of others": (
+        "def one():\n    def two():\n        def three(): return placed\n        return three\n    return two\n"
+        "@one()()().on\n"
+    ),
+    "a generator": "def each():\n    yield placed\nfor one in each():\n    one.on(print)\n@placed.on\n",
+    "a global": "def start():\n    global kept\n    kept = placed\nkept = placed\n@kept.on\n",
+    "an attribute of a function": "def keep(): ...\nkeep.event = placed\n@keep.event.on\n",
+}
+NAMED = {
+    "a whole name": 'from importlib import import_module\nkept = import_module("bus").placed\n',
+    "a parameter": (
+        'import importlib\ndef load(name): return importlib.import_module(name)\nkept = load("bus").placed\n'
+    ),
+    "parts": 'import importlib\nkept = importlib.import_module("b" + "us").placed\n',
+    "a text with values": 'import importlib\npart = "us"\nkept = importlib.import_module(f"b{part}").placed\n',
+    "a constant": "import importlib\nfrom names import NAME\nkept = importlib.import_module(NAME).placed\n",
+    "a constant that is handed on": (
+        "import importlib\nfrom names import NAME\ndef load(name): return importlib.import_module(name)\n"
+        "kept = load(NAME).placed\n"
+    ),
+    "its own package": 'import importlib\nkept = importlib.import_module(".bus", __package__).placed\n',
+    "the table of modules": 'import sys\nimport bus\nkept = sys.modules["bus"].placed\n',
+    "its own names": 'from bus import placed\nkept = globals()["placed"]\n',
+    "a text that is worked out": 'from bus import placed\nkept = eval("placed")\n',
+    "a text under a name": 'from bus import placed\nNAME = "placed"\nkept = eval(NAME)\n',
+}
+
+
+@pytest.mark.parametrize("way", HANDED_ON)
+def test_what_functions_and_classes_hand_on_is_followed(way: str, tmp_path: Path) -> None:
+    (tmp_path / "bus.py").write_text(BUS)
+    (tmp_path / "use.py").write_text(f"from bus import placed\n{HANDED_ON[way]}{HANDLED}")
+    project = load_project(tmp_path)
+    assert found(project, prefilter=True) == found(project, prefilter=False)
+    scanned, findings = scan(project, use_cache=False)
+    assert "send_mail" in {handler.name for handler in scanned.handlers} or "UPN002" in {each.code for each in findings}
+
+
+@pytest.mark.parametrize("way", NAMED)
+def test_a_module_or_name_that_is_worked_out_is_followed(way: str, tmp_path: Path) -> None:
+    """From a file that has no `.on`, so that nothing but the names in it says that it matters."""
+    (tmp_path / "bus.py").write_text(BUS)
+    (tmp_path / "names.py").write_text('NAME = "bus"\n')
+    (tmp_path / "given.py").write_text(NAMED[way])
+    (tmp_path / "use.py").write_text(f"from given import kept\n@kept.on\n{HANDLED}")
+    project = load_project(tmp_path)
+    assert found(project, prefilter=True) == found(project, prefilter=False)
+    assert [handler.name for handler in scan(project, use_cache=False)[0].handlers] == ["send_mail"]

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, TypeAlias
 from upnext_codegen.handlers.shapes import attaches, makes_decorator
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import class_node, function_node, plain_arguments
-from upnext_codegen.names.modules import ModuleRef
+from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.names.scopes import Assignment, Use, arguments_of
 
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Argument, Evaluator
-    from upnext_codegen.names.scopes import FunctionNode, Scope
+    from upnext_codegen.names.scopes import Definition, FunctionNode, Scope
 
 _DEEPEST = 5
+_BUILTINS = """
+    bool bytes callable delattr dict enumerate float format frozenset getattr hasattr hash id int isinstance issubclass
+    len list object open ord print range repr reversed round set setattr slice str sum super tuple vars zip
+"""
+_CALLING_NOTHING = frozenset(f"builtins.{name}" for name in _BUILTINS.split())
+"""Functions of Python that call no function that they are given."""
 _Function: TypeAlias = "values.FunctionRef | values.LambdaRef"
 _FUNCTIONS = values.FunctionRef | values.LambdaRef
 _NESTED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -43,6 +49,8 @@ class AttachedInside:
             func = func.function
         if not isinstance(func, _FUNCTIONS | values.ClassRef) and len(call.args) + len(call.keywords) < 2:
             return False  # What is from outside the project needs an event and a function.
+        if isinstance(func, ExternalName) and func.name in _CALLING_NOTHING:
+            return False
         given = [each for each in plain_arguments(call, use) if self._is_ours(each)]
         if not given:
             return False
@@ -55,19 +63,16 @@ class AttachedInside:
 
     def by_class_statement(self, cls: values.ClassRef) -> bool:
         """Whether the bases or the metaclass of a class attach handlers to an event that it has."""
+        # What the class has is asked first: that takes no other file in most cases, where its bases do.
+        around = Use(cls.definition.scope, cls.definition.line)
+        given = {one.arg for one in class_node(cls).keywords if one.arg and self._is_ours_here(one.value, around)}
+        has_own = any(map(self._is_event_of_class, self.evaluator.body_of(cls).definitions.values()))
+        if not given and not has_own:
+            return False
         above = [each for each in self.evaluator.ancestors(cls)[1:] if isinstance(each, values.ClassRef)]
         made = [*self.evaluator.metaclasses([cls, *above])]
         functions = [one for each in above for one in self.evaluator.body_of(each).functions]
         called = [one for one in functions if one.name == "__init_subclass__"]
-        if not made and not called:
-            return False
-        around = Use(cls.definition.scope, cls.definition.line)
-        given = {one.arg for one in class_node(cls).keywords if one.arg and self._is_ours_here(one.value, around)}
-        definitions = self.evaluator.body_of(cls).definitions.values()
-        assigned = [found[-1] for found in definitions if isinstance(found[-1].binding, Assignment)]
-        has_own = any(self._holds(self.evaluator.defined((each,))) for each in assigned)
-        if not given and not has_own:
-            return False
         if any(self._any_method(each, None) for each in made):
             return True
         for one in called:
@@ -75,6 +80,13 @@ class AttachedInside:
             if self._by_function(values.FunctionRef(one), given | {receiver} if has_own else given, 0):
                 return True
         return False
+
+    def _is_event_of_class(self, definitions: list[Definition]) -> bool:
+        found = definitions[-1]
+        value = found.binding.value if isinstance(found.binding, Assignment) else None
+        if isinstance(value, ast.expr) and not self.evaluator.may_be_ours(found.scope, value):
+            return False
+        return value is not None and self._holds(self.evaluator.defined((found,)))
 
     def _is_ours(self, given: Argument) -> bool:
         return self._is_ours_here(given.value, given.use)

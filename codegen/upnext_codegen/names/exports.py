@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from upnext_codegen.names import values
+from upnext_codegen.names.computed_imports import finding_names, importing_names, running_names
 from upnext_codegen.names.evaluator import class_node, plain_arguments
 from upnext_codegen.names.exported_names import ALL_NAMES, ANY_NAME, ANYTHING, MODULES, NOT, answer, own_names
 from upnext_codegen.names.made_up_names import MadeUp, made_up
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
 from upnext_codegen.names.scopes import (
     Assignment,
-    Binding,
     ClassDefinition,
     Definition,
     Derived,
@@ -39,6 +39,7 @@ from upnext_codegen.names.scopes import (
 from upnext_codegen.names.tainted_names import (
     Interest,
     Names,
+    around_methods,
     assigned_through,
     fed_names,
     is_tainted,
@@ -57,8 +58,8 @@ if TYPE_CHECKING:
 Consulted: TypeAlias = "dict[tuple[str, str], bool | frozenset[str]]"
 """Questions about the exports of files, or of a folder, whose name ends with `/`, and their answers."""
 _ATTACHING = re.compile(r"\.\s*on\b")
-_FINDING = frozenset({"import_from_string", "import_object", "import_string", "modules", "pkgutil", "pydoc", "runpy"})
-"""Modules, and functions of whatever module, that find something by its name in a text."""
+_Known: TypeAlias = dict[tuple[Scope, str], Names]
+_METHODS = "methods"
 _PLAIN = ast.JoinedStr | ast.Compare | ast.UnaryOp
 """Expressions whose value is text, a number or a truth."""
 _OURS = (
@@ -123,8 +124,8 @@ class Exports:
     everything: bool = False
     consulted: Consulted = field(default_factory=dict[tuple[str, str], "bool | frozenset[str]"])
     _interests: dict[str, Interest] = field(default_factory=dict[str, Interest])
-    _names: dict[Scope, Names] = field(default_factory=dict[Scope, Names])
-    _evident: dict[Scope, Names] = field(default_factory=dict[Scope, Names])
+    _names: _Known = field(default_factory=dict[tuple[Scope, str], Names])
+    _evident: _Known = field(default_factory=dict[tuple[Scope, str], Names])
     _leading: dict[tuple[ModuleRef, str], bool] = field(default_factory=dict[tuple[ModuleRef, str], bool])
     _stars: dict[str, dict[str, ModuleRef | ExternalName]] = field(
         default_factory=dict[str, "dict[str, ModuleRef | ExternalName]"]
@@ -153,12 +154,21 @@ class Exports:
         evident = self.interest(scope.module).evident
         return self.names_in(scope) if evident is None else self._names_in(scope, evident, self._evident)
 
-    def _names_in(self, scope: Scope, of_module: Names, known: dict[Scope, Names]) -> Names:
+    def _names_in(self, scope: Scope, of_module: Names, known: _Known) -> Names:
         if scope.kind == "module" or scope.parent is None:
             return of_module
-        found = known.get(scope)
+        found = known.get((scope, ""))
         if found is None:
-            found = known[scope] = with_own(scope, self._names_in(scope.parent, of_module, known), of_module)
+            found = known[scope, ""] = with_own(scope, self._names_around(scope, scope.parent, of_module, known))
+        return found
+
+    def _names_around(self, scope: Scope, parent: Scope, of_module: Names, known: _Known) -> Names:
+        if parent.kind != "class" or parent.parent is None or scope.kind == "inline":
+            return self._names_in(parent, of_module, known)
+        found = known.get((parent, _METHODS))
+        if found is None:
+            around = self._names_around(parent, parent.parent, of_module, known)
+            found = known[parent, _METHODS] = around_methods(parent, around)
         return found
 
     def of(self, file: str) -> frozenset[str]:
@@ -184,17 +194,21 @@ class Exports:
 
     def _fill(self, interest: Interest, module: SourceModule) -> None:
         names = interest.names
-        for scope in [module.scope, *self._with_imports(module)]:
-            for each in scope.every():
-                if isinstance(each.binding, ModuleImport | NameImport) and self.is_interesting(each):
-                    self._add_import(names, each.name, self._module_alone(each))
+        scopes = [module.scope, *self._with_imports(module)]
+        for each in (one for scope in scopes for one in scope.every()):
+            if isinstance(each.binding, ModuleImport | NameImport) and self.is_interesting(each):
+                self._add_import(names, each.name, self._module_alone(each))
         for name, source in self._starred(module).items():
             self._add_import(names, name, self._alone_in(source, name, module.file))
         self._spread(names, module)
-        dynamic = self._dynamic(module)
-        if dynamic:
+        importing = importing_names(module, names.all, scopes, self.evaluator.lookup, self._is_exporting)
+        has_own = names.all and "__getattr__" not in module.scope.definitions
+        running = running_names(module, names.all) if has_own else set[str]()
+        running |= finding_names(module)
+        if importing or running:
             interest.evident = names.copy()
-            names.add(dynamic)
+            names.add(running)
+            names.add_parts(importing)
             self._spread(names, module)
         if module.imports_upnext:
             # An `.on` that nobody knows is told of where upnext is imported.
@@ -245,9 +259,10 @@ class Exports:
         for star in module.scope.stars:
             source = lookup.imported(module.file, star.level, star.module or "")
             if isinstance(source, ModuleRef) and source.file is not None and source.file != module.file:
-                public = lookup.exports(source.file)
-                names |= {each: source for each in own_names(self.of(source.file)) if _is_public(each, public)}
-                for name in public or () if self.holds_candidates(source) else ():
+                exported, is_package = {*own_names(self.of(source.file))}, self.holds_candidates(source)
+                public = lookup.exports(source.file) if exported or is_package else None
+                names |= {each: source for each in exported if _is_public(each, public)}
+                for name in public or () if is_package else ():
                     submodule = lookup.modules.submodule(source, name, module.file)
                     if submodule is not None and self._is_exporting(submodule):
                         names[name] = source
@@ -257,30 +272,11 @@ class Exports:
 
     def _member_alone(self, file: str, name: str) -> ModuleRef | None:
         """The module that a name of a file stands for, None if that can be something else as well."""
+        if not self.has(file, f"{MODULES}{name}"):
+            return None
         found = {*self.evaluator.lookup.member(file, name)}
         only = found.pop() if len(found) == 1 else None
         return only if isinstance(only, ModuleRef) else None
-
-    def _dynamic(self, module: SourceModule) -> set[str]:
-        """The names of what imports modules by names that are worked out."""
-        text = module.text.text
-        own = self.interest(module).names.all and "__getattr__" not in module.scope.definitions
-        found = {each for each in ("globals", "locals", "vars") if own and f"{each}(" in text}
-        if own or _ATTACHING.search(text):
-            found |= {each for each in ("eval", "exec", "compile") if f"{each}(" in text}
-        if "spec_from" in text or any(each in text for each in _FINDING):
-            found |= {each.name for each in module.scope.every() if _finds_by_name(each.binding)}
-        if "import_module" not in text and "__import__" not in text:
-            return found
-        found |= {"import_module", "__import__", "importlib"}
-        for scope in [module.scope, *self._with_imports(module)]:
-            for each in scope.every():
-                match each.binding:
-                    case ModuleImport("importlib") | NameImport(0, "importlib", "import_module"):
-                        found.add(each.name)
-                    case _:
-                        pass
-        return found
 
     def is_interesting(self, definition: Definition) -> bool:
         """Whether an import can bring something of upnext."""
@@ -694,19 +690,6 @@ def _node(definition: Definition) -> ast.AST | None:
             return node
         case _:
             return None
-
-
-def _finds_by_name(binding: Binding) -> bool:
-    """Whether an import brings what finds modules, or what they have, by a text."""
-    match binding:
-        case ModuleImport(module):
-            return module in _FINDING or module in {"sys", "importlib.util"}
-        case NameImport(_, module, name):
-            return (
-                module in _FINDING or name in _FINDING or (module, name) in {("sys", "modules"), ("importlib", "util")}
-            )
-        case _:
-            return False
 
 
 def _is_public(name: str, exported: frozenset[str] | None) -> bool:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from upnext_codegen.names.scopes import (
     Assignment,
@@ -21,19 +22,24 @@ from upnext_codegen.names.scopes import (
     FunctionDefinition,
     FunctionNode,
     Inside,
+    ModuleImport,
+    NameImport,
     ParameterDefinition,
     Part,
     Rest,
     Scope,
 )
 from upnext_codegen.reading.string_annotations import unquoted
-from upnext_codegen.reading.tree import children
+from upnext_codegen.reading.tree import children, walk
 
 if TYPE_CHECKING:
     from upnext_codegen.names.modules import ModuleRef
     from upnext_codegen.reading.source import SourceText
 
 
+_Among: TypeAlias = tuple[frozenset[str], frozenset[str], bool, frozenset[str]]
+_Question: TypeAlias = tuple[Definition, _Among]
+_WORD = re.compile(r"\w+")
 _WHOLE = frozenset({"__dict__", "__getattr__", "__getattribute__"})
 """Attributes of a module that give whatever it has."""
 
@@ -47,9 +53,11 @@ class Names:
         all: The names.
         modules: Of those that stand for modules alone, which: what they are asked for can lead to upnext or not.
         leads: Whether an attribute of a module does.
-        receivers: What stands for a class or its objects inside it: which attributes can be of upnext.
+        receivers: What stands for a class or its objects inside it, and modules that make others known: which of their
+            attributes can be of upnext.
         everything: Whether every line counts, which changes nothing but the time it takes.
         lines: The numbers of the lines, sorted.
+        effects: What is known of functions and classes, by those of the names that they hold.
     """
 
     text: SourceText
@@ -59,6 +67,8 @@ class Names:
     modules: dict[str, list[ModuleRef]] = field(default_factory=dict[str, "list[ModuleRef]"])
     receivers: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     lines: list[int] = field(default_factory=list[int])
+    effects: dict[_Question, Effects] = field(default_factory=dict["_Question", "Effects"])
+    _words: dict[Definition, frozenset[str]] = field(default_factory=dict[Definition, frozenset[str]])
 
     def copy(self) -> Names:
         """The same names, to add others to."""
@@ -66,9 +76,18 @@ class Names:
             self,
             all=set(self.all),
             modules=dict(self.modules),
-            receivers=dict(self.receivers),
+            receivers={name: set(attributes) for name, attributes in self.receivers.items()},
             lines=[*self.lines],
         )
+
+    def without(self, names: set[str]) -> Names:
+        """The names but for some, to add others to."""
+        found = self.copy()
+        found.all -= names
+        for name in names:
+            found.modules.pop(name, None)
+            found.receivers.pop(name, None)
+        return found
 
     def add(self, names: Iterable[str], first: int = 1, last: int | None = None) -> None:
         """Add names that can stand for anything, for some lines of the file."""
@@ -86,6 +105,15 @@ class Names:
         self.all.add(name)
         self._take_lines(self.text.lines_with((name,)))
 
+    def add_parts(self, names: Mapping[str, str]) -> None:
+        """Add names of which one attribute can stand for anything, or where that is "", the name itself."""
+        self.add([name for name, attribute in names.items() if not attribute])
+        for name, attribute in names.items():
+            if attribute and not self.is_whole(name):
+                self.all.add(name)
+                self.receivers.setdefault(name, set()).add(attribute)
+                self._take_lines(self.text.lines_with((attribute,)))
+
     def _take_lines(self, lines: list[int]) -> None:
         for line in lines:
             index = bisect_left(self.lines, line)
@@ -98,6 +126,18 @@ class Names:
             return True
         index = bisect_left(self.lines, first)
         return index < len(self.lines) and self.lines[index] <= (last or first)
+
+    def among(self, definition: Definition) -> _Among:
+        """The names that stand in the lines of a function or class, and what is known of them."""
+        words = self._words.get(definition)
+        if words is None:
+            first, last = definition.span
+            text = "\n".join(self.text.lines[first - 1 : last])
+            text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+            words = self._words[definition] = frozenset(_WORD.findall(text))
+        found = words & self.all
+        receivers = frozenset(self.receivers.get("self", ())) & words if "self" in found else frozenset[str]()
+        return found, found.intersection(self.modules), "self" in self.receivers, receivers
 
     def is_whole(self, name: str) -> bool:
         """Whether a name can stand for anything, and not for modules or an object of the class around it alone."""
@@ -159,58 +199,118 @@ def _children(node: ast.AST) -> list[ast.AST]:
     return found
 
 
-def with_own(scope: Scope, around: Names, of_module: Names) -> Names:
-    """Add to the names around a function or class those of its own that can stand for something of upnext."""
-    node = cast("FunctionNode | ast.ClassDef | ast.Lambda", scope.node)
-    names = around
-    if isinstance(node, ast.ClassDef) and node.name in of_module.all:
-        names = _with_receivers(scope, node, around)
-    elif scope.receiver in {"", "self", "cls"} or "self" not in around.all:
-        pass
-    else:
-        names = around.copy()
+class Effects(NamedTuple):
+    """What calling a function can lead to.
+
+    Attributes:
+        gives: Whether it gives something of upnext, or attaches what it is given.
+        attributes: The attributes of its object that it assigns something of upnext to.
+    """
+
+    gives: bool = False
+    attributes: frozenset[str] = frozenset()
+
+
+def with_own(scope: Scope, around: Names) -> Names:
+    """Add to the names around a function or class those of its own that can stand for something of upnext.
+
+    Args:
+        scope: The function, class, lambda or comprehension.
+        around: The names around it; around a method, `around_methods`.
+    """
+    if isinstance(scope.node, ast.ClassDef):
+        return _of_class(scope, scope.node, around)[0]
+    node = cast("FunctionNode | ast.Lambda", scope.node)
+    hidden = {name for name in scope.definitions.keys() & around.all if _hides(scope.definitions[name], around)}
+    names = around.without(hidden) if hidden else around
+    if scope.receiver not in {"", "self", "cls"} and "self" in around.all:
+        names = names if hidden else around.copy()
         names.add([scope.receiver], node.lineno, node.end_lineno)
         if "self" in around.receivers:
             names.receivers[scope.receiver] = around.receivers["self"]
-    waiting = [*scope.every()]
+    return _grown(scope, [*scope.every()], names, names is not around)
+
+
+def _hides(definitions: list[Definition], around: Names) -> bool:
+    """Whether a function has a name for itself, for something else than what has that name around it."""
+    for each in definitions:
+        match each.binding:
+            case ModuleImport() | NameImport() | ParameterDefinition(receiver="self" | "cls"):
+                return False  # What a function imports is among the names of its module.
+            case _ if is_tainted(each, around):
+                return False
+            case _:
+                pass
+    return True
+
+
+def around_methods(scope: Scope, around: Names) -> Names:
+    """Add to the names around a class what stands in its methods for it or its objects.
+
+    The names that the class itself binds mean nothing there.
+    """
+    return _of_class(scope, cast("ast.ClassDef", scope.node), around)[1]
+
+
+def _grown(scope: Scope, waiting: list[Definition], names: Names, is_own: bool) -> Names:
+    """Add the names of a scope that are bound to something that holds one of those that are there."""
+    node = cast("FunctionNode | ast.ClassDef | ast.Lambda", scope.node)
     while True:
         waiting = [each for each in waiting if not names.is_whole(each.name)]
         fresh = {each.name for each in waiting if is_tainted(each, names)} | fed_names(scope, names)
         if not fresh:
             return names
-        names = around.copy() if names is around else names
+        names = names if is_own else names.copy()
+        is_own = True
         names.add(fresh, node.lineno, node.end_lineno)
 
 
-def _with_receivers(scope: Scope, node: ast.ClassDef, around: Names) -> Names:
-    """Add what stands for a class or its objects inside it, for the attributes that can be of upnext."""
+def _of_class(scope: Scope, node: ast.ClassDef, around: Names) -> tuple[Names, Names]:
+    """The names in a class, and those in its methods: there `self` and `cls`, for attributes that can be of upnext."""
+    plain = [each for each in scope.every() if not isinstance(each.binding, FunctionDefinition)]
+    own = _grown(scope, plain, around, is_own=False)
+    if _head_holds(node, around):
+        inside = _with_receivers(node, around, None)
+        return _with_receivers(node, own, None), inside
+    inside = around
+    members: set[str] = set()
+    while True:
+        found = {each.name for each in plain if own.is_whole(each.name)}
+        for each in scope.functions:
+            effects = effects_of(each, inside)
+            found |= effects.attributes
+            if effects.gives:
+                found.add(each.name)
+        if found <= members:
+            # A walk through the class looks there which of its methods hold one of these names.
+            return _with_receivers(node, own, members) if members else own, inside
+        members |= found
+        inside = _with_receivers(node, around, members) if inside is around else inside
+        giving = [each.name for each in scope.functions if each.name in members and not own.is_whole(each.name)]
+        if giving:
+            own = around.copy() if own is around else own
+            own.add(giving, node.lineno, node.end_lineno)
+            own = _grown(scope, plain, own, is_own=True)
+
+
+def _with_receivers(node: ast.ClassDef, around: Names, members: set[str] | None) -> Names:
+    """Add what stands for a class or its objects; None for all of their attributes."""
     names = around.copy()
     names.add(["self", "cls"], node.lineno, node.end_lineno)
-    if any(mentions(each, around) for each in (*node.bases, *node.decorator_list)):
-        return names
-    members: set[str] = set()
-    names.receivers["self"] = names.receivers["cls"] = members
-    waiting = [*scope.every()]
-    while True:
-        fresh = [each for each in waiting if is_tainted(each, names)]
-        if not fresh:
-            return names
-        waiting = [each for each in waiting if each not in fresh]
-        members.update(each.name for each in fresh)
-        for each in fresh:
-            if isinstance(each.binding, FunctionDefinition):
-                members.update(target.attr for target, _ in scope.module.body_of(each).attributes)
+    if members is not None:
+        names.receivers["self"] = names.receivers["cls"] = members
+    return names
 
 
 def is_tainted(definition: Definition, names: Names) -> bool:
-    """Whether the statement that binds a name holds one of these names."""
+    """Whether what a statement binds to a name can be, hold, give or attach what one of these names stands for."""
     match definition.binding:
         case Assignment(value, annotation):
             parts: list[Derived | None] = [value, annotation]
         case ParameterDefinition(annotation, _, default):
             parts = [annotation, default]
-        case FunctionDefinition(node) | ClassDefinition(node):
-            return names.between(*definition.span) and any(_holds(each, names) for each in _children(node))
+        case FunctionDefinition() | ClassDefinition():
+            return effects_of(definition, names).gives
         case _:
             return False
     while parts:
@@ -220,6 +320,58 @@ def is_tainted(definition: Definition, names: Names) -> bool:
         elif part is not None and names.between(part.lineno, part.end_lineno) and _holds(unquoted(part), names):
             return True
     return False
+
+
+def effects_of(definition: Definition, names: Names) -> Effects:
+    """Work out by its syntax alone what calling a function or class can lead to."""
+    if not names.between(*definition.span):
+        return Effects()
+    # Each is asked about again and again while the names around it become known, mostly names that it does not have.
+    key = (definition, names.among(definition))
+    found = names.effects.get(key)
+    if found is None:
+        found = names.effects[key] = _effects(definition, names)
+    return found
+
+
+def _effects(definition: Definition, names: Names) -> Effects:
+    scope = definition.scope.module.body_of(definition)
+    node = scope.node
+    if isinstance(node, ast.ClassDef):
+        return Effects(_head_holds(node, names) or _of_class(scope, node, names)[1] is not names)
+    gives = _head_holds(cast("FunctionNode", node), names)
+    kept = [each for each in scope.attributes if scope.receiver and _is_named(each[0].value, scope.receiver)]
+    hooks = [] if gives else [*_given_parameters(scope)]
+    if not kept and (gives or not (scope.returns or hooks)):
+        return Effects(gives)
+    own = with_own(scope, names)
+    gives = gives or any(mentions(each.node, own) for each in scope.returns)
+    gives = gives or any(mentions(each.func, own) for each in hooks)
+    return Effects(gives, frozenset(target.attr for target, each in kept if is_tainted(each, own)))
+
+
+def _given_parameters(scope: Scope) -> Iterator[ast.Call]:
+    """Yield the calls in a function that are given one of its parameters first: they may attach it."""
+    parameters = {each.name for each in scope.every() if isinstance(each.binding, ParameterDefinition)}
+    for each in scope.expressions if parameters else ():
+        for call in walk(each.node):
+            match call:
+                case ast.Call(ast.Name("exec")):
+                    pass  # What runs a text attaches nothing that it is given.
+                case ast.Call(_, [ast.Name(given), *_]) if given in parameters:
+                    yield call
+                case _:
+                    pass
+
+
+def _head_holds(node: FunctionNode | ast.ClassDef, names: Names) -> bool:
+    """Whether what stands around the body of a function or class holds one of these names."""
+    body = {id(each) for each in node.body}
+    return any(_holds(each, names) for each in _children(node) if id(each) not in body)
+
+
+def _is_named(expr: ast.expr, name: str) -> bool:
+    return isinstance(expr, ast.Name) and expr.id == name
 
 
 def assigned_through(scope: Scope) -> list[tuple[str, tuple[int, int]]]:

@@ -7,6 +7,7 @@ import codecs
 import re
 import unicodedata
 import warnings
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ _BLANK = re.compile(rb"^[ \t\f]*(?:[#\r\n]|$)")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _WORD = re.compile(r"[0-9A-Za-z_\x80-\U0010ffff]+")
 _MANY_WORDS = 50
-"""Words searched for in a whole text above which it is looked through once for all."""
+"""Words searched for in a whole text, or as much of it in parts, above which it is looked through once for all."""
 _BOM = b"\xef\xbb\xbf"
 _OF_DOMAIN_NAMES = frozenset({"punycode", "idna"})
 """Codecs that take the square of the time that a text is long; no editor writes files in them."""
@@ -53,7 +54,7 @@ class SourceText:
 
     text: str
     lines: list[str] = field(init=False)
-    _searched: int = field(default=0, init=False, repr=False, compare=False)
+    _searched: float = field(default=0, init=False, repr=False, compare=False)
     _words: dict[str, list[int]] = field(default_factory=dict[str, list[int]], init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,11 +68,13 @@ class SourceText:
             first: The first line to look at.
             last: The last one; None for that of the file.
         """
-        if first == 1 and last is None:
-            self._searched += len(words)
-            if self._searched > _MANY_WORDS:
-                return sorted({line for word in words for line in self._lines_by_word().get(word, ())})
-        text = self.text if first == 1 and last is None else "\n".join(self.lines[first - 1 : last])
+        count = len(self.lines)
+        last = count if last is None else min(last, count)
+        self._searched += len(words) * (last - first + 1) / count
+        if self._searched > _MANY_WORDS:
+            places_of = self._lines_by_word()
+            return sorted({line for word in words for line in _within(places_of.get(word, []), first, last)})
+        text = self.text if (first, last) == (1, count) else "\n".join(self.lines[first - 1 : last])
         text = text if text.isascii() else unicodedata.normalize("NFKC", text)
         places: set[int] = set()
         for word in words:
@@ -106,6 +109,11 @@ class SourceText:
         if content.isascii():
             return offset + 1
         return len(content.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace")) + 1
+
+
+def _within(lines: list[int], first: int, last: int) -> list[int]:
+    """Those of some sorted numbers that lie between two."""
+    return lines[bisect_left(lines, first) : bisect_right(lines, last)]
 
 
 def _is_inside(text: str, place: int) -> bool:
