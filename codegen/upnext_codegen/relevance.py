@@ -98,10 +98,7 @@ class Relevance:
         exports = {path: frozenset(each) for path, each in graph.exports.items() if each}
         names = set[str]() if self._begun else {(graph.modules.catalog or "").rpartition("/")[2]}
         self._begun = True
-        for path in exports.keys() | self._exports.keys():
-            if self._exports.get(path, _NOTHING) != exports.get(path, _NOTHING):
-                names.add("")
-                names.update(graph.modules.names_leading_to(path))
+        names.update(graph.modules.names_concerned_by(self._exports, exports))
         asked, self._asked = self._asked | self.importers.naming(names), set[str]()
         for path in asked:
             interesting = graph.interesting(path, self.index.imports(path))

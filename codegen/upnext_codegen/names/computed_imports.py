@@ -23,8 +23,8 @@ _ON = re.compile(r"\.[\s\\]*on\b(?![ \t]*[\w\"'])|[\"']on[\"']")
 _BEFORE = re.compile(r"(?<![\w.])([^\W\d]\w*)(?:\.\w+)*\Z")
 _LONGEST = 200
 """Characters of `events.shop.placed` that are looked at."""
-_OWN = re.compile(r"(?<![\w.])(globals|locals|vars|eval|exec|compile)\s*\(")
-_OF_TEXTS = {"compile", "eval", "exec"}
+_OF_TEXTS = frozenset({"compile", "eval", "exec"})
+_OF_NAMES = frozenset({"globals", "locals", "vars"})
 _TEXT = re.compile(r"(?<=[\"'}])\.*[^\W\d][\w.]*(?=[\"'{])")
 """A whole text, or a part of one between values that are put into it."""
 _CALL = r"(?:import_module|__import__|modules)\s*[(\[]"
@@ -80,7 +80,7 @@ def importing_names(
 def running_names(module: SourceModule, names: set[str]) -> set[str]:
     """The functions by which a file takes its own names out of texts, if one of these names can be among them."""
     text = module.text.text
-    called = {each[1] for each in _OWN.finditer(text)}
+    called = {each for each in _OF_NAMES | _OF_TEXTS if _is_called(each, text)}
     if not called or _attaches_unknown(module, names):
         return called
     if any(not names.isdisjoint(each.split(".")) for each in _texts(text)):
@@ -91,10 +91,24 @@ def running_names(module: SourceModule, names: set[str]) -> set[str]:
 def finding_names(module: SourceModule) -> set[str]:
     """The names of what finds modules, or what they have, by a text, and of what runs a text that attaches."""
     text = module.text.text
-    found = _OF_TEXTS if _RUN.search(text) else frozenset[str]()
+    runs = any(_is_called(each, text) for each in _OF_TEXTS) and _RUN.search(text)
+    found = {*_OF_TEXTS} if runs else set[str]()
     if not any(each in text for each in _FINDING):
-        return {*found}
+        return found
     return {*found, *(each.name for each in module.scope.every() if _finds(each.binding))}
+
+
+def _is_called(name: str, text: str) -> bool:
+    """Whether a text calls a function by its plain name."""
+    # A regular expression that begins with what stands before takes ten times as long.
+    place = text.find(name)
+    while place >= 0:
+        end = place + len(name)
+        before = text[place - 1 : place]
+        if not (before == "." or before == "_" or before.isalnum()) and text[end : end + 20].lstrip().startswith("("):
+            return True
+        place = text.find(name, end)
+    return False
 
 
 def _finds(binding: Binding) -> bool:

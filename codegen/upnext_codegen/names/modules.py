@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from upnext_codegen.circles import folders_of
+
 UPNEXT = frozenset({"upnext", "upnext_catalog"})
 """Packages that are named, never read, even where the project holds their source."""
 
@@ -80,6 +82,29 @@ class Modules:
         """The last parts of the names under which a file can be imported."""
         paths = (file, *self._links.get(file, ()))
         return {path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2] for path in paths}
+
+    def names_concerned_by(self, before: Mapping[str, object], now: Mapping[str, object]) -> set[str]:
+        """The last names of the imports that can mean something else since files export something else.
+
+        "" is that of the package around a file, and `*` a star.
+
+        Args:
+            before: What the files that exported something exported.
+            now: What those do that export something now.
+        """
+        found: set[str] = set()
+        for file in before.keys() | now.keys():
+            if before.get(file) == now.get(file):
+                continue
+            found |= self.own_names_of(file)
+            if file.endswith("__init__.py"):
+                found.add("")
+            if file in self._links:
+                found.update(("", "*", *self.names_leading_to(file)))
+        # A package counts where anything in it exports something, whatever that is.
+        for folder in folders_of(before) ^ folders_of(now):
+            found.update(("", "*", folder.rstrip("/").rpartition("/")[2]))
+        return found
 
     def words(self) -> frozenset[str]:
         """The names of its files and folders: an import of the project begins with one of them, or with a dot."""
