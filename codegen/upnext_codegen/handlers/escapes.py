@@ -65,9 +65,10 @@ def takes_on(evaluator: Evaluator, expr: ast.expr, use: Use) -> bool:
     match expr:
         case ast.Attribute(ast.Call(ast.Name("type"), [owner]) | ast.Attribute(owner, "__class__"), "on"):
             return _is_event(evaluator, owner, use)
-        case ast.Call(ast.Attribute(owner, "__getattribute__"), [name]) | ast.Call(ast.Name("getattr"), [owner, name]):
-            text = evaluator.text(Argument("", name, use, name))
-            return text in {None, "on"} and _is_event(evaluator, owner, use)
+        case ast.Call(ast.Attribute(owner, "__getattribute__"), [name]):
+            return evaluator.text(Argument("", name, use, name)) in {None, "on"} and _is_event(evaluator, owner, use)
+        case ast.Call(ast.Name("getattr"), [owner, name]):  # which is followed where the name is known
+            return evaluator.text(Argument("", name, use, name)) is None and _is_event(evaluator, owner, use)
         case _:
             return False
 
