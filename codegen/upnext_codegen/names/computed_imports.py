@@ -105,7 +105,7 @@ def _is_called(name: str, text: str) -> bool:
     while place >= 0:
         end = place + len(name)
         before = text[place - 1 : place]
-        if not (before == "." or before == "_" or before.isalnum()) and text[end : end + 20].lstrip().startswith("("):
+        if not (before in {".", "_"} or before.isalnum()) and text[end : end + 20].lstrip().startswith("("):
             return True
         place = text.find(name, end)
     return False
