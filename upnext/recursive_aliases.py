@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from typing import TYPE_CHECKING, Any, ForwardRef, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, get_args, get_origin, get_type_hints
 
 from pydantic_core import core_schema
 
@@ -45,8 +45,17 @@ def evaluate(annotated: Any, names: dict[str, Any], globalns: dict[str, Any] | N
             return hints
         home = vars(sys.modules[annotated.__module__]) if globalns is None else globalns
         for name in again:
-            alias = names[name] if name in names else home[name] if name in home else find_alias(name)
-            names[name] = _reference(name, alias, home, names)
+            names[name] = _reference(name, _alias(name, names, home), home, names)
+
+
+def _alias(name: str, names: dict[str, Any], home: dict[str, Any]) -> Any:
+    for known in (names, home):
+        if name in known:
+            return known[name]
+    try:
+        return find_alias(name)
+    except LookupError:
+        raise NameError(f"name {name!r} is not defined", name=name) from None
 
 
 def find_alias(name: str) -> Any:
@@ -73,6 +82,8 @@ def _mentioned(annotations: Iterable[Any]) -> set[str]:
             found.add(annotation.__forward_arg__)
         elif isinstance(annotation, str):
             found.add(annotation)
+        elif get_origin(annotation) is Annotated:
+            found |= _mentioned(get_args(annotation)[:1])  # what stands behind it may be any text
         elif get_origin(annotation) is not Literal:
             found |= _mentioned(part for part in get_args(annotation) if not isinstance(part, list))
     return found

@@ -114,6 +114,8 @@ UserId | UserId(1) | ok | =
 UserId | 1 | error | =
 Name | "x" | ok | =
 Name | "" | ok | x
+te.Annotated[int, "meta"] | 1 | ok | =
+t.Optional[list[te.Annotated[int, "meta"]]] | [1] | ok | =
 te.Annotated[int, p.Field(gt=0)] | 1 | ok | =
 te.Annotated[int, p.Field(gt=0)] | 0 | ok | x
 p.PositiveInt | 1 | ok | =
