@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import SENDS
+from upnext_codegen.names.name_set import mentions
 from upnext_codegen.names.scopes import Use
-from upnext_codegen.names.tainted_names import mentions
 from upnext_codegen.reading.tree import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from upnext_codegen.names.exports import Exports
+    from upnext_codegen.names.name_set import Names
     from upnext_codegen.names.scopes import Scope, SourceModule
-    from upnext_codegen.names.tainted_names import Names
 
 _INLINE = ast.Lambda | ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 _DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from upnext_codegen.names.name_set import mentions
 from upnext_codegen.names.scopes import ClassDefinition, Use, inner_scopes_and_calls
-from upnext_codegen.names.tainted_names import mentions
 
 if TYPE_CHECKING:
     from upnext_codegen.names.exports import Exports
+    from upnext_codegen.names.name_set import Names
     from upnext_codegen.names.scopes import Definition, Scope, SourceModule
-    from upnext_codegen.names.tainted_names import Names
 
 
 class CallSite(NamedTuple):

@@ -19,6 +19,7 @@ from upnext_codegen.names.evaluator import class_node, plain_arguments
 from upnext_codegen.names.exported_names import ALL_NAMES, ANY_NAME, ANYTHING, MODULES, NOT, answer, own_names
 from upnext_codegen.names.made_up_names import MadeUp, made_up
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
+from upnext_codegen.names.name_set import Interest, Names, lines_of, mentions
 from upnext_codegen.names.scopes import (
     Assignment,
     ClassDefinition,
@@ -37,14 +38,10 @@ from upnext_codegen.names.scopes import (
     Use,
 )
 from upnext_codegen.names.tainted_names import (
-    Interest,
-    Names,
     around_methods,
     assigned_through,
     fed_names,
     is_tainted,
-    lines_of,
-    mentions,
     root_name,
     with_own,
 )

@@ -1,18 +1,17 @@
 """Which names of a file can stand for something of upnext, by its syntax alone.
 
-A name can where an import brings it that another file exports, and where the statement that binds it holds such a name.
+A name can where an import brings it that another file exports, and where it is assigned something that holds such a
+name. A function can where it gives one or calls one with its parameters, a class where it has one or its methods keep
+one in its objects. What else stands in their bodies does not matter to those that use them.
 """
 
 from __future__ import annotations
 
 import ast
-import re
-import unicodedata
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from collections.abc import Iterator
+from typing import cast
 
+from upnext_codegen.names.name_set import Effects, Names, children_with_texts, holds, mentions
 from upnext_codegen.names.scopes import (
     Assignment,
     ClassDefinition,
@@ -30,185 +29,7 @@ from upnext_codegen.names.scopes import (
     Scope,
 )
 from upnext_codegen.reading.string_annotations import unquoted
-from upnext_codegen.reading.tree import children, walk
-
-if TYPE_CHECKING:
-    from upnext_codegen.names.modules import ModuleRef
-    from upnext_codegen.reading.source import SourceText
-
-
-_Among: TypeAlias = tuple[frozenset[str], frozenset[str], bool, frozenset[str]]
-_Question: TypeAlias = tuple[Definition, _Among]
-_WORD = re.compile(r"\w+")
-_WHOLE = frozenset({"__dict__", "__getattr__", "__getattribute__"})
-"""Attributes of a module that give whatever it has."""
-
-
-@dataclass(slots=True, eq=False)
-class Names:
-    """The names of a scope that can stand for something of upnext, and the lines that hold one.
-
-    Attributes:
-        text: The text of the file.
-        all: The names.
-        modules: Of those that stand for modules alone, which: what they are asked for can lead to upnext or not.
-        leads: Whether an attribute of a module does.
-        receivers: What stands for a class or its objects inside it, and modules that make others known: which of their
-            attributes can be of upnext.
-        everything: Whether every line counts, which changes nothing but the time it takes.
-        lines: The numbers of the lines, sorted.
-        effects: What is known of functions and classes, by those of the names that they hold.
-    """
-
-    text: SourceText
-    leads: Callable[[ModuleRef, str], bool]
-    everything: bool = False
-    all: set[str] = field(default_factory=set[str])
-    modules: dict[str, list[ModuleRef]] = field(default_factory=dict[str, "list[ModuleRef]"])
-    receivers: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    lines: list[int] = field(default_factory=list[int])
-    effects: dict[_Question, Effects] = field(default_factory=dict["_Question", "Effects"])
-    _words: dict[Definition, frozenset[str]] = field(default_factory=dict[Definition, frozenset[str]])
-
-    def copy(self) -> Names:
-        """The same names, to add others to."""
-        return replace(
-            self,
-            all=set(self.all),
-            modules=dict(self.modules),
-            receivers={name: set(attributes) for name, attributes in self.receivers.items()},
-            lines=[*self.lines],
-        )
-
-    def without(self, names: set[str]) -> Names:
-        """The names but for some, to add others to."""
-        found = self.copy()
-        found.all -= names
-        for name in names:
-            found.modules.pop(name, None)
-            found.receivers.pop(name, None)
-        return found
-
-    def add(self, names: Iterable[str], first: int = 1, last: int | None = None) -> None:
-        """Add names that can stand for anything, for some lines of the file."""
-        fresh = [name for name in names if name not in self.all]
-        for name in names:
-            self.modules.pop(name, None)
-            self.receivers.pop(name, None)
-        self.all.update(fresh)
-        self._take_lines(self.text.lines_with(fresh, first, last))
-
-    def add_module(self, name: str, module: ModuleRef) -> None:
-        """Add a name that can stand for a module."""
-        if not self.is_whole(name):
-            self.modules.setdefault(name, []).append(module)
-        self.all.add(name)
-        self._take_lines(self.text.lines_with((name,)))
-
-    def add_parts(self, names: Mapping[str, str]) -> None:
-        """Add names of which one attribute can stand for anything, or where that is "", the name itself."""
-        self.add([name for name, attribute in names.items() if not attribute])
-        for name, attribute in names.items():
-            if attribute and not self.is_whole(name):
-                self.all.add(name)
-                self.receivers.setdefault(name, set()).add(attribute)
-                self._take_lines(self.text.lines_with((attribute,)))
-
-    def _take_lines(self, lines: list[int]) -> None:
-        for line in lines:
-            index = bisect_left(self.lines, line)
-            if self.lines[index : index + 1] != [line]:
-                self.lines.insert(index, line)
-
-    def between(self, first: int, last: int | None) -> bool:
-        """Whether one of the lines from `first` to `last` counts."""
-        if self.everything:
-            return True
-        index = bisect_left(self.lines, first)
-        return index < len(self.lines) and self.lines[index] <= (last or first)
-
-    def among(self, definition: Definition) -> _Among:
-        """The names that stand in the lines of a function or class, and what is known of them."""
-        words = self._words.get(definition)
-        if words is None:
-            first, last = definition.span
-            text = "\n".join(self.text.lines[first - 1 : last])
-            text = text if text.isascii() else unicodedata.normalize("NFKC", text)
-            words = self._words[definition] = frozenset(_WORD.findall(text))
-        found = words & self.all
-        receivers = frozenset(self.receivers.get("self", ())) & words if "self" in found else frozenset[str]()
-        return found, found.intersection(self.modules), "self" in self.receivers, receivers
-
-    def is_whole(self, name: str) -> bool:
-        """Whether a name can stand for anything, and not for modules or an object of the class around it alone."""
-        return name in self.all and name not in self.modules and name not in self.receivers
-
-    def holds(self, module: str, attribute: str) -> bool:
-        """Whether an attribute of what a name stands for can be of upnext."""
-        if module in self.receivers:
-            return attribute in self.receivers[module]
-        sources = self.modules.get(module)
-        if sources is None or attribute in _WHOLE:
-            return module in self.all
-        return any(self.leads(each, attribute) for each in sources)
-
-
-@dataclass(slots=True, eq=False)
-class Interest:
-    """The names of a file that can stand for something of upnext.
-
-    Attributes:
-        names: The names.
-        evident: The names without those that come from a module whose name is worked out; None for the same.
-    """
-
-    names: Names
-    evident: Names | None = None
-
-
-def mentions(node: ast.expr | ast.stmt, names: Names) -> bool:
-    """Whether an expression holds one of these names; of a module, an attribute that can be of upnext."""
-    return names.between(node.lineno, node.end_lineno) and _holds(node, names)
-
-
-def _holds(node: ast.AST, names: Names) -> bool:
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, ast.Name):
-            if current.id in names.all:
-                return True
-        elif isinstance(current, ast.Attribute) and isinstance(current.value, ast.Name):
-            if names.holds(current.value.id, current.attr):
-                return True
-        elif not isinstance(current, ast.stmt) or names.between(_first_line(current), current.end_lineno):
-            stack += _children(current)
-    return False
-
-
-def _first_line(statement: ast.stmt) -> int:
-    """The first line of a statement, which is that of a decorator if it has one."""
-    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
-    return min(statement.lineno, *(each.lineno for each in decorators), statement.lineno)
-
-
-def _children(node: ast.AST) -> list[ast.AST]:
-    found = children(node)
-    if isinstance(node, ast.arg | ast.AnnAssign) and isinstance(node.annotation, ast.Constant):
-        found.append(unquoted(node.annotation))
-    return found
-
-
-class Effects(NamedTuple):
-    """What calling a function can lead to.
-
-    Attributes:
-        gives: Whether it gives something of upnext, or attaches what it is given.
-        attributes: The attributes of its object that it assigns something of upnext to.
-    """
-
-    gives: bool = False
-    attributes: frozenset[str] = frozenset()
+from upnext_codegen.reading.tree import walk
 
 
 def with_own(scope: Scope, around: Names) -> Names:
@@ -317,7 +138,7 @@ def is_tainted(definition: Definition, names: Names) -> bool:
         part = parts.pop()
         if isinstance(part, Element | Part | Rest | Inside):
             parts.append(part.of)
-        elif part is not None and names.between(part.lineno, part.end_lineno) and _holds(unquoted(part), names):
+        elif part is not None and names.between(part.lineno, part.end_lineno) and holds(unquoted(part), names):
             return True
     return False
 
@@ -367,7 +188,7 @@ def _given_parameters(scope: Scope) -> Iterator[ast.Call]:
 def _head_holds(node: FunctionNode | ast.ClassDef, names: Names) -> bool:
     """Whether what stands around the body of a function or class holds one of these names."""
     body = {id(each) for each in node.body}
-    return any(_holds(each, names) for each in _children(node) if id(each) not in body)
+    return any(holds(each, names) for each in children_with_texts(node) if id(each) not in body)
 
 
 def _is_named(expr: ast.expr, name: str) -> bool:
@@ -405,16 +226,3 @@ def root_name(expr: ast.expr) -> str:
     while isinstance(expr, ast.Attribute | ast.Subscript):
         expr = expr.value
     return expr.id if isinstance(expr, ast.Name) else ""
-
-
-def lines_of(pattern: re.Pattern[str], text: str) -> list[int]:
-    """The numbers of the lines on which a match begins or ends."""
-    lines: list[int] = []
-    line, position = 1, 0
-    for each in pattern.finditer(text):
-        for place in each.span():
-            line += text.count("\n", position, place)
-            position = place
-            if not lines or lines[-1] != line:
-                lines.append(line)
-    return lines
