@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.codegen.reading import read
 from tests.contract.counting import lines_run
 from upnext_codegen import analyze_file, circles, incremental, relevance
-from upnext_codegen.names import candidates
+from upnext_codegen.names import candidates, name_set, tainted_names
 from upnext_codegen.reading.imports import imports_of
 from upnext_codegen.reading.source import SourceText
 from upnext_codegen.sources import Sources
@@ -79,6 +79,37 @@ _PASSED_ON = {
     "a ring within a package": "from . import m{after} as other\nplaced = other.placed\n",
     "modules in a row": "from m{before} import bus\nmine = bus.placed\n",
 }
+
+
+_IN_ONE_FILE = {
+    "functions": ("", "def g{number}(): return g{after}()\n", "def g{number}(): return placed\n@g0().on\n"),
+    "methods and attributes": (
+        "class C:\n",
+        "    def g{number}(self):\n        self.b{number} = self.g{after}()\n        return self.b{after}\n",
+        "    def g{number}(self): return placed\n    b{number} = placed\n@placed.on\n",
+    ),
+    "functions in functions": (
+        "",
+        "{indent}def f{number}():\n{indent}    x{after} = x{number}\n",
+        "{indent}return x{number}\n@placed.on\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", _IN_ONE_FILE)
+def test_what_functions_give_is_followed_in_steps_that_grow_as_they_do(way: str, tmp_path: Path) -> None:
+    """The first of them is known to give an event last."""
+    head, each, last = _IN_ONE_FILE[way]
+
+    def steps(count: int) -> int:
+        lines = [each.format(number=n, after=n + 1, indent="    " * n) for n in range(count)]
+        end = last.format(number=count, indent="    " * count)
+        text = f"from bus import placed\nx0 = placed\n{head}{''.join(lines)}{end}def h(x: int): ...\n"
+        files = {"bus.py": _WORKER, "use.py": text}
+        return lines_run(lambda: read(tmp_path / str(count), files), name_set, tainted_names)
+
+    steps(2)
+    assert steps(80) < 3 * steps(40)
 
 
 @pytest.mark.parametrize("way", _PASSED_ON)

@@ -122,15 +122,20 @@ class Names:
 
     def among(self, definition: Definition) -> _Among:
         """The names that stand in the lines of a function or class, and what is known of them."""
+        words = self.words_of(definition)
+        found = words & self.all
+        receivers = words & self.receivers.get("self", set()) if "self" in found else frozenset[str]()
+        return found, found.intersection(self.modules), "self" in self.receivers, receivers
+
+    def words_of(self, definition: Definition) -> frozenset[str]:
+        """The words in the lines of a function or class."""
         words = self._words.get(definition)
         if words is None:
             first, last = definition.span
             text = "\n".join(self.text.lines[first - 1 : last])
             text = text if text.isascii() else unicodedata.normalize("NFKC", text)
             words = self._words[definition] = frozenset(_WORD.findall(text))
-        found = words & self.all
-        receivers = frozenset(self.receivers.get("self", ())) & words if "self" in found else frozenset[str]()
-        return found, found.intersection(self.modules), "self" in self.receivers, receivers
+        return words
 
     def is_whole(self, name: str) -> bool:
         """Whether a name can stand for anything, and not for modules or an object of the class around it alone."""

@@ -95,9 +95,10 @@ def _of_class(scope: Scope, node: ast.ClassDef, around: Names) -> tuple[Names, N
         return _with_receivers(node, own, None), inside
     inside = around
     members: set[str] = set()
+    concerned = [*scope.functions]
     while True:
         found = {each.name for each in plain if own.is_whole(each.name)}
-        for each in scope.functions:
+        for each in concerned:
             effects = effects_of(each, inside)
             found |= effects.attributes
             if effects.gives:
@@ -105,8 +106,12 @@ def _of_class(scope: Scope, node: ast.ClassDef, around: Names) -> tuple[Names, N
         if found <= members:
             # A walk through the class looks there which of its methods hold one of these names.
             return _with_receivers(node, own, members) if members else own, inside
+        fresh = found - members
         members |= found
-        inside = _with_receivers(node, around, members) if inside is around else inside
+        if inside is around:
+            inside = _with_receivers(node, around, members)
+        else:
+            concerned = [each for each in scope.functions if not fresh.isdisjoint(inside.words_of(each))]
         giving = [each.name for each in scope.functions if each.name in members and not own.is_whole(each.name)]
         if giving:
             own = around.copy() if own is around else own
