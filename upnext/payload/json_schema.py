@@ -118,6 +118,11 @@ class _Generator(GenerateJsonSchema):
 
     def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> dict[str, Any]:
         found = super().typed_dict_schema(schema)
+        # Before 2.12 pydantic says of further keys only what the configuration of a class has.
+        if "additionalProperties" not in found and schema.get("extra_behavior") == "forbid":
+            found["additionalProperties"] = False
+        elif "additionalProperties" not in found and "extras_schema" in schema:
+            found["additionalProperties"] = self.generate_inner(schema["extras_schema"]) or True
         return _of_class(found, schema, "typeddict") if "cls" in schema else found
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:

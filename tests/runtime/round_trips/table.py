@@ -6,11 +6,15 @@ A row is: annotation | value | mypy | what happens to it, as a payload and as a 
     ~    equal, of another type: a float for an int, a list for the tuple of a Sequence, `Page[int]` for `Page`
     x    refused where it is written, by an error that names the field
     decl refused where the handler is declared, or first sent
+
+A fifth cell is the first version of pydantic that reads it so.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from pydantic import VERSION
 
 
 class Row(NamedTuple):
@@ -25,7 +29,13 @@ class Row(NamedTuple):
 def rows() -> list[Row]:
     """Return the table."""
     lines = (line for line in TABLE.splitlines() if line.strip() and not line.startswith("#"))
-    return [Row(*(cell.strip() for cell in line.split(" | "))) for line in lines]
+    cells = ([cell.strip() for cell in line.split(" | ")] for line in lines)
+    return [Row(*row) for *row, since in ([*each, *[""] * (5 - len(each))] for each in cells) if _has(since)]
+
+
+def _has(pydantic: str) -> bool:
+    version = VERSION.split(".")
+    return [int(part) for part in pydantic.split(".") if part] <= [int(version[0]), int(version[1])]
 
 
 TABLE = r"""
@@ -217,13 +227,13 @@ dict[str, t.Any] | {"a": DAY} | ok | x
 dict | {1: 2} | ok | x
 dict[str, int] | {"a": "1"} | error | x
 dict[str, list[dict[str, tuple[int, dt.date]]]] | {"a": [{"b": (1, DAY)}]} | ok | =
-collections.deque[int] | collections.deque([1, 2]) | ok | =
+collections.deque[int] | collections.deque([1, 2]) | ok | = | 2.13
 collections.deque[int] | collections.deque([1], maxlen=3) | ok | x
-collections.Counter[str] | collections.Counter("aab") | ok | =
-collections.OrderedDict[str, int] | collections.OrderedDict(b=1, a=2) | ok | =
+collections.Counter[str] | collections.Counter("aab") | ok | = | 2.12
+collections.OrderedDict[str, int] | collections.OrderedDict(b=1, a=2) | ok | = | 2.12
 collections.defaultdict[str, int] | collections.defaultdict(int, a=1) | ok | =
 collections.defaultdict[str, int] | collections.defaultdict(lambda: 7, a=1) | ok | x
-dict[str, int] | collections.Counter("a") | ok | ~
+dict[str, int] | collections.Counter("a") | ok | ~ | 2.12
 collections.ChainMap[str, int] | collections.ChainMap({"a": 1}) | ok | decl
 abc.Sequence[int] | [1] | ok | =
 abc.Sequence[int] | (1, 2) | ok | ~
@@ -325,8 +335,8 @@ Keys | {"a": 1, "b": 2} | error | x
 MoreKeys | {"a": 1, "b": 2} | ok | =
 Loose | {} | ok | =
 Loose | {"day": DAY} | ok | =
-Mixed | {"a": 1, "c": 2} | ok | =
-Mixed | {"a": 1, "b": DAY, "c": 2} | ok | =
+Mixed | {"a": 1, "c": 2} | ok | = | 2.11
+Mixed | {"a": 1, "b": DAY, "c": 2} | ok | = | 2.11
 Shut | {"a": 1} | ok | =
 GenericKeys[dt.date] | {"item": DAY} | ok | =
 list[Keys] | [{"a": 1}] | ok | =
