@@ -99,6 +99,17 @@ NAMED = {
         "import importlib\nfrom names import NAME\ndef load(name): return importlib.import_module(name)\n"
         "kept = load(NAME).placed\n"
     ),
+    "parts under a name": ('import importlib\nNAME = "b" + "us"\nkept = importlib.import_module(NAME).placed\n'),
+    "a text with values under a name": (
+        'import importlib\npart = "us"\nNAME = f"b{part}"\nkept = importlib.import_module(NAME).placed\n'
+    ),
+    "texts side by side": 'import importlib\nkept = importlib.import_module("b" "us").placed\n',
+    "an escape": 'import importlib\nkept = importlib.import_module("\\x62us").placed\n',
+    "a constant of a module": "import importlib\nimport names\nkept = importlib.import_module(names.NAME).placed\n",
+    "a constant in lower case": (
+        "import importlib\nfrom names import NAME as name\nfrom names import other\n"
+        "kept = importlib.import_module(other).placed\n"
+    ),
     "its own package": 'import importlib\nkept = importlib.import_module(".bus", __package__).placed\n',
     "the table of modules": 'import sys\nimport bus\nkept = sys.modules["bus"].placed\n',
     "its own names": 'from bus import placed\nkept = globals()["placed"]\n',
@@ -121,7 +132,7 @@ def test_what_functions_and_classes_hand_on_is_followed(way: str, tmp_path: Path
 def test_a_module_or_name_that_is_worked_out_is_followed(way: str, tmp_path: Path) -> None:
     """From a file that has no `.on`, so that nothing but the names in it says that it matters."""
     (tmp_path / "bus.py").write_text(BUS)
-    (tmp_path / "names.py").write_text('NAME = "bus"\n')
+    (tmp_path / "names.py").write_text('NAME = other = "bus"\n')
     (tmp_path / "given.py").write_text(NAMED[way])
     (tmp_path / "use.py").write_text(f"from given import kept\n@kept.on\n{HANDLED}")
     project = load_project(tmp_path)

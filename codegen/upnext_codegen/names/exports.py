@@ -198,9 +198,9 @@ class Exports:
         for name, source in self._starred(module).items():
             self._add_import(names, name, self._alone_in(source, name, module.file))
         self._spread(names, module)
-        importing = importing_names(module, names.all, scopes, self.evaluator.lookup, self._is_exporting)
+        importing = importing_names(module, scopes)
         has_own = names.all and "__getattr__" not in module.scope.definitions
-        running = running_names(module, names.all) if has_own else set[str]()
+        running = running_names(module) if has_own else set[str]()
         running |= finding_names(module)
         if importing or running:
             interest.evident = names.copy()
