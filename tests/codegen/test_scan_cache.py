@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -248,6 +249,26 @@ def test_a_change_anywhere_in_the_scanner_makes_every_cache_old(tmp_path: Path) 
     assert tool_digest(tmp_path) == before
     (tmp_path / "room" / "a.py").write_text("x = 12")
     assert tool_digest(tmp_path) != before
+
+
+def test_what_a_process_keeps_is_of_the_scanner_that_it_runs_though_another_stands_there_by_now(root: Path) -> None:
+    """As when an update is installed while `upnext gen --watch` or mypy's daemon goes on."""
+    tool = shutil.copytree(TOOL, root.parent / "installed" / TOOL.name, ignore=shutil.ignore_patterns("__pycache__"))
+    scanned = (
+        "import sys; from pathlib import Path; from upnext_codegen.project import load_project;"
+        "from upnext_codegen.scan import scan; parsed = lambda: print(scan(load_project(Path('.')))[0].files_parsed);"
+    )
+    updated = "Path(sys.argv[1]).write_text('# more'); Path('app.py').unlink(); parsed()"
+
+    def run(code: str) -> list[str]:
+        variables = os.environ | {"PYTHONPATH": str(tool.parent)}
+        command = [sys.executable, "-c", scanned + code, str(tool / "more.py")]
+        return subprocess.run(
+            command, cwd=root, check=True, stdout=subprocess.PIPE, text=True, env=variables
+        ).stdout.split()
+
+    assert run(f"parsed(); {updated}") == ["5", "0"]
+    assert run("parsed(); parsed()") == ["3", "0"]
 
 
 def test_the_whole_scanner_counts() -> None:

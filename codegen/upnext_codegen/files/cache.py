@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from upnext_codegen.files.cache_format import NO_DELTA, Delta, Snapshot, read, written
@@ -153,7 +154,13 @@ def is_settled(file: SourceFile, now: int | None = None) -> bool:
 def _head(body: str, base: str = "") -> bytes:
     """The first line: who wrote it, a digest of the rest, and of what it continues."""
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"upnext scan {FORMAT} {tool_digest(TOOL)} python {python} {body} {base}".encode()
+    return f"upnext scan {FORMAT} {running_tool()} python {python} {body} {base}".encode()
+
+
+@cache
+def running_tool() -> str:
+    """Which scanner this process runs: what it had read when it started, also once another release stands there."""
+    return tool_digest(TOOL)
 
 
 def tool_digest(folder: Path) -> str:

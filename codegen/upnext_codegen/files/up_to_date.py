@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from upnext_codegen.files.cache import TOOL, is_trusted, read_own, tool_digest
+from upnext_codegen.files.cache import is_trusted, read_own, running_tool
 from upnext_codegen.files.replacing import replace
 from upnext_codegen.findings import Finding
 from upnext_codegen.project import IMPORTS_LOCK, Project
@@ -25,7 +25,7 @@ def stamp(project: Project, scan: Scan, findings: Iterable[Finding]) -> str | No
         pulled = _digest((project.root / IMPORTS_LOCK).read_bytes())
     except OSError:
         pulled = ""
-    parts = (tool_digest(TOOL), scan.state, repr(project), pulled, *map(repr, findings))
+    parts = (running_tool(), scan.state, repr(project), pulled, *map(repr, findings))
     return hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
