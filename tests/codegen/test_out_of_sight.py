@@ -26,6 +26,7 @@ FOUND = {
     "names that are put into the module": "from bus import placed\nglobals().update(event=placed)\n@event.on\n",
     "a method that is called by name": "from bus import placed\n@placed.on.__call__\n",
     "a text that names it": 'from bus import placed\n@eval("placed").on\n',
+    "a path in a text": 'import pkgutil\n@pkgutil.resolve_name("bus:placed").on\n',
     "all of what a pattern takes": "from bus import placed\nmatch placed:\n    case event: ...\n@event.on\n",
     "a name of the function around": (
         "from bus import placed\ndef outer():\n    event = None\n    def inner():\n        nonlocal event\n"
@@ -206,6 +207,7 @@ REPORTED: dict[str, tuple[str, str]] = {
         f"import bus\n{HANDLER}def setup(m):\n    m.placed.on(found)\nsetup(bus)\nbus.placed\n",
     ),
     "a text that is run": ("", f'from bus import placed\n{HANDLER}exec("placed.on(found)")\n'),
+    "a text that is put together": ("", f'from bus import placed\n{HANDLER}exec("pla" + "ced.o" + "n(found)")\n'),
     "a text that is worked out": ("", f'from bus import placed\n{HANDLER}eval("placed.on(found)")\n'),
     "a caller of methods": (
         "",
@@ -243,7 +245,28 @@ REPORTED: dict[str, tuple[str, str]] = {
             "m = u.module_from_spec(spec)\nspec.loader.exec_module(m)\nm.placed.on(found)\n"
         ),
     ),
-    "a path in a text": ("", f'import pkgutil\n{HANDLER}pkgutil.resolve_name("bus:placed").on(found)\n'),
+    "a path that somebody else follows": (
+        "",
+        (
+            f"from importlib.metadata import EntryPoint\n{HANDLER}"
+            'EntryPoint("x", "b" + "us:placed", "g").load().on(found)\n'
+        ),
+    ),
+    "names that a package makes up": (
+        "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, [], {'bus': ['placed']})\n",
+        f"from lib import placed\n@placed.on\n{HANDLER}",
+    ),
+    "an object in place of a module": (
+        "import sys, bus\nclass Own:\n    event = bus.placed\nsys.modules[__name__] = Own()\n",
+        f"import lib\n@lib.event.on\n{HANDLER}",
+    ),
+    "another class of a module": (
+        (
+            "import sys, types, bus\nclass Own(types.ModuleType):\n    event = bus.placed\n"
+            "sys.modules[__name__].__class__ = Own\n"
+        ),
+        f"import lib\n@lib.event.on\n{HANDLER}",
+    ),
     "a path in a text, by a function of the project": (
         (
             "from importlib import import_module\ndef import_string(path):\n"

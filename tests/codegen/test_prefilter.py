@@ -114,6 +114,22 @@ NAMED = {
     "the table of modules": 'import sys\nimport bus\nkept = sys.modules["bus"].placed\n',
     "its own names": 'from bus import placed\nkept = globals()["placed"]\n',
     "a text that is worked out": 'from bus import placed\nkept = eval("placed")\n',
+    "a keyword": 'from importlib import import_module\nkept = import_module(name="bus").placed\n',
+    "a module that Python imports": 'm = __import__("bus")\nkept = m.placed\n',
+    "a module that importlib imports": 'import importlib\nkept = importlib.__import__("bus").placed\n',
+    "a path": 'import pkgutil\nkept = pkgutil.resolve_name("bu" + "s:pla" + "ced")\n',
+    "a name that a function puts into the module": (
+        'from bus import placed\ndef start():\n    globals()["kept"] = placed\nstart()\n'
+    ),
+    "names that a function puts into the module": (
+        "from bus import placed\ndef start():\n    globals().update(kept=placed)\nstart()\n"
+    ),
+    "all names of another module": "import named\nglobals().update(vars(named))\n",
+    "some names of another module": (
+        "import named\nglobals().update({k: v for k, v in named.__dict__.items() if k[0] != '_'})\n"
+    ),
+    "the module itself": "import sys\nfrom bus import placed\nsetattr(sys.modules[__name__], 'kept', placed)\n",
+    "an attribute of the module itself": "import sys\nfrom bus import placed\nsys.modules[__name__].kept = placed\n",
     "a text under a name": 'from bus import placed\nNAME = "placed"\nkept = eval(NAME)\n',
 }
 
@@ -133,6 +149,7 @@ def test_a_module_or_name_that_is_worked_out_is_followed(way: str, tmp_path: Pat
     """From a file that has no `.on`, so that nothing but the names in it says that it matters."""
     (tmp_path / "bus.py").write_text(BUS)
     (tmp_path / "names.py").write_text('NAME = other = "bus"\n')
+    (tmp_path / "named.py").write_text("from bus import placed as kept\n")
     (tmp_path / "given.py").write_text(NAMED[way])
     (tmp_path / "use.py").write_text(f"from given import kept\n@kept.on\n{HANDLED}")
     project = load_project(tmp_path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.handlers.shapes import attaches_in_text
 from upnext_codegen.names import values
-from upnext_codegen.names.evaluator import Argument, plain_arguments
+from upnext_codegen.names.evaluator import Argument, argument, plain_arguments
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.upnext_classes import is_event_class
 
@@ -50,7 +50,7 @@ def escaping(
 def attaches_unseen(evaluator: Evaluator, func: values.Value, call: ast.Call, use: Use) -> bool:
     """Whether a call attaches by a text, or by the method of the class: `exec("e.on(f)")`, `upnext.Event.on(e, f)`."""
     if isinstance(func, ExternalName) and func.name in _RUNNING:
-        return attaches_in_text(call)
+        return attaches_in_text(call, evaluator.text(argument(call, use, "source")))
     if isinstance(func, ExternalName) and func.name.endswith(".on"):
         return isinstance(call.func, ast.Attribute) and is_event_class(evaluator, evaluator.value(call.func.value, use))
     match call.func:

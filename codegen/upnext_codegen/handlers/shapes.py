@@ -29,10 +29,10 @@ def makes_decorator(expr: ast.expr) -> bool:
     return isinstance(expr, ast.Attribute) and expr.attr == "on"
 
 
-def attaches_in_text(call: ast.Call) -> bool:
-    """Whether a call is given a text that calls `.on`."""
-    texts = [each.value for one in call.args[:1] for each in ast.walk(one) if isinstance(each, ast.Constant)]
-    return any(isinstance(each, str) and _ON.search(each) for each in texts)
+def attaches_in_text(call: ast.Call, text: str | None) -> bool:
+    """Whether a call is given a text that calls `.on`: this one, if it is known, or one that holds such a part."""
+    parts = [each.value for one in call.args[:1] for each in ast.walk(one) if isinstance(each, ast.Constant)]
+    return any(isinstance(each, str) and _ON.search(each) for each in (text, *parts))
 
 
 def _only_options(call: ast.Call) -> bool:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 _OF_TEXTS = frozenset({"compile", "eval", "exec"})
 _OF_NAMES = frozenset({"globals", "locals", "vars"})
-_FINDING = frozenset({"import_from_string", "import_object", "import_string", "pkgutil", "pydoc", "runpy", "spec_from"})
+_NAMES = "EntryPoint import_from_string import_object import_string lazy_loader pkgutil pydoc runpy spec_from"
+_FINDING = frozenset(_NAMES.split())
 """Modules, and functions of whatever module, that find something by its name in a text."""
 _RUN = re.compile(r"(?:eval|exec|compile)\s*\(\s*\w*[\"'][^\n]*\.\s*on\b")
 
@@ -39,7 +40,7 @@ def importing_names(module: SourceModule, scopes: Iterable[Scope]) -> dict[str, 
         for each in scope.every():
             match each.binding:
                 case ModuleImport(source) if source.partition(".")[0] == "importlib":
-                    found[each.name] = "import_module"
+                    found[each.name] = "" if ".__import__" in text else "import_module"
                 case ModuleImport("sys"):
                     found[each.name] = "modules"
                 case NameImport(0, "importlib", "import_module") | NameImport(0, "sys", "modules"):
@@ -80,7 +81,7 @@ def _is_called(name: str, text: str) -> bool:
 def _finds(binding: Binding) -> bool:
     match binding:
         case ModuleImport(source):
-            return source in _FINDING or source == "importlib.util"
+            return source in _FINDING or source in {"importlib", "importlib.metadata", "importlib.util"}
         case NameImport(_, source, name):
             return source in _FINDING or name in _FINDING or f"{source}.{name}" == "importlib.util"
         case _:

@@ -70,6 +70,14 @@ _COPIES = frozenset(
         "types.MappingProxyType",
     ]
 )
+_LOADERS = frozenset(
+    {
+        "django.utils.module_loading.import_string",
+        "pkgutil.resolve_name",
+        "pydoc.locate",
+        "werkzeug.utils.import_string",
+    }
+)
 _WORTH_KEEPING = (ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.IfExp, ast.JoinedStr, ast.Subscript)
 _CHANGING = frozenset({"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "update"})
 _TAKING = frozenset({"copy", "pop", "popitem", "popleft"})
@@ -813,8 +821,8 @@ class Evaluator:
                 return self._evaluated(args[0], use)
             case "builtins.staticmethod" | "builtins.vars" | "enum.member" | "enum.nonmember" if args:
                 return self.value(args[0], use)
-            case "importlib.import_module":
-                return self._imported(call, use)
+            case "importlib.import_module" | "builtins.__import__" | "importlib.__import__":
+                return self._imported(name, call, use)
             case "types.SimpleNamespace" | "builtins.dict" if call.keywords and not args:
                 return self._keyed(name, call, use)
             case "dataclasses.field":
@@ -837,6 +845,8 @@ class Evaluator:
         """What other functions and classes from outside the project make of their arguments."""
         last = name.rpartition(".")[2]
         match name:
+            case _ if name in _LOADERS and args:
+                return self._at_path(args[0], use)
             case _ if name in _COPIES and len(args) == 1 and not call.keywords:
                 found = self.value(args[0], use)
                 return found if isinstance(found, values.ContainerValue) else UNKNOWN
@@ -888,14 +898,25 @@ class Evaluator:
         owner = self.class_of(scope.parent) if scope.receiver and scope.parent is not None else None
         return values.WorkerValue(None) if owner is not None and is_worker_class(self, owner) else NOT_OURS
 
-    def _imported(self, call: ast.Call, use: Use) -> Value:
-        given = plain_arguments(call, use)
-        module = self.text(given[0]) if given and given[0].keyword == "" else None
+    def _imported(self, by: str, call: ast.Call, use: Use) -> Value:
+        module = self.text(argument(call, use, "name"))
         if not module:
             return UNKNOWN
         rest = module.lstrip(".")
-        found = self.lookup.imported(use.file, len(module) - len(rest), rest)
+        if by.endswith("__import__") and argument(call, use, "fromlist", 3) is None:
+            rest = rest.partition(".")[0]
+        found = self.lookup.imported(use.file, len(module) - len(module.lstrip(".")), rest)
         return found or UNKNOWN
+
+    def _at_path(self, given: ast.expr, use: Use) -> Value:
+        """What is found under a path in a text: `shop.bus:placed`, or `shop.bus.placed`."""
+        text = self._as_text(self.value(given, use))
+        path = text.value if isinstance(text, values.Constant) and isinstance(text.value, str) else ""
+        module, _, rest = path.partition(":") if ":" in path else path.partition(".")
+        found: Value = (self.lookup.imported(use.file, 0, module) if module else None) or UNKNOWN
+        for attr in rest.split(".") if rest else ():
+            found = self.attribute(found, attr, use)
+        return found
 
     def _keyed(self, name: str, call: ast.Call, use: Use) -> Value:
         if any(each.arg is None for each in call.keywords):
@@ -1500,7 +1521,7 @@ def _is_changed(definition: Definition) -> bool:
 def _is_property(function: values.FunctionRef) -> bool:
     decorators = function_node(function).decorator_list
     last = {each.id if isinstance(each, ast.Name) else getattr(each, "attr", "") for each in decorators}
-    return bool(last & {"property", "cached_property"})
+    return bool(last & {"property", "cached_property", "setter", "deleter"})
 
 
 def _is_given(call: ast.Call, name: str) -> bool:

@@ -36,6 +36,7 @@ from upnext_codegen.names.scopes import (
     Scope,
     SourceModule,
     Use,
+    is_own_module,
 )
 from upnext_codegen.names.tainted_names import (
     around_methods,
@@ -399,10 +400,21 @@ class Exports:
         names = self.interest(module).names
         found = MadeUp()
         for each in module.scope.definitions.get("__getattr__", ()):
-            if names.between(*each.span) or "import_module" in module.text.text:
+            is_made = not isinstance(each.binding, FunctionDefinition)
+            if is_made or names.between(*each.span) or "import_module" in module.text.text:
                 found |= made_up(self.evaluator, module, each)
+        if self._is_replaced(module.scope, names):
+            return MadeUp(others=True)
         has_more = any(ANYTHING in self.of(each.file or "") for each in found.owners)
         return MadeUp(others=True) if found.others or has_more else found
+
+    def _is_replaced(self, scope: Scope, names: Names) -> bool:
+        """Whether a module puts something else that can be of upnext in its place, or gives itself another class."""
+        found: list[tuple[ast.expr, ast.expr]] = [(target, value) for target, value, _ in scope.items]
+        for target, each in scope.attributes:
+            value = each.binding.value if isinstance(each.binding, Assignment) else None
+            found += [(target.value, value)] if target.attr == "__class__" and isinstance(value, ast.expr) else []
+        return any(is_own_module(target) and mentions(value, names) for target, value in found)
 
     def _ways_of(self, source: ModuleRef) -> Iterator[str]:
         if source.file is not None:
@@ -539,8 +551,11 @@ class Exports:
     def _inside(self, value: values.Value) -> Iterator[values.Value]:
         """What a value holds, makes or gives."""
         match value:
-            case values.ContainerValue():
+            case values.ContainerValue(node, use):
                 yield from self.evaluator.items(value)
+                # A loop over it takes its keys as well.
+                keys = node.keys if isinstance(node, ast.Dict) else []
+                yield from (self.evaluator.value(each, use) for each in keys if self._may_be_key(use.scope, each))
             case values.Namespace(items):
                 yield items
             case values.FunctionRef():
@@ -557,6 +572,9 @@ class Exports:
                 yield from self._members(value)
             case _:
                 return
+
+    def _may_be_key(self, scope: Scope, key: ast.expr | None) -> bool:
+        return key is not None and not isinstance(key, ast.Constant) and self.may_be_ours(scope, key)
 
     def _members(self, cls: values.ClassRef) -> Iterator[values.Value]:
         """What a class and its objects have: methods, attributes, what methods assign, and what its ancestors have."""

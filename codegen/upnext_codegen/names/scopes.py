@@ -252,7 +252,7 @@ class SourceModule:
         self.scope = Scope(self, self.tree, "module", None)
         _Builder(self.scope).body(self.tree.body, ())
         text = self.text.text
-        if _has_global(text) or (not self.imports_upnext and "upnext" in text and _INDENTED_IMPORT.search(text)):
+        if _binds_from_inside(text) or (not self.imports_upnext and "upnext" in text and _INDENTED_IMPORT.search(text)):
             # Some call of a function may bind names of the module, or import upnext.
             self.all_scopes = [*self._scopes()]
             for found in self.scope.definitions.values():
@@ -329,8 +329,10 @@ def read_module(file: str, data: bytes) -> SourceModule:
     return SourceModule(file, *tree_of(data))
 
 
-def _has_global(text: str) -> bool:
-    """Whether a text can hold a `global` or `nonlocal` statement."""
+def _binds_from_inside(text: str) -> bool:
+    """Whether a text can hold a `global` or `nonlocal` statement, or say what its module binds in another way."""
+    if "globals()" in text or "modules[__name__]" in text:
+        return True
     for each in _GLOBAL.finditer(text):
         before = text[text.rfind("\n", 0, each.start()) + 1 : each.start()].rstrip(" \t")
         if not before or before[-1] in ";:":
@@ -491,16 +493,42 @@ class _Builder:
             case ast.Call(ast.Name("setattr"), [target, ast.Constant(str() as name), value], []):
                 attribute = ast.copy_location(ast.Attribute(target, name, ast.Store()), node)
                 self.assign(attribute, value, branches)
-            case ast.Call(ast.Attribute(ast.Call(ast.Name("globals"), [], []), "update"), [], named):
+            case ast.Call(ast.Attribute(names, "update"), given, named) if _are_own(names):
                 for each in named:
                     if each.arg is not None:
-                        self.assign(ast.copy_location(ast.Name(each.arg, ast.Store()), node), each.value, branches)
+                        self.bind_in_module(each.arg, each.value, node.lineno, branches)
+                for other in [*given, *(each.value for each in named if each.arg is None)]:
+                    self.names_of_modules(other)
             case ast.Call(ast.Name("exec"), [ast.Constant(str() as text)], []) if "import" in text:
                 self.executed(text, node, branches)
             case ast.Call(ast.Attribute()):
                 self.scope.fed.append(node)
             case _:
                 pass
+
+    def bind_in_module(self, name: str, value: Derived | None, line: int, branches: BranchPath) -> None:
+        """Note that a statement binds a name of the module without saying so: by `globals()`, or by its own module."""
+        around = self.globals
+        self.globals = around if self.scope.kind == "module" else {*around, name}
+        self.bind(name, Assignment(value), line, branches)
+        self.globals = around
+
+    def names_of_modules(self, node: ast.expr) -> None:
+        """Read `globals().update(vars(module))`: it brings what a star import would bring."""
+        for each in ast.walk(node):
+            match each:
+                case ast.Call(ast.Name("vars"), [ast.Name(name)]) | ast.Attribute(ast.Name(name), "__dict__"):
+                    for found in self.scope.module.scope.definitions.get(name, ()):
+                        match found.binding:
+                            case ModuleImport(module):
+                                star = ast.ImportFrom(module, [ast.alias("*")], 0)
+                            case NameImport(level, module, name):
+                                star = ast.ImportFrom(".".join(filter(None, (module, name))), [ast.alias("*")], level)
+                            case _:
+                                continue
+                        self.scope.module.scope.stars.append(ast.copy_location(star, node))
+                case _:
+                    pass
 
     def executed(self, text: str, call: ast.Call, branches: BranchPath) -> None:
         """Read the imports in a text that is run where it stands."""
@@ -616,12 +644,13 @@ class _Builder:
                 binding = Opaque() if opaque else Assignment(value, annotation)
                 definition = Definition(target.attr, binding, self.scope, target.lineno, branches, self.span)
                 self.scope.attributes.append((target, definition))
+                if is_own_module(target.value):
+                    self.bind_in_module(target.attr, None if opaque else value, target.lineno, branches)
             case ast.Subscript() if isinstance(value, ast.expr):
                 self.scope.items.append((target, value, Use(self.scope, target.lineno, branches)))
                 match target:
-                    case ast.Subscript(ast.Call(ast.Name("globals"), [], []), ast.Constant(str() as name)):
-                        if self.scope.kind == "module":
-                            self.bind(name, Assignment(value), target.lineno, branches)
+                    case ast.Subscript(names, ast.Constant(str() as name)) if _are_own(names):
+                        self.bind_in_module(name, value, target.lineno, branches)
                     case _:
                         pass
             case ast.Tuple(elts=items) | ast.List(elts=items):
@@ -707,6 +736,26 @@ class _Builder:
                 self.assign(generator.target, Element(generator.iter), ())
             for definition in self.scope.every():
                 definition.line = 0
+
+
+def _are_own(expr: ast.expr) -> bool:
+    """Whether an expression is the names of the module that it stands in."""
+    match expr:
+        case ast.Call(ast.Name("globals"), [], []):
+            return True
+        case ast.Call(ast.Name("vars"), [owner]) | ast.Attribute(owner, "__dict__"):
+            return is_own_module(owner)
+        case _:
+            return False
+
+
+def is_own_module(expr: ast.expr) -> bool:
+    """Whether an expression is `sys.modules[__name__]`."""
+    match expr:
+        case ast.Subscript(ast.Attribute(_, "modules") | ast.Name("modules"), ast.Name("__name__")):
+            return True
+        case _:
+            return False
 
 
 def _is_exports(target: ast.expr) -> bool:

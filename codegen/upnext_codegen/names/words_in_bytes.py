@@ -22,8 +22,9 @@ _KEYWORDS = frozenset(b"and await else if in is not or return yield".split())
 _ASSIGNED_ALONE = re.compile(rb"([\w\x80-\xff]+)\s*(?::[^=]*)?=")
 _MOST_NAMES = 100
 """Names that a file gives its modules, from which on it counts as one that hands them on."""
-_BY_PATH = (b"run_module", b"run_path", b"resolve_name", b"spec_from")
-"""Functions that give what stands under a name in quotes."""
+_PATHS = b"EntryPoint importlib.__import__ lazy_loader resolve_name run_module run_path spec_from"
+_BY_PATH = tuple(_PATHS.split())
+"""What gives a module, or something in one, by a text that may be put together."""
 _IN_WORDS = frozenset(each.encode() for each in f"{string.ascii_letters}{string.digits}_")
 _AS = re.compile(rb"as[ \t\f\\\n]+([\w\x80-\xff]+)")
 _DEFINED = re.compile(rb"(?:def|class)[ \t]+([\w\x80-\xff]+)")
@@ -132,7 +133,7 @@ def takes_by_name(data: bytes, words: Collection[str], modules: Collection[str],
     # it are written out somewhere all the same.
     imports_any = b"import_module" in data or b"__import__" in data
     takes_any = imports_any and any(each in data for each in (b"getattr", b"__dict__", b"vars"))
-    return (takes_any or any(each in data for each in _BY_PATH)) and says_one(data, words)
+    return any(each in data for each in _BY_PATH) or (takes_any and says_one(data, words))
 
 
 def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) -> bool:

@@ -35,7 +35,7 @@ _WORDS = re.compile(rb"[\w\x80-\xff]+|\*")
 _CALL = re.compile(rb"\b(?:import_module|__import__)\s*\(")
 _LITERAL = re.compile(rb"\b(?:import_module|__import__)\s*\(\s*[\"'](\.*\w[\w.]*|\.+)[\"']\s*[,)]")
 _FINDERS = (
-    *("runpy", "pkgutil", "pydoc", "importlib.util", "importlib:util"),
+    *("runpy", "pkgutil", "pydoc", "importlib.util", "importlib:util", "importlib.metadata", "lazy_loader"),
     *("import_string", "import_from_string", "import_object"),
 )
 """Modules and functions that find something by a path in a text."""
