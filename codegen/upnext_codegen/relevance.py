@@ -136,6 +136,7 @@ class Relevance:
             read: Those that were.
         """
         found, waiting = set(files), [*files]
+        own = {path: graph.names(self._imported[path]) for path in files & self._imported.keys()}
         while waiting:
             source = waiting.pop()
             importers = {
@@ -144,11 +145,12 @@ class Relevance:
                 if path not in found and path not in read
             }
             self.words.look_at(importers)
-            bound = self.words.bound(source) if importers else _NOTHING
+            bound = self.words.bound(source).union(own.get(source, ())) if importers else _NOTHING
             for path, taken in importers.items():
                 names = taken | self.words.attributes(path) if "" in taken else taken
                 if "*" in taken or ANYTHING in bound or not bound.isdisjoint(names):
                     found.add(path)
+                    own[path] = taken
                     waiting.append(path)
         return found
 
@@ -179,7 +181,9 @@ class Relevance:
         return followed.keys() - wanted
 
     def _passed_through(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
-        """The files that take modules from others which only pass them on, and those others.
+        """The files by way of which others, that say something of upnext's, may have the modules that it is in.
+
+        Only the first of each way: when these are read, it is seen whether they pass anything on.
 
         Args:
             graph: What is exported.
@@ -206,7 +210,7 @@ class Relevance:
                     words[path] = given | before
                     own[path] = taken | own[path] if path in own else taken
                     fresh.add(path)
-        return self._with_those_behind(found, own)
+        return self._with_those_behind(found, own) & imported.keys()
 
     def _with_those_behind(self, files: set[str], own: dict[str, frozenset[str]]) -> set[str]:
         """Add the files by way of which some have what they say; `own` has what each passes on by its own names."""

@@ -73,6 +73,28 @@ def test_files_that_pass_an_event_on_are_each_worked_out_once(
     assert counts == [11, 21, 41]
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from importlib import import_module\n\nclass C0: ...\n\ndef load(name): return import_module(name)\n",
+        "from django.utils.module_loading import import_string\n\nclass C0: ...\nstorage = import_string('a.b')()\n",
+        "import pkg.tasks\n\nclass C0: ...\n",
+    ],
+)
+def test_what_passes_nothing_on_has_nobody_read_that_imports_it(first: str, tmp_path: Path) -> None:
+    """Of 3,091 files of a shop 871 were read, because a package used `import_string` and a setting said `.tasks`."""
+    models = {
+        f"pkg/m{number}.py": f"from pkg.m{number - 1} import C{number - 1}\n\nclass C{number}(C{number - 1}): ...\n"
+        for number in range(1, 30)
+    }
+    tasks = "from bus import placed\n@placed.on()\ndef h(x: int): ...\n"
+    settings = "from pkg.m29 import C29\nTASKS = {'nightly': 'pkg.tasks.h', 'placed': 'bus.placed.h'}\n"
+    sources = {"bus.py": _WORKER, "pkg/__init__.py": "", "pkg/m0.py": first, "pkg/tasks.py": tasks, **models}
+    scanned, _ = read(tmp_path, {**sources, "settings.py": settings})
+    assert [each.name for each in scanned.handlers] == ["h"]
+    assert scanned.files_parsed <= 4  # of 34
+
+
 _PASSED_ON = {
     "a ring": "import m{after}\nplaced = m{after}.placed\n@placed.on\ndef h(x: int): ...\n",
     "a ring of names": "import m{after}\np{number} = m{after}.p{after}\n",
