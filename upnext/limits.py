@@ -48,6 +48,10 @@ MAX_CONTRACT: Final = 64_000
 """Bytes of one handler's JSON Schema that its worker publishes. A larger one is left out, and its handler published
 without."""
 
+MAX_CONTRACT_DEPTH: Final = 100
+"""Levels of objects and lists in one handler's JSON Schema. With more it is left out as if it were too large: what
+reads it calls itself at each level."""
+
 MAX_CONTRACTS: Final = 4_000_000
 """Bytes of all JSON Schemas that one worker publishes. Handlers beyond it, by name, are published without theirs."""
 

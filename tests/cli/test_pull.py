@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.checkers import CHECKERS, USUALLY, marked
-from tests.cli.deploying import declared, deploy
+from tests.cli.deploying import declared, deploy, store
 from tests.cli.projects import ORDERS, SERVICES, Shell
 from tests.installed import Installed
+from upnext.broker.contracts import Published
 from upnext.cli import main
 
 HERE = "storefront/checkout.py"
@@ -220,6 +221,28 @@ def test_a_server_gives_the_handlers_of_other_projects_only(
     storefront.run("gen")
     assert "customer" not in storefront.text("upnext_catalog.pyi")
     assert storefront.run("gen", "--check").code == 0
+
+
+@pytest.mark.parametrize("levels", [200, 400, 900])
+def test_a_schema_that_is_nested_too_deeply_is_left_out_with_a_word(
+    storefront: Shell, valkey_url: str, levels: int
+) -> None:
+    """No worker publishes one; it may be anybody's."""
+    items = '{"items": ' * levels + "{}" + "}" * levels
+    handler = f'{{"module": "m", "schema": {{"properties": {{"x": {items}}}}}}}'
+    text = f'{{"version": 1, "worker": "o", "handlers": {{"o|order.placed|h": {handler}}}}}'
+    store(valkey_url, "o", Published("0123456789abcdef" * 2, text), "1.0", 1_790_000_000)
+    done = storefront.run("pull", valkey_url)
+    assert (done.code, done.err.splitlines()[0]) == (
+        0,
+        "upnext: o|order.placed|h does not say what it takes, so it is left out.",
+    )
+    assert "is too large or nested too deeply" in storefront.run("gen", "--check", "--against", valkey_url).out
+    saved = f'{{"namespace": "default", "silent": {{}}, "contracts": [{items}]}}'
+    storefront.write({"saved.json": saved})
+    done = storefront.run("pull", "saved.json")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("upnext: saved.json cannot be read: ")
 
 
 def test_payloads_of_two_projects_with_one_name_and_keys_that_are_no_identifiers(storefront: Shell) -> None:

@@ -309,6 +309,16 @@ async def test_without_the_token_nobody_enters() -> None:
         assert bearer.status_code == 503
 
 
+async def test_a_token_of_any_letters_opens_it() -> None:
+    token = "Schlüssel-für-die-Übersicht"
+    async with browsing("redis://127.0.0.1:1", token) as browser:
+        for written, code in ((token.encode(), 503), (token.encode("latin-1"), 503), (token[:-1].encode(), 303)):
+            headers = {b"Authorization": b"Bearer " + written}
+            assert (await browser.client.get("/", headers=headers, follow_redirects=False)).status_code == code
+        await browser.get("/login")
+        await browser.post("/login", {"token": token}, 503)
+
+
 async def test_no_answer_lets_a_browser_run_or_load_anything_of_others() -> None:
     async with browsing("redis://127.0.0.1:1") as browser:
         for path in (*PAGES, "/login", "/nothing", "/static/dashboard.js", "/static/../app.py"):
@@ -329,6 +339,8 @@ async def test_no_answer_lets_a_browser_run_or_load_anything_of_others() -> None
         (["--host", "::"], "Other machines can reach '::'"),
         (["--host", ""], "--host '' cannot be found"),
         (["--token", "short"], "The token must have at least 16 characters"),
+        (["--token", "a token with a line end\n"], "The token must be of characters that can be typed"),
+        (["--token", "a token that is no text \udcff"], "The token must be of characters that can be typed"),
         (["--host", "no such host"], "--host 'no such host' cannot be found"),
         (["--port", "0"], "'0' must be a port from 1 to 65535"),
         (["--allow-host", "dash.example:443"], "'dash.example:443' must be a host name alone"),

@@ -24,6 +24,7 @@ from tests.waiting import wait_until_async
 from upnext.broker.contracts import TTL, ContractStore, HandlerContract, Published
 from upnext.broker.keys import Keys
 from upnext.broker.namespace import Namespace
+from upnext.limits import MAX_CONTRACT_DEPTH
 
 Command = Callable[..., tuple[int, str, str]]
 RECORDS, LEASES = Keys("default").workers, Keys("default").leases
@@ -186,12 +187,20 @@ async def test_a_fleet_of_one_release_stores_its_contracts_once(valkey_url: str,
 
 
 def test_what_is_too_large_is_published_without_its_schema() -> None:
-    """A single one, and all together."""
+    """A single one, one that is nested more deeply than readers go, and all together."""
     wide = {"type": "object", "properties": {f"field{number}": {"type": "string"} for number in range(3000)}}
     found = json.loads(
         Published.of("shop", [HandlerContract("a||huge", "m", wide), HandlerContract("a||b", "m", {})]).text
     )
     assert found["handlers"] == {"a||b": {"module": "m", "schema": {}}, "a||huge": {"module": "m", "schema": None}}
+    nested: dict[str, object] = {}
+    for _ in range(MAX_CONTRACT_DEPTH - 1):
+        nested = {"items": nested}
+    deep = [HandlerContract("a||deep", "m", {"items": nested}), HandlerContract("a||flat", "m", nested)]
+    assert [each["schema"] for each in json.loads(Published.of("shop", deep).text)["handlers"].values()] == [
+        None,
+        nested,
+    ]
     half = {"properties": {f"field{number}": {"type": "string"} for number in range(1000)}}
     many = Published.of("shop", [HandlerContract(f"a||h{number:03}", "m", half) for number in range(300)]).text
     assert len(many) < 4_100_000

@@ -19,7 +19,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import read_json, scored, shown, text
 from upnext.errors import ConfigError
-from upnext.limits import MAX_CONTRACT, MAX_CONTRACTS
+from upnext.limits import MAX_CONTRACT, MAX_CONTRACT_DEPTH, MAX_CONTRACTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,8 @@ class HandlerContract:
     Attributes:
         handler: Its identity.
         module: The module that defines it.
-        schema: The JSON Schema of its payload; None where its worker could not say it, or it is too large.
+        schema: The JSON Schema of its payload; None where its worker could not say it, or it is too large or nested too
+            deeply.
         upcasts: The upcasters of its event: `name`, and as JSON Schema what it `takes` and `gives` (None where it does
             not say).
     """
@@ -126,8 +127,10 @@ class Published:
         room = MAX_CONTRACTS
         for each in sorted(contracts, key=lambda contract: contract.handler):
             upcasts = {"upcasts": list(each.upcasts)} if each.upcasts else {}
-            size = len(_written(each.schema)) + len(_written(upcasts))
-            fits = size <= min(room, MAX_CONTRACT)
+            size, fits = 0, not _is_too_deep(each.schema, *each.upcasts)
+            if fits:
+                size = len(_written(each.schema)) + len(_written(upcasts))
+                fits = size <= min(room, MAX_CONTRACT)
             room -= size if fits else 0
             handlers[each.handler] = {"module": each.module, "schema": None}
             if fits:
@@ -208,6 +211,25 @@ def _written(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def _is_too_deep(*values: object) -> bool:
+    """Whether any of these values has more levels of objects and lists than a contract may have."""
+    level: Sequence[object] = values
+    for _ in range(MAX_CONTRACT_DEPTH):
+        level = [inner for each in level for inner in _lists_and_objects_in(each)]
+        if not level:
+            return False
+    return True
+
+
+def _lists_and_objects_in(value: object) -> list[object]:
+    inside: Iterable[object] = ()
+    if isinstance(value, dict):
+        inside = cast("dict[str, object]", value).values()
+    elif isinstance(value, list):
+        inside = cast("list[object]", value)
+    return [inner for inner in inside if isinstance(inner, dict | list)]
+
+
 def _record(raw: bytes | None) -> dict[str, Any]:
     found = None if raw is None else read_json(raw)
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
@@ -254,7 +276,10 @@ def _contract(key: str, handler: str, found: object) -> HandlerContract:
     if not all(isinstance(each, dict) for each in given):
         raise _foreign(key)
     read = tuple(cast("dict[str, Any]", each) for each in given)
-    return HandlerContract(handler, module, cast("dict[str, Any] | None", schema), read)
+    takes = cast("dict[str, Any] | None", schema)
+    if _is_too_deep(takes, *read):  # no release publishes one
+        return HandlerContract(handler, module, None)
+    return HandlerContract(handler, module, takes, read)
 
 
 def _foreign(key: str) -> ConfigError:

@@ -164,7 +164,7 @@ def _described(deployed: DeployedContract) -> Iterator[str]:
         yield f"  {release}, {each.processes} process(es), since {moment(each.since * 1000, 'seconds')}"
     yield f"  module {visible(contract.module)}"
     if contract.schema is None:
-        yield "  what it takes is not known: its worker could not say it, or it is too large"
+        yield "  what it takes is not known: its worker could not say it, or it is too large or nested too deeply"
         return
     (handler,) = deployed_handlers([published(deployed)]).handlers
     rows = [

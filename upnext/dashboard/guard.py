@@ -69,7 +69,9 @@ class Access:
             return True
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         name, session = self.cookie(headers)
-        return (scheme.lower() == "bearer" and self.opens(bearer)) or any(
+        # Programs write other letters than those of ASCII as Latin-1, as which headers are read here, or as UTF-8.
+        bearers = (bearer, bearer.encode("latin-1").decode(errors="replace"))
+        return (scheme.lower() == "bearer" and any(map(self.opens, bearers))) or any(
             _same(value, session) for value in _cookies(headers, name)
         )
 

@@ -182,7 +182,8 @@ class Rollout:
                 name = f'handler "{each.name}" of "{each.event}"' if each.event else f'task "{each.name}"'
                 yield _unknown(
                     f'{name} on worker "{each.worker}" at {self.snapshot.source} does not say what it takes',
-                    "its JSON Schema is too large, or pydantic has none: compare it with git as well (--against main)",
+                    "its JSON Schema is too large or nested too deeply, or pydantic has none: compare it with git "
+                    "as well (--against main)",
                 )
 
     def _is_own(self, identity: Identity) -> bool:

@@ -70,8 +70,10 @@ def read_local(source: Source, root: Path) -> Contract:
         if saved is not None and is_saved(saved):
             return contract_of(read_saved(address, saved).published)
         return lock.read(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        if isinstance(error, RecursionError):
+            reason = "it is nested too deeply"
         raise ConfigurationError(
             f"{address} cannot be read: {reason}. It is an upnext.lock, or what `upnext contracts list --format json` "
             "prints."
