@@ -19,6 +19,7 @@ from upnext_codegen.handlers.annotations import Annotations
 from upnext_codegen.handlers.attach import Attacher, Found
 from upnext_codegen.handlers.classes import Classes
 from upnext_codegen.handlers.declare import is_name
+from upnext_codegen.handlers.fills import filled_by_statements
 from upnext_codegen.handlers.hidden_events import hidden_events
 from upnext_codegen.handlers.signatures import Signatures
 from upnext_codegen.handlers.sites import sites_of
@@ -43,12 +44,14 @@ class Surroundings:
         modules: The project's module names.
         exports: What a file exports, as far as that is known.
         holds_exports: Whether a file in a folder may export anything; the folder ends with `/`.
+        filled: What others put something of upnext into, of a file, as far as that is known.
         prefilter: Whether names and lines that cannot matter are skipped.
     """
 
     modules: Modules
     exports: Callable[[str], frozenset[str]]
     holds_exports: Callable[[str], bool]
+    filled: Callable[[str], frozenset[str]]
     prefilter: bool = True
 
 
@@ -76,7 +79,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
 
     modules = RecordedModules(around.modules)
     evaluator = Evaluator(Lookup(modules, load))
-    exports = Exports(evaluator, around.exports, around.holds_exports, everything=not around.prefilter)
+    exports = Exports(evaluator, around.exports, around.holds_exports, around.filled, everything=not around.prefilter)
     classes = Classes(Annotations(evaluator))
     found = Found()
     exported = Exported()
@@ -105,6 +108,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
         tuple(sorted(read)),
         json.dumps(sorted(modules.answers.items()), separators=(",", ":")),
         tuple(found.upcasters),
+        tuple(sorted(found.fills)),
     )
     return Analysis(part, exports.consulted)
 
@@ -117,5 +121,6 @@ def _take_in(module: SourceModule, exports: Exports, classes: Classes, found: Fo
     for site in sites_of(module, exports):
         attacher.take(site)
     found.hidden.update(hidden_events(module, exports))
+    found.fills.update(filled_by_statements(module, exports))
     if hands_workers(module):
         found.workers.add("")

@@ -17,7 +17,8 @@ from upnext_codegen.circles import folders_of, grounded, in_turns, led_to
 from upnext_codegen.files import record_json
 from upnext_codegen.files.cache_format import Snapshot
 from upnext_codegen.files.file_index import ParseNote
-from upnext_codegen.names.exported_names import ANYTHING, MODULES, answer, has_lost, united
+from upnext_codegen.fills import Fills
+from upnext_codegen.names.exported_names import ANYTHING, FILLED, MODULES, answer, has_lost, united
 from upnext_codegen.names.modules import still_answers
 from upnext_codegen.records import Resolved
 
@@ -62,6 +63,8 @@ class Incremental:
     _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
     _imported_by: dict[str, Sequence[str]] = field(default_factory=dict[str, "Sequence[str]"])
     _grown: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
+    _fills: Fills = field(default_factory=Fills)
+    _fills_before: Fills = field(default_factory=Fills)
     _frame: str = ""
     _digest: str = ""
     _words: str = ""
@@ -114,10 +117,13 @@ class Incremental:
                 continue
             if known.modules == self._digest or all(still_answers(modules, *each) for each in json.loads(part.answers)):
                 self._parts[path], self._texts[path] = part, text
+                self._fills.note(path, part.fills)
 
     def _complete(self, sources: Sources) -> None:
         """Work out what is missing, until no file exports what its importers have not been asked about."""
         earlier = {path: frozenset(part.exports) for path, part in self._earlier()}
+        for path, part in self._earlier():
+            self._fills_before.note(path, part.fills)
         relevance = self.relevance = self._relevance(earlier)
         pending = self._stale() | ({*relevance.named()} - self._parts.keys())
         shrunk = {path for path in earlier if path not in self.index.entries}
@@ -129,12 +135,15 @@ class Incremental:
                 return
             turns += 1
             # What was worked out in this scan only grows: what it may lose, it loses against an earlier scan.
-            shrunk |= {path for path in pending & earlier.keys() if has_lost(earlier.pop(path), self._exports(path))}
+            shrunk |= {path for path in pending & earlier.keys() if self._has_lost(path, earlier.pop(path))}
             pending = self._drop_circles(shrunk) if shrunk else set[str]()
             shrunk = set[str]()
             pending = pending or self._unasked(relevance)
             if pending and turns > _PATIENCE:
                 pending = relevance.with_those_beyond(self._graph(self._parts), pending, self._parts)
+
+    def _has_lost(self, path: str, exports: frozenset[str]) -> bool:
+        return has_lost(exports, self._exports(path)) or self._fills.has_lost(path, self._fills_before)
 
     def _relevance(self, exports: Mapping[str, frozenset[str]]) -> Relevance:
         from upnext_codegen.file_words import FileWords  # noqa: PLC0415 - a warm run does without
@@ -160,6 +169,9 @@ class Incremental:
         recalled = self._parts.keys() - self._consulted.keys()
         pending = {path for path in recalled if [*self._imported_by.get(path, ())] != imported.get(path, [])}
         pending |= self._misled(self._consulted)
+        fresh = self._fills.changed(self._fills_before)
+        pending |= {path for path in recalled if not fresh.isdisjoint(self._parts[path].read)}
+        pending |= {path for path in self._fills.files() - self._parts.keys() if path in self.index.entries}
         # What was read once is read for good: that a file passes nothing on is known as long as it is.
         pending = pending or relevance.wanted(graph, imported, self._parts.keys())
         if not pending:
@@ -242,12 +254,15 @@ class Incremental:
         for path in paths:
             del self._parts[path]
             self._grown.pop(path, None)
+            self._fills.note(path, ())
 
     def _sources(self, path: str) -> set[str]:
         """The files that a file may have its exports from; of a whole folder it is not known which of its files."""
+        fillers = self._fills.by(path) - {path}
         if path in self._consulted:
-            return {each for (each, _), found in self._consulted[path].items() if found}
-        return {each.partition(" ")[2] for each in self._imported_by.get(path, ())}
+            asked = self._consulted[path].items()
+            return fillers | {each for (each, question), found in asked if found and question != FILLED}
+        return fillers | {each.partition(" ")[2] for each in self._imported_by.get(path, ())}
 
     def _misled(self, paths: Iterable[str]) -> set[str]:
         """Those of some files that were worked out with other exports than those that were found since."""
@@ -255,6 +270,8 @@ class Incremental:
 
         def is_wrong(question: tuple[str, str], found: bool | frozenset[str]) -> bool:
             path, name = question
+            if name == FILLED:
+                return found != self._fills.of(path)
             return found != (path in folders if path.endswith("/") else answer(self._exports(path), name))
 
         return {
@@ -316,7 +333,7 @@ class Incremental:
             found = parts.get(path) or so_far.get(path)
             return frozenset(found.exports) if found else frozenset()
 
-        around = Surroundings(self.modules, exports, folders.__contains__, prefilter)
+        around = Surroundings(self.modules, exports, folders.__contains__, self._fills.of, prefilter)
 
         def job(path: str) -> tuple[str, dict[str, tuple[Any, ...]], Consulted]:
             analysis = analyze_file(sources, around, path)
@@ -339,12 +356,13 @@ class Incremental:
             grown = _grown(part, so_far.get(path))
             parts[path], texts[path] = grown, text if grown is part else record_json.dumps(grown)
             so_far[path] = grown
+            self._fills.note(path, grown.fills)
         folders |= folders_of(path for path in paths if parts[path].exports)
 
 
 def _ways(part: Resolved) -> tuple[object, ...]:
     """What leads from a file to something of upnext."""
-    return part.exports, part.modules
+    return part.exports, part.modules, part.fills
 
 
 def _grown(part: Resolved, before: Resolved | None) -> Resolved:
@@ -360,7 +378,8 @@ def _grown(part: Resolved, before: Resolved | None) -> Resolved:
     if all(any(name == ANYTHING for name, _ in each.modules) for each in made_up):
         alone.add(ANYTHING)
     modules = {way for each in (before, part) for way in each.modules if way[0] in alone}
-    return part._replace(exports=tuple(sorted(exports)), modules=tuple(sorted(modules)))
+    fills = {*before.fills, *part.fills}
+    return part._replace(exports=tuple(sorted(exports)), modules=tuple(sorted(modules)), fills=tuple(sorted(fills)))
 
 
 @lru_cache(maxsize=20_000)  # for `--watch`, which scans again and again in one process

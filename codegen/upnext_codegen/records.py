@@ -237,6 +237,7 @@ class Resolved(NamedTuple):
         read: The files that were read for it, sorted.
         answers: The modules that were looked for, and what was found, as JSON: it is read only where modules changed.
         upcasters: The functions that it makes upcasters.
+        fills: What it puts something of upnext into: files, and of each a name, as `exported_names` has it.
     """
 
     declarations: tuple[Declaration, ...]
@@ -253,6 +254,7 @@ class Resolved(NamedTuple):
     read: tuple[str, ...]
     answers: str
     upcasters: tuple[Upcaster, ...] = ()
+    fills: tuple[tuple[str, str], ...] = ()
 
     @property
     def says_anything(self) -> bool:

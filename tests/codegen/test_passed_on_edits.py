@@ -11,6 +11,7 @@ from upnext_codegen.project import load_project
 from upnext_codegen.scan import scan
 
 EVENTS = "import upnext\n\nworker = upnext.Worker('shop')\nplaced = worker.event('order.placed')\n"
+TABLE = "table = {}\ndef add(event):\n    table['x'] = event\ndef get(name):\n    return table[name]"
 STEPS = 8
 
 
@@ -41,9 +42,16 @@ def module(chance: random.Random, name: str, others: list[str]) -> str:
             way += f".{chance.choice([*others, 'bus'])}"
         event = way if way.endswith("placed") else f"{way}.placed"
         attached = f"@{event}.on\ndef {name}_{number}(x: int, **kwargs: object): ..."
-        lines.append(
-            chance.choice([attached, attached, f"own = {event}", f"held = {event.rpartition('.')[0] or event}"])
-        )
+        other = chance.choice(others)
+        fills = [
+            f"import pkg.{other}\npkg.{other}.placed = {event}",
+            f"from pkg.{other} import table as their\ntheir['x'] = {event}",
+            f"from pkg.{other} import add\nadd({event})",
+            f"@get('x').on\ndef {name}_{number}(x: int, **kwargs: object): ...",
+        ]
+        held = f"held = {event.rpartition('.')[0] or event}"
+        lines.append(chance.choice([attached, attached, f"own = {event}", held, *fills]))
+    lines += [TABLE] if chance.random() < 0.5 else []
     if chance.random() < 0.03:
         lines.append("def broken(:")
     return "\n".join(lines) + "\n"

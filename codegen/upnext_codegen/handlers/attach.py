@@ -17,6 +17,7 @@ from upnext_codegen.handlers.declare import (
     place_of,
 )
 from upnext_codegen.handlers.escapes import attaches_unseen, escaping, takes_on
+from upnext_codegen.handlers.fills import filled_by_call
 from upnext_codegen.handlers.handler_names import handler_name
 from upnext_codegen.handlers.options import check_named_fields, read_options
 from upnext_codegen.handlers.sends import sends_of
@@ -64,6 +65,7 @@ class Found:
     findings: list[Finding] = field(default_factory=list["Finding"])
     refused: set[str] = field(default_factory=set[str])
     workers: set[str] = field(default_factory=set[str])
+    fills: set[tuple[str, str]] = field(default_factory=set["tuple[str, str]"])
 
 
 class Site(NamedTuple):
@@ -112,6 +114,7 @@ class Attacher:
         self._escaping(func, site.call, site.use)
         declare(self.evaluator, self.found, func, site.call, site.use)
         self._called(func, site.call, site.use)
+        self.found.fills.update(filled_by_call(self.exports, func, site.call, site.use))
         match func:
             case values.TaskDecorator(_, call, use):
                 self._task_of(self.evaluator.value(site.call, site.use), (call, use))

@@ -57,7 +57,7 @@ class AttachedInside:
         if isinstance(func, values.ClassRef):
             return self._by_class(func, given, call)
         if isinstance(func, _FUNCTIONS):
-            return self._by_function(func, self._filled(func, given, call), 0)
+            return self._by_function(func, filled_parameters(self.evaluator, func, given, call), 0)
         # What is from outside the project may call whatever else it is given.
         return any(self._by_whatever(each) for each in plain_arguments(call, use) if each not in given)
 
@@ -127,31 +127,12 @@ class AttachedInside:
     def _is_event(value: values.Value) -> bool:
         return isinstance(value, values.EventValue | values.HandlerValue | values.WorkerValue)
 
-    def _filled(self, function: _Function, given: list[Argument], call: ast.Call) -> set[str]:
-        """The parameters of a function that a call fills with one of these arguments."""
-        node = function.node if isinstance(function, values.LambdaRef) else function_node(function)
-        receiver = "" if isinstance(function, values.LambdaRef) else self.evaluator.body_of(function).receiver
-        positional = [each.arg for each in (*node.args.posonlyargs, *node.args.args) if each.arg != receiver]
-        known = {each.arg for each in arguments_of(node)}
-        further = {each.arg for each in (node.args.vararg, node.args.kwarg) if each is not None}
-        found: set[str] = set()
-        for each in given:
-            if each.keyword in known:
-                found.add(each.keyword)
-            elif each.keyword == "**":
-                found |= known  # Whatever is unpacked may be any of them.
-            elif each.keyword == "" and each.node in call.args and call.args.index(each.node) < len(positional):
-                found.add(positional[call.args.index(each.node)])
-            else:
-                found |= further
-        return found
-
     def _by_class(self, cls: values.ClassRef, given: list[Argument], call: ast.Call) -> bool:
         init = self.evaluator.called_function(cls)
         if not isinstance(init, values.FunctionRef):
             # A dataclass or the like: its fields are what it is given.
             return self._any_method(cls, {""})
-        names = self._filled(init, given, call)
+        names = filled_parameters(self.evaluator, init, given, call)
         return self._by_function(init, names, 0) or self._any_kept(init, names)
 
     def _any_kept(self, function: values.FunctionRef, names: set[str]) -> bool:
@@ -159,8 +140,8 @@ class AttachedInside:
         body = self.evaluator.body_of(function)
         if not names or not body.receiver or body.parent is None:
             return False
-        node, derived = function_node(function), _derived(function_node(function), names)
-        kept = {_attribute_of(target, body.receiver) for target, part in _kept(node) if _says(part, derived)} - {None}
+        node, derived = function_node(function), derived_names(function_node(function), names)
+        kept = {_attribute_of(target, body.receiver) for target, part in kept_in(node) if says(part, derived)} - {None}
         owner = self.evaluator.class_of(body.parent)
         return bool(kept) and owner is not None and self._any_method(owner, {f".{each}" for each in kept})
 
@@ -201,21 +182,21 @@ class AttachedInside:
         if scope.module.imports_upnext:
             return False  # It is told of where it stands.
         node = function.node if isinstance(function, values.LambdaRef) else function_node(function)
-        derived = _derived(node, names)
+        derived = derived_names(node, names)
         if any(_attaches(each, derived) for each in ast.walk(node)):
             return True
         if isinstance(function, values.FunctionRef) and depth == 0 and self._any_kept(function, names):
             return True
-        return depth < _DEEPEST and any(self._by_inner_call(each, scope, derived, depth) for each in _calls(node))
+        return depth < _DEEPEST and any(self._by_inner_call(each, scope, derived, depth) for each in calls_in(node))
 
     def _by_inner_call(self, call: ast.Call, scope: Scope, derived: set[str], depth: int) -> bool:
         use = Use(scope, call.lineno)
-        given = [each for each in plain_arguments(call, use) if _says(each.value, derived)]
+        given = [each for each in plain_arguments(call, use) if says(each.value, derived)]
         if not given:
             return False
         found = self.evaluator.value(call.func, use)
         if isinstance(found, _FUNCTIONS):
-            return self._by_function(found, self._filled(found, given, call), depth + 1)
+            return self._by_function(found, filled_parameters(self.evaluator, found, given, call), depth + 1)
         if isinstance(found, values.ClassRef):
             return self._by_class(found, given, call)
         return any(self._by_whatever(each) for each in plain_arguments(call, use) if each not in given)
@@ -226,11 +207,31 @@ class AttachedInside:
         return function.use.scope.module.inline(function.node, function.use.scope)
 
 
-def _derived(node: FunctionNode | ast.Lambda, names: set[str]) -> set[str]:
+def filled_parameters(evaluator: Evaluator, function: _Function, given: list[Argument], call: ast.Call) -> set[str]:
+    """The parameters of a function that a call fills with one of these arguments."""
+    node = function.node if isinstance(function, values.LambdaRef) else function_node(function)
+    receiver = "" if isinstance(function, values.LambdaRef) else evaluator.body_of(function).receiver
+    positional = [each.arg for each in (*node.args.posonlyargs, *node.args.args) if each.arg != receiver]
+    known = {each.arg for each in arguments_of(node)}
+    further = {each.arg for each in (node.args.vararg, node.args.kwarg) if each is not None}
+    found: set[str] = set()
+    for each in given:
+        if each.keyword in known:
+            found.add(each.keyword)
+        elif each.keyword == "**":
+            found |= known  # Whatever is unpacked may be any of them.
+        elif each.keyword == "" and each.node in call.args and call.args.index(each.node) < len(positional):
+            found.add(positional[call.args.index(each.node)])
+        else:
+            found |= further
+    return found
+
+
+def derived_names(node: FunctionNode | ast.Lambda, names: set[str]) -> set[str]:
     """Names in a function that can be, or hold, what some of its parameters are."""
     found = set(names)
     while True:
-        fresh = {name for targets, value in _bindings(node) if _says(value, found) for name in targets} - found
+        fresh = {name for targets, value in _bindings(node) if says(value, found) for name in targets} - found
         if not fresh:
             return found
         found |= fresh
@@ -258,7 +259,7 @@ def _stored(target: ast.expr) -> set[str]:
     return {each.id for each in ast.walk(target) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
 
 
-def _kept(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
+def kept_in(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
     """What a function puts into attributes, items and containers."""
     for each in ast.walk(node):
         match each:
@@ -282,11 +283,13 @@ def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]
     return [(one, value) for one in target.elts]
 
 
-def _calls(node: ast.AST) -> Iterable[ast.Call]:
+def calls_in(node: ast.AST) -> Iterable[ast.Call]:
+    """The calls in a function."""
     return (each for each in ast.walk(node) if isinstance(each, ast.Call))
 
 
-def _says(expr: ast.AST, names: set[str]) -> bool:
+def says(expr: ast.AST, names: set[str]) -> bool:
+    """Whether one of these names is anywhere in an expression."""
     return any(_is_one_of(each, names) for each in ast.walk(expr))
 
 

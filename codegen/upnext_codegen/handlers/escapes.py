@@ -38,7 +38,7 @@ def escaping(
     evaluator: Evaluator, func: values.Value, call: ast.Call, use: Use
 ) -> Iterator[tuple[values.EventValue, Argument]]:
     """Yield the events whose `.on` a call is given, each with the argument that it is."""
-    if isinstance(func, _OURS) or _only_inspects(call.func, func):
+    if isinstance(func, _OURS) or only_inspects(call.func, func):
         return
     for given in plain_arguments(call, use):
         for each in _flat(given.value) if evaluator.may_be_ours(use.scope, given.value) else ():
@@ -91,7 +91,7 @@ def _flat(expr: ast.expr) -> Iterator[ast.expr]:
             yield expr
 
 
-def _only_inspects(func: ast.expr, value: values.Value) -> bool:
+def only_inspects(func: ast.expr, value: values.Value) -> bool:
     """Whether a call attaches nothing: a logger's or a text's method, or a function that is followed."""
     if isinstance(func, ast.Attribute) and func.attr in _LOGGING:
         return True

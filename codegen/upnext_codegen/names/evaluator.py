@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from upnext_codegen.names import values
 from upnext_codegen.names.constant_folding import calculated, formatted, joined, literal, negated, strung
+from upnext_codegen.names.exported_names import HELD
 from upnext_codegen.names.lookup import DynamicMember, Lookup, Source, reaching_definitions
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.names.opaque_builtins import OPAQUE
@@ -70,6 +71,8 @@ _COPIES = frozenset(
         "types.MappingProxyType",
     ]
 )
+_PLAIN = frozenset(f"builtins.{name}" for name in ("bool", "hash", "id", "int", "len", "repr", "str"))
+"""What makes a text, a number or a truth of whatever it is given."""
 _LOADERS = frozenset(
     {
         "django.utils.module_loading.import_string",
@@ -136,10 +139,12 @@ class Evaluator:
     Attributes:
         lookup: Finds names.
         may_be_ours: A cheap syntactic filter: can this expression of a scope evaluate to an upnext object?
+        filled: What others put something of upnext into, of a file: its names, as `exported_names` has it.
     """
 
     lookup: Lookup
     may_be_ours: Callable[[Scope, ast.expr | ast.stmt], bool] = lambda _, __: True
+    filled: Callable[[str], frozenset[str]] = lambda _: frozenset()
     _values: dict[tuple[Definition, Bindings], Value] = field(default_factory=dict[tuple[Definition, Bindings], Value])
     _active: set[tuple[Definition, Bindings]] = field(default_factory=set[tuple[Definition, Bindings]])
     _ancestors: dict[Value, list[Value]] = field(default_factory=dict["Value", "list[Value]"])
@@ -206,8 +211,7 @@ class Evaluator:
             case ast.Name(name):
                 return self.defined(self.lookup.name(use, name))
             case ast.Attribute(base, attr):
-                found = self.attribute(self.value(base, use), attr, use)
-                return self._assigned_to(base, attr, use) if found == NOT_OURS else found
+                return self._attribute_of(base, attr, use)
             case ast.Constant(value):
                 return literal(value)
             case ast.Call():
@@ -282,10 +286,16 @@ class Evaluator:
             self._active.discard(key)
         if isinstance(found, values.ContainerValue) and found.definition is None:
             found = replace(found, definition=source)
-        elif found == NOT_OURS and self._is_fed(source):
+        elif found == NOT_OURS and (self._is_fed(source) or self.is_filled(source, HELD)):
+            found = UNKNOWN
+        if self.is_filled(source):
             found = UNKNOWN
         self._values[key] = found
         return found
+
+    def is_filled(self, definition: Definition, part: str = "") -> bool:
+        """Whether another file puts something of upnext in the place of a module's name, or into a part of that."""
+        return definition.scope.kind == "module" and f"{definition.name}{part}" in self.filled(definition.file)
 
     def _is_fed(self, definition: Definition) -> bool:
         """Whether a method of what a name stands for is given something that can be of upnext, and may keep it."""
@@ -435,6 +445,27 @@ class Evaluator:
             if found is not None:
                 return found if isinstance(found, values.FunctionRef) else None
         return None
+
+    def _attribute_of(self, base: ast.expr, attr: str, use: Use) -> Value:
+        owner = self.value(base, use)
+        found = self.attribute(owner, attr, use)
+        if found != NOT_OURS:
+            return found
+        if any(self.is_filled(each, part) for each in self._named(base, owner, use) for part in (f".{attr}", HELD)):
+            return UNKNOWN
+        return self._assigned_to(base, attr, use)
+
+    def _named(self, base: ast.expr, owner: Value, use: Use, depth: int = 0) -> Iterator[Definition]:
+        """The definitions of what an expression names, also by other names, and of the classes that it is of."""
+        for each in self.lookup.path(use, base):
+            if isinstance(each, Definition):
+                yield each
+                value = each.binding.value if isinstance(each.binding, Assignment) else None
+                if isinstance(value, ast.Name | ast.Attribute) and depth < _DEEPEST_LOOP:
+                    yield from self._named(value, UNKNOWN, each.use, depth + 1)
+        cls = owner.cls if isinstance(owner, values.Instance) else owner
+        above = self.ancestors(cls) if isinstance(cls, values.ClassRef) else []
+        yield from (one.definition for one in above if isinstance(one, values.ClassRef))
 
     def _assigned_to(self, base: ast.expr, attr: str, use: Use) -> Value:
         """What the file that defines a name assigns to an attribute of it, as far as it matters: which is not known."""
@@ -810,7 +841,7 @@ class Evaluator:
             case "builtins.getattr" if len(args) >= 2:
                 attr = self._as_text(self.value(args[1], use))
                 text = attr.value if isinstance(attr, values.Constant) else None
-                return self.attribute(self.value(args[0], use), text, use) if isinstance(text, str) else UNKNOWN
+                return self._attribute_of(args[0], text, use) if isinstance(text, str) else UNKNOWN
             case "builtins.super" if not args:
                 return self._above_receiver(use)
             case "builtins.globals":
@@ -853,7 +884,7 @@ class Evaluator:
             case _ if last in {"cast", "partial"} and len(args) >= (2 if last == "cast" else 1):
                 return self.value(args[1], use) if last == "cast" else self._partial(args[0], call, use)
             case _:
-                opaque = name in OPAQUE or self._is_given_event(call, use)
+                opaque = name in OPAQUE or (name not in _PLAIN and self._is_given_event(call, use))
                 return UNKNOWN if opaque else self.made(ExternalName(name))
 
     def _is_given_event(self, call: ast.Call, use: Use) -> bool:
@@ -1378,7 +1409,7 @@ class Evaluator:
         if definition is None or isinstance(container.node, ast.Tuple):
             return False
         if definition not in self._changing:
-            self._changing[definition] = _is_changed(definition)
+            self._changing[definition] = self.is_filled(definition, HELD) or _is_changed(definition)
         return self._changing[definition]
 
     def _rest(self, expr: Rest, use: Use) -> Value:

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 from upnext_codegen.names import values
 from upnext_codegen.names.computed_imports import finding_names, importing_names, running_names
 from upnext_codegen.names.evaluator import class_node, plain_arguments
-from upnext_codegen.names.exported_names import ALL_NAMES, ANY_NAME, ANYTHING, MODULES, NOT, answer, own_names
+from upnext_codegen.names.exported_names import (
+    ALL_NAMES,
+    ANY_NAME,
+    ANYTHING,
+    FILLED,
+    HELD,
+    MODULES,
+    NOT,
+    answer,
+    own_names,
+)
 from upnext_codegen.names.made_up_names import MadeUp, made_up
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
 from upnext_codegen.names.name_set import Interest, Names, lines_of, mentions
@@ -112,6 +122,7 @@ class Exports:
         evaluator: Works out values.
         known: What other files export, as far as that is known: what is not known yet counts as nothing.
         holds_exports: Whether a file in a folder may export anything; the folder ends with `/`.
+        filled_by_others: What others put something of upnext into, of a file, as `exported_names` has it.
         everything: Whether to look at all names of all files, which changes nothing but the time it takes.
         consulted: What was asked about the exports of other files, as `answer` has it, with the answers.
     """
@@ -119,6 +130,7 @@ class Exports:
     evaluator: Evaluator
     known: Callable[[str], frozenset[str]]
     holds_exports: Callable[[str], bool]
+    filled_by_others: Callable[[str], frozenset[str]] = lambda _: frozenset()
     everything: bool = False
     consulted: Consulted = field(default_factory=dict[tuple[str, str], "bool | frozenset[str]"])
     _interests: dict[str, Interest] = field(default_factory=dict[str, Interest])
@@ -131,11 +143,11 @@ class Exports:
     _empty: set[values.Value] = field(default_factory=set["values.Value"])
 
     def __post_init__(self) -> None:
-        self.evaluator.may_be_ours = self.may_be_ours
+        self.evaluator.may_be_ours, self.evaluator.filled = self.may_be_ours, self.filled
 
     def release(self) -> None:
         """Take it apart: it and the evaluator refer to each other, and nobody collects what does."""
-        del self.evaluator.may_be_ours
+        del self.evaluator.may_be_ours, self.evaluator.filled
         for each in (self._interests, self._names, self._evident):
             each.clear()
 
@@ -179,6 +191,11 @@ class Exports:
         found = self.consulted[file, name] = answer(self.known(file), name)
         return bool(found)
 
+    def filled(self, file: str) -> frozenset[str]:
+        """What others put something of upnext into, of a file: its names, as `exported_names` has it."""
+        found = self.consulted[file, FILLED] = self.filled_by_others(file)
+        return found
+
     def interest(self, module: SourceModule) -> Interest:
         """The names of a file that can stand for something of upnext."""
         found = self._interests.get(module.file)
@@ -198,6 +215,9 @@ class Exports:
                 self._add_import(names, each.name, self._module_alone(each))
         for name, source in self._starred(module).items():
             self._add_import(names, name, self._alone_in(source, name, module.file))
+        for filled in sorted(self.filled(module.file)):
+            name, _, attribute = filled.removesuffix(HELD).partition(".")
+            names.add_parts({name: attribute})
         self._spread(names, module)
         importing = importing_names(module, scopes)
         has_own = names.all and "__getattr__" not in module.scope.definitions
@@ -424,6 +444,8 @@ class Exports:
     def _exported(self, module: SourceModule, name: str) -> Carried:
         """What a name of a file carries for those that import it."""
         definitions = module.scope.definitions.get(name)
+        if self._is_filled(module.file, name):
+            return _OURS_ITSELF
         if definitions is None:
             source = self._starred(module).get(name)
             return Carried() if source is None else self._carried_from(source, name, module.file)
@@ -434,6 +456,9 @@ class Exports:
             else:
                 found |= self._defined(each)
         return found | self._filled(module, name)
+
+    def _is_filled(self, file: str, name: str) -> bool:
+        return any(each.removesuffix(HELD).partition(".")[0] == name for each in self.filled(file))
 
     def _filled(self, module: SourceModule, name: str) -> Carried:
         """What is assigned to attributes of what a name stands for, or given to a method of it."""
@@ -488,6 +513,24 @@ class Exports:
         if value is None or isinstance(value, Element):
             return Carried()  # What a loop leaves behind, nobody imports.
         return Carried(ours=self._is_made(value, definition.use, set()) or _hands_modules(value, names))
+
+    def gives_events(self, expr: Derived | None, use: Use, *, followed: bool = False) -> bool:
+        """Whether an expression is, holds or gives events or workers, or, unless it has to be `followed`, may do so."""
+        while isinstance(expr, Element | Part | Rest | Inside):
+            expr = expr.of
+        if expr is None or isinstance(expr, _PLAIN) or not self.may_be_ours(use.scope, expr):
+            return False
+        match value := self.evaluator.value(expr, use):
+            case values.Unknown():
+                return not followed and self._is_made(expr, use, set())
+            case values.Method(_, name):
+                return name in {"on", "event"}
+            case values.Sender() | values.PartialSend() | values.TaskValue() | values.TaskDecorator():
+                return False
+            case values.Ambiguous("send"):
+                return False
+            case _:
+                return self.carries(value, use.file)
 
     def carries(self, value: values.Value, file: str) -> bool:
         """Whether a value of a file is, holds, makes or gives something of upnext, or a module with something of it."""
@@ -644,6 +687,12 @@ class Exports:
 
     def _is_of_upnext(self, source: Source, seen: set[Definition]) -> bool:
         found = self.evaluator.defined((source,))
+        if (
+            isinstance(source, Definition)
+            and source.scope.kind == "module"
+            and self._is_filled(source.file, source.name)
+        ):
+            return True
         if not isinstance(found, values.Unknown):
             return self._is_direct(found)
         if not isinstance(source, Definition) or source in seen or not isinstance(source.binding, Assignment):

@@ -622,7 +622,7 @@ class _Builder:
                     self.assign(target, node.value, branches, parameters=parameters)
             case ast.AugAssign():
                 if not _is_exports(node.target):
-                    opaque = not isinstance(node.target, ast.Name)
+                    opaque = isinstance(node.target, ast.Subscript)
                     self.assign(node.target, None if opaque else Inside(node.value), branches, opaque=opaque)
 
     def assign(

@@ -145,7 +145,7 @@ def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) 
         bound: The names that imports bind.
     """
     names = {each.encode() for each in modules}
-    first = {each.encode() for each in bound} & names
+    first = {*names} if "*" in bound else {each.encode() for each in bound} & names
     first.update(_aliases(data, names))
     waiting = [*(names | first)]
     while waiting:
