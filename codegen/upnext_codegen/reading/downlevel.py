@@ -9,12 +9,19 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from itertools import chain, islice
+from typing import Any, Literal, TypeAlias
 
 import libcst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
+_MOST = 12
+"""Places that are rewritten one by one: beyond that the whole file takes less time."""
+_FEW = 3
+"""Lines that are tried as the end of a statement."""
+_BEGINS = re.compile(r"\s*(?!(?:else|elif|except|finally)\b)[^\s#)\]}]")
 _LAZY = re.compile(r"^(?P<indent>[ \t]*)lazy(?=[ \t]+(?:import|from)\b)", re.MULTILINE)
 
 
@@ -35,8 +42,87 @@ class Downleveled:
     type_parameters: dict[tuple[str, int], tuple[DownlevelParameter, ...]]
 
 
-def downlevel(text: str) -> Downleveled | None:
-    """Rewrite a text, None where no Python could parse it."""
+def downlevel(text: str, line: int) -> Downleveled | None:
+    """Rewrite a text, None where no Python could parse it.
+
+    Most files have newer syntax in a few places, and libcst takes a hundred times as long as the running Python. So
+    only the statements are given to it that the latter stops at, one after another, and the whole if that does not do.
+
+    Args:
+        text: The text.
+        line: Where the running Python stopped reading it.
+    """
+    parameters: dict[tuple[str, int], tuple[DownlevelParameter, ...]] = {}
+    for _ in range(_MOST):
+        part = _statement_at(text.split("\n"), line)
+        if part is None:
+            break
+        text = part.text
+        parameters |= part.type_parameters
+        stopped = _stopped_at(text)
+        if stopped is None:
+            return Downleveled(text, parameters)
+        line = stopped
+    whole = _rewritten(text)
+    return whole and Downleveled(whole.text, parameters | whole.type_parameters)
+
+
+def _statement_at(lines: list[str], line: int) -> Downleveled | None:
+    """Rewrite the innermost statement around a line; None where it is not found or nothing in it is new."""
+    for first in _beginnings(lines, line):
+        if _stopped_at("\n".join([*lines[:first], f"{' ' * _indent(lines[first])}pass"])) is not None:
+            continue  # It is inside brackets or a text, or after a decorator.
+        for last in _ends(lines, first, line):
+            part = lines[first:last]
+            # An indented statement is given to libcst with something around it.
+            around = ["if 1:"] if lines[first][:1].isspace() else []
+            found = _rewritten("\n".join([*around, *part]))
+            if found is None:
+                continue
+            rewritten = found.text.split("\n")[len(around) :]
+            shift = first - len(around)
+            parameters = {(name, shift + number): each for (name, number), each in found.type_parameters.items()}
+            text = "\n".join([*lines[:first], *rewritten, *lines[last:]])
+            return Downleveled(text, parameters) if rewritten != part else None
+    return None
+
+
+def _beginnings(lines: list[str], line: int) -> Iterator[int]:
+    """The lines where the statements around a line may begin, the innermost first."""
+    limit = _indent(lines[min(line, len(lines)) - 1]) + 1
+    for number in range(min(line, len(lines)) - 1, -1, -1):
+        content = lines[number]
+        indent = _indent(content)
+        if _BEGINS.match(content) and (indent < limit or (indent == limit and content.lstrip().startswith("@"))):
+            yield number
+            limit = indent
+
+
+def _ends(lines: list[str], first: int, line: int) -> Iterator[int]:
+    """The lines after a line where a statement may be over that began at another."""
+    limit = _indent(lines[first])
+    after = (
+        number for number in range(line, len(lines)) if _BEGINS.match(lines[number]) and _indent(lines[number]) <= limit
+    )
+    return islice(chain(after, (len(lines),)), _FEW)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _stopped_at(text: str) -> int | None:
+    """The line where the running Python stops reading a text, None where it reads all of it."""
+    try:
+        _parse(text, "exec")
+    except SyntaxError as error:
+        return max(error.lineno or 1, 1)
+    except (ValueError, RecursionError, MemoryError):
+        return 1
+    return None
+
+
+def _rewritten(text: str) -> Downleveled | None:
     text = _LAZY.sub(r"\g<indent>0;  ", text)
     try:
         module = libcst.parse_module(text)
@@ -176,12 +262,16 @@ class _Rewriter(libcst.CSTVisitor):
 
 def _parses(code: str) -> bool:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(f"({code})", mode="eval")
+        _parse(f"({code})", "eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
+
+
+def _parse(code: str, mode: Literal["exec", "eval"]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ast.parse(code, mode=mode)
 
 
 def _swapped(code: str) -> str | None:

@@ -206,7 +206,7 @@ def parse(text: SourceText) -> ast.Module:
     try:
         return _parsed(text.text)
     except SyntaxError as error:
-        downleveled = _downleveled(text)
+        downleveled = _downleveled(text, error.lineno or 1)
         if downleveled is not None:
             return downleveled
         raise _fault(error, text) from error
@@ -216,14 +216,14 @@ def parse(text: SourceText) -> ast.Module:
         raise SourceError(str(error)) from error
 
 
-def _downleveled(text: SourceText) -> ast.Module | None:
+def _downleveled(text: SourceText, line: int) -> ast.Module | None:
     if is_too_deep(text.text):
         return None
     # Loaded here because it takes a quarter of a second, and few files need it.
     try:
         from upnext_codegen.reading.downlevel import downlevel  # noqa: PLC0415
 
-        downleveled = downlevel(text.text)
+        downleveled = downlevel(text.text, line)
     except ImportError:
         return None  # No libcst for this Python: what the running one cannot parse is then a finding.
     if downleveled is None:
