@@ -29,6 +29,8 @@ CHECKERS = {
 _BROKEN = "case_0"
 _REPORTED = re.compile(r"^.*upnext_catalog\.pyi:\d+.*error.*$|^ERROR .*upnext_catalog\.pyi:\d+.*$", re.MULTILINE)
 _IMPORTED = re.compile(r"^(\s*(?:import|from)\s+)(\w+)", re.MULTILINE)
+_TOLD = re.compile(r'"""[ !#-\[\]-~\n]*"""|(_Asked = |_findings: )_Literal\[(?:\s*"(?:[ !#-\[\]-~]|\\["n])*",?)*\s*\]')
+"""Docstrings and what a stub holds for the mypy plugin, where they are plain text, of which no checker reads a word."""
 _NEVER_OWN = frozenset({"upnext", "typing_extensions"})
 _ABSENT = "no_such_package_here"
 
@@ -39,12 +41,13 @@ class Together:
 
     Attributes:
         root: The folder.
-        stubs: The stubs in it, relative to it.
+        stubs: The stubs in it, relative to it: of those that differ in nothing that a checker reads, the first.
     """
 
     root: Path
     stubs: list[str] = field(default_factory=list[str])
     _count: int = 0
+    _forms: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
     def __post_init__(self) -> None:
         (self.root / "pyproject.toml").write_text("[tool.pyrefly]\n")
@@ -67,7 +70,11 @@ class Together:
             moved = partial(self._moved, roots=[*own, *roots])
             with contextlib.suppress(UnicodeDecodeError):
                 path.write_text(_IMPORTED.sub(moved, path.read_text(encoding="utf-8")), "utf-8")
-        self.stubs += sorted(path.relative_to(self.root).as_posix() for path in folder.rglob("upnext_catalog.pyi"))
+        for stub in sorted(folder.rglob("upnext_catalog.pyi")):
+            form = (stub.parent.name.removesuffix(str(self._count)), _TOLD.sub(r"\1", stub.read_text(encoding="utf-8")))
+            if form not in self._forms:
+                self._forms.add(form)
+                self.stubs.append(stub.relative_to(self.root).as_posix())
         return folder
 
     def _moved(self, found: re.Match[str], roots: list[Path]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conformance.projects import SHOP, generate
 from tests.editors.client import Editor
 from tests.editors.servers import SERVERS
-from tests.installed import Installed, answer_of
+from tests.installed import Installed
 
 ENVIRONMENT = ".venv"
 FIELDS = ("email", "items", "order_id", "placed_at", "ship_to", "total", "coupon")
@@ -22,12 +22,11 @@ EVENT = 'from shop.events import worker\n\nplaced = worker.event("'
 
 
 def project(folder: Path, installed: Installed) -> Path:
-    """Copy the example application, with an environment in its folder, where pyrefly's server must have it."""
+    """Copy the example application, with the environment linked into its folder, where pyrefly's server looks."""
     generate(SHOP, folder, installed)
     # What is asked of the servers is what they do without settings.
     (folder / "pyproject.toml").write_text('[project]\nname = "shop"\nversion = "1.0"\n', encoding="utf-8")
-    answer = answer_of("cp", "-R", str(installed.folder), str(folder / ENVIRONMENT), cwd=folder)
-    assert answer.returncode == 0, answer.stderr
+    (folder / ENVIRONMENT).symlink_to(installed.folder, target_is_directory=True)
     return folder
 
 
