@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from tests.forked import Forked, can_be_forked
 from tests.waiting import wait_until
 from upnext import Worker
 from upnext.outbox.relay import Relay
@@ -101,23 +102,27 @@ class ServiceFile:
         }
 
     @contextmanager
-    def process(self, *arguments: str, stdin: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    def process(self, *arguments: str, stdin: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str] | Forked]:
         """Start the service; it is killed when the block ends, unless it has ended before.
 
         Args:
             arguments: Further ones of `upnext run`.
             stdin: Its standard input, by default a pipe that does not end.
         """
-        command = [sys.executable, "-m", "upnext", "run", str(self.file), *arguments]
-        process = subprocess.Popen(
-            command,
-            env=self.environment,
-            cwd=self.file.parent,
-            stdin=stdin,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = ["run", str(self.file), *arguments]
+        process: subprocess.Popen[str] | Forked
+        if can_be_forked(self.environment):
+            process = Forked(command, env=self.environment, cwd=self.file.parent, stdin=stdin)
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "upnext", *command],
+                env=self.environment,
+                cwd=self.file.parent,
+                stdin=stdin,
+                stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
         try:
             yield process
         finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import upnext
+from tests.forked import run_forked
 from tests.runtime.running import SERVICE_HEAD, ServiceFile, running, without_server
 from tests.waiting import wait_until
 from upnext.cli.connection import check_file
@@ -24,16 +25,8 @@ NOWHERE = "redis://127.0.0.1:1"
 
 def command(*arguments: str, cwd: Path, url: str = NOWHERE) -> tuple[int, str, str]:
     """Run the command line and return its exit code and what it printed."""
-    environment = {**os.environ, "UPNEXT_REDIS_URL": url}
-    done = subprocess.run(
-        [sys.executable, "-m", "upnext", *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, without_server(done.stderr)
+    code, out, err = run_forked(*arguments, env={**os.environ, "UPNEXT_REDIS_URL": url}, cwd=cwd)
+    return code, out, without_server(err)
 
 
 NO_MEMBER = "service.py has no upnext.Worker, no upnext.Api and no relay: define or import one at its top level."

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import pytest
 
 import upnext
+from tests.forked import run_forked
 from tests.runtime.running import ServiceFile
 from upnext.cli import main
 from upnext.registry import declarations
@@ -127,16 +128,9 @@ def test_no_embedded_server_is_started_to_look_at(words: tuple[str, ...], tmp_pa
     project.mkdir()
     (project / "pyproject.toml").touch()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UPNEXT_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "upnext", *words],
-        cwd=project,
-        env={**environment, "XDG_STATE_HOME": str(state)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == (
+    code, out, err = run_forked(*words, cwd=project, env={**environment, "XDG_STATE_HOME": str(state)})
+    assert (code, out) == (3, "")
+    assert err == (
         "upnext: No server to look at: UPNEXT_REDIS_URL is not set, and this project's embedded server is not running. "
         "Start a worker with `upnext run`, or pass --redis-url.\n"
     )

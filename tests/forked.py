@@ -1,0 +1,211 @@
+"""Services as processes of their own, which begin with upnext imported: importing is most of what a start takes.
+
+A process that has imported what every service does, and nothing else, forks them: it has neither threads nor
+connections. From there on a service is what `python -m upnext` makes of its arguments, environment and folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import NoReturn, TextIO
+
+ROOT = Path(__file__).parents[1]
+IMPORTED = ("upnext.cli.run", "upnext.runner.service", "upnext.runner.service_loader", "upnext.runner.unimported")
+HEAD = struct.Struct("!I")
+
+
+class Forked:
+    """`python -m upnext`, forked, with what tests ask of a `subprocess.Popen`: its pipes are of text.
+
+    Args:
+        arguments: Those of `upnext`.
+        env: Its environment; `can_be_forked` says whether that will do.
+        cwd: Its folder.
+        stdin: Its standard input: a file's number, or a pipe that does not end.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: int) -> None:
+        own: list[int] = []
+        theirs = [os.dup(stdin)] if stdin >= 0 else []
+        for number in range(len(theirs), 4):
+            ends = os.pipe()
+            theirs.append(ends[number > 0])
+            own.append(ends[number == 0])
+        *streams, self._ended = own
+        self.pid = _forker().fork({"arguments": [*arguments], "env": dict(env), "cwd": str(cwd)}, theirs)
+        for each in theirs:
+            os.close(each)
+        self.stdin: TextIO | None = os.fdopen(streams.pop(0), "w") if stdin < 0 else None
+        self.stdout: TextIO | None = os.fdopen(streams[0])
+        self.stderr: TextIO | None = os.fdopen(streams[1])
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code if it has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended, and return the exit code."""
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("upnext", timeout or 0)
+            self.returncode = int(os.read(self._ended, 16))
+            os.close(self._ended)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Read what it prints until it has ended."""
+        if self.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.stdin.close()
+        texts = ["", ""]
+
+        def read(number: int, stream: TextIO) -> None:
+            texts[number] = stream.read()
+            stream.close()
+
+        readers = [
+            Thread(target=read, args=(number, stream), daemon=True)
+            for number, stream in enumerate((self.stdout, self.stderr))
+            if stream is not None and not stream.closed
+        ]
+        for reader in readers:
+            reader.start()
+        end = None if timeout is None else time.monotonic() + timeout
+        for reader in readers:
+            reader.join(None if end is None else max(0, end - time.monotonic()))
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired("upnext", timeout or 0)
+        self.wait(None if end is None else max(0, end - time.monotonic()))
+        return texts[0], texts[1]
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+def run_forked(*arguments: str, env: Mapping[str, str], cwd: Path) -> tuple[int, str, str]:
+    """Run a command of upnext in a process of its own: its exit code and what it printed, on stderr too."""
+    process = Forked(arguments, env=env, cwd=cwd, stdin=subprocess.PIPE)
+    out, err = process.communicate()
+    return process.wait(), out, err
+
+
+def can_be_forked(env: Mapping[str, str]) -> bool:
+    """Whether an environment tells Python itself, which reads it when it starts, what that of the tests does."""
+    names = {name for name in (*env, *os.environ) if name.startswith("PYTHON")}
+    return hasattr(os, "fork") and all(env.get(name) == os.environ.get(name) for name in names)
+
+
+class _Forker:
+    """The process that forks them, one for each test process: it ends with that."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        code = f"from tests.forked import _serve; _serve({theirs.fileno()})"
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def fork(self, wanted: dict[str, object], files: list[int]) -> int:
+        """Have a service forked that has these files as standard streams, and return its process id."""
+        body = json.dumps(wanted).encode()
+        socket.send_fds(self._socket, [HEAD.pack(len(body))], files)
+        self._socket.sendall(body)
+        return int(HEAD.unpack(_received(self._socket, HEAD.size))[0])
+
+
+@functools.cache
+def _forker() -> _Forker:
+    return _Forker()
+
+
+def _received(sock: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = sock.recv(size - len(data))
+        assert part, "the process that forks services has ended"
+        data += part
+    return data
+
+
+def _serve(number: int) -> None:
+    """Fork services until the tests have ended; in each of them, become it."""
+    del sys.path[0]  # the folder of the tests, which no service has on its path
+    for name in IMPORTED:
+        importlib.import_module(name)
+    with socket.socket(fileno=number) as sock:
+        while True:
+            head, files, *_ = socket.recv_fds(sock, HEAD.size, 4)
+            if not head:
+                return
+            wanted = json.loads(_received(sock, HEAD.unpack(head)[0]))
+            if not os.fork():
+                if not (service := os.fork()):
+                    break
+                _tell_the_end(sock, service, files)
+            for each in files:
+                os.close(each)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+    *streams, ended = files
+    os.close(ended)
+    for standard, each in enumerate(streams):
+        os.dup2(each, standard)
+        os.close(each)
+    # As Python opens them: its own ones know what the files were like that they were opened for.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(wanted["env"])
+    time.tzset()
+    os.chdir(wanted["cwd"])
+    sys.path.insert(0, str(Path.cwd()))  # where `python -m` has it
+    sys.argv = ["upnext", *wanted["arguments"]]
+    runpy.run_module("upnext", run_name="__main__", alter_sys=True)
+
+
+def _tell_the_end(sock: socket.socket, service: int, files: list[int]) -> NoReturn:
+    """Say which process the service is and, when it has ended, with which exit code: only its parent can know that."""
+    sock.sendall(HEAD.pack(service))
+    sock.close()
+    *streams, ended = files
+    for each in streams:
+        os.close(each)
+    _, status = os.waitpid(service, 0)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(ended, str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
