@@ -85,7 +85,14 @@ def test_events_have_their_handlers_and_sends_with_places_and_fields(project: Sh
     assert names(found) == ["order.placed", "order.shipped", "payment.failed"]
     placed = found["events"][0]
     assert placed["handlers"] == [
-        {"worker": "shop", "name": "charge", "module": "shop.billing", "file": "shop/billing.py", "line": 5}
+        {
+            "worker": "shop",
+            "name": "charge",
+            "module": "shop.billing",
+            "file": "shop/billing.py",
+            "line": 5,
+            "leads_to": ["order.shipped", "payment.failed"],
+        }
     ]
     assert placed["sends"] == [
         {"file": "shop/api.py", "line": 4, "function": "place", "fields": ["order_id"], "unknown_fields": True},
@@ -97,6 +104,7 @@ def test_events_have_their_handlers_and_sends_with_places_and_fields(project: Sh
         "module": "shop.billing",
         "file": "shop/billing.py",
         "line": 11,
+        "leads_to": ["order.shipped"],
         "sends": [],
     }
     assert [each["function"] for each in found["tasks"][0]["sends"]] == ["charge"]

@@ -50,8 +50,8 @@ class Browser:
 
 
 @asynccontextmanager
-async def browsing(url: str, token: str = "") -> AsyncIterator[Browser]:
+async def browsing(url: str, token: str = "", graph: str | None = None) -> AsyncIterator[Browser]:
     """Open a browser on the dashboard of a server."""
-    transport = httpx.ASGITransport(dashboard_app(load(redis_url=url), token, ["dash.example"]))
+    transport = httpx.ASGITransport(dashboard_app(load(redis_url=url), token, ["dash.example"], graph))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, follow_redirects=True) as client:
         yield Browser(client)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import queue
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from docs import screenshots
 from tests.dashboard.browser import browsing
 from tests.dashboard.test_dashboard import PAGES, TOKEN, stage
 from tests.npm import unpack
@@ -61,9 +61,9 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    found = screenshots.chromium()
     if found is None:
-        pytest.skip("Chromium is not installed")
+        pytest.skip("Chromium is not installed: axe-core does not look at the dashboard")
     return found
 
 
@@ -118,7 +118,7 @@ async def save_pages(url: str, folder: Path) -> list[str]:
 
 
 def reports_of(chromium: str, address: str, posted: queue.Queue[Any], profile: Path, *options: str) -> list[Any]:
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", *options]
+    command = [chromium, *screenshots.FLAGS, f"--user-data-dir={profile}", *options]
     # With a port to be debugged at, it stays until it is ended.
     browser = subprocess.Popen(
         [*command, "--remote-debugging-port=0", f"{address}/driver.html"],

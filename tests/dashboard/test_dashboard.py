@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 import subprocess
 import sys
@@ -17,11 +18,13 @@ import pytest
 import redis
 
 import upnext
+from tests.cli.projects import Shell
 from tests.dashboard.browser import ORIGIN, Browser, browsing
 from tests.runtime.running import running
 from tests.runtime.test_terminal import DEAD, JOB, STORED, put_everywhere
 from tests.servers import Server, free_port, valkey_binary
 from tests.waiting import wait_until
+from upnext.broker.broker import Broker
 from upnext.broker.claims import DeadLetter
 from upnext.broker.job_ids import QueueEntry, new_event_id, partition_of
 from upnext.broker.keys import Keys
@@ -29,6 +32,26 @@ from upnext.cli import main
 
 PAGES = ("/", "/dead", "/workers", "/jobs", "/handlers", "/schedules", "/events")
 TOKEN = "a-token-of-32-characters-or-so.."
+
+
+CHAIN = """\
+import upnext
+
+worker = upnext.Worker("stock")
+reserved = worker.event("stock.reserved")
+gone = worker.event("stock.gone")
+
+async def place() -> None:
+    await reserved.send(sku="a")
+
+async def again() -> None:
+    await reserved.send(sku="a")
+
+@reserved.on
+async def reserve(sku: str) -> None:
+    await again()
+    await gone.send(sku=sku)
+"""
 
 
 class RefusedError(Exception): ...
@@ -101,7 +124,7 @@ async def test_the_pages_show_what_a_namespace_does(valkey_url: str) -> None:
         browser = at.browser
         overview = await browser.get("/")
         assert f"namespace default on {valkey_url}" in overview
-        assert "dead 1 dead letter(s) see `upnext dead list`, then replay or purge" in overview
+        assert "dead 1 dead letter see upnext dead list , then replay or purge" in overview
         assert re.search(r"order\.placed charge_card shop 0 0 0 0 - \S+ \S+ \d served", overview)
         assert re.search(r"shop .* alive running \d of 100 .* handlers \d", await browser.get("/workers"))
         listed = await browser.get("/jobs")
@@ -152,7 +175,7 @@ async def test_a_dead_letter_runs_again_and_a_purged_one_is_gone(valkey_url: str
         for path in ("/dead/replay", "/jobs/cancel"):
             assert "501 were selected, and 500 can be" in await post_after(browser, "/dead", path, many, 400)
         done = await post_after(browser, "/dead", "/dead/replay", {"id": [at.dead], "back": "/dead?reason=failed"})
-        assert "1 dead letter(s) will run again." in done
+        assert "1 dead letter will run again." in done
         await wait_for(browser, "/dead", "No dead letters.")
         done = await post_after(browser, f"/jobs/{at.retrying}", "/jobs/cancel", {"id": at.retrying})
         assert "is cancelled: it is a dead letter now" in done
@@ -162,7 +185,7 @@ async def test_a_dead_letter_runs_again_and_a_purged_one_is_gone(valkey_url: str
         assert "Purge dead letters?" in asked
         assert at.retrying in await browser.get("/dead")
         done = await browser.post("/dead/purge", {"id": at.retrying, "confirmed": "yes", "back": "//evil.example"})
-        assert "1 dead letter(s) deleted." in done
+        assert "1 dead letter deleted." in done
         assert "No dead letters." in await browser.get("/dead")
 
 
@@ -173,10 +196,10 @@ async def test_all_that_a_filter_selects_is_changed_once_that_is_confirmed(valke
         asked = await post_after(browser, "/dead", "/dead/purge", form)
         assert "that this filter selects: reason crashed" in asked
         form |= {"confirmed": "yes", "before": browser.field("before")}
-        assert "0 dead letter(s) deleted." in await browser.post("/dead/purge", form)
+        assert "0 dead letters deleted." in await browser.post("/dead/purge", form)
         form["reason"] = "failed"
-        assert "0 dead letter(s) deleted." in await post_after(browser, "/dead", "/dead/purge", {**form, "before": ""})
-        assert "1 dead letter(s) deleted." in await post_after(browser, "/dead", "/dead/purge", form)
+        assert "0 dead letters deleted." in await post_after(browser, "/dead", "/dead/purge", {**form, "before": ""})
+        assert "1 dead letter deleted." in await post_after(browser, "/dead", "/dead/purge", form)
 
 
 async def test_a_handler_is_paused_and_resumed(valkey_url: str) -> None:
@@ -222,6 +245,63 @@ async def test_every_dead_letter_is_on_one_page(valkey_url: str, partitions: int
     assert len(seen) == len(set(seen))
     assert set(seen) == set(wanted)
     assert [wanted[job_id] for job_id in seen] == sorted(wanted.values(), reverse=True)
+
+
+async def test_of_many_handlers_and_events_pages_are_shown_and_those_that_are_looked_for(valkey_url: str) -> None:
+    """A page that is fetched again every two seconds has to stay small, however many handlers there are."""
+    broker = Broker(valkey_url, Keys("default"))
+    for number in range(130):
+        await broker.publisher.subscribe(f"event.{number}", [f"worker-{number % 3}|event.{number}|handle{number}"])
+    await broker.close()
+    async with browsing(valkey_url) as browser:
+        for path in ("/handlers", "/events"):
+            await browser.get(path)
+            seen = found = re.findall(r'href="/jobs\?handler=([^"]+)"', browser.page)
+            assert len(browser.page) < 60_000
+            while following := re.search(r'rel="next" href="([^"]+)"', browser.page):
+                await browser.get(html.unescape(following[1]))
+                found = re.findall(r'href="/jobs\?handler=([^"]+)"', browser.page)
+                assert len(found) <= 50
+                seen = [*seen, *found]
+            assert len(seen) == len(set(seen)) == 130
+            assert "Previous 101 to 130 of 130" in await browser.get(f"{path}?page=99")
+            assert "handle77" in await browser.get(f"{path}?find=HANDLE77")
+            assert "handle78" not in browser.page
+            assert "1 to 50 of 130" in await browser.get(f"{path}?find=event+handle&page=x")
+            assert "Nothing has all of these words in its name." in await browser.get(f"{path}?find=event+nothing")
+        await browser.get("/handlers?find=event.100")
+        fields: dict[str, str | list[str]] = {"handler": "worker-1|event.100|handle100", "back": browser.field("back")}
+        assert "paused for" in await browser.post("/handlers/pause", fields)
+        assert "handle101" not in browser.page
+
+
+async def test_the_graph_shows_who_sends_an_event_and_what_its_handlers_send(
+    valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `upnext graph --format json` says, whatever runs; a click leads to the event."""
+    monkeypatch.chdir(tmp_path)
+    shop = Shell(tmp_path, capsys)
+    shop.write({"pyproject.toml": "", "stock.py": CHAIN})
+    file = tmp_path / "graph.json"
+    file.write_text(shop.run("graph", "--format", "json").out, encoding="utf-8")
+    async with browsing(valkey_url, graph=str(file)) as browser:
+        said = await browser.get("/events")
+        assert "stock.reserved sent by place in stock.py, again in stock.py" in said
+        assert "reserve stock · stock in the sources only sends stock.gone stock.reserved" in said
+        assert "stock.gone sent by reserve in stock.py no handler so far" in said
+        await browser.get(re.findall(r'href="(/events\?event=stock.gone)"', browser.page)[0])
+        assert "stock.reserved" not in browser.page
+    for text in (
+        "[]",
+        '{"events": [{}]}',
+        "{",
+        '{"events": [{"name": "a", "handlers": [{}], "sends": []}], "tasks": []}',
+    ):
+        file.write_text(text, encoding="utf-8")
+        done = shop.run("dashboard", "--graph", "graph.json", "--redis-url", "redis://127.0.0.1:1")
+        assert (done.code, done.out) == (2, "")
+        assert "does not hold what `upnext graph --format json` of this release prints" in done.err
+    assert "cannot be read: No such file" in shop.run("dashboard", "--graph", "x", "--redis-url", "redis://a:1").err
 
 
 async def test_a_lost_server_is_said_and_a_server_that_is_back_is_seen(tmp_path: Path) -> None:

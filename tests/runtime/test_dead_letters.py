@@ -152,7 +152,7 @@ def test_lists_are_filtered_by_reason_and_time_and_cut_to_the_latest(command: Co
         assert (code, out) == (2, "")
         assert repr(arguments[1]) in err
     assert command("dead", "replay", "--reason", "crashed", url=valkey_url)[0] == 0
-    assert command("dead", "purge", "--since", "1h", "--yes", url=valkey_url)[:2] == (0, "1 dead letter(s) deleted.\n")
+    assert command("dead", "purge", "--since", "1h", "--yes", url=valkey_url)[:2] == (0, "1 dead letter deleted.\n")
     assert rows(command, valkey_url) == [0, 1, 2]  # without a payload nothing can run again
 
 
@@ -165,7 +165,7 @@ def test_a_list_says_when_and_of_what_each_died_and_counts_the_errors(command: C
     assert (code, lines[0].split()) == (0, ["died", "job", "event", "handler", "attempts", "reason", "error"])
     assert lines[1].endswith("  failed   ValueError: no")
     assert datetime.fromisoformat(lines[1].split()[0])
-    assert [line.split() for line in lines[lines.index("Errors of 5 dead letter(s)") + 1 :]] == [
+    assert [line.split() for line in lines[lines.index("Errors of 5 dead letters") + 1 :]] == [
         ["count", "error", "handler"],
         ["3", "KeyError", "a"],
         ["1", "ValueError", "a"],
@@ -186,9 +186,9 @@ def test_a_table_shows_the_hundred_that_died_last_and_counts_all(command: Comman
     jobs = [int(line.split()[1][:12], 16) for line in lines[1:101]]
     assert (code, err, jobs) == (0, "", [*range(150, 250)])
     assert lines[101] == "These 100 died last; see --limit, --since, --event, --handler and --reason."
-    assert lines[103] == "Errors of 250 dead letter(s)"
+    assert lines[103] == "Errors of 250 dead letters"
     more = command("dead", "list", "--limit", "250", url=valkey_url)[1].splitlines()
-    assert (len(more), more[252]) == (255, "Errors of 250 dead letter(s)")
+    assert (len(more), more[252]) == (255, "Errors of 250 dead letters")
 
 
 class KillingStream(io.StringIO):
@@ -230,13 +230,13 @@ def test_many_are_changed_by_filter_and_the_rest_is_left(
     jobs = bury(valkey_url, "shop|order.placed|confirm", "shop|order.placed|charge", times=600)
     code, out, err = command("dead", *action, "--handler", "charge", url=valkey_url)
     done = "will run again" if action == ("replay",) else "deleted"
-    assert (code, out, err) == (0, f"600 dead letter(s) {done}.\n", "")
+    assert (code, out, err) == (0, f"600 dead letters {done}.\n", "")
     assert listed(command, valkey_url) == jobs[::2]
     with redis.Redis.from_url(valkey_url) as client:
         assert client.hlen(f"{PREFIX}events") == (1200 if action == ("replay",) else 600)
         assert client.llen(f"{PREFIX}queue:shop|order.placed|charge") == (600 if action == ("replay",) else 0)
     code, out, _ = command("dead", *action, "--all", url=valkey_url)
-    assert (code, out) == (0, f"600 dead letter(s) {done}.\n")
+    assert (code, out) == (0, f"600 dead letters {done}.\n")
     assert listed(command, valkey_url) == []
 
 

@@ -215,7 +215,7 @@ async def test_listings_and_their_changes_reach_every_partition(
         failing = False
         await asyncio.to_thread(asked, "dead", "replay", *(receipt.jobs[0].id for receipt in receipts[:3]))
         assert [await receipt.results(timeout=20) for receipt in receipts[:3]] == [{"mend": n} for n in range(3)]
-        assert await asyncio.to_thread(asked, "dead", "purge", "--all", "--yes") == "3 dead letter(s) deleted.\n"
+        assert await asyncio.to_thread(asked, "dead", "purge", "--all", "--yes") == "3 dead letters deleted.\n"
         assert await (await reach(load(redis_url=redis_url))).dead_letters.dead() == []
     for n in range(6):
         await event.send(n=n)

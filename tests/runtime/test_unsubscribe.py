@@ -64,7 +64,7 @@ async def test_no_event_queues_for_it_any_more_and_what_waits_is_dead_and_can_be
         assert (caught.value.handler, caught.value.reason) == ("mail", "unsubscribed")
     assert (await asyncio.to_thread(command, "dead", "replay", "--handler", "mail", url=redis_url))[
         1
-    ] == "4 dead letter(s) will run again.\n"
+    ] == "4 dead letters will run again.\n"
     async with running(resources(redis_url, "mail", "count")):
         assert await before[0].results(timeout=10) == {"mail": 0, "count": 0}
         assert await (await event.send(n=5)).results(timeout=10) == {"mail": 5, "count": 5}

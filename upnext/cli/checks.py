@@ -18,6 +18,7 @@ from upnext.cli.fleet import (
     missing_handlers,
     starving_jobs,
 )
+from upnext.cli.numbers import dead_letters
 
 if TYPE_CHECKING:
     from upnext.broker.handler_id import HandlerId
@@ -123,7 +124,7 @@ def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Che
         message = f"{sum(crashed.values()):,} job(s) killed their workers within a day: {_named(crashed)}"
         yield Check("crashed", "warn", message, "see `upnext dead list --reason crashed`")
     if standing.dead:
-        yield Check("dead", "warn", f"{standing.dead:,} dead letter(s)", "see `upnext dead list`, then replay or purge")
+        yield Check("dead", "warn", dead_letters(standing.dead), "see `upnext dead list`, then replay or purge")
 
 
 def _named(names: Collection[str]) -> str:

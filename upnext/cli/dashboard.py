@@ -52,6 +52,11 @@ def register(subparsers: Subparsers) -> None:
         metavar="NAME",
         help="a host name by which browsers may ask for it, beside addresses, localhost and --host; several times",
     )
+    parser.add_argument(
+        "--graph",
+        metavar="FILE",
+        help="what `upnext graph --format json` printed: who sends each event, and what its handlers send in turn",
+    )
     add_server_options(parser, file=True)
     parser.set_defaults(command=dashboard)
 
@@ -66,7 +71,7 @@ def dashboard(arguments: argparse.Namespace) -> int:
     host, port, token = arguments.host, arguments.port, arguments.token or os.environ.get(_TOKEN, "")
     _refuse_open_doors(host, port, token)
     settings = settings_for(arguments)
-    app = dashboard_app(settings, token, [host, *arguments.allow_host])
+    app = dashboard_app(settings, token, [host, *arguments.allow_host], arguments.graph)
     sockets = listen((host, port), "The dashboard")
     signal.signal(signal.SIGTERM, _end)  # uvicorn stops in order, and then has the signal do what it would have done
     shown = f"[{host}]" if ":" in host else host

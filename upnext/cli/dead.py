@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from upnext.cli import dead_list, exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.details import letter_details, payload_value, print_details
+from upnext.cli.numbers import dead_letters
 from upnext.cli.parser import examples
 from upnext.cli.progress import Progress
 from upnext.cli.terminal import visible
@@ -157,7 +158,7 @@ def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
         raise ConfigError("Pass job ids, or one of --event, --handler, --reason, --since, --all.")
     if not ids:
         count = ask(arguments, lambda namespace: _change_selected(namespace, change, arguments))
-        print(f"{count:,} dead letter(s) {done}.")
+        print(f"{dead_letters(count)} {done}.")
         return exits.CLEAN
     changed = ask(arguments, lambda namespace: _change_ids(namespace, change, ids))
     for job_id, found in changed.items():

@@ -13,7 +13,7 @@ from upnext.broker.protocols import REASONS, DeadLetterFilter, DeadLetterPage, D
 from upnext.cli import exits
 from upnext.cli.connection import ask, described
 from upnext.cli.moments import moment, since, since_ms
-from upnext.cli.numbers import positive
+from upnext.cli.numbers import dead_letters, positive
 from upnext.cli.selection import say_if_unknown
 from upnext.cli.table import table
 from upnext.cli.terminal import coloured, terminal_width
@@ -245,7 +245,7 @@ class _Text:
         if self._written < total:
             print(f"These {self._written:,} died last; see --limit, --since, --event, --handler and --reason.")
         print()
-        print(coloured("bold", f"Errors of {total:,} dead letter(s)"))
+        print(coloured("bold", f"Errors of {dead_letters(total)}"))
         rows = [(count, error, handler) for error, handler, count in counted[:_SHOWN_ERRORS]]
         for line in table(("count", "error", "handler"), rows, self._width, ("error", "handler")):
             print(line)

@@ -16,3 +16,8 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 8 and 1 <= int(text) <= _MOST):
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 to {_MOST:,}")
     return int(text)
+
+
+def dead_letters(count: int) -> str:
+    """Return so many dead letters in words."""
+    return f"{count:,} dead letter{'' if count == 1 else 's'}"

@@ -22,12 +22,14 @@ class Rates:
     Attributes:
         of_handlers: Attempts a second, done and failed, by the handler's identity; none before two readings.
         of_processes: Attempts a second by the worker's id.
+        latest: Attempts a second of all together, done and failed, between what each process said last and before that.
     """
 
     def __init__(self) -> None:
         self._readings: dict[str, deque[tuple[float, Counts]]] = {}
         self.of_handlers: dict[str, tuple[float, float]] = {}
         self.of_processes: dict[str, float] = {}
+        self.latest = (0.0, 0.0)
 
     def add(self, status: NamespaceStatus) -> None:
         """Take in one more reading."""
@@ -42,6 +44,8 @@ class Rates:
             while len(readings) > 2 and readings[1][0] < said - _WINDOW:
                 readings.popleft()
             self._add_rates(worker.worker, worker.id, readings)
+        latest = [_between(*list(readings)[-2:]) for readings in self._readings.values() if len(readings) > 1]
+        self.latest = sum(done for done, _ in latest), sum(failed for _, failed in latest)
 
     def _add_rates(self, name: str, process: str, readings: deque[tuple[float, Counts]]) -> None:
         (began, before), (ended, after) = readings[0], readings[-1]
@@ -56,3 +60,12 @@ class Rates:
             rate = self.of_handlers.get(handler, (0.0, 0.0))
             self.of_handlers[handler] = rate[0] + new[0] / (ended - began), rate[1] + new[1] / (ended - began)
         self.of_processes[process] = total / (ended - began)
+
+
+def _between(one: tuple[float, Counts], other: tuple[float, Counts]) -> tuple[float, float]:
+    """Return the attempts a second between two readings of a process, done and failed."""
+    (began, before), (ended, after) = one, other
+    done, failed = (
+        sum(max(counts[n] - before.get(local, (0, 0))[n], 0) for local, counts in after.items()) for n in (0, 1)
+    )
+    return done / (ended - began), failed / (ended - began)

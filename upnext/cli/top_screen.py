@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext.broker.handler_id import HandlerId
 from upnext.cli.fleet import blocked_workers, full_workers, missing_handlers, starving_jobs
 from upnext.cli.moments import age, moment
+from upnext.cli.numbers import dead_letters
 from upnext.cli.status_json import ended, totals
 from upnext.cli.table import table
 from upnext.cli.terminal import coloured, visible
@@ -67,7 +68,7 @@ def _counts(status: NamespaceStatus, rates: Rates) -> Iterator[str]:
     yield (
         f"{counts['workers']:,} worker(s)   {counts['waiting']:,} waiting   "
         f"{counts['later']:,} delayed or to be retried   {counts['claimed']:,} claimed   "
-        f"{counts['dead']:,} dead letter(s)   {done:,.1f} done/s   {failed:,.1f} failed/s"
+        f"{dead_letters(counts['dead'])}   {done:,.1f} done/s   {failed:,.1f} failed/s"
     )
 
 

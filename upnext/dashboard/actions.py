@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from upnext.cli import dead
 from upnext.cli.handlers import change_handlers
 from upnext.cli.jobs import cancel_jobs, refusal
+from upnext.cli.numbers import dead_letters
 from upnext.dashboard.pages import selection_of
 from upnext.errors import BrokerError
 
@@ -166,7 +167,7 @@ async def _change_ids(namespace: Namespace, kind: str, ids: list[str]) -> Lines:
     known = list(dict.fromkeys(ids))
     changed = dict(zip(known, await _CHANGES[kind](namespace, known), strict=True))
     count = sum(changed.values())
-    done: Lines = [("ok", f"{count:,} dead letter(s) {_DONE[kind]}.")] if count else []
+    done: Lines = [("ok", f"{dead_letters(count)} {_DONE[kind]}.")] if count else []
     return [*done, *(("fail", dead.unknown(job_id)) for job_id, found in changed.items() if not found)]
 
 
@@ -177,8 +178,8 @@ async def _change_all(namespace: Namespace, kind: str, selection: Any, died_befo
         async for changed in pages:
             count += changed
             if time.monotonic() > until:
-                return [("warn", f"{count:,} dead letter(s) {_DONE[kind]} so far, and there may be more: do it again.")]
-    return [("ok", f"{count:,} dead letter(s) {_DONE[kind]}.")]
+                return [("warn", f"{dead_letters(count)} {_DONE[kind]} so far, and there may be more: do it again.")]
+    return [("ok", f"{dead_letters(count)} {_DONE[kind]}.")]
 
 
 async def _cancel(namespace: Namespace, ids: list[str]) -> Lines:

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from upnext.dashboard.actions import Actions, RefusedFormError
+from upnext.dashboard.event_graph import SentEvents
 from upnext.dashboard.guard import Access, Guard
 from upnext.dashboard.pages import Pages
 from upnext.dashboard.reading import Reader
@@ -28,16 +29,22 @@ if TYPE_CHECKING:
 _GRACE = 1.0  # seconds for requests that are under way when it stops
 
 
-def dashboard_app(settings: Settings, token: str = "", names: Collection[str] = ()) -> ASGIApp:
+def dashboard_app(
+    settings: Settings, token: str = "", names: Collection[str] = (), graph: str | None = None
+) -> ASGIApp:
     """Return the application.
 
     Args:
         settings: Where to look; they name a server.
         token: What opens it; "" if it is open to everybody who can connect.
         names: Host names by which it may be asked for, beside addresses and localhost.
+        graph: The file that `upnext graph --format json` printed, None if nothing is known of who sends what.
+
+    Raises:
+        ConfigError: If that file cannot be read.
     """
     access = Access(token, names)
-    pages = Pages(Reader(settings), access)
+    pages = Pages(Reader(settings), access, SentEvents() if graph is None else SentEvents.read(graph))
     actions = Actions(pages)
 
     async def refused(request: Request, error: Exception) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from starlette.responses import HTMLResponse, Response
@@ -18,6 +17,7 @@ from upnext.cli.schedules import read_schedules
 from upnext.cli.status_json import ended, totals
 from upnext.cli.top_screen import by_urgency
 from upnext.dashboard.notices import Notices
+from upnext.dashboard.paging import PAGE, shown, whole
 from upnext.dashboard.rendering import environment, static_files
 from upnext.errors import BrokerError
 
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from upnext.broker.namespace import Namespace
-    from upnext.broker.status import NamespaceStatus, QueueStatus
+    from upnext.broker.status import QueueStatus
+    from upnext.dashboard.event_graph import SentEvents
     from upnext.dashboard.guard import Access
     from upnext.dashboard.reading import Reader
 
 T = TypeVar("T")
-
-PAGE = 50
-"""Dead letters on a page."""
 
 REASONS = ("failed", "timeout", "crashed", "payload", "unsubscribed", "cancelled")
 _JOBS, _MOST_JOBS = 100, 1000
@@ -68,10 +66,12 @@ class Pages:
     Args:
         reader: Asks the server.
         access: Who may enter, and what a form sends along.
+        sent: What the sources say of sends.
     """
 
-    def __init__(self, reader: Reader, access: Access) -> None:
+    def __init__(self, reader: Reader, access: Access, sent: SentEvents) -> None:
         self.reader = reader
+        self._sent = sent
         self.access = access
         self.notices = Notices()
         self._templates = environment()
@@ -120,7 +120,7 @@ class Pages:
         """List jobs that have not ended."""
         query = {name: request.query_params.get(name) or None for name in ("state", "event", "handler")}
         state = query["state"] if query["state"] in {*jobs.STATES, "done"} else None
-        limit = min(max(_number(request.query_params.get("limit"), _JOBS), 1), _MOST_JOBS)
+        limit = min(max(whole(request.query_params.get("limit"), _JOBS), 1), _MOST_JOBS)
         filters = jobs.JobFilter(state, query["event"], query["handler"])
         if filters.fault:
             return self.render(request, "message.html", 400, title="Jobs", message=filters.fault)
@@ -144,12 +144,15 @@ class Pages:
     async def workers(self, request: Request) -> Response:
         """Show the worker processes with what they run."""
         await self.reader.refresh()
-        return self.render(request, "workers.html", rates=self.reader.rates.of_processes)
+        workers = () if self.reader.status is None else self.reader.status.workers
+        found = shown(request, workers, lambda worker: (worker.worker, worker.host, str(worker.pid)))
+        return self.render(request, "workers.html", shown=found, rates=self.reader.rates.of_processes)
 
     async def handlers(self, request: Request) -> Response:
         """Show every handler, to pause and resume it."""
         await self.reader.refresh()
-        return self.render(request, "handlers.html", rows=self._handlers())
+        found = shown(request, self._handlers(), lambda row: row.identity)
+        return self.render(request, "handlers.html", shown=found)
 
     async def schedules(self, request: Request) -> Response:
         """Show when scheduled tasks run."""
@@ -166,10 +169,12 @@ class Pages:
     async def events(self, request: Request) -> Response:
         """Show which handlers each event leads to."""
         await self.reader.refresh()
-        wanted = request.query_params.get("event") or None
-        graph = {} if self.reader.status is None else self._graph(self.reader.status)
-        shown = {event: rows for event, rows in graph.items() if wanted in {None, event}}
-        return self.render(request, "events.html", graph=shown, wanted=wanted)
+        status, wanted = self.reader.status, request.query_params.get("event") or None
+        graph = {} if status is None else self._sent.events(status, self.reader.lock)
+        events = [(event, rows) for event, rows in graph.items() if wanted in {None, event}]
+        found = shown(request, events, lambda each: (each[0], *(word for row in each[1] for word in row["identity"])))
+        senders = self._sent.senders
+        return self.render(request, "events.html", shown=found, wanted=wanted, senders=senders)
 
     async def login(self, request: Request) -> Response:
         """Ask for the token."""
@@ -254,29 +259,6 @@ class Pages:
             for queue in by_urgency(status, reader.rates)
         ]
 
-    def _graph(self, status: NamespaceStatus) -> dict[str, list[dict[str, Any]]]:
-        """Return the handlers of each event and of tasks (""), those of the fleet and those of the lock."""
-        queues = {queue.handler: queue for queue in status.queues}
-        lock = {str(handler): module for handler, module in self.reader.lock.items()}
-        processes: dict[str, int] = defaultdict(int)
-        for worker in status.workers:
-            for handler in worker.handlers if worker.alive else ():
-                processes[handler] += 1
-        graph: dict[str, list[dict[str, Any]]] = {unrouted.event: [] for unrouted in status.unrouted}
-        for handler in sorted({*queues, *lock, *processes}):
-            identity = HandlerId.parse(handler)
-            graph.setdefault(identity.event, []).append(
-                {
-                    "id": handler,
-                    "identity": identity,
-                    "queue": queues.get(handler),
-                    "module": lock.get(handler, ""),
-                    "processes": processes.get(handler, 0),
-                    "paused": handler in status.paused,
-                }
-            )
-        return dict(sorted(graph.items(), key=lambda entry: (not entry[0], entry[0])))
-
 
 def selection_of(query: Mapping[str, str | None]) -> dead_list.Selection:
     """Return which dead letters a filter means.
@@ -288,7 +270,3 @@ def selection_of(query: Mapping[str, str | None]) -> dead_list.Selection:
     return dead_list.Selection(
         query.get("event"), query.get("handler"), query.get("reason"), None if age is None else since(age)
     )
-
-
-def _number(text: str | None, otherwise: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else otherwise

@@ -75,7 +75,7 @@ class Reader:
                 self.fault, self.status = "", found
                 self.rates.add(found)
                 if self.rates.of_handlers:  # none before two readings
-                    self.history.append(self.throughput())
+                    self.history.append(self.rates.latest)
 
     def throughput(self) -> tuple[float, float]:
         """Return how many attempts end a second, done and failed."""

@@ -36,6 +36,7 @@ def environment() -> Environment:
     )
     filters: dict[str, Any] = {
         "age": age,
+        "commands": _commands,
         "moment": moment,
         "lines": _lines,
         "exact": _exact,
@@ -77,17 +78,18 @@ def link(path: str, query: Mapping[str, str | None] | None = None, **more: str |
 
 
 def chart(readings: Sequence[tuple[float, float]]) -> dict[str, str]:
-    """Return the points of two lines, attempts a second done and failed, over the same scale."""
-    highest = max((value for reading in readings for value in reading), default=0.0) or 1.0
+    """Return the points of two lines, attempts a second done and failed, over the same scale, and its `highest`."""
+    highest = max((value for reading in readings for value in reading), default=0.0)
     step = _CHART_WIDTH / max(len(readings) - 1, 1)
     room = _CHART_HEIGHT - 4  # a line at the edge would be cut
-    return {
+    lines = {
         name: " ".join(
-            f"{n * step:.1f},{_CHART_HEIGHT - 2 - reading[line] / highest * room:.1f}"
+            f"{n * step:.1f},{_CHART_HEIGHT - 2 - reading[line] / (highest or 1.0) * room:.1f}"
             for n, reading in enumerate(readings)
         )
         for line, name in enumerate(("done", "failed"))
     }
+    return {**lines, "highest": f"{highest:,.0f}"}
 
 
 def _shown(value: Any) -> Any:
@@ -98,6 +100,14 @@ def _shown(value: Any) -> Any:
 def _lines(text: str) -> Markup:
     """Return a text with its line breaks."""
     return escape(visible_lines(text))
+
+
+def _commands(text: str) -> Markup:
+    """Return a text in which what stands between backticks is a command."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(visible(part)) if number % 2 else escape(visible(part))
+        for number, part in enumerate(text.split("`"))
+    )
 
 
 def _exact(text: str) -> Markup:

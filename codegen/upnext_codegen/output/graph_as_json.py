@@ -16,26 +16,28 @@ def graph_as_json(graph: Graph) -> str:
         "events": [
             {
                 "name": event,
-                "handlers": [_function(each) for each in graph.handlers.get(event, ())],
+                "handlers": [_function(each, graph) for each in graph.handlers.get(event, ())],
                 "sends": [_send(each) for each in graph.sends.get(event, ())],
             }
             for event in graph.events
         ],
         "tasks": [
-            {**_function(each), "sends": [_send(send) for send in graph.submissions_of(each)]} for each in graph.tasks
+            {**_function(each, graph), "sends": [_send(send) for send in graph.submissions_of(each)]}
+            for each in graph.tasks
         ],
         "chains": graph.chains(),
     }
     return json.dumps(whole, indent=2) + "\n"
 
 
-def _function(found: Handler | Task) -> dict[str, Any]:
+def _function(found: Handler | Task, graph: Graph) -> dict[str, Any]:
     return {
         "worker": found.worker,
         "name": found.name,
         "module": found.module,
         "file": found.place.file,
         "line": found.place.line,
+        "leads_to": sorted(graph.follow_ups(found)),
     }
 
 
