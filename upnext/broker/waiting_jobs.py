@@ -1,17 +1,16 @@
 """Looking through the payloads of jobs that wait, as many as there may be, without getting in the way of workers.
 
-Everything is read in pages of a few megabytes at the most, each of commands that only read; while one page is judged
+Payloads are read in pages of a few megabytes at the most, by commands that only read; while one page is judged
 the next one is on its way. Workers go on meanwhile, so that a job may be seen twice, or be missed while it moves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from upnext.broker.foreign_data import is_wrong_type
@@ -22,8 +21,6 @@ from upnext.broker.replies import read_json, text
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from upnext.broker.broker import Broker
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
@@ -36,6 +33,9 @@ Judges: TypeAlias = Callable[[str], "Judge | None"]
 
 _FIRST_PAGE, _LARGEST_PAGE = 50, 1000  # jobs
 _PAGE_BYTES = 4_000_000
+_STRETCH = (
+    10_000  # jobs whose ids are read at once: the further into a queue, the longer the server looks for its place
+)
 _NAMES = 500
 
 
@@ -59,8 +59,11 @@ class _Kind(NamedTuple):
     state: str
 
 
-_Job: TypeAlias = tuple[_Kind, bytes]
-"""What a job is, and the id of its event."""
+_Stretch: TypeAlias = "Mapping[_Kind, list[bytes]]"
+"""Jobs that were read at once: the ids of their events."""
+
+_Page: TypeAlias = "list[tuple[_Kind, list[bytes]]]"
+"""Jobs of which the payloads are fetched at once."""
 
 
 class WaitingJobReader:
@@ -97,8 +100,8 @@ class WaitingJobReader:
         dead = int(await _reading(self._link, keys.dead_index, "ZCARD", keys.dead_index))
         await self._walk(dead, self._dead)
 
-    async def _walk(self, length: int, read: Callable[[int, int], Awaitable[list[_Job]]]) -> None:
-        """Go through a queue page by page; the payloads of a page are fetched while the one before is judged.
+    async def _walk(self, length: int, read: Callable[[int, int], Awaitable[_Stretch]]) -> None:
+        """Go through a queue; the payloads of a page are fetched while the one before is judged.
 
         Args:
             length: How many there are.
@@ -106,72 +109,87 @@ class WaitingJobReader:
         """
         at, judging = 0.0, None
         while at < length:
-            size = self._page
-            jobs = await read(int(at), size)
-            payloads = asyncio.ensure_future(self._payloads(jobs))
-            if judging is not None:
-                self._judge(*judging)
-            judging = jobs, await payloads
+            size = _STRETCH if self._share == 1.0 else self._page
+            stretch = await read(int(at), size)
+            for page in self._pages(stretch):
+                payloads = asyncio.ensure_future(self._payloads(page))
+                if judging is not None:
+                    self._judge(*judging)
+                judging = page, await payloads
             at += max(size / self._share, 1.0)
         if judging is not None:
             self._judge(*judging)
 
-    async def _waiting(self, handler: str, at: int, size: int) -> list[_Job]:
-        key = self._keys.queue(handler)
-        entries = await _reading(self._link, key, "LRANGE", key, at, at + size - 1)
-        kind = _Kind(handler, "waiting")
-        return [(kind, _event_id(entry)) for entry in entries]
+    def _pages(self, stretch: _Stretch) -> Iterator[_Page]:
+        """Divide jobs into as many at a time as payloads are fetched of, which the last payloads decide."""
+        page, room = list[tuple[_Kind, list[bytes]]](), self._page
+        for kind, ids in stretch.items():
+            at = 0
+            while at < len(ids):
+                part = ids[at : at + room]
+                page.append((kind, part))
+                at, room = at + len(part), room - len(part)
+                if not room:
+                    yield page
+                    page, room = [], self._page
+        if page:
+            yield page
 
-    async def _scheduled(self, at: int, size: int) -> list[_Job]:
+    async def _waiting(self, handler: str, at: int, size: int) -> _Stretch:
+        key = self._keys.queue(handler)
+        entries: list[bytes] = await _reading(self._link, key, "LRANGE", key, at, at + size - 1)
+        return {_Kind(handler, "waiting"): list(map(_event_id, entries))}
+
+    async def _scheduled(self, at: int, size: int) -> _Stretch:
         key = self._keys.scheduled
         members = await _reading(self._link, key, "ZRANGE", key, at, at + size - 1)
-        jobs: list[_Job] = []
+        found: defaultdict[_Kind, list[bytes]] = defaultdict(list)
         for member in members:
             name, _, entry = member.rpartition(b" ")
-            kind = _Kind(text(name), "retrying" if b":" in entry else "delayed")
-            jobs.append((kind, _event_id(entry)))
-            self._count(kind.handler).found[kind.state] += 1
-        return self._of_interest(jobs)
+            found[_Kind(text(name), "retrying" if b":" in entry else "delayed")].append(_event_id(entry))
+        return self._of_interest(found)
 
-    async def _dead(self, at: int, size: int) -> list[_Job]:
+    async def _dead(self, at: int, size: int) -> _Stretch:
         keys = self._keys
         ids = await _reading(self._link, keys.dead_index, "ZRANGE", keys.dead_index, at, at + size - 1)
-        letters: list[bytes | None] = await _reading(self._link, keys.dead, "HMGET", keys.dead, *ids) if ids else []
-        jobs: list[_Job] = []
-        for job_id, letter in zip(ids, letters, strict=True):
-            match None if letter is None else read_json(letter):
-                case {"handler_id": str(handler)}:
-                    jobs.append((_Kind(handler, "dead"), _event_id(job_id)))
-                    self._count(handler).found["dead"] += 1
-                case _:
-                    continue
-        return self._of_interest(jobs)
+        found: defaultdict[_Kind, list[bytes]] = defaultdict(list)
+        for start in range(0, len(ids), _LARGEST_PAGE):  # a letter has a traceback
+            some = ids[start : start + _LARGEST_PAGE]
+            letters: list[bytes | None] = await _reading(self._link, keys.dead, "HMGET", keys.dead, *some)
+            for job_id, letter in zip(some, letters, strict=True):
+                match None if letter is None else read_json(letter):
+                    case {"handler_id": str(handler)}:
+                        found[_Kind(handler, "dead")].append(_event_id(job_id))
+                    case _:
+                        continue
+        return self._of_interest(found)
 
-    def _of_interest(self, jobs: list[_Job]) -> list[_Job]:
-        return [job for job in jobs if self._judges(job[0].handler) is not None]
+    def _of_interest(self, stretch: _Stretch) -> _Stretch:
+        """Count jobs, and return those that are to be judged."""
+        for kind, ids in stretch.items():
+            self._count(kind.handler).found[kind.state] += len(ids)
+        return {kind: ids for kind, ids in stretch.items() if self._judges(kind.handler) is not None}
 
-    async def _payloads(self, jobs: Sequence[_Job]) -> list[bytes | None]:
-        if not jobs:
-            return []
-        ids = [event_id for _, event_id in jobs]
+    async def _payloads(self, page: _Page) -> list[bytes | None]:
+        ids = [event_id for _, part in page for event_id in part]
         envelopes: list[bytes | None] = await _reading(self._link, self._keys.events, "HMGET", self._keys.events, *ids)
         size = sum(len(envelope) for envelope in envelopes if envelope is not None) // len(envelopes) + 1
         self._page = max(min(_PAGE_BYTES // size, _LARGEST_PAGE), 1)
         return envelopes
 
-    def _judge(self, jobs: Sequence[_Job], envelopes: Sequence[bytes | None]) -> None:
-        kinds = (kind for kind, _ in jobs)
-        for kind, group in groupby(zip(kinds, envelopes, strict=True), key=lambda job: job[0]):
+    def _judge(self, page: _Page, envelopes: list[bytes | None]) -> None:
+        at = 0
+        for kind, ids in page:
+            some, at = envelopes[at : at + len(ids)], at + len(ids)
             judge = self._judges(kind.handler)
             if judge is None:
                 continue
-            unpacked = (unpack(envelope) for _, envelope in group if envelope is not None)
+            unpacked = [unpack(envelope) for envelope in some if envelope is not None]
             # Others have moved on meanwhile, or a later release wrote them.
             bodies = [body for body in unpacked if body is not None]
             count = self._count(kind.handler)
             count.checked[kind.state] += len(bodies)
-            reasons = Counter(reason for body in bodies if (reason := judge(body)))
-            for reason, refused in reasons.items():
+            for reason, refused in Counter(reason for reason in map(judge, bodies) if reason).items():
                 count.refused[kind.state, reason] += refused
 
     def _count(self, handler: str) -> JobCount:
@@ -223,4 +241,5 @@ async def _reading(link: PipelinedConnection, key: str, *words: Any) -> Any:
 
 
 def _event_id(entry: bytes) -> bytes:
-    return entry.partition(b":")[0].rpartition(b".")[0]
+    """Return the id of the event of a queue entry or a job: what stands before its position, and the counts of one."""
+    return entry.rpartition(b".")[0]
