@@ -161,3 +161,36 @@ def test_colours_reach_a_terminal_that_wants_them_and_nothing_else_does(
     out = capsys.readouterr().out
     assert ("\x1b[32m" in out) == styled
     assert "\x1b[2J" not in out
+
+
+def put_shop(url: str) -> None:
+    """Put there what a shop may have: a worker, a job that waits, one that died."""
+    keys, handler = Keys("default"), "shop|order.placed|charge_the_card_of_the_customer"
+    record = {"worker": "shop", "host": "warehouse-3.example", "pid": 4711, "handlers": [handler[5:]]}
+    letter = DeadLetter.of(handler, QueueEntry(DEAD, 3), "failed", "ConnectionError: payments: 503 Service Unavailable")
+    with redis.Redis.from_url(url) as client:
+        client.sadd(keys.queues, handler)
+        client.rpush(keys.queue(handler), JOB)
+        client.hset(keys.workers, "aa.10000", json.dumps(record))
+        client.zadd(keys.leases, {"aa.10000": 1e14})
+        client.hset(keys.dead, DEAD, letter.to_json())
+        client.zadd(keys.dead_index, {DEAD: 1})
+
+
+LISTS = (["dead", "list"], ["handlers", "list"], ["jobs", "list"], ["schedules"], ["status"], ["contracts", "list"])
+
+
+def test_on_a_narrow_terminal_a_row_that_does_not_fit_takes_a_line_for_each_cell(
+    valkey_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a table would be wrapped in the middle of its cells."""
+    put_shop(valkey_url)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True)
+    for words in LISTS:
+        assert main([*words, "--redis-url", valkey_url]) == 0
+        out = capsys.readouterr().out
+        assert max((len(line) for line in out.splitlines() if "  " in line), default=0) <= 40, out
+        if words == ["dead", "list"]:
+            assert "\nevent     order.placed\nhandler   charge_the_car..._the_customer\nattempts  3\n" in out

@@ -1,4 +1,4 @@
-"""Tables for people: aligned, and no wider than their terminal."""
+"""Tables for people: aligned, and no wider than their terminal; on a narrow one, row by row."""
 
 from __future__ import annotations
 
@@ -11,18 +11,27 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _NARROWEST = 8
+_NARROW = 60  # columns of a terminal below which a table that is too wide is shown row by row
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None, elastic: Sequence[str] = ()
+    head: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    width: int | None = None,
+    elastic: Sequence[str] = (),
+    *,
+    in_lines: bool = False,
 ) -> Iterator[str]:
     """Lay out rows below their head; numbers stand to the right.
+
+    On a narrow terminal a row that does not fit in takes a line for each of its cells; the head is then empty.
 
     Args:
         head: The columns' names.
         rows: The cells; integers are written with thousands separators, None as a dash.
         width: The widest line wanted.
         elastic: The columns whose texts may be cut in their middle where there is no room.
+        in_lines: Whether a row has to be one line, however narrow the terminal is.
     """
     cells = [list(head), *([_written(cell) for cell in row] for row in rows)]
     numeric = [all(isinstance(row[n], (int, float)) or row[n] is None for row in rows) for n in range(len(head))]
@@ -30,11 +39,28 @@ def table(
     while width is not None and sum(widths) + len(_GAP) * (len(head) - 1) > width:
         widest = max((n for n in range(len(head)) if head[n] in elastic), key=lambda n: widths[n], default=None)
         if widest is None or widths[widest] <= _NARROWEST:
+            if width < _NARROW and not in_lines:
+                yield from _row_by_row(cells, width, elastic)
+                return
             break
         widths[widest] -= 1
     for line in cells:
         fitted = (_fit(text, widths[n], right=numeric[n]) for n, text in enumerate(line))
         yield _GAP.join(fitted).rstrip()
+
+
+def _row_by_row(cells: Sequence[Sequence[str]], width: int, elastic: Sequence[str]) -> Iterator[str]:
+    """Yield an empty head, and for each row a text with a line for each cell and an empty one at its end."""
+    yield ""
+    head, *rows = cells
+    label = max(map(len, head))
+    room = max(width - label - len(_GAP), _NARROWEST)
+    for row in rows:
+        lines = [
+            f"{name.ljust(label)}{_GAP}{_fit(text, room if name in elastic else len(text), right=False)}".rstrip()
+            for name, text in zip(head, row, strict=True)
+        ]
+        yield "\n".join([*lines, ""])
 
 
 def _written(cell: object) -> str:

@@ -130,7 +130,7 @@ def _oldest(worker: WorkerStatus, now: float) -> str:
 def _table(rows: list[list[object]], head: tuple[str, ...], width: int | None, height: int) -> list[tuple[str, str]]:
     """Return a blank line and a table of so many rows at the most; the last one says how many are left out."""
     shown = rows if len(rows) <= height else rows[: max(height - 1, 0)]
-    lines = [*table(head, shown, width, ("event", "handler", "worker", "host", "oldest job"))]
+    lines = [*table(head, shown, width, ("event", "handler", "worker", "host", "oldest job"), in_lines=True)]
     left = len(rows) - len(shown)
     return [
         ("", ""),
