@@ -322,7 +322,7 @@ class Incremental:
     def _work_out_wave(self, paths: list[str], sources: Sources, folders: set[str]) -> None:
         """Work out files, and add the folders of those that export something."""
         from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
-        from upnext_codegen.files.pool import spread  # noqa: PLC0415
+        from upnext_codegen.files.pool import PARSING, spread  # noqa: PLC0415
 
         for path in paths:
             self._parts.pop(path, None)
@@ -344,7 +344,7 @@ class Incremental:
             return record_json.dumps(analysis.part), told, analysis.consulted
 
         found: list[tuple[str, str]] = []
-        for path, (text, notes, consulted) in spread(job, paths, index.size(paths)):
+        for path, (text, notes, consulted) in spread(job, paths, PARSING * index.size(paths)):
             for each, note in notes.items():
                 index.take(each, ParseNote._make(note))
             index.notes = {}

@@ -119,7 +119,7 @@ class _Work:
             return
         from upnext_codegen.analyze_models import analyze_models  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.file_index import ParseNote  # noqa: PLC0415
-        from upnext_codegen.files.pool import spread  # noqa: PLC0415
+        from upnext_codegen.files.pool import PARSING, spread  # noqa: PLC0415
         from upnext_codegen.sources import Sources  # noqa: PLC0415
 
         index, sources = self.index, Sources(self.index)
@@ -130,7 +130,7 @@ class _Work:
             notes, index.notes = index.notes, {}
             return text, {each: tuple(note) for each, note in notes.items()}
 
-        for path, (text, notes) in spread(job, sorted(paths), index.size(paths)):
+        for path, (text, notes) in spread(job, sorted(paths), PARSING * index.size(paths)):
             for each, note in notes.items():
                 index.take(each, ParseNote._make(note))
             index.notes = {}

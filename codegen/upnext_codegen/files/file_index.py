@@ -77,12 +77,12 @@ class FileIndex:
             if closed is not None:
                 self.closed[path] = closed
 
-    def _spread(self, job: Any, paths: list[str]) -> Iterable[tuple[str, Any]]:
+    def _spread(self, job: Any, paths: list[str], *, parsing: bool = False) -> Iterable[tuple[str, Any]]:
         if not paths:
             return ()
-        from upnext_codegen.files.pool import spread  # noqa: PLC0415 - a run that reads nothing does without
+        from upnext_codegen.files.pool import PARSING, spread  # noqa: PLC0415 - a run that reads nothing does without
 
-        return spread(job, paths, self.size(paths))
+        return spread(job, paths, self.size(paths) * (PARSING if parsing else 1))
 
     def _look(self, path: str) -> tuple[tuple[Any, ...], str | None]:
         """The fields of a file's `Entry`, as far as they are not the usual ones, and why it cannot be opened, if so.
@@ -187,7 +187,7 @@ class FileIndex:
         within = self.size(rest) <= SYNTAX_BUDGET
         if within:
             unchecked = [path for path in rest if self.entries[path].uncompiled is None]
-            for path, (found, fault) in self._spread(partial(_check, str(self.root)), unchecked):
+            for path, (found, fault) in self._spread(partial(_check, str(self.root)), unchecked, parsing=True):
                 self._keep(path, found)
                 self.entries[path] = self.entries[path]._replace(uncompiled=fault)
         compiled = set(rest) if within else set[str]()

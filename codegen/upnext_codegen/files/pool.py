@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from upnext_codegen.progress import counted
 
 _WORTH_IT = 2_000_000
-"""Bytes of source from which on a second process saves more than it costs."""
+"""Bytes of source, looked at once, from which on a second process saves more than it costs."""
+PARSING = 10
+"""How much longer it takes to parse a file, and to work out what it says, than to look at its bytes."""
 
 _PORTIONS = 200
 """How many portions paths are handed out in, at most: enough for all processes to end at about the same time."""
@@ -26,7 +28,7 @@ def spread(job: Callable[[str], _Result], paths: list[str], size: int) -> Iterat
     Args:
         job: What to do. Whatever it holds is there in every process, but no process sees what another one changes.
         paths: What to do it for.
-        size: How many bytes these files have in all.
+        size: How many bytes these files have in all, times `PARSING` where they are parsed.
     """
     return counted(_spread(job, paths, size), len(paths))
 
@@ -63,7 +65,7 @@ def _forked(job: Callable[[str], _Result], paths: list[str], workers: int) -> It
             yield from zip(paths, map(job, paths), strict=True)
             return
         with started as pool:
-            yield from zip(paths, pool.imap(_do, paths, chunksize=max(8, len(paths) // _PORTIONS)), strict=True)
+            yield from zip(paths, pool.imap(_do, paths, chunksize=max(1, len(paths) // _PORTIONS)), strict=True)
     finally:
         gc.unfreeze()
         _job = str
