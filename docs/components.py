@@ -1,4 +1,4 @@
-"""Which components of the code import which: read from it, drawn for architecture.md, and looked through for circles.
+"""Which components of the code import which: read from it, drawn for architecture.md, and looked through for cycles.
 
 A component is a folder right below a package, or a file beside these folders.
 """
@@ -21,7 +21,7 @@ KNOWN_CIRCLES = {
     ("upnext.worker", "upnext.runner.in_application"): "`Worker` runs itself, and what runs it takes a `Worker`",
     ("upnext.cli.dashboard", "upnext.dashboard.app"): "a command serves the pages, which show what the commands read",
 }
-"""Imports that close a circle, each in the function that needs it, and why it is worth that."""
+"""Imports that close a cycle, each in the function that needs it, and why it is worth that."""
 
 
 class Import(NamedTuple):
@@ -66,8 +66,8 @@ def between_files(found: Iterable[Import]) -> dict[str, set[str]]:
     return _graph((each.by, each.of) for each in found)
 
 
-def circle(graph: Mapping[str, set[str]]) -> list[str]:
-    """Return a circle in a graph, its first node again at its end; nothing if there is none."""
+def cycle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return a cycle in a graph, its first node again at its end; nothing if there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -78,7 +78,7 @@ def circle(graph: Mapping[str, set[str]]) -> list[str]:
 def drawing(package: str) -> str:
     """Draw the folders of a package as a flowchart of Mermaid.
 
-    What a folder also reaches through others has no arrow of its own, and what closes a known circle is dashed.
+    What a folder also reaches through others has no arrow of its own, and what closes a known cycle is dashed.
     """
     found = [each for each in imports(package) if _is_in_folder(each.by) and _is_in_folder(each.of)]
     known = [each for each in found if (each.by, each.of) in KNOWN_CIRCLES]

@@ -49,7 +49,7 @@ ONE_THING = {
     "codegen/upnext_codegen/names/exports.py",
     "codegen/upnext_codegen/names/scopes.py",
 }
-"""Files that are each one thing, and would import in circles if they were split."""
+"""Files that are each one thing, and would import in cycles if they were split."""
 
 
 def test_no_source_file_but_the_evaluator_s_is_longer_than_400_lines() -> None:
@@ -76,23 +76,23 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 @pytest.mark.xdist_group("components")  # in one process, the imports are read once
 @pytest.mark.parametrize("package", COMPONENTS["PACKAGES"])
-def test_imports_run_in_no_circle_between_components_or_files(package: str) -> None:
+def test_imports_run_in_no_cycle_between_components_or_files(package: str) -> None:
     """What closes one goes to a component below both, or with a reason into KNOWN_CIRCLES of docs/components.py."""
     found = [each for each in COMPONENTS["imports"](package) if each[:2] not in COMPONENTS["KNOWN_CIRCLES"]]
     assert len(found) > 500
     for graph in ("between_components", "between_files"):
-        assert COMPONENTS["circle"](COMPONENTS[graph](found)) == []
+        assert COMPONENTS["cycle"](COMPONENTS[graph](found)) == []
 
 
 @pytest.mark.xdist_group("components")
-def test_each_known_circle_is_one_and_is_closed_in_a_function() -> None:
+def test_each_known_cycle_is_one_and_is_closed_in_a_function() -> None:
     found = [each for package in COMPONENTS["PACKAGES"] for each in COMPONENTS["imports"](package)]
     known = [each for each in found if each[:2] in COMPONENTS["KNOWN_CIRCLES"]]
     assert len(known) == len(COMPONENTS["KNOWN_CIRCLES"])
     for each in known:
         assert each.in_function
         others = [other for other in found if other not in known]
-        assert COMPONENTS["circle"](COMPONENTS["between_components"]([*others, each]))
+        assert COMPONENTS["cycle"](COMPONENTS["between_components"]([*others, each]))
 
 
 @pytest.mark.xdist_group("alone")

@@ -123,8 +123,8 @@ def check_providers(provided: Mapping[str, Provide], above: tuple[Callable[..., 
     for provide in provided.values():
         function = overridden(provide.function)
         if function in above:
-            circle = " -> ".join(name_of(one) for one in (*above[above.index(function) :], function))
-            raise ConfigError(f"Providers need each other in a circle: {circle}.")
+            cycle = " -> ".join(name_of(one) for one in (*above[above.index(function) :], function))
+            raise ConfigError(f"Providers need each other in a cycle: {cycle}.")
         check_providers(provider_of(function).parameters, (*above, function))
 
 

@@ -1,8 +1,8 @@
-"""One file's part of a scan, worked out from the file itself and from those that its names lead to.
+"""Analyzes one file: what it declares, attaches, sends and exports, following its names into other files.
 
-Nothing that was worked out for one file is used for another, but the names that it exports: what a name in a cycle of
-imports stands for can depend on where the question came from, and a file's part may depend on nothing but what it read.
-It can then be kept as long as those files stay as they are, and be worked out in any process.
+Of the analysis of one file, another uses only the exported names. In an import cycle the meaning of a name can depend
+on where resolving it began, and a part must depend on nothing but the files that were read for it: then it stays valid
+as long as they do not change, and can be computed in any process.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the part of a file depends on beside the files that it reads.
+    """What a file's part depends on besides the files that are read for it.
 
     Attributes:
         modules: The project's module names.
-        exports: What a file exports, as far as that is known.
-        holds_exports: Whether a file in a folder may export anything; the folder ends with `/`.
-        filled: What others put something of upnext into, of a file, as far as that is known.
-        prefilter: Whether names and lines that cannot matter are skipped.
+        exports: Returns what a file exports, as far as that is known.
+        holds_exports: Whether any file in a folder may export something. The folder ends with `/`.
+        filled: Returns what other files put something of upnext into, of a file, as far as that is known.
+        prefilter: Whether to skip names and lines that cannot matter.
     """
 
     modules: Modules
@@ -57,19 +57,19 @@ class Surroundings:
 
 @dataclass(slots=True)
 class Analysis:
-    """A file's part, and the exports of other files that it was worked out with."""
+    """A file's part, and the exports of other files that it was computed with."""
 
     part: Resolved
     consulted: Consulted = field(default_factory=dict[tuple[str, str], "bool | frozenset[str]"])
 
 
 def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
-    """Work out what a file declares, attaches, sends and exports.
+    """Find what a file declares, attaches, sends and exports.
 
     Args:
         sources: Parses files.
-        around: What it depends on beside files.
-        file: The file.
+        around: What the result depends on besides files.
+        file: The path of the file.
     """
     read: set[str] = set()
 
@@ -89,7 +89,7 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
             _take_in(module, exports, classes, found)
             exported = exports.found_in(module)
     except RecursionError:
-        # Each lookup is bounded by itself; nested lookups can exceed the recursion limit all the same.
+        # Each lookup is bounded, but nested lookups can still exceed the recursion limit.
         found = Found(findings=[messages.unreadable(Place(file, 1, 1), "its names lead further than can be followed")])
     exports.release()
     part = Resolved(

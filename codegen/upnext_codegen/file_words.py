@@ -1,6 +1,6 @@
-"""What the bytes of files say, as far as it decides whether they have to be read: each is looked at once.
+"""The attributes and bindings in the bytes of files, found without parsing: they decide which files have to be read.
 
-It is kept beside the cache of the scan, in a file of its own: only a scan in which exports change asks for it.
+They are kept in a file of their own beside the scan's cache, because only a scan in which exports change needs them.
 """
 
 from __future__ import annotations
@@ -18,67 +18,67 @@ if TYPE_CHECKING:
     from upnext_codegen.files.file_index import FileIndex
 
 _FEW = 50
-"""It is written down again when more than one in so many files is new."""
+"""The file is written again when more than one in this many entries is new."""
 _UNKNOWN = b"?"
 
 
 @dataclass(slots=True)
 class FileWords:
-    """The words of the files of a project.
+    """The attributes and bindings of the files of a project.
 
     Attributes:
         index: The files.
-        kept: What earlier scans wrote down, a line by path, as `lines` gives them.
+        kept: Loads what an earlier scan saved: a line for each path, as returned by `lines`.
     """
 
     index: FileIndex
     kept: Callable[[], Mapping[str, bytes]] = dict
     _attributes: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    """The attributes that each file takes, as one text: a set of them takes fifty times the memory."""
+    """By file, the attributes it uses, joined by blanks: a set would take fifty times the memory."""
     _bound: dict[str, bytes] = field(default_factory=dict[str, bytes])
     _recalled: bool = False
     _fresh: set[str] = field(default_factory=set[str])
 
     def over(self, index: FileIndex) -> FileWords:
-        """The same for these files and others."""
+        """Return a copy for another set of files."""
         self._recall()
         return FileWords(index, self.kept, self._attributes, self._bound, True, self._fresh)
 
     def attributes(self, path: str) -> frozenset[str]:
-        """The attributes that a file takes of whatever it has."""
+        """Return the attributes that a file uses, of any object."""
         return frozenset(self._attributes_of(path).decode("utf-8", "replace").split())
 
     def says(self, path: str, words: Collection[str]) -> bool:
-        """Whether a file may take one of these words as an attribute."""
+        """Whether a file may use one of these words as an attribute."""
         return not _are_plain(frozenset(words)) or not self.attributes(path).isdisjoint(words)
 
     def takes(self, path: str, words: Collection[str], modules: Collection[str]) -> bool:
-        """Whether a file may take one of these words as an attribute, or otherwise.
+        """Whether a file may use one of these words as an attribute or, for instance, in a `getattr`.
 
         Args:
             path: The file.
             words: The words.
-            modules: The names, without dots, of the modules and packages that have them.
+            modules: The last names of the modules and packages that export them.
         """
         if self.says(path, words):
             return True
         return takes_by_name(self.index.bytes_of(path) or b"", words, modules, bound_by(self.index.imports(path)))
 
     def bound(self, path: str) -> frozenset[str]:
-        """The names that a file may bind, and `ANYTHING` if it has a `__getattr__`."""
+        """Return the names that a file may bind, and `ANYTHING` if it has a `__getattr__`."""
         if path not in self._bound:
             self.look_for_bound((path,))
         return frozenset(self._bound[path].decode("utf-8", "replace").split())
 
     def look_at(self, paths: Iterable[str]) -> None:
-        """Look for the attributes of these files, in several processes where there are many."""
+        """Find the attributes of these files, in several processes if there are many."""
         self._recall()
         fresh = [path for path in paths if path not in self._attributes]
         self._attributes.update(spread(self._look, fresh, self.index.size(fresh)))
         self._fresh.update(fresh)
 
     def look_for_bound(self, paths: Iterable[str]) -> None:
-        """Likewise look for the names that files bind."""
+        """Find the names that these files bind, in several processes if there are many."""
         self._recall()
         fresh = [path for path in paths if path not in self._bound]
         for path, names in spread(self._look_for_bound, fresh, self.index.size(fresh)):
@@ -86,7 +86,7 @@ class FileWords:
         self._fresh.update(fresh)
 
     def lines(self) -> dict[str, bytes] | None:
-        """What is to be written down for the next scan, None if what there is will do."""
+        """Return what to save for the next scan, or None if what is saved already will do."""
         if len(self._fresh) * _FEW <= len(self._attributes):
             return None
         found: dict[str, bytes] = {}
@@ -109,7 +109,7 @@ class FileWords:
                 self._bound[path] = bound
 
     def _stamp(self, path: str) -> bytes:
-        """What tells the state of a file that was read, b"" where nothing does."""
+        """Identify the state of a file that was read; b"" if its time stamps are too recent to tell."""
         entry = self.index.entries.get(path)
         if entry is None or entry.changed < 0:
             return b""

@@ -1,4 +1,4 @@
-"""Which files import which: the imports of a project from the side of what is imported."""
+"""The reverse import graph of a project: which files import a given file, and which names they take from it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _NONE: Mapping[str, frozenset[str]] = {}
 
 @dataclass(slots=True)
 class Importers:
-    """Who imports the files of a project."""
+    """Answers which files import which."""
 
     _imports: dict[str, list[tuple[str, str]]]
-    """By the last names of what they import, files with one import each."""
+    """By last name of the imported module or name: pairs of a file and one of its imports."""
     _taken: dict[tuple[str, str], Mapping[str, frozenset[str]]] = field(
         default_factory=dict["tuple[str, str]", "Mapping[str, frozenset[str]]"]
     )
-    """By folder and import, the files that it leads to and what it takes from each."""
+    """By folder and import: the files that the import resolves to, with the names taken from each."""
     _followed: set[str] = field(default_factory=set[str])
-    """The last names whose imports have been followed."""
+    """The last names whose imports have been resolved."""
     _importers: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict[str, "dict[str, frozenset[str]]"])
 
     _sources: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict[str, "dict[str, frozenset[str]]"])
-    """The same from the side of those that import."""
+    """The same facts by importing file: the files it imports, with the names taken from each."""
 
     @classmethod
     def over(cls, index: FileIndex) -> Importers:
-        """Look at the imports of all files."""
+        """Index the imports of all files."""
         imports: dict[str, list[tuple[str, str]]] = {}
         for path in index.entries:
             for each in index.imports(path):
@@ -44,11 +44,11 @@ class Importers:
         return cls(imports)
 
     def but_in(self, folders: Collection[str]) -> Importers:
-        """The same where the imports of the files in some folders can mean something else."""
+        """Return a copy that forgets how imports resolve in these folders, where they may now mean something else."""
         return Importers(self._imports, {key: each for key, each in self._taken.items() if key[0] not in folders})
 
     def naming(self, names: Iterable[str]) -> set[str]:
-        """The files whose imports have one of these last names."""
+        """Return the files that have an import with one of these last names."""
         return {path for name in names for path, _ in self._imports.get(name, ())}
 
     def is_imported(self, name: str) -> bool:
@@ -56,13 +56,13 @@ class Importers:
         return name in self._imports
 
     def of(self, graph: ImportGraph, file: str) -> Mapping[str, frozenset[str]]:
-        """The files that import a file, and the names that each takes from it: `*` for a star, "" for the module."""
+        """Return the files that import a file, with the names each takes: `*` for a star import, "" for the module."""
         for name in {"", *graph.modules.own_names_of(file)} - self._followed:
             self._follow(graph, name)
         return self._importers.get(file, _NONE)
 
     def sources_of(self, file: str) -> Mapping[str, frozenset[str]]:
-        """Of the files that `of` was asked about those that a file imports, and the names that it takes."""
+        """Return, of the files passed to `of` so far, those that a file imports, with the names it takes."""
         return self._sources.get(file, _NONE)
 
     def _follow(self, graph: ImportGraph, name: str) -> None:
@@ -70,7 +70,7 @@ class Importers:
         for path, imported in self._imports.get(name, ()):
             key = (path.rpartition("/")[0], imported)
             if key not in self._taken:
-                # All files of a folder mean the same by an import.
+                # An import resolves alike for all files of a folder.
                 found = graph.taken_from(path, (imported,))
                 self._taken[key] = {each: frozenset(names) for each, names in found.items()}
             for target, names in self._taken[key].items():

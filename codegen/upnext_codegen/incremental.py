@@ -1,7 +1,7 @@
-"""All files' parts of a scan: those that still hold are taken from the cache, the others worked out.
+"""Keeps the analysis of every file up to date: reused from the cache where it is still valid, redone elsewhere.
 
-Files are worked out in the order of their imports, then those that import what these export, and so on until no file
-exports what its importers have not been asked about.
+What a scan finds in one file is its part (`Resolved`). Files are analyzed in the order of their imports, then the files
+that import what these turned out to export, and so on until every file has been analyzed with the exports as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from upnext_codegen.circles import folders_of, grounded, in_turns, led_to
+from upnext_codegen.cycles import folders_of, grounded, in_turns, led_to
 from upnext_codegen.files import record_json
 from upnext_codegen.files.cache_format import Snapshot
 from upnext_codegen.files.file_index import ParseNote
@@ -31,24 +31,26 @@ if TYPE_CHECKING:
     from upnext_codegen.sources import Sources
 
 _MOST_TIMES = 8
-"""How often files in a circle of imports are worked out again before others are that ask them."""
+"""How often files in an import cycle are analyzed again before their importers are."""
 _PATIENCE = 8
-"""Turns after which files are read before it is known that they have to be: each turn looks at all files again."""
+"""Rounds after which files are read on suspicion, because each round goes through all files again."""
 
 
 @dataclass(slots=True)
 class Incremental:
-    """Works out the parts of all files that can matter.
+    """Computes the parts of all files that can matter.
 
     Attributes:
         index: The files.
         modules: Their module names.
-        prefilter: Whether files, names and lines that cannot matter are skipped, which changes nothing but the time.
-        words: What earlier scans wrote down of the words of files, as `FileWords.kept` has it.
-        relevance: What a scan of the same files knows of their bytes, if there was one; after `work_out`, this one's.
-        is_unchanged: Whether all is as the cache knows it; not before `work_out`.
-        leads_as_before: Whether files import and export what the cache knows, whatever else has changed in them; not
-            before `work_out`.
+        prefilter: Whether to skip files, names and lines that cannot matter. The result is the same without, only
+            slower.
+        words: Loads what an earlier scan saved for `FileWords`.
+        relevance: What is known about the files' bytes: from another scan of the same files if given, and from this
+            one after `work_out`.
+        is_unchanged: Whether everything is as the cache has it. Set by `work_out`.
+        leads_as_before: Whether all imports and exports are as the cache has them, whatever else changed. Set by
+            `work_out`.
     """
 
     index: FileIndex
@@ -70,7 +72,7 @@ class Incremental:
     _words: str = ""
 
     def work_out(self) -> None:
-        """Work them out."""
+        """Compute the parts."""
         known = self.index.known
         modules = self.modules
         links = sorted((path, file) for path, file in modules.files.items() if path != file)
@@ -89,25 +91,25 @@ class Incremental:
             sources.trim(0)
 
     def by_file(self) -> dict[str, Resolved]:
-        """The parts, in the order of their files; not before `work_out`."""
+        """Return the parts by path, sorted. Call `work_out` first."""
         return {path: self._parts[path] for path in sorted(self._parts)}
 
     def read(self) -> set[str]:
-        """The files that were read for what is found, and those that cannot be; not before `work_out`."""
+        """Return the files that were read for what is found, and those that cannot be read. Call `work_out` first."""
         entries = self.index.entries
         counting = {path: part for path, part in self._parts.items() if part.says_anything or entries[path].mentions}
         broken = {path for path in self._parts if entries[path].unreadable}
         return broken.union(*(part.read for part in counting.values()))
 
     def snapshot(self) -> Snapshot:
-        """What the next scan can make use of; not before `work_out`."""
+        """Return what the next scan can reuse. Call `work_out` first."""
         texts = {path: self._texts[path] for path in sorted(self._parts)}
         entries = self.index.entries
         imported = {path: each for path, each in self._imported_by.items() if path in entries}
         return Snapshot(entries, texts, self._digest, imported, self._words, frame=self._frame)
 
     def _recall(self) -> None:
-        """Take from the cache what is as it was: the file, those that it leads to, and what its imports mean."""
+        """Reuse cached parts whose file, the files it reads, and the meaning of whose imports are all unchanged."""
         known, modules = self.index.known, self.modules
         self._imported_by = {**known.imported}
         changed = self.index.changed() if self.index.looked else set[str]()
@@ -120,7 +122,7 @@ class Incremental:
                 self._fills.note(path, part.fills)
 
     def _complete(self, sources: Sources) -> None:
-        """Work out what is missing, until no file exports what its importers have not been asked about."""
+        """Analyze files until every one has been analyzed with the exports as they are."""
         earlier = {path: frozenset(part.exports) for path, part in self._earlier()}
         for path, part in self._earlier():
             self._fills_before.note(path, part.fills)
@@ -134,9 +136,9 @@ class Incremental:
                 self.leads_as_before = True
                 return
             turns += 1
-            # What was worked out in this scan only grows: what it may lose, it loses against an earlier scan.
+            # Within a scan the exports of a file only grow. It can lose some only against an earlier scan.
             shrunk |= {path for path in pending & earlier.keys() if self._has_lost(path, earlier.pop(path))}
-            pending = self._drop_circles(shrunk) if shrunk else set[str]()
+            pending = self._drop_cycles(shrunk) if shrunk else set[str]()
             shrunk = set[str]()
             pending = pending or self._unasked(relevance)
             if pending and turns > _PATIENCE:
@@ -162,17 +164,17 @@ class Incremental:
         return relevance
 
     def _unasked(self, relevance: Relevance) -> set[str]:
-        """The files that have to be worked out, or worked out again, by what files export now."""
+        """Return the files to analyze, for the first time or again, given what files export now."""
         graph = self._graph(self._parts)
         imported = relevance.imported(graph)
-        # Of what was not worked out in this scan it is known what it asked.
+        # For parts from the cache it is known what they imported.
         recalled = self._parts.keys() - self._consulted.keys()
         pending = {path for path in recalled if [*self._imported_by.get(path, ())] != imported.get(path, [])}
         pending |= self._misled(self._consulted)
         fresh = self._fills.changed(self._fills_before)
         pending |= {path for path in recalled if not fresh.isdisjoint(self._parts[path].read)}
         pending |= {path for path in self._fills.files() - self._parts.keys() if path in self.index.entries}
-        # What was read once is read for good: that a file passes nothing on is known as long as it is.
+        # A file stays read: only while it is, is it known that it re-exports nothing.
         pending = pending or relevance.wanted(graph, imported, self._parts.keys())
         if not pending:
             self._imported_by = {**imported}
@@ -180,9 +182,9 @@ class Incremental:
         return pending
 
     def _drop_broken(self, relevance: Relevance) -> None:
-        """Drop the files that cannot be read unless a scan without a cache would come upon them.
+        """Drop unreadable files that a scan without a cache would not come upon: each of them is a finding.
 
-        Whatever else was read on suspicion says nothing, so that nobody can tell whether it is still there.
+        Other files read on suspicion can stay, since nothing is reported about them.
         """
         entries = self.index.entries
         broken = {path for path in self._parts if entries[path].unreadable} - {*relevance.named()}
@@ -198,7 +200,7 @@ class Incremental:
         self._forget(broken - reached)
 
     def _leads_as_before(self) -> bool:
-        """Whether no other file can matter than those that the cache has parts of, and each asked what still holds."""
+        """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""
         from upnext_codegen.names import words_in_bytes as said  # noqa: PLC0415 - as elsewhere
 
         index, known = self.index, self.index.known
@@ -226,21 +228,24 @@ class Incremental:
         return not self._misled(self._consulted)
 
     def _stale(self) -> set[str]:
-        """The files whose part does not hold any more."""
+        """Return the files whose cached part is no longer valid."""
         return {path for path in self.index.known.parts if path in self.index.entries and path not in self._parts}
 
     def _earlier(self) -> Iterator[tuple[str, Resolved]]:
-        """The parts of earlier scans, also those that do not hold any more."""
+        """Yield the cached parts, including those that are no longer valid."""
         for path, text in self.index.known.parts.items():
             part = _decoded(text)
             if part is not None:
                 yield path, part
 
-    def _drop_circles(self, shrunk: set[str]) -> set[str]:
-        """Drop the parts of files that may have only from one another what some files do not export any more.
+    def _drop_cycles(self, shrunk: set[str]) -> set[str]:
+        """Drop the parts of files in an import cycle that may hold on only to one another's exports.
+
+        Args:
+            shrunk: Files that no longer export something.
 
         Returns:
-            Their paths.
+            The paths of the dropped parts.
         """
         sources = {path: self._sources(path) for path in self._parts}
         led = led_to(shrunk, sources)
@@ -257,7 +262,7 @@ class Incremental:
             self._fills.note(path, ())
 
     def _sources(self, path: str) -> set[str]:
-        """The files that a file may have its exports from; of a whole folder it is not known which of its files."""
+        """Return the files and folders that a file may have its exports from."""
         fillers = self._fills.by(path) - {path}
         if path in self._consulted:
             asked = self._consulted[path].items()
@@ -265,7 +270,7 @@ class Incremental:
         return fillers | {each.partition(" ")[2] for each in self._imported_by.get(path, ())}
 
     def _misled(self, paths: Iterable[str]) -> set[str]:
-        """Those of some files that were worked out with other exports than those that were found since."""
+        """Return those of some files that were analyzed with exports that have changed since."""
         folders = self._exporting_folders()
 
         def is_wrong(question: tuple[str, str], found: bool | frozenset[str]) -> bool:
@@ -285,7 +290,7 @@ class Incremental:
         return frozenset(part.exports) if part else frozenset()
 
     def _exporting_folders(self) -> frozenset[str]:
-        """The folders, at any depth, that files with exports are in, and the catalog, which exports upnext's own."""
+        """Return all folders that contain, at any depth, a file with exports or the catalog."""
         exporting = [path for path, part in self._parts.items() if part.exports]
         return folders_of([*exporting, self.modules.catalog or ""])
 
@@ -298,19 +303,19 @@ class Incremental:
 
     def _work_out(self, pending: set[str], sources: Sources) -> None:
         folders = {*self._exporting_folders()}
-        for alone, circling in in_turns(self._waits_for(pending)):
-            for wave in (alone, circling):
+        for alone, cyclic in in_turns(self._waits_for(pending)):
+            for wave in (alone, cyclic):
                 self._work_out_wave(wave, sources, folders)
-                # In a circle of imports each starts with what the others are known to export, at first nothing. Those
-                # that this misled are worked out again before anybody outside asks them.
-                for _ in range(_MOST_TIMES if wave is circling else 0):
+                # In an import cycle each file starts from what the others are known to export, at first nothing. Those
+                # that this misled are analyzed again before any file outside the cycle is.
+                for _ in range(_MOST_TIMES if wave is cyclic else 0):
                     misled = sorted(self._misled(wave))
                     if not misled:
                         break
                     self._work_out_wave(misled, sources, folders)
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
-        """For each of some files the others among them that it imports from."""
+        """Return, for each of some files, which others of them it imports from."""
         from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
 
         graph = ImportGraph(self.modules, {})
@@ -320,7 +325,7 @@ class Incremental:
         }
 
     def _work_out_wave(self, paths: list[str], sources: Sources, folders: set[str]) -> None:
-        """Work out files, and add the folders of those that export something."""
+        """Analyze files, and add the folders of those that export something to `folders`."""
         from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import PARSING, spread  # noqa: PLC0415
 
@@ -361,14 +366,14 @@ class Incremental:
 
 
 def _ways(part: Resolved) -> tuple[object, ...]:
-    """What leads from a file to something of upnext."""
+    """Return what other files can reach through a file."""
     return part.exports, part.modules, part.fills
 
 
 def _grown(part: Resolved, before: Resolved | None) -> Resolved:
-    """A part that exports whatever it was found to export before, when less was known of other files.
+    """Return a part that also exports what it was found to export before, when less was known about other files.
 
-    Without that, two files that each depend on what the other one exports could take turns for ever.
+    Without this, two files that depend on each other's exports could be analyzed in turn for ever.
     """
     if before is None or _ways(part) == _ways(before):
         return part

@@ -1,4 +1,4 @@
-"""Which files of a project can matter to an event: what they say, and what they import, decides."""
+"""Decides which files of a project have to be read, from the words in them and from what they import."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NOTHING: frozenset[str] = frozenset()
 
 @dataclass(slots=True)
 class Relevance:
-    """Chooses the files that have to be read, again and again as more exports are known.
+    """Chooses the files to read next, each time more is known about what files export.
 
     Attributes:
-        index: The files.
-        prefilter: Whether files that cannot matter are left out.
-        words: What their bytes say.
+        index: The files of the project.
+        prefilter: Whether to skip files that cannot matter.
+        words: The attributes and bindings found in the files' bytes.
     """
 
     index: FileIndex
@@ -34,26 +34,26 @@ class Relevance:
     words: FileWords
     _importers: Importers | None = None
     _exports: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
-    """What `imported` was worked out with."""
+    """The exports that `_imported` was computed from."""
     _imported: dict[str, Interesting] = field(default_factory=dict[str, "Interesting"])
     _asked: set[str] = field(default_factory=set[str])
-    """Files of which that is not known."""
+    """Files missing from `_imported` so far."""
     _begun: bool = False
     _sets: list[frozenset[str]] = field(default_factory=list["frozenset[str]"])
-    """Sets of words that matter, of which others keep the bits."""
+    """Sets of exported names. A file's sets are kept as one integer: bit n stands for the n-th set."""
     _bits: dict[frozenset[str], int] = field(default_factory=dict["frozenset[str]", int])
     _unions: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
     _bound: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
-    """Of the names that files bind those that anybody imports from somewhere."""
+    """By file, the names it binds that some other file imports."""
     _unsaid: dict[str, int] = field(default_factory=dict[str, int])
-    """The sets of which files say nothing."""
+    """By file, the sets (as bits) of which it mentions no name."""
     _taking: dict[str, tuple[frozenset[str], frozenset[str], bool]] = field(
         default_factory=dict[str, "tuple[frozenset[str], frozenset[str], bool]"]
     )
-    """Words and modules that a file was last asked about, and whether it takes one of them."""
+    """By file, the words and modules it was last checked for, and whether it uses any of them."""
 
     def over(self, index: FileIndex, modules: Modules) -> Relevance:
-        """The same for these files and others, which is quick: what their bytes hold is known."""
+        """Return a copy for another set of files that reuses what is known about their bytes."""
         other = Relevance(index, self.prefilter, self.words.over(index))
         if index.entries.keys() == self.index.entries.keys():
             other._importers = self.importers.but_in({folder for _, folder in modules.supposed})
@@ -61,24 +61,24 @@ class Relevance:
 
     @property
     def importers(self) -> Importers:
-        """Who imports the files."""
+        """Which files import which."""
         if self._importers is None:
             self._importers = Importers.over(self.index)
         return self._importers
 
     def named(self) -> list[str]:
-        """The files that have to be worked out whatever others export."""
+        """Return the files that have to be read no matter what others export."""
         return [path for path in self.index.entries if not self.prefilter or self.index.mentions(path)]
 
     def start(
         self, modules: Modules, imported: Mapping[str, Sequence[str]], exports: dict[str, frozenset[str]]
     ) -> None:
-        """Begin with what an earlier scan knew, as far as files are as they were.
+        """Start from the results of an earlier scan, as far as its files are unchanged.
 
         Args:
-            modules: The module names; import roots, links and the catalog's module are those of the earlier scan.
-            imported: What `imported` gave there.
-            exports: What it was worked out with.
+            modules: The module names. Import roots, links and the catalog's module must equal the earlier scan's.
+            imported: What `imported` returned in that scan.
+            exports: The exports it was computed from.
         """
         entries, known = self.index.entries, self.index.known.entries
         folders = {folder for _, folder in modules.supposed}
@@ -90,10 +90,10 @@ class Relevance:
         self._exports, self._asked, self._begun = exports, asked, True
 
     def imported(self, graph: ImportGraph) -> dict[str, Interesting]:
-        """What each file imports from files with exports.
+        """Return what each file imports from files that export something of upnext.
 
         Args:
-            graph: What is exported.
+            graph: All known exports.
         """
         exports = {path: frozenset(each) for path, each in graph.exports.items() if each}
         names = set[str]() if self._begun else {(graph.modules.catalog or "").rpartition("/")[2]}
@@ -110,14 +110,14 @@ class Relevance:
         return dict(self._imported)
 
     def wanted(self, graph: ImportGraph, imported: dict[str, Interesting], read: Collection[str]) -> set[str]:
-        """The files that have to be read beside those that are.
+        """Return the files to read in addition to those that have been read.
 
-        What was read once is read for good: that a file passes nothing on is known as long as it is.
+        A file stays read: only while it is, is it known that it re-exports nothing.
 
         Args:
-            graph: What is exported.
-            imported: What files import of it.
-            read: The files that were read.
+            graph: All known exports.
+            imported: What files import of these, as returned by `imported`.
+            read: The files that have been read.
         """
         self.words.look_at(path for path in imported if path not in read)
         wanted = {path for path, each in imported.items() if path not in read and self._takes(graph, path, each)}
@@ -126,14 +126,15 @@ class Relevance:
         return (wanted | self._behind(graph, imported, wanted.union(read))) - {*read}
 
     def with_those_beyond(self, graph: ImportGraph, files: set[str], read: Collection[str]) -> set[str]:
-        """Add the files that can have something of upnext from these, if what these bind is of upnext.
+        """Add the files that could get something of upnext from these files, directly or through others.
 
-        To ask that of one file after another would take as many turns as names are passed on from file to file.
+        This assumes that whatever those files bind is of upnext. Finding out one file at a time would take as many
+        rounds as a chain of re-exports has links.
 
         Args:
-            graph: What is exported.
+            graph: All known exports.
             files: Files that are about to be read.
-            read: Those that were.
+            read: Files that have been read.
         """
         found, waiting = set(files), [*files]
         own = {path: graph.names(self._imported[path]) for path in files & self._imported.keys()}
@@ -155,7 +156,7 @@ class Relevance:
         return found
 
     def _takes(self, graph: ImportGraph, path: str, interesting: Interesting) -> bool:
-        """Whether a file takes something of what it imports."""
+        """Whether a file uses anything of upnext from what it imports."""
         words = graph.words(interesting)
         if words is None:
             return True
@@ -166,7 +167,7 @@ class Relevance:
         return before[2]
 
     def _behind(self, graph: ImportGraph, imported: dict[str, Interesting], wanted: set[str]) -> set[str]:
-        """The files that pass on to others what those say: read as long as the others are."""
+        """Return the files through which wanted files get what they mention. They stay read as long as those do."""
         every = graph.every_word()
         followed: dict[str, frozenset[str]] = {}
         waiting = [(path, self.words.attributes(path) & every) for path in wanted & imported.keys()]
@@ -181,16 +182,17 @@ class Relevance:
         return followed.keys() - wanted
 
     def _passed_through(self, graph: ImportGraph, imported: dict[str, Interesting]) -> set[str]:
-        """The files by way of which others, that say something of upnext's, may have the modules that it is in.
+        """Return files that mention nothing of upnext but may re-export a module that others then use.
 
-        Only the first of each way: when these are read, it is seen whether they pass anything on.
+        Of a chain of such files only the first is returned. Reading it shows whether it re-exports anything: most
+        often it does not, and the rest of the chain need not be read.
 
         Args:
-            graph: What is exported.
-            imported: What those others import, that name nothing of it themselves.
+            graph: All known exports.
+            imported: What the files that mention nothing of upnext import of it.
         """
         found: set[str] = set()
-        own = {path: graph.names(each) for path, each in imported.items()}  # what they import, next to what they bind
+        own = {path: graph.names(each) for path, each in imported.items()}  # modules that can be taken from each
         words = {path: self._bit_of(graph.words(each) or _NOTHING) for path, each in imported.items()}
         fresh = {path for path, each in words.items() if each}
         while fresh:
@@ -206,14 +208,14 @@ class Relevance:
                         continue
                     if path not in found and self._says(path, given):
                         found.add(path)
-                    # What says something may pass on the rest all the same.
+                    # A file that mentions something may still re-export everything else.
                     words[path] = given | before
                     own[path] = taken | own[path] if path in own else taken
                     fresh.add(path)
         return self._with_those_behind(found, own) & imported.keys()
 
     def _with_those_behind(self, files: set[str], own: dict[str, frozenset[str]]) -> set[str]:
-        """Add the files by way of which some have what they say; `own` has what each passes on by its own names."""
+        """Add the files through which these get what they mention; `own` has the module names that each re-exports."""
         found, waiting = set(files), [*files]
         while waiting:
             for source, taken in self.importers.sources_of(waiting.pop()).items():
@@ -223,7 +225,7 @@ class Relevance:
         return found
 
     def _gives(self, path: str, taken: frozenset[str], own: frozenset[str]) -> bool:
-        """Whether one of some names that are taken from a file can be one of its own or of those that it binds."""
+        """Whether any of the names imported from a file can be a module name in `own` or a name that the file binds."""
         if "*" in own or "" in taken or "*" in taken or not own.isdisjoint(taken):
             return True
         if path not in self._bound:
@@ -235,7 +237,7 @@ class Relevance:
         return ANYTHING in bound or not bound.isdisjoint(taken)
 
     def _says(self, path: str, bits: int) -> bool:
-        """Whether a file says a word of one of the sets with these bits."""
+        """Whether a file mentions a name from one of the sets with these bits."""
         unsaid = self._unsaid.get(path, 0)
         fresh = bits & ~unsaid
         if fresh and self.words.says(path, self._words_of(fresh)):

@@ -1,4 +1,4 @@
-"""The parsed files of one scan: each parsed when somebody asks, and kept as long as there is room."""
+"""The syntax trees of one scan: each file is parsed on demand, and its tree kept while there is room."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sources:
     """Parses files.
 
     Attributes:
-        index: What is known of them.
+        index: What is known about the files; parsing adds to it.
     """
 
     index: FileIndex
@@ -33,7 +33,7 @@ class Sources:
     _size: int = 0
 
     def load(self, path: str) -> SourceModule | None:
-        """Parse a file, None where it cannot be read."""
+        """Parse a file. Returns None if it cannot be read."""
         if path in self._kept:
             self._kept.move_to_end(path)
             return self._kept[path]
@@ -44,7 +44,7 @@ class Sources:
         return module
 
     def trim(self, room: int = _ROOM) -> None:
-        """Drop the trees that there is no room for; nothing that was worked out with them may be in use."""
+        """Drop trees, the least recently used first, until they fit. Nothing computed from them may be in use."""
         while self._kept and self._size > room:
             _, module = self._kept.popitem(last=False)
             self._size -= _size(module)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.codegen.reading import read
 from tests.contract.counting import lines_run
-from upnext_codegen import analyze_file, circles, incremental, relevance
+from upnext_codegen import analyze_file, cycles, incremental, relevance
 from upnext_codegen.names import candidates, name_set, tainted_names
 from upnext_codegen.reading.imports import imports_of
 from upnext_codegen.reading.source import SourceText
@@ -148,7 +148,7 @@ def test_an_event_is_passed_on_from_file_to_file_in_steps_that_grow_as_they_do(w
         }
         first = "import bus\n" if way == "modules in a row" else "from bus import placed\np0 = placed\n"
         files |= {f"{folder}m0.py": first, "bus.py": _WORKER}
-        return lines_run(lambda: read(tmp_path / str(count), files), circles, candidates, incremental, relevance)
+        return lines_run(lambda: read(tmp_path / str(count), files), cycles, candidates, incremental, relevance)
 
     steps(2)
     assert steps(60) < 2.5 * steps(30)

@@ -1,4 +1,4 @@
-"""Modules that pass one another on in circles: whatever is edited, the next scan says what one without a cache says."""
+"""Modules that pass one another on in cycles: whatever is edited, the next scan says what one without a cache says."""
 
 from __future__ import annotations
 

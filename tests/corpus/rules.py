@@ -116,7 +116,7 @@ COMMAND = {
 GRAPH = {
     "graph-closed": "[tool.upnext] closed: events that only one side knows",
     "graph-run": "[tool.upnext] run: handlers that no entry file imports",
-    "graph-circle": "events that go round without end",
+    "graph-cycle": "events that go round without end",
     "graph-unused": "fields that no handler uses",
     "graph-retried": "sends that are repeated with their handler",
     "graph-awaited": "sends that nobody awaits",

@@ -127,7 +127,7 @@ ODD: dict[str, Callable[[], BaseException]] = {
 async def test_whatever_an_exception_does_its_job_is_retried_and_buried(
     valkey_url: str, make: Callable[[], BaseException], kind: str
 ) -> None:
-    """Its attributes may raise, lie, be huge or go round in circles."""
+    """Its attributes may raise, lie, be huge or go round in cycles."""
     worker = upnext.Worker("shop", redis_url=valkey_url)
     event = worker.event("order.placed")
 

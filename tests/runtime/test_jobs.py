@@ -83,7 +83,7 @@ async def test_what_a_task_raises_that_a_handler_awaits_is_that_jobs_failure(val
 
 
 async def test_what_a_job_leaves_behind_needs_no_garbage_collection(valkey_url: str) -> None:
-    """Its context is gone with it: in a circle, payloads would pile up between two collections."""
+    """Its context is gone with it: in a cycle, payloads would pile up between two collections."""
     worker = upnext.Worker("shop", redis_url=valkey_url)
     held: contextvars.ContextVar[Total] = contextvars.ContextVar("held")
     left: list[weakref.ref[Total]] = []

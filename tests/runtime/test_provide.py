@@ -402,7 +402,7 @@ def unknown(value: Missing) -> str:  # type: ignore[name-defined]  # noqa: F821
     ("provider", "words"),
     [
         (needs_more, "Provider 'needs_more' cannot be called: nothing fills its parameter 'order_id'."),
-        (first, "Providers need each other in a circle: first -> second -> first."),
+        (first, "Providers need each other in a cycle: first -> second -> first."),
         (unknown, "An annotation of provider 'unknown' cannot be resolved"),
     ],
 )

@@ -82,7 +82,7 @@ def of_nothing(old: InFloats) -> InCents:
     return None  # type: ignore[return-value]
 
 
-def in_a_circle(old: InCents) -> InFloats:
+def in_a_cycle(old: InCents) -> InFloats:
     return {"order_id": old["order_id"], "total": old["cents"] / 100}
 
 
@@ -139,9 +139,9 @@ CASES = {
     "what comes of it is refused": Case(
         closed, (to_cents,), {"order_id": "1", "total": 2.5}, dies=("payload", "After upcaster to_cents.")
     ),
-    "a circle": Case(
+    "a cycle": Case(
         closed,
-        (to_cents, in_a_circle),
+        (to_cents, in_a_cycle),
         {"order_id": "1", "total": 2.5},
         dies=("payload", "After upcaster to_cents, in"),
     ),

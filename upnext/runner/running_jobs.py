@@ -107,7 +107,7 @@ class RunningJobs:
         """Let a job go that has ended; the last thing that its task does."""
         if job.task is not None:
             del self._jobs[job.task]
-            # The task's context has the job: in a circle, both and the payload would stay until the next garbage
+            # The task's context has the job: in a cycle, both and the payload would stay until the next garbage
             # collection, and make it come sooner.
             job.task = None
         if not job.began:

@@ -48,13 +48,13 @@ class Way(NamedTuple):
         bridges: Whether that is a payload that suits.
         used: The upcasters that were used, in order.
         reason: Why not.
-        is_circle: Whether one that was used would take it again.
+        is_cycle: Whether one that was used would take it again.
     """
 
     bridges: bool
     used: tuple[Upcast, ...] = ()
     reason: str = ""
-    is_circle: bool = False
+    is_cycle: bool = False
 
 
 @dataclass(slots=True)

@@ -38,15 +38,15 @@ def _of_event(bridges: Bridges, upcasters: list[Upcaster], handlers: list[Handle
         way = bridges.follow(given(upcast), others, suits)
         if way.bridges:
             continue
-        circle = sorted((places[each] for each in (upcast, *way.used)), key=lambda place: place)
-        if way.is_circle or bridges.takes(way.used[-1] if way.used else upcast, upcast):
+        cycle = sorted((places[each] for each in (upcast, *way.used)), key=lambda place: place)
+        if way.is_cycle or bridges.takes(way.used[-1] if way.used else upcast, upcast):
             names = " -> ".join(f'"{each.name}"' for each in sorted((upcast, *way.used), key=lambda one: places[one]))
             yield Finding.of(
                 "UPN451",
                 f'upcasters of "{upcaster.event}" lead back to themselves, and to no handler: {names}',
-                circle[0],
+                cycle[0],
                 "have one of them give what the handlers take",
-                tuple(Related(place, "and here") for place in circle[1:]),
+                tuple(Related(place, "and here") for place in cycle[1:]),
             )
         else:
             yield Finding.of(

@@ -1,4 +1,4 @@
-"""The same job for many files, in several processes where there is enough of it to pay for starting them."""
+"""Runs the same job for many files, in several processes if there is enough work to pay for starting them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any, TypeVar
 from upnext_codegen.progress import counted
 
 _WORTH_IT = 2_000_000
-"""Bytes of source, looked at once, from which on a second process saves more than it costs."""
+"""Bytes of source to go through once, from which on a second process saves more than it costs."""
 PARSING = 10
-"""How much longer it takes to parse a file, and to work out what it says, than to look at its bytes."""
+"""How many times longer parsing and analyzing a file takes than going through its bytes."""
 
 _PORTIONS = 200
-"""How many portions paths are handed out in, at most: enough for all processes to end at about the same time."""
+"""Chunks that paths are handed out in, at most: enough for all processes to end at about the same time."""
 
 _Result = TypeVar("_Result")
 _job: Callable[[str], Any] = str
 
 
 def spread(job: Callable[[str], _Result], paths: list[str], size: int) -> Iterator[tuple[str, _Result]]:
-    """Do a job for each path, in their order.
+    """Run a job for each path and yield the results in order.
 
     Args:
-        job: What to do. Whatever it holds is there in every process, but no process sees what another one changes.
-        paths: What to do it for.
+        job: What to run. Every process has a copy of what it refers to, and sees no changes made by another.
+        paths: The paths.
         size: How many bytes these files have in all, times `PARSING` where they are parsed.
     """
     return counted(_spread(job, paths, size), len(paths))
@@ -43,12 +43,12 @@ def _spread(job: Callable[[str], _Result], paths: list[str], size: int) -> Itera
 
 
 def processors() -> int:
-    """How many processors there are for processes that are forked from this one; one where that cannot be done."""
+    """Return how many processors forked processes can use: 1 on systems without fork."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def is_large(size: int) -> bool:
-    """Whether so many bytes of source are worth a second process."""
+    """Whether this many bytes of source are worth a second process."""
     return size >= _WORTH_IT
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.flow.unused import ALL_OTHERS
 from upnext_codegen.graph.build import build
-from upnext_codegen.graph.circles import circles
+from upnext_codegen.graph.cycles import cycles
 from upnext_codegen.messages import shown
 from upnext_codegen.records import IN_TRANSACTION
 
@@ -40,7 +40,7 @@ def graph_findings(
         yield from _never_sent(graph, scan)
         yield from _never_handled(graph, scan, elsewhere)
     yield from _never_imported(scan)
-    yield from _circles(graph)
+    yield from _cycles(graph)
     if complete:
         yield from _ignored_fields(graph, scan)
     yield from _sent_again(graph)
@@ -95,11 +95,11 @@ def _never_imported(scan: Scan) -> Iterator[Finding]:
             )
 
 
-def _circles(graph: Graph) -> Iterator[Finding]:
+def _cycles(graph: Graph) -> Iterator[Finding]:
     """UPN504: events that lead back to themselves whatever is in them."""
-    for circle in circles(graph):
-        events = " -> ".join(each.names[0] for each in (circle.sends[-1], *circle.sends))
-        first, *others = sorted(circle.sends, key=lambda each: each.place)
+    for cycle in cycles(graph):
+        events = " -> ".join(each.names[0] for each in (cycle.sends[-1], *cycle.sends))
+        first, *others = sorted(cycle.sends, key=lambda each: each.place)
         yield Finding.of(
             "UPN504",
             f"events go round without end: {events}",

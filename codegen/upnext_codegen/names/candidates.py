@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from upnext_codegen.circles import components
+from upnext_codegen.cycles import components
 from upnext_codegen.names.exported_names import ANYTHING, is_exported, own_names
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.reading.imports import COMPUTED, UNNAMED
@@ -245,9 +245,9 @@ class ImportGraph:
         Of other files whose `__getattr__` makes up anything, it is the names by which they are reached.
         """
         if source not in self._words:
-            # Files that pass one another on in a circle have the same words, which are put together once.
-            for circle in components((source,), self._unworded_ways):
-                self._words.update(dict.fromkeys(circle, self._words_together(circle)))
+            # Files that pass one another on in a cycle have the same words, which are put together once.
+            for cycle in components((source,), self._unworded_ways):
+                self._words.update(dict.fromkeys(cycle, self._words_together(cycle)))
         words = self._words[source]
         return words | {ANYTHING} if self._makes_anything_up(source) else words
 
@@ -259,10 +259,10 @@ class ImportGraph:
     def _unworded_ways(self, source: str) -> Iterator[str]:
         return (way for _, way in self._ways_of(source) if way not in self._words)
 
-    def _words_together(self, circle: list[str]) -> frozenset[str]:
+    def _words_together(self, cycle: list[str]) -> frozenset[str]:
         found: set[str] = set()
         others: set[frozenset[str]] = set()
-        for current in circle:
+        for current in cycle:
             ways = self._ways_of(current)
             if not current.endswith("/"):
                 found |= {*own_names(self.exports.get(current, ()))} - {name for name, _ in ways}

@@ -187,7 +187,7 @@ class Evaluator:
         if key not in self._expressions:
             cuts = self._cuts
             found = self._deeper(expr, use)
-            if self._cuts != cuts:  # it goes round in a circle, and is something else when that is not entered here
+            if self._cuts != cuts:  # it goes round in a cycle, and is something else when that is not entered here
                 return found
             self._expressions[key] = found
         return self._expressions[key]
@@ -642,7 +642,7 @@ class Evaluator:
         if found is None:
             use = Use(cls.definition.scope, cls.definition.line)
             found = [self.value(base, use) for base in class_node(cls).bases]
-            if not self._active:  # Within a circle of definitions, what stands for a name is not known yet.
+            if not self._active:  # Within a cycle of definitions, what stands for a name is not known yet.
                 self._bases[cls] = found
         return found
 
@@ -1157,7 +1157,7 @@ class Evaluator:
         if key in self._open_calls:
             return self._cut()
         if key not in self._returned:
-            # Of functions that call one another in a circle each is asked once: there are as many ways round as there
+            # Of functions that call one another in a cycle each is asked once: there are as many ways round as there
             # are choices at every turn.
             self._returned[key] = UNKNOWN
             if len(self._frames) < _DEEPEST_CALL:
@@ -1272,7 +1272,7 @@ class Evaluator:
     ) -> list[Value]:
         """Work out what is in a container, or under one of its keys.
 
-        Of `found["a"] = make(found["b"])` and so on in a circle each is asked once, as functions are.
+        Of `found["a"] = make(found["b"])` and so on in a cycle each is asked once, as functions are.
         """
         asked = (container, key, self._frame_of(container.use.scope) if self._frames else ())
         if asked not in self._items_of:

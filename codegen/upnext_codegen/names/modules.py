@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from upnext_codegen.circles import folders_of
+from upnext_codegen.cycles import folders_of
 
 UPNEXT = frozenset({"upnext", "upnext_catalog"})
 """Packages that are named, never read, even where the project holds their source."""

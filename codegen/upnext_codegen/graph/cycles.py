@@ -1,4 +1,4 @@
-"""Circles of events that no condition ends."""
+"""Cycles of events that no condition ends."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from upnext_codegen.records import Handler, Send, Task
 
 
-class Circle(NamedTuple):
+class Cycle(NamedTuple):
     """Sends each of which leads to the next, and the last to the first."""
 
     sends: tuple[Send, ...]
 
 
-def circles(graph: Graph) -> Iterator[Circle]:
-    """Yield a shortest circle through each event that is in one, every circle once."""
+def cycles(graph: Graph) -> Iterator[Cycle]:
+    """Yield a shortest cycle through each event that is in one, every cycle once."""
     following = {event: _certain(graph, event) for event in graph.events}
     seen: set[frozenset[Send]] = set()
     for event in graph.events:
         way = _shortest(event, following)
         if way and frozenset(way) not in seen:
             seen.add(frozenset(way))
-            yield Circle(tuple(way))
+            yield Cycle(tuple(way))
 
 
 def _certain(graph: Graph, event: str) -> dict[str, Send]:
@@ -42,7 +42,7 @@ def _certain(graph: Graph, event: str) -> dict[str, Send]:
 
 
 def _always(graph: Graph, handler: Handler) -> Iterator[Send]:
-    """What every run of a handler sends at once, also through tasks; a key or a delay may well end a circle."""
+    """What every run of a handler sends at once, also through tasks; a key or a delay may well end a cycle."""
     waiting: list[Handler | Task] = [handler]
     seen = set(waiting)
     while waiting:

@@ -9,9 +9,9 @@ _Node = TypeVar("_Node", bound=Hashable)
 
 
 def components(starts: Iterable[_Node], leads_to: Callable[[_Node], Iterable[_Node]]) -> Iterator[list[_Node]]:
-    """Yield the circles that can be reached, each as a list, after all those that it leads to.
+    """Yield the cycles that can be reached, each as a list, after all those that it leads to.
 
-    What is in no circle is a list of its own. Every way is gone once (Tarjan's algorithm, without recursion).
+    What is in no cycle is a list of its own. Every way is gone once (Tarjan's algorithm, without recursion).
 
     Args:
         starts: Where to begin; what was met is not gone to again.
@@ -34,7 +34,7 @@ def components(starts: Iterable[_Node], leads_to: Callable[[_Node], Iterable[_No
 
 
 class _Walk(NamedTuple, Generic[_Node]):
-    """How far the search for circles is."""
+    """How far the search for cycles is."""
 
     numbers: dict[_Node, int]
     lowest: dict[_Node, int]
@@ -49,7 +49,7 @@ class _Walk(NamedTuple, Generic[_Node]):
         return iter(leads_to(node))
 
     def is_fresh(self, node: _Node, other: _Node) -> bool:
-        """Whether nothing has led to another node yet; if it closes a circle, that is noted."""
+        """Whether nothing has led to another node yet; if it closes a cycle, that is noted."""
         if other not in self.numbers:
             return True
         if other in self.on_path:
@@ -61,7 +61,7 @@ class _Walk(NamedTuple, Generic[_Node]):
         self.lowest[node] = min(self.lowest[node], number)
 
     def taken_out(self, node: _Node) -> list[_Node]:
-        """Take the circle that was entered by a node off the path."""
+        """Take the cycle that was entered by a node off the path."""
         found = [self.path.pop()]
         while found[-1] != node:
             found.append(self.path.pop())
@@ -73,18 +73,18 @@ def in_turns(waiting: Mapping[str, Collection[str]]) -> list[tuple[list[str], li
     """Put files in turns, so that each comes after those of the others that it imports.
 
     Returns:
-        For each turn the files in no circle of imports, and those in circles, which may be several.
+        For each turn the files in no cycle of imports, and those in cycles, which may be several.
     """
     turn_of: dict[str, int] = {}
     turns: list[tuple[list[str], list[str]]] = []
-    for circle in components(waiting, lambda path: [each for each in waiting[path] if each in waiting]):
-        behind = [turn_of[each] + 1 for path in circle for each in waiting[path] if each in turn_of]
+    for cycle in components(waiting, lambda path: [each for each in waiting[path] if each in waiting]):
+        behind = [turn_of[each] + 1 for path in cycle for each in waiting[path] if each in turn_of]
         turn = max(behind, default=0)
-        turn_of.update(dict.fromkeys(circle, turn))
+        turn_of.update(dict.fromkeys(cycle, turn))
         if turn == len(turns):
             turns.append(([], []))
-        turns[turn][len(circle) > 1].extend(circle)
-    return [(sorted(alone), sorted(circling)) for alone, circling in turns]
+        turns[turn][len(cycle) > 1].extend(cycle)
+    return [(sorted(alone), sorted(cyclic)) for alone, cyclic in turns]
 
 
 def grounded(sources: Mapping[str, set[str]]) -> set[str]:
