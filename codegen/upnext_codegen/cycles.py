@@ -1,4 +1,4 @@
-"""Files that depend on one another: which lead to which, and which only have from each other what they have."""
+"""Graph algorithms for files that import one another: strongly connected components, order and reachability."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ _Node = TypeVar("_Node", bound=Hashable)
 
 
 def components(starts: Iterable[_Node], leads_to: Callable[[_Node], Iterable[_Node]]) -> Iterator[list[_Node]]:
-    """Yield the cycles that can be reached, each as a list, after all those that it leads to.
+    """Yield the strongly connected components reachable from some nodes, each after all those that it leads to.
 
-    What is in no cycle is a list of its own. Every way is gone once (Tarjan's algorithm, without recursion).
+    A node that is in no cycle is a component of its own. This is Tarjan's algorithm, without recursion: every edge is
+    followed once.
 
     Args:
-        starts: Where to begin; what was met is not gone to again.
-        leads_to: What leads to what.
+        starts: The nodes to begin with.
+        leads_to: Returns the successors of a node.
     """
     walk = _Walk[_Node]({}, {}, [], set())
     for start in starts:
@@ -34,7 +35,7 @@ def components(starts: Iterable[_Node], leads_to: Callable[[_Node], Iterable[_No
 
 
 class _Walk(NamedTuple, Generic[_Node]):
-    """How far the search for cycles is."""
+    """The state of Tarjan's algorithm."""
 
     numbers: dict[_Node, int]
     lowest: dict[_Node, int]
@@ -42,14 +43,14 @@ class _Walk(NamedTuple, Generic[_Node]):
     on_path: set[_Node]
 
     def enter(self, node: _Node, leads_to: Callable[[_Node], Iterable[_Node]]) -> Iterator[_Node]:
-        """Come to a node, and say where it leads."""
+        """Visit a node, and return its successors."""
         self.numbers[node] = self.lowest[node] = len(self.numbers)
         self.path.append(node)
         self.on_path.add(node)
         return iter(leads_to(node))
 
     def is_fresh(self, node: _Node, other: _Node) -> bool:
-        """Whether nothing has led to another node yet; if it closes a cycle, that is noted."""
+        """Whether another node is unvisited. If it closes a cycle, that is noted."""
         if other not in self.numbers:
             return True
         if other in self.on_path:
@@ -57,11 +58,11 @@ class _Walk(NamedTuple, Generic[_Node]):
         return False
 
     def lower(self, node: _Node, number: int) -> None:
-        """Note that a node leads back to one with this number."""
+        """Note that a node leads back to the one with this number."""
         self.lowest[node] = min(self.lowest[node], number)
 
     def taken_out(self, node: _Node) -> list[_Node]:
-        """Take the cycle that was entered by a node off the path."""
+        """Take the component that a node is the root of off the path."""
         found = [self.path.pop()]
         while found[-1] != node:
             found.append(self.path.pop())
@@ -70,10 +71,13 @@ class _Walk(NamedTuple, Generic[_Node]):
 
 
 def in_turns(waiting: Mapping[str, Collection[str]]) -> list[tuple[list[str], list[str]]]:
-    """Put files in turns, so that each comes after those of the others that it imports.
+    """Sort files into turns, so that each comes after the others that it imports.
+
+    Args:
+        waiting: For each file, the files that it imports.
 
     Returns:
-        For each turn the files in no cycle of imports, and those in cycles, which may be several.
+        For each turn, the files that are in no import cycle and those that are in one; the latter may be of several.
     """
     turn_of: dict[str, int] = {}
     turns: list[tuple[list[str], list[str]]] = []
@@ -88,10 +92,10 @@ def in_turns(waiting: Mapping[str, Collection[str]]) -> list[tuple[list[str], li
 
 
 def grounded(sources: Mapping[str, set[str]]) -> set[str]:
-    """The files that have what they have from others in the end, and not from one another alone.
+    """Return the files that do not depend on an import cycle for what they have.
 
     Args:
-        sources: For each file those that it has anything from.
+        sources: For each file, the files that it has anything from.
     """
     missing = {path: len(others) for path, others in sources.items()}
     fresh = [path for path, count in missing.items() if not count]
@@ -108,13 +112,13 @@ def grounded(sources: Mapping[str, set[str]]) -> set[str]:
 
 
 def led_to(files: set[str], sources: Mapping[str, set[str]]) -> set[str]:
-    """The files that import from some, also through others; a source that ends with `/` stands for a whole folder."""
+    """Return the transitive importers of some files, and these. A source that ends with `/` is a whole folder."""
     found, fresh = set(files), [*files]
     led = _from(sources)
     while fresh:
         path = fresh.pop()
         for each in (path, *folders_of((path,))):
-            # What a folder leads to is followed once.
+            # The importers of a folder are followed once.
             more = [one for one in led.pop(each, ()) if one not in found]
             found.update(more)
             fresh += more
@@ -122,7 +126,7 @@ def led_to(files: set[str], sources: Mapping[str, set[str]]) -> set[str]:
 
 
 def folders_of(paths: Iterable[str]) -> frozenset[str]:
-    """The folders, at any depth, that some files are in; each ends with `/`."""
+    """Return all folders that some files are in, at any depth. Each ends with `/`."""
     found: set[str] = {"/"}
     for path in paths:
         folder = path.rpartition("/")[0]
@@ -133,7 +137,7 @@ def folders_of(paths: Iterable[str]) -> frozenset[str]:
 
 
 def _from(sources: Mapping[str, set[str]]) -> dict[str, list[str]]:
-    """For each source the files that have something from it."""
+    """Reverse the edges: for each source, the files that have something from it."""
     found: dict[str, list[str]] = {}
     for path, others in sources.items():
         for each in others:
