@@ -25,7 +25,15 @@ from threading import Thread
 from typing import NoReturn, TextIO
 
 ROOT = Path(__file__).parents[1]
-IMPORTED = ("upnext.cli.run", "upnext.runner.service", "upnext.runner.service_loader", "upnext.runner.unimported")
+IMPORTED = (
+    "upnext.cli.run",
+    "upnext.embedded.joining",
+    "upnext.log_format",
+    "upnext.runner.service",
+    "upnext.runner.service_loader",
+    "upnext.runner.supervised",
+    "upnext.runner.unimported",
+)
 HEAD = struct.Struct("!I")
 
 
@@ -37,9 +45,12 @@ class Forked:
         env: Its environment; `can_be_forked` says whether that will do.
         cwd: Its folder.
         stdin: Its standard input: a file's number, or a pipe that does not end.
+        program: What it runs in place of `upnext`, as with `python -c`, and in a session of its own.
     """
 
-    def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: int) -> None:
+    def __init__(
+        self, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: int, program: str = ""
+    ) -> None:
         own: list[int] = []
         theirs = [os.dup(stdin)] if stdin >= 0 else []
         for number in range(len(theirs), 4):
@@ -47,7 +58,8 @@ class Forked:
             theirs.append(ends[number > 0])
             own.append(ends[number == 0])
         *streams, self._ended = own
-        self.pid = _forker().fork({"arguments": [*arguments], "env": dict(env), "cwd": str(cwd)}, theirs)
+        wanted = {"arguments": [*arguments], "env": dict(env), "cwd": str(cwd), "program": program}
+        self.pid = _forker().fork(wanted, theirs)
         for each in theirs:
             os.close(each)
         self.stdin: TextIO | None = os.fdopen(streams.pop(0), "w") if stdin < 0 else None
@@ -195,6 +207,10 @@ def _serve(number: int) -> None:
     os.chdir(wanted["cwd"])
     sys.path.insert(0, str(Path.cwd()))  # where `python -m` has it
     sys.argv = ["upnext", *wanted["arguments"]]
+    if wanted["program"]:
+        os.setsid()
+        exec(compile(wanted["program"], "<string>", "exec"), {"__name__": "__main__"})
+        sys.exit()
     runpy.run_module("upnext", run_name="__main__", alter_sys=True)
 
 

@@ -6,13 +6,13 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.embedded.users import Project, client_of, server_pid
+from tests.forked import run_forked
 from tests.waiting import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
@@ -37,15 +37,8 @@ def shipped(project: Project) -> Path:
 
 def commands(*arguments: str, root: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line without a Redis URL."""
-    return subprocess.run(
-        [sys.executable, "-m", "upnext", *arguments],
-        cwd=root,
-        env={name: value for name, value in os.environ.items() if name != "UPNEXT_REDIS_URL"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    environment = {name: value for name, value in os.environ.items() if name != "UPNEXT_REDIS_URL"}
+    return subprocess.CompletedProcess(arguments, *run_forked(*arguments, env=environment, cwd=root))
 
 
 def test_data_that_a_checkout_brings_along_are_never_loaded_and_one_line_says_so(project: Project) -> None:

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import psutil
 import redis
 
+from tests.forked import Forked
 from tests.waiting import wait_until
 
 USER = """
@@ -49,16 +49,8 @@ class User:
     """A process that joins the server of the project whose folder it runs in, and stays until it is told to go."""
 
     def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", USER, *options],
-            cwd=folder,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        environment = {**os.environ, **(env or {})}
+        self.process = Forked(options, cwd=folder, env=environment, stdin=subprocess.PIPE, program=USER)
         self._answer: dict[str, Any] | None = None
 
     @property
