@@ -107,3 +107,10 @@ def test_the_runtime_library_imports_neither_the_scanner_nor_a_type_checker_nor_
     script = f"import sys, {module}; print(*sorted({HEAVY!r} & sys.modules.keys()))"
     answer = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.split() == []
+
+
+def test_runs_of_pytest_that_use_none_of_the_fixtures_do_not_load_the_runtime() -> None:
+    """The plugin is loaded in every run where upnext is installed: that took most of a short one's time."""
+    script = "import sys, upnext_pytest.plugin; print(*{'upnext', 'pydantic_core', 'redis'} & sys.modules.keys())"
+    answer = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == []

@@ -30,7 +30,20 @@ def page_run(folder: Path, source: str, *, ini: str = "", **variables: str) -> s
     (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {SHOP}\n{ASYNC}{ini}")
     (folder / "test_page.py").write_text(NAMES + BACKEND + source)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "."],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:faker",
+            "-p",
+            "no:cacheprovider",
+            "--tb=short",
+            ".",
+        ],
         cwd=folder,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith(("UPNEXT_", "PYTEST_"))},

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 def pytest_of(folder: Path) -> tuple[int, str]:
     """Run pytest in a folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:valkey", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:valkey", "-p", "no:faker", "-p", "no:cacheprovider"],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if not name.startswith(("UPNEXT_", "PYTEST_"))},
         capture_output=True,

@@ -57,7 +57,19 @@ def pytest_run(folder: Path, source: str, *arguments: str, ini: str = "", **vari
     """Run pytest on a file with these tests and return its exit code and what it printed."""
     (folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
     (folder / "test_them.py").write_text(HEAD + source)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:valkey", "-p", "no:cacheprovider", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:valkey",
+        "-p",
+        "no:faker",
+        "-p",
+        "no:cacheprovider",
+        *arguments,
+    ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("UPNEXT_", "PYTEST_"))}
     done = subprocess.run(
         command, cwd=folder, env={**environment, **variables}, capture_output=True, text=True, check=False
@@ -68,7 +80,7 @@ def pytest_run(folder: Path, source: str, *arguments: str, ini: str = "", **vari
 def test_the_shops_own_tests_pass_in_two_processes(tmp_path: Path) -> None:
     """Each test has its namespace on the embedded server that the processes share."""
     shop = ROOT / "examples" / "shop"
-    quiet = ("-q", "-n", "2", "-p", "no:valkey", "-p", "no:cacheprovider", "-c", os.devnull)
+    quiet = ("-q", "-n", "2", "-p", "no:valkey", "-p", "no:faker", "-p", "no:cacheprovider", "-c", os.devnull)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *quiet, "--rootdir", str(shop), "--basetemp", str(tmp_path / "base"), "tests"],
         cwd=shop,
