@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import Forked
 from tests.waiting import wait_until
 
 EVENTS = """
@@ -54,26 +55,32 @@ def clinic(project: Path, tmp_path: Path) -> Path:
     return shutil.copytree(project, tmp_path / "clinic")
 
 
-def log_of(folder: Path, url: str, *command: str, until: str = "Worker 'clinic' runs") -> str:
-    """Return what a program has logged when it has said how many handlers it runs, and what follows."""
-    path = folder / "log"
-    environment = {**os.environ, "UPNEXT_REDIS_URL": url, "UPNEXT_GRACE": "0.2"}
-    with path.open("w") as log:
-        process = subprocess.Popen([sys.executable, *command], cwd=folder, stderr=log, env=environment)
+def log_of(folder: Path, url: str, file: str, *, until: str = "Worker 'clinic' runs") -> str:
+    """Return what `upnext run` has logged when it has said how many handlers it runs, and what follows."""
+    return _log(Forked(["run", file], cwd=folder, env=_environment(url), stdin=subprocess.PIPE), until)
+
+
+def _environment(url: str) -> dict[str, str]:
+    return {**os.environ, "UPNEXT_REDIS_URL": url, "UPNEXT_GRACE": "0.2"}
+
+
+def _log(process: Forked | subprocess.Popen[str], until: str) -> str:
+    text = ""
     try:
-        wait_until(lambda: until in path.read_text() or process.poll() is not None, timeout=60)
+        assert process.stderr is not None
+        while until not in text and (line := process.stderr.readline()):
+            text += line
         process.terminate()
-        process.wait(60)
+        return text + process.communicate(timeout=60)[1]
     finally:
         process.kill()
         process.wait()
-    return path.read_text()
 
 
 def test_a_worker_warns_of_handlers_in_the_lock_that_its_process_does_not_import(clinic: Path, valkey_url: str) -> None:
     """It names them with their modules, and lists what it does run."""
     (clinic / "service.py").write_text("import letters\nfrom events import worker\n")
-    text = log_of(clinic, valkey_url, "-m", "upnext", "run", "service.py")
+    text = log_of(clinic, valkey_url, "service.py")
     assert "runs 2 handler(s) and task(s)" in text
     assert ": send_letter (visit.booked), tidy (task)" in text or ": tidy (task), send_letter (visit.booked)" in text
     assert (
@@ -87,7 +94,7 @@ def test_a_worker_that_imports_all_handlers_of_the_lock_warns_of_nothing(clinic:
     (clinic / "services" / "all.py").write_text(
         f"import sys\nsys.path.insert(0, {str(clinic)!r})\nimport letters, billing\nfrom events import worker\n"
     )
-    text = log_of(clinic, valkey_url, "-m", "upnext", "run", "services/all.py")
+    text = log_of(clinic, valkey_url, "services/all.py")
     assert "runs 3 handler(s)" in text
     assert "upnext.lock" not in text
 
@@ -104,7 +111,7 @@ def test_a_worker_warns_of_what_is_ignored_and_of_handlers_that_refuse_what_the_
             "@worker.task", "@booked.on\nasync def file(ward: str = '') -> None: ...\n\n@worker.task"
         )
     )
-    text = log_of(clinic, valkey_url, "-m", "upnext", "run", "service.py", until="Run `upnext gen`")
+    text = log_of(clinic, valkey_url, "service.py", until="Run `upnext gen`")
     assert "UPNEXT_LEASES is ignored, as upnext has no such setting; did you mean UPNEXT_LEASE?" in text
     assert "UPNEXT_REDIS is ignored, as upnext has no such setting; did you mean UPNEXT_REDIS_URL?" in text
     assert text.count("is ignored") == 2
@@ -126,7 +133,7 @@ def test_a_broken_lock_is_named_and_stops_no_worker(clinic: Path, valkey_url: st
     """A merge conflict in a generated file is no reason to take no jobs."""
     (clinic / "upnext.lock").write_text(lock)
     (clinic / "service.py").write_text("import letters\nfrom events import worker\n")
-    text = log_of(clinic, valkey_url, "-m", "upnext", "run", "service.py")
+    text = log_of(clinic, valkey_url, "service.py")
     assert "upnext.lock' cannot be read" in text
     assert "runs 2 handler(s)" in text
 
@@ -134,14 +141,14 @@ def test_a_broken_lock_is_named_and_stops_no_worker(clinic: Path, valkey_url: st
 def test_a_worker_without_handlers_is_warned_of(tmp_path: Path, valkey_url: str) -> None:
     """It would take no job for ever."""
     (tmp_path / "events.py").write_text(EVENTS)
-    text = log_of(tmp_path, valkey_url, "-m", "upnext", "run", "events.py", until="no handlers")
+    text = log_of(tmp_path, valkey_url, "events.py", until="no handlers")
     assert "WARNING Worker 'clinic' has no handlers and runs no jobs" in text
 
 
 def test_an_api_beside_a_worker_without_handlers_is_no_reason_for_a_warning(tmp_path: Path, valkey_url: str) -> None:
     """Such a worker is there for the API's sends. Where that listens, nobody has to guess."""
     (tmp_path / "service.py").write_text(f"{EVENTS}\napi = upnext.Api('front', port=0)\n")
-    text = log_of(tmp_path, valkey_url, "-m", "upnext", "run", "service.py", until="INFO    Api ")
+    text = log_of(tmp_path, valkey_url, "service.py", until="INFO    Api ")
     assert "runs 0 handler(s)" in text
     assert re.search(r"Api 'front' listens on http://127\.0\.0\.1:[1-9]\d+$", text, re.MULTILINE)
     assert "has no handlers" not in text
@@ -154,7 +161,9 @@ def test_a_program_that_is_loaded_twice_is_told_so(tmp_path: Path, valkey_url: s
     (tmp_path / "app.py").write_text(f"{EVENTS}\nimport handlers\n\nif __name__ == '__main__':\n    ")
     with (tmp_path / "app.py").open("a") as file:
         file.write(main.replace("\n", "\n    ").rstrip() + "\n")
-    text = log_of(tmp_path, valkey_url, "app.py", until="loaded twice")
+    command = [sys.executable, "app.py"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=_environment(valkey_url), text=True)
+    text = _log(process, "loaded twice")
     assert "has handlers that do not run here: send_letter (visit.booked), tidy (task). " in text
     assert "The program is loaded twice, as '__main__' and as 'app'" in text
 
@@ -165,19 +174,16 @@ def test_the_handlers_that_a_worker_lacks_stand_in_its_record_on_the_server(clin
     from upnext.settings import load
 
     (clinic / "service.py").write_text("import letters\nfrom events import worker\n")
-    environment = {**os.environ, "UPNEXT_REDIS_URL": valkey_url, "UPNEXT_GRACE": "0.2"}
 
     async def records() -> list[dict[str, object]]:
         broker = await reach(load(redis_url=valkey_url))
         return [json.loads(record) for record in (await broker.link.command("HVALS", broker.keys.workers))]
 
-    process = subprocess.Popen(
-        [sys.executable, "-m", "upnext", "run", "service.py"], cwd=clinic, env=environment, stderr=subprocess.DEVNULL
-    )
+    process = Forked(["run", "service.py"], cwd=clinic, env=_environment(valkey_url), stdin=subprocess.PIPE)
     try:
         wait_until(lambda: run_blocking(records()), timeout=60)
         (record,) = run_blocking(records())
     finally:
         process.terminate()
-        process.wait(60)
+        process.communicate(timeout=60)
     assert record["unimported"] == {"visit.booked|write_bill": "billing"}
