@@ -62,7 +62,11 @@ class FileWords:
         """
         if self.says(path, words):
             return True
-        return takes_by_name(self.index.bytes_of(path) or b"", words, modules, bound_by(self.index.imports(path)))
+        imports = self.index.imports(path)
+        # `import shop.events` has the module by way of the package.
+        dotted = [each for each in imports if "." in each.lstrip(".") and each.partition(".")[0] in modules]
+        inner = {each.removesuffix("=").rpartition(".")[2] for each in dotted if ":" not in each}
+        return takes_by_name(self.index.bytes_of(path) or b"", words, {*modules, *inner}, bound_by(imports))
 
     def bound(self, path: str) -> frozenset[str]:
         """Return the names that a file may bind, and `ANYTHING` if it has a `__getattr__`."""

@@ -84,6 +84,16 @@ def handed_away(place: Place, event: str, function: str) -> Finding:
     )
 
 
+def vanishes(place: Place, target: str) -> Finding:
+    """An event that is put where nobody can be seen taking it (UPN002)."""
+    return Finding.of(
+        "UPN002",
+        f"{target} is given an event, and what is attached to it there cannot be known without running the code",
+        place,
+        "keep the event in a module of the project, and import it from there",
+    )
+
+
 def unknown_handler_name(place: Place) -> Finding:
     """A `name=` option that is worked out at run time (UPN002)."""
     return Finding.of(

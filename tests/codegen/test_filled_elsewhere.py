@@ -120,6 +120,59 @@ FILLED: dict[str, tuple[str, str, str]] = {
         "import made\nmade.setup(worker)\n",
         f"import made\n@made.event.on\n{HANDLER}",
     ),
+    "names of a module": ("", "import made\nvars(made)['placed'] = placed\n", MODULE),
+    "names that are worked out": (
+        "",
+        "import made\nfor name in ['placed']:\n    setattr(made, name, placed)\n",
+        MODULE,
+    ),
+    "attributes whose names are worked out": (
+        "class Own: ...\n",
+        "from made import Own\nfor name in ['placed']:\n    setattr(Own, name, placed)\n",
+        OWN,
+    ),
+    "an item among others": ("events = {}\n", "from made import events\nevents['placed'], other = placed, 1\n", ITEM),
+    "an item that is added to": (
+        "events = {'all': []}\n",
+        "from made import events\nevents['all'] += [placed]\n",
+        LOOP.replace("import EVENTS", "import events").replace("in EVENTS", "in events['all']"),
+    ),
+    "a list that a function is given": (
+        "EVENTS = []\n",
+        "from made import EVENTS\ndef fill(events, event):\n    events.append(event)\nfill(EVENTS, placed)\n",
+        LOOP,
+    ),
+    "a method by another name": ("EVENTS = []\nadd = EVENTS.append\n", "from made import add\nadd(placed)\n", LOOP),
+    "a lambda": (
+        "EVENTS = []\nadd = lambda event: EVENTS.append(event)\n",
+        "from made import add\nadd(placed)\n",
+        LOOP,
+    ),
+    "a function that is called by another": (
+        "EVENTS = []\ndef add(event):\n    EVENTS.append(event)\n",
+        "from made import add\nlist(map(add, [placed]))\n",
+        LOOP,
+    ),
+    "a list of a class": (
+        "class Own:\n    all = []\n    def __init__(self, event):\n        self.all.append(event)\n",
+        "from made import Own\nOwn(placed)\n",
+        f"from made import Own\n{HANDLER}for event in Own.all:\n    event.on(found)\n",
+    ),
+    "classes that are listed": (
+        "ALL = []\nclass Own:\n    def __init_subclass__(cls):\n        ALL.append(cls)\n",
+        "from made import Own\nclass Sub(Own):\n    event = placed\n",
+        f"from made import ALL\n{HANDLER}for each in ALL:\n    each.event.on(found)\n",
+    ),
+    "an object that a function makes once": (
+        f"import functools\n{REGISTER}@functools.cache\ndef register():\n    return Register()\n",
+        "from made import register\nregister().all['placed'] = placed\n",
+        f"from made import register\n@register().all['placed'].on\n{HANDLER}",
+    ),
+    "an object that a function is given": (
+        f"{REGISTER}register = Register()\n",
+        "from made import Register\ndef fill(register: Register):\n    register.all['placed'] = placed\n",
+        f"from made import register\n@register.all['placed'].on\n{HANDLER}",
+    ),
     "what is taken out on the way": (
         "events = {}\ndef get():\n    return events['placed']\n",
         "from made import events\nevents['placed'] = placed\n",
@@ -142,6 +195,97 @@ def test_a_handler_of_an_event_that_another_file_puts_there_is_reported(way: str
     assert warm == findings
     (tmp_path / "fill.py").write_text("")
     assert scan(load_project(tmp_path))[1] == ()
+
+
+def test_a_handler_that_another_decorator_keeps_is_an_event_there(tmp_path: Path) -> None:
+    made = "EVENTS = []\ndef keep(event):\n    EVENTS.append(event)\n    return event\n"
+    fill = f"from bus import placed\nfrom made import keep\n@keep\n@placed.on\n{HANDLER.replace('found', 'first')}"
+    scanned, findings = read(tmp_path, {"bus.py": HEAD, "made.py": made, "fill.py": fill, "use.py": LOOP})
+    assert [each.name for each in scanned.handlers] == ["first"]
+    assert [(each.code, each.place.file) for each in findings] == [("UPN002", "use.py")]
+
+
+def test_an_event_that_is_put_into_a_module_of_python_is_reported_there(tmp_path: Path) -> None:
+    fill = "import builtins, time\nfrom bus import placed\nbuiltins.placed = placed\ntime.sleep = print\n"
+    _, findings = read(tmp_path, {"bus.py": HEAD, "fill.py": fill, "use.py": f"@placed.on\n{HANDLER}"})
+    assert [(each.place.file, each.place.line, each.message.partition(",")[0]) for each in findings] == [
+        ("fill.py", 3, "builtins.placed is given an event")
+    ]
+
+
+ATTACH = "class Attach:\n    def __init__(self, function):\n        self.function = function\n"
+OPERATORS = {
+    "an operator": ("def __or__(self, event)", "Attach(found) | placed"),
+    "an operator of the other side": ("def __rrshift__(self, event)", "placed >> Attach(found)"),
+    "an assignment with an operator": ("def __ior__(self, event)", "own = Attach(found)\nown |= placed"),
+    "a test": ("def __contains__(self, event)", "placed in Attach(found)"),
+    "an item": ("def __getitem__(self, event)", "Attach(found)[placed]"),
+    "an item that is assigned": ("def __setitem__(self, event, other)", "Attach(found)[placed] = 1"),
+    "a value that is assigned to an item": ("def __setitem__(self, other, event)", "Attach(found)[1] = placed"),
+    "an attribute that is assigned": (
+        "def __setattr__(self, name, event)",
+        "own = Attach(found)\nown.x = placed",
+    ),
+    "a property": (
+        "@property\n    def x(self): ...\n    @x.setter\n    def x(self, event)",
+        "own = Attach(found)\nown.x = placed",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", OPERATORS)
+def test_a_handler_is_reported_that_is_attached_by(way: str, tmp_path: Path) -> None:
+    method, use = OPERATORS[way]
+    lib = f"{ATTACH}    {method}:\n        event.on(self.function)\n"
+    use = f"from bus import placed\nfrom lib import Attach\n{HANDLER}{use}\n"
+    scanned, findings = read(tmp_path, {"bus.py": HEAD, "lib.py": lib, "use.py": use})
+    assert (scanned.handlers, [(each.code, each.place.file) for each in findings]) == ((), [("UPN002", "use.py")])
+
+
+MADE: dict[str, tuple[str, str]] = {
+    "names that a package makes up": (
+        "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, [], {'bus': ['placed']})\n",
+        f"from lib import placed\n@placed.on\n{HANDLER}",
+    ),
+    "names that a loop puts into a module": (
+        "import bus\nfor name in ['placed']:\n    globals()[name] = getattr(bus, name)\n",
+        f"from lib import placed\n@placed.on\n{HANDLER}",
+    ),
+    "an object in place of a module": (
+        "import sys, bus\nclass Own:\n    event = bus.placed\nsys.modules[__name__] = Own()\n",
+        f"import lib\n@lib.event.on\n{HANDLER}",
+    ),
+    "another class of a module": (
+        (
+            "import sys, types, bus\nclass Own(types.ModuleType):\n    event = bus.placed\n"
+            "sys.modules[__name__].__class__ = Own\n"
+        ),
+        f"import lib\n@lib.event.on\n{HANDLER}",
+    ),
+    "a function for one class": (
+        (
+            "import functools\n@functools.singledispatch\ndef attach(event, function): ...\n"
+            "@attach.register(object)\ndef _(event, function):\n    event.on(function)\n"
+        ),
+        f"from bus import placed\nfrom lib import attach\n{HANDLER}attach(placed, found)\n",
+    ),
+    "a package that is looked through": (
+        "",
+        f"import inspect, pkg.bus\n{HANDLER}event = dict(inspect.getmembers(pkg.bus))['placed']\nevent.on(found)\n",
+    ),
+    "a package that is given": (
+        "",
+        f"import pkg.bus\n{HANDLER}def setup(module):\n    module.placed.on(found)\nsetup(pkg.bus)\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", MADE)
+def test_a_handler_is_reported_behind(way: str, tmp_path: Path) -> None:
+    lib, use = MADE[way]
+    sources = {"bus.py": HEAD, "pkg/__init__.py": "", "pkg/bus.py": HEAD, "lib.py": lib, "use.py": use}
+    scanned, findings = read(tmp_path, sources)
+    assert (scanned.handlers, [(each.code, each.place.file) for each in findings]) == ((), [("UPN002", "use.py")])
 
 
 EXTERNAL = "import another\nown = another.Application()\n"
@@ -237,6 +381,14 @@ LEFT_ALONE: dict[str, tuple[str, str, str]] = {
     "values behind keys that are no events": (
         "kept = {}\n",
         "from made import kept\nkept[placed.name, 1] = str(placed)\nkept.update({'x': placed.name})\n",
+        TAKEN,
+    ),
+    "operators": (
+        "class Own:\n    def __or__(self, other):\n        self.other = other\n    __getitem__ = __or__\nkept = {}\n",
+        (
+            "from made import Own\nown = Own()\nown | placed\nown[placed]\nown |= placed\nown.x = placed\n"
+            "print({placed: 1}[placed], placed in [placed], placed is None, f'{placed}' + '%s' % placed)\n"
+        ),
         TAKEN,
     ),
     "a module with a name of its own": (

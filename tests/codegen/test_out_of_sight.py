@@ -252,21 +252,6 @@ REPORTED: dict[str, tuple[str, str]] = {
             'EntryPoint("x", "b" + "us:placed", "g").load().on(found)\n'
         ),
     ),
-    "names that a package makes up": (
-        "import lazy_loader\n__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, [], {'bus': ['placed']})\n",
-        f"from lib import placed\n@placed.on\n{HANDLER}",
-    ),
-    "an object in place of a module": (
-        "import sys, bus\nclass Own:\n    event = bus.placed\nsys.modules[__name__] = Own()\n",
-        f"import lib\n@lib.event.on\n{HANDLER}",
-    ),
-    "another class of a module": (
-        (
-            "import sys, types, bus\nclass Own(types.ModuleType):\n    event = bus.placed\n"
-            "sys.modules[__name__].__class__ = Own\n"
-        ),
-        f"import lib\n@lib.event.on\n{HANDLER}",
-    ),
     "a path in a text, by a function of the project": (
         (
             "from importlib import import_module\ndef import_string(path):\n"

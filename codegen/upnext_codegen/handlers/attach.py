@@ -17,12 +17,12 @@ from upnext_codegen.handlers.declare import (
     place_of,
 )
 from upnext_codegen.handlers.escapes import attaches_unseen, escaping, takes_on
-from upnext_codegen.handlers.fills import filled_by_call
+from upnext_codegen.handlers.fills import filled_by_call, filled_by_class, filled_by_operator, vanishes
 from upnext_codegen.handlers.handler_names import handler_name
 from upnext_codegen.handlers.options import check_named_fields, read_options
 from upnext_codegen.handlers.sends import sends_of
 from upnext_codegen.handlers.shapes import attaches, makes_decorator
-from upnext_codegen.handlers.sites import CallSite, ClassSite, DecoratorSite
+from upnext_codegen.handlers.sites import CallSite, ClassSite, DecoratorSite, OperatorSite
 from upnext_codegen.handlers.tasks import take_task
 from upnext_codegen.handlers.upcasters import take_upcaster
 from upnext_codegen.handlers.wrapped import is_wrapped
@@ -30,7 +30,7 @@ from upnext_codegen.handlers.yielding import yielding
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, function_node, plain_arguments
 from upnext_codegen.names.modules import ExternalName
-from upnext_codegen.names.scopes import FunctionDefinition, ParameterDefinition, Use
+from upnext_codegen.names.scopes import END, FunctionDefinition, ParameterDefinition, Use
 from upnext_codegen.names.values import events_of
 from upnext_codegen.reading.expression_text import text_of
 from upnext_codegen.records import Declaration, Handler, Place, Reached, Send, Task, Upcaster
@@ -98,15 +98,25 @@ class Attacher:
     def __post_init__(self) -> None:
         self._inside = AttachedInside(self.evaluator)
 
-    def take(self, site: CallSite | DecoratorSite | ClassSite) -> None:
-        """Take in what a call, decorator or class declares, attaches or sends."""
+    def take(self, site: CallSite | DecoratorSite | ClassSite | OperatorSite) -> None:
+        """Take in what a call, decorator, class or operator declares, attaches or sends."""
+        if isinstance(site, OperatorSite):
+            self.found.fills.update(filled_by_operator(self.exports, site.owner, site.given, site.use))
+            is_put = site.node is not site.owner and isinstance(site.node, ast.Attribute)
+            if is_put and vanishes(self.evaluator, site.owner, site.given[-1], site.use):
+                self.found.findings.append(messages.vanishes(place_of(site.use, site.node), text_of(site.node)))
+            if self._inside.by_method(site.owner, site.methods, site.given, site.use):
+                self.found.findings.append(messages.unknown_receiver(place_of(site.use, site.node)))
+            return
         if isinstance(site, ClassSite):
+            self.found.fills.update(filled_by_class(self.exports, site.target))
             if self._inside.by_class_statement(values.ClassRef(site.target)):
                 self.found.findings.append(messages.unknown_receiver(place_of_name(site.target)))
             return
         if isinstance(site, DecoratorSite):
             check_decorator(self.evaluator, self.found, site)
             self._decorator(site)
+            self._keeping(site)
             return
         func = self.evaluator.value(site.call.func, site.use)
         if attaches_unseen(self.evaluator, func, site.call, site.use):
@@ -158,6 +168,15 @@ class Attacher:
                 )
             case _:
                 pass
+
+    def _keeping(self, each: DecoratorSite) -> None:
+        """Note what a decorator keeps that is given a handler."""
+        line = each.target.line
+        given = ast.Name(each.target.name, ast.Load(), lineno=line, col_offset=0, end_lineno=line)
+        call = ast.copy_location(ast.Call(each.decorator, [given], []), each.decorator)
+        if isinstance(self.evaluator.defined((each.target,)), values.HandlerValue):
+            func = self.evaluator.value(each.decorator, each.use)
+            self.found.fills.update(filled_by_call(self.exports, func, call, each.use._replace(line=END)))
 
     def _by_method(self, event: values.EventValue, method: str, target: values.Value, site: Site) -> None:
         if method == "on":

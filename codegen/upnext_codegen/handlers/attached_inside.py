@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from upnext_codegen.handlers.shapes import attaches, makes_decorator
 from upnext_codegen.names import values
-from upnext_codegen.names.evaluator import class_node, function_node, plain_arguments
+from upnext_codegen.names.evaluator import Argument, class_node, function_node, plain_arguments
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.names.scopes import Assignment, Use, arguments_of
 
 if TYPE_CHECKING:
-    from upnext_codegen.names.evaluator import Argument, Evaluator
+    from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Definition, FunctionNode, Scope
 
 _DEEPEST = 5
@@ -26,6 +26,7 @@ _CALLING_NOTHING = frozenset(f"builtins.{name}" for name in _BUILTINS.split())
 """Functions of Python that call no function that they are given."""
 _Function: TypeAlias = "values.FunctionRef | values.LambdaRef"
 _FUNCTIONS = values.FunctionRef | values.LambdaRef
+_NAMED = ast.Name | ast.Attribute | ast.Subscript | ast.Call
 _NESTED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -60,6 +61,26 @@ class AttachedInside:
             return self._by_function(func, filled_parameters(self.evaluator, func, given, call), 0)
         # What is from outside the project may call whatever else it is given.
         return any(self._by_whatever(each) for each in plain_arguments(call, use) if each not in given)
+
+    def by_method(self, owner: ast.expr, methods: Iterable[str], given: tuple[ast.expr, ...], use: Use) -> bool:
+        """Whether a method that Python calls by itself attaches handlers to an event that it is given."""
+        if isinstance(owner, ast.Constant):
+            return False
+        ours = [
+            Argument("", each, use, each)
+            for each in given
+            if isinstance(each, _NAMED) and self._is_ours_here(each, use)
+        ]
+        found = self.evaluator.value(owner, use) if ours else None
+        if not isinstance(found, values.Instance):
+            return False
+        call = ast.Call(owner, [*given], [])
+        functions = [self.evaluator.class_attribute(found.cls, name) for name in methods]
+        return any(
+            self._by_function(each, filled_parameters(self.evaluator, each, ours, call), 0)
+            for each in functions
+            if isinstance(each, values.FunctionRef)
+        )
 
     def by_class_statement(self, cls: values.ClassRef) -> bool:
         """Whether the bases or the metaclass of a class attach handlers to an event that it has."""
@@ -187,7 +208,22 @@ class AttachedInside:
             return True
         if isinstance(function, values.FunctionRef) and depth == 0 and self._any_kept(function, names):
             return True
+        if isinstance(function, values.FunctionRef) and self._by_registered(function, names, depth):
+            return True
         return depth < _DEEPEST and any(self._by_inner_call(each, scope, derived, depth) for each in calls_in(node))
+
+    def _by_registered(self, function: values.FunctionRef, names: set[str], depth: int) -> bool:
+        """Whether a function does so that is registered for a class of the argument of `functools.singledispatch`."""
+        if "singledispatch" not in function.definition.scope.module.text.text:
+            return False
+        numbers = {number for number, each in enumerate(arguments_of(function_node(function))) if each.arg in names}
+        for each in function.definition.scope.functions:
+            other = values.FunctionRef(each)
+            if any(_registers(one, function.definition.name) for one in function_node(other).decorator_list):
+                given = {one.arg for number, one in enumerate(arguments_of(function_node(other))) if number in numbers}
+                if self._by_function(other, given, depth + 1):
+                    return True
+        return False
 
     def _by_inner_call(self, call: ast.Call, scope: Scope, derived: set[str], depth: int) -> bool:
         use = Use(scope, call.lineno)
@@ -205,6 +241,14 @@ class AttachedInside:
         if isinstance(function, values.FunctionRef):
             return self.evaluator.body_of(function)
         return function.use.scope.module.inline(function.node, function.use.scope)
+
+
+def _registers(decorator: ast.expr, name: str) -> bool:
+    match decorator.func if isinstance(decorator, ast.Call) else decorator:
+        case ast.Attribute(ast.Name(owner), "register"):
+            return owner == name
+        case _:
+            return False
 
 
 def filled_parameters(evaluator: Evaluator, function: _Function, given: list[Argument], call: ast.Call) -> set[str]:

@@ -7,12 +7,28 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.names.name_set import mentions
-from upnext_codegen.names.scopes import ClassDefinition, Use, inner_scopes_and_calls
+from upnext_codegen.names.scopes import Assignment, ClassDefinition, Use, inner_scopes_and_calls
+from upnext_codegen.reading.tree import walk
 
 if TYPE_CHECKING:
     from upnext_codegen.names.exports import Exports
     from upnext_codegen.names.name_set import Names
-    from upnext_codegen.names.scopes import Definition, Scope, SourceModule
+    from upnext_codegen.names.scopes import Definition, Expression, Scope, SourceModule
+
+
+_OPERATORS = {
+    ast.Add: "add",
+    ast.BitAnd: "and",
+    ast.BitOr: "or",
+    ast.BitXor: "xor",
+    ast.LShift: "lshift",
+    ast.MatMult: "matmul",
+    ast.Mod: "mod",
+    ast.Mult: "mul",
+    ast.RShift: "rshift",
+    ast.Sub: "sub",
+}
+"""What the methods behind operators are called."""
 
 
 class CallSite(NamedTuple):
@@ -44,7 +60,25 @@ class ClassSite(NamedTuple):
     target: Definition
 
 
-def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | DecoratorSite | ClassSite]:
+class OperatorSite(NamedTuple):
+    """An operator, item or attribute, for which Python calls a method of an object.
+
+    Attributes:
+        node: All of it.
+        owner: The object.
+        methods: The methods that may be called.
+        given: What the method is given.
+        use: Where it stands.
+    """
+
+    node: ast.expr
+    owner: ast.expr
+    methods: tuple[str, ...]
+    given: tuple[ast.expr, ...]
+    use: Use
+
+
+def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | DecoratorSite | ClassSite | OperatorSite]:
     """Yield the calls, decorators and classes of a file, those inside of functions and classes after those around."""
     waiting: list[tuple[Scope, Definition | None]] = [(module.scope, None)]
     while waiting:
@@ -55,12 +89,14 @@ def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | Deco
         for each in scope.expressions:
             if not names.between(each.node.lineno, each.node.end_lineno):
                 continue
+            yield from _operators(each, scope, names)
             for call, inner in inner_scopes_and_calls(each.node, scope):
                 if not isinstance(call, ast.Call):
                     continue
                 here = names if inner is scope else exports.names_in(inner)
                 if exports.everything or (always and _is_on(call.func)) or mentions(call, here):
                     yield CallSite(call, Use(inner, call.lineno, each.branches), function)
+        yield from _assignments(scope, names)
         for definition in (*scope.functions, *scope.classes):
             if names.between(*definition.span):
                 yield from _decorators(definition, function, names, always=always, everything=exports.everything)
@@ -74,9 +110,40 @@ def _decorators(
     target: Definition, function: Definition | None, names: Names, *, always: bool, everything: bool
 ) -> Iterator[DecoratorSite]:
     node = getattr(target.binding, "node")  # noqa: B009 - a function's or a class's
+    found = [each for each in node.decorator_list if mentions(each, names)]
     for each in node.decorator_list:
-        if everything or (always and _is_on(each)) or mentions(each, names):
+        # What is given a handler by another decorator may keep it.
+        if everything or found or (always and _is_on(each)):
             yield DecoratorSite(each, Use(target.scope, each.lineno, target.branches), target, function)
+
+
+def _assignments(scope: Scope, names: Names) -> Iterator[OperatorSite]:
+    """Yield the attributes and items that a scope assigns something of upnext to."""
+    for target, bound in scope.attributes:
+        value = bound.binding.value if isinstance(bound.binding, Assignment) else None
+        if isinstance(value, ast.expr) and names.between(*bound.span) and mentions(value, names):
+            yield OperatorSite(target, target.value, (target.attr,), (value,), bound.use)
+            given = ast.Constant(target.attr), value
+            yield OperatorSite(target.value, target.value, ("__setattr__",), given, bound.use)
+    for item, value, use in scope.items:
+        if names.between(item.lineno, value.end_lineno):
+            yield OperatorSite(item, item.value, ("__setitem__",), (item.slice, value), use)
+
+
+def _operators(expression: Expression, scope: Scope, names: Names) -> Iterator[OperatorSite]:
+    use = Use(scope, expression.node.lineno, expression.branches)
+    for node in walk(expression.node) if mentions(expression.node, names) else ():
+        match node:
+            case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
+                name = _OPERATORS[type(operator)]
+                yield OperatorSite(node, left, (f"__{name}__", f"__i{name}__"), (right,), use)
+                yield OperatorSite(node, right, (f"__r{name}__",), (left,), use)
+            case ast.Compare(left, [ast.In() | ast.NotIn()], [right]):
+                yield OperatorSite(node, right, ("__contains__",), (left,), use)
+            case ast.Subscript(owner, key, ast.Load()):
+                yield OperatorSite(node, owner, ("__getitem__",), (key,), use)
+            case _:
+                pass
 
 
 def _is_made_by_others(node: ast.ClassDef) -> bool:

@@ -39,6 +39,11 @@ def is_exported(exported: Collection[str], name: str) -> bool:
     return name in exported or (ANYTHING in exported and f"{NOT}{name}" not in exported)
 
 
+def name_of(filled: str) -> str:
+    """The name that is filled, or a part of which is; `ANYTHING` where that is not known."""
+    return filled.removesuffix(HELD).partition(".")[0]
+
+
 def own_names(exported: Iterable[str]) -> Iterator[str]:
     """Yield the names that a file exports, without what its `__getattr__` makes up."""
     return (name for name in exported if name != ANYTHING and not name.startswith((NOT, MODULES)))

@@ -21,10 +21,10 @@ from upnext_codegen.names.exported_names import (
     ANY_NAME,
     ANYTHING,
     FILLED,
-    HELD,
     MODULES,
     NOT,
     answer,
+    name_of,
     own_names,
 )
 from upnext_codegen.names.made_up_names import MadeUp, made_up
@@ -46,6 +46,7 @@ from upnext_codegen.names.scopes import (
     Scope,
     SourceModule,
     Use,
+    are_own_names,
     is_own_module,
 )
 from upnext_codegen.names.tainted_names import (
@@ -215,9 +216,7 @@ class Exports:
                 self._add_import(names, each.name, self._module_alone(each))
         for name, source in self._starred(module).items():
             self._add_import(names, name, self._alone_in(source, name, module.file))
-        for filled in sorted(self.filled(module.file)):
-            name, _, attribute = filled.removesuffix(HELD).partition(".")
-            names.add_parts({name: attribute})
+        names.add(sorted({name_of(filled) for filled in self.filled(module.file)} - {ANYTHING}))
         self._spread(names, module)
         importing = importing_names(module, scopes)
         has_own = names.all and "__getattr__" not in module.scope.definitions
@@ -423,14 +422,19 @@ class Exports:
             is_made = not isinstance(each.binding, FunctionDefinition)
             if is_made or names.between(*each.span) or "import_module" in module.text.text:
                 found |= made_up(self.evaluator, module, each)
-        if self._is_replaced(module.scope, names):
+        if ANYTHING in self.filled(module.file) or any(
+            self._makes_up_names(scope, names) for scope in module.all_scopes or [module.scope]
+        ):
             return MadeUp(others=True)
         has_more = any(ANYTHING in self.of(each.file or "") for each in found.owners)
         return MadeUp(others=True) if found.others or has_more else found
 
-    def _is_replaced(self, scope: Scope, names: Names) -> bool:
-        """Whether a module puts something else that can be of upnext in its place, or gives itself another class."""
+    def _makes_up_names(self, scope: Scope, names: Names) -> bool:
+        """Whether a module puts something of upnext into its place or class, or under a name that is worked out."""
         found: list[tuple[ast.expr, ast.expr]] = [(target, value) for target, value, _ in scope.items]
+        made = [each for each in scope.items if not isinstance(each[0].slice, ast.Constant)]
+        if any(are_own_names(item.value) and mentions(value, self.names_in(scope)) for item, value, _ in made):
+            return True
         for target, each in scope.attributes:
             value = each.binding.value if isinstance(each.binding, Assignment) else None
             found += [(target.value, value)] if target.attr == "__class__" and isinstance(value, ast.expr) else []
@@ -458,7 +462,7 @@ class Exports:
         return found | self._filled(module, name)
 
     def _is_filled(self, file: str, name: str) -> bool:
-        return any(each.removesuffix(HELD).partition(".")[0] == name for each in self.filled(file))
+        return any(name_of(each) == name for each in self.filled(file))
 
     def _filled(self, module: SourceModule, name: str) -> Carried:
         """What is assigned to attributes of what a name stands for, or given to a method of it."""

@@ -490,15 +490,10 @@ class _Builder:
                 if self.scope.kind == "module":
                     added = ast.List([value], ast.Load()) if verb == "append" else value
                     self.scope.module.exports = [*(self.scope.module.exports or []), added]
-            case ast.Call(ast.Name("setattr"), [target, ast.Constant(str() as name), value], []):
-                attribute = ast.copy_location(ast.Attribute(target, name, ast.Store()), node)
-                self.assign(attribute, value, branches)
-            case ast.Call(ast.Attribute(names, "update"), given, named) if _are_own(names):
-                for each in named:
-                    if each.arg is not None:
-                        self.bind_in_module(each.arg, each.value, node.lineno, branches)
-                for other in [*given, *(each.value for each in named if each.arg is None)]:
-                    self.names_of_modules(other)
+            case ast.Call(ast.Name("setattr"), [target, name, value], []):
+                self.assign(ast.copy_location(_attribute(target, name), node), value, branches)
+            case ast.Call(ast.Attribute(names, "update")) if are_own_names(names):
+                self.names_of_module(node, branches)
             case ast.Call(ast.Name("exec"), [ast.Constant(str() as text)], []) if "import" in text:
                 self.executed(text, node, branches)
             case ast.Call(ast.Attribute()):
@@ -512,6 +507,14 @@ class _Builder:
         self.globals = around if self.scope.kind == "module" else {*around, name}
         self.bind(name, Assignment(value), line, branches)
         self.globals = around
+
+    def names_of_module(self, node: ast.Call, branches: BranchPath) -> None:
+        """Read `globals().update(name=value)`."""
+        for each in node.keywords:
+            if each.arg is not None:
+                self.bind_in_module(each.arg, each.value, node.lineno, branches)
+        for other in [*node.args, *(each.value for each in node.keywords if each.arg is None)]:
+            self.names_of_modules(other)
 
     def names_of_modules(self, node: ast.expr) -> None:
         """Read `globals().update(vars(module))`: it brings what a star import would bring."""
@@ -611,7 +614,10 @@ class _Builder:
         if self.scope.kind == "module" and node.value is not None and any(map(_is_exports, targets)):
             earlier = (self.scope.module.exports or []) if isinstance(node, ast.AugAssign) else []
             self.scope.module.exports = [*earlier, node.value]
-        if node.value is not None:
+        if isinstance(node, ast.AugAssign):
+            # Python calls a method of the target as it does for the operator alone.
+            self.expression(ast.copy_location(ast.BinOp(node.target, node.op, node.value), node), branches)
+        elif node.value is not None:
             self.expression(node.value, branches)
         match node:
             case ast.AnnAssign():
@@ -649,16 +655,13 @@ class _Builder:
             case ast.Subscript() if isinstance(value, ast.expr):
                 self.scope.items.append((target, value, Use(self.scope, target.lineno, branches)))
                 match target:
-                    case ast.Subscript(names, ast.Constant(str() as name)) if _are_own(names):
+                    case ast.Subscript(names, ast.Constant(str() as name)) if are_own_names(names):
                         self.bind_in_module(name, value, target.lineno, branches)
                     case _:
                         pass
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 for number, item in numbered(items):
-                    part: Derived | None = None
-                    if value is not None:
-                        starred = isinstance(item, ast.Starred)
-                        part = Rest(value, number, len(items) - number - 1) if starred else Part(value, number)
+                    part = None if value is None else _part(value, item, number, len(items))
                     self.assign(item, part, branches, opaque=opaque)
             case ast.Starred(value=inner):
                 self.assign(inner, value, branches, opaque=value is None)
@@ -738,7 +741,23 @@ class _Builder:
                 definition.line = 0
 
 
-def _are_own(expr: ast.expr) -> bool:
+def _part(value: Derived, target: ast.expr, number: int, count: int) -> Derived:
+    """What unpacking a value into so many targets binds one of them to."""
+    if isinstance(target, ast.Starred):
+        return Rest(value, number, count - number - 1)
+    if isinstance(target, ast.Subscript) and isinstance(value, ast.Tuple) and len(value.elts) == count:
+        return value.elts[number]
+    return Part(value, number)
+
+
+def _attribute(owner: ast.expr, name: ast.expr) -> ast.Attribute | ast.Subscript:
+    """What `setattr` assigns to."""
+    if isinstance(name, ast.Constant) and isinstance(name.value, str):
+        return ast.Attribute(owner, name.value, ast.Store())
+    return ast.Subscript(ast.Attribute(owner, "__dict__", ast.Load()), name, ast.Store())
+
+
+def are_own_names(expr: ast.expr) -> bool:
     """Whether an expression is the names of the module that it stands in."""
     match expr:
         case ast.Call(ast.Name("globals"), [], []):
