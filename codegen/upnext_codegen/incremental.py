@@ -18,7 +18,8 @@ from upnext_codegen.files import record_json
 from upnext_codegen.files.cache_format import Snapshot
 from upnext_codegen.files.file_index import ParseNote
 from upnext_codegen.fills import Fills
-from upnext_codegen.names.exported_names import ANYTHING, FILLED, MODULES, answer, has_lost, united
+from upnext_codegen.growing import grown, ways_of
+from upnext_codegen.names.exported_names import FILLED, MODULES, NOT, answer, has_lost
 from upnext_codegen.names.modules import still_answers
 from upnext_codegen.records import Resolved
 
@@ -67,6 +68,7 @@ class Incremental:
     _grown: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
     _fills: Fills = field(default_factory=Fills)
     _fills_before: Fills = field(default_factory=Fills)
+    _before: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     _frame: str = ""
     _digest: str = ""
     _words: str = ""
@@ -123,9 +125,10 @@ class Incremental:
 
     def _complete(self, sources: Sources) -> None:
         """Analyze files until every one has been analyzed with the exports as they are."""
-        earlier = {path: frozenset(part.exports) for path, part in self._earlier()}
         for path, part in self._earlier():
+            self._before[path] = frozenset(part.exports)
             self._fills_before.note(path, part.fills)
+        earlier = {**self._before}
         relevance = self.relevance = self._relevance(earlier)
         pending = self._stale() | ({*relevance.named()} - self._parts.keys())
         shrunk = {path for path in earlier if path not in self.index.entries}
@@ -171,6 +174,11 @@ class Incremental:
         recalled = self._parts.keys() - self._consulted.keys()
         pending = {path for path in recalled if [*self._imported_by.get(path, ())] != imported.get(path, [])}
         pending |= self._misled(self._consulted)
+        # Attributes of whole modules among it are no imports of their own.
+        names = self._other_names()
+        whole = recalled & imported.keys() if names else set[str]()
+        relevance.words.look_at(whole)
+        pending |= {path for path in whole if relevance.words.says(path, names)}
         fresh = self._fills.changed(self._fills_before)
         pending |= {path for path in recalled if not fresh.isdisjoint(self._parts[path].read)}
         pending |= {path for path in self._fills.files() - self._parts.keys() if path in self.index.entries}
@@ -180,6 +188,12 @@ class Incremental:
             self._imported_by = {**imported}
             self._drop_broken(relevance)
         return pending
+
+    def _other_names(self) -> set[str]:
+        """The names that files which were worked out export now and did not before, or the other way."""
+        nothing = frozenset[str]()
+        other = [self._exports(path) ^ self._before.get(path, nothing) for path in self._consulted]
+        return {name.lstrip(f"{MODULES}{NOT}") for names in other for name in names}
 
     def _drop_broken(self, relevance: Relevance) -> None:
         """Drop unreadable files that a scan without a cache would not come upon: each of them is a finding.
@@ -208,7 +222,7 @@ class Incremental:
             return False
         parts = dict(self._earlier())
         if parts.keys() != self._parts.keys() or any(
-            _ways(part) != _ways(parts[path]) for path, part in self._parts.items()
+            ways_of(part) != ways_of(parts[path]) for path, part in self._parts.items()
         ):
             return False
         words = self._graph(self._parts).every_word()
@@ -358,33 +372,11 @@ class Incremental:
         for path, text in found:
             part = _decoded(text)
             assert part is not None, path
-            grown = _grown(part, so_far.get(path))
-            parts[path], texts[path] = grown, text if grown is part else record_json.dumps(grown)
-            so_far[path] = grown
-            self._fills.note(path, grown.fills)
+            made = grown(part, so_far.get(path))
+            parts[path], texts[path] = made, text if made is part else record_json.dumps(made)
+            so_far[path] = made
+            self._fills.note(path, made.fills)
         folders |= folders_of(path for path in paths if parts[path].exports)
-
-
-def _ways(part: Resolved) -> tuple[object, ...]:
-    """Return what other files can reach through a file."""
-    return part.exports, part.modules, part.fills
-
-
-def _grown(part: Resolved, before: Resolved | None) -> Resolved:
-    """Return a part that also exports what it was found to export before, when less was known about other files.
-
-    Without this, two files that depend on each other's exports could be analyzed in turn for ever.
-    """
-    if before is None or _ways(part) == _ways(before):
-        return part
-    exports = united(frozenset(before.exports), frozenset(part.exports))
-    made_up = [each for each in (before, part) if ANYTHING in each.exports]
-    alone = {name[1:] for name in exports if name.startswith(MODULES)}
-    if all(any(name == ANYTHING for name, _ in each.modules) for each in made_up):
-        alone.add(ANYTHING)
-    modules = {way for each in (before, part) for way in each.modules if way[0] in alone}
-    fills = {*before.fills, *part.fills}
-    return part._replace(exports=tuple(sorted(exports)), modules=tuple(sorted(modules)), fills=tuple(sorted(fills)))
 
 
 @lru_cache(maxsize=20_000)  # for `--watch`, which scans again and again in one process

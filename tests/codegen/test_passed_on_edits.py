@@ -79,3 +79,17 @@ def test_what_is_found_never_depends_on_what_an_earlier_scan_read(seed: int, tmp
             (tmp_path / "pkg" / f"{name}.py").write_text(module(chance, name, others))
         assert said(tmp_path, use_cache=True) == said(tmp_path, use_cache=False)
         fresh = {chance.choice(names)}
+
+
+def test_what_a_module_has_since_another_one_was_edited_is_asked_for_where_it_was_not_before(tmp_path: Path) -> None:
+    attached = "@{}.on\ndef {}(x: int, **kwargs: object): ...\n"
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "events.py").write_text(EVENTS)
+    (tmp_path / "given.py").write_text("from events import placed\n")
+    (tmp_path / "made.py").write_text("from given import *\nown = bus.placed\n")
+    handlers = attached.format("placed", "first") + attached.format("made.own", "second")
+    (tmp_path / "use.py").write_text("import made\nfrom events import placed\n" + handlers)
+    assert [each.name for each in scan(load_project(tmp_path))[0].handlers] == ["first"]
+    (tmp_path / "given.py").write_text("import events as bus\nfrom events import placed\n")
+    assert said(tmp_path, use_cache=True) == said(tmp_path, use_cache=False)
+    assert [each.name for each in scan(load_project(tmp_path))[0].handlers] == ["first", "second"]
