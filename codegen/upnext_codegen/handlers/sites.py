@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from upnext_codegen.names.scopes import Definition, Expression, Scope, SourceModule
 
 
-_OPERATORS = {
+_OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add",
     ast.BitAnd: "and",
     ast.BitOr: "or",
