@@ -277,7 +277,7 @@ class Incremental:
 
     def _sources(self, path: str) -> set[str]:
         """Return the files and folders that a file may have its exports from."""
-        fillers = self._fills.by(path) - {path}
+        fillers = {*self._fills.by(path)} - {path}
         if path in self._consulted:
             asked = self._consulted[path].items()
             return fillers | {each for (each, question), found in asked if found and question != FILLED}
