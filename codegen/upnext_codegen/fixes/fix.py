@@ -118,7 +118,7 @@ class Fixer:
         match finding.code:
             case "UPN102" | "UPN108" if not finding.not_listed:
                 repairs = tuple(_Repair("open", each.place) for each in finding.related)
-            case "UPN103":
+            case "UPN103" if not self._is_starred(finding.place):
                 repairs = (_Repair("slash", finding.place),)
             case "UPN003" if finding.severity == "error":
                 repairs = (_Repair("spell", finding.place),)
@@ -132,6 +132,15 @@ class Fixer:
             file = self._file(repair.place.file)
             self._worked_out[repair] = None if file is None else _change(file, [repair], self._handled)
         return self._worked_out[repair]
+
+    def _is_starred(self, place: Place) -> bool:
+        """Whether a parameter is `*args`, which no fix makes useful: libcst need not read a file to see that."""
+        try:
+            text = (self._root / place.file).read_text("utf-8", "replace")
+        except OSError:
+            return False
+        line = "".join(text.split("\n")[place.line - 1 : place.line])
+        return line[: place.column - 1].rstrip().endswith("*")
 
     def _edit(self, repair: _Repair) -> Edit | None:
         file, change = self._file(repair.place.file), self._change(repair)
