@@ -533,6 +533,9 @@ class Exports:
                 return False
             case values.Ambiguous("send"):
                 return False
+            case values.Instance() | values.ClassRef() | ModuleRef():
+                # What merely has an event is put everywhere, as an application is, and would make all of that suspect.
+                return False
             case _:
                 return self.carries(value, use.file)
 
