@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.codegen.reading import HEAD, write
-from upnext_codegen.files import ahead
+from upnext_codegen.files import ahead, pool
 from upnext_codegen.files.ahead import discover_ahead
 from upnext_codegen.files.discover import Discovery, discover
 from upnext_codegen.project import Project, load_project
@@ -173,7 +173,7 @@ def test_files_are_listed_here_where_the_other_process_did_not_come_to_its_end(
 LISTED = """
 import os, signal, sys
 from pathlib import Path
-from upnext_codegen.files import ahead
+from upnext_codegen.files import ahead, pool
 from upnext_codegen.project import load_project
 ahead._WORTH_IT, ahead.processors = 1, lambda: 2
 signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell has what it starts in the background ignore it.
@@ -235,3 +235,19 @@ def test_the_other_process_is_waited_for_whether_it_was_asked_or_not(stop: str, 
     code = "import os, sys\n" + WAITED_FOR.replace("LISTED", listed)
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (7, b"")
+
+
+def test_what_a_killed_process_had_in_hand_is_done_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where memory runs out: the scan waited for ever."""
+    parent, killed = os.getpid(), tmp_path / "killed"
+
+    def job(path: str) -> str:
+        if path == "7" and os.getpid() != parent:
+            killed.write_text("")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return path * 2
+
+    monkeypatch.setattr(pool, "processors", lambda: 2)
+    paths = [str(number) for number in range(1_000)]
+    assert list(pool.spread(job, paths, 10_000_000)) == [(path, path * 2) for path in paths]
+    assert killed.exists()

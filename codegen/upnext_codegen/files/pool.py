@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from upnext_codegen.progress import counted
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+    from typing import Self
 
 _WORTH_IT = 2_000_000
 """Bytes of source to go through once, from which on a second process saves more than it costs."""
@@ -19,7 +25,6 @@ _PORTIONS = 200
 """Chunks that paths are handed out in, at most: enough for all processes to end at about the same time."""
 
 _Result = TypeVar("_Result")
-_job: Callable[[str], Any] = str
 
 
 def spread(job: Callable[[str], _Result], paths: list[str], size: int) -> Iterator[tuple[str, _Result]]:
@@ -53,23 +58,90 @@ def is_large(size: int) -> bool:
 
 
 def _forked(job: Callable[[str], _Result], paths: list[str], workers: int) -> Iterator[tuple[str, _Result]]:
-    import multiprocessing  # noqa: PLC0415 - a run that reads little does without
+    """Hand the paths to forked processes. What one of them dies over, as for want of memory, is done here.
 
-    global _job  # noqa: PLW0603 - a fork takes it along, where a pool would send it with every path
-    _job = job
+    A `multiprocessing.Pool` would wait for ever for what a killed process had in hand.
+    """
+    size = max(1, len(paths) // _PORTIONS)
+    portions = [paths[start : start + size] for start in range(0, len(paths), size)]
+    ready: dict[int, list[_Result]] = {}
     gc.freeze()
     try:
-        try:
-            started = multiprocessing.get_context("fork").Pool(workers)
-        except OSError:  # There can be no more processes, or no more open files.
-            yield from zip(paths, map(job, paths), strict=True)
-            return
-        with started as pool:
-            yield from zip(paths, pool.imap(_do, paths, chunksize=max(1, len(paths) // _PORTIONS)), strict=True)
+        with _Forks(job, portions, workers) as forks:
+            for number, portion in enumerate(portions):
+                while number not in ready and forks.at_work(number):
+                    ready.update(forks.finished())
+                yield from zip(portion, ready.pop(number) if number in ready else map(job, portion), strict=True)
     finally:
         gc.unfreeze()
-        _job = str
 
 
-def _do(path: str) -> Any:
-    return _job(path)
+class _Forks(Generic[_Result]):
+    """Forked processes that are each given one portion after another, and what each has in hand."""
+
+    def __init__(self, job: Callable[[str], _Result], portions: list[list[str]], workers: int) -> None:
+        self._job = job
+        self._portions = portions
+        self._workers = workers
+        self._waiting = iter(range(len(portions)))
+        self._in_hand: dict[Connection, int] = {}
+        self._processes: list[BaseProcess] = []
+
+    def __enter__(self) -> Self:
+        """Start them, as many as there can be."""
+        import multiprocessing  # noqa: PLC0415 - a run that reads little does without
+
+        context = multiprocessing.get_context("fork")
+        with contextlib.suppress(OSError):  # There can be no more processes, or no more open files.
+            for _ in range(self._workers):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_serve, args=(theirs, ours, self._job, self._portions), daemon=True)
+                process.start()
+                theirs.close()
+                self._processes.append(process)
+                self._give(ours)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop them, whatever they have in hand."""
+        for process in self._processes:
+            process.kill()
+            process.join()
+
+    def at_work(self, number: int) -> bool:
+        """Whether one of them has this portion in hand."""
+        return number in self._in_hand.values()
+
+    def finished(self) -> dict[int, list[_Result]]:
+        """Wait for some results, or for the death of one of them, and return the results by portion."""
+        from multiprocessing.connection import wait  # noqa: PLC0415 - likewise
+
+        found: dict[int, list[_Result]] = {}
+        for each in cast("list[Connection]", wait([*self._in_hand])):
+            number = self._in_hand.pop(each)
+            try:
+                found[number] = each.recv()
+            except (EOFError, OSError):
+                each.close()
+            else:
+                self._give(each)
+        return found
+
+    def _give(self, connection: Connection) -> None:
+        number = next(self._waiting, None)
+        if number is None:
+            return
+        with contextlib.suppress(OSError):  # It has died: its portions go to the others, and this one is done here.
+            connection.send(number)
+            self._in_hand[connection] = number
+
+
+def _serve(theirs: Connection, ours: Connection, job: Callable[[str], Any], portions: list[list[str]]) -> None:
+    """Do one portion after another in a forked process, until its parent is gone."""
+    ours.close()
+    try:
+        while True:
+            number: int = theirs.recv()
+            theirs.send([job(path) for path in portions[number]])
+    except BaseException:  # noqa: BLE001 - what goes wrong is done again by the parent, and is raised there
+        os._exit(1)
