@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import hiredis
@@ -15,17 +18,32 @@ from tests.runtime.proxy import Proxy
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
 from upnext.broker.broker import Broker
+from upnext.broker.idempotency import task_scope
 from upnext.broker.keys import Keys
 from upnext.broker.resp import pack
+from upnext.broker.schedules import ScheduleStore
 from upnext.broker.scripts import script
+from upnext.runner.scheduler import Scheduler
 
 _NAMES = (
     "claim", "claim_limited", "claim_by_value", "peek", "start", "finish", "retry", "bury", "free", "free_by_value",
 )  # fmt: skip
-STEPS = {script(name).sha.encode(): name for name in _NAMES}
-"""What a worker asks for a job, by what it is called on the wire."""
+_JOB_STEPS = {script(name).sha.encode(): name for name in _NAMES}
 FAILING = 2
 DATABASES = 15
+
+
+_TICK_SCRIPTS = {script(name).sha.encode(): name for name in ("publish", "publish_unique")}
+
+
+def step_of_a_job(words: list[bytes]) -> str | None:
+    """Return what a worker asks for a job with this command, None if it is about something else."""
+    return _JOB_STEPS.get(words[1]) if words[0] == b"EVALSHA" else None
+
+
+def step_of_a_tick(words: list[bytes]) -> str:
+    """Return what a process asks that sends ticks: whatever it says is a step."""
+    return _TICK_SCRIPTS.get(words[1]) or "script" if words[0] == b"EVALSHA" else words[0].decode()
 
 
 class FatalWay(Proxy):
@@ -33,14 +51,24 @@ class FatalWay(Proxy):
 
     Args:
         upstream: The server's URL, `unix://...`.
+        step_of: Names the step that a command is, None if it is none.
         steps: How many steps are carried out before.
         heard: Whether the client hears what became of the last of them.
         forgetful: Whether the server loses its scripts before each step.
     """
 
-    def __init__(self, upstream: str, steps: int = 10**9, *, heard: bool = True, forgetful: bool = False) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        step_of: Callable[[list[bytes]], str | None],
+        steps: int = 10**9,
+        *,
+        heard: bool = True,
+        forgetful: bool = False,
+    ) -> None:
         super().__init__(upstream)
         self._upstream = upstream
+        self._step_of = step_of
         self.left = steps
         self.heard = heard
         self.forgetful = forgetful
@@ -66,7 +94,7 @@ class FatalWay(Proxy):
             while data := await reader.read(1 << 16):
                 commands.feed(data)
                 while (words := commands.gets()) is not False:
-                    step = STEPS.get(words[1]) if words[0] == b"EVALSHA" else None
+                    step = self._step_of(words)
                     if step is not None and not self.left:
                         self._end()
                     if self.ended.is_set():
@@ -122,6 +150,21 @@ async def take_over(url: str) -> None:
     await broker.close()
 
 
+def ways(server: str, step_of: Callable[[list[bytes]], str | None], steps: int) -> list[FatalWay]:
+    """Return those that end before each step, and after each without its answer."""
+    told = [(step, heard) for step in range(steps) for heard in (True, False)[: step + 1]]
+    return [FatalWay(server, step_of, step, heard=heard) for step, heard in told]
+
+
+async def at_each(scenes: Sequence[Callable[..., Awaitable[None]]], server: str) -> None:
+    """Play every scene, each in a database of its own."""
+    for start in range(0, len(scenes), DATABASES):
+        batch = enumerate(scenes[start : start + DATABASES], 1)
+        await asyncio.gather(*(scene(database=database) for database, scene in batch))
+        async with Redis.from_url(server) as client:
+            await client.flushall()
+
+
 async def killed_after(server: str, database: int, options: dict[str, Any], way: FatalWay) -> None:
     """Have a worker die at a step of its work, and another one end what it has begun."""
     url = f"{server}?db={database}"
@@ -168,13 +211,110 @@ async def test_a_worker_that_is_killed_between_two_commands_leaves_nothing_taken
     valkey_url: str, options: dict[str, Any]
 ) -> None:
     """Before each of its steps, and after it without having heard of it; and where the server loses its scripts."""
-    forgetful = FatalWay(valkey_url, forgetful=True)
+    forgetful = FatalWay(valkey_url, step_of_a_job, forgetful=True)
     await killed_after(valkey_url, 0, options, forgetful)
     steps = len(forgetful.taken)
     assert {"finish", "bury", "retry"} <= set(forgetful.taken)
-    ways = [FatalWay(valkey_url, step, heard=heard) for step in range(steps) for heard in (True, False)[: step + 1]]
-    for start in range(0, len(ways), DATABASES):
-        batch = enumerate(ways[start : start + DATABASES], 1)
-        await asyncio.gather(*(killed_after(valkey_url, database, options, way) for database, way in batch))
-        async with Redis.from_url(valkey_url) as client:
-            await client.flushall()
+    await at_each(
+        [partial(killed_after, valkey_url, options=options, way=way) for way in ways(valkey_url, step_of_a_job, steps)],
+        valkey_url,
+    )
+
+
+MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
+LATE = timedelta(milliseconds=5)  # by which processes look after a tick
+LOOKS = [timedelta(minutes=10), timedelta(hours=1) + LATE, timedelta(hours=3, minutes=20), timedelta(hours=3.5) + LATE]
+TICKS = {"hourly": [1], "often": [1, 3.5], "nightly": [3]}
+"""The hours at which each is to run. Nobody looks from one to three, and only what is to run at night catches up."""
+
+
+class Clock(ScheduleStore):
+    """What the server knows of schedules, at a time that the test sets."""
+
+    time = MIDNIGHT
+
+    async def now(self) -> datetime:
+        await super().now()
+        return self.time
+
+
+class Keeper:
+    """A process that keeps the schedules of a worker, without running their tasks."""
+
+    def __init__(self, url: str) -> None:
+        worker = upnext.Worker("shop", redis_url=url)
+
+        @worker.cron(every=timedelta(hours=1))
+        async def hourly() -> None: ...
+
+        @worker.cron(every=timedelta(minutes=30), unique=True)
+        async def often() -> None: ...
+
+        @worker.cron("0 3 * * *", catch_up=True)
+        async def nightly() -> None: ...
+
+        self._broker = Broker(url, Keys("default"))
+        self._clock = Clock(self._broker)
+        self._scheduler = Scheduler(worker.registry, self._clock)
+
+    async def look(self, moment: datetime) -> None:
+        self._clock.time = moment
+        await self._scheduler.look()
+
+    async def close(self) -> None:
+        await self._broker.close()
+
+
+async def look_until_killed(keeper: Keeper, moment: datetime, way: FatalWay) -> None:
+    """Have a process look at its schedules, as far as it comes."""
+    look, killed = asyncio.create_task(keeper.look(moment)), asyncio.create_task(way.ended.wait())
+    await asyncio.wait([look, killed], return_when=asyncio.FIRST_COMPLETED)
+    if not way.ended.is_set():
+        killed.cancel()
+        return await look
+    look.cancel()
+    await asyncio.wait([look])
+    return None
+
+
+async def tick_sender_killed_after(server: str, database: int, way: FatalWay, *, is_alone: bool) -> None:
+    """Have a process die at a step of its ticks; one that starts in its place, or others that were up, go on."""
+    url = f"{server}?db={database}"
+    async with way.serving():
+        victim = Keeper(f"{way.url.removesuffix('0')}{database}")
+        others = [] if is_alone else [Keeper(url)]
+        for after in LOOKS:
+            moment = MIDNIGHT + after
+            if not way.ended.is_set():
+                await look_until_killed(victim, moment, way)
+            if way.ended.is_set() and is_alone and not others:
+                others = [Keeper(url)]
+            for other in others:
+                await other.look(moment + timedelta(seconds=20))
+        for keeper in (victim, *others):
+            await keeper.close()
+    async with Redis.from_url(url) as client:
+        for task, hours in TICKS.items():
+            handler, names = f"shop||{task}", Keys("default")
+            moments = [round((MIDNIGHT + timedelta(hours=hour)).timestamp() * 1000) for hour in hours]
+            expected = {names.idempotency(task_scope(handler), f"tick-{moment}") for moment in moments}
+            assert {key.decode() for key in await client.keys(f"*:key:*{task}:*")} == expected, (way.taken, way.heard)
+            waiting = await client.lrange(names.queue(handler), 0, -1)
+            assert len(waiting) == (1 if task == "often" else len(hours)), (task, way.taken, way.heard)
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_a_process_that_is_killed_at_any_step_of_its_ticks_leaves_each_to_run_once(
+    valkey_url: str, is_alone: bool
+) -> None:
+    """Whether another one starts in its place or has been up: among several schedules, and as it catches up."""
+    unharmed = FatalWay(valkey_url, step_of_a_tick)
+    await tick_sender_killed_after(valkey_url, 0, unharmed, is_alone=is_alone)
+    assert {"TIME", "ZSCORE", "ZADD", "publish", "publish_unique"} <= set(unharmed.taken)
+    await at_each(
+        [
+            partial(tick_sender_killed_after, valkey_url, way=way, is_alone=is_alone)
+            for way in ways(valkey_url, step_of_a_tick, len(unharmed.taken))
+        ],
+        valkey_url,
+    )

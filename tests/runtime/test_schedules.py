@@ -18,6 +18,7 @@ from redis import Redis
 import upnext
 from tests.runtime.running import ServiceFile, running
 from tests.waiting import wait_until, wait_until_async
+from upnext.broker.keys import Keys
 from upnext.broker.schedules import ScheduleRecord
 from upnext.runner.scheduler import Scheduler
 from upnext.schedule import Schedule
@@ -168,8 +169,8 @@ async def test_a_clock_that_was_set_back_by_days_stops_no_schedule(caplog: pytes
     assert any("it was set back; going on from now" in record.getMessage() for record in caplog.records)
 
 
-async def test_a_tick_that_a_slow_process_still_has_to_run_is_not_skipped_for_a_later_one() -> None:
-    """Another process, which was not up for the first, runs the second before the slow one gets to the first."""
+async def test_a_process_that_starts_runs_what_is_not_a_minute_late() -> None:
+    """A slow one that is up still has to run the first tick, and a third one that starts later finds nothing to do."""
     worker = upnext.Worker("shop")
 
     @worker.cron(every=timedelta(seconds=1))
@@ -177,13 +178,37 @@ async def test_a_tick_that_a_slow_process_still_has_to_run_is_not_skipped_for_a_
 
     server = Server(YEAR)
     await server.declare(ScheduleRecord("shop||tick", "", "", 1.0, False), YEAR)
-    slow, newcomer = Scheduler(worker.registry, server), Scheduler(worker.registry, server)
+    slow, newcomer, late = (Scheduler(worker.registry, server) for _ in range(3))
     with use_transport(sends := Sends()):
-        looks = ((slow, 0.5), (newcomer, 1.5), (newcomer, 2.1), (slow, 2.2), (newcomer, 3.1), (slow, 3.2))
-        for process, seconds in looks:
+        for process, seconds in ((slow, 0.5), (newcomer, 2.1), (slow, 2.2), (newcomer, 3.1), (late, 3.2), (late, 66.5)):
             server.time = YEAR + timedelta(seconds=seconds)
             await process.look()
-    assert [(tick - YEAR) / timedelta(seconds=1) for tick in ticks_sent(sends)] == [2, 1, 3]
+    assert [(tick - YEAR) / timedelta(seconds=1) for tick in ticks_sent(sends)] == [1, 2, 3, *range(7, 67)]
+
+
+async def test_a_schedule_that_cannot_run_holds_up_no_other_and_is_named(
+    valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another program's key stands where the first one's jobs are to be."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    runs: list[str] = []
+
+    @worker.cron(every=timedelta(seconds=1))
+    async def refused() -> None:
+        runs.append("refused")
+
+    @worker.cron(every=timedelta(seconds=1))
+    async def poll() -> None:
+        runs.append("poll")
+
+    with Redis.from_url(valkey_url) as server:
+        server.set(Keys("default").queue("shop||refused"), "of another program")
+        async with running(worker):
+            await wait_until_async(lambda: runs.count("poll") >= 2)
+            assert "refused" not in runs
+            server.delete(Keys("default").queue("shop||refused"))
+            await wait_until_async(lambda: "refused" in runs)
+    assert any(record.getMessage().startswith("Cannot run schedule 'refused' now (") for record in caplog.records)
 
 
 def test_processes_that_are_killed_run_each_tick_once(valkey_url: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ that has run is kept on the server, which also says what time it is: a process w
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from upnext.schedule import Schedule
 
 LATEST = timedelta(minutes=1)
-"""How late a tick may run at which this process was up: a short outage of the server costs none."""
+"""How late a tick may run: a short outage of the server, or of all processes, costs none."""
 
 _FUTURE = timedelta(days=1)  # by which no tick can be ahead of the server's clock, unless that was set back
 _LONGEST_SLEEP = 30.0  # seconds; a clock that was set is noticed within them
@@ -40,24 +41,18 @@ class Store(Protocol):
     async def ran(self, handler: str, tick: datetime) -> None: ...  # noqa: D102
 
 
-def due(schedule: Schedule, last: datetime, looked: datetime | None, now: datetime) -> list[datetime]:
+def due(schedule: Schedule, last: datetime, now: datetime) -> list[datetime]:
     """Return the ticks that a schedule is to run for now.
 
-    Those since this process last looked, unless they are too late; if there is none, the latest that was missed, for a
-    schedule that catches up.
+    Those since `last`, unless they are too late; if there is none, the latest that was missed, for a schedule that
+    catches up. Whoever moves `last` on has submitted all ticks up to there, so that none before it is owed.
 
     Args:
         schedule: The schedule.
         last: The latest tick that it ran for, by whatever process.
-        looked: When this process looked before; None at first.
         now: The server's time.
     """
-    ticks: list[datetime] = []
-    if looked is not None:
-        # Ticks before `last` as well: a process that was not up for them may have run `last` before this one looked.
-        # What others have submitted is not stored again.
-        since = max(looked, now - LATEST, last - LATEST)
-        ticks = [tick for tick in schedule.between(since, now) if tick != last]
+    ticks = schedule.between(max(last, now - LATEST), now)
     if not ticks and schedule.catch_up and (missed := schedule.latest(last, now)) is not None:
         return [missed]
     return ticks
@@ -74,51 +69,54 @@ class Scheduler:
     def __init__(self, registry: Registry, store: Store) -> None:
         self._registry = registry
         self._store = store
+        self._declared = False
         self._told: dict[str, datetime] = {}  # the tick that was last logged as missed
         self._looked: dict[str, tuple[datetime, datetime | None]] = {}  # when it was looked at, and its next tick
+        self._failures = Counter[str]()  # in a row; of a handler, or of all ("")
 
     async def run(self) -> None:
         """Submit tasks at their ticks until cancelled. An outage is waited out."""
-        declared, failures = False, 0
         while True:
             try:
-                if not declared:
-                    await self._declare()
-                    declared = True
                 pause = await self.look()
-                failures = 0
-            except (RedisError, OSError, BrokerError) as error:
-                failures += 1
-                if failures in _WARN_AFTER:
-                    log.warning("Cannot run schedules now (%s); retrying", describe_failure(error))
-                pause = backoff(failures)
-            except Exception:  # noqa: BLE001  # whatever it is, other schedules and later ticks are not to be lost
-                failures += 1
-                if failures in _WARN_AFTER:
-                    log.exception("Cannot run schedules now; retrying")
-                pause = backoff(failures)
+                del self._failures[""]
+            except Exception as error:  # noqa: BLE001  # whatever it is, later ticks are not to be lost
+                pause = self._failed("", "schedules", error)
             await asyncio.sleep(pause)
 
     async def look(self) -> float:
-        """Submit what is due; return the seconds until there is more."""
-        now = await self._store.now()
-        pause = _LONGEST_SLEEP
-        for handler, schedule in self._registry.schedules.items():
-            looked, following = self._looked.get(handler, (None, now))
-            if looked is None or following is None or not looked <= now < following:
-                await self._look_at(self._registry.handlers[handler], schedule, looked, now)
-                following = schedule.after(now)
-                self._looked[handler] = now, following
-            if following is not None:
-                pause = min(pause, (following - now).total_seconds())
-        return max(pause, _SHORTEST_SLEEP)
+        """Submit what is due; return the seconds until there is more, or until what failed is tried again.
 
-    async def _look_at(self, handler: Handler, schedule: Schedule, looked: datetime | None, now: datetime) -> None:
+        What fails for one schedule, such as a send to a partition whose server is away, holds up no other one.
+        """
+        now = await self._store.now()
+        if not self._declared:
+            for handler, schedule in self._registry.schedules.items():
+                await self._store.declare(record_of(handler, schedule), now)
+            self._declared = True
+        schedules = self._registry.schedules.items()
+        return max(min(await asyncio.gather(*(self._keep(*each, now) for each in schedules))), _SHORTEST_SLEEP)
+
+    async def _keep(self, handler_id: str, schedule: Schedule, now: datetime) -> float:
+        """Look at one schedule; return the seconds until it is to be looked at again."""
+        looked, following = self._looked.get(handler_id, (now, now))
+        if following is None or not looked <= now < following:
+            handler = self._registry.handlers[handler_id]
+            try:
+                await self._look_at(handler, schedule, now)
+            except Exception as error:  # noqa: BLE001  # it is logged, and tried again
+                return self._failed(handler_id, f"schedule {handler.name!r}", error)
+            del self._failures[handler_id]
+            following = schedule.after(now)
+            self._looked[handler_id] = now, following
+        return _LONGEST_SLEEP if following is None else min(_LONGEST_SLEEP, (following - now).total_seconds())
+
+    async def _look_at(self, handler: Handler, schedule: Schedule, now: datetime) -> None:
         last = await self._store.last(handler.id)
         if last is None or last - now > _FUTURE:
             await self._begin_anew(handler, schedule, last, now)
             return
-        ticks = due(schedule, last, looked, now)
+        ticks = due(schedule, last, now)
         for tick in ticks:
             await submit(handler, self._registry, {}, delay=0.0, key=f"tick-{round(tick.timestamp() * 1000)}")
             await self._store.ran(handler.id, tick)
@@ -126,6 +124,14 @@ class Scheduler:
         if missed is not None and self._told.get(handler.id) != missed:
             self._told[handler.id] = missed
             log.warning("Schedule %r was not run at %s: nothing could run it then", handler.name, missed.isoformat())
+
+    def _failed(self, of: str, what: str, error: Exception) -> float:
+        """Say so, but not each time; return the seconds until it is tried again."""
+        self._failures[of] += 1
+        if self._failures[of] in _WARN_AFTER:
+            say = log.warning if isinstance(error, (RedisError, OSError, BrokerError)) else log.exception
+            say("Cannot run %s now (%s); retrying", what, describe_failure(error))
+        return backoff(self._failures[of])
 
     async def _begin_anew(self, handler: Handler, schedule: Schedule, last: datetime | None, now: datetime) -> None:
         if last is not None:
@@ -136,11 +142,6 @@ class Scheduler:
                 now.isoformat(),
             )
         await self._store.declare(record_of(handler.id, schedule), now, anew=True)
-
-    async def _declare(self) -> None:
-        now = await self._store.now()
-        for handler, schedule in self._registry.schedules.items():
-            await self._store.declare(record_of(handler, schedule), now)
 
 
 def check_schedule(handler: Handler) -> None:
