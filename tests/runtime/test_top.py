@@ -60,6 +60,9 @@ def test_a_rate_is_what_all_processes_have_counted_over_the_time_between_what_th
     assert rates.of_processes == {"a": 11.0}
     rates.add(namespace(104, process("a", 1, {local: (30, 2)}), process("b", 0, {local: (25, 5)})))
     assert rates.of_handlers == {HANDLER: (10.0, 0.5)}
+    # Said after its lease was read: from when these counts are is read the next time.
+    rates.add(namespace(105, process("a", 2, {local: (90, 2)}), process("b", 1, {local: (25, 5)})))
+    assert rates.of_handlers == {HANDLER: (10.0, 0.5)}
     rates.add(namespace(106, process("c", 0, {local: (3, 0)}), process("b", 0, {}, alive=False)))
     assert rates.of_handlers == {}
 
@@ -104,22 +107,21 @@ async def test_workers_say_how_many_attempts_have_ended_by_handler(command: Comm
         rates.add(status)
         return dict(status.workers[0].activity.ended)
 
+    async def rated() -> bool:
+        """Whether all is counted, and the rates are of that: counts said during a reading are rated with the next."""
+        all_counted = await counted() == {"order.placed|confirm": (3, 1), "|report": (1, 0)}
+        done, failed = rates.of_handlers.get(HANDLER, (0.0, 0.0))
+        return all_counted and set(rates.of_handlers) == {HANDLER, "shop||report"} and done == pytest.approx(3 * failed)
+
     async with running(worker):
         assert await counted() == {}
         await asyncio.gather(*[(await worker.event("order.placed").send(n=n)).results(timeout=20) for n in range(3)])
         await report.wait()
-        await wait_until_async(lambda: _is(counted, {"order.placed|confirm": (3, 1), "|report": (1, 0)}))
-        assert set(rates.of_handlers) == {HANDLER, "shop||report"}
-        done, failed = rates.of_handlers[HANDLER]
-        assert done == pytest.approx(3 * failed)
+        await wait_until_async(rated)
         code, out, err = await asyncio.to_thread(command, "top", "--once", url=redis_url)
     assert (code, err) == (0, "")
     rows = [line.split() for line in out.splitlines()]
     assert ["order.placed", "confirm", "0", "0", "0", "0", "-", "-", "-", "1"] in rows
-
-
-async def _is(read: Callable[[], object], expected: object) -> bool:
-    return await read() == expected  # type: ignore[misc]
 
 
 def test_a_server_that_is_away_is_exit_code_3_with_a_sentence(command: Command) -> None:
