@@ -1,11 +1,13 @@
 """Services as processes of their own, which begin with upnext imported: importing is most of what a start takes.
 
 A process that has imported what every service does, and nothing else, forks them: it has neither threads nor
-connections. From there on a service is what `python -m upnext` makes of its arguments, environment and folder.
+connections. From there on a service is what `python -m upnext` makes of its arguments, environment and folder. What
+Python itself reads from the environment when it starts, the process that forks has read: there is one for each such.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib
@@ -21,8 +23,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Thread
-from typing import NoReturn, TextIO
+from threading import Lock, Thread
+from typing import Any, NoReturn, TextIO
 
 ROOT = Path(__file__).parents[1]
 IMPORTED = (
@@ -35,6 +37,7 @@ IMPORTED = (
     "upnext.runner.unimported",
 )
 HEAD = struct.Struct("!I")
+READ_AT_START = ("PYTHON", "LANG", "LC_")
 
 
 class Forked:
@@ -42,7 +45,7 @@ class Forked:
 
     Args:
         arguments: Those of `upnext`.
-        env: Its environment; `can_be_forked` says whether that will do.
+        env: Its environment.
         cwd: Its folder.
         stdin: Its standard input: a file's number, or a pipe that does not end.
         program: What it runs in place of `upnext`, as with `python -c`, and in a session of its own.
@@ -59,7 +62,8 @@ class Forked:
             own.append(ends[number == 0])
         *streams, self._ended = own
         wanted = {"arguments": [*arguments], "env": dict(env), "cwd": str(cwd), "program": program}
-        self.pid = _forker().fork(wanted, theirs)
+        told = {name: value for name, value in env.items() if name.startswith(READ_AT_START)}
+        self.pid = _forker(tuple(sorted(told.items()))).fork(wanted, theirs)
         for each in theirs:
             os.close(each)
         self.stdin: TextIO | None = os.fdopen(streams.pop(0), "w") if stdin < 0 else None
@@ -111,7 +115,8 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -129,22 +134,23 @@ def run_forked(*arguments: str, env: Mapping[str, str], cwd: Path) -> tuple[int,
     return process.wait(), out, err
 
 
-def can_be_forked(env: Mapping[str, str]) -> bool:
-    """Whether an environment tells Python itself, which reads it when it starts, what that of the tests does."""
-    names = {name for name in (*env, *os.environ) if name.startswith("PYTHON")}
-    return hasattr(os, "fork") and all(env.get(name) == os.environ.get(name) for name in names)
-
-
 class _Forker:
-    """The process that forks them, one for each test process: it ends with that."""
+    """A process that forks them, for one test process: it ends with that.
 
-    def __init__(self) -> None:
+    Args:
+        told: What its environment, and that of each service, tells Python.
+    """
+
+    def __init__(self, told: Mapping[str, str]) -> None:
         self._socket, theirs = socket.socketpair()
+        self._one_at_a_time = Lock()  # threads of a test start commands, and each waits for the answer to its own
+        others = {name: value for name, value in os.environ.items() if not name.startswith(READ_AT_START)}
         code = f"from tests.forked import _serve; _serve({theirs.fileno()})"
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 cwd=ROOT,
+                env=others | {**told},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -153,14 +159,23 @@ class _Forker:
     def fork(self, wanted: dict[str, object], files: list[int]) -> int:
         """Have a service forked that has these files as standard streams, and return its process id."""
         body = json.dumps(wanted).encode()
-        socket.send_fds(self._socket, [HEAD.pack(len(body))], files)
-        self._socket.sendall(body)
-        return int(HEAD.unpack(_received(self._socket, HEAD.size))[0])
+        with self._one_at_a_time:
+            socket.send_fds(self._socket, [HEAD.pack(len(body))], files)
+            self._socket.sendall(body)
+            return int(HEAD.unpack(_received(self._socket, HEAD.size))[0])
+
+    def close(self) -> None:
+        """End it; what it has forked goes on."""
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
 
 
 @functools.cache
-def _forker() -> _Forker:
-    return _Forker()
+def _forker(told: tuple[tuple[str, str], ...]) -> _Forker:
+    forker = _Forker(dict(told))
+    atexit.register(forker.close)
+    return forker
 
 
 def _received(sock: socket.socket, size: int) -> bytes:
@@ -174,7 +189,9 @@ def _received(sock: socket.socket, size: int) -> bytes:
 
 def _serve(number: int) -> None:
     """Fork services until the tests have ended; in each of them, become it."""
-    del sys.path[0]  # the folder of the tests, which no service has on its path
+    del sys.path[0]  # the folder of the tests, which no service has on its path, and may have modules of that name
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]
     for name in IMPORTED:
         importlib.import_module(name)
     with socket.socket(fileno=number) as sock:
@@ -192,6 +209,10 @@ def _serve(number: int) -> None:
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
+    _become(wanted, files)
+
+
+def _become(wanted: dict[str, Any], files: list[int]) -> None:
     *streams, ended = files
     os.close(ended)
     for standard, each in enumerate(streams):

@@ -6,13 +6,12 @@ import asyncio
 import os
 import re
 import subprocess
-import sys
 import textwrap
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from tests.forked import Forked, can_be_forked
+from tests.forked import Forked
 from tests.waiting import wait_until
 from upnext import Worker
 from upnext.outbox.relay import Relay
@@ -102,7 +101,7 @@ class ServiceFile:
         }
 
     @contextmanager
-    def process(self, *arguments: str, stdin: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str] | Forked]:
+    def process(self, *arguments: str, stdin: int = subprocess.PIPE) -> Iterator[Forked]:
         """Start the service; it is killed when the block ends, unless it has ended before.
 
         Args:
@@ -110,19 +109,7 @@ class ServiceFile:
             stdin: Its standard input, by default a pipe that does not end.
         """
         command = ["run", str(self.file), *arguments]
-        process: subprocess.Popen[str] | Forked
-        if can_be_forked(self.environment):
-            process = Forked(command, env=self.environment, cwd=self.file.parent, stdin=stdin)
-        else:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "upnext", *command],
-                env=self.environment,
-                cwd=self.file.parent,
-                stdin=stdin,
-                stderr=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+        process = Forked(command, env=self.environment, cwd=self.file.parent, stdin=stdin)
         try:
             yield process
         finally:
