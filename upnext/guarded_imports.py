@@ -9,46 +9,52 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from upnext.recursive_aliases import evaluate, find_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import ModuleType
 
 
-def type_hints(function: Callable[..., object]) -> dict[str, Any]:
-    """Evaluate the annotations of a function.
+def type_hints(annotated: Any, names: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Evaluate the annotations of a function or a class.
+
+    Args:
+        annotated: The function or class.
+        names: Is given the names that they need and that are not bound at run time.
 
     Raises:
         NameError: If a name in them is bound neither at run time, nor by an import for type checkers, nor to one alias
             elsewhere that mentions itself.
     """
-    names: dict[str, Any] = {}
-    globalns: dict[str, Any] = getattr(inspect.unwrap(function), "__globals__", {})
+    names = {} if names is None else names
+    is_class = isinstance(annotated, type)
+    globalns: dict[str, Any] | None = None if is_class else getattr(inspect.unwrap(annotated), "__globals__", {})
     while True:
         try:
-            return evaluate(function, names, globalns)
+            return evaluate(annotated, names, globalns)
         except NameError as error:
             if error.name is None or error.name in names:
                 raise
             try:
-                names[error.name] = _bound_elsewhere(function, error.name)
+                names[error.name] = _bound_elsewhere(annotated, error.name)
             except LookupError:
                 raise error from None
             except (ImportError, AttributeError) as cause:
                 raise NameError(f"{error}, and importing it fails: {cause}", name=error.name) from error
 
 
-def _bound_elsewhere(function: Callable[..., object], name: str) -> Any:
-    try:
-        return _imported(function, name)
-    except LookupError:
-        return find_alias(name)
+def _bound_elsewhere(annotated: Any, name: str) -> Any:
+    for each in inspect.getmro(annotated) if isinstance(annotated, type) else (annotated,):
+        with suppress(LookupError):
+            return _imported(inspect.getmodule(each), name)
+    return find_alias(name)
 
 
-def _imported(function: Callable[..., object], name: str) -> Any:
+def _imported(module: ModuleType | None, name: str) -> Any:
     """Do the import for type checkers that binds a name.
 
     Raises:
@@ -56,7 +62,6 @@ def _imported(function: Callable[..., object], name: str) -> Any:
         ImportError: If it cannot be done.
         AttributeError: If its module does not have the name.
     """
-    module = inspect.getmodule(function)
     for statement in _guarded_imports(module):
         for alias in statement.names:
             if name != (alias.asname or alias.name.partition(".")[0]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypeGuard, get_args, get_origin, get_type_hints
 
 from pydantic_core import core_schema
 
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 _being_read: contextvars.ContextVar[frozenset[str]] = contextvars.ContextVar("upnext_alias", default=frozenset())
 
 
-class _Reference:
-    """What stands for an alias in itself."""
+class Reference:
+    """What stands for an alias in itself.
+
+    Attributes:
+        alias: The alias.
+    """
+
+    alias: Any
 
 
 def evaluate(annotated: Any, names: dict[str, Any], globalns: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -40,7 +46,7 @@ def evaluate(annotated: Any, names: dict[str, Any], globalns: dict[str, Any] | N
     """
     while True:
         hints = get_type_hints(annotated, globalns, names or None, include_extras=True)
-        again = [name for name in _mentioned(hints.values()) if not _is_reference(names.get(name))]
+        again = [name for name in _mentioned(hints.values()) if not is_reference(names.get(name))]
         if not again or not all(map(str.isidentifier, again)):
             return hints
         home = vars(sys.modules[annotated.__module__]) if globalns is None else globalns
@@ -89,11 +95,12 @@ def _mentioned(annotations: Iterable[Any]) -> set[str]:
     return found
 
 
-def _is_reference(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, _Reference)
+def is_reference(value: object) -> TypeGuard[type[Reference]]:
+    """Say whether something stands for an alias in itself."""
+    return isinstance(value, type) and issubclass(value, Reference)
 
 
-def _reference(name: str, alias: Any, globalns: dict[str, Any], names: dict[str, Any]) -> type[_Reference]:
+def _reference(name: str, alias: Any, globalns: dict[str, Any], names: dict[str, Any]) -> type[Reference]:
     def read(cls: type, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         ref, being_read = f"{cls.__module__}.{name}:{id(cls)}", _being_read.get()
         mention = core_schema.definition_reference_schema(ref)
@@ -110,6 +117,7 @@ def _reference(name: str, alias: Any, globalns: dict[str, Any], names: dict[str,
 
     members: dict[str, Any] = {
         "__module__": str(globalns.get("__name__")),
+        "alias": alias,
         "__get_pydantic_core_schema__": classmethod(read),
     }
-    return type(name, (_Reference,), members)
+    return type(name, (Reference,), members)

@@ -35,6 +35,27 @@ class Order:
 Tree = dict[str, "Tree"] | list["Twig"] | int
 Twig = tuple["Tree", "Twig"] | None
 """
+LETTERS = """\
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+from guarded.models import Tree as T
+if TYPE_CHECKING:
+    from .models import Order as O
+@dataclass
+class Letter:
+    body: T
+class Parcel(NamedTuple):
+    letters: list[Letter]
+    order: O
+"""
+WOODS = """\
+from dataclasses import dataclass
+Tree = list["Tree"] | str
+@dataclass
+class Wood:
+    trees: Tree
+"""
 APP = """\
 from __future__ import annotations
 import typing
@@ -91,3 +112,17 @@ def test_a_name_that_is_imported_for_type_checkers_is_imported_when_it_is_needed
 def test_what_cannot_be_imported_is_an_error_that_says_why(imports: str, test: str, reason: str, package: Path) -> None:
     with pytest.raises(upnext.ConfigError, match=reason):
         signature(package, imports, "Order", test).prepare()
+
+
+def test_classes_may_have_what_parameters_may_have(package: Path) -> None:
+    """Of two aliases with one name pydantic cannot be told which is meant where."""
+    (package / "letters.py").write_text(LETTERS)
+    (package / "woods.py").write_text(WOODS)
+    found = signature(package, "from guarded.letters import Parcel", "Parcel")
+    found.prepare()
+    parcel = found.decode(b'{"order": [[{"body": {"a": [null, [2, null]]}}], {"number": 3}]}')["order"]
+    assert (parcel.letters[0].body, parcel.order.number) == ({"a": [None, (2, None)]}, 3)
+    del sys.modules["guarded.app"]
+    both = "from guarded.letters import Parcel\n    from guarded.woods import Wood"
+    with pytest.raises(upnext.ConfigError, match="has the name of another one"):
+        signature(package, both, "tuple[Parcel, Wood]").prepare()

@@ -10,7 +10,7 @@ import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NotRequired, Required, cast
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, PydanticUndefinedAnnotation
 from pydantic_core import SchemaValidator, ValidationError
 from typing_extensions import TypedDict
 
@@ -20,6 +20,7 @@ from upnext.payload.problems import describe_errors, top_level_field
 from upnext.payload.round_trip import Validated, read, write
 from upnext.payload.schemas import SchemaRewriter, fields_with_user_code, holds_kind, is_plain
 from upnext.payload.stand_ins import with_stand_ins
+from upnext.payload.type_adapters import type_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,11 +90,11 @@ class Codec:
 
     def _unusable(self, error: Exception) -> ConfigError:
         reason = str(error).partition("\n")[0].partition(". Set `")[0]
-        if isinstance(error, RecursionError) or getattr(error, "code", None) == "class-not-fully-defined":
+        if isinstance(error, RecursionError | PydanticUndefinedAnnotation):
             reason = (
                 "the annotation of a field in a class among them names what is not defined there, or an alias that "
-                "mentions itself: define it, or write the alias as `type Name = ...`, which pydantic reads (before "
-                "Python 3.12, with TypeAliasType of typing_extensions)"
+                "mentions itself and has the name of another one: define it, or write the alias as `type Name = ...` "
+                "(before Python 3.12, with TypeAliasType of typing_extensions)"
             )
         return ConfigError(f"The parameters of {self._handler!r} cannot be checked by pydantic: {reason}")
 
@@ -194,10 +195,10 @@ class Codec:
 
 def _core_schema(kind: Any) -> CoreSchema:
     try:
-        return TypeAdapter(kind).core_schema
+        return type_adapter(kind).core_schema
     except Warning:  # where warnings are errors: pydantic warns of `ReadOnly`, which says nothing of a payload
         with warnings.catch_warnings(action="ignore"):
-            return TypeAdapter(kind).core_schema
+            return type_adapter(kind).core_schema
 
 
 def _validator(schema: CoreSchema, rewriter: SchemaRewriter) -> SchemaValidator:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from upnext.annotations import concrete
 from upnext.payload.schemas import runs_user_code
+from upnext.payload.type_adapters import type_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ def _with_extras(schema: CoreSchema, extras: Any) -> CoreSchema:
     plain = {key: value for key, value in part.items() if key not in {"cls", "config"}}
     if extras is None:
         return cast("CoreSchema", {**plain, "extra_behavior": "forbid"})
-    further = core_schema.any_schema() if extras in (Any, object) else TypeAdapter(concrete(extras)).core_schema
+    further = core_schema.any_schema() if extras in (Any, object) else type_adapter(concrete(extras)).core_schema
     return cast("CoreSchema", {**plain, "extra_behavior": "allow", "extras_schema": further})
 
 

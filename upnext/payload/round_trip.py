@@ -6,13 +6,16 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from pydantic import PydanticSchemaGenerationError, TypeAdapter
+from pydantic import PydanticSchemaGenerationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, core_schema, from_json, to_json
 
 from upnext.payload.equality import same
+from upnext.payload.type_adapters import type_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from pydantic import TypeAdapter
 
     from upnext.errors import PayloadProblem
 
@@ -65,13 +68,9 @@ def read(body: bytes) -> Any:
 
 
 @lru_cache(maxsize=1000)
-def type_adapter(kind: Hashable) -> TypeAdapter[Any]:
-    """Return what reads and writes values of a type.
-
-    Raises:
-        PydanticSchemaGenerationError: If pydantic does not know it.
-    """
-    return TypeAdapter(cast("Any", kind))
+def adapter_of(kind: Hashable) -> TypeAdapter[Any]:
+    """Return what reads and writes values of a class, as `type_adapter` does."""
+    return type_adapter(kind)
 
 
 def _by_schema(value: Any) -> Any:
@@ -81,7 +80,7 @@ def _by_schema(value: Any) -> Any:
     """
     kind = cast("Any", type(value))
     try:
-        return type_adapter(kind).dump_python(value, mode="json")
+        return adapter_of(kind).dump_python(value, mode="json")
     except PydanticSchemaGenerationError:
         if issubclass(kind, Mapping):
             return dict(value)

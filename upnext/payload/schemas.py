@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import TypeAdapter
 from pydantic_core import PydanticKnownError, core_schema, to_jsonable_python
 
 from upnext.annotations import concrete
 from upnext.payload.generic_models import GenericModel, generic_origin
+from upnext.payload.type_adapters import type_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ class SchemaRewriter:
             payload = payload["schema"]
         payload["extra_behavior"] = "forbid" if extras is None else "allow"
         if extras not in (None, Any, object):
-            payload["extras_schema"] = _shared(self._rewrite(TypeAdapter(concrete(extras)).core_schema), rewritten)
+            payload["extras_schema"] = _shared(self._rewrite(type_adapter(concrete(extras)).core_schema), rewritten)
         return rewritten
 
     def _rewrite(self, node: Any) -> Any:

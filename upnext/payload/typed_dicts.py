@@ -8,7 +8,7 @@ from typing import Annotated, Any, NotRequired, Required, get_args, get_origin
 import typing_extensions
 from typing_extensions import get_original_bases, is_typeddict
 
-from upnext.recursive_aliases import evaluate
+from upnext.guarded_imports import type_hints
 
 # Earlier releases of typing_extensions have no ReadOnly, and None for no further items.
 _QUALIFIERS = (Required, NotRequired, getattr(typing_extensions, "ReadOnly", Required))
@@ -21,7 +21,7 @@ def typed_dict_fields(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
     fields: dict[str, tuple[Any, bool]] = {}
     cls, given = _with_arguments(typed_dict)
     required: frozenset[str] = getattr(cls, "__required_keys__", frozenset())
-    for name, hint in evaluate(cls, {}).items():
+    for name, hint in type_hints(cls).items():
         # The class itself has not read what is written as text.
         said = get_origin(hint) if get_origin(hint) in (Required, NotRequired) else None
         needed = name in required if said is None else said is Required
@@ -40,7 +40,7 @@ def further_items(typed_dict: Any) -> Any:
     if items is not _UNSAID:
         # What is written as text means what it means in the module of the class.
         holder = type("holder", (), {"__annotations__": {"items": items}, "__module__": cls.__module__})
-        hint = _unqualified(evaluate(holder, {})["items"])
+        hint = _unqualified(type_hints(holder)["items"])
         return None if hint in _NOTHING else _substituted(hint, given)
     if getattr(cls, "__closed__", None):
         return None

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from upnext.errors import PayloadProblem
 from upnext.payload.equality import difference
-from upnext.payload.round_trip import type_adapter, write
+from upnext.payload.round_trip import adapter_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -60,7 +60,7 @@ def _parts(value: Any) -> list[object] | None:
 def _difference_by_own_type(value: object, kind: type[object]) -> str:
     """Return what changes of a value that is read by its own type, the best that any handler can do."""
     try:
-        arrived = type_adapter(cast("Hashable", kind)).validate_json(write(value))
+        arrived = adapter_of(cast("Hashable", kind)).validate_json(write(value))
     except Exception as error:  # noqa: BLE001  # pydantic has several, and a user's code may raise anything
         return f"cannot be read back from its JSON ({type(error).__name__})"
     return difference(value, arrived)

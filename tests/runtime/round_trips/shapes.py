@@ -249,6 +249,33 @@ class Needing:
         self.n += base
 
 
+payload = dict[str, int]
+kind = list[str]
+
+
+@dataclass
+class Noted:
+    note: Nested
+    kept: InitVar[Nested] = ""
+
+
+class NotedKeys(te.TypedDict):
+    note: Nested
+    counts: te.NotRequired[payload]
+    kinds: te.NotRequired[kind]
+
+
+class NotedPair(t.NamedTuple):
+    note: Nested
+    more: list[Noted]
+
+
+@dataclass
+class NotedBox(t.Generic[T]):
+    content: T
+    more: dict[str, NotedPair] = field(default_factory=dict)
+
+
 @dataclass(eq=False)
 class Identity:
     n: int

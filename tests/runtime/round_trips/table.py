@@ -93,6 +93,13 @@ Nested | {"a": ["b", {"c": "d"}]} | ok | =
 Nested | [[], {"a": "b"}] | ok | =
 Nested | {"a": [1.5]} | error | x
 list[Nested] | ["a"] | ok | =
+Noted | Noted({"a": ["b", {"c": "d"}]}) | ok | =
+Noted | Noted({"a": [1.5]}) | error | x
+NotedKeys | {"note": [[], {"a": "b"}], "counts": {"a": 1}, "kinds": ["b"]} | ok | =
+NotedKeys | {"note": [1]} | error | x
+NotedPair | NotedPair("a", [Noted(["b"])]) | ok | =
+NotedBox[Nested] | NotedBox(["a"], {"b": NotedPair({}, [])}) | ok | =
+NotedBox[NotedKeys] | NotedBox({"note": [2]}) | error | x
 # literals and enums
 t.Literal["a", "b"] | "a" | ok | =
 t.Literal["a", "b"] | "c" | error | x
@@ -186,8 +193,8 @@ ipaddress.IPv6Network | ipaddress.IPv6Network("fe80::/64") | ok | =
 ipaddress.IPv4Interface | ipaddress.IPv4Interface("10.0.0.1/24") | ok | =
 re.Pattern[str] | re.compile("a+") | ok | =
 re.Pattern[str] | re.compile("a+", re.IGNORECASE) | ok | x
-p.AnyUrl | p.AnyUrl("https://example.org/a") | ok | =
-p.HttpUrl | p.HttpUrl("https://example.org/") | ok | =
+p.AnyUrl | p.AnyUrl("https://example.org/a") | ok | = | 2.11
+p.HttpUrl | p.HttpUrl("https://example.org/") | ok | = | 2.11
 p.SecretStr | p.SecretStr("x") | ok | x
 p.SecretBytes | p.SecretBytes(b"x") | ok | x
 p.Json[list[int]] | [1, 2] | ok | =

@@ -1,0 +1,75 @@
+"""Names in the annotations of classes that pydantic does not find by itself.
+
+It reads a dataclass, a TypedDict or a named tuple when it meets one as the type of a field, in the names of the class's
+module. What the class has imported for type checkers alone is not among them, nor is an alias that mentions itself,
+under a name that says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from typing_extensions import is_typeddict
+
+from upnext.annotations import ALIASES
+from upnext.guarded_imports import type_hints
+from upnext.recursive_aliases import is_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MISSING: Any = object()
+_INIT_VAR: Any = dataclasses.InitVar  # of what, pyright does not know
+
+
+def names_in_classes(annotation: Any) -> dict[str, Any]:
+    """Return what pydantic needs to be given to read the classes that an annotation reaches, by names.
+
+    That is nothing if one of these names means something else in the module of another class: pydantic cannot be told
+    which of them is meant where.
+    """
+    found: dict[str, Any] = {}
+    waiting, modules, seen = [annotation], list[dict[str, Any]](), set[Any]()
+    while waiting:
+        part = waiting.pop()
+        waiting += _parts(part)
+        cls = get_origin(part) or part
+        if not _is_read_late(cls) or cls in seen:
+            continue
+        seen.add(cls)
+        modules.append(vars(sys.modules[cls.__module__]))
+        names: dict[str, Any] = {}
+        try:
+            waiting += type_hints(cls, names).values()
+        except Exception:  # noqa: BLE001, S112  # what is written as text is code; pydantic says what is wrong with it
+            continue
+        if any(not _is_same(found.get(name, value), value) for name, value in names.items()):
+            return {}
+        found |= names
+    is_clear = all(_is_same(module.get(name, it), it) for module in modules for name, it in found.items())
+    return found if is_clear else {}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    one, other = (each.alias if is_reference(each) else each for each in (one, other))
+    return one is other or bool(one == other)
+
+
+def _parts(annotation: Any) -> Iterable[Any]:
+    """Return what an annotation is made of."""
+    if isinstance(annotation, ALIASES):
+        return (annotation.__value__,)
+    if isinstance(annotation, _INIT_VAR):
+        return (annotation.type,)
+    if is_reference(annotation):
+        return (annotation.alias,)
+    supertype = getattr(annotation, "__supertype__", _MISSING)
+    return (*get_args(annotation), *([] if supertype is _MISSING else [supertype]))
+
+
+def _is_read_late(cls: Any) -> bool:
+    """Say whether pydantic reads a class when it meets it, and not when the class is made."""
+    is_named_tuple = isinstance(cls, type) and tuple in cls.__mro__ and "_fields" in dir(cls)
+    return is_named_tuple or is_typeddict(cls) or (isinstance(cls, type) and dataclasses.is_dataclass(cls))
