@@ -119,6 +119,7 @@ class Reckoning:
         ghosts: Jobs that ran and were refused, or never sent.
         torn: Sends of which nobody knows that were carried out for some handlers only.
         disordered: Jobs whose attempts do not strictly rise.
+        most: The greatest number of jobs of each limited handler that ran at once; empty where no limit holds.
         crowded: Jobs of the limited handlers that began while as many as their limit ran already.
         unheard: Jobs of the unique handler that did not begin after a send which they stand for.
         doubled: Jobs of the unique handler that waited while another one of their value did.
@@ -134,6 +135,7 @@ class Reckoning:
     ghosts: list[Job] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     disordered: list[Job] = field(default_factory=list)
+    most: dict[str, int] = field(default_factory=dict)
     crowded: list[Job] = field(default_factory=list)
     unheard: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -199,13 +201,13 @@ def doubled(ledger: Ledger, slack: float) -> list[str]:
     ]
 
 
-def crowded(ledger: Ledger) -> list[Job]:
-    """Return the jobs of the limited handlers that began beyond their limit.
+def at_once(ledger: Ledger) -> dict[str, list[tuple[int, Job]]]:
+    """Return, for each limited handler, how many of its jobs ran from the moment on that one began, and which did.
 
-    An attempt of the one holds its slot until it ends; that of a process which was ended, or lost its lease, until the
-    job begins again: it waits at the head of its queue until then, so that the slot goes to it. With a limit by value
-    others of its value may be before it, so that of those only jobs count that ran once, and held their slot all the
-    while.
+    An attempt of "limited" holds its slot until it ends; that of a process which was ended, or lost its lease, until
+    the job begins again: it waits at the head of its queue until then, so that the slot goes to it. With a limit by
+    value others of its value may be before it, so that of those only jobs count that ran once, and held their slot all
+    the while.
     """
     moments: list[tuple[float, int, Job]] = []
     for job, steps in ledger.steps.items():
@@ -217,15 +219,27 @@ def crowded(ledger: Ledger) -> list[Job]:
     once = [(job, sorted(steps, key=lambda step: step.at)) for job, steps in ledger.steps.items() if len(steps) == 2]
     by_value = [(job, *steps) for job, steps in once if job[1] == "divided" and steps[1].word == "end"]
     held = [each for job, start, end in by_value for each in ((start.at, 1, job), (end.at, -1, job))]
-    return _beyond(moments) + _beyond(held)
+    return {"limited": _counted(moments), "divided": _counted(held)}
 
 
-def _beyond(moments: list[tuple[float, int, Job]]) -> list[Job]:
-    found, running = list[Job](), 0
+def crowded(ledger: Ledger) -> list[Job]:
+    """Return the jobs of the limited handlers that began beyond their limit."""
+    return [job for counted in at_once(ledger).values() for running, job in counted if running > LIMIT]
+
+
+def most_at_once(ledger: Ledger) -> dict[str, int]:
+    """Return the greatest number of jobs of each limited handler that ran at once."""
+    return {
+        handler: max((running for running, _ in counted), default=0) for handler, counted in at_once(ledger).items()
+    }
+
+
+def _counted(moments: list[tuple[float, int, Job]]) -> list[tuple[int, Job]]:
+    found, running = list[tuple[int, Job]](), 0
     for _, change, job in sorted(moments):  # at the same moment ends come first
         running += change
-        if running > LIMIT and change > 0:
-            found.append(job)
+        if change > 0:
+            found.append((running, job))
     return found
 
 

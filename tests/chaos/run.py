@@ -14,7 +14,7 @@ from random import Random
 
 from tests.chaos.faults import Injector
 from tests.chaos.fleet import LEASE, Fleet, Size
-from tests.chaos.ledger import Reckoning, crowded, doubled, reckon, unheard
+from tests.chaos.ledger import Reckoning, crowded, doubled, most_at_once, reckon, unheard
 from tests.servers import Server, redis_binary, valkey_binary
 
 _MORTALS = 3
@@ -82,7 +82,7 @@ async def run(
         reckoning = reckon(fleet.read(), dead)
         # More may run, and wait, while it grows, where a release has no limits, and where a handler has two names.
         if partitions == 1 and beside == sys.executable and not renames:
-            reckoning.crowded = crowded(fleet.ledger)
+            reckoning.most, reckoning.crowded = most_at_once(fleet.ledger), crowded(fleet.ledger)
             reckoning.doubled = doubled(fleet.ledger, 2 * LEASE)
         if beside == sys.executable:
             reckoning.unheard = unheard(fleet.ledger)

@@ -111,14 +111,20 @@ def test_a_link_in_the_place_of_what_has_changed_is_not_followed(root: Path, tmp
 
 
 @pytest.fixture
-def beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let files be listed in another process, however few there are."""
+def forking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let other processes be forked, whatever the machine and this process are like."""
     if not hasattr(os, "sched_getaffinity"):
-        pytest.skip("files are listed ahead where processes are forked")
-    monkeypatch.setattr(ahead, "_WORTH_IT", 1)
+        pytest.skip("other processes are used where they can be forked")
     monkeypatch.setattr(ahead, "processors", lambda: 2)
+    monkeypatch.setattr(pool, "processors", lambda: 2)
     # Threads that tests of other things have left in this process are none of a command's.
     monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
+@pytest.fixture
+def beside(forking: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files be listed in another process, however few there are."""
+    monkeypatch.setattr(ahead, "_WORTH_IT", 1)
 
 
 @pytest.mark.usefixtures("beside")
@@ -237,7 +243,8 @@ def test_the_other_process_is_waited_for_whether_it_was_asked_or_not(stop: str, 
     assert (done.returncode, done.stderr) == (7, b"")
 
 
-def test_what_a_killed_process_had_in_hand_is_done_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("forking")
+def test_what_a_killed_process_had_in_hand_is_done_here(tmp_path: Path) -> None:
     """As where memory runs out: the scan waited for ever."""
     parent, killed = os.getpid(), tmp_path / "killed"
 
@@ -247,7 +254,6 @@ def test_what_a_killed_process_had_in_hand_is_done_here(tmp_path: Path, monkeypa
             os.kill(os.getpid(), signal.SIGKILL)
         return path * 2
 
-    monkeypatch.setattr(pool, "processors", lambda: 2)
     paths = [str(number) for number in range(1_000)]
     assert list(pool.spread(job, paths, 10_000_000)) == [(path, path * 2) for path in paths]
     assert killed.exists()
