@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def project(root: Path, other: str | bytes) -> Path:
 )
 def test_every_file_is_checked(other: str | bytes, expected: list[str], tmp_path: Path) -> None:
     assert said(project(tmp_path, other)) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ("f(**a, *b)\n", "iterable argument unpacking follows keyword argument unpacking"),
+        ("x = '\\N{nothing}'\n", "(unicode error) 'unicodeescape' codec can't decode bytes in position 0-10"),
+    ],
+)
+def test_where_pythons_disagree_on_the_column_they_agree_on_the_line(other: str, words: str, tmp_path: Path) -> None:
+    (found,) = said(project(tmp_path, other))
+    assert re.match(rf"other\.py:1:\d+ cannot read this file: {re.escape(words)}", found), found
 
 
 def test_a_file_that_is_only_checked_counts_as_scanned_and_not_as_parsed(tmp_path: Path) -> None:
