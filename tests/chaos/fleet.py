@@ -27,7 +27,7 @@ GRACE = 0.3
 
 _HERE = Path(__file__).parent
 
-_LASTING = {"dead", "dead:index", "events", "leases", "open", "partitions", "queues"}
+_LASTING = {"dead", "dead:index", "events", "leases", "open", "partitions", "queues", "schedules", "ticks"}
 _LASTING |= {"subs:order.placed", "subs:order.created", "subs:document.saved", "versions", "workers"}
 
 
@@ -199,6 +199,20 @@ class Fleet:
             self.ledger.dead.add(letter.job_id)
             dead[payload.get("number", payload.get("n")), letter.handler] = letter.reason
         return dead
+
+    async def ticks(self) -> dict[int, str]:
+        """Wait until the schedule has run for all ticks so far; returns the event of each, by its second."""
+        ask = (await reach(load(redis_url=self.server.url))).link.command
+        now = int((await ask("TIME"))[0])
+        found: dict[int, str] = {}
+
+        async def have_run() -> bool:
+            for key in await ask("KEYS", "*:key:task:shop||ticked:tick-*"):
+                found[int(key.rpartition(b"-")[2]) // 1000] = json.loads(await ask("GET", key))[0]
+            return max(found, default=0) >= now and set(found.values()) <= self.read().ticked
+
+        await wait_until_async(have_run, timeout=60, what="all ticks")
+        return found
 
     async def replay_refused_payloads(self) -> None:
         """Leave only workers of the later contract, and replay what those of the earlier one could not take."""

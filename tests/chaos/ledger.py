@@ -50,6 +50,7 @@ class Ledger:
         saves: Sends to the unique handler.
         begun: When its jobs began, by the attempt.
         dead: Jobs that became dead letters.
+        ticked: Events of the schedule that ran.
     """
 
     intended: set[str] = field(default_factory=set)
@@ -61,6 +62,7 @@ class Ledger:
     saves: list[Save] = field(default_factory=list)
     begun: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     dead: set[str] = field(default_factory=set)
+    ticked: set[str] = field(default_factory=set)
 
     def read(self, lines: Iterable[str]) -> None:
         """Take more lines."""
@@ -76,10 +78,8 @@ class Ledger:
                     self.intended.add(n)
                 case ["accepted", n, event_id]:
                     self.accepted[n] = event_id
-                case ["refused", n]:
-                    self.refused.add(n)
-                case ["unknown", n]:
-                    self.unknown.add(n)
+                case ["unknown" | "refused" | "ticked" as word, name]:
+                    {"unknown": self.unknown, "refused": self.refused, "ticked": self.ticked}[word].add(name)
                 case [word, handler, n, attempt, pid, at]:
                     self.steps[n, handler].append(Step(word, int(attempt), int(pid), float(at)))
                 case words:
@@ -123,6 +123,9 @@ class Reckoning:
         crowded: Jobs of the limited handlers that began while as many as their limit ran already.
         unheard: Jobs of the unique handler that did not begin after a send which they stand for.
         doubled: Jobs of the unique handler that waited while another one of their value did.
+        ticks: Ticks of the schedule.
+        missed: Seconds between two of its ticks that have none.
+        again: Events of the schedule beyond one for each tick.
     """
 
     accepted: int = 0
@@ -139,12 +142,16 @@ class Reckoning:
     crowded: list[Job] = field(default_factory=list)
     unheard: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    ticks: int = 0
+    missed: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
 
     @property
     def faults(self) -> dict[str, list[Job] | list[str]]:
         """What must not be, by its name; empty if all is well."""
         found = {"lost": self.lost, "ghosts": self.ghosts, "torn": self.torn, "disordered": self.disordered}
         found |= {"crowded": self.crowded, "unheard": self.unheard, "doubled": self.doubled}
+        found |= {"missed": self.missed, "again": self.again}
         return {name: jobs for name, jobs in found.items() if jobs}
 
 
@@ -241,6 +248,11 @@ def _counted(moments: list[tuple[float, int, Job]]) -> list[tuple[int, Job]]:
         if change > 0:
             found.append((running, job))
     return found
+
+
+def missed(ticks: Mapping[int, str]) -> list[str]:
+    """Return the seconds that have no tick of the schedule, which has one each second."""
+    return [str(second) for second in range(min(ticks), max(ticks)) if second not in ticks]
 
 
 def _overlaps(steps: list[Step]) -> int:

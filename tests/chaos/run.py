@@ -14,7 +14,7 @@ from random import Random
 
 from tests.chaos.faults import Injector
 from tests.chaos.fleet import LEASE, Fleet, Size
-from tests.chaos.ledger import Reckoning, crowded, doubled, most_at_once, reckon, unheard
+from tests.chaos.ledger import Reckoning, crowded, doubled, missed, most_at_once, reckon, unheard
 from tests.servers import Server, redis_binary, valkey_binary
 
 _MORTALS = 3
@@ -86,6 +86,10 @@ async def run(
             reckoning.doubled = doubled(fleet.ledger, 2 * LEASE)
         if beside == sys.executable:
             reckoning.unheard = unheard(fleet.ledger)
+            ticks = await fleet.ticks()
+            reckoning.ticks, reckoning.missed = len(ticks), missed(ticks)
+            # Two may store one tick while they know of different numbers of partitions.
+            reckoning.again = sorted(fleet.ledger.ticked - set(ticks.values())) if partitions == 1 else []
         ends, sizes = fleet.survivors(), (await warm, await fleet.size())
         await fleet.replay_refused_payloads()
         left = await fleet.rest()

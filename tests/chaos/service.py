@@ -11,6 +11,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import upnext
@@ -83,6 +84,13 @@ if "unique" in Options.__slots__:
 
     @saved.on
     async def logged(doc: str) -> None: ...
+
+
+if hasattr(upnext.Worker, "cron"):
+
+    @worker.cron(every=timedelta(seconds=1))
+    async def ticked() -> None:
+        os.write(LEDGER, f"ticked {upnext.get_current_context().event_id}\n".encode())
 
 
 def attach(function: Callable[..., Any]) -> None:
