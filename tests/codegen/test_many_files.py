@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.codegen.reading import HEAD, write
-from upnext_codegen.files import ahead, pool
+from upnext_codegen.files import ahead, cache, pool
 from upnext_codegen.files.ahead import discover_ahead
 from upnext_codegen.files.discover import Discovery, discover
 from upnext_codegen.project import Project, load_project
@@ -22,8 +22,10 @@ HANDLER = "from events import placed\n@placed.on\ndef a(x: int): ...\n"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with so many files that one change is little beside them."""
+    # On a slow machine all files would come of age in the middle of a test, which is a change of each.
+    monkeypatch.setattr(cache, "_SETTLED", 10**18)
     write(tmp_path, {f"other_{number}.py": "" for number in range(400)} | {"events.py": HEAD, "app.py": HANDLER})
     for path in tmp_path.glob("*.py"):
         os.utime(path, ns=(1, 1))
