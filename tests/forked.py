@@ -1,8 +1,9 @@
-"""Services as processes of their own, which begin with upnext imported: importing is most of what a start takes.
+"""Commands as processes of their own, which begin with upnext imported: importing is most of what a start takes.
 
 A process that has imported what every service does, and nothing else, forks them: it has neither threads nor
 connections. From there on a service is what `python -m upnext` makes of its arguments, environment and folder. What
-Python itself reads from the environment when it starts, the process that forks has read: there is one for each such.
+Python itself reads when it starts, from the environment and from its own, the process that forks has read: there is
+one for each such. A command of another environment, such as mypy with the plugin, is forked in the same way.
 """
 
 from __future__ import annotations
@@ -27,15 +28,25 @@ from threading import Lock, Thread
 from typing import Any, NoReturn, TextIO
 
 ROOT = Path(__file__).parents[1]
-IMPORTED = (
-    "upnext.cli.run",
-    "upnext.embedded.joining",
-    "upnext.log_format",
-    "upnext.runner.service",
-    "upnext.runner.service_loader",
-    "upnext.runner.supervised",
-    "upnext.runner.unimported",
-)
+IMPORTED = {
+    "upnext": (
+        "upnext.cli.run",
+        "upnext.embedded.joining",
+        "upnext.log_format",
+        "upnext.runner.service",
+        "upnext.runner.service_loader",
+        "upnext.runner.supervised",
+        "upnext.runner.unimported",
+    ),
+    "mypy": (
+        "mypy.main",
+        "upnext_mypy.plugin",
+        "upnext_codegen.analyze_file",
+        "upnext_codegen.catalog.outputs",
+        "upnext_codegen.generate",
+    ),
+}
+"""What every run of a command imports."""
 HEAD = struct.Struct("!I")
 READ_AT_START = ("PYTHON", "LANG", "LC_")
 
@@ -49,10 +60,18 @@ class Forked:
         cwd: Its folder.
         stdin: Its standard input: a file's number, or a pipe that does not end.
         program: What it runs in place of `upnext`, as with `python -c`, and in a session of its own.
+        script: A command of an environment, that it is in place of `python -m upnext` in this one.
     """
 
     def __init__(
-        self, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: int, program: str = ""
+        self,
+        arguments: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        stdin: int,
+        program: str = "",
+        script: Path | None = None,
     ) -> None:
         own: list[int] = []
         theirs = [os.dup(stdin)] if stdin >= 0 else []
@@ -61,9 +80,16 @@ class Forked:
             theirs.append(ends[number > 0])
             own.append(ends[number == 0])
         *streams, self._ended = own
-        wanted = {"arguments": [*arguments], "env": dict(env), "cwd": str(cwd), "program": program}
+        wanted = {
+            "arguments": [*arguments],
+            "env": dict(env),
+            "cwd": str(cwd),
+            "program": program,
+            "script": str(script or ""),
+        }
         told = {name: value for name, value in env.items() if name.startswith(READ_AT_START)}
-        self.pid = _forker(tuple(sorted(told.items()))).fork(wanted, theirs)
+        python, name = (str(script.parent / "python"), script.name) if script else (sys.executable, "upnext")
+        self.pid = _forker(python, name, tuple(sorted(told.items()))).fork(wanted, theirs)
         for each in theirs:
             os.close(each)
         self.stdin: TextIO | None = os.fdopen(streams.pop(0), "w") if stdin < 0 else None
@@ -127,9 +153,9 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def run_forked(*arguments: str, env: Mapping[str, str], cwd: Path) -> tuple[int, str, str]:
-    """Run a command of upnext in a process of its own: its exit code and what it printed, on stderr too."""
-    process = Forked(arguments, env=env, cwd=cwd, stdin=subprocess.PIPE)
+def run_forked(*arguments: str, env: Mapping[str, str], cwd: Path, script: Path | None = None) -> tuple[int, str, str]:
+    """Run a command in a process of its own: its exit code and what it printed, on stderr too."""
+    process = Forked(arguments, env=env, cwd=cwd, stdin=subprocess.PIPE, script=script)
     out, err = process.communicate()
     return process.wait(), out, err
 
@@ -138,17 +164,19 @@ class _Forker:
     """A process that forks them, for one test process: it ends with that.
 
     Args:
-        told: What its environment, and that of each service, tells Python.
+        python: The interpreter of their environment.
+        name: Which command they are.
+        told: What its environment, and that of each of them, tells Python.
     """
 
-    def __init__(self, told: Mapping[str, str]) -> None:
+    def __init__(self, python: str, name: str, told: Mapping[str, str]) -> None:
         self._socket, theirs = socket.socketpair()
         self._one_at_a_time = Lock()  # threads of a test start commands, and each waits for the answer to its own
         others = {name: value for name, value in os.environ.items() if not name.startswith(READ_AT_START)}
-        code = f"from tests.forked import _serve; _serve({theirs.fileno()})"
+        code = f"from tests.forked import _serve; _serve({theirs.fileno()}, {IMPORTED[name]!r})"
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", code],
+                [python, "-c", code],
                 cwd=ROOT,
                 env=others | {**told},
                 stdin=subprocess.DEVNULL,
@@ -172,8 +200,8 @@ class _Forker:
 
 
 @functools.cache
-def _forker(told: tuple[tuple[str, str], ...]) -> _Forker:
-    forker = _Forker(dict(told))
+def _forker(python: str, name: str, told: tuple[tuple[str, str], ...]) -> _Forker:
+    forker = _Forker(python, name, dict(told))
     atexit.register(forker.close)
     return forker
 
@@ -187,12 +215,12 @@ def _received(sock: socket.socket, size: int) -> bytes:
     return data
 
 
-def _serve(number: int) -> None:
-    """Fork services until the tests have ended; in each of them, become it."""
+def _serve(number: int, modules: Sequence[str]) -> None:
+    """Fork commands until the tests have ended; in each of them, become it."""
     del sys.path[0]  # the folder of the tests, which no service has on its path, and may have modules of that name
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
-    for name in IMPORTED:
+    for name in modules:
         importlib.import_module(name)
     with socket.socket(fileno=number) as sock:
         while True:
@@ -226,13 +254,17 @@ def _become(wanted: dict[str, Any], files: list[int]) -> None:
     os.environ.update(wanted["env"])
     time.tzset()
     os.chdir(wanted["cwd"])
-    sys.path.insert(0, str(Path.cwd()))  # where `python -m` has it
-    sys.argv = ["upnext", *wanted["arguments"]]
+    script = wanted["script"]
+    sys.path.insert(0, str(Path(script).parent if script else Path.cwd()))  # as Python itself does
+    sys.argv = [script or "upnext", *wanted["arguments"]]
     if wanted["program"]:
         os.setsid()
         exec(compile(wanted["program"], "<string>", "exec"), {"__name__": "__main__"})
         sys.exit()
-    runpy.run_module("upnext", run_name="__main__", alter_sys=True)
+    if script:
+        runpy.run_path(script, run_name="__main__")
+    else:
+        runpy.run_module("upnext", run_name="__main__", alter_sys=True)
 
 
 def _tell_the_end(sock: socket.socket, service: int, files: list[int]) -> NoReturn:

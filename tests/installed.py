@@ -53,9 +53,14 @@ class Installed:
 
 def answer_of(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command without the settings that this process has from its own environment."""
-    inherited = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "MYPYPATH"}}
-    environment = {**inherited, "NO_COLOR": "1", **variables}
+    environment = without_own(**variables)
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def without_own(**variables: str) -> dict[str, str]:
+    """Return the environment without what this process has of its own in it, and with these variables."""
+    inherited = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "MYPYPATH"}}
+    return {**inherited, "NO_COLOR": "1", **variables}
 
 
 @contextmanager

@@ -61,14 +61,17 @@ def test_parallel_warm_runs_say_what_cold_runs_say(installed: Installed, tmp_pat
     follow_the_script(Project(tmp_path), installed, "mypy", "-n", "2", ".")
 
 
-def test_the_daemon_says_in_a_flat_project_what_cold_runs_say(installed: Installed, daemon: Path) -> None:
+def test_the_daemon_says_in_a_flat_project_what_cold_runs_say(
+    installed: Installed, bare: Installed, daemon: Path
+) -> None:
     """Also where it has read the default catalog, when the first event is declared."""
-    # Not the faster configuration: the daemon of mypy 2.4 crashes over modules that are skipped.
-    (daemon / "pyproject.toml").write_text(CONFIGURATION, encoding="utf-8")
+    # In place of the faster configuration: the daemon of mypy 2.4 crashes over modules that are skipped.
+    configuration = f'{CONFIGURATION}python_executable = "{bare.python}"\n'
+    (daemon / "pyproject.toml").write_text(configuration, encoding="utf-8")
     (daemon / "main.py").write_text("import upnext\n", encoding="utf-8")
     assert "Success" in installed.run("dmypy", "run", ".", cwd=daemon).stdout
     assert not (daemon / "upnext_catalog.pyi").exists()
-    follow_the_script(Project(daemon, "", configuration=CONFIGURATION), installed, "dmypy", "run", ".")
+    follow_the_script(Project(daemon, "", configuration=configuration), installed, "dmypy", "run", ".")
 
 
 @pytest.mark.modes
