@@ -177,7 +177,9 @@ def test_outboxes_of_one_table_in_two_databases_are_told_apart(
             session.execute(update(outbox.table).values(attempts=MAX_ATTEMPTS))
         engine.dispose()
     file = tmp_path / f"shards_{new_event_id()}.py"
-    file.write_text(SERVICE.format(url=urls[0]) + f"other = outbox.relay(create_engine({urls[1]!r}), worker)\n")
+    file.write_text(
+        SERVICE.format(url=urls[0]) + f"other = outbox.relay(create_engine({urls[1]!r}, poolclass=NullPool), worker)\n"
+    )
     assert main(["outbox", "status", str(file), "--format", "json"]) == 0
     shown = json.loads(capsys.readouterr().out)["outboxes"]
     assert {each["outbox"]: each["set_aside"] for each in shown} == {
