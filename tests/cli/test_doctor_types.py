@@ -6,6 +6,9 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -91,6 +94,37 @@ def test_a_module_of_the_project_s_own_needs_no_setting(installed: Installed, tm
     assert [line.split()[:2] for line in lines] == [*[["ok", each] for each in names[:-1]], ["fail", "pyrefly"]]
     assert all("../shop/catalog.pyi" in line for line in lines[:-1])
     assert "help: give it a setting of its own, such as python-interpreter-path in [tool.pyrefly]" in output
+
+
+def test_what_a_killed_run_has_left_is_seen_by_nobody_and_removed_by_the_next(shop: Shell, tmp_path: Path) -> None:
+    """Neither by git nor by `upnext gen`, though it has an event without a handler in it."""
+    shop.run("gen")
+    os.mkfifo(tmp_path / "asked")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "ty").write_text(f'#!/bin/sh\ncase "$*" in *check*) echo "$$" > {tmp_path}/asked; exec sleep 600;; esac\n')
+    (tools / "ty").chmod(0o755)
+    python = tools / "python"
+    python.symlink_to(sys.executable)  # beside which checkers are looked for first
+    command = [str(python), "-m", "upnext", "doctor", "types"]
+    environment = os.environ | {"PATH": f"{tools}:/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, cwd=shop.root, env=environment, stdout=subprocess.DEVNULL) as killed:
+        checker = int((tmp_path / "asked").read_text())
+        (left,) = shop.root.rglob("upnext_probe_*")
+        killed.kill()
+    os.kill(checker, signal.SIGKILL)
+    (left / "__init__.py").write_text((left / "__init__.py").read_text().replace("order.placed", "order.lost"))
+    assert left.is_dir()
+    subprocess.run(["git", "init", "--quiet"], cwd=shop.root, check=True)
+    untracked = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], cwd=shop.root, check=True, stdout=subprocess.PIPE
+    )
+    assert b"probe" not in untracked.stdout
+    outcome = shop.run("gen", "--check")
+    assert (outcome.code, "order.lost" in outcome.out) == (0, False)
+    (tools / "ty").write_text("#!/bin/sh\n")
+    subprocess.run(command, cwd=shop.root, env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert not left.exists()
 
 
 def test_without_a_catalog_or_an_event_there_is_nothing_to_ask(shop: Shell) -> None:

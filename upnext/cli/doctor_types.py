@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 180.0
 """Seconds for one checker; some of them are downloaded when they are first run."""
+_PROBE = "upnext_probe_"
 _REVEALED = re.compile(r"[Rr]evealed type:? (?:is )?.*|Type of \"event\" is .*")
 
 
@@ -130,7 +131,7 @@ def _verdicts() -> Iterator[_Verdict]:
         names = ", ".join(each.name for each in _CHECKERS)
         raise ConfigError(f"No type checker is installed: looked for {names}.")
     text = _probe(project)
-    with _file(project.root / stubs[0].root, text) as probe:
+    with _module(project.root / stubs[0].root, text) as probe:
         for checker, command in installed:
             yield _verdict(checker, command, probe, stubs[0].path, project.root / stubs[0].root)
 
@@ -157,16 +158,42 @@ def _contract(project: Project) -> Contract:
 
 
 @contextmanager
-def _file(folder: Path, text: str) -> Generator[Path]:
-    """Have a module in an import root for a while."""
-    path = folder / f"upnext_probe_{os.getpid()}.py"
+def _module(folder: Path, text: str) -> Generator[Path]:
+    """Have a module in an import root for a while.
+
+    It is a package, which can tell git and `upnext gen` to leave it out: a process that is killed leaves it behind.
+    """
+    _remove_left_over(folder)
+    package = folder / f"{_PROBE}{os.getpid()}"
     try:
-        path.write_text(text, encoding="utf-8")
-        yield path
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+        try:
+            package.mkdir()
+            (package / ".gitignore").write_text("*\n", encoding="utf-8")
+            (package / "__init__.py").write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{package} cannot be written: {error.strerror}.") from error
+        yield package / "__init__.py"
     finally:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(package, ignore_errors=True)
+
+
+def _remove_left_over(folder: Path) -> None:
+    """Remove what processes have left that do not run any more."""
+    for package in folder.glob(f"{_PROBE}*/"):
+        number = package.name.removeprefix(_PROBE)
+        if number.isdecimal() and not _runs(int(number)):
+            shutil.rmtree(package, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is such a process besides this one."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
 
 
 def _command(name: str) -> str | None:
@@ -180,7 +207,7 @@ def _verdict(checker: _Checker, command: str, probe: Path, stub: Path, root: Pat
         output = _run(command, *checker.arguments, *([] if checker.whole else [_relative(probe)]))
     except (OSError, subprocess.SubprocessError) as error:
         return _Verdict(checker.name, version, "warn", "", f"it cannot be run: {error}")
-    revealed = _REVEALED.search("\n".join(line for line in output.splitlines() if probe.name in line))
+    revealed = _REVEALED.search("\n".join(line for line in output.splitlines() if probe.parent.name in line))
     if revealed is None and "preset `basic`" in output:
         way_out = "give it a setting of its own, such as python-interpreter-path in [tool.pyrefly]"
         return _Verdict(checker.name, version, "fail", "without any settings it checks next to nothing", way_out)
