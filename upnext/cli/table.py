@@ -1,4 +1,4 @@
-"""Tables for people: aligned, and no wider than their terminal; on a narrow one, row by row."""
+"""Tables for people: aligned, and no wider than their terminal; where they do not fit into it, row by row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _NARROWEST = 8
-_NARROW = 60  # columns of a terminal below which a table that is too wide is shown row by row
 
 
 def table(
@@ -24,14 +23,14 @@ def table(
 ) -> Iterator[str]:
     """Lay out rows below their head; numbers stand to the right.
 
-    On a narrow terminal a row that does not fit in takes a line for each of its cells; the head is then empty.
+    Where they do not fit in, each takes a line for each of its cells; the head is then empty.
 
     Args:
         head: The columns' names.
         rows: The cells; integers are written with thousands separators, None as a dash.
         width: The widest line wanted.
         elastic: The columns whose texts may be cut in their middle where there is no room.
-        in_lines: Whether a row has to be one line, however narrow the terminal is.
+        in_lines: Whether a row has to be one line, even if it is too wide.
     """
     cells = [list(head), *([_written(cell) for cell in row] for row in rows)]
     numeric = [all(isinstance(row[n], (int, float)) or row[n] is None for row in rows) for n in range(len(head))]
@@ -39,7 +38,7 @@ def table(
     while width is not None and sum(widths) + len(_GAP) * (len(head) - 1) > width:
         widest = max((n for n in range(len(head)) if head[n] in elastic), key=lambda n: widths[n], default=None)
         if widest is None or widths[widest] <= _NARROWEST:
-            if width < _NARROW and not in_lines:
+            if not in_lines:
                 yield from _row_by_row(cells, width, elastic)
                 return
             break
