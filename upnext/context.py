@@ -26,6 +26,7 @@ class Context:
         attempt: Which start of the job this is, from 1.
         max_attempts: How often it may fail: retries + 1.
         deadline: When this attempt times out, with a time zone.
+        failures: How often it has failed before; an attempt whose process was killed, or that was handed back, has not.
     """
 
     job_id: str
@@ -35,6 +36,12 @@ class Context:
     attempt: int
     max_attempts: int
     deadline: datetime
+    failures: int = 0
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether no retry is left if this attempt fails; a crash needs none."""
+        return self.failures + 1 >= self.max_attempts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,7 +23,7 @@ from tests.outbox.model import arrived
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server
 from tests.waiting import wait_until
-from upnext.broker.job_ids import new_event_id
+from upnext.broker.job_ids import QueueEntry, new_event_id
 from upnext.connect import broker_for
 from upnext.registry import declarations
 
@@ -303,9 +303,18 @@ def test_how_a_task_stands_is_known_in_other_processes_until_its_result_expires(
             backend.get_result(identity)
 
 
-def test_those_who_listen_to_the_signals_of_tasks_hear_of_each(backend: Any) -> None:
+@pytest.mark.parametrize("crashes", [0, 1])
+def test_those_who_listen_to_the_signals_of_tasks_hear_of_each(backend: Any, crashes: int) -> None:
+    """Of the end only once: an attempt whose process was killed is none of those that may fail."""
     from tests.outbox import django_tasks
+    from upnext.django import relay
     from upnext.django.tasks import task_enqueued, task_finished, task_started
+
+    async def crash(job_id: str) -> None:
+        partition = (await broker_for(backend.worker.registry.settings)).partition(0)
+        (queue,) = [partition.keys.queue(each) for each in backend.worker.registry.handlers]
+        left = str(QueueEntry(job_id, attempt=1, crashes=1))
+        assert await partition.link.command("LSET", queue, 0, left)
 
     heard: list[tuple[str, str, list[str]]] = []
 
@@ -317,7 +326,11 @@ def test_those_who_listen_to_the_signals_of_tasks_hear_of_each(backend: Any) -> 
     for signal_of_tasks in signals:
         signal_of_tasks.connect(listen)
     try:
-        (error,) = run_tasks(backend, backend.enqueue(django_tasks.fails, [], {}))
+        result = backend.enqueue(django_tasks.fails, [], {})
+        if crashes:
+            relay(backend.worker).send_all_sync()
+            asyncio.run(crash(result.id))
+        (error,) = run_tasks(backend, result)
     finally:
         for signal_of_tasks in signals:
             signal_of_tasks.disconnect(listen)

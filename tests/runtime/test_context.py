@@ -34,6 +34,7 @@ async def test_the_context_is_injected_and_tells_of_the_job(redis_url: str) -> N
     assert context is not None
     assert (context.job_id, context.event_id, context.event) == (ids["first"], receipt.event_id, "order.placed")
     assert (context.handler, context.attempt, context.max_attempts) == ("first", 1, 3)
+    assert (context.failures, context.is_last_attempt) == (0, False)
     assert 50 < (context.deadline - datetime.now(UTC)).total_seconds() <= 60
     assert seen["second"] is not None
     assert seen["second"].handler == "second"

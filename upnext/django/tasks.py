@@ -169,7 +169,7 @@ def _run(settings: Settings, alias: str, path: str, args: list[Any], kwargs: dic
         kind = type(error)
         path_of_kind, trace = f"{kind.__module__}.{kind.__qualname__}", "".join(format_exception(error))
         result.errors.append(TaskError(exception_class_path=path_of_kind, traceback=trace))
-        is_last = context.attempt >= context.max_attempts or isinstance(error, (Discard, _GIVEN_UP))
+        is_last = context.is_last_attempt or isinstance(error, (Discard, _GIVEN_UP))
         _end(result, TaskResultStatus.FAILED if is_last else TaskResultStatus.READY)
         _keep(settings, result, path, is_last=False)  # a dead letter has no end, and one that is replayed begins again
         if is_last:

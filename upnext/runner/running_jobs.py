@@ -73,6 +73,7 @@ class ClaimedJob:
                 attempt=entry.attempt,
                 max_attempts=handler.options.retries + 1,
                 deadline=datetime.fromtimestamp(min(began + handler.options.timeout, _LATEST), UTC),
+                failures=entry.failures,
             )
         return self._context
 
