@@ -57,7 +57,7 @@ help:
 	@echo 'make docs         the documentation site, into build/docs/site; a warning is an error'
 	@echo 'make ci           test, lint, types, docs'
 	@echo 'make changelog    what the next release brings, from the fragments in changelog.d'
-	@echo 'make coverage     the tests, traced: which lines nothing runs (FLOOR=79 ARGS="tests/contract")'
+	@echo 'make coverage     the tests, traced: which lines nothing runs (FLOOR=50 ARGS="tests/contract")'
 	@echo 'make constraints  pin the newest versions in constraints.txt'
 	@echo 'make clean        remove the environment, caches and builds'
 	@echo 'The environment is made with Python 3.11, or with PYTHON=python3.13 after a make clean.'
@@ -187,13 +187,12 @@ ci:
 changelog: $(VENV)/.dev
 	@$(PY) -m towncrier build --draft --version next
 
-# Slow: every line of every process is traced. It fails below FLOOR percent, which half of the tests reached when it was set.
-FLOOR ?= 79
+# Slow: every line of every process is traced. It fails below the floor in pyproject.toml, or below FLOOR percent.
 coverage: $(VENV)/.dev
 	@$(PY) -m coverage erase
 	@$(PY) -m coverage run -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(ARGS)
 	@$(PY) -m coverage combine --quiet
-	@$(PY) -m coverage report --fail-under $(FLOOR)
+	@$(PY) -m coverage report $(if $(FLOOR),--fail-under $(FLOOR))
 
 constraints: $(VENV)/.uv
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev --group docs --no-header --no-annotate \

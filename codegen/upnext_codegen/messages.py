@@ -229,7 +229,7 @@ def restated_parameters(place: Place, name: str, decorator: str) -> Finding:
         "UPN002",
         f'what "{name}" takes cannot be known without running the code: its decorator "{decorator}" says so itself',
         place,
-        f'annotate "{decorator}" from Callable[Concatenate[Session, P], R] to Callable[P, R], as in docs/merging.md',
+        f'annotate "{decorator}" from Callable[Concatenate[Session, P], R] to Callable[P, R]',
     )
 
 
