@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.replacing import beside
+from upnext_codegen.fixes import may_have_fix
 from upnext_codegen.fixes.event_names import respelt
 from upnext_codegen.fixes.parameters import may_redefine_object, opened, without_slash
 from upnext_codegen.fixes.source import Change, Source
@@ -115,15 +116,13 @@ class Fixer:
 
     def _repairs(self, finding: Finding) -> tuple[_Repair, ...]:
         """What a finding's fix changes, nothing where it has none or one of the changes cannot be made."""
-        match finding.code:
-            case "UPN102" | "UPN108" if not finding.not_listed:
-                repairs = tuple(_Repair("open", each.place) for each in finding.related)
-            case "UPN103" if not self._is_starred(finding.place):
-                repairs = (_Repair("slash", finding.place),)
-            case "UPN003" if finding.severity == "error":
-                repairs = (_Repair("spell", finding.place),)
-            case _:
-                return ()
+        if not may_have_fix(finding):
+            return ()
+        repairs = (
+            tuple(_Repair("open", each.place) for each in finding.related)
+            if finding.code in {"UPN102", "UPN108"}
+            else (_Repair("slash" if finding.code == "UPN103" else "spell", finding.place),)
+        )
         return repairs if all(self._change(each) is not None for each in repairs) else ()
 
     def _change(self, repair: _Repair) -> Change | None:
@@ -132,15 +131,6 @@ class Fixer:
             file = self._file(repair.place.file)
             self._worked_out[repair] = None if file is None else _change(file, [repair], self._handled)
         return self._worked_out[repair]
-
-    def _is_starred(self, place: Place) -> bool:
-        """Whether a parameter is `*args`, which no fix makes useful: libcst need not read a file to see that."""
-        try:
-            text = (self._root / place.file).read_text("utf-8", "replace")
-        except OSError:
-            return False
-        line = "".join(text.split("\n")[place.line - 1 : place.line])
-        return line[: place.column - 1].rstrip().endswith("*")
 
     def _edit(self, repair: _Repair) -> Edit | None:
         file, change = self._file(repair.place.file), self._change(repair)
