@@ -196,6 +196,16 @@ def refused_parameter(place: Place, parameter: str, task: str) -> Finding:
     )
 
 
+def needed_on_schedule(place: Place, parameter: str, task: str) -> Finding:
+    """A parameter without a default of a task that runs on a schedule (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'task "{task}" is refused by the runtime: a schedule has no value for its parameter "{parameter}"',
+        place,
+        "give it a default, or have a scheduled function submit a task with the values",
+    )
+
+
 def _passed_by_keyword(parameter: str) -> str:
     """The way out for a parameter that only takes positional arguments."""
     if parameter.startswith("*"):

@@ -62,14 +62,21 @@ def take_task(
     found.findings += (each for each in signature.findings if each.code == "UPN110")
     if not is_wrapped(evaluator, target):  # another decorator may change what the function takes
         found.findings += _refused_parameters(target, signature)
+        if options is not None and _is_cron(evaluator, *options):
+            needed = [each for each in signature.parameters if each.required]
+            found.findings += (messages.needed_on_schedule(each.place, each.name, made.name) for each in needed)
         if options is not None and not signature.findings:
             fields = [each.name for each in signature.parameters]
             found.findings += check_named_fields(evaluator, *options, made.name, fields)
 
 
 def _wrong_options(evaluator: Evaluator, call: ast.Call, use: Use) -> list[Finding]:
-    is_cron = isinstance(func := evaluator.value(call.func, use), values.Method) and func.name == "cron"
+    is_cron = _is_cron(evaluator, call, use)
     return read_options(evaluator, call, use, ".cron" if is_cron else ".task", OF_CRON if is_cron else ())[1]
+
+
+def _is_cron(evaluator: Evaluator, call: ast.Call, use: Use) -> bool:
+    return isinstance(func := evaluator.value(call.func, use), values.Method) and func.name == "cron"
 
 
 def _refused_parameters(target: values.FunctionRef, signature: Signature) -> Iterator[Finding]:
