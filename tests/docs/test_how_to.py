@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 import yaml
@@ -65,6 +67,33 @@ async def test_the_program_of_a_page_prints_what_is_shown(
         empty.capsys.readouterr()
         await main()
     assert empty.capsys.readouterr().out == shown.rstrip("\n") + "\n"
+
+
+async def test_cells_of_a_notebook_can_be_run_again(
+    empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order that the page says, in one event loop, as Jupyter does."""
+    monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
+    monkeypatch.syspath_prepend(str(empty.root))
+    page = PAGES["scripts-and-notebooks"]
+    write(page, empty)
+    script, declared, sent = [block.text for block in page if block.language == "python" and not block.file]
+    space: dict[str, object] = {"__name__": "__main__"}
+    for cell in (
+        declared,
+        sent,
+        declared.replace("2 *", "3 *"),
+        sent,
+        script.replace("asyncio.run(main())", "await main()"),
+    ):
+        code = compile(cell, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        ended = FunctionType(code, space)()
+        if ended is not None:
+            await ended
+    shown = ["{'double': 3.0}", "{'double': 4.5}", "{'charge': 'order 3 charged'}"]
+    assert empty.capsys.readouterr().out.splitlines() == shown
+    with pytest.raises(upnext.ConfigError, match="Handlers of worker 'lab' share the name 'double'"):
+        exec(f"@measured.on{declared.partition('@measured.on')[2]}", space)  # the page's own code
 
 
 def test_what_orchestrates_is_more_patient_than_a_worker() -> None:
