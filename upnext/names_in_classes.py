@@ -35,14 +35,14 @@ def names_in_classes(annotation: Any) -> dict[str, Any]:
     while waiting:
         part = waiting.pop()
         waiting += _parts(part)
-        cls = get_origin(part) or part
-        if not _is_read_late(cls) or cls in seen:
+        kind = get_origin(part) or part
+        if not (isinstance(kind, ALIASES) or _is_read_late(kind)) or kind in seen:
             continue
-        seen.add(cls)
-        modules.append(vars(sys.modules[cls.__module__]))
+        seen.add(kind)
+        modules.append(vars(sys.modules[kind.__module__]))
         names: dict[str, Any] = {}
         try:
-            waiting += type_hints(cls, names).values()
+            waiting += type_hints(_annotated(kind), names).values()
         except Exception:  # noqa: BLE001, S112  # what is written as text is code; pydantic says what is wrong with it
             continue
         if any(not _is_same(found.get(name, value), value) for name, value in names.items()):
@@ -59,14 +59,19 @@ def _is_same(one: Any, other: Any) -> bool:
 
 def _parts(annotation: Any) -> Iterable[Any]:
     """Return what an annotation is made of."""
-    if isinstance(annotation, ALIASES):
-        return (annotation.__value__,)
     if isinstance(annotation, _INIT_VAR):
         return (annotation.type,)
     if is_reference(annotation):
         return (annotation.alias,)
     supertype = getattr(annotation, "__supertype__", _MISSING)
     return (*get_args(annotation), *([] if supertype is _MISSING else [supertype]))
+
+
+def _annotated(kind: Any) -> Any:
+    """Return a class with the annotations of a class, or with what a `type` statement stands for."""
+    if not isinstance(kind, ALIASES):
+        return kind
+    return type("holder", (), {"__annotations__": {"value": kind.__value__}, "__module__": kind.__module__})
 
 
 def _is_read_late(cls: Any) -> bool:

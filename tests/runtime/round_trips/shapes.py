@@ -249,6 +249,7 @@ class Needing:
         self.n += base
 
 
+NestedLists = te.TypeAliasType("NestedLists", list[Nested])
 payload = dict[str, int]
 kind = list[str]
 
@@ -263,6 +264,7 @@ class NotedKeys(te.TypedDict):
     note: Nested
     counts: te.NotRequired[payload]
     kinds: te.NotRequired[kind]
+    lists: te.NotRequired[NestedLists]
 
 
 class NotedPair(t.NamedTuple):

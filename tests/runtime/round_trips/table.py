@@ -93,9 +93,10 @@ Nested | {"a": ["b", {"c": "d"}]} | ok | =
 Nested | [[], {"a": "b"}] | ok | =
 Nested | {"a": [1.5]} | error | x
 list[Nested] | ["a"] | ok | =
+NestedLists | ["a", {"b": "c"}] | ok | =
 Noted | Noted({"a": ["b", {"c": "d"}]}) | ok | =
 Noted | Noted({"a": [1.5]}) | error | x
-NotedKeys | {"note": [[], {"a": "b"}], "counts": {"a": 1}, "kinds": ["b"]} | ok | =
+NotedKeys | {"note": [[], {"a": "b"}], "counts": {"a": 1}, "kinds": ["b"], "lists": [["c"]]} | ok | =
 NotedKeys | {"note": [1]} | error | x
 NotedPair | NotedPair("a", [Noted(["b"])]) | ok | =
 NotedBox[Nested] | NotedBox(["a"], {"b": NotedPair({}, [])}) | ok | =
