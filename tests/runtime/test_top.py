@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import pty
 import re
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -25,11 +26,13 @@ from tests.runtime.running import running
 from tests.servers import Server, valkey_binary
 from tests.waiting import wait_until, wait_until_async
 from upnext.broker.activity import Activity
-from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
+from upnext.broker.broker import Broker
+from upnext.broker.status import NamespaceStatus, QueueStatus, StatusReader, WorkerStatus
 from upnext.cli.polling import read_status
 from upnext.cli.rates import Rates
 from upnext.cli.top_screen import Size, screen
-from upnext.settings import Settings
+from upnext.connect import reach
+from upnext.settings import Settings, load
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
@@ -73,6 +76,45 @@ def test_a_rate_forgets_what_is_long_ago() -> None:
     for second in range(100):
         rates.add(namespace(second, process("a", 0, {"e|h": (min(second, 50) * 4, 0)})))
     assert rates.of_handlers == {"shop|e|h": (0.0, 0.0)}
+
+
+class Renewing:
+    """A connection over which a lease is renewed, with new counts, whenever somebody asks for the time."""
+
+    def __init__(self, broker: Broker, worker_id: str) -> None:
+        self._broker = broker
+        self._worker_id = worker_id
+
+    async def command(self, *words: Any) -> Any:
+        reply = await self._broker.link.command(*words)
+        if words == ("TIME",):
+            await renew(self._broker, self._worker_id, 50, after=_milliseconds(reply))
+        return reply
+
+
+async def renew(broker: Broker, worker_id: str, jobs: int, after: int = 0) -> None:
+    """Write down a lease of ten seconds as a worker does, later than a time, and how many jobs it has done."""
+    record = {"worker": "shop", "host": "host", "pid": 7, "ended": {"order.placed|confirm": [jobs, 0]}}
+    await broker.link.command("HSET", broker.keys.workers, worker_id, json.dumps(record))
+    while (now := _milliseconds(await broker.link.command("TIME"))) <= after:
+        pass
+    await broker.link.command("ZADD", broker.keys.leases, now + 10_000, worker_id)
+
+
+def _milliseconds(time: tuple[bytes, bytes]) -> int:
+    return int(time[0]) * 1000 + int(time[1]) // 1000
+
+
+async def test_a_process_that_says_its_counts_during_a_reading_has_said_them_once(redis_url: str) -> None:
+    """Else nothing would have ended between the two times, and the latest rate be 0."""
+    broker, worker_id, rates = (await reach(load(redis_url=redis_url))).partition(0), "0123456789abcdef.10000", Rates()
+    await renew(broker, worker_id, 0)
+    rates.add(await broker.status_reader.read())
+    link: Any = Renewing(broker, worker_id)
+    rates.add(await StatusReader(link, broker.keys).read())
+    for _ in range(2):
+        rates.add(await broker.status_reader.read())
+        assert rates.latest[0] > 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(200, 50), (80, 24), (40, 10), (20, 3), (10, 1)])

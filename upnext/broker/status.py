@@ -189,10 +189,13 @@ class StatusReader(StatusSource):
     async def read(self) -> NamespaceStatus:
         """Read it, in time that grows with workers and handlers, and not with jobs."""
         keys = self._keys
-        seconds, micros = await self._link.command("TIME")
+        # The time last, and at once: a lease that was renewed after it would seem to have been renewed just then.
+        leases, (seconds, micros) = await asyncio.gather(
+            self._link.command("ZRANGE", keys.leases, 0, -1, "WITHSCORES"), self._link.command("TIME")
+        )
         now = int(seconds) + int(micros) / 1e6
         held: Counter[str] = Counter()
-        workers = tuple([worker async for worker in self._workers(now, held)])
+        workers = tuple([worker async for worker in self._workers(leases, now, held)])
         dead, later = await asyncio.gather(
             self._link.command("ZCARD", keys.dead_index), self._link.command("ZCARD", keys.scheduled)
         )
@@ -222,9 +225,8 @@ class StatusReader(StatusSource):
                 now = await self._link.command("TIME")
                 return RemainingWork(seen[3], tuple((text(member), due / 1000 - int(now[0])) for member, due in later))
 
-    async def _workers(self, now: float, held: Counter[str]) -> AsyncIterator[WorkerStatus]:
+    async def _workers(self, reply: Any, now: float, held: Counter[str]) -> AsyncIterator[WorkerStatus]:
         keys = self._keys
-        reply = await self._link.command("ZRANGE", keys.leases, 0, -1, "WITHSCORES")
         leases = {text(worker_id): ends for worker_id, ends in scored(reply)}
         graves = {text(grave) for grave in await self._link.command("SMEMBERS", keys.dead_workers)}
         for page in _pages(sorted(leases.keys() | graves)):
