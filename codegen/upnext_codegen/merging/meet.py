@@ -22,6 +22,9 @@ from upnext_codegen.types.traversal import classes_in, parts
 _MANY = 256
 """Above so many open alternatives, those that look hopeless are dropped early, whatever may still come."""
 
+_FEW = 16
+"""So many pairs are sooner tried than sorted by what they may have in common, which nearly all fields have fewer of."""
+
 
 def meet(sides: Iterable[Type], classes: Hierarchy) -> Type | None:
     """Return the widest type that every side accepts, or None if there is none.
@@ -65,13 +68,13 @@ def _alternatives(sides: Sequence[Type], classes: Hierarchy) -> list[tuple[Type,
     found: dict[str, tuple[Type, ...]] = {"": ()}
     for side in sides:
         alternatives = _with_one_literal(side)
-        related = RelatedTypes(classes, joints)
-        for number, part in enumerate(alternatives):
-            related.add(part, number)
+        related = _related(alternatives, classes, joints) if len(alternatives) * len(found) > _FEW else None
         wider: dict[str, tuple[Type, ...]] = {}
         strict = not joints or len(found) > _MANY
         for together in found.values():
-            candidates = set(range(len(alternatives))).intersection(*map(related.find, together))
+            candidates = set(range(len(alternatives)))
+            if related is not None:
+                candidates.intersection_update(*map(related.find, together))
             for part in (alternatives[number] for number in sorted(candidates)):
                 if strict and not all(combined((part, other), classes, meet) is not None for other in together):
                     continue
@@ -80,6 +83,14 @@ def _alternatives(sides: Sequence[Type], classes: Hierarchy) -> list[tuple[Type,
                 wider["&".join(names)] = tuple(both[name] for name in names)
         found = wider
     return list(found.values())
+
+
+def _related(written: Iterable[Type], classes: Hierarchy, joints: Mapping[str, frozenset[str]]) -> RelatedTypes:
+    """Return types by what they can be taken for, under the numbers that they have in their order."""
+    related = RelatedTypes(classes, joints)
+    for number, each in enumerate(written):
+        related.add(each, number)
+    return related
 
 
 def _with_one_literal(side: Type) -> tuple[Type, ...]:
@@ -110,9 +121,9 @@ def _widest(found: list[Type], classes: Hierarchy) -> list[Type]:
     """Drop each alternative that another one takes in."""
     members = {key(part): part for whole in found for part in parts(whole)}
     names = sorted(members)
-    related = RelatedTypes(classes, {})
-    for number, name in enumerate(names):
-        related.add(members[name], number)
+    if len(names) == 1:
+        return [*members.values()]
+    related = _related((members[name] for name in names), classes, {})
     return [
         members[name]
         for number, name in enumerate(names)
