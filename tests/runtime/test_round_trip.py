@@ -332,6 +332,10 @@ class SpecialPage(Page[T], Generic[T]):
     """Another class, with what a page has."""
 
 
+# Earlier pydantics make it a class derived from this one, later ones from `Page` alone.
+DERIVED = "would arrive as Page[int]" if issubclass(SpecialPage[int], Page[int]) else "should be an instance of Page"
+
+
 class AliasedPage(BaseModel, Generic[T]):
     items: list[T] = Field(alias="pageItems")
     next: int | None = Field(default=None, validation_alias="nextPage")
@@ -404,7 +408,7 @@ def test_a_generic_root_model_is_taken_as_well() -> None:
         (Page[int], Page(items=["s3cr3t"]), "should be a valid integer, got str"),
         (Page[int], Page[str](items=["s3cr3t"]), "should be a valid integer, got str"),
         (Page[int], SpecialPage(items=[1]), "should be an instance of Page"),
-        (Page[int], SpecialPage[int](items=[1]), "should be an instance of Page"),
+        (Page[int], SpecialPage[int](items=[1]), DERIVED),
         (Page[int], {"items": [1]}, "should be an instance of Page"),
         (Page[Any], Page[date](items=[DAY]), "would not arrive equal"),
         (Page, Page[Item](items=[Item(sku="x")]), "would arrive as Page; "),
