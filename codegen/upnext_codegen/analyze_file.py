@@ -19,7 +19,6 @@ from upnext_codegen.handlers.annotations import Annotations
 from upnext_codegen.handlers.attach import Attacher, Found
 from upnext_codegen.handlers.classes import Classes
 from upnext_codegen.handlers.declare import is_name
-from upnext_codegen.handlers.fills import filled_by_statements
 from upnext_codegen.handlers.hidden_events import hidden_events
 from upnext_codegen.handlers.signatures import Signatures
 from upnext_codegen.handlers.sites import sites_of
@@ -63,13 +62,14 @@ class Analysis:
     consulted: Consulted = field(default_factory=dict[tuple[str, str], "bool | frozenset[str]"])
 
 
-def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
+def analyze_file(sources: Sources, around: Surroundings, file: str, *, exports_only: bool = False) -> Analysis:
     """Find what a file declares, attaches, sends and exports.
 
     Args:
         sources: Parses files.
         around: What the result depends on besides files.
         file: The path of the file.
+        exports_only: Whether to find what it exports and nothing else, which takes a fraction of the time.
     """
     read: set[str] = set()
 
@@ -86,7 +86,8 @@ def analyze_file(sources: Sources, around: Surroundings, file: str) -> Analysis:
     module = load(file)
     try:
         if module is not None:
-            _take_in(module, exports, classes, found)
+            if not exports_only:
+                _take_in(module, exports, classes, found)
             exported = exports.found_in(module)
     except RecursionError:
         # Each lookup is bounded, but nested lookups can still exceed the recursion limit.
@@ -121,6 +122,6 @@ def _take_in(module: SourceModule, exports: Exports, classes: Classes, found: Fo
     for site in sites_of(module, exports):
         attacher.take(site)
     found.hidden.update(hidden_events(module, exports))
-    found.fills.update(filled_by_statements(module, exports))
+    found.fills.update(attacher.filling.by_statements(module))
     if hands_workers(module):
         found.workers.add("")

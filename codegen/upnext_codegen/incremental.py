@@ -320,13 +320,17 @@ class Incremental:
         for alone, cyclic in in_turns(self._waits_for(pending)):
             for wave in (alone, cyclic):
                 self._work_out_wave(wave, sources, folders)
-                # In an import cycle each file starts from what the others are known to export, at first nothing. Those
-                # that this misled are analyzed again before any file outside the cycle is.
-                for _ in range(_MOST_TIMES if wave is cyclic else 0):
-                    misled = sorted(self._misled(wave))
-                    if not misled:
-                        break
-                    self._work_out_wave(misled, sources, folders)
+            # In an import cycle each file starts from what the others are known to export, at first nothing. Those that
+            # this misled are analyzed again before any file outside the cycle is: only for what they export, which one
+            # another may change again, and in full once that is settled.
+            again = set[str]()
+            for _ in range(_MOST_TIMES):
+                misled = self._misled(cyclic)
+                if not misled:
+                    break
+                again |= misled
+                self._work_out_wave(sorted(misled), sources, folders, exports_only=True)
+            self._work_out_wave(sorted(again), sources, folders)
 
     def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
         """Return, for each of some files, which others of them it imports from."""
@@ -338,7 +342,9 @@ class Incremental:
             for path in pending
         }
 
-    def _work_out_wave(self, paths: list[str], sources: Sources, folders: set[str]) -> None:
+    def _work_out_wave(
+        self, paths: list[str], sources: Sources, folders: set[str], *, exports_only: bool = False
+    ) -> None:
         """Analyze files, and add the folders of those that export something to `folders`."""
         from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import PARSING, spread  # noqa: PLC0415
@@ -355,7 +361,7 @@ class Incremental:
         around = Surroundings(self.modules, exports, folders.__contains__, self._fills.of, prefilter)
 
         def job(path: str) -> tuple[str, dict[str, tuple[Any, ...]], Consulted]:
-            analysis = analyze_file(sources, around, path)
+            analysis = analyze_file(sources, around, path, exports_only=exports_only)
             sources.trim()
             notes, index.notes = index.notes, {}
             # Plain tuples take a tenth of the time on their way from one process to the other.

@@ -191,9 +191,10 @@ class Relevance:
             graph: All known exports.
             imported: What the files that mention nothing of upnext import of it.
         """
-        found: set[str] = set()
+        said: dict[str, int] = {}
         own = {path: graph.names(each) for path, each in imported.items()}  # modules that can be taken from each
-        words = {path: self._bit_of(graph.words(each) or _NOTHING) for path, each in imported.items()}
+        first = {path: self._bit_of(graph.words(each) or _NOTHING) for path, each in imported.items()}
+        words = {**first}
         fresh = {path for path, each in words.items() if each}
         while fresh:
             passing, fresh = fresh, set[str]()
@@ -206,21 +207,34 @@ class Relevance:
                     given = words[source] & ~before
                     if not given or not self._gives(source, taken, own[source]):
                         continue
-                    if path not in found and self._says(path, given):
-                        found.add(path)
+                    found = self._said(path, given)
+                    if found:
+                        said[path] = said.get(path, 0) | found
                     # A file that mentions something may still re-export everything else.
                     words[path] = given | before
                     own[path] = taken | own[path] if path in own else taken
                     fresh.add(path)
-        return self._with_those_behind(found, own) & imported.keys()
+        behind = self._with_those_behind(said, words, own)
+        # In a cycle of imports whatever one file imports is behind all of them: only where it begins is looked at.
+        return {path for path, each in behind.items() if each & first.get(path, 0)}
 
-    def _with_those_behind(self, files: set[str], own: dict[str, frozenset[str]]) -> set[str]:
-        """Add the files through which these get what they mention; `own` has the module names that each re-exports."""
-        found, waiting = set(files), [*files]
+    def _with_those_behind(
+        self, said: dict[str, int], words: dict[str, int], own: dict[str, frozenset[str]]
+    ) -> dict[str, int]:
+        """Add the files through which some get what they mention, each with the sets (as bits) it may be from.
+
+        Args:
+            said: The sets of which files mention a name.
+            words: The sets that files may have.
+            own: The module names that each re-exports.
+        """
+        found, waiting = {**said}, [*said]
         while waiting:
-            for source, taken in self.importers.sources_of(waiting.pop()).items():
-                if source in own and source not in found and self._gives(source, taken, own[source]):
-                    found.add(source)
+            path = waiting.pop()
+            for source, taken in self.importers.sources_of(path).items():
+                given = found[path] & words.get(source, 0) & ~found.get(source, 0)
+                if given and self._gives(source, taken, own[source]):
+                    found[source] = found.get(source, 0) | given
                     waiting.append(source)
         return found
 
@@ -236,14 +250,15 @@ class Relevance:
         bound = self._bound[path]
         return ANYTHING in bound or not bound.isdisjoint(taken)
 
-    def _says(self, path: str, bits: int) -> bool:
-        """Whether a file mentions a name from one of the sets with these bits."""
+    def _said(self, path: str, bits: int) -> int:
+        """Return those of the sets with these bits of which a file mentions a name."""
         unsaid = self._unsaid.get(path, 0)
         fresh = bits & ~unsaid
-        if fresh and self.words.says(path, self._words_of(fresh)):
-            return True
-        self._unsaid[path] = unsaid | bits
-        return False
+        if not fresh or not self.words.says(path, self._words_of(fresh)):
+            self._unsaid[path] = unsaid | bits
+            return 0
+        each = [1 << number for number in range(fresh.bit_length()) if fresh >> number & 1]
+        return sum(bit for bit in each if self.words.says(path, self._words_of(bit)))
 
     def _bit_of(self, words: frozenset[str]) -> int:
         if words and words not in self._bits:

@@ -17,8 +17,9 @@ from upnext_codegen.handlers.declare import (
     place_of,
 )
 from upnext_codegen.handlers.escapes import attaches_unseen, escaping, takes_on
-from upnext_codegen.handlers.fills import filled_by_call, filled_by_class, filled_by_operator, vanishes
+from upnext_codegen.handlers.fills import Filling, vanishes
 from upnext_codegen.handlers.handler_names import handler_name
+from upnext_codegen.handlers.inside import Insides
 from upnext_codegen.handlers.options import check_named_fields, read_options
 from upnext_codegen.handlers.sends import sends_of
 from upnext_codegen.handlers.shapes import attaches, makes_decorator
@@ -86,6 +87,7 @@ class Attacher:
         signatures: Reads functions.
         calls: Follows what functions call.
         found: Where the handlers go.
+        filling: Finds what is put into names of other files.
     """
 
     evaluator: Evaluator
@@ -93,15 +95,18 @@ class Attacher:
     signatures: Signatures
     calls: Calls
     found: Found
+    filling: Filling = field(init=False)
     _inside: AttachedInside = field(init=False)
 
     def __post_init__(self) -> None:
-        self._inside = AttachedInside(self.evaluator)
+        insides = Insides()
+        self.filling = Filling(self.exports, insides)
+        self._inside = AttachedInside(self.evaluator, insides)
 
     def take(self, site: CallSite | DecoratorSite | ClassSite | OperatorSite) -> None:
         """Take in what a call, decorator, class or operator declares, attaches or sends."""
         if isinstance(site, OperatorSite):
-            self.found.fills.update(filled_by_operator(self.exports, site.owner, site.given, site.use))
+            self.found.fills.update(self.filling.by_operator(site.owner, site.given, site.use))
             is_put = site.node is not site.owner and isinstance(site.node, ast.Attribute)
             if is_put and vanishes(self.evaluator, site.owner, site.given[-1], site.use):
                 self.found.findings.append(messages.vanishes(place_of(site.use, site.node), text_of(site.node)))
@@ -109,7 +114,7 @@ class Attacher:
                 self.found.findings.append(messages.unknown_receiver(place_of(site.use, site.node)))
             return
         if isinstance(site, ClassSite):
-            self.found.fills.update(filled_by_class(self.exports, site.target))
+            self.found.fills.update(self.filling.by_class(site.target))
             if self._inside.by_class_statement(values.ClassRef(site.target)):
                 self.found.findings.append(messages.unknown_receiver(place_of_name(site.target)))
             return
@@ -124,7 +129,7 @@ class Attacher:
         self._escaping(func, site.call, site.use)
         declare(self.evaluator, self.found, func, site.call, site.use)
         self._called(func, site.call, site.use)
-        self.found.fills.update(filled_by_call(self.exports, func, site.call, site.use))
+        self.found.fills.update(self.filling.by_call(func, site.call, site.use))
         match func:
             case values.TaskDecorator(_, call, use):
                 self._task_of(self.evaluator.value(site.call, site.use), (call, use))
@@ -176,7 +181,7 @@ class Attacher:
         call = ast.copy_location(ast.Call(each.decorator, [given], []), each.decorator)
         if isinstance(self.evaluator.defined((each.target,)), values.HandlerValue):
             func = self.evaluator.value(each.decorator, each.use)
-            self.found.fills.update(filled_by_call(self.exports, func, call, each.use._replace(line=END)))
+            self.found.fills.update(self.filling.by_call(func, call, each.use._replace(line=END)))
 
     def _by_method(self, event: values.EventValue, method: str, target: values.Value, site: Site) -> None:
         if method == "on":

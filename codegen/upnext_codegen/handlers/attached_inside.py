@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from upnext_codegen.handlers.shapes import attaches, makes_decorator
+from upnext_codegen.handlers.inside import leads, names_said
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, class_node, function_node, plain_arguments
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.names.scopes import Assignment, Use, arguments_of
 
 if TYPE_CHECKING:
+    from upnext_codegen.handlers.inside import InnerCall, Insides
     from upnext_codegen.names.evaluator import Evaluator
-    from upnext_codegen.names.scopes import Definition, FunctionNode, Scope
+    from upnext_codegen.names.scopes import Definition, Scope
 
 _DEEPEST = 5
 _BUILTINS = """
@@ -27,7 +28,6 @@ _CALLING_NOTHING = frozenset(f"builtins.{name}" for name in _BUILTINS.split())
 _Function: TypeAlias = "values.FunctionRef | values.LambdaRef"
 _FUNCTIONS = values.FunctionRef | values.LambdaRef
 _NAMED = ast.Name | ast.Attribute | ast.Subscript | ast.Call
-_NESTED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(slots=True)
@@ -36,9 +36,11 @@ class AttachedInside:
 
     Attributes:
         evaluator: Knows the values of names.
+        insides: What stands in functions.
     """
 
     evaluator: Evaluator
+    insides: Insides
     _asked: dict[tuple[_Function, frozenset[str]], int] = field(
         default_factory=dict["tuple[_Function, frozenset[str]]", int]
     )
@@ -161,8 +163,10 @@ class AttachedInside:
         body = self.evaluator.body_of(function)
         if not names or not body.receiver or body.parent is None:
             return False
-        node, derived = function_node(function), derived_names(function_node(function), names)
-        kept = {_attribute_of(target, body.receiver) for target, part in kept_in(node) if says(part, derived)} - {None}
+        inside = self.insides[function_node(function)]
+        derived = inside.derived(names)
+        kept = {_attribute_of(target, body.receiver) for target, said in inside.kept if not said.isdisjoint(derived)}
+        kept.discard(None)
         owner = self.evaluator.class_of(body.parent)
         return bool(kept) and owner is not None and self._any_method(owner, {f".{each}" for each in kept})
 
@@ -203,14 +207,16 @@ class AttachedInside:
         if scope.module.imports_upnext:
             return False  # It is told of where it stands.
         node = function.node if isinstance(function, values.LambdaRef) else function_node(function)
-        derived = derived_names(node, names)
-        if any(_attaches(each, derived) for each in ast.walk(node)):
+        inside = self.insides[node]
+        derived = inside.derived(names)
+        if any(leads(each, derived) for each in inside.attaching):
             return True
         if isinstance(function, values.FunctionRef) and depth == 0 and self._any_kept(function, names):
             return True
         if isinstance(function, values.FunctionRef) and self._by_registered(function, names, depth):
             return True
-        return depth < _DEEPEST and any(self._by_inner_call(each, scope, derived, depth) for each in calls_in(node))
+        calls = inside.calls if depth < _DEEPEST else []
+        return any(self._by_inner_call(each, scope, derived, depth) for each in calls)
 
     def _by_registered(self, function: values.FunctionRef, names: set[str], depth: int) -> bool:
         """Whether a function does so that is registered for a class of the argument of `functools.singledispatch`."""
@@ -225,9 +231,11 @@ class AttachedInside:
                     return True
         return False
 
-    def _by_inner_call(self, call: ast.Call, scope: Scope, derived: set[str], depth: int) -> bool:
-        use = Use(scope, call.lineno)
-        given = [each for each in plain_arguments(call, use) if says(each.value, derived)]
+    def _by_inner_call(self, inner: InnerCall, scope: Scope, derived: set[str], depth: int) -> bool:
+        if inner.says.isdisjoint(derived):
+            return False
+        call, use = inner.node, Use(scope, inner.node.lineno)
+        given = [each for each in plain_arguments(call, use) if not names_said(each.value).isdisjoint(derived)]
         if not given:
             return False
         found = self.evaluator.value(call.func, use)
@@ -271,83 +279,6 @@ def filled_parameters(evaluator: Evaluator, function: _Function, given: list[Arg
     return found
 
 
-def derived_names(node: FunctionNode | ast.Lambda, names: set[str]) -> set[str]:
-    """Names in a function that can be, or hold, what some of its parameters are."""
-    found = set(names)
-    while True:
-        fresh = {name for targets, value in _bindings(node) if says(value, found) for name in targets} - found
-        if not fresh:
-            return found
-        found |= fresh
-
-
-def _bindings(node: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
-    for each in ast.walk(node):
-        match each:
-            case ast.Assign(targets, value):
-                yield {name for target in targets for name in _stored(target)}, value
-            case ast.AnnAssign(target, _, value) | ast.NamedExpr(target, value) if value is not None:
-                yield _stored(target), value
-            case ast.For(target, value) | ast.AsyncFor(target, value) | ast.comprehension(target, value):
-                yield _stored(target), value
-            case ast.withitem(value, target) if target is not None:
-                yield _stored(target), value
-            case ast.Match(value, cases):
-                captured = {getattr(one, "name", None) for case in cases for one in ast.walk(case.pattern)}
-                yield {name for name in captured if isinstance(name, str)}, value
-            case _:
-                pass
-
-
-def _stored(target: ast.expr) -> set[str]:
-    return {each.id for each in ast.walk(target) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
-
-
-def kept_in(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
-    """What a function puts into attributes, items and containers."""
-    for each in ast.walk(node):
-        match each:
-            case ast.Assign(targets, value):
-                pairs = [pair for target in targets for pair in _pairs(target, value)]
-                yield from ((target, part) for target, part in pairs if not isinstance(target, ast.Name))
-            case ast.AnnAssign(target, _, value) if value is not None and not isinstance(target, ast.Name):
-                yield target, value
-            case ast.Expr(ast.Call(ast.Attribute(base), args)):
-                yield from ((base, value) for value in args)
-            case _:
-                pass
-
-
-def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
-    """What an assignment assigns to what, part by part where that can be seen."""
-    if not isinstance(target, ast.Tuple | ast.List):
-        return [(target, value)]
-    if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
-        return [pair for one, part in zip(target.elts, value.elts, strict=True) for pair in _pairs(one, part)]
-    return [(one, value) for one in target.elts]
-
-
-def calls_in(node: ast.AST) -> Iterable[ast.Call]:
-    """The calls in a function."""
-    return (each for each in ast.walk(node) if isinstance(each, ast.Call))
-
-
-def says(expr: ast.AST, names: set[str]) -> bool:
-    """Whether one of these names is anywhere in an expression."""
-    return any(_is_one_of(each, names) for each in ast.walk(expr))
-
-
-def _is_one_of(expr: ast.AST, names: set[str]) -> bool:
-    """Whether an expression is one of these names, or the attribute `self.name` as one of them says."""
-    match expr:
-        case ast.Name(name):
-            return name in names
-        case ast.Attribute(ast.Name(name), attr):
-            return f"{name}.{attr}" in names
-        case _:
-            return False
-
-
 def _attribute_of(expr: ast.expr, owner: str) -> str | None:
     """The attribute of a name that `owner.attribute["item"].more` begins with."""
     while isinstance(expr, ast.Attribute | ast.Subscript):
@@ -355,33 +286,3 @@ def _attribute_of(expr: ast.expr, owner: str) -> str | None:
             return expr.attr if expr.value.id == owner else None
         expr = expr.value
     return None
-
-
-def _attaches(node: ast.AST, names: set[str]) -> bool:
-    """Whether it calls or decorates with `.on` of something that these names lead to, or takes it to do so later."""
-    match node:
-        case ast.Call(ast.Name("getattr"), [owner, ast.Constant("on"), *_]):
-            return _leads(owner, names)
-        case ast.Call():
-            return attaches(node) and _leads(node.func, names)
-        case ast.Assign(_, ast.Attribute(owner, "on")) | ast.Return(ast.Attribute(owner, "on")):
-            return _leads(owner, names)
-        case _ if isinstance(node, _NESTED):
-            return any(makes_decorator(each) and _leads(each, names) for each in node.decorator_list)
-        case _:
-            return False
-
-
-def _leads(expr: ast.expr, names: set[str]) -> bool:
-    """Whether an expression begins with one of these names: `name.attribute["item"].method()`."""
-    while not _is_one_of(expr, names):
-        match expr:
-            case ast.Attribute(inner) | ast.Subscript(inner):
-                expr = inner
-            case ast.Call(ast.Name("getattr"), [inner, *_]):
-                expr = inner
-            case ast.Call(inner):
-                expr = inner
-            case _:
-                return False
-    return True

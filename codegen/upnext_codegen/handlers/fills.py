@@ -9,10 +9,11 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from upnext_codegen.handlers.attached_inside import calls_in, derived_names, filled_parameters, kept_in, says
+from upnext_codegen.handlers.attached_inside import filled_parameters
 from upnext_codegen.handlers.escapes import only_inspects
+from upnext_codegen.handlers.inside import KEEPING, names_said
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import function_node, plain_arguments
 from upnext_codegen.names.exported_names import ANYTHING, HELD
@@ -21,7 +22,8 @@ from upnext_codegen.names.scopes import Assignment, Definition, ParameterDefinit
 from upnext_codegen.names.tainted_names import root_name
 
 if TYPE_CHECKING:
-    from upnext_codegen.names.evaluator import Argument, Evaluator
+    from upnext_codegen.handlers.inside import Insides
+    from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.exports import Exports
     from upnext_codegen.names.scopes import FunctionNode, Scope, SourceModule
 
@@ -30,37 +32,113 @@ _FUNCTIONS = values.FunctionRef | values.LambdaRef
 Fill: TypeAlias = tuple[str, str]
 """A file, and what of it is filled, as `exported_names` has it."""
 _DEEPEST = 5
-_KEEPING_NAMES = """
-    add append appendleft bind extend insert provide push put put_nowait register set setdefault update __setitem__
-"""
-_KEEPING = frozenset(_KEEPING_NAMES.split())
-"""Methods that keep what they are given, also where it cannot be known what that is."""
 
 
-def filled_by_statements(module: SourceModule, exports: Exports) -> Iterator[Fill]:
-    """Yield what the assignments of a file put into names of others."""
-    waiting: list[Scope] = [module.scope]
-    while waiting:
-        scope = waiting.pop()
-        names = exports.names_in(scope)
-        targets = _Targets(exports.evaluator, module.file, own=scope.kind != "module")
-        for target, each in scope.attributes:
-            value = each.binding.value if isinstance(each.binding, Assignment) else None
-            if names.between(*each.span) and exports.gives_events(value, each.use):
-                yield from targets.of(target.value, each.use, f".{target.attr}")
-        for item, given, use in scope.items:
-            key = item.slice.value if isinstance(item.slice, ast.Constant) else None
-            parts = [given] if isinstance(item.slice, ast.Constant) else [given, item.slice]
-            if names.between(item.lineno, given.end_lineno) and any(exports.gives_events(one, use) for one in parts):
-                yield from targets.of(item.value, use, HELD, key=key)
-        waiting += [module.body_of(each) for each in (*scope.functions, *scope.classes) if names.between(*each.span)]
+class _Keeping(NamedTuple):
+    """What becomes of what a function is given.
+
+    Attributes:
+        fills: The names of modules that it is put into.
+        parameters: Parameters of the function that it is put into; "self" for the object that it is called on.
+    """
+
+    fills: frozenset[Fill]
+    parameters: frozenset[str]
 
 
-def filled_by_operator(exports: Exports, owner: ast.expr, given: Iterable[ast.expr], use: Use) -> Iterator[Fill]:
-    """Yield what `events |= {"placed": placed}` puts into a name of another file."""
-    is_stored = isinstance(owner, ast.Name | ast.Attribute | ast.Subscript) and isinstance(owner.ctx, ast.Store)
-    if is_stored and any(exports.gives_events(each, use) for each in given):
-        yield from _Targets(exports.evaluator, use.file, own=use.scope.kind != "module").of(owner, use, HELD)
+@dataclass(slots=True)
+class Filling:
+    """Finds what a file puts into names.
+
+    Attributes:
+        exports: Knows what can be of upnext.
+        insides: What stands in functions.
+    """
+
+    exports: Exports
+    insides: Insides
+    _keepings: dict[tuple[_Function, frozenset[str]], _Keeping] = field(
+        default_factory=dict["tuple[_Function, frozenset[str]]", _Keeping]
+    )
+
+    def by_statements(self, module: SourceModule) -> Iterator[Fill]:
+        """Yield what the assignments of a file put into names of others."""
+        exports = self.exports
+        waiting: list[Scope] = [module.scope]
+        while waiting:
+            scope = waiting.pop()
+            names = exports.names_in(scope)
+            targets = _Targets(exports.evaluator, module.file, own=scope.kind != "module")
+            for target, each in scope.attributes:
+                value = each.binding.value if isinstance(each.binding, Assignment) else None
+                if names.between(*each.span) and exports.gives_events(value, each.use):
+                    yield from targets.of(target.value, each.use, f".{target.attr}")
+            for item, given, use in scope.items:
+                key = item.slice.value if isinstance(item.slice, ast.Constant) else None
+                parts = [given] if isinstance(item.slice, ast.Constant) else [given, item.slice]
+                if names.between(item.lineno, given.end_lineno) and any(
+                    exports.gives_events(one, use) for one in parts
+                ):
+                    yield from targets.of(item.value, use, HELD, key=key)
+            inner = (*scope.functions, *scope.classes)
+            waiting += [module.body_of(each) for each in inner if names.between(*each.span)]
+
+    def by_operator(self, owner: ast.expr, given: Iterable[ast.expr], use: Use) -> Iterator[Fill]:
+        """Yield what `events |= {"placed": placed}` puts into a name of another file."""
+        is_stored = isinstance(owner, ast.Name | ast.Attribute | ast.Subscript) and isinstance(owner.ctx, ast.Store)
+        if is_stored and any(self.exports.gives_events(each, use) for each in given):
+            yield from self._targets(use).of(owner, use, HELD)
+
+    def by_class(self, definition: Definition) -> Iterator[Fill]:
+        """Yield what `__init_subclass__` of a class above puts into a name."""
+        evaluator, own = self.exports.evaluator, values.ClassRef(definition)
+        for cls in evaluator.ancestors(own)[1:] if self.exports.has_own(own) else ():
+            body = evaluator.body_of(cls) if isinstance(cls, values.ClassRef) else None
+            for each in body.functions if body else ():
+                if each.name == "__init_subclass__":
+                    function = values.FunctionRef(each)
+                    yield from self._kept(function, {evaluator.body_of(function).receiver}).fills
+
+    def by_call(self, func: values.Value, call: ast.Call, use: Use) -> Iterator[Fill]:
+        """Yield what a call puts into names of other files, or of its own by way of a function."""
+        exports = self.exports
+        if isinstance(func, values.Method | values.Attachment) or only_inspects(call.func, func):
+            return
+        method = _method(exports.evaluator, call.func, use)
+        keeps = method is not None and method[1] in KEEPING
+        arguments = plain_arguments(call, use)
+        given = [each for each in arguments if exports.gives_events(each.value, each.use, followed=not keeps)]
+        if not given:
+            return
+        func = exports.evaluator.called_function(func)
+        if isinstance(func, _FUNCTIONS):
+            keeping = self._kept(func, filled_parameters(exports.evaluator, func, given, call))
+            yield from keeping.fills
+            for each in arguments if keeping.parameters else ():
+                if keeping.parameters & filled_parameters(exports.evaluator, func, [each], call):
+                    yield from self._targets(use).of(each.value, each.use, HELD)
+            method = method if "self" in keeping.parameters else None
+        elif not isinstance(func, values.ClassRef):
+            # What is from outside of the project may call what it is given with the rest.
+            for other in [exports.evaluator.value(each.value, use) for each in arguments if each not in given]:
+                if isinstance(other, _FUNCTIONS):
+                    yield from self._kept(other, {each.arg for each in arguments_of(_node(other))}).fills
+        if method is not None and not isinstance(func, values.ClassRef):
+            key = next((each.keyword for each in given if each.keyword not in {"", "*", "**"}), None)
+            yield from self._targets(use).of(method[0], method[2], HELD, key=key)
+
+    def _targets(self, use: Use) -> _Targets:
+        return _Targets(self.exports.evaluator, use.file, own=use.scope.kind != "module")
+
+    def _kept(self, function: _Function, names: set[str]) -> _Keeping:
+        """What becomes of these parameters of a function: as many calls give it the same, it is remembered."""
+        key = (function, frozenset(names))
+        found = self._keepings.get(key)
+        if found is None:
+            kept = _Kept(self.exports.evaluator, self.insides)
+            fills = frozenset(kept.by(function, names))
+            found = self._keepings[key] = _Keeping(fills, frozenset(kept.parameters))
+        return found
 
 
 def vanishes(evaluator: Evaluator, owner: ast.expr, given: ast.expr, use: Use) -> bool:
@@ -69,55 +147,6 @@ def vanishes(evaluator: Evaluator, owner: ast.expr, given: ast.expr, use: Use) -
     if not isinstance(found, ExternalName) or found.name not in sys.stdlib_module_names:
         return False
     return isinstance(evaluator.value(given, use), values.EventValue | values.HandlerValue | values.WorkerValue)
-
-
-def filled_by_class(exports: Exports, definition: Definition) -> Iterator[Fill]:
-    """Yield what `__init_subclass__` of a class above puts into a name."""
-    evaluator = exports.evaluator
-    for cls in evaluator.ancestors(values.ClassRef(definition))[1:]:
-        body = evaluator.body_of(cls) if isinstance(cls, values.ClassRef) else None
-        for each in body.functions if body else ():
-            if each.name == "__init_subclass__" and exports.carries(values.ClassRef(definition), definition.file):
-                yield from _Kept(evaluator).by(
-                    values.FunctionRef(each), {evaluator.body_of(values.FunctionRef(each)).receiver}
-                )
-
-
-def filled_by_call(exports: Exports, func: values.Value, call: ast.Call, use: Use) -> Iterator[Fill]:
-    """Yield what a call puts into names of other files, or of its own by way of a function."""
-    if not isinstance(func, values.Method | values.Attachment) and not only_inspects(call.func, func):
-        method = _method(exports.evaluator, call.func, use)
-        keeps = method is not None and method[1] in _KEEPING
-        arguments = plain_arguments(call, use)
-        given = [each for each in arguments if exports.gives_events(each.value, each.use, followed=not keeps)]
-        if given:
-            yield from _filled_by(exports.evaluator, exports.evaluator.called_function(func), call, use, given)
-
-
-def _filled_by(
-    evaluator: Evaluator, func: values.Value, call: ast.Call, use: Use, given: list[Argument]
-) -> Iterator[Fill]:
-    """Yield what a call that is given events puts into names."""
-    method = _method(evaluator, call.func, use)
-    targets = _Targets(evaluator, use.file, own=use.scope.kind != "module")
-    arguments = plain_arguments(call, use)
-    kept = _Kept(evaluator)
-    if isinstance(func, values.ClassRef):
-        return
-    if isinstance(func, _FUNCTIONS):
-        yield from kept.by(func, filled_parameters(evaluator, func, given, call))
-        for each in arguments if kept.parameters else ():
-            if kept.parameters & filled_parameters(evaluator, func, [each], call):
-                yield from targets.of(each.value, each.use, HELD)
-        method = method if "self" in kept.parameters else None
-    else:
-        # What is from outside of the project may call what it is given with the rest.
-        for other in [evaluator.value(each.value, use) for each in arguments if each not in given]:
-            if isinstance(other, _FUNCTIONS):
-                yield from kept.by(other, {each.arg for each in arguments_of(_node(other))})
-    if method is not None:
-        key = next((each.keyword for each in given if each.keyword not in {"", "*", "**"}), None)
-        yield from targets.of(method[0], method[2], HELD, key=key)
 
 
 def _method(evaluator: Evaluator, func: ast.expr, use: Use) -> tuple[ast.expr, str, Use] | None:
@@ -141,21 +170,6 @@ def _scope(evaluator: Evaluator, function: _Function) -> Scope:
     return evaluator.body_of(function)
 
 
-def _given_to_keep(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """What a function gives to methods that keep it, each with what they are called on."""
-    for call in calls_in(node):
-        if isinstance(call.func, ast.Attribute) and call.func.attr in _KEEPING:
-            yield from ((call.func.value, each) for each in (*call.args, *(one.value for one in call.keywords)))
-
-
-def _globals_of(node: ast.AST, derived: set[str]) -> list[str]:
-    """The names of its module that a function binds to what some names lead to."""
-    names = {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
-    assigned = [each for each in ast.walk(node) if isinstance(each, ast.Assign) and says(each.value, derived)]
-    found = {target.id for each in assigned for target in each.targets if isinstance(target, ast.Name)}
-    return sorted(found & names)
-
-
 def _is_of_super(func: ast.expr) -> bool:
     match func:
         case ast.Attribute(ast.Call(ast.Name("super"))):
@@ -169,6 +183,7 @@ class _Kept:
     """Follows what functions are given to the names of modules that they put it into."""
 
     evaluator: Evaluator
+    insides: Insides
     parameters: set[str] = field(default_factory=set[str])
     """Those of the function itself that it puts something into; "self" for the object that it is called on."""
     _seen: set[tuple[values.Value, frozenset[str]]] = field(default_factory=set["tuple[values.Value, frozenset[str]]"])
@@ -180,12 +195,13 @@ class _Kept:
             return
         self._seen.add(key)
         node, scope = _node(function), _scope(self.evaluator, function)
-        derived = derived_names(node, names)
+        inside = self.insides[node]
+        derived = inside.derived(names)
         parameters = {each.arg for each in arguments_of(node)}
-        for target, part in [*kept_in(node), *_given_to_keep(node)]:
-            root = root_name(target)
-            if not says(part, derived):
+        for target, said in (*inside.kept, *inside.given):
+            if said.isdisjoint(derived):
                 continue
+            root = root_name(target)
             if root == scope.receiver != "":
                 self.parameters.add("self")
                 yield from self._into_class(scope, target)
@@ -193,18 +209,19 @@ class _Kept:
                 self.parameters |= {root} if depth == 0 else set()
             else:
                 yield from self._into(target, Use(scope, getattr(target, "lineno", 1)))
-        yield from ((scope.module.file, name) for name in _globals_of(node, derived))
-        yield from self._by_calls(node, scope, derived, depth)
+        yield from ((scope.module.file, name) for name in inside.globals(derived))
+        for each in inside.calls:
+            if not each.says.isdisjoint(derived):
+                yield from self._by_call(each.node, scope, derived, depth)
 
-    def _by_calls(self, node: FunctionNode | ast.Lambda, scope: Scope, derived: set[str], depth: int) -> Iterator[Fill]:
-        for call in calls_in(node):
-            use = Use(scope, call.lineno)
-            given = [each for each in plain_arguments(call, use) if says(each.value, derived)]
-            if given and _is_of_super(call.func):
-                self.parameters.add("self")
-            inner = self.evaluator.called_function(self.evaluator.value(call.func, use)) if given else None
-            if isinstance(inner, _FUNCTIONS):
-                yield from self.by(inner, filled_parameters(self.evaluator, inner, given, call), depth + 1)
+    def _by_call(self, call: ast.Call, scope: Scope, derived: set[str], depth: int) -> Iterator[Fill]:
+        use = Use(scope, call.lineno)
+        given = [each for each in plain_arguments(call, use) if not names_said(each.value).isdisjoint(derived)]
+        if given and _is_of_super(call.func):
+            self.parameters.add("self")
+        inner = self.evaluator.called_function(self.evaluator.value(call.func, use)) if given else None
+        if isinstance(inner, _FUNCTIONS):
+            yield from self.by(inner, filled_parameters(self.evaluator, inner, given, call), depth + 1)
 
     def _into_class(self, scope: Scope, target: ast.expr) -> Iterator[Fill]:
         """What the class of an object has itself, all of its objects share."""

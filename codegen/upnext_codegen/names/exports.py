@@ -543,6 +543,10 @@ class Exports:
         """Whether a value of a file is, holds, makes or gives something of upnext, or a module with something of it."""
         return self.carried(value, file) != Carried()
 
+    def has_own(self, cls: values.ClassRef) -> bool:
+        """Whether a class itself has, makes or gives something of upnext: for that no file of an ancestor is read."""
+        return any(self.carries(each, cls.file) for each in self._own_members(cls))
+
     def carried(self, value: values.Value, file: str) -> Carried:
         """Work out what a value of a file is, holds, makes or gives of upnext.
 
@@ -634,17 +638,24 @@ class Exports:
         for each in evaluator.ancestors(cls):
             if not isinstance(each, values.ClassRef):
                 continue
-            if each.file != cls.file:
+            if each.file == cls.file:
+                yield from self._own_members(each)
+            else:
                 yield each
-                continue
-            body = evaluator.body_of(each)
-            names = self.interest(body.module).names
-            for definition in body.every():
-                is_member = isinstance(definition.binding, FunctionDefinition | Assignment)
-                if is_member and names.between(*definition.span):
-                    yield evaluator.defined((definition,))
-            assigned = evaluator.assigned_by_methods(each) if names.between(*each.definition.span) else {}
-            yield from (evaluator.defined((definition,)) for found in assigned.values() for definition in found)
+
+    def _own_members(self, cls: values.ClassRef) -> Iterator[values.Value]:
+        """What a class and its objects have, without what its ancestors have."""
+        evaluator = self.evaluator
+        body = evaluator.body_of(cls)
+        names = self.interest(body.module).names
+        for definition in body.every():
+            is_member = isinstance(definition.binding, FunctionDefinition | Assignment)
+            if is_member and names.between(*definition.span):
+                yield evaluator.defined((definition,))
+        assigned = evaluator.assigned_by_methods(cls) if names.between(*cls.definition.span) else {}
+        for definition in (each for found in assigned.values() for each in found):
+            if self.names_in(definition.scope).between(*definition.span):
+                yield evaluator.defined((definition,))
 
     def _can_return_ours(self, function: values.FunctionRef) -> bool:
         """Whether what a function returns, or is said to return, can be of upnext."""
