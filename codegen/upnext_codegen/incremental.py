@@ -346,7 +346,7 @@ class Incremental:
         self, paths: list[str], sources: Sources, folders: set[str], *, exports_only: bool = False
     ) -> None:
         """Analyze files, and add the folders of those that export something to `folders`."""
-        from upnext_codegen.analyze_file import Surroundings, analyze_file  # noqa: PLC0415 - a warm run does without
+        from upnext_codegen import analyze_file as of_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import PARSING, spread  # noqa: PLC0415
 
         for path in paths:
@@ -358,10 +358,11 @@ class Incremental:
             found = parts.get(path) or so_far.get(path)
             return frozenset(found.exports) if found else frozenset()
 
-        around = Surroundings(self.modules, exports, folders.__contains__, self._fills.of, prefilter)
+        analyze = of_file.find_exports if exports_only else of_file.analyze_file
+        around = of_file.Surroundings(self.modules, exports, folders.__contains__, self._fills.of, prefilter)
 
         def job(path: str) -> tuple[str, dict[str, tuple[Any, ...]], Consulted]:
-            analysis = analyze_file(sources, around, path, exports_only=exports_only)
+            analysis = analyze(sources, around, path)
             sources.trim()
             notes, index.notes = index.notes, {}
             # Plain tuples take a tenth of the time on their way from one process to the other.
