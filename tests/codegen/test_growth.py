@@ -73,6 +73,20 @@ def test_files_that_pass_an_event_on_are_each_worked_out_once(
     assert counts == [11, 21, 41]
 
 
+def test_files_that_import_one_another_are_analyzed_in_full_once_it_is_settled_what_they_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each hears of an event after the one before it, and all ask all others for theirs."""
+    every = range(8)
+    imports = "".join(f"import m{other}\n" for other in every)
+    asking = "".join(f"    m{other}.p{other}\n" for other in every)
+    asks = f"def ask():\n{asking}"
+    sources = {f"m{each}.py": f"{imports}p{each} = m{each - 1}.p{each - 1}\n{asks}" for each in every[1:]}
+    sources["m0.py"] = f"{_WORKER}{imports}p0 = placed\n{asks}"
+    sources["use.py"] = f"from m7 import p7 as found\n{_ATTACHED}"
+    assert _analyses(tmp_path, sources, monkeypatch) <= 3 * len(sources)
+
+
 @pytest.mark.parametrize(
     "first",
     [
