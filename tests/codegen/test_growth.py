@@ -109,6 +109,26 @@ def test_what_passes_nothing_on_has_nobody_read_that_imports_it(first: str, tmp_
     assert scanned.files_parsed <= 4  # of 34
 
 
+def test_a_word_that_names_a_module_which_makes_names_up_has_nobody_read_that_says_it_of_something_else(
+    tmp_path: Path,
+) -> None:
+    """In 10,000 files one module called `decorator` had 196 files read, of which some say `.decorator`."""
+    chain = {
+        f"pkg/m{number}.py": f"from pkg import own\nfrom pkg.m{number - 1} import C{number - 1}\n"
+        f"class C{number}(C{number - 1}): ...\n"
+        for number in range(1, 20)
+    }
+    loading = "def load(name): return __import__(name)\nclass C0: ...\n"
+    made_up = "from importlib import import_module\nimport bus\ndef __getattr__(name):\n"
+    made_up += "    return getattr(import_module(bus.TARGETS[name]), name)\n"
+    sources = {"bus.py": f"{_WORKER}@placed.on\ndef h(x: int): ...\n", "pkg/__init__.py": "", "pkg/m0.py": loading}
+    sources |= {"shop/__init__.py": "", "shop/decorator.py": f"{made_up}placed = bus.placed\n"}
+    sources |= {"pkg/own.py": "from bus import worker\nshipped = worker.event('b')\n", **chain}
+    scanned, _ = read(tmp_path, {**sources, "pkg/use.py": "from pkg.m19 import C19\nC19.decorator\n"})
+    assert [each.name for each in scanned.handlers] == ["h"]
+    assert scanned.files_parsed <= 6  # of 26
+
+
 _PASSED_ON = {
     "a ring": "import m{after}\nplaced = m{after}.placed\n@placed.on\ndef h(x: int): ...\n",
     "a ring of names": "import m{after}\np{number} = m{after}.p{after}\n",

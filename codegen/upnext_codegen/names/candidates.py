@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext_codegen.cycles import components
-from upnext_codegen.names.exported_names import ANYTHING, is_exported, own_names
+from upnext_codegen.names.exported_names import ANYTHING, MODULES, is_exported, own_names
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.reading.imports import COMPUTED, UNNAMED
 
@@ -188,7 +188,8 @@ class ImportGraph:
         found: set[str] = set()
         for name, _, source in _parted(interesting):
             if source == COMPUTED:
-                found |= self._words_of("/") - {ANYTHING}
+                # Not what modules that make names up are called: too many files say such words of something else.
+                found |= self._words_of("/") & self._exported()
                 continue
             # A name that stands for modules alone matters no more than an import of those.
             known = name if name in self.exports.get(source, ()) else ANYTHING
@@ -197,6 +198,10 @@ class ImportGraph:
                 return None
             found = found.union(*map(self._words_of, ways))
         return None if ANYTHING in found else frozenset(found)
+
+    def _exported(self) -> set[str]:
+        """Every name that a file is known to export, but for those that stand for modules alone."""
+        return {name for each in self.exports.values() for name in own_names(each) if f"{MODULES}{name}" not in each}
 
     def sources_of(self, interesting: Interesting, attributes: Collection[str], words: frozenset[str]) -> Iterator[str]:
         """The files that a file has something from, if what it says can lead on to one of some words.
