@@ -53,6 +53,8 @@ async def test_the_program_of_a_page_prints_what_is_shown(
     monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
     monkeypatch.syspath_prepend(str(empty.root))
     *modules, program = [Path(file).stem for file in write(PAGES[name], empty)]
+    for each in modules:
+        monkeypatch.delitem(sys.modules, each, raising=False)  # an example's of that name, imported by another test
     source = empty.text(f"{program}.py").replace("asyncio.run(main())\n", "")
     started = {f"upnext run {each}.py &" for each in modules}
     assert started & {command for block in PAGES[name] for command, _ in block.commands}, "the page starts no worker"
