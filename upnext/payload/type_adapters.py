@@ -6,6 +6,7 @@ asked where there are none, or only those that have to.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from pydantic import ConfigDict, PydanticUndefinedAnnotation, TypeAdapter
@@ -14,6 +15,7 @@ from typing_extensions import TypeAliasType
 from upnext.names_in_classes import names_in_classes
 
 _LATER = ConfigDict(defer_build=True)
+_numbers = count(1)
 
 
 def type_adapter(kind: Any) -> TypeAdapter[Any]:
@@ -25,18 +27,27 @@ def type_adapter(kind: Any) -> TypeAdapter[Any]:
         PydanticSchemaGenerationError: If pydantic does not know it.
     """
     try:
-        return _built(kind, {})
-    except (RecursionError, PydanticUndefinedAnnotation):
+        adapter = _by_pydantic(kind)
+    except RecursionError:
         names = names_in_classes(kind)
         if not names:
             raise
+    else:
+        if adapter.pydantic_complete:
+            return adapter
+        names = names_in_classes(kind)
     return _built(kind, names)
 
 
+def _by_pydantic(__kind: Any) -> TypeAdapter[Any]:  # noqa: PYI063  # no class is called that, as pydantic sees the name
+    return TypeAdapter(__kind)
+
+
 def _built(kind: Any, names: dict[str, Any]) -> TypeAdapter[Any]:
-    # Only an alias takes a configuration whatever it stands for. Nothing else has a name like that.
+    # Only an alias takes a configuration whatever it stands for. Pydantic tells aliases apart by their names and where
+    # they are in memory, which those that are gone leave to others: so each has a name of its own.
     alias: Any = TypeAliasType  # checkers want the name of a variable
-    adapter: TypeAdapter[Any] = TypeAdapter(alias("<type>", kind), config=_LATER)
+    adapter: TypeAdapter[Any] = TypeAdapter(alias(f"<type {next(_numbers)}>", kind), config=_LATER)
     adapter.rebuild(_types_namespace=names)
     if not adapter.pydantic_complete:
         raise PydanticUndefinedAnnotation("", "something in a class is not defined")

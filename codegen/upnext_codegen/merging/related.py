@@ -110,7 +110,7 @@ def _shapes(written: Type | None, classes: Hierarchy) -> list[_Shape] | None:
             return [_Shape(class_name(written), written.args[0] if written.args else None, views)]
         case TupleType():
             views = tuple(_views(written, classes))
-            return [_Shape(*views[0], views)]
+            return [_Shape(class_name(_TUPLE), views[0][1], views)]
         case LiteralType(values):
             return [_literal_shape(f"value {value_key(value)}", class_of(value), classes) for value in values]
         case UnionType(members):
