@@ -118,7 +118,7 @@ class Reckoning:
         lost: Jobs of accepted sends that are neither done nor dead.
         ghosts: Jobs that ran and were refused, or never sent.
         torn: Sends of which nobody knows that were carried out for some handlers only.
-        disordered: Jobs whose attempts do not strictly rise.
+        disordered: Jobs whose attempts do not strictly rise, each with what its handler wrote down.
         most: The greatest number of jobs of each limited handler that ran at once; empty where no limit holds.
         crowded: Jobs of the limited handlers that began while as many as their limit ran already.
         unheard: Jobs of the unique handler that did not begin after a send which they stand for.
@@ -137,7 +137,7 @@ class Reckoning:
     lost: list[Job] = field(default_factory=list)
     ghosts: list[Job] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
-    disordered: list[Job] = field(default_factory=list)
+    disordered: list[str] = field(default_factory=list)
     most: dict[str, int] = field(default_factory=dict)
     crowded: list[Job] = field(default_factory=list)
     unheard: list[str] = field(default_factory=list)
@@ -177,7 +177,8 @@ def reckon(ledger: Ledger, dead: Mapping[Job, str]) -> Reckoning:
         reckoning.repeated += len(starts) - failures - (dead.get(job) != "failed")
         reckoning.overlaps += _overlaps(steps)
         if any(later.attempt <= earlier.attempt for earlier, later in pairwise(starts)):
-            reckoning.disordered.append(job)
+            told = ", ".join(f"{step.word} {step.attempt} in {step.pid} at {step.at:.3f}" for step in steps)
+            reckoning.disordered.append(f"{' '.join(job)}: {told}")
     return reckoning
 
 
