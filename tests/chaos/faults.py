@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
 from collections import Counter
 from random import Random
 
@@ -59,13 +57,9 @@ class Injector:
         self._fleet.workers[n].terminate()
         await asyncio.to_thread(self._fleet.replace_worker, n)
 
-    async def freeze(self) -> subprocess.Popen[bytes]:
+    async def freeze(self) -> None:
         """SIGSTOP of a worker, often past its lease."""
-        process = self._fleet.workers[self._victim()]
-        process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(self._random.uniform(0.2, 2.5) * LEASE)  # how long it is frozen
-        process.send_signal(signal.SIGCONT)
-        return process
+        await self._fleet.freeze(self._victim(), self._random.uniform(0.2, 2.5) * LEASE)
 
     async def cut(self) -> None:
         """All connections of clients are cut."""

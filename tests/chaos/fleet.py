@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from tests.chaos.ledger import Job, Ledger
+from tests.chaos.ledger import Freeze, Job, Ledger
 from tests.servers import Server
 from tests.waiting import wait_until, wait_until_async
 from upnext.broker.namespace import Namespace
@@ -140,6 +142,17 @@ class Fleet:
         self.sender.wait()
         _close(self.sender)
         self.sender = self.start_sender()
+
+    async def freeze(self, n: int, seconds: float) -> Freeze:
+        """SIGSTOP of a worker for so long."""
+        process = self.workers[n]
+        since = time.monotonic()
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)  # how long it is frozen
+        freeze = Freeze(process.pid, since, time.monotonic())
+        self.ledger.freezes.append(freeze)
+        process.send_signal(signal.SIGCONT)
+        return freeze
 
     def send(self, count: int) -> None:
         """Let the sender send so many events; nothing happens while there is none."""

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 HANDLERS = ("closed", "divided", "flaky", "limited", "steady", "threaded")
+_THAWING = 0.25  # seconds in which a process that runs again gets to its next line; four thousandths, measured at rest
 LIMIT = 3  # jobs of "limited" at once, and of "divided" of one value
 
 Job: TypeAlias = tuple[str, str]
@@ -23,6 +24,15 @@ class Step:
     attempt: int
     pid: int
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """That a process did not run from one moment to another."""
+
+    pid: int
+    since: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class Ledger:
         begun: When its jobs began, by the attempt.
         dead: Jobs that became dead letters.
         ticked: Events of the schedule that ran.
+        freezes: Which processes were frozen, and when.
     """
 
     intended: set[str] = field(default_factory=set)
@@ -63,6 +74,7 @@ class Ledger:
     begun: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     dead: set[str] = field(default_factory=set)
     ticked: set[str] = field(default_factory=set)
+    freezes: list[Freeze] = field(default_factory=list)
 
     def read(self, lines: Iterable[str]) -> None:
         """Take more lines."""
@@ -119,6 +131,8 @@ class Reckoning:
         ghosts: Jobs that ran and were refused, or never sent.
         torn: Sends of which nobody knows that were carried out for some handlers only.
         disordered: Jobs whose attempts do not strictly rise, each with what its handler wrote down.
+        caught: How many did not because their process was frozen between its last look at its lease and the handler's
+            first line, which no library can prevent. One at a time: the next line of code is another look.
         most: The greatest number of jobs of each limited handler that ran at once; empty where no limit holds.
         crowded: Jobs of the limited handlers that began while as many as their limit ran already.
         unheard: Jobs of the unique handler that did not begin after a send which they stand for.
@@ -134,6 +148,7 @@ class Reckoning:
     dead: Counter[tuple[str, str]] = field(default_factory=Counter)
     repeated: int = 0
     overlaps: int = 0
+    caught: int = 0
     lost: list[Job] = field(default_factory=list)
     ghosts: list[Job] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
@@ -171,15 +186,28 @@ def reckon(ledger: Ledger, dead: Mapping[Job, str]) -> Reckoning:
     known = set(ledger.accepted) | doubtful
     reckoning.ghosts = [job for job in ledger.steps if job[0] not in known]
     reckoning.torn = [n for n in doubtful if len({(n, h) for h in HANDLERS} & settled) not in (0, len(HANDLERS))]
+    used = set[Freeze | None]()
     for job, steps in ledger.steps.items():
         starts = [step for step in steps if step.word == "start"]
         failures = sum(step.word == "fail" for step in steps)
         reckoning.repeated += len(starts) - failures - (dead.get(job) != "failed")
         reckoning.overlaps += _overlaps(steps)
-        if any(later.attempt <= earlier.attempt for earlier, later in pairwise(starts)):
+        late = [(earlier, later) for earlier, later in pairwise(starts) if later.attempt <= earlier.attempt]
+        freezes = {_caught_by(ledger.freezes, *each) for each in late}
+        if None in freezes or not freezes.isdisjoint(used):
             told = ", ".join(f"{step.word} {step.attempt} in {step.pid} at {step.at:.3f}" for step in steps)
             reckoning.disordered.append(f"{' '.join(job)}: {told}")
+        used |= freezes
+        reckoning.caught += bool(late)
     return reckoning
+
+
+def _caught_by(freezes: list[Freeze], earlier: Step, later: Step) -> Freeze | None:
+    """Return the freeze that held back a step which the process had begun before an attempt that overtook it."""
+    for freeze in freezes:
+        if freeze.pid == later.pid and freeze.since < earlier.at < freeze.until and later.at < freeze.until + _THAWING:
+            return freeze
+    return None
 
 
 def unheard(ledger: Ledger) -> list[str]:

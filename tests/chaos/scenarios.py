@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import statistics
 import time
 from collections import Counter
@@ -166,12 +164,8 @@ async def _terminate(fleet: Fleet, random: Random) -> Fault:
 
 async def _freeze(fleet: Fleet, random: Random) -> Fault:
     """SIGSTOP of a worker past its lease; it wakes when others may have run its jobs."""
-    process = fleet.workers[random.randrange(_MORTALS)]
-    at = time.monotonic()
-    process.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(random.uniform(1.0, 3.0) * LEASE)  # how long it is frozen
-    os.kill(process.pid, signal.SIGCONT)
-    return Fault("SIGSTOP", at, process.pid)
+    freeze = await fleet.freeze(random.randrange(_MORTALS), random.uniform(1.0, 3.0) * LEASE)
+    return Fault("SIGSTOP", freeze.since, freeze.pid)
 
 
 async def _restart(fleet: Fleet, random: Random) -> Fault:

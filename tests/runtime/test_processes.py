@@ -312,7 +312,7 @@ def test_two_processes_share_the_work(valkey_url: str, tmp_path: Path) -> None:
 
 
 def test_code_that_a_handler_started_cannot_end_the_process(valkey_url: str, tmp_path: Path) -> None:
-    """What a job does to the interpreter, its event loop, all tasks and signals, no other job notices, nor the stop."""
+    """A job beside it does not notice what one does to the interpreter, its event loop, all tasks and signals."""
     body = """
     worker = upnext.Worker("shop")
 
@@ -346,9 +346,9 @@ def test_code_that_a_handler_started_cannot_end_the_process(valkey_url: str, tmp
     with service.process() as process:
         send(valkey_url, 0)
         service.ledger.wait_for("waits")
-        for n in range(1, 8):
+        for n in range(1, 8):  # one after the other: the sixth cancels a task that another one has started, too
             send(valkey_url, n)
-        service.ledger.wait_for("end", 7)
+            service.ledger.wait_for("end", n)
         (tmp_path / "go").touch()
         service.ledger.wait_for("end 0")
         assert process.stderr is not None
