@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test modes properties renames compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types generated quick docs ci changelog coverage constraints clean
+.PHONY: help demo test modes properties renames compare chaos bench bench-scan bench-scan-sizes bench-typing soak matrix protocol-matrix oldest lint format types mypy pyright generated quick docs ci changelog coverage constraints clean
 
 # Another active environment must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH UV_PYTHON UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
@@ -152,8 +152,12 @@ format: $(VENV)/.dev
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-types: $(VENV)/.dev
+types: mypy pyright
+
+mypy: $(VENV)/.dev
 	$(PY) -m mypy
+
+pyright: $(VENV)/.dev
 	$(PY) -m pyright --warnings
 
 # What a contributor runs before each commit.

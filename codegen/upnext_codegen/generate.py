@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.catalog.places import left_over, targets
 from upnext_codegen.catalog.writer import Outcome
-from upnext_codegen.changes.upcasters import upcaster_findings
 from upnext_codegen.contract import Contract
 from upnext_codegen.files.up_to_date import remember, stamp, standing
 from upnext_codegen.findings import Finding, in_order
@@ -103,7 +102,7 @@ class _Merged(NamedTuple):
 def _merged(project: Project, scan: Scan) -> _Merged:
     extra, owner = project.settings.extra, project.settings.owner
     own, findings = contracts(scan, extra=extra)
-    wrong = (*upcaster_findings(scan), *refused_typed_dicts(project, scan), *unsendable_parts(scan))
+    wrong = (*_wrong_upcasters(scan), *refused_typed_dicts(project, scan), *unsendable_parts(scan))
     own = with_owners(own, owner, {})
     if not (project.root / IMPORTS_LOCK).exists():
         return _Merged(scan, own, own, (*findings, *wrong))
@@ -115,6 +114,13 @@ def _merged(project: Project, scan: Scan) -> _Merged:
     contract, findings = contracts(both.scan, extra=extra, closed=both.closed, elsewhere=both.events)
     contract = with_owners(contract, owner, both.owners)
     return _Merged(both.scan, contract, own, (*findings, *wrong), pulled)
+
+
+def _wrong_upcasters(scan: Scan) -> Iterator[Finding]:
+    if scan.upcasters:
+        from upnext_codegen.changes.upcasters import upcaster_findings  # noqa: PLC0415 - few projects have any
+
+        yield from upcaster_findings(scan)
 
 
 def _about(

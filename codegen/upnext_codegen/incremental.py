@@ -72,6 +72,8 @@ class Incremental:
     _frame: str = ""
     _digest: str = ""
     _words: str = ""
+    _beyond: bool = False
+    """Whether files were read in advance."""
 
     def work_out(self) -> None:
         """Compute the parts."""
@@ -146,6 +148,7 @@ class Incremental:
             pending = pending or self._unasked(relevance)
             if pending and turns > _PATIENCE:
                 pending = relevance.with_those_beyond(self._graph(self._parts), pending, self._parts)
+                self._beyond = True
 
     def _has_lost(self, path: str, exports: frozenset[str]) -> bool:
         return has_lost(exports, self._exports(path)) or self._fills.has_lost(path, self._fills_before)
@@ -186,32 +189,47 @@ class Incremental:
         pending = pending or relevance.wanted(graph, imported, self._parts.keys())
         if not pending:
             self._imported_by = {**imported}
-            self._drop_broken(relevance)
+            self._drop_unreached(relevance)
         return pending
 
     def _other_names(self) -> set[str]:
-        """The names that files which were worked out export now and did not before, or the other way."""
-        nothing = frozenset[str]()
-        other = [self._exports(path) ^ self._before.get(path, nothing) for path in self._consulted]
-        return {name.lstrip(f"{MODULES}{NOT}") for names in other for name in names}
+        """The names that files which were worked out export now and did not before, or the other way.
 
-    def _drop_broken(self, relevance: Relevance) -> None:
-        """Drop unreadable files that a scan without a cache would not come upon: each of them is a finding.
+        With those of the files that export something now and nothing before, or the other way.
+        """
+        found = set[str]()
+        for path in self._consulted:
+            now, before = self._exports(path), self._before.get(path, frozenset())
+            found.update(name.lstrip(f"{MODULES}{NOT}") for name in now ^ before)
+            if bool(now) != bool(before):
+                found |= self.modules.own_names_of(path)
+        return found
 
-        Other files read on suspicion can stay, since nothing is reported about them.
+    def _drop_unreached(self, relevance: Relevance) -> None:
+        """Drop the parts of files that a scan without a cache would not come upon, if only findings are in them.
+
+        They may stand for what an earlier scan knew of other files, or have been read in advance. Those of which
+        nothing is reported can stay.
         """
         entries = self.index.entries
-        broken = {path for path in self._parts if entries[path].unreadable} - {*relevance.named()}
-        if not broken:
+        told = {path for path in self._parts if entries[path].unreadable}
+        if self._beyond or self.index.known.parts:
+            told |= {path for path, part in self._parts.items() if part.findings and not part.handlers}
+        named = {*relevance.named()}
+        if told <= named:
             return
-        relevance = relevance.over(self.index, self.modules)
-        reached = self._parts.keys() & {*relevance.named()}
-        fresh = reached
+        self._forget(told - named - self._reached(relevance.over(self.index, self.modules), named))
+
+    def _reached(self, relevance: Relevance, named: set[str]) -> set[str]:
+        """Return the files that a scan without a cache would read, given what files export in the end."""
+        reached = fresh = self._parts.keys() & named
         while fresh:
             graph = self._graph(reached)
-            fresh = (relevance.wanted(graph, relevance.imported(graph), reached) & self._parts.keys()) - reached
+            led_to = relevance.wanted(graph, relevance.imported(graph), reached)
+            led_to |= {path for path in self._fills.files() if not reached.isdisjoint(self._fills.by(path))}
+            fresh = (led_to & self._parts.keys()) - reached
             reached |= fresh
-        self._forget(broken - reached)
+        return reached
 
     def _leads_as_before(self) -> bool:
         """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""

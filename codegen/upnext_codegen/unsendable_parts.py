@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from upnext_codegen import messages
 from upnext_codegen.findings import Finding
 from upnext_codegen.handlers.canonical import is_refused
-from upnext_codegen.handlers.classes import unsendable
+from upnext_codegen.handlers.unsendable import unsendable
 from upnext_codegen.records import Handler, Scan, Task
 from upnext_codegen.types import ClassFacts, ClassType, Type
 from upnext_codegen.types.traversal import classes_in
@@ -28,10 +28,9 @@ def unsendable_parts(scan: Scan) -> Iterator[Finding]:
 
 def _of(declared: Handler | Task, classes: dict[str, ClassFacts]) -> Iterator[Finding]:
     for each in declared.parameters:
-        if unsendable(each.type, classes) is not None:
-            continue  # reported where the annotation is read
         found = next(_parts(each.type, classes), None)
-        if found is not None:
+        # What cannot travel itself is reported where the annotation is read.
+        if found is not None and unsendable(each.type, classes) is None:
             owner, field, (cls, reason) = found
             name = f"{cls.module}.{cls.qualname}"
             yield messages.unserializable_part(each.place, f"{owner.module}.{owner.qualname}", field, name, reason)

@@ -77,6 +77,15 @@ def test_new_and_removed_files_are_noticed(root: Path) -> None:
     agrees(root)
 
 
+def test_of_what_leads_to_nothing_of_upnext_any_more_nothing_is_said(root: Path) -> None:
+    late = "import sys\nlooked_up = sys.modules['app']\n@looked_up.placed.on\ndef late(x: int): ...\n"
+    (root / "late.py").write_text(late)
+    agrees(root)
+    for name in SOURCES:
+        (root / name).write_text("from elsewhere import placed\n")
+    agrees(root)
+
+
 def test_of_a_new_name_the_imports_are_read_again_where_a_file_imports_it_alone(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any, TypeAlias
 
 import pytest
-from redis.asyncio import Redis
+from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.servers import Server
@@ -305,6 +305,17 @@ def commands_of(name: str) -> list[str]:
     )
 
 
+_CONTENTS = """
+local names, found = redis.call('KEYS', ARGV[1]), {}
+table.sort(names)
+for _, name in ipairs(names) do
+  table.insert(found, name)
+  table.insert(found, redis.call('DUMP', name))
+end
+return found
+"""
+
+
 @asynccontextmanager
 async def scene_for(server: Server, prepare: Step) -> AsyncIterator[Scene]:
     """Prepare a namespace of its own, for a user with every right that can be taken from it."""
@@ -320,11 +331,11 @@ async def scene_for(server: Server, prepare: Step) -> AsyncIterator[Scene]:
         server.command(f"ACL DELUSER {USER}")
 
 
-async def contents(url: str, keys: Keys) -> dict[str, Any]:
+def contents(url: str, keys: Keys) -> list[bytes]:
     """Return all that a namespace holds, as the server itself would write it down."""
-    async with Redis.from_url(url) as client:
-        names = await client.keys(f"upnext:{{{keys.namespace}:*")
-        return {str(name): await client.dump(name) for name in names}
+    with Redis.from_url(url) as client:
+        found: list[bytes] = client.eval(_CONTENTS, 0, f"upnext:{{{keys.namespace}:*")
+        return found
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -334,13 +345,13 @@ async def test_a_script_that_lacks_any_right_changes_nothing(every_server: Serve
     refused = 0
     for command in commands_of(script_name):
         async with scene_for(every_server, prepare) as scene:
-            before = await contents(every_server.url, scene.full.keys)
+            before = contents(every_server.url, scene.full.keys)
             every_server.command(f"ACL SETUSER {USER} -{command.lower()}")
             try:
                 await step(scene)
             except (RedisError, BrokerError):
                 refused += 1
-                after = await contents(every_server.url, scene.full.keys)
+                after = contents(every_server.url, scene.full.keys)
                 assert after == before, f"{name} without {command}"
     assert refused > 0
 
@@ -349,7 +360,7 @@ async def test_with_every_right_each_of_these_steps_changes_something(every_serv
     """Otherwise the test above would show nothing."""
     for name, (_, prepare, step) in STEPS.items():
         async with scene_for(every_server, prepare) as scene:
-            before = await contents(every_server.url, scene.full.keys)
+            before = contents(every_server.url, scene.full.keys)
             with suppress(RedisError):
                 await step(scene)
-            assert await contents(every_server.url, scene.full.keys) != before, name
+            assert contents(every_server.url, scene.full.keys) != before, name

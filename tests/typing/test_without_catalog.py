@@ -38,7 +38,7 @@ def test_strict_settings_find_no_fault_in_using_the_public_api(
     assert sorted(verdict.errors) == sorted(marked(project)), verdict.output
 
 
-@pytest.mark.long
+@pytest.mark.modes  # `make types` says the same of nearly all of them
 def test_every_type_of_the_public_api_is_written_down(installed: Installed, tmp_path: Path) -> None:
     # pyright verifies the package that the interpreter on the path has.
     path = os.pathsep.join([str(installed.python.parent), os.environ["PATH"]])

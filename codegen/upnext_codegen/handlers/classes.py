@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
-from upnext_codegen.handlers.canonical import cannot_travel, canonical
+from upnext_codegen.handlers.canonical import canonical
 from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
 from upnext_codegen.handlers.returned import gives_back
 from upnext_codegen.handlers.typed_dicts import is_from_typing, is_of_typing
@@ -19,10 +18,8 @@ from upnext_codegen.names.evaluator import function_node
 from upnext_codegen.names.modules import UPNEXT, ExternalName
 from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, Use
 from upnext_codegen.names.type_parameters import statement_of
-from upnext_codegen.types import ClassFacts, ClassType, EnumMember, LiteralType, TupleType, Type, UnionType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from upnext_codegen.types import ClassFacts, ClassType, Type
+from upnext_codegen.types.traversal import classes_in
 
 _ENUMS = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "ReprEnum")
 _STANDARD_PLAIN = frozenset({"abc", "builtins", "typing", "typing_extensions", "collections", "collections.abc"})
@@ -186,42 +183,6 @@ class Classes:
             from_typing = last == "TypedDict" and is_of_typing(evaluator, call.func, use)
             return ClassFacts(items, kinds[last], from_typing=from_typing)
         return ClassFacts((ClassType("enum", last),), "enum") if last.endswith(("Enum", "Flag")) else ClassFacts()
-
-
-def classes_in(written: Type) -> Iterable[ClassType]:
-    """Yield the classes that a type mentions."""
-    match written:
-        case ClassType(_, _, args):
-            yield written
-            parts = args
-        case TupleType(items):
-            parts = items
-        case UnionType(members):
-            parts = members
-        case LiteralType(found):
-            parts = tuple(ClassType(each.module, each.qualname) for each in found if isinstance(each, EnumMember))
-        case _:
-            parts = ()
-    for part in parts:
-        yield from classes_in(part)
-
-
-def unsendable(
-    written: Type, known: dict[str, ClassFacts], above: frozenset[ClassType] = frozenset()
-) -> tuple[ClassType, str] | None:
-    """Find a class in a type that cannot travel as JSON, and why it cannot."""
-    for each in classes_in(written):
-        own = known.get(f"{each.module}:{each.qualname}")
-        if own is not None and own.kind == "newtype":
-            bases = () if each in above else own.bases
-            inner = next((found for base in bases if (found := unsendable(base, known, above | {each}))), None)
-            if inner is not None:
-                return inner
-        elif own is not None and not own.json:
-            return each, "it is a plain class of the project"
-        elif own is None and (reason := cannot_travel(each.module, each.qualname)):
-            return each, reason
-    return None
 
 
 def is_context(written: Type, known: dict[str, ClassFacts], depth: int = 0) -> bool:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext_codegen import messages
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
-from upnext_codegen.handlers.classes import Classes, is_context, unsendable
+from upnext_codegen.handlers.classes import Classes, is_context
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.handlers.field_metadata import former_names, is_provided
 from upnext_codegen.handlers.results import as_plain_json
 from upnext_codegen.handlers.supplied import left_of, supplied_by_decorators
 from upnext_codegen.handlers.typed_dicts import Key, items_of
+from upnext_codegen.handlers.unsendable import unsendable
 from upnext_codegen.names.annotation_names import external
 from upnext_codegen.names.evaluator import class_node, function_node
 from upnext_codegen.names.scopes import FunctionNode, TypeParameter, Use, type_parameters

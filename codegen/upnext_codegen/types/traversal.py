@@ -8,16 +8,16 @@ from upnext_codegen.types import ANY, AnyType, ClassType, EnumMember, LiteralTyp
 
 
 def walk(written: Type) -> Iterator[Type]:
-    """Yield a type and every type inside it; the enums of a literal's members too."""
+    """Yield a type and every type inside it, from left to right; the enums of a literal's members too."""
     waiting = [written]
     while waiting:
         current = waiting.pop()
         yield current
         match current:
             case ClassType(_, _, inner) | TupleType(inner) | UnionType(inner):
-                waiting.extend(inner)
+                waiting.extend(reversed(inner))
             case LiteralType(values):
-                waiting.extend(ClassType(v.module, v.qualname) for v in values if isinstance(v, EnumMember))
+                waiting.extend(ClassType(v.module, v.qualname) for v in reversed(values) if isinstance(v, EnumMember))
             case AnyType():
                 pass
 
