@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from upnext_codegen.cycles import folders_of, grounded, in_turns, led_to
@@ -21,6 +20,7 @@ from upnext_codegen.fills import Fills
 from upnext_codegen.growing import grown, ways_of
 from upnext_codegen.names.exported_names import FILLED, MODULES, NOT, answer, has_lost
 from upnext_codegen.names.modules import still_answers
+from upnext_codegen.reached_files import reached
 from upnext_codegen.records import Resolved
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Incremental:
         self._imported_by = {**known.imported}
         changed = self.index.changed() if self.index.looked else set[str]()
         for path, text in known.parts.items():
-            part = _decoded(text)
+            part = record_json.part(text)
             if part is None or path in changed or not changed.isdisjoint(part.read):
                 continue
             if known.modules == self._digest or all(still_answers(modules, *each) for each in json.loads(part.answers)):
@@ -215,21 +215,9 @@ class Incremental:
         told = {path for path in self._parts if entries[path].unreadable}
         if self._beyond or self.index.known.parts:
             told |= {path for path, part in self._parts.items() if part.findings and not part.handlers}
-        named = {*relevance.named()}
-        if told <= named:
-            return
-        self._forget(told - named - self._reached(relevance.over(self.index, self.modules), named))
-
-    def _reached(self, relevance: Relevance, named: set[str]) -> set[str]:
-        """Return the files that a scan without a cache would read, given what files export in the end."""
-        reached = fresh = self._parts.keys() & named
-        while fresh:
-            graph = self._graph(reached)
-            led_to = relevance.wanted(graph, relevance.imported(graph), reached)
-            led_to |= {path for path in self._fills.files() if not reached.isdisjoint(self._fills.by(path))}
-            fresh = (led_to & self._parts.keys()) - reached
-            reached |= fresh
-        return reached
+        if not told <= {*relevance.named()}:
+            relevance = relevance.over(self.index, self.modules)
+            self._forget(told - reached(relevance, self._parts.keys(), self._fills, self._graph))
 
     def _leads_as_before(self) -> bool:
         """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""
@@ -266,7 +254,7 @@ class Incremental:
     def _earlier(self) -> Iterator[tuple[str, Resolved]]:
         """Yield the cached parts, including those that are no longer valid."""
         for path, text in self.index.known.parts.items():
-            part = _decoded(text)
+            part = record_json.part(text)
             if part is not None:
                 yield path, part
 
@@ -395,22 +383,13 @@ class Incremental:
             found.append((path, text))
             self._consulted[path] = consulted
         for path, text in found:
-            part = _decoded(text)
+            part = record_json.part(text)
             assert part is not None, path
             made = grown(part, so_far.get(path))
             parts[path], texts[path] = made, text if made is part else record_json.dumps(made)
             so_far[path] = made
             self._fills.note(path, made.fills)
         folders |= folders_of(path for path in paths if parts[path].exports)
-
-
-@lru_cache(maxsize=20_000)  # for `--watch`, which scans again and again in one process
-def _decoded(text: str) -> Resolved | None:
-    try:
-        part = record_json.loads(text)
-    except ValueError:
-        return None
-    return part if isinstance(part, Resolved) else None
 
 
 def _digest(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 from upnext_codegen import contract, findings, records, types
@@ -60,6 +61,16 @@ def loads(text: str) -> object:
         return _DECODER.decode(text)
     except (TypeError, LookupError, RecursionError, AttributeError) as error:
         raise ValueError(text[:40]) from error
+
+
+@lru_cache(maxsize=20_000)  # for `--watch`, which scans again and again in one process
+def part(text: str) -> records.Resolved | None:
+    """Read what `dumps` wrote of one file's part, None where it is something else."""
+    try:
+        found = loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, records.Resolved) else None
 
 
 def _named(value: object) -> object:
