@@ -44,6 +44,22 @@ DEFINITIONS = {
         "@placed.on\ndef confirm(n: int): confirm(n)\n__all__ = ['confirm']\nx = dict(confirm=confirm)\n",
         "@placed.on(name=\"confirm\")\ndef mail(n: int): mail(n)\n__all__ = ['mail']\nx = dict(confirm=mail)\n",
     ),
+    "a static method": (
+        f"class Mails:\n    @staticmethod\n    @placed.on\n    {OLD}\ndef f(): Mails.confirm(1)\n",
+        f'class Mails:\n    @staticmethod\n    @placed.on(name="confirm")\n    {NEW}\ndef f(): Mails.mail(1)\n',
+    ),
+    "two arms of a condition": (
+        f"if placed:\n    @placed.on\n    {OLD}else:\n    @placed.on()\n    {OLD}",
+        f'if placed:\n    @placed.on(name="confirm")\n    {NEW}else:\n    @placed.on(name="confirm",)\n    {NEW}',
+    ),
+    "a global": (
+        f"@placed.on\n{OLD}def f():\n    global confirm\n    confirm = confirm\n",
+        f'@placed.on(name="confirm")\n{NEW}def f():\n    global mail\n    mail = mail\n',
+    ),
+    "latin-1": (
+        "@placed.on\ndef confirm(n: int): return 'é'\n",
+        "@placed.on(name=\"confirm\")\ndef mail(n: int): return 'é'\n",
+    ),
     "letters before it": (f"ü = 'ß'\n@placed.on\n{OLD}", f"ü = 'ß'\n@placed.on(name=\"confirm\")\n{NEW}"),
 }
 
@@ -65,7 +81,8 @@ def project(empty: Shell, definition: str, **files: str) -> None:
     [*((name, "\n") for name in DEFINITIONS), *((name, "\r\n") for name in ("plain", "options on lines"))],
 )
 def test_the_identity_stays_and_renaming_back_is_the_identity(name: str, end: str, empty: Shell) -> None:
-    before, after = [f"{HEAD}{each}".replace("\n", end).encode() for each in DEFINITIONS[name]]
+    coding, head = ("latin-1", f"# coding: latin-1\n{HEAD}") if name == "latin-1" else ("utf-8", HEAD)
+    before, after = [f"{head}{each}".replace("\n", end).encode(coding) for each in DEFINITIONS[name]]
     project(empty, "")
     path = empty.root / "shop" / "email.py"
     path.write_bytes(before)
@@ -157,6 +174,38 @@ def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> N
         assert empty.text(name.replace("__", "/") + ".py") == text
 
 
+def test_names_that_come_by_a_star_are_renamed_and_what_may_be_the_function_is_listed(empty: Shell) -> None:
+    files = {
+        "shop__mails": "from .email import *\n",  # passes it on
+        "shop__a": "from shop.mails import confirm\nconfirm(1)\n",
+        "shop__b": "from shop.mails import *\nx = confirm, confirm.send\n",
+        "tests__test_a": "from unittest.mock import patch\n\ndef test():\n"
+        "    with patch('shop.email.confirm.send'), patch('shop.mails:confirm'): ...\n",
+    }
+    project(empty, DEFINITIONS["plain"][0], **files)
+    (empty.root / "shop" / "email.pyi").write_text("async def confirm(n: int) -> None: ...\n")
+    done = empty.run("rename", "handler", "confirm", "mail", "--write", "--format", "json")
+    assert done.code == 0, done.out + done.err
+    for name, text in files.items():
+        assert empty.text(name.replace("__", "/") + ".py") == text.replace("confirm", "mail")
+    report = json.loads(done.out)
+    assert [(each["file"], each["line"], each["column"]) for each in report["undecided"]] == [("shop/email.pyi", 1, 11)]
+    assert empty.run("rename", "handler", "mail", "confirm", "--write").code == 0
+    for name, text in files.items():
+        assert empty.text(name.replace("__", "/") + ".py") == text
+
+
+def test_what_may_be_a_static_method_is_listed(empty: Shell) -> None:
+    definition = DEFINITIONS["a static method"][0].replace("def f(): Mails.", "def f(x): x.")
+    project(empty, definition)
+    done = empty.run("rename", "handler", "Mails.confirm", "mail")
+    assert done.code == 0
+    assert "shop/email.py:8:13: this may be 'Mails.confirm': if it is, change it by hand" in done.out
+    project(empty, definition.replace("class Mails:", "class Mails:\n    mail = 1"))
+    done = empty.run("rename", "handler", "Mails.confirm", "mail", "--write")
+    assert (done.code, "its class has a 'mail' already: choose another name" in done.out) == (1, True)
+
+
 def test_an_attribute_of_a_class_takes_the_new_name_from_no_function(empty: Shell) -> None:
     text = "class A:\n    mail: int\n    def mail_to(self): return self.mail\n@placed.on\ndef confirm(n: int): ...\n"
     project(empty, text)
@@ -194,6 +243,7 @@ def test_what_has_to_be_done_by_hand_first_stops_it(definition: str, reason: str
     ("old", "new", "message"),
     [
         ("confrim", "mail", "No function of a handler or task is called 'confrim'; did you mean 'confirm'?"),
+        ("confirm", "class", "'class' cannot name a function."),
         ("confirm", "a b", "'a b' cannot name a function."),
         ("confirm", "confirm", "The function is called 'confirm' already."),
         ("sure", "mail", "'sure' is what 'shop.email.confirm' is called on the server"),

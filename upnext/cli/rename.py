@@ -105,7 +105,10 @@ def rename(arguments: argparse.Namespace) -> int:
             sources = _sources()
             change = _finished(sources, arguments) if arguments.finish else _change(sources, arguments)
             if not arguments.finish:
-                change = change._replace(unreadable=(*change.unreadable, *sources.not_read(arguments.old)))
+                change = change._replace(
+                    undecided=(*change.undecided, *sources.in_stubs(_last(arguments))),
+                    unreadable=(*change.unreadable, *sources.not_read(arguments.old)),
+                )
             stopped = bool(change.blocked or change.left or (change.unreadable and not arguments.despite_unreadable))
             written = arguments.write and not stopped
             if written:
@@ -115,6 +118,12 @@ def rename(arguments: argparse.Namespace) -> int:
     diff = "" if written else diff_of(change.changed)
     _report(change, diff, arguments, written=written)
     return exits.FINDINGS if change.blocked or change.left or (stopped and arguments.write) else exits.CLEAN
+
+
+def _last(arguments: argparse.Namespace) -> str:
+    """Return the name that stands in sources: of a function without its module."""
+    old: str = arguments.old
+    return old.rpartition(".")[2] if arguments.kind == "handler" else old
 
 
 def _sources() -> Sources:

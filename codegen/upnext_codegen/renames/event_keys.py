@@ -66,7 +66,7 @@ def _workers(sources: Sources, declarations: Iterable[Declaration]) -> set[str]:
         for call in file.calls_at(each.place):
             if isinstance(call.func, cst.Attribute) and call.func.attr.value == "event":
                 for name in dotted_names(file, module, call.func.value):
-                    found |= names_passed_on(name, sources, read)
+                    found |= names_passed_on(name, sources, read, aliased=True)
     return found
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.left_out import BY_DEFAULT
+from upnext_codegen.reading.source import SourceError, SourceText, decode
 from upnext_codegen.records import Place, Scan
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Sources:
     scan: Scan
     _contents: dict[str, bytes] = field(default_factory=dict[str, bytes])
     _not_read: dict[str, str] = field(default_factory=dict[str, str])
+    _lines: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])
 
     def names_of(self, event: str) -> frozenset[str]:
         """Return the names that an event has, or had."""
@@ -79,6 +82,19 @@ class Sources:
         for file, data in self._all().items():
             if all(word in data for word in wanted):
                 yield file, data
+
+    def in_stubs(self, name: str) -> Iterator[Undecided]:
+        """Yield where stubs that somebody wrote hold a name; a scan does not read them."""
+        word = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)")
+        for folder in self.found.folders:
+            for path in sorted((self.root / folder).glob("*.pyi")):
+                file = path.relative_to(self.root).as_posix()
+                if file in self.found.generated:
+                    continue
+                for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+                    for found in word.finditer(line):
+                        reason = f"this stub has {name!r}: if it means the same, change it by hand"
+                        yield Undecided(Place(file, number, found.start() + 1), reason)
 
     def not_read(self, name: str) -> tuple[Undecided, ...]:
         """Return the files and folders that cannot be read at all: a name may stand in them."""
@@ -113,6 +129,19 @@ class Sources:
             return (self.root / file).read_bytes()
         except OSError as error:
             raise ConfigurationError(f"{file} cannot be read: {error.strerror or error}") from error
+
+    def lines(self, file: str) -> list[str]:
+        """Return the lines of a file as Python counts them, none of one that it could not read.
+
+        Raises:
+            ConfigurationError: If it cannot be opened.
+        """
+        if file not in self._lines:
+            try:
+                self._lines[file] = SourceText(decode(self.read(file))).lines
+            except SourceError:
+                self._lines[file] = []
+        return self._lines[file]
 
     def _tests(self) -> Iterator[str]:
         """The tests of a project: `tests` folders, `test_*.py` and `conftest.py`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -11,54 +12,68 @@ from upnext_codegen.graph.selection import module_of
 from upnext_codegen.renames.edits import text_of, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Set as AbstractSet
 
     from libcst.metadata import QualifiedName
 
     from upnext_codegen.renames.edits import Edits
     from upnext_codegen.renames.plan import Sources
 
+_DOTTED = re.compile(r"[\w.:]+")
 
-def names_of(function: str, files: Sequence[tuple[str, Edits]]) -> set[str]:
-    """Return every dotted name by which a function can be imported: modules pass on what they import.
+
+def names_passed_on(name: str, sources: Sources, read: Callable[[str], Edits | None], *, aliased: bool) -> set[str]:
+    """Return every dotted name by which a name of a module can be imported: modules pass on what they import.
 
     Args:
-        function: Its dotted name, where it is defined.
-        files: The modules that may import it, and their files.
+        name: Its dotted name, where it is defined.
+        sources: The project.
+        read: Reads a file, None if it cannot be read.
+        aliased: Whether names count that a module gives it: `from shop.events import placed as order_placed`.
     """
-    name = function.rpartition(".")[2]
-    found = {function}
-    while True:
-        passed_on = {
-            f"{module}.{name}"
-            for module, file in files
-            if module
-            for each, alias in imported(file, module)
-            if f"{each}.{alias.evaluated_name}" in found and alias.asname is None and alias.evaluated_name == name
-        }
-        if passed_on <= found:
-            return found
-        found |= passed_on
+    found, waiting = {name}, [name]
+    while waiting:
+        source, _, last = waiting.pop().rpartition(".")
+        for path, data in sources.holding("import"):
+            if last.encode() not in data and b"*" not in data:
+                continue
+            file, module = read(path), module_of(path, sources.roots)
+            if file is None:
+                continue
+            fresh = {f"{module}.{each}" for each in _passed_on(file, module, source, last, aliased=aliased)} - found
+            found |= fresh
+            waiting += fresh
+    return found
 
 
-def names_passed_on(name: str, sources: Sources, read: Callable[[str], Edits | None]) -> set[str]:
-    """Return every dotted name by which something can be imported, looking at the files that may pass it on."""
-    last = name.rpartition(".")[2]
-    found = [
-        (module_of(path, sources.roots), read(path))
-        for path, data in sources.holding(last, "import")
-        if path.endswith("__init__.py") or b"__all__" in data
-    ]
-    return names_of(name, [(module, file) for module, file in found if file is not None])
+def _passed_on(file: Edits, module: str, source: str, name: str, *, aliased: bool) -> Iterator[str]:
+    """Yield what a module calls a name of another one, which can be imported from it then."""
+    for each, alias in imported(file, module):
+        if each == source and alias.evaluated_name == name:
+            called = alias.evaluated_alias or name
+            if aliased or called == name:
+                yield called
+    if not name.startswith("_") and source in stars(file, module):
+        yield name
 
 
 def imported(file: Edits, module: str) -> Iterator[tuple[str, cst.ImportAlias]]:
     """Yield what a file imports from modules by name, with the modules."""
     for node in file.nodes:
         if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
-            source = _dotted(node.module) if node.module else ""
-            whole = _absolute("." * len(node.relative) + source, file, module)
-            yield from ((whole, alias) for alias in node.names)
+            yield from ((_source(node, file, module), alias) for alias in node.names)
+
+
+def stars(file: Edits, module: str) -> list[str]:
+    """List the modules of which a file imports everything: `from shop.events import *`."""
+    found = [node for node in file.nodes if isinstance(node, cst.ImportFrom) and isinstance(node.names, cst.ImportStar)]
+    return [_source(node, file, module) for node in found]
+
+
+def _source(node: cst.ImportFrom, file: Edits, module: str) -> str:
+    """Return the dotted name of the module that is imported from."""
+    return _absolute("." * len(node.relative) + (_dotted(node.module) if node.module else ""), file, module)
 
 
 def _absolute(name: str, file: Edits, module: str) -> str:
@@ -91,25 +106,64 @@ def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = Fa
 
 def dotted_names(file: Edits, module: str, node: cst.CSTNode) -> Iterator[str]:
     """Yield the dotted names that a name in a file's code may stand for, from the top."""
-    for each in file.qualified_names.get(node, ()):
+    known = list(file.qualified_names.get(node, ()))
+    for each in known:
         is_local = each.source is QualifiedNameSource.LOCAL
         yield f"{module}.{each.name}" if is_local else _absolute(each.name, file, module)
+    written = "" if known else _written(node)
+    if written:
+        yield from (f"{source}.{written}" for source in stars(file, module))
 
 
-def texts(file: Edits, module: str, names: Collection[str]) -> Iterator[tuple[cst.SimpleString, str]]:
-    """Yield string literals that are certainly a function's name, with the text before the name itself."""
+def _written(node: cst.CSTNode) -> str:
+    """Return a name as it is written, "" for what is none."""
+    if isinstance(node, cst.Attribute):
+        owner = _written(node.value)
+        return f"{owner}.{node.attr.value}" if owner else ""
+    return node.value if isinstance(node, cst.Name) else ""
+
+
+def texts(file: Edits, module: str, names: Collection[str], new: str) -> Iterator[tuple[cst.SimpleString, str]]:
+    """Yield string literals that certainly name a function, or something of it, and what they are to say."""
     own = {name.rpartition(".")[2] for name in names if name.rpartition(".")[0] == module}
     listed = _in_all(file) if own else set[cst.CSTNode]()
     for node in file.nodes:
-        if isinstance(node, cst.SimpleString):
-            text = text_of(node)
-            if text is not None and text in names:
-                yield node, text.rpartition(".")[0] + "."
-            elif text in own and node in listed:
-                yield node, ""
+        text = text_of(node) if isinstance(node, cst.SimpleString) else None
+        if text is None or not isinstance(node, cst.SimpleString):
+            continue
+        if text in own and node in listed:
+            yield node, new
+        # "shop.email:confirm" and "shop.email.confirm.send" name it as well.
+        elif _DOTTED.fullmatch(text) and (name := _start_in(names, text.replace(":", "."))):
+            yield node, f"{text[: len(name) - len(name.rpartition('.')[2])]}{new}{text[len(name) :]}"
 
 
-def meaning(file: Edits, name: str, renamed: set[cst.CSTNode]) -> cst.CSTNode | None:
+def _start_in(names: Collection[str], text: str) -> str:
+    return next((name for name in names if text == name or text.startswith(f"{name}.")), "")
+
+
+def declared_global(file: Edits, name: str) -> Iterator[cst.Name]:
+    """Yield where functions say that a name is the module's: `global confirm`."""
+    for node in file.nodes:
+        if isinstance(node, cst.Global):
+            yield from (each.name for each in node.names if each.name.value == name)
+
+
+def siblings(file: Edits, function: cst.FunctionDef, name: str) -> Iterator[cst.CSTNode]:
+    """Yield what has a name in the class that a function is in."""
+    for node in file.nodes:
+        if isinstance(node, cst.ClassDef) and function in node.body.body:
+            for each in walk(node.body):
+                own = file.qualified_names.get(each, ())
+                if isinstance(each, cst.Name | cst.FunctionDef | cst.ClassDef) and any(
+                    found.source is QualifiedNameSource.LOCAL and found.name == f"{node.name.value}.{name}"
+                    for found in own
+                ):
+                    yield each
+                    return
+
+
+def meaning(file: Edits, name: str, renamed: AbstractSet[cst.CSTNode]) -> cst.CSTNode | None:
     """Return a place at which a name means something else, None if it is free.
 
     Args:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
@@ -16,7 +18,7 @@ from upnext_codegen.renames.mentions import texts_in
 from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterator
 
     from upnext_codegen.records import Handler, Task
 
@@ -26,18 +28,47 @@ _ATTACHING = frozenset({"on", "task", "cron"})
 
 
 class _Function(NamedTuple):
-    """A function with the handlers and tasks that are made of it."""
+    """A function with the handlers and tasks that are made of it.
 
-    name: str
+    Attributes:
+        module: The module that it is in.
+        qualname: Its name in there: "confirm", or "Mails.confirm" in a class.
+        made: The handlers and tasks; of several definitions, as in the two arms of an `if`, those of each.
+    """
+
+    module: str
+    qualname: str
     made: tuple[Handler | Task, ...]
 
     @property
-    def dotted(self) -> str:
-        return f"{self.made[0].module}.{self.name}"
+    def name(self) -> str:
+        return self.qualname.rpartition(".")[2]
 
     @property
-    def place(self) -> Place:
-        return self.made[0].place
+    def dotted(self) -> str:
+        return f"{self.module}.{self.qualname}"
+
+    @property
+    def places(self) -> list[Place]:
+        return sorted({each.place for each in self.made})
+
+    @property
+    def file(self) -> str:
+        return self.made[0].place.file
+
+
+@dataclass(slots=True)
+class _Files:
+    """The files of a project, each of them read once."""
+
+    sources: Sources
+    _read: dict[str, Edits | None] = field(default_factory=dict[str, "Edits | None"])
+
+    def read(self, path: str) -> Edits | None:
+        """Return a file, None where it cannot be read to its end."""
+        if path not in self._read:
+            self._read[path] = Edits.read(path, self.sources.read(path))
+        return self._read[path]
 
 
 def rename_handler(sources: Sources, old: str, new: str) -> Rename:
@@ -54,90 +85,113 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
     Raises:
         ConfigurationError: If there is no such function, or several, or the new name cannot be used.
     """
-    function = _find(sources, old, new)
-    files, half_read = _files(sources, function)
+    reader = _Files(sources)
+    function = _find(reader, old, new)
+    files, half_read = _files(reader, function)
     blocked: list[Undecided] = []
-    names = references.names_of(function.dotted, files)
+    top, dot, rest = function.qualname.partition(".")
+    passed_on = references.names_passed_on(f"{function.module}.{top}", sources, reader.read, aliased=bool(rest))
+    names = {f"{each}{dot}{rest}" for each in passed_on}
+    undecided: list[Undecided] = []
     for module, file in files:
-        if file.file == function.place.file:
-            blocked += _define(file, function, new)
+        if file.file == function.file:
+            blocked += [each for place in function.places for each in _define(file, function, place, new)]
         renamed, is_bare = _rename_uses(file, module, names, function.name, new)
-        if is_bare and (clash := references.meaning(file, new, renamed)):
+        bare = {node for node, is_attribute in renamed.items() if not is_attribute}
+        if is_bare and (clash := references.meaning(file, new, bare)):
             reason = f"{new!r} has a meaning in this file already: choose another name"
             blocked.append(Undecided(Place(file.file, *file.place_of(clash)), reason))
+        undecided += _unresolved(file, function, renamed)
     changed = {file.file: (file.before, after) for _, file in files if (after := file.after) != file.before}
     reason = f"this text is {function.name!r}: if it means the function, change it by hand"
-    undecided = [
+    undecided += [
         Undecided(Place(name, line, column), reason)
         for name, data in sources.holding(function.name)
         for line, column in texts_in(
             changed[name][1] if name in changed else data, function.name, but_in=(_OPTION,)
         ).places
     ]
-    undecided += [each for _, file in files for each in _through_stars(file, function.name)]
     return Rename(changed, tuple(undecided), tuple(sorted(blocked)), tuple(half_read))
 
 
-def _find(sources: Sources, old: str, new: str) -> _Function:
-    if not new.isidentifier():
+def _find(files: _Files, old: str, new: str) -> _Function:
+    if not new.isidentifier() or keyword.iskeyword(new):
         raise ConfigurationError(f"{new!r} cannot name a function.")
-    by_place: dict[Place, list[Handler | Task]] = {}
-    attached: list[Handler | Task] = [*sources.scan.handlers, *sources.scan.tasks]
-    for each in attached:
-        by_place.setdefault(each.place, []).append(each)
-    functions = [_Function(_name_at(sources, place), tuple(each)) for place, each in by_place.items()]
-    found = [each for each in functions if old in (each.name, each.dotted)]
-    if not found:
-        named = [each for each in functions if any(made.name == old for made in each.made)]
+    scanned = files.sources.scan
+    made: list[Handler | Task] = [*scanned.handlers, *scanned.tasks]
+    attached = {each: _name_at(files.sources, each.place) for each in made}
+    found: dict[str, list[Handler | Task]] = {}
+    for each, name in attached.items():
+        if name and name == old.rpartition(".")[2]:
+            qualname = _qualname(files, each.place, name)
+            if old in (name, qualname, f"{each.module}.{name}", f"{each.module}.{qualname}"):
+                found.setdefault(qualname, []).append(each)
+    functions = [
+        _Function(module, qualname, tuple(each for each in alike if each.module == module))
+        for qualname, alike in found.items()
+        for module in dict.fromkeys(each.module for each in alike)
+    ]
+    if not functions:
+        named = [(each, name) for each, name in attached.items() if each.name == old and name]
         if named:
+            known = f"{named[0][0].module}.{named[0][1]}"
             raise ConfigurationError(
-                f"{old!r} is what {named[0].dotted!r} is called on the server, which jobs and results know: "
+                f"{old!r} is what {known!r} is called on the server, which jobs and results know: "
                 "that stays. Give the function's name to rename it."
             )
-        hint = near(old, {each.name for each in functions}, "`upnext graph` lists all handlers and tasks.")
+        hint = near(old, {name for name in attached.values() if name}, "`upnext graph` lists all handlers and tasks.")
         raise ConfigurationError(f"No function of a handler or task is called {old!r}; {hint}")
-    if len(found) > 1:
-        names = " or ".join(repr(each.dotted) for each in found)
+    if len(functions) > 1:
+        names = " or ".join(repr(each.dotted) for each in functions)
         raise ConfigurationError(f"Several functions of handlers or tasks are called {old!r}: say {names}.")
-    if found[0].name == new:
+    if functions[0].name == new:
         raise ConfigurationError(f"The function is called {new!r} already.")
-    return found[0]
+    return functions[0]
 
 
 def _name_at(sources: Sources, place: Place) -> str:
     """Return the name that stands at a place, "" for what is no function of these sources."""
     try:
-        line = (sources.root / place.file).read_bytes().splitlines()[place.line - 1].decode()
-    except (OSError, IndexError, UnicodeError):
+        line = sources.lines(place.file)[place.line - 1]
+    except (ConfigurationError, IndexError):
         return ""
     found = re.match(r"[^\W\d]\w*", line[place.column - 1 :])
     return found[0] if found else ""
 
 
-def _files(sources: Sources, function: _Function) -> tuple[list[tuple[str, Edits]], list[Undecided]]:
+def _qualname(files: _Files, place: Place, name: str) -> str:
+    """Return what a function is called in its module, with the class that it is in."""
+    file = files.read(place.file)
+    defined = None if file is None else file.function(place)
+    known = [] if file is None or defined is None else [each.name for each in file.qualified_names.get(defined, ())]
+    return known[0] if known else name
+
+
+def _files(reader: _Files, function: _Function) -> tuple[list[tuple[str, Edits]], list[Undecided]]:
     """Return the modules that hold the name, and what of them cannot be read."""
     found: list[tuple[str, Edits]] = []
     half_read: list[Undecided] = []
-    for name, data in sources.holding(function.name):
+    for name, data in reader.sources.holding(function.name):
         if function.name.encode() not in _WORD.findall(data):
             continue
-        file = Edits.read(name, data)
+        file = reader.read(name)
         if file is None:
             half_read.append(unreadable(name, function.name))
         else:
-            found.append((module_of(name, sources.roots), file))
-    if all(file.file != function.place.file for _, file in found):
-        raise ConfigurationError(f"{function.place.file} defines the function, and libcst cannot read its syntax.")
+            found.append((module_of(name, reader.sources.roots), file))
+    if all(file.file != function.file for _, file in found):
+        raise ConfigurationError(f"{function.file} defines the function, and libcst cannot read its syntax.")
     return found, half_read
 
 
-def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) -> tuple[set[cst.CSTNode], bool]:
+def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) -> tuple[dict[cst.Name, bool], bool]:
     """Rename what names the function in a file.
 
     Returns:
-        The names that are renamed, and whether the function has its name in that file.
+        The names that are renamed, each with whether it is an attribute, and whether the function has its name in that
+        file.
     """
-    renamed: set[cst.CSTNode] = set()
+    renamed: dict[cst.Name, bool] = {}
     is_bare = f"{module}.{old}" in names
     for source, alias in references.imported(file, module):
         if alias.evaluated_name == old and f"{source}.{old}" in names:
@@ -145,28 +199,35 @@ def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) 
             is_bare = is_bare or alias.asname is None
     for node, is_attribute in references.uses(file, module, names):
         file.replace(node, new)
-        if not is_attribute:
-            renamed.add(node)
-    for text, before in references.texts(file, module, names):
-        file.replace(text, respelt(text, f"{before}{new}"))
-    return renamed, is_bare or bool(renamed)
+        renamed[node] = is_attribute
+        is_bare = is_bare or not is_attribute
+    if is_bare:
+        for node in references.declared_global(file, old):
+            file.replace(node, new)
+    for text, after in references.texts(file, module, names, new):
+        file.replace(text, respelt(text, after))
+    return renamed, is_bare
 
 
-def _define(file: Edits, function: _Function, new: str) -> list[Undecided]:
-    """Rename the definition, and keep its identities; returns what stands in the way."""
-    defined = file.function(function.place)
+def _define(file: Edits, function: _Function, place: Place, new: str) -> list[Undecided]:
+    """Rename a definition, and keep its identities; returns what stands in the way."""
+    defined = file.function(place)
     if defined is None:
-        return [Undecided(function.place, "this is no function that can be renamed: change it by hand")]
+        return [Undecided(place, "this is no function that can be renamed: change it by hand")]
     file.replace(defined.name, new)
+    made = [each for each in function.made if each.place == place]
     decorators = [each.decorator for each in defined.decorators if _attaches(each.decorator)]
-    if len(decorators) != len(function.made):
-        if all(each.name != function.name for each in function.made):
+    if len(decorators) != len(made):
+        if all(each.name != function.name for each in made):
             return []  # each is given its name where it is attached
         reason = f"it is attached elsewhere: give it name={function.name!r} there first"
-        return [Undecided(function.place, reason)]
+        return [Undecided(place, reason)]
     for each in decorators:
         _keep_name(file, each, function.name, new)
-    return []
+    return [
+        Undecided(Place(file.file, *file.place_of(each)), f"its class has a {new!r} already: choose another name")
+        for each in references.siblings(file, defined, new)
+    ]
 
 
 def _attaches(decorator: cst.BaseExpression) -> bool:
@@ -212,14 +273,19 @@ def _drop_name(file: Edits, decorator: cst.Call, given: cst.Arg) -> None:
     file.put(start, end, "")
 
 
-def _through_stars(file: Edits, old: str) -> Sequence[Undecided]:
-    """List the names that a file may have by `from ... import *`."""
-    if not any(isinstance(node, cst.ImportStar) for node in file.nodes):
-        return []
-    left = [
-        node
-        for node, qualified in file.qualified_names.items()
-        if isinstance(node, cst.Name) and node.value == old and not list(qualified)
-    ]
-    reason = f"this name may be {old!r} by `import *`: if it is, change it by hand"
-    return [Undecided(Place(file.file, *file.place_of(node)), reason) for node in left]
+def _unresolved(file: Edits, function: _Function, renamed: Container[cst.Name]) -> Iterator[Undecided]:
+    """List the names that may be the function: by `from ... import *`, or as an attribute of what is in its class."""
+    has_stars = any(isinstance(node, cst.ImportStar) for node in file.nodes)
+    is_method = "." in function.qualname
+    for node in file.nodes:
+        if isinstance(node, cst.Attribute) and is_method and node.attr.value == function.name:
+            name, reason = node.attr, f"this may be {function.qualname!r}: if it is, change it by hand"
+        elif isinstance(node, cst.Name) and has_stars and node.value == function.name:
+            known = file.qualified_names.get(node)
+            if known is None or list(known):
+                continue
+            name, reason = node, f"this name may be {function.name!r} by `import *`: if it is, change it by hand"
+        else:
+            continue
+        if name not in renamed:
+            yield Undecided(Place(file.file, *file.place_of(name)), reason)

@@ -49,7 +49,9 @@ def names_for(
             file = read(handler.place.file)
             function = None if file is None else file.function(handler.place)
             if function is not None:
-                found.functions.update(names_passed_on(f"{handler.module}.{function.name.value}", sources, read))
+                found.functions.update(
+                    names_passed_on(f"{handler.module}.{function.name.value}", sources, read, aliased=True)
+                )
     for each in sources.scan.declarations:
         if each.event in events:
             file = read(each.place.file)
@@ -58,7 +60,7 @@ def names_for(
             calls = file.calls_at(each.place)
             module = module_of(each.place.file, sources.roots)
             for variable in _variables(file, calls):
-                found.events.update(names_passed_on(f"{module}.{variable}", sources, read))
+                found.events.update(names_passed_on(f"{module}.{variable}", sources, read, aliased=True))
     return found
 
 
