@@ -74,6 +74,26 @@ HANDLERS = {
         '    number: Annotated[str, Formerly("order_id")]  # its id\n    n: int\n\n'
         "@placed.on\ndef h(**f: Unpack[Order]):\n    return f['number'], f.get(\"number\"), 'number' in f, f['n']\n",
     ),
+    "options that name it": (
+        f"{HEAD}@placed.on(rate='5/minute', by='order_id', unique=('order_id', 'n'))\ndef h(order_id: str, n: int): ...\n",
+        f"{TYPING}{OURS}{HEAD}@placed.on(rate='5/minute', by='number', unique=('number', 'n'))\n"
+        'def h(number: Annotated[str, Formerly("order_id")], n: int): ...\n',
+    ),
+    "imports under other names": (
+        f"from typing import Annotated as A\nfrom upnext import Formerly as F\n{HEAD}@placed.on\ndef h(order_id: str): ...\n",
+        f"from typing import Annotated as A\nfrom upnext import Formerly as F\n{HEAD}@placed.on\n"
+        'def h(number: A[str, F("order_id")]): ...\n',
+    ),
+    "no import before a decorator": (
+        '"""Doc."""; from shop.events import placed\n@placed.on\ndef h(order_id: str): ...\n',
+        f'"""Doc."""; from shop.events import placed\n{TYPING}{OURS}@placed.on\n'
+        'def h(number: Annotated[str, Formerly("order_id")]): ...\n',
+    ),
+    "a static method": (
+        f"{HEAD}class C:\n    @staticmethod\n    @placed.on\n    def h(order_id: str): ...\n\nC.h(order_id='1')\n",
+        f"{TYPING}{OURS}{HEAD}class C:\n    @staticmethod\n    @placed.on\n"
+        "    def h(number: Annotated[str, Formerly(\"order_id\")]): ...\n\nC.h(number='1')\n",
+    ),
     "sends in a handler": (
         f"{HEAD}@placed.on\nasync def h(order_id: str):\n    if order_id: await placed.send(order_id=order_id)\n"
         "    if order_id: await placed.options(key=order_id).send(\n        order_id=order_id,\n    )\n    h(order_id=order_id)\n",
@@ -146,6 +166,63 @@ def test_all_handlers_sends_calls_and_tests_are_changed_and_the_rest_is_listed(e
     assert empty.run("rename", "field", "order.placed", "number", "order_id", "--write").code == 0
     for name, text in files.items():
         assert empty.text(name.replace("__", "/") + ".py") == text
+
+
+PASSED_ON = {
+    "shop__api": "from shop.events import placed\n",
+    "shop__all": "from .events import *\nfrom .email import *\n",
+    "shop__other": "from shop.events import placed as pl\nimport shop.events\nagain = shop.events.placed\n",
+}
+IN_TESTS = """
+from functools import partial
+from unittest.mock import call
+import shop.all, shop.api, shop.other
+from shop.all import *
+from shop.other import again, pl
+from logs import info, log
+
+async def test(self, mock, session, upnext):
+    await placed.send(order_id=1)
+    h(order_id=1)
+    shop.all.h.send_sync(order_id=1)
+    await shop.api.placed.options(delay=1).within(session).send(order_id=1)
+    await pl.send(order_id=1)
+    await again.send(order_id=1)
+    await shop.other.pl.send(order_id=1)
+    # not certain
+    partial(placed.send, order_id=1)
+    send, later, event = placed.send, placed.options(delay=1), placed
+    sending = pl.send
+    await sending(order_id=1)
+    await later.send(order_id=1)
+    await upnext.events["order.placed"].send(order_id=1)
+    mock.assert_called_once_with(order_id=1)
+    assert mock.mock_calls == [call(order_id=1)]
+    self.h(order_id=1)
+    # certainly not
+    dict(order_id=1)
+    info("sent", order_id=1)
+    log.info("sent", order_id=1)
+    session.get(order_id=1)
+    other(order_id=1)
+
+def other(order_id): ...
+"""
+
+
+def test_sends_in_tests_are_changed_where_they_are_certain_and_listed_where_they_may_be(empty: Shell) -> None:
+    project(empty, HANDLERS["plain"][0], **PASSED_ON, tests__test_a=IN_TESTS)
+    done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write", "--format", "json")
+    assert done.code == 0, done.out + done.err
+    certain, doubtful, others = IN_TESTS.lstrip("\n").partition("    # not")[0], *IN_TESTS.split("# ")[1:]
+    assert empty.text("tests/test_a.py").startswith(certain.replace("order_id", "number"))
+    assert empty.text("tests/test_a.py").endswith(f"# {doubtful}# {others}")
+    first = certain.count("\n") + 1
+    expected = [first + number for number, line in enumerate(doubtful.splitlines()) if "order_id" in line]
+    listed = [each["line"] for each in json.loads(done.out)["undecided"] if each["file"] == "tests/test_a.py"]
+    assert listed == expected
+    assert empty.run("rename", "field", "order.placed", "number", "order_id", "--write").code == 0
+    assert empty.text("tests/test_a.py") == IN_TESTS.lstrip("\n")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,12 @@ class Edits:
         functions = (node for node in self.nodes if isinstance(node, cst.FunctionDef))
         return next((node for node in functions if self.place_of(node.name) == place[1:]), None)
 
+    def qualname(self, function: cst.FunctionDef) -> str:
+        """What a function is called in its module: "confirm", or "Mails.confirm" in a class."""
+        classes = [each for each in self.module.body if isinstance(each, cst.ClassDef)]
+        around = next((f"{each.name.value}." for each in classes if function in each.body.body), "")
+        return f"{around}{function.name.value}"
+
     def calls_at(self, place: Place) -> list[cst.Call]:
         """The calls that start at a place."""
         calls = [node for node in self.nodes if isinstance(node, cst.Call)]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ANNOTATED, _FORMERLY = "Annotated", "Formerly"
 _TYPING = ("typing", "typing_extensions")
+_OURS = ("upnext",)
 
 
 @dataclass(slots=True)
@@ -31,6 +32,13 @@ class FormerNames:
     _imports: dict[str, str] | None = None
     _dropped: bool = False
 
+    @property
+    def _imported(self) -> dict[str, str]:
+        """What the top of the file imports, and will, each with what it is called there."""
+        if self._imports is None:
+            self._imports = dict(_imports(self.file.module))
+        return self._imports
+
     def change(self, written: cst.Annotation, old: str, new: str, *, back: bool) -> bool:
         """Note that a field was called `old`.
 
@@ -43,7 +51,7 @@ class FormerNames:
         Returns:
             Whether that can be done; not where a former name stands elsewhere.
         """
-        given = _formerly(written.annotation)
+        given = self._formerly(written.annotation)
         if not back:
             self._add(written, given, old)
             return True
@@ -57,10 +65,10 @@ class FormerNames:
             start, _ = self.file.span(given[1].args[0])
             self.file.put(start, start, f'"{old}", ')
             return
-        made = f'{self._spelt(_FORMERLY, ("upnext",))}("{old}")'
+        made = f'{self._spelt(_FORMERLY, _OURS)}("{old}")'
         outer = written.annotation
         # One without metadata, which is an error, is put into another: back from there it is to be what it was.
-        if isinstance(outer, cst.Subscript) and _is_named(outer, _ANNOTATED) and len(outer.slice) > 1:
+        if isinstance(outer, cst.Subscript) and self._is(outer.value, _ANNOTATED) and len(outer.slice) > 1:
             _, end = self.file.span(outer.slice[-1])
             self.file.put(end, end, f", {made}")
             return
@@ -95,6 +103,22 @@ class FormerNames:
         self.file.put(whole[0], inner[0], "")
         self.file.put(inner[1], whole[1], "")
 
+    def _formerly(self, written: cst.BaseExpression) -> tuple[cst.Subscript, cst.Call] | None:
+        """The annotation and the call in it that has former names, None where they are not written there."""
+        if not isinstance(written, cst.Subscript) or not self._is(written.value, _ANNOTATED):
+            return None
+        for element in written.slice[1:]:
+            value = element.slice.value if isinstance(element.slice, cst.Index) else None
+            if isinstance(value, cst.Call) and value.args and self._is(value.func, _FORMERLY):
+                return written, value
+        return None
+
+    def _is(self, node: cst.BaseExpression, name: str) -> bool:
+        """Whether a name is one of typing or upnext, also under another name that the file gives it."""
+        modules = _TYPING if name == _ANNOTATED else _OURS
+        called = {self._imported.get(f"{module}.{name}", name) for module in modules}
+        return _name(node) == name or (isinstance(node, cst.Name) and node.value in called)
+
     def _whole(self, written: cst.Annotation) -> tuple[int, int]:
         """Where an annotation begins and ends, parentheses included, the colon not."""
         start, end = self.file.span(written)
@@ -103,14 +127,12 @@ class FormerNames:
 
     def _spelt(self, name: str, modules: tuple[str, ...]) -> str:
         """Return how the file says a name that it imports, or is to import."""
-        if self._imports is None:
-            self._imports = dict(_imports(self.file.module))
         for module in modules:
-            if found := self._imports.get(f"{module}.{name}"):
+            if found := self._imported.get(f"{module}.{name}"):
                 return found
-        if prefix := self._imports.get(modules[0]):
+        if prefix := self._imported.get(modules[0]):
             return f"{prefix}.{name}"
-        self._imports[f"{modules[0]}.{name}"] = name
+        self._imported[f"{modules[0]}.{name}"] = name
         self._import(f"from {modules[0]} import {name}")
         return name
 
@@ -129,20 +151,6 @@ class FormerNames:
         encoding = self.file.module.encoding
         text = _without_imports(data.decode(encoding), self.file)
         return text.encode(encoding)
-
-
-def _formerly(written: cst.BaseExpression) -> tuple[cst.Subscript, cst.Call] | None:
-    if not isinstance(written, cst.Subscript) or not _is_named(written, _ANNOTATED):
-        return None
-    for element in written.slice[1:]:
-        value = element.slice.value if isinstance(element.slice, cst.Index) else None
-        if isinstance(value, cst.Call) and value.args and _name(value.func) == _FORMERLY:
-            return written, value
-    return None
-
-
-def _is_named(written: cst.BaseExpression, name: str) -> bool:
-    return isinstance(written, cst.Subscript) and _name(written.value) == name
 
 
 def _name(node: cst.BaseExpression) -> str:
@@ -173,7 +181,8 @@ def _first_import(file: Edits) -> int:
             isinstance(small, cst.ImportFrom) and small.module is not None and _name(small.module) == "__future__"
         )
         if not is_docstring and not is_future:
-            return file.span(statement)[0]
+            decorators = statement.decorators if isinstance(statement, cst.FunctionDef | cst.ClassDef) else ()
+            return file.span(decorators[0] if decorators else statement)[0]
     return len(file.text)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
 _LOOKING = frozenset({"locals", "vars", "eval", "exec", "dir"})
+_NAMING = frozenset({"by", "unique"})
+"""Options of a handler that name fields of it."""
 _BY_KEY = frozenset({"get", "pop", "setdefault"})
 
 
@@ -86,6 +88,15 @@ def keys_in(function: cst.FunctionDef, fields: str, key: str) -> Iterator[cst.Si
                 continue
         if name == fields and isinstance(text, cst.SimpleString) and text_of(text) == key:
             yield text
+
+
+def naming_options(function: cst.FunctionDef, field: str) -> Iterator[cst.SimpleString]:
+    """Yield the texts by which a handler's options name a field: `@placed.on(rate="9/minute", by="customer")`."""
+    for decorator in function.decorators:
+        for each in decorator.decorator.args if isinstance(decorator.decorator, cst.Call) else ():
+            if each.keyword is not None and each.keyword.value in _NAMING:
+                texts = (node for node in walk(each.value) if isinstance(node, cst.SimpleString))
+                yield from (text for text in texts if text_of(text) == field)
 
 
 def respell(file: Edits, text: cst.SimpleString, new: str) -> None:

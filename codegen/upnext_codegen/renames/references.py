@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from upnext_codegen.renames.edits import Edits
     from upnext_codegen.renames.plan import Sources
 
+_STAR = re.compile(rb"\bimport[ \t]*\*")
 _DOTTED = re.compile(r"[\w.:]+")
 
 
@@ -36,7 +37,7 @@ def names_passed_on(name: str, sources: Sources, read: Callable[[str], Edits | N
     while waiting:
         source, _, last = waiting.pop().rpartition(".")
         for path, data in sources.holding("import"):
-            if last.encode() not in data and b"*" not in data:
+            if last.encode() not in data and _STAR.search(data) is None:
                 continue
             file, module = read(path), module_of(path, sources.roots)
             if file is None:
@@ -45,6 +46,15 @@ def names_passed_on(name: str, sources: Sources, read: Callable[[str], Edits | N
             found |= fresh
             waiting += fresh
     return found
+
+
+def names_of(
+    module: str, qualname: str, sources: Sources, read: Callable[[str], Edits | None], *, aliased: bool
+) -> set[str]:
+    """Return every dotted name of a function, or of a static method of a class: the class is what is passed on."""
+    top, dot, rest = qualname.partition(".")
+    passed_on = names_passed_on(f"{module}.{top}", sources, read, aliased=aliased or bool(rest))
+    return {f"{each}{dot}{rest}" for each in passed_on}
 
 
 def _passed_on(file: Edits, module: str, source: str, name: str, *, aliased: bool) -> Iterator[str]:
@@ -56,6 +66,31 @@ def _passed_on(file: Edits, module: str, source: str, name: str, *, aliased: boo
                 yield called
     if not name.startswith("_") and source in stars(file, module):
         yield name
+    if aliased:
+        yield from _other_names(file, module, f"{source}.{name}")
+
+
+def _other_names(file: Edits, module: str, name: str) -> Iterator[str]:
+    """Yield the variables at the top of a module that hold something as well: `order_placed = placed`."""
+    for variable, value in variables(file):
+        if isinstance(value, cst.Name | cst.Attribute) and name in dotted_names(file, module, value):
+            yield variable
+
+
+def variables(file: Edits) -> Iterator[tuple[str, cst.BaseExpression]]:
+    """Yield the variables at the top of a module, and in its classes, with what they are set to."""
+    for statement in file.module.body:
+        inner = statement.body.body if isinstance(statement, cst.ClassDef) else [statement]
+        prefix = f"{statement.name.value}." if isinstance(statement, cst.ClassDef) else ""
+        for line in inner:
+            for small in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+                if isinstance(small, cst.Assign | cst.AnnAssign) and small.value is not None:
+                    targets = (
+                        [each.target for each in small.targets] if isinstance(small, cst.Assign) else [small.target]
+                    )
+                    for each in targets:
+                        if isinstance(each, cst.Name):
+                            yield f"{prefix}{each.value}", small.value
 
 
 def imported(file: Edits, module: str) -> Iterator[tuple[str, cst.ImportAlias]]:

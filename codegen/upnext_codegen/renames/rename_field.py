@@ -15,7 +15,7 @@ from upnext_codegen.records import Place, is_elsewhere
 from upnext_codegen.renames.edits import Edits
 from upnext_codegen.renames.former_field import FormerNames
 from upnext_codegen.renames.mentions import texts_in
-from upnext_codegen.renames.parameters import body_of, keys_in, parameter, respell
+from upnext_codegen.renames.parameters import body_of, keys_in, naming_options, parameter, respell
 from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
 from upnext_codegen.renames.sends import calls_of, names_for
 from upnext_codegen.renames.typed_dict import typed_dict_of
@@ -123,6 +123,8 @@ class _Work:
         if function is None:
             self._block(handler.place, f"this is no function that can be changed: {_BY_HAND}")
             return
+        for text in naming_options(function, self.old):
+            respell(file, text, self.new)
         param = parameter(function, self.old)
         if param is None:
             self._key(file, function, handler, back=self.new in named.formerly)
@@ -201,8 +203,14 @@ class _Work:
             if file is None:
                 self.half_read.append(unreadable(path, self.old))
                 continue
-            for argument in calls_of(file, module_of(path, self.sources.roots), names, self.old):
-                file.replace(argument, self.new)
+            known = {each.place[1:] for each in self.sources.scan.sends if each.place.file == path}
+            for given in calls_of(file, module_of(path, self.sources.roots), names, self.old, known):
+                if given.is_certain:
+                    file.replace(given.keyword, self.new)
+                else:
+                    reason = f"this gives {self.old!r}: if it is for {self.event!r}, change it by hand"
+                    place = Place(path, *file.place_of(given.keyword))
+                    self.undecided.append(Undecided(place, reason))
 
     def result(self) -> Rename:
         """Return what changes, with the texts that are the old name, in files that have to do with the event."""

@@ -89,9 +89,7 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
     function = _find(reader, old, new)
     files, half_read = _files(reader, function)
     blocked: list[Undecided] = []
-    top, dot, rest = function.qualname.partition(".")
-    passed_on = references.names_passed_on(f"{function.module}.{top}", sources, reader.read, aliased=bool(rest))
-    names = {f"{each}{dot}{rest}" for each in passed_on}
+    names = references.names_of(function.module, function.qualname, sources, reader.read, aliased=False)
     undecided: list[Undecided] = []
     for module, file in files:
         if file.file == function.file:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
+from libcst.metadata import QualifiedNameSource
 
 from upnext_codegen.graph.selection import module_of
 from upnext_codegen.records import is_elsewhere
-from upnext_codegen.renames.references import imported, names_passed_on, uses
+from upnext_codegen.renames.edits import walk
+from upnext_codegen.renames.references import dotted_names, names_of, variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Container, Iterator
 
     from upnext_codegen.records import Handler
     from upnext_codegen.renames.edits import Edits
     from upnext_codegen.renames.plan import Sources
 
 _SENDING = frozenset({"send", "send_sync"})
+_PREPARING = (".options", ".within")
 
 
 class Names(NamedTuple):
@@ -48,10 +51,9 @@ def names_for(
         if not is_elsewhere(handler.place):
             file = read(handler.place.file)
             function = None if file is None else file.function(handler.place)
-            if function is not None:
-                found.functions.update(
-                    names_passed_on(f"{handler.module}.{function.name.value}", sources, read, aliased=True)
-                )
+            if file is not None and function is not None:
+                named = names_of(handler.module, file.qualname(function), sources, read, aliased=True)
+                found.functions.update(named)
     for each in sources.scan.declarations:
         if each.event in events:
             file = read(each.place.file)
@@ -59,58 +61,105 @@ def names_for(
                 continue
             calls = file.calls_at(each.place)
             module = module_of(each.place.file, sources.roots)
-            for variable in _variables(file, calls):
-                found.events.update(names_passed_on(f"{module}.{variable}", sources, read, aliased=True))
+            for variable, value in variables(file):
+                if value in calls:
+                    found.events.update(names_of(module, variable, sources, read, aliased=True))
     return found
 
 
-def calls_of(file: Edits, module: str, names: Names, field: str) -> Iterator[cst.Name]:
-    """Yield the keywords that give a field in calls of an event's handlers, and in its sends.
+class Given(NamedTuple):
+    """A keyword that gives a field, or may: whether it certainly does."""
+
+    keyword: cst.Name
+    is_certain: bool
+
+
+def calls_of(file: Edits, module: str, names: Names, field: str, known: Container[tuple[int, int]]) -> Iterator[Given]:
+    """Yield the keywords that give a field in calls of an event's handlers, and in its sends, or may.
 
     Those that are changed already are left out: to look up what names mean takes long.
+
+    Args:
+        file: The file.
+        module: The name of its module.
+        names: Those of the handlers and events.
+        field: The field.
+        known: Where the sends start that a scan has seen: what they send is known.
     """
-    aliases = {alias.evaluated_alias: alias.evaluated_name for _, alias in imported(file, module)}
-    words = {name.rpartition(".")[2] for name in (*names.functions, *names.events)}
     found = [
-        (called, each.keyword)
+        (node, each.keyword)
         for node in file.nodes
         if isinstance(node, cst.Call)
         for each in node.args
         if each.keyword is not None and each.keyword.value == field
-        for called in _called(node)
-        if aliases.get(called.value, called.value) in words or called.value in words
         if not file.is_changed(each.keyword)
     ]
-    if not found:
-        return
-    functions = {node for node, _ in uses(file, module, names.functions, aliased=True)}
-    events = {node for node, _ in uses(file, module, names.events, aliased=True)}
-    for called, keyword in found:
-        # An event cannot be called, only sent.
-        if called in functions or called in events:
-            yield keyword
+    for call, keyword in found:
+        if any(_gives(name, names) for name in dotted_names(file, module, call.func)):
+            yield Given(keyword, is_certain=True)
+        elif file.place_of(call) not in known and _may_give(call, file, module, names):
+            yield Given(keyword, is_certain=False)
 
 
-def _called(call: cst.Call) -> Iterator[cst.Name]:
-    """Yield the name that is called, and the one that is sent through."""
-    func = call.func
-    last = _last(func)
-    if last is not None and last.value not in _SENDING:
-        yield last
-    elif isinstance(func, cst.Attribute):
-        sender = func.value
-        if isinstance(sender, cst.Call) and isinstance(sender.func, cst.Attribute):
-            sender = sender.func.value if sender.func.attr.value == "options" else sender
-        if (name := _last(sender)) is not None:
-            yield name
+def _gives(called: str, names: Names) -> bool:
+    """Whether what is called takes the fields: a handler, or `send` of it or of an event, with options too."""
+    if called in names.functions:
+        return True
+    owner, _, method = called.rpartition(".")
+    while owner.endswith(_PREPARING):
+        owner = owner.rpartition(".")[0]
+    return method in _SENDING and (owner in names.functions or owner in names.events)
 
 
-def _variables(file: Edits, calls: list[cst.Call]) -> Iterator[str]:
-    for statement in file.module.body:
-        for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
-            if isinstance(small, cst.Assign | cst.AnnAssign) and small.value in calls:
-                targets = [each.target for each in small.targets] if isinstance(small, cst.Assign) else [small.target]
-                yield from (each.value for each in targets if isinstance(each, cst.Name))
+def _may_give(call: cst.Call, file: Edits, module: str, names: Names) -> bool:
+    """Whether a call may give the fields: of what a variable holds, through a mock, or of what it is given to call."""
+    method = _last(call.func)
+    if method is None:
+        return False
+    if method.value in _SENDING and isinstance(call.func, cst.Attribute):
+        return not _is_imported(call.func.value, file)
+    if method.value.startswith("assert_") or method.value == "call":
+        return True
+    if any(_is_of(each.value, file, module, names) for each in call.args if each.keyword is None):
+        return True
+    if isinstance(call.func, cst.Attribute):
+        return method.value in {name.rpartition(".")[2] for name in names.functions} and not _is_imported(
+            call.func, file
+        )
+    return any(value is not None and _is_of(value, file, module, names) for value in _values(file, method.value))
+
+
+def _is_imported(node: cst.BaseExpression, file: Edits) -> bool:
+    """Whether a name leads to something that the file imports, and that it is known by."""
+    known = list(file.qualified_names.get(node, ())) if isinstance(node, cst.Name | cst.Attribute) else []
+    return bool(known) and all(each.source is QualifiedNameSource.IMPORT for each in known)
+
+
+def _is_of(node: cst.CSTNode, file: Edits, module: str, names: Names) -> bool:
+    """Whether an expression has to do with an event, or with a handler of it."""
+    for each in walk(node):
+        if isinstance(each, cst.Name | cst.Attribute):
+            found = set(dotted_names(file, module, each))
+            if not found.isdisjoint(names.functions) or not found.isdisjoint(names.events):
+                return True
+    return False
+
+
+def _values(file: Edits, name: str) -> Iterator[cst.BaseExpression | None]:
+    """Yield what a variable is set to, wherever that is."""
+    for node in file.nodes:
+        match node:
+            case cst.Assign(targets=targets, value=value) if any(_is_named(each.target, name) for each in targets):
+                yield value
+            case cst.AnnAssign(target=target, value=value) | cst.NamedExpr(target=target, value=value):
+                if _is_named(target, name):
+                    yield value
+            case _:
+                pass
+
+
+def _is_named(node: cst.BaseExpression, name: str) -> bool:
+    return isinstance(node, cst.Name) and node.value == name
 
 
 def _last(node: cst.BaseExpression) -> cst.Name | None:
