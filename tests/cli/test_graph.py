@@ -81,7 +81,7 @@ def names(found: dict) -> list[str]:
 
 def test_events_have_their_handlers_and_sends_with_places_and_fields(project: Shell) -> None:
     found = data(project)
-    assert list(found) == ["events", "tasks", "chains"]
+    assert list(found) == ["events", "tasks", "chains", "unknown_sends"]
     assert names(found) == ["order.placed", "order.shipped", "payment.failed"]
     placed = found["events"][0]
     assert placed["handlers"] == [
@@ -164,12 +164,45 @@ def test_a_graph_writes_nothing_but_its_cache(project: Shell) -> None:
         ("shop.api", ["order.placed", "order.shipped", "payment.failed"]),
         ("shop/billing.py", ["order.placed", "order.shipped", "payment.failed"]),
         ("shop.mail", ["order.placed", "order.shipped", "payment.failed"]),
+        ("shop/mail/", ["order.placed", "order.shipped", "payment.failed"]),
+        ("./shop/mail/../billing.py", ["order.placed", "order.shipped", "payment.failed"]),
+        ("shop.events", ["order.placed", "order.shipped", "payment.failed"]),
     ],
 )
 def test_a_name_means_an_event_handler_task_module_or_file_and_shows_what_follows(
     project: Shell, name: str, events: list[str]
 ) -> None:
     assert names(data(project, name)) == events
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks"),
+    [
+        ("sweep", ["sweep"]),
+        ("nightly", ["nightly", "sweep"]),
+        ("jobs.night", ["nightly", "sweep"]),
+        ("jobs/night.py", ["nightly", "sweep"]),
+        ("jobs", ["nightly", "sweep"]),
+        ("asking", ["nightly", "sweep"]),
+        ("order.shipped", ["book"]),
+    ],
+)
+def test_a_name_means_a_task_that_sends_no_event_and_shows_the_tasks_that_follow(
+    project: Shell, name: str, tasks: list[str]
+) -> None:
+    night = """
+        from shop.events import worker
+
+        @worker.cron("0 3 * * *")
+        async def nightly() -> None:
+            await sweep.submit()
+
+        @worker.task
+        async def sweep() -> None: ...
+    """
+    asking = "from jobs.night import nightly\nasync def ask() -> None:\n    await nightly.submit()\n"
+    project.write({"jobs/__init__.py": "", "jobs/night.py": night, "asking.py": asking})
+    assert [each["name"] for each in data(project, name)["tasks"]] == tasks
 
 
 @pytest.mark.parametrize(
@@ -208,7 +241,7 @@ def test_the_text_shows_workers_and_the_entry_files_that_import_them(project: Sh
 
 def test_a_project_without_events_says_so(empty: Shell) -> None:
     assert empty.run("graph").out == "no events\n"
-    assert data(empty) == {"events": [], "tasks": [], "chains": []}
+    assert data(empty) == {"events": [], "tasks": [], "chains": [], "unknown_sends": []}
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(project: Shell) -> None:
@@ -222,7 +255,27 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(project: S
 def test_sends_of_which_nobody_knows_the_event_are_listed(empty: Shell) -> None:
     empty.write({"shop.py": "import upnext\ndef emit(event: upnext.Event) -> None:\n    event.send_sync(x=1)\n" + ""})
     empty.write({"other.py": 'import upnext\nplaced = upnext.Worker("shop").event("placed")\n'})
-    assert re.search(r"cannot be known\n  sent by emit +shop\.py:3\n", empty.run("graph").out)
+    for name in ((), ("placed",)):
+        assert re.search(r"cannot be known\n  sent by emit +shop\.py:3\n", empty.run("graph", *name).out)
+    assert data(empty)["unknown_sends"] == [
+        {"file": "shop.py", "line": 3, "function": "emit", "fields": ["x"], "unknown_fields": False}
+    ]
+    done = empty.run("graph", "--format", "mermaid")
+    assert done.err.startswith("upnext: 1 send is not drawn, because it cannot be known what it sends")
+
+
+def test_a_picture_that_mermaid_refuses_to_draw_is_written_with_a_warning(empty: Shell) -> None:
+    """By default mermaid draws 500 edges, and reads 50,000 characters."""
+    head = 'import upnext\nworker = upnext.Worker("shop")\ne = worker.event("e")\n'
+    empty.write({"shop.py": head + "".join(f"@e.on\ndef h{number}(): ...\n" for number in range(500))})
+    done = empty.run("graph", "--format", "mermaid")
+    assert (done.code, done.err, done.out.count(" --> ")) == (0, "", 500)
+    with (empty.root / "shop.py").open("a") as file:
+        file.write("@e.on\ndef one_more(): ...\n")
+    done = empty.run("graph", "--format", "mermaid")
+    assert (done.code, done.out.count(" --> ")) == (0, 501)
+    assert re.match(r"upnext: the picture has 501 edges in [\d,]+ characters, and mermaid refuses more", done.err)
+    assert empty.run("graph", "--format", "dot").err == ""
 
 
 def test_mermaid_has_a_node_for_each_function_and_an_edge_for_each_way(project: Shell) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
     from upnext_codegen.findings import Finding
     from upnext_codegen.graph.build import Graph
+    from upnext_codegen.project import Project
     from upnext_codegen.records import Scan
 
 _FORMATS = ("text", "json", "mermaid", "dot", "svg")
@@ -67,9 +68,21 @@ def _shown(arguments: argparse.Namespace) -> str:
         scanned, findings = scan(project, use_cache=not arguments.no_cache, listing=listing)
     found = build(scanned)
     if arguments.name is not None:
-        found = part_of(found, arguments.name, project.roots)
+        name = arguments.name if arguments.name in found.events else _as_known(arguments.name, project)
+        found = part_of(found, name, project.roots)
     _report_unreadable(findings)
     return _written(found, scanned, arguments.format)
+
+
+def _as_known(name: str, project: Project) -> str:
+    """Return the path of a file, or a folder, as the graph has it; anything else as it is."""
+    from upnext_codegen.graph.selection import module_of  # noqa: PLC0415 - commands import what they need
+
+    path = Path(name).resolve()
+    if not name or not path.exists() or not path.is_relative_to(project.root.resolve()):
+        return name
+    file = path.relative_to(project.root.resolve()).as_posix()
+    return module_of(f"{file}/__init__.py", project.roots) if path.is_dir() else file
 
 
 def _report_unreadable(findings: tuple[Finding, ...]) -> None:
@@ -80,19 +93,17 @@ def _report_unreadable(findings: tuple[Finding, ...]) -> None:
 
 
 def _written(found: Graph, scanned: Scan, form: str) -> str:
-    from upnext_codegen.output.graph_as_json import graph_as_json  # noqa: PLC0415 - commands import what they need
-    from upnext_codegen.output.graph_as_picture import graph_as_dot, graph_as_mermaid, graph_as_svg  # noqa: PLC0415
+    from upnext_codegen.output import graph_as_picture as picture  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.output.graph_as_json import graph_as_json  # noqa: PLC0415
     from upnext_codegen.output.graph_as_text import graph_as_text  # noqa: PLC0415
     from upnext_codegen.output.paint import Paint  # noqa: PLC0415
 
-    match form:
-        case "json":
-            return graph_as_json(found)
-        case "mermaid":
-            return graph_as_mermaid(found)
-        case "dot":
-            return graph_as_dot(found)
-        case "svg":
-            return graph_as_svg(found)
-        case _:
-            return graph_as_text(found, Paint(colour=wants_colour()), scanned.imported)
+    if form == "text":
+        return graph_as_text(found, Paint(colour=wants_colour()), scanned.imported)
+    if form == "json":
+        return graph_as_json(found)
+    drawers = {"mermaid": picture.graph_as_mermaid, "dot": picture.graph_as_dot, "svg": picture.graph_as_svg}
+    text = drawers[form](found)
+    for each in picture.not_drawn(found, form, text):
+        print(f"upnext: {each}", file=sys.stderr)
+    return text

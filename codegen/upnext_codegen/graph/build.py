@@ -32,6 +32,7 @@ class Graph:
         tasks: All tasks.
         submissions: The calls that submit a task, by its name.
         unknown: The sends of which it cannot be known what they send.
+        declared: Where each event is declared.
     """
 
     events: tuple[str, ...]
@@ -40,6 +41,7 @@ class Graph:
     tasks: tuple[Task, ...]
     submissions: Mapping[str, tuple[Send, ...]]
     unknown: tuple[Send, ...]
+    declared: Mapping[str, tuple[Place, ...]]
     _by_function: Mapping[Function, tuple[Send, ...]] = field(default_factory=dict["Function", "tuple[Send, ...]"])
 
     def sent_by(self, sender: Handler | Task) -> tuple[Send, ...]:
@@ -102,26 +104,30 @@ class Graph:
                         return tuple(sorted(found))
         return tuple(sorted(found))
 
-    def narrowed(self, events: Collection[str]) -> Graph:
-        """The same with these events only, and with the tasks that have to do with them."""
+    def narrowed(self, events: Collection[str], tasks: Collection[Task] = ()) -> Graph:
+        """The same with these events and tasks only, and with the tasks that have to do with them.
+
+        What is sent without anybody knowing which event it is stays: it may be one of these.
+        """
         handlers = {event: each for event, each in self.handlers.items() if event in events}
         sends = {event: each for event, each in self.sends.items() if event in events}
-        submitted = {
-            task
-            for each in handlers.values()
-            for handler in each
-            for send in self.sent_by(handler)
-            for task in self.submitted(send)
-        }
-        tasks = [each for each in self.tasks if each in submitted or not set(self.follow_ups(each)).isdisjoint(events)]
-        submissions = {name: each for name, each in self.submissions.items() if name in {task.name for task in tasks}}
+        submitted = set(tasks)
+        waiting: list[Handler | Task] = [*tasks, *(handler for each in handlers.values() for handler in each)]
+        while waiting:
+            sent = self.sent_by(waiting.pop())
+            fresh = {task for send in sent for task in self.submitted(send)} - submitted
+            submitted |= fresh
+            waiting += fresh
+        kept = [each for each in self.tasks if each in submitted or not set(self.follow_ups(each)).isdisjoint(events)]
+        submissions = {name: each for name, each in self.submissions.items() if name in {task.name for task in kept}}
         return Graph(
             tuple(each for each in self.events if each in events),
             handlers,
             sends,
-            tuple(tasks),
+            tuple(kept),
             submissions,
-            (),
+            self.unknown,
+            {event: each for event, each in self.declared.items() if event in events},
             self._by_function,
         )
 
@@ -150,7 +156,10 @@ def build(scan: Scan) -> Graph:
         if send.function_place is not None:
             by_function[send.function_place].append(send)
             by_function[send.place.file, send.function].append(send)
-    events = {*handlers, *sends, *(each.event for each in scan.declarations)}
+    declared: defaultdict[str, list[Place]] = defaultdict(list)
+    for declaration in scan.declarations:
+        declared[declaration.event].append(declaration.place)
+    events = {*handlers, *sends, *declared}
     return Graph(
         tuple(sorted(events)),
         {event: tuple(dict.fromkeys(each)) for event, each in handlers.items()},
@@ -158,6 +167,7 @@ def build(scan: Scan) -> Graph:
         scan.tasks,
         {name: tuple(each) for name, each in submissions.items()},
         tuple(each for each in scan.sends if not each.names),
+        {event: tuple(each) for event, each in declared.items()},
         {place: tuple(each) for place, each in by_function.items()},
     )
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from upnext_codegen.graph.build import Graph
+    from upnext_codegen.records import Place, Task
 
 _MOST_NEAR = 3
 
@@ -29,27 +30,37 @@ def part_of(graph: Graph, name: str, roots: Sequence[str]) -> Graph:
     if name in graph.events:
         return graph.narrowed(graph.downstream([name]))
     meanings = _meanings(graph, roots)
-    events = {event for meaning, event in meanings if meaning == name}
-    if not events:
+    found = [meant for meaning, meant in meanings if meaning == name]
+    if not found:
         raise ConfigurationError(_unknown(name, [*graph.events, *(meaning for meaning, _ in meanings)]))
-    return graph.narrowed(graph.downstream(events))
+    events = {each for each in found if isinstance(each, str)}
+    tasks = {each for each in found if not isinstance(each, str)}
+    sent = {event for task in tasks for event in graph.follow_ups(task)}
+    return graph.narrowed(graph.downstream(events | sent), tasks)
 
 
-def _meanings(graph: Graph, roots: Sequence[str]) -> list[tuple[str, str]]:
-    """All names but those of events, each with an event that it has to do with."""
-    found: list[tuple[str, str]] = []
+def _meanings(graph: Graph, roots: Sequence[str]) -> list[tuple[str, str | Task]]:
+    """All names but those of events, each with an event or a task that it has to do with."""
+    found: list[tuple[str, str | Task]] = []
     for event in graph.events:
         for handler in graph.handlers.get(event, ()):
             identity = f"{handler.worker}|{event}|{handler.name}"
             names = (handler.name, identity, handler.module, handler.place.file, *_packages(handler.module))
             found += [(name, event) for name in names]
-        for send in graph.sends.get(event, ()):
-            module = module_of(send.place.file, roots)
-            found += [(name, event) for name in (module, send.place.file, *_packages(module))]
+        places = [*graph.declared.get(event, ()), *(send.place for send in graph.sends.get(event, ()))]
+        found += [(name, event) for place in places for name in _names_of(place, roots)]
     for task in graph.tasks:
-        for event in graph.follow_ups(task):
-            found += [(name, event) for name in (task.name, task.module, task.place.file)]
+        names = (task.name, task.module, task.place.file, *_packages(task.module))
+        found += [(name, task) for name in names]
+        places = [send.place for send in graph.submissions_of(task)]
+        found += [(name, task) for place in places for name in _names_of(place, roots)]
     return list(dict.fromkeys(found))
+
+
+def _names_of(place: Place, roots: Sequence[str]) -> Iterator[str]:
+    """The names of the file, module and packages that a place is in."""
+    module = module_of(place.file, roots)
+    yield from (place.file, module, *_packages(module))
 
 
 def _packages(module: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ def graph_as_json(graph: Graph) -> str:
             for each in graph.tasks
         ],
         "chains": graph.chains(),
+        "unknown_sends": [_send(each) for each in graph.unknown],
     }
     return json.dumps(whole, indent=2) + "\n"
 

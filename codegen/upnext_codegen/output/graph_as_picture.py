@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.output.as_text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from upnext_codegen.records import Handler, Send, Task
 
 _DOT = "dot"
+_MERMAID_EDGE = " --> "
+_MOST_EDGES, _LONGEST_TEXT = 500, 50_000
+"""What mermaid draws by default (maxEdges, maxTextSize); a diagram cannot ask for more itself."""
 _LONGEST = 120.0
 """Seconds after which a layout is given up."""
 
@@ -33,6 +37,29 @@ class _Picture(NamedTuple):
     edges: list[tuple[str, str]]
 
 
+def not_drawn(graph: Graph, form: str, text: str) -> Iterator[str]:
+    """Yield what somebody who looks at a picture would not see of it.
+
+    Args:
+        graph: The graph.
+        form: Which picture: "mermaid", "dot" or "svg".
+        text: The picture.
+    """
+    if graph.unknown:
+        several = len(graph.unknown) > 1
+        yield (
+            f"{counted(len(graph.unknown), 'send')} {'are' if several else 'is'} not drawn, because it cannot be known "
+            f"what {'they send' if several else 'it sends'}: `upnext graph` lists {'them' if several else 'it'}"
+        )
+    edges = text.count(_MERMAID_EDGE)
+    if form == "mermaid" and (edges > _MOST_EDGES or len(text) > _LONGEST_TEXT):
+        yield (
+            f"the picture has {counted(edges, 'edge')} in {len(text):,} characters, and mermaid refuses more than "
+            f"{_MOST_EDGES} edges or {_LONGEST_TEXT:,} characters unless the page that shows it allows them: "
+            "give a NAME to draw less, or use --format dot"
+        )
+
+
 def graph_as_mermaid(graph: Graph) -> str:
     """Write a graph as a mermaid flowchart."""
     shapes = {
@@ -46,7 +73,7 @@ def graph_as_mermaid(graph: Graph) -> str:
     for name, node in picture.nodes.items():
         first, last = shapes[node.kind]
         lines.append(f"    {name}{first}{'<br>'.join(map(_mermaid_text, node.label))}{last}")
-    lines += [f"    {start} --> {end}" for start, end in picture.edges]
+    lines += [f"    {start}{_MERMAID_EDGE}{end}" for start, end in picture.edges]
     return "\n".join(lines) + "\n"
 
 
