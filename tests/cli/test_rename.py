@@ -78,6 +78,22 @@ def test_renaming_keeps_everything_else_and_renaming_back_is_the_identity(
     assert path.read_bytes() == before
 
 
+def test_an_older_former_name_keeps_all_others_and_a_rename_that_is_taken_back_says_so(empty: Shell) -> None:
+    empty.write({"pyproject.toml": "", "app.py": f'{HEAD}placed = worker.event("c", formerly=("b", "a")){HANDLER}'})
+    assert empty.run("rename", "event", "c", "a", "--write").out.startswith("wrote app.py\nRun `upnext gen`")
+    assert 'worker.event("a", formerly=("c", "b",))' in empty.text("app.py")
+    done = empty.run("rename", "event", "a", "c", "--write")
+    assert "This takes a rename back: nothing takes what is queued or sent as 'a' then." in done.out
+    assert 'worker.event("c", formerly=("b",))' in empty.text("app.py")
+
+
+def test_names_of_files_stay_on_one_line(empty: Shell) -> None:
+    empty.write({"pyproject.toml": "", "app.py": SENDER, "a\nb.py": "x = 'order.placed'\n", "c\x1b.py": SENDER})
+    out = empty.run("rename", "event", "order.placed", "order.made").out
+    assert "a\\nb.py:1:5: this text is" in out
+    assert "\n--- a/c\\x1b.py\n" in out
+
+
 def test_without_write_only_the_diff_is_shown(empty: Shell) -> None:
     empty.write({"pyproject.toml": "", "app.py": f'{HEAD}placed = worker.event("order.placed"){HANDLER}'})
     before = empty.text("app.py")

@@ -79,6 +79,10 @@ HANDLERS = {
         f"{TYPING}{OURS}{HEAD}@placed.on(rate='5/minute', by='number', unique=('number', 'n'))\n"
         'def h(number: Annotated[str, Formerly("order_id")], n: int): ...\n',
     ),
+    "options where it is attached": (
+        f"{HEAD}def h(order_id: str): ...\nplaced.on(unique='order_id')(h)\n",
+        f"{TYPING}{OURS}{HEAD}def h(number: Annotated[str, Formerly(\"order_id\")]): ...\nplaced.on(unique='number')(h)\n",
+    ),
     "imports under other names": (
         f"from typing import Annotated as A\nfrom upnext import Formerly as F\n{HEAD}@placed.on\ndef h(order_id: str): ...\n",
         f"from typing import Annotated as A\nfrom upnext import Formerly as F\n{HEAD}@placed.on\n"
@@ -244,6 +248,15 @@ def test_what_has_to_be_done_by_hand_first_stops_it(handler: str, reason: str, e
     done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write")
     assert (done.code, empty.text("shop/email.py")) == (1, source)
     assert reason in done.out
+
+
+def test_an_older_former_name_keeps_all_others_and_a_rename_that_is_taken_back_says_so(empty: Shell) -> None:
+    project(empty, f"{TYPING}{OURS}{HEAD}@placed.on\ndef h(c: Annotated[str, Formerly('b', 'a')]): ...\n")
+    assert empty.run("rename", "field", "order.placed", "c", "a", "--write").out.startswith("wrote shop/email.py\nRun")
+    assert "def h(a: Annotated[str, Formerly(\"c\", 'b')])" in empty.text("shop/email.py")
+    done = empty.run("rename", "field", "order.placed", "a", "c", "--write")
+    assert "nothing takes what is queued or sent as 'a' then" in done.out
+    assert "def h(c: Annotated[str, Formerly('b')])" in empty.text("shop/email.py")
 
 
 def test_a_function_of_two_events_and_a_former_name_elsewhere_are_left_to_a_person(empty: Shell) -> None:

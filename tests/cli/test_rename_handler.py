@@ -60,6 +60,10 @@ DEFINITIONS = {
         "@placed.on\ndef confirm(n: int): return 'é'\n",
         "@placed.on(name=\"confirm\")\ndef mail(n: int): return 'é'\n",
     ),
+    "named where it is attached": (
+        f"{OLD}placed.on(name='confirm')(confirm)\n",
+        f"{NEW}placed.on(name='confirm')(mail)\n",
+    ),
     "letters before it": (f"ü = 'ß'\n@placed.on\n{OLD}", f"ü = 'ß'\n@placed.on(name=\"confirm\")\n{NEW}"),
 }
 

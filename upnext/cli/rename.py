@@ -174,6 +174,7 @@ def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written
             "changed": sorted(change.changed),
             "diff": diff,
             "left": list(change.left),
+            "taken_back": change.taken_back,
             "undecided": [_as_json(each) for each in change.undecided],
             "unreadable": [_as_json(each) for each in change.unreadable],
             "written": written,
@@ -182,11 +183,16 @@ def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written
         return
     sys.stdout.write(diff)
     for file in sorted(change.changed) if written else ():
-        print(f"wrote {file}")
+        print(f"wrote {visible(file)}")
     for left in change.left:
         print(f"still on the server: {visible(left)}")
     for each in (*change.blocked, *change.unreadable, *change.undecided):
-        print(f"{each.place.file}:{each.place.line}:{each.place.column}: {each.reason}")
+        print(f"{visible(each.place.file)}:{each.place.line}:{each.place.column}: {visible(each.reason)}")
+    if change.taken_back:
+        print(
+            f"This takes a rename back: nothing takes what is queued or sent as {arguments.old!r} then. If that was "
+            "deployed, see what a server has of it: `upnext gen --check --against redis://HOST:6379/0`."
+        )
     print(_last_line(change, arguments, written=written))
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.escaped_text import visible
 from upnext_codegen.files.replacing import beside
 from upnext_codegen.fixes import may_have_fix
 from upnext_codegen.fixes.event_names import respelt
@@ -155,7 +156,8 @@ def diff_of(changed: Mapping[str, tuple[bytes, bytes]]) -> str:
     """Write what fixes change as a unified diff."""
     lines: list[str] = []
     for file, (before, after) in changed.items():
-        lines += difflib.unified_diff(_lines(before), _lines(after), f"a/{file}", f"b/{file}", lineterm="")
+        name = visible(file)
+        lines += difflib.unified_diff(_lines(before), _lines(after), f"a/{name}", f"b/{name}", lineterm="")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -21,7 +21,8 @@ def renamed(calls: Sequence[cst.Call], old: str, new: str, *, bridged: bool) -> 
         calls: The calls that start at the place of the declaration.
         old: The name of the event.
         new: The name that it is to have.
-        bridged: Whether `formerly` is to hold the old name; not where the new one is a former one.
+        bridged: Whether `formerly` is to hold the old name; not where the new one is the latest former one, which takes
+            the last rename back.
 
     Returns:
         None where the name, or the former names, are not written out in the call.
@@ -36,12 +37,14 @@ def renamed(calls: Sequence[cst.Call], old: str, new: str, *, bridged: bool) -> 
         kept = next((each for each in former if text_of(each.value) == new), None)
         written = given.value
         name: cst.BaseExpression
+        is_back = kept is not None and kept is former[0]
         if kept is not None:
             name, former = kept.value, _without(former, kept)
         else:
             assert isinstance(written, cst.SimpleString), "its text is known"
             name = written.with_changes(value=f"{written.prefix}{written.quote}{new}{written.quote}")
-            former = _with(former, written) if bridged else former
+        if bridged and not is_back:
+            former = _with(former, written)
         changed = call.with_deep_changes(given, value=name)
         return call, _with_former_names(changed, former)
     return None

@@ -82,7 +82,7 @@ def finish_field(sources: Sources, event: str, old: str, new: str) -> Rename:
     blocked: list[Undecided] = []
     for handler in {each.place: each for each in handlers if not is_elsewhere(each.place)}.values():
         found = _written(sources, read, handler, new)
-        if found is None or not files[found[0].file].change(found[1], new, old, back=True):
+        if found is None or not files[found[0].file].drop(found[1], old):
             blocked.append(Undecided(handler.place, _BY_HAND))
     changed = {path: (former.file.before, former.after()) for path, former in files.items()}
     return Rename({path: each for path, each in changed.items() if each[0] != each[1]}, (), tuple(sorted(blocked)))

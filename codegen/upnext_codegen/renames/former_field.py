@@ -39,25 +39,33 @@ class FormerNames:
             self._imports = dict(_imports(self.file.module))
         return self._imports
 
-    def change(self, written: cst.Annotation, old: str, new: str, *, back: bool) -> bool:
-        """Note that a field was called `old`.
+    def change(self, written: cst.Annotation, old: str, new: str, *, former: tuple[str, ...]) -> bool:
+        """Note that a field was called `old`, or that it is called so again.
 
         Args:
             written: Its annotation.
             old: The name that it had.
-            new: The name that it gets.
-            back: Whether that is a former name, which is taken back instead.
+            new: The name that it gets. If it is the latest former one, the last rename is taken back instead.
+            former: The former names that it has, the latest first.
 
         Returns:
             Whether that can be done; not where a former name stands elsewhere.
         """
-        given = self._formerly(written.annotation)
-        if not back:
-            self._add(written, given, old)
+        if new not in former:
+            self._add(written, self._formerly(written.annotation), old)
             return True
-        if given is None or all(text_of(each.value) != new for each in given[1].args):
+        if not self.drop(written, new):
             return False
-        self._drop(written, *given, new)
+        if former[0] != new:
+            self._add(written, self._formerly(written.annotation), old)
+        return True
+
+    def drop(self, written: cst.Annotation, name: str) -> bool:
+        """Take a former name out, False where it stands elsewhere."""
+        given = self._formerly(written.annotation)
+        if given is None or all(text_of(each.value) != name for each in given[1].args):
+            return False
+        self._drop(written, *given, name)
         return True
 
     def _add(self, written: cst.Annotation, given: tuple[cst.Subscript, cst.Call] | None, old: str) -> None:

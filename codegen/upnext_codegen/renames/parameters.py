@@ -90,10 +90,17 @@ def keys_in(function: cst.FunctionDef, fields: str, key: str) -> Iterator[cst.Si
             yield text
 
 
-def naming_options(function: cst.FunctionDef, field: str) -> Iterator[cst.SimpleString]:
-    """Yield the texts by which a handler's options name a field: `@placed.on(rate="9/minute", by="customer")`."""
-    for decorator in function.decorators:
-        for each in decorator.decorator.args if isinstance(decorator.decorator, cst.Call) else ():
+def naming_options(function: cst.FunctionDef | None, calls: list[cst.Call], field: str) -> Iterator[cst.SimpleString]:
+    """Yield the texts by which options name a field: `@placed.on(rate="9/minute", by="customer")`.
+
+    Args:
+        function: A function whose decorators have options.
+        calls: Calls that have some.
+        field: The field.
+    """
+    decorators = () if function is None else [each.decorator for each in function.decorators]
+    for call in (*calls, *(each for each in decorators if isinstance(each, cst.Call))):
+        for each in call.args:
             if each.keyword is not None and each.keyword.value in _NAMING:
                 texts = (node for node in walk(each.value) if isinstance(node, cst.SimpleString))
                 yield from (text for text in texts if text_of(text) == field)

@@ -38,6 +38,7 @@ class Rename(NamedTuple):
         blocked: What has to be changed by hand first; without it the sources would be torn in two.
         unreadable: Files that cannot be read, or not to their end, and hold the name: what has to be changed may stand
             there. Of one that cannot be read at all it is not known whether it does.
+        taken_back: Whether the new name was the latest former one: what was queued under the old one knows no other.
         left: What a server still has under a former name that is to be taken out, in words.
     """
 
@@ -45,6 +46,7 @@ class Rename(NamedTuple):
     undecided: tuple[Undecided, ...]
     blocked: tuple[Undecided, ...]
     unreadable: tuple[Undecided, ...] = ()
+    taken_back: bool = False
     left: tuple[str, ...] = ()
 
 

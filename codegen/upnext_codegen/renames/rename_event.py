@@ -23,7 +23,7 @@ def rename_event(sources: Sources, old: str, new: str) -> Rename:
 
     Every declaration gets the new name, and so does every key of `worker.events[...]` that is certainly the event's
     name. Declarations on workers with handlers of the event keep the old one in `formerly`, so that jobs and senders of
-    an earlier release go on; if the new name is a former one, it is taken back instead.
+    an earlier release go on; if the new name is the latest former one, the rename is taken back instead.
 
     Args:
         sources: The project.
@@ -60,7 +60,8 @@ def rename_event(sources: Sources, old: str, new: str) -> Rename:
     for file, before, after in list(renamed_keys(sources, declared, changed, old, new)):
         changed[file] = before, after
     undecided, half_read = _mentions(sources, old, changed)
-    return Rename(changed, undecided, tuple(sorted(blocked)), half_read)
+    taken_back = any(each.formerly[:1] == (new,) for each in declared)
+    return Rename(changed, undecided, tuple(sorted(blocked)), half_read, taken_back)
 
 
 def _check(scan: Scan, old: str, new: str) -> None:

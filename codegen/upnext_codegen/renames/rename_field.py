@@ -30,8 +30,8 @@ def rename_field(sources: Sources, event: str, old: str, new: str) -> Rename:
     """Work out what renaming a field of an event changes; nothing is written.
 
     Each handler that names the field takes it under the new name, also in its body, and under the old one by
-    `Formerly`, so that jobs and senders of an earlier release go on; if the new name is a former one, it is taken back
-    instead. Sends, and calls of the handlers, give the new name.
+    `Formerly`, so that jobs and senders of an earlier release go on; if the new name is the latest former one, the
+    rename is taken back instead. Sends, and calls of the handlers, give the new name.
 
     Args:
         sources: The project.
@@ -48,6 +48,8 @@ def rename_field(sources: Sources, event: str, old: str, new: str) -> Rename:
     work.check(handlers)
     for handler in {each.place: each for each in handlers}.values():
         work.handler(handler)
+    for handler in handlers:
+        work.options(handler)
     for send in sources.scan.sends:
         if send.kind == "event" and work.names & set(send.names):
             work.send(send)
@@ -69,6 +71,7 @@ class _Work:
     blocked: list[Undecided] = field(default_factory=list[Undecided])
     half_read: list[Undecided] = field(default_factory=list[Undecided])
     looked_through: set[str] = field(default_factory=set[str])
+    taken_back: bool = False
 
     @property
     def names(self) -> frozenset[str]:
@@ -123,15 +126,22 @@ class _Work:
         if function is None:
             self._block(handler.place, f"this is no function that can be changed: {_BY_HAND}")
             return
-        for text in naming_options(function, self.old):
-            respell(file, text, self.new)
         param = parameter(function, self.old)
         if param is None:
-            self._key(file, function, handler, back=self.new in named.formerly)
+            self._key(file, function, handler, former=named.formerly)
         else:
-            self._parameter(file, function, param, back=self.new in named.formerly)
+            self._parameter(file, function, param, former=named.formerly)
 
-    def _parameter(self, file: Edits, function: cst.FunctionDef, param: cst.Param, *, back: bool) -> None:
+    def options(self, handler: Handler) -> None:
+        """Change the options of a handler that name the field, in its decorators and in the call that attaches it."""
+        if any(each.name == self.old for each in handler.parameters):
+            for place in (handler.place, handler.attached):
+                file = None if place is None or is_elsewhere(place) else self._readable(place.file)
+                if file is not None and place is not None:
+                    for text in naming_options(file.function(place), file.calls_at(place), self.old):
+                        respell(file, text, self.new)
+
+    def _parameter(self, file: Edits, function: cst.FunctionDef, param: cst.Param, *, former: tuple[str, ...]) -> None:
         place = Place(file.file, *file.place_of(param.name))
         if param.annotation is None:
             self._block(place, f"{self.old!r} has no annotation, which is to name {self.old!r}: annotate it first")
@@ -141,9 +151,9 @@ class _Work:
         self.blocked += body.blocked
         for node in (param.name, *body.names):
             file.replace(node, self.new)
-        self._note(file, param.annotation, place, back=back)
+        self._note(file, param.annotation, place, former=former)
 
-    def _key(self, file: Edits, function: cst.FunctionDef, handler: Handler, *, back: bool) -> None:
+    def _key(self, file: Edits, function: cst.FunctionDef, handler: Handler, *, former: tuple[str, ...]) -> None:
         """Change the key of a TypedDict, which `**fields: Unpack[...]` names."""
         further = function.params.star_kwarg
         found = None if further is None else typed_dict_of(self.sources, self._file, file, further)
@@ -155,14 +165,15 @@ class _Work:
         for text in keys_in(function, further.name.value, self.old):
             respell(file, text, self.new)
         place = Place(found.file.file, *found.file.place_of(key.target))
-        self._note(found.file, key.annotation, place, back=back)
+        self._note(found.file, key.annotation, place, former=former)
         reason = f"this may be a {found.name}, whose key {self.old!r} is renamed: see whether it has it"
         for where in found.other_uses(self.sources, self._file):
             self.undecided.append(Undecided(where, reason))
 
-    def _note(self, file: Edits, written: cst.Annotation, place: Place, *, back: bool) -> None:
-        former = self.former.setdefault(file.file, FormerNames(file))
-        if not former.change(written, self.old, self.new, back=back):
+    def _note(self, file: Edits, written: cst.Annotation, place: Place, *, former: tuple[str, ...]) -> None:
+        self.taken_back = self.taken_back or former[:1] == (self.new,)
+        names = self.former.setdefault(file.file, FormerNames(file))
+        if not names.change(written, self.old, self.new, former=former):
             self._block(place, f"{self.new!r} is a former name, and not written out here: {_BY_HAND}")
 
     def send(self, send: Send) -> None:
@@ -224,7 +235,8 @@ class _Work:
             data = changed[path][1] if path in changed else self.sources.read(path)
             places = texts_in(data, self.old, but_in=("Formerly",)).places
             self.undecided += [Undecided(Place(path, *place), reason) for place in places]
-        return Rename(changed, tuple(sorted(set(self.undecided))), tuple(sorted(self.blocked)), tuple(self.half_read))
+        undecided, blocked = tuple(sorted(set(self.undecided))), tuple(sorted(self.blocked))
+        return Rename(changed, undecided, blocked, tuple(self.half_read), self.taken_back)
 
     def _readable(self, path: str) -> Edits | None:
         """Return a file, None if its syntax cannot be read."""

@@ -11,7 +11,7 @@ import libcst as cst
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.graph.selection import module_of
-from upnext_codegen.records import Place
+from upnext_codegen.records import Handler, Place
 from upnext_codegen.renames import references
 from upnext_codegen.renames.edits import Edits, respelt, text_of
 from upnext_codegen.renames.mentions import texts_in
@@ -20,7 +20,7 @@ from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unread
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from upnext_codegen.records import Handler, Task
+    from upnext_codegen.records import Task
 
 _WORD = re.compile(rb"[^\W\d]\w*")
 _OPTION = "name"
@@ -93,7 +93,7 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
     undecided: list[Undecided] = []
     for module, file in files:
         if file.file == function.file:
-            blocked += [each for place in function.places for each in _define(file, function, place, new)]
+            blocked += [each for place in function.places for each in _define(reader, function, place, new)]
         renamed, is_bare = _rename_uses(file, module, names, function.name, new)
         bare = {node for node, is_attribute in renamed.items() if not is_attribute}
         if is_bare and (clash := references.meaning(file, new, bare)):
@@ -207,15 +207,17 @@ def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) 
     return renamed, is_bare
 
 
-def _define(file: Edits, function: _Function, place: Place, new: str) -> list[Undecided]:
+def _define(reader: _Files, function: _Function, place: Place, new: str) -> list[Undecided]:
     """Rename a definition, and keep its identities; returns what stands in the way."""
-    defined = file.function(place)
-    if defined is None:
+    file = reader.read(function.file)
+    defined = None if file is None else file.function(place)
+    if file is None or defined is None:
         return [Undecided(place, "this is no function that can be renamed: change it by hand")]
     file.replace(defined.name, new)
     made = [each for each in function.made if each.place == place]
     decorators = [each.decorator for each in defined.decorators if _attaches(each.decorator)]
-    if len(decorators) != len(made):
+    called = [each for each in made if isinstance(each, Handler) and _is_named_where_called(reader, each)]
+    if len(decorators) + len(called) != len(made):
         if all(each.name != function.name for each in made):
             return []  # each is given its name where it is attached
         reason = f"it is attached elsewhere: give it name={function.name!r} there first"
@@ -226,6 +228,15 @@ def _define(file: Edits, function: _Function, place: Place, new: str) -> list[Un
         Undecided(Place(file.file, *file.place_of(each)), f"its class has a {new!r} already: choose another name")
         for each in references.siblings(file, defined, new)
     ]
+
+
+def _is_named_where_called(reader: _Files, handler: Handler) -> bool:
+    """Whether a call attaches a handler, and gives it its name: `placed.on(name="confirm")(confirm)`."""
+    file = None if handler.attached is None else reader.read(handler.attached.file)
+    calls = [] if file is None or handler.attached is None else file.calls_at(handler.attached)
+    names = [each for call in calls for each in call.args if each.keyword is not None and each.keyword.value == _OPTION]
+    is_called = any(isinstance(call.func, cst.Call) for call in calls)
+    return is_called and any(text_of(each.value) == handler.name for each in names)
 
 
 def _attaches(decorator: cst.BaseExpression) -> bool:
