@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import jsonschema
 import pytest
@@ -195,9 +200,27 @@ def test_the_parser_of_asyncapi_has_nothing_against_a_document(
     assert [json.loads(line) for line in done.stdout.splitlines()] == [["read"]] * len(documents)
 
 
-def test_typescript_takes_what_a_schema_takes(empty: Shell, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """But for what TypeScript has no words for."""
+Tsc: TypeAlias = "Callable[[Shell, list[str]], set[int]]"
+
+
+@pytest.fixture(scope="module")
+def tsc(tmp_path_factory: pytest.TempPathFactory) -> Tsc:
+    """Give what says which of some declarations TypeScript refuses beside `events.d.ts`."""
     package = unpack(tmp_path_factory.mktemp("npm"), "typescript@5.9.3")
+    options = ("--noEmit", "--strict", "--pretty", "false", "--lib", "es2022", "--skipLibCheck")
+
+    def wrong(project: Shell, lines: list[str]) -> set[int]:
+        project.write({"sends.ts": "\n".join(['import type { Events } from "./events";', *lines, ""])})
+        command = ["node", package / "bin" / "tsc", *options, "sends.ts"]
+        output = subprocess.run(command, check=False, capture_output=True, text=True, cwd=project.root).stdout
+        assert "events.d.ts" not in output
+        return {int(line) - 2 for line in re.findall(r"^sends\.ts\((\d+),", output, re.MULTILINE)}
+
+    return wrong
+
+
+def test_typescript_takes_what_a_schema_takes(empty: Shell, tsc: Tsc) -> None:
+    """But for what TypeScript has no words for."""
     lines = [
         f"    @worker.event('e{number}').on\n    async def h(value: {text}) -> None: ...\n"
         for number, text in enumerate(TYPES)
@@ -206,30 +229,15 @@ def test_typescript_takes_what_a_schema_takes(empty: Shell, tmp_path_factory: py
     empty.run("gen")
     empty.run("export", "jsonschema")
     assert empty.run("export", "typescript").out == "events.d.ts: wrote 1, removed 0\n"
-    source, expected = ['import type { Events } from "./events";'], dict[int, tuple[str, bool]]()
+    source, expected = list[str](), list[tuple[str, bool]]()
     for number, (text, values) in enumerate(TYPES.items()):
         validator = jsonschema.Draft202012Validator(json.loads(empty.text(f"schemas/e{number}.schema.json")))
         for value in [*({"value": each} for each in values), {}, {"value": values[0], "other": 1}]:
-            expected[len(source) + 1] = (f"{text}: {value}", validator.is_valid(value))
+            expected.append((f"{text}: {value}", validator.is_valid(value)))
             source.append(f'export const a{len(source)}: Events["e{number}"] = {json.dumps(value)};')
-    empty.write({"sends.ts": "\n".join(source) + "\n"})
-    command = [
-        "node",
-        package / "bin" / "tsc",
-        "--noEmit",
-        "--strict",
-        "--pretty",
-        "false",
-        "--lib",
-        "es2022",
-        "--skipLibCheck",
-        "sends.ts",
-    ]
-    output = subprocess.run(command, check=False, capture_output=True, text=True, cwd=empty.root).stdout
-    wrong = {int(line) for line in re.findall(r"^sends\.ts\((\d+),", output, re.MULTILINE)}
-    assert "events.d.ts" not in output
-    stricter = [what for line, (what, is_valid) in expected.items() if is_valid and line in wrong]
-    looser = [what for line, (what, is_valid) in expected.items() if not is_valid and line not in wrong]
+    wrong = tsc(empty, source)
+    stricter = [what for number, (what, is_valid) in enumerate(expected) if is_valid and number in wrong]
+    looser = [what for number, (what, is_valid) in enumerate(expected) if not is_valid and number not in wrong]
     # Keys that a model ignores are taken by whoever reads them; to write one is a mistake.
     assert stricter == [
         "Item: {'value': {'name': 'a', 'x': 1}}",
@@ -248,6 +256,52 @@ def test_typescript_takes_what_a_schema_takes(empty: Shell, tmp_path_factory: py
         "Limits: {'value': {'some': []}}",
         "Limits: {'value': {'ratio': 1.5}}",
     ]
+
+
+EVENTS = {"order_placed": "order.placed", "order_shipped": "order.shipped", "order_audited": "order.audited"}
+
+
+def written_out(path: Path) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Yield the sends of a file whose fields are literals: event, payload, and whether the line is marked as bad."""
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        sent = node.value.value if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await) else None
+        match sent or (node.value if isinstance(node, ast.Expr) else None):
+            case ast.Call(ast.Attribute(ast.Name(event), "send" | "send_sync" as way), [], fields) as call if (
+                event in EVENTS and (way == "send") == (sent is not None) and all(each.arg for each in fields)
+            ):
+                payload = {str(each.arg): as_json(each.value) for each in fields}
+                yield EVENTS[event], payload, text.splitlines()[call.lineno - 1].endswith("# E")
+            case _:
+                continue
+
+
+def as_json(value: ast.expr) -> Any:
+    match value:
+        case ast.List(items):
+            return list(map(as_json, items))
+        case ast.Call(ast.Name("Item"), [sku]):
+            return {"sku": as_json(sku)}
+        case _:
+            return ast.literal_eval(value)
+
+
+def test_typescript_refuses_what_type_checkers_refuse(empty: Shell, tsc: Tsc) -> None:
+    """Of the sends of the conformance suite, those that are written out."""
+    shutil.copytree(ROOT / "tests" / "conformance" / "project", empty.root, dirs_exist_ok=True)
+    empty.run("gen")
+    assert empty.run("export", "typescript").code == 0
+    sends = [send for path in sorted(empty.root.rglob("send_*.py")) for send in written_out(path)]
+    source = [
+        f'export const a{number}: Events["{event}"] = {json.dumps(payload)};'
+        for number, (event, payload, _) in enumerate(sends)
+    ]
+    wrong = tsc(empty, source)
+    assert [send[:2] for number, send in enumerate(sends) if (number in wrong) != send[2]] == [
+        # In Python it has to be an `Item`; what travels is this.
+        ("order.placed", {"order_id": "1", "user_id": "2", "items": [{"sku": "a"}]}),
+    ]
+    assert sum(is_bad for *_, is_bad in sends) > 10
 
 
 def test_a_cloud_event_is_an_envelope_around_the_payload(shop: Shell) -> None:
