@@ -234,6 +234,20 @@ def test_no_line_of_the_text_is_wider_than_a_terminal(empty: Shell) -> None:
     assert done.out.count("an.event.with.a.rather.long.name.8") > 1
 
 
+def test_chains_that_nobody_would_read_are_counted(empty: Shell) -> None:
+    sends = "".join(
+        f"@e{number}.on\ndef h{number}(x: int) -> None:\n"
+        + "".join(f"    if x: e{other}.send_sync(x=x)\n" for other in range(9))
+        for number in range(9)
+    )
+    events = "".join(f"e{number} = worker.event('e{number}')\n" for number in range(9))
+    empty.write({"shop.py": f"import upnext\nworker = upnext.Worker('shop')\n{events}{sends}"})
+    lines = empty.run("graph").out.splitlines()
+    chains = lines[lines.index("chains") + 1 : lines.index("workers") - 1]
+    assert len(chains) == 201
+    assert chains[-1] == "  and 800 others, or more: `--format json` has them, a NAME shows fewer"
+
+
 def test_the_text_shows_workers_and_the_entry_files_that_import_them(project: Shell) -> None:
     project.write({"pyproject.toml": '[tool.upnext]\nrun = ["service.py"]\n', "service.py": "import shop.billing\n"})
     assert project.run("graph").out.endswith("workers\n  shop 2 handlers, 1 task\n    entry files service.py\n")

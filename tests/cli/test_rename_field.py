@@ -83,6 +83,11 @@ HANDLERS = {
         f"{HEAD}def h(order_id: str): ...\nplaced.on(unique='order_id')(h)\n",
         f"{TYPING}{OURS}{HEAD}def h(number: Annotated[str, Formerly(\"order_id\")]): ...\nplaced.on(unique='number')(h)\n",
     ),
+    "a task as well": (
+        f"from shop.events import worker\n{HEAD}@worker.task\n@placed.on\ndef h(order_id: str): ...\nh.submit_sync(order_id='1')\n",
+        f"{TYPING}{OURS}from shop.events import worker\n{HEAD}@worker.task\n@placed.on\n"
+        "def h(number: Annotated[str, Formerly(\"order_id\")]): ...\nh.submit_sync(number='1')\n",
+    ),
     "imports under other names": (
         f"from typing import Annotated as A\nfrom upnext import Formerly as F\n{HEAD}@placed.on\ndef h(order_id: str): ...\n",
         f"from typing import Annotated as A\nfrom upnext import Formerly as F\n{HEAD}@placed.on\n"
@@ -146,6 +151,8 @@ def test_renaming_keeps_everything_else_and_renaming_back_is_the_identity(name: 
 def test_all_handlers_sends_calls_and_tests_are_changed_and_the_rest_is_listed(empty: Shell) -> None:
     files = {
         "shop__count": f"import upnext\n{HEAD}@placed.on\ndef count(order_id: str, **kw: object): ...\n",
+        "shop__held": f"{HEAD}class Held:\n    def __init__(self): self.event = placed\n"
+        "    async def go(self): await self.event.send(order_id='1')\n",
         "shop__open": f"{HEAD}@placed.on\ndef any_of(**kw: object): return kw['order_id']\n",
         "shop__api": "from . import events\nfrom .email import h as mail\n\nasync def buy(order_id: str, **more: str):\n"
         "    await events.placed.send(order_id=order_id)\n    mail(order_id=order_id)\n"
@@ -165,7 +172,12 @@ def test_all_handlers_sends_calls_and_tests_are_changed_and_the_rest_is_listed(e
     tests = files["tests__test_email"]
     assert empty.text("tests/test_email.py") == tests.replace("order_id=", "number=")
     undecided = [(each["file"], each["line"]) for each in json.loads(done.out)["undecided"]]
-    assert undecided == [("shop/api.py", 7), ("shop/open.py", 3), ("tests/test_email.py", 8)]
+    assert undecided == [
+        ("shop/api.py", 7),
+        ("shop/held.py", 4),
+        ("shop/open.py", 3),
+        ("tests/test_email.py", 8),
+    ]
     assert empty.run("gen").code == 0
     assert empty.run("rename", "field", "order.placed", "number", "order_id", "--write").code == 0
     for name, text in files.items():
@@ -239,6 +251,14 @@ def test_sends_in_tests_are_changed_where_they_are_certain_and_listed_where_they
             "'order_id' is something else in here",
         ),
         ("def h(order_id: str):\n    return lambda order_id: order_id", "'order_id' is something else in here"),
+        (
+            "def h(order_id: str, **more: object): ...\nplaced.send_sync(order_id='1', number=2)",
+            "shop/email.py:5:18: this gives a 'number' as well: choose another name",
+        ),
+        (
+            "def h(order_id: str, **more: object): ...\nh(order_id='1', number=2)",
+            "shop/email.py:5:3: this gives a 'number' as well: choose another name",
+        ),
         ("def h(order_id: str):\n    import order_id", "this gives 'order_id' another meaning"),
     ],
 )
@@ -264,6 +284,16 @@ def test_a_function_of_two_events_and_a_former_name_elsewhere_are_left_to_a_pers
     project(empty, f"{HEAD}{two}")
     done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write")
     assert (done.code, "this function handles 'b' as well" in done.out) == (1, True)
+    shared = "from shop.t import O\nfrom typing import Unpack\n@{}\ndef h(**f: Unpack[O]): ...\n"
+    of_b = "from shop.events import worker\n" + shared.format("worker.event('b').on")
+    typed_dict = "from typing import TypedDict\nclass O(TypedDict):\n    order_id: str\n"
+    project(empty, HEAD + shared.format("placed.on"), shop__b=of_b, shop__t=typed_dict)
+    done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write")
+    assert (done.code, "shop/b.py:5:5: this takes 'order_id' from O as well: give each its own" in done.out) == (
+        1,
+        True,
+    )
+    (empty.root / "shop" / "b.py").unlink()
     alias = (
         f"{TYPING}{OURS}{HEAD}Number = Annotated[str, Formerly('order_id')]\n@placed.on\ndef h(number: Number): ...\n"
     )

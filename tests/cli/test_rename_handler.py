@@ -224,6 +224,7 @@ def test_an_attribute_of_a_class_takes_the_new_name_from_no_function(empty: Shel
     [
         ("def confirm(n: int): ...\nplaced.on(confirm)\n", "it is attached elsewhere: give it name='confirm'"),
         ("def f(mail): confirm(mail)\n@placed.on\ndef confirm(n: int): ...\n", "'mail' has a meaning in this file"),
+        ("f = lambda mail: confirm(mail)\n@placed.on\ndef confirm(n: int): ...\n", "'mail' has a meaning in this file"),
         ("print(mail)\n@placed.on\ndef confirm(n: int): ...\nfrom shop import mail\n", "'mail' has a meaning in this"),
         ("mail = 1\n@placed.on\ndef confirm(n: int): ...\n", "'mail' has a meaning in this file already"),
         (

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 _INDENT = "  "
+_MOST_LINES = 200
+"""Lines of chains, above which nobody reads them: events in many cycles have thousands of long ones."""
 _COLUMN = 46
 """Where the places of functions begin, if what stands before them is shorter."""
 
@@ -77,10 +79,16 @@ def _chains(graph: Graph, paint: Paint) -> Iterator[str]:
     chains = graph.chains()
     if chains:
         yield paint("bold", "chains")
-    for chain in chains:
+    shown = 0
+    for number, chain in enumerate(chains):
+        if shown >= _MOST_LINES:
+            yield f"{_INDENT}and {len(chains) - number} others, or more: `--format json` has them, a NAME shows fewer"
+            return
         comes_round = chain[-1] in chain[:-1]
         steps = [visible(each) for each in chain]
-        yield from _wrapped(_INDENT, [*steps[:-1], f"{steps[-1]} (again)" if comes_round else steps[-1]], " -> ")
+        for line in _wrapped(_INDENT, [*steps[:-1], f"{steps[-1]} (again)" if comes_round else steps[-1]], " -> "):
+            shown += 1
+            yield line
     if len(chains) >= MOST_CHAINS:
         yield f"{_INDENT}and more: only {MOST_CHAINS} are listed"
 

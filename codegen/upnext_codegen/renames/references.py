@@ -214,7 +214,7 @@ def meaning(file: Edits, name: str, renamed: AbstractSet[cst.CSTNode]) -> cst.CS
         elif isinstance(node, cst.ImportAlias) and (node.evaluated_alias or node.evaluated_name) == name:
             return node
     for node in file.nodes:
-        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+        if isinstance(node, cst.FunctionDef | cst.ClassDef | cst.Lambda):
             inside = walk(node.body)
             clash = [each for each in walk(node) if isinstance(each, cst.Name) and each.value == name]
             if not renamed.isdisjoint(inside) and any(each not in others for each in clash):

@@ -18,10 +18,12 @@ from upnext_codegen.renames.mentions import texts_in
 from upnext_codegen.renames.parameters import body_of, keys_in, naming_options, parameter, respell
 from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
 from upnext_codegen.renames.sends import calls_of, names_for
-from upnext_codegen.renames.typed_dict import typed_dict_of
+from upnext_codegen.renames.typed_dict import TypedDictClass, typed_dict_of
 
 if TYPE_CHECKING:
-    from upnext_codegen.records import Handler, Send
+    from collections.abc import Iterator
+
+    from upnext_codegen.records import Handler, Send, Task
 
 _BY_HAND = "change it by hand first"
 
@@ -72,6 +74,7 @@ class _Work:
     half_read: list[Undecided] = field(default_factory=list[Undecided])
     looked_through: set[str] = field(default_factory=set[str])
     taken_back: bool = False
+    askers: set[Place] = field(default_factory=set[Place])
 
     @property
     def names(self) -> frozenset[str]:
@@ -86,7 +89,7 @@ class _Work:
             raise ConfigurationError(f"No event with handlers is called {self.event!r}; {hint}")
         fields = {each.name for handler in handlers for each in handler.parameters}
         if self.old not in fields:
-            hint = near(self.old, fields, f"`upnext graph {self.event}` shows it.")
+            hint = near(self.old, fields, "`upnext gen` shows its fields.")
             raise ConfigurationError(f"No handler of {self.event!r} names a field {self.old!r}; {hint}")
         if not self.new.isidentifier() or keyword.iskeyword(self.new):
             raise ConfigurationError(f"{self.new!r} cannot name a field of a handler.")
@@ -161,14 +164,30 @@ class _Work:
         if further is None or found is None or key is None or not isinstance(key.target, cst.Name):
             self._block(handler.place, f"the TypedDict that has {self.old!r} cannot be found: {_BY_HAND}")
             return
+        for sharing in self._sharing(found):
+            self._block(sharing, f"this takes {self.old!r} from {found.name} as well: give each its own first")
         found.file.replace(key.target, self.new)
         for text in keys_in(function, further.name.value, self.old):
             respell(file, text, self.new)
         place = Place(found.file.file, *found.file.place_of(key.target))
         self._note(found.file, key.annotation, place, former=former)
+        self.askers.add(Place(file.file, *file.place_of(found.asker)))
         reason = f"this may be a {found.name}, whose key {self.old!r} is renamed: see whether it has it"
         for where in found.other_uses(self.sources, self._file):
             self.undecided.append(Undecided(where, reason))
+
+    def _sharing(self, found: TypedDictClass) -> Iterator[Place]:
+        """Yield the handlers of other events, and the tasks, that take the fields of a TypedDict."""
+        scan = self.sources.scan
+        own = {each.place for each in scan.handlers if each.event == self.event}
+        others: list[Handler | Task] = [*scan.handlers, *scan.tasks]
+        for place in sorted({each.place for each in others if not is_elsewhere(each.place)} - own):
+            file = self._readable(place.file)
+            function = None if file is None else file.function(place)
+            further = None if function is None else function.params.star_kwarg
+            other = None if file is None or further is None else typed_dict_of(self.sources, self._file, file, further)
+            if other is not None and other.node is found.node:
+                yield place
 
     def _note(self, file: Edits, written: cst.Annotation, place: Place, *, former: tuple[str, ...]) -> None:
         self.taken_back = self.taken_back or former[:1] == (self.new,)
@@ -191,15 +210,22 @@ class _Work:
             return
         file = self._file(send.place.file)
         given = [
-            each
+            (call, each.keyword)
             for call in file.calls_at(send.place)
             for each in call.args
             if each.keyword is not None and each.keyword.value == self.old
         ]
-        if len(given) != 1 or given[0].keyword is None:
+        if len(given) != 1:
             self._block(send.place, f"what this gives as {self.old!r} is not written here: {_BY_HAND}")
             return
-        file.replace(given[0].keyword, self.new)
+        self._give(file, *given[0])
+
+    def _give(self, file: Edits, call: cst.Call, keyword: cst.Name) -> None:
+        """Let a call give the field under its new name."""
+        file.replace(keyword, self.new)
+        if any(each.keyword is not None and each.keyword.value == self.new for each in call.args):
+            place = Place(file.file, *file.place_of(keyword))
+            self._block(place, f"this gives a {self.new!r} as well: choose another name")
 
     def calls(self, handlers: list[Handler]) -> None:
         """Change what calls of the handlers give, and sends in tests, which a scan leaves out."""
@@ -214,10 +240,11 @@ class _Work:
             if file is None:
                 self.half_read.append(unreadable(path, self.old))
                 continue
-            known = {each.place[1:] for each in self.sources.scan.sends if each.place.file == path}
+            sends = [each for each in self.sources.scan.sends if each.place.file == path]
+            known = {each.place[1:] for each in sends if each.names}
             for given in calls_of(file, module_of(path, self.sources.roots), names, self.old, known):
                 if given.is_certain:
-                    file.replace(given.keyword, self.new)
+                    self._give(file, given.call, given.keyword)
                 else:
                     reason = f"this gives {self.old!r}: if it is for {self.event!r}, change it by hand"
                     place = Place(path, *file.place_of(given.keyword))
@@ -235,7 +262,8 @@ class _Work:
             data = changed[path][1] if path in changed else self.sources.read(path)
             places = texts_in(data, self.old, but_in=("Formerly",)).places
             self.undecided += [Undecided(Place(path, *place), reason) for place in places]
-        undecided, blocked = tuple(sorted(set(self.undecided))), tuple(sorted(self.blocked))
+        undecided = tuple(sorted({each for each in self.undecided if each.place not in self.askers}))
+        blocked = tuple(sorted(self.blocked))
         return Rename(changed, undecided, blocked, tuple(self.half_read), self.taken_back)
 
     def _readable(self, path: str) -> Edits | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from upnext_codegen.renames.plan import Sources
 
 _SENDING = frozenset({"send", "send_sync"})
+_SUBMITTING = frozenset({"submit", "submit_sync"})
+"""What gives the fields of a handler that is a task as well."""
 _PREPARING = (".options", ".within")
 
 
@@ -68,8 +70,9 @@ def names_for(
 
 
 class Given(NamedTuple):
-    """A keyword that gives a field, or may: whether it certainly does."""
+    """A keyword that gives a field, or may: in which call, and whether it certainly does."""
 
+    call: cst.Call
     keyword: cst.Name
     is_certain: bool
 
@@ -96,9 +99,9 @@ def calls_of(file: Edits, module: str, names: Names, field: str, known: Containe
     ]
     for call, keyword in found:
         if any(_gives(name, names) for name in dotted_names(file, module, call.func)):
-            yield Given(keyword, is_certain=True)
+            yield Given(call, keyword, is_certain=True)
         elif file.place_of(call) not in known and _may_give(call, file, module, names):
-            yield Given(keyword, is_certain=False)
+            yield Given(call, keyword, is_certain=False)
 
 
 def _gives(called: str, names: Names) -> bool:
@@ -108,7 +111,9 @@ def _gives(called: str, names: Names) -> bool:
     owner, _, method = called.rpartition(".")
     while owner.endswith(_PREPARING):
         owner = owner.rpartition(".")[0]
-    return method in _SENDING and (owner in names.functions or owner in names.events)
+    if owner in names.functions:
+        return method in _SENDING or method in _SUBMITTING
+    return method in _SENDING and owner in names.events
 
 
 def _may_give(call: cst.Call, file: Edits, module: str, names: Names) -> bool:
