@@ -364,6 +364,8 @@ partial(plain.apply_async, (1, "x"), countdown=3)
 transaction.on_commit(partial(plain.delay, 1, "x"))
 to_thread(plain.delay, 1, "x")
 SCHEDULE = {"a": {"task": "shop.celery.plain", "schedule": 3, "args": (1, "x")}, "b": {"task": 3, "schedule": 3}}
+dict(task="mails.send", schedule=3, **others)
+dict(a={"task": "mails.send", "schedule": 3, "args": "1"}, b={"task": "mails.send", "schedule": 3, "args": {1}})
 
 
 def local(plain):
@@ -461,6 +463,14 @@ WRONG = {
     "transaction.on_commit(partial(plain.delay, 1))": 'plain without "template"',
     "to_thread(plain.delay, 1)": 'plain without "template"',
     "x = {'task': 'shop.celery.plian', 'schedule': 3}": 'no task is named "shop.celery.plian"',
+    "x = {'task': 'mails.send', 'schedule': 3, 'args': ('abc')}": (
+        "of_factory with args='abc', which is neither a tuple nor a list"
+    ),
+    "x = {'task': 'mails.send', 'schedule': 3, 'args': (3)}": (
+        "of_factory with args=3, which is neither a tuple nor a list"
+    ),
+    "x = dict(task='mails.send', schedule=3, kwargs=['abc'])": "of_factory with kwargs=['abc'], which is not a dict",
+    "x = dict(task='mails.send', schedule=3)": 'of_factory without "order_id"',
 }
 
 
@@ -516,6 +526,41 @@ def test_names_that_an_app_gives_in_a_way_of_its_own_are_not_known(empty: Shell)
     text = "app = App('a')\n@app.task\ndef f(x): ...\n\napp.send_task('shop:f', (1,))\napp.send_task('shop.g', (1,))\n"
     empty.write({"shop.py": f"from celery import Celery\n{own}{text}"})
     assert empty.run("celery", "check").out == "1 task, 2 calls in 1 file: nothing to report\n"
+
+
+def test_a_maker_has_any_name_and_any_file(empty: Shell) -> None:
+    """A file that makes tasks need not say `task` anywhere."""
+    empty.write(
+        {
+            "shop/__init__.py": "",
+            "shop/first.py": "from celery import shared_task as st\n@st\ndef f(x): ...\n@st(name='g')\ndef g(x): ...\n",
+            "shop/makers.py": (
+                "from celery import shared_task\ndef job(**options):\n    return shared_task(**options)\n"
+            ),
+            "shop/second.py": "from shop.makers import job as slow\n@slow(queue='slow')\ndef h(x): ...\n",
+            "shop/third.py": "from company.celery import app\n@app.task\ndef i(x): ...\n",
+            "shop/fourth.py": "from flask_celery import Celery\nmade = Celery()\n@made.task\ndef j(x): ...\n",
+            "shop/fifth.py": (
+                "from company import bus\n@bus.task\ndef k(x): ...\n@bus.task(name='shop.l')\ndef m(x): ...\n"
+            ),
+            "shop/calls.py": (
+                "from celery import current_app, signature\nfrom shop.third import i\nfrom shop.fourth import j\n"
+                + "".join(
+                    f"current_app.send_task('{name}', (1,))\n"
+                    for name in ("shop.first.f", "g", "shop.second.h", "shop.fifth.k", "shop.l", "shop.nothing")
+                )
+                + "i.delay()\nj.delay()\nsignature('shop.second.h', (1, 2))\n"
+            ),
+        }
+    )
+    done = empty.run("celery", "check")
+    assert re.findall(r"\[UPN60\d\]: (.*)$", done.out, re.MULTILINE) == [
+        'no task is named "shop.nothing"',
+        'task "i" is called without "x"',
+        'task "j" is called without "x"',
+        'task "h" is called with 2 positional arguments but takes 1',
+    ]
+    assert "\n5 tasks, 9 calls in 8 files: " in done.out
 
 
 def test_a_project_without_celery_has_nothing_to_report(empty: Shell) -> None:

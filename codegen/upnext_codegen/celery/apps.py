@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ from upnext_codegen.reading.string_annotations import unquoted
 
 if TYPE_CHECKING:
     from upnext_codegen.names.lookup import Lookup, Source
-    from upnext_codegen.names.scopes import FunctionNode
+    from upnext_codegen.names.scopes import FunctionNode, SourceModule
 
 _FARTHEST = 8
 """Names, calls and bases that are followed one after the other."""
@@ -66,7 +67,7 @@ class Apps:
     def _app(self, source: Source, depth: int) -> str | None:
         match source:
             case ExternalName(name):
-                return "" if name in APPS else None
+                return "" if name in APPS or _is_named_after_celery(name) else None
             case Definition(binding=Assignment(ast.expr() as value, annotation)):
                 found = self.app_of(value, source.use, depth + 1)
                 if found is None and annotation is not None and self._is_app_class(annotation, source.use, depth + 1):
@@ -109,7 +110,7 @@ class Apps:
             return False
         for source in self.lookup.path(use, unquoted(expr)):
             match source:
-                case ExternalName(name) if name in classes:
+                case ExternalName(name) if name in classes or (classes is APP_CLASSES and _is_class_of_apps(name)):
                     return True
                 case Definition(binding=ClassDefinition(node)):
                     if any(self.derives(base, source.use, classes, depth + 1) for base in node.bases):
@@ -145,6 +146,24 @@ class Apps:
                 return self._passed_on(source, source.binding.node, decorator)
         return None
 
+    def makers_in(self, module: SourceModule) -> Iterator[str]:
+        """Yield the names in a file that stand for what makes tasks: `shared_task` by another name, and the like."""
+        for scope in module.scopes():
+            for each in scope.every():
+                if any(map(self._is_maker, self.lookup.follow(each))):
+                    yield each.name
+
+    def _is_maker(self, source: Source) -> bool:
+        match source:
+            case ExternalName(name):
+                return name in TASK_MAKERS
+            case Definition(binding=FunctionDefinition(node)):
+                return self._passed_on(source, node, ast.Call(ast.Name(source.name), [], [])) is not None
+            case Definition(binding=Assignment(ast.Name() | ast.Attribute() as value)):
+                return self.makes_tasks(value, source.use) is not None
+            case _:
+                return False
+
     def makes_tasks(self, func: ast.expr, use: Use, depth: int = 0) -> str | None:
         """Tell the app of the tasks that a function makes, None if it makes none."""
         if isinstance(func, ast.Attribute) and func.attr == "task":
@@ -179,6 +198,17 @@ class Apps:
                     options += [each for each in call.keywords if each.arg not in named]
                 return Maker(app, tuple(options), use)
         return None
+
+
+def _is_named_after_celery(name: str) -> bool:
+    """Whether something of another package is its app, as far as a name can tell: `company.celery.app`."""
+    package, _, _ = name.partition(".")
+    return package not in {"celery", "upnext_celery"} and "celery" in name.lower()
+
+
+def _is_class_of_apps(name: str) -> bool:
+    """Whether a class of another package is one of apps, as far as a name can tell: `flask_celery.Celery`."""
+    return name.rpartition(".")[2] == "Celery"
 
 
 def _is_name(given: ast.keyword, name: str) -> bool:

@@ -18,7 +18,7 @@ from upnext_codegen.celery.celery_names import (
     NAMED_SIGNATURES,
     PARTIAL,
 )
-from upnext_codegen.celery.containers import mapping, sequence, wrong_container
+from upnext_codegen.celery.containers import items, mapping, sequence, wrong_container, wrong_in_schedule
 from upnext_codegen.celery.records import UNKNOWN, Call, Given
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Use, inner_scopes_and_calls
@@ -250,19 +250,14 @@ def _schedules(module: SourceModule) -> Iterator[Call]:
     if "schedule" not in module.text.text:
         return
     for node in ast.walk(module.tree):
-        if not isinstance(node, ast.Dict):
-            continue
-        found = {
-            key.value: value
-            for key, value in zip(node.keys, node.values, strict=True)
-            if isinstance(key, ast.Constant) and isinstance(key.value, str)
-        }
+        found, spread = items(node)
         name = found.get("task")
         if "schedule" not in found or not isinstance(name, ast.Constant) or not isinstance(name.value, str):
             continue
         positional, more_positional = sequence(found.get("args"))
         keywords, more_keywords = mapping(found.get("kwargs"))
         # What `**` adds may be either of them.
-        spread = None in node.keys
         given = Given(positional, keywords, more_positional or spread, more_keywords or spread)
-        yield Call(None, name.value, "schedule", Place(module.file, *module.place(name)), given)
+        wrong = wrong_in_schedule(found.get("args"), found.get("kwargs"))
+        place = Place(module.file, *module.place(name))
+        yield Call(None, name.value, "schedule", place, UNKNOWN if wrong else given, wrong_container=wrong)

@@ -37,6 +37,35 @@ def mapping(expr: ast.expr | None) -> tuple[tuple[str, ...], bool]:
             return (), True
 
 
+def items(expr: ast.AST) -> tuple[dict[str, ast.expr], bool]:
+    """Return what a dict that is written out holds by texts, and whether there may be more."""
+    match expr:
+        case ast.Dict(keys, values):
+            found = {
+                key.value: value
+                for key, value in zip(keys, values, strict=True)
+                if isinstance(key, ast.Constant) and isinstance(key.value, str)
+            }
+            return found, None in keys
+        case ast.Call(ast.Name("dict"), [], keywords):
+            found = {each.arg: each.value for each in keywords if each.arg is not None}
+            return found, len(found) < len(keywords)
+        case _:
+            return {}, False
+
+
+def wrong_in_schedule(args: ast.expr | None, kwargs: ast.expr | None) -> WrongContainer | None:
+    """Tell what beat cannot take: it makes a list of anything, so that a text is one argument for each letter."""
+    match args:
+        case ast.Constant(str() | bytes() as text) if len(text) == 1:
+            args = None
+        case ast.Constant() | ast.JoinedStr():
+            pass
+        case _:
+            args = None
+    return wrong_container(args, kwargs)
+
+
 def wrong_container(args: ast.expr | None, kwargs: ast.expr | None) -> WrongContainer | None:
     """Tell what Celery refuses: `args` that are no tuple or list, `kwargs` that are no dict, unless they are empty."""
     match args:

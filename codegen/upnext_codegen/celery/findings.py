@@ -25,7 +25,7 @@ _OWN = "celery."
 
 def celery_findings(scan: CeleryScan) -> Iterator[Finding]:
     """Yield what is wrong with the tasks of a project, and with the calls of them."""
-    names = _Names(scan.tasks)
+    names = _Names(scan.tasks, scan.supposed)
     for call in scan.calls:
         if call.task is not None:
             yield from _wrong_call(call, call.task)
@@ -97,28 +97,24 @@ def _wrong_options(call: Call, task: Task, misplaced: Sequence[tuple[str, Place]
 class _Names:
     """The tasks of a project by the names that they are registered by."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], supposed: frozenset[str | None]) -> None:
         self._tasks: defaultdict[str, list[Task]] = defaultdict(list)
         for task in tasks:
             if task.name is not None:
                 self._tasks[task.name].append(task)
         self._tops = {name.partition(".")[0] for name in self._tasks if "." in name}
         self._near = NearNames(self._tasks)
-        self._are_all_known = all(task.name is not None for task in tasks)
+        self._supposed = {name for name in supposed if name is not None}
+        self._are_all_known = all(task.name is not None for task in tasks) and None not in supposed
 
     def of(self, name: str) -> list[Task]:
         """The tasks of a name; a project may be imported from further up or down than it seems."""
         exact = self._tasks.get(name)
-        if exact or "." not in name:
-            return exact or []
-        ends = [
-            each for each in self._tasks if each.endswith(f".{name}") or (name.endswith(f".{each}") and "." in each)
-        ]
-        return [task for each in ends for task in self._tasks[each]]
+        return exact or [task for each in self._tasks if _is_end(each, name) for task in self._tasks[each]]
 
     def unknown(self, call: Call) -> Iterator[Finding]:
         """UPN602: a name that no task has."""
-        if call.name.startswith(_OWN):
+        if call.name.startswith(_OWN) or any(each == call.name or _is_end(each, call.name) for each in self._supposed):
             return
         near = self._near.all_near(call.name).names
         if not near and (call.name.partition(".")[0] not in self._tops or not self._are_all_known):
@@ -135,8 +131,13 @@ class _Names:
         )
 
 
+def _is_end(name: str, other: str) -> bool:
+    """Whether one of two dotted names is the other's end."""
+    return "." in name and "." in other and (name.endswith(f".{other}") or other.endswith(f".{name}"))
+
+
 def _same_names(scan: CeleryScan) -> Iterator[Finding]:
-    """UPN603: two tasks of one name in one app, where the later one takes the place of the earlier."""
+    """UPN603: two tasks of one name in one app, of which only one will ever run."""
     named: defaultdict[str, list[Task]] = defaultdict(list)
     # Two services in one repository may each have a shared task of one name.
     may_be_two = scan.files_with_apps > 1

@@ -9,7 +9,7 @@ from upnext_codegen.celery.apps import Apps
 from upnext_codegen.celery.calls import Calls
 from upnext_codegen.celery.records import CeleryScan
 from upnext_codegen.celery.task_classes import TaskClasses
-from upnext_codegen.celery.tasks import Tasks, tasks_in
+from upnext_codegen.celery.tasks import Tasks, supposed_names, tasks_in
 from upnext_codegen.files.cache import open_cache
 from upnext_codegen.files.discover import discover
 from upnext_codegen.files.file_index import FileIndex
@@ -20,6 +20,8 @@ from upnext_codegen.names.modules import ExternalName, RecordedModules, map_modu
 from upnext_codegen.sources import Sources
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from upnext_codegen.celery.records import Call, Task
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.modules import ModuleRef
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from upnext_codegen.project import Project
     from upnext_codegen.silence import Comments
 
-_MAKES = re.compile(rb"@\s*[\w.]*task|\btask\s*\(|\bdef\s+run\b")
-"""A task is made by what is called `shared_task` or `task`, or is named after them, or by a class that has a `run`."""
+_MAKERS = ("shared_task", "task")
+"""What makes tasks is called so, unless a file of the project gives it another name."""
 _CALLS = re.compile(
     rb"\.\s*(?:delay|delay_on_commit|apply|apply_async|apply_async_on_commit|retry|si?|signature|subtask|send_task)\s*[(,]"
     rb"|\bsignature\s*\(|['\"]schedule['\"]"
@@ -69,9 +71,9 @@ class _Glance(NamedTuple):
     types: bool
 
     @classmethod
-    def at(cls, path: str, data: bytes) -> _Glance:
+    def at(cls, path: str, data: bytes, makes: re.Pattern[bytes]) -> _Glance:
         """Look at a file."""
-        searches = (_MAKES, _CALLS, _APP, _OF_APPS, _NAMES, _TYPED)
+        searches = (makes, _CALLS, _APP, _OF_APPS, _NAMES, _TYPED)
         return cls(path, *(bool(each.search(data)) for each in searches))
 
 
@@ -104,8 +106,10 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
     tasks = Tasks(apps, TaskClasses(apps))
     calls = Calls(tasks)
     made: list[Task] = []
+    supposed: list[str | None] = []
     called: list[Call] = []
-    glances = [_Glance.at(path, index.bytes_of(path) or b"") for path in index.files]
+    makes = _makes({path: index.bytes_of(path) or b"" for path in index.files}, load, apps)
+    glances = [_Glance.at(path, index.bytes_of(path) or b"", makes) for path in index.files]
     tasks.are_named_by_celery = not any(each.task_names for each in glances)
     for each in glances:
         module = load(each.path) if each.task_classes else None
@@ -115,13 +119,34 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
         module = load(each.path) if each.tasks or each.calls else None
         if module is not None:
             made += tasks_in(module, tasks) if each.tasks else []
+            supposed += supposed_names(module, tasks) if each.tasks else []
             called += calls.in_module(module) if each.calls else []
     scan = CeleryScan(
         tuple(sorted(dict.fromkeys(made), key=lambda each: each.place)),
         tuple(sorted(dict.fromkeys(called), key=lambda each: (each.place, each.method))),
         any(each.types for each in glances),
         sum(each.apps for each in glances),
+        frozenset(supposed),
         frozenset(loaded),
         len(found.files),
     )
     return scan, in_order(index.check(loaded)), index.ignores(loaded)
+
+
+def _makes(files: Mapping[str, bytes], load: Callable[[str], SourceModule | None], apps: Apps) -> re.Pattern[bytes]:
+    """Return what is found in the bytes of files that make tasks.
+
+    A task is made by what is called `shared_task` or `task`, or after them, or by a class that has a `run`. A file may
+    give a maker another name, so those that name one are asked by which, until none has a new one.
+    """
+    known, asked = {*_MAKERS}, set[str]()
+    while True:
+        words = "|".join(sorted(map(re.escape, known), key=len, reverse=True)).encode()
+        # Many a thing is called `task`; what makes tasks by that name is an attribute of an app.
+        naming = re.compile(rb"\.\s*task\b|\b(?:%b)\b" % words.replace(b"|task", b""))
+        modules = [load(path) for path, data in files.items() if path not in asked and naming.search(data)]
+        asked.update(module.file for module in modules if module is not None)
+        found = {name for module in modules if module is not None for name in apps.makers_in(module)} - known
+        if not found:
+            return re.compile(rb"@\s*[\w.]*(?:%b)|\b(?:%b)\s*\(|\bdef\s+run\b" % (words, words))
+        known |= found

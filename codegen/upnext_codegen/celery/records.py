@@ -153,6 +153,8 @@ class CeleryScan(NamedTuple):
         calls: The calls of tasks, sorted by place.
         wants_types: Whether the project names the module that `upnext celery gen` types.
         files_with_apps: How many files make an app.
+        supposed: The names of what may be tasks: what a decorator makes that is called after them, and is not known.
+            None among them is a name that is not known either.
         read: The files that were parsed.
         files: How many files were looked at.
     """
@@ -161,5 +163,6 @@ class CeleryScan(NamedTuple):
     calls: tuple[Call, ...]
     wants_types: bool
     files_with_apps: int
+    supposed: frozenset[str | None]
     read: frozenset[str]
     files: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -203,6 +204,25 @@ def tasks_in(module: SourceModule, tasks: Tasks) -> list[Task]:
                 if task is not None:
                     found[task] = None
     return [*found]
+
+
+def supposed_names(module: SourceModule, tasks: Tasks) -> Iterator[str | None]:
+    """Yield the names of what a file may make tasks of, by a decorator that is called after them and is not known.
+
+    None stands for a name that is not known either.
+    """
+    for scope in module.scopes():
+        for definition in scope.functions:
+            assert isinstance(definition.binding, FunctionDefinition)
+            for decorator in definition.binding.node.decorator_list:
+                call = decorator if isinstance(decorator, ast.Call) else None
+                func = decorator if call is None else call.func
+                last = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+                if last.lower().endswith("task") and tasks.defined_by(definition) is None:
+                    named = [each for each in call.keywords if each.arg in {"name", None}] if call else []
+                    use = Use(definition.scope, decorator.lineno, definition.branches)
+                    own = f"{tasks.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
+                    yield tasks.apps.text_of(named[0].value, use) if named else own
 
 
 def _is(definition: Definition, node: ast.AST) -> bool:
