@@ -123,8 +123,9 @@ class Connections:
         if settings.redis_url is not None:
             return settings.redis_url
         from upnext import embedded  # noqa: PLC0415  # only development needs it
+        from upnext.embedded.location import current_folder  # noqa: PLC0415
 
-        here = Path.cwd()
+        here = current_folder()
         if here not in self._embedded_urls:
             self._embedded_urls[here] = embedded.server_url()
         return self._embedded_urls[here]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from importlib import metadata
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import upnext
 from tests.embedded.users import Project, client_of, is_alive, kill, parent_of, server_pid
 from tests.waiting import wait_until
 from upnext import embedded
@@ -75,6 +77,7 @@ def test_a_server_that_crashes_is_started_again(project: Project) -> None:
     second = project.user()
     assert server_pid(second) != server
     assert parent_of(server_pid(second)) == keeper
+    assert "The server was ended by signal 9.\n" in project.log
     with client_of(user) as client:
         assert client.get("order") == "123"
 
@@ -176,6 +179,52 @@ def test_a_server_that_cannot_read_its_data_is_an_error_with_its_last_words(proj
     )
     manifest.write_bytes(good)
     assert project.user().url
+
+
+def test_a_server_that_can_write_nothing_is_an_error_that_quotes_no_earlier_one(project: Project) -> None:
+    first = project.user()
+    assert first.url
+    first.leave()
+    project.wait_until_stopped()
+    error = project.user("cannot write").answer["error"]
+    assert error.startswith("The embedded server stopped while it started. It could not say why: the disk may be full.")
+    assert project.user().url
+
+
+def test_a_folder_that_cannot_be_recorded_is_named_and_leaves_nothing(project: Project) -> None:
+    error = project.user("cannot write").answer["error"]
+    assert re.fullmatch(
+        r"The embedded server cannot be used: \[Errno \d+\] [\w ]+: '(.*)'\. Correct that, or set UPNEXT_REDIS_URL .*",
+        error,
+    )
+    folder = project.folder
+    assert str(folder) in error
+    assert not folder.exists()
+    assert project.user().url
+
+
+def test_processes_with_another_state_directory_are_told_and_take_no_data_away(
+    project: Project, tmp_path: Path
+) -> None:
+    said = []
+    for state, before in (("one", None), ("two", None), ("one", "one"), ("two", "two")):
+        user = project.user(env={"XDG_STATE_HOME": str(tmp_path / state)})
+        with client_of(user) as client:
+            assert client.get("of") == before
+            client.set("of", state)
+        said.append(user.leave())
+        project.wait_until_stopped()
+    assert ["neither sees the other's events" in each for each in said] == [False, True, True, True]
+    assert f"This process has a server of its own, with its data in '{tmp_path}/two/upnext/servers'" in said[1]
+
+
+def test_a_folder_that_was_deleted_is_an_error_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UPNEXT_REDIS_URL", raising=False)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigError, match="The current folder does not exist any more"):
+        upnext.Worker("shop").event("order.placed").send_sync(order_id="1")
 
 
 def test_a_state_folder_that_cannot_be_used_is_an_error_that_names_the_way_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from pathlib import Path
@@ -121,6 +122,29 @@ def test_the_end_of_a_forked_child_does_not_end_its_parents_use(project: Project
     assert server_pid(other) == pid
     other.leave()
     assert server_pid(parent) == pid
+
+
+def test_a_daemon_that_closes_every_file_keeps_the_server(project: Project) -> None:
+    daemon = project.user("daemon")
+    pid = server_pid(daemon)
+    other = project.user()
+    assert server_pid(other) == pid
+    other.leave()
+    assert server_pid(daemon) == pid
+    daemon.leave()
+    project.wait_until_stopped()
+    assert not is_alive(pid)
+
+
+def test_who_waits_for_long_is_told_what_for(project: Project) -> None:
+    user = project.user()
+    assert user.url
+    with (project.folder / "start.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = project.user("impatient")
+        assert other.process.stderr is not None
+        assert f"and holds '{project.folder}/start.lock'" in other.process.stderr.readline()
+    assert other.url == user.url
 
 
 def test_ctrl_c_in_a_users_terminal_does_not_reach_the_server(project: Project) -> None:

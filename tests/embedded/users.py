@@ -19,11 +19,15 @@ from tests.forked import Forked
 from tests.waiting import wait_until
 
 USER = """
-import json, os, signal, sys
+import json, os, resource, signal, sys
 from concurrent.futures import ThreadPoolExecutor
-from upnext.embedded import server_url
+from upnext.embedded import joining, server_url
 from upnext.errors import ConfigError
 
+if "cannot write" in sys.argv:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+if "impatient" in sys.argv:
+    joining._SILENCE = 0.0
 try:
     with ThreadPoolExecutor(8) as threads:
         (url,) = set(threads.map(lambda _: server_url(), range(8 if "threads" in sys.argv else 1)))
@@ -38,6 +42,11 @@ if "fork" in sys.argv:
             os._exit(1)
         os.closerange(0, 3)
         signal.pause()
+if "daemon" in sys.argv:
+    if os.fork():
+        os._exit(0)
+    os.closerange(3, 256)
+    url = server_url()
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # what runs in the background of a script inherits that it is ignored
 print(json.dumps({"url": url, "forked": forked}), flush=True)

@@ -42,9 +42,8 @@ def server_url(project: Path | None = None, *, folder: Path | None = None) -> st
     _refuse_windows()
     from upnext.embedded import joining, location  # noqa: PLC0415  (they import what Windows does not have)
 
-    root = location.project_root() if project is None else project.resolve()
-    with _usable(root):
-        return joining.join(root, folder)
+    with _usable():
+        return joining.join(location.project_root() if project is None else project.resolve(), folder)
 
 
 def running_url(project: Path | None = None) -> str | None:
@@ -62,9 +61,8 @@ def running_url(project: Path | None = None) -> str | None:
     _refuse_windows()
     from upnext.embedded import joining, location  # noqa: PLC0415  (they import what Windows does not have)
 
-    root = location.project_root() if project is None else project.resolve()
-    with _usable(root):
-        return joining.join_running(root)
+    with _usable():
+        return joining.join_running(location.project_root() if project is None else project.resolve())
 
 
 def _refuse_windows() -> None:
@@ -75,11 +73,11 @@ def _refuse_windows() -> None:
 
 
 @contextmanager
-def _usable(root: Path) -> Generator[None]:
+def _usable() -> Generator[None]:
     try:
         yield
     except OSError as error:
         raise ConfigError(
-            f"The embedded server of '{root}' cannot be used: {error}. "
+            f"The embedded server cannot be used: {error}. "
             "Correct that, or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
         ) from error

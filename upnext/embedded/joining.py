@@ -42,10 +42,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from upnext.embedded import keeper
@@ -57,9 +59,45 @@ from upnext.errors import ConfigError
 _PATIENCE = 30.0
 """Seconds to wait for a server that does not say anything."""
 
+_WAITING = (
+    "Waiting for the embedded server: another process starts or stops it, and holds '%s'. If that does not end, look "
+    "for a process that was stopped (Ctrl-Z), or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
+)
+
 _logger = logging.getLogger("upnext")
-_joined: dict[Path, tuple[str, int]] = {}
-"""The URL and the open users.lock of each project that this process, or the one it was forked from, has joined."""
+
+
+class _Use(NamedTuple):
+    """A server that this process, or the one that it was forked from, has joined.
+
+    Attributes:
+        url: The server's.
+        users: The open users.lock.
+        identity: Which file that is.
+    """
+
+    url: str
+    users: int
+    identity: tuple[int, int]
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the lock is still held: a process that becomes a daemon closes every file that it has open."""
+        try:
+            return _identity(self.users) == self.identity
+        except OSError:
+            return False
+
+
+def _identity(file: int) -> tuple[int, int]:
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino
+
+
+_joined: dict[Path, _Use] = {}
+"""By project."""
+_SILENCE = 5.0
+"""Seconds for which a lock is waited for without a word."""
 
 
 def join(root: Path, folder: Path | None = None) -> str:
@@ -69,21 +107,21 @@ def join(root: Path, folder: Path | None = None) -> str:
         root: The project.
         folder: The server's own folder; by default the one that is kept for the project.
     """
-    if root in _joined:
-        return _joined[root][0]
+    if (url := _joined_url(root)) is not None:
+        return url
     binary = server_binary()
     folder, started = server_folder(root) if folder is None else make_private(folder), False
     with _locked(folder / "start.lock"):
-        if root not in _joined:
+        if _joined_url(root) is None:
             users = keeper.open_lock(folder / "users.lock")
             try:
-                fcntl.flock(users, fcntl.LOCK_SH)
+                _lock(users, fcntl.LOCK_SH, folder / "users.lock")
                 address = socket_path(folder)
                 started = _await_server(folder, binary, address)
             except BaseException:
                 os.close(users)
                 raise
-            _joined[root] = f"unix://{quote(os.fsencode(address))}", users
+            _joined[root] = _Use(f"unix://{quote(os.fsencode(address))}", users, _identity(users))
             _logger.warning(
                 "Using the embedded server, which is for development only. Its data are in '%s'. "
                 "Set UPNEXT_REDIS_URL to use a Redis or Valkey server of your own.",
@@ -91,7 +129,13 @@ def join(root: Path, folder: Path | None = None) -> str:
             )
     if started:
         prune()
-    return _joined[root][0]
+    return _joined[root].url
+
+
+def _joined_url(root: Path) -> str | None:
+    """Return the URL of the server that this process uses already; None if it uses none, or no more."""
+    use = _joined.get(root)
+    return use.url if use is not None and use.lasts else None
 
 
 def join_running(root: Path) -> str | None:
@@ -99,8 +143,8 @@ def join_running(root: Path) -> str | None:
 
     Waits for a process that is starting it. Starts none, and makes no folder.
     """
-    if root in _joined:
-        return _joined[root][0]
+    if (url := _joined_url(root)) is not None:
+        return url
     folder = existing_server_folder(root)
     if folder is None:
         return None
@@ -114,8 +158,8 @@ def join_running(root: Path) -> str | None:
         if address is None:
             os.close(users)
             return None
-        _joined[root] = f"unix://{quote(os.fsencode(address))}", users
-    return _joined[root][0]
+        _joined[root] = _Use(f"unix://{quote(os.fsencode(address))}", users, _identity(users))
+    return _joined[root].url
 
 
 def _running(folder: Path, users: int) -> Path | None:
@@ -137,13 +181,13 @@ def _await_server(folder: Path, binary: Path, address: Path) -> bool:
     Returns:
         Whether it was started here.
     """
-    started = False
+    started, said = False, _said(folder)
     deadline = time.monotonic() + _PATIENCE
     while True:
         with _free(folder / "keeper.lock") as lock:
             if lock is not None:
                 if started:
-                    raise ConfigError(_what_failed(folder, "stopped while it started"))
+                    raise ConfigError(_what_failed(folder, "stopped while it started", said))
                 _start_keeper(folder, binary, lock, address)
                 started = True
         answer = _ping(address)
@@ -152,12 +196,13 @@ def _await_server(folder: Path, binary: Path, address: Path) -> bool:
         if answer.startswith(b"-LOADING"):  # it reads its data and will be ready when it has them all
             deadline = time.monotonic() + _PATIENCE
         if time.monotonic() > deadline:
-            raise ConfigError(_what_failed(folder, f"has not answered for {_PATIENCE:g} seconds"))
+            raise ConfigError(_what_failed(folder, f"has not answered for {_PATIENCE:g} seconds", said))
         time.sleep(0.01)
 
 
 def _start_keeper(folder: Path, binary: Path, lock: int, address: Path) -> None:
     """Start a keeper that owns the given lock; return when it stands on its own."""
+    said = _said(folder)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(folder / LOG, flags, 0o600), "ab") as log:
         starter = subprocess.run(
@@ -171,7 +216,7 @@ def _start_keeper(folder: Path, binary: Path, lock: int, address: Path) -> None:
             check=False,
         )
     if starter.returncode:
-        raise ConfigError(_what_failed(folder, "could not be started"))
+        raise ConfigError(_what_failed(folder, "could not be started", said))
 
 
 def _ping(address: Path) -> bytes:
@@ -186,10 +231,18 @@ def _ping(address: Path) -> bytes:
             return b""
 
 
-def _what_failed(folder: Path, what: str) -> str:
+def _said(folder: Path) -> int:
+    """Return how long the log is: what stands there already was said by an earlier server."""
+    try:
+        return (folder / LOG).lstat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _what_failed(folder: Path, what: str, said: int) -> str:
     log = folder / LOG
-    words = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
-    last = f" Its last words: {words.splitlines()[-1]!r}." if words else ""
+    words = log.read_bytes()[said:].decode(errors="replace").strip() if log.exists() else ""
+    last = f" Its last words: {words.splitlines()[-1]!r}." if words else " It could not say why: the disk may be full."
     way_out = f"Read '{log}', or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
     return f"The embedded server {what}.{last} {way_out}"
 
@@ -198,11 +251,25 @@ def _what_failed(folder: Path, what: str) -> str:
 def _locked(path: Path) -> Generator[None]:
     lock = keeper.open_lock(path)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock(lock, fcntl.LOCK_EX, path)
         yield
     finally:
         fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
+
+
+def _lock(file: int, kind: int, path: Path) -> None:
+    """Lock a file, and say so if it takes long: who holds it may be stopped, by Ctrl-Z or a debugger."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        timer = threading.Timer(_SILENCE, _logger.warning, (_WAITING, path))
+        timer.daemon = True
+        timer.start()
+        try:
+            fcntl.flock(file, kind)
+        finally:
+            timer.cancel()
 
 
 @contextmanager

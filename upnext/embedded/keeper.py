@@ -105,6 +105,10 @@ def _keep(binary: str, data_lock: int) -> int:
         while server.poll() is None:
             if signal.sigwait(_SIGNALS) != signal.SIGCHLD:
                 return _stop(server)
+        if server.returncode < 0:
+            # It had no time to say so itself: the kernel ends what takes too much memory.
+            with contextlib.suppress(OSError):  # the disk may be full
+                os.write(2, b"The server was ended by signal %d.\n" % -server.returncode)
         if time.monotonic() - started < _SHORTEST_LIFE:
             return 1
 

@@ -22,8 +22,24 @@ _LONGEST_FOLDER_OF_LINKS = _LONGEST_SOCKET_PATH - len("/upnext--/" + SOCKET) - 1
 
 def project_root() -> Path:
     """Return the nearest folder upward from the current one that holds a pyproject.toml, or else the current folder."""
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here)
+    here = current_folder()
+    # Unlike `Path.is_file`, this says no where one may not look.
+    return next((each for each in (here, *here.parents) if os.path.isfile(each / "pyproject.toml")), here)  # noqa: PTH113
+
+
+def current_folder() -> Path:
+    """Return the current folder.
+
+    Raises:
+        ConfigError: If it does not exist any more.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError(
+            "The current folder does not exist any more, so the embedded server of its project cannot be found: "
+            "change to one that does, or set UPNEXT_REDIS_URL to the URL of a Redis or Valkey server."
+        ) from None
 
 
 def socket_path(folder: Path) -> Path:

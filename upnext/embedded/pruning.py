@@ -17,13 +17,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from upnext.embedded import keeper
-from upnext.embedded.state_folder import NAME, existing_servers_folder, is_private, recorded_project
+from upnext.embedded.state_folder import MOST, NAME, existing_servers_folder, is_private, recorded_project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _UNUSED = 30 * 24 * 3600.0  # seconds since a server last wrote there
-_MOST = 1000  # folders that are looked at
 _LOCKS = ("start.lock", "users.lock", "keeper.lock", "data.lock")  # in the order of `joining.py`
 
 _logger = logging.getLogger("upnext")
@@ -33,7 +32,7 @@ def prune() -> None:
     """Remove the folders of servers whose project is gone, that nobody has used for a month, and that do not run."""
     servers = existing_servers_folder()
     removed = 0
-    for folder in islice(servers.iterdir(), _MOST) if servers is not None else ():
+    for folder in islice(servers.iterdir(), MOST) if servers is not None else ():
         with suppress(OSError):  # somebody else removes it, or uses it
             removed += _removed(folder)
     if removed:

@@ -23,6 +23,7 @@ import stat
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from upnext.errors import ConfigError
@@ -32,6 +33,9 @@ LINKS = ".upnext"
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 """What a server's folder can be called."""
+
+MOST = 1000
+"""Folders of servers that are looked at."""
 
 _LINK = "server"
 _RECORD = "project"
@@ -53,7 +57,7 @@ def server_folder(root: Path) -> Path:
             folder = _linked(links, servers, root)
             if folder is not None:
                 return folder
-            folder = servers / f"{_slug(root)}-{secrets.token_hex(8)}"
+            folder = _left_behind(links, servers, root) or servers / f"{_slug(root)}-{secrets.token_hex(8)}"
             if _link_to(links, folder, root):
                 return _made(folder, root)
     return _made(servers / _name_by_path(root), root)
@@ -180,10 +184,10 @@ def _locked_links(root: Path) -> Generator[int | None]:
         yield None
         return
     try:
-        fcntl.flock(links, fcntl.LOCK_EX)
-        if os.fstat(links).st_uid != os.geteuid():
+        if os.fstat(links).st_uid != os.geteuid():  # who could keep it locked for ever
             yield None
             return
+        fcntl.flock(links, fcntl.LOCK_EX)
         with suppress(OSError):  # made anew or not at all: nothing there is followed
             ignore = os.open(".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o644, dir_fd=links)
             with os.fdopen(ignore, "w", encoding="utf-8") as file:
@@ -215,6 +219,33 @@ def _linked(links: int, servers: Path, root: Path, *, adopt: bool = True) -> Pat
     return target
 
 
+def _left_behind(links: int, servers: Path, root: Path) -> Path | None:
+    """Return the folder that was used last of those recorded for a project, if its link leads out of these servers.
+
+    Processes with another state directory let it lead to a server of their own. One with this state directory must
+    find again what it had.
+    """
+    try:
+        target = Path(os.readlink(_LINK, dir_fd=links))
+    except OSError:
+        return None
+    if target.parent == servers:
+        return None
+    if target.parent.parts[-2:] == servers.parts[-2:] and is_private(target):
+        _logger.warning(
+            "The embedded server of '%s' was last used with its data in '%s', by a process with another state "
+            "directory. This process has a server of its own, with its data in '%s': neither sees the other's events. "
+            "Give both the same HOME and XDG_STATE_HOME, or set UPNEXT_REDIS_URL.",
+            root,
+            target,
+            servers,
+        )
+    names = islice((each for each in servers.iterdir() if NAME.fullmatch(each.name) and is_private(each)), MOST)
+    return max(
+        (each for each in names if recorded_project(each) == root), key=lambda each: each.stat().st_mtime, default=None
+    )
+
+
 def _link_to(links: int, folder: Path, root: Path) -> bool:
     """Let the project's link lead to a folder; what has its place is put aside. False if it cannot be made."""
     aside = f"{_LINK}.ignored-{secrets.token_hex(4)}"
@@ -243,7 +274,12 @@ def _link_to(links: int, folder: Path, root: Path) -> bool:
 def _made(folder: Path, root: Path) -> Path:
     make_private(folder)
     if recorded_project(folder) != root:
-        _record(folder, root)
+        try:
+            _record(folder, root)
+        except OSError:
+            with suppress(OSError):  # it has something in it
+                folder.rmdir()
+            raise
     return folder
 
 
@@ -258,9 +294,13 @@ def recorded_project(folder: Path) -> Path | None:
 
 def _record(folder: Path, root: Path) -> None:
     new = folder / f"{_RECORD}.{secrets.token_hex(4)}"
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600), "wb") as file:
-        file.write(os.fsencode(root))
-    new.rename(folder / _RECORD)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600), "wb") as file:
+            file.write(os.fsencode(root))
+        new.rename(folder / _RECORD)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(folder)) from error  # a full disk says not which
 
 
 def _name_by_path(root: Path) -> str:
