@@ -563,6 +563,75 @@ def test_a_maker_has_any_name_and_any_file(empty: Shell) -> None:
     assert "\n5 tasks, 9 calls in 8 files: " in done.out
 
 
+MAKERS = """
+from celery import shared_task, Celery
+app = Celery("x")
+
+def bare(function):
+    return app.task(function)
+
+def with_options(function):
+    return shared_task(bind=True, acks_late=True)(function)
+
+def nested(**options):
+    def decorate(function):
+        return shared_task(**options)(function)
+    return decorate
+
+def queued(queue, **options):
+    def decorate(function):
+        return app.task(function, queue=queue, **options)
+    return decorate
+
+def either(function=None, **options):
+    if function is not None:
+        return shared_task(function)
+    return shared_task(**options)
+
+def handing_on(*args, **options):
+    return shared_task(*args, **options)
+
+def binding(**options):
+    options.setdefault("bind", True)
+    return shared_task(**options)
+
+def looping(function):
+    return looping(function)
+
+def changing(function):
+    def changed(*args):
+        return function(1, *args)
+    return shared_task(changed)
+"""
+
+
+def test_a_decorator_that_makes_a_task_of_what_it_is_given_makes_tasks(empty: Shell) -> None:
+    decorators = {
+        "bare": "x",
+        "with_options": "self, x",
+        "nested(bind=True)": "self, x",
+        "queued('slow', bind=True)": "self, x",
+        "either": "x",
+        "either(bind=True)": "self, x",
+        "handing_on": "x",
+        "handing_on(bind=True)": "self, x",
+        # What these take is not known.
+        "binding()": "self, x",
+        "nested(**others)": "self, x",
+        "looping": "x",
+        "changing": "one, x",
+    }
+    jobs = [f"@{each}\ndef f{number}({takes}): ...\n" for number, (each, takes) in enumerate(decorators.items())]
+    calls = [f"f{number}.delay()\n" for number in range(len(jobs))]
+    empty.write(
+        {"makers.py": MAKERS, "jobs.py": "from makers import *\n" + "".join(jobs), "a.py": "from jobs import *\n"}
+    )
+    (empty.root / "calls.py").write_text("from jobs import *\n" + "".join(calls), encoding="utf-8")
+    done = empty.run("celery", "check")
+    assert re.findall(r'"(f\d+)" is called without "x"', done.out) == [f"f{number}" for number in range(8)]
+    assert done.out.endswith("10 tasks, 10 calls in 4 files: 8 errors\n")
+
+
 def test_a_project_without_celery_has_nothing_to_report(empty: Shell) -> None:
     empty.write({"shop/__init__.py": "", "shop/other.py": "app = object()\n\n@app.task\ndef f(x): ...\n\nf.delay()\n"})
     done = empty.run("celery", "check")

@@ -137,13 +137,16 @@ class Apps:
         """Tell what makes a task of what it decorates, None if that is something else."""
         if not isinstance(decorator, ast.Call):
             app = self.makes_tasks(decorator, use)
-            return None if app is None else Maker(app, (), use)
+            return self._of_project(decorator, use, None) if app is None else Maker(app, (), use)
         app = self.makes_tasks(decorator.func, use)
         if app is not None:
             return Maker(app, tuple(decorator.keywords), use)
-        for source in self.lookup.path(use, decorator.func):
+        return self._of_project(decorator.func, use, decorator)
+
+    def _of_project(self, func: ast.expr, use: Use, call: ast.Call | None) -> Maker | None:
+        for source in self.lookup.path(use, func):
             if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
-                return self._passed_on(source, source.binding.node, decorator)
+                return self._passed_on(source, source.binding.node, call)
         return None
 
     def makers_in(self, module: SourceModule) -> Iterator[str]:
@@ -158,7 +161,8 @@ class Apps:
             case ExternalName(name):
                 return name in TASK_MAKERS
             case Definition(binding=FunctionDefinition(node)):
-                return self._passed_on(source, node, ast.Call(ast.Name(source.name), [], [])) is not None
+                called = ast.Call(ast.Name(source.name), [], [])
+                return any(self._passed_on(source, node, each) is not None for each in (None, called))
             case Definition(binding=Assignment(ast.Name() | ast.Attribute() as value)):
                 return self.makes_tasks(value, source.use) is not None
             case _:
@@ -182,22 +186,69 @@ class Apps:
                     pass
         return None
 
-    def _passed_on(self, function: Definition, node: FunctionNode, call: ast.Call) -> Maker | None:
-        """A function of the project that returns what `shared_task(...)` gives, perhaps with its own options."""
+    def _passed_on(self, function: Definition, node: FunctionNode, call: ast.Call | None) -> Maker | None:
+        """Tell what a function of the project makes tasks with: one that is called, or that decorates by itself.
+
+        Called, it returns what `shared_task(...)` gives, or a function that decorates.
+        """
         body = function.scope.module.body_of(function)
         for each in body.returns:
-            if not isinstance(each.node, ast.Call):
-                continue
             use = Use(body, each.node.lineno, each.branches)
-            app = self.makes_tasks(each.node.func, use)
-            if app is not None:
-                options = each.node.keywords
-                if node.args.kwarg is not None and len(call.args) == 0:
-                    options = [each for each in options if not _is_name(each, node.args.kwarg.arg)]
-                    named = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
-                    options += [each for each in call.keywords if each.arg not in named]
-                return Maker(app, tuple(options), use)
+            found = self._applied(each.node, node, use) if call is None else self._returned(each.node, use)
+            if found is not None:
+                keywords = call.keywords if call is not None else []
+                return found._replace(options=_handed_on(found.options, node, keywords))
         return None
+
+    def _returned(self, expr: ast.expr, use: Use) -> Maker | None:
+        """`return shared_task(...)`, or the name of a function inside that decorates."""
+        if isinstance(expr, ast.Call) and all(isinstance(each, ast.Starred) for each in expr.args):
+            app = self.makes_tasks(expr.func, use)
+            return None if app is None else Maker(app, tuple(expr.keywords), use)
+        for source in self.lookup.path(use, expr):
+            if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
+                inner = source.binding.node
+                body = source.scope.module.body_of(source)
+                for each in body.returns:
+                    found = self._applied(each.node, inner, Use(body, each.node.lineno, each.branches))
+                    if found is not None:
+                        return found
+        return None
+
+    def _applied(self, expr: ast.expr, node: FunctionNode, use: Use) -> Maker | None:
+        """`return shared_task(function)`, or `shared_task(...)(function)`, of what the function is given."""
+        if not isinstance(expr, ast.Call) or not _is_all_given(expr.args, node):
+            return None
+        made = expr.func if isinstance(expr.func, ast.Call) and not expr.func.args else None
+        app = self.makes_tasks(expr.func if made is None else made.func, use)
+        options = (*(made.keywords if made is not None else ()), *expr.keywords)
+        return None if app is None else Maker(app, options, use)
+
+
+def _is_all_given(args: list[ast.expr], node: FunctionNode) -> bool:
+    """Whether a call is given what a decorator is: the first parameter, or `*args`."""
+    match args:
+        case [ast.Name(name)]:
+            return bool(node.args.args) and name == node.args.args[0].arg
+        case [ast.Starred(ast.Name(name))]:
+            return not node.args.args and node.args.vararg is not None and name == node.args.vararg.arg
+        case _:
+            return False
+
+
+def _handed_on(
+    options: tuple[ast.keyword, ...], node: FunctionNode, given: list[ast.keyword]
+) -> tuple[ast.keyword, ...]:
+    """Put the options of a call in the place of the `**options` by which a function hands them on as they are."""
+    name = node.args.kwarg.arg if node.args.kwarg is not None else ""
+    handing = [
+        each for each in options if each.arg is None and isinstance(each.value, ast.Name) and each.value.id == name
+    ]
+    uses = [each for each in ast.walk(node) if isinstance(each, ast.Name) and each.id == name]
+    if not handing or len(uses) > len(handing):
+        return options
+    named = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
+    return (*(each for each in options if each not in handing), *(each for each in given if each.arg not in named))
 
 
 def _is_named_after_celery(name: str) -> bool:
@@ -209,11 +260,6 @@ def _is_named_after_celery(name: str) -> bool:
 def _is_class_of_apps(name: str) -> bool:
     """Whether a class of another package is one of apps, as far as a name can tell: `flask_celery.Celery`."""
     return name.rpartition(".")[2] == "Celery"
-
-
-def _is_name(given: ast.keyword, name: str) -> bool:
-    """Whether it is `**name`."""
-    return given.arg is None and isinstance(given.value, ast.Name) and given.value.id == name
 
 
 def _key(definition: Definition) -> str:

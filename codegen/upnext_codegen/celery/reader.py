@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from upnext_codegen.celery.records import Call, Task
     from upnext_codegen.findings import Finding
-    from upnext_codegen.names.modules import ModuleRef
+    from upnext_codegen.names.modules import ModuleRef, Modules
     from upnext_codegen.names.scopes import SourceModule
     from upnext_codegen.project import Project
     from upnext_codegen.silence import Comments
@@ -84,17 +84,7 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
     Returns:
         What was found, what cannot be read, and the comments that silence findings.
     """
-    found = discover(project)
-    modules = map_modules(
-        [file.path for file in found.files], found.aliases, project.roots, project.catalog, project.renamed
-    )
-    index = FileIndex(
-        project.root,
-        {file.path: file for file in found.files},
-        modules.words(),
-        open_cache(project.root, use=False).known,
-    )
-    index.refresh()
+    index, modules = _indexed(project)
     sources = Sources(index)
     loaded: set[str] = set()
 
@@ -128,9 +118,24 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
         sum(each.apps for each in glances),
         frozenset(supposed),
         frozenset(loaded),
-        len(found.files),
+        len(index.entries),
     )
     return scan, in_order(index.check(loaded)), index.ignores(loaded)
+
+
+def _indexed(project: Project) -> tuple[FileIndex, Modules]:
+    found = discover(project)
+    modules = map_modules(
+        [file.path for file in found.files], found.aliases, project.roots, project.catalog, project.renamed
+    )
+    index = FileIndex(
+        project.root,
+        {file.path: file for file in found.files},
+        modules.words(),
+        open_cache(project.root, use=False).known,
+    )
+    index.refresh()
+    return index, modules
 
 
 def _makes(files: Mapping[str, bytes], load: Callable[[str], SourceModule | None], apps: Apps) -> re.Pattern[bytes]:
@@ -139,14 +144,15 @@ def _makes(files: Mapping[str, bytes], load: Callable[[str], SourceModule | None
     A task is made by what is called `shared_task` or `task`, or after them, or by a class that has a `run`. A file may
     give a maker another name, so those that name one are asked by which, until none has a new one.
     """
-    known, asked = {*_MAKERS}, set[str]()
+    known, asked, naming = {*_MAKERS}, set[str](), rb"\bshared_task\b|\.\s*task\b"
     while True:
-        words = "|".join(sorted(map(re.escape, known), key=len, reverse=True)).encode()
-        # Many a thing is called `task`; what makes tasks by that name is an attribute of an app.
-        naming = re.compile(rb"\.\s*task\b|\b(?:%b)\b" % words.replace(b"|task", b""))
-        modules = [load(path) for path, data in files.items() if path not in asked and naming.search(data)]
-        asked.update(module.file for module in modules if module is not None)
-        found = {name for module in modules if module is not None for name in apps.makers_in(module)} - known
+        paths = [path for path, data in files.items() if path not in asked and re.search(naming, data)]
+        asked.update(paths)
+        modules = [module for path in paths if (module := load(path)) is not None]
+        found = {name for module in modules for name in apps.makers_in(module)} - known
+        known |= found
+        words = "|".join(sorted(map(re.escape, known))).encode()
         if not found:
             return re.compile(rb"@\s*[\w.]*(?:%b)|\b(?:%b)\s*\(|\bdef\s+run\b" % (words, words))
-        known |= found
+        # Where one of them may be given another name.
+        naming = rb"\b(?:%b)\s+as\b|(?:=|\breturn\b)\s*(?:\w+\s*\.\s*)*(?:%b)\b" % (words, words)
