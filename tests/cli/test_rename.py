@@ -19,6 +19,10 @@ DECLARATIONS = {
         'placed = worker.event("order.placed")',
         'placed = worker.event("order.made", formerly=("order.placed",))',
     ),
+    "through an alias": (
+        'event = worker.event\nplaced = event("order.placed")',
+        'event = worker.event\nplaced = event("order.made", formerly=("order.placed",))',
+    ),
     "single quotes, raw, by keyword": (
         "placed = worker.event(name=r'order.placed')",
         "placed = worker.event(name=r'order.made', formerly=(r'order.placed',))",
@@ -166,7 +170,7 @@ def test_nothing_is_written_while_a_declaration_has_to_be_changed_by_hand(empty:
     before = empty.text("app.py")
     done = empty.run("rename", "event", "order.placed", "order.made", "--write")
     assert (done.code, empty.text("app.py")) == (1, before)
-    assert "app.py:4:10: this declares the event, and its name is not written out here" in done.out
+    assert "app.py:4:10: this declares the event, and its name or a former one is not written out" in done.out
 
 
 @pytest.mark.parametrize(

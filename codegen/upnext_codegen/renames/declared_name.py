@@ -61,7 +61,8 @@ def without_former_name(calls: Sequence[cst.Call], name: str) -> tuple[cst.Call,
 
 
 def _is_event(call: cst.Call) -> bool:
-    return isinstance(call.func, cst.Attribute) and call.func.attr.value == "event"
+    # A plain name may be an alias: event = worker.event
+    return isinstance(call.func, cst.Name) or (isinstance(call.func, cst.Attribute) and call.func.attr.value == "event")
 
 
 def _name_of(call: cst.Call) -> cst.Arg | None:

@@ -50,7 +50,9 @@ def rename_event(sources: Sources, old: str, new: str) -> Rename:
             bridged = each.worker in handling or not each.worker
             calls = renamed(source.calls_at(each.place), old, new, bridged=bridged)
             if calls is None:
-                reason = "this declares the event, and its name is not written out here: change it by hand"
+                reason = (
+                    "this declares the event, and its name or a former one is not written out here: change it by hand"
+                )
                 blocked.append(Undecided(each.place, reason))
                 continue
             source = Source.read(source.replaced(*calls).bytes) or source
