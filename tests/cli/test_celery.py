@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+import upnext_celery
 from tests.cli.projects import Shell
 
 TASKS = """
@@ -728,6 +729,15 @@ def test_the_file_of_types_is_asked_for_where_the_project_imports_it(empty: Shel
     empty.run("celery", "gen")
     written = empty.text("upnext_celery.pyi")
     assert "def __call__(self, x: _C1, /, y: _C2 = ..., *, z: _C3, **kwargs: _Never) -> _R_co: ..." in written
+
+
+def test_what_the_file_of_types_names_is_there_at_run_time(empty: Shell) -> None:
+    own = "from upnext_celery import Celery, Task, shared_task\n\nclass Own(Task):\n    def run(self, x): ...\n"
+    empty.write({"shop.py": f"{own}\nCeleryTask, Shop = Task, Celery\nOwn().delay()\n"})
+    done = empty.run("celery", "gen")
+    assert 'task "Own" is called without "x"' in done.out
+    public = set(re.findall(r"^(?:class )?([A-Za-z]\w*)[(:]", empty.text("upnext_celery.pyi"), re.MULTILINE))
+    assert public == set(upnext_celery.__all__)
 
 
 def test_types_of_parameters_do_not_change_the_file(empty: Shell) -> None:

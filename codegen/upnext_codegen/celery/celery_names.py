@@ -27,6 +27,7 @@ TASK_CLASSES = frozenset(
         "celery.app.Task",
         "celery.app.task.Task",
         "celery.contrib.abortable.AbortableTask",
+        "upnext_celery.Task",
         "celery.contrib.django.task.DjangoTask",
     }
 )
