@@ -198,23 +198,24 @@ def handle(n: int) -> None:
     note("forked")
     time.sleep(60)
 """
-    service = ServiceFile(tmp_path, valkey_url, HEAD + WAIT + body)
+    # No other test's worker has this name, nor do connections that this process still has.
+    service = ServiceFile(tmp_path, valkey_url, HEAD.replace('"shop"', '"orphans"') + WAIT + body)
 
-    async def clients() -> set[bytes]:
-        """Return the connections of workers, by their ids."""
+    async def clients() -> list[bytes]:
+        """Return the connections of the worker."""
         broker = await reach(load(redis_url=valkey_url))
         listed: bytes = await broker.link.command("CLIENT", "LIST")
-        return {line.split()[0] for line in listed.splitlines() if b"name=upnext-shop" in line}
+        return [line for line in listed.splitlines() if b"name=upnext-orphans" in line]
 
-    others = run_blocking(clients())  # of tests before this one, in this process
     with service.process() as process:
         upnext.Worker("tests", redis_url=valkey_url).event("order.placed").send_sync(n=1)
         service.ledger.wait_for("forked", timeout=60)
+        assert run_blocking(clients())
         process.kill()
         process.wait()
         child = next(int(line.split()[1]) for line in service.ledger.lines if line.startswith("child"))
         try:
-            wait_until(lambda: run_blocking(clients()) <= others)
+            wait_until(lambda: not run_blocking(clients()), what="the end of the worker's connections")
             with socket.socket() as listener:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind(("127.0.0.1", port))
