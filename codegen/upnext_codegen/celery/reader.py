@@ -20,7 +20,7 @@ from upnext_codegen.names.modules import ExternalName, RecordedModules, map_modu
 from upnext_codegen.sources import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from upnext_codegen.celery.records import Call, Task
     from upnext_codegen.findings import Finding
@@ -98,7 +98,7 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
     made: list[Task] = []
     supposed: list[str | None] = []
     called: list[Call] = []
-    makes = _makes({path: index.bytes_of(path) or b"" for path in index.files}, load, apps)
+    makes = _makes(index, load, apps)
     glances = [_Glance.at(path, index.bytes_of(path) or b"", makes) for path in index.files]
     tasks.are_named_by_celery = not any(each.task_names for each in glances)
     for each in glances:
@@ -138,7 +138,7 @@ def _indexed(project: Project) -> tuple[FileIndex, Modules]:
     return index, modules
 
 
-def _makes(files: Mapping[str, bytes], load: Callable[[str], SourceModule | None], apps: Apps) -> re.Pattern[bytes]:
+def _makes(index: FileIndex, load: Callable[[str], SourceModule | None], apps: Apps) -> re.Pattern[bytes]:
     """Return what is found in the bytes of files that make tasks.
 
     A task is made by what is called `shared_task` or `task`, or after them, or by a class that has a `run`. A file may
@@ -146,7 +146,9 @@ def _makes(files: Mapping[str, bytes], load: Callable[[str], SourceModule | None
     """
     known, asked, naming = {*_MAKERS}, set[str](), rb"\bshared_task\b|\.\s*task\b"
     while True:
-        paths = [path for path, data in files.items() if path not in asked and re.search(naming, data)]
+        # Read again for each name that is new, of which there are few: all at once may be more than the memory.
+        rest = [path for path in index.files if path not in asked]
+        paths = [path for path in rest if re.search(naming, index.bytes_of(path) or b"")]
         asked.update(paths)
         modules = [module for path in paths if (module := load(path)) is not None]
         found = {name for module in modules for name in apps.makers_in(module)} - known
