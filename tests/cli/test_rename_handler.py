@@ -178,9 +178,10 @@ def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> N
         assert empty.text(name.replace("__", "/") + ".py") == text
 
 
-def test_names_that_come_by_a_star_are_renamed_and_what_may_be_the_function_is_listed(empty: Shell) -> None:
+@pytest.mark.parametrize("star", [" *", "*", "\t*", " \\\n    *", "\\\n*"])
+def test_names_that_come_by_a_star_are_renamed_and_what_may_be_the_function_is_listed(empty: Shell, star: str) -> None:
     files = {
-        "shop__mails": "from .email import *\n",  # passes it on
+        "shop__mails": f"from .email import{star}\n",  # passes it on
         "shop__a": "from shop.mails import confirm\nconfirm(1)\n",
         "shop__b": "from shop.mails import *\nx = confirm, confirm.send\n",
         "tests__test_a": "from unittest.mock import patch\n\ndef test():\n"
@@ -197,6 +198,20 @@ def test_names_that_come_by_a_star_are_renamed_and_what_may_be_the_function_is_l
     assert empty.run("rename", "handler", "mail", "confirm", "--write").code == 0
     for name, text in files.items():
         assert empty.text(name.replace("__", "/") + ".py") == text
+
+
+@pytest.mark.parametrize("what", ["a link to nothing", "a folder"])
+def test_a_stub_that_cannot_be_opened_is_listed(empty: Shell, what: str) -> None:
+    project(empty, DEFINITIONS["plain"][0])
+    stub = empty.root / "shop" / "email.pyi"
+    if what == "a folder":
+        stub.mkdir()
+    else:
+        stub.symlink_to("nowhere.pyi")
+    done = empty.run("rename", "handler", "confirm", "mail")
+    assert (done.code, done.err) == (0, "")
+    assert "shop/email.pyi:1:1: this stub cannot be opened (" in done.out
+    assert "if it has 'confirm', change it by hand" in done.out
 
 
 def test_what_may_be_a_static_method_is_listed(empty: Shell) -> None:

@@ -71,9 +71,7 @@ class Edits:
 
     def qualname(self, function: cst.FunctionDef) -> str:
         """What a function is called in its module: "confirm", or "Mails.confirm" in a class."""
-        classes = [each for each in self.module.body if isinstance(each, cst.ClassDef)]
-        around = next((f"{each.name.value}." for each in classes if function in each.body.body), "")
-        return f"{around}{function.name.value}"
+        return next((each.name for each in self.qualified_names.get(function, ())), function.name.value)
 
     def calls_at(self, place: Place) -> list[cst.Call]:
         """The calls that start at a place."""

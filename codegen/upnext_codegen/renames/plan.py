@@ -87,16 +87,11 @@ class Sources:
 
     def in_stubs(self, name: str) -> Iterator[Undecided]:
         """Yield where stubs that somebody wrote hold a name; a scan does not read them."""
-        word = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)")
         for folder in self.found.folders:
             for path in sorted((self.root / folder).glob("*.pyi")):
                 file = path.relative_to(self.root).as_posix()
-                if file in self.found.generated:
-                    continue
-                for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
-                    for found in word.finditer(line):
-                        reason = f"this stub has {name!r}: if it means the same, change it by hand"
-                        yield Undecided(Place(file, number, found.start() + 1), reason)
+                if file not in self.found.generated:
+                    yield from _in_stub(path, file, name)
 
     def not_read(self, name: str) -> tuple[Undecided, ...]:
         """Return the files and folders that cannot be read at all: a name may stand in them."""
@@ -169,3 +164,17 @@ def near(name: str, known: Iterable[str], otherwise: str) -> str:
     """Return what to say of a name that there is not."""
     found = difflib.get_close_matches(name, sorted(known), _MOST_NEAR)
     return f"did you mean {' or '.join(map(repr, found))}?" if found else otherwise
+
+
+def _in_stub(path: Path, file: str, name: str) -> Iterator[Undecided]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError as error:
+        why = error.strerror or error
+        yield Undecided(Place(file, 1, 1), f"this stub cannot be opened ({why}): if it has {name!r}, change it by hand")
+        return
+    word = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)")
+    reason = f"this stub has {name!r}: if it means the same, change it by hand"
+    for number, line in enumerate(lines, 1):
+        for found in word.finditer(line):
+            yield Undecided(Place(file, number, found.start() + 1), reason)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from upnext_codegen.renames.edits import Edits
     from upnext_codegen.renames.plan import Sources
 
-_STAR = re.compile(rb"\bimport[ \t]*\*")
+_STAR = re.compile(rb"\bimport(?:[ \t\f]|\\\r?\n)*\*")
 _DOTTED = re.compile(r"[\w.:]+")
 
 

@@ -161,8 +161,7 @@ def _qualname(files: _Files, place: Place, name: str) -> str:
     """Return what a function is called in its module, with the class that it is in."""
     file = files.read(place.file)
     defined = None if file is None else file.function(place)
-    known = [] if file is None or defined is None else [each.name for each in file.qualified_names.get(defined, ())]
-    return known[0] if known else name
+    return name if file is None or defined is None else file.qualname(defined)
 
 
 def _files(reader: _Files, function: _Function) -> tuple[list[tuple[str, Edits]], list[Undecided]]:
