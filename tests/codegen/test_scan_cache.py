@@ -86,6 +86,18 @@ def test_of_what_leads_to_nothing_of_upnext_any_more_nothing_is_said(root: Path)
     agrees(root)
 
 
+@pytest.mark.parametrize("given", ["C as D", "anything", "worker as mine"])
+def test_a_module_that_has_something_of_upnext_at_last_is_asked_by_who_says_its_name_alone(
+    given: str, tmp_path: Path
+) -> None:
+    made_up = "def __getattr__(name):\n    import importlib\n    return importlib.import_module('shop.' + name)\n"
+    late = "import shop\n@shop.bus.placed.on\ndef late(x: int): ...\n"
+    write(tmp_path, {"shop/events.py": HEAD + made_up, "shop/bus.py": "from .nothing import *\n", "shop/late.py": late})
+    agrees(tmp_path)
+    (tmp_path / "shop" / "bus.py").write_text(f"from .events import {given}\n")
+    agrees(tmp_path)
+
+
 def test_of_a_new_name_the_imports_are_read_again_where_a_file_imports_it_alone(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
