@@ -1,7 +1,8 @@
 """What limits cost: the jobs of a handler without any beside limited ones, and those of limited handlers themselves.
 
 Every line is measured in turns with the others, on a private server, so that a machine that is busy with something else
-slows all of them alike: `python benchmarks/limits.py --rounds 5`. Times of CPU say more than rates there.
+slows all of them alike: `python benchmarks/limits.py --rounds 15`. The last column compares the CPU time here and on
+the server with the first line of its kind in the same round: the median of the rounds, and the middle half of them.
 """
 
 from __future__ import annotations
@@ -52,16 +53,25 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--jobs", type=int, default=10_000)
+    arguments.add_argument("--cases", choices=("all", "beside", "limited"), default="all")
     given = arguments.parse_args()
     found: defaultdict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    for _ in range(given.rounds):
-        for case in CASES:
+    cases = [case for case in CASES if given.cases == "all" or case.limited == (given.cases == "limited")]
+    for number in range(given.rounds):
+        for case in cases if number % 2 else cases[::-1]:
             with Server() as server:
                 found[case.name].append(asyncio.run(measure(server, case, given.jobs)))
-    print(f"{f'{given.jobs:,} empty jobs, one process':<45}{'jobs/s':>10}{'us of CPU':>12}{'on the server':>15}")
-    for name, rows in found.items():
-        rate, client, on_server = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(f"{name:<45}{rate:>10,.0f}{client:>12.1f}{on_server:>15.1f}")
+    head = f"{given.jobs:,} empty jobs, one process"
+    print(f"{head:<45}{'jobs/s':>10}{'us of CPU':>12}{'on the server':>15}   of the first")
+    for case in cases:
+        first = next(other for other in cases if other.limited == case.limited)
+        rate, client, on_server = (statistics.median(column) for column in zip(*found[case.name], strict=True))
+        ratios = sorted(
+            (here + there) / (of_here + of_there)
+            for (_, here, there), (_, of_here, of_there) in zip(found[case.name], found[first.name], strict=True)
+        )
+        low, middle, high = (ratios[int(part * (len(ratios) - 1))] for part in (0.25, 0.5, 0.75))
+        print(f"{case.name:<45}{rate:>10,.0f}{client:>12.1f}{on_server:>15.1f}   {middle:.2f} ({low:.2f}-{high:.2f})")
 
 
 async def measure(server: Server, case: Case, jobs: int) -> tuple[float, float, float]:

@@ -18,6 +18,7 @@ from upnext.registry import declarations
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from upnext.broker.backlog import Backlog
     from upnext.broker.publish_batcher import Published
     from upnext.handler import Handler
     from upnext.payload.codec import Codec
@@ -62,7 +63,8 @@ class Delivery:
 
     async def send(self, fields: Mapping[str, Any], *, delay: float = 0.0, key: str | None = None) -> Receipt:
         """Store the event with a job for each subscribed handler, or raise."""
-        await _wait_for_room(self.registry.settings)
+        if (backlog := _full_backlog(self.registry.settings)) is not None:
+            await backlog.room()
         message = self.message(fields, delay, key)
         return Receipt(await take(message, self.registry), message.settings)
 
@@ -114,18 +116,18 @@ def has_hooks(registry: Registry) -> bool:
     return bool(process_hooks.sends or registry.hooks.sends)
 
 
-async def _wait_for_room(settings: Settings) -> None:
-    """Let payloads that wait to be stored fill no more memory than a backlog may."""
+def _full_backlog(settings: Settings) -> Backlog | None:
+    """Return what a send has to wait for: payloads that wait to be stored fill no more memory than a backlog may."""
     namespace = connected(settings)
-    if namespace is not None and namespace.backlog.is_full:
-        await namespace.backlog.room()
+    return namespace.backlog if namespace is not None and namespace.backlog.is_full else None
 
 
 async def submit(
     task: Handler, registry: Registry, fields: Mapping[str, Any], *, delay: float, key: str | None
 ) -> Job[Any]:
     """Store one job of a task, or raise."""
-    await _wait_for_room(registry.settings)
+    if (backlog := _full_backlog(registry.settings)) is not None:
+        await backlog.room()
     message = submission(task, registry, fields, delay, key)
     published = await take(message, registry)
     job_id = published.joined.get(0, f"{published.event_id}.0")

@@ -68,7 +68,8 @@ def new_event_id(partition: int = 0) -> str:
 
     One of another partition than the first says so in its end: `-partition`.
     """
-    return in_partition(f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}", partition)
+    event_id = f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
+    return in_partition(event_id, partition) if partition else event_id
 
 
 def in_partition(event_id: str, partition: int) -> str:

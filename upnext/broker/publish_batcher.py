@@ -132,29 +132,31 @@ class PublishBatcher:
         self.uniqueness: dict[str, Uniqueness] = {}
         self._stale = 0  # replies in a row that the subscriptions have changed
 
-    async def store(self, message: Message) -> Published:
+    def store(self, message: Message) -> asyncio.Future[Published]:
         """Store a message for the handlers that are subscribed.
+
+        Returns:
+            What was stored; or what the server or the connection made of it, a `redis.exceptions.RedisError`.
 
         Raises:
             StoredElsewhereError: If it belongs in another partition.
-            redis.exceptions.RedisError: What the server or the connection made of it.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Published] = loop.create_future()
-        if (elsewhere := self._belongs_elsewhere(message)) is not None:
+        if self.uniqueness and (elsewhere := self._belongs_elsewhere(message)) is not None:
             raise elsewhere
+        future: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
         if not self._in_flight and not self._waiting:
             self._send([(message, future, next(self._order))])
         else:
             self._waiting.append((message, future, next(self._order)))
-            self._plan()
-        return await future
+            if not self._planned:
+                self._plan()
+        return future
 
     def _may_send(self) -> bool:
         return bool(self._waiting) and not self._refused and len(self._in_flight) < _MOST_IN_FLIGHT
 
     def _plan(self) -> None:
-        if self._may_send() and not self._planned:
+        if not self._planned and self._may_send():
             self._planned = True
             asyncio.get_running_loop().call_soon(self._flush)
 

@@ -54,7 +54,12 @@ def encode(
 def _encode(
     subject: str, fields: Mapping[str, Any], codecs: Sequence[Codec], max_bytes: int | None, keep_unset: bool
 ) -> bytes:
-    validated = [codec.check(fields) for codec in codecs]
+    validated: list[Validated] = []
+    are_plain = True
+    for codec in codecs:
+        sent = codec.check(fields)
+        validated.append(sent)
+        are_plain = are_plain and codec.is_plain and not sent.extra_keys
     try:
         body = write(fields)
         plain = read(body)
@@ -65,8 +70,7 @@ def _encode(
         problem = PayloadProblem("", f"may have {max_bytes:,} bytes of JSON", f"{len(body):,}")
         raise PayloadError(subject, (problem,))
     # The common case: what JSON carries unchanged, for handlers that ask for nothing else.
-    is_unchanged = _is_equal(plain, fields)
-    if is_unchanged and all(codec.is_plain for codec in codecs) and not any(sent.extra_keys for sent in validated):
+    if are_plain and _is_equal(plain, fields):
         return body
     trip = _RoundTrip(subject, fields, plain, list(zip(codecs, validated, strict=True)))
     sparse = trip.without_unset_fields(body) if keep_unset and any(codec.has_models for codec in codecs) else None
