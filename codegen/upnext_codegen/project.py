@@ -30,6 +30,8 @@ _MOST_PATCHES = 50
 
 _SCRIPTS = frozenset({"setup.py", "conftest.py", "noxfile.py"})
 """Files beside pyproject.toml that nothing imports."""
+_MANAGE = "manage.py"
+"""The command line of a Django project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,16 @@ def _default(root: Path, document: Document, folders: tuple[Path, ...]) -> tuple
     """Return the import roots of a project that names none: its own, and those of its other distributions."""
     own = import_roots(root, document)
     others = tuple(each for folder in folders for each in import_roots(folder))
-    return others if others and own == (root,) and not _holds_modules(root, folders) else (*own, *others)
+    if own == (root,):
+        others += _run_by_django(root)
+    return others if others and own == (root,) and not _holds_modules(root, (*folders, *others)) else (*own, *others)
+
+
+def _run_by_django(root: Path) -> tuple[Path, ...]:
+    """Return the folders directly below that have a `manage.py`: Python starts there, so imports do."""
+    if (root / _MANAGE).is_file():
+        return ()
+    return tuple(sorted(each.parent for each in root.glob(f"*/{_MANAGE}") if not _is_left_out((each.parent.name,))))
 
 
 def _holds_modules(root: Path, folders: tuple[Path, ...]) -> bool:

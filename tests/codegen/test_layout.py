@@ -215,3 +215,16 @@ def test_links_make_no_further_members(settings: str, tmp_path: Path) -> None:
         (root / name).symlink_to(target)
     found = load_project(root)
     assert (found.members, found.roots) == (("core",), ("core",))
+
+
+def test_the_folder_of_manage_py_is_an_import_root(tmp_path: Path) -> None:
+    """Python starts there, and imports say nothing of the folder, whether or not it is a package as well."""
+    sources = {"pyproject.toml": "", "apps/manage.py": "", "apps/__init__.py": "", "utils/a.sh": "", "setup.py": ""}
+    sources |= {"apps/core/__init__.py": "", "apps/core/events.py": HEAD, "apps/shop/mail.py": HANDLER}
+    scanned, findings = read(tmp_path, sources)
+    assert [each.name for each in scanned.handlers] == ["confirm"]
+    assert findings == ()
+    assert load_project(tmp_path).roots == ("apps",)
+    # A library with an example keeps its own.
+    assert load_project(write(tmp_path, {"library/__init__.py": "", "tests/manage.py": ""})).roots == ("", "apps")
+    assert load_project(write(tmp_path, {"manage.py": ""})).roots == ("",)
