@@ -509,17 +509,42 @@ OF_APPS = {
         "class App(Celery):\n    task_cls = 'shop.Own'\napp = App('a')",
         "add_user(kwargs)\n        return super().__call__(*args, **kwargs)",
     ),
+    "handed on, sent": ("app = Celery('a', task_cls=Sending)", "return self.run(*args, **kwargs)"),
+    "handed on, sent by name": ("app = Celery('a', task_cls=Durable)", "return self.run(*args, **kwargs)"),
+    "sent with more": ("app = Celery('a', task_cls=Adding)", "return self.run(*args, **kwargs)"),
+    "sent in another way": ("app = Celery('a', task_cls=Other)", "return self.run(*args, **kwargs)"),
     "not known": ("app = Celery('a', task_cls=own_of(3))", "return self.run(*args, **kwargs)"),
 }
+
+
+SENDING = """
+class Sending(Own):
+    def apply_async(self, *args, **kwargs):
+        on_commit(lambda: super(Sending, self).apply_async(*args, **kwargs))
+
+class Durable(Own):
+    def apply_async(self, args=None, kwargs=None, **options):
+        store(dumps(args), dumps(kwargs))
+        return super().apply_async(args=args, kwargs=kwargs, task_id=1, **options)
+
+class Adding(Own):
+    def apply_async(self, args=None, kwargs=None, **options):
+        kwargs = {**kwargs, "user": 1}
+        return super().apply_async(args, kwargs, **options)
+
+class Other(Own):
+    def apply_async(self, *args):
+        return super().apply_async(args)
+"""
 
 
 @pytest.mark.parametrize("case", OF_APPS)
 def test_tasks_of_an_app_whose_class_may_change_arguments_are_left_alone(empty: Shell, case: str) -> None:
     app, body = OF_APPS[case]
     own = f"class Own(Task):\n    def __call__(self, *args, **kwargs):\n        {body}\n"
-    text = f"from celery import Celery, Task\n\n{own}\n{app}\n@app.task\ndef f(x, user): ...\n\nf.delay(1)\n"
+    text = f"from celery import Celery, Task\n\n{own}\n{SENDING}\n{app}\n@app.task\ndef f(x, user): ...\n\nf.delay(1)\n"
     empty.write({"shop.py": text})
-    assert empty.run("celery", "check").code == (case == "handed on")
+    assert empty.run("celery", "check").code == case.startswith("handed on")
 
 
 def test_names_that_an_app_gives_in_a_way_of_its_own_are_not_known(empty: Shell) -> None:
@@ -565,6 +590,7 @@ def test_a_maker_has_any_name_and_any_file(empty: Shell) -> None:
 
 
 MAKERS = """
+import functools
 from celery import shared_task, Celery
 app = Celery("x")
 
@@ -599,10 +625,80 @@ def binding(**options):
 def looping(function):
     return looping(function)
 
+def defaulting(*args, **options):
+    if len(args) == 1 and callable(args[0]) and not options:
+        return shared_task(queue="slow")(args[0])
+    options.setdefault("queue", "slow")
+    if options.get("queue") == "fast":
+        options["priority"] = options.pop("urgency")
+    options["bind"] = True
+    def task(function):
+        return shared_task(*args, **options)(function)
+    return task
+
+def chained(**options):
+    return nested(acks_late=True, **options)
+
+RETRIES = dict(max_retries=3, bind=True)
+
+def wrapping(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        log(args, kwargs["x"])
+        return function(*args, **kwargs)
+    return app.task(**RETRIES)(wrapper)
+
+def serial(key, **options):
+    def decorate(function):
+        @defaulting(**options)
+        @functools.wraps(function)
+        def inner(self, *args, **kwargs):
+            if not lock(key_of(key, function, *args, **kwargs)):
+                self.retry()
+            return function(*args, **kwargs)
+        return inner
+    return decorate
+
+def instrumented(name, **options):
+    def decorate(function):
+        @functools.wraps(function)
+        def wrapper(self, *args, **kwargs):
+            return function(self, *args, **kwargs)
+        options["trail"] = False
+        task = app.task(name=name, **options)(wrapper)
+        if limited:
+            return limit(task)
+        return task
+    return decorate
+
+def sometimes(**options):
+    if limited:
+        options["bind"] = True
+    return shared_task(**options)
+
+def adding(function):
+    @shared_task
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, user=1, **kwargs)
+    return wrapper
+
 def changing(function):
     def changed(*args):
         return function(1, *args)
     return shared_task(changed)
+
+def not_of_it(function):
+    return shared_task(not_of_it)
+
+def deep(function):
+    @deep
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+    return wrapper
+
+LATER = {"acks_late": True}
+LATER["bind"] = True
 """
 
 
@@ -616,21 +712,57 @@ def test_a_decorator_that_makes_a_task_of_what_it_is_given_makes_tasks(empty: Sh
         "either(bind=True)": "self, x",
         "handing_on": "x",
         "handing_on(bind=True)": "self, x",
-        # What these take is not known.
         "binding()": "self, x",
+        "defaulting": "x",
+        "defaulting(queue='fast', bind=False)": "self, x",
+        "chained(bind=True)": "self, x",
+        "nested(**RETRIES)": "self, x",
+        "wrapping": "self, x",
+        "serial('{x}')": "x",
+        "instrumented(name='named', bind=True)": "self, x",
+        "instrumented('placed', bind=True)": "self, x",
+        # What these take is not known.
+        "sometimes()": "self, x",
+        "adding": "x, user",
+        "changing": "one, x",
+        "nested(**LATER)": "self, x",
         "nested(**others)": "self, x",
         "looping": "x",
-        "changing": "one, x",
+        "not_of_it": "x",
+        "deep": "x",
     }
     jobs = [f"@{each}\ndef f{number}({takes}): ...\n" for number, (each, takes) in enumerate(decorators.items())]
     calls = [f"f{number}.delay()\n" for number in range(len(jobs))]
+    calls += [f"app.send_task('{name}')\n" for name in ("named", "placed", "jobs.f13")]
     empty.write(
         {"makers.py": MAKERS, "jobs.py": "from makers import *\n" + "".join(jobs), "a.py": "from jobs import *\n"}
     )
     (empty.root / "calls.py").write_text("from jobs import *\n" + "".join(calls), encoding="utf-8")
     done = empty.run("celery", "check")
-    assert re.findall(r'"(f\d+)" is called without "x"', done.out) == [f"f{number}" for number in range(8)]
-    assert done.out.endswith("10 tasks, 10 calls in 4 files: 8 errors\n")
+    named = ["f15", "f16", "f13"]
+    assert re.findall(r'"(f\d+)" is called without "x"', done.out) == [f"f{number}" for number in range(17)] + named
+    assert done.out.endswith("22 tasks, 26 calls in 4 files: 20 errors\n")
+
+
+def test_tasks_are_found_by_the_names_that_celery_gave_until_its_fifth_version(empty: Shell) -> None:
+    imports = {
+        "from celery.task import task": "task",
+        "from celery.task import task as t": "t(name='b')",
+        "from celery import task": "task()",
+        "from celery.decorators import task, periodic_task": "periodic_task(run_every=10)",
+        "from celery.decorators import periodic_task as every": "every(run_every=10)",
+        "import celery": "celery.task",
+    }
+    empty.write(
+        {
+            f"tasks{number}.py": f"{each}\n@{decorator}\ndef f{number}(x): ...\nf{number}.delay()\n"
+            for number, (each, decorator) in enumerate(imports.items())
+        }
+        | {"old.py": "from celery.task import Task\nclass Old(Task):\n    def run(self, x): ...\nOld.delay()\n"}
+    )
+    done = empty.run("celery", "check")
+    assert re.findall(r'"(\w+)" is called without "x"', done.out) == ["f0", "f1", "f2", "f3", "f4", "f5"]
+    assert done.out.endswith("7 tasks, 6 calls in 7 files: 6 errors\n")
 
 
 def test_a_project_without_celery_has_nothing_to_report(empty: Shell) -> None:

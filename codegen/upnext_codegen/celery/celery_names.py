@@ -7,6 +7,14 @@ TASK_MAKERS = frozenset(
         "celery.shared_task",
         "celery.app.shared_task",
         "upnext_celery.shared_task",
+        # Until Celery 5.
+        "celery.task",
+        "celery.task.task",
+        "celery.task.periodic_task",
+        "celery.task.base.task",
+        "celery.task.base.periodic_task",
+        "celery.decorators.task",
+        "celery.decorators.periodic_task",
     }
 )
 """Decorators that make a task of every app."""
@@ -29,6 +37,11 @@ TASK_CLASSES = frozenset(
         "celery.contrib.abortable.AbortableTask",
         "upnext_celery.Task",
         "celery.contrib.django.task.DjangoTask",
+        # Until Celery 5.
+        "celery.task.Task",
+        "celery.task.PeriodicTask",
+        "celery.task.base.Task",
+        "celery.task.base.PeriodicTask",
     }
 )
 """The class of tasks, and Celery's own that derive from it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.celery.apps import Apps
 from upnext_codegen.celery.calls import Calls
+from upnext_codegen.celery.makers import Makers
 from upnext_codegen.celery.records import CeleryScan
 from upnext_codegen.celery.task_classes import TaskClasses
 from upnext_codegen.celery.tasks import Tasks, supposed_names, tasks_in
@@ -93,12 +94,13 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
         return sources.load(path)
 
     apps = Apps(Lookup(_Modules(modules), load))
-    tasks = Tasks(apps, TaskClasses(apps))
+    makers = Makers(apps)
+    tasks = Tasks(apps, makers, TaskClasses(apps))
     calls = Calls(tasks)
     made: list[Task] = []
     supposed: list[str | None] = []
     called: list[Call] = []
-    makes = _makes(index, load, apps)
+    makes = _makes(index, load, makers)
     glances = [_Glance.at(path, index.bytes_of(path) or b"", makes) for path in index.files]
     tasks.are_named_by_celery = not any(each.task_names for each in glances)
     for each in glances:
@@ -138,20 +140,20 @@ def _indexed(project: Project) -> tuple[FileIndex, Modules]:
     return index, modules
 
 
-def _makes(index: FileIndex, load: Callable[[str], SourceModule | None], apps: Apps) -> re.Pattern[bytes]:
+def _makes(index: FileIndex, load: Callable[[str], SourceModule | None], makers: Makers) -> re.Pattern[bytes]:
     """Return what is found in the bytes of files that make tasks.
 
     A task is made by what is called `shared_task` or `task`, or after them, or by a class that has a `run`. A file may
     give a maker another name, so those that name one are asked by which, until none has a new one.
     """
-    known, asked, naming = {*_MAKERS}, set[str](), rb"\bshared_task\b|\.\s*task\b"
+    known, asked, naming = {*_MAKERS}, set[str](), rb"\bshared_task\b|\.\s*task\b|task\s+as\b"
     while True:
         # Read again for each name that is new, of which there are few: all at once may be more than the memory.
         rest = [path for path in index.files if path not in asked]
         paths = [path for path in rest if re.search(naming, index.bytes_of(path) or b"")]
         asked.update(paths)
         modules = [module for path in paths if (module := load(path)) is not None]
-        found = {name for module in modules for name in apps.makers_in(module)} - known
+        found = {name for module in modules for name in makers.names_in(module)} - known
         known |= found
         words = "|".join(sorted(map(re.escape, known))).encode()
         if not found:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.celery.celery_names import TASK_CLASSES
-from upnext_codegen.celery.wrappers import passes_arguments_on
+from upnext_codegen.celery.wrappers import passes_args_and_kwargs_on, passes_arguments_on
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, FunctionDefinition, Use
 
@@ -129,13 +129,19 @@ class TaskClasses:
         assert isinstance(definition.binding, ClassDefinition)
         node = definition.binding.node
         methods = [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
-        if any(
-            each.name in _SENDING or (each.name == "__call__" and not passes_arguments_on(each)) for each in methods
-        ):
+        if any(_changes_what_it_is_given(each) for each in methods):
             return True
         return bool(node.decorator_list) or any(
             self.changes_arguments(base, definition.use, depth + 1) for base in _bases(node)
         )
+
+
+def _changes_what_it_is_given(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    if method.name not in _SENDING and method.name != "__call__":
+        return False
+    if method.name == "apply_async" and passes_args_and_kwargs_on(method):
+        return False
+    return not passes_arguments_on(method)
 
 
 def _bases(node: ast.ClassDef) -> list[ast.expr]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from upnext_codegen.celery.makers import Option
 from upnext_codegen.celery.records import Formal, Signature, Task
 from upnext_codegen.celery.wrappers import Wrappers
 from upnext_codegen.names.scopes import (
@@ -20,7 +21,8 @@ from upnext_codegen.names.scopes import (
 from upnext_codegen.records import Place
 
 if TYPE_CHECKING:
-    from upnext_codegen.celery.apps import Apps, Maker
+    from upnext_codegen.celery.apps import Apps
+    from upnext_codegen.celery.makers import Maker, Makers
     from upnext_codegen.celery.task_classes import TaskClasses
     from upnext_codegen.names.scopes import FunctionNode, SourceModule
 
@@ -34,11 +36,13 @@ class Tasks:
 
     Attributes:
         apps: Knows what makes them.
+        makers: Knows what makes them of functions.
         classes: Knows their classes.
         are_named_by_celery: Whether a task without a name of its own has the one that Celery gives it.
     """
 
     apps: Apps
+    makers: Makers
     classes: TaskClasses
     are_named_by_celery: bool = True
     _known: dict[tuple[str, int, str], Task | None] = field(default_factory=dict[tuple[str, int, str], "Task | None"])
@@ -80,7 +84,7 @@ class Tasks:
 
     def _decorated(self, definition: Definition, node: FunctionNode) -> Task | None:
         for number, decorator in enumerate(node.decorator_list):
-            maker = self.apps.maker(decorator, Use(definition.scope, decorator.lineno, definition.branches))
+            maker = self.makers.maker(decorator, Use(definition.scope, decorator.lineno, definition.branches))
             if maker is not None:
                 # What stands above makes something else of the task.
                 wrapped = number > 0 or self._is_changed(definition, node.decorator_list[number + 1 :])
@@ -152,14 +156,17 @@ class Tasks:
 
     def _of_function(self, call: ast.Call, use: Use) -> Task | None:
         """Tell which task `shared_task(function)` or `shared_task(...)(function)` is."""
-        maker = self.apps.maker(call.func, use)
+        maker = self.makers.maker(call.func, use)
         if maker is None:
             return None
         for source in self.apps.lookup.path(use, call.args[0]):
             if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
+                if self.makers.is_wrapper(source):
+                    return None  # a task for each function that is decorated
                 node = source.binding.node
                 changed = self._is_changed(source, node.decorator_list)
-                maker = maker._replace(options=(*maker.options, *call.keywords))
+                options = (*maker.options, *(Option(each.arg, each.value, use) for each in call.keywords))
+                maker = maker._replace(options=options)
                 return self._task(source, node, maker, is_changed=changed)
         return None
 
@@ -171,17 +178,21 @@ class Tasks:
         )
 
     def _task(self, definition: Definition, node: FunctionNode, maker: Maker, *, is_changed: bool) -> Task:
-        options = {each.arg: each.value for each in maker.options}
-        bind = _constant(options.get("bind"), default=False)
+        options = {each.name: each for each in maker.options}
+        bind = _constant(options["bind"].value) if "bind" in options else False
+        wrapper = maker.wrapper
+        # A wrapper may be given `self`, and keep it to itself.
+        skipped = int(bind is True) - (wrapper.receivers if wrapper is not None else 0)
         is_known = not is_changed and isinstance(bind, bool) and None not in options
-        bases = [(options["base"], maker.use)] if "base" in options else self.classes.of_apps
+        is_known = is_known and (wrapper is None or wrapper.is_transparent) and skipped >= 0
+        bases = [options["base"][1:]] if "base" in options else self.classes.of_apps
         is_known = is_known and not any(self.classes.changes_arguments(*each) for each in bases)
-        written = _signature(node, skipped=int(bind is True))
+        written = _signature(node, skipped=max(skipped, 0))
         module = definition.scope.module
-        own = f"{self.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
-        name = self.apps.text_of(options.get("name"), maker.use)
-        if not options.keys() & {"name", None} and self.are_named_by_celery:
-            name = own
+        name = self.apps.text_of(*options["name"][1:]) if "name" in options else None
+        is_named = wrapper is None or wrapper.keeps_name
+        if not options.keys() & {"name", None} and is_named and self.are_named_by_celery:
+            name = f"{self.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
         return Task(
             definition.name,
             name,
@@ -190,7 +201,7 @@ class Tasks:
             definition.branches,
             written if is_known else None,
             written,
-            is_bound=bind is True,
+            is_bound=skipped > 0,
         )
 
 
@@ -201,7 +212,7 @@ def tasks_in(module: SourceModule, tasks: Tasks) -> list[Task]:
         for definition in scope.every():
             if isinstance(definition.binding, FunctionDefinition | ClassDefinition) or _may_make(definition):
                 task = tasks.defined_by(definition)
-                if task is not None:
+                if task is not None and not tasks.makers.is_wrapper(definition):
                     found[task] = None
     return [*found]
 
@@ -246,8 +257,6 @@ def _signature(node: FunctionNode, *, skipped: int) -> Signature:
     return Signature(tuple(formals), arguments.vararg is not None, arguments.kwarg is not None)
 
 
-def _constant(expr: ast.expr | None, default: object) -> object:
+def _constant(expr: ast.expr) -> object:
     """What an option is, the expression itself where that cannot be known."""
-    if expr is None:
-        return default
     return expr.value if isinstance(expr, ast.Constant) else expr

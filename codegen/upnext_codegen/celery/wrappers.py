@@ -10,6 +10,8 @@ from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import ClassDefinition, Definition, FunctionDefinition, Use
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from upnext_codegen.names.lookup import Lookup
     from upnext_codegen.names.scopes import FunctionNode
 
@@ -69,8 +71,11 @@ def _hands_on(node: FunctionNode) -> bool:
         each for each in ast.walk(node) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each is not node
     ]
     wrappers = [each for each in inner if each.args.vararg is not None or each.args.kwarg is not None]
+    given = {each.arg for every in (node, *inner) if every not in wrappers for each in every.args.args}
     # One that returns the function itself has none inside.
-    return all(map(_calls_with_its_own, wrappers)) and all(each in wrappers or _holds(each, wrappers) for each in inner)
+    return all(_calls_with_its_own(each, given=given) for each in wrappers) and all(
+        each in wrappers or _holds(each, wrappers) for each in inner
+    )
 
 
 def _holds(node: FunctionNode, wrappers: list[FunctionNode]) -> bool:
@@ -84,7 +89,51 @@ def passes_arguments_on(node: FunctionNode) -> bool:
     return len(node.args.args) == 1 and _calls_with_its_own(node, node.args.args[0].arg)
 
 
-def _calls_with_its_own(wrapper: FunctionNode, receiver: str = "") -> bool:
+def passes_args_and_kwargs_on(node: FunctionNode) -> bool:
+    """Whether an `apply_async` hands the `args` and `kwargs` of a task on to that of a base, as they are."""
+    names = [each.arg for each in node.args.args][1:3]
+    if len(names) < len(("args", "kwargs")):
+        return False
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+    handing = [each for each in calls if _gives_both(each, node.name, names)]
+    return bool(handing) and _is_only_read(node, set(names), handing)
+
+
+def _gives_both(call: ast.Call, method: str, names: list[str]) -> bool:
+    if not isinstance(call.func, ast.Attribute) or call.func.attr != method:
+        return False
+    placed = dict(zip(("args", "kwargs"), call.args, strict=False))
+    given = placed | {each.arg: each.value for each in call.keywords if each.arg is not None}
+    return all(
+        isinstance(found := given.get(each), ast.Name) and found.id == name
+        for each, name in zip(("args", "kwargs"), names, strict=True)
+    )
+
+
+def receivers_of(wrapper: FunctionNode, function: str) -> int | None:
+    """Return how many arguments a wrapper keeps to itself: one, or none. None if it does not hand on all others.
+
+    Args:
+        wrapper: The function that calls.
+        function: The name of what it calls.
+    """
+    first = [each.arg for each in wrapper.args.args]
+    receiver = first[0] if len(first) == 1 else ""
+    if not _calls_with_its_own(wrapper, receiver, given={function}):
+        return None
+    calls = [each for each in ast.walk(wrapper) if isinstance(each, ast.Call) and _is_called(each, {function})]
+    kept = {bool(receiver) and isinstance(each.args[0], ast.Starred) for each in calls if each.args}
+    return int(kept.pop()) if len(kept) == 1 else None
+
+
+def _calls_with_its_own(wrapper: FunctionNode, receiver: str = "", *, given: set[str] | None = None) -> bool:
+    """Whether a function calls something with its own `*args, **kwargs`.
+
+    Args:
+        wrapper: The function.
+        receiver: Its parameter before those, "" for none.
+        given: What the functions around it are given; if it calls one of them, others may look at the arguments.
+    """
     arguments = wrapper.args
     if arguments.vararg is None or arguments.kwarg is None or arguments.kwonlyargs:
         return False
@@ -93,7 +142,22 @@ def _calls_with_its_own(wrapper: FunctionNode, receiver: str = "") -> bool:
     args, kwargs = arguments.vararg.arg, arguments.kwarg.arg
     calls = [each for each in ast.walk(wrapper) if isinstance(each, ast.Call)]
     handing = [each for each in calls if _hands(each, args, kwargs, receiver)]
+    if given is not None and any(_is_called(each, given) for each in handing):
+        handing += [each for each in calls if not _is_called(each, given)]
+        # They are given a copy, and may be given more: `key_of(function, *args, **kwargs)`.
+        spread = [part for each in handing for part in _spread(each)]
+        return _is_only_read(wrapper, {args, kwargs}, spread)
     return bool(handing) and _is_only_read(wrapper, {args, kwargs}, handing)
+
+
+def _is_called(call: ast.Call, names: set[str]) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id in names
+
+
+def _spread(call: ast.Call) -> list[ast.expr]:
+    """What stands in a call behind `*` and `**`."""
+    starred = [each.value for each in call.args if isinstance(each, ast.Starred)]
+    return [*starred, *(each.value for each in call.keywords if each.arg is None)]
 
 
 def _hands(call: ast.Call, args: str, kwargs: str, receiver: str) -> bool:
@@ -106,7 +170,7 @@ def _hands(call: ast.Call, args: str, kwargs: str, receiver: str) -> bool:
             return False
 
 
-def _is_only_read(wrapper: FunctionNode, names: set[str], handing: list[ast.Call]) -> bool:
+def _is_only_read(wrapper: FunctionNode, names: set[str], handing: Iterable[ast.expr]) -> bool:
     """Whether nothing but those calls is given the arguments, and nothing can change them before."""
     allowed = {id(part) for call in handing for part in ast.walk(call)}
     for parent in ast.walk(wrapper):

@@ -1,0 +1,308 @@
+"""What makes tasks of functions: Celery's own decorators, and those of the project that make a task by one of them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from upnext_codegen.celery.celery_names import TASK_MAKERS
+from upnext_codegen.celery.containers import items
+from upnext_codegen.celery.handed_options import changes_of
+from upnext_codegen.celery.wrappers import Wrappers, receivers_of
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.names.scopes import Assignment, Definition, FunctionDefinition, ParameterDefinition, Use
+
+if TYPE_CHECKING:
+    from upnext_codegen.celery.apps import Apps
+    from upnext_codegen.names.lookup import Source
+    from upnext_codegen.names.scopes import FunctionNode, SourceModule
+
+_FARTHEST = 8
+"""Decorators of the project that are made of one another."""
+_CHANGING = frozenset({"update", "setdefault", "pop", "popitem", "clear"})
+
+
+class Option(NamedTuple):
+    """An option that a task is made with.
+
+    Attributes:
+        name: Its name, None for `**options` that cannot be read.
+        value: What it is.
+        use: Where that stands.
+    """
+
+    name: str | None
+    value: ast.expr
+    use: Use
+
+
+class Wrapper(NamedTuple):
+    """A function inside a decorator that is the task, and calls the function which is decorated.
+
+    Attributes:
+        is_transparent: Whether it hands on what it is called with.
+        receivers: How many arguments it keeps to itself: the `self` of a bound task, or none.
+        keeps_name: Whether it has the name of the function, by `functools.wraps`.
+    """
+
+    is_transparent: bool
+    receivers: int
+    keeps_name: bool
+
+
+class Maker(NamedTuple):
+    """What makes a task of a function.
+
+    Attributes:
+        app: As `Task.app`.
+        options: What it is given by name; of two with one name the last counts.
+        wrapper: What the task is, None where it is the function itself.
+    """
+
+    app: str
+    options: tuple[Option, ...]
+    wrapper: Wrapper | None = None
+
+
+@dataclass(slots=True)
+class Makers:
+    """Knows what makes tasks.
+
+    Attributes:
+        apps: Knows apps.
+    """
+
+    apps: Apps
+
+    def maker(self, decorator: ast.expr, use: Use, depth: int = 0) -> Maker | None:
+        """Tell what makes a task of what it decorates, None if that is something else."""
+        call = decorator if isinstance(decorator, ast.Call) else None
+        func = decorator if call is None else call.func
+        app = self.apps.makes_tasks(func, use)
+        if app is not None:
+            return Maker(app, self._options(call, use))
+        for source in self.apps.lookup.path(use, func) if depth <= _FARTHEST else ():
+            if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
+                return self._passed_on(source, source.binding.node, call, use, depth + 1)
+        return None
+
+    def names_in(self, module: SourceModule) -> Iterator[str]:
+        """Yield the names in a file that stand for what makes tasks: `shared_task` by another name, and the like."""
+        for scope in module.scopes():
+            for each in scope.every():
+                if any(map(self._is_maker, self.apps.lookup.follow(each))):
+                    yield each.name
+
+    def _is_maker(self, source: Source) -> bool:
+        match source:
+            case ExternalName(name):
+                return name in TASK_MAKERS
+            case Definition(binding=FunctionDefinition(node)):
+                called = ast.Call(ast.Name(source.name), [], [])
+                return any(self._passed_on(source, node, each, source.use, 0) is not None for each in (None, called))
+            case Definition(binding=Assignment(ast.Name() | ast.Attribute() as value)):
+                return self.apps.makes_tasks(value, source.use) is not None
+            case _:
+                return False
+
+    def _options(self, call: ast.Call | None, use: Use) -> tuple[Option, ...]:
+        keywords = call.keywords if call is not None else []
+        return tuple(option for each in keywords for option in self._read(each, use))
+
+    def _read(self, keyword: ast.keyword, use: Use) -> list[Option]:
+        """Read an option, or the dict of the project that holds several, as in `**RETRIES`."""
+        if keyword.arg is None and isinstance(keyword.value, ast.Name | ast.Attribute):
+            match self.apps.lookup.path(use, keyword.value):
+                case (Definition(binding=Assignment(ast.Dict() | ast.Call() as value)) as source,):
+                    found, _ = items(value)
+                    size = len(value.keys if isinstance(value, ast.Dict) else value.keywords)
+                    if found and len(found) == size and not _is_changed(source):
+                        return [Option(name, each, source.use) for name, each in found.items()]
+                case _:
+                    pass
+        return [Option(keyword.arg, keyword.value, use)]
+
+    def _passed_on(
+        self, function: Definition, node: FunctionNode, call: ast.Call | None, use: Use, depth: int
+    ) -> Maker | None:
+        """Tell what a function of the project makes tasks with: one that is called, or that decorates by itself.
+
+        Called, it returns what `shared_task(...)` gives, or a function that decorates.
+        """
+        body = function.scope.module.body_of(function)
+        for each in body.returns:
+            inside = Use(body, each.node.lineno, each.branches)
+            if call is None:
+                found = self._applied(each.node, node, inside, depth)
+            else:
+                found = self._returned(each.node, inside, depth)
+            if found is not None:
+                return found._replace(options=self._handed_on(found.options, node, call, use))
+        return None
+
+    def _returned(self, expr: ast.expr, use: Use, depth: int) -> Maker | None:
+        """`return shared_task(...)`, or the name of a function inside that decorates."""
+        if isinstance(expr, ast.Call) and all(isinstance(each, ast.Starred) for each in expr.args):
+            return self.maker(expr, use, depth + 1)
+        for source in self.apps.lookup.path(use, expr):
+            if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
+                inner = source.binding.node
+                body = source.scope.module.body_of(source)
+                for each in body.returns:
+                    found = self._applied(each.node, inner, Use(body, each.node.lineno, each.branches), depth)
+                    if found is not None:
+                        return found
+        return None
+
+    def _applied(self, expr: ast.expr, node: FunctionNode, use: Use, depth: int) -> Maker | None:
+        """`return shared_task(function)`, or `shared_task(...)(function)`, of what the function is given.
+
+        Or of a function inside that calls it; that may be decorated, too, and be returned by its name.
+        """
+        if depth > _FARTHEST:
+            return None
+        if isinstance(expr, ast.Name):
+            return self._named(expr, node, use, depth)
+        if not isinstance(expr, ast.Call) or len(expr.args) != 1:
+            return None
+        wrapper = None
+        if not _is_given(expr.args[0], node):
+            wrapper = self._wrapper(expr.args[0], node, use)
+            if wrapper is None:
+                return None
+        if isinstance(expr.func, ast.Call) and not all(isinstance(each, ast.Starred) for each in expr.func.args):
+            return None
+        found = self.maker(expr.func, use, depth + 1)
+        if found is None:
+            return None
+        options = (*found.options, *self._options(expr, use))
+        return found._replace(options=options, wrapper=_both(found.wrapper, wrapper))
+
+    def _named(self, expr: ast.Name, node: FunctionNode, use: Use, depth: int) -> Maker | None:
+        """`return task`, which was made before, or is a function inside that a decorator makes one of."""
+        for source in self.apps.lookup.path(use, expr):
+            match source:
+                case Definition(binding=Assignment(ast.Call() as value)):
+                    found = self._applied(value, node, source.use, depth + 1)
+                    if found is not None:
+                        return found
+                case Definition(binding=FunctionDefinition(inner)) if _is_inside(inner, node):
+                    for number, decorator in enumerate(inner.decorator_list):
+                        found = self.maker(decorator, Use(source.scope, decorator.lineno, source.branches), depth + 1)
+                        if found is not None:
+                            wrapper = self._wrapper_of(source, inner, node, inner.decorator_list[number + 1 :])
+                            # What stands above makes something else of the task.
+                            wrapper = wrapper._replace(is_transparent=wrapper.is_transparent and number == 0)
+                            return found._replace(wrapper=_both(found.wrapper, wrapper))
+                case _:
+                    pass
+        return None
+
+    def _wrapper(self, expr: ast.expr, node: FunctionNode, use: Use) -> Wrapper | None:
+        for source in self.apps.lookup.path(use, expr):
+            match source:
+                case Definition(binding=FunctionDefinition(inner)) if _is_inside(inner, node):
+                    return self._wrapper_of(source, inner, node, inner.decorator_list)
+                case _:
+                    pass
+        return None
+
+    def _wrapper_of(
+        self, source: Definition, inner: FunctionNode, node: FunctionNode, decorators: list[ast.expr]
+    ) -> Wrapper:
+        wrappers = Wrappers(self.apps.lookup)
+        used = [(each, Use(source.scope, each.lineno, source.branches)) for each in decorators]
+        receivers = receivers_of(inner, node.args.args[0].arg) if node.args.args else None
+        is_transparent = receivers is not None and all(wrappers.keeps_signature(*each) for each in used)
+        return Wrapper(is_transparent, receivers or 0, self.is_wrapper(source))
+
+    def is_wrapper(self, definition: Definition) -> bool:
+        """Whether a function is inside of a decorator, and has the name of what that is given, by `functools.wraps`."""
+        node = definition.binding.node if isinstance(definition.binding, FunctionDefinition) else None
+        around = definition.scope.node
+        if node is None or not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+            return False
+        formals = {each.arg for each in around.args.args}
+        return any(
+            isinstance(found, ExternalName) and found.name == "functools.wraps"
+            for each in node.decorator_list
+            if isinstance(each, ast.Call) and each.args and _is_name(each.args[0], formals)
+            for found in self.apps.lookup.path(Use(definition.scope, each.lineno, definition.branches), each.func)
+        )
+
+    def _handed_on(
+        self, options: tuple[Option, ...], node: FunctionNode, call: ast.Call | None, use: Use
+    ) -> tuple[Option, ...]:
+        """Put what a function is given in the place of the parameters by which it hands options on."""
+        given = {each.arg: Option(each.arg, each.value, use) for each in (call.keywords if call is not None else ())}
+        placed = [each for each in (call.args if call is not None else []) if not isinstance(each, ast.Starred)]
+        given |= {
+            formal.arg: Option(formal.arg, each, use) for formal, each in zip(node.args.args, placed, strict=False)
+        }
+        named = {each.arg for each in (*node.args.args, *node.args.kwonlyargs)}
+        rest = [each for each in self._options(call, use) if each.name not in named]
+        changes = changes_of(node) if node.args.kwarg is not None else None
+        found: list[Option] = []
+        for each in options:
+            if each.name is None and changes is not None and _is_name(each.value, {changes.name}):
+                found += [Option(name, value, each.use) for name, value in changes.defaults.items()]
+                found += [every for every in rest if every.name not in changes.removed]
+                found += [Option(name, value, each.use) for name, value in changes.later.items()]
+            else:
+                own = self._parameter(each, node)
+                found.append(given[own]._replace(name=each.name) if own in given else each)
+        return tuple(found)
+
+    def _parameter(self, option: Option, node: FunctionNode) -> str | None:
+        """Tell which parameter of a function an option is, None where it is something else."""
+        if not isinstance(option.value, ast.Name):
+            return None
+        match self.apps.lookup.path(option.use, option.value):
+            case (Definition(binding=ParameterDefinition()) as source,) if source.scope.node is node:
+                return option.value.id
+            case _:
+                return None
+
+
+def _both(made: Wrapper | None, around: Wrapper | None) -> Wrapper | None:
+    """Put two wrappers together: what they hand on is not followed through both."""
+    if made is None or around is None:
+        return made if around is None else around
+    return Wrapper(is_transparent=False, receivers=0, keeps_name=made.keeps_name and around.keeps_name)
+
+
+def _is_inside(inner: FunctionNode, node: FunctionNode) -> bool:
+    return inner is not node and any(each is inner for each in ast.walk(node))
+
+
+def _is_given(expr: ast.expr, node: FunctionNode) -> bool:
+    """Whether a call is given what a decorator is: the first parameter, or all of `*args`, or the first of them."""
+    arguments = node.args
+    match expr:
+        case ast.Name(name):
+            return bool(arguments.args) and name == arguments.args[0].arg
+        case ast.Starred(ast.Name(name)) | ast.Subscript(ast.Name(name), ast.Constant(0)):
+            return not arguments.args and arguments.vararg is not None and name == arguments.vararg.arg
+        case _:
+            return False
+
+
+def _is_name(expr: ast.expr, names: set[str]) -> bool:
+    return isinstance(expr, ast.Name) and expr.id in names
+
+
+def _is_changed(definition: Definition) -> bool:
+    """Whether something in its file changes what a dict of options holds."""
+    for each in ast.walk(definition.scope.module.tree):
+        match each:
+            case ast.Attribute(ast.Name(name), attr) if name == definition.name and attr in _CHANGING:
+                return True
+            case ast.Subscript(ast.Name(name), _, ast.Store() | ast.Del()) if name == definition.name:
+                return True
+            case ast.AugAssign(ast.Name(name)) if name == definition.name:
+                return True
+            case _:
+                pass
+    return False
