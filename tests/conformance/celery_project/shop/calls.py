@@ -52,6 +52,11 @@ first_and_anything.apply_async((1, 2), {"x": 3})
 changed.apply_async((1,))
 changed.apply_async(kwargs={"order_id": 1})
 changed.s(order_id=1)
+of_options.delay(1)
+of_options.apply_async((1,), countdown=3)
+of_options.apply_async(kwargs={"order_id": 1})
+of_options.s(order_id=1)
+ok = of_options.delay(1).get()
 print(send_mail.name)
 
 # What cannot work, and what is of a wrong type.

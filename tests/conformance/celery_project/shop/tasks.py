@@ -99,3 +99,12 @@ def looked_at(made: T) -> T:
 @looked_at
 @shared_task
 def changed(order_id: int, user_id: int) -> None: ...
+
+
+OPTIONS = dict(max_retries=3, autoretry_for=(ValueError,), retry_backoff=True)
+
+
+# What a checker knows of the values of a dict may be too little for `bind`.
+@shared_task(**OPTIONS)
+def of_options(order_id: int) -> bool:
+    return True
