@@ -6,6 +6,7 @@ until what the fault had hit went on.
 `--partitions 3` lets the namespace grow to so many while all of that goes on.
 `--beside PYTHON` mixes two releases of upnext: the other one is what is installed for that Python.
 `--renames` mixes the service with itself under other names for its event, a field and a function, by `upnext rename`.
+With `--beside PYTHON` as well, the other release has the earlier names, and may be too old to know of former ones.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ class Fleet:
         directory: Where the ledger and the processes' log are.
         mortals: How many workers faults are done to; another one lives as long as the fleet.
         beside: The Python of an environment with another release of upnext: half of the workers of each contract
-            run there, and every other sender.
+            run there, and every other sender. With renames only those of the earlier contract, and senders that use
+            the earlier names: an earlier release need not know former names.
         partitions: How many the namespace grows to: the senders use one more after the other, half of the workers
             are set to all of them, the rest learn of them.
         renames: Whether the later contract is the earlier one with another name for the event, a field and a handler's
@@ -97,10 +98,14 @@ class Fleet:
         self.sender = self.start_sender()
 
     def start_worker(self, n: int) -> subprocess.Popen[bytes]:
-        """Start a worker; the odd ones are of the later contract, the second and third of the release beside ours."""
+        """Start a worker; the odd ones are of the later contract, the second and third of the release beside ours.
+
+        With renames the third alone is: what was renamed runs on the release that renamed it.
+        """
         is_later = n % 2 == 1
         service = self._renamed if is_later and self._renamed else _HERE / "service.py"
-        command = [self._pythons[(n + 1) // 2 % 2], "-m", "upnext", "run", str(service)]
+        python = self._pythons[n % 4 == 2 if self._renamed else (n + 1) // 2 % 2]
+        command = [python, "-m", "upnext", "run", str(service)]
         partitions = self._partitions if n // 2 % 2 else 1
         own, talk = socket.socketpair()
         self._talks.append(own)  # nothing is answered
@@ -118,8 +123,9 @@ class Fleet:
         """Start a sender."""
         self._senders += 1
         partitions = 1 + self._senders % self._partitions
-        command = [self._pythons[self._senders % 2], str(_HERE / "sender.py")]
         is_renamed = bool(self._renamed and self._senders % 2)
+        python = self._pythons[not is_renamed if self._renamed else self._senders % 2]
+        command = [python, str(_HERE / "sender.py")]
         event, field = ("order.created", "number") if is_renamed else ("order.placed", "n")
         coupons = "0" if self._renamed else "1"
         return self._start(command, UPNEXT_PARTITIONS=str(partitions), EVENT=event, FIELD=field, COUPONS=coupons)

@@ -127,7 +127,8 @@ class Reckoning:
         dead: Dead letters by handler and reason.
         repeated: Starts beyond a job's first, without those after a failure of its own.
         overlaps: Attempts that began before an earlier one of the same job had ended, in another process.
-        lost: Jobs of accepted sends that are neither done nor dead.
+        lost: Jobs of accepted sends that are neither done nor dead. With renames each payload has what its handlers ask
+            for, so that jobs whose payload was refused are lost as well.
         ghosts: Jobs that ran and were refused, or never sent.
         torn: Sends of which nobody knows that were carried out for some handlers only.
         disordered: Jobs whose attempts do not strictly rise, each with what its handler wrote down.

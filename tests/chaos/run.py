@@ -80,6 +80,8 @@ async def run(
         fleet.stop_sending()
         dead = await fleet.rest()
         reckoning = reckon(fleet.read(), dead)
+        if renames:  # what is sent under either name has all that a handler asks for
+            reckoning.lost += [job for job, reason in dead.items() if reason == "payload"]
         # More may run, and wait, while it grows, where a release has no limits, and where a handler has two names.
         if partitions == 1 and beside == sys.executable and not renames:
             reckoning.most, reckoning.crowded = most_at_once(fleet.ledger), crowded(fleet.ledger)
