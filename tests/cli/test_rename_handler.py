@@ -64,6 +64,14 @@ DEFINITIONS = {
         f"{OLD}placed.on(name='confirm')(confirm)\n",
         f"{NEW}placed.on(name='confirm')(mail)\n",
     ),
+    "called in methods of its name": (
+        f"@placed.on\n{OLD}class A:\n    def confirm(self): confirm(1)\n    def mail(self): confirm(2)\n",
+        f'@placed.on(name="confirm")\n{NEW}class A:\n    def confirm(self): mail(1)\n    def mail(self): mail(2)\n',
+    ),
+    "called beside a class in a function": (
+        f"@placed.on\n{OLD}def f():\n    class B:\n        confirm = mail = 1\n    confirm(B)\n",
+        f'@placed.on(name="confirm")\n{NEW}def f():\n    class B:\n        confirm = mail = 1\n    mail(B)\n',
+    ),
     "letters before it": (f"ü = 'ß'\n@placed.on\n{OLD}", f"ü = 'ß'\n@placed.on(name=\"confirm\")\n{NEW}"),
 }
 
@@ -176,6 +184,24 @@ def test_every_import_and_use_is_renamed_in_sources_and_tests(empty: Shell) -> N
     assert empty.run("rename", "handler", "mail", "confirm", "--write").code == 0
     for name, text in files.items():
         assert empty.text(name.replace("__", "/") + ".py") == text
+
+
+def test_a_name_on_the_server_that_is_spelt_like_the_function_stays(empty: Shell) -> None:
+    """As where the names of Celery's tasks were kept for the events."""
+    files = {
+        "shop__more": "from shop.events import worker\nfrom shop.email import confirm\n"
+        "named = worker.event('shop.email.confirm', formerly=('shop.mails.confirm',))\n"
+        "def f(): worker.events['shop.email.confirm'].send_sync(n=1)\n",
+        "shop__mails": "from shop.email import confirm\n",
+        "tests__test_a": "def test(patch): patch('shop.email.confirm'), patch('shop.email.confirm.send')\n",
+    }
+    project(empty, DEFINITIONS["plain"][0], **files)
+    done = empty.run("rename", "handler", "confirm", "mail", "--write", "--format", "json")
+    assert done.code == 0, done.out + done.err
+    assert empty.text("shop/more.py") == files["shop__more"].replace("import confirm", "import mail")
+    assert empty.text("tests/test_a.py") == files["tests__test_a"].replace("confirm.send", "mail.send")
+    undecided = json.loads(done.out)["undecided"]
+    assert [(each["file"], each["line"], each["column"]) for each in undecided] == [("tests/test_a.py", 1, 24)]
 
 
 @pytest.mark.parametrize("star", [" *", "*", "\t*", " \\\n    *", "\\\n*"])

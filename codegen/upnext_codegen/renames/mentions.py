@@ -29,7 +29,8 @@ def texts_in(data: bytes, text: str, *, but_in: tuple[str, ...]) -> Texts:
     Args:
         data: The file.
         text: The value.
-        but_in: Keywords whose values, or tuples of values, are left out: `formerly=("order.placed",)`.
+        but_in: Keywords whose values, or tuples of values, are left out: `formerly=("order.placed",)`. Also functions,
+            as `event("order.placed")`, and what is looked into by a key, as `events["order.placed"]`.
     """
     places: list[tuple[int, int]] = []
     before: list[str] = []
@@ -46,10 +47,10 @@ def texts_in(data: bytes, text: str, *, but_in: tuple[str, ...]) -> Texts:
 
 
 def _keyword_of(tokens: list[str]) -> str:
-    """Return the keyword, or the name of the call, that what follows is a value or one of the values of."""
+    """Return the keyword, or the name of what is called or has a key, that what follows is a value of."""
     place = len(tokens) - 1
     while place >= 0 and (tokens[place] == "," or tokens[place].endswith(_STRING)):
         place -= 1
-    if place >= 2 and tokens[place] == "(":
+    if place >= 2 and tokens[place] in ("(", "["):
         return tokens[place - 2] if tokens[place - 1] == "=" else tokens[place - 1]
     return tokens[place - 1] if place >= 1 and tokens[place] == "=" else ""

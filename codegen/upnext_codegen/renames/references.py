@@ -12,7 +12,7 @@ from upnext_codegen.graph.selection import module_of
 from upnext_codegen.renames.edits import text_of, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Container, Iterator
     from collections.abc import Set as AbstractSet
 
     from libcst.metadata import QualifiedName
@@ -158,8 +158,18 @@ def _written(node: cst.CSTNode) -> str:
     return node.value if isinstance(node, cst.Name) else ""
 
 
-def texts(file: Edits, module: str, names: Collection[str], new: str) -> Iterator[tuple[cst.SimpleString, str]]:
-    """Yield string literals that certainly name a function, or something of it, and what they are to say."""
+def texts(
+    file: Edits, module: str, names: Collection[str], new: str, *, but: Container[str]
+) -> Iterator[tuple[cst.SimpleString, str]]:
+    """Yield string literals that certainly name a function, or something of it, and what they are to say.
+
+    Args:
+        file: The file.
+        module: The name of its module.
+        names: The function's dotted names.
+        new: The name that it is to have.
+        but: Texts that are the name of something else as well.
+    """
     own = {name.rpartition(".")[2] for name in names if name.rpartition(".")[0] == module}
     listed = _in_all(file) if own else set[cst.CSTNode]()
     for node in file.nodes:
@@ -169,7 +179,7 @@ def texts(file: Edits, module: str, names: Collection[str], new: str) -> Iterato
         if text in own and node in listed:
             yield node, new
         # "shop.email:confirm" and "shop.email.confirm.send" name it as well.
-        elif _DOTTED.fullmatch(text) and (name := _start_in(names, text.replace(":", "."))):
+        elif text not in but and _DOTTED.fullmatch(text) and (name := _start_in(names, text.replace(":", "."))):
             yield node, f"{text[: len(name) - len(name.rpartition('.')[2])]}{new}{text[len(name) :]}"
 
 
@@ -215,11 +225,42 @@ def meaning(file: Edits, name: str, renamed: AbstractSet[cst.CSTNode]) -> cst.CS
             return node
     for node in file.nodes:
         if isinstance(node, cst.FunctionDef | cst.ClassDef | cst.Lambda):
-            inside = walk(node.body)
-            clash = [each for each in walk(node) if isinstance(each, cst.Name) and each.value == name]
+            inside = _seeing(node)
+            given = [] if isinstance(node, cst.ClassDef) else walk(node.params)
+            clash = [each for each in (*given, *inside) if isinstance(each, cst.Name) and each.value == name]
             if not renamed.isdisjoint(inside) and any(each not in others for each in clash):
                 return clash[0]
     return None
+
+
+def _seeing(scope: cst.FunctionDef | cst.ClassDef | cst.Lambda) -> list[cst.CSTNode]:
+    """Return the nodes in the body of a function or class to which the names that are bound there mean just that.
+
+    A class's names mean nothing in its functions: `send` is another one in `def send(self): send()`.
+    """
+    if not isinstance(scope, cst.ClassDef):
+        inside = walk(scope.body)
+        hidden = {name for each in inside if isinstance(each, cst.ClassDef) for name in _bound(each)}
+        return [each for each in inside if each not in hidden]
+    found: list[cst.CSTNode] = []
+    waiting: list[cst.CSTNode] = [scope.body]
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        body = node.body if isinstance(node, cst.FunctionDef | cst.ClassDef | cst.Lambda) else None
+        waiting += reversed([each for each in node.children if each is not body])
+    return found
+
+
+def _bound(node: cst.ClassDef) -> Iterator[cst.Name]:
+    """Yield the names of what is defined, or set, in a class."""
+    for line in node.body.body:
+        if isinstance(line, cst.FunctionDef | cst.ClassDef):
+            yield line.name
+        for small in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+            targets = [each.target for each in small.targets] if isinstance(small, cst.Assign) else []
+            targets += [small.target] if isinstance(small, cst.AnnAssign) else []
+            yield from (each for each in targets if isinstance(each, cst.Name))
 
 
 def _is_in_a_function_or_class(each: QualifiedName) -> bool:

@@ -20,11 +20,13 @@ from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unread
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from upnext_codegen.records import Task
+    from upnext_codegen.records import Scan, Task
 
 _WORD = re.compile(rb"[^\W\d]\w*")
 _OPTION = "name"
 _ATTACHING = frozenset({"on", "task", "cron"})
+_SERVED = ("event", "events", "formerly", _OPTION)
+"""What is given the names that things have on the server."""
 
 
 class _Function(NamedTuple):
@@ -91,6 +93,7 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
     blocked: list[Undecided] = []
     names = references.names_of(function.module, function.qualname, sources, reader.read, aliased=False)
     undecided: list[Undecided] = []
+    served = _served(sources.scan)
     for module, file in files:
         if file.file == function.file:
             blocked += [each for place in function.places for each in _define(reader, function, place, new)]
@@ -99,17 +102,25 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
         if is_bare and (clash := references.meaning(file, new, bare)):
             reason = f"{new!r} has a meaning in this file already: choose another name"
             blocked.append(Undecided(Place(file.file, *file.place_of(clash)), reason))
+        for literal, spelt in references.texts(file, module, names, new, but=served):
+            file.replace(literal, respelt(literal, spelt))
         undecided += _unresolved(file, function, renamed)
     changed = {file.file: (file.before, after) for _, file in files if (after := file.after) != file.before}
-    reason = f"this text is {function.name!r}: if it means the function, change it by hand"
-    undecided += [
-        Undecided(Place(name, line, column), reason)
-        for name, data in sources.holding(function.name)
-        for line, column in texts_in(
-            changed[name][1] if name in changed else data, function.name, but_in=(_OPTION,)
-        ).places
-    ]
+    for text, but_in in [(function.name, (_OPTION,)), *((name, _SERVED) for name in sorted(names & served))]:
+        reason = f"this text is {text!r}: if it means the function, change it by hand"
+        undecided += [
+            Undecided(Place(name, line, column), reason)
+            for name, data in sources.holding(text)
+            for line, column in texts_in(changed[name][1] if name in changed else data, text, but_in=but_in).places
+        ]
     return Rename(changed, tuple(undecided), tuple(sorted(blocked)), tuple(half_read))
+
+
+def _served(scan: Scan) -> set[str]:
+    """Return the names that things have on the server, which are not those of functions even where they are alike."""
+    made: list[Handler | Task] = [*scan.handlers, *scan.tasks]
+    events = {each.event for each in scan.declarations} | {each.event for each in scan.handlers}
+    return events | set(scan.former_names) | {each.name for each in made} | scan.workers
 
 
 def _find(files: _Files, old: str, new: str) -> _Function:
@@ -182,7 +193,7 @@ def _files(reader: _Files, function: _Function) -> tuple[list[tuple[str, Edits]]
 
 
 def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) -> tuple[dict[cst.Name, bool], bool]:
-    """Rename what names the function in a file.
+    """Rename what names the function in the code of a file.
 
     Returns:
         The names that are renamed, each with whether it is an attribute, and whether the function has its name in that
@@ -201,8 +212,6 @@ def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) 
     if is_bare:
         for node in references.declared_global(file, old):
             file.replace(node, new)
-    for text, after in references.texts(file, module, names, new):
-        file.replace(text, respelt(text, after))
     return renamed, is_bare
 
 
