@@ -671,6 +671,15 @@ def instrumented(name, **options):
         return task
     return decorate
 
+retried = shared_task(max_retries=3, bind=True)
+part = functools.partial(app.task, bind=True)
+
+def spreading(*args, **options):
+    return app.task(*args, **dict({"queue": "slow"}, **options))
+
+def displayed(**options):
+    return app.task(**{"queue": "slow", **options, "bind": True})
+
 def sometimes(**options):
     if limited:
         options["bind"] = True
@@ -721,6 +730,11 @@ def test_a_decorator_that_makes_a_task_of_what_it_is_given_makes_tasks(empty: Sh
         "serial('{x}')": "x",
         "instrumented(name='named', bind=True)": "self, x",
         "instrumented('placed', bind=True)": "self, x",
+        "retried": "self, x",
+        "part": "self, x",
+        "part(queue='slow')": "self, x",
+        "spreading(bind=True)": "self, x",
+        "displayed()": "self, x",
         # What these take is not known.
         "sometimes()": "self, x",
         "adding": "x, user",
@@ -740,8 +754,8 @@ def test_a_decorator_that_makes_a_task_of_what_it_is_given_makes_tasks(empty: Sh
     (empty.root / "calls.py").write_text("from jobs import *\n" + "".join(calls), encoding="utf-8")
     done = empty.run("celery", "check")
     named = ["f15", "f16", "f13"]
-    assert re.findall(r'"(f\d+)" is called without "x"', done.out) == [f"f{number}" for number in range(17)] + named
-    assert done.out.endswith("22 tasks, 26 calls in 4 files: 20 errors\n")
+    assert re.findall(r'"(f\d+)" is called without "x"', done.out) == [f"f{number}" for number in range(22)] + named
+    assert done.out.endswith("27 tasks, 31 calls in 4 files: 25 errors\n")
 
 
 def test_tasks_are_found_by_the_names_that_celery_gave_until_its_fifth_version(empty: Shell) -> None:
@@ -752,6 +766,8 @@ def test_tasks_are_found_by_the_names_that_celery_gave_until_its_fifth_version(e
         "from celery.decorators import task, periodic_task": "periodic_task(run_every=10)",
         "from celery.decorators import periodic_task as every": "every(run_every=10)",
         "import celery": "celery.task",
+        # What a package around Celery has for those that are no more.
+        "from company.celery_tools.periodic import periodic_task": "periodic_task(run_every=10)",
     }
     empty.write(
         {
@@ -761,8 +777,30 @@ def test_tasks_are_found_by_the_names_that_celery_gave_until_its_fifth_version(e
         | {"old.py": "from celery.task import Task\nclass Old(Task):\n    def run(self, x): ...\nOld.delay()\n"}
     )
     done = empty.run("celery", "check")
-    assert re.findall(r'"(\w+)" is called without "x"', done.out) == ["f0", "f1", "f2", "f3", "f4", "f5"]
-    assert done.out.endswith("7 tasks, 6 calls in 7 files: 6 errors\n")
+    assert re.findall(r'"(\w+)" is called without "x"', done.out) == [f"f{number}" for number in range(7)]
+    assert done.out.endswith("8 tasks, 7 calls in 8 files: 7 errors\n")
+
+
+def test_tasks_that_another_file_has_the_run_of_and_modules_that_a_call_imports_are_found(empty: Shell) -> None:
+    """A base may give a class its name, so that it is not known."""
+    call = 'import importlib\n\ndef f(app):\n    tasks = importlib.import_module("tasks")\n    tasks.send.delay()\n'
+    empty.write(
+        {
+            "bases.py": "from celery import Task\nclass Base(Task):\n    abstract = True\n    def run(self, x): ...\n",
+            "small.py": "from bases import Base as BaseTask\nclass Small(BaseTask): ...\n",
+            "named.py": "from bases import Base as BaseTask\nclass Named(BaseTask, name='named'): ...\n",
+            "tasks.py": "from celery import shared_task\n@shared_task\ndef send(x): ...\n",
+            "calls.py": f"{call}    importlib.import_module('tasks').send.delay(1, 2)\n",
+            "more.py": "from celery import current_app as app\napp.send_task('small.Small')\napp.send_task('named')\n",
+        }
+    )
+    done = empty.run("celery", "check")
+    assert re.findall(r"\[UPN60\d\]: (.*)$", done.out, re.MULTILINE) == [
+        'task "send" is called without "x"',
+        'task "send" is called with 2 positional arguments but takes 1',
+        'task "Small" is called without "x"',
+    ]
+    assert done.out.endswith("3 tasks, 4 calls in 6 files: 3 errors\n")
 
 
 def test_a_project_without_celery_has_nothing_to_report(empty: Shell) -> None:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from upnext_codegen.celery.celery_names import APP_CLASSES, APPS, TASK_MAKERS
+from upnext_codegen.celery.celery_names import APP_CLASSES, APPS, is_maker
 from upnext_codegen.celery.records import SHARED
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import (
@@ -125,7 +125,7 @@ class Apps:
                 return app
         for source in self.lookup.path(use, func) if depth <= _FARTHEST else ():
             match source:
-                case ExternalName(name) if name in TASK_MAKERS:
+                case ExternalName(name) if is_maker(name):
                     return SHARED
                 case Definition(binding=Assignment(ast.Name() | ast.Attribute() as value)):
                     found = self.makes_tasks(value, source.use, depth + 1)

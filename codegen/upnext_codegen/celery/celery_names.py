@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 TASK_MAKERS = frozenset(
     {
         "celery.shared_task",
@@ -18,6 +20,15 @@ TASK_MAKERS = frozenset(
     }
 )
 """Decorators that make a task of every app."""
+
+_MAKER = re.compile(r"(?:\w+\.)*\w*celery\w*\.(?:\w+\.)*(?:shared_task|periodic_task|task)", re.IGNORECASE)
+_OWN = ("celery.", "upnext_celery.")
+
+
+def is_maker(name: str) -> bool:
+    """Whether a name is one of Celery's decorators, or, as far as it can tell, of a package around it."""
+    return name in TASK_MAKERS or (_MAKER.fullmatch(name) is not None and not name.startswith(_OWN))
+
 
 APP_CLASSES = frozenset(
     {

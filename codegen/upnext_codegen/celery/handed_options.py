@@ -6,6 +6,8 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from upnext_codegen.names.scopes import FunctionNode
 
 _DECISIVE = frozenset({"bind", "name", "base"})
@@ -64,13 +66,18 @@ class _Reader:
                     self._removed.add(key)
             case ast.Subscript(owner, _, ast.Load()) | ast.keyword(None, owner):
                 self._is_it(owner)
+            case ast.Dict(keys, values):
+                self._note(each for key, each in zip(keys, values, strict=True) if key is None)
             case ast.Attribute(owner, attr) if attr in _READING:
                 self._is_it(owner)
             case ast.Compare() | ast.BoolOp() | ast.UnaryOp() | ast.If() | ast.IfExp():
-                for each in ast.iter_child_nodes(node):
-                    self._is_it(each)
+                self._note(ast.iter_child_nodes(node))
             case _:
                 pass
+
+    def _note(self, nodes: Iterable[ast.AST]) -> None:
+        for each in nodes:
+            self._is_it(each)
 
     def _is_it(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Name) and node.id == self._name:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from upnext_codegen.celery.celery_names import TASK_MAKERS
-from upnext_codegen.celery.containers import items
+from upnext_codegen.celery.celery_names import is_maker
 from upnext_codegen.celery.handed_options import changes_of
 from upnext_codegen.celery.wrappers import Wrappers, receivers_of
 from upnext_codegen.names.modules import ExternalName
@@ -84,9 +83,26 @@ class Makers:
         if app is not None:
             return Maker(app, self._options(call, use))
         for source in self.apps.lookup.path(use, func) if depth <= _FARTHEST else ():
-            if isinstance(source, Definition) and isinstance(source.binding, FunctionDefinition):
-                return self._passed_on(source, source.binding.node, call, use, depth + 1)
+            match source:
+                case Definition(binding=FunctionDefinition(node)):
+                    return self._passed_on(source, node, call, use, depth + 1)
+                case Definition(binding=Assignment(ast.Call() as value)):
+                    return self._assigned(value, source.use, call, use, depth + 1)
+                case _:
+                    pass
         return None
+
+    def _assigned(self, value: ast.Call, its_use: Use, call: ast.Call | None, use: Use, depth: int) -> Maker | None:
+        """`retried = shared_task(max_retries=3)`, or `retried = partial(shared_task, max_retries=3)`."""
+        partial = any(
+            isinstance(each, ExternalName) and each.name == "functools.partial"
+            for each in self.apps.lookup.path(its_use, value.func)
+        )
+        if partial and len(value.args) == 1:
+            made = ast.copy_location(ast.Call(value.args[0], [], value.keywords), value)
+            found = self.maker(made, its_use, depth)
+            return found and found._replace(options=(*found.options, *self._options(call, use)))
+        return self.maker(value, its_use, depth) if call is None and not value.args else None
 
     def names_in(self, module: SourceModule) -> Iterator[str]:
         """Yield the names in a file that stand for what makes tasks: `shared_task` by another name, and the like."""
@@ -98,31 +114,45 @@ class Makers:
     def _is_maker(self, source: Source) -> bool:
         match source:
             case ExternalName(name):
-                return name in TASK_MAKERS
+                return is_maker(name)
             case Definition(binding=FunctionDefinition(node)):
                 called = ast.Call(ast.Name(source.name), [], [])
                 return any(self._passed_on(source, node, each, source.use, 0) is not None for each in (None, called))
             case Definition(binding=Assignment(ast.Name() | ast.Attribute() as value)):
                 return self.apps.makes_tasks(value, source.use) is not None
+            case Definition(binding=Assignment(ast.Call() as value)):
+                return self._assigned(value, source.use, None, source.use, 0) is not None
             case _:
                 return False
 
     def _options(self, call: ast.Call | None, use: Use) -> tuple[Option, ...]:
         keywords = call.keywords if call is not None else []
-        return tuple(option for each in keywords for option in self._read(each, use))
+        return tuple(option for each in keywords for option in self._read(each.arg, each.value, use))
 
-    def _read(self, keyword: ast.keyword, use: Use) -> list[Option]:
-        """Read an option, or the dict of the project that holds several, as in `**RETRIES`."""
-        if keyword.arg is None and isinstance(keyword.value, ast.Name | ast.Attribute):
-            match self.apps.lookup.path(use, keyword.value):
-                case (Definition(binding=Assignment(ast.Dict() | ast.Call() as value)) as source,):
-                    found, _ = items(value)
-                    size = len(value.keys if isinstance(value, ast.Dict) else value.keywords)
-                    if found and len(found) == size and not _is_changed(source):
-                        return [Option(name, each, source.use) for name, each in found.items()]
-                case _:
-                    pass
-        return [Option(keyword.arg, keyword.value, use)]
+    def _read(self, name: str | None, value: ast.expr, use: Use, depth: int = 0) -> Iterator[Option]:
+        """Read an option, or several that are in a dict: `**RETRIES`, `**{"queue": "slow", **options}`."""
+        match value:
+            case ast.Dict(keys, values) if name is None:
+                for key, each in zip(keys, values, strict=True):
+                    match key:
+                        case None:
+                            yield from self._read(None, each, use, depth)
+                        case ast.Constant(str() as own):
+                            yield Option(own, each, use)
+                        case _:
+                            yield Option(None, key, use)
+            case ast.Call(ast.Name("dict"), args) if name is None and len(args) <= 1:
+                for each in args:
+                    yield from self._read(None, each, use, depth)
+                yield from self._options(value, use)
+            case ast.Name() | ast.Attribute() if name is None and depth <= _FARTHEST:
+                match self.apps.lookup.path(use, value):
+                    case (Definition(binding=Assignment(ast.expr() as made)) as source,) if not _is_changed(source):
+                        yield from self._read(None, made, source.use, depth + 1)
+                    case _:
+                        yield Option(None, value, use)
+            case _:
+                yield Option(name, value, use)
 
     def _passed_on(
         self, function: Definition, node: FunctionNode, call: ast.Call | None, use: Use, depth: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ from upnext_codegen.findings import in_order
 from upnext_codegen.garbage import uncollected
 from upnext_codegen.names.lookup import Lookup
 from upnext_codegen.names.modules import ExternalName, RecordedModules, map_modules
+from upnext_codegen.names.scopes import Assignment, Definition
 from upnext_codegen.sources import Sources
 
 if TYPE_CHECKING:
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 
     from upnext_codegen.celery.records import Call, Task
     from upnext_codegen.findings import Finding
+    from upnext_codegen.names.lookup import Source
     from upnext_codegen.names.modules import ModuleRef, Modules
-    from upnext_codegen.names.scopes import SourceModule
+    from upnext_codegen.names.scopes import SourceModule, Use
     from upnext_codegen.project import Project
     from upnext_codegen.silence import Comments
 
@@ -48,6 +51,28 @@ class _Modules(RecordedModules):
     def find(self, name: str, importer: str) -> ModuleRef | ExternalName | None:
         """As `Modules.find`."""
         return ExternalName(name) if name.partition(".")[0] == "celery" else super().find(name, importer)
+
+
+class _Lookup(Lookup):
+    """Names of a project, also those in modules that are imported by a call."""
+
+    def path(self, use: Use, expr: ast.expr) -> tuple[Source, ...]:
+        """As `Lookup.path`."""
+        match expr:
+            case ast.Call(ast.Name("import_module") | ast.Attribute(_, "import_module"), [ast.Constant(str() as name)]):
+                found = self.modules.find(name, use.file)
+                return (found,) if found is not None else ()
+            case _:
+                return super().path(use, expr)
+
+    def attribute(self, owner: Source, attr: str, user: str) -> tuple[Source, ...]:
+        """As `Lookup.attribute`."""
+        match owner:
+            case Definition(binding=Assignment(ast.Call() as value)):
+                found = self.path(owner.use, value)
+                return super().attribute(found[0], attr, user) if found else ()
+            case _:
+                return super().attribute(owner, attr, user)
 
 
 class _Glance(NamedTuple):
@@ -93,7 +118,7 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
         loaded.add(path)
         return sources.load(path)
 
-    apps = Apps(Lookup(_Modules(modules), load))
+    apps = Apps(_Lookup(_Modules(modules), load))
     makers = Makers(apps)
     tasks = Tasks(apps, makers, TaskClasses(apps))
     calls = Calls(tasks)
@@ -143,8 +168,9 @@ def _indexed(project: Project) -> tuple[FileIndex, Modules]:
 def _makes(index: FileIndex, load: Callable[[str], SourceModule | None], makers: Makers) -> re.Pattern[bytes]:
     """Return what is found in the bytes of files that make tasks.
 
-    A task is made by what is called `shared_task` or `task`, or after them, or by a class that has a `run`. A file may
-    give a maker another name, so those that name one are asked by which, until none has a new one.
+    A task is made by what is called `shared_task` or `task`, or after them, or by a class that has a `run`, or a base
+    that is called after tasks. A file may give a maker another name, so those that name one are asked by which, until
+    none has a new one.
     """
     known, asked, naming = {*_MAKERS}, set[str](), rb"\bshared_task\b|\.\s*task\b|task\s+as\b"
     while True:
@@ -157,6 +183,8 @@ def _makes(index: FileIndex, load: Callable[[str], SourceModule | None], makers:
         known |= found
         words = "|".join(sorted(map(re.escape, known))).encode()
         if not found:
-            return re.compile(rb"@\s*[\w.]*(?:%b)|\b(?:%b)\s*\(|\bdef\s+run\b" % (words, words))
+            return re.compile(
+                rb"@\s*[\w.]*(?:%b)|\b(?:%b)\s*\(|\bdef\s+run\b|\bclass\s+\w+\s*\([^)]*Task\b" % (words, words)
+            )
         # Where one of them may be given another name.
         naming = rb"\b(?:%b)\s+as\b|(?:=|\breturn\b)\s*(?:\w+\s*\.\s*)*(?:%b)\b" % (words, words)

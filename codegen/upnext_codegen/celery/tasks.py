@@ -115,7 +115,8 @@ class Tasks:
         assert isinstance(run.binding, FunctionDefinition)
         node = run.binding.node
         name = self.classes.constant_of(definition, "name")
-        if name is None and self.are_named_by_celery:
+        # A base makes something of `class Resize(Base, name="resize")`, which may be its name.
+        if name is None and self.are_named_by_celery and not definition.binding.node.keywords:
             name = f"{self.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
         written = _signature(node, skipped=1)
         changed = bool(node.decorator_list) or self.classes.class_changes_arguments(definition)
