@@ -206,6 +206,47 @@ def needed_on_schedule(place: Place, parameter: str, task: str) -> Finding:
     )
 
 
+def no_provider(place: Place, given: str) -> Finding:
+    """`Provide` of something that cannot be called (UPN110)."""
+    message = f"Provide({given}) is refused by the runtime: it cannot be called"
+    return Finding.of("UPN110", message, place, "give the function that provides the value", typed=True)
+
+
+def unfilled_provider(place: Place, provider: str, parameter: str) -> Finding:
+    """A parameter without a default of a function that provides something (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'provider "{provider}" is refused by the runtime: nothing fills its parameter "{parameter}"',
+        place,
+        "annotate it with upnext.Provide or upnext.Context, or give it a default",
+    )
+
+
+def providers_in_a_circle(place: Place, providers: Sequence[str]) -> Finding:
+    """A provider that needs itself (UPN110)."""
+    shown = " -> ".join(providers)
+    message = f"provider {shown} is refused by the runtime: it needs itself"
+    return Finding.of("UPN110", message, place, "take one of these parameters out")
+
+
+def no_former_name(place: Place, given: str) -> Finding:
+    """`Formerly` without a name, or with something that is none (UPN110)."""
+    message = f"{given} is refused by the runtime: it names no field"
+    return Finding.of("UPN110", message, place, "give the names that the field had before")
+
+
+def clashing_former_name(place: Place, handler: str, field: str, name: str, owner: str) -> Finding:
+    """A former name of a field that is, or was, that of another field (UPN110)."""
+    has = "is" if name == owner else "was"
+    return Finding.of(
+        "UPN110",
+        f'"{name}" as a former name of field "{field}" of "{handler}" is refused by the runtime: it {has} the name of '
+        f'field "{owner}"',
+        place,
+        "a payload with both could not be told apart: leave one of them out",
+    )
+
+
 def _passed_by_keyword(parameter: str) -> str:
     """The way out for a parameter that only takes positional arguments."""
     if parameter.startswith("*"):
@@ -274,31 +315,6 @@ def refused_typed_dict(place: Place, field: str, kind: str, name: str, cls: str)
         place,
         'import TypedDict from typing_extensions, or set requires-python = ">=3.12"',
     )
-
-
-def bad_option(place: Place, option: str, value: str, rule: str, *, typed: bool = False) -> Finding:
-    """A handler option out of its range (UPN201)."""
-    message = f"{option}={value} is out of range"
-    return Finding.of("UPN201", message, place, f"{option} must be {rule}", typed=typed)
-
-
-def no_named_field(place: Place, option: str, handler: str, fields: Sequence[str], near: str | None) -> Finding:
-    """An option, such as `by="x"`, that names a field which the handler does not have (UPN202)."""
-    known = f"its fields are {', '.join(fields)}" if fields else "it has none"
-    way_out = f"did you mean {near}?" if near else known
-    return Finding.of("UPN202", f"{option} is no field of {handler}", place, way_out)
-
-
-def no_exceptions(place: Place, option: str, value: str) -> Finding:
-    """A handler option that takes exception classes, and is given something else (UPN201)."""
-    way_out = f"{option} must be an exception class, or a tuple of them"
-    return Finding.of("UPN201", f"{option}={value} is no exception class", place, way_out, typed=True)
-
-
-def unknown_option(place: Place, option: str, function: str, known: tuple[str, ...], near: str | None) -> Finding:
-    """An option of a handler or task that does not exist (UPN201)."""
-    way_out = f"did you mean {near}?" if near else f"the options are {', '.join(known)}"
-    return Finding.of("UPN201", f'"{option}" is not an option of {function}', place, way_out, typed=True)
 
 
 def shown(text: str) -> str:

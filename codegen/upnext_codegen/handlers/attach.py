@@ -24,7 +24,8 @@ from upnext_codegen.handlers.options import check_named_fields, read_options
 from upnext_codegen.handlers.sends import sends_of
 from upnext_codegen.handlers.shapes import attaches, makes_decorator
 from upnext_codegen.handlers.sites import CallSite, ClassSite, DecoratorSite, OperatorSite
-from upnext_codegen.handlers.tasks import take_task
+from upnext_codegen.handlers.tasks import take_task, wrong_options
+from upnext_codegen.handlers.unfindable import reason_of, unfindable
 from upnext_codegen.handlers.upcasters import take_upcaster
 from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.handlers.yielding import yielding
@@ -130,14 +131,19 @@ class Attacher:
         declare(self.evaluator, self.found, func, site.call, site.use)
         self._called(func, site.call, site.use)
         self.found.fills.update(self.filling.by_call(func, site.call, site.use))
+        self._task(func, site)
+        self.found.sends += sends_of(self.evaluator, self.calls.standings, func, site)
+
+    def _task(self, func: values.Value, site: CallSite) -> None:
         match func:
             case values.TaskDecorator(_, call, use):
                 self._task_of(self.evaluator.value(site.call, site.use), (call, use))
             case values.Method(values.WorkerValue(), "task"):
                 self._task_of(self.evaluator.value(site.call, site.use), (site.call, site.use))
+            case values.Method(values.WorkerValue(), "cron"):  # kept perhaps, and no decorator here
+                self.found.findings += wrong_options(self.evaluator, site.call, site.use)
             case _:
                 pass
-        self.found.sends += sends_of(self.evaluator, self.calls.standings, func, site)
 
     def _decorator(self, each: DecoratorSite) -> None:
         binding = each.target.binding
@@ -289,7 +295,7 @@ class Attacher:
                 self._refuse(event.name, place, shown, _UNPACKED, _ONE)
             else:
                 typed = isinstance(self.evaluator.value(given.value, given.use), _NO_HANDLERS)
-                self._refuse(event.name, place, shown, _reason(given.value), typed=typed)
+                self._refuse(event.name, place, shown, reason_of(given.value), typed=typed)
 
     def _others(self, event: values.EventValue, call: ast.Call, use: Use) -> None:
         """Refuse what stands behind the one function that is attached."""
@@ -309,7 +315,7 @@ class Attacher:
             self._refuse(event.name, where, target.definition.name, "it is a class")
         elif isinstance(target, values.FunctionRef):
             where = place_of_name(target.definition)
-            reason = self._unfindable(target)
+            reason = unfindable(target)
             if reason:
                 self._refuse(event.name, where, target.definition.name, reason)
             else:
@@ -342,18 +348,6 @@ class Attacher:
     def _task_of(self, made: values.Value, options: _Options | None) -> None:
         take_task(self.evaluator, self.signatures, self.found, made, options=options, reached=self._reached)
 
-    def _unfindable(self, target: values.FunctionRef) -> str:
-        """Why the runtime cannot find a function by module and name, "" where it can."""
-        scope = target.definition.scope
-        if scope.kind == "function":
-            return "it is defined inside a function"
-        if scope.kind == "module":
-            return ""
-        names = {each.id for each in function_node(target).decorator_list if isinstance(each, ast.Name)}
-        if "staticmethod" not in names:
-            return "it is a method"
-        return "" if scope.parent is not None and scope.parent.kind == "module" else "its class is not at module level"
-
     def _check_options(self, options: _Options | None) -> tuple[tuple[str, float], ...]:
         if options is None:
             return ()
@@ -385,15 +379,3 @@ def _is_own_parameter(given: Argument) -> bool:
     """Whether it is a parameter of the function that the call stands in."""
     found = given.use.scope.definitions.get(given.value.id, ()) if isinstance(given.value, ast.Name) else ()
     return any(isinstance(each.binding, ParameterDefinition) for each in found)
-
-
-def _reason(expr: ast.expr) -> str:
-    match expr:
-        case ast.Lambda():
-            return "it is a lambda"
-        case ast.Call(ast.Name("partial") | ast.Attribute(_, "partial")):
-            return "it is a partial"
-        case ast.Attribute():
-            return "it is a method, or defined outside the project"
-        case _:
-            return "it is not a named function defined in this project"

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
+from upnext_codegen.handlers import option_messages
+from upnext_codegen.handlers.worker_options import check_worker_options
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, argument, plain_arguments
 from upnext_codegen.names.scopes import Assignment
@@ -59,6 +61,8 @@ def check_decorator(evaluator: Evaluator, found: Found, site: DecoratorSite) -> 
             shown = text_of(site.decorator)
             declares = isinstance(value, values.Method) or isinstance(site.decorator, ast.Call)
             found.findings.append(messages.event_as_decorator(place, shown, declares=declares))
+        case values.Method(values.WorkerValue(), "cron"):
+            found.findings.append(option_messages.no_schedule(place_of(site.use, site.decorator), both=False))
         case _:
             pass
 
@@ -99,7 +103,9 @@ def _formerly(evaluator: Evaluator, found: Found, event: str, call: ast.Call, us
             found.findings.append(messages.bad_name(place_of(use, each), "event", name))
         elif name == event:
             rule = "the names that the event had before, not the one that it has now"
-            found.findings.append(messages.bad_option(place_of(use, each), "formerly", messages.shown(name), rule))
+            found.findings.append(
+                option_messages.bad_option(place_of(use, each), "formerly", messages.shown(name), rule)
+            )
         else:
             names.append(name)
     return tuple(dict.fromkeys(names))
@@ -118,6 +124,7 @@ def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: ast.Cal
             found.findings.append(messages.unknown_worker_name(place))
     elif not is_name(name):
         found.findings.append(messages.bad_name(place_of(use, given.node) if given else place, "worker", name))
+    found.findings += check_worker_options(evaluator, cls, call, use)
 
 
 def _stands_alone(call: ast.Call, use: Use) -> bool:
@@ -150,5 +157,5 @@ def _extra(evaluator: Evaluator, found: Found, call: ast.Call, use: Use) -> str 
         shown = messages.shown(value) if value is not None else shown_value(evaluator, given)
         if shown != "None":
             place = place_of(use, given.node)
-            found.findings.append(messages.bad_option(place, "extra", shown, '"allow" or "forbid"', typed=True))
+            found.findings.append(option_messages.bad_option(place, "extra", shown, '"allow" or "forbid"', typed=True))
     return None

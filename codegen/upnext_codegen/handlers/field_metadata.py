@@ -5,10 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from upnext_codegen import messages
 from upnext_codegen.handlers.annotation_metadata import objects_of
+from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.names import values
+from upnext_codegen.reading.expression_text import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext_codegen.findings import Finding
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Use
 
@@ -16,6 +22,19 @@ if TYPE_CHECKING:
 def is_provided(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> bool:
     """Whether no payload fills a parameter: `Annotated[Session, upnext.Provide(...)]`."""
     return any(True for _ in objects_of(evaluator, annotation, use, "upnext.Provide"))
+
+
+def unusable_former_names(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> Iterator[Finding]:
+    """Report `Formerly` without a name, or with something else."""
+    for call, at in objects_of(evaluator, annotation, use, "upnext.Formerly"):
+        if not call.args and not call.keywords:
+            yield messages.no_former_name(place_of(at, call), text_of(call))
+        for given in call.args:
+            match evaluator.value(given, at):
+                case values.Constant(value) if not isinstance(value, str) or not value:
+                    yield messages.no_former_name(place_of(at, given), text_of(call))
+                case _:
+                    pass
 
 
 def former_names(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> tuple[str, ...]:

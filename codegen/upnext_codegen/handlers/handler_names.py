@@ -9,6 +9,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
+from upnext_codegen.handlers import option_messages
 from upnext_codegen.handlers.declare import is_handler_name, is_known_not_to_be_text, place_of, shown_value
 from upnext_codegen.handlers.wrapped import own_decorators
 from upnext_codegen.names import values
@@ -62,7 +63,7 @@ def _given(
     elif name is None or not is_handler_name(name):
         shown = shown_value(evaluator, given) if name is None else messages.shown(name)
         at = place_of(options[1], given.node)
-        findings.append(messages.bad_option(at, "name", shown, messages.NAME_RULE, typed=name is None))
+        findings.append(option_messages.bad_option(at, "name", shown, messages.NAME_RULE, typed=name is None))
         return None
     return name
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import difflib
 import math
 import re
 from typing import TYPE_CHECKING
 
-from upnext_codegen import messages
+from upnext_codegen.handlers import option_messages
 from upnext_codegen.handlers.declare import place_of
+from upnext_codegen.handlers.option_values import constant, shown
 from upnext_codegen.names import values
-from upnext_codegen.names.annotation_names import definitions
 from upnext_codegen.names.modules import ExternalName
-from upnext_codegen.names.scopes import Assignment, Definition, Derived
 from upnext_codegen.reading.expression_text import text_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.evaluator import Argument, Evaluator
-    from upnext_codegen.names.scopes import Use
+    from upnext_codegen.names.scopes import Derived, Use
     from upnext_codegen.records import Place
 
 _NUMBERS = ("retries", "retry_delay", "retry_backoff", "timeout")
@@ -29,10 +29,10 @@ _EXCEPTIONS = ("retry_on", "give_up_on")
 _LIMITS = ("limit", "rate", "by")
 _UNIQUE = "unique"
 KNOWN = ("name", *_NUMBERS, *_EXCEPTIONS, *_LIMITS, _UNIQUE)
-OF_CRON = ("tz", "every", "catch_up")
 # As the runtime has it in upnext/broker/handler_limits.py.
 _MOST = 10_000
 _RATE = re.compile(r"([1-9][0-9]{0,6})/(second|minute|hour|day)")
+_BUILTINS = "builtins."
 _RULES = {
     "retries": "a whole number, 0 or more",
     "retry_delay": "a finite number of seconds, 0 or more",
@@ -43,7 +43,6 @@ _RULES = {
     "by": "the name of a field, or None",
     "unique": "True, the name of a field, a tuple of names, or False",
 }
-_NOT_FINITE = {"math.inf": math.inf, "math.nan": math.nan}
 
 
 def read_options(
@@ -65,30 +64,34 @@ def read_options(
         if each.keyword in {"", "*", "**", "name", *more}:
             continue
         if each.keyword not in KNOWN:
-            is_number = isinstance(_number(evaluator, each.value, each.use), int | float)
+            is_number = isinstance(constant(evaluator, each.value, each.use), int | float)
             near = difflib.get_close_matches(each.keyword, _NUMBERS if is_number else KNOWN, 1)
             findings.append(
-                messages.unknown_option(place, each.keyword, function, (*KNOWN, *more), near[0] if near else None)
+                option_messages.unknown_option(
+                    place, each.keyword, function, (*KNOWN, *more), near[0] if near else None
+                )
             )
             continue
         if each.keyword in _EXCEPTIONS or each.keyword == _UNIQUE:
             findings += _check_shape(evaluator, each, place)
             continue
-        value = _number(evaluator, each.value, each.use)
+        value = constant(evaluator, each.value, each.use)
         if isinstance(value, values.Unknown):
             continue
         if each.keyword in _LIMITS:
             if not _limits(each.keyword, value):
                 typed = not isinstance(value, int if each.keyword == "limit" else str)
                 rule = _RULES[each.keyword]
-                findings.append(messages.bad_option(place, each.keyword, _shown(value), rule, typed=typed))
+                findings.append(option_messages.bad_option(place, each.keyword, shown(value), rule, typed=typed))
             continue
         if _fits(each.keyword, value):
             assert isinstance(value, int | float)
             known.append((each.keyword, value))
         else:
             typed = not isinstance(value, int if each.keyword == "retries" else int | float)
-            findings.append(messages.bad_option(place, each.keyword, _shown(value), _RULES[each.keyword], typed=typed))
+            findings.append(
+                option_messages.bad_option(place, each.keyword, shown(value), _RULES[each.keyword], typed=typed)
+            )
     return tuple(known), findings
 
 
@@ -96,9 +99,9 @@ def _check_shape(evaluator: Evaluator, given: Argument, place: Place) -> list[Fi
     """Say what is wrong with an option that may be a tuple."""
     if given.keyword == _UNIQUE:
         shown, names = _unique(evaluator, given.value, given.use)
-        return [messages.bad_option(place, _UNIQUE, shown, _RULES[_UNIQUE], typed=True)] if names is None else []
+        return [option_messages.bad_option(place, _UNIQUE, shown, _RULES[_UNIQUE], typed=True)] if names is None else []
     shown = _no_exceptions(evaluator, given.value, given.use)
-    return [messages.no_exceptions(place, given.keyword, shown)] if shown else []
+    return [option_messages.no_exceptions(place, given.keyword, shown)] if shown else []
 
 
 def check_named_fields(
@@ -120,21 +123,21 @@ def check_named_fields(
 
 def _no_field(place: Place, option: str, name: str, handler: str, fields: Sequence[str]) -> Finding:
     near = difflib.get_close_matches(name, fields, 1)
-    return messages.no_named_field(place, f"{option}={_shown(name)}", handler, fields, near[0] if near else None)
+    return option_messages.no_named_field(place, f"{option}={shown(name)}", handler, fields, near[0] if near else None)
 
 
 def _check_by(
     evaluator: Evaluator, given: Mapping[str, Argument], use: Use, handler: str, fields: Sequence[str]
 ) -> list[Finding]:
-    by = _number(evaluator, given["by"].value, given["by"].use) if "by" in given else None
+    by = constant(evaluator, given["by"].value, given["by"].use) if "by" in given else None
     if not isinstance(by, str) or not by.isidentifier():
         return []  # none, or reported as out of range
     place = place_of(use, given["by"].node)
     if by not in fields:
         return [_no_field(place, "by", by, handler, fields)]
-    limits = [_number(evaluator, given[name].value, given[name].use) for name in ("limit", "rate") if name in given]
+    limits = [constant(evaluator, given[name].value, given[name].use) for name in ("limit", "rate") if name in given]
     if "**" not in given and all(limit is None for limit in limits):
-        return [messages.bad_option(place, "by", _shown(by), "given with a limit or a rate", typed=False)]
+        return [option_messages.bad_option(place, "by", shown(by), "given with a limit or a rate", typed=False)]
     return []
 
 
@@ -151,11 +154,25 @@ def _no_exceptions(evaluator: Evaluator, expr: Derived, use: Use) -> str:
 def _no_class(evaluator: Evaluator, expr: Derived, use: Use) -> str:
     match evaluator.value(expr, use):
         case values.Constant(value):
-            return _shown(value)
+            return shown(value)
         case values.ContainerValue(node) | values.LambdaRef(node):
             return text_of(node)
+        case ExternalName(name) if _builtin_class(name, exceptions=False):
+            return name.removeprefix(_BUILTINS)
         case _:
-            return ""
+            return text_of(expr) if isinstance(expr, ast.Call) and _is_exception(evaluator, expr, use) else ""
+
+
+def _is_exception(evaluator: Evaluator, call: ast.Call, use: Use) -> bool:
+    """Whether a call makes an exception: an object, and no class of them."""
+    made_of = evaluator.value(call.func, use)
+    return isinstance(made_of, ExternalName) and _builtin_class(made_of.name, exceptions=True)
+
+
+def _builtin_class(name: str, *, exceptions: bool) -> bool:
+    """Whether a full name is that of a built-in class of exceptions, or of another built-in class."""
+    found = getattr(builtins, name.removeprefix(_BUILTINS), None) if name.startswith(_BUILTINS) else None
+    return isinstance(found, type) and issubclass(found, BaseException) == exceptions
 
 
 def _unique(evaluator: Evaluator, expr: Derived, use: Use) -> tuple[str, tuple[str, ...] | None]:
@@ -164,14 +181,14 @@ def _unique(evaluator: Evaluator, expr: Derived, use: Use) -> tuple[str, tuple[s
     if isinstance(found, values.ContainerValue):
         if not isinstance(found.node, ast.Tuple):
             return text_of(found.node), None
-        items = [_number(evaluator, item, found.use) for item in found.node.elts]
+        items = [constant(evaluator, item, found.use) for item in found.node.elts]
         known = [item for item in items if not isinstance(item, values.Unknown)]
         is_usable = bool(items) and all(map(_is_field_name, known))
         return f"({', '.join(map(text_of, found.node.elts))})", tuple(map(str, known)) if is_usable else None
-    value = _number(evaluator, expr, use)
+    value = constant(evaluator, expr, use)
     if isinstance(value, bool | values.Unknown):
         return "", ()
-    return _shown(value), (str(value),) if _is_field_name(value) else None
+    return shown(value), (str(value),) if _is_field_name(value) else None
 
 
 def _is_field_name(value: object) -> bool:
@@ -206,48 +223,3 @@ def _is_finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
-
-
-def _shown(value: object) -> str:
-    return messages.shown(value) if isinstance(value, str) else messages.shown(repr(value))[1:-1]
-
-
-def _number(evaluator: Evaluator, expr: Derived, use: Use) -> object:
-    """What an option is: a constant, or `values.Unknown` where it cannot be known."""
-    if isinstance(expr, ast.UnaryOp) and isinstance(expr.op, ast.USub):
-        inner = _number(evaluator, expr.operand, use)
-        return -inner if isinstance(inner, int | float) else values.UNKNOWN
-    if isinstance(expr, ast.Call):
-        return _converted(evaluator, expr, use)
-    found = evaluator.value(expr, use)
-    if isinstance(found, values.Constant):
-        return found.value
-    if isinstance(found, values.MemberValue) and isinstance(found.value, values.Constant):
-        return found.value.value
-    if isinstance(found, ExternalName) and found.name in _NOT_FINITE:
-        return _NOT_FINITE[found.name]
-    return _held(evaluator, expr, use) if isinstance(expr, ast.expr) else values.UNKNOWN
-
-
-def _held(evaluator: Evaluator, expr: ast.expr, use: Use) -> object:
-    """A constant of the project that holds a call: `FOREVER = float("inf")`."""
-    found = definitions(evaluator, expr, use)
-    if len(found) == 1 and isinstance(found[0], Definition):
-        binding = found[0].binding
-        if isinstance(binding, Assignment) and isinstance(binding.value, ast.Call | ast.UnaryOp):
-            return _number(evaluator, binding.value, found[0].use)
-    return values.UNKNOWN
-
-
-def _converted(evaluator: Evaluator, call: ast.Call, use: Use) -> object:
-    func = evaluator.value(call.func, use)
-    name = func.name if isinstance(func, ExternalName) else ""
-    if name not in {"builtins.float", "builtins.int"} or len(call.args) != 1 or call.keywords:
-        return values.UNKNOWN
-    inner = _number(evaluator, call.args[0], use)
-    try:
-        if isinstance(inner, str | int | float):
-            return float(inner) if name == "builtins.float" else int(inner)
-    except (ValueError, OverflowError):
-        return values.UNKNOWN
-    return values.UNKNOWN

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
-from upnext_codegen.handlers.classes import Classes, is_context
+from upnext_codegen.handlers.classes import Classes
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.declare import place_of
-from upnext_codegen.handlers.field_metadata import former_names, is_provided
+from upnext_codegen.handlers.field_metadata import former_names, is_provided, unusable_former_names
+from upnext_codegen.handlers.formals import formals_of
+from upnext_codegen.handlers.providers import Providers, is_context_type
 from upnext_codegen.handlers.results import as_plain_json
 from upnext_codegen.handlers.supplied import left_of, supplied_by_decorators
 from upnext_codegen.handlers.typed_dicts import Key, items_of
@@ -24,40 +26,17 @@ from upnext_codegen.names.scopes import FunctionNode, TypeParameter, Use, type_p
 from upnext_codegen.reading.expression_text import text_of
 from upnext_codegen.reading.string_annotations import unquoted
 from upnext_codegen.records import Parameter, Place
-from upnext_codegen.types import ANY, NONE, ClassType, Type, UnionType
+from upnext_codegen.types import ANY, ClassType, Type, UnionType
 from upnext_codegen.types.traversal import union
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from upnext_codegen.findings import Finding
+    from upnext_codegen.handlers.formals import Formal
     from upnext_codegen.names.values import FunctionRef
 
 OBJECT = ClassType("builtins", "object")
-
-
-class Formal(NamedTuple):
-    """A parameter in a `def`.
-
-    Attributes:
-        node: It, with its name and annotation.
-        kind: "positional" (positional-only), "any", "keyword", "args" or "kwargs".
-        default: Whether it has one.
-    """
-
-    node: ast.arg
-    kind: str
-    default: bool
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.node.arg
-
-    @property
-    def annotation(self) -> ast.expr | None:
-        """Its annotation, as it is written."""
-        return self.node.annotation
 
 
 @dataclass(slots=True)
@@ -105,6 +84,7 @@ class Signatures:
         variables = self._variables(function, use)
         for formal in self._left(signature, ref, function):
             self._formal(signature, function, formal, use, variables)
+        signature.findings += _clashing_former_names(function.name, signature.parameters)
         signature.returns = self._returned(function, use, variables)
         return signature
 
@@ -173,16 +153,18 @@ class Signatures:
             self._keys(signature, formal, unpacked, use, place)
             return
         if formal.kind != "kwargs" and is_provided(self.annotations.evaluator, formal.annotation, use):
+            signature.findings += Providers(self.annotations, self.classes).check(formal.annotation, use)
             return
         written = self._type(signature, formal, use, variables)
         if formal.kind == "kwargs":
             signature.extras, signature.extras_place = written, place
-        elif not self._is_context(written):
+        elif not is_context_type(written, self.classes):
             annotated = formal.annotation is not None
             if not annotated:
                 signature.findings.append(messages.unannotated(place, function.name, formal.name))
             required = not formal.default
             formerly = former_names(self.annotations.evaluator, formal.annotation, use)
+            signature.findings += unusable_former_names(self.annotations.evaluator, formal.annotation, use)
             signature.parameters.append(Parameter(formal.name, written, annotated, required, place, formerly))
 
     def _type(self, signature: Signature, formal: Formal, use: Use, variables: Variables) -> Type:
@@ -224,11 +206,6 @@ class Signatures:
         found = items.further if name is None else items.keys[name]
         return ANY if found is None else found.type
 
-    def _is_context(self, written: Type) -> bool:
-        sides = written.members if isinstance(written, UnionType) else (written,)
-        sides = tuple(side for side in sides if side != NONE)
-        return len(sides) == 1 and is_context(sides[0], self.classes.known)
-
     def _unpacked(self, formal: Formal, use: Use) -> ast.expr | None:
         """What stands in `Unpack[...]`, or behind the star of `**f: *TD`, None for any other annotation."""
         expr = None if formal.annotation is None else unquoted(formal.annotation)
@@ -260,19 +237,14 @@ class Signatures:
             signature.findings.append(messages.unwritable(note, shown, reason, key.fault.way_out))
 
 
-def formals_of(node: FunctionNode) -> list[Formal]:
-    """List the parameters of a function in the order of its signature."""
-    args = node.args
-    positional = [(each, "positional") for each in args.posonlyargs] + [(each, "any") for each in args.args]
-    bare = len(positional) - len(args.defaults)
-    found = [Formal(each, kind, number >= bare) for number, (each, kind) in enumerate(positional)]
-    if args.vararg:
-        found.append(Formal(args.vararg, "args", default=False))
-    pairs = zip(args.kwonlyargs, args.kw_defaults, strict=True)
-    found += [Formal(each, "keyword", default is not None) for each, default in pairs]
-    if args.kwarg:
-        found.append(Formal(args.kwarg, "kwargs", default=False))
-    return found
+def _clashing_former_names(function: str, parameters: list[Parameter]) -> Iterator[Finding]:
+    """Report earlier names of fields that other fields have, or had."""
+    owners = {each.name: each.name for each in parameters}
+    for each in parameters:
+        for name in each.formerly:
+            if name in owners:
+                yield messages.clashing_former_name(each.place, function, each.name, name, owners[name])
+            owners.setdefault(name, each.name)
 
 
 def _shown(annotation: ast.expr) -> str:

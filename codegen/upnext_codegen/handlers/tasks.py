@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from upnext_codegen import messages
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.declare import place_of
-from upnext_codegen.handlers.options import OF_CRON, check_named_fields, read_options
-from upnext_codegen.handlers.signatures import formals_of
+from upnext_codegen.handlers.formals import formals_of
+from upnext_codegen.handlers.options import check_named_fields, read_options
+from upnext_codegen.handlers.schedules import OPTIONS as OF_CRON
+from upnext_codegen.handlers.schedules import check_schedule
 from upnext_codegen.handlers.wrapped import is_wrapped
 from upnext_codegen.handlers.yielding import yielding
 from upnext_codegen.names import values
@@ -49,7 +51,7 @@ def take_task(
         reached: Finds the functions that a function calls.
     """
     if options is not None:
-        found.findings += _wrong_options(evaluator, *options)
+        found.findings += wrong_options(evaluator, *options)
     if not isinstance(made, values.TaskValue) or made.name is None or not isinstance(made.target, values.FunctionRef):
         return
     target = made.target
@@ -70,9 +72,11 @@ def take_task(
             found.findings += check_named_fields(evaluator, *options, made.name, fields)
 
 
-def _wrong_options(evaluator: Evaluator, call: ast.Call, use: Use) -> list[Finding]:
-    is_cron = _is_cron(evaluator, call, use)
-    return read_options(evaluator, call, use, ".cron" if is_cron else ".task", OF_CRON if is_cron else ())[1]
+def wrong_options(evaluator: Evaluator, call: ast.Call, use: Use) -> list[Finding]:
+    """Report options of `.task` or `.cron` that the runtime refuses."""
+    if not _is_cron(evaluator, call, use):
+        return read_options(evaluator, call, use, ".task")[1]
+    return [*check_schedule(evaluator, call, use), *read_options(evaluator, call, use, ".cron", OF_CRON)[1]]
 
 
 def _is_cron(evaluator: Evaluator, call: ast.Call, use: Use) -> bool:

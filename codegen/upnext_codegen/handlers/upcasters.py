@@ -9,7 +9,7 @@ from upnext_codegen import messages
 from upnext_codegen.contract import Field, Upcast
 from upnext_codegen.flow.calls import place_of_name
 from upnext_codegen.handlers.annotations import UnwritableError
-from upnext_codegen.handlers.signatures import formals_of
+from upnext_codegen.handlers.formals import formals_of
 from upnext_codegen.handlers.typed_dicts import items_of
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import function_node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Mapping, Sequence
 from string import Formatter
 
@@ -14,7 +15,10 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Sub: lambda one, other: one - other,
     ast.Mult: lambda one, other: one * other,
     ast.Div: lambda one, other: one / other,
+    ast.FloorDiv: lambda one, other: one // other,
+    ast.Pow: lambda one, other: one**other if abs(other) <= _HIGHEST_POWER and abs(one) < _LARGEST else math.inf,
 }
+_HIGHEST_POWER = 64
 _LONGEST = 4000
 """Characters that are kept of a string; no name is nearly as long."""
 _LONGEST_LITERAL = 20_000

@@ -1,0 +1,49 @@
+"""The parameters of a function, as its `def` has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import ast
+
+    from upnext_codegen.names.scopes import FunctionNode
+
+
+class Formal(NamedTuple):
+    """A parameter in a `def`.
+
+    Attributes:
+        node: It, with its name and annotation.
+        kind: "positional" (positional-only), "any", "keyword", "args" or "kwargs".
+        default: Whether it has one.
+    """
+
+    node: ast.arg
+    kind: str
+    default: bool
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.node.arg
+
+    @property
+    def annotation(self) -> ast.expr | None:
+        """Its annotation, as it is written."""
+        return self.node.annotation
+
+
+def formals_of(node: FunctionNode) -> list[Formal]:
+    """List the parameters of a function in the order of its signature."""
+    args = node.args
+    positional = [(each, "positional") for each in args.posonlyargs] + [(each, "any") for each in args.args]
+    bare = len(positional) - len(args.defaults)
+    found = [Formal(each, kind, number >= bare) for number, (each, kind) in enumerate(positional)]
+    if args.vararg:
+        found.append(Formal(args.vararg, "args", default=False))
+    pairs = zip(args.kwonlyargs, args.kw_defaults, strict=True)
+    found += [Formal(each, "keyword", default is not None) for each, default in pairs]
+    if args.kwarg:
+        found.append(Formal(args.kwarg, "kwargs", default=False))
+    return found

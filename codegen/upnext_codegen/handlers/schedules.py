@@ -1,0 +1,123 @@
+"""The schedule of a task, as `worker.cron` is given it: what the runtime would refuse when the module is imported."""
+
+from __future__ import annotations
+
+import ast
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from upnext_codegen.handlers import option_messages
+from upnext_codegen.handlers.declare import place_of
+from upnext_codegen.handlers.option_values import constant, shown
+from upnext_codegen.names import values
+from upnext_codegen.names.modules import ExternalName
+from upnext_codegen.reading.expression_text import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upnext_codegen.findings import Finding
+    from upnext_codegen.names.evaluator import Argument, Evaluator
+    from upnext_codegen.names.scopes import Use
+
+OPTIONS = ("tz", "every", "catch_up")
+"""What `.cron` takes beside what all tasks take."""
+
+# As the runtime has them in upnext/schedule.py; a test holds the two together.
+_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(days=366)
+_FIELDS = "five fields, minute hour day month weekday, such as '0 3 * * *'"
+
+
+def check_schedule(evaluator: Evaluator, call: ast.Call, use: Use) -> Iterator[Finding]:
+    """Report what is wrong with the arguments of `.cron` that say when a task runs, as far as they are known."""
+    arguments = evaluator.arguments(call, use)
+    given = {each.keyword: each for each in reversed(arguments)}
+    expression, every = given.get(""), given.get("every")
+    if not {"*", "**"} & given.keys() and (expression is None) is (every is None):
+        yield option_messages.no_schedule(place_of(use, call), both=every is not None)
+        return
+    if expression is not None:
+        yield from _expression(evaluator, expression)
+    for each in arguments:
+        value = constant(evaluator, each.value, each.use)
+        if isinstance(value, values.Unknown) and each.keyword != "tz":
+            continue
+        place = place_of(each.use, each.node)
+        match each.keyword:
+            case "every" if not _is_interval(value):
+                rule = "a timedelta of whole milliseconds, from a second to a year"
+                typed = not isinstance(value, timedelta)
+                yield option_messages.unusable_option(place, "every", shown(value), rule, typed=typed)
+            case "catch_up" if not isinstance(value, bool):
+                yield option_messages.unusable_option(place, "catch_up", shown(value), "True or False", typed=True)
+            case "tz" if every is not None:
+                yield option_messages.unusable_option(place, "tz", text_or_shown(each, value), _NO_ZONE, typed=True)
+            case "tz" if (name := _unknown_zone(evaluator, each, value)) is not None:
+                rule = "a time zone that this machine knows, such as 'Europe/Berlin'"
+                yield option_messages.unusable_option(place, "tz", shown(name), rule, typed=not isinstance(name, str))
+            case _:
+                pass
+
+
+_NO_ZONE = "left out with every=, whose ticks follow no local time"
+
+
+def text_or_shown(given: Argument, value: object) -> str:
+    """Show an option that may be a call."""
+    return text_of(given.value) if isinstance(value, values.Unknown) else shown(value)
+
+
+def _expression(evaluator: Evaluator, given: Argument) -> Iterator[Finding]:
+    value = constant(evaluator, given.value, given.use)
+    place = place_of(given.use, given.node)
+    if isinstance(evaluator.value(given.value, given.use), values.FunctionRef | values.LambdaRef):
+        yield option_messages.bad_cron(place, text_of(given.value), "it is a function", _FIELDS, typed=True)
+    elif isinstance(value, str):
+        reason = _why_not(value)
+        if reason:
+            yield option_messages.bad_cron(place, shown(value), reason, _FIELDS)
+    elif not isinstance(value, values.Unknown):
+        yield option_messages.bad_cron(place, shown(value), "it is no text", _FIELDS, typed=True)
+
+
+def _why_not(expression: str) -> str:
+    """What is wrong with a cron expression, "" if nothing is, or if cronsim is not installed."""
+    try:
+        from cronsim import CronSim  # noqa: PLC0415  # few projects have schedules
+    except ImportError:
+        return ""
+    now = datetime.now(UTC)
+    try:
+        ticks: Any = CronSim(expression, now)
+    except Exception as error:  # noqa: BLE001  # the parser has errors of its own, and a few that it did not mean
+        return (str(error) or type(error).__name__).rstrip(".")
+    return "" if next(ticks, None) is not None else "no moment ever fits it"
+
+
+def _is_interval(value: object) -> bool:
+    return isinstance(value, timedelta) and _SHORTEST <= value <= _LONGEST and not value.microseconds % 1000
+
+
+def _unknown_zone(evaluator: Evaluator, given: Argument, value: object) -> object | None:
+    """The time zone that is given, None if it may be one."""
+    match given.value:
+        case ast.Call(func, [key], []) if evaluator.value(func, given.use) == ExternalName("zoneinfo.ZoneInfo"):
+            value = constant(evaluator, key, given.use)
+        case _:
+            pass
+    if isinstance(value, values.Unknown) or (isinstance(value, str) and _is_zone(value)):
+        return None
+    return value
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo("UTC")
+    except (LookupError, OSError):
+        return True  # this machine knows none at all, and says nothing of others
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return False
+    return True

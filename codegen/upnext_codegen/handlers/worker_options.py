@@ -1,0 +1,80 @@
+"""The options of `upnext.Worker(...)`: what the runtime would refuse when the module is imported."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from upnext_codegen.handlers import option_messages
+from upnext_codegen.handlers.option_values import constant, shown
+from upnext_codegen.names import values
+from upnext_codegen.names.evaluator import class_node
+from upnext_codegen.records import Place
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Iterator
+
+    from upnext_codegen.findings import Finding
+    from upnext_codegen.names.evaluator import Evaluator
+    from upnext_codegen.names.scopes import Use
+
+# As the runtime has them in upnext/worker.py, upnext/settings.py and upnext/limits.py; a test holds them together.
+_MOST_AT_ONCE, _MOST_PARTITIONS = 10_000, 64
+_SHORTEST_LEASE = 0.5
+_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+_RULES = {
+    "concurrency": f"a whole number from 1 to {_MOST_AT_ONCE}",
+    "partitions": f"a whole number from 1 to {_MOST_PARTITIONS}, or None",
+    "lease": f"a finite number of seconds, {_SHORTEST_LEASE:g} or more, or None",
+    "grace": "a finite number of seconds, 0 or more, or None",
+    "redis_url": "an address such as redis://host:6379/0, rediss://... or unix:///path, or None",
+}
+
+
+def check_worker_options(evaluator: Evaluator, cls: values.Value, call: ast.Call, use: Use) -> Iterator[Finding]:
+    """Report options of a worker that do not exist or are out of range, unless a class of the project takes them."""
+    if _has_own_options(evaluator, cls):
+        return
+    for each in evaluator.arguments(call, use):
+        place = Place(use.file, *use.scope.module.place(each.node))
+        if each.keyword in {"", "*", "**", "name"}:
+            continue
+        if each.keyword not in _RULES:
+            near = difflib.get_close_matches(each.keyword, _RULES, 1)
+            known = ("name", *_RULES)
+            yield option_messages.unknown_option(place, each.keyword, "Worker", known, near[0] if near else None)
+            continue
+        value = constant(evaluator, each.value, each.use)
+        if isinstance(value, values.Unknown) or _fits(each.keyword, value):
+            continue
+        # An address may hold a password.
+        text = '"..."' if each.keyword == "redis_url" and isinstance(value, str) else shown(value)
+        typed = not isinstance(value, str if each.keyword == "redis_url" else int | float)
+        say = option_messages.unusable_option if each.keyword == "redis_url" else option_messages.bad_option
+        yield say(place, each.keyword, text, _RULES[each.keyword], typed=typed)
+
+
+def _has_own_options(evaluator: Evaluator, cls: values.Value) -> bool:
+    """Whether a class of the project says itself what its workers are given."""
+    own = [each for each in evaluator.ancestors(cls) if isinstance(each, values.ClassRef)]
+    made_by = {function.name for each in own for function in evaluator.body_of(each).functions}
+    return bool(made_by & {"__init__", "__new__"}) or any(class_node(each).keywords for each in own)
+
+
+def _fits(option: str, value: object) -> bool:
+    if value is None:
+        return option != "concurrency"
+    if option == "redis_url":
+        return isinstance(value, str) and value.partition(":")[0].lower() in _SCHEMES
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    match option:
+        case "concurrency":
+            return isinstance(value, int) and 1 <= value <= _MOST_AT_ONCE
+        case "partitions":
+            return isinstance(value, int) and 1 <= value <= _MOST_PARTITIONS
+        case "lease":
+            return _SHORTEST_LEASE <= value < float("inf")
+        case _:
+            return 0 <= value < float("inf")
