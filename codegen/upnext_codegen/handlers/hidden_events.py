@@ -1,4 +1,7 @@
-"""Events that may be sent where that cannot be seen: given to a call, returned, kept in an attribute or container."""
+"""Events that may be sent where that cannot be seen: given to a call, returned, kept in an attribute or container.
+
+Whoever is given a module has all events of it: `getattr(tasks, name)`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import SENDS
+from upnext_codegen.names.exported_names import own_names
+from upnext_codegen.names.modules import ModuleRef
 from upnext_codegen.names.name_set import mentions
 from upnext_codegen.names.scopes import Use
 from upnext_codegen.reading.tree import children
@@ -77,9 +82,8 @@ def _given_away(part: tuple[ast.AST, bool], scope: Scope, exports: Exports) -> I
         if isinstance(node, ast.expr):
             if not exports.everything and not mentions(node, exports.names_in(around)):
                 continue
-            event = None if is_plain or not _is_read(node) else _event(_value(node, around, exports))
-            if event is not None:
-                yield event
+            if not is_plain and _is_read(node):
+                yield from _events(node, around, exports)
         if isinstance(node, _INLINE):
             around = around.module.inline(node, around)
         attaches = isinstance(node, ast.Call) and _attaches(_value(node.func, around, exports))
@@ -100,6 +104,20 @@ def _value(node: ast.expr, scope: Scope, exports: Exports) -> values.Value:
 
 def _attaches(func: values.Value) -> bool:
     return isinstance(func, values.Attachment) or (isinstance(func, values.Method) and func.name == "on")
+
+
+def _events(node: ast.expr, scope: Scope, exports: Exports) -> Iterator[str]:
+    """Yield the events that can be sent by whoever has a value: of a module, those that it has names for."""
+    value = _value(node, scope, exports)
+    found = [value]
+    if isinstance(value, ModuleRef):
+        names = sorted(own_names(exports.of(value.file))) if value.file else ()
+        members = (ast.copy_location(ast.Attribute(node, name, ast.Load()), node) for name in names)
+        found = [_value(each, scope, exports) for each in members]
+    for each in found:
+        event = _event(each)
+        if event is not None:
+            yield event
 
 
 def _event(value: values.Value) -> str | None:
