@@ -127,6 +127,9 @@ def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = Fa
 
     Imports and the definition are not among them; those under another name, which the file gives it, only if asked.
     """
+    last = {name.rpartition(".")[2] for name in names}
+    if not aliased and not any(isinstance(node, cst.Name) and node.value in last for node in file.nodes):
+        return  # as where only texts hold it: to look up what names mean takes long
     keywords = _not_looked_up(file)
     for node in file.qualified_names:
         if not isinstance(node, cst.Name | cst.Attribute) or node in keywords:
