@@ -87,15 +87,20 @@ def _given_away(part: tuple[ast.AST, bool], scope: Scope, exports: Exports) -> I
         if isinstance(node, _INLINE):
             around = around.module.inline(node, around)
         attaches = isinstance(node, ast.Call) and _attaches(_value(node.func, around, exports))
+        # One of a worker's events does not give the others away.
+        is_one = isinstance(node, ast.Subscript) and _event(_value(node, around, exports)) is not None
         for child in children(node):
             is_owner = child is getattr(node, "func", None) or isinstance(node, ast.Attribute)
+            is_owner = is_owner or (is_one and child is getattr(node, "value", None))
             is_same = is_plain and isinstance(node, ast.Await | ast.NamedExpr)
             waiting.append((child, is_owner or is_same or attaches, around))
 
 
 def _is_read(node: ast.expr) -> bool:
     """Whether an expression is one that can be an event, and not what is bound to one."""
-    return isinstance(node, ast.Call) or (isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load))
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        return isinstance(node.ctx, ast.Load)
+    return isinstance(node, ast.Call)
 
 
 def _value(node: ast.expr, scope: Scope, exports: Exports) -> values.Value:
