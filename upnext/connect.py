@@ -108,6 +108,8 @@ class Connections:
     def __init__(self) -> None:
         self._of_loops: weakref.WeakSet[_LoopConnections] = weakref.WeakSet()
         self._embedded_urls: dict[Path, str] = {}
+        # One of all that send at first looks for the embedded server: threads of gevent are one to the locks of files.
+        self._embedded_lock = threading.Lock()
         self._portal: _Portal | None = None
         self._portal_lock = threading.Lock()
         forks.own(self)
@@ -126,9 +128,10 @@ class Connections:
         from upnext.embedded.location import current_folder  # noqa: PLC0415
 
         here = current_folder()
-        if here not in self._embedded_urls:
-            self._embedded_urls[here] = embedded.server_url()
-        return self._embedded_urls[here]
+        with self._embedded_lock:
+            if here not in self._embedded_urls:
+                self._embedded_urls[here] = embedded.server_url()
+            return self._embedded_urls[here]
 
     def connected(self, settings: Settings) -> Namespace | None:
         """Return what `broker_for` last returned for these settings in this loop, None if that is to be looked up."""
@@ -168,7 +171,7 @@ class Connections:
 
     def let_go_in_child(self) -> None:
         """In a forked child: threads do not survive a fork, and each connection is its parent's."""
-        self._portal, self._portal_lock = None, threading.Lock()
+        self._portal, self._portal_lock, self._embedded_lock = None, threading.Lock(), threading.Lock()
         for connections in list(self._of_loops):
             connections.forget()
 

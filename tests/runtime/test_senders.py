@@ -8,16 +8,18 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import upnext
 from tests.runtime.running import running
 from tests.servers import Server, valkey_binary
 
 
-def run_sender(url: str, tmp_path: Path, body: str) -> str:
-    """Run a script that knows `event` and return what it printed."""
+def run_sender(url: str | None, tmp_path: Path, body: str, before: str = "") -> str:
+    """Run a script that knows `event` and return what it printed; `before` comes before its imports."""
     head = f"import os, sys, upnext\nurl = {url!r}\nevent = upnext.Worker('s', redis_url=url).event('order.placed')\n"
     file = tmp_path / "sender.py"
-    file.write_text(head + textwrap.dedent(body))
+    file.write_text(before + head + textwrap.dedent(body))
     command = [sys.executable, "-W", "ignore", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -45,6 +47,28 @@ async def test_an_event_is_there_when_its_sender_dies_right_after(valkey_url: st
     """`send` returns when the server has it, so the process may end without a word."""
     run_sender(valkey_url, tmp_path, "event.send_sync(n=1)\nos._exit(0)\n")
     assert await numbers_of(valkey_url, 1) == [1]
+
+
+_PATCHED = "from gevent import monkey\nmonkey.patch_all()\n"
+_GREENLETS = """
+import gevent
+
+jobs = [gevent.spawn(event.send_sync, n=n) for n in range(20)]
+gevent.joinall(jobs, timeout=40)
+print([job.exception for job in jobs if not job.successful()])
+"""
+
+
+async def test_greenlets_send_at_the_same_time(valkey_url: str, tmp_path: Path) -> None:
+    assert run_sender(valkey_url, tmp_path, _GREENLETS, _PATCHED) == "[]\n"
+    assert await numbers_of(valkey_url, 20) == list(range(20))
+
+
+def test_greenlets_start_one_embedded_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share one thread: if one waited there for a lock of another, all of them would stand still."""
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert run_sender(None, tmp_path, _GREENLETS, _PATCHED) == "[]\n"
 
 
 async def test_an_interpreter_that_is_ending_still_sends(tmp_path: Path) -> None:
