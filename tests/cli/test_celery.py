@@ -803,6 +803,27 @@ def test_tasks_that_another_file_has_the_run_of_and_modules_that_a_call_imports_
     assert done.out.endswith("3 tasks, 4 calls in 6 files: 3 errors\n")
 
 
+def test_tasks_are_found_in_folders_that_only_the_running_process_imports_from(empty: Shell) -> None:
+    """Where two have the module, neither is meant for certain."""
+    task = "from celery import shared_task\n@shared_task\ndef {}(x): ...\n"
+    empty.write(
+        {
+            "shop/packages/mail/tasks.py": task.format("send"),
+            "shop/packages/mail/__init__.py": "",
+            "one/twice/tasks.py": task.format("first"),
+            "two/twice/tasks.py": task.format("second"),
+            "other/json/tool.py": task.format("main"),
+            "calls.py": (
+                "from mail import tasks\nfrom mail.tasks import send\nfrom twice.tasks import first\n"
+                "from json.tool import main\nsend.delay()\ntasks.send.delay()\nfirst.delay()\nmain.delay()\n"
+            ),
+        }
+    )
+    done = empty.run("celery", "check")
+    assert re.findall(r"^calls.py:(\d+):\d+: error\[UPN601\]", done.out, re.MULTILINE) == ["5", "6"]
+    assert done.out.endswith("4 tasks, 2 calls in 6 files: 2 errors\n")
+
+
 def test_a_project_without_celery_has_nothing_to_report(empty: Shell) -> None:
     empty.write({"shop/__init__.py": "", "shop/other.py": "app = object()\n\n@app.task\ndef f(x): ...\n\nf.delay()\n"})
     done = empty.run("celery", "check")

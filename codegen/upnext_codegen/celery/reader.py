@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.celery.apps import Apps
@@ -18,7 +20,7 @@ from upnext_codegen.files.file_index import FileIndex
 from upnext_codegen.findings import in_order
 from upnext_codegen.garbage import uncollected
 from upnext_codegen.names.lookup import Lookup
-from upnext_codegen.names.modules import ExternalName, RecordedModules, map_modules
+from upnext_codegen.names.modules import ExternalName, ModuleRef, RecordedModules, map_modules
 from upnext_codegen.names.scopes import Assignment, Definition
 from upnext_codegen.sources import Sources
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from upnext_codegen.celery.records import Call, Task
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.lookup import Source
-    from upnext_codegen.names.modules import ModuleRef, Modules
+    from upnext_codegen.names.modules import Modules
     from upnext_codegen.names.scopes import SourceModule, Use
     from upnext_codegen.project import Project
     from upnext_codegen.silence import Comments
@@ -45,12 +47,31 @@ _APP = re.compile(rb"\bCelery\s*\(")
 _TYPED = re.compile(rb"\bupnext_celery\b")
 
 
+@dataclass(slots=True)
 class _Modules(RecordedModules):
-    """The module names of a project whose own `celery.py` is no other file's `celery`: many projects have one."""
+    """The module names of a project whose own `celery.py` is no other file's `celery`: many projects have one.
+
+    A process may import from other folders than the project says, as after `sys.path.insert(0, "packages")`. What has
+    to be in the project to be meant is looked for in all of its folders.
+    """
+
+    _around: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def __post_init__(self) -> None:
+        for folder in sorted(self.modules.folders):
+            parent, _, name = folder.rpartition("/")
+            self._around.setdefault(name, []).append(parent)
 
     def find(self, name: str, importer: str) -> ModuleRef | ExternalName | None:
         """As `Modules.find`."""
-        return ExternalName(name) if name.partition(".")[0] == "celery" else super().find(name, importer)
+        top = name.partition(".")[0]
+        if top == "celery":
+            return ExternalName(name)
+        found = super(_Modules, self).find(name, importer)
+        if isinstance(found, ModuleRef) or top in sys.stdlib_module_names:
+            return found
+        others = [each for parent in self._around.get(top, ()) if (each := self.modules.at(parent, name)) is not None]
+        return others[0] if len(others) == 1 else found
 
 
 class _Lookup(Lookup):

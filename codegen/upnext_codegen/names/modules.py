@@ -161,7 +161,7 @@ class Modules:
             return ExternalName(name)
         bases = self._bases(importer, top)
         for base in bases:
-            found = self._at(base, name)
+            found = self.at(base, name)
             if found is not None:
                 return found
         return None if bases and top not in sys.stdlib_module_names else ExternalName(name)
@@ -174,7 +174,7 @@ class Modules:
                 return None
             folder = folder.rpartition("/")[0]
         if module:
-            return self._at(folder, module)
+            return self.at(folder, module)
         return self._package(folder)
 
     def submodule(self, package: ModuleRef, name: str, importer: str) -> ModuleRef | ExternalName | None:
@@ -184,13 +184,13 @@ class Modules:
             return found if isinstance(found, ModuleRef) or found == _CATALOG else None
         if not package.file.endswith("__init__.py"):
             return None
-        return self._at(package.file.rpartition("/")[0], name)
+        return self.at(package.file.rpartition("/")[0], name)
 
     def _bases(self, importer: str, top: str) -> list[str]:
         """The folders that an import in a file can mean a module by, if they have the first part of its name."""
         key = (top, importer.rpartition("/")[0])
         if key not in self._having:
-            self._having[key] = [base for base in self._searched(importer, top) if self._at(base, top) is not None]
+            self._having[key] = [base for base in self._searched(importer, top) if self.at(base, top) is not None]
         return self._having[key]
 
     def _searched(self, importer: str, top: str) -> list[str]:
@@ -202,7 +202,8 @@ class Modules:
         bases += self.supposed.get((top, importer.rpartition("/")[0]), ())
         return list(dict.fromkeys(bases))
 
-    def _at(self, base: str, name: str) -> ModuleRef | ExternalName | None:
+    def at(self, base: str, name: str) -> ModuleRef | ExternalName | None:
+        """Find what a name means in a folder that imports start from."""
         path = "/".join([*([base] if base else []), *name.split(".")])
         if path == self.catalog:
             return _CATALOG
