@@ -511,6 +511,9 @@ OF_APPS = {
     ),
     "handed on, sent": ("app = Celery('a', task_cls=Sending)", "return self.run(*args, **kwargs)"),
     "handed on, sent by name": ("app = Celery('a', task_cls=Durable)", "return self.run(*args, **kwargs)"),
+    "handed on, of a function": ("app = Celery('a', task_cls=made_for(1))", "return self.run(*args, **kwargs)"),
+    "changed, of a function": ("app = Celery('a', task_cls=made_for(1))", "return self.run(1, *args, **kwargs)"),
+    "of either of two": ("app = Celery('a', task_cls=either_for(1))", "return self.run(*args, **kwargs)"),
     "sent with more": ("app = Celery('a', task_cls=Adding)", "return self.run(*args, **kwargs)"),
     "sent in another way": ("app = Celery('a', task_cls=Other)", "return self.run(*args, **kwargs)"),
     "not known": ("app = Celery('a', task_cls=own_of(3))", "return self.run(*args, **kwargs)"),
@@ -518,6 +521,16 @@ OF_APPS = {
 
 
 SENDING = """
+def made_for(app):
+    class Made(Own):
+        abstract = True
+    return Made
+
+def either_for(app):
+    if app:
+        return Own
+    return unknown(app)
+
 class Sending(Own):
     def apply_async(self, *args, **kwargs):
         on_commit(lambda: super(Sending, self).apply_async(*args, **kwargs))
@@ -680,6 +693,25 @@ def spreading(*args, **options):
 def displayed(**options):
     return app.task(**{"queue": "slow", **options, "bind": True})
 
+class Keeping:
+    def __init__(self, *args, **options):
+        self.args = args
+        self.options = options
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def inner(*args, **kwargs):
+            return function(*args, **kwargs)
+        task = shared_task(*self.args, **self.options)(inner)
+        return task
+
+class Losing(Keeping):
+    def __init__(self, **options):
+        self.options = {}
+
+    def __call__(self, function):
+        return shared_task(**self.options)(function)
+
 def sometimes(**options):
     if limited:
         options["bind"] = True
@@ -735,7 +767,9 @@ def test_a_decorator_that_makes_a_task_of_what_it_is_given_makes_tasks(empty: Sh
         "part(queue='slow')": "self, x",
         "spreading(bind=True)": "self, x",
         "displayed()": "self, x",
+        "Keeping(bind=True)": "self, x",
         # What these take is not known.
+        "Losing(bind=True)": "self, x",
         "sometimes()": "self, x",
         "adding": "x, user",
         "changing": "one, x",
@@ -754,8 +788,8 @@ def test_a_decorator_that_makes_a_task_of_what_it_is_given_makes_tasks(empty: Sh
     (empty.root / "calls.py").write_text("from jobs import *\n" + "".join(calls), encoding="utf-8")
     done = empty.run("celery", "check")
     named = ["f15", "f16", "f13"]
-    assert re.findall(r'"(f\d+)" is called without "x"', done.out) == [f"f{number}" for number in range(22)] + named
-    assert done.out.endswith("27 tasks, 31 calls in 4 files: 25 errors\n")
+    assert re.findall(r'"(f\d+)" is called without "x"', done.out) == [f"f{number}" for number in range(23)] + named
+    assert done.out.endswith("29 tasks, 33 calls in 4 files: 26 errors\n")
 
 
 def test_tasks_are_found_by_the_names_that_celery_gave_until_its_fifth_version(empty: Shell) -> None:
@@ -768,6 +802,7 @@ def test_tasks_are_found_by_the_names_that_celery_gave_until_its_fifth_version(e
         "import celery": "celery.task",
         # What a package around Celery has for those that are no more.
         "from company.celery_tools.periodic import periodic_task": "periodic_task(run_every=10)",
+        "from company.celery import ShopCelery\nshop = ShopCelery()": "shop.task",
     }
     empty.write(
         {
@@ -777,8 +812,8 @@ def test_tasks_are_found_by_the_names_that_celery_gave_until_its_fifth_version(e
         | {"old.py": "from celery.task import Task\nclass Old(Task):\n    def run(self, x): ...\nOld.delay()\n"}
     )
     done = empty.run("celery", "check")
-    assert re.findall(r'"(\w+)" is called without "x"', done.out) == [f"f{number}" for number in range(7)]
-    assert done.out.endswith("8 tasks, 7 calls in 8 files: 7 errors\n")
+    assert re.findall(r'"(\w+)" is called without "x"', done.out) == [f"f{number}" for number in range(8)]
+    assert done.out.endswith("9 tasks, 8 calls in 9 files: 8 errors\n")
 
 
 def test_tasks_that_another_file_has_the_run_of_and_modules_that_a_call_imports_are_found(empty: Shell) -> None:

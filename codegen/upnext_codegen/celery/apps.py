@@ -143,8 +143,8 @@ def _is_named_after_celery(name: str) -> bool:
 
 
 def _is_class_of_apps(name: str) -> bool:
-    """Whether a class of another package is one of apps, as far as a name can tell: `flask_celery.Celery`."""
-    return name.rpartition(".")[2] == "Celery"
+    """Whether a class of another package is one of apps, as far as a name can tell: `company.celery.ShopCelery`."""
+    return name.rpartition(".")[2].endswith("Celery")
 
 
 def _key(definition: Definition) -> str:

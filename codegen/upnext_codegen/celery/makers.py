@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,14 @@ from upnext_codegen.celery.celery_names import is_maker
 from upnext_codegen.celery.handed_options import changes_of
 from upnext_codegen.celery.wrappers import Wrappers, receivers_of
 from upnext_codegen.names.modules import ExternalName
-from upnext_codegen.names.scopes import Assignment, Definition, FunctionDefinition, ParameterDefinition, Use
+from upnext_codegen.names.scopes import (
+    Assignment,
+    ClassDefinition,
+    Definition,
+    FunctionDefinition,
+    ParameterDefinition,
+    Use,
+)
 
 if TYPE_CHECKING:
     from upnext_codegen.celery.apps import Apps
@@ -88,8 +96,33 @@ class Makers:
                     return self._passed_on(source, node, call, use, depth + 1)
                 case Definition(binding=Assignment(ast.Call() as value)):
                     return self._assigned(value, source.use, call, use, depth + 1)
+                case Definition(binding=ClassDefinition()) if call is not None:
+                    return self._of_instance(source, call, use, depth + 1)
                 case _:
                     pass
+        return None
+
+    def _of_instance(self, source: Definition, call: ast.Call, use: Use, depth: int) -> Maker | None:
+        """`@retried(max_retries=3)` where `retried` is a class, and its `__call__` the decorator."""
+        methods = source.scope.module.body_of(source).definitions
+        match methods.get("__call__", ()):
+            case [*_, Definition(binding=FunctionDefinition(node)) as method] if len(node.args.args) > 1:
+                pass
+            case _:
+                return None
+        body = source.scope.module.body_of(method)
+        owner = node.args.args[0].arg
+        kept = _kept_options(methods.get("__init__", ()))
+        for each in body.returns:
+            found = self._applied(each.node, _without_receiver(node), Use(body, each.node.lineno, each.branches), depth)
+            if found is not None:
+                given = self._options(call, use)
+                options = [
+                    one
+                    for every in found.options
+                    for one in (given if every.name is None and _is_attribute(every.value, owner, kept) else (every,))
+                ]
+                return found._replace(options=tuple(options))
         return None
 
     def _assigned(self, value: ast.Call, its_use: Use, call: ast.Call | None, use: Use, depth: int) -> Maker | None:
@@ -122,6 +155,8 @@ class Makers:
                 return self.apps.makes_tasks(value, source.use) is not None
             case Definition(binding=Assignment(ast.Call() as value)):
                 return self._assigned(value, source.use, None, source.use, 0) is not None
+            case Definition(binding=ClassDefinition()):
+                return self._of_instance(source, ast.Call(ast.Name(source.name), [], []), source.use, 0) is not None
             case _:
                 return False
 
@@ -317,6 +352,31 @@ def _is_given(expr: ast.expr, node: FunctionNode) -> bool:
             return not arguments.args and arguments.vararg is not None and name == arguments.vararg.arg
         case _:
             return False
+
+
+def _without_receiver(node: FunctionNode) -> FunctionNode:
+    """A method as a function that is not given `self`."""
+    bare, bare.args = copy(node), copy(node.args)
+    bare.args.args = node.args.args[1:]
+    return bare
+
+
+def _kept_options(constructors: Sequence[Definition]) -> set[str]:
+    """Return the attributes in which an `__init__` keeps its `**options`."""
+    nodes = [each.binding.node for each in constructors if isinstance(each.binding, FunctionDefinition)]
+    found: set[str] = set()
+    for node in nodes:
+        for statement in node.body:
+            match statement:
+                case ast.Assign([ast.Attribute(_, attr)], ast.Name(name)):
+                    found |= {attr} if node.args.kwarg is not None and name == node.args.kwarg.arg else set()
+                case _:
+                    pass
+    return found
+
+
+def _is_attribute(expr: ast.expr, owner: str, names: set[str]) -> bool:
+    return isinstance(expr, ast.Attribute) and _is_name(expr.value, {owner}) and expr.attr in names
 
 
 def _is_name(expr: ast.expr, names: set[str]) -> bool:

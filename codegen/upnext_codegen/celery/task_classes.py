@@ -106,7 +106,7 @@ class TaskClasses:
         """
         if base is None or self._is_of_app(base, use):
             return False
-        sources = self.apps.lookup.path(use, base) or self._named(base, use)
+        sources = self.apps.lookup.path(use, base) or self._named(base, use) or self._returned(base, use)
         if not sources or depth > _FARTHEST:
             return True
         return any(self._changes(source, depth) for source in sources)
@@ -116,6 +116,17 @@ class TaskClasses:
         module, _, name = (self.apps.text_of(base, use) or "").replace(":", ".").rpartition(".")
         found = self.apps.lookup.modules.find(module, use.file) if module else None
         return self.apps.lookup.attribute(found, name, use.file) if found is not None else ()
+
+    def _returned(self, base: ast.expr, use: Use) -> tuple[Source, ...]:
+        """Find the classes that a function of the project returns, as `task_cls=make_task_class(app)`."""
+        called = self.apps.lookup.path(use, base.func) if isinstance(base, ast.Call) else ()
+        if len(called) != 1 or not isinstance(called[0], Definition):
+            return ()
+        if not isinstance(called[0].binding, FunctionDefinition):
+            return ()
+        body = called[0].scope.module.body_of(called[0])
+        found = [self.apps.lookup.path(Use(body, each.node.lineno, each.branches), each.node) for each in body.returns]
+        return tuple(one for each in found for one in each) if all(found) else ()
 
     def _changes(self, source: object, depth: int) -> bool:
         if isinstance(source, ExternalName):
