@@ -1,6 +1,6 @@
 """Events that may be sent where that cannot be seen: given to a call, returned, kept in an attribute or container.
 
-Whoever is given a module has all events of it: `getattr(tasks, name)`.
+Whoever is given a module or a class has all events of it: `getattr(tasks, name)`.
 """
 
 from __future__ import annotations
@@ -112,17 +112,21 @@ def _attaches(func: values.Value) -> bool:
 
 
 def _events(node: ast.expr, scope: Scope, exports: Exports) -> Iterator[str]:
-    """Yield the events that can be sent by whoever has a value: of a module, those that it has names for."""
-    value = _value(node, scope, exports)
-    found = [value]
-    if isinstance(value, ModuleRef):
-        names = sorted(own_names(exports.of(value.file))) if value.file else ()
-        members = (ast.copy_location(ast.Attribute(node, name, ast.Load()), node) for name in names)
-        found = [_value(each, scope, exports) for each in members]
-    for each in found:
-        event = _event(each)
+    """Yield the events that can be sent by whoever has a value: also those that are inside of it."""
+    waiting, seen = [_value(node, scope, exports)], set[values.Value]()
+    while waiting:
+        value = waiting.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        event = _event(value)
         if event is not None:
             yield event
+        elif isinstance(value, ModuleRef):
+            names = own_names(exports.of(value.file)) if value.file else ()
+            waiting += [exports.evaluator.attribute(value, name, Use(scope, node.lineno)) for name in sorted(names)]
+        else:
+            waiting += exports.inside(value)
 
 
 def _event(value: values.Value) -> str | None:
