@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def test_the_commands_for_a_checkout_are_targets_of_the_makefile() -> None:
 
 
 @pytest.mark.long
+def test_every_extra_is_named_where_the_installation_is_described() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    section = (ROOT / "README.md").read_text().partition("## Install")[2].partition("\n## ")[0]
+    assert {extra for extra in extras if f"`{extra}`" not in section} == set()
+
+
 def test_the_example_does_what_the_readme_shows(reader: Story) -> None:
     for block in README:
         reader.perform(block)
