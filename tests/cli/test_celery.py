@@ -479,6 +479,21 @@ def test_calls_that_cannot_work_are_reported_each_once(empty: Shell) -> None:
     assert check(empty, "\n".join(WRONG)) == list(WRONG.values())
 
 
+def test_tasks_whose_calls_are_not_checked_are_named(empty: Shell) -> None:
+    """What a decorator above makes of them is not known; without a word their calls would pass for right ones."""
+    task = "@wrapped\n@shared_task\ndef {0}(n: int) -> None: ...\n"
+    head = "from celery import shared_task\nfrom lib import wrapped\n"
+    empty.write({"tasks.py": head + "".join(map(task.format, (f"t{number}" for number in range(12))))})
+    done = empty.run("celery", "check")
+    assert done.code == 0
+    note, total = done.out.splitlines()[0], done.out.splitlines()[-1]
+    assert note.startswith(
+        "note: calls of these tasks are not checked, as a decorator may change what they take: t0 (tasks.py:5), t1 ("
+    )
+    assert note.endswith(" t9 (tasks.py:32) and 2 more")
+    assert total == "12 tasks, 0 calls in 1 file: nothing to report"
+
+
 def test_calls_in_the_file_of_their_tasks_are_checked_with_self_for_the_task_that_it_is(empty: Shell) -> None:
     empty.write(PROJECT)
     done = empty.run("celery", "check")

@@ -192,7 +192,8 @@ PASSED_ON = {
 IN_TESTS = """
 from functools import partial
 from unittest.mock import call
-import shop.all, shop.api, shop.other
+import shop.all, shop.api, shop.events, shop.other
+from shop.events import worker
 from shop.all import *
 from shop.other import again, pl
 from logs import info, log
@@ -205,6 +206,8 @@ async def test(self, mock, session, upnext):
     await pl.send(order_id=1)
     await again.send(order_id=1)
     await shop.other.pl.send(order_id=1)
+    await worker.events["order.placed"].send(order_id=1)
+    shop.events.worker.events["order.placed"].options(delay=1).send_sync(order_id=1)
     # not certain
     partial(placed.send, order_id=1)
     send, later, event = placed.send, placed.options(delay=1), placed

@@ -18,9 +18,11 @@ from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
 
 if TYPE_CHECKING:
+    from upnext_codegen.celery.records import Task
     from upnext_codegen.project import Project
 
 _COMMAND = "upnext celery gen"
+_MOST_NAMED = 10
 
 
 def check(project: Project, paths: Iterable[str] = (), *, write: bool = False) -> Report:
@@ -50,7 +52,17 @@ def check(project: Project, paths: Iterable[str] = (), *, write: bool = False) -
         files_scanned=scan.files,
         files_parsed=len(scan.read),
         counts={"task": len(scan.tasks), "call": len(scan.calls)},
+        notes=_unchecked(scan.tasks),
     )
+
+
+def _unchecked(tasks: Iterable[Task]) -> tuple[str, ...]:
+    """Say of which tasks it is not known what they take, so that nobody takes their calls for checked."""
+    names = [f"{each.function} ({each.place.file}:{each.place.line})" for each in tasks if each.signature is None]
+    if not names:
+        return ()
+    shown = ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else "")
+    return (f"calls of these tasks are not checked, as a decorator may change what they take: {shown}",)
 
 
 def _outcome(project: Project, outputs: tuple[Output, ...], *, write: bool) -> Outcome:

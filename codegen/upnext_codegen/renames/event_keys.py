@@ -11,7 +11,7 @@ from upnext_codegen.renames.edits import Edits, respelt, text_of
 from upnext_codegen.renames.references import dotted_names, names_passed_on, uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from upnext_codegen.records import Declaration
     from upnext_codegen.renames.plan import Sources
@@ -38,19 +38,6 @@ def renamed_keys(
     holding = list(sources.holding(old, "events"))
     if not any(b"[" in data for _, data in holding):
         return
-    workers = _workers(sources, declarations)
-    for path, data in holding:
-        before = changed[path][1] if path in changed else data
-        file = Edits.read(path, before)
-        keys = [] if file is None else list(_keys(file, module_of(path, sources.roots), workers, old))
-        if file is not None and keys:
-            for key in keys:
-                file.replace(key, respelt(key, new))
-            yield path, data, file.after
-
-
-def _workers(sources: Sources, declarations: Iterable[Declaration]) -> set[str]:
-    """Return the dotted names of the variables on which an event is declared."""
     files: dict[str, Edits | None] = {}
 
     def read(path: str) -> Edits | None:
@@ -58,6 +45,25 @@ def _workers(sources: Sources, declarations: Iterable[Declaration]) -> set[str]:
             files[path] = Edits.read(path, sources.read(path))
         return files[path]
 
+    workers = workers_of(sources, declarations, read)
+    for path, data in holding:
+        before = changed[path][1] if path in changed else data
+        file = Edits.read(path, before)
+        keys = [] if file is None else list(keys_in(file, module_of(path, sources.roots), workers, {old}))
+        if file is not None and keys:
+            for key in keys:
+                file.replace(key, respelt(key, new))
+            yield path, data, file.after
+
+
+def workers_of(sources: Sources, declarations: Iterable[Declaration], read: Callable[[str], Edits | None]) -> set[str]:
+    """Return the dotted names of the variables on which an event is declared.
+
+    Args:
+        sources: The project.
+        declarations: Those of the event.
+        read: Reads a file, None if it cannot be read.
+    """
     found: set[str] = set()
     for each in declarations:
         file, module = read(each.place.file), module_of(each.place.file, sources.roots)
@@ -70,14 +76,22 @@ def _workers(sources: Sources, declarations: Iterable[Declaration]) -> set[str]:
     return found
 
 
-def _keys(file: Edits, module: str, workers: set[str], old: str) -> Iterator[cst.SimpleString]:
+def keys_in(file: Edits, module: str, workers: set[str], names: Collection[str]) -> Iterator[cst.SimpleString]:
+    """Yield the keys in a file that are certainly one of the names that an event has, or had.
+
+    Args:
+        file: The file.
+        module: The name of its module.
+        workers: The dotted names of the variables on which the event is declared.
+        names: The names.
+    """
     found: list[tuple[cst.Name, cst.SimpleString]] = []
     for node in file.nodes:
         match node:
             case cst.Subscript(
                 value=cst.Attribute(value=cst.Name() | cst.Attribute() as owner, attr=cst.Name("events")),
                 slice=[cst.SubscriptElement(slice=cst.Index(value=cst.SimpleString() as key))],
-            ) if text_of(key) == old:
+            ) if text_of(key) in names:
                 found.append((owner.attr if isinstance(owner, cst.Attribute) else owner, key))
             case _:
                 pass

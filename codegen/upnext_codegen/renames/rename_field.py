@@ -231,7 +231,9 @@ class _Work:
         """Change what calls of the handlers give, and sends in tests, which a scan leaves out."""
         names = names_for(self.sources, self.names, handlers, self._readable)
         last = sorted({name.rpartition(".")[2] for name in (*names.functions, *names.events)})
-        words = re.compile(rb"\b(?:%s)\b" % b"|".join(name.encode() for name in last))
+        words = re.compile(
+            rb"(?<!\w)(?:%s)(?!\w)" % b"|".join(re.escape(name.encode()) for name in (*last, *names.keys))
+        )
         for path, data in self.sources.holding(self.old):
             if words.search(data) is None:
                 continue

@@ -10,6 +10,7 @@ from libcst.metadata import QualifiedNameSource
 from upnext_codegen.graph.selection import module_of
 from upnext_codegen.records import is_elsewhere
 from upnext_codegen.renames.edits import walk
+from upnext_codegen.renames.event_keys import keys_in, workers_of
 from upnext_codegen.renames.references import dotted_names, names_of, variables
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ class Names(NamedTuple):
     Attributes:
         functions: Its handlers: they can be called, and sent through.
         events: Variables that hold the event: they can be sent through.
+        workers: Variables on which it is declared: it is one of their `events`.
+        keys: The names that it has there, or had.
     """
 
     functions: set[str]
     events: set[str]
+    workers: set[str]
+    keys: frozenset[str]
 
 
 def names_for(
@@ -48,7 +53,8 @@ def names_for(
         handlers: Its handlers.
         read: Reads a file, None if it cannot be read.
     """
-    found = Names(set(), set())
+    declared = [each for each in sources.scan.declarations if each.event in events]
+    found = Names(set(), set(), workers_of(sources, declared, read), frozenset(events))
     for handler in handlers:
         if not is_elsewhere(handler.place):
             file = read(handler.place.file)
@@ -56,16 +62,15 @@ def names_for(
             if file is not None and function is not None:
                 named = names_of(handler.module, file.qualname(function), sources, read, aliased=True)
                 found.functions.update(named)
-    for each in sources.scan.declarations:
-        if each.event in events:
-            file = read(each.place.file)
-            if file is None:
-                continue
-            calls = file.calls_at(each.place)
-            module = module_of(each.place.file, sources.roots)
-            for variable, value in variables(file):
-                if value in calls:
-                    found.events.update(names_of(module, variable, sources, read, aliased=True))
+    for each in declared:
+        file = read(each.place.file)
+        if file is None:
+            continue
+        calls = file.calls_at(each.place)
+        module = module_of(each.place.file, sources.roots)
+        for variable, value in variables(file):
+            if value in calls:
+                found.events.update(names_of(module, variable, sources, read, aliased=True))
     return found
 
 
@@ -97,11 +102,27 @@ def calls_of(file: Edits, module: str, names: Names, field: str, known: Containe
         if each.keyword is not None and each.keyword.value == field
         if not file.is_changed(each.keyword)
     ]
+    keys = set(keys_in(file, module, names.workers, names.keys)) if found else set[cst.SimpleString]()
     for call, keyword in found:
-        if any(_gives(name, names) for name in dotted_names(file, module, call.func)):
+        if _is_by_key(call, keys) or any(_gives(name, names) for name in dotted_names(file, module, call.func)):
             yield Given(call, keyword, is_certain=True)
         elif file.place_of(call) not in known and _may_give(call, file, module, names):
             yield Given(call, keyword, is_certain=False)
+
+
+def _is_by_key(call: cst.Call, keys: Container[cst.SimpleString]) -> bool:
+    """Whether a call is a send of `worker.events["order.placed"]`, with options too."""
+    match call.func:
+        case cst.Attribute(value=owner, attr=cst.Name(method)) if method in _SENDING:
+            while isinstance(owner, cst.Call) and isinstance(owner.func, cst.Attribute):
+                owner = owner.func.value
+            match owner:
+                case cst.Subscript(slice=[cst.SubscriptElement(slice=cst.Index(value=cst.SimpleString() as key))]):
+                    return key in keys
+                case _:
+                    return False
+        case _:
+            return False
 
 
 def _gives(called: str, names: Names) -> bool:
