@@ -227,7 +227,8 @@ class Resolved(NamedTuple):
         handlers: What it attaches.
         sends: What it sends.
         tasks: The tasks that it makes.
-        hidden: Events that it may have sent where that cannot be seen, "" for any.
+        hidden: Events that it may have sent where that cannot be seen, "" for any, and, as the text of a `FilePart`,
+            those that are declared or handled there.
         refused: Events a handler of which was refused.
         findings: What is wrong.
         workers: The names of the workers that it makes, "" if it does anything else with workers.
@@ -310,7 +311,7 @@ class Scan:
         state: A digest of all that this was read from, "" if files changed meanwhile.
         sends: All sends, sorted by place. They are no part of any generated file.
         tasks: All tasks, sorted by place; no part of any generated file either.
-        hidden: Events that may be sent where that cannot be seen, "" for any.
+        hidden: Events that may be sent where that cannot be seen, as `Resolved.hidden`.
         imported: For each entry file in the settings the files that running it imports, None where that cannot be
             known.
         read: The files that were read for what they define, now or for the cache.

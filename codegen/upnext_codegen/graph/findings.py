@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from upnext_codegen.file_part import FilePart
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.flow.unused import ALL_OTHERS
 from upnext_codegen.graph.build import build
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from upnext_codegen.graph.build import Graph
     from upnext_codegen.layout.settings import Settings
-    from upnext_codegen.records import Handler, Parameter, Scan
+    from upnext_codegen.records import Declaration, Handler, Parameter, Scan
 
 _HIDING = frozenset({"UPN001", "UPN002", "UPN005", "UPN006"})
 """With one of these there may be handlers and sends that nobody has seen."""
@@ -51,9 +52,10 @@ def _never_sent(graph: Graph, scan: Scan) -> Iterator[Finding]:
     """UPN501: an event that is handled, and sent nowhere."""
     if "" in scan.hidden or any(each.kind == "event" for each in graph.unknown):
         return
+    hidden = _hidden(scan)
     for event in graph.events:
         handlers = graph.handlers.get(event, ())
-        if handlers and event not in graph.sends and event not in scan.hidden and event not in scan.refused:
+        if handlers and event not in graph.sends and event not in hidden and event not in scan.refused:
             yield Finding.of(
                 "UPN501",
                 f"event {shown(event)} is handled here and never sent",
@@ -61,6 +63,17 @@ def _never_sent(graph: Graph, scan: Scan) -> Iterator[Finding]:
                 "remove the handler, or send the event; if others send it, the project is not closed",
                 _others(handlers),
             )
+
+
+def _hidden(scan: Scan) -> set[str]:
+    """Return the events that may be sent where that cannot be seen."""
+    parts: defaultdict[str, list[FilePart]] = defaultdict(list)
+    for each in scan.hidden:
+        if (part := FilePart.parse(each)) is not None:
+            parts[part.file].append(part)
+    made: list[Declaration | Handler] = [*scan.declarations, *scan.handlers]
+    given = {each.event for each in made if any(part.holds(each.place) for part in parts.get(each.place.file, ()))}
+    return given | scan.hidden
 
 
 def _never_handled(graph: Graph, scan: Scan, elsewhere: Collection[str]) -> Iterator[Finding]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, TypeGuard
 
+from upnext_codegen.file_part import LAST_LINE, FilePart
 from upnext_codegen.names import values
-from upnext_codegen.names.evaluator import SENDS
-from upnext_codegen.names.exported_names import own_names
+from upnext_codegen.names.evaluator import SENDS, class_node
 from upnext_codegen.names.modules import ModuleRef
 from upnext_codegen.names.name_set import mentions
 from upnext_codegen.names.scopes import Use
@@ -30,7 +30,7 @@ _PART = ast.expr | ast.comprehension | ast.keyword | ast.withitem | ast.argument
 
 
 def hidden_events(module: SourceModule, exports: Exports) -> Iterator[str]:
-    """Yield the events that a file gives away other than by a name, an import or a decorator; "" for an unknown one."""
+    """Yield what a file gives away other than by a name, an import or a decorator, as `FileRecord.hidden` has it."""
     waiting: list[Scope] = [module.scope]
     while waiting:
         scope = waiting.pop()
@@ -112,21 +112,21 @@ def _attaches(func: values.Value) -> bool:
 
 
 def _events(node: ast.expr, scope: Scope, exports: Exports) -> Iterator[str]:
-    """Yield the events that can be sent by whoever has a value: also those that are inside of it."""
-    waiting, seen = [_value(node, scope, exports)], set[values.Value]()
-    while waiting:
-        value = waiting.pop()
-        if value in seen:
-            continue
-        seen.add(value)
-        event = _event(value)
-        if event is not None:
-            yield event
-        elif isinstance(value, ModuleRef):
-            names = own_names(exports.of(value.file)) if value.file else ()
-            waiting += [exports.evaluator.attribute(value, name, Use(scope, node.lineno)) for name in sorted(names)]
-        else:
-            waiting += exports.inside(value)
+    """Yield the event that can be sent by whoever has a value, or the part of a file whose events can be.
+
+    What a module or class holds is not looked at here: large packages give away hundreds of them.
+    """
+    value = _value(node, scope, exports)
+    event = _event(value)
+    if event is not None:
+        yield event
+        return
+    cls = value.cls if isinstance(value, values.Instance) else value
+    if isinstance(cls, values.ClassRef):
+        statement = class_node(cls)
+        yield str(FilePart(cls.definition.file, statement.lineno, statement.end_lineno or statement.lineno))
+    elif isinstance(cls, ModuleRef) and cls.file is not None:
+        yield str(FilePart(cls.file, 1, LAST_LINE))
 
 
 def _event(value: values.Value) -> str | None:

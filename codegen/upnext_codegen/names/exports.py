@@ -564,7 +564,7 @@ class Exports:
                 seen.add(current)
                 found = self._carried_by_itself(current, file)
                 if found is None:
-                    ways.append(self.inside(current))
+                    ways.append(self._inside(current))
                 elif found.ours:
                     return found
                 else:
@@ -602,7 +602,7 @@ class Exports:
             case _:
                 return False
 
-    def inside(self, value: values.Value) -> Iterator[values.Value]:
+    def _inside(self, value: values.Value) -> Iterator[values.Value]:
         """What a value holds, makes or gives."""
         match value:
             case values.ContainerValue(node, use):
