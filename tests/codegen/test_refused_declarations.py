@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.codegen.reading import read
+from upnext.broker.address import SCHEMES
 from upnext.errors import ConfigError
 from upnext.registry import declarations
 
@@ -76,6 +77,11 @@ REFUSED = {
             "'@daily'",
             "3",
             "plain",
+            "print",
+            "None",
+            "None, every=None",
+            "'0 3 * * *', catch_up=0",
+            "'0 3 * * *', catch_up=None",
             "'0 3 * * *', tz='Europe/Berlim'",
             "'0 3 * * *', tz=3",
             "'0 3 * * *', every=HOUR",
@@ -129,6 +135,8 @@ TAKEN = {
             "'0 3 * * *'",
             "'*/5 8-18 * * MON-FRI', tz='Europe/Berlin', catch_up=True",
             "'0 0 3 * * *'",
+            "'0 3 * * *', tz=None, every=None",
+            "None, every=HOUR, tz=None",
             "'0 3 * * *', tz=ZoneInfo('America/New_York')",
             "every=HOUR",
             "every=timedelta(milliseconds=1500)",
@@ -141,8 +149,8 @@ TAKEN = {
         for options in (
             "concurrency=10_000, partitions=64, lease=0.5, grace=0",
             "redis_url='redis+sentinel://:secret@host:26379/main/0'",
-            "redis_url='rediss+cluster://host:7000,other:7000'",
-            "redis_url='unix:///run/redis.sock'",
+            *(f"redis_url='{scheme}://host:7000/name'" for scheme in SCHEMES if "sentinel" in scheme),
+            *(f"redis_url='{scheme}://host:7000/0'" for scheme in SCHEMES if "sentinel" not in scheme),
             "redis_url=None, lease=None, grace=None, partitions=None",
         )
     },

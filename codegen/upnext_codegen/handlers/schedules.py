@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -31,7 +32,7 @@ _FIELDS = "five fields, minute hour day month weekday, such as '0 3 * * *'"
 
 def check_schedule(evaluator: Evaluator, call: ast.Call, use: Use) -> Iterator[Finding]:
     """Report what is wrong with the arguments of `.cron` that say when a task runs, as far as they are known."""
-    arguments = evaluator.arguments(call, use)
+    arguments = [each for each in evaluator.arguments(call, use) if not _is_left_out(evaluator, each)]
     given = {each.keyword: each for each in reversed(arguments)}
     expression, every = given.get(""), given.get("every")
     if not {"*", "**"} & given.keys() and (expression is None) is (every is None):
@@ -52,7 +53,9 @@ def check_schedule(evaluator: Evaluator, call: ast.Call, use: Use) -> Iterator[F
             case "catch_up" if not isinstance(value, bool):
                 yield option_messages.unusable_option(place, "catch_up", shown(value), "True or False", typed=True)
             case "tz" if every is not None:
-                yield option_messages.unusable_option(place, "tz", text_or_shown(each, value), _NO_ZONE, typed=True)
+                text = text_of(each.value) if isinstance(value, values.Unknown) else shown(value)
+                rule = "left out with every=, whose ticks follow no local time"
+                yield option_messages.unusable_option(place, "tz", text, rule, typed=True)
             case "tz" if (name := _unknown_zone(evaluator, each, value)) is not None:
                 rule = "a time zone that this machine knows, such as 'Europe/Berlin'"
                 yield option_messages.unusable_option(place, "tz", shown(name), rule, typed=not isinstance(name, str))
@@ -60,18 +63,10 @@ def check_schedule(evaluator: Evaluator, call: ast.Call, use: Use) -> Iterator[F
                 pass
 
 
-_NO_ZONE = "left out with every=, whose ticks follow no local time"
-
-
-def text_or_shown(given: Argument, value: object) -> str:
-    """Show an option that may be a call."""
-    return text_of(given.value) if isinstance(value, values.Unknown) else shown(value)
-
-
 def _expression(evaluator: Evaluator, given: Argument) -> Iterator[Finding]:
     value = constant(evaluator, given.value, given.use)
     place = place_of(given.use, given.node)
-    if isinstance(evaluator.value(given.value, given.use), values.FunctionRef | values.LambdaRef):
+    if _is_function(evaluator.value(given.value, given.use)):
         yield option_messages.bad_cron(place, text_of(given.value), "it is a function", _FIELDS, typed=True)
     elif isinstance(value, str):
         reason = _why_not(value)
@@ -79,6 +74,21 @@ def _expression(evaluator: Evaluator, given: Argument) -> Iterator[Finding]:
             yield option_messages.bad_cron(place, shown(value), reason, _FIELDS)
     elif not isinstance(value, values.Unknown):
         yield option_messages.bad_cron(place, shown(value), "it is no text", _FIELDS, typed=True)
+
+
+def _is_left_out(evaluator: Evaluator, given: Argument) -> bool:
+    """Whether an argument is None, which counts as none to the runtime."""
+    return given.keyword != "catch_up" and constant(evaluator, given.value, given.use) is None
+
+
+def _is_function(value: values.Value) -> bool:
+    match value:
+        case values.FunctionRef() | values.LambdaRef():
+            return True
+        case ExternalName(name):
+            return callable(getattr(builtins, name.removeprefix("builtins."), None))
+        case _:
+            return False
 
 
 def _why_not(expression: str) -> str:
