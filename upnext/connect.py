@@ -108,7 +108,8 @@ class Connections:
     def __init__(self) -> None:
         self._of_loops: weakref.WeakSet[_LoopConnections] = weakref.WeakSet()
         self._embedded_urls: dict[Path, str] = {}
-        # One of all that send at first looks for the embedded server: threads of gevent are one to the locks of files.
+        # Only one of the first senders looks for the embedded server. A second one would wait for a file lock, and to
+        # file locks all of gevent's threads are one: it would never be released.
         self._embedded_lock = threading.Lock()
         self._portal: _Portal | None = None
         self._portal_lock = threading.Lock()
