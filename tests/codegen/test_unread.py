@@ -205,6 +205,8 @@ def test_what_reaches_no_event_is_not_reported(files: dict[str, str], tmp_path: 
         ("import shop.events\nplaced = shop.events.placed", "shop.events"),
         ("from shop.api import placed", "shop.api"),
         ("from shop import *", "shop"),
+        ("import shop\nplaced = shop.events.placed", "shop"),
+        ("import shop.api, shop.events\nplaced = getattr(shop.events, 'placed')", "shop.events"),
     ],
 )
 @pytest.mark.parametrize("folder", ["backend", "a/b/c"])
@@ -226,6 +228,43 @@ def test_an_import_that_is_not_found_and_ends_like_a_file_is_reported(
     setting = finding.help.removeprefix("set ").removesuffix(" in [tool.upnext]")
     scanned, findings = read(tmp_path, {"pyproject.toml": f"[tool.upnext]\n{setting}\n"})
     assert len(scanned.handlers) == 1
+    assert findings == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "use"),
+    [
+        ("import bus", "from kit import bus\nplaced = bus.placed"),
+        ("import bus", "import kit\nplaced = kit.bus.placed"),
+        ("import bus", "from kit import *\nplaced = bus.placed"),
+        ("import bus as b", "from kit import b\nplaced = b.placed"),
+        ("import bus as b", "import kit as k\nplaced = k.b.placed"),
+    ],
+)
+def test_a_module_that_is_not_found_and_passed_on_by_a_package_is_reported(
+    written: str, use: str, tmp_path: Path
+) -> None:
+    """The package itself makes no use of it."""
+    sources = {"app/bus.py": HEAD, "kit/__init__.py": f"{written}\n", "mail.py": f"{use}\n{ON}"}
+    _, findings = read(tmp_path, sources)
+    assert [(each.code, each.place.file, each.place.line) for each in findings] == [("UPN006", "kit/__init__.py", 1)]
+
+
+@pytest.mark.parametrize(
+    ("package", "mail"),
+    [
+        ("import bus\nclient = bus.Client()", "from kit import client"),
+        ("import bus", "import kit\nclient = kit.other"),
+        ("", "import bus\nclient = bus.Client(placed=1)"),
+    ],
+)
+def test_a_package_from_elsewhere_that_has_the_name_of_a_file_is_not_reported(
+    package: str, mail: str, tmp_path: Path
+) -> None:
+    """Nothing is taken from it that the file has."""
+    bus = "from events import placed\n"
+    sources = {"app/bus.py": bus, "events.py": HEAD, "kit/__init__.py": f"{package}\n", "mail.py": f"{mail}\n"}
+    _, findings = read(tmp_path, sources)
     assert findings == ()
 
 

@@ -29,7 +29,7 @@ from upnext_codegen.names.exported_names import (
 )
 from upnext_codegen.names.made_up_names import MadeUp, made_up
 from upnext_codegen.names.modules import UPNEXT, ExternalName, ModuleRef
-from upnext_codegen.names.name_set import Interest, Names, lines_of, mentions
+from upnext_codegen.names.name_set import Interest, Names, holds, lines_of, mentions
 from upnext_codegen.names.scopes import (
     Assignment,
     ClassDefinition,
@@ -650,12 +650,17 @@ class Exports:
         names = self.interest(body.module).names
         for definition in body.every():
             is_member = isinstance(definition.binding, FunctionDefinition | Assignment)
-            if is_member and names.between(*definition.span):
+            if is_member and names.between(*definition.span) and self._can_be_ours(definition, names):
                 yield evaluator.defined((definition,))
         assigned = evaluator.assigned_by_methods(cls) if names.between(*cls.definition.span) else {}
         for definition in (each for found in assigned.values() for each in found):
             if self.names_in(definition.scope).between(*definition.span):
                 yield evaluator.defined((definition,))
+
+    def _can_be_ours(self, definition: Definition, names: Names) -> bool:
+        """Whether a method names anything that can be of upnext; what is assigned is looked at in any case."""
+        binding = definition.binding
+        return self.everything or not isinstance(binding, FunctionDefinition) or holds(binding.node, names)
 
     def _can_return_ours(self, function: values.FunctionRef) -> bool:
         """Whether what a function returns, or is said to return, can be of upnext."""

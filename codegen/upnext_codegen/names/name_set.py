@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import ast
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
-from upnext_codegen.names.scopes import Definition
+from upnext_codegen.names.effects import Among, Effects
 from upnext_codegen.reading.string_annotations import unquoted
 from upnext_codegen.reading.tree import children
 
 if TYPE_CHECKING:
     from upnext_codegen.names.modules import ModuleRef
+    from upnext_codegen.names.scopes import Definition
     from upnext_codegen.reading.source import SourceText
 
-_Among: TypeAlias = tuple[frozenset[str], frozenset[str], bool, frozenset[str]]
-_Question: TypeAlias = tuple[Definition, _Among]
-_WORD = re.compile(r"\w+")
 _WHOLE = frozenset({"__dict__", "__getattr__", "__getattribute__"})
 """Attributes of a module that give whatever it has."""
-
-
-class Effects(NamedTuple):
-    """What calling a function can lead to.
-
-    Attributes:
-        gives: Whether it gives something of upnext, or attaches what it is given.
-        attributes: The attributes of its object that it assigns something of upnext to.
-    """
-
-    gives: bool = False
-    attributes: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +35,8 @@ class Names:
             attributes can be of upnext.
         everything: Whether every line counts, which changes nothing but the time it takes.
         lines: The numbers of the lines, sorted.
-        effects: What is known of functions and classes, by those of the names that they hold.
+        effects: What is known of functions and classes which hold names of modules, by those of the names that they
+            hold. What is known of others, their file keeps.
     """
 
     text: SourceText
@@ -60,8 +46,7 @@ class Names:
     modules: dict[str, list[ModuleRef]] = field(default_factory=dict[str, "list[ModuleRef]"])
     receivers: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     lines: list[int] = field(default_factory=list[int])
-    effects: dict[_Question, Effects] = field(default_factory=dict["_Question", "Effects"])
-    _words: dict[Definition, frozenset[str]] = field(default_factory=dict[Definition, frozenset[str]])
+    effects: dict[tuple[Definition, Among], Effects] = field(default_factory=dict["tuple[Definition, Among]", Effects])
 
     def copy(self) -> Names:
         """The same names, to add others to."""
@@ -84,19 +69,31 @@ class Names:
 
     def add(self, names: Iterable[str], first: int = 1, last: int | None = None) -> None:
         """Add names that can stand for anything, for some lines of the file."""
-        fresh = [name for name in names if name not in self.all]
-        for name in names:
+        fresh = [name for name in names if not self.is_whole(name)]
+        for name in fresh:
             self.modules.pop(name, None)
             self.receivers.pop(name, None)
         self.all.update(fresh)
         self._take_lines(self.text.lines_with(fresh, first, last))
 
     def add_module(self, name: str, module: ModuleRef) -> None:
-        """Add a name that can stand for a module."""
-        if not self.is_whole(name):
-            self.modules.setdefault(name, []).append(module)
+        """Add a name that can stand for a module.
+
+        Only those lines count that take something of upnext from it, or that do not say what they take. Modules such as
+        `utils` stand on most lines of a large project.
+        """
+        if self.is_whole(name):
+            return
+        self.modules.setdefault(name, []).append(module)
         self.all.add(name)
-        self._take_lines(self.text.lines_with((name,)))
+        self._take_lines(
+            [
+                line
+                for attribute, lines in self.text.attributes_of(name).items()
+                if not attribute or self.holds(name, attribute)
+                for line in lines
+            ]
+        )
 
     def add_parts(self, names: Mapping[str, str]) -> None:
         """Add names of which one attribute can stand for anything, or where that is "", the name itself."""
@@ -120,22 +117,16 @@ class Names:
         index = bisect_left(self.lines, first)
         return index < len(self.lines) and self.lines[index] <= (last or first)
 
-    def among(self, definition: Definition) -> _Among:
+    def among(self, definition: Definition) -> Among:
         """The names that stand in the lines of a function or class, and what is known of them."""
         words = self.words_of(definition)
         found = words & self.all
         receivers = words & self.receivers.get("self", set()) if "self" in found else frozenset[str]()
-        return found, found.intersection(self.modules), "self" in self.receivers, receivers
+        return Among(found, found.intersection(self.modules), "self" in self.receivers, receivers)
 
     def words_of(self, definition: Definition) -> frozenset[str]:
         """The words in the lines of a function or class."""
-        words = self._words.get(definition)
-        if words is None:
-            first, last = definition.span
-            text = "\n".join(self.text.lines[first - 1 : last])
-            text = text if text.isascii() else unicodedata.normalize("NFKC", text)
-            words = self._words[definition] = frozenset(_WORD.findall(text))
-        return words
+        return self.text.words_between(*definition.span)
 
     def is_whole(self, name: str) -> bool:
         """Whether a name can stand for anything, and not for modules or an object of the class around it alone."""

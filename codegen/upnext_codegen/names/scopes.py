@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, cast
 
+from upnext_codegen.names.effects import Among, Effects
 from upnext_codegen.reading.source import SourceError, SourceText, tree_of
 from upnext_codegen.reading.tree import children
 
@@ -235,6 +236,7 @@ class SourceModule:
         exports: What `__all__` is made of, None without one.
         has_walrus: Whether `:=` stands anywhere in it.
         all_scopes: Its scopes, once somebody asked for all of them.
+        effects: What is known of its functions and classes, by those of the names of upnext that they hold.
     """
 
     file: str
@@ -245,6 +247,7 @@ class SourceModule:
     exports: list[ast.expr] | None = None
     has_walrus: bool = False
     all_scopes: list[Scope] = field(default_factory=list[Scope])
+    effects: dict[tuple[Definition, Among], Effects] = field(default_factory=dict["tuple[Definition, Among]", Effects])
     _bodies: dict[ast.AST, Scope] = field(default_factory=dict[ast.AST, Scope])
 
     def __post_init__(self) -> None:
@@ -303,6 +306,7 @@ class SourceModule:
             scope.parent = None
         self._bodies.clear()
         self.all_scopes.clear()
+        self.effects.clear()
         del self.scope
 
     def place(self, node: ast.expr | ast.arg | ast.stmt | ast.keyword) -> tuple[int, int]:

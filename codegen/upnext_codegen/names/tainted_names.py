@@ -11,7 +11,8 @@ import ast
 from collections.abc import Iterator
 from typing import cast
 
-from upnext_codegen.names.name_set import Effects, Names, children_with_texts, holds, mentions
+from upnext_codegen.names.effects import Effects
+from upnext_codegen.names.name_set import Names, children_with_texts, holds, mentions
 from upnext_codegen.names.scopes import (
     Assignment,
     ClassDefinition,
@@ -153,10 +154,12 @@ def effects_of(definition: Definition, names: Names) -> Effects:
     if not names.between(*definition.span):
         return Effects()
     # Each is asked about again and again while the names around it become known, mostly names that it does not have.
-    key = (definition, names.among(definition))
-    found = names.effects.get(key)
+    among = names.among(definition)
+    # Which attributes of a module are of upnext depends on other files, and is to be noted for each that asks.
+    known = names.effects if among.modules else definition.scope.module.effects
+    found = known.get((definition, among))
     if found is None:
-        found = names.effects[key] = _effects(definition, names)
+        found = known[definition, among] = _effects(definition, names)
     return found
 
 

@@ -56,6 +56,13 @@ class SourceText:
     lines: list[str] = field(init=False)
     _searched: float = field(default=0, init=False, repr=False, compare=False)
     _words: dict[str, list[int]] = field(default_factory=dict[str, list[int]], init=False, repr=False, compare=False)
+    _between: dict[tuple[int, int], frozenset[str]] = field(
+        default_factory=dict[tuple[int, int], frozenset[str]], init=False, repr=False, compare=False
+    )
+
+    _attributes: dict[str, dict[str, list[int]]] = field(
+        default_factory=dict[str, dict[str, list[int]]], init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         self.lines = _LINE_END.split(self.text) if "\r" in self.text else self.text.split("\n")
@@ -92,6 +99,31 @@ class SourceText:
             position = place
             if not found or found[-1] != line:
                 found.append(line)
+        return found
+
+    def attributes_of(self, name: str) -> dict[str, list[int]]:
+        """What is taken from a name, as in `name.attribute`, each with its lines; "" for the name alone.
+
+        As by `lines_with`, comments and strings are looked at, too. What stands behind the end of a line is not seen.
+        """
+        found = self._attributes.get(name)
+        if found is None:
+            found = self._attributes[name] = {}
+            said = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)(?:\s*\.\s*(\w+))?")
+            for line in self.lines_with((name,)):
+                text = self.lines[line - 1]
+                text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+                for attribute in dict.fromkeys(said.findall(text)):
+                    found.setdefault(attribute, []).append(line)
+        return found
+
+    def words_between(self, first: int, last: int) -> frozenset[str]:
+        """The words in these lines; in comments and strings, too."""
+        found = self._between.get((first, last))
+        if found is None:
+            text = "\n".join(self.lines[first - 1 : last])
+            text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+            found = self._between[first, last] = frozenset(_WORD.findall(text))
         return found
 
     def _lines_by_word(self) -> dict[str, list[int]]:

@@ -17,6 +17,7 @@ from upnext_codegen.reading.tree import walk
 from upnext_codegen.records import Place
 from upnext_codegen.unread.missing import Missing, roots_for
 from upnext_codegen.unread.named import modules_in_texts
+from upnext_codegen.unread.used import is_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -126,7 +127,19 @@ def _places(index: FileIndex, imports: Sequence[Missing], parts: Parts) -> dict[
         named = {name: node for name, node in modules_in_texts(tree) if name in {each.module for each in missed}}
         for each in missed:
             exports = None if each.reason else frozenset(parts[each.target].exports)
-            statement = next((node for node in nodes if _imports(node, each.module, exports)), None)
+            statement = next(
+                (
+                    node
+                    for node in nodes
+                    if _imports(node, each.module, exports)
+                    and not (
+                        isinstance(node, ast.Import)
+                        and exports is not None
+                        and not is_used(node, each, exports, tree, index)
+                    )
+                ),
+                None,
+            )
             node = named.get(each.module) if statement is None and each.reason else statement
             if node is not None:
                 found[each] = Place(file, node.lineno, node.col_offset + 1)
