@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from upnext_codegen.names.candidates import ImportGraph
 from upnext_codegen.names.words_in_bytes import last_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from upnext_codegen.files.file_index import FileIndex
-    from upnext_codegen.names.candidates import ImportGraph
+    from upnext_codegen.names.modules import Modules
 
 _NONE: Mapping[str, frozenset[str]] = {}
 
@@ -78,3 +79,12 @@ class Importers:
                     importers = self._importers.setdefault(target, {})
                     importers[path] = importers[path] | names if path in importers else names
                     self._sources.setdefault(path, {})[target] = importers[path]
+
+
+def imports_among(files: set[str], index: FileIndex, modules: Modules) -> dict[str, set[str]]:
+    """Return, for each of some files, which others of them it imports from."""
+    graph = ImportGraph(modules, {})
+    return {
+        path: {file for each in index.imports(path) for file in graph.files_of(path, each)} & files - {path}
+        for path in files
+    }

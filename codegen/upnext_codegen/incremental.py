@@ -70,6 +70,8 @@ class Incremental:
     _fills_before: Fills = field(default_factory=Fills)
     _before: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     _frame: str = ""
+    _unfinished: set[str] = field(default_factory=set[str])
+    """Files that were last analyzed only for what they export."""
     _digest: str = ""
     _words: str = ""
     _beyond: bool = False
@@ -137,15 +139,19 @@ class Incremental:
         turns = 0
         while pending or not turns:
             self._work_out(pending, sources)
-            if not turns and self._leads_as_before():
-                self.leads_as_before = True
+            if not turns:
+                self._finish(sources)
+                self.leads_as_before = self._leads_as_before()
+            if self.leads_as_before:
                 return
             turns += 1
             # Within a scan the exports of a file only grow. It can lose some only against an earlier scan.
             shrunk |= {path for path in pending & earlier.keys() if self._has_lost(path, earlier.pop(path))}
-            pending = self._drop_cycles(shrunk) if shrunk else set[str]()
-            shrunk = set[str]()
-            pending = pending or self._unasked(relevance)
+            dropped, shrunk = self._drop_cycles(shrunk) if shrunk else set[str](), set[str]()
+            pending = dropped or self._unasked(relevance)
+            if self._unfinished and not pending:
+                self._finish(sources)
+                pending = self._unasked(relevance)
             if pending and turns > _PATIENCE:
                 pending = relevance.with_those_beyond(self._graph(self._parts), pending, self._parts)
                 self._beyond = True
@@ -185,7 +191,6 @@ class Incremental:
         fresh = self._fills.changed(self._fills_before)
         pending |= {path for path in recalled if not fresh.isdisjoint(self._parts[path].read)}
         pending |= {path for path in self._fills.files() - self._parts.keys() if path in self.index.entries}
-        # A file stays read: only while it is, is it known that it re-exports nothing.
         pending = pending or relevance.wanted(graph, imported, self._parts.keys())
         if not pending:
             self._imported_by = {**imported}
@@ -208,8 +213,7 @@ class Incremental:
     def _drop_unreached(self, relevance: Relevance) -> None:
         """Drop the parts of files that a scan without a cache would not come upon, if only findings are in them.
 
-        They may stand for what an earlier scan knew of other files, or have been read in advance. Those of which
-        nothing is reported can stay.
+        They may stand for what an earlier scan knew of other files, or have been read in advance.
         """
         entries = self.index.entries
         told = {path for path in self._parts if entries[path].unreadable}
@@ -278,6 +282,7 @@ class Incremental:
     def _forget(self, paths: Iterable[str]) -> None:
         for path in paths:
             del self._parts[path]
+            self._unfinished.discard(path)
             self._grown.pop(path, None)
             self._fills.note(path, ())
 
@@ -322,31 +327,30 @@ class Incremental:
         return ImportGraph(self.modules, exports, {path: part.modules for path, part in parts if part.modules})
 
     def _work_out(self, pending: set[str], sources: Sources) -> None:
+        """Analyze files: those that are in a cycle, or that come again, only for what they export, until `_finish`.
+
+        Each time more is known of what others export, and only the last time counts for all that is in a file.
+        """
+        from upnext_codegen.importers import imports_among  # noqa: PLC0415 - a warm run does without
+
         folders = {*self._exporting_folders()}
-        for alone, cyclic in in_turns(self._waits_for(pending)):
-            for wave in (alone, cyclic):
-                self._work_out_wave(wave, sources, folders)
-            # In an import cycle each file starts from what the others are known to export, at first nothing. Those that
-            # this misled are analyzed again before any file outside the cycle is: only for what they export, which one
-            # another may change again, and in full once that is settled.
-            again = set[str]()
+        for alone, cyclic in in_turns(imports_among(pending, self.index, self.modules)):
+            again = [each for each in alone if each in self._grown]
+            self._work_out_wave([each for each in alone if each not in self._grown], sources, folders)
+            self._work_out_wave(again, sources, folders, exports_only=True)
+            self._work_out_wave(cyclic, sources, folders, exports_only=True)
+            self._unfinished.update(again, cyclic)
+            # In a cycle each starts from what the others are known to export, at first nothing, which misleads some.
             for _ in range(_MOST_TIMES):
                 misled = self._misled(cyclic)
                 if not misled:
                     break
-                again |= misled
                 self._work_out_wave(sorted(misled), sources, folders, exports_only=True)
-            self._work_out_wave(sorted(again), sources, folders)
 
-    def _waits_for(self, pending: set[str]) -> dict[str, set[str]]:
-        """Return, for each of some files, which others of them it imports from."""
-        from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
-
-        graph = ImportGraph(self.modules, {})
-        return {
-            path: {file for each in self.index.imports(path) for file in graph.files_of(path, each)} & pending - {path}
-            for path in pending
-        }
+    def _finish(self, sources: Sources) -> None:
+        """Analyze in full what was analyzed for its exports."""
+        waiting, self._unfinished = sorted(self._unfinished), set[str]()
+        self._work_out_wave(waiting, sources, {*self._exporting_folders()})
 
     def _work_out_wave(
         self, paths: list[str], sources: Sources, folders: set[str], *, exports_only: bool = False

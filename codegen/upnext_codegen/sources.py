@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from upnext_codegen.files.cache_format import Fault
     from upnext_codegen.files.file_index import FileIndex
 
-_ROOM = 3_000_000
+_ROOM = 1_500_000
 """Characters of source whose trees are kept: a tree takes up to forty times the memory of its text."""
 
 
