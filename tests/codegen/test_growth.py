@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.codegen.reading import read
 from tests.contract.counting import lines_run
 from upnext_codegen import analyze_file, cycles, incremental, relevance
-from upnext_codegen.names import candidates, name_set, tainted_names
+from upnext_codegen.names import candidates, evaluator, name_set, tainted_names
 from upnext_codegen.reading.imports import imports_of
 from upnext_codegen.reading.source import SourceText
 from upnext_codegen.sources import Sources
@@ -84,7 +84,7 @@ def test_files_that_import_one_another_are_analyzed_in_full_once_it_is_settled_w
     sources = {f"m{each}.py": f"{imports}p{each} = m{each - 1}.p{each - 1}\n{asks}" for each in every[1:]}
     sources["m0.py"] = f"{_WORKER}{imports}p0 = placed\n{asks}"
     sources["use.py"] = f"from m7 import p7 as found\n{_ATTACHED}"
-    assert _analyses(tmp_path, sources, monkeypatch) <= 3 * len(sources)
+    assert _analyses(tmp_path, sources, monkeypatch) <= 2 * len(sources)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +238,59 @@ def test_modules_that_import_one_another_matter_no_more_for_a_handler_in_one_of_
         sources = {"app.py": _WORKER, "lib/__init__.py": "", **package}
         counts.append(_analyses(tmp_path / str(size), sources, monkeypatch))
     assert counts == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "util.clean(x)",
+        "util.clean(util.other.name)",
+        "util . clean (x)",
+        "self.util",
+        "[util.clean(x) for x in util.names]",
+    ],
+)
+def test_what_is_taken_of_a_module_matters_only_where_that_leads_to_an_event(said: str, tmp_path: Path) -> None:
+    """A module of helpers is named on most lines of a large project; only what it has of upnext is followed."""
+    counts: list[int] = []
+    for size in (5, 50):
+        uses = "".join(
+            f"class C{number}(Base):\n    def m(self, x):\n        return {said}\n"
+            f"def f{number}(self, x):\n    return {said}\n"
+            for number in range(size)
+        )
+        sources = {
+            "bus.py": _WORKER,
+            "util.py": "from bus import placed\ndef clean(x):\n    return x\n",
+            "app.py": f"import util\nclass Base: ...\n{uses}found = util.placed\n{_ATTACHED}",
+        }
+        counts.append(lines_run(lambda each=(size, sources): read(tmp_path / str(each[0]), each[1]), evaluator))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("made", "taken"),
+    [
+        ("util = util.Holder()", "util.placed"),
+        ("def use(util=util.Holder()):\n    return util.placed", "use()"),
+        ("class Holder:\n    util = util.Holder()\nown = Holder()", "own.util.placed"),
+        ("for util in [util.Holder()]: ...", "util.placed"),
+    ],
+)
+def test_a_name_that_stands_for_a_module_and_something_else_is_followed_as_both(
+    made: str, taken: str, tmp_path: Path
+) -> None:
+    """Its lines are not those of the module alone."""
+    sources = {
+        "bus.py": _WORKER,
+        "util.py": "from bus import placed\nclass Holder:\n    placed = placed\n",
+        "app.py": f"import util\n{made}\nfound = {taken}\n{_ATTACHED}",
+    }
+    quick = read(tmp_path / "quick", sources)
+    assert [each.name for each in quick[0].handlers] + [each.code for each in quick[1]]
+    (tmp_path / "slow").mkdir()
+    slow = read(tmp_path / "slow", sources, prefilter=False)
+    assert (quick[0].handlers, quick[1]) == (slow[0].handlers, slow[1])
 
 
 @pytest.mark.parametrize("annotation", ["Literal[{}]", "Literal[{}, None]"])

@@ -105,11 +105,12 @@ class SourceText:
         """What is taken from a name, as in `name.attribute`, each with its lines; "" for the name alone.
 
         As by `lines_with`, comments and strings are looked at, too. What stands behind the end of a line is not seen.
+        An attribute of that name is something else.
         """
         found = self._attributes.get(name)
         if found is None:
             found = self._attributes[name] = {}
-            said = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)(?:\s*\.\s*(\w+))?")
+            said = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)(?:\s*\.\s*(\w+))?")
             for line in self.lines_with((name,)):
                 text = self.lines[line - 1]
                 text = text if text.isascii() else unicodedata.normalize("NFKC", text)
