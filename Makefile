@@ -24,7 +24,8 @@ define install
 	  $(PY) -m pip install --quiet --upgrade pip && \
 	  $(PY) -m pip install --quiet --constraint constraints.txt --editable '.[all]' --group $(1); }
 endef
-WORKERS ?= 4
+# More than two processors have at once: many tests wait for servers, leases and other processes.
+WORKERS ?= 5
 MINUTES ?= 2
 SEED ?= 1
 JOBS ?= 1000000

@@ -127,23 +127,24 @@ def _places(index: FileIndex, imports: Sequence[Missing], parts: Parts) -> dict[
         named = {name: node for name, node in modules_in_texts(tree) if name in {each.module for each in missed}}
         for each in missed:
             exports = None if each.reason else frozenset(parts[each.target].exports)
-            statement = next(
-                (
-                    node
-                    for node in nodes
-                    if _imports(node, each.module, exports)
-                    and not (
-                        isinstance(node, ast.Import)
-                        and exports is not None
-                        and not is_used(node, each, exports, tree, index)
-                    )
-                ),
-                None,
-            )
+            statement = next((node for node in nodes if _leads_to(node, each, exports, tree, index)), None)
             node = named.get(each.module) if statement is None and each.reason else statement
             if node is not None:
                 found[each] = Place(file, node.lineno, node.col_offset + 1)
     return found
+
+
+def _leads_to(
+    node: ast.Import | ast.ImportFrom | ast.Call,
+    missed: Missing,
+    exports: frozenset[str] | None,
+    tree: ast.Module,
+    index: FileIndex,
+) -> bool:
+    """Whether a statement or call imports a module, and what it exports is used, if that is known."""
+    if not _imports(node, missed.module, exports):
+        return False
+    return exports is None or not isinstance(node, ast.Import) or is_used(node, missed, exports, tree, index)
 
 
 def _imports(node: ast.Import | ast.ImportFrom | ast.Call, module: str, exports: frozenset[str] | None) -> bool:
