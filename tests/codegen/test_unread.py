@@ -251,6 +251,23 @@ def test_a_module_that_is_not_found_and_passed_on_by_a_package_is_reported(
 
 
 @pytest.mark.parametrize(
+    "taken",
+    [
+        "@sys.modules['bus'].placed.on",
+        "@sys.modules.get('bus').placed.on",
+        "@globals()['bus'].placed.on",
+        "own = [bus]\n@own[0].placed.on",
+        "@vars(bus)['placed'].on",
+    ],
+)
+def test_a_module_that_is_not_found_and_is_looked_up_under_its_name_is_reported(taken: str, tmp_path: Path) -> None:
+    """No name in the source says what is taken from it."""
+    sources = {"app/bus.py": HEAD, "mail.py": f"import sys\nimport bus\n{taken}\ndef h(order_id: str): ...\n"}
+    _, findings = read(tmp_path, sources)
+    assert ("UPN006", "mail.py", 2) in [(each.code, each.place.file, each.place.line) for each in findings]
+
+
+@pytest.mark.parametrize(
     ("package", "mail"),
     [
         ("import bus\nclient = bus.Client()", "from kit import client"),

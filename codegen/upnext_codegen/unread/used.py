@@ -60,6 +60,8 @@ def _taken(name: str, tree: ast.Module) -> Iterator[str]:
             yield node.attr
         elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in owners:
             yield from [""] if _is_named(node, name) else []
+        elif isinstance(node, ast.Constant) and node.value == name:
+            yield ""  # `sys.modules["redis"]`, `globals()["redis"]`
 
 
 def _is_named(node: ast.expr, name: str) -> bool:
