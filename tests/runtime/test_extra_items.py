@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Generic, NotRequired, TypeVar, Unpack, get_origin
 
+import pydantic
 import pytest
 import typing_extensions as te
 from pydantic import Field
@@ -14,6 +15,8 @@ from tests.codegen.reading import HEAD, read
 from tests.runtime.running import running
 from upnext.payload.signature import Signature
 from upnext_codegen.types.format import short_name, spell
+
+PYDANTIC = tuple(map(int, pydantic.VERSION.split(".")[:2]))
 
 Price = Annotated[int, Field(ge=0)]
 
@@ -118,6 +121,7 @@ async def test_other_further_fields_are_refused_where_they_are_sent(kind: Any, v
         await event_of(worker, kind, []).send(order_id="1", more=value)
 
 
+@pytest.mark.skipif(PYDANTIC < (2, 12), reason="this pydantic knows no extra_items in a field: docs/running.md says so")
 async def test_a_field_may_be_a_typed_dict_with_extra_items(redis_url: str) -> None:
     worker, arrived = upnext.Worker("shop", redis_url=redis_url), list[Any]()
     event = worker.event("order.placed")
