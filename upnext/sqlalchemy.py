@@ -12,10 +12,10 @@ from upnext.outbox.relay import Relay
 from upnext.outbox.row import (
     MAX_ATTEMPTS,
     MAX_ORDER_KEY,
-    Backlog,
     ClaimedRow,
     Failure,
     ListedRow,
+    OutboxBacklog,
     OutboxRow,
     Transaction,
 )
@@ -211,12 +211,14 @@ class _Rows:
         if sent:
             connection.execute(delete(self._table).where(row.id.in_(sent)))
         for each in failed:
-            noted = {"attempts": each.attempts, "error": each.error, "available_at": each.available_at}
+            noted: dict[str, object] = {"attempts": each.attempts, "available_at": each.available_at}
+            if each.error is not None:
+                noted["error"] = each.error
             connection.execute(update(self._table).where(row.id == each.id).values(noted))
         if released:
             connection.execute(update(self._table).where(row.id.in_(released)).values(available_at=0.0))
 
-    def backlog(self, connection: Connection) -> Backlog:
+    def backlog(self, connection: Connection) -> OutboxBacklog:
         """Count the rows."""
         row = self._table.c
         is_waiting = row.attempts < MAX_ATTEMPTS
@@ -225,7 +227,7 @@ class _Rows:
             for which in (is_waiting, ~is_waiting)
         )
         first = connection.execute(select(row.event_id).where(is_waiting).order_by(row.id).limit(1)).scalar()
-        return Backlog(waiting, set_aside, None if first is None else sent_at(first))
+        return OutboxBacklog(waiting, set_aside, None if first is None else sent_at(first))
 
     def listed(self, connection: Connection, most: int, *, set_aside: bool) -> list[ListedRow]:
         """Return the oldest rows."""
@@ -292,7 +294,7 @@ class _Store:
         """Settle what was claimed."""
         await self._within_transaction(lambda connection: self._rows.settle(connection, sent, failed, released))
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> OutboxBacklog:
         """Count the rows."""
         return await self._within_transaction(self._rows.backlog)
 

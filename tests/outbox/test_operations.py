@@ -77,6 +77,7 @@ def shop(database_url: str, valkey_url: str, tmp_path: Path, monkeypatch: pytest
     file = tmp_path / f"service_{new_event_id()}.py"
     file.write_text(SERVICE.format(url=database_url))
     monkeypatch.setattr(backlog_module, "_LOOK_EVERY", 0.01)
+    monkeypatch.setattr(backlog_module, "_LONGEST_SHARE", 0)
     yield Shop(upnext.Worker("shop", redis_url=valkey_url), engine, file)
     engine.dispose()
 
@@ -279,3 +280,22 @@ async def test_a_process_whose_relay_sends_nothing_is_not_ready(shop: Shop) -> N
         await wait_until_async(lambda: service.trouble().startswith(trouble))
         Base.metadata.create_all(shop.engine)
         await wait_until_async(lambda: service.trouble() == "")
+
+
+async def test_a_server_that_cannot_be_used_stops_no_relay_and_claims_no_row(
+    shop: Shop, valkey_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as settings that cannot be used, or an embedded server that is not installed: that may be put right."""
+    caplog.set_level(logging.INFO, "upnext")
+    monkeypatch.setenv("UPNEXT_REDIS_URL", valkey_url)
+    relay = outbox.relay(shop.engine, interval=0.01)
+    async with running(shop.worker, relay) as service:
+        await wait_until_async(lambda: relay.reading().backlog)
+        monkeypatch.setenv("UPNEXT_SEND_DEADLINE", "soon")
+        await wait_until_async(lambda: "its server cannot be used (" in service.trouble())
+        shop.send(1)
+        assert "cannot send (its server cannot be used (UPNEXT_SEND_DEADLINE='soon' cannot" in caplog.text
+        with shop.engine.connect() as connection:
+            assert connection.execute(select(outbox.table.c.available_at)).scalar_one() == 0, "nobody has claimed it"
+        monkeypatch.delenv("UPNEXT_SEND_DEADLINE")
+        await wait_until_async(lambda: _is_sent(shop))

@@ -109,6 +109,11 @@ class PartitionedPublisher(EventPublisher):
             ),
         )
 
+    def places(self, scope: str, key: str) -> frozenset[int]:
+        """Return where a send is stored, and where senders that use another number of partitions look for its key."""
+        numbers = [self._count, *self._other_counts()]
+        return frozenset(place_of(scope, key, number) for number in numbers)
+
     async def _send(self, scope: str, key: str | None, store: Callable[[Publisher], Awaitable[Published]]) -> Published:
         if not self._agreed:
             await self._agree()
@@ -168,11 +173,12 @@ class PartitionedPublisher(EventPublisher):
 
     def _other_places(self, scope: str, key: str) -> list[Broker]:
         """Return where senders that use another number of partitions look for this key, or did within its time."""
-        if not self._elsewhere:
-            return []
+        places = {place_of(scope, key, number) for number in self._other_counts()}
+        return [self._partition(place) for place in sorted(places)]
+
+    def _other_counts(self) -> list[int]:
         now = monotonic()
-        numbers = [number for number, until in self._elsewhere.items() if now < until]
-        return [self._partition(place) for place in sorted({place_of(scope, key, number) for number in numbers})]
+        return [number for number, until in self._elsewhere.items() if now < until]
 
     async def _agree(self) -> None:
         """Have all who wait here wait for one and the same agreement."""

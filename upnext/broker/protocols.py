@@ -62,6 +62,15 @@ class EventPublisher(Protocol):
         """
         ...
 
+    def places(self, scope: str, key: str) -> frozenset[int]:
+        """Return the partitions that a send asks something of.
+
+        Args:
+            scope: The event's name, or what `task_scope` makes of a task's identity.
+            key: Its idempotency key.
+        """
+        ...
+
 
 REASONS: Final = ("failed", "timeout", "payload", "crashed", "cancelled", "unsubscribed")
 """Why jobs die."""

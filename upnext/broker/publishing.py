@@ -96,6 +96,10 @@ class Publisher(EventPublisher):
             batcher,
         )
 
+    def places(self, scope: str, key: str) -> frozenset[int]:  # noqa: ARG002
+        """Return this partition."""
+        return frozenset((self._keys.partition,))
+
     async def joined(self, event_id: str) -> dict[int, str]:
         """Return the jobs that stand for those of an event that were not made, by the numbers of these."""
         return read_joined(await self._link.command("HGETALL", self._keys.joined(event_id)))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from upnext.cli.commands import Subparsers
     from upnext.outbox.relay import Relay
-    from upnext.outbox.row import Backlog, ListedRow, OutboxStore
+    from upnext.outbox.row import ListedRow, OutboxBacklog, OutboxStore
 
 T = TypeVar("T")
 
@@ -177,7 +177,7 @@ def _row_json(outbox: str, row: ListedRow, now: float, written: Callable[[float]
     }
 
 
-def _backlog_json(outbox: str, backlog: Backlog, now: float) -> dict[str, Any]:
+def _backlog_json(outbox: str, backlog: OutboxBacklog, now: float) -> dict[str, Any]:
     oldest = None if backlog.oldest is None else round(backlog.age(now), 3)
     return {"outbox": outbox, "waiting": backlog.waiting, "set_aside": backlog.set_aside, "oldest": oldest}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, close_old_connections, connections, transaction
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from upnext.broker.job_ids import sent_at
 from upnext.outbox.relay import Relay
-from upnext.outbox.row import MAX_ATTEMPTS, Backlog, ClaimedRow, Failure, ListedRow, OutboxRow, Transaction
+from upnext.outbox.row import MAX_ATTEMPTS, ClaimedRow, Failure, ListedRow, OutboxBacklog, OutboxRow, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ class _Store:
         """Settle what was claimed."""
         await self._in_thread(lambda: self._settle(sent, failed, released))
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> OutboxBacklog:
         """Count the rows."""
         return await self._in_thread(self._backlog)
 
@@ -156,16 +156,17 @@ class _Store:
         with transaction.atomic(using=self._using):
             _rows(self._using).filter(id__in=sent).delete()
             for each in failed:
-                _rows(self._using).filter(id=each.id).update(
-                    attempts=each.attempts, error=each.error, available_at=each.available_at
-                )
+                noted: dict[str, Any] = {"attempts": each.attempts, "available_at": each.available_at}
+                if each.error is not None:
+                    noted["error"] = each.error
+                _rows(self._using).filter(id=each.id).update(**noted)
             _rows(self._using).filter(id__in=released).update(available_at=0.0)
 
-    def _backlog(self) -> Backlog:
+    def _backlog(self) -> OutboxBacklog:
         waiting = _rows(self._using).filter(attempts__lt=MAX_ATTEMPTS)
         first = waiting.order_by("id").values_list("event_id", flat=True).first()
         set_aside = _rows(self._using).filter(attempts__gte=MAX_ATTEMPTS)
-        return Backlog(waiting.count(), set_aside.count(), None if first is None else sent_at(first))
+        return OutboxBacklog(waiting.count(), set_aside.count(), None if first is None else sent_at(first))
 
     def _listed(self, most: int, *, set_aside: bool) -> list[ListedRow]:
         rows = _rows(self._using).filter(attempts__gte=MAX_ATTEMPTS if set_aside else 0)

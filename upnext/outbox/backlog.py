@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from upnext.outbox.row import Backlog, OutboxStore
+    from upnext.outbox.row import OutboxBacklog, OutboxStore
 
 LAGS_AFTER: Final = 60.0
 """Seconds that a row has to wait before its outbox is behind."""
@@ -30,7 +30,7 @@ class RelayReading:
     """
 
     outbox: str
-    backlog: Backlog | None
+    backlog: OutboxBacklog | None
     trouble: str
 
 
@@ -52,7 +52,7 @@ class BacklogWatch:
         self._tell_from = LAGS_AFTER
         self._told_set_aside = 0
         self._fails = False
-        self.latest: Backlog | None = None
+        self.latest: OutboxBacklog | None = None
 
     async def look_if_due(self) -> float | None:
         """Look, unless that was done a moment ago.
@@ -76,7 +76,7 @@ class BacklogWatch:
         self._next_look = began + max(_LOOK_EVERY, took * _LONGEST_SHARE)
         return None if self._fails else self._next_look - began
 
-    def _tell(self, backlog: Backlog, age: float) -> None:
+    def _tell(self, backlog: OutboxBacklog, age: float) -> None:
         if age >= self._tell_from:
             log.warning(
                 "The relay of %s is behind: %d row(s) wait, the first for %.0f s", self._outbox, backlog.waiting, age

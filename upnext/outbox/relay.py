@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections import defaultdict
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
-from upnext.broker.failures import backoff
+from upnext.broker.failures import backoff, describe_failure
 from upnext.broker.outbox_reports import OutboxReports
 from upnext.broker.redis_types import RedisError
 from upnext.connect import broker_for, run_blocking
-from upnext.errors import BrokerError, BrokerRefusedError, ConfigError, SendOutcomeUnknownError, UpnextError
+from upnext.errors import ConfigError, UpnextError
 from upnext.log import log
 from upnext.options import is_finite, is_whole
 from upnext.outbox.backlog import BacklogWatch, RelayReading
+from upnext.outbox.lanes import Lanes
 from upnext.outbox.row import MAX_ATTEMPTS, ClaimedRow, Failure, OutboxStore
 from upnext.registry import declarations
 from upnext.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
-    from upnext.broker.protocols import EventPublisher
-    from upnext.broker.publish_batcher import Published
+    from upnext.broker.namespace import Namespace
+    from upnext.outbox.lanes import Lane
     from upnext.settings import Settings
     from upnext.worker import Worker
 
-_TELL_AFTER = (1, 20)  # failures in a row
+_WARN_AFTER = (1, 20)  # failures in a row
 _LONGEST_PAUSE = 300.0  # seconds between two tries of one row
 _LONGEST_ERROR = 1000  # characters that are kept with a row
+# Seconds before a row is claimed again that was not tried, since its partition is away: longer than it takes to put off
+# many thousands, and a quarter of the time that this has lasted.
+_SHORTEST_PUT_OFF, _LONGEST_PUT_OFF = 5.0, 30.0
+_LONGEST_REPORT = 1.0  # seconds
 
 
 class Relay:
@@ -82,6 +84,7 @@ class Relay:
         self._failures = 0  # rounds in a row in which nothing went through
         self._trouble = ""
         self._backlog = BacklogWatch(store, name)
+        self._lanes = Lanes(name)
 
     def __repr__(self) -> str:
         """Show whose rows it sends."""
@@ -107,10 +110,11 @@ class Relay:
         try:
             while not self._stopping.is_set():
                 await self._pause(await self._try_round())
+            await self._finish()
         finally:
             self._stopping = asyncio.Event()  # it may run again, perhaps in another event loop
             self._trouble = ""
-            await self.store.close()
+            await self._close()
 
     def stop(self) -> None:
         """Begin to stop: what was claimed is sent, and no more."""
@@ -124,17 +128,16 @@ class Relay:
         """
         sent = 0
         try:
+            namespace = await broker_for(self.settings)
             while rows := await self._claim():
-                done, failed = await self._publish(rows)
-                await self._settle(rows, done, failed)
-                sent += len(done)
-                if failed:
-                    first = next(iter(failed.values()))
+                ended = await self._send(namespace, rows, patient=True)
+                sent += sum(lane.sent for lane in ended)
+                if failed := [lane.error for lane in ended if lane.error is not None]:
                     raise UpnextError(
-                        f"{len(failed)} row(s) of {self.name} were not sent, {sent} were: {first}"
-                    ) from first
+                        f"{len(failed)} row(s) of {self.name} were not sent, {sent} were: {failed[0]}"
+                    ) from failed[0]
         finally:
-            await self.store.close()
+            await self._close()
         return sent
 
     def send_all_sync(self) -> int:
@@ -144,24 +147,35 @@ class Relay:
     async def _try_round(self) -> float:
         """Send a batch, and return the seconds until the next one."""
         try:
+            namespace = await broker_for(self.settings)
+        except (UpnextError, OSError) as error:
+            self._trouble = f"its server cannot be used ({describe_failure(error)})"
+            return self._failed(self._trouble)
+        try:
             rows = await self._claim()
-            done, failed = await self._publish(rows) if rows else ([], {})
-            if rows:
-                await self._settle(rows, done, failed)
+            ended = await self._send(namespace, rows)
         except Exception as error:  # noqa: BLE001  # a database's driver may raise anything; the loop goes on with the next try
-            said = str(error).partition("\n")[0]  # SQLAlchemy's goes on with the statement
-            self._trouble = f"its database fails ({type(error).__name__}: {said})"
+            self._trouble = _database_trouble(error)
             return self._failed(self._trouble)
         again_in = await self._backlog.look_if_due()
         if again_in is not None:
             await self._report(again_in)
-        if failed and not done:
-            first = next(iter(failed.values()))
+        return self._pause_after(rows, ended)
+
+    def _pause_after(self, rows: Sequence[ClaimedRow], ended: Sequence[Lane]) -> float:
+        """Return the seconds until the next batch."""
+        if any(lane.sent for lane in ended):
+            self._recovered()
+            return 0.0 if rows else self._interval
+        failed = [lane for lane in ended if lane.error is not None]
+        if failed and (self._lanes.is_all_away or not all(lane.is_servers_fault for lane in failed)):
             # What the server refuses is the row's trouble: the others are sent.
-            self._trouble = str(first) if _is_servers(first) else ""
-            return self._failed(str(first))
-        self._recovered()
-        return 0.0 if rows else self._interval
+            self._trouble = str(failed[0].error) if self._lanes.is_all_away else ""
+            return self._failed(str(failed[0].error))
+        if not self._lanes.is_any_away and not self._lanes.is_sending:
+            self._recovered()
+        # Rows behind those of a partition that is away must not wait for it.
+        return 0.0 if rows and not self._lanes.is_all_away else self._interval
 
     async def _report(self, again_in: float) -> None:
         """Say on the server how far behind the outbox is, for commands and metrics that see no process of a relay."""
@@ -170,10 +184,11 @@ class Relay:
         age = None if backlog.oldest is None else backlog.age(time.time())
         try:
             reports = OutboxReports((await broker_for(self.settings)).partition(0))
-            await reports.write(
-                self.outbox, waiting=backlog.waiting, set_aside=backlog.set_aside, age=age, again_in=again_in
-            )
-        except (RedisError, OSError) as error:
+            async with asyncio.timeout(_LONGEST_REPORT):
+                await reports.write(
+                    self.outbox, waiting=backlog.waiting, set_aside=backlog.set_aside, age=age, again_in=again_in
+                )
+        except (UpnextError, RedisError, OSError) as error:
             # A server that is away is what sends say; without a report it is said that there was none.
             log.debug("How far behind %s is cannot be said on the server: %s", self.name, error)
 
@@ -184,12 +199,12 @@ class Relay:
 
     def _failed(self, why: str) -> float:
         self._failures += 1
-        if self._failures in _TELL_AFTER:
-            log.warning("The relay of %s sends nothing: %s. It goes on trying", self.name, why)
+        if self._failures in _WARN_AFTER:
+            log.warning("The relay of %s cannot send (%s); retrying", self.name, why.removesuffix("."))
         return max(self._interval, backoff(self._failures))
 
     def _recovered(self) -> None:
-        if self._failures >= _TELL_AFTER[0]:
+        if self._failures >= _WARN_AFTER[0]:
             log.info("The relay of %s sends again", self.name)
         self._failures, self._trouble = 0, ""
 
@@ -197,75 +212,55 @@ class Relay:
         now = time.time()
         return await self.store.claim(self._batch, now, now + self._lease)
 
-    async def _publish(self, rows: Sequence[ClaimedRow]) -> tuple[list[int], dict[int, Exception]]:
-        """Send rows, those of one order one after the other until one fails; returns what was sent and what failed."""
-        publisher = (await broker_for(self.settings)).publisher
-        lanes: dict[object, list[ClaimedRow]] = defaultdict(list)
-        for row in rows:
-            lanes[row.id if row.row.ordered_by is None else row.row.ordered_by].append(row)
-        sent: list[int] = []
-        failed: dict[int, Exception] = {}
-        await asyncio.gather(*(self._publish_lane(publisher, lane, sent, failed) for lane in lanes.values()))
-        return sent, failed
+    async def _send(self, namespace: Namespace, rows: Sequence[ClaimedRow], *, patient: bool = False) -> list[Lane]:
+        """Send rows, and settle those whose sends have ended, also of earlier batches."""
+        begun = self._lanes.begin(namespace, self.settings.partitions, rows)
+        await self._lanes.wait(begun, patient=patient)
+        return await self._settle()
 
-    @staticmethod
-    async def _publish_lane(
-        publisher: EventPublisher, lane: Sequence[ClaimedRow], sent: list[int], failed: dict[int, Exception]
-    ) -> None:
-        for claimed in lane:
-            try:
-                await _publish_row(publisher, claimed)
-            except Exception as error:  # noqa: BLE001  # rows can be edited by hand: what one raises is kept with it
-                failed[claimed.id] = error
-                return
-            sent.append(claimed.id)
+    async def _settle(self) -> list[Lane]:
+        ended = self._lanes.ended()
+        if ended:
+            await self.store.settle(
+                [row for lane in ended for row in lane.ids],
+                [self._failure(lane, lane.row) for lane in ended if lane.row is not None],
+                [row for lane in ended for row in lane.untried],
+            )
+        return ended
 
-    async def _settle(self, rows: Sequence[ClaimedRow], sent: Sequence[int], failed: dict[int, Exception]) -> None:
-        failures = [self._failure(row, failed[row.id], server_works=bool(sent)) for row in rows if row.id in failed]
-        settled = {*sent, *failed}
-        await self.store.settle(sent, failures, [row.id for row in rows if row.id not in settled])
+    async def _finish(self) -> None:
+        """Settle what is still being sent."""
+        await self._lanes.finish()
+        try:
+            await self._settle()
+        except Exception as error:  # noqa: BLE001  # as in a round; the rows are sent again, and stored once
+            log.warning("The relay of %s cannot send (%s)", self.name, _database_trouble(error))
 
-    def _failure(self, claimed: ClaimedRow, error: Exception, *, server_works: bool) -> Failure:
+    async def _close(self) -> None:
+        self._lanes.cancel()
+        await self.store.close()
+
+    def _failure(self, lane: Lane, claimed: ClaimedRow) -> Failure:
         """Say what is noted of a row that was not sent: what is the server's fault alone does not count against it."""
-        is_servers = _is_servers(error) and not server_works
-        attempts = claimed.attempts if is_servers else claimed.attempts + 1
-        pause = backoff(self._failures + 1) if is_servers else min(2.0 ** (attempts - 1), _LONGEST_PAUSE)
+        error, now = lane.error, time.time()
+        if error is None:  # put off, with the reason for which it was before
+            pause = min(max(_SHORTEST_PUT_OFF, self._lanes.away_for(lane.places) / 4), _LONGEST_PUT_OFF)
+            return Failure(claimed.id, claimed.attempts, None, now + pause)
+        attempts, pause = claimed.attempts, backoff(self._failures + 1)
+        if not lane.is_servers_fault:
+            attempts += 1
+            pause = min(2.0 ** (attempts - 1), _LONGEST_PAUSE)
+            self._log_refusal(claimed, attempts, error)
+        return Failure(claimed.id, attempts, f"{type(error).__name__}: {error}"[:_LONGEST_ERROR], now + pause)
+
+    def _log_refusal(self, claimed: ClaimedRow, attempts: int, error: Exception) -> None:
+        row = claimed.id, self.name, claimed.row.name, attempts, error
         if attempts >= MAX_ATTEMPTS:
-            log.error(
-                "Row %d of %s (%s) was refused %d times and is set aside, later rows pass it: %s",
-                claimed.id,
-                self.name,
-                claimed.row.name,
-                attempts,
-                error,
-            )
-        elif not is_servers:
-            log.warning(
-                "Row %d of %s (%s) was not sent, attempt %d: %s",
-                claimed.id,
-                self.name,
-                claimed.row.name,
-                attempts,
-                error,
-            )
-        return Failure(claimed.id, attempts, f"{type(error).__name__}: {error}"[:_LONGEST_ERROR], time.time() + pause)
+            log.error("Row %d of %s (%s) was refused %d times and is set aside, later rows pass it: %s", *row)
+        else:
+            log.warning("Row %d of %s (%s) was not sent, attempt %d: %s", *row)
 
 
-def _is_servers(error: Exception) -> bool:
-    """Say whether a send failed because of the server, and not because of what was sent."""
-    return isinstance(error, BrokerError) and not isinstance(error, BrokerRefusedError)
-
-
-async def _publish_row(publisher: EventPublisher, claimed: ClaimedRow) -> None:
-    row = claimed.row
-    store: Callable[..., Awaitable[Published]] = publisher.publish
-    if row.is_task:
-        store = partial(publisher.submit, unique=declarations.uniqueness_of(row.name))
-    delay = 0.0 if row.due_at is None else max(row.due_at - time.time(), 0.0)
-    headers: dict[str, str] | None = json.loads(row.headers) if row.headers else None
-    body = row.body.encode()
-    try:
-        await store(row.name, body, delay=delay, key=row.key, headers=headers, event_id=row.event_id)
-    except SendOutcomeUnknownError:
-        # With its key and its id a second try is safe.
-        await store(row.name, body, delay=delay, key=row.key, headers=headers, event_id=row.event_id)
+def _database_trouble(error: Exception) -> str:
+    said = str(error).partition("\n")[0]  # SQLAlchemy's goes on with the statement
+    return f"its database fails ({type(error).__name__}: {said})"

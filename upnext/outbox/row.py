@@ -66,13 +66,13 @@ class Failure:
     Attributes:
         id: The row.
         attempts: How often it was refused by now.
-        error: The reason.
+        error: The reason; None to keep the one that is noted, of a row that was not tried.
         available_at: When it may be claimed again, in seconds since 1970.
     """
 
     id: int
     attempts: int
-    error: str
+    error: str | None
     available_at: float
 
 
@@ -110,7 +110,7 @@ class ListedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class OutboxBacklog:
     """How far behind an outbox is.
 
     Attributes:
@@ -176,7 +176,7 @@ class OutboxStore(Protocol):
         """Delete the rows that were sent, note the failures, and give back the others."""
         ...
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> OutboxBacklog:
         """Count the rows, in time that grows with them."""
         ...
 

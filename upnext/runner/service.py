@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 imported_file: ContextVar[Path | None] = ContextVar("imported_file", default=None)
 """The file that a command such as `upnext run` imports now."""
 
-_TELL_AFTER = (1, 20)  # failures in a row
+_WARN_AFTER = (1, 20)  # failures in a row
 _LAST_STEPS = 2.5  # seconds for a member to stop in, after the grace
 _AFTER_GRACE = 4.5  # seconds for the process to end in, after the grace
 _FOR_TASKS = 1.0  # of these, for tasks that handlers left behind
@@ -338,7 +338,7 @@ class Service:
                     what = "cannot be used" if isinstance(error, UnfitServerError) else "rejects this client"
                     raise BrokerRefusedError(f"The server at {without_password(url)} {what}: {error}") from error
                 failures += 1
-                if failures in _TELL_AFTER:
+                if failures in _WARN_AFTER:
                     log.warning("Waiting for the server at %s: %s", without_password(url), describe_failure(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(backoff(failures)):

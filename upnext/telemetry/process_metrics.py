@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from upnext.broker.claims import Claim
     from upnext.handler import Handler
     from upnext.outbox.backlog import RelayReading
-    from upnext.outbox.row import Backlog
+    from upnext.outbox.row import OutboxBacklog
     from upnext.runner.execute import AttemptOutcome
     from upnext.runner.runner import WorkerReading
 
@@ -170,7 +170,7 @@ def _of_outboxes(readings: Sequence[RelayReading]) -> Iterable[Metric]:
     yield sends
 
 
-def _worst(backlogs: Sequence[Backlog], now: float) -> OutboxRows:
+def _worst(backlogs: Sequence[OutboxBacklog], now: float) -> OutboxRows:
     return OutboxRows(
         max(each.waiting for each in backlogs),
         max(each.set_aside for each in backlogs),
