@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from upnext.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 _boundaries: tuple[Callable[[], object], ...] = ()
 
@@ -25,8 +27,16 @@ def remove_boundary(cross: Callable[[], object]) -> None:
     _boundaries = tuple(each for each in _boundaries if each is not cross)
 
 
-def cross_boundaries() -> None:
-    """Call all of them."""
+def within_boundaries(call: Callable[[], T]) -> T:
+    """Make a call for a job, all of them around it."""
+    _cross()
+    try:
+        return call()
+    finally:
+        _cross()
+
+
+def _cross() -> None:
     for cross in _boundaries:
         try:
             cross()

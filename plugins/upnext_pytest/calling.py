@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from contextvars import copy_context
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -35,7 +35,7 @@ async def call(job_id: str, handler: Handler, body: bytes, threads: Executor | N
         job_id: The job's id.
         handler: The handler.
         body: The payload's JSON; it is decoded for the handler as a worker does.
-        threads: Where functions that are not async run; None for the event loop's own.
+        threads: Where functions that are not async run, one after the other in one thread; None for a new one.
     """
     arguments = handler.signature.decode(body)
     context = Context(
@@ -49,7 +49,8 @@ async def call(job_id: str, handler: Handler, body: bytes, threads: Executor | N
     )
     arguments.update(handler.signature.inject(context))
     current_job.set(_CalledJob(context))
-    provisions = Provisions(lambda: context, threads)
+    thread = ThreadPoolExecutor(1, thread_name_prefix="upnext-handler") if threads is None else threads
+    provisions = Provisions(lambda: context, thread)
     raised: BaseException | None = None
     try:
         async with asyncio.timeout(handler.options.timeout):
@@ -57,11 +58,14 @@ async def call(job_id: str, handler: Handler, body: bytes, threads: Executor | N
             if handler.is_async:
                 value = handler.function(**arguments)
             else:
-                in_context = partial(copy_context().run, handler.function, **arguments)
-                value = await asyncio.get_running_loop().run_in_executor(threads, in_context)
+                in_context = provisions.thread_context.bind(partial(handler.function, **arguments))
+                value = await asyncio.get_running_loop().run_in_executor(thread, in_context)
+                provisions.thread_context.carry_back()
             return await value if inspect.isawaitable(value) else value
     except BaseException as error:
         raised = error
         raise
     finally:
         await provisions.close(raised)
+        if threads is None:
+            thread.shutdown(wait=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import inspect
 import sys
@@ -23,7 +22,8 @@ from upnext.job_control import Discard, RetryLater
 from upnext.log import log
 from upnext.payload.results import stored_result
 from upnext.registry import declarations
-from upnext.thread_boundaries import cross_boundaries
+from upnext.runner.job_thread import BEGIN_WITHIN, JobThread
+from upnext.thread_context import ThreadContext
 from upnext.upcasting import UpcastError, decode
 
 if TYPE_CHECKING:
@@ -60,8 +60,6 @@ class AttemptOutcome:
     full_traceback: str = ""
     raised: BaseException | None = None
 
-
-_BEGIN_WITHIN = 1.0  # seconds that a thread has to begin a call; there is one for each slot
 
 RELEASED = AttemptOutcome("released")
 """That of a job that did not run, or was stopped; it has nothing to say."""
@@ -109,7 +107,7 @@ async def execute(job: ClaimedJob, handler: Handler, attempts: Attempts) -> Atte
     elif handler.is_async:
         end = await _awaited(handler.function, deadlines, arguments)
     else:
-        end = await _run_in_thread(job, handler, arguments, attempts.threads, deadlines)
+        end = await _run_in_thread(job, handler, arguments, attempts.threads, deadlines, context=ThreadContext())
     if end is None:
         return None
     value, raised, late_at = end
@@ -134,8 +132,9 @@ async def _call_provided(
     """
     from upnext.runner.provisions import Provisions  # noqa: PLC0415  # few handlers are provided with anything
 
-    provisions = Provisions(job.context, threads)
-    job.cleanups.append(lambda raised: _close(provisions, raised, deadlines))
+    thread = JobThread(threads)
+    provisions = Provisions(job.context, thread)
+    job.cleanups.append(lambda raised: _close(provisions, raised, deadlines, thread))
     made = await _awaited(lambda: provisions.open(handler.signature.provided), deadlines)
     end: _End | None = made
     if made[1] is None and made[2] is None:
@@ -146,21 +145,23 @@ async def _call_provided(
         elif handler.is_async:
             end = await _awaited(handler.function, deadlines, arguments)
         else:
-            end = await _run_in_thread(job, handler, arguments, threads, deadlines)
+            context = provisions.thread_context
+            end = await _run_in_thread(job, handler, arguments, thread, deadlines, context=context)
     raised = asyncio.CancelledError() if end is None else end[1]
     if end is not None and raised is None and end[2] is not None:
         raised = TimeoutError(f"it took longer than {handler.options.timeout:g} s")
-    closed = await _close(provisions, raised, deadlines)
+    closed = await _close(provisions, raised, deadlines, thread)
     job.cleanups.pop()
     return end if closed[1] is None or end is None or end[2] is not None else closed
 
 
-async def _close(provisions: Provisions, raised: BaseException | None, deadlines: Deadlines) -> _End:
-    """Close what is provided, and say how that ended."""
+async def _close(provisions: Provisions, raised: BaseException | None, deadlines: Deadlines, thread: JobThread) -> _End:
+    """Close what is provided, give its thread back, and say how that ended."""
     closed = await _awaited(lambda: provisions.close(raised), deadlines)
     if not provisions.is_open:
+        thread.shutdown()
         return closed
-    others = await _close(provisions, closed[1], deadlines)
+    others = await _close(provisions, closed[1], deadlines, thread)
     return closed if others[1] is None else others
 
 
@@ -254,27 +255,33 @@ async def _awaited(
 
 
 async def _run_in_thread(
-    job: ClaimedJob, handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines
+    job: ClaimedJob,
+    handler: Handler,
+    arguments: dict[str, Any],
+    threads: Executor,
+    deadlines: Deadlines,
+    *,
+    context: ThreadContext,
 ) -> _End | None:
     """Run a function that is not async; None if nothing ran, because the job is not this worker's any more."""
-    call = functools.partial(handler.function, **arguments)
+    call = context.bind(functools.partial(handler.function, **arguments))
     end = await _run_once_in_thread(job, handler, call, threads, deadlines)
     while end is None and await job.lease.wait_valid():  # it was in doubt when the thread began
         end = await _run_once_in_thread(job, handler, call, threads, deadlines)
+    context.carry_back()
     return end
 
 
 async def _run_once_in_thread(
-    job: ClaimedJob, handler: Handler, function: Callable[[], Any], threads: Executor, deadlines: Deadlines
+    job: ClaimedJob, handler: Handler, call: Callable[[], Any], threads: Executor, deadlines: Deadlines
 ) -> _End | None:
     # A thread cannot be stopped: after the timeout the attempt counts as failed, and its slot stays taken until the
     # function returns, so that a worker never runs more of them than it says.
     thread: list[int] = []
-    call = functools.partial(contextvars.copy_context().run, function)
     timeout = handler.options.timeout
     try:
         future = await _begun(lambda: threads.submit(_carry, call, job.lease, thread), timeout)
-        done, _ = await asyncio.wait([future], timeout=max(timeout - _BEGIN_WITHIN, 0.0))
+        done, _ = await asyncio.wait([future], timeout=max(timeout - BEGIN_WITHIN, 0.0))
         if not done:
             where = _stack_of(thread)
             log.warning(
@@ -299,7 +306,7 @@ async def _begun(submit: Callable[[], Future[_End | None]], timeout: float) -> a
     while True:
         work = submit()
         future = asyncio.wrap_future(work)
-        done, _ = await asyncio.wait([future], timeout=min(_BEGIN_WITHIN, timeout))
+        done, _ = await asyncio.wait([future], timeout=min(BEGIN_WITHIN, timeout))
         if done or not work.cancel():
             return future
 
@@ -309,19 +316,17 @@ def _stack_of(thread: list[int]) -> str:
     return "" if frame is None else stack(frame)
 
 
-def _carry(call: functools.partial[Any], lease: LeaseGuard, thread: list[int]) -> _End | None:
+def _carry(call: Callable[[], Any], lease: LeaseGuard, thread: list[int]) -> _End | None:
     thread.append(threading.get_ident())
     if not lease.is_valid():  # between the event loop and this thread the process may have been frozen
         return None
     generation = forks.process.generation
     raised: BaseException | None = None
     value = None
-    cross_boundaries()
     try:
         value = call()
     except BaseException as error:  # noqa: BLE001  # as above
         raised = error
-    cross_boundaries()
     if forks.process.generation != generation:
         forks.end_child(raised)  # a child that the handler forked has left its code
     return value, raised, None

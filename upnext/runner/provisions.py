@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import inspect
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from upnext.context import Context
 from upnext.log import traceback_of
 from upnext.provide import Kind, overridden, provider_of
+from upnext.runner.job_thread import BEGIN_WITHIN
+from upnext.thread_context import ThreadContext
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -27,12 +28,16 @@ class Provisions:
 
     Args:
         context: Makes the job's context, for providers that ask for it.
-        threads: Where providers that are not async run; None for the event loop's own.
+        thread: Where providers that are not async run: one thread, which is the handler's too.
+
+    Attributes:
+        thread_context: The context variables of that thread.
     """
 
-    def __init__(self, context: Callable[[], Context], threads: Executor | None) -> None:
+    def __init__(self, context: Callable[[], Context], thread: Executor) -> None:
+        self.thread_context = ThreadContext()
         self._context = context
-        self._threads = threads
+        self._thread = thread
         self._values: dict[Callable[..., Any], Any] = {}
         self._closers: list[Callable[..., Awaitable[Any]]] = []
 
@@ -111,17 +116,23 @@ class Provisions:
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         """Run a call in a thread; as that cannot be stopped, a job that is stopped meanwhile waits for it."""
-        context = contextvars.copy_context()
-        future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(_carry, call))
-        stopped: asyncio.CancelledError | None = None
+        in_context = self.thread_context.bind(call)
+        work, stopped = self._thread.submit(_carry, in_context), False
+        future = asyncio.wrap_future(work)
         while not future.done():
             try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError as error:
-                stopped = error
-        if stopped is not None:
-            raise stopped
+                await asyncio.wait([future], timeout=BEGIN_WITHIN)
+            except asyncio.CancelledError:
+                stopped = True
+            if not future.done() and work.cancel():  # no thread has begun it: what was to run it has died
+                if stopped:
+                    break
+                work = self._thread.submit(_carry, in_context)
+                future = asyncio.wrap_future(work)
+        if stopped:
+            raise asyncio.CancelledError
         value, raised = future.result()
+        self.thread_context.carry_back()
         if raised is not None:
             raise raised
         return value

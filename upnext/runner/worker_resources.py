@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from upnext.deadlines import Deadlines
 from upnext.runner.paused_handlers import PausedHandlers
@@ -11,10 +12,19 @@ from upnext.runner.poison_jobs import PoisonJobs
 from upnext.runner.slots import Slots
 from upnext.runner.worker_hooks import WorkerHooks
 from upnext.settings import without_password
+from upnext.thread_boundaries import within_boundaries
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from typing import ParamSpec
+
     from upnext.registry import Registry
     from upnext.runner.watchdog import Watchdog
+
+    P = ParamSpec("P")
+
+T = TypeVar("T")
 
 THREADS = "upnext-handler-"
 """How the names of threads that run handlers begin."""
@@ -53,7 +63,7 @@ class WorkerResources:
         self.record = record
         self.watchdog = watchdog
         self.slots = Slots(concurrency)
-        self.threads = ThreadPoolExecutor(
+        self.threads = _HandlerThreads(
             concurrency + self.slots.most_loans, thread_name_prefix=f"{THREADS}{registry.worker}"
         )
         self.poison_jobs = PoisonJobs(self.slots)
@@ -73,3 +83,10 @@ class WorkerResources:
         for deadlines in self._deadlines.values():
             deadlines.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _HandlerThreads(ThreadPoolExecutor):
+    """Threads for what is not async of jobs, within the boundaries that there are around each."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return super().submit(within_boundaries, functools.partial(fn, *args, **kwargs))

@@ -1,0 +1,54 @@
+"""The context variables of calls that run in threads, kept in step with those of the task that waits for them."""
+
+from __future__ import annotations
+
+import contextvars
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_UNSET: Any = object()
+
+
+class ThreadContext:
+    """The one context of several calls that a task makes in threads, one after the other.
+
+    A context manager that sets a variable as it is entered and resets it as it is left needs the same context for both:
+    a token is of use in its own alone. What a call sets, the task has afterwards, and so has whatever it calls next.
+    """
+
+    def __init__(self) -> None:
+        self._context = contextvars.copy_context()
+        self._before = self._context
+        self._tokens: dict[contextvars.ContextVar[Any], contextvars.Token[Any]] = {}
+
+    def bind(self, call: Callable[[], T]) -> Callable[[], T]:
+        """Return what makes a call in this context, with the variables as they are in the task now."""
+        own, task = self._context, contextvars.copy_context()
+        changed = {variable: task[variable] for variable in task if own.get(variable, _UNSET) is not task[variable]}
+
+        def bound() -> T:
+            for variable, value in changed.items():
+                variable.set(value)
+            self._before = contextvars.copy_context()
+            return call()
+
+        # Entered in the thread: an earlier call, which nobody waits for any more, may still be in it.
+        return lambda: own.run(bound)
+
+    def carry_back(self) -> None:
+        """Take over what the last call has set, once it has returned, in the task that it was made for."""
+        own, before = self._context, self._before
+        for variable in own:
+            if before.get(variable, _UNSET) is not own[variable]:
+                token = variable.set(own[variable])
+                if token.old_value is contextvars.Token.MISSING:
+                    self._tokens[variable] = token
+        for variable in [variable for variable in self._tokens if variable not in own]:
+            # In a context that was copied from the task's since (a task that was begun meanwhile), it stays set.
+            with suppress(ValueError):
+                variable.reset(self._tokens.pop(variable))
