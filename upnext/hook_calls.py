@@ -6,25 +6,24 @@ import asyncio
 import contextvars
 import functools
 import inspect
-import threading
-from contextlib import AbstractContextManager, suppress
+import weakref
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from upnext.connect import connected
 from upnext.elapsed import elapsed
+from upnext.hook_threads import MOST_OVERDUE, HangingError, Overdue, in_thread
 from upnext.hooks import MAX_HEADERS, HookedSend, Hooks
 from upnext.log import log, traceback_of
 from upnext.settings import without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from upnext.settings import Settings
     from upnext.transport import OutgoingMessage
 
 _WARN_EVERY = 60.0  # seconds, for one hook and one way to fail
-_MOST_OVERDUE = 20  # threads that hang in one method of one hook; it is then left out until one of them returns
-_UNSET: Any = object()
 
 _in_send_hook: contextvars.ContextVar[bool] = contextvars.ContextVar("upnext_in_send_hook", default=False)
 
@@ -34,15 +33,24 @@ class HookFailedError(Exception):
 
 
 class _Calls:
-    """What is known of earlier calls: how many threads hang, and what was logged lately."""
+    """What is known of earlier calls of some hooks: how many threads hang in a method, and what was logged lately."""
 
     def __init__(self) -> None:
-        self.overdue: dict[tuple[int, str], int] = {}
-        self.warned: dict[tuple[int, str, str], float] = {}
-        self.lock = threading.Lock()
+        self.overdue = Overdue()
+        self.warned: dict[tuple[str, str], float] = {}
 
 
-_calls = _Calls()
+_calls: dict[int, _Calls] = {}
+
+
+def _calls_of(hooks: Hooks) -> _Calls:
+    # By what they are and not by what they equal, which may not even be hashable; gone with them, before another
+    # object can have their id.
+    found = _calls.get(id(hooks))
+    if found is None:
+        found = _calls.setdefault(id(hooks), _Calls())
+        weakref.finalize(hooks, _calls.pop, id(hooks), None).atexit = False
+    return found
 
 
 async def call_hook(hooks: Hooks, moment: str, *arguments: object) -> None:
@@ -93,13 +101,13 @@ class EnteredHooks:
             asyncio.CancelledError: If the task was cancelled meanwhile; all of them were left.
         """
         cancelled = False
-        told = (None, None, None) if raised is None else (type(raised), raised, traceback_of(raised))
+        exc_info = (None, None, None) if raised is None else (type(raised), raised, traceback_of(raised))
         while self._entered:
             one, manager = self._entered.pop()
             leave: Any = manager.__exit__ if _is_entered_at_once(manager) else manager.__aexit__
             requests, fault = _cancel_requests(), None
             try:
-                await _call(one, self._moment, functools.partial(leave, *told), raised)
+                await _call(one, self._moment, functools.partial(leave, *exc_info), raised)
             except HookFailedError as error:
                 fault = error.__cause__
             except asyncio.CancelledError:
@@ -126,12 +134,19 @@ class EnteredHooks:
             return manager
 
         is_async = inspect.isasyncgenfunction(inspect.unwrap(method))
-        manager: Any = await _call(hooks, self._moment, enter_async if is_async else enter)
+        manager: Any = await _call(hooks, self._moment, enter_async if is_async else enter, too_late=_leave_late)
         if manager is None:
             return
         if not is_async and not _is_entered_at_once(manager):
             manager = await _call(hooks, self._moment, functools.partial(enter_async, manager))
         self._entered.append((hooks, manager))
+
+
+def _leave_late(manager: Any) -> None:
+    """Leave what was entered after its time: what it opened would stay open."""
+    if _is_entered_at_once(manager):
+        error = TimeoutError("it was entered too late, and is left out")
+        manager.__exit__(TimeoutError, error, None)
 
 
 def _cancel_requests() -> int:
@@ -162,11 +177,8 @@ async def around_send(
     )
     entered, raised = EnteredHooks(hooks, "around_send"), None
     try:
-        _in_send_hook.set(True)
-        try:
+        with _in_hooks():
             await entered.enter(seen)
-        finally:
-            _in_send_hook.set(False)
         message.headers = _checked(seen.headers)
         published = await send()
         seen.event_id, seen.jobs = published.event_id, len(published.handlers)
@@ -176,9 +188,18 @@ async def around_send(
     else:
         return published
     finally:
-        _in_send_hook.set(True)
-        await entered.leave(raised)
-        _in_send_hook.set(False)
+        with _in_hooks():
+            await entered.leave(raised)
+
+
+@contextmanager
+def _in_hooks() -> Iterator[None]:
+    """Have what hooks send meanwhile pass them by, and no later send of the task, whatever they raise."""
+    token = _in_send_hook.set(True)
+    try:
+        yield
+    finally:
+        _in_send_hook.reset(token)
 
 
 def _server(settings: Settings) -> str:
@@ -199,7 +220,13 @@ def _checked(headers: dict[str, str]) -> dict[str, str] | None:
     return None
 
 
-async def _call(hooks: Hooks, moment: str, call: Callable[[], Any], own: BaseException | None = None) -> Any:
+async def _call(
+    hooks: Hooks,
+    moment: str,
+    call: Callable[[], Any],
+    own: BaseException | None = None,
+    too_late: Callable[[Any], object] | None = None,
+) -> Any:
     """Call something of hooks, in a thread unless it is async.
 
     Args:
@@ -207,6 +234,7 @@ async def _call(hooks: Hooks, moment: str, call: Callable[[], Any], own: BaseExc
         moment: The method, for the log.
         call: What is called.
         own: What the hooks were told of; that they raise it again is no fault of theirs.
+        too_late: Called in the thread with what it returned when nobody waits for it any more.
 
     Raises:
         HookFailedError: If it raised something else, or took too long; it is logged.
@@ -215,15 +243,15 @@ async def _call(hooks: Hooks, moment: str, call: Callable[[], Any], own: BaseExc
     requests = _cancel_requests()
     try:
         async with asyncio.timeout(hooks.timeout):
-            value = call() if _is_async(call) else await _in_thread((id(hooks), moment), call)
+            value = call() if _is_async(call) else await in_thread(_calls_of(hooks).overdue, moment, call, too_late)
             return await value if inspect.isawaitable(value) else value
     except BaseException as error:  # whatever it is: a hook must not decide what becomes of a job
         if isinstance(error, asyncio.CancelledError) and _cancel_requests() > requests:
             raise
         if error is own:
             return None
-        if isinstance(error, _HangingError):
-            _report(hooks, moment, f"{_MOST_OVERDUE} calls of it have not returned; it is left out until one does")
+        if isinstance(error, HangingError):
+            _report(hooks, moment, f"{MOST_OVERDUE} calls of it have not returned; it is left out until one does")
         elif isinstance(error, TimeoutError):
             _report(hooks, moment, f"it took longer than {hooks.timeout:g} s, or raised a TimeoutError", error)
         else:
@@ -236,63 +264,11 @@ def _is_async(call: Any) -> bool:
     return inspect.iscoroutinefunction(function)
 
 
-class _HangingError(Exception):
-    """Raised when so many calls hang that no more are begun."""
-
-
-async def _in_thread(key: tuple[int, str], call: Callable[[], Any]) -> Any:
-    """Run a call in a thread that nobody has to wait for, and take over the context variables that it sets."""
-    if _calls.overdue.get(key, 0) >= _MOST_OVERDUE:
-        raise _HangingError
-    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-    # What was raised travels as a value: a future takes no StopIteration, and a GeneratorExit out of one would close
-    # every coroutine that waits for it.
-    future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
-    ended = threading.Event()  # by its return, or because it took too long
-
-    def work() -> None:
-        value, error = None, None
-        try:
-            value = context.run(call)
-        except BaseException as raised:  # noqa: BLE001  # as above
-            error = raised
-        with _calls.lock:
-            if ended.is_set():
-                _calls.overdue[key] -= 1
-                return
-            ended.set()
-        with suppress(RuntimeError):  # the loop has been closed meanwhile
-            loop.call_soon_threadsafe(_settle, future, value, error)
-
-    threading.Thread(target=work, name="upnext-hook", daemon=True).start()
-    try:
-        value, raised = await future
-    except asyncio.CancelledError:
-        with _calls.lock:
-            if not ended.is_set():
-                ended.set()
-                _calls.overdue[key] = _calls.overdue.get(key, 0) + 1
-        raise
-    if raised is not None:
-        raise raised
-    for variable in context:
-        if variable.get(_UNSET) is not context[variable]:
-            variable.set(context[variable])
-    return value
-
-
-def _settle(
-    future: asyncio.Future[tuple[Any, BaseException | None]], value: object, error: BaseException | None
-) -> None:
-    if not future.done():
-        future.set_result((value, error))
-
-
 def _report(hooks: Hooks, moment: str, what: str, error: BaseException | None = None) -> None:
     """Log what is wrong with a hook, now and then: it may be called for every job."""
-    key, now = (id(hooks), moment, what), elapsed()
-    if now - _calls.warned.get(key, float("-inf")) >= _WARN_EVERY:
-        _calls.warned[key] = now
+    warned, key, now = _calls_of(hooks).warned, (moment, what), elapsed()
+    if now - warned.get(key, float("-inf")) >= _WARN_EVERY:
+        warned[key] = now
         log.exception("Hook %s.%s was left out: %s", type(hooks).__name__, moment, what) if error else log.error(
             "Hook %s.%s was left out: %s", type(hooks).__name__, moment, what
         )

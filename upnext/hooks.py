@@ -153,7 +153,7 @@ class HookList:
 
 
 def _with(before: tuple[Hooks, ...], hooks: Hooks, takes_part: bool) -> tuple[Hooks, ...]:
-    return (*before, hooks) if takes_part and hooks not in before else before
+    return (*before, hooks) if takes_part and not any(one is hooks for one in before) else before
 
 
 process_hooks = HookList()

@@ -1,0 +1,131 @@
+"""Runs a hook that is not async in a thread that nobody has to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_OVERDUE: Final = 20
+"""Threads that hang in one method of one hook; it is then left out until one of them returns."""
+
+_UNSET: Any = object()
+
+
+class HangingError(Exception):
+    """Raised when so many calls hang that no more are begun."""
+
+
+class Overdue:
+    """Counts the threads that hang in each method of a hook."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def count(self, moment: str) -> int:
+        """Return how many hang."""
+        return self._counts.get(moment, 0)
+
+    def add(self, moment: str, number: int) -> None:
+        """Count one more, or one less."""
+        with self._lock:
+            self._counts[moment] = self._counts.get(moment, 0) + number
+
+
+class _Call:
+    """A call in a thread, which somebody waits for until it returns or takes too long.
+
+    Args:
+        call: What is called.
+        too_late: Called in the thread with what it returned when nobody waits for it any more.
+    """
+
+    def __init__(self, call: Callable[[], Any], too_late: Callable[[Any], object] | None) -> None:
+        self.context = contextvars.copy_context()
+        self._call = call
+        self._too_late = too_late
+        self._loop = asyncio.get_running_loop()
+        # What was raised travels as a value: a future takes no StopIteration, and a GeneratorExit out of one would
+        # close every coroutine that waits for it.
+        self.future: asyncio.Future[tuple[Any, BaseException | None]] = self._loop.create_future()
+        self._lock = threading.Lock()
+        self._returned: list[Any] = []
+        self._given_up = False
+
+    def run(self) -> bool:
+        """Do it, in the thread; returns whether somebody still waited for it."""
+        value, error = None, None
+        try:
+            value = self.context.run(self._call)
+        except BaseException as raised:  # noqa: BLE001  # as above
+            error = raised
+        with self._lock:
+            if not self._given_up:
+                self._returned.append(value)
+        if self._given_up:
+            self._undo(value)
+            return False
+        with suppress(RuntimeError):  # the loop has been closed meanwhile
+            self._loop.call_soon_threadsafe(self._settle, value, error)
+        return True
+
+    def give_up(self) -> bool:
+        """Wait for it no more; returns whether it goes on."""
+        with self._lock:
+            self._given_up = not self._returned
+        if not self._given_up:  # it returned at the same moment
+            threading.Thread(target=self._undo, args=self._returned, name="upnext-hook", daemon=True).start()
+        return self._given_up
+
+    def _undo(self, value: Any) -> None:
+        if self._too_late is not None:
+            with suppress(BaseException):  # nobody is left who could be told; that it took too long was logged
+                self.context.run(self._too_late, value)
+
+    def _settle(self, value: object, error: BaseException | None) -> None:
+        if not self.future.done():
+            self.future.set_result((value, error))
+
+
+async def in_thread(
+    overdue: Overdue, moment: str, call: Callable[[], Any], too_late: Callable[[Any], object] | None = None
+) -> Any:
+    """Run a call in a thread, and take over the context variables that it sets.
+
+    Args:
+        overdue: Counts those that were cancelled and have not returned.
+        moment: The method, by which they are counted.
+        call: What is called.
+        too_late: Called in the thread with what it returned when nobody waits for it any more.
+
+    Raises:
+        HangingError: If too many have not returned.
+        BaseException: What it raises.
+    """
+    if overdue.count(moment) >= MOST_OVERDUE:
+        raise HangingError
+    running = _Call(call, too_late)
+
+    def work() -> None:
+        if not running.run():
+            overdue.add(moment, -1)
+
+    threading.Thread(target=work, name="upnext-hook", daemon=True).start()
+    try:
+        value, raised = await running.future
+    except asyncio.CancelledError:
+        if running.give_up():
+            overdue.add(moment, 1)
+        raise
+    if raised is not None:
+        raise raised
+    for variable in running.context:
+        if variable.get(_UNSET) is not running.context[variable]:
+            variable.set(running.context[variable])
+    return value
