@@ -16,9 +16,10 @@ from upnext.hook_threads import MOST_OVERDUE, HangingError, Overdue, in_thread
 from upnext.hooks import MAX_HEADERS, HookedSend, Hooks
 from upnext.log import log, traceback_of
 from upnext.settings import without_password
+from upnext.thread_context import ThreadContext
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Sequence
 
     from upnext.settings import Settings
     from upnext.transport import OutgoingMessage
@@ -56,7 +57,7 @@ def _calls_of(hooks: Hooks) -> _Calls:
 async def call_hook(hooks: Hooks, moment: str, *arguments: object) -> None:
     """Call a method of hooks that is around nothing; what goes wrong in it is logged."""
     try:
-        await _call(hooks, moment, functools.partial(getattr(hooks, moment), *arguments))
+        await _call(hooks, moment, functools.partial(getattr(hooks, moment), *arguments), ThreadContext())
     except HookFailedError:
         return
 
@@ -76,7 +77,7 @@ class EnteredHooks:
     def __init__(self, hooks: Sequence[Hooks], moment: str) -> None:
         self._hooks = hooks
         self._moment = moment
-        self._entered: list[tuple[Hooks, Any]] = []
+        self._entered: list[tuple[Hooks, Any, ThreadContext]] = []
         self.canceller: tuple[str, BaseException | None] | None = None
 
     async def enter(self, subject: object) -> None:
@@ -103,11 +104,11 @@ class EnteredHooks:
         cancelled = False
         exc_info = (None, None, None) if raised is None else (type(raised), raised, traceback_of(raised))
         while self._entered:
-            one, manager = self._entered.pop()
+            one, manager, context = self._entered.pop()
             leave: Any = manager.__exit__ if _is_entered_at_once(manager) else manager.__aexit__
             requests, fault = _cancel_requests(), None
             try:
-                await _call(one, self._moment, functools.partial(leave, *exc_info), raised)
+                await _call(one, self._moment, functools.partial(leave, *exc_info), context, own=raised, leaving=True)
             except HookFailedError as error:
                 fault = error.__cause__
             except asyncio.CancelledError:
@@ -134,12 +135,14 @@ class EnteredHooks:
             return manager
 
         is_async = inspect.isasyncgenfunction(inspect.unwrap(method))
-        manager: Any = await _call(hooks, self._moment, enter_async if is_async else enter, too_late=_leave_late)
+        context = ThreadContext()
+        call = enter_async if is_async else enter
+        manager: Any = await _call(hooks, self._moment, call, context, too_late=_leave_late)
         if manager is None:
             return
         if not is_async and not _is_entered_at_once(manager):
-            manager = await _call(hooks, self._moment, functools.partial(enter_async, manager))
-        self._entered.append((hooks, manager))
+            manager = await _call(hooks, self._moment, functools.partial(enter_async, manager), context)
+        self._entered.append((hooks, manager, context))
 
 
 def _leave_late(manager: Any) -> None:
@@ -193,7 +196,7 @@ async def around_send(
 
 
 @contextmanager
-def _in_hooks() -> Iterator[None]:
+def _in_hooks() -> Generator[None]:
     """Have what hooks send meanwhile pass them by, and no later send of the task, whatever they raise."""
     token = _in_send_hook.set(True)
     try:
@@ -224,7 +227,10 @@ async def _call(
     hooks: Hooks,
     moment: str,
     call: Callable[[], Any],
+    context: ThreadContext,
+    *,
     own: BaseException | None = None,
+    leaving: bool = False,
     too_late: Callable[[Any], object] | None = None,
 ) -> Any:
     """Call something of hooks, in a thread unless it is async.
@@ -233,7 +239,9 @@ async def _call(
         hooks: The hooks.
         moment: The method, for the log.
         call: What is called.
+        context: Where it is, in a thread: that in which the hooks were entered.
         own: What the hooks were told of; that they raise it again is no fault of theirs.
+        leaving: Whether they took part, and are left now.
         too_late: Called in the thread with what it returned when nobody waits for it any more.
 
     Raises:
@@ -241,22 +249,33 @@ async def _call(
         asyncio.CancelledError: If the task was cancelled.
     """
     requests = _cancel_requests()
+    report = functools.partial(_report, hooks, moment, "failed as it was left" if leaving else "was left out")
     try:
         async with asyncio.timeout(hooks.timeout):
-            value = call() if _is_async(call) else await in_thread(_calls_of(hooks).overdue, moment, call, too_late)
-            return await value if inspect.isawaitable(value) else value
+            if _is_async(call):
+                return await call()
+            value, raised = await in_thread(_calls_of(hooks).overdue, moment, call, context, too_late)
+            if raised is None or leaving:
+                context.carry_back()
+            return await _result(value, raised)
     except BaseException as error:  # whatever it is: a hook must not decide what becomes of a job
         if isinstance(error, asyncio.CancelledError) and _cancel_requests() > requests:
             raise
         if error is own:
             return None
         if isinstance(error, HangingError):
-            _report(hooks, moment, f"{MOST_OVERDUE} calls of it have not returned; it is left out until one does")
+            report(f"{MOST_OVERDUE} calls of it have not returned; it is left out until one does")
         elif isinstance(error, TimeoutError):
-            _report(hooks, moment, f"it took longer than {hooks.timeout:g} s, or raised a TimeoutError", error)
+            report(f"it took longer than {hooks.timeout:g} s, or raised a TimeoutError", error)
         else:
-            _report(hooks, moment, f"it raised {type(error).__name__}", error)
+            report(f"it raised {type(error).__name__}", error)
         raise HookFailedError from error
+
+
+async def _result(value: Any, raised: BaseException | None) -> Any:
+    if raised is not None:
+        raise raised
+    return await value if inspect.isawaitable(value) else value
 
 
 def _is_async(call: Any) -> bool:
@@ -264,11 +283,10 @@ def _is_async(call: Any) -> bool:
     return inspect.iscoroutinefunction(function)
 
 
-def _report(hooks: Hooks, moment: str, what: str, error: BaseException | None = None) -> None:
+def _report(hooks: Hooks, moment: str, became: str, what: str, error: BaseException | None = None) -> None:
     """Log what is wrong with a hook, now and then: it may be called for every job."""
     warned, key, now = _calls_of(hooks).warned, (moment, what), elapsed()
     if now - warned.get(key, float("-inf")) >= _WARN_EVERY:
         warned[key] = now
-        log.exception("Hook %s.%s was left out: %s", type(hooks).__name__, moment, what) if error else log.error(
-            "Hook %s.%s was left out: %s", type(hooks).__name__, moment, what
-        )
+        write = log.error if error is None else log.exception
+        write("Hook %s.%s %s: %s", type(hooks).__name__, moment, became, what)

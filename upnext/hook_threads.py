@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
+import functools
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from upnext.thread_context import ThreadContext
+
 MOST_OVERDUE: Final = 20
 """Threads that hang in one method of one hook; it is then left out until one of them returns."""
-
-_UNSET: Any = object()
 
 
 class HangingError(Exception):
@@ -43,12 +43,15 @@ class _Call:
 
     Args:
         call: What is called.
-        too_late: Called in the thread with what it returned when nobody waits for it any more.
+        context: Where it is.
+        too_late: Called there with what it returned when nobody waits for it any more.
     """
 
-    def __init__(self, call: Callable[[], Any], too_late: Callable[[Any], object] | None) -> None:
-        self.context = contextvars.copy_context()
-        self._call = call
+    def __init__(
+        self, call: Callable[[], Any], context: ThreadContext, too_late: Callable[[Any], object] | None
+    ) -> None:
+        self._call = context.bind(call)
+        self._context = context
         self._too_late = too_late
         self._loop = asyncio.get_running_loop()
         # What was raised travels as a value: a future takes no StopIteration, and a GeneratorExit out of one would
@@ -62,7 +65,7 @@ class _Call:
         """Do it, in the thread; returns whether somebody still waited for it."""
         value, error = None, None
         try:
-            value = self.context.run(self._call)
+            value = self._call()
         except BaseException as raised:  # noqa: BLE001  # as above
             error = raised
         with self._lock:
@@ -86,7 +89,7 @@ class _Call:
     def _undo(self, value: Any) -> None:
         if self._too_late is not None:
             with suppress(BaseException):  # nobody is left who could be told; that it took too long was logged
-                self.context.run(self._too_late, value)
+                self._context.run(functools.partial(self._too_late, value))
 
     def _settle(self, value: object, error: BaseException | None) -> None:
         if not self.future.done():
@@ -94,23 +97,27 @@ class _Call:
 
 
 async def in_thread(
-    overdue: Overdue, moment: str, call: Callable[[], Any], too_late: Callable[[Any], object] | None = None
-) -> Any:
-    """Run a call in a thread, and take over the context variables that it sets.
+    overdue: Overdue,
+    moment: str,
+    call: Callable[[], Any],
+    context: ThreadContext,
+    too_late: Callable[[Any], object] | None = None,
+) -> tuple[Any, BaseException | None]:
+    """Run a call in a thread; returns what it returned and what it raised.
 
     Args:
         overdue: Counts those that were cancelled and have not returned.
         moment: The method, by which they are counted.
         call: What is called.
-        too_late: Called in the thread with what it returned when nobody waits for it any more.
+        context: Where it is: the context variables that it sets are in there.
+        too_late: Called there with what it returned when nobody waits for it any more.
 
     Raises:
         HangingError: If too many have not returned.
-        BaseException: What it raises.
     """
     if overdue.count(moment) >= MOST_OVERDUE:
         raise HangingError
-    running = _Call(call, too_late)
+    running = _Call(call, context, too_late)
 
     def work() -> None:
         if not running.run():
@@ -118,14 +125,8 @@ async def in_thread(
 
     threading.Thread(target=work, name="upnext-hook", daemon=True).start()
     try:
-        value, raised = await running.future
+        return await running.future
     except asyncio.CancelledError:
         if running.give_up():
             overdue.add(moment, 1)
         raise
-    if raised is not None:
-        raise raised
-    for variable in running.context:
-        if variable.get(_UNSET) is not running.context[variable]:
-            variable.set(running.context[variable])
-    return value

@@ -40,6 +40,10 @@ class ThreadContext:
         # Entered in the thread: an earlier call, which nobody waits for any more, may still be in it.
         return lambda: own.run(bound)
 
+    def run(self, call: Callable[[], T]) -> T:
+        """Make a call in this context as it is, in the thread of the last one or after it has ended."""
+        return self._context.run(call)
+
     def carry_back(self) -> None:
         """Take over what the last call has set, once it has returned, in the task that it was made for."""
         own, before = self._context, self._before

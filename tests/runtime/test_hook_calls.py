@@ -7,12 +7,14 @@ import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 
 import pytest
 
 import upnext
+from tests.runtime.running import running
 from tests.waiting import wait_until_async
 
 
@@ -139,3 +141,81 @@ async def test_each_hook_that_fails_is_logged_though_it_may_have_the_id_of_one_t
         caplog.clear()
         gc.collect()
     assert len(seen) < 5, "one had the id of another"
+
+
+TENANT: ContextVar[str] = ContextVar("TENANT", default="nobody")
+UNSET: ContextVar[str] = ContextVar("UNSET")
+
+
+class Reset:
+    """Sets variables as it is entered, and resets them as it is left, which takes the context that they were set in."""
+
+    def __init__(self, value: str, notes: list[str]) -> None:
+        self.value = value
+        self.notes = notes
+
+    def __enter__(self) -> None:
+        self.tokens = TENANT.set(self.value), UNSET.set(self.value)
+
+    def __exit__(self, *error: object) -> None:
+        TENANT.reset(self.tokens[0])
+        UNSET.reset(self.tokens[1])
+        self.notes.append(f"left {self.value}")
+
+
+class Tenants(upnext.Hooks):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    @contextmanager
+    def around_send(self, send: upnext.HookedSend) -> Iterator[None]:
+        with Reset("of the send", self.notes):
+            yield
+
+    def around_job(self, job: upnext.HookedJob) -> Reset:
+        return Reset("of the job", self.notes)
+
+
+async def test_a_hook_resets_what_it_has_set_for_the_sender_and_for_the_handler(
+    valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    worker.add_hooks(hooks := Tenants())
+
+    @worker.task
+    async def work() -> list[str]:
+        return [TENANT.get(), UNSET.get("unset")]
+
+    @worker.task
+    def work_in_a_thread() -> list[str]:
+        return [TENANT.get(), UNSET.get("unset")]
+
+    async with running(worker):
+        for token, sender in ((TENANT.set("acme"), "acme"), (None, "nobody")):
+            for task in (work, work_in_a_thread):
+                hooks.notes.clear()
+                assert await task.options(wait=20).wait() == ["of the job", "of the job"]
+                assert [TENANT.get(), UNSET.get("unset")] == [sender, "unset"]
+                await wait_until_async(lambda: len(hooks.notes) == 2)
+                assert sorted(hooks.notes) == ["left of the job", "left of the send"]
+            if token is not None:
+                TENANT.reset(token)
+    assert "around_" not in caplog.text
+
+
+async def test_a_hook_that_fails_as_it_is_left_was_not_left_out(
+    valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Fails(upnext.Hooks):
+        @contextmanager
+        def around_send(self, send: upnext.HookedSend) -> Iterator[None]:
+            token = TENANT.set("of the send")
+            yield
+            TENANT.reset(token)
+            raise ValueError
+
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    worker.add_hooks(Fails())
+    await worker.event("order.placed").send()
+    assert "Hook Fails.around_send failed as it was left: it raised ValueError" in caplog.text
+    assert TENANT.get() == "nobody"
