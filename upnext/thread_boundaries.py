@@ -41,4 +41,4 @@ def _cross() -> None:
         try:
             cross()
         except Exception:  # noqa: BLE001  # no fault of the job's
-            log.exception("What is done around handlers in threads failed")
+            log.exception("A thread boundary callback failed")

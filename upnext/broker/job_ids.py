@@ -58,10 +58,6 @@ class QueueEntry:
         """The same job after its worker died under it."""
         return replace(self, crashes=self.crashes + 1)
 
-    def afresh(self) -> QueueEntry:
-        """The same job with both budgets full again, for a replay."""
-        return replace(self, failures=0, crashes=0)
-
 
 def new_event_id(partition: int = 0) -> str:
     """Return a new id: 12 hex digits of time in ms, then 16 random ones, so that ids sort by their age.

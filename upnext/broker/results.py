@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.ended_jobs import BUCKET, ended_positions, handler_hash
 from upnext.broker.foreign_data import is_wrong_type
-from upnext.broker.job_failure import JobFailure
 from upnext.broker.publish_batcher import read_joined
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import names_in, pairs, parse_json, read_json, text
@@ -123,18 +122,6 @@ class ResultReader:
         elif any(outcome.state == "open" for outcome in outcomes):
             await self._look_for_unmarking_workers()
         return handlers, outcomes
-
-    async def last_failure(self, job_id: str) -> JobFailure | None:
-        """Return the last failure of a job that waits for its retry; kept for a day after that is due, then None."""
-        stored = await self._link.command("GET", self._keys.failure(job_id))
-        try:
-            failure = None if stored is None else JobFailure.from_json(stored)
-        except (ValueError, KeyError, TypeError):  # another program's
-            return None
-        if failure is None:
-            return None
-        traceback = await self._link.command("GET", self._keys.traceback(failure.digest))
-        return replace(failure, traceback=text(traceback or b""))
 
     async def job_ids(self, event_id: str) -> list[str]:
         """Return the jobs of an event, as far as the server knows; [] while it waits for its first handler, too."""

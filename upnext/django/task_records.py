@@ -71,7 +71,7 @@ def keep_record(settings: Settings, job_id: str, record: TaskRecord, *, is_last:
     try:
         run_blocking(write())
     except (BrokerError, *SERVER_ERRORS) as error:
-        log.warning("What became of the task of job %s cannot be kept (%s)", job_id, describe_failure(error))
+        log.warning("Cannot store the state of the Django task of job %s (%s)", job_id, describe_failure(error))
 
 
 def read_record(settings: Settings, job_id: str) -> tuple[TaskRecord, JobOutcome] | None:

@@ -178,13 +178,13 @@ def _raised(raised: BaseException, handler: Handler) -> AttemptOutcome:
 
 def failed(raised: BaseException, handler: Handler | None) -> AttemptOutcome:
     """Return the outcome of an attempt that raised."""
-    told = report(raised, None if handler is None else handler.function)
+    failure = report(raised, None if handler is None else handler.function)
     return AttemptOutcome(
         "failed",
-        error=told.error,
-        where=told.where,
-        traceback=told.traceback,
-        full_traceback=told.full_traceback,
+        error=failure.error,
+        where=failure.where,
+        traceback=failure.traceback,
+        full_traceback=failure.full_traceback,
         raised=raised,
     )
 

@@ -80,7 +80,7 @@ def _with_canceller(outcome: AttemptOutcome | None, entered: EnteredHooks, handl
 
 
 async def _enter(entered: EnteredHooks, job: HookedJob, attempts: Attempts) -> None:
-    """Enter the hooks; one that cancels the job's task decides nothing by that, as little as one that raises."""
+    """Enter the hooks; one that cancels the job's task is ignored, like one that raises."""
     task = asyncio.current_task()
     assert task is not None, "a job runs in one"
     with suppress(asyncio.CancelledError):

@@ -63,18 +63,18 @@ class Provisions:
             BaseException: What a provider raises while it is closed, and was not told of; the others are closed first.
             GeneratorExit: At once: the coroutine may be closed itself, and must not wait for the others (`is_open`).
         """
-        told = raised
+        current = raised
         while self._closers:
             closer = self._closers.pop()
-            error = None if told is None else (type(told), told, traceback_of(told))
+            error = None if current is None else (type(current), current, traceback_of(current))
             try:
                 await closer(*(error or (None, None, None)))
             except GeneratorExit:
                 raise
             except BaseException as fault:  # noqa: BLE001  # user code may raise anything; the others are to be closed
-                told = fault
-        if told is not None and told is not raised:
-            raise told
+                current = fault
+        if current is not None and current is not raised:
+            raise current
 
     async def _value(self, function: Callable[..., Any]) -> Any:
         function = overridden(function)

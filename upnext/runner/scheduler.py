@@ -45,7 +45,7 @@ def due(schedule: Schedule, last: datetime, now: datetime) -> list[datetime]:
     """Return the ticks that a schedule is to run for now.
 
     Those since `last`, unless they are too late; if there is none, the latest that was missed, for a schedule that
-    catches up. Whoever moves `last` on has submitted all ticks up to there, so that none before it is owed.
+    catches up. `last` advances only after every earlier tick was submitted, so nothing before it is due.
 
     Args:
         schedule: The schedule.

@@ -37,6 +37,7 @@ _STOP_PATIENCE, _STOP_PAUSE = 1.0, 0.01  # seconds
 _BEAT_JOBS = 5  # that the standby process is told of
 _TICKS = 10  # in a lease
 _LONGEST_TICK = 0.5  # seconds
+_WARN_AFTER = (1, 20)  # failures in a row
 
 
 class Watchdog:
@@ -104,8 +105,10 @@ class Watchdog:
                 self._look(now, now - last)
             except Exception:  # noqa: BLE001  # whatever it is, the next look comes soon
                 failures += 1
-                if failures == 1:
-                    log.exception("The watchdog failed; it goes on")
+                if failures in _WARN_AFTER:
+                    log.exception("A watchdog check failed; it will be repeated")
+            else:
+                failures = 0
             last = now
         self._standby.stop()
 
