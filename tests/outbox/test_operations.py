@@ -19,6 +19,7 @@ import upnext
 from tests.outbox.model import Base, outbox
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
+from upnext.broker import outbox_reports
 from upnext.broker.job_ids import new_event_id
 from upnext.broker.namespace import Namespace
 from upnext.cli import main
@@ -266,6 +267,36 @@ async def test_an_outbox_without_a_relay_is_named_for_a_day(shop: Shop, capsys: 
     async with running(shop.relay()):
         await wait_until_async(lambda: _is_sent(shop))
     assert (await namespace.status_reader.seen()).outboxes == ()
+
+
+async def test_reports_of_outboxes_that_are_gone_hide_none_that_is_there(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They come and go with the names of databases, for ever: the relays that are there delete them after a day."""
+    monkeypatch.setattr(outbox_reports, "_warned", set())
+    namespace = await broker_for(shop.worker.registry.settings)
+    first, now = namespace.partition(0), time.time()
+    report = {"waiting": 1, "set_aside": 0, "since": None, "reported": now, "again_by": now + 10}
+    gone = json.dumps(report | {"reported": now - 90_000})
+    for start in range(0, 3000, 1000):
+        fields = [word for n in range(start, start + 1000) for word in (f"gone {n}", gone)]
+        await first.link.command("HSET", first.keys.outboxes, *fields)
+    await first.link.command("HSET", first.keys.outboxes, "of another program", "junk")
+    async with running(shop.relay()):
+        await wait_until_async(lambda: _is_reported(namespace))
+        assert [lag.outbox for lag in (await namespace.status_reader.seen()).outboxes] == [f"{shop.outbox} (shop)"]
+        await wait_until_async(lambda: _has_reports(namespace, 2))
+
+    fields = [word for n in range(1500) for word in (f"there {n}", json.dumps(report))]
+    await first.link.command("HSET", first.keys.outboxes, *fields)
+    for _ in range(2):
+        assert len((await namespace.status_reader.seen()).outboxes) == 1000
+    assert caplog.text.count("More than 1000 outboxes report to upnext:{default:0}:outboxes: only 1000 of them") == 1
+
+
+async def _has_reports(namespace: Namespace, number: int) -> bool:
+    first = namespace.partition(0)
+    return bool(await first.link.command("HLEN", first.keys.outboxes) == number)
 
 
 async def _is_sent(shop: Shop) -> bool:

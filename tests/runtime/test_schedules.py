@@ -300,6 +300,7 @@ async def test_a_scheduled_task_runs_with_the_options_of_a_task_and_can_be_submi
         "next_run": None,
         "last_tick": None,
         "served": True,
+        "fault": None,
     }
     assert found["poll"]["last_tick"] < found["poll"]["next_run"]
     assert (found["nightly"]["last_tick"], found["nightly"]["expression"]) == (None, "0 3 * * 1-5")

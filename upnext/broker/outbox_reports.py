@@ -9,15 +9,22 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from upnext.broker.replies import read_json, text
+from upnext.broker.replies import pairs, read_json, text
+from upnext.log import log
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from upnext.broker.broker import Broker
 
 _KEPT = 24 * 3600  # seconds
-_MOST = 1000  # outboxes; more of them are another program's
+_MOST = 1000  # outboxes that are shown
+_PAGE = 1000  # fields
+_MOST_PAGES = 20  # more of them are another program's
 _PATIENCE = 60.0  # seconds by which a report may be late
 _FOREVER = 1e11  # seconds; what is later than that is another program's
+
+_warned: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +64,16 @@ class OutboxReports:
         self._key = first.keys.outboxes
 
     async def read(self) -> tuple[OutboxLag, ...]:
-        """Return those of the last day, by outbox."""
-        if await self._link.command("HLEN", self._key) > _MOST:
-            return ()
-        outboxes: list[bytes] = sorted(await self._link.command("HKEYS", self._key))
-        if not outboxes:
-            return ()
-        reports: list[bytes | None] = await self._link.command("HMGET", self._key, *outboxes)
+        """Return those of the last day, by outbox: of more than a thousand any thousand, which is logged."""
         now = await self._now()
-        entries = zip(outboxes, reports, strict=True)
-        found = [_read(text(outbox), report) for outbox, report in entries if report is not None]
-        return tuple(lag for lag in found if lag is not None and lag.reported > now - _KEPT)
+        found: dict[str, OutboxLag] = {}
+        async for page in self._pages():
+            fresh = (lag for lag in page if lag.reported > now - _KEPT)
+            found |= {lag.outbox: lag for lag in fresh}
+            if len(found) > _MOST:
+                _warn_of_too_many(self._key)
+                break
+        return tuple(found[outbox] for outbox in sorted(found)[:_MOST])
 
     async def write(self, outbox: str, *, waiting: int, set_aside: int, age: float | None, again_in: float) -> None:
         """Write how far behind an outbox is now.
@@ -90,9 +96,31 @@ class OutboxReports:
         await self._link.command("HSET", self._key, outbox, json.dumps(report))
         await self._link.command("EXPIRE", self._key, _KEPT)
 
+    async def prune(self) -> None:
+        """Delete those that nobody shows any more: the hash lives as long as any of its relays does."""
+        until = await self._now() - _KEPT
+        stale = [lag.outbox async for page in self._pages() for lag in page if lag.reported <= until]
+        for start in range(0, len(stale), _PAGE):
+            await self._link.command("HDEL", self._key, *stale[start : start + _PAGE])
+
+    async def _pages(self) -> AsyncIterator[list[OutboxLag]]:
+        cursor = 0
+        for _ in range(_MOST_PAGES):
+            following, fields = await self._link.command("HSCAN", self._key, cursor, "COUNT", _PAGE)
+            yield [lag for name, report in pairs(fields) if (lag := _read(text(name), report)) is not None]
+            cursor = int(following)
+            if not cursor:
+                return
+
     async def _now(self) -> float:
         seconds, micros = await self._link.command("TIME")
         return int(seconds) + int(micros) / 1e6
+
+
+def _warn_of_too_many(key: str) -> None:
+    if key not in _warned:
+        _warned.add(key)
+        log.warning("More than %d outboxes report to %s: only %d of them are shown", _MOST, key, _MOST)
 
 
 def _read(outbox: str, report: bytes) -> OutboxLag | None:

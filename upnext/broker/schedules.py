@@ -68,8 +68,14 @@ class ScheduleStore:
         """Note a tick that a schedule has run for; an earlier one than is known changes nothing."""
         await self._link.command("ZADD", self._keys.ticks, "GT", _score(tick), handler)
 
+    async def remove(self, handler: str) -> bool:
+        """Forget a schedule whose task was removed; False if it is not known. A worker that has it declares it anew."""
+        known = await self._link.command("HDEL", self._keys.schedules, handler)
+        await self._link.command("ZREM", self._keys.ticks, handler)
+        return bool(known)
+
     async def read(self) -> list[ScheduleRecord]:
-        """Return all schedules that were ever declared; what another program put there is left out."""
+        """Return all schedules that were declared and not removed; what another program put there is left out."""
         declared = pairs(await self._link.command("HGETALL", self._keys.schedules))
         latest = scored(await self._link.command("ZRANGE", self._keys.ticks, 0, -1, "WITHSCORES"))
         ticks = {text(name): score for name, score in latest}
@@ -91,6 +97,8 @@ def _record(handler: str, data: object, score: float | None) -> ScheduleRecord |
     fields = cast("dict[str, Any]", data)
     expression, tz, every = fields.get("expression"), fields.get("tz"), fields.get("every")
     if not isinstance(expression, str) or not isinstance(tz, str) or not isinstance(every, int | float | None):
+        return None
+    if every is not None and not every > 0:
         return None
     last = None if score is None else _moment(score)
     # A tick is a whole number of milliseconds, the moment of a declaration is not.

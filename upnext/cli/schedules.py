@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.extras import extra
 from upnext.cli.moments import moment
 from upnext.cli.parser import examples
 from upnext.cli.table import table
-from upnext.cli.terminal import terminal_width
+from upnext.cli.terminal import terminal_width, visible
+from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from upnext.broker.namespace import Namespace
     from upnext.broker.schedules import ScheduleRecord
     from upnext.cli.commands import Subparsers
+    from upnext.schedule import Schedule
 
 _DESCRIPTION = """\
 Shows the scheduled tasks (worker.cron) that workers of the namespace have declared, and those of a service file. Times
@@ -46,8 +47,10 @@ def schedules(arguments: argparse.Namespace) -> int:
     where, records, served, now = ask(arguments, read_schedules)
     declared = _declared_in(arguments.service or arguments.file)
     known = {record.handler: record for record in (*declared, *records)}
-    with extra("cron", "cronsim"):
-        rows = [as_json(known[handler], now, served=handler in served) for handler in sorted(known)]
+    in_file = {record.handler for record in declared}
+    rows = [
+        as_json(known[handler], now, served=handler in served, declared=handler in in_file) for handler in sorted(known)
+    ]
     if arguments.format == "json":
         print(json.dumps({**where, "schedules": rows}, indent=2))
     elif rows:
@@ -56,6 +59,9 @@ def schedules(arguments: argparse.Namespace) -> int:
         cells = [[*(row[key] or "-" for key in keys), "yes" if row["served"] else "no"] for row in rows]
         for line in table(columns, cells, terminal_width(), ("worker", "task", "schedule")):
             print(line)
+        for row in rows:
+            if row["fault"] is not None:
+                print(visible(f"{row['task']} (worker {row['worker']!r}): {row['fault']}"))
     else:
         print("No schedules.")
     return exits.CLEAN
@@ -83,23 +89,46 @@ def _declared_in(file: Path | None) -> list[ScheduleRecord]:
     return [record_of(*item) for worker in workers for item in worker.registry.schedules.items()]
 
 
-def as_json(record: ScheduleRecord, now: datetime, *, served: bool) -> dict[str, Any]:
-    """Return a schedule as the command has it in JSON; needs the extra `cron`."""
-    from upnext.schedule import Schedule  # noqa: PLC0415 - commands import what they need
+def as_json(record: ScheduleRecord, now: datetime, *, served: bool, declared: bool = False) -> dict[str, Any]:
+    """Return a schedule as the command has it in JSON.
 
+    Args:
+        record: The schedule.
+        now: The server's time.
+        served: Whether a living worker has its task: what nobody serves runs at no time.
+        declared: Whether a service file that is looked into has it.
+    """
     identity = HandlerId.parse(record.handler)
-    every = None if record.every is None else timedelta(seconds=record.every)
-    schedule = Schedule(record.expression, record.tz, every, record.catch_up)
-    following = schedule.after(now.astimezone(UTC))
+    schedule, fault = _readable(record)
+    following = schedule.after(now.astimezone(UTC)) if schedule is not None and (served or declared) else None
     return {
         "worker": identity.worker,
         "task": identity.name,
-        "schedule": str(schedule),
+        "schedule": _in_words(record) if schedule is None else str(schedule),
         "expression": record.expression or None,
-        "tz": None if every is not None else record.tz,
+        "tz": None if record.every is not None else record.tz,
         "every": record.every,
         "catch_up": record.catch_up,
         "next_run": None if following is None else moment(following.timestamp() * 1000),
         "last_tick": moment(record.last.timestamp() * 1000) if record.last is not None and record.has_run else None,
         "served": served,
+        "fault": fault,
     }
+
+
+def _readable(record: ScheduleRecord) -> tuple[Schedule | None, str | None]:
+    """Return a schedule, or why it cannot be used here: another machine, or another release, has declared it."""
+    from upnext.schedule import Schedule  # noqa: PLC0415 - commands import what they need
+
+    try:
+        if record.every is not None:
+            return Schedule.of(None, None, timedelta(seconds=record.every), record.catch_up), None
+        return Schedule.of(record.expression, record.tz, None, record.catch_up), None
+    except ConfigError as error:
+        return None, str(error)
+    except OverflowError:
+        return None, f"Option every={record.every:g} s cannot be used: it is too long."
+
+
+def _in_words(record: ScheduleRecord) -> str:
+    return record.expression if record.every is None else f"every {record.every:g} s"

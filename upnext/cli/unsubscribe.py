@@ -1,4 +1,4 @@
-"""`upnext unsubscribe`: end the subscription of a handler that was removed."""
+"""`upnext unsubscribe`: end the subscription of a handler that was removed, or the schedule of a task."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ _GROWTH = 10.0  # seconds within which whoever adds partitions has copied what i
 _DESCRIPTION = """\
 A handler that has once connected stays subscribed, whether a worker knows it or not, so that deploying loses nothing.
 This ends it for one that was removed or renamed: events queue no more jobs for it, and those that wait become dead
-letters, which can be looked into, replayed or purged. A worker that connects with the handler subscribes it anew."""
+letters, which can be looked into, replayed or purged. A worker that connects with the handler subscribes it anew. The
+same holds for the schedule of a task (worker.cron)."""
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "unsubscribe",
-        help="end the subscription of a handler that was removed",
+        help="end the subscription of a handler, or the schedule of a task, that was removed",
         description=_DESCRIPTION,
         epilog=examples(
             "upnext unsubscribe send_confirmation", "upnext unsubscribe 'shop|order.placed|send_confirmation'"
@@ -47,17 +48,31 @@ def unsubscribe(arguments: argparse.Namespace) -> int:
 
 
 async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[bool, str]:
+    from upnext.broker.pauses import Pauses  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.schedules import ScheduleStore  # noqa: PLC0415
+
+    schedules = ScheduleStore(broker.partition(0))
     status = await broker.status_reader.read()
+    scheduled = {record.handler for record in await schedules.read()}
     # Tasks are not subscribed to anything.
-    queues = {queue.handler: queue for queue in status.queues if not HandlerId.parse(queue.handler).is_task}
-    handler, reason = one_handler(queues, wanted, event)
+    handlers = {queue.handler for queue in status.queues if not HandlerId.parse(queue.handler).is_task}
+    handler, reason = one_handler(handlers | scheduled, wanted, event)
     if handler is None:
         return False, reason
-    if queues[handler].served:
+    if any(queue.served for queue in status.queues if queue.handler == handler):
         return False, f"{in_words(handler)} runs: stop that worker, or deploy it without the handler, first."
+    if handler in scheduled:
+        await schedules.remove(handler)
+        _, moved = await _end_now(broker, handler)
+        await Pauses(broker.partition(0)).resume(handler)  # as below
+        return True, f"{in_words(handler)} is not scheduled any more; {_dead(moved)}"
     was, moved = await _end(broker, handler)
     ended = "is not subscribed any more" if was else "was not subscribed"
-    return True, f"{in_words(handler)} {ended}; {moved:,} job(s) that waited for it are dead letters now."
+    return True, f"{in_words(handler)} {ended}; {_dead(moved)}"
+
+
+def _dead(jobs: int) -> str:
+    return f"{jobs:,} job(s) that waited for it are dead letters now."
 
 
 async def _end(broker: Namespace, handler: str) -> tuple[bool, int]:

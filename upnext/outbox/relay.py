@@ -35,6 +35,7 @@ _LONGEST_ERROR = 1000  # characters that are kept with a row
 # many thousands, and a quarter of the time that this has lasted.
 _SHORTEST_PUT_OFF, _LONGEST_PUT_OFF = 5.0, 30.0
 _LONGEST_REPORT = 1.0  # seconds
+_PRUNE_EVERY = 3600.0  # seconds
 
 
 class Relay:
@@ -85,6 +86,7 @@ class Relay:
         self._trouble = ""
         self._backlog = BacklogWatch(store, name)
         self._lanes = Lanes(name)
+        self._prune_at = 0.0
 
     def __repr__(self) -> str:
         """Show whose rows it sends."""
@@ -188,6 +190,9 @@ class Relay:
                 await reports.write(
                     self.outbox, waiting=backlog.waiting, set_aside=backlog.set_aside, age=age, again_in=again_in
                 )
+                if time.monotonic() >= self._prune_at:
+                    await reports.prune()
+                    self._prune_at = time.monotonic() + _PRUNE_EVERY
         except (UpnextError, RedisError, OSError) as error:
             # A server that is away is what sends say; without a report it is said that there was none.
             log.debug("How far behind %s is cannot be said on the server: %s", self.name, error)
