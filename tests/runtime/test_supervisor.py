@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.runtime.running import ServiceFile
 from tests.servers import free_port
 from tests.waiting import wait_until
+from upnext.runner import reloading
 
 API = """
 worker = upnext.Worker("shop", concurrency=1)
@@ -187,9 +188,10 @@ def test_reload_survives_folders_that_vanish_and_still_sees_a_change(valkey_url:
         service.ledger.wait_for("loaded 1", timeout=60)
         churning.start()
         try:
-            time.sleep(1)  # long enough for some looks
-            service.file.write_text(service.file.read_text().replace('"1"', '"2"'))
-            service.ledger.wait_for("loaded 2", timeout=60)
+            for version in range(2, 5):  # each of them is a look that has survived
+                text = service.file.read_text().replace(f'"{version - 1}"', f'"{version}"')
+                service.file.write_text(text)
+                service.ledger.wait_for(f"loaded {version}", timeout=60)
         finally:
             over.set()
             churning.join()
@@ -197,22 +199,57 @@ def test_reload_survives_folders_that_vanish_and_still_sees_a_change(valkey_url:
         assert process.wait(30) == 0
 
 
-def test_reload_does_not_list_what_is_left_out(valkey_url: str, tmp_path: Path) -> None:
+def test_reload_does_not_list_what_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Installing a package into a virtual environment restarts nothing; nor does what .gitignore names."""
     (tmp_path / ".gitignore").write_text("generated/\n")
     for folder in ("env", "node_modules", "generated"):
         (tmp_path / folder).mkdir()
     (tmp_path / "env" / "pyvenv.cfg").touch()
-    body = 'worker = upnext.Worker("shop")\nnote("loaded")\n'
-    service = ServiceFile(tmp_path, valkey_url, body)
-    with service.process("--reload") as process:
-        service.ledger.wait_for("loaded", timeout=60)
+    service = tmp_path / "service.py"
+    service.touch()
+    walks, over = 0, threading.Event()
+    discover = reloading.discover
+
+    def counted(project: Any) -> Any:
+        nonlocal walks
+        if over.is_set():
+            threading.Event().wait()  # the thread looks no more
+        walks += 1
+        return discover(project)
+
+    monkeypatch.setattr(reloading, "discover", counted)
+    watcher = reloading.FileWatcher(service)
+    watcher.start()
+    try:
+        wait_until(lambda: walks)
         for folder in ("env", "node_modules", "generated"):
             (tmp_path / folder / "new.py").touch()
-        time.sleep(3)  # longer than the time between two walks
-        assert service.ledger.count("loaded") == 1
+        before = walks
+        wait_until(lambda: walks >= before + 2, what="a walk that began after that")
+        assert not watcher.changed()
         (tmp_path / "other.py").touch()
+        wait_until(watcher.changed)
+    finally:
+        over.set()
+
+
+def test_a_process_that_cannot_be_started_again_ends_no_other(valkey_url: str, tmp_path: Path) -> None:
+    """Where no files are left for a moment, or no memory: it is tried again, and the others take jobs meanwhile."""
+    resource = pytest.importorskip("resource", reason="limits of another process are Linux's")
+    service = ServiceFile(tmp_path, valkey_url, 'worker = upnext.Worker("shop")\nnote("loaded", os.getpid())\n')
+    with service.process("--processes", "2") as process:
         service.ledger.wait_for("loaded", 2, timeout=60)
+        pids = [int(line.split()[1]) for line in service.ledger.lines]
+        before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        os.kill(pids[0], signal.SIGKILL)
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        assert any("A process cannot be started ([Errno 24] Too many open files)" in line for line in lines)
+        os.kill(pids[1], 0)  # it lives
+        assert service.ledger.count("loaded") == 2
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+        service.ledger.wait_for("loaded", 3, timeout=60)
         process.terminate()
         assert process.wait(30) == 0
 

@@ -98,7 +98,7 @@ class _Child:
         """Start the process if it is time to, and answer it; returns an exit code that ends the service."""
         if self.process is None:
             if monotonic() >= self._resume_at:
-                self._start()
+                self._try_start()
             return None
         self._answer(listeners)
         code = self.process.poll()
@@ -114,9 +114,7 @@ class _Child:
         if code in _FINAL_CODES:
             return code
         self._failures = 0 if monotonic() - self._started > _HEALTHY else self._failures + 1
-        pause = 0.0 if not self._failures else min(0.5 * 2**self._failures, _BACKOFF_CAP)
-        log.warning("Process %d ended with %d; starting it again in %.1f s", pid, code, pause)
-        self._resume_at = monotonic() + pause
+        log.warning("Process %d ended with %d; starting it again in %.1f s", pid, code, self._put_off())
         return None
 
     def stop(self) -> None:
@@ -145,10 +143,29 @@ class _Child:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
 
+    def _put_off(self) -> float:
+        """Start the process no sooner than after a pause that doubles with each failure; returns its seconds."""
+        pause = 0.0 if not self._failures else min(0.5 * 2**self._failures, _BACKOFF_CAP)
+        self._resume_at = monotonic() + pause
+        return pause
+
+    def _try_start(self) -> None:
+        try:
+            self._start()
+        except OSError as error:  # no memory, files or processes are left: the other processes go on
+            self.stop()
+            self._failures += 1
+            log.warning("A process cannot be started (%s); trying again in %.1f s", error, self._put_off())
+
     def _start(self) -> None:
         # Nothing is ever written to the pipe: it ends when this process does, however that happens.
-        life, self._life = os.pipe()
         own, talk = socket.socketpair()
+        try:
+            life, self._life = os.pipe()
+        except OSError:
+            own.close()
+            talk.close()
+            raise
         self._conversation = Conversation(own)
         self._longest_stop, self.addresses = _UNINTRODUCED, None
         environment = {**os.environ, SUPERVISED: f"{life},{talk.fileno()}"}
