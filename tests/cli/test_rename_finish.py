@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from redis import Redis
 
+import upnext
 from tests.cli.deploying import Change, prepare
 from tests.cli.projects import Outcome, Shell
+from tests.runtime.running import running
 
 MAIL = """
     @order_placed.on
@@ -65,3 +69,30 @@ def test_what_still_knows_the_former_name_is_listed(
     assert done.code == 1
     assert f"still on the server: {left}" in done.out
     assert done.out.endswith(f"Nothing is written while the server has something that knows {names[-2]!r}.\n")
+
+
+@pytest.mark.parametrize("names", [EVENT, FIELD], ids=["event", "field"])
+async def test_a_job_that_runs_with_the_former_name_is_listed(
+    names: tuple[str, ...], empty: Shell, valkey_url: str
+) -> None:
+    """It may have to run again, when the release that knows the name is gone. One with the new name is not."""
+    source = "import upnext\nworker = upnext.Worker('shop')\norder_placed = worker.event('order.placed')\n"
+    empty.write({"pyproject.toml": "", "shop.py": source + OLD.replace("\n    ", "\n")})
+    assert empty.run("rename", *names, "--write").code == 0
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    begun, release = asyncio.Semaphore(0), asyncio.Event()
+
+    @worker.event("order.placed").on
+    async def mail(order_id: str = "", number: str = "") -> None:
+        begun.release()
+        await release.wait()
+
+    async with running(worker):
+        for payload in ({"order_id": "1"}, {"number": "2"}):
+            await worker.event("order.placed").send(**payload)
+            await begun.acquire()
+        done = await asyncio.to_thread(finish, empty, valkey_url, *names)
+        release.set()
+    count = 2 if names is EVENT else 1
+    assert done.code == 1
+    assert f"still on the server: {count} running jobs of shop|order.placed|mail" in done.out

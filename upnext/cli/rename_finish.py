@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.job_ids import unpack
 from upnext.broker.replies import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from upnext.broker.broker import Broker
     from upnext.broker.contracts import DeployedContract
     from upnext.broker.namespace import Namespace
-    from upnext.broker.waiting_jobs import JobCount, Judge
+    from upnext.broker.waiting_jobs import JobCount, Judge, Judges
 
 
 class Former(NamedTuple):
@@ -42,16 +45,13 @@ async def left_of(namespace: Namespace, former: Former) -> list[str]:
         for worker, count in sorted(fleet.silent.items())
     ]
     if former.event:
-        found += [
-            f"{each.claimed:,} running jobs of {each.handler}"
-            for each in status.queues
-            if each.claimed and HandlerId.parse(each.handler).event == former.event
-        ]
         found += [f"{each.events:,} events {each.event!r}" for each in status.unrouted if each.event == former.event]
         found += _workers_of_the_event(fleet.contracts, former)
     else:
         found += _workers_of_the_field(fleet.contracts, former)
-    for handler, count in sorted((await _jobs(namespace, former)).items()):
+    waiting, running = await _jobs(namespace, former)
+    found += [f"{count:,} running jobs of {handler}" for handler, count in sorted(running.items())]
+    for handler, count in sorted(waiting.items()):
         by_state = sorted((state, number) for (state, _), number in count.refused.items())
         found += [f"{number:,} {state} jobs of {handler}" for state, number in by_state]
     return found
@@ -78,16 +78,28 @@ def _workers_of_the_field(contracts: tuple[DeployedContract, ...], former: Forme
             yield f"{sum(one.processes for one in each.deployments)} worker(s) whose {handler} takes {former.field!r}"
 
 
-async def _jobs(namespace: Namespace, former: Former) -> dict[str, JobCount]:
-    """Look through all jobs that wait, and count those that know the former name."""
+async def _jobs(namespace: Namespace, former: Former) -> tuple[dict[str, JobCount], Counter[str]]:
+    """Count the jobs that know the former name: those that wait, and those that run, which may have to run again."""
     from upnext.broker.partition_count import PartitionCount  # noqa: PLC0415 - as above
     from upnext.broker.waiting_jobs import WaitingJobReader  # noqa: PLC0415
 
     judge = _judge(former)
-    counts: dict[str, JobCount] = {}
+    waiting: dict[str, JobCount] = {}
+    running = Counter[str]()
     for number in range(await PartitionCount(namespace.partition(0)).served()):
-        await WaitingJobReader(namespace.partition(number), judge, counts, share=1.0).read()
-    return counts
+        partition = namespace.partition(number)
+        # What is claimed meanwhile is seen where it waited, or among those that run.
+        await WaitingJobReader(partition, judge, waiting, share=1.0).read()
+        await _count_running(partition, judge, running)
+    return waiting, running
+
+
+async def _count_running(partition: Broker, judges: Judges, counts: Counter[str]) -> None:
+    async for page in partition.jobs.running(lambda handler: judges(handler) is not None):
+        for job in page:
+            judge, envelope = judges(job.handler), await partition.jobs.payload(job)
+            if judge is not None and judge((envelope and unpack(envelope)) or b""):
+                counts[job.handler] += 1
 
 
 def _judge(former: Former) -> Callable[[str], Judge | None]:
