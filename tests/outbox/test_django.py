@@ -13,6 +13,7 @@ import unittest
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import pytest
@@ -301,6 +302,44 @@ def test_how_a_task_stands_is_known_in_other_processes_until_its_result_expires(
     for identity in (added.id, other, "nonsense", f"{new_event_id()}.0"):
         with pytest.raises(TaskResultDoesNotExist):
             backend.get_result(identity)
+
+
+def test_a_task_that_its_relay_sends_while_it_is_asked_for_is_found(worker: upnext.Worker, backend: Any) -> None:
+    """After the server was asked, and before the outbox is."""
+    from django.db import connection
+
+    from tests.outbox import django_tasks
+    from upnext.django import relay
+    from upnext.django.tasks import TaskResultDoesNotExist
+
+    added = backend.enqueue(django_tasks.add, [1], {})
+    sent: list[int] = []
+
+    def send_first(execute: Any, sql: str, *arguments: Any) -> Any:
+        if not sent and "upnext_outbox" in sql:
+            sent.append(relay(backend.worker).send_all_sync())
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(send_first):
+        assert backend.get_result(added.id).status == "READY"
+    assert sent == [1]
+    with pytest.raises(TaskResultDoesNotExist):
+        backend.get_result(f"{new_event_id()}.0")
+
+
+def test_an_outbox_whose_rows_may_belong_elsewhere_is_not_sent(
+    worker: upnext.Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker whose module sorts first would get those of the others as well."""
+    from django.core.management import CommandError, call_command
+
+    module = ModuleType("orders.archive")
+    monkeypatch.setattr(module, "archive", upnext.Worker("archive", redis_url="redis://elsewhere:1"), raising=False)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.raises(CommandError, match=r"are of different servers or namespaces.*--no-outbox"):
+        call_command("upnext_worker", "--probe", "no address")
+    with pytest.raises(CommandError, match="no address"):
+        call_command("upnext_worker", "--no-outbox", "--probe", "no address")
 
 
 @pytest.mark.parametrize("crashes", [0, 1])

@@ -121,13 +121,17 @@ class UpnextBackend(BaseTaskBackend):
             ResultError: If it has run, and what it returned could not be kept.
             BrokerError: If the server cannot answer, or rejects this client.
         """
-        found = read_record(self.worker.registry.settings, result_id)
-        if found is not None:
-            return _result_of(self.alias, result_id, *found)
-        unsent = _unsent(self._using, result_id) if self._outbox else None
-        if unsent is None:
+        settings = self.worker.registry.settings
+        found = read_record(settings, result_id)
+        if found is None and self._outbox:
+            unsent = _unsent(self._using, result_id)
+            if unsent is not None:
+                return _result_of(self.alias, result_id, unsent, JobOutcome("open"))
+            # A relay may have sent it, and deleted its row, between the two.
+            found = read_record(settings, result_id)
+        if found is None:
             raise TaskResultDoesNotExist(result_id)
-        return _result_of(self.alias, result_id, unsent, JobOutcome("open"))
+        return _result_of(self.alias, result_id, *found)
 
 
 _made: dict[str, tuple[Worker, dict[str, Queue[..., ..., Any, Any]]]] = {}

@@ -50,6 +50,8 @@ class Command(BaseCommand):
         for alias in aliases:
             if alias not in connections:
                 raise CommandError(f"There is no database {alias!r} in DATABASES.")
+        if aliases:
+            check_one_place(workers)
         configure_logging()
         try:
             run(*workers, *(relay(workers[0], using=alias) for alias in aliases), probe=options["probe"])
@@ -57,6 +59,27 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             sys.exit(130)
+
+
+def check_one_place(workers: list[Worker]) -> None:
+    """Refuse to choose where an outbox is sent: its rows do not say to which of several servers or namespaces they go.
+
+    Raises:
+        CommandError: If these workers have several.
+    """
+    first, *others = workers
+    for other in others:
+        if _place(other) != _place(first):
+            raise CommandError(
+                f"Workers {first.name!r} and {other.name!r} are of different servers or namespaces, and the rows of an "
+                "outbox do not say where they belong. Pass --no-outbox here, and send the outbox by `upnext run` of a "
+                "file with upnext.django.relay(worker, using=...) for the worker that it belongs to."
+            )
+
+
+def _place(worker: Worker) -> tuple[str | None, str]:
+    settings = worker.registry.settings
+    return settings.redis_url, settings.namespace
 
 
 def workers_of_tasks() -> list[Worker]:
