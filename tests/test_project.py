@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import runpy
 import statistics
 import subprocess
@@ -93,6 +94,21 @@ def test_each_known_cycle_is_one_and_is_closed_in_a_function() -> None:
         assert each.in_function
         others = [other for other in found if other not in known]
         assert COMPONENTS["cycle"](COMPONENTS["between_components"]([*others, each]))
+
+
+def test_the_list_of_components_in_the_architecture_has_every_folder() -> None:
+    """The diagrams below it are drawn from the code."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed: dict[str, set[str]] = {}
+    package = ""
+    for line in text.split("```")[1].splitlines()[1:]:
+        names = re.split(r"  +", line.strip())[0].split()
+        if not line.startswith(" "):
+            package = names[0].strip("/").rpartition("/")[2] if names else ""
+        elif re.match(r"  \w", line):
+            listed.setdefault(package, set()).update(name.strip("/") for name in names if name.endswith("/"))
+    for package, folder in COMPONENTS["PACKAGES"].items():
+        assert listed[package] == {path.parent.name for path in (folder / package).glob("*/__init__.py")}
 
 
 @pytest.mark.xdist_group("alone")

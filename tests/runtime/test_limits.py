@@ -170,7 +170,17 @@ async def test_a_leap_of_the_servers_clock_takes_no_living_workers_jobs(valkey_u
             return await client.zcount(PREFIX + "leases", 2, "+inf") == len(owners) == 2
 
         await wait_until_async(renewed)
-        await asyncio.sleep(1.5)  # enough for a sweep that would take them
+
+        async def sweeps() -> int:
+            counts = await client.info("commandstats")
+            return int(counts.get("cmdstat_sscan", {}).get("calls", 0))
+
+        before = await sweeps()
+
+        async def swept() -> bool:
+            return await sweeps() >= before + 6
+
+        await wait_until_async(swept, what="sweeps of both workers that would take them")
         release.set()
         assert await receipt.results(timeout=20) == {"handle": 1}
     assert starts == [1]

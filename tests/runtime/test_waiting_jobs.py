@@ -15,6 +15,7 @@ import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
 from upnext import job_wait
+from upnext.connect import broker_for
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
@@ -80,7 +81,7 @@ async def test_a_job_goes_on_only_with_a_slot(valkey_url: str) -> None:
 
     @worker.task
     async def parent() -> None:
-        job = await child.options(delay=0.5).submit()
+        job = await child.options(delay=0.05).submit()
         await long.submit()
         await job.result()
         order.append("parent")
@@ -88,7 +89,12 @@ async def test_a_job_goes_on_only_with_a_slot(valkey_url: str) -> None:
     async with running(worker):
         job = await parent.submit()
         await busy.wait()
-        await asyncio.sleep(1)
+        partition = (await broker_for(worker.registry.settings)).partition(0)
+
+        async def is_due() -> bool:
+            return bool(await partition.link.command("LLEN", partition.keys.queue("shop||child")))
+
+        await wait_until_async(is_due)
         release.set()
         await job.result(timeout=30)
     assert order == ["long", "child", "parent"]

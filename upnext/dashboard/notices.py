@@ -15,7 +15,7 @@ class Notices:
         self._kept: OrderedDict[str, list[tuple[str, str]]] = OrderedDict()
 
     def add(self, lines: list[tuple[str, str]]) -> str:
-        """Keep lines, each with what it is ("ok" or "fail"); return their id."""
+        """Keep lines, each with what it is ("ok", "warn" or "fail"); return their id."""
         notice = secrets.token_urlsafe(12)
         self._kept[notice] = lines
         while len(self._kept) > _MOST:
