@@ -23,6 +23,7 @@ from upnext.log import log
 from upnext.payload.results import stored_result
 from upnext.registry import declarations
 from upnext.runner.job_thread import BEGIN_WITHIN, JobThread
+from upnext.runner.provisions import Provisions
 from upnext.thread_context import ThreadContext
 from upnext.upcasting import UpcastError, decode
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from upnext.deadlines import Deadlines
     from upnext.handler import Handler
     from upnext.runner.lease_renewal import LeaseGuard
-    from upnext.runner.provisions import Provisions
     from upnext.runner.running_jobs import ClaimedJob
 
 
@@ -130,8 +130,6 @@ async def _call_provided(
 
     The handler's timeout holds for all that is made before it, for itself, and for all that is closed after it.
     """
-    from upnext.runner.provisions import Provisions  # noqa: PLC0415  # few handlers are provided with anything
-
     thread = JobThread(threads)
     provisions = Provisions(job.context, thread)
     job.cleanups.append(lambda raised: _close(provisions, raised, deadlines, thread))

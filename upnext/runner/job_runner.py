@@ -15,6 +15,7 @@ from upnext.log import log
 from upnext.runner import own_tasks
 from upnext.runner.execute import RELEASED, AttemptOutcome, Attempts, execute, failed
 from upnext.runner.exiting import STRAY
+from upnext.runner.hooked_jobs import run_hooked
 from upnext.runner.lease_renewal import LeaseGuard
 from upnext.runner.running_jobs import ClaimedJob
 from upnext.runner.slots import Slot
@@ -214,8 +215,6 @@ class JobRunner:
             if not hooks:
                 outcome = await execute(job, handler, self._attempts)
             else:
-                from upnext.runner.hooked_jobs import run_hooked  # noqa: PLC0415  # few have hooks
-
                 run = functools.partial(execute, job, handler, self._attempts)
                 outcome = await run_hooked(hooks, job, run, server=self._resources.server, attempts=self._attempts)
         except STRAY as error:

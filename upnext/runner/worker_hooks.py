@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from upnext.hook_calls import call_hook
 from upnext.hooks import process_hooks
 
 if TYPE_CHECKING:
@@ -53,6 +54,4 @@ class WorkerHooks:
 
 
 async def _call(hooks: Hooks, moment: str, argument: object) -> None:
-    from upnext.hook_calls import call_hook  # noqa: PLC0415  # few have hooks
-
     await call_hook(hooks, moment, argument)
