@@ -7,7 +7,8 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,9 +19,14 @@ import redis
 import upnext
 from tests.runtime.running import running
 from tests.servers import Server, valkey_binary
+from tests.waiting import wait_until_async
 from upnext.broker.claims import DeadLetter
 from upnext.broker.job_ids import QueueEntry
-from upnext.cli import main
+from upnext.broker.namespace import Namespace
+from upnext.cli import dead, main
+from upnext.cli.dead_list import Selection
+from upnext.connect import reach
+from upnext.settings import load
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
@@ -238,6 +244,32 @@ def test_many_are_changed_by_filter_and_the_rest_is_left(
     code, out, _ = command("dead", *action, "--all", url=valkey_url)
     assert (code, out) == (0, f"600 dead letters {done}.\n")
     assert listed(command, valkey_url) == []
+
+
+async def test_each_is_replayed_once_although_it_fails_again_before_the_next_page_is_read(redis_url: str) -> None:
+    """A job that is dead again stands behind all others, where nothing is read from that was dead before."""
+    worker, attempts = upnext.Worker("shop", redis_url=redis_url, concurrency=100), Counter[str]()
+
+    @worker.event("order.placed").on
+    async def confirm(card: str) -> None:
+        attempts[upnext.get_current_context().job_id] += 1
+        raise ValueError(card)
+
+    jobs = bury(redis_url, "shop|order.placed|confirm", times=1300)
+    namespace = await reach(load(redis_url=redis_url))
+
+    async def replay_and_fail(namespace: Namespace, ids: Sequence[str]) -> list[bool]:
+        replayed = await dead.replayed(namespace, ids)
+
+        async def all_dead() -> bool:
+            return {letter.job_id for letter in await namespace.dead_letters.dead()} >= {*ids}
+
+        await wait_until_async(all_dead, timeout=60)
+        return replayed
+
+    async with running(worker):
+        counts = [count async for count in dead.change_selected(namespace, replay_and_fail, Selection())]
+    assert (sum(counts), attempts) == (1300, Counter(jobs))
 
 
 def test_unknown_ids_are_named_and_the_others_purged(command: Command, valkey_url: str) -> None:

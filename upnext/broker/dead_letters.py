@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from upnext.broker.handler_id import HandlerId
@@ -43,62 +42,54 @@ class PartitionDeadLetters(DeadLetterQueue):
     async def dated_pages(
         self, selection: DeadLetterFilter = EVERY_DEAD_LETTER
     ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
-        """Read dead letters, oldest first, a bounded page at a time."""
-        keys, seen = self._keys, frozenset[bytes]()
-        start = 0
-        if selection.died_since > 0:
-            start = int(await self._link.command("ZCOUNT", keys.dead_index, "-inf", f"({selection.died_since:.0f}"))
-        while True:
-            reply = await self._link.command("ZRANGE", keys.dead_index, start, start + _PAGE - 1, "WITHSCORES")
-            found = [(job, died) for job, died in scored(reply) if died <= selection.died_before]
-            if not found:
-                return
-            new = [(job, died) for job, died in found if job not in seen]
-            stored: list[bytes | None] = (
-                await self._link.command("HMGET", keys.dead, *(job for job, _ in new)) if new else []
-            )
-            letters = [(readable_letter(text), died) for text, (_, died) in zip(stored, new, strict=True)]
-            yield [(letter, died) for letter, died in letters if letter is not None and selection.selects(letter)]
-            start = await self._place_after(found)
-            seen = frozenset(job for job, _ in found)
+        """Read those that are dead now, oldest first, a bounded page at a time, whatever is done to them meanwhile.
 
-    async def _place_after(self, found: Sequence[tuple[bytes, float]]) -> int:
-        """Return the place behind what was read, by its members: some may have been taken away, also before it."""
-        index = self._keys.dead_index
-        last = await self._link.command("ZRANK", index, found[-1][0])
-        if last is not None:
-            return int(last) + 1
-        ranks = await asyncio.gather(*(self._link.command("ZRANK", index, job) for job, _ in found))
-        left = [int(rank) for rank in ranks if rank is not None]
-        return max(left) + 1 if left else int(await self._link.command("ZCOUNT", index, "-inf", f"({found[0][1]:.0f}"))
+        Pages go on behind a time of death, and those of the same time that were read. A place among all letters would
+        stand for another one as soon as some are taken away; so would a member, whose job may have died again.
+        """
+        before = min(selection.died_before, await self.now())
+        died, read = selection.died_since, frozenset[bytes]()  # the latest death that was read, and whose it was
+        while True:
+            most = len(read) + _PAGE
+            words = (repr(died), repr(before), "BYSCORE", "LIMIT", 0, most, "WITHSCORES")
+            found = scored(await self._link.command("ZRANGE", self._keys.dead_index, *words))
+            page = [(job, moment) for job, moment in found if job not in read][:_PAGE]
+            if page:
+                yield await self._letters(page, selection)
+                latest = frozenset(job for job, moment in page if moment == page[-1][1])
+                read = read | latest if died == page[-1][1] else latest
+                died = page[-1][1]
+            if len(found) < most:
+                return
+
+    async def _letters(
+        self, page: Sequence[tuple[bytes, float]], selection: DeadLetterFilter
+    ) -> list[tuple[DeadLetter, float]]:
+        stored: list[bytes | None] = await self._link.command("HMGET", self._keys.dead, *(job for job, _ in page))
+        letters = [(readable_letter(text), died) for text, (_, died) in zip(stored, page, strict=True)]
+        return [(letter, died) for letter, died in letters if letter is not None and selection.selects(letter)]
 
     async def newest(self, selection: DeadLetterFilter, after: DeadLetterPlace | None, most: int) -> DeadLetterPage:
         """Read a page of dead letters, those that died last first."""
         older = await self._places_before(after, most + 1)
         places = older[:most]
         wanted = [place for place in places if selection.died_since <= place.died <= selection.died_before]
-        stored: list[bytes | None] = []
-        if wanted:
-            stored = await self._link.command("HMGET", self._keys.dead, *(place.job_id for place in wanted))
-        letters = [(readable_letter(found), place.died) for found, place in zip(stored, wanted, strict=True)]
-        selected = [(letter, died) for letter, died in letters if letter is not None and selection.selects(letter)]
+        page = [(place.job_id.encode(), place.died) for place in wanted]
+        selected = await self._letters(page, selection) if page else []
         is_last = len(older) <= most or older[most].died < selection.died_since
         return DeadLetterPage(selected, None if is_last else places[-1])
 
     async def _places_before(self, after: DeadLetterPlace | None, most: int) -> list[DeadLetterPlace]:
-        """Return where the next dead letters stand; many may have died in the millisecond of `after`."""
-        index, start = self._keys.dead_index, 0
-        if after is not None:
-            start = int(await self._link.command("ZCOUNT", index, f"({after.died:.0f}", "+inf"))
-        places: dict[DeadLetterPlace, None] = {}  # those that die meanwhile move the others
-        while len(places) < most:
-            reply = await self._link.command("ZRANGE", index, start, start + _PAGE - 1, "REV", "WITHSCORES")
-            found = [DeadLetterPlace(died, text(job)) for job, died in scored(reply)]
-            places.update(dict.fromkeys(place for place in found if after is None or place < after))
-            if len(found) < _PAGE:
-                break
-            start += _PAGE
-        return list(places)[:most]
+        """Return where the next dead letters stand, read at once; many may have died in the millisecond of `after`."""
+        count, latest = most + _PAGE, "+inf" if after is None else repr(after.died)
+        while True:
+            words = (latest, "-inf", "BYSCORE", "REV", "LIMIT", 0, count, "WITHSCORES")
+            found = scored(await self._link.command("ZRANGE", self._keys.dead_index, *words))
+            places = [DeadLetterPlace(died, text(job)) for job, died in found]
+            older = [place for place in places if after is None or place < after]
+            if len(older) >= most or len(found) < count:
+                return older[:most]
+            count *= 2
 
     async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
         """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
