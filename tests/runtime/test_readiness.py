@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +18,25 @@ from tests.servers import Server, free_port, valkey_binary
 from tests.waiting import wait_until, wait_until_async
 from upnext.runner.http_pages import parse
 from upnext.runner.readiness_probe import answering
+
+LEAKING = """
+import resource
+worker = upnext.Worker("shop")
+LEAK = []
+
+@worker.cron(every=__import__("datetime").timedelta(seconds=1))
+async def leak():
+    if LEAK:
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (150, 150))
+    try:
+        while True:
+            LEAK.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        os.write(LEDGER, b"leaked\\n")
+
+LEDGER = os.open(os.environ["LEDGER"], os.O_APPEND | os.O_WRONLY)
+"""
 
 
 def ask(port: int) -> tuple[int, str]:
@@ -125,3 +147,30 @@ def test_a_port_that_is_taken_is_told(own_server: Server) -> None:
     assert isinstance(own_server.address, tuple)
     with pytest.raises(upnext.ConfigError, match="is the port taken"), answering(str(own_server.address[1]), str):
         pass
+
+
+def test_a_client_that_goes_away_before_its_answer_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    """Probes have short time limits, and go away in the middle of answers: that is nothing to see."""
+    asked, gone, port = threading.Event(), threading.Event(), free_port()
+
+    def trouble() -> str:
+        asked.set()
+        gone.wait(10)
+        return "x" * 5_000_000
+
+    with answering(f"127.0.0.1:{port}", trouble):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it resets
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert asked.wait(10)
+        gone.set()
+        wait_until(lambda: not any("process_request" in thread.name for thread in threading.enumerate()))
+    assert capfd.readouterr().err == ""
+
+
+def test_the_probe_answers_in_a_process_that_has_no_descriptor_left(tmp_path: Path, valkey_url: str) -> None:
+    """It keeps one for that: an orchestrator would end a process that goes on with its jobs."""
+    service, port = ServiceFile(tmp_path, valkey_url, LEAKING), free_port()
+    with service.process("--probe", str(port)):
+        service.ledger.wait_for("leaked")
+        assert [ask(port) for _ in range(3)] == [(200, "ready\n")] * 3

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
+import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 _HIGHEST = 65535
+_PAUSE = 0.05  # seconds until it is tried again to accept a connection, where there is no descriptor for it
 
 
 class Page(NamedTuple):
@@ -41,7 +46,7 @@ def serving(host: str, port: int, page: Callable[[str], Page], what: str) -> Gen
         ConfigError: If the port is taken, or the host is none of this machine's.
     """
     try:
-        server = ThreadingHTTPServer((host, port), _handler(page))
+        server = _Server((host, port), _handler(page))
     except OSError as error:
         raise ConfigError(f"{what} cannot listen on {host}:{port} ({error.strerror}); is the port taken?") from None
     threading.Thread(target=server.serve_forever, name="upnext-http", daemon=True).start()
@@ -63,6 +68,55 @@ def parse(address: object, offset: int = 0, option: str = "probe") -> tuple[str,
     if found is None or not 0 < port <= _HIGHEST:
         raise ConfigError(f"Option {option}={address!r} cannot be used: it must be PORT or HOST:PORT.")
     return found[1] or "127.0.0.1", port
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers also in a process that has no file descriptor left: it keeps one, and gives it up for each connection."""
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._spare: int | None = None
+        self._keeping = threading.Lock()
+        super().__init__(address, handler)
+        self._keep_spare()
+
+    def get_request(self) -> tuple[Any, Any]:
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+            if self._spare is None:  # another connection has it; who connects here waits in the backlog
+                time.sleep(_PAUSE)
+                raise
+            self._give_up_spare()
+            return super().get_request()
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self._keep_spare()
+
+    def service_actions(self) -> None:
+        self._keep_spare()
+
+    def server_close(self) -> None:
+        super().server_close()
+        self._give_up_spare()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say in one line what would be a traceback on standard error: most often, a client did not wait."""
+        log.log(logging.DEBUG, "Cannot answer a client over HTTP (%s)", type(sys.exception()).__name__)
+
+    def _give_up_spare(self) -> None:
+        with self._keeping:
+            if self._spare is not None:
+                os.close(self._spare)
+                self._spare = None
+
+    def _keep_spare(self) -> None:
+        with self._keeping:
+            if self._spare is None:
+                with suppress(OSError):
+                    self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _handler(page: Callable[[str], Page]) -> type[BaseHTTPRequestHandler]:
