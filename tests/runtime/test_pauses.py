@@ -106,6 +106,11 @@ def test_twice_is_said_and_unknown_or_ambiguous_names_change_nothing(command: Co
         code, out, err = command("handlers", "pause", CHARGE, "chagre", url=valkey_url)
         assert (code, out) == (1, "")
         assert err == "upnext: There is no handler 'chagre' here. Did you mean 'charge'?\n"
+        assert command("handlers", "pause", "charge", "--event", "order.placde", url=valkey_url) == (
+            1,
+            "",
+            "upnext: There is no handler 'charge' of 'order.placde' here. Did you mean 'order.placed'?\n",
+        )
         code, out, err = command("handlers", "pause", "confirm", url=valkey_url)
         assert (code, out) == (1, "")
         assert "Several handlers have the name 'confirm': mail|order.placed|confirm, shop|order.placed|confirm." in err

@@ -109,9 +109,9 @@ async def test_every_kind_of_job_ends_in_a_process_that_can_open_no_file(
         for name in ENDS:
             job = await tasks[name].submit(**({"n": 1} if name in {"limited_by_value", "unique"} else {}))
             try:
-                ends[name] = await job.result(timeout=30)
+                ends[name] = await job.result(timeout=20)
             except upnext.UpnextError as error:
                 ends[name] = type(error).__name__
-            if name in {"leak", "done"}:
-                assert ends[name] == ENDS[name], ends  # nothing ends: the rest would wait as long
+            if ends[name] == "ResultTimeoutError":
+                break  # nothing ends any more: the rest would wait as long
     assert ends == ENDS

@@ -130,6 +130,11 @@ async def test_which_handler_is_meant_has_to_be_clear(command: Command, redis_ur
         "",
         "upnext: There is no handler 'mial' here. Did you mean 'mail'?\n",
     )
+    assert await asyncio.to_thread(command, "unsubscribe", "mail", "--event", "nope", url=redis_url) == (
+        1,
+        "",
+        "upnext: There is no handler 'mail' of 'nope' here. See `upnext handlers list`.\n",
+    )
     assert await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url) == (
         1,
         "",

@@ -52,7 +52,7 @@ def one_handler(known: Iterable[str], wanted: str, event: str | None) -> tuple[s
     if found:
         names = ", ".join(map(visible, found[:_SHOWN]))
         return None, f"Several handlers have the name {visible(wanted)!r}: {names}. Pass one of these."
-    return None, _no_handler(identities, wanted)
+    return None, _none_is_meant(identities, wanted, event)
 
 
 async def say_if_unknown(namespace: Namespace, wanted: str | None, event: str | None) -> None:
@@ -62,19 +62,18 @@ async def say_if_unknown(namespace: Namespace, wanted: str | None, event: str | 
     known = [queue.handler for queue in (await namespace.status_reader.seen()).queues]
     if any(matches(handler, wanted, event) for handler in known):
         return
-    if wanted is not None and not any(matches(handler, wanted, None) for handler in known):
-        print(f"upnext: {_no_handler(known, wanted)}", file=sys.stderr)
-    elif event is not None:
-        subjects = {HandlerId.parse(handler).subject for handler in known}
-        name = "" if wanted is None else f" {visible(wanted)!r}"
-        print(
-            f"upnext: There is no handler{name} of {visible(event)!r} here. {_hint(event, subjects)}", file=sys.stderr
-        )
+    print(f"upnext: {_none_is_meant(known, wanted, event)}", file=sys.stderr)
 
 
-def _no_handler(identities: Iterable[str], wanted: str) -> str:
-    names = [HandlerId.parse(handler).name for handler in identities]
-    return f"There is no handler {visible(wanted)!r} here. {_hint(wanted, names)}"
+def _none_is_meant(identities: Iterable[str], wanted: str | None, event: str | None) -> str:
+    """Say what no handler is called: by its name if there is none of that, else by the event that is none of its."""
+    known = list(identities)
+    named = [HandlerId.parse(handler) for handler in known if matches(handler, wanted, None)]
+    if wanted is not None and (event is None or not named):
+        names = {HandlerId.parse(handler).name for handler in known}
+        return f"There is no handler {visible(wanted)!r} here. {_hint(wanted, names)}"
+    name, subject = "" if wanted is None else f" {visible(wanted)!r}", event or ""
+    return f"There is no handler{name} of {visible(subject)!r} here. {_hint(subject, {one.subject for one in named})}"
 
 
 def _hint(wanted: str, known: Iterable[str]) -> str:

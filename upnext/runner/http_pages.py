@@ -102,7 +102,7 @@ class _Server(ThreadingHTTPServer):
         super().server_close()
         self._give_up_spare()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # what it is called with
         """Say in one line what would be a traceback on standard error: most often, a client did not wait."""
         log.log(logging.DEBUG, "Cannot answer a client over HTTP (%s)", type(sys.exception()).__name__)
 
