@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple, Unpack
 
 from upnext import forks
 from upnext.broker.dialer import UnfitServerError, UnsentError
-from upnext.broker.failures import FailureKind, classify
+from upnext.broker.failures import FailureKind, classify, describe_failure, describe_refusal
 from upnext.broker.namespace import Namespace
 from upnext.broker.redis_types import RedisConnectionError, RedisError
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError
@@ -267,12 +267,12 @@ async def reach(settings: Settings) -> Namespace:
         address = without_password(await asyncio.to_thread(resolve_url, settings))
         if classify(error) is FailureKind.REFUSED:
             what = "cannot be used" if isinstance(error, UnfitServerError) else "rejects this client"
-            msg = f"The server at {address} {what}: {error}"
+            msg = f"The server at {address} {what}: {describe_refusal(error)}"
             raise BrokerRefusedError(msg) from error
         if isinstance(error, UnsentError):
             msg = f"No answer from the server at {address}: {error}. {error.way_out}".rstrip()
         else:
-            msg = f"No answer from the server at {address}: {classify(error).value}."
+            msg = f"No answer from the server at {address}: {describe_failure(error)}."
         raise BrokerUnavailableError(msg) from error
     return broker
 

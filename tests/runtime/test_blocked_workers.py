@@ -15,7 +15,7 @@ from redis import Redis
 import upnext
 from tests.runtime.running import ServiceFile
 from tests.waiting import wait_until
-from upnext.broker.activity import LISTED_JOBS, Activity, Blocked, RunningJob, WaitingJob
+from upnext.broker.activity import LISTED_JOBS, Activity, Blocked, RunningJob, Unstored, WaitingJob
 from upnext.broker.keys import Keys
 from upnext.connect import reach, run_blocking
 from upnext.settings import load
@@ -188,6 +188,8 @@ def test_jobs_claimed_beside_one_that_blocks_the_loop_run_elsewhere(process_url:
         {"blocked": [], "running": {}, "running_total": "many"},
         {"blocked": {"since": "yesterday"}, "running": [1, None, {"since": True}, {"job": "x"}]},
         {"blocked": {"since": float("inf")}, "running": [{"since": 10**400}]},
+        {"unstored": {"jobs": "3"}},
+        {"unstored": [{"jobs": 0}]},
         {"waiting": [1, None, {}, {"since": "x"}]},
     ],
 )
@@ -200,6 +202,7 @@ def test_a_record_reads_as_it_was_written_and_stays_small() -> None:
     """As many jobs as a record lists, and how many there were."""
     jobs = tuple(RunningJob(f"{n}.0", "order.placed|charge", 1.5 + n) for n in range(LISTED_JOBS))
     waiting = (WaitingJob("1.0", "|report", 9.5, ("charge",)),)
-    activity = Activity(Blocked("event loop", 17.5, "|block", "1.0", "shop.py:1 in block"), jobs, 300, waiting)
+    blocked, unstored = Blocked("event loop", 17.5, "|block", "1.0", "shop.py:1 in block"), Unstored(3, "it is full")
+    activity = Activity(blocked, jobs, 300, waiting, unstored=unstored)
     assert Activity.from_record(json.loads(json.dumps(activity.to_record()))) == activity
     assert Activity().to_record() == {}

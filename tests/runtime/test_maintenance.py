@@ -22,6 +22,7 @@ from upnext.runner.ended_counts import EndedCounts
 from upnext.runner.lease_renewal import LeaseKeeper
 from upnext.runner.reaper import Reaper
 from upnext.runner.running_jobs import RunningJobs
+from upnext.runner.unstored_ends import UnstoredEnds
 from upnext.runner.watchdog import Watchdog
 from upnext.runner.worker_record import WorkerRecord
 
@@ -31,7 +32,7 @@ HANDLER = "shop|order.placed|handle"
 
 def lease_of(url: str, length: float) -> LeaseKeeper:
     """Return a lease that is kept from now on."""
-    record = WorkerRecord({}, RunningJobs(), Watchdog(), (), EndedCounts())
+    record = WorkerRecord({}, RunningJobs(), Watchdog(), (), EndedCounts(), unstored=UnstoredEnds())
     lease = LeaseKeeper(url, KEYS, length, record, lambda _: None)
     lease.start()
     return lease

@@ -270,5 +270,5 @@ async def test_a_worker_that_cannot_look_after_delayed_jobs_says_so_and_goes_on(
     (line,) = lines.of("Cannot look after")
     assert line == (
         "WARNING Cannot look after the jobs of dead workers, delayed jobs and retries now "
-        "(the server rejects this client); retrying"
+        "(the server rejects this client: this user may not run SSCAN; see `upnext explain rights`); retrying"
     )

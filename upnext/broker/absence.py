@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import socket
 import ssl
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 _CHECK: Final = "Check that it runs, and that this is its address."
 _NUMBERS: Final = re.compile(r"\[Errno (\d+)\]")
+_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE}
+_NO_DESCRIPTOR: Final = (
+    "this process has no file descriptor left for a connection",
+    "Find what opens files or connections and does not close them, or raise the limit (ulimit -n).",
+)
 # What a machine says that is off, or of a network that is not reached from here.
 _NO_ROUTE: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 
@@ -30,6 +36,9 @@ def absence(error: BaseException, connection: Any) -> tuple[str, str]:
     path = getattr(connection, "path", None)
     where = f"{connection.host}:{connection.port}" if path is None else f"'{path}'"
     for cause in _causes(error):
+        # A look-up of a name opens files as well, and does not say that it could not.
+        if _numbers(cause) & _EXHAUSTED or (isinstance(cause, socket.gaierror) and _is_exhausted()):
+            return _NO_DESCRIPTOR
         if isinstance(cause, socket.gaierror):
             return (
                 f"the host name '{connection.host}' cannot be resolved",
@@ -64,6 +73,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
     return reversed(chain)
+
+
+def _is_exhausted() -> bool:
+    """Say whether this process can open nothing more."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in _EXHAUSTED
+    return False
 
 
 def _numbers(error: BaseException) -> set[int]:

@@ -9,11 +9,13 @@ these keys leaves them alone:
     "running": [{"job": "01..f.0", "handler": "order.placed|charge", "since": 1790000000.1}, ...], "running_total": 31
     "waiting": [{"job": "01..f.0", "handler": "|report", "since": 1790000000.1, "waits_for": ["charge"]}, ...]
     "ended": {"order.placed|charge": [120, 3], ...}
+    "unstored": {"jobs": 3, "cause": "the server's memory is full (maxmemory)"}
 
 Times are seconds since 1970 by the server's clock. `handler` is the identity without the worker's name ("|name" for a
 task), and "" where it is not known. Jobs are listed once they have run for two seconds, oldest first, 20 at the most;
 as waiting, once they have waited for other jobs for half a minute. What has ended are the attempts of each handler
-since the process began: those that did their work, or discarded it, and those that failed.
+since the process began: those that did their work, or discarded it, and those that failed. Unstored are the ends of
+jobs that the server does not take.
 """
 
 from __future__ import annotations
@@ -83,6 +85,19 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Unstored:
+    """Jobs that have ended in a process that cannot tell the server so.
+
+    Attributes:
+        jobs: How many.
+        cause: Why, for one of them.
+    """
+
+    jobs: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """What a worker process is doing.
 
@@ -92,6 +107,7 @@ class Activity:
         total: How many jobs have run for two seconds.
         waiting: The jobs that have waited for others longest.
         ended: Attempts that ended here, done and failed, by the handler's identity without the worker's name.
+        unstored: The jobs whose end cannot be stored, or None.
     """
 
     blocked: Blocked | None = None
@@ -99,6 +115,7 @@ class Activity:
     total: int = 0
     waiting: tuple[WaitingJob, ...] = ()
     ended: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    unstored: Unstored | None = None
 
     def to_record(self) -> dict[str, Any]:
         """Return the keys that the worker's record gets; none if there is nothing to say."""
@@ -112,6 +129,8 @@ class Activity:
             record["waiting"] = [asdict(job) for job in self.waiting]
         if self.ended:
             record["ended"] = {handler: [*counts] for handler, counts in self.ended.items()}
+        if self.unstored is not None:
+            record["unstored"] = asdict(self.unstored)
         return record
 
     @classmethod
@@ -126,7 +145,8 @@ class Activity:
             if (counts := _counts(entry)) is not None
         }
         total = total if isinstance(total, int) else len(jobs)
-        return cls(_blocked(record.get("blocked")), jobs, total, waiting, ended)
+        unstored = _unstored(record.get("unstored"))
+        return cls(_blocked(record.get("blocked")), jobs, total, waiting, ended, unstored)
 
 
 def summed(counts: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
@@ -165,6 +185,12 @@ def _counts(entry: object) -> tuple[int, int] | None:
             return done, failed
         case _:
             return None
+
+
+def _unstored(entry: object) -> Unstored | None:
+    words = _dict(entry)
+    jobs = words.get("jobs")
+    return Unstored(jobs, _text(words.get("cause"))) if isinstance(jobs, int) and jobs > 0 else None
 
 
 def _list(value: object) -> list[object]:

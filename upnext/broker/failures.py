@@ -6,8 +6,13 @@ is. A sender has a deadline, and must know whether anything can have been stored
 
 from __future__ import annotations
 
+import errno
 import random
+import re
+import socket
+import ssl
 from enum import Enum
+from typing import Final
 
 from upnext.broker.dialer import UnfitServerError, UnsentError
 from upnext.broker.redis_types import (
@@ -30,6 +35,18 @@ from upnext.errors import UpnextError
 SERVER_ERRORS = (RedisError, ConnectionError, TimeoutError)
 """What the server and the connection to it fail with; any other OSError is of a file or of the system."""
 
+# What connections fail with beside the classes that Python has for it.
+_OF_NETWORKS: Final = frozenset(
+    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.ENETRESET, errno.ENOTCONN}
+)
+_NO_PASSWORD: Final = ("Authentication required", "HELLO must be called with the client already authenticated")
+_WRONG_PASSWORD: Final = ("invalid username-password pair", "invalid password")
+# As servers name a command, and scripts of ours where a server says only that one is forbidden.
+_FORBIDDEN_COMMAND: Final = re.compile(
+    r"permissions? to run the '([^']{1,40})' command|^(?:NOPERM )?([A-Z]{1,20}), which "
+)
+_FORBIDDEN_KEY: Final = re.compile(r"permissions? to access (?:a|one of the) keys?")
+_NEEDS_PRIMARY: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 _BACKOFF_FIRST = 0.05
 _BACKOFF_CAP = 1.0
 _PASSING = {
@@ -69,35 +86,45 @@ class FailureKind(Enum):
     AWAY = "the server cannot be reached"
     PASSING = "the server takes no commands now"
     LOST = "the connection broke"
-    FULL = "the server accepts no writes now"
+    LOCAL = "the operating system refused"
+    FULL = "the server's memory is full (maxmemory)"
     REFUSED = "the server rejects this client"
     FAULT = "the server rejected the command"
 
     @property
     def passes(self) -> bool:
         """Whether another try may do."""
-        return self in (FailureKind.AWAY, FailureKind.PASSING, FailureKind.LOST)
+        return self in (FailureKind.AWAY, FailureKind.PASSING, FailureKind.LOST, FailureKind.LOCAL)
+
+    @property
+    def leaves_doubt(self) -> bool:
+        """Whether the server may have carried out what failed."""
+        return self in (FailureKind.LOST, FailureKind.LOCAL)
+
+
+_KINDS: Final = (
+    ((AuthenticationError, AuthorizationError, NoPermissionError, UnfitServerError), FailureKind.REFUSED),
+    ((UnsentError,), FailureKind.AWAY),
+    (tuple(_PASSING_CLASSES), FailureKind.PASSING),
+    ((OutOfMemoryError,), FailureKind.FULL),
+    ((RedisConnectionError, RedisTimeoutError), FailureKind.LOST),
+)
 
 
 def classify(error: Exception) -> FailureKind:
     """Say what kind of trouble an exception of redis-py is."""
-    if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError, UnfitServerError)):
-        return FailureKind.REFUSED
-    if isinstance(error, UnsentError):
-        return FailureKind.AWAY
-    if isinstance(error, tuple(_PASSING_CLASSES)):
-        return FailureKind.PASSING
-    if isinstance(error, OutOfMemoryError):
-        return FailureKind.FULL
-    if isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError)):
-        return FailureKind.LOST
+    for classes, kind in _KINDS:
+        if isinstance(error, classes):
+            return kind
+    if isinstance(error, OSError):
+        return FailureKind.LOST if _is_of_connection(error) else FailureKind.LOCAL
     if isinstance(error, ResponseError):
         text = str(error)
         if text.startswith(_REFUSED) or any(words in text for words in _REFUSED_INSIDE):
             return FailureKind.REFUSED
         if text.startswith("OOM") or "OOM command" in text:
             return FailureKind.FULL
-        if _passing_word(text):
+        if _passing_word(error):
             return FailureKind.PASSING
     return FailureKind.FAULT
 
@@ -108,17 +135,66 @@ def describe_failure(error: BaseException) -> str:
         return f"{FailureKind.AWAY.value}: {error}"
     if isinstance(error, UpnextError):
         return str(error).removesuffix(".")
+    if not isinstance(error, (RedisError, OSError)):
+        return type(error).__name__
+    kind = classify(error)
+    if kind is FailureKind.PASSING:
+        return _PASSING[_passing_word(error)]
+    if kind is FailureKind.REFUSED:
+        return f"{kind.value}: {describe_refusal(error)}"
+    if kind is FailureKind.LOCAL and isinstance(error, OSError):
+        file = "" if error.filename is None else f" ({error.filename})"
+        return f"{kind.value}: {error.strerror or type(error).__name__}{file}"
+    return kind.value
+
+
+def describe_refusal(error: BaseException) -> str:
+    """Say in words why the server rejects this client."""
+    text = str(error).strip().removesuffix(".")
+    if isinstance(error, UnfitServerError):
+        return text
+    if any(words in text for words in _NO_PASSWORD):
+        return "the server asks for a password and the address has none"
+    if any(words in text for words in _WRONG_PASSWORD):
+        return "the password in the address is wrong, or its user is"
+    if command := _FORBIDDEN_COMMAND.search(text):
+        return f"this user may not run {(command[1] or command[2]).upper()}; see `upnext explain rights`"
+    if _FORBIDDEN_KEY.search(text):
+        return "this user may not access the keys of this namespace; see `upnext explain rights`"
+    if "can't run this command" in text:
+        return "this user may not run a command that upnext needs; see `upnext doctor`"
+    if text.startswith("WRONGTYPE"):
+        return "a key that upnext uses holds the value of another program (WRONGTYPE)"
+    return text
+
+
+def failure_sentence(error: Exception) -> str:
+    """Say to whoever has asked a server for something why it was not done, and the way out where there is one."""
+    kind, what = classify(error), describe_failure(error)
+    if kind in {FailureKind.AWAY, FailureKind.LOST}:
+        return f"The server went away: {what}."
+    way_out = ""
+    if kind is FailureKind.FULL:
+        way_out = ": raise it, or let the workers catch up"
+    elif kind is FailureKind.PASSING:
+        word = _passing_word(error)
+        way_out = ": use the address of its primary" if word in _NEEDS_PRIMARY else "; try again later"
+    return f"{what[0].upper()}{what[1:]}{way_out}."
+
+
+def _is_of_connection(error: OSError) -> bool:
+    """Say whether an error is of a connection; one that was told by nothing but a text is."""
+    known = isinstance(error, (ConnectionError, TimeoutError, socket.gaierror, socket.herror, ssl.SSLError))
+    return known or error.errno is None or error.errno in _OF_NETWORKS
+
+
+def _passing_word(error: Exception) -> str:
+    """Return the word with which a server says that something passes; "" if it says something else."""
     for kind, word in _PASSING_CLASSES.items():
         if isinstance(error, kind):
-            return _PASSING[word]
-    if isinstance(error, ResponseError) and classify(error) is FailureKind.PASSING:
-        return _PASSING[_passing_word(str(error))]
-    return classify(error).value if isinstance(error, (RedisError, OSError)) else type(error).__name__
-
-
-def _passing_word(text: str) -> str:
-    """Return the word with which a server says that something passes; "" if it says something else."""
-    return next((word for word in _PASSING if text.startswith(word) or f"-{word}" in text), "")
+            return word
+    text = str(error) if isinstance(error, ResponseError) else ""
+    return next((word for word in _PASSING if text.startswith(word) or f"-{word}" in text), "") if text else ""
 
 
 def backoff(failures: int) -> float:

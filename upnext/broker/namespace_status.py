@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from upnext.broker.activity import Activity, summed
+from upnext.broker.activity import Activity, Unstored, summed
 from upnext.broker.job_ids import bucket_of
 from upnext.broker.outbox_reports import OutboxLag, OutboxReports
 from upnext.broker.partial_results import PartialResultError, PartialResults
@@ -144,8 +144,13 @@ def _worker(of: list[WorkerStatus]) -> WorkerStatus:
             total=sum(worker.activity.total for worker in of),
             waiting=tuple(job for worker in of for job in worker.activity.waiting),
             ended=summed(worker.activity.ended for worker in of),
+            unstored=_unstored([worker.activity.unstored for worker in of if worker.activity.unstored is not None]),
         ),
     )
+
+
+def _unstored(of: list[Unstored]) -> Unstored | None:
+    return Unstored(sum(one.jobs for one in of), of[0].cause) if of else None
 
 
 def _queue(of: list[QueueStatus]) -> QueueStatus:

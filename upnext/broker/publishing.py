@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from upnext.broker.backlog import Backlog, SendDeadlines, silence
-from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
+from upnext.broker.failures import FailureKind, backoff, classify, describe_failure, describe_refusal
 from upnext.broker.foreign_data import naming_foreign_key, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.idempotency import task_scope
@@ -117,7 +117,7 @@ class Publisher(EventPublisher):
                         published = await batcher.store(message)
                     except (RedisError, OSError) as error:
                         kind = classify(error)
-                        in_doubt = in_doubt or kind is FailureKind.LOST
+                        in_doubt = in_doubt or kind.leaves_doubt
                         failures, limit.failed = failures + 1, True
                         pause = backoff(failures)
                         # A try that the deadline may cut off would only leave in doubt what is certain now.
@@ -225,7 +225,7 @@ def message(
 def refusal(error: Exception, kind: FailureKind) -> BrokerError:
     """Return what a caller is told of a send that was not stored."""
     if kind is FailureKind.REFUSED:
-        return BrokerRefusedError(f"The server rejects this client: {error}")
+        return BrokerRefusedError(f"The server rejects this client: {describe_refusal(error)}")
     if kind is FailureKind.FULL:
         return BrokerUnavailableError(
             "Nothing was stored, the server's memory is full (maxmemory): raise it, or let the workers catch up."

@@ -17,6 +17,7 @@ from upnext.cli.fleet import (
     limited_queues,
     missing_handlers,
     starving_jobs,
+    unstored_ends,
 )
 from upnext.cli.numbers import dead_letters
 
@@ -70,6 +71,8 @@ def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterat
     for line in blocked_workers(standing)[:_NAMED]:
         way_out = "see the stack in its log; what blocks must run in a thread (a handler that is not async), or await"
         yield Check("blocked", "warn", line, way_out)
+    for line in unstored_ends(standing)[:_NAMED]:
+        yield Check("ends", "warn", line, "see its log; these jobs have run, and run again if the worker dies before")
     for line in full_workers(standing)[:_NAMED]:
         way_out = "see in its log where the jobs are; run more processes, or give the worker a greater concurrency"
         yield Check("slots", "warn", line, way_out)

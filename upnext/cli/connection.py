@@ -87,7 +87,7 @@ def described(namespace: Namespace) -> dict[str, str]:
 
 async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T]], *, say: bool) -> T:
     """Do the same as `ask`, for settings that name a server, and say where only if that is asked for."""
-    from upnext.broker.failures import SERVER_ERRORS, FailureKind, classify, describe_failure  # noqa: PLC0415 - commands import what they need
+    from upnext.broker import failures  # noqa: PLC0415 - commands import what they need
     from upnext.connect import reach  # noqa: PLC0415
 
     namespace = await reach(settings)
@@ -98,10 +98,11 @@ async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T
         return await question(namespace)
     except BrokenPipeError:
         raise  # the reader of our output has seen enough
-    except SERVER_ERRORS as error:
-        if classify(error) is FailureKind.REFUSED:
-            raise BrokerRefusedError(f"The server rejects this client: {error}") from error
-        raise BrokerUnavailableError(f"The server went away: {describe_failure(error)}.") from error
+    except failures.SERVER_ERRORS as error:
+        if failures.classify(error) is failures.FailureKind.REFUSED:
+            reason = failures.describe_refusal(error)
+            raise BrokerRefusedError(f"The server rejects this client: {reason}") from error
+        raise BrokerUnavailableError(failures.failure_sentence(error)) from error
 
 
 def settings_for(arguments: argparse.Namespace, *, start_embedded: bool = False) -> Settings:

@@ -40,6 +40,16 @@ def blocked_workers(status: NamespaceStatus) -> list[str]:
     ]
 
 
+def unstored_ends(status: NamespaceStatus) -> list[str]:
+    """Return a line for each living worker process that cannot tell the server which of its jobs have ended."""
+    return [
+        f"{worker.worker} ({worker.host} {worker.pid}): the end of {unstored.jobs:,} job(s) cannot be stored: "
+        f"{unstored.cause}"
+        for worker in status.workers
+        if worker.alive and (unstored := worker.activity.unstored) is not None
+    ]
+
+
 def full_workers(status: NamespaceStatus) -> list[str]:
     """Return a line for each living worker process whose slots are all taken by jobs that run for long."""
     return [

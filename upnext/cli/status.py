@@ -16,6 +16,7 @@ from upnext.cli.fleet import (
     missing_handlers,
     options_in_words,
     starving_jobs,
+    unstored_ends,
 )
 from upnext.cli.moments import age
 from upnext.cli.parser import examples
@@ -104,6 +105,7 @@ def _workers(status: NamespaceStatus, alive: int, width: int | None) -> Iterator
         yield from _cut(table(head, rows, width, ("worker", "host")), len(rows))
     for lines in (
         blocked_workers(status),
+        unstored_ends(status),
         full_workers(status),
         starving_jobs(status),
         [f"outbox {line}" for line in lagging_outboxes(status)],

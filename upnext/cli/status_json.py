@@ -10,6 +10,7 @@ from upnext.cli.fleet import missing_handlers
 from upnext.cli.moments import moment
 
 if TYPE_CHECKING:
+    from upnext.broker.outbox_reports import OutboxLag
     from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
 
 
@@ -31,6 +32,7 @@ def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any
             for handler, (done, failed) in sorted(ended(status).items())
         ],
         "blocked": [_blocked(worker, status.now) for worker in status.workers if worker.activity.blocked is not None],
+        "unstored_ends": [_unstored(worker) for worker in status.workers if worker.activity.unstored is not None],
         "running_jobs": [
             {"job_id": job.job, **_handler(worker, job.handler), **_process(worker), **_since(job.since, status.now)}
             for worker in status.workers
@@ -47,16 +49,7 @@ def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any
             for worker in status.workers
             for job in worker.activity.waiting
         ],
-        "outboxes": [
-            {
-                "outbox": lag.outbox,
-                "waiting": lag.waiting,
-                "set_aside": lag.set_aside,
-                "oldest": None if lag.since is None else _rounded(max(status.now - lag.since, 0.0)),
-                "reported": _rounded(max(status.now - lag.reported, 0.0)),
-            }
-            for lag in status.outboxes
-        ],
+        "outboxes": [_outbox(lag, status.now) for lag in status.outboxes],
         "missing_handlers": missing_handlers(status),
         "paused": [
             {**_parts(HandlerId.parse(handler)), **_since(since, status.now)}
@@ -114,6 +107,22 @@ def _blocked(worker: WorkerStatus, now: float) -> dict[str, Any]:
         "frame": blocked.frame,
         **_process(worker),
         **_since(blocked.since, now),
+    }
+
+
+def _unstored(worker: WorkerStatus) -> dict[str, Any]:
+    unstored = worker.activity.unstored
+    assert unstored is not None, "only those that have some"
+    return {"jobs": unstored.jobs, "cause": unstored.cause, "worker": worker.worker, **_process(worker)}
+
+
+def _outbox(lag: OutboxLag, now: float) -> dict[str, Any]:
+    return {
+        "outbox": lag.outbox,
+        "waiting": lag.waiting,
+        "set_aside": lag.set_aside,
+        "oldest": None if lag.since is None else _rounded(max(now - lag.since, 0.0)),
+        "reported": _rounded(max(now - lag.reported, 0.0)),
     }
 
 

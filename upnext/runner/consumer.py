@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from upnext.broker.claims import LeaseLostError
-from upnext.broker.failures import backoff, describe_failure
-from upnext.log import log
+from upnext.broker.failures import backoff
 from upnext.runner.queue_rotation import QueueRotation
+from upnext.runner.trouble_log import TroubleLog
 
 if TYPE_CHECKING:
     from upnext.broker.claims import Claims
@@ -53,6 +53,7 @@ class PartitionConsumer:
         self._ready = ready
         self._jobs = jobs
         self._wake_ups = wake_ups
+        self._claiming = TroubleLog("Cannot claim jobs now (%s); retrying", "Claims jobs again")
         self._rotation = QueueRotation(sorted(resources.registry.handlers))
         self._stopping = False
         self.claims: Claims | None = None
@@ -87,6 +88,7 @@ class PartitionConsumer:
                     await self._claim(claims, free)
                     is_quiet = self._rotation.quiet
                 failures, self.trouble, self.last_claim = 0, "", time.time()
+                self._claiming.worked()
             except LeaseLostError:
                 failures = 0
                 if claims is self.claims:
@@ -95,7 +97,7 @@ class PartitionConsumer:
                 continue
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
                 failures, unknown = failures + 1, True
-                self._note_failure(error, failures)
+                self.trouble = f"no jobs can be claimed: {self._claiming.failed(error)}"
                 await asyncio.sleep(backoff(failures))
                 continue
             is_idle = False
@@ -115,11 +117,6 @@ class PartitionConsumer:
             await asyncio.sleep(_RECOUNT_PAUSE)  # by a thread, which takes milliseconds
         else:
             await self.changed.wait()
-
-    def _note_failure(self, error: Exception, failures: int) -> None:
-        self.trouble = f"no jobs can be claimed: {describe_failure(error)}"
-        if failures == 1:
-            log.warning("Cannot claim jobs now (%s); retrying", describe_failure(error))
 
     async def _any_waiting(self, claims: Claims) -> bool:
         """Say whether to claim although there was no token: with limits always, as claims also free slots then."""

@@ -23,6 +23,7 @@ from upnext.broker.leases import LeaseClient
 from upnext.broker.redis_types import RedisError
 from upnext.elapsed import elapsed
 from upnext.log import log
+from upnext.runner.trouble_log import TroubleLog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -96,7 +97,7 @@ class LeaseKeeper:
         self._recounts: deque[tuple[Claims, int, Callable[[Claims], set[tuple[str, str]]]]] = deque()
         self._stopping = False
         self._lost = False
-        self._failing = False
+        self._failing = ""
         self._valid = _Validity()
         self._thread = threading.Thread(target=self._keep, name="upnext-lease", daemon=True)
 
@@ -125,7 +126,10 @@ class LeaseKeeper:
     @property
     def trouble(self) -> str:
         """Reason that this worker is unhealthy, or an empty string; may be called from any thread."""
-        return "its lease cannot be renewed" if self._failing or self._valid.left < self.length / 2 else ""
+        failing = self._failing
+        if not failing and self._valid.left >= self.length / 2:
+            return ""
+        return f"its lease cannot be renewed{': ' if failing else ''}{failing}"
 
     def lose(self, worker_id: str) -> None:
         """Note that the server knows no lease of that id; the thread joins again under a new one."""
@@ -166,6 +170,7 @@ class LeaseKeeper:
 
     def _keep(self) -> None:
         failures = 0
+        renewing = TroubleLog("Cannot renew the lease now (%s); retrying", "Renews the lease again")
         client = LeaseClient(self.url, self.keys, self.length)
         while not self._stopping:
             self._wake.clear()
@@ -175,13 +180,12 @@ class LeaseKeeper:
                     self._join(client)
                 self._valid = valid
                 self._in_loop(self._beat)
-                failures, self._failing = 0, False
+                failures, self._failing = 0, ""
+                renewing.worked()
                 self._hand_back(client)
             except Exception as error:  # noqa: BLE001  # whatever a server says must not end the thread
-                failures, self._failing = failures + 1, True
+                failures, self._failing = failures + 1, renewing.failed(error)
                 self.failures += 1
-                if failures == 1:
-                    log.warning("Cannot renew the lease now (%s); retrying", describe_failure(error))
                 self._wake.wait(min(backoff(failures), self.length / 10))
                 continue
             self._wake.wait(max(self.length / RENEWALS - (self.length - valid.left), 0.0))

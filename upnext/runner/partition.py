@@ -17,6 +17,7 @@ from upnext.runner.reaper import Agree, Reaper
 from upnext.runner.running_jobs import RunningJobs
 from upnext.runner.settle import Settler
 from upnext.runner.subscriber import Subscriber
+from upnext.runner.unstored_ends import UnstoredEnds
 from upnext.runner.wake_ups import WakeUps
 from upnext.runner.worker_record import WorkerRecord
 
@@ -49,18 +50,19 @@ class PartitionWorker:
         self.broker = Broker(resources.url, keys, f"upnext-{registry.worker}")
         self._limits: dict[str, HandlerLimits] = {}
         self._wake_ups = WakeUps(resources.url, keys, registry.worker)
-        running, ended = RunningJobs(), EndedCounts()
+        running, ended, self._unstored = RunningJobs(), EndedCounts(), UnstoredEnds()
         record = WorkerRecord(
             resources.record,
             running,
             resources.watchdog,
             resources.slots.long_waits,
             ended,
+            unstored=self._unstored,
         )
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
         self._subscriber = Subscriber(self.broker, registry.handlers, registry.uniqueness, agree, self._changed)
-        self._settler = Settler(self._reaper.expect, self._settled, resources.hooks.buried)
+        self._settler = Settler(self._reaper.expect, self._settled, resources.hooks.buried, self._unstored)
         self.broker.maintenance.buried = resources.hooks.buried
         self.jobs = JobRunner(resources, self.lease, self._settler, running, ended)
         self._consumer = PartitionConsumer(resources, self.lease, self._subscriber.ready, self.jobs, self._wake_ups)
@@ -120,6 +122,7 @@ class PartitionWorker:
             self.lease.trouble
             or self._resources.watchdog.trouble
             or self._consumer.trouble
+            or self._unstored.trouble
             or ("" if self.is_ready else "it is not subscribed yet")
         )
 

@@ -61,6 +61,8 @@ class Reaper:
         while True:
             try:
                 pause = await self._sweep() if self._lease.is_valid() else self._interval
+                if failures >= _WARN_AFTER:
+                    log.info("Looks after the jobs of dead workers, delayed jobs and retries again")
                 failures = 0
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
                 # Silence that this worker could not observe proves nothing about the others.

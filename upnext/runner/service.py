@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from upnext.broker.connection import PipelinedConnection
 from upnext.broker.dialer import UnfitServerError
-from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
+from upnext.broker.failures import FailureKind, backoff, classify, describe_failure, describe_refusal
 from upnext.broker.keys import Keys
 from upnext.broker.preflight import check_server
 from upnext.broker.redis_types import RedisError
@@ -336,7 +336,9 @@ class Service:
             except (RedisError, OSError) as error:
                 if classify(error) is FailureKind.REFUSED:
                     what = "cannot be used" if isinstance(error, UnfitServerError) else "rejects this client"
-                    raise BrokerRefusedError(f"The server at {without_password(url)} {what}: {error}") from error
+                    raise BrokerRefusedError(
+                        f"The server at {without_password(url)} {what}: {describe_refusal(error)}"
+                    ) from error
                 failures += 1
                 if failures in _WARN_AFTER:
                     log.warning("Waiting for the server at %s: %s", without_password(url), describe_failure(error))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.runner.execute import AttemptOutcome
+    from upnext.runner.unstored_ends import UnstoredEnds
 
 # A job that has done its work, with the JSON of its result.
 _Done: TypeAlias = "tuple[Claims, Claim, bytes | None]"
@@ -49,14 +50,17 @@ class Settler:
         retried: Called with the seconds until a retry is due.
         settled: Called with the jobs that the server has been told the end of.
         buried: Called with each job that became a dead letter.
+        unstored: Notes the jobs whose end the server does not take.
     """
 
     def __init__(
         self,
         retried: Callable[[float], None],
         settled: Callable[[Claims, Iterable[Claim]], None],
-        buried: Callable[[DeadLetter], None] = lambda _: None,
+        buried: Callable[[DeadLetter], None],
+        unstored: UnstoredEnds,
     ) -> None:
+        self._unstored = unstored
         self._on_retry = retried
         self._on_burial = buried
         self._on_settled = settled
@@ -104,8 +108,9 @@ class Settler:
             if task is not None:
                 task.cancel()
 
-    def _note_settled(self, claims: Claims, ended: Iterable[Claim]) -> None:
+    def _note_settled(self, claims: Claims, ended: Sequence[Claim]) -> None:
         self._settled.set()
+        self._unstored.stored(ended, self.pending)
         self._on_settled(claims, ended)
 
     def _begin_to_flush(self) -> None:
@@ -141,7 +146,7 @@ class Settler:
                     await self._after_failure(failures, error)
                 else:
                     ended, failures, self._sending = self._sending, 0, []
-                    self._note_settled(ended[0][0], (claim for _, claim, _ in ended))
+                    self._note_settled(ended[0][0], [claim for _, claim, _ in ended])
         finally:
             self._sending, self._done, self._flushing = [], self._sending + self._done, None
 
@@ -158,6 +163,7 @@ class Settler:
         return batch
 
     async def _after_failure(self, failures: int, error: BaseException) -> None:
+        self._unstored.failed((claim for _, claim, _ in self._sending), failures, error)
         if failures in _WARN_AFTER:
             log.warning("Cannot store the end of %d job(s) now (%s); retrying", self.pending, describe_failure(error))
         batch, self._sending = self._sending, []
@@ -281,6 +287,7 @@ class Settler:
                 return bool(held) or failures > 0
 
     async def _pause(self, claim: Claim, failures: int, error: BaseException) -> None:
+        self._unstored.failed([claim], failures, error)
         if failures in _WARN_AFTER:
             log.warning("Cannot store the end of job %s now (%s); retrying", claim.shown, describe_failure(error))
         # What the server finds fault with is hardly better a second later: it may be another program's key in the way.
@@ -292,7 +299,7 @@ def _is_outage(error: BaseException) -> bool:
     """Say whether the server is to blame, whatever it was asked; a broken connection may be the command's doing."""
     if not isinstance(error, (RedisError, OSError)):
         return False
-    return classify(error) in {FailureKind.AWAY, FailureKind.PASSING, FailureKind.FULL, FailureKind.REFUSED}
+    return classify(error) not in {FailureKind.LOST, FailureKind.FAULT}
 
 
 def _is_lost(error: BaseException) -> bool:

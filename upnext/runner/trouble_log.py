@@ -1,0 +1,55 @@
+"""What the log says of something that fails again and again: that it does, of what else, and that it works again."""
+
+from __future__ import annotations
+
+import threading
+
+from upnext.broker.failures import FailureKind, classify, describe_failure
+from upnext.log import log
+
+_LASTING = {FailureKind.REFUSED, FailureKind.FULL, FailureKind.LOCAL}  # until somebody does something
+_LONG = 20  # failures in a row
+_MOST = 10  # lines about one trouble
+
+
+class TroubleLog:
+    """The lines about one thing that may fail for long.
+
+    An outage goes through several causes by itself (the connection breaks, the server is away, it loads its data): of
+    these one line tells. A cause that does not pass by itself gets a line of its own when it begins, and any other one
+    that is still there after long.
+
+    Args:
+        failing: The warning, with a place for the cause.
+        over: What is said when it works again.
+    """
+
+    def __init__(self, failing: str, over: str) -> None:
+        self._failing = failing
+        self._over = over
+        self._told: set[str] = set()
+        self._failures = 0
+        self._lock = threading.Lock()
+
+    def failed(self, error: BaseException) -> str:
+        """Note a failure; return its cause in words. May be called from any thread."""
+        cause = describe_failure(error)
+        passes = isinstance(error, Exception) and classify(error) not in _LASTING
+        with self._lock:
+            self._failures += 1
+            is_due = self._failures == 1 or not passes or self._failures % _LONG == 0
+            is_new = is_due and cause not in self._told and len(self._told) < _MOST
+            if is_new:
+                self._told.add(cause)
+        if is_new:
+            log.warning(self._failing, cause)
+        return cause
+
+    def worked(self) -> None:
+        """Note that it works; says so if a failure was told of."""
+        if not self._told:
+            return
+        with self._lock:
+            self._told.clear()
+            self._failures = 0
+        log.info(self._over)

@@ -1,0 +1,59 @@
+"""The jobs that have ended here and whose end the server does not take: how many, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upnext.broker.activity import Unstored
+from upnext.broker.failures import FailureKind, classify, describe_failure
+from upnext.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from upnext.broker.claims import Claim
+
+_SHOWN_AFTER = 5  # failures in a row: about a second
+
+
+class UnstoredEnds:
+    """Notes what could not be stored, until it is; what it says may be read in any thread."""
+
+    def __init__(self) -> None:
+        # Cause, and whether it is of the server or the connection: it then concerns all jobs.
+        self._causes: dict[tuple[str, str], tuple[str, bool]] = {}
+        self._told = False
+
+    @property
+    def record(self) -> Unstored | None:
+        """What the worker's record says, None if all ends are stored, or have failed to be for a moment only."""
+        causes = list(self._causes.values())
+        return Unstored(len(causes), causes[0][0]) if causes else None
+
+    @property
+    def trouble(self) -> str:
+        """Reason that no job of the worker can be ended, or an empty string."""
+        general = [cause for cause, is_general in list(self._causes.values()) if is_general]
+        return f"the end of {len(general):,} job(s) cannot be stored: {general[0]}" if general else ""
+
+    def failed(self, claims: Iterable[Claim], failures: int, error: BaseException) -> None:
+        """Note that jobs could not be ended so many times in a row."""
+        self._told = True
+        if failures >= _SHOWN_AFTER:
+            kind = classify(error) if isinstance(error, Exception) else FailureKind.FAULT
+            cause = describe_failure(error), kind is not FailureKind.FAULT
+            self._causes.update(dict.fromkeys(map(_key, claims), cause))
+
+    def stored(self, claims: Iterable[Claim], left: int) -> None:
+        """Note that jobs are ended, or others' now, and how many ends are still to be stored."""
+        if not self._told:
+            return
+        for claim in claims:
+            self._causes.pop(_key(claim), None)
+        if not self._causes and not left:
+            self._told = False
+            log.info("Stores the ends of jobs again")
+
+
+def _key(claim: Claim) -> tuple[str, str]:
+    return claim.field, claim.fencing_token
