@@ -138,14 +138,15 @@ def describe_failure(error: BaseException) -> str:
     if not isinstance(error, (RedisError, OSError)):
         return type(error).__name__
     kind = classify(error)
+    what: str = kind.value
     if kind is FailureKind.PASSING:
         return _PASSING[_passing_word(error)]
     if kind is FailureKind.REFUSED:
-        return f"{kind.value}: {describe_refusal(error)}"
+        return f"{what}: {describe_refusal(error)}"
     if kind is FailureKind.LOCAL and isinstance(error, OSError):
         file = "" if error.filename is None else f" ({error.filename})"
-        return f"{kind.value}: {error.strerror or type(error).__name__}{file}"
-    return kind.value
+        return f"{what}: {error.strerror or type(error).__name__}{file}"
+    return what
 
 
 def describe_refusal(error: BaseException) -> str:
