@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from types import TracebackType
 
 _LINE_LIMIT = 4000  # characters of a line that could not be logged
@@ -25,6 +26,7 @@ class SafeLogger:
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
+        self._keepers = 0
 
     def debug(self, message: str, *arguments: object) -> None:
         """Log a detail."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 import weakref
 from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
 from upnext.handler import under_former_name
 from upnext.hooks import HookList
+from upnext.log import log
 from upnext.places import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from upnext.broker.handler_limits import HandlerLimits
     from upnext.broker.uniqueness import Uniqueness
@@ -120,6 +122,7 @@ class Registry:
         self.upcasters: defaultdict[str, list[Upcaster]] = defaultdict(list)
         self.schedules: dict[str, Schedule] = {}
         self.hooks: HookList = HookList()
+        self._runs = 0
         declarations.add(self)
 
     @property
@@ -138,6 +141,15 @@ class Registry:
     def uniqueness(self) -> dict[str, Uniqueness]:
         """What the jobs of its handlers are unique by while they wait, by identity; without those that are not."""
         return {name: unique for name, handler in self.handlers.items() if (unique := handler.uniqueness)}
+
+    @contextmanager
+    def at_work(self) -> Generator[None]:
+        """Say of what is declared within the block that the worker, which has started, does not run it."""
+        self._runs += 1
+        try:
+            yield
+        finally:
+            self._runs -= 1
 
     def forget_settings(self) -> None:
         """Resolve them again when they are next needed."""
@@ -180,6 +192,7 @@ class Registry:
             self._add(under_former_name(handler, name))
 
     def _add(self, handler: Handler) -> None:
+        is_late = self._runs > 0 and handler.id not in self.handlers
         for registry in declarations:
             other = registry.handlers.get(handler.id)
             # The new function is not in its module yet: where it will be is told by its name.
@@ -197,6 +210,17 @@ class Registry:
                 )
         self.handlers[handler.id] = handler
         declarations.changed()
+        if is_late:
+            kind, of = ("Task", "") if handler.is_task else ("Handler", f" of event {handler.subject!r}")
+            log.warning(
+                "%s %r%s (%s) was declared after worker %r had started, so it does not run here: import its module "
+                "before the worker starts",
+                kind,
+                handler.name,
+                of,
+                place_of(handler.function),
+                self.worker,
+            )
 
 
 declarations = Declarations()

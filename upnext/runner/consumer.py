@@ -54,7 +54,7 @@ class PartitionConsumer:
         self._jobs = jobs
         self._wake_ups = wake_ups
         self._claiming = TroubleLog("Cannot claim jobs now (%s); retrying", "Claims jobs again")
-        self._rotation = QueueRotation(sorted(resources.registry.handlers))
+        self._rotation = QueueRotation(sorted(resources.handlers))
         self._stopping = False
         self.claims: Claims | None = None
         self.trouble = ""
@@ -121,7 +121,7 @@ class PartitionConsumer:
     async def _any_waiting(self, claims: Claims) -> bool:
         """Say whether to claim although there was no token: with limits always, as claims also free slots then."""
         paused = self._resources.paused.identities
-        handlers = [handler for handler in self._resources.registry.handlers if handler not in paused]
+        handlers = [handler for handler in self._resources.handlers if handler not in paused]
         return claims.limits is not None or await claims.any_waiting(handlers)
 
     @property

@@ -73,7 +73,7 @@ class ContractPublisher:
 
 def contracts_of(registry: Registry) -> Published:
     """Return what a worker publishes of its handlers and tasks."""
-    return Published.of(registry.worker, map(_contract, registry.handlers.values()))
+    return Published.of(registry.worker, map(_contract, tuple(registry.handlers.values())))
 
 
 def _contract(handler: Handler) -> HandlerContract:

@@ -59,7 +59,7 @@ class JobRunner:
     ) -> None:
         self._resources = resources
         self._handlers = resources.registry.handlers
-        self._unique = frozenset(resources.registry.uniqueness)
+        self._unique = frozenset(resources.uniqueness)
         self._lease = lease
         self._settler = settler
         self.running = running

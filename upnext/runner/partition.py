@@ -61,13 +61,13 @@ class PartitionWorker:
         )
         self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
-        self._subscriber = Subscriber(self.broker, registry.handlers, registry.uniqueness, agree, self._changed)
+        self._subscriber = Subscriber(self.broker, resources.handlers, resources.uniqueness, agree, self._changed)
         self._settler = Settler(self._reaper.expect, self._settled, resources.hooks.buried, self._unstored)
         self.broker.maintenance.buried = resources.hooks.buried
         self.jobs = JobRunner(resources, self.lease, self._settler, running, ended)
         self._consumer = PartitionConsumer(resources, self.lease, self._subscriber.ready, self.jobs, self._wake_ups)
         self._drain = Drain(registry.worker, self.jobs, self._settler, self.lease)
-        self.longest_timeout = max((h.options.timeout for h in registry.handlers.values()), default=0.0)
+        self.longest_timeout = max((h.options.timeout for h in resources.handlers.values()), default=0.0)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -155,8 +155,7 @@ class PartitionWorker:
     def share_limits(self, partitions: int) -> None:
         """Divide the limits of the handlers, now that the namespace has so many partitions."""
         number = self.broker.keys.partition
-        limits = self._resources.registry.limits
-        self._limits.update({handler: each.share(number, partitions) for handler, each in limits.items()})
+        self._limits.update({handler: each.share(number, partitions) for handler, each in self._resources.limits.items()})
 
     def _joined(self, worker_id: str) -> None:
         settings = self._resources.registry.settings

@@ -68,6 +68,7 @@ class Runner:
     ) -> None:
         self.registry = registry
         self._resources = WorkerResources(registry, concurrency, url, json.loads(record), watchdog)
+        self._schedules = dict(registry.schedules)
         watchdog.watch_slots(FullSlotsWatch(registry, self._resources.slots, self._running_jobs))
         self._namespace = registry.settings.namespace
         self._partitions: list[PartitionWorker] = []
@@ -89,8 +90,8 @@ class Runner:
             self.registry, ContractStore(first), self._resources.record, self._partitions[0].lease.publish
         )
         watching.append(self._start(publisher.run()))
-        if self.registry.schedules:
-            watching.append(self._start(Scheduler(self.registry, ScheduleStore(first)).run()))
+        if self._schedules:
+            watching.append(self._start(Scheduler(self.registry, ScheduleStore(first), self._schedules).run()))
         try:
             await self._ended.wait()
         finally:
@@ -160,7 +161,7 @@ class Runner:
             self._resources.slots.sharers = len(self._partitions)
             if self._begun:
                 self._begin(partition)
-        if len(self._partitions) > before and self.registry.limits:
+        if len(self._partitions) > before and self._resources.limits:
             for partition in self._partitions:
                 partition.share_limits(len(self._partitions))
             report_limits(self.registry, len(self._partitions))

@@ -19,6 +19,8 @@ from upnext.log import log
 from upnext.sending import submit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from upnext.handler import Handler
     from upnext.registry import Registry
     from upnext.schedule import Schedule
@@ -64,10 +66,12 @@ class Scheduler:
     Args:
         registry: The worker's declarations.
         store: What the server knows.
+        schedules: The schedules, by the identity of their task; by default all that are declared now.
     """
 
-    def __init__(self, registry: Registry, store: Store) -> None:
+    def __init__(self, registry: Registry, store: Store, schedules: Mapping[str, Schedule] | None = None) -> None:
         self._registry = registry
+        self._schedules = dict(registry.schedules) if schedules is None else schedules
         self._store = store
         self._declared = False
         self._told: dict[str, datetime] = {}  # the tick that was last logged as missed
@@ -91,11 +95,11 @@ class Scheduler:
         """
         now = await self._store.now()
         if not self._declared:
-            for handler, schedule in self._registry.schedules.items():
+            for handler, schedule in self._schedules.items():
                 await self._store.declare(record_of(handler, schedule), now)
             self._declared = True
-        schedules = self._registry.schedules.items()
-        return max(min(await asyncio.gather(*(self._keep(*each, now) for each in schedules))), _SHORTEST_SLEEP)
+        pauses = await asyncio.gather(*(self._keep(*each, now) for each in self._schedules.items()))
+        return max(min(pauses), _SHORTEST_SLEEP)
 
     async def _keep(self, handler_id: str, schedule: Schedule, now: datetime) -> float:
         """Look at one schedule; return the seconds until it is to be looked at again."""

@@ -259,13 +259,14 @@ class Service:
 
     async def _run(self, listening: list[list[socket.socket]], began_to_stop: Callable[[], None]) -> None:
         watchdog = Watchdog()
-        self._runners = [await self._runner(worker, watchdog) for worker in self._workers]
-        self._made.set()
-        if not self._stopping.is_set():
-            try:
-                await self._run_members(listening, began_to_stop)
-            finally:
-                await watchdog.stop()
+        with contextlib.ExitStack() as at_work:
+            self._runners = [await self._runner(worker, watchdog, at_work) for worker in self._workers]
+            self._made.set()
+            if not self._stopping.is_set():
+                try:
+                    await self._run_members(listening, began_to_stop)
+                finally:
+                    await watchdog.stop()
 
     async def _run_members(self, listening: list[list[socket.socket]], began_to_stop: Callable[[], None]) -> None:
         stopping = asyncio.create_task(own_tasks.wait_for(self._stopping))
@@ -308,12 +309,13 @@ class Service:
             if task in done and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
-    async def _runner(self, worker: Worker, watchdog: Watchdog) -> Runner:
+    async def _runner(self, worker: Worker, watchdog: Watchdog, at_work: contextlib.ExitStack) -> Runner:
         settings = worker.registry.settings
         url = await asyncio.to_thread(resolve_url, settings)
         await self._reach(url, settings)
         if not self._stopping.is_set():
             announce(worker, url, self._lock, beside=self._workers, sends_only=bool(self._servers))
+        at_work.enter_context(worker.registry.at_work())  # which handlers run is settled from here on
         return Runner(
             worker.registry, worker.concurrency, url, record(worker, self._lock.unimported(worker.registry)), watchdog
         )

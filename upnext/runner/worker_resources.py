@@ -47,6 +47,9 @@ class WorkerResources:
         poison_jobs: Jobs that workers died under.
         paused: Handlers whose jobs are not claimed now.
         hooks: What the application does around its work.
+        handlers: The handlers and tasks that run here, by identity: what is declared after the start is not among them.
+        limits: What holds for them over all processes, by identity, for those that have limits.
+        uniqueness: What their jobs are unique by, by identity, for those that are.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class WorkerResources:
     ) -> None:
         self.registry = registry
         self.url = url
+        self.handlers = dict(registry.handlers)
+        self.limits, self.uniqueness = registry.limits, registry.uniqueness
         self.server = without_password(url)
         self.record = record
         self.watchdog = watchdog
