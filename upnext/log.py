@@ -28,6 +28,19 @@ class SafeLogger:
         self._logger = logging.getLogger(name)
         self._keepers = 0
 
+    @contextmanager
+    def heard(self) -> Generator[None]:
+        """Enable the logger again within the block, whenever a configuration of logging has disabled it.
+
+        `logging.config` does that by default with each logger that it does not name. A level or a filter silences it.
+        """
+        self._keepers += 1
+        self._enable()
+        try:
+            yield
+        finally:
+            self._keepers -= 1
+
     def debug(self, message: str, *arguments: object) -> None:
         """Log a detail."""
         self.log(logging.DEBUG, message, *arguments, stacklevel=2)
@@ -88,6 +101,8 @@ class SafeLogger:
         stacklevel: int,
     ) -> None:
         logger = self._logger
+        if logger.disabled and self._keepers:
+            self._enable()
         if not logger.isEnabledFor(level):
             return
         file, line, function, _ = logger.findCaller(stacklevel=stacklevel + 1)
@@ -97,6 +112,16 @@ class SafeLogger:
         if traceback is not None:
             record.exc_text = traceback  # formatters write this text in place of making their own
         logger.handle(record)
+
+    def _enable(self) -> None:
+        if self._logger.disabled:
+            self._logger.disabled = False
+            self.warning(
+                "The logger %r was disabled, as logging.config.dictConfig and fileConfig do with loggers that they do "
+                "not name, and is enabled again: dead letters would go unseen. Pass disable_existing_loggers=False; to "
+                "silence it, set its level",
+                self._logger.name,
+            )
 
 
 # The slot itself: a class may hide it behind a property of its own, which may raise.

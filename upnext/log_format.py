@@ -11,6 +11,7 @@ from typing import Any
 
 from upnext.context import current_job
 from upnext.errors import ConfigError
+from upnext.log_values import as_json, shown
 
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -45,7 +46,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD and name not in line}
         job = current_job.get()
@@ -58,8 +59,18 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = trace
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        # Whatever was logged, it is a line: what JSON has no form for is written as text, lone surrogates escaped.
-        return json.dumps(line, default=repr)
+        return json.dumps(as_json(line))
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message; where its arguments do not fit, or cannot be shown, they cost what is said of them alone."""
+    try:
+        return record.getMessage()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  # a user's object may raise anything
+        message = shown(record.msg, str)
+        return f"{message} (arguments that cannot be formatted: {shown(record.args)})" if record.args else message
 
 
 def _span() -> dict[str, str]:

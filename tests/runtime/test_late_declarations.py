@@ -59,8 +59,8 @@ def test_a_module_that_a_job_imports_first_is_named_with_its_handlers_and_the_wa
         process.terminate()
         log = process.communicate(timeout=60)[1]
     assert (
-        "Handler 'second' of event 'late.placed' (plugin.py:4) was declared after worker 'late' had started, so it does "
-        "not run here: import its module before the worker starts\n"
+        "Handler 'second' of event 'late.placed' (plugin.py:4) was declared after worker 'late' had started, so it "
+        "does not run here: import its module before the worker starts\n"
     ) in log
     assert "Task 'lazy' (plugin.py:7) was declared after worker 'late' had started, so" in log
     assert log.count("was declared after") == 2
@@ -93,7 +93,7 @@ async def test_nothing_that_is_declared_late_is_half_taken_up(
             declare_again_and_more()
             before = len(runs)
             await wait_until_async(lambda: runs.count("first") > before + 2)
-            assert [key for key in server.hkeys(Keys("default").schedules)] == [b"late||first"]
+            assert server.hkeys(Keys("default").schedules) == [b"late||first"]
         late = [text for text in caplog.messages if "was declared after" in text]
         assert [text.split(" (")[0] for text in late] == ["Handler 'second' of event 'late.placed'", "Task 'third'"]
         async with running(worker):

@@ -155,7 +155,8 @@ class PartitionWorker:
     def share_limits(self, partitions: int) -> None:
         """Divide the limits of the handlers, now that the namespace has so many partitions."""
         number = self.broker.keys.partition
-        self._limits.update({handler: each.share(number, partitions) for handler, each in self._resources.limits.items()})
+        limits = self._resources.limits
+        self._limits.update({handler: each.share(number, partitions) for handler, each in limits.items()})
 
     def _joined(self, worker_id: str) -> None:
         settings = self._resources.registry.settings

@@ -233,9 +233,9 @@ class Service:
         """
         for worker in self._workers:
             check_declarations(worker.registry)
-        for variable, meant in misspelt_variables().items():
-            log.warning("%s is ignored, as upnext has no such setting; did you mean %s?", variable, meant)
-        with contextlib.ExitStack() as opened:
+        with log.heard(), contextlib.ExitStack() as opened:
+            for variable, meant in misspelt_variables().items():
+                log.warning("%s is ignored, as upnext has no such setting; did you mean %s?", variable, meant)
             # Kept from before the first handler runs until after the last: any of them may fork.
             listening = OwnedSockets()
             if await self._open_listeners(listening.of_servers, opened):

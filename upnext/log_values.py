@@ -1,0 +1,86 @@
+"""Values of any kind as JSON has them, for a line of the log: whatever was logged, it must not cost the line."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEPTH = 32  # lists and objects in one another that are written
+_INT_BITS = 64  # of a number that every reader of JSON takes
+_TEXT_BITS = 10_000  # of a number that Python writes in digits
+
+
+def as_json(value: object, around: tuple[object, ...] = ()) -> Any:
+    """Return what `json.dumps` writes for certain; what JSON has no form for is text, and no number is null.
+
+    Args:
+        value: What was logged.
+        around: The lists and objects that it is in, from the outermost one on.
+    """
+    # The class itself: an object may say that it is of another one.
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if issubclass(kind, str):
+        return _text(value)
+    if issubclass(kind, int):
+        return _integer(int.__index__(cast("int", value)))
+    if issubclass(kind, float):
+        number = float.__float__(cast("float", value))
+        return number if math.isfinite(number) else None
+    if issubclass(kind, (dict, list, tuple, set, frozenset)):
+        if len(around) == _DEPTH or any(value is each for each in around):
+            return "..."
+        try:
+            return _parts(value, (*around, value))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001  # another thread changes it, or its class is a user's
+            return shown(value)
+    return shown(value)
+
+
+def shown(value: object, form: Callable[[Any], str] = repr) -> str:
+    """Return the text of any object, whatever it does when it is asked for it."""
+    try:
+        return _text(form(value))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  # a user's object may raise anything
+        return f"<{_text(type.__dict__['__name__'].__get__(type(value)))} that cannot be shown>"
+
+
+def _parts(value: Any, inside: tuple[object, ...]) -> Any:
+    if not issubclass(type(value), dict):
+        return [as_json(part, inside) for part in value]
+    found: dict[str, Any] = {}
+    for key, part in value.items():
+        name = _key(key)
+        while name in found:  # 1 and "1" are one key in JSON
+            name += "_"
+        found[name] = as_json(part, inside)
+    return found
+
+
+def _key(key: Any) -> str:
+    """Return it as `json.dumps` writes the key of an object, where it can."""
+    if issubclass(type(key), str):
+        return _text(key)
+    return json.dumps(key) if key is None or type(key) is bool else shown(key)
+
+
+def _integer(number: int) -> int | str:
+    bits = number.bit_length()
+    if bits < _INT_BITS:
+        return number
+    return str(number) if bits < _TEXT_BITS else f"<int of {bits} bits>"
+
+
+def _text(value: Any) -> str:
+    """Return the text itself; lone surrogates, which many readers refuse, are escaped."""
+    text = str.__str__(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
