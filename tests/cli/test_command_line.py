@@ -157,3 +157,16 @@ def test_a_command_loads_only_what_it_needs(
     left, *found = done.stderr.splitlines()[-1].split()
     assert set(found) <= {*loaded.split()}
     assert int(left) < 100
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("command", [["explain", "UPN101"], ["--help"], ["--version"], ["completion", "bash"]])
+def test_an_output_that_cannot_be_written_is_said_in_a_line_and_no_wrong_usage(command: list[str]) -> None:
+    """The disk is full, perhaps; a script can tell that from a command that it has written wrongly."""
+    with Path("/dev/full").open("wb") as full:
+        words = [sys.executable, "-m", "upnext", *command]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, check=False)
+        assert (done.returncode, done.stderr) == (4, b"upnext: The output cannot be written: No space left on device\n")
+        # Where nothing can be said, the exit code says it all.
+        assert subprocess.run(words, stdout=full, stderr=full, check=False).returncode == 4
+        assert subprocess.run([*words, "--nonsense"], stdout=full, stderr=full, check=False).returncode in {2, 4}

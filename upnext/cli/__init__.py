@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from typing import TextIO
 
@@ -43,6 +44,9 @@ COMMANDS = (
 )
 """Each is a module here."""
 
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EBADF}
+"""What a write fails with where the device, and no fault of upnext, is the reason."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -52,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 clean or warnings only, 1 at least one error, 2 usage or configuration, 3 Redis unreachable,
-        130 interrupted.
+        4 output that cannot be written, 130 interrupted.
     """
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -129,6 +133,8 @@ def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
 def _fault(error: Exception, *, debug: bool) -> int:
     if isinstance(error, FileNotFoundError) and _current_folder_is_gone():
         error = ConfigError("The current folder does not exist any more: change to one that does.")
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        return _unwritable(error)
     known = isinstance(error, UpnextError)
     text = str(error) if known else f"internal fault: {type(error).__name__}: {error}"
     hint = "" if known or debug else " (run it again with --debug and report what it prints)"
@@ -141,6 +147,15 @@ def _fault(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokerError):
         return exits.UNREACHABLE
     return exits.FINDINGS if isinstance(error, ServiceImportError) else exits.USAGE
+
+
+def _unwritable(error: OSError) -> int:
+    """End with a line about an output that nothing can be written to, if standard error takes one."""
+    what = "The output" if error.filename is None else f"{os.fsdecode(error.filename)!r}"
+    sys.stdout = io.StringIO()  # what is left would be tried again, and fail again, when the interpreter ends
+    with suppress(OSError), escaped_streams():
+        print(f"upnext: {what} cannot be written: {error.strerror}", file=sys.stderr)
+    return exits.UNWRITABLE
 
 
 def _current_folder_is_gone() -> bool:

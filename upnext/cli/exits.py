@@ -16,5 +16,8 @@ USAGE: Final = 2
 UNREACHABLE: Final = 3
 """Redis cannot be reached."""
 
+UNWRITABLE: Final = 4
+"""The output cannot be written: a disk is full, perhaps."""
+
 INTERRUPTED: Final = 130
 """The user pressed Ctrl-C."""

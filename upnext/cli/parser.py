@@ -46,6 +46,12 @@ class Parser(argparse.ArgumentParser):
         """
         raise CommandLineError(self, message)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:
+            file.write(message)  # argparse would be silent about help that cannot be written
+        else:
+            super()._print_message(message, file)
+
     def flags(self) -> list[str]:
         """Return the long flags that this command takes."""
         return [flag for flag in self._option_string_actions if flag.startswith("--")]
