@@ -14,6 +14,7 @@ import upnext
 from tests.runtime.proxy import Proxy
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server
+from upnext.cli import main
 
 
 class Authority:
@@ -107,6 +108,57 @@ async def test_a_certificate_of_another_server_is_refused(valkey_url: str, autho
         with pytest.raises(upnext.BrokerRefusedError, match=r"certificate is not trusted: IP address mismatch"):
             async with running(worker):
                 pass
+
+
+@pytest.mark.parametrize("options", ["", "?ssl_ca_certs={}"])
+async def test_tls_with_a_server_that_has_none_is_named(
+    valkey_url: str, authority: Authority, options: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such a server waits for the end of a line: until now it seemed to be away."""
+    async with Proxy(valkey_url).serving() as proxy:
+        url = proxy.url.replace("redis://", "rediss://:hunter2@") + options.format(authority.file)
+        url += f"{'&' if options else '?'}socket_connect_timeout=0.5"
+        said = "it does not speak TLS: use redis:// in place of rediss://"
+        with pytest.raises(upnext.BrokerRefusedError, match=said):
+            await upnext.Worker("till", redis_url=url).event("order.placed").send(n=1)
+        service = ServiceFile(tmp_path, url, "worker = upnext.Worker('shop')\n")
+        with service.process() as process:
+            _, err = await asyncio.to_thread(process.communicate, timeout=40)
+        assert (process.returncode, err.count("\n")) == (3, 1)
+        assert said in err
+        assert await asyncio.to_thread(main, ["doctor", "--redis-url", url]) != 0
+        out = "".join(capsys.readouterr())
+        assert said in out
+        assert "firewall" not in out
+
+
+async def test_a_server_that_speaks_tls_alone_is_named(
+    valkey_url: str, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it answers is none of Redis."""
+    async with Proxy(valkey_url, authority.server()).serving() as proxy:
+        url = proxy.url.replace("rediss://", "redis://")
+        said = "it speaks TLS: use rediss:// in place of redis://"
+        with pytest.raises(upnext.BrokerRefusedError, match=said):
+            await upnext.Worker("till", redis_url=url).event("order.placed").send(n=1)
+        assert await asyncio.to_thread(main, ["doctor", "--redis-url", url]) != 0
+        out = "".join(capsys.readouterr())
+        assert said in out
+
+
+async def test_what_speaks_neither_is_still_what_it_was() -> None:
+    """A machine that takes connections and says nothing, whatever it is asked."""
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        for scheme in ("redis", "rediss"):
+            url = f"{scheme}://{host}:{port}?socket_connect_timeout=0.3&socket_timeout=0.3"
+            with pytest.raises(upnext.BrokerUnavailableError, match=f"{host}:{port} does not answer"):
+                await upnext.Worker("till", redis_url=url).event("order.placed").send(n=1)
 
 
 @pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])

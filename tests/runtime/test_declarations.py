@@ -159,6 +159,8 @@ def test_bad_event_and_worker_names_are_refused(name: Any) -> None:
         ({"grace": -1}, "Setting grace=-1 cannot be used"),
         ({"redis_url": ""}, "Redis URL '' cannot be used. Write it like redis://host:6379/0"),
         ({"redis_url": "http://x"}, "Redis URL 'http://x' cannot be used"),
+        ({"redis_url": "redis://:hunter2@h:0/1"}, "Redis URL 'redis://h:0/1' cannot be used"),
+        ({"redis_url": "redis+sentinel://h,i:0/name"}, "Redis URL 'redis+sentinel://h,i:0/name' cannot be used"),
         ({"redis_url": "redis://:hunter2@"}, "Redis URL 'redis://' cannot be used"),
         ({"redis_url": "redis://:hunter2@h/x"}, "Redis URL 'redis://h/x' cannot be used: the database is a num"),
         ({"redis_url": "redis://h/0/1"}, "Redis URL 'redis://h/0/1' cannot be used: the database is a num"),

@@ -43,7 +43,7 @@ class Node:
     def of(cls, text: str, port: int) -> Node:
         """Read `host`, `host:port` or `[v6]:port`; raises ValueError."""
         parts = urlsplit(f"//{text}")
-        if not parts.hostname or parts.path:
+        if not parts.hostname or parts.path or parts.port == 0:
             raise ValueError(text)
         return cls(parts.hostname, parts.port or port)
 

@@ -24,6 +24,7 @@ from upnext.broker.redis_types import (
     ResponseError,
     key_slot,
 )
+from upnext.broker.tls_mismatch import mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +80,7 @@ class Dialer:
         }
         self._nodes = list(address.nodes)
         self._dialled: Node | None = None
+        self._worked = False
         self._pointed: Node | None = None
         # A plain address may lead to a node of a cluster: the first connection shows it.
         self._clustered = None if not address.kind and address.nodes else address.kind == "cluster"
@@ -109,9 +111,10 @@ class Dialer:
         where = {} if node is None else {"host": node.host, "port": node.port}
         connection = self._address.connection(**self._address.options, **self._options, **where)
         try:
-            await _connect(connection)
+            await _connect(connection, strange=not self._worked)
             if self._clustered is None:
                 await self._look_for_cluster(connection)
+            self._worked = True
         except BaseException:
             # Nobody has it yet who could close it, also where it is the dialling that is cancelled.
             await connection.disconnect(nowait=True)
@@ -159,7 +162,7 @@ class Dialer:
         timeouts = {"socket_timeout": _ASK_TIMEOUT, "socket_connect_timeout": _ASK_TIMEOUT}
         connection = self._address.connection(**options, **timeouts, host=node.host, port=node.port)
         try:
-            await _connect(connection)
+            await _connect(connection, strange=not self._worked)
             await connection.send_command(*question)
             return await connection.read_response()
         finally:
@@ -203,13 +206,14 @@ class Dialer:
         return Node(name.strip("[]") if name not in {"", "?"} else own, int(port))
 
 
-async def _connect(connection: Any) -> None:
+async def _connect(connection: Any, *, strange: bool = False) -> None:
+    """Connect; `strange` is whether nothing is known yet of what answers at the address."""
     # redis-py would tell the server its own name and version, which takes a right that Redis 7.0 cannot even name.
     connection.lib_name = connection.lib_version = connection.driver_info = None
     try:
         await connection.connect()
     except (RedisTimeoutError, OSError) as error:
-        raise UnsentError(*absence(error, connection)) from error
+        raise await _away(error, connection, strange=strange) from error
     except RedisConnectionError as error:
         if isinstance(error, (AuthenticationError, AuthorizationError, BusyLoadingError)):
             raise
@@ -217,16 +221,27 @@ async def _connect(connection: Any) -> None:
         if isinstance(error.__context__, (ResponseError, AuthenticationError, AuthorizationError)):
             raise error.__context__ from None
         if isinstance(error.__context__, InvalidResponseError):
-            raise UnfitServerError(_NO_REDIS) from error
+            raise await _no_redis(connection) from error
         if isinstance(error.__context__, ssl.SSLCertVerificationError):
             raise UnfitServerError(f"its certificate is not trusted: {error.__context__.verify_message}") from error
-        raise UnsentError(*absence(error, connection)) from error
+        raise await _away(error, connection, strange=strange) from error
     except InvalidResponseError as error:
-        raise UnfitServerError(_NO_REDIS) from error
+        raise await _no_redis(connection) from error
     except ResponseError as error:
         if "unknown command" in str(error) and "HELLO" in str(error):
             raise UnfitServerError("it is too old; upnext needs Redis 6.2 or newer, or Valkey") from error
         raise
+
+
+async def _away(error: Exception, connection: Any, *, strange: bool) -> RedisError:
+    """Say why there is no connection; at an address that never worked, TLS may be what is wrong."""
+    if strange and (problem := await mismatch(connection)):
+        return UnfitServerError(problem)
+    return UnsentError(*absence(error, connection))
+
+
+async def _no_redis(connection: Any) -> UnfitServerError:
+    return UnfitServerError(await mismatch(connection) or _NO_REDIS)
 
 
 def _unsent(error: Exception) -> UnsentError:
