@@ -44,6 +44,12 @@ def in_zone(schedule: Schedule, zone: str, begin: datetime, end: datetime) -> li
         ("0 * * * *", "Europe/Berlin", (3, 29), [f"03-29 0{hour}:00+0{offset}00" for hour, offset in ((1, 1), (3, 2))]),
         ("30 1 * * *", "America/New_York", (11, 1), ["11-01 01:30-0400"]),
         ("30 2 * * *", "America/New_York", (3, 8), ["03-08 03:00-0400"]),
+        # What is not at a fixed hour follows the time that passes: none in the hour that is left out, two in the other.
+        ("0 */2 * * *", "Europe/Berlin", (3, 29), ["03-29 04:00+0200"]),
+        ("0 */2 * * *", "Europe/Berlin", (10, 25), ["10-25 02:00+0200", "10-25 02:00+0100"]),
+        ("*/30 2,4 * * *", "Europe/Berlin", (3, 29), ["03-29 04:00+0200"]),
+        ("0 30 2,4 * * *", "Europe/Berlin", (3, 29), ["03-29 04:30+0200"]),
+        ("0 30 2 * * *", "Europe/Berlin", (10, 25), ["10-25 02:30+0200", "10-25 02:30+0100"]),
         # Half an hour, in the southern hemisphere.
         ("15 2 * * *", "Australia/Lord_Howe", (10, 4), ["10-04 02:30+1100"]),
         ("45 1 * * *", "Australia/Lord_Howe", (4, 5), ["04-05 01:45+1100"]),
@@ -52,7 +58,7 @@ def in_zone(schedule: Schedule, zone: str, begin: datetime, end: datetime) -> li
 def test_a_day_on_which_the_clocks_change_has_each_tick_once(
     expression: str, zone: str, day: tuple[int, int], ticks: list[str]
 ) -> None:
-    """As Debian's cron has it."""
+    """As Debian's cron has it, which tells fixed times from others."""
     schedule = Schedule.of(expression, zone, None, False)
     begin = datetime(2026, *day, 0, 30, tzinfo=ZoneInfo(zone)).astimezone(UTC)
     assert in_zone(schedule, zone, begin, begin + timedelta(hours=3, minutes=45))[: len(ticks)] == ticks

@@ -92,7 +92,7 @@ class Keys:
 
     @property
     def schedules(self) -> str:
-        """Hash, in the first of several: the handler of a schedule -> what it is (JSON)."""
+        """Hash, in the first of several: the handler of a schedule -> what it is and was (JSON)."""
         return self._key("schedules")
 
     @property

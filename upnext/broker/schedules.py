@@ -12,6 +12,11 @@ from upnext.broker.replies import pairs, read_json, scored, text
 if TYPE_CHECKING:
     from upnext.broker.broker import Broker
 
+_TIMING = ("expression", "tz", "every")
+"""What makes a schedule another one."""
+
+_ROLLOUT = 3_600_000  # milliseconds for which processes of two releases are expected to declare theirs in turn
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRecord:
@@ -52,12 +57,22 @@ class ScheduleStore:
         seconds, micros = await self._link.command("TIME")
         return datetime.fromtimestamp(int(seconds) + int(micros) / 1_000_000, UTC)
 
-    async def declare(self, record: ScheduleRecord, now: datetime, *, anew: bool = False) -> None:
-        """Say what a schedule is; one that is new counts from now on, and every one does that is to begin anew."""
-        fields = {name: getattr(record, name) for name in ("expression", "tz", "every", "catch_up")}
+    async def declare(self, record: ScheduleRecord, now: datetime, *, anew: bool = False) -> datetime | None:
+        """Say what a schedule is; one that is new counts from now on, and every one does that is to begin anew.
+
+        Returns:
+            The moment from which its ticks count, if it was another schedule before.
+        """
+        stored = read_json(await self._link.command("HGET", self._keys.schedules, record.handler) or b"")
+        timing = {name: getattr(record, name) for name in _TIMING}
+        history = _history(cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}, timing, _score(now))
+        if anew:
+            history = {}
+        fields = {**timing, "catch_up": record.catch_up, **history}
         await self._link.command("HSET", self._keys.schedules, record.handler, json.dumps(fields))
         only_new = [] if anew else ["NX"]
         await self._link.command("ZADD", self._keys.ticks, *only_new, _score(now) + 0.5, record.handler)
+        return None if (since := _number(history.get("since"))) is None else _moment(since)
 
     async def last(self, handler: str) -> datetime | None:
         """Return the latest tick that a schedule has run for, or when it was first declared; None if it is unknown."""
@@ -81,6 +96,32 @@ class ScheduleStore:
         ticks = {text(name): score for name, score in latest}
         found = (_record(text(name), read_json(value), ticks.get(text(name))) for name, value in declared)
         return sorted((record for record in found if record is not None), key=lambda record: record.handler)
+
+
+def _history(stored: dict[str, Any], timing: dict[str, Any], now: float) -> dict[str, Any]:
+    """Return since when a schedule is what it is, and what it was before, to be kept with it.
+
+    While a release is rolled out, processes of both declare theirs, in any order: the one that was replaced a short
+    time ago counts on from where it did.
+    """
+    if not stored or _timing(stored) == timing:
+        return {name: stored[name] for name in ("since", "at", "before") if name in stored}
+    before, at = stored.get("before"), _number(stored.get("at"))
+    former = cast("dict[str, Any]", before) if isinstance(before, dict) else {}
+    is_back = at is not None and now - at < _ROLLOUT and _timing(former) == timing
+    return {
+        "since": former.get("since") if is_back else now,
+        "at": now,
+        "before": {**_timing(stored), "since": stored.get("since")},
+    }
+
+
+def _timing(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: fields.get(name) for name in _TIMING}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _score(moment: datetime) -> float:

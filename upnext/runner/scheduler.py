@@ -38,7 +38,9 @@ class Store(Protocol):
     """What the scheduler asks of `ScheduleStore`."""
 
     async def now(self) -> datetime: ...  # noqa: D102
-    async def declare(self, record: ScheduleRecord, now: datetime, *, anew: bool = False) -> None: ...  # noqa: D102
+    async def declare(  # noqa: D102
+        self, record: ScheduleRecord, now: datetime, *, anew: bool = False
+    ) -> datetime | None: ...
     async def last(self, handler: str) -> datetime | None: ...  # noqa: D102
     async def ran(self, handler: str, tick: datetime) -> None: ...  # noqa: D102
 
@@ -74,6 +76,7 @@ class Scheduler:
         self._schedules = dict(registry.schedules) if schedules is None else schedules
         self._store = store
         self._declared = False
+        self._since: dict[str, datetime] = {}  # from when a schedule counts that was another one before
         self._told: dict[str, datetime] = {}  # the tick that was last logged as missed
         self._looked: dict[str, tuple[datetime, datetime | None]] = {}  # when it was looked at, and its next tick
         self._failures = Counter[str]()  # in a row; of a handler, or of all ("")
@@ -96,7 +99,7 @@ class Scheduler:
         now = await self._store.now()
         if not self._declared:
             for handler, schedule in self._schedules.items():
-                await self._store.declare(record_of(handler, schedule), now)
+                await self._declare(handler, schedule, now)
             self._declared = True
         pauses = await asyncio.gather(*(self._keep(*each, now) for each in self._schedules.items()))
         return max(min(pauses), _SHORTEST_SLEEP)
@@ -117,6 +120,8 @@ class Scheduler:
 
     async def _look_at(self, handler: Handler, schedule: Schedule, now: datetime) -> None:
         last = await self._store.last(handler.id)
+        if last is not None:
+            last = max(last, self._since.get(handler.id, last))
         if last is None or last - now > _FUTURE:
             await self._begin_anew(handler, schedule, last, now)
             return
@@ -145,7 +150,14 @@ class Scheduler:
                 last.isoformat(),
                 now.isoformat(),
             )
-        await self._store.declare(record_of(handler.id, schedule), now, anew=True)
+        await self._declare(handler.id, schedule, now, anew=True)
+
+    async def _declare(self, handler_id: str, schedule: Schedule, now: datetime, *, anew: bool = False) -> None:
+        since = await self._store.declare(record_of(handler_id, schedule), now, anew=anew)
+        if since is None:
+            self._since.pop(handler_id, None)
+        else:
+            self._since[handler_id] = since
 
 
 def check_schedule(handler: Handler) -> None:
