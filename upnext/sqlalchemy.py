@@ -41,7 +41,7 @@ try:
         select,
         update,
     )
-    from sqlalchemy.exc import IntegrityError
+    from sqlalchemy.exc import IntegrityError, UnboundExecutionError
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_scoped_session
     from sqlalchemy.orm import Session, registry, scoped_session
 except ImportError as error:
@@ -88,9 +88,11 @@ class Outbox:
                 over several transactions.
 
         Raises:
-            ConfigError: If it is no session, or `ordered_by` cannot be used.
+            ConfigError: If it is no session, its binds do not say where the outbox is, or `ordered_by` cannot be used.
         """
-        return SessionTransaction(session, self._row_class, ordered_by)
+        transaction = SessionTransaction(session, self._row_class, ordered_by)
+        _bind(session, self._row_class, self.table)
+        return transaction
 
     def relay(
         self,
@@ -126,6 +128,25 @@ def _place(engine: Engine | AsyncEngine) -> str:
     database = f" of {url.database}" if url.database else ""
     host = f" on {url.host}" if url.host else ""
     return f"{database}{host}:{url.port}" if host and url.port else f"{database}{host}"
+
+
+def _bind(session: AnySession, row_class: type[Any], table: Table) -> None:
+    """Have a session that has an engine for each class write the rows to that of the metadata's other classes."""
+    own: Any = session() if isinstance(session, (scoped_session, async_scoped_session)) else session
+    within: Session = own.sync_session if isinstance(own, AsyncSession) else own
+    try:
+        within.get_bind(row_class)
+    except UnboundExecutionError:
+        # It has no public name, and was called otherwise before SQLAlchemy 2.1.
+        binds: dict[Any, Any] = getattr(within, "binds", None) or getattr(within, "_Session__binds", {})
+        theirs = [bind for key, bind in binds.items() if getattr(key, "metadata", None) is table.metadata]
+        if theirs and all(bind is theirs[0] for bind in theirs):
+            within.bind_table(table, theirs[0])
+        elif binds:
+            raise ConfigError(
+                f"The session has binds, and none of them says where table {table.name!r} is: add `outbox.table: "
+                "engine` to them, with the engine of the database that the outbox is in."
+            ) from None
 
 
 class SessionTransaction(Transaction):
