@@ -109,6 +109,11 @@ class Codec:
         return holds_kind(self._schema, "model")
 
     @cached_property
+    def has_floats(self) -> bool:
+        """Whether something in it may be taken as a float."""
+        return holds_kind(self._schema, "float")
+
+    @cached_property
     def _leniently_read(self) -> frozenset[str]:
         return fields_with_user_code(self._schema)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticSerializationError
 
 from upnext.errors import PayloadError, PayloadProblem, UpnextError
+from upnext.payload.digits import lost_digits
 from upnext.payload.equality import CHANGED, difference
 from upnext.payload.limits import MAX_BYTES
 from upnext.payload.problems import top_level_field
@@ -69,6 +70,8 @@ def _encode(
     if max_bytes is not None and len(body) > max_bytes:
         problem = PayloadProblem("", f"may have {max_bytes:,} bytes of JSON", f"{len(body):,}")
         raise PayloadError(subject, (problem,))
+    if problems := lost_digits(body, plain, codecs):
+        raise PayloadError(subject, tuple(problems))
     # The common case: what JSON carries unchanged, for handlers that ask for nothing else.
     if are_plain and _is_equal(plain, fields):
         return body
