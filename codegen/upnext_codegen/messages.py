@@ -264,6 +264,16 @@ def hidden_parameters(place: Place, name: str, decorator: str) -> Finding:
     )
 
 
+def unchecked_parameters(place: Place, name: str, decorator: str) -> Finding:
+    """A function that gets what is sent as it came, for a decorator hides its parameters (UPN110)."""
+    return Finding.of(
+        "UPN110",
+        f'"{name}" gets what is sent neither checked nor converted: its decorator "{decorator}" hides what it takes',
+        place,
+        f'decorate the function that "{decorator}" returns with @functools.wraps, or annotate what that one takes',
+    )
+
+
 def no_function(place: Place, name: str, cls: str) -> Finding:
     """A function that a decorator makes an object of (UPN110)."""
     return Finding.of(

@@ -263,6 +263,11 @@ def test_sends_in_tests_are_changed_where_they_are_certain_and_listed_where_they
             "shop/email.py:5:3: this gives a 'number' as well: choose another name",
         ),
         ("def h(order_id: str):\n    import order_id", "this gives 'order_id' another meaning"),
+        (
+            "@lambda f: f\ndef h(order_id: str): ...\ndef deco(f):\n    def inner(order_id: str): f(order_id)\n"
+            "    return inner\n@placed.on\n@deco\ndef g(order_id: str): ...",
+            "shop/email.py:7:15: a decorator of 'inner' names 'order_id' here: change it by hand first",
+        ),
     ],
 )
 def test_what_has_to_be_done_by_hand_first_stops_it(handler: str, reason: str, empty: Shell) -> None:

@@ -34,7 +34,7 @@ class Formal(NamedTuple):
         return self.node.annotation
 
 
-def formals_of(node: FunctionNode) -> list[Formal]:
+def formals_of(node: FunctionNode | ast.Lambda) -> list[Formal]:
     """List the parameters of a function in the order of its signature."""
     args = node.args
     positional = [(each, "positional") for each in args.posonlyargs] + [(each, "any") for each in args.args]

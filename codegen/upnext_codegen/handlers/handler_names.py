@@ -112,8 +112,19 @@ def _of_inner(evaluator: Evaluator, returned: ast.expr, body: Scope, own: set[st
         if not isinstance(each, ast.Call) or not _is_wraps(evaluator, each, use):
             return name
         given = each.args[0] if each.args else None
+        assigned = each.args[1:2] or [one.value for one in each.keywords if one.arg in {"assigned", None}]
+        is_renamed = not assigned or _assigns_name(assigned[0])
+        if not is_renamed:
+            return None if is_renamed is None else binding.node.name
         return name if isinstance(given, ast.Name) and given.id in own else _wrapped(evaluator, each, use)
     return name if _is_updated(body, found[-1].name) else binding.node.name
+
+
+def _assigns_name(assigned: ast.expr) -> bool | None:
+    """Whether `functools.wraps(function, assigned)` gives the name as well, None where it cannot be known."""
+    texts = assigned.elts if isinstance(assigned, ast.Tuple | ast.List) else [assigned]
+    known = [each.value for each in texts if isinstance(each, ast.Constant)]
+    return "__name__" in known if len(known) == len(texts) else None
 
 
 def _is_updated(body: Scope, name: str) -> bool:

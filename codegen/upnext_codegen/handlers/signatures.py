@@ -78,34 +78,37 @@ class Signatures:
         return self._read[ref]
 
     def _signature(self, ref: FunctionRef) -> Signature:
-        function = function_node(ref)
-        use = Use(ref.definition.scope)
         signature = Signature()
+        ref, formals = self._seen(signature, ref)
+        function, use = function_node(ref), Use(ref.definition.scope)
         variables = self._variables(function, use)
-        for formal in self._left(signature, ref, function):
+        for formal in formals:
             self._formal(signature, function, formal, use, variables)
         signature.findings += _clashing_former_names(function.name, signature.parameters)
         signature.returns = self._returned(function, use, variables)
         return signature
 
-    def _left(self, signature: Signature, ref: FunctionRef, function: FunctionNode) -> list[Formal]:
-        """The parameters that are not passed by decorators."""
-        formals = formals_of(function)
+    def _seen(self, signature: Signature, ref: FunctionRef) -> tuple[FunctionRef, list[Formal]]:
+        """The function that the runtime sees below decorators, and those of its parameters that they do not pass."""
+        function = function_node(ref)
         if not function.decorator_list:
-            return formals
+            return ref, formals_of(function)
         supplied = supplied_by_decorators(self.annotations.evaluator, ref)
+        seen = ref if supplied.hidden_by or supplied.replaced_by is None else supplied.replaced_by
+        formals = formals_of(function_node(seen))
         positional = [each for each in formals if each.kind in {"positional", "any"}]
         left, asked = left_of(formals, positional, supplied)
         place = place_of_name(ref.definition)
         if supplied.object_of:
             signature.findings.append(messages.no_function(place, function.name, supplied.object_of))
         elif supplied.hidden_by:
-            signature.findings.append(messages.hidden_parameters(place, function.name, supplied.hidden_by))
+            hidden = messages.hidden_parameters if supplied.is_refused else messages.unchecked_parameters
+            signature.findings.append(hidden(place, function.name, supplied.hidden_by))
         elif supplied.restated_by:
             signature.findings.append(messages.restated_parameters(place, function.name, supplied.restated_by))
         elif asked:
             signature.findings.append(messages.asked_by_position(place, function.name))
-        return left
+        return seen, left
 
     def _returned(self, function: FunctionNode, use: Use, variables: Variables) -> Type:
         if function.returns is None:

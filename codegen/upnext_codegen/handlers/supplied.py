@@ -10,22 +10,29 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from upnext_codegen.handlers.returned import returned_function
+from upnext_codegen.handlers.bare_wrappers import (
+    TRANSPARENT,
+    behind,
+    demands_of,
+    is_hidden,
+    takes_by_position,
+    wrapper_of,
+)
+from upnext_codegen.handlers.formals import formals_of
 from upnext_codegen.handlers.wrapped import own_decorators
 from upnext_codegen.names import values
 from upnext_codegen.names.annotation_names import definitions, external
 from upnext_codegen.names.evaluator import class_node, function_node
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, Definition, Use
+from upnext_codegen.reading.expression_text import text_of
 from upnext_codegen.reading.string_annotations import unquoted
 from upnext_codegen.reading.tree import walk
 
 if TYPE_CHECKING:
+    from upnext_codegen.handlers.bare_wrappers import Demands
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import FunctionNode
-
-_TRANSPARENT = frozenset({"functools.cache", "functools.lru_cache"})
-"""Decorators of others through which the runtime sees the function."""
 
 _T = TypeVar("_T")
 
@@ -36,14 +43,18 @@ class Supplied(NamedTuple):
     Attributes:
         passed: For each of them, the innermost first: how many positional arguments it passes, and how many it asks
             of its own callers.
-        hidden_by: The one that hides the parameters, so that the runtime refuses the function; "" for none.
+        replaced_by: The function that the runtime sees in place of the decorated one; None for that one itself.
+        hidden_by: The decorator that returns it, where it hides what the decorated one takes; "" for none.
+        is_refused: Whether the runtime refuses it for its own parameters.
         object_of: The class, or what returns a partial, that makes an object of the function, which the runtime
             refuses as well; "" for none.
         restated_by: The one that says itself at run time what the function takes; "" for none.
     """
 
     passed: tuple[tuple[int, int], ...] = ()
+    replaced_by: values.FunctionRef | None = None
     hidden_by: str = ""
+    is_refused: bool = False
     object_of: str = ""
     restated_by: str = ""
 
@@ -52,28 +63,51 @@ def supplied_by_decorators(evaluator: Evaluator, function: values.FunctionRef) -
     """Read what the decorators of a function do to what it takes."""
     definition = function.definition
     passed: list[tuple[int, int]] = []
-    hidden_by, object_of, restated_by, seen_through = "", "", "", True
-    for number, decorator in enumerate(own_decorators(evaluator, function)):
+    object_of, restated_by, seen_through = "", "", True
+    decorators = own_decorators(evaluator, function)
+    for number, decorator in enumerate(decorators):
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        found = evaluator.value(called, Use(definition.scope, decorator.lineno, definition.branches))
+        use = Use(definition.scope, decorator.lineno, definition.branches)
+        found = evaluator.value(called, use)
         if isinstance(found, ExternalName):
-            seen_through = seen_through and found.name in _TRANSPARENT
+            seen_through = seen_through and found.name in TRANSPARENT
         if number == 0 and decorator is called and isinstance(found, values.ClassRef):
             object_of = found.definition.name if _makes_objects(evaluator, found) else ""
         if number == 0 and decorator is called and isinstance(found, values.FunctionRef):
             object_of = found.definition.name if _makes_partials(evaluator, found) else ""
-        if not isinstance(found, values.FunctionRef):
-            continue
-        is_made = isinstance(decorator, ast.Call)
-        step = _step(evaluator, found, is_made=is_made)
-        passed += [step] if step is not None else []
-        wrapper = _bare_wrapper(function_node(found), is_made=is_made) if seen_through else None
+        wrapper = wrapper_of(evaluator, evaluator.value(decorator, use)) if seen_through and not object_of else None
         if wrapper is not None:
-            seen_through = False
-            hidden_by = found.definition.name if wrapper.args.vararg or wrapper.args.posonlyargs else ""
-        elif seen_through and _restates(function_node(found)):
-            restated_by = found.definition.name
-    return Supplied(tuple(reversed(passed)), hidden_by, object_of, restated_by)
+            demands = _demands(evaluator, function, decorators[number + 1 :])
+            replaced_by = wrapper if isinstance(wrapper, values.FunctionRef) else None
+            shown = found.definition.name if isinstance(found, values.FunctionRef) else text_of(called)
+            is_refused = takes_by_position(wrapper)
+            hidden_by = shown if is_refused or is_hidden(wrapper, behind(wrapper, demands)) else ""
+            return Supplied(tuple(reversed(passed)), replaced_by, hidden_by, is_refused)
+        if isinstance(found, values.FunctionRef):
+            step = _step(evaluator, found, is_made=isinstance(decorator, ast.Call))
+            passed += [step] if step is not None else []
+            if seen_through and _restates(function_node(found)):
+                restated_by = found.definition.name
+    return Supplied(tuple(reversed(passed)), object_of=object_of, restated_by=restated_by)
+
+
+def _demands(evaluator: Evaluator, function: values.FunctionRef, decorators: list[ast.expr]) -> Demands:
+    """What is relied on of those who call a function below some decorators."""
+    definition = function.definition
+    demands = demands_of(formals_of(function_node(function)))
+    for decorator in reversed(decorators):
+        use = Use(definition.scope, decorator.lineno, definition.branches)
+        wrapper = wrapper_of(evaluator, evaluator.value(decorator, use))
+        if wrapper is not None:
+            demands = behind(wrapper, demands)
+            continue
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        found = evaluator.value(called, use)
+        is_made, passed = called is not decorator, 0
+        if isinstance(found, values.FunctionRef) and (step := _step(evaluator, found, is_made=is_made)) is not None:
+            passed, _ = step
+        demands = {name: each for name, each in demands.items() if not 0 <= each.position < passed}
+    return demands
 
 
 def left_of(given: list[_T], positional: list[_T], supplied: Supplied) -> tuple[list[_T], int]:
@@ -160,9 +194,3 @@ def _restates(node: FunctionNode) -> bool:
         and (each.attr, type(each.ctx)) in {("__signature__", ast.Store), ("__wrapped__", ast.Del)}
         for each in walk(node)
     )
-
-
-def _bare_wrapper(node: FunctionNode, *, is_made: bool) -> FunctionNode | None:
-    """The function that a decorator returns, where it certainly does not show what it wraps."""
-    inner = returned_function(node)
-    return inner if inner is None or not is_made else returned_function(inner)

@@ -132,6 +132,8 @@ class _Work:
         param = parameter(function, self.old)
         if param is None:
             self._key(file, function, handler, former=named.formerly)
+        elif named.place != Place(file.file, *file.place_of(param.name)):
+            self._block(named.place, f"a decorator of {handler.name!r} names {self.old!r} here: {_BY_HAND}")
         else:
             self._parameter(file, function, param, former=named.formerly)
 
