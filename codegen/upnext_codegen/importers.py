@@ -85,6 +85,6 @@ def imports_among(files: set[str], index: FileIndex, modules: Modules) -> dict[s
     """Return, for each of some files, which others of them it imports from."""
     graph = ImportGraph(modules, {})
     return {
-        path: {file for each in index.imports(path) for file in graph.files_of(path, each)} & files - {path}
+        path: {file for each in index.imports(path) for file in graph.files_of(path, each) if file in files} - {path}
         for path in files
     }
