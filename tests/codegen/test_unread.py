@@ -136,17 +136,55 @@ def test_a_left_out_module_that_only_passes_an_event_on_is_reported(tmp_path: Pa
     assert [(each.code, each.place.file) for each in findings] == [("UPN005", "shop/mail.py")]
 
 
-def test_a_link_out_of_the_project_is_reported_where_events_are_behind_it(tmp_path: Path) -> None:
-    """A folder that is shared by a link is not part of the project."""
-    write(tmp_path / "libs", {"shared/events.py": HEAD})
-    root = write(tmp_path / "service", {"mail.py": f"from shared.events import placed\n{ON}"})
+LINKED = {
+    "a name": "from shared.events import placed\n@placed.on\n",
+    "a name of its own": "from shared.events import placed as p\n@p.on(retries=3)\n",
+    "a module": "from shared import events\n@events.placed.on\n",
+    "a dotted module": "import shared.events\n@shared.events.placed.on\n",
+}
+
+
+@pytest.mark.parametrize("way", LINKED)
+def test_a_link_out_of_the_project_is_reported_where_handlers_may_be_attached_to_what_is_behind_it(
+    way: str, tmp_path: Path
+) -> None:
+    """A folder that is shared by a link is not part of the project: nothing behind it is read, nor told."""
+    write(tmp_path / "libs", {"shared/__init__.py": "", "shared/events.py": HEAD.replace("order.placed", "secret")})
+    root = write(tmp_path / "service", {"mail.py": f"{LINKED[way]}def confirm(order_id: str): ...\n"})
     (root / "shared").symlink_to(tmp_path / "libs" / "shared")
-    _, findings = scan(load_project(root), use_cache=False)
-    assert said(findings) == (
-        'mail.py:1 UPN005 event "order.placed" is reached through "shared.events", which is not read: '
+    expected = (
+        'mail.py:1 UPN005 a handler may be attached through "shared.events", which is not read: '
         "shared/events.py is a link that leads out of the project; move the module into the project, or run upnext in "
         "a folder that holds both"
     )
+    for _ in range(2):
+        assert said(scan(load_project(root))[1]) == expected
+    (tmp_path / "libs" / "shared" / "events.py").write_bytes(b"placed = 1\n")
+    assert said(scan(load_project(root), use_cache=False)[1]) == expected
+
+
+@pytest.mark.parametrize("source", ["from shared.events import placed\nplaced.add(1)\n", "import shared.events\n"])
+def test_a_link_out_of_the_project_to_which_nothing_is_attached_is_not_reported(source: str, tmp_path: Path) -> None:
+    write(tmp_path / "libs", {"shared/events.py": HEAD})
+    root = write(tmp_path / "service", QUIET | {"main.py": source})
+    (root / "shared").symlink_to(tmp_path / "libs" / "shared")
+    assert scan(load_project(root), use_cache=False)[1] == ()
+
+
+def test_a_link_in_a_folder_that_is_left_out_leads_to_nothing_that_is_read(tmp_path: Path) -> None:
+    """What it says of itself is that the folder is ignored."""
+    write(tmp_path / "libs", {"events.py": HEAD.replace("order.placed", "outside.secret")})
+    sources = {".gitignore": "made/\n", "made/api.py": "from made.events import placed\n"}
+    root = write(tmp_path / "service", {**sources, "mail.py": f"from made.api import placed\n{ON}"})
+    (root / "made" / "events.py").symlink_to(tmp_path / "libs" / "events.py")
+    assert "secret" not in said(scan(load_project(root), use_cache=False)[1])
+
+
+def test_the_column_of_an_import_is_counted_in_characters(tmp_path: Path) -> None:
+    """As those of all other findings are."""
+    files = {".gitignore": "made/\n", "made/events.py": HEAD}
+    _, findings = read(tmp_path, files | {"mail.py": f"größe = 'ä€😀'; from made.events import placed\n{ON}"})
+    assert [(each.code, each.place.line, each.place.column) for each in findings] == [("UPN005", 1, 16)]
 
 
 OUTSIDE = {
@@ -239,15 +277,21 @@ def test_an_import_that_is_not_found_and_ends_like_a_file_is_reported(
         ("import bus", "from kit import *\nplaced = bus.placed"),
         ("import bus as b", "from kit import b\nplaced = b.placed"),
         ("import bus as b", "import kit as k\nplaced = k.b.placed"),
+        ("from lib import bus", "from kit import bus\nplaced = bus.placed"),
+        ("from lib import bus as b", "from kit import b\nplaced = b.placed"),
+        ("import lib.bus as b", "import kit\nplaced = kit.b.placed"),
+        ("import lib.bus", "import kit\nplaced = kit.lib.bus.placed"),
     ],
 )
-def test_a_module_that_is_not_found_and_passed_on_by_a_package_is_reported(
-    written: str, use: str, tmp_path: Path
+@pytest.mark.parametrize("kit", ["kit/__init__.py", "kit.py"])
+def test_a_module_that_is_not_found_and_passed_on_by_another_is_reported(
+    written: str, use: str, kit: str, tmp_path: Path
 ) -> None:
-    """The package itself makes no use of it."""
-    sources = {"app/bus.py": HEAD, "kit/__init__.py": f"{written}\n", "mail.py": f"{use}\n{ON}"}
+    """The module itself makes no use of it."""
+    bus = "app/lib/bus.py" if "lib" in written else "app/bus.py"
+    sources = {bus: HEAD, kit: f"{written}\n", "mail.py": f"{use}\n{ON}"}
     _, findings = read(tmp_path, sources)
-    assert [(each.code, each.place.file, each.place.line) for each in findings] == [("UPN006", "kit/__init__.py", 1)]
+    assert [(each.code, each.place.file, each.place.line) for each in findings] == [("UPN006", kit, 1)]
 
 
 @pytest.mark.parametrize(
@@ -275,12 +319,13 @@ def test_a_module_that_is_not_found_and_is_looked_up_under_its_name_is_reported(
         ("", "import bus\nclient = bus.Client(placed=1)"),
     ],
 )
+@pytest.mark.parametrize("kit", ["kit/__init__.py", "kit.py"])
 def test_a_package_from_elsewhere_that_has_the_name_of_a_file_is_not_reported(
-    package: str, mail: str, tmp_path: Path
+    package: str, mail: str, kit: str, tmp_path: Path
 ) -> None:
     """Nothing is taken from it that the file has."""
     bus = "from events import placed\n"
-    sources = {"app/bus.py": bus, "events.py": HEAD, "kit/__init__.py": f"{package}\n", "mail.py": f"{mail}\n"}
+    sources = {"app/bus.py": bus, "events.py": HEAD, kit: f"{package}\n", "mail.py": f"{mail}\n"}
     _, findings = read(tmp_path, sources)
     assert findings == ()
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from upnext_codegen.files.gitignore import Patterns
     from upnext_codegen.project import Project
 
+LINK = "a link that leads out of the project"
 _IGNORED = "ignored by "
 _UNLISTED = frozenset({"__pycache__", ".git", ".upnext"})
 """Folders that nobody would look for sources in."""
@@ -241,7 +242,7 @@ def _follow_links(walk: _Walk) -> list[tuple[str, str]]:
         target = os.path.realpath(f"{walk.root}/{link}")
         if not target.startswith(f"{root}/"):
             if target != root and (is_folder or Path(target).is_file()):
-                walk.left_out[f"{link}/" if is_folder else link] = "a link that leads out of the project"
+                walk.left_out[f"{link}/" if is_folder else link] = LINK
             continue
         if f"{root}/{link}".startswith(f"{target}/"):
             continue

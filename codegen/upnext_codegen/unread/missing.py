@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from upnext_codegen.files.discover import SourceFile
+from upnext_codegen.cycles import components
+from upnext_codegen.files.discover import LINK, SourceFile
 from upnext_codegen.names.candidates import ImportGraph
 from upnext_codegen.names.modules import ExternalName, ModuleRef
-from upnext_codegen.names.words_in_bytes import holds_word, says_one, takes_by_name
+from upnext_codegen.names.words_in_bytes import holds_word, renamed, says_one, takes_by_name
 from upnext_codegen.reading.imports import dotted, imports_of, mentions_upnext
 from upnext_codegen.reading.source import SourceError, tree_of
 from upnext_codegen.unread.named import may_import_by_name, modules_in_texts
+from upnext_codegen.unread.takers import Takers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,23 +53,39 @@ class MissingImports:
     Attributes:
         imports: Each import.
         files: The files that are left out and that they lead to.
+        linked: Imports that lead through a link to a file outside of the project, which is not looked at.
+        takers: Which files take what from which.
         looked_beyond: Whether any of this depends on files that are left out: on whether they are there, and on what
             they hold.
     """
 
     imports: list[Missing]
     files: list[SourceFile]
+    linked: list[Missing]
+    takers: Takers
     looked_beyond: bool = False
+    _targets: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    _behind: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+    def __post_init__(self) -> None:
+        for each in self.imports:
+            self._targets.setdefault(each.file, {})[each.target] = None
 
     def behind(self, target: str) -> frozenset[str]:
         """The files that one which is left out leads to, through others that are, and the file itself."""
-        found, waiting = {target}, [target]
-        while waiting:
-            current = waiting.pop()
-            fresh = {each.target for each in self.imports if each.file == current} - found
-            found |= fresh
-            waiting += fresh
-        return frozenset(found)
+        if target not in self._behind:
+            # Files that import one another lead to the same files, which are put together once.
+            for cycle in components((target,), self._fresh_targets):
+                found = set(cycle)
+                for each in cycle:
+                    for other in self._targets.get(each, ()):
+                        if other not in found:
+                            found |= self._behind[other]
+                self._behind.update(dict.fromkeys(cycle, frozenset(found)))
+        return self._behind[target]
+
+    def _fresh_targets(self, path: str) -> Iterator[str]:
+        return (each for each in self._targets.get(path, ()) if each not in self._behind)
 
 
 def roots_for(imports: Iterable[Missing]) -> dict[tuple[str, str], list[str]]:
@@ -101,7 +119,7 @@ def missing_imports(
         {path: part.modules for path, part in parts.items() if part.modules},
     )
     left_out = {path.rstrip("/"): reason for path, reason in found.left_out}
-    search = _Search(index, modules, graph, left_out, dict(outside))
+    search = _Search(index, modules, graph, left_out, dict(outside), Takers(index))
     search.look_at(path for path, each in index.entries.items() if each.imports)
     return search.relevant()
 
@@ -113,7 +131,10 @@ class _Search:
     graph: ImportGraph
     left_out: dict[str, str]
     outside: dict[str, str]
-    missing: MissingImports = field(default_factory=lambda: MissingImports([], []))
+    takers: Takers
+    looked_beyond: bool = False
+    _imports: list[Missing] = field(default_factory=list[Missing])
+    _linked: list[Missing] = field(default_factory=list[Missing])
     _names: frozenset[str] = frozenset()
     _by_stem: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _elsewhere: dict[str, list[tuple[str, str]]] = field(default_factory=dict[str, list[tuple[str, str]]])
@@ -134,19 +155,25 @@ class _Search:
         waiting = list(paths)
         while waiting:
             path = waiting.pop()
+            if path in self._seen:
+                continue
             self._seen.add(path)
             for each in self._misses(path):
-                self.missing.imports.append(each)
-                if each.reason and each.target not in self._seen:
-                    waiting.append(each.target)
+                if each.reason == LINK:
+                    self._linked += [each] if path in self.index.files else []
+                    continue
+                self._imports.append(each)
+                waiting += [each.target] if each.reason else []
 
     def relevant(self) -> MissingImports:
         """Drop what leads to nothing of upnext's, and list the files that are left out."""
-        targets = {each.target for each in self.missing.imports}
-        kept = {path for path in targets if any(map(self._leads, self.missing.behind(path)))}
-        imports = [each for each in self.missing.imports if each.target in kept]
-        left_out = sorted({each.target for each in imports if each.reason})
-        return MissingImports(imports, [self._file(path) for path in left_out], self.missing.looked_beyond)
+        every = MissingImports(self._imports, [], [], self.takers)
+        targets = {each.target for each in every.imports}
+        leading = {path for path in targets if self._leads(path)}
+        kept = {path for path in targets if not leading.isdisjoint(every.behind(path))}
+        imports = [each for each in every.imports if each.target in kept]
+        left_out = [self._file(path) for path in sorted({each.target for each in imports if each.reason})]
+        return MissingImports(imports, left_out, self._linked, self.takers, self.looked_beyond)
 
     def _leads(self, path: str) -> bool:
         """Whether a file names upnext, or its imports lead to one that does."""
@@ -158,7 +185,7 @@ class _Search:
                 return True
             if current in self._leading:
                 continue
-            for name in _with_packages(self._imports(current)):
+            for name in _with_packages(self._imported(current)):
                 source = self._source(name, current)
                 if source == ExternalName("upnext"):
                     self._leading[path] = True
@@ -174,7 +201,7 @@ class _Search:
         level = len(name) - len(module)
         return self.modules.relative(level, module, importer) if level else self.modules.find(module, importer)
 
-    def _imports(self, path: str) -> Sequence[str]:
+    def _imported(self, path: str) -> Sequence[str]:
         if path in self.index.files:
             return [*dotted(self.index.imports(path))]
         return [*dotted(imports_of(self._bytes(path), of_package=path.endswith("__init__.py")))]
@@ -196,14 +223,14 @@ class _Search:
 
     def _misses(self, path: str) -> Iterator[Missing]:
         is_read = path in self.index.files
-        for name in self._imports(path):
+        for name in self._imported(path):
             if not is_read or not self._names.isdisjoint(name.split(".")):
                 yield from self._to_left_out(path, name)
             if name.partition(".")[0] in self.outside:
                 yield from self._to_outside(path, name)
         for name in self._named(path):
             yield from self._to_left_out(path, name)
-        for name in self._imports(path):
+        for name in self._imported(path):
             if is_read and not name.startswith(".") and self._found_elsewhere(name):
                 yield from self._to_other_roots(path, name)
 
@@ -233,15 +260,15 @@ class _Search:
         for base in bases:
             way = "/".join([*filter(None, base), *module.split(".")])
             reason = self._reason(way)
-            self.missing.looked_beyond |= bool(reason)
+            self.looked_beyond |= bool(reason)
             target = next((each for each in (f"{way}/__init__.py", f"{way}.py") if reason and self._is_file(each)), "")
             if target:
-                yield Missing(path, name, target, reason)
+                yield Missing(path, name, target, reason if self._is_inside(target) else LINK)
                 return
 
     def _to_outside(self, path: str, name: str) -> Iterator[Missing]:
         """Yield an import that leads into a dependency by path outside of the project."""
-        self.missing.looked_beyond = True
+        self.looked_beyond = True
         root = self.outside[name.partition(".")[0]]
         way = f"{root}/{name.replace('.', '/')}"
         target = next((each for each in (f"{way}/__init__.py", f"{way}.py") if self._is_file(each)), "")
@@ -250,6 +277,10 @@ class _Search:
 
     def _is_file(self, path: str) -> bool:
         return path not in self.index.files and Path(f"{self.index.root}/{path}").is_file()
+
+    def _is_inside(self, path: str) -> bool:
+        """Whether a file is in the project, and not behind a link that leads out of it."""
+        return os.path.realpath(f"{self.index.root}/{path}").startswith(f"{os.path.realpath(self.index.root)}{os.sep}")
 
     def _reason(self, way: str) -> str:
         """Say why the module at the end of a way is left out, "" if it is not."""
@@ -271,10 +302,10 @@ class _Search:
         source = self.modules.find(name, path)
         if not _is_known(source):
             for target, root in _nearest(path, self._found_elsewhere(name)):
-                if target != path and self._takes(path, target):
+                if target != path and self._takes(path, name, target):
                     yield Missing(path, name, target, root=root)
 
-    def _takes(self, path: str, target: str) -> bool:
+    def _takes(self, path: str, name: str, target: str) -> bool:
         """Whether a file names something that another exports, or imports it for others to take from there."""
         if path.endswith("/__init__.py"):
             return True
@@ -285,6 +316,7 @@ class _Search:
             or says_one(data, words)
             or holds_word(data, words)
             or takes_by_name(data, words, names, names)
+            or self.takers.is_taken({*name.split("."), *renamed(data)}, path)
         )
 
 

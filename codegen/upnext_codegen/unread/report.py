@@ -20,7 +20,7 @@ from upnext_codegen.unread.named import modules_in_texts
 from upnext_codegen.unread.used import is_used
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from upnext_codegen.files.discover import SourceFile
     from upnext_codegen.files.file_index import FileIndex
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
     from upnext_codegen.records import Resolved
     from upnext_codegen.unread.missing import MissingImports
+    from upnext_codegen.unread.takers import Takers
 
     Parts: TypeAlias = Mapping[str, Resolved]
     Again: TypeAlias = Callable[[Iterable[SourceFile], Mapping[tuple[str, str], Sequence[str]]], Parts]
+    _Statement: TypeAlias = ast.Import | ast.ImportFrom | ast.Call
 
 
 class Report(NamedTuple):
@@ -55,22 +57,25 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
         parts: What each file declares and attaches.
         again: Works those out with more files, and with more import roots for some imports (`Modules.supposed`).
     """
-    places = _places(index, missing.imports, parts)
+    linked = tuple(_through_links(missing, index))
+    places = _places(missing, index, parts)
     if not places:
-        return Report((), not missing.looked_beyond)
+        return Report(linked, not missing.looked_beyond)
     supposed = again(missing.files, roots_for(places))
     gains = {path: gained for path, part in supposed.items() if (gained := _gained(part, parts.get(path)))}
     reported: dict[Place, tuple[Missing, list[str]]] = {}
     for each, place in places.items():
+        if each.file not in index.files:
+            continue
         events = _events_through(each, missing.behind(each.target), gains, supposed)
-        if events and each.file in index.files:
+        if events:
             # `from shop import events` imports the package as well; the longest name says most.
             reported[place] = max(
                 reported.get(place, (each, events)), (each, events), key=lambda one: len(one[0].module)
             )
     roots = sorted({each.root for each, _ in reported.values() if each.root and not each.reason})
     findings = [_finding(modules, place, each, events, roots) for place, (each, events) in reported.items()]
-    return Report(tuple(findings), not missing.looked_beyond)
+    return Report((*linked, *findings), not missing.looked_beyond)
 
 
 def _gained(part: Resolved, before: Resolved | None) -> list[str]:
@@ -111,56 +116,106 @@ def _finding(modules: Modules, place: Place, missed: Missing, events: list[str],
     return messages.not_found(place, missed.module, missed.target, [*roots, *more], events)
 
 
-def _places(index: FileIndex, imports: Sequence[Missing], parts: Parts) -> dict[Missing, Place]:
+def _places(missing: MissingImports, index: FileIndex, parts: Parts) -> dict[Missing, Place]:
     """Find the statements and calls that import modules, without what only looks like one in a text or a comment."""
     by_file: defaultdict[str, list[Missing]] = defaultdict(list)
-    for each in imports:
+    for each in missing.imports:
         by_file[each.file].append(each)
     found: dict[Missing, Place] = {}
     for file, missed in by_file.items():
         try:
-            _, tree = tree_of((index.root / file).read_bytes())
+            text, tree = tree_of((index.root / file).read_bytes())
         except (OSError, SourceError, RecursionError):
             found.update(dict.fromkeys(missed, Place(file, 1, 1)))
             continue
-        nodes = [node for node in walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)]
-        named = {name: node for name, node in modules_in_texts(tree) if name in {each.module for each in missed}}
+        statements = _statements(tree)
+        modules = {each.module for each in missed}
+        named = {name: node for name, node in modules_in_texts(tree) if name in modules}
         for each in missed:
             exports = None if each.reason else frozenset(parts[each.target].exports)
-            statement = next((node for node in nodes if _leads_to(node, each, exports, tree, index)), None)
-            node = named.get(each.module) if statement is None and each.reason else statement
+            fitting = (one for one in statements[each.module] if _leads_to(one, each, exports, tree, missing.takers))
+            node = next(fitting, named.get(each.module) if each.reason else None)
             if node is not None:
-                found[each] = Place(file, node.lineno, node.col_offset + 1)
+                found[each] = Place(file, node.lineno, text.column(node.lineno, node.col_offset))
     return found
 
 
-def _leads_to(
-    node: ast.Import | ast.ImportFrom | ast.Call,
-    missed: Missing,
-    exports: frozenset[str] | None,
-    tree: ast.Module,
-    index: FileIndex,
-) -> bool:
-    """Whether a statement or call imports a module, and what it exports is used, if that is known."""
-    if not _imports(node, missed.module, exports):
-        return False
-    return exports is None or not isinstance(node, ast.Import) or is_used(node, missed, exports, tree, index)
+def _through_links(missing: MissingImports, index: FileIndex) -> Iterator[Finding]:
+    """Report imports of what a link has outside of the project, where a handler may be attached to that."""
+    by_file: defaultdict[str, list[Missing]] = defaultdict(list)
+    for each in missing.linked:
+        by_file[each.file].append(each)
+    for file, missed in by_file.items():
+        try:
+            text, tree = tree_of((index.root / file).read_bytes())
+        except (OSError, SourceError, RecursionError):
+            continue  # It is a finding of its own where the file counts.
+        attaching = {name for node in walk(tree) if isinstance(node, ast.Attribute) for name in _attached_to(node)}
+        statements = _statements(tree)
+        for each in sorted(missed, key=lambda one: -len(one.module)):
+            for node in statements[each.module]:
+                if not attaching.isdisjoint(_bound_by(node)):
+                    place = Place(file, node.lineno, text.column(node.lineno, node.col_offset))
+                    yield messages.linked(place, each.module, each.target)
+                    attaching -= _bound_by(node)  # `import shared.events` imports the package as well.
 
 
-def _imports(node: ast.Import | ast.ImportFrom | ast.Call, module: str, exports: frozenset[str] | None) -> bool:
-    """Whether a statement or call imports a module, or one of the names that it exports, if those are known."""
+def _attached_to(node: ast.Attribute) -> Iterator[str]:
+    """Yield the name at the beginning of `name.some.event.on`."""
+    value: ast.expr = node.value
+    while node.attr == "on" and isinstance(value, ast.Attribute):
+        value = value.value
+    if node.attr == "on" and isinstance(value, ast.Name):
+        yield value.id
+
+
+def _bound_by(node: _Statement) -> set[str]:
+    """The names that an import binds."""
+    if isinstance(node, ast.Call):
+        return set()
+    return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+
+
+def _statements(tree: ast.Module) -> defaultdict[str, list[_Statement]]:
+    """The statements and calls that may import a module, by the names that it may be imported under."""
+    found: defaultdict[str, list[_Statement]] = defaultdict(list)
+    for node in walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Call):
+            for name in dict.fromkeys(_imported_by(node)):
+                found[name].append(node)
+    return found
+
+
+def _imported_by(node: _Statement) -> Iterator[str]:
+    """Yield the modules that a statement or call may import."""
     match node:
         case ast.Import(names):
-            return any(module == alias.name or module.startswith(f"{alias.name}.") for alias in names)
+            for alias in names:
+                yield from _with_packages(alias.name)
         case ast.ImportFrom(name, names, level):
             base = "." * (level or 0) + (name or "")
-            dotted = base if base.endswith(".") else f"{base}."
-            taken = {alias.name for alias in names}
-            if module == base and (exports is None or not taken.isdisjoint({*exports, "*"})):
-                return True
-            return any(module == dotted + name for name in taken)
+            yield base
+            yield from (f"{base}{alias.name}" if base.endswith(".") else f"{base}.{alias.name}" for alias in names)
         case ast.Call(ast.Name(called) | ast.Attribute(_, called), [ast.Constant(str() as name), *_]):
-            is_import = called in {"import_module", "__import__"}
-            return is_import and (module == name or module.startswith(f"{name}."))
+            yield from _with_packages(name) if called in {"import_module", "__import__"} else ()
         case _:
-            return False
+            pass
+
+
+def _with_packages(name: str) -> list[str]:
+    """Return the name of a module, and those of the packages that it is in."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+
+
+def _leads_to(
+    node: _Statement, missed: Missing, exports: frozenset[str] | None, tree: ast.Module, takers: Takers
+) -> bool:
+    """Whether something that a module exports is used which a statement imports, if it is known what that is."""
+    match node:
+        case ast.Import():
+            return exports is None or is_used(node, missed, exports, tree, takers)
+        case ast.ImportFrom(name, names, level) if missed.module == "." * (level or 0) + (name or ""):
+            return exports is None or not {alias.name for alias in names}.isdisjoint({*exports, "*"})
+        case _:
+            return True

@@ -7,23 +7,19 @@ in more. That does not mean the file, unless something is taken from it that onl
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from upnext_codegen.names.exported_names import is_exported
-from upnext_codegen.names.words_in_bytes import last_names
 from upnext_codegen.reading.tree import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
-    from upnext_codegen.files.file_index import FileIndex
     from upnext_codegen.unread.missing import Missing
+    from upnext_codegen.unread.takers import Takers
 
 
-def is_used(
-    statement: ast.Import, missed: Missing, exports: frozenset[str], tree: ast.Module, index: FileIndex
-) -> bool:
+def is_used(statement: ast.Import, missed: Missing, exports: frozenset[str], tree: ast.Module, takers: Takers) -> bool:
     """Whether a module that a statement imports is used for what it has of upnext, or in a way that does not tell.
 
     Args:
@@ -31,24 +27,21 @@ def is_used(
         missed: The module, and the file that it may mean.
         exports: What that exports, as `exported_names` has it.
         tree: The file around the statement.
-        index: The files that may take it from there.
+        takers: The files that may take it from there.
     """
     bound = [alias.asname or alias.name for alias in statement.names if alias.name == missed.module]
     if not bound:
         return True
     package = missed.target.removesuffix("__init__.py")
     return any(
-        not name or is_exported(exports, name) or _is_module(f"{package}{name}", index)
+        not name or is_exported(exports, name) or _is_module(f"{package}{name}", takers.index.entries)
         for each in bound
         for name in _taken(each, tree)
-    ) or (
-        missed.file.endswith("__init__.py")
-        and any(_is_handed_on(each.partition(".")[0], missed.file, index) for each in bound)
-    )
+    ) or takers.is_taken((each.partition(".")[0] for each in bound), missed.file)
 
 
-def _is_module(path: str, index: FileIndex) -> bool:
-    return f"{path}.py" in index.entries or f"{path}/__init__.py" in index.entries
+def _is_module(path: str, files: Container[str]) -> bool:
+    return f"{path}.py" in files or f"{path}/__init__.py" in files
 
 
 def _taken(name: str, tree: ast.Module) -> Iterator[str]:
@@ -69,27 +62,3 @@ def _is_named(node: ast.expr, name: str) -> bool:
     if isinstance(node, ast.Attribute):
         return bool(rest) and node.attr == last and _is_named(node.value, rest)
     return isinstance(node, ast.Name) and not rest and node.id == last
-
-
-def _is_handed_on(name: str, package: str, index: FileIndex) -> bool:
-    """Whether some file may take a name from a package that it is imported in: `from shop import redis`."""
-    folder = package.rpartition("/")[0]
-    own = folder.rpartition("/")[2]
-    attribute = re.compile(rb"\.\s*" + re.escape(name.encode()) + rb"(?![\w\x80-\xff])")
-    for path in index.entries:
-        for each in index.imports(path) if path != package else ():
-            module, colon, names = each.partition(":")
-            last = module.removesuffix("=").rpartition(".")[2] or _folder_of(module, path).rpartition("/")[2]
-            if colon and last == own and not {name, "*"}.isdisjoint(names.split(",")):
-                return True
-            is_bound = own in names.split(",") if colon else own in last_names(each)
-            if is_bound and attribute.search(index.bytes_of(path) or b""):
-                return True
-    return False
-
-
-def _folder_of(dots: str, path: str) -> str:
-    """The folder that a relative import in a file means by its dots alone."""
-    for _ in dots:
-        path = path.rpartition("/")[0]
-    return path
