@@ -18,7 +18,7 @@ from upnext_codegen.celery.celery_names import (
     NAMED_SIGNATURES,
     PARTIAL,
 )
-from upnext_codegen.celery.containers import items, mapping, sequence, wrong_container, wrong_in_schedule
+from upnext_codegen.celery.containers import argument, items, mapping, sequence, wrong_container, wrong_in_schedule
 from upnext_codegen.celery.records import UNKNOWN, Call, Given
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Use, inner_scopes_and_calls
@@ -111,7 +111,7 @@ class _Reader:
         is_partial = method in PARTIAL and not _is_immutable(call)
         if method == "retry":
             # What is not given anew stays as it was.
-            is_partial = not all(_is_given(_argument(call, name, _at(method, name))) for name in ("args", "kwargs"))
+            is_partial = not all(_is_given(argument(call, _at(method, name), name)) for name in ("args", "kwargs"))
         yield _read(call, method, place, use, skipped=0)._replace(task=task, is_partial=is_partial)
 
     def _completed(self, call: Call, node: ast.Call) -> Call:
@@ -142,7 +142,7 @@ class _Reader:
             return
         method = _attr(call) or "signature"
         is_sent = method == "send_task"
-        name = self.tasks.apps.text_of(_argument(call, "name" if is_sent else "varies", 0), use)
+        name = self.tasks.apps.text_of(argument(call, 0, "name" if is_sent else "varies"), use)
         if name:
             found = _read(call, method if is_sent else "signature", place, use, skipped=0 if is_sent else 1)
             is_partial = not is_sent and not _is_immutable(call)
@@ -201,7 +201,7 @@ def _read(call: ast.Call, method: str, place: Place, use: Use, *, skipped: int) 
         return Call(None, "", method, place, _direct(call))
     unclear = any(isinstance(each, ast.Starred) for each in call.args)
     spread = any(each.arg is None for each in call.keywords)
-    args, kwargs = (_argument(call, name, _at(method, name) + skipped) for name in ("args", "kwargs"))
+    args, kwargs = (argument(call, _at(method, name) + skipped, name) for name in ("args", "kwargs"))
     if unclear or (spread and args is None and kwargs is None):
         return Call(None, "", method, place, UNKNOWN)
     module = use.scope.module
@@ -218,14 +218,6 @@ def _read(call: ast.Call, method: str, place: Place, use: Use, *, skipped: int) 
 
 def _at(method: str, name: str) -> int:
     return LEADING[method].index(name)
-
-
-def _argument(call: ast.Call, name: str, number: int) -> ast.expr | None:
-    """The argument that a parameter is given, None where there is none."""
-    for each in call.keywords:
-        if each.arg == name:
-            return each.value
-    return call.args[number] if number < len(call.args) else None
 
 
 def _direct(call: ast.Call) -> Given:

@@ -1,4 +1,4 @@
-"""Signatures to which nothing is added any more but what a canvas adds: by then it is known what a task is called with.
+"""Signatures that are complete but for what a canvas adds, so that the task's arguments are known.
 
 `task.s(...)` by itself may be given more arguments by whoever gets it. As the second step of a chain it is given the
 result of the first, as what a chain that is run begins with nothing.
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.celery.celery_names import CHAINS, CHORDS, GROUPS
+from upnext_codegen.celery.containers import argument
 from upnext_codegen.names.modules import ExternalName
 
 if TYPE_CHECKING:
@@ -50,17 +51,17 @@ class Canvas:
         if kind == "chain":
             self._chain(call, use)
         elif kind == "chord":
-            self._feed(_argument(call, 1, "body"), 1, use)
+            self._feed(argument(call, 1, "body"), 1, use)
         elif self._kind(call.func, use) == "chord":
             # The body is given to what `chord(header)` makes, and that is run by it.
-            self._feed(_argument(call, 0, "body"), 1, use)
+            self._feed(argument(call, 0, "body"), 1, use)
             self._feed(call.func, 0, use)
         elif not call.args and not call.keywords and self._kind(call.func, use):
             self._feed(call.func, 0, use)
         if isinstance(call.func, ast.Attribute):
             self._method(call, call.func, use)
         elif isinstance(call.func, ast.Name) and call.func.id == "on_commit":
-            self._feed(_argument(call, 0, "func"), 0, use)
+            self._feed(argument(call, 0, "func"), 0, use)
 
     def _method(self, call: ast.Call, func: ast.Attribute, use: Use) -> None:
         names = {each.arg for each in call.keywords}
@@ -76,15 +77,15 @@ class Canvas:
                 if each.arg == "link":
                     self._each(each.value, 1, use)
         elif func.attr == "link":
-            self._feed(_argument(call, 0, "callback"), 1, use)
+            self._feed(argument(call, 0, "callback"), 1, use)
         elif func.attr == "on_commit":
-            self._feed(_argument(call, 0, "func"), 0, use)
+            self._feed(argument(call, 0, "func"), 0, use)
         elif (
             func.attr == "add_periodic_task"
             and len(call.args) <= len(("schedule", "sig"))
             and not names & {None, "args", "kwargs"}
         ):
-            self._feed(_argument(call, 1, "sig"), 0, use)
+            self._feed(argument(call, 1, "sig"), 0, use)
 
     def _chain(self, call: ast.Call, use: Use) -> None:
         has_one_before = False
@@ -111,7 +112,7 @@ class Canvas:
                     for each in members:
                         self._each(each, results, use)
                 elif kind == "chord":
-                    self._each(_argument(expr, 0, "header"), results, use)
+                    self._each(argument(expr, 0, "header"), results, use)
                 elif kind == "chain" and members:
                     self._feed(members[0], results, use)
                 elif not kind:
@@ -149,11 +150,3 @@ def _members(call: ast.Call) -> list[ast.expr]:
     if len(call.args) == 1 and isinstance(call.args[0], ast.List | ast.Tuple):
         return call.args[0].elts
     return call.args
-
-
-def _argument(call: ast.Call, number: int, name: str) -> ast.expr | None:
-    if any(isinstance(each, ast.Starred) for each in call.args[: number + 1]):
-        return None
-    if number < len(call.args):
-        return call.args[number]
-    return next((each.value for each in call.keywords if each.arg == name), None)

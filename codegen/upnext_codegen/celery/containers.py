@@ -10,6 +10,15 @@ _LONGEST = 40
 """Characters of an expression that a finding shows."""
 
 
+def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
+    """Return what a call gives for a parameter, None where it gives nothing, or where `*` may give it."""
+    named = next((each.value for each in call.keywords if each.arg == name), None)
+    before = call.args[: position + 1]
+    if named is not None or len(before) <= position or any(isinstance(each, ast.Starred) for each in before):
+        return named
+    return before[position]
+
+
 def sequence(expr: ast.expr | None) -> tuple[int, bool]:
     """Return how many arguments `args` holds at least, and whether there may be more."""
     match expr:
