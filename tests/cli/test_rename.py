@@ -66,6 +66,17 @@ DECLARATIONS = {
 }
 
 
+def test_what_it_has_written_over_several_lines_is_not_reported_to_be_changed_by_hand(empty: Shell) -> None:
+    former = 'formerly=(  # before\n    # the first one\n    "order.made",\n\n    "order.old",\n)'
+    sent = 'worker.events[\n    "order.placed"  # one\n](order_id="x")'
+    source = f'{HEAD}placed = worker.event("order.placed", {former}){HANDLER}'
+    empty.write({"pyproject.toml": "", "app.py": f"{source}def send():\n    {sent}\n"})
+    done = empty.run("rename", "event", "order.placed", "order.new", "--write")
+    assert (done.code, "by hand" in done.out) == (0, False)
+    assert 'formerly=(  # before\n    # the first one\n    "order.placed", "order.made",' in empty.text("app.py")
+    assert 'worker.events[\n    "order.new"  # one\n]' in empty.text("app.py")
+
+
 @pytest.mark.parametrize("declaration", DECLARATIONS)
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 def test_renaming_keeps_everything_else_and_renaming_back_is_the_identity(
@@ -164,6 +175,23 @@ def test_a_file_that_cannot_be_read_to_its_end_is_listed(text: str, empty: Shell
     assert "half.py:1:1: this file cannot be read to its end, and 'order.placed' stands in it" in done.out
 
 
+def test_a_test_that_is_a_link_is_not_renamed(empty: Shell, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What it leads to may be outside, and in its place a link is to stay."""
+    shared = tmp_path_factory.mktemp("outside") / "test_shared.py"
+    shared.write_text('from app import worker\nworker.events["order.placed"](order_id="x")\n')
+    before = shared.read_text()
+    environment = {"tests/env/pyvenv.cfg": "", "tests/env/lib.py": 'NAME = "order.placed"\n'}
+    files = {"app.py": f'{HEAD}placed = worker.event("order.placed"){HANDLER}', "tests/test_a.py": before}
+    empty.write({"pyproject.toml": "", **files, **environment})
+    links = [empty.root / "tests" / "test_link.py", empty.root / "test_link.py", empty.root / "test_all"]
+    for link in links:
+        link.symlink_to(shared.parent if link.name == "test_all" else shared)
+    done = empty.run("rename", "event", "order.placed", "order.made", "--write")
+    assert (done.code, "link" in done.out, "test_all" in done.out, "env" in done.out) == (0, False, False, False)
+    assert '"order.made"' in empty.text("tests/test_a.py")
+    assert ([link.is_symlink() for link in links], shared.read_text()) == ([True] * 3, before)
+
+
 def test_nothing_is_written_while_a_declaration_has_to_be_changed_by_hand(empty: Shell) -> None:
     declared = f'placed = worker.event(NAME)\nagain = worker.event("order.placed"){HANDLER}'
     empty.write({"pyproject.toml": "", "app.py": f'{HEAD}NAME = "order.placed"\n{declared}'})
@@ -212,6 +240,19 @@ def test_of_several_files_all_are_written_or_none(empty: Shell, monkeypatch: pyt
     monkeypatch.setattr(Path, "replace", full)
     done = empty.run("rename", "event", "order.placed", "order.made", "--write")
     assert done.code == 2
-    assert "b.py cannot be written: No space left on device. What was written is put back: a.py." in done.err
+    assert "b.py cannot be written: No space left on device. Restored: a.py." in done.err
     assert {name: empty.text(name) for name in files} == files
     assert sorted(each.name for each in empty.root.iterdir() if each.name.endswith(".tmp")) == []
+
+    def worse(self: Path, target: Path) -> Path:
+        if target.name == "c.py" or (target.name == "b.py" and b"order.placed" in self.read_bytes()):
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", worse)
+    done = empty.run("rename", "event", "order.placed", "order.made", "--write")
+    assert (done.code, "internal" in done.err) == (2, False)
+    assert "Restored: a.py; NOT restored: b.py (No space left on device)." in done.err
+    half = {name: text if name != "b.py" else empty.text("b.py") for name, text in files.items()}
+    assert {name: empty.text(name) for name in files} == half
+    assert 'event("order.made"' in half["b.py"]

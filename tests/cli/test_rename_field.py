@@ -310,6 +310,19 @@ def test_a_function_of_two_events_and_a_former_name_elsewhere_are_left_to_a_pers
     assert (done.code, "'order_id' is a former name, and not written out here" in done.out) == (1, True)
 
 
+def test_a_file_that_only_mentions_a_typed_dict_and_cannot_be_read_is_listed(empty: Shell) -> None:
+    """It does not have to be changed, as far as is known."""
+    order = "from typing import TypedDict, Unpack\nclass Order(TypedDict):\n    order_id: str\n"
+    project(empty, f"{HEAD}{order}@placed.on\ndef h(**fields: Unpack[Order]): ...\n")
+    empty.write({"tests/template.py": "# makes an Order\n{{ name }} = (\n"})
+    command = ("rename", "field", "order.placed", "order_id", "number", "--write")
+    assert empty.run(*command).code == 1
+    done = empty.run(*command, "--despite-unreadable")
+    assert (done.code, done.err) == (0, "")
+    assert "tests/template.py:1:1: this file cannot be read to its end, and 'Order' stands in it" in done.out
+    assert 'number: Annotated[str, Formerly("order_id")]' in empty.text("shop/email.py")
+
+
 def test_what_depends_on_the_name_is_listed(empty: Shell) -> None:
     project(empty, f"{HEAD}@placed.on\ndef h(order_id: str):\n    print(f'{{order_id=}}')\n    return locals()\n")
     done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write")

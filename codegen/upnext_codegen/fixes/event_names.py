@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from upnext_codegen.fixes.source import requoted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from upnext_codegen.merging.nearness import NearNames
 
 
-def respelt(calls: Sequence[cst.Call], handled: NearNames) -> tuple[cst.SimpleString, cst.SimpleString] | None:
+def corrected_name(calls: Sequence[cst.Call], handled: NearNames) -> tuple[cst.SimpleString, cst.SimpleString] | None:
     """The text of a misspelt event name and what is to stand in its place.
 
     Args:
@@ -30,5 +32,5 @@ def respelt(calls: Sequence[cst.Call], handled: NearNames) -> tuple[cst.SimpleSt
         if isinstance(text, cst.SimpleString) and isinstance(text.evaluated_value, str):
             near = handled.all_near(text.evaluated_value)
             if len(near.names) == 1 and not near.not_compared:
-                return text, text.with_changes(value=f"{text.prefix}{text.quote}{near.names[0]}{text.quote}")
+                return text, requoted(text, near.names[0])
     return None

@@ -7,13 +7,14 @@ import re
 import stat
 from bisect import bisect_right
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.escaped_text import visible
 from upnext_codegen.files.replacing import beside
 from upnext_codegen.fixes import may_have_fix
-from upnext_codegen.fixes.event_names import respelt
+from upnext_codegen.fixes.event_names import corrected_name
 from upnext_codegen.fixes.parameters import may_redefine_object, opened, without_slash
 from upnext_codegen.fixes.source import Change, Source
 from upnext_codegen.merging.nearness import NearNames
@@ -185,7 +186,8 @@ def write(root: Path, changed: Mapping[str, tuple[bytes, bytes]]) -> None:
         raise ConfigurationError(f"{file} cannot be written: {error.strerror or error}. {restored}") from error
     finally:
         for temporary in ready.values():
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def _prepared(path: Path, file: str, before: bytes, after: bytes) -> Path:
@@ -201,12 +203,28 @@ def _prepared(path: Path, file: str, before: bytes, after: bytes) -> Path:
 
 
 def _restored(root: Path, files: Mapping[str, bytes]) -> str:
-    """Put files back that are written already, and say what stands there now."""
+    """Put files back that are written already, each that can be, and say which are."""
+    failed: dict[str, str] = {}
     for file, before in files.items():
-        temporary = beside(root / file, before)
-        temporary.chmod((root / file).stat().st_mode)
-        temporary.replace(root / file)
-    return f"What was written is put back: {', '.join(files)}." if files else "Nothing is written."
+        try:
+            _restore(root / file, before)
+        except OSError as error:
+            failed[file] = f"{file} ({error.strerror or error})"
+    restored = [file for file in files if file not in failed]
+    said = [f"Restored: {', '.join(restored)}"] if restored else []
+    said += [f"NOT restored: {', '.join(failed.values())}"] if failed else []
+    return f"{'; '.join(said) or 'Nothing is written'}."
+
+
+def _restore(path: Path, before: bytes) -> None:
+    temporary = beside(path, before)
+    try:
+        temporary.chmod(path.stat().st_mode)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _repaired(file: _File, repairs: Iterable[_Repair], handled: NearNames) -> bytes:
@@ -227,7 +245,7 @@ def _change(file: _File, repairs: Sequence[_Repair], handled: NearNames) -> Chan
     """What repairs of one function, or of one name, change together; None where none of them can be made."""
     source, place = file.source, repairs[0].place
     if repairs[0].kind == "spell":
-        texts = respelt(source.calls_at(place), handled)
+        texts = corrected_name(source.calls_at(place), handled)
         return None if texts is None else source.change(place.line, *texts)
     function = source.function(place)
     if function is None:

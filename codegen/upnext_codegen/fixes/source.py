@@ -136,6 +136,11 @@ def _start(position: CodeRange) -> tuple[int, int]:
     return position.start.line, position.start.column + 1
 
 
+def requoted(node: cst.SimpleString, text: str) -> cst.SimpleString:
+    """Return the literal of another text, with the prefix and quotes that one has."""
+    return node.with_changes(value=f"{node.prefix}{node.quote}{text}{node.quote}")
+
+
 def starts_of_lines(text: str) -> list[int]:
     """Say where each line of a text starts."""
     return [0, *(each.end() for each in _LINE_END.finditer(text))]

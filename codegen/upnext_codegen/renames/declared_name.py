@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from upnext_codegen.fixes.source import requoted
 from upnext_codegen.renames.edits import text_of
 
 _OPTION = "formerly"
@@ -42,7 +43,7 @@ def renamed(calls: Sequence[cst.Call], old: str, new: str, *, bridged: bool) -> 
             name, former = kept.value, _without(former, kept)
         else:
             assert isinstance(written, cst.SimpleString), "its text is known"
-            name = written.with_changes(value=f"{written.prefix}{written.quote}{new}{written.quote}")
+            name = requoted(written, new)
         if bridged and not is_back:
             former = _with(former, written)
         changed = call.with_deep_changes(given, value=name)

@@ -135,8 +135,3 @@ def text_of(node: cst.BaseExpression) -> str | None:
     """The value of a string literal, None for anything else."""
     value = node.evaluated_value if isinstance(node, cst.SimpleString) else None
     return value if isinstance(value, str) else None
-
-
-def respelt(node: cst.SimpleString, text: str) -> str:
-    """Write a text as a string literal is written."""
-    return f"{node.prefix}{node.quote}{text}{node.quote}"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from upnext_codegen.fixes.source import requoted
 from upnext_codegen.graph.selection import module_of
-from upnext_codegen.renames.edits import Edits, respelt, text_of
+from upnext_codegen.renames.edits import Edits, text_of
 from upnext_codegen.renames.references import dotted_names, names_passed_on, uses
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def renamed_keys(
         keys = [] if file is None else list(keys_in(file, module_of(path, sources.roots), workers, {old}))
         if file is not None and keys:
             for key in keys:
-                file.replace(key, respelt(key, new))
+                file.replace(key, requoted(key, new).value)
             yield path, data, file.after
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 _STRING = ('"', "'")
+_BETWEEN = {tokenize.NL, tokenize.COMMENT}
 
 
 class Texts(NamedTuple):
@@ -40,7 +41,8 @@ def texts_in(data: bytes, text: str, *, but_in: tuple[str, ...]) -> Texts:
                 with suppress(ValueError, SyntaxError):
                     if literal_eval(token.string) == text:
                         places.append((token.start[0], token.start[1] + 1))
-            before.append(token.string)
+            if token.type not in _BETWEEN:
+                before.append(token.string)
     except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
         return Texts(places, whole=False)  # a template, or half of a merge
     return Texts(places, whole=True)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import libcst as cst
 
+from upnext_codegen.fixes.source import requoted
 from upnext_codegen.records import Place
-from upnext_codegen.renames.edits import respelt, text_of, walk
+from upnext_codegen.renames.edits import text_of, walk
 from upnext_codegen.renames.plan import Undecided
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def naming_options(function: cst.FunctionDef | None, calls: list[cst.Call], fiel
 
 def respell(file: Edits, text: cst.SimpleString, new: str) -> None:
     """Change what a text says, not how it is quoted."""
-    file.replace(text, respelt(text, new))
+    file.replace(text, requoted(text, new).value)
 
 
 def _no_variables(function: cst.FunctionDef) -> set[cst.CSTNode]:

@@ -147,9 +147,14 @@ class Sources:
             if reason != BY_DEFAULT or not name.startswith(("test", "conftest")):
                 continue
             if path.endswith("/"):
-                for folder, _, names in os.walk(self.root / path, onerror=self._note):
+                for folder, folders, names in os.walk(self.root / path, onerror=self._note):
+                    if "pyvenv.cfg" in names:
+                        folders.clear()  # A virtual environment has nothing of the project's.
+                        continue
                     below = (Path(folder, name) for name in names if name.endswith(".py"))
-                    yield from (each.relative_to(self.root).as_posix() for each in below if each.is_file())
+                    # A link would be replaced by a file, and may lead to one outside of the project.
+                    own = (each for each in below if each.is_file() and not each.is_symlink())
+                    yield from (each.relative_to(self.root).as_posix() for each in own)
             else:
                 yield path
 

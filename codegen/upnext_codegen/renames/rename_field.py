@@ -161,7 +161,7 @@ class _Work:
     def _key(self, file: Edits, function: cst.FunctionDef, handler: Handler, *, former: tuple[str, ...]) -> None:
         """Change the key of a TypedDict, which `**fields: Unpack[...]` names."""
         further = function.params.star_kwarg
-        found = None if further is None else typed_dict_of(self.sources, self._file, file, further)
+        found = None if further is None else typed_dict_of(self.sources, self._readable, file, further)
         key = None if found is None else found.key(self.old)
         if further is None or found is None or key is None or not isinstance(key.target, cst.Name):
             self._block(handler.place, f"the TypedDict that has {self.old!r} cannot be found: {_BY_HAND}")
@@ -175,8 +175,12 @@ class _Work:
         self._note(found.file, key.annotation, place, former=former)
         self.askers.add(Place(file.file, *file.place_of(found.asker)))
         reason = f"this may be a {found.name}, whose key {self.old!r} is renamed: see whether it has it"
-        for where in found.other_uses(self.sources, self._file):
-            self.undecided.append(Undecided(where, reason))
+        for path, _ in self.sources.holding(found.name):
+            other = self._readable(path)
+            if other is None:
+                self.half_read.append(unreadable(path, found.name))
+            else:
+                self.undecided += [Undecided(each, reason) for each in found.other_uses(other, self.sources.roots)]
 
     def _sharing(self, found: TypedDictClass) -> Iterator[Place]:
         """Yield the handlers of other events, and the tasks, that take the fields of a TypedDict."""
@@ -187,7 +191,7 @@ class _Work:
             file = self._readable(place.file)
             function = None if file is None else file.function(place)
             further = None if function is None else function.params.star_kwarg
-            other = None if file is None or further is None else typed_dict_of(self.sources, self._file, file, further)
+            other = None if file is None or further is None else typed_dict_of(self.sources, self._readable, file, further)
             if other is not None and other.node is found.node:
                 yield place
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.fixes.source import requoted
 from upnext_codegen.graph.selection import module_of
 from upnext_codegen.records import Handler, Place
 from upnext_codegen.renames import references
-from upnext_codegen.renames.edits import Edits, respelt, text_of
+from upnext_codegen.renames.edits import Edits, text_of
 from upnext_codegen.renames.mentions import texts_in
 from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
 
@@ -103,7 +104,7 @@ def rename_handler(sources: Sources, old: str, new: str) -> Rename:
             reason = f"{new!r} has a meaning in this file already: choose another name"
             blocked.append(Undecided(Place(file.file, *file.place_of(clash)), reason))
         for literal, spelt in references.texts(file, module, names, new, but=served):
-            file.replace(literal, respelt(literal, spelt))
+            file.replace(literal, requoted(literal, spelt).value)
         undecided += _unresolved(file, function, renamed)
     changed = {file.file: (file.before, after) for _, file in files if (after := file.after) != file.before}
     for text, but_in in [(function.name, (_OPTION,)), *((name, _SERVED) for name in sorted(names & served))]:

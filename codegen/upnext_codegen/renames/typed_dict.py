@@ -11,7 +11,7 @@ from upnext_codegen.records import Place
 from upnext_codegen.renames.references import imported, uses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from upnext_codegen.renames.edits import Edits
     from upnext_codegen.renames.plan import Sources
@@ -45,23 +45,21 @@ class TypedDictClass(NamedTuple):
                     return each
         return None
 
-    def other_uses(self, sources: Sources, read: Callable[[str], Edits]) -> Iterator[Place]:
-        """Yield where else it is named."""
-        for path, _ in sources.holding(self.name):
-            file = read(path)
-            for node, _ in uses(file, module_of(path, sources.roots), {f"{self.module}.{self.name}"}):
-                if node is not self.asker and node is not self.node.name:
-                    yield Place(path, *file.place_of(node))
+    def other_uses(self, file: Edits, roots: Sequence[str]) -> Iterator[Place]:
+        """Yield where else a file names it."""
+        for node, _ in uses(file, module_of(file.file, roots), {f"{self.module}.{self.name}"}):
+            if node is not self.asker and node is not self.node.name:
+                yield Place(file.file, *file.place_of(node))
 
 
 def typed_dict_of(
-    sources: Sources, read: Callable[[str], Edits], file: Edits, further: cst.Param
+    sources: Sources, read: Callable[[str], Edits | None], file: Edits, further: cst.Param
 ) -> TypedDictClass | None:
     """Return the TypedDict that a `**` parameter unpacks, None where it cannot be found.
 
     Args:
         sources: The project.
-        read: Reads a file.
+        read: Reads a file, None where its syntax cannot be read.
         file: The file of the function.
         further: The parameter.
     """
@@ -74,10 +72,11 @@ def typed_dict_of(
     module, name = module_of(file.file, sources.roots), asker.value
     for source, alias in imported(file, module):
         if (alias.evaluated_alias or alias.evaluated_name) == name:
-            paths = [path for path in sources.files() if module_of(path, sources.roots) == source]
-            if not paths:
+            path = next((each for each in sources.files() if module_of(each, sources.roots) == source), None)
+            defining = None if path is None else read(path)
+            if defining is None:
                 return None
-            module, name, file = source, alias.evaluated_name, read(paths[0])
+            module, name, file = source, alias.evaluated_name, defining
             break
     found = [node for node in file.module.body if isinstance(node, cst.ClassDef) and node.name.value == name]
     return TypedDictClass(file, module, found[0], asker) if len(found) == 1 else None
