@@ -191,9 +191,10 @@ class _Work:
             file = self._readable(place.file)
             function = None if file is None else file.function(place)
             further = None if function is None else function.params.star_kwarg
-            other = None if file is None or further is None else typed_dict_of(self.sources, self._readable, file, further)
-            if other is not None and other.node is found.node:
-                yield place
+            if file is not None and further is not None:
+                other = typed_dict_of(self.sources, self._readable, file, further)
+                if other is not None and other.node is found.node:
+                    yield place
 
     def _note(self, file: Edits, written: cst.Annotation, place: Place, *, former: tuple[str, ...]) -> None:
         self.taken_back = self.taken_back or former[:1] == (self.new,)
