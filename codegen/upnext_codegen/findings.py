@@ -34,6 +34,7 @@ class Finding(NamedTuple):
         related: The other places, in order.
         typed: Whether every type checker says the same by itself, by the types of our own functions.
         not_listed: How many more places there are than `related` lists.
+        fixable: Whether it may have a fix: without any such finding there is no need to load libcst, which is slow.
     """
 
     code: str
@@ -44,6 +45,7 @@ class Finding(NamedTuple):
     related: tuple[Related, ...] = ()
     typed: bool = False
     not_listed: int = 0
+    fixable: bool = False
 
     @classmethod
     def of(
@@ -57,6 +59,7 @@ class Finding(NamedTuple):
         severity: str | None = None,
         typed: bool = False,
         not_listed: int = 0,
+        fixable: bool = False,
     ) -> Finding:
         """Make a finding of a rule.
 
@@ -69,6 +72,7 @@ class Finding(NamedTuple):
             severity: Which of the rule's severities it has, where that is not the first one.
             typed: See `typed`.
             not_listed: See `not_listed`.
+            fixable: See `fixable`.
 
         Raises:
             ValueError: The rule has no such severity.
@@ -77,7 +81,7 @@ class Finding(NamedTuple):
         chosen = allowed[0] if severity is None else severity
         if chosen not in allowed:
             raise ValueError(f"{code} is {' or '.join(allowed)}, not {chosen}: rules/{code}.txt says so")
-        return cls(code, chosen, message, place, help, related, typed, not_listed)
+        return cls(code, chosen, message, place, help, related, typed, not_listed, fixable)
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -117,6 +117,7 @@ def unfillable(place: Place, handler: str, parameter: str, kind: str) -> Finding
         f'{kind} "{parameter}" of handler "{handler}" never gets a value: events pass keyword arguments only',
         place,
         _passed_by_keyword(parameter),
+        fixable=not parameter.startswith("*"),  # no fix makes `*args` useful
     )
 
 
@@ -193,6 +194,7 @@ def refused_parameter(place: Place, parameter: str, task: str) -> Finding:
         f'task "{task}" is refused by the runtime: parameter "{parameter}" never gets a value',
         place,
         _passed_by_keyword(parameter),
+        fixable=not parameter.startswith("*"),  # no fix makes `*args` useful
     )
 
 

@@ -102,9 +102,7 @@ def _once(arguments: argparse.Namespace) -> int:
 
 def _told(report: Report, arguments: argparse.Namespace) -> int:
     """Print a report, and say what it comes to."""
-    from upnext_codegen.fixes import may_have_fix  # noqa: PLC0415 - commands import what they need
-
-    if arguments.format in {"json", "sarif"} and any(map(may_have_fix, report.findings)):
+    if arguments.format in {"json", "sarif"} and any(each.fixable for each in report.findings):
         from upnext_codegen.fixes.fix import Fixer  # noqa: PLC0415 - it takes long to import
 
         project, _ = project_of(arguments)

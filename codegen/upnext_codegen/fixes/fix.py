@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.escaped_text import visible
 from upnext_codegen.files.replacing import beside
-from upnext_codegen.fixes import may_have_fix
 from upnext_codegen.fixes.event_names import corrected_name
 from upnext_codegen.fixes.parameters import may_redefine_object, opened, without_slash
 from upnext_codegen.fixes.source import Change, Source
@@ -118,7 +117,7 @@ class Fixer:
 
     def _repairs(self, finding: Finding) -> tuple[_Repair, ...]:
         """What a finding's fix changes, nothing where it has none or one of the changes cannot be made."""
-        if not may_have_fix(finding):
+        if not finding.fixable:
             return ()
         repairs = (
             tuple(_Repair("open", each.place) for each in finding.related)

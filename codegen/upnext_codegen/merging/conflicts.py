@@ -62,6 +62,7 @@ def rejected(event: str, named: list[tuple[Handler, Parameter]], shut: list[Hand
         help=f'add "{name}" or **kwargs to {_handlers(shut)}: every handler is given the whole event',
         related=_closed(shut),
         not_listed=max(len(shut) - MOST_RELATED, 0),
+        fixable=len(shut) <= MOST_RELATED,
     )
 
 
@@ -75,6 +76,7 @@ def shut_out(event: str, named: list[tuple[Handler, Parameter]], shut: list[Hand
         help=f'add "{parameter.name}" or **kwargs to {_handlers(shut)}, or remove the field here',
         related=_closed(shut),
         not_listed=max(len(shut) - MOST_RELATED, 0),
+        fixable=len(shut) <= MOST_RELATED,
     )
 
 

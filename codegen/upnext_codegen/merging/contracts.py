@@ -76,4 +76,5 @@ def _without_handler(event: str, declarations: list[Declaration], near: Near) ->
             message=f'event "{event}" has no handler',
             place=declaration.place,
             help=advice,
+            fixable=bool(near.names),
         )
