@@ -357,28 +357,20 @@ def untyped_upcaster(place: Place, name: str, event: str) -> Finding:
 
 
 def left_out(place: Place, module: str, file: str, reason: str, events: Sequence[str]) -> Finding:
-    """An import of a module that is left out, and through which events are reached (UPN005)."""
+    """An import of a module that is left out (UPN005), and the events that are reached through it, if it was read."""
     way_out = f'add "{file}" to include in [tool.upnext]'
     if reason.startswith("named by exclude"):
         way_out = "remove the pattern from exclude in [tool.upnext], or the import"
+    if "leads out" in reason:
+        way_out = "move the module into the project, or run upnext in a folder that holds both"
     if "outside of" in reason:
         way_out = "put a pyproject.toml above both that names them as members of a workspace, and run upnext there"
+    what = f"{_events(events)} reached" if events else "a handler may be attached"
     return Finding.of(
         "UPN005",
-        f"{_events(events)} reached through {shown(module)}, which is not read: {file} is {reason}",
+        f"{what} through {shown(module)}, which is not read: {file} is {reason}",
         place,
         way_out,
-    )
-
-
-def linked(place: Place, module: str, file: str) -> Finding:
-    """An import through a link out of the project, to which a handler may be attached (UPN005)."""
-    return Finding.of(
-        "UPN005",
-        f"a handler may be attached through {shown(module)}, which is not read: {file} is a link that leads out of the "
-        "project",
-        place,
-        "move the module into the project, or run upnext in a folder that holds both",
     )
 
 

@@ -156,7 +156,7 @@ def _through_links(missing: MissingImports, index: FileIndex) -> Iterator[Findin
             for node in statements[each.module]:
                 if not attaching.isdisjoint(_bound_by(node)):
                     place = Place(file, node.lineno, text.column(node.lineno, node.col_offset))
-                    yield messages.linked(place, each.module, each.target)
+                    yield messages.left_out(place, each.module, each.target, each.reason, [])
                     attaching -= _bound_by(node)  # `import shared.events` imports the package as well.
 
 
