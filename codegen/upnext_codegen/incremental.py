@@ -211,14 +211,14 @@ class Incremental:
         return found
 
     def _drop_unreached(self, relevance: Relevance) -> None:
-        """Drop the parts of files that a scan without a cache would not come upon, if only findings are in them.
+        """Drop the parts of files that a scan without a cache would not come upon, if they may come without an event.
 
         They may stand for what an earlier scan knew of other files, or have been read in advance.
         """
         entries = self.index.entries
         told = {path for path in self._parts if entries[path].unreadable}
         if self._beyond or self.index.known.parts:
-            told |= {path for path, part in self._parts.items() if part.findings and not part.handlers}
+            told |= {path for path, part in self._parts.items() if part.comes_without_event and not part.handlers}
         if not told <= {*relevance.named()}:
             relevance = relevance.over(self.index, self.modules)
             self._forget(told - reached(relevance, self._parts.keys(), self._fills, self._graph))

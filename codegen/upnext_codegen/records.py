@@ -274,6 +274,11 @@ class Resolved(NamedTuple):
             )
         )
 
+    @property
+    def comes_without_event(self) -> bool:
+        """Whether something in it can be found where no event is known, in a file that nobody has to read."""
+        return bool(self.findings or self.hidden or self.workers or any(not each.names for each in self.sends))
+
 
 class FileModels(NamedTuple):
     """What one file's classes are, and everything that it was worked out from beside the file itself.

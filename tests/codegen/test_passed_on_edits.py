@@ -60,7 +60,7 @@ def module(chance: random.Random, name: str, others: list[str]) -> str:
 def said(root: Path, *, use_cache: bool) -> tuple[object, ...]:
     """What a scan finds, and the files that it has read for it."""
     scanned, findings = scan(load_project(root), use_cache=use_cache)
-    return scanned.handlers, scanned.declarations, findings, scanned.read
+    return scanned.handlers, scanned.declarations, findings, scanned.read, scanned.hidden, scanned.sends
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -93,3 +93,20 @@ def test_what_a_module_has_since_another_one_was_edited_is_asked_for_where_it_wa
     (tmp_path / "given.py").write_text("import events as bus\nfrom events import placed\n")
     assert said(tmp_path, use_cache=True) == said(tmp_path, use_cache=False)
     assert [each.name for each in scan(load_project(tmp_path))[0].handlers] == ["first", "second"]
+
+
+def test_what_a_file_gives_away_that_nobody_comes_upon_any_more_is_forgotten(tmp_path: Path) -> None:
+    """It was read for what another file exported, and names nothing of upnext by itself."""
+    sources = {
+        "app.py": "import bus\nimport upnext\n",
+        "kit.py": "import app\n",
+        "use.py": "import kit\nregister(kit, bus.placed)\n",
+        "bus.py": f"import use\n{EVENTS}",
+        "pyproject.toml": "",
+    }
+    for name, text in sources.items():
+        (tmp_path / name).write_text(text)
+    assert len(scan(load_project(tmp_path))[0].hidden) == 1
+    (tmp_path / "bus.py").write_text("")
+    assert said(tmp_path, use_cache=True) == said(tmp_path, use_cache=False)
+    assert scan(load_project(tmp_path))[0].hidden == frozenset()
