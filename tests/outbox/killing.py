@@ -23,8 +23,8 @@ import upnext
 from tests.outbox.model import arrived, shop_at
 from tests.waiting import wait_until_async
 from upnext.connect import broker_for
-from upnext.outbox import relay as relay_module
-from upnext.outbox.row import Backlog, ClaimedRow, Failure, ListedRow, OutboxStore
+from upnext.outbox import lanes
+from upnext.outbox.row import ClaimedRow, Failure, ListedRow, OutboxBacklog, OutboxStore
 
 LANES = 3
 HANDLER = "shop|order.taken|note"
@@ -67,7 +67,7 @@ class FatalStore:
         await self._store.settle(sent, failed, released)
         self._fate.step()
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> OutboxBacklog:
         return await self._store.backlog()
 
     async def listed(self, most: int, *, set_aside: bool) -> Sequence[ListedRow]:
@@ -117,14 +117,14 @@ def take_orders(shop: Any, worker: upnext.Worker, orders: int, fate: Fate) -> No
 
 def relay_all(shop: Any, worker: upnext.Worker, writer: int, fate: Fate) -> None:
     """Send what is in the outbox until nothing is and the writer has ended, which the end of a pipe tells."""
-    publish = relay_module._publish_row
+    send = lanes._send_row
 
-    async def fatal_publish(*arguments: Any) -> None:
+    async def fatal_send(*arguments: Any) -> None:
         fate.step()
-        await publish(*arguments)
+        await send(*arguments)
         fate.step()
 
-    relay_module._publish_row = fatal_publish
+    lanes._send_row = fatal_send
     made = shop.relay(worker, batch=5, interval=0.01, lease=0.1)
     made.store = FatalStore(made.store, fate)
 

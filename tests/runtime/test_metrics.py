@@ -30,7 +30,7 @@ from upnext.cli import main
 from upnext.connect import broker_for
 from upnext.instruments import JobEnd, begin_job, watching_jobs
 from upnext.outbox.backlog import RelayReading
-from upnext.outbox.row import Backlog
+from upnext.outbox.row import OutboxBacklog
 from upnext.runner.readiness_probe import answering
 from upnext.telemetry.process_metrics import process_metrics
 
@@ -148,9 +148,9 @@ async def test_what_goes_by_one_name_in_a_process_is_one_series(valkey_url: str)
     """Prometheus drops a sample that another one of the same scrape contradicts, without a word to who reads it."""
     workers = [upnext.Worker("shop", redis_url=valkey_url, concurrency=n) for n in (3, 4)]
     readings = [
-        RelayReading("a table", Backlog(waiting=2, set_aside=0, oldest=time.time() - 100), ""),
+        RelayReading("a table", OutboxBacklog(waiting=2, set_aside=0, oldest=time.time() - 100), ""),
         RelayReading("a table", None, "its database fails"),
-        RelayReading("a table", Backlog(waiting=1, set_aside=1, oldest=None), ""),
+        RelayReading("a table", OutboxBacklog(waiting=1, set_aside=1, oldest=None), ""),
     ]
     async with running(*workers) as service:
         with process_metrics(service.readings, lambda: readings) as scrape:
