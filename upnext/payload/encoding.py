@@ -12,6 +12,7 @@ from upnext.payload.equality import CHANGED, difference
 from upnext.payload.limits import MAX_BYTES
 from upnext.payload.problems import top_level_field
 from upnext.payload.round_trip import read, write, write_some
+from upnext.payload.sets import with_ordered_sets
 from upnext.payload.unannotated import unsendable
 from upnext.payload.unset import unset_fields
 
@@ -79,8 +80,7 @@ def _encode(
     sparse = trip.without_unset_fields(body) if keep_unset and any(codec.has_models for codec in codecs) else None
     if sparse is None:
         trip.check(body)
-        return body
-    return sparse
+    return with_ordered_sets(fields, body if sparse is None else sparse)
 
 
 def _is_equal(plain: object, fields: object) -> bool:
