@@ -36,9 +36,9 @@ def test_a_server_that_keeps_what_it_is_given_is_in_order(tmp_path: Path, comman
         code, found = checks(command, server.url)
         text = command("doctor", url=server.url)[1]
     assert code == 0
-    assert {check["status"] for check in found.values()} == {"ok"}
+    assert {name for name, check in found.items() if check["status"] != "ok"} == {"workers"}  # there is none
     assert found["persistence"]["message"] == "append-only file, appendfsync always"
-    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * len(found)
+    assert sum(line.startswith("ok ") for line in text.splitlines()) == len(found) - 1
 
 
 def test_commands_that_are_told_a_server_need_no_current_folder(

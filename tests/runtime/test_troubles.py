@@ -27,9 +27,9 @@ def put_worker(url: str, *, pid: int = 7, handlers: tuple[str, ...] = ("order.pl
         client.hset(f"{PREFIX}workers", worker_id, json.dumps(whole | {"handlers": list(handlers)} | record))
 
 
-def shown(command: Command, url: str) -> dict[str, Any]:
+def shown(command: Command, url: str, *options: str) -> dict[str, Any]:
     """Return `upnext status` as JSON."""
-    answer: dict[str, Any] = json.loads(command("status", "--format", "json", url=url)[1])
+    answer: dict[str, Any] = json.loads(command("status", "--format", "json", *options, url=url)[1])
     return answer
 
 
@@ -109,6 +109,33 @@ def test_a_handler_that_no_worker_imported_is_named(
     monkeypatch.chdir(tmp_path)
     _, out, _ = command("doctor", url=valkey_url)
     assert "warn  handlers     no worker has imported refund (shop.money), write_bill (shop.billing): " in out
+
+
+def test_a_namespace_in_which_no_worker_is_alive_is_not_all_well(
+    command: Command, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that nobody ever used may be misspelt; in one that is known everything may have stopped."""
+    monkeypatch.chdir(tmp_path)
+    nobody = "no handler has ever connected to namespace 'prdo'"
+    _, out, _ = command("doctor", "--namespace", "prdo", url=valkey_url)
+    assert f"warn  workers      {nobody}\n" in out
+    assert "help: run a worker; if it runs, look at its namespace" in out
+    assert "ok    queues       no job waits\n" in out
+    assert f"{nobody}\n" in command("status", "--namespace", "prdo", url=valkey_url)[1].lower()
+
+    with redis.Redis.from_url(valkey_url) as client:
+        client.sadd(f"{PREFIX}queues", "shop|order.placed|confirm", "shop||nightly")
+    stopped = "no worker process is alive; 2 handler(s) are known here"
+    assert f"warn  workers      {stopped}\n" in command("doctor", url=valkey_url)[1]
+    assert f"{stopped}\n" in command("status", url=valkey_url)[1].lower()
+    assert shown(command, valkey_url)["missing_handlers"] == []
+
+    contract = {"handlers": {"a": {"worker": "shop", "name": "refund", "module": "shop.money"}}}
+    (tmp_path / "upnext.lock").write_text(json.dumps({"events": {"order.paid": contract}}))
+    for namespace in ("default", "prdo"):
+        _, out, _ = command("doctor", "--namespace", namespace, url=valkey_url)
+        assert "warn  handlers     no worker has imported refund (shop.money): " in out
+        assert shown(command, valkey_url, "--namespace", namespace)["missing_handlers"] == ["refund (shop.money)"]
 
 
 def test_jobs_that_killed_their_workers_lately_are_named(command: Command, valkey_url: str) -> None:

@@ -16,6 +16,7 @@ from upnext.cli.fleet import (
     lagging_outboxes,
     limited_queues,
     missing_handlers,
+    no_worker,
     starving_jobs,
     unstored_ends,
 )
@@ -44,30 +45,40 @@ def partitions(sent: int, served: int) -> Check:
     return Check("partitions", "ok", f"{served}")
 
 
-def fleet(standing: NamespaceStatus, lock: Mapping[HandlerId, str], crashed: Mapping[str, int]) -> Iterator[Check]:
+def fleet(
+    standing: NamespaceStatus, namespace: str, lock: Mapping[HandlerId, str], crashed: Mapping[str, int]
+) -> Iterator[Check]:
     """Judge the workers, and what nobody takes.
 
     Args:
-        standing: The namespace.
+        standing: How the namespace stands.
+        namespace: Its name.
         lock: The handlers of the project at hand, with their modules.
         crashed: How many jobs of each handler killed their workers lately.
     """
+    yield from _living(standing, namespace)
     yield from _workers(standing, lock)
     yield from _jobs(standing, crashed)
 
 
-def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterator[Check]:
+def _living(standing: NamespaceStatus, namespace: str) -> Iterator[Check]:
     alive = [worker for worker in standing.workers if worker.alive]
     if len(alive) < len(standing.workers):
         dead = len(standing.workers) - len(alive)
         way_out = "run a worker: the living take over what dead ones hold"
         yield Check("workers", "warn", f"{len(alive)} alive, {dead} dead that are not cleared away yet", way_out)
-    else:
+    if nobody := no_worker(standing, namespace):
+        way_out = "run a worker; if it runs, look at its namespace (--namespace, UPNEXT_NAMESPACE) and its server"
+        yield Check("workers", "warn", nobody, way_out)
+    elif len(alive) == len(standing.workers):
         yield Check("workers", "ok", f"{len(alive)} alive")
     others = sorted({worker.version for worker in alive} - {__version__})
     if others:
         message = f"workers run upnext {', '.join(others)}, this is {__version__}"
         yield Check("versions", "warn", message, "bring them to one version when you can")
+
+
+def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterator[Check]:
     for line in blocked_workers(standing)[:_NAMED]:
         way_out = "see the stack in its log; what blocks must run in a thread (a handler that is not async), or await"
         yield Check("blocked", "warn", line, way_out)
@@ -109,7 +120,8 @@ def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Che
             "run a worker that has these handlers, or `upnext unsubscribe` those that are no more",
         )
     else:
-        yield Check("queues", "ok", "every job that waits has a living worker")
+        alive = any(worker.alive for worker in standing.workers)
+        yield Check("queues", "ok", "every job that waits has a living worker" if alive else "no job waits")
     for line in limited_queues(standing)[:_NAMED]:
         yield Check("limits", "ok", line)
     for line in differing_limits(standing)[:_NAMED]:

@@ -91,7 +91,7 @@ async def _checks(namespace: Namespace) -> list[Check]:
     if any(check.name == "rights" and check.status == "fail" for check in found):
         return [*found, checks.libraries()]  # more cannot be read
     status, lock = await namespace.status_reader.read(), Lock.beside(current_folder()).handlers
-    return [*found, *checks.fleet(status, lock, await _crashed(namespace)), checks.libraries()]
+    return [*found, *checks.fleet(status, namespace.name, lock, await _crashed(namespace)), checks.libraries()]
 
 
 async def _crashed(namespace: Namespace) -> Counter[str]:

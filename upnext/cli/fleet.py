@@ -139,16 +139,26 @@ def _differing(status: NamespaceStatus, of: Callable[[WorkerStatus, str], str]) 
     return [f"{handler}: {', '.join(sorted(words))}" for handler, words in sorted(found.items()) if len(words) > 1]
 
 
+def no_worker(status: NamespaceStatus, namespace: str) -> str:
+    """Say what it means that no worker process is alive, "" if one is, or may be where nothing could be read."""
+    if status.unseen or any(worker.alive for worker in status.workers):
+        return ""
+    if not status.queues and not status.workers:
+        return f"no handler has ever connected to namespace {namespace!r}"
+    return f"no worker process is alive; {len(status.queues):,} handler(s) are known here"
+
+
 def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> list[str]:
     """Return the handlers that a project has and no living worker of their name, as `name (module)`.
 
     Args:
         status: The namespace.
-        lock: The handlers of the project at hand, with their modules; what workers say of theirs counts as well.
+        lock: The handlers of the project at hand, with their modules; what workers say of theirs counts as well. Those
+            of workers that do not run are left out while others do: they may be at home in another namespace.
     """
     living = [worker for worker in status.workers if worker.alive]
     served = {handler for worker in living for handler in worker.handlers}
     names = {worker.worker for worker in living}
     known = {HandlerId.within(w.worker, local): module for w in living for local, module in w.unimported.items()}
-    known |= {handler: module for handler, module in (lock or {}).items() if handler.worker in names}
+    known |= {handler: module for handler, module in (lock or {}).items() if handler.worker in names or not names}
     return sorted(f"{handler.name} ({module})" for handler, module in known.items() if str(handler) not in served)

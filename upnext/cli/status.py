@@ -14,6 +14,7 @@ from upnext.cli.fleet import (
     full_workers,
     lagging_outboxes,
     missing_handlers,
+    no_worker,
     options_in_words,
     starving_jobs,
     unstored_ends,
@@ -25,7 +26,7 @@ from upnext.cli.table import table
 from upnext.cli.terminal import coloured, terminal_width, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from upnext.broker.namespace import Namespace
     from upnext.broker.status import NamespaceStatus, QueueStatus
@@ -56,9 +57,10 @@ def status(arguments: argparse.Namespace) -> int:
     """Run the command."""
     where, found = ask(arguments, _read)
     if arguments.format == "json":
-        print(json.dumps(status_json(where, found), indent=2))
+        lock = {} if any(worker.alive for worker in found.workers) else _locked()
+        print(json.dumps(status_json(where, found, lock), indent=2))
     else:
-        for line in _as_text(found, terminal_width()):
+        for line in _as_text(found, where["namespace"], terminal_width()):
             print(line)
     if found.unseen:
         from upnext.broker.partial_results import PartialResultError  # noqa: PLC0415 - commands import what they need
@@ -71,9 +73,20 @@ async def _read(namespace: Namespace) -> tuple[dict[str, str], NamespaceStatus]:
     return described(namespace), await namespace.status_reader.seen()
 
 
-def _as_text(status: NamespaceStatus, width: int | None) -> Iterator[str]:
+def _locked() -> Mapping[HandlerId, str]:
+    """Return the handlers of the project at hand: where no worker tells of its own, only they may be missing."""
+    from upnext.runner.unimported import Lock, current_folder  # noqa: PLC0415 - commands import what they need
+
+    return Lock.beside(current_folder()).handlers
+
+
+def _as_text(status: NamespaceStatus, namespace: str, width: int | None) -> Iterator[str]:
     counts = totals(status)
     yield from _workers(status, counts["workers"], width)
+    if nobody := no_worker(status, namespace):
+        yield coloured("warn", f"{nobody[0].upper()}{nobody[1:]}")
+    for handler in missing_handlers(status)[:_MOST_ROWS]:
+        yield coloured("warn", f"No worker has imported handler {visible(handler)}")
     yield ""
     yield from _queues(status, counts, width)
     yield from _running(status, width)
@@ -111,8 +124,6 @@ def _workers(status: NamespaceStatus, alive: int, width: int | None) -> Iterator
         [f"outbox {line}" for line in lagging_outboxes(status)],
     ):
         yield from (coloured("warn", visible(line)) for line in lines[:_MOST_RUNNING])
-    for handler in missing_handlers(status)[:_MOST_ROWS]:
-        yield coloured("warn", f"No worker has imported handler {visible(handler)}")
 
 
 def _running(status: NamespaceStatus, width: int | None) -> Iterator[str]:

@@ -10,12 +10,14 @@ from upnext.cli.fleet import missing_handlers
 from upnext.cli.moments import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from upnext.broker.outbox_reports import OutboxLag
     from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
 
 
-def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any]:
-    """Return all of it."""
+def status_json(where: dict[str, str], status: NamespaceStatus, lock: Mapping[HandlerId, str]) -> dict[str, Any]:
+    """Return all of it; the lock's handlers are those of the project at hand that may be missing."""
     unreachable = [{"partition": one.partition, "reason": one.reason} for one in status.unseen]
     return {
         **where,
@@ -50,7 +52,7 @@ def status_json(where: dict[str, str], status: NamespaceStatus) -> dict[str, Any
             for job in worker.activity.waiting
         ],
         "outboxes": [_outbox(lag, status.now) for lag in status.outboxes],
-        "missing_handlers": missing_handlers(status),
+        "missing_handlers": missing_handlers(status, lock),
         "paused": [
             {**_parts(HandlerId.parse(handler)), **_since(since, status.now)}
             for handler, since in sorted(status.paused.items())
