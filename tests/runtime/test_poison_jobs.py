@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from redis.asyncio import Redis
@@ -13,6 +15,9 @@ import upnext
 from tests.runtime.running import ServiceFile, running
 from tests.runtime.test_processes import dead, send
 from tests.waiting import wait_until, wait_until_async
+from upnext.runner import running_jobs
+
+Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
 QUEUE = "upnext:{default:0}:queue:shop|order.placed|handle"
 
@@ -76,6 +81,53 @@ async def test_a_job_on_its_last_life_waits_for_its_turn_without_a_slot(ward: Wa
     assert ward.begun[1:11] == list(range(10, 20))
     assert sorted(ward.begun) == [*range(3), *range(10, 20)]
     assert ward.most <= 2
+
+
+async def test_a_job_that_waits_for_its_turn_is_shown_as_that_and_can_be_cancelled(
+    ward: Ward, command: Command, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not run yet: lists, doctor and one line of the log say what it waits for."""
+    monkeypatch.setattr(running_jobs, "LONG_TURN", 0.0)
+    receipts = await ward.suspect(0, 1, 2)
+    ids = {receipt.jobs[0].id for receipt in receipts}
+
+    async def told(*words: str) -> tuple[int, str, str]:
+        return await asyncio.to_thread(command, *words, url=ward.url)
+
+    async def listed(state: str) -> set[str]:
+        code, out, _ = await told("jobs", "list", "--state", state, "--format", "json")
+        assert code == 0
+        return {job["job_id"] for job in json.loads(out)["jobs"]}
+
+    async with running(ward.worker):
+        await wait_until_async(lambda: bool(ward.begun))
+
+        async def seen() -> bool:
+            return (len(await listed("running")), len(await listed("isolated"))) == (1, 2)
+
+        await wait_until_async(seen)
+        first, second = sorted(await listed("isolated"))
+        assert await listed("running") == ids - {first, second}
+        assert "waits for its turn" in (await told("jobs", "list"))[1]
+        _, out, _ = await told("jobs", "show", first, "--format", "json")
+        details = json.loads(out)["job"]
+        assert (details["state"], details["waits_for"].partition(":")[0]) == ("isolated", "its turn")
+
+        async def warned() -> bool:
+            return f"for its turn: it was running in processes that died, job {first}" in (await told("doctor"))[1]
+
+        await wait_until_async(warned)
+        assert await told("jobs", "cancel", first) == (0, f"{first} is cancelled.\n", "")
+        ward.go.set()
+        for receipt in receipts:
+            if receipt.jobs[0].id == first:
+                with pytest.raises(upnext.JobFailedError, match="cancelled"):
+                    await receipt.results(timeout=10)
+            else:
+                await receipt.results(timeout=10)
+    assert len(ward.begun) == 2
+    assert sum("waits for its turn until job" in message for message in caplog.messages) == 1
+    assert not [message for message in caplog.messages if "Lost the lease" in message]
 
 
 async def test_a_worker_gathers_only_so_many_jobs_on_their_last_life(ward: Ward) -> None:

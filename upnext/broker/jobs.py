@@ -46,13 +46,15 @@ class JobView:
     Attributes:
         entry: The job and its counts.
         handler: Its handler's identity, "" if that is not known any more.
-        state: "running", "waiting", "delayed", "retrying", "done", "discarded" or "dead".
+        state: "running", "isolated", "waiting", "delayed", "retrying", "done", "discarded" or "dead". An isolated job
+            was running in processes that died: a worker holds it until it can run with no other such job beside it.
         since: When it began to run, in seconds since 1970 by the server's clock, if its worker says so.
         due: When it may run, in seconds since 1970 by the server's clock, if it is delayed or retrying.
         process: The worker process that holds it, `worker (host pid)`.
         failure: Why its last attempt failed, as long as that is kept.
         place: Where in its queue it stands, from 0; -1 elsewhere.
-        written: How it stands there, or among those that are not due.
+        written: How it stands there, or among those that are not due, or what its worker holds it under.
+        holder: The id of the worker that holds it, if it is isolated.
     """
 
     entry: QueueEntry
@@ -64,6 +66,7 @@ class JobView:
     failure: JobFailure | None = None
     place: int = -1
     written: str = ""
+    holder: str = ""
 
 
 class JobReader:
@@ -91,10 +94,14 @@ class JobReader:
             async for page in self._scan(keys.claims(worker_id)):
                 if only is not None:
                     page = [pair for pair in page if pair[0].rpartition(b" ")[2] in only]  # noqa: PLW2901
-                claims = [read_claim(field, value) for field, value in page if is_claim(field, value)]
+                claims = [(read_claim(field, value), value) for field, value in page if is_claim(field, value)]
                 yield [
-                    JobView(claim.entry, claim.handler, "running", since=since.get(claim.job_id), process=process)
-                    for claim in claims
+                    JobView(
+                        claim.entry, claim.handler, "isolated", process=process, written=text(value), holder=worker_id
+                    )
+                    if claim.last_life
+                    else JobView(claim.entry, claim.handler, "running", since=since.get(claim.job_id), process=process)
+                    for claim, value in claims
                     if wanted(claim.handler)
                 ]
 
@@ -206,14 +213,18 @@ class JobReader:
         return envelope
 
     async def cancel(self, job: JobView) -> bool:
-        """Make a job that waits, is delayed or is to be retried a dead letter; False if it is not there any more."""
+        """Make a dead letter of a job that waits, is isolated, delayed or to be retried; False if it has gone."""
         keys = self._keys
         letter = DeadLetter.of(job.handler, job.entry, CANCELLED, "")
+        if job.holder:
+            names = (keys.claims(job.holder), keys.dead, keys.dead_index, keys.unique(job.handler))
+            held = (f"{job.handler} {job.entry.job_id}", job.written, job.entry.job_id, letter.to_json())
+            return bool(await self._link.call(script("cancel_held"), names, held))
         queued = job.place >= 0
-        names = (keys.queue(job.handler), keys.scheduled, keys.dead, keys.dead_index, keys.unique(job.handler))
+        places = (keys.queue(job.handler), keys.scheduled, keys.dead, keys.dead_index, keys.unique(job.handler))
         words = (job.written, "") if queued else ("", job.written)
         ended = (job.entry.job_id, letter.to_json(), max(job.place, 0), _NEAR)
-        return bool(await self._link.call(script("cancel"), names, (*words, *ended)))
+        return bool(await self._link.call(script("cancel"), places, (*words, *ended)))
 
     async def _settled(self, job_ids: list[str]) -> dict[str, JobView]:
         """Find those that have ended."""

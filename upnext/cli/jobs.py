@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from upnext.broker.partial_results import PartialResults
     from upnext.cli.commands import Subparsers
 
-STATES = ("running", "retrying", "delayed", "waiting")
+STATES = ("running", "isolated", "retrying", "delayed", "waiting")
 """States of jobs that have not ended, in the order in which they are listed."""
+
+ISOLATED = "its turn: it was running in processes that died, and such jobs run one at a time"
+"""What an isolated job waits for."""
 
 _LIMIT = 100
 _PUT_OFF = ("retrying", "delayed")  # states of jobs that stand together, so that one state is sought among the other
@@ -188,8 +191,11 @@ async def _read(partition: Broker, state: str, filters: JobFilter) -> AsyncItera
         async for page in partition.jobs.done():
             yield page
         return
-    readers = {"running": partition.jobs.running, "waiting": partition.jobs.waiting}
-    read = readers.get(state) or functools.partial(partition.jobs.scheduled, state=state)
+    if state in {"running", "isolated"}:
+        async for page in partition.jobs.running(wanted):
+            yield [job for job in page if job.state == state]
+        return
+    read = partition.jobs.waiting if state == "waiting" else functools.partial(partition.jobs.scheduled, state=state)
     async for page in read(wanted):
         yield page
 
@@ -213,6 +219,7 @@ def as_json(job: JobView) -> dict[str, Any]:
         "started_at": None if job.since is None else moment(job.since * 1000),
         "due_at": None if job.due is None else moment(job.due * 1000),
         "process": job.process,
+        "waits_for": ISOLATED if job.state == "isolated" else "",
         "error": "" if failure is None else failure.error,
         "where": "" if failure is None else failure.where,
     }
@@ -238,6 +245,8 @@ def when(job: JobView, now: float) -> str:
     """Say since when a job runs, when it is due, or when it was sent."""
     from upnext.broker.job_ids import sent_at  # noqa: PLC0415 - commands import what they need
 
+    if job.state == "isolated":
+        return "waits for its turn"
     if job.state == "running":
         return "-" if job.since is None else f"for {age(now - job.since)}"
     if job.due is not None:
@@ -269,7 +278,7 @@ async def details_of(
     if job is None:
         return where, None
     details = as_json(job)
-    details["waits_for"] = await _waits_for(namespace, job) if job.state == "waiting" else ""
+    details["waits_for"] = await _waits_for(namespace, job)
     details["traceback"] = "" if job.failure is None else await partition.jobs.traceback(job.failure)
     if job.state == "dead" and (found := await partition.dead_letters.letter(job_id)) is not None:
         details |= letter_details(*found)
@@ -280,7 +289,9 @@ async def details_of(
 
 
 async def _waits_for(namespace: Namespace, job: JobView) -> str:
-    """Say which limit of its handler a job waits for, "" if it does not."""
+    """Say whether a job waits for its turn, or for which limit of its handler, "" if it does not."""
+    if job.state != "waiting":
+        return ISOLATED if job.state == "isolated" else ""
     from upnext.cli.fleet import limit_in_words  # noqa: PLC0415 - commands import what they need
 
     status = await namespace.status_reader.seen()
@@ -325,7 +336,7 @@ async def cancel_jobs(namespace: Namespace, job_ids: Sequence[str]) -> dict[str,
             found = await jobs.find(left)
             for job_id, job in found.items():
                 ends[job_id] = job.state
-                if job.state in {"waiting", "delayed", "retrying"}:
+                if job.state in {"waiting", "isolated", "delayed", "retrying"}:
                     ends[job_id] = "cancelled" if await jobs.cancel(job) else "moving"
             left = [job_id for job_id in left if ends[job_id] == "moving"]
             if not left:

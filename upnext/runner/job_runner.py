@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.failures import backoff
@@ -82,6 +83,7 @@ class JobRunner:
         for claim in jobs:
             if not claim.started and claim.last_life:
                 job = ClaimedJob(claims, claim, lease, None)
+                job.isolated_since = time.monotonic()
                 run = self._run_alone(job)
             else:
                 job = ClaimedJob(claims, claim, lease, Slot(slots, loop))
@@ -124,7 +126,7 @@ class JobRunner:
             own_tasks.show(task)
 
     async def _run_alone(self, job: ClaimedJob) -> None:
-        async with self._resources.poison_jobs.alone() as slot:
+        async with self._resources.poison_jobs.alone(job.claim.shown) as slot:
             job.slot = slot
             await self._run_and_settle(job)
 
@@ -179,7 +181,10 @@ class JobRunner:
         """Run a job that a worker died under, marked as started on the server first, and no other one meanwhile."""
         async with self._resources.poison_jobs.starting:
             if not await self._mark_started(job):
-                return RELEASED
+                if self._stopping:
+                    return RELEASED
+                log.info("Job %s was cancelled while it waited for its turn, or is held elsewhere", job.claim.shown)
+                return None
             running = asyncio.ensure_future(self._run(job))
             try:
                 await asyncio.sleep(0)  # its first step

@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from upnext.log import log
 from upnext.runner.slots import Slot
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ class PoisonJobs:
         self.starting = asyncio.Lock()
         self._slots = slots
         self._taken = False
+        self._running = ""  # the job whose turn it is
         self._stopped = False
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._askers: set[asyncio.Event] = set()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncGenerator[Slot | None]:
+    async def alone(self, job_id: str) -> AsyncGenerator[Slot | None]:
         """Trade the job's slot for one in its turn.
+
+        Args:
+            job_id: The job, as the log may show it.
 
         Yields:
             The slot, to be released at the job's end; None if the job may not run, because the worker stops first.
@@ -46,7 +51,7 @@ class PoisonJobs:
         mine = False
         asker = asyncio.Event()
         try:
-            mine = await self._turn()
+            mine = await self._turn(job_id)
             yield Slot(self._slots, asyncio.get_running_loop()) if mine and await self._slot(asker) else None
         finally:
             self._slots.leave(asker)
@@ -70,20 +75,28 @@ class PoisonJobs:
         while self._waiting:
             self._call(self._waiting.popleft(), mine=False)
 
-    async def _turn(self) -> bool:
+    async def _turn(self, job_id: str) -> bool:
         if not self._taken:
-            self._taken = True
+            self._taken, self._running = True, job_id
             return True
         if self._stopped:
             return False
+        if not self._waiting:
+            log.warning(
+                "Job %s waits for its turn until job %s has ended, and so do further ones: they were running in "
+                "processes that died, and run one at a time until it is known which one kills them",
+                *(job_id, self._running),
+            )
         call: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(call)
         try:
-            return await call
+            mine = await call
+            self._running = job_id if mine else self._running
         except asyncio.CancelledError:
             if call.done() and not call.cancelled() and call.result():
                 self._next()
             raise
+        return mine
 
     async def _slot(self, asker: asyncio.Event) -> bool:
         while not self._stopped:

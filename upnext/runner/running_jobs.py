@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upnext.broker.activity import LISTED_AFTER, LISTED_JOBS, RunningJob, WaitingJob
 from upnext.broker.handler_id import HandlerId
-from upnext.context import Context
+from upnext.context import Context, LongWait
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Sequence
 
     from upnext.broker.claims import Claim, Claims
-    from upnext.context import LongWait
     from upnext.handler import Handler
     from upnext.runner.lease_renewal import LeaseGuard
     from upnext.runner.slots import Slot
 
 Cleanup: TypeAlias = "Callable[[BaseException | None], Awaitable[object]]"
 """What is done after a handler, and is told what it raised."""
+
+TURN = "its turn: it was running in processes that died"
+"""What a record says that an isolated job waits for."""
+
+LONG_TURN = 30.0
+"""Seconds that it waits before a record says so."""
 
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
 
@@ -41,6 +46,7 @@ class ClaimedJob:
         task: The task that runs it; None before and after.
         began: When it took its first step, by `time.monotonic`; 0 before.
         handed_back: Whether it went back to its queue without having begun.
+        isolated_since: When its wait for its turn began, by `time.monotonic`, if a worker died under it; else 0.
     """
 
     claims: Claims
@@ -52,6 +58,7 @@ class ClaimedJob:
     began: float = 0.0
     # Of the class, until they are set: on few jobs.
     handed_back: bool = field(default=False, init=False)
+    isolated_since: float = field(default=0.0, init=False)
     _context: Context | None = field(default=None, init=False)
 
     @cached_property
@@ -165,9 +172,15 @@ class RunningJobs:
         return tuple(describe(job, now) for job in long[:LISTED_JOBS]), len(long)
 
     def waiting(self, waits: Sequence[LongWait], now: float) -> tuple[WaitingJob, ...]:
-        """Return those of the jobs here that have waited for others for long, as the worker's record lists them."""
+        """Return the jobs that have waited for others, or for their turn, for long, as the worker's record has them."""
         running = {job.claim.job_id: job for job in self.started()} if waits else {}
         found = [(running[wait.job_id], wait) for wait in waits if wait.job_id in running]
+        passed = time.monotonic()
+        found += [
+            (job, LongWait(job.claim.job_id, (TURN,), job.isolated_since))
+            for job in list(self._unstarted)
+            if job.isolated_since and passed - job.isolated_since >= LONG_TURN
+        ]
         return tuple(_describe_wait(job, wait, now) for job, wait in found[:LISTED_JOBS])
 
 
