@@ -57,8 +57,7 @@ def status(arguments: argparse.Namespace) -> int:
     """Run the command."""
     where, found = ask(arguments, _read)
     if arguments.format == "json":
-        lock = {} if any(worker.alive for worker in found.workers) else _locked()
-        print(json.dumps(status_json(where, found, lock), indent=2))
+        print(json.dumps(status_json(where, found, _locked(found)), indent=2))
     else:
         for line in _as_text(found, where["namespace"], terminal_width()):
             print(line)
@@ -73,10 +72,12 @@ async def _read(namespace: Namespace) -> tuple[dict[str, str], NamespaceStatus]:
     return described(namespace), await namespace.status_reader.seen()
 
 
-def _locked() -> Mapping[HandlerId, str]:
+def _locked(status: NamespaceStatus) -> Mapping[HandlerId, str]:
     """Return the handlers of the project at hand: where no worker tells of its own, only they may be missing."""
     from upnext.runner.unimported import Lock, current_folder  # noqa: PLC0415 - commands import what they need
 
+    if any(worker.alive for worker in status.workers):
+        return {}
     return Lock.beside(current_folder()).handlers
 
 

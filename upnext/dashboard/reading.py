@@ -89,7 +89,8 @@ class Reader:
         unseen = [
             Check("partition", "fail", f"Partition {one.partition}: {one.reason}", "") for one in self.status.unseen
         ]
-        return [*unseen, *(check for check in fleet(self.status, self.lock, {}) if check.status != "ok")]
+        found = fleet(self.status, self.settings.namespace, self.lock, {})
+        return [*unseen, *(check for check in found if check.status != "ok")]
 
     async def ask(self, question: Callable[[Namespace], Awaitable[T]]) -> T:
         """Return what a question makes of the namespace.
