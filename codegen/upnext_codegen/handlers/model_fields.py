@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.enum_members import place_of_name
-from upnext_codegen.names import values
+from upnext_codegen.names import private_names, values
 from upnext_codegen.names.annotation_names import external
 from upnext_codegen.names.evaluator import Argument, plain_arguments
 from upnext_codegen.names.modules import ExternalName
@@ -88,7 +88,8 @@ class FieldReader:
         else:
             required = not self._has_default(binding.value, inside, options)
         written = constrained(written, options.constraints)
-        return ModelField(definition.name, written, required, place=place_of_name(definition)), options
+        name = private_names.at_run_time(definition.name, definition.scope)
+        return ModelField(name, written, required, place=place_of_name(definition)), options
 
     def type(self, annotation: ast.expr, use: Use, variables: Variables) -> Type:
         """Read a type; Any where it cannot be known."""

@@ -20,6 +20,7 @@ from upnext_codegen.handlers.results import as_plain_json
 from upnext_codegen.handlers.supplied import left_of, supplied_by_decorators
 from upnext_codegen.handlers.typed_dicts import Key, items_of
 from upnext_codegen.handlers.unsendable import unsendable
+from upnext_codegen.names import private_names
 from upnext_codegen.names.annotation_names import external
 from upnext_codegen.names.evaluator import class_node, function_node
 from upnext_codegen.names.scopes import FunctionNode, TypeParameter, Use, type_parameters
@@ -168,7 +169,8 @@ class Signatures:
             required = not formal.default
             formerly = former_names(self.annotations.evaluator, formal.annotation, use)
             signature.findings += unusable_former_names(self.annotations.evaluator, formal.annotation, use)
-            signature.parameters.append(Parameter(formal.name, written, annotated, required, place, formerly))
+            name = private_names.at_run_time(formal.name, use.scope)
+            signature.parameters.append(Parameter(name, written, annotated, required, place, formerly))
 
     def _type(self, signature: Signature, formal: Formal, use: Use, variables: Variables) -> Type:
         annotation = formal.annotation

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError
 from upnext_codegen.handlers.field_metadata import former_names
-from upnext_codegen.names import values
+from upnext_codegen.names import private_names, values
 from upnext_codegen.names.annotation_names import definitions, external
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, Use
@@ -136,7 +136,8 @@ def _class_items(
     for each in body.every():
         if isinstance(each.binding, Assignment) and each.binding.annotation is not None:
             written = each.binding.annotation
-            keys[each.name] = _key(annotations, each.name, written, Use(body), variables, total=_is_total(own.keywords))
+            name = private_names.at_run_time(each.name, body)
+            keys[name] = _key(annotations, name, written, Use(body), variables, total=_is_total(own.keywords))
     inherits = next((each for each in further if each is not None), None)
     return Items(keys, _further(annotations, own.keywords, use, variables, inherits))
 
