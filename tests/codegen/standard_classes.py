@@ -1,13 +1,15 @@
 """The classes of the standard library that the runtime takes in no form: `python -m tests.codegen.standard_classes`.
 
 It asks the runtime for each class of some modules, bare and with type arguments, and writes the table that
-`upnext gen` reads. Exceptions of `builtins` are left out: the scanner knows them without a table.
+`upnext gen` reads. Exceptions of `builtins` are left out: the scanner knows them without a table. A second table has
+classes of well-known libraries, chosen by hand; tests ask the runtime for those that are installed.
 """
 
 from __future__ import annotations
 
 import importlib
 import textwrap
+import types
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,14 @@ from upnext import ConfigError
 from upnext.payload.codec import Codec
 
 TABLE = Path(__file__).parents[2] / "codegen/upnext_codegen/handlers/standard_classes.txt"
+LIBRARIES = {
+    module: names.split()
+    for module, _, names in (
+        line.partition(":") for line in TABLE.with_name("library_classes.txt").read_text("utf-8").splitlines()
+    )
+}
+"""The classes of libraries, by module."""
+
 _NAMES = """
     argparse array asyncio builtins bz2 calendar cmd codecs collections collections.abc concurrent.futures
     configparser contextlib csv ctypes datetime decimal difflib dis email.message enum fileinput ftplib functools
@@ -48,6 +58,31 @@ def classes(module: str) -> Iterator[tuple[str, Any]]:
         in_part = module in _OF_PARTS and value.__module__.startswith(f"{module}.")
         if (defined or in_part) and not (module == "builtins" and issubclass(value, BaseException)):
             yield name, value
+
+
+def taken_of_library(module: str) -> list[str]:
+    """Return what the runtime takes of the classes of a library in the table, or of what derives from them.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    if module.partition(".")[0] == "django":
+        _configure_django()
+    found = importlib.import_module(module)
+    return [name for name in LIBRARIES[module] if not all(map(is_refused, _with_derived(getattr(found, name))))]
+
+
+def _with_derived(cls: Any) -> tuple[Any, Any]:
+    namespace = {"__module__": "app", "Meta": type("Meta", (), {"abstract": True, "app_label": "app"})}
+    return cls, types.new_class("Order", (cls,), {}, lambda body: body.update(namespace))
+
+
+def _configure_django() -> None:
+    import django
+    from django.conf import settings
+
+    settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"])
+    django.setup()
 
 
 def _forms(cls: Any) -> Iterator[Any]:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
-from upnext_codegen.handlers.canonical import canonical
+from upnext_codegen.handlers.canonical import canonical, is_of_library
 from upnext_codegen.handlers.named_tuples import items_of_call, items_of_class
 from upnext_codegen.handlers.returned import gives_back
 from upnext_codegen.handlers.typed_dicts import is_from_typing, is_of_typing
@@ -148,8 +148,8 @@ class Classes:
                 if self._describes_itself(each) or self._is_decorated(each):
                     return True
             elif isinstance(each, ExternalName):
-                module = each.name.rpartition(".")[0]
-                if not _is_standard(module):
+                module, _, name = each.name.rpartition(".")
+                if not _is_standard(module) and not is_of_library(module, name):
                     return True
             elif isinstance(each, values.Unknown | values.NotOurs):
                 return True
