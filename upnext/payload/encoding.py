@@ -80,7 +80,7 @@ def _encode(
     sparse = trip.without_unset_fields(body) if keep_unset and any(codec.has_models for codec in codecs) else None
     if sparse is None:
         trip.check(body)
-    return with_ordered_sets(fields, body if sparse is None else sparse)
+    return with_ordered_sets(fields, plain, body if sparse is None else sparse)
 
 
 def _is_equal(plain: object, fields: object) -> bool:

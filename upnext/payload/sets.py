@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def with_ordered_sets(fields: Mapping[str, Any], body: bytes) -> bytes:
-    """Return the JSON of a payload with the items of each set sorted by their JSON; lists stay as they are."""
-    plain = read(body)
-    ordered = _ordered(fields, plain)
-    return body if ordered is plain else write(ordered)
+def with_ordered_sets(fields: Mapping[str, Any], plain: Any, body: bytes) -> bytes:
+    """Return the JSON of a payload with the items of each set sorted by their JSON; lists stay as they are.
+
+    Args:
+        fields: The payload.
+        plain: What its whole JSON says.
+        body: Its JSON, perhaps without unset fields.
+    """
+    # Most hold no set: then nothing is read once more.
+    return body if _ordered(fields, plain) is plain else write(_ordered(fields, read(body)))
 
 
 def _ordered(value: Any, plain: Any) -> Any:
