@@ -157,8 +157,9 @@ async def test_what_speaks_neither_is_still_what_it_was() -> None:
         host, port = server.sockets[0].getsockname()
         for scheme in ("redis", "rediss"):
             url = f"{scheme}://{host}:{port}?socket_connect_timeout=0.3&socket_timeout=0.3"
-            with pytest.raises(upnext.BrokerUnavailableError, match=f"{host}:{port} does not answer"):
+            with pytest.raises(upnext.BrokerUnavailableError) as caught:
                 await upnext.Worker("till", redis_url=url).event("order.placed").send(n=1)
+            assert "TLS" not in str(caught.value)
 
 
 @pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
