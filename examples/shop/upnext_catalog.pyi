@@ -5,7 +5,8 @@
 # ruff: noqa: PGH004
 # mypy: ignore-errors
 # pyright: basic, reportOverlappingOverload=false, reportMissingModuleSource=false
-# pyrefly: ignore-errors[bad-override, explicit-any, implicit-any-type-argument]
+# pyrefly: ignore-errors[bad-override, missing-override-decorator, explicit-any, implicit-any-type-argument]
+# ty: ignore[missing-override-decorator, division-by-zero, unused-ignore-comment]
 from collections.abc import Callable as _Callable
 from datetime import datetime as _moment
 from datetime import timedelta as _timedelta
@@ -15,7 +16,6 @@ from typing import ParamSpec as _ParamSpec
 from typing import TypeVar as _TypeVar
 from typing import TypedDict as _TypedDict
 from typing import overload as _overload
-from typing_extensions import override as _override
 import datetime as _datetime
 import shop.models as _shop_models
 import upnext.event as _upnext_event
@@ -44,7 +44,6 @@ class OrderPlacedSend(_upnext_event.Sender):
         "reserve_stock in shop/inventory.py: items order_id ship_to",
         "send_confirmation in shop/email.py: email items order_id total",
     ]
-    @_override
     async def send(
         _self: OrderPlacedSend | _Asked,
         /,
@@ -75,7 +74,6 @@ class OrderPlacedSend(_upnext_event.Sender):
             total: required by charge_card, record_sale, send_confirmation
             coupon: optional for record_sale
         """
-    @_override
     def send_sync(
         _self: OrderPlacedSend | _Asked,
         /,
@@ -92,11 +90,9 @@ class OrderPlacedSend(_upnext_event.Sender):
         """Do the same as `send`, and wait for it."""
 
 class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
-    @_override
     def options(
         self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> OrderPlacedSend: ...
-    @_override
     @_overload
     def on(self, handler: _Callable[_P, _R], /) -> OrderPlacedHandler[_P, _R]: ...
     @_overload
@@ -118,11 +114,9 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
-    @_override
     def __call__(self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 
 class OrderPlacedOn(_upnext_event.HandlerDecorator):
-    @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> OrderPlacedHandler[_P, _R]: ...
 
 OrderShippedResults = _TypedDict(
@@ -137,7 +131,6 @@ class OrderShippedSend(_upnext_event.Sender):
         "order.shipped",
         "send_tracking in shop/email.py: carrier email order_id tracking_code",
     ]
-    @_override
     async def send(
         _self: OrderShippedSend | _Asked,
         /,
@@ -158,7 +151,6 @@ class OrderShippedSend(_upnext_event.Sender):
             order_id: required by send_tracking
             tracking_code: required by send_tracking
         """
-    @_override
     def send_sync(
         _self: OrderShippedSend | _Asked,
         /,
@@ -171,11 +163,9 @@ class OrderShippedSend(_upnext_event.Sender):
         """Do the same as `send`, and wait for it."""
 
 class OrderShipped(OrderShippedSend, _upnext_event.Event):
-    @_override
     def options(
         self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> OrderShippedSend: ...
-    @_override
     @_overload
     def on(self, handler: _Callable[_P, _R], /) -> OrderShippedHandler[_P, _R]: ...
     @_overload
@@ -197,11 +187,9 @@ class OrderShipped(OrderShippedSend, _upnext_event.Event):
     ) -> OrderShippedOn: ...
 
 class OrderShippedHandler(OrderShipped, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
-    @_override
     def __call__(self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 
 class OrderShippedOn(_upnext_event.HandlerDecorator):
-    @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> OrderShippedHandler[_P, _R]: ...
 
 PaymentFailedResults = _TypedDict(
@@ -218,7 +206,6 @@ class PaymentFailedSend(_upnext_event.Sender):
         "ask_for_another_card in shop/email.py: email order_id reason",
         "release_stock in shop/inventory.py: order_id",
     ]
-    @_override
     async def send(
         _self: PaymentFailedSend | _Asked,
         /,
@@ -238,7 +225,6 @@ class PaymentFailedSend(_upnext_event.Sender):
             order_id: required by ask_for_another_card, release_stock
             reason: required by ask_for_another_card
         """
-    @_override
     def send_sync(
         _self: PaymentFailedSend | _Asked,
         /,
@@ -250,11 +236,9 @@ class PaymentFailedSend(_upnext_event.Sender):
         """Do the same as `send`, and wait for it."""
 
 class PaymentFailed(PaymentFailedSend, _upnext_event.Event):
-    @_override
     def options(
         self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> PaymentFailedSend: ...
-    @_override
     @_overload
     def on(self, handler: _Callable[_P, _R], /) -> PaymentFailedHandler[_P, _R]: ...
     @_overload
@@ -276,11 +260,9 @@ class PaymentFailed(PaymentFailedSend, _upnext_event.Event):
     ) -> PaymentFailedOn: ...
 
 class PaymentFailedHandler(PaymentFailed, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
-    @_override
     def __call__(self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 
 class PaymentFailedOn(_upnext_event.HandlerDecorator):
-    @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> PaymentFailedHandler[_P, _R]: ...
 
 UserRegisteredResults = _TypedDict(
@@ -297,7 +279,6 @@ class UserRegisteredSend(_upnext_event.Sender):
         "count_signup in shop/analytics.py: ",
         "send_welcome in shop/email.py: email user_id name=",
     ]
-    @_override
     async def send(
         _self: UserRegisteredSend | _Asked,
         /,
@@ -317,7 +298,6 @@ class UserRegisteredSend(_upnext_event.Sender):
             user_id: required by send_welcome
             name: optional for send_welcome
         """
-    @_override
     def send_sync(
         _self: UserRegisteredSend | _Asked,
         /,
@@ -329,11 +309,9 @@ class UserRegisteredSend(_upnext_event.Sender):
         """Do the same as `send`, and wait for it."""
 
 class UserRegistered(UserRegisteredSend, _upnext_event.Event):
-    @_override
     def options(
         self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> UserRegisteredSend: ...
-    @_override
     @_overload
     def on(self, handler: _Callable[_P, _R], /) -> UserRegisteredHandler[_P, _R]: ...
     @_overload
@@ -355,11 +333,9 @@ class UserRegistered(UserRegisteredSend, _upnext_event.Event):
     ) -> UserRegisteredOn: ...
 
 class UserRegisteredHandler(UserRegistered, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
-    @_override
     def __call__(self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 
 class UserRegisteredOn(_upnext_event.HandlerDecorator):
-    @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> UserRegisteredHandler[_P, _R]: ...
 
 class Catalog:

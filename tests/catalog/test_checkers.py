@@ -283,7 +283,8 @@ def test_in_every_checkers_strictest_settings_the_stub_is_clean_and_the_wrong_se
     settings = {"typeCheckingMode": mode, "reportMissingModuleSource": "error", "reportImplicitOverride": "error"}
     (root / "pyrightconfig.json").write_text(json.dumps(settings))
     with (root / "pyproject.toml").open("a") as file:
-        file.write('preset = "all"\n\n[[tool.mypy.overrides]]\nmodule = "upnext_catalog"\n')
+        file.write('preset = "all"\n\n[tool.mypy]\nenable_error_code = ["explicit-override"]\n')
+        file.write('\n[[tool.mypy.overrides]]\nmodule = "upnext_catalog"\n')
         file.writelines(f"disallow_any_{what} = true\n" for what in ("explicit", "unimported", "decorated"))
     output = run(CHECKERS[checker], root, installed)
     assert not re.search(r"upnext_catalog\.pyi:\d+", output), textwrap.shorten(output, 4000)

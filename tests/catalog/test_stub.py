@@ -59,7 +59,8 @@ def test_the_whole_stub_of_one_event() -> None:
 # ruff: noqa: PGH004
 # mypy: ignore-errors
 # pyright: basic, reportOverlappingOverload=false, reportMissingModuleSource=false
-# pyrefly: ignore-errors[bad-override, explicit-any, implicit-any-type-argument]
+# pyrefly: ignore-errors[bad-override, missing-override-decorator, explicit-any, implicit-any-type-argument]
+# ty: ignore[missing-override-decorator, division-by-zero, unused-ignore-comment]
 from collections.abc import Callable as _Callable
 from datetime import datetime as _moment
 from datetime import timedelta as _timedelta
@@ -70,7 +71,6 @@ from typing import ParamSpec as _ParamSpec
 from typing import TypeVar as _TypeVar
 from typing import TypedDict as _TypedDict
 from typing import overload as _overload
-from typing_extensions import override as _override
 import shop.models as _shop_models
 import upnext.event as _upnext_event
 import upnext.options as _upnext_options
@@ -91,7 +91,6 @@ class OrderPlacedSend(_upnext_event.Sender):
         "order.placed",
         "confirm in shop/email.py: amount note=",
     ]
-    @_override
     async def send(
         _self: OrderPlacedSend | _Asked,
         /,
@@ -109,7 +108,6 @@ class OrderPlacedSend(_upnext_event.Sender):
             amount: required by confirm
             note: optional for confirm
         """
-    @_override
     def send_sync(
         _self: OrderPlacedSend | _Asked,
         /,
@@ -121,11 +119,9 @@ class OrderPlacedSend(_upnext_event.Sender):
         """Do the same as `send`, and wait for it."""
 
 class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
-    @_override
     def options(
         self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> OrderPlacedSend: ...
-    @_override
     @_overload
     def on(self, handler: _Callable[_P, _R], /) -> OrderPlacedHandler[_P, _R]: ...
     @_overload
@@ -147,11 +143,9 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
-    @_override
     def __call__(self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 
 class OrderPlacedOn(_upnext_event.HandlerDecorator):
-    @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> OrderPlacedHandler[_P, _R]: ...
 
 class Catalog:

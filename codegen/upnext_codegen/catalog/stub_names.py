@@ -24,7 +24,6 @@ TYPED = {
     "_ParamSpec": "from typing import ParamSpec as _ParamSpec",
     "_TypeVar": "from typing import TypeVar as _TypeVar",
     "_TypedDict": "from typing import TypedDict as _TypedDict",
-    "_override": "from typing_extensions import override as _override",
     "_moment": "from datetime import datetime as _moment",
     "_timedelta": "from datetime import timedelta as _timedelta",
     "_upnext_options": "import upnext.options as _upnext_options",
@@ -37,7 +36,6 @@ WORKERS = {
     "_upnext_worker": "import upnext.worker as _upnext_worker",
 }
 MODULE = {
-    "_override": TYPED["_override"],
     "_upnext_worker": WORKERS["_upnext_worker"],
 }
 _DEFINED = ("_P", "_Q", "_R", "_E_co", "_R_co", "_T", "_T_co", "_Sends", "_Sender", "_Event", "_Handler", "_On")

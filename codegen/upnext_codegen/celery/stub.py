@@ -32,6 +32,7 @@ _HEAD = f"""\
 # pyright: basic, reportOverlappingOverload=false, reportIncompatibleMethodOverride=false
 # pyright: reportMissingModuleSource=false, reportMissingTypeStubs=false
 # pyrefly: ignore-errors
+# ty: ignore[missing-override-decorator, division-by-zero, unused-ignore-comment]
 from collections.abc import Callable as _Callable
 from typing import Any as _Any, Concatenate as _Concatenate, Generic as _Generic, Literal as _Literal
 from typing import Never as _Never, NotRequired as _NotRequired, ParamSpec as _ParamSpec, Protocol as _Protocol
@@ -40,7 +41,6 @@ from typing import TypedDict as _TypedDict, TypeVar as _TypeVar, overload as _ov
 from celery import Celery as _Celery, Task as _Task
 from celery.canvas import Signature as _Signature
 from celery.result import AsyncResult as _AsyncResult
-from typing_extensions import override as _override
 
 _P = _ParamSpec("_P")
 _R = _TypeVar("_R")
@@ -73,7 +73,6 @@ shared_task: _Decorator
 
 class Celery(_Celery):
     @property
-    @_override
     def task(self) -> _Decorator: ...  # ty: ignore[incompatible-property-override]
 """
 _TASK = """
@@ -103,8 +102,6 @@ def _method(name: str, result: str, forms: Sequence[str]) -> Iterator[str]:
     for form in every:
         if forms:
             yield "    @_overload"
-        if form is every[0]:
-            yield "    @_override"
         # Celery's own takes any container; ty says so at the last overload.
         narrower = "  # ty: ignore[incompatible-method-override]" if name == "apply_async" and form is every[-1] else ""
         yield f"    def {name}({form}) -> {result}: ...{narrower}"

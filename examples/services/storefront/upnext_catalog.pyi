@@ -5,7 +5,8 @@
 # ruff: noqa: PGH004
 # mypy: ignore-errors
 # pyright: basic, reportOverlappingOverload=false, reportMissingModuleSource=false
-# pyrefly: ignore-errors[bad-override, explicit-any, implicit-any-type-argument]
+# pyrefly: ignore-errors[bad-override, missing-override-decorator, explicit-any, implicit-any-type-argument]
+# ty: ignore[missing-override-decorator, division-by-zero, unused-ignore-comment]
 from collections.abc import Callable as _Callable
 from datetime import datetime as _moment
 from datetime import timedelta as _timedelta
@@ -17,7 +18,6 @@ from typing import ParamSpec as _ParamSpec
 from typing import TypeVar as _TypeVar
 from typing import TypedDict as _TypedDict
 from typing import overload as _overload
-from typing_extensions import override as _override
 import datetime as _datetime
 import upnext.event as _upnext_event
 import upnext.options as _upnext_options
@@ -46,7 +46,6 @@ class OrderPlacedSend(_upnext_event.Sender):
         "reserve_stock in orders.events: items order_id",
         "thank in storefront/checkout.py: order_id",
     ]
-    @_override
     async def send(
         _self: OrderPlacedSend | _Asked,
         /,
@@ -70,7 +69,6 @@ class OrderPlacedSend(_upnext_event.Sender):
             not_before: optional for plan_delivery
             shipping: optional for plan_delivery
         """
-    @_override
     def send_sync(
         _self: OrderPlacedSend | _Asked,
         /,
@@ -84,11 +82,9 @@ class OrderPlacedSend(_upnext_event.Sender):
         """Do the same as `send`, and wait for it."""
 
 class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
-    @_override
     def options(
         self, /, *, delay: float | _timedelta | None = None, at: _moment | None = None, key: str | None = None
     ) -> OrderPlacedSend: ...
-    @_override
     @_overload
     def on(self, handler: _Callable[_P, _R], /) -> OrderPlacedHandler[_P, _R]: ...
     @_overload
@@ -110,11 +106,9 @@ class OrderPlaced(OrderPlacedSend, _upnext_event.Event):
     ) -> OrderPlacedOn: ...
 
 class OrderPlacedHandler(OrderPlaced, _upnext_event.TypedEvent[..., _R], _Generic[_P, _R]):
-    @_override
     def __call__(self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 
 class OrderPlacedOn(_upnext_event.HandlerDecorator):
-    @_override
     def __call__(self, handler: _Callable[_P, _R], /) -> OrderPlacedHandler[_P, _R]: ...
 
 class Catalog:
