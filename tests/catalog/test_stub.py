@@ -170,7 +170,7 @@ class Catalog:
 
 
 def test_a_project_without_events_has_a_catalog_that_takes_any_name() -> None:
-    assert stub().splitlines()[8:] == [
+    assert stub().splitlines()[9:] == [
         "from typing import Literal as _Literal",
         "import upnext.event as _upnext_event",
         "",
