@@ -46,15 +46,16 @@ def test_the_median_source_file_is_shorter_than_150_lines() -> None:
 
 
 ONE_THING = {
-    "codegen/upnext_codegen/names/evaluator.py",
-    "codegen/upnext_codegen/names/exports.py",
-    "codegen/upnext_codegen/names/scopes.py",
+    "codegen/upnext_codegen/names/evaluator.py": 1575,
+    "codegen/upnext_codegen/names/exports.py": 784,
+    "codegen/upnext_codegen/names/scopes.py": 814,
 }
-"""Files that are each one thing, and would import in cycles if they were split."""
+"""Files that are each one thing, and would import in cycles if they were split, with their lengths: no longer."""
 
 
 def test_no_source_file_but_the_evaluator_s_is_longer_than_400_lines() -> None:
-    assert {shown(path) for path in SOURCES if lines(path) > 400} <= ONE_THING
+    long = {shown(path): lines(path) for path in SOURCES if lines(path) > ONE_THING.get(shown(path), 400)}
+    assert long == {}
 
 
 def test_no_function_is_longer_than_50_lines() -> None:
