@@ -20,7 +20,7 @@ from upnext_codegen.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from upnext_codegen.contract import Contract
-    from upnext_codegen.deployed.snapshot import Snapshot
+    from upnext_codegen.deployed.snapshot import DeployedState
 
 _ENVIRONMENT = {
     "GIT_NO_LAZY_FETCH": "1",
@@ -37,7 +37,7 @@ _NOT_THERE = 1
 """What `rev-parse --quiet` exits with where nothing has the name; every other failure is 128."""
 
 
-def earlier_contract(wanted: str, root: Path, asked: str = "") -> Contract | Snapshot | None:
+def earlier_contract(wanted: str, root: Path, asked: str = "") -> Contract | DeployedState | None:
     """Read the contract of an earlier state.
 
     Args:

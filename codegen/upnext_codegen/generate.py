@@ -23,7 +23,7 @@ from upnext_codegen.typed_dict_versions import refused_typed_dicts
 from upnext_codegen.unsendable_parts import unsendable_parts
 
 if TYPE_CHECKING:
-    from upnext_codegen.deployed.snapshot import Snapshot
+    from upnext_codegen.deployed.snapshot import DeployedState
     from upnext_codegen.pulled.freshness import Current
     from upnext_codegen.pulled.imports_lock import Pulled
 
@@ -39,7 +39,7 @@ def generate(
     out: Path | None = None,
     tidy: bool = True,
     paths: Iterable[str] = (),
-    earlier: Sequence[Contract | Snapshot] = (),
+    earlier: Sequence[Contract | DeployedState] = (),
     sources: Current | None = None,
 ) -> Report:
     """Bring the generated files of a project up to date, or tell whether they are.
@@ -129,7 +129,7 @@ def _about(
     merged: _Merged,
     found: Sequence[Finding],
     *,
-    earlier: Sequence[Contract | Snapshot],
+    earlier: Sequence[Contract | DeployedState],
     sources: Current,
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the graph, beside earlier states, and beside other projects."""
@@ -181,7 +181,11 @@ def _outcome(
 
 
 def _broken(
-    earlier: Sequence[Contract | Snapshot], project: Project, scan: Scan, contract: Contract, found: Iterable[Finding]
+    earlier: Sequence[Contract | DeployedState],
+    project: Project,
+    scan: Scan,
+    contract: Contract,
+    found: Iterable[Finding],
 ) -> Iterator[Finding]:
     complete = all(finding.code != "UPN001" for finding in found)
     for each in earlier:

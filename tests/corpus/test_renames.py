@@ -16,7 +16,7 @@ from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.discover import discover
 from upnext_codegen.fixes.fix import write
 from upnext_codegen.project import load_project
-from upnext_codegen.renames.plan import Rename, Sources
+from upnext_codegen.renames.plan import ProjectSources, Rename
 from upnext_codegen.renames.rename_event import rename_event
 from upnext_codegen.renames.rename_field import rename_field
 from upnext_codegen.renames.rename_handler import rename_handler
@@ -61,7 +61,7 @@ def test_a_rename_and_the_same_back_is_the_identity(name: str, tmp_path: Path) -
         assert _contents(tmp_path) == before, (kind, of, old)
 
 
-def _renames(sources: Sources) -> Iterator[tuple[str, str, str, str]]:
+def _renames(sources: ProjectSources) -> Iterator[tuple[str, str, str, str]]:
     """Yield what is renamed: its kind, the event of a field, the old name and a new one."""
     scanned = sources.scan
     for event in sorted({each.event for each in scanned.declarations}):
@@ -73,7 +73,7 @@ def _renames(sources: Sources) -> Iterator[tuple[str, str, str, str]]:
         yield "handler", "", f"{module}.{function}", f"{function}_renamed"
 
 
-def _renamed(sources: Sources, kind: str, of: str, old: str, new: str) -> Rename:
+def _renamed(sources: ProjectSources, kind: str, of: str, old: str, new: str) -> Rename:
     match kind:
         case "event":
             return rename_event(sources, old, new)
@@ -84,11 +84,11 @@ def _renamed(sources: Sources, kind: str, of: str, old: str, new: str) -> Rename
             return rename_handler(sources, old if "." in old else f"{module}.{old}", new.rpartition(".")[2])
 
 
-def _sources(root: Path) -> Sources:
+def _sources(root: Path) -> ProjectSources:
     project = load_project(root)
     found = discover(project)
     scanned, _ = scan(project, use_cache=False, listing=lambda: found)
-    return Sources(project.root, project.roots, found, scanned)
+    return ProjectSources(project.root, project.roots, found, scanned)
 
 
 def _contents(root: Path) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from upnext.cli.contracts import published
 from upnext.errors import BrokerError, ConfigError
 from upnext.limits import MAX_JOBS_CHECKED
 from upnext_codegen.deployed.payload_check import PayloadChecks
-from upnext_codegen.deployed.snapshot import Snapshot, WaitingJobs
+from upnext_codegen.deployed.snapshot import DeployedState, WaitingJobs
 
 if TYPE_CHECKING:
     from upnext.broker.contracts import Fleet
@@ -31,7 +31,7 @@ class Deployed(NamedTuple):
         note: What was looked at, in a sentence.
     """
 
-    snapshot: Snapshot
+    snapshot: DeployedState
     note: str
 
 
@@ -66,7 +66,7 @@ async def _read(namespace: Namespace, scan: Scan) -> Deployed:
     where = described(namespace)
     source = f"{where['server']} (namespace {where['namespace']})"
     jobs = tuple(_as_jobs(handler, count) for handler, count in sorted(counts.items()))
-    snapshot = Snapshot(source, tuple(map(published, fleet.contracts)), fleet.silent, jobs)
+    snapshot = DeployedState(source, tuple(map(published, fleet.contracts)), fleet.silent, jobs)
     return Deployed(snapshot, _note(source, fleet, waiting, sum(count.checked.total() for count in counts.values())))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
     from upnext.cli.deployed import Deployed
     from upnext_codegen.contract import Contract
-    from upnext_codegen.deployed.snapshot import Snapshot
+    from upnext_codegen.deployed.snapshot import DeployedState
     from upnext_codegen.findings import Finding
     from upnext_codegen.project import Project
     from upnext_codegen.pulled.freshness import Current
@@ -238,7 +238,7 @@ def is_server(against: str) -> bool:
     return _SERVER.match(against) is not None
 
 
-def _earlier(against: str, root: Path) -> Contract | Snapshot | None:
+def _earlier(against: str, root: Path) -> Contract | DeployedState | None:
     from upnext_codegen.earlier import earlier_contract  # noqa: PLC0415 - few runs ask for it
 
     return earlier_contract(against, root)

@@ -17,7 +17,7 @@ from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
-    from upnext_codegen.renames.plan import Rename, Sources, Undecided
+    from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided
 
 _DESCRIPTION = """\
 Shows as a diff what a rename changes in the sources, and lists the places that have to be decided by hand. With --write
@@ -126,19 +126,19 @@ def _last(arguments: argparse.Namespace) -> str:
     return old.rpartition(".")[2] if arguments.kind == "handler" else old
 
 
-def _sources() -> Sources:
+def _sources() -> ProjectSources:
     from upnext_codegen.files.discover import discover  # noqa: PLC0415 - as above
     from upnext_codegen.project import find_project  # noqa: PLC0415
-    from upnext_codegen.renames.plan import Sources  # noqa: PLC0415
+    from upnext_codegen.renames.plan import ProjectSources  # noqa: PLC0415
     from upnext_codegen.scan import scan  # noqa: PLC0415
 
     project = find_project(otherwise=Path.cwd())
     found = discover(project)
     scanned, _ = scan(project, listing=lambda: found)
-    return Sources(project.root, project.roots, found, scanned)
+    return ProjectSources(project.root, project.roots, found, scanned)
 
 
-def _change(sources: Sources, arguments: argparse.Namespace) -> Rename:
+def _change(sources: ProjectSources, arguments: argparse.Namespace) -> Rename:
     if arguments.kind == "event":
         from upnext_codegen.renames.rename_event import rename_event  # noqa: PLC0415 - as above
 
@@ -152,7 +152,7 @@ def _change(sources: Sources, arguments: argparse.Namespace) -> Rename:
     return rename_handler(sources, arguments.old, arguments.new)
 
 
-def _finished(sources: Sources, arguments: argparse.Namespace) -> Rename:
+def _finished(sources: ProjectSources, arguments: argparse.Namespace) -> Rename:
     """Return what taking a former name out changes; what a server still has of it stands in the way."""
     from upnext.cli.rename_finish import Former, left_of  # noqa: PLC0415
     from upnext_codegen.renames.finish import finish_event, finish_field  # noqa: PLC0415

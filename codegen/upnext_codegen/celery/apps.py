@@ -37,7 +37,7 @@ class Apps:
     lookup: Lookup
 
     def app_of(self, expr: ast.expr, use: Use, depth: int = 0) -> str | None:
-        """Tell which app an expression is: as `Task.app`, None if it is none as far as can be told."""
+        """Tell which app an expression is: as `CeleryTask.app`, None if it is none as far as can be told."""
         if depth > _FARTHEST:
             return None
         if isinstance(expr, ast.Call):

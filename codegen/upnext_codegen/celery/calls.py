@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.celery.canvas import Canvas
 from upnext_codegen.celery.celery_names import (
+    ARGS_KWARGS_METHODS,
     BY_NAME,
-    CHECKED,
-    CONTAINED,
-    DIRECT,
-    HANDING_ON,
-    LEADING,
+    DEFERRING_FUNCTIONS,
+    INLINE_METHODS,
     NAMED_SIGNATURES,
     PARTIAL,
+    POSITIONAL_PARAMETERS,
+    STRICT_METHODS,
 )
 from upnext_codegen.celery.containers import argument, items, mapping, sequence, wrong_container, wrong_in_schedule
-from upnext_codegen.celery.records import UNKNOWN, Call, Given
+from upnext_codegen.celery.records import UNKNOWN, Call, CallArguments
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Use, inner_scopes_and_calls
 from upnext_codegen.records import Place
@@ -93,7 +93,9 @@ class _Reader:
         if handed_on is not None:
             for each in self._of_task(handed_on.call, place, use):
                 yield self._completed(each._replace(is_partial=each.is_partial or handed_on.is_partial), call)
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in DIRECT | CONTAINED | {"retry"}:
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in INLINE_METHODS | ARGS_KWARGS_METHODS | {
+            "retry"
+        }:
             found = [self._completed(each, call) for each in self._of_task(call, place, use)]
             if not found and call.func.attr in _RUNS_SIGNATURE and isinstance(call.func.value, ast.Call):
                 found = [*self._run_signature(call, call.func.value, call.func.attr, place, use)]
@@ -129,13 +131,13 @@ class _Reader:
                 sources = self.tasks.apps.lookup.path(use, call.func)
             case _:
                 return None
-        names = {each.name for each in sources if isinstance(each, ExternalName)} & HANDING_ON.keys()
+        names = {each.name for each in sources if isinstance(each, ExternalName)} & DEFERRING_FUNCTIONS.keys()
         if not names or not call.args or not isinstance(call.args[0], ast.Attribute):
             return None
-        if call.args[0].attr not in DIRECT | CONTAINED:
+        if call.args[0].attr not in INLINE_METHODS | ARGS_KWARGS_METHODS:
             return None
         made = ast.copy_location(ast.Call(call.args[0], call.args[1:], call.keywords), call)
-        return _HandedOn(made, is_partial=any(HANDING_ON[each] for each in names))
+        return _HandedOn(made, is_partial=any(DEFERRING_FUNCTIONS[each] for each in names))
 
     def _by_name(self, call: ast.Call, place: Place, use: Use) -> Iterator[Call]:
         if not self._is_by_name(call, use):
@@ -158,7 +160,7 @@ class _Reader:
         self.run.add(made)
         first = _read(made, made.func.attr, place, use, skipped=0)
         added = _read(call, method, place, use, skipped=0)
-        given = Given(
+        given = CallArguments(
             first.given.positional + added.given.positional,
             tuple(dict.fromkeys((*first.given.keywords, *added.given.keywords))),
             first.given.more_positional or added.given.more_positional,
@@ -192,12 +194,12 @@ def _read(call: ast.Call, method: str, place: Place, use: Use, *, skipped: int) 
 
     Args:
         call: The call.
-        method: The method, as `LEADING` knows it.
+        method: The method, as `POSITIONAL_PARAMETERS` knows it.
         place: Where the call stands.
         use: Likewise.
         skipped: How many of the first arguments are none of the method's.
     """
-    if method in DIRECT:
+    if method in INLINE_METHODS:
         return Call(None, "", method, place, _direct(call))
     unclear = any(isinstance(each, ast.Starred) for each in call.args)
     spread = any(each.arg is None for each in call.keywords)
@@ -209,20 +211,20 @@ def _read(call: ast.Call, method: str, place: Place, use: Use, *, skipped: int) 
     options = tuple(each for each in options if each[0] not in {"args", "kwargs"})
     positional, more_positional = sequence(args)
     keywords, more_keywords = mapping(kwargs)
-    given = Given(
+    given = CallArguments(
         positional, keywords, more_positional or (spread and args is None), more_keywords or (spread and kwargs is None)
     )
-    wrong = wrong_container(args, kwargs) if method in CHECKED else None
+    wrong = wrong_container(args, kwargs) if method in STRICT_METHODS else None
     return Call(None, "", method, place, UNKNOWN if wrong else given, options=options, wrong_container=wrong)
 
 
 def _at(method: str, name: str) -> int:
-    return LEADING[method].index(name)
+    return POSITIONAL_PARAMETERS[method].index(name)
 
 
-def _direct(call: ast.Call) -> Given:
+def _direct(call: ast.Call) -> CallArguments:
     starred = any(isinstance(each, ast.Starred) for each in call.args)
-    return Given(
+    return CallArguments(
         sum(not isinstance(each, ast.Starred) for each in call.args),
         tuple(each.arg for each in call.keywords if each.arg is not None),
         starred,
@@ -249,7 +251,7 @@ def _schedules(module: SourceModule) -> Iterator[Call]:
         positional, more_positional = sequence(found.get("args"))
         keywords, more_keywords = mapping(found.get("kwargs"))
         # What `**` adds may be either of them.
-        given = Given(positional, keywords, more_positional or spread, more_keywords or spread)
+        given = CallArguments(positional, keywords, more_positional or spread, more_keywords or spread)
         wrong = wrong_in_schedule(found.get("args"), found.get("kwargs"))
         place = Place(module.file, *module.place(name))
         yield Call(None, name.value, "schedule", place, UNKNOWN if wrong else given, wrong_container=wrong)

@@ -69,25 +69,25 @@ NAMED_SIGNATURES = frozenset({"celery.signature", "celery.canvas.signature", "ce
 """Functions that make a signature of a task's name."""
 
 
-DIRECT = frozenset({"delay", "s", "si", "delay_on_commit"})
+INLINE_METHODS = frozenset({"delay", "s", "si", "delay_on_commit"})
 """Methods of a task that take its arguments as their own."""
 
-CONTAINED = frozenset({"apply_async", "apply", "signature", "subtask", "apply_async_on_commit"})
+ARGS_KWARGS_METHODS = frozenset({"apply_async", "apply", "signature", "subtask", "apply_async_on_commit"})
 """Methods of a task that take its arguments as a sequence and a dict."""
 
-CHECKED = frozenset({"apply_async", "apply_async_on_commit", "send_task"})
+STRICT_METHODS = frozenset({"apply_async", "apply_async_on_commit", "send_task"})
 """Methods that refuse other containers than a tuple or a list and a dict; signatures make a tuple of anything."""
 
 BY_NAME = frozenset({"send_task", "signature"})
 """Methods of an app that call a task by its name."""
 
-HANDING_ON = {"functools.partial": True, "asyncio.to_thread": False}
+DEFERRING_FUNCTIONS = {"functools.partial": True, "asyncio.to_thread": False}
 """Functions that call what they are given first with the rest, and whether there may be more arguments then."""
 
 PARTIAL = frozenset({"s", "signature", "subtask"})
 """Methods that make signatures to which arguments can be added."""
 
-LEADING = {
+POSITIONAL_PARAMETERS = {
     "apply_async": ("args", "kwargs", "task_id", "producer", "link", "link_error", "shadow"),
     "apply_async_on_commit": ("args", "kwargs"),
     "apply": ("args", "kwargs", "link", "link_error", "task_id", "retries", "throw", "logfile", "loglevel", "headers"),
@@ -105,7 +105,7 @@ LEADING = {
 
 OPTIONS = frozenset(
     {
-        *(name for names in LEADING.values() for name in names),
+        *(name for names in POSITIONAL_PARAMETERS.values() for name in names),
         *("add_to_parent", "app", "compression", "connection", "countdown", "delivery_mode", "eta", "exchange"),
         *("exchange_type", "expires", "headers", "ignore_result", "immutable", "mandatory", "options", "priority"),
         *("publisher", "queue", "reply_to", "retry", "retry_policy", "router", "routing_key", "serializer"),

@@ -18,7 +18,7 @@ from upnext_codegen.report import Report
 from upnext_codegen.silence import unsilenced, within
 
 if TYPE_CHECKING:
-    from upnext_codegen.celery.records import Task
+    from upnext_codegen.celery.records import CeleryTask
     from upnext_codegen.project import Project
 
 _COMMAND = "upnext celery gen"
@@ -56,7 +56,7 @@ def check(project: Project, paths: Iterable[str] = (), *, write: bool = False) -
     )
 
 
-def _unchecked(tasks: Iterable[Task]) -> tuple[str, ...]:
+def _unchecked(tasks: Iterable[CeleryTask]) -> tuple[str, ...]:
     """Say of which tasks it is not known what they take, so that nobody takes their calls for checked."""
     names = [f"{each.function} ({each.place.file}:{each.place.line})" for each in tasks if each.signature is None]
     if not names:

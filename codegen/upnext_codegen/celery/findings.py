@@ -16,7 +16,7 @@ from upnext_codegen.names.lookup import excludes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from upnext_codegen.celery.records import Call, CeleryScan, Signature, Task
+    from upnext_codegen.celery.records import Call, CeleryScan, CeleryTask, TaskSignature
     from upnext_codegen.records import Place
 
 _OWN = "celery."
@@ -38,7 +38,7 @@ def celery_findings(scan: CeleryScan) -> Iterator[Finding]:
     yield from _same_names(scan)
 
 
-def _wrong_call(call: Call, task: Task) -> Iterator[Finding]:
+def _wrong_call(call: Call, task: CeleryTask) -> Iterator[Finding]:
     signature = task.signature
     if signature is None:
         return
@@ -53,11 +53,11 @@ def _wrong_call(call: Call, task: Task) -> Iterator[Finding]:
     yield from _wrong_options(call, task, misplaced)
 
 
-def _unfit(call: Call, task: Task, wrong: str, way_out: str) -> Finding:
+def _unfit(call: Call, task: CeleryTask, wrong: str, way_out: str) -> Finding:
     return Finding.of("UPN601", f"task {shown(task.function)} is called {wrong}", call.place, way_out, _taken(task))
 
 
-def _way_out(signature: Signature, unknown: Sequence[str]) -> str:
+def _way_out(signature: TaskSignature, unknown: Sequence[str]) -> str:
     near = NearNames(signature.keywords) if unknown else None
     for name in unknown:
         found = near.all_near(name).names if near else ()
@@ -66,12 +66,12 @@ def _way_out(signature: Signature, unknown: Sequence[str]) -> str:
     return f"it takes {signature}"
 
 
-def _taken(task: Task) -> tuple[Related, ...]:
+def _taken(task: CeleryTask) -> tuple[Related, ...]:
     signature = task.signature
     return (Related(task.place, f"{task.function} takes {signature}"),)
 
 
-def _wrong_options(call: Call, task: Task, misplaced: Sequence[tuple[str, Place]]) -> Iterator[Finding]:
+def _wrong_options(call: Call, task: CeleryTask, misplaced: Sequence[tuple[str, Place]]) -> Iterator[Finding]:
     """UPN604: an option that Celery does not know, and that is meant to be something else."""
     for name, place in misplaced:
         yield Finding.of(
@@ -97,8 +97,8 @@ def _wrong_options(call: Call, task: Task, misplaced: Sequence[tuple[str, Place]
 class _Names:
     """The tasks of a project by the names that they are registered by."""
 
-    def __init__(self, tasks: Sequence[Task], supposed: frozenset[str | None]) -> None:
-        self._tasks: defaultdict[str, list[Task]] = defaultdict(list)
+    def __init__(self, tasks: Sequence[CeleryTask], supposed: frozenset[str | None]) -> None:
+        self._tasks: defaultdict[str, list[CeleryTask]] = defaultdict(list)
         for task in tasks:
             if task.name is not None:
                 self._tasks[task.name].append(task)
@@ -107,7 +107,7 @@ class _Names:
         self._supposed = {name for name in supposed if name is not None}
         self._are_all_known = all(task.name is not None for task in tasks) and None not in supposed
 
-    def of(self, name: str) -> list[Task]:
+    def of(self, name: str) -> list[CeleryTask]:
         """The tasks of a name; a project may be imported from further up or down than it seems."""
         exact = self._tasks.get(name)
         return exact or [task for each in self._tasks if _is_end(each, name) for task in self._tasks[each]]
@@ -138,13 +138,13 @@ def _is_end(name: str, other: str) -> bool:
 
 def _same_names(scan: CeleryScan) -> Iterator[Finding]:
     """UPN603: two tasks of one name in one app, of which only one will ever run."""
-    named: defaultdict[str, list[Task]] = defaultdict(list)
+    named: defaultdict[str, list[CeleryTask]] = defaultdict(list)
     # Two services in one repository may each have a shared task of one name.
     may_be_two = scan.files_with_apps > 1
     for task in scan.tasks:
         earlier = named[task.name] if task.name is not None else []
         for other in earlier:
-            if _share_app(task, other, are_shared_by_all=not may_be_two) and not _are_arms(task, other):
+            if _share_app(task, other, are_shared_by_all=not may_be_two) and not _are_exclusive_branches(task, other):
                 yield Finding.of(
                     "UPN603",
                     f"two tasks are named {shown(task.name or '')}: only one of them will ever run",
@@ -156,12 +156,12 @@ def _same_names(scan: CeleryScan) -> Iterator[Finding]:
         earlier.append(task)
 
 
-def _share_app(task: Task, other: Task, *, are_shared_by_all: bool) -> bool:
+def _share_app(task: CeleryTask, other: CeleryTask, *, are_shared_by_all: bool) -> bool:
     apps = {task.app, other.app}
     if task.place == other.place or "" in apps:
         return False
     return are_shared_by_all if SHARED in apps else len(apps) == 1
 
 
-def _are_arms(task: Task, other: Task) -> bool:
+def _are_exclusive_branches(task: CeleryTask, other: CeleryTask) -> bool:
     return task.place.file == other.place.file and excludes(task.branches, other.branches)

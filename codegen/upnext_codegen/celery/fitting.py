@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from upnext_codegen.celery.records import Given, Signature
+    from upnext_codegen.celery.records import CallArguments, TaskSignature
 
 
-def faults(signature: Signature, given: Given, *, is_partial: bool, results: int = 0) -> Iterator[str]:
+def faults(signature: TaskSignature, given: CallArguments, *, is_partial: bool, results: int = 0) -> Iterator[str]:
     """Yield what is wrong with the arguments: what a task "is called ..." with or without.
 
     Args:
@@ -44,7 +44,7 @@ def faults(signature: Signature, given: Given, *, is_partial: bool, results: int
         yield f"without {_names(missing)}"
 
 
-def unknown_names(signature: Signature, given: Given) -> tuple[str, ...]:
+def unknown_names(signature: TaskSignature, given: CallArguments) -> tuple[str, ...]:
     """Return the names that a call gives arguments by, and the task does not have."""
     if signature.takes_kwargs:
         return ()

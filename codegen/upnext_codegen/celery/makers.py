@@ -63,7 +63,7 @@ class Maker(NamedTuple):
     """What makes a task of a function.
 
     Attributes:
-        app: As `Task.app`.
+        app: As `CeleryTask.app`.
         options: What it is given by name; of two with one name the last counts.
         wrapper: What the task is, None where it is the function itself.
     """

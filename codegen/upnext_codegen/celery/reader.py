@@ -27,7 +27,7 @@ from upnext_codegen.sources import Sources
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from upnext_codegen.celery.records import Call, Task
+    from upnext_codegen.celery.records import Call, CeleryTask
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.lookup import Source
     from upnext_codegen.names.modules import Modules
@@ -143,7 +143,7 @@ def read_celery(project: Project) -> tuple[CeleryScan, tuple[Finding, ...], Comm
     makers = Makers(apps)
     tasks = Tasks(apps, makers, TaskClasses(apps))
     calls = Calls(tasks)
-    made: list[Task] = []
+    made: list[CeleryTask] = []
     supposed: list[str | None] = []
     called: list[Call] = []
     makes = _makes(index, load, makers)

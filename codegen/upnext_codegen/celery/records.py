@@ -26,7 +26,7 @@ class Formal(NamedTuple):
     required: bool
 
 
-class Signature(NamedTuple):
+class TaskSignature(NamedTuple):
     """What a task takes, without the `self` of a bound one.
 
     Attributes:
@@ -61,7 +61,7 @@ class Signature(NamedTuple):
         return f"({', '.join([*parts, *(['**kwargs'] if self.takes_kwargs else [])])})"
 
 
-class Task(NamedTuple):
+class CeleryTask(NamedTuple):
     """What Celery runs: a function, or the `run` of a class.
 
     Attributes:
@@ -81,13 +81,13 @@ class Task(NamedTuple):
     app: str
     place: Place
     branches: BranchPath
-    signature: Signature | None
-    written: Signature
+    signature: TaskSignature | None
+    written: TaskSignature
     is_bound: bool = False
     is_class: bool = False
 
 
-class Given(NamedTuple):
+class CallArguments(NamedTuple):
     """The arguments of a task, as a call gives them.
 
     Attributes:
@@ -103,7 +103,7 @@ class Given(NamedTuple):
     more_keywords: bool = False
 
 
-UNKNOWN = Given(more_positional=True, more_keywords=True)
+UNKNOWN = CallArguments(more_positional=True, more_keywords=True)
 """Arguments of which nothing is known."""
 
 
@@ -134,11 +134,11 @@ class Call(NamedTuple):
         results: How many of the arguments by position are results of tasks before it, which Celery adds in front.
     """
 
-    task: Task | None
+    task: CeleryTask | None
     name: str
     method: str
     place: Place
-    given: Given
+    given: CallArguments
     is_partial: bool = False
     options: tuple[tuple[str, Place], ...] = ()
     wrong_container: WrongContainer | None = None
@@ -159,7 +159,7 @@ class CeleryScan(NamedTuple):
         files: How many files were looked at.
     """
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[CeleryTask, ...]
     calls: tuple[Call, ...]
     wants_types: bool
     files_with_apps: int

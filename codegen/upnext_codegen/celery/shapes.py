@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from upnext_codegen.celery.records import Signature, Task
+    from upnext_codegen.celery.records import CeleryTask, TaskSignature
 
 _LONGEST_NAME = 60
 
@@ -22,24 +22,24 @@ class Shape(NamedTuple):
     """
 
     name: str
-    signature: Signature
+    signature: TaskSignature
     is_known: bool
 
 
-def shapes_of(tasks: Iterable[Task]) -> tuple[Shape, ...]:
+def shapes_of(tasks: Iterable[CeleryTask]) -> tuple[Shape, ...]:
     """Return the shapes of tasks, in an order and with names that depend on nothing but them."""
-    known: dict[Signature, bool] = {}
+    known: dict[TaskSignature, bool] = {}
     for task in tasks:
         # Celery's own stubs type an instance of a class, whatever this file says of functions.
         if not task.is_class and can_be_typed(task.written):
             known[task.written] = known.get(task.written, True) and task.signature is not None
-    named: dict[str, Signature] = {}
+    named: dict[str, TaskSignature] = {}
     for signature in sorted(known, key=str):
         named[_free_name(signature, named)] = signature
     return tuple(Shape(name, signature, known[signature]) for name, signature in named.items())
 
 
-def can_be_typed(signature: Signature) -> bool:
+def can_be_typed(signature: TaskSignature) -> bool:
     """Whether a protocol can be called with these parameters; what takes anything at all needs none."""
     names = [each.name for each in signature.formals]
     return not (signature.takes_args and signature.takes_kwargs and not names) and not any(
@@ -47,7 +47,7 @@ def can_be_typed(signature: Signature) -> bool:
     )
 
 
-def _free_name(signature: Signature, taken: dict[str, Signature]) -> str:
+def _free_name(signature: TaskSignature, taken: dict[str, TaskSignature]) -> str:
     words = [part for each in signature.formals for part in each.name.split("_") if part]
     stem = "".join(word[0].upper() + word[1:] for word in words)[:_LONGEST_NAME] or "Nothing"
     name, number = stem, 1

@@ -16,7 +16,7 @@ from upnext_codegen.files.generated import MARK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from upnext_codegen.celery.records import Formal, Task
+    from upnext_codegen.celery.records import CeleryTask, Formal
     from upnext_codegen.celery.shapes import Shape
 
 _MOST_BY_POSITION = 6
@@ -81,7 +81,7 @@ class Task(_Task[_P, _R_co], _Generic[_P, _R_co]):
     def apply_async_on_commit(self, args: _Any = ..., kwargs: _Any = ..., **options: _Any) -> None: ..."""
 
 
-def render(tasks: Iterable[Task]) -> str:
+def render(tasks: Iterable[CeleryTask]) -> str:
     """Write the stub of a project's tasks; it depends on their parameters' names, order and defaults only."""
     forms = [_Forms(each) for each in shapes_of(tasks)]
     most = max((len(each.variables) for each in forms), default=0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upnext_codegen.celery.makers import Option
-from upnext_codegen.celery.records import Formal, Signature, Task
+from upnext_codegen.celery.records import CeleryTask, Formal, TaskSignature
 from upnext_codegen.celery.wrappers import Wrappers
 from upnext_codegen.names.scopes import (
     Assignment,
@@ -45,9 +45,11 @@ class Tasks:
     makers: Makers
     classes: TaskClasses
     are_named_by_celery: bool = True
-    _known: dict[tuple[str, int, str], Task | None] = field(default_factory=dict[tuple[str, int, str], "Task | None"])
+    _known: dict[tuple[str, int, str], CeleryTask | None] = field(
+        default_factory=dict[tuple[str, int, str], "CeleryTask | None"]
+    )
 
-    def of(self, expr: ast.expr, use: Use, depth: int = 0) -> Task | None:
+    def of(self, expr: ast.expr, use: Use, depth: int = 0) -> CeleryTask | None:
         """Tell which task an expression is, None where that is none, or one of several."""
         if isinstance(expr, ast.Call):
             return self._made(expr, use, depth)
@@ -59,7 +61,7 @@ class Tasks:
         }
         return found.pop() if len(found) == 1 else None
 
-    def defined_by(self, definition: Definition, depth: int = 0) -> Task | None:
+    def defined_by(self, definition: Definition, depth: int = 0) -> CeleryTask | None:
         """Tell which task a definition is."""
         key = (definition.file, definition.line, definition.name)
         if key not in self._known:
@@ -67,7 +69,7 @@ class Tasks:
             self._known[key] = self._defined_by(definition, depth)
         return self._known[key]
 
-    def _defined_by(self, definition: Definition, depth: int) -> Task | None:
+    def _defined_by(self, definition: Definition, depth: int) -> CeleryTask | None:
         match definition.binding:
             case FunctionDefinition(node):
                 return self._decorated(definition, node)
@@ -82,7 +84,7 @@ class Tasks:
             case _:
                 return None
 
-    def _decorated(self, definition: Definition, node: FunctionNode) -> Task | None:
+    def _decorated(self, definition: Definition, node: FunctionNode) -> CeleryTask | None:
         for number, decorator in enumerate(node.decorator_list):
             maker = self.makers.maker(decorator, Use(definition.scope, decorator.lineno, definition.branches))
             if maker is not None:
@@ -91,7 +93,7 @@ class Tasks:
                 return self._task(definition, node, maker, is_changed=wrapped)
         return None
 
-    def _receiver(self, definition: Definition) -> Task | None:
+    def _receiver(self, definition: Definition) -> CeleryTask | None:
         """Tell which task the `self` of a bound task, or of the `run` of a class, is."""
         scope = definition.scope
         node, around = scope.node, scope.parent
@@ -106,7 +108,7 @@ class Tasks:
         owners = around.parent.classes if around.parent is not None and node.name == "run" else []
         return next((self.defined_by(each) for each in owners if _is(each, around.node)), None)
 
-    def _class(self, definition: Definition) -> Task | None:
+    def _class(self, definition: Definition) -> CeleryTask | None:
         """Tell which task a class is, None for one that has no `run` or is abstract."""
         run = self.classes.run_of(definition)
         if run is None or self.classes.constant_of(definition, "abstract") is True:
@@ -121,7 +123,7 @@ class Tasks:
         written = _signature(node, skipped=1)
         changed = bool(node.decorator_list) or self.classes.class_changes_arguments(definition)
         module = definition.scope.module
-        return Task(
+        return CeleryTask(
             definition.name,
             name if isinstance(name, str) else None,
             "",
@@ -133,7 +135,7 @@ class Tasks:
             is_class=True,
         )
 
-    def _made(self, call: ast.Call, use: Use, depth: int) -> Task | None:
+    def _made(self, call: ast.Call, use: Use, depth: int) -> CeleryTask | None:
         """Tell which task a call makes: of a function, or of a class by an instance of it."""
         for source in self.apps.lookup.path(use, call.func):
             if isinstance(source, Definition) and isinstance(source.binding, ClassDefinition):
@@ -148,14 +150,14 @@ class Tasks:
             )
         return self._of_function(call, use)
 
-    def _registered(self, expr: ast.expr, use: Use, depth: int) -> Task | None:
+    def _registered(self, expr: ast.expr, use: Use, depth: int) -> CeleryTask | None:
         """Tell which task `app.register_task` makes of an instance, or of a class."""
         found = [each for each in self.apps.lookup.path(use, expr) if isinstance(each, Definition)]
         if len(found) == 1 and isinstance(found[0].binding, ClassDefinition):
             return self.defined_by(found[0])
         return self.of(expr, use, depth + 1) if depth < _FARTHEST else None
 
-    def _of_function(self, call: ast.Call, use: Use) -> Task | None:
+    def _of_function(self, call: ast.Call, use: Use) -> CeleryTask | None:
         """Tell which task `shared_task(function)` or `shared_task(...)(function)` is."""
         maker = self.makers.maker(call.func, use)
         if maker is None:
@@ -178,7 +180,7 @@ class Tasks:
             for each in decorators
         )
 
-    def _task(self, definition: Definition, node: FunctionNode, maker: Maker, *, is_changed: bool) -> Task:
+    def _task(self, definition: Definition, node: FunctionNode, maker: Maker, *, is_changed: bool) -> CeleryTask:
         options = {each.name: each for each in maker.options}
         bind = _constant(options["bind"].value) if "bind" in options else False
         wrapper = maker.wrapper
@@ -194,7 +196,7 @@ class Tasks:
         is_named = wrapper is None or wrapper.keeps_name
         if not options.keys() & {"name", None} and is_named and self.are_named_by_celery:
             name = f"{self.apps.lookup.modules.name_of(definition.file)}.{definition.name}"
-        return Task(
+        return CeleryTask(
             definition.name,
             name,
             maker.app,
@@ -206,9 +208,9 @@ class Tasks:
         )
 
 
-def tasks_in(module: SourceModule, tasks: Tasks) -> list[Task]:
+def tasks_in(module: SourceModule, tasks: Tasks) -> list[CeleryTask]:
     """Return the tasks that a file makes."""
-    found: dict[Task, None] = {}
+    found: dict[CeleryTask, None] = {}
     for scope in module.scopes():
         for definition in scope.every():
             if isinstance(definition.binding, FunctionDefinition | ClassDefinition) or _may_make(definition):
@@ -246,7 +248,7 @@ def _may_make(definition: Definition) -> bool:
     return isinstance(definition.binding, Assignment) and isinstance(definition.binding.value, ast.Call)
 
 
-def _signature(node: FunctionNode, *, skipped: int) -> Signature:
+def _signature(node: FunctionNode, *, skipped: int) -> TaskSignature:
     arguments = node.args
     placed = [*((each, "positional") for each in arguments.posonlyargs), *((each, "any") for each in arguments.args)]
     without = len(placed) - len(arguments.defaults)
@@ -255,7 +257,7 @@ def _signature(node: FunctionNode, *, skipped: int) -> Signature:
         Formal(each.arg, "keyword", default is None)
         for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     ]
-    return Signature(tuple(formals), arguments.vararg is not None, arguments.kwarg is not None)
+    return TaskSignature(tuple(formals), arguments.vararg is not None, arguments.kwarg is not None)
 
 
 def _constant(expr: ast.expr) -> object:

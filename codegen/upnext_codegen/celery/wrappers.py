@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _CONTEXT_MANAGERS = frozenset({"contextlib.contextmanager", "contextlib.asynccontextmanager"})
 """What they make can decorate functions, and hands on what those are called with."""
-_ADDING = ("inject", "autoparams", "provide", "patch", "pass_")
+_INJECTING_NAME_PARTS = ("inject", "autoparams", "provide", "patch", "pass_")
 """Parts of the names of decorators that give a function arguments of their own."""
-_READING = frozenset({"copy", "get", "items", "keys", "values", "count", "index"})
+_READ_ONLY_METHODS = frozenset({"copy", "get", "items", "keys", "values", "count", "index"})
 """Methods of a tuple or dict that leave it as it is."""
-_LOOKING = frozenset(
+_READ_ONLY_CALLS = frozenset(
     {"str", "repr", "len", "dict", "list", "tuple", "sorted", "print", "format", "dumps", "debug", "info", "warning"}
     | {"error", "exception", "log"}
 )
@@ -51,7 +51,7 @@ class Wrappers:
     def _keeps(self, source: object) -> bool:
         match source:
             case ExternalName(name):
-                return not any(part in name.rpartition(".")[2] for part in _ADDING)
+                return not any(part in name.rpartition(".")[2] for part in _INJECTING_NAME_PARTS)
             case Definition(binding=FunctionDefinition(node)):
                 return self._is_context_manager(source, node) or _hands_on(node)
             case Definition(binding=ClassDefinition(node)):
@@ -184,11 +184,11 @@ def _reads(parent: ast.AST, name: ast.Name) -> bool:
     """Whether what stands around a name only looks at what it holds."""
     match parent:
         case ast.Attribute(_, attr):
-            return attr in _READING
+            return attr in _READ_ONLY_METHODS
         case ast.Subscript(value, _, ast.Load()):
             return value is name
         case ast.Call(ast.Attribute(_, attr) | ast.Name(attr)):
-            return attr in _LOOKING
+            return attr in _READ_ONLY_CALLS
         case ast.Compare() | ast.FormattedValue() | ast.BoolOp() | ast.If() | ast.IfExp():
             return True
         case _:

@@ -15,7 +15,7 @@ from upnext_codegen.deployed.fleet import DeployedHandlers, PublishedContract, g
 from upnext_codegen.deployed.gone import NewHandlers
 from upnext_codegen.deployed.new_sends import NewSend, new_sends
 from upnext_codegen.deployed.orders import NO_ORDER, order_of
-from upnext_codegen.deployed.snapshot import Identity, Snapshot
+from upnext_codegen.deployed.snapshot import DeployedState, Identity
 from upnext_codegen.deployed.tasks import event_of_task, task_contracts, with_tasks
 from upnext_codegen.deployed.waiting import refused_jobs
 from upnext_codegen.findings import Finding, Related
@@ -41,7 +41,7 @@ class Rollout:
         complete: Whether all sources could be read; otherwise handlers that are missing may be in the others.
     """
 
-    snapshot: Snapshot
+    snapshot: DeployedState
     scan: Scan
     contract: Contract
     new: NewHandlers
@@ -50,7 +50,13 @@ class Rollout:
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, scan: Scan, contract: Contract, is_module: Callable[[str], bool], *, complete: bool
+        cls,
+        snapshot: DeployedState,
+        scan: Scan,
+        contract: Contract,
+        is_module: Callable[[str], bool],
+        *,
+        complete: bool,
     ) -> Rollout:
         """Put new code beside what is deployed; arguments as above, of the events alone."""
         both = with_tasks(scan)

@@ -31,7 +31,7 @@ class WaitingJobs(NamedTuple):
     refused: Mapping[tuple[str, str], int]
 
 
-class Snapshot(NamedTuple):
+class DeployedState(NamedTuple):
     """What is deployed at one place.
 
     Attributes:
@@ -52,7 +52,7 @@ def is_saved(data: Mapping[str, Any]) -> bool:
     return "contracts" in data and "namespace" in data
 
 
-def read_saved(source: str, data: Mapping[str, Any]) -> Snapshot:
+def read_saved(source: str, data: Mapping[str, Any]) -> DeployedState:
     """Read what `upnext contracts list --format json` printed; there are no jobs in it.
 
     Raises:
@@ -60,7 +60,7 @@ def read_saved(source: str, data: Mapping[str, Any]) -> Snapshot:
     """
     try:
         silent = {str(worker): int(count) for worker, count in cast("dict[str, Any]", data["silent"]).items()}
-        return Snapshot(source, tuple(_published(each) for each in data["contracts"]), silent)
+        return DeployedState(source, tuple(_published(each) for each in data["contracts"]), silent)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"no contracts: {type(error).__name__} at {error}") from error
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from upnext_codegen.records import Declaration
-    from upnext_codegen.renames.plan import Sources
+    from upnext_codegen.renames.plan import ProjectSources
 
 
 def renamed_keys(
-    sources: Sources,
+    sources: ProjectSources,
     declarations: Iterable[Declaration],
     changed: dict[str, tuple[bytes, bytes]],
     old: str,
@@ -57,7 +57,9 @@ def renamed_keys(
             yield path, data, file.after
 
 
-def workers_of(sources: Sources, declarations: Iterable[Declaration], read: Callable[[str], Edits | None]) -> set[str]:
+def workers_of(
+    sources: ProjectSources, declarations: Iterable[Declaration], read: Callable[[str], Edits | None]
+) -> set[str]:
     """Return the dotted names of the variables on which an event is declared.
 
     Args:

@@ -12,7 +12,7 @@ from upnext_codegen.renames.declared_name import without_former_name
 from upnext_codegen.renames.edits import Edits
 from upnext_codegen.renames.former_field import FormerNames
 from upnext_codegen.renames.parameters import parameter
-from upnext_codegen.renames.plan import Rename, Sources, Undecided
+from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided
 from upnext_codegen.renames.typed_dict import typed_dict_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BY_HAND = "the former name is not written out here: take it out by hand"
 
 
-def finish_event(sources: Sources, old: str, new: str) -> Rename:
+def finish_event(sources: ProjectSources, old: str, new: str) -> Rename:
     """Take a former name of an event out of its declarations.
 
     Raises:
@@ -54,7 +54,7 @@ def finish_event(sources: Sources, old: str, new: str) -> Rename:
     return Rename(changed, (), tuple(sorted(blocked)))
 
 
-def finish_field(sources: Sources, event: str, old: str, new: str) -> Rename:
+def finish_field(sources: ProjectSources, event: str, old: str, new: str) -> Rename:
     """Take a former name of a field out of the handlers of an event.
 
     Raises:
@@ -89,7 +89,7 @@ def finish_field(sources: Sources, event: str, old: str, new: str) -> Rename:
 
 
 def _written(
-    sources: Sources, read: Callable[[str], Edits], handler: Handler, name: str
+    sources: ProjectSources, read: Callable[[str], Edits], handler: Handler, name: str
 ) -> tuple[Edits, cst.Annotation] | None:
     """Return the annotation of a field, and its file."""
     file = read(handler.place.file)

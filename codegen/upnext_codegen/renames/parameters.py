@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from upnext_codegen.renames.edits import Edits
 
 _SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
-_LOOKING = frozenset({"locals", "vars", "eval", "exec", "dir"})
-_NAMING = frozenset({"by", "unique"})
+_REFLECTION_CALLS = frozenset({"locals", "vars", "eval", "exec", "dir"})
+_FIELD_OPTIONS = frozenset({"by", "unique"})
 """Options of a handler that name fields of it."""
-_BY_KEY = frozenset({"get", "pop", "setdefault"})
+_DICT_LOOKUPS = frozenset({"get", "pop", "setdefault"})
 
 
 class Body(NamedTuple):
@@ -50,7 +50,7 @@ def _parameters(function: cst.FunctionDef) -> list[cst.Param]:
 
 
 def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
-    """Look for what a function does with a parameter, and what another name for it would meet."""
+    """Find every use of a parameter, and what would conflict with its new name."""
     found = Body([], [], [])
     passed_over = _no_variables(function)
     # Annotations, defaults and decorators mean what the names do outside of the function.
@@ -66,7 +66,7 @@ def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
             found.blocked.append(_at(file, node, reason))
         elif isinstance(node, cst.ImportAlias) and (node.evaluated_alias or node.evaluated_name) == old:
             found.blocked.append(_at(file, node, f"this gives {old!r} another meaning: rename that first"))
-        elif isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value in _LOOKING:
+        elif isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value in _REFLECTION_CALLS:
             found.undecided.append(_at(file, node, f"this may look {old!r} up by its name: see what it does"))
         elif isinstance(node, cst.FormattedStringExpression) and node.equal is not None and _is(node.expression, old):
             found.undecided.append(_at(file, node, f"this text names {old!r}, and names {new!r} then"))
@@ -80,7 +80,7 @@ def keys_in(function: cst.FunctionDef, fields: str, key: str) -> Iterator[cst.Si
             case cst.Subscript(value=cst.Name(value=name), slice=[cst.SubscriptElement(slice=cst.Index(value=text))]):
                 pass
             case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=attr), args=[cst.Arg(value=text), *_]):
-                if attr.value not in _BY_KEY:
+                if attr.value not in _DICT_LOOKUPS:
                     continue
             case cst.Comparison(left=text, comparisons=[cst.ComparisonTarget(operator, cst.Name(value=name))]):
                 if not isinstance(operator, cst.In | cst.NotIn):
@@ -102,7 +102,7 @@ def naming_options(function: cst.FunctionDef | None, calls: list[cst.Call], fiel
     decorators = () if function is None else [each.decorator for each in function.decorators]
     for call in (*calls, *(each for each in decorators if isinstance(each, cst.Call))):
         for each in call.args:
-            if each.keyword is not None and each.keyword.value in _NAMING:
+            if each.keyword is not None and each.keyword.value in _FIELD_OPTIONS:
                 texts = (node for node in walk(each.value) if isinstance(node, cst.SimpleString))
                 yield from (text for text in texts if text_of(text) == field)
 

@@ -35,7 +35,7 @@ class Rename(NamedTuple):
     Attributes:
         changed: Each file that changes, as it is and as it is then.
         undecided: What has to be looked at.
-        blocked: What has to be changed by hand first; without it the sources would be torn in two.
+        blocked: What has to be changed by hand first; renaming without these would leave the sources inconsistent.
         unreadable: Files that cannot be read, or not to their end, and hold the name: what has to be changed may stand
             there. Of one that cannot be read at all it is not known whether it does.
         taken_back: Whether the new name was the latest former one: what was queued under the old one knows no other.
@@ -51,7 +51,7 @@ class Rename(NamedTuple):
 
 
 @dataclass(slots=True)
-class Sources:
+class ProjectSources:
     """The sources of a project, and what was read from them.
 
     Attributes:

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from libcst.metadata import QualifiedName
 
     from upnext_codegen.renames.edits import Edits
-    from upnext_codegen.renames.plan import Sources
+    from upnext_codegen.renames.plan import ProjectSources
 
 _STAR = re.compile(rb"\bimport(?:[ \t\f]|\\\r?\n)*\*")
 _DOTTED = re.compile(r"[\w.:]+")
 
 
-def names_passed_on(name: str, sources: Sources, read: Callable[[str], Edits | None], *, aliased: bool) -> set[str]:
+def names_passed_on(
+    name: str, sources: ProjectSources, read: Callable[[str], Edits | None], *, aliased: bool
+) -> set[str]:
     """Return every dotted name by which a name of a module can be imported: modules pass on what they import.
 
     Args:
@@ -49,7 +51,7 @@ def names_passed_on(name: str, sources: Sources, read: Callable[[str], Edits | N
 
 
 def names_of(
-    module: str, qualname: str, sources: Sources, read: Callable[[str], Edits | None], *, aliased: bool
+    module: str, qualname: str, sources: ProjectSources, read: Callable[[str], Edits | None], *, aliased: bool
 ) -> set[str]:
     """Return every dotted name of a function, or of a static method of a class: the class is what is passed on."""
     top, dot, rest = qualname.partition(".")

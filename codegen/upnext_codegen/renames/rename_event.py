@@ -12,13 +12,13 @@ from upnext_codegen.records import Place
 from upnext_codegen.renames.declared_name import renamed
 from upnext_codegen.renames.event_keys import renamed_keys
 from upnext_codegen.renames.mentions import texts_in
-from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
+from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided, near, unreadable
 
 if TYPE_CHECKING:
     from upnext_codegen.records import Declaration, Scan
 
 
-def rename_event(sources: Sources, old: str, new: str) -> Rename:
+def rename_event(sources: ProjectSources, old: str, new: str) -> Rename:
     """Work out what renaming an event changes; nothing is written.
 
     Every declaration gets the new name, and so does every key of `worker.events[...]` that is certainly the event's
@@ -84,7 +84,7 @@ def _check(scan: Scan, old: str, new: str) -> None:
         raise ConfigurationError(f"There is an event {new!r} already: choose another name, or merge the two by hand.")
 
 
-def _read(sources: Sources, file: str) -> tuple[bytes, Source]:
+def _read(sources: ProjectSources, file: str) -> tuple[bytes, Source]:
     data = sources.read(file)
     source = Source.read(data)
     # What libcst does not give back byte for byte is left alone.
@@ -94,7 +94,7 @@ def _read(sources: Sources, file: str) -> tuple[bytes, Source]:
 
 
 def _mentions(
-    sources: Sources, old: str, changed: dict[str, tuple[bytes, bytes]]
+    sources: ProjectSources, old: str, changed: dict[str, tuple[bytes, bytes]]
 ) -> tuple[tuple[Undecided, ...], tuple[Undecided, ...]]:
     """Return where else a text is the old name, and the files that cannot be looked through."""
     undecided: list[Undecided] = []

@@ -16,7 +16,7 @@ from upnext_codegen.renames.edits import Edits
 from upnext_codegen.renames.former_field import FormerNames
 from upnext_codegen.renames.mentions import texts_in
 from upnext_codegen.renames.parameters import body_of, keys_in, naming_options, parameter, respell
-from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
+from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided, near, unreadable
 from upnext_codegen.renames.sends import calls_of, names_for
 from upnext_codegen.renames.typed_dict import TypedDictClass, typed_dict_of
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _BY_HAND = "change it by hand first"
 
 
-def rename_field(sources: Sources, event: str, old: str, new: str) -> Rename:
+def rename_field(sources: ProjectSources, event: str, old: str, new: str) -> Rename:
     """Work out what renaming a field of an event changes; nothing is written.
 
     Each handler that names the field takes it under the new name, also in its body, and under the old one by
@@ -63,7 +63,7 @@ def rename_field(sources: Sources, event: str, old: str, new: str) -> Rename:
 class _Work:
     """One rename under way."""
 
-    sources: Sources
+    sources: ProjectSources
     event: str
     old: str
     new: str

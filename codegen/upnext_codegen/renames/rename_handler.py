@@ -16,7 +16,7 @@ from upnext_codegen.records import Handler, Place
 from upnext_codegen.renames import references
 from upnext_codegen.renames.edits import Edits, text_of
 from upnext_codegen.renames.mentions import texts_in
-from upnext_codegen.renames.plan import Rename, Sources, Undecided, near, unreadable
+from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided, near, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -64,7 +64,7 @@ class _Function(NamedTuple):
 class _Files:
     """The files of a project, each of them read once."""
 
-    sources: Sources
+    sources: ProjectSources
     _read: dict[str, Edits | None] = field(default_factory=dict[str, "Edits | None"])
 
     def read(self, path: str) -> Edits | None:
@@ -74,7 +74,7 @@ class _Files:
         return self._read[path]
 
 
-def rename_handler(sources: Sources, old: str, new: str) -> Rename:
+def rename_handler(sources: ProjectSources, old: str, new: str) -> Rename:
     """Work out what renaming the function of a handler or task changes; nothing is written.
 
     The function gets the new name wherever it is named. What it is called on the server stays, by `name=`: jobs that
@@ -159,7 +159,7 @@ def _find(files: _Files, old: str, new: str) -> _Function:
     return functions[0]
 
 
-def _name_at(sources: Sources, place: Place) -> str:
+def _name_at(sources: ProjectSources, place: Place) -> str:
     """Return the name that stands at a place, "" for what is no function of these sources."""
     try:
         line = sources.lines(place.file)[place.line - 1]

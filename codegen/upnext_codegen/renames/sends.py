@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from upnext_codegen.records import Handler
     from upnext_codegen.renames.edits import Edits
-    from upnext_codegen.renames.plan import Sources
+    from upnext_codegen.renames.plan import ProjectSources
 
-_SENDING = frozenset({"send", "send_sync"})
+_SEND_METHODS = frozenset({"send", "send_sync"})
 _SUBMITTING = frozenset({"submit", "submit_sync"})
 """What gives the fields of a handler that is a task as well."""
-_PREPARING = (".options", ".within")
+_OPTION_METHODS = (".options", ".within")
 
 
-class Names(NamedTuple):
+class CallableNames(NamedTuple):
     """The dotted names of what can be called with the fields of an event.
 
     Attributes:
@@ -43,8 +43,8 @@ class Names(NamedTuple):
 
 
 def names_for(
-    sources: Sources, events: Collection[str], handlers: Collection[Handler], read: Callable[[str], Edits | None]
-) -> Names:
+    sources: ProjectSources, events: Collection[str], handlers: Collection[Handler], read: Callable[[str], Edits | None]
+) -> CallableNames:
     """Return the names under which an event's handlers, and the event itself, can be imported.
 
     Args:
@@ -54,7 +54,7 @@ def names_for(
         read: Reads a file, None if it cannot be read.
     """
     declared = [each for each in sources.scan.declarations if each.event in events]
-    found = Names(set(), set(), workers_of(sources, declared, read), frozenset(events))
+    found = CallableNames(set(), set(), workers_of(sources, declared, read), frozenset(events))
     for handler in handlers:
         if not is_elsewhere(handler.place):
             file = read(handler.place.file)
@@ -74,7 +74,7 @@ def names_for(
     return found
 
 
-class Given(NamedTuple):
+class FieldKeyword(NamedTuple):
     """A keyword that gives a field, or may: in which call, and whether it certainly does."""
 
     call: cst.Call
@@ -82,7 +82,9 @@ class Given(NamedTuple):
     is_certain: bool
 
 
-def calls_of(file: Edits, module: str, names: Names, field: str, known: Container[tuple[int, int]]) -> Iterator[Given]:
+def calls_of(
+    file: Edits, module: str, names: CallableNames, field: str, known: Container[tuple[int, int]]
+) -> Iterator[FieldKeyword]:
     """Yield the keywords that give a field in calls of an event's handlers, and in its sends, or may.
 
     Those that are changed already are left out: to look up what names mean takes long.
@@ -105,15 +107,15 @@ def calls_of(file: Edits, module: str, names: Names, field: str, known: Containe
     keys = set(keys_in(file, module, names.workers, names.keys)) if found else set[cst.SimpleString]()
     for call, keyword in found:
         if _is_by_key(call, keys) or any(_gives(name, names) for name in dotted_names(file, module, call.func)):
-            yield Given(call, keyword, is_certain=True)
+            yield FieldKeyword(call, keyword, is_certain=True)
         elif file.place_of(call) not in known and _may_give(call, file, module, names):
-            yield Given(call, keyword, is_certain=False)
+            yield FieldKeyword(call, keyword, is_certain=False)
 
 
 def _is_by_key(call: cst.Call, keys: Container[cst.SimpleString]) -> bool:
     """Whether a call is a send of `worker.events["order.placed"]`, with options too."""
     match call.func:
-        case cst.Attribute(value=owner, attr=cst.Name(method)) if method in _SENDING:
+        case cst.Attribute(value=owner, attr=cst.Name(method)) if method in _SEND_METHODS:
             while isinstance(owner, cst.Call) and isinstance(owner.func, cst.Attribute):
                 owner = owner.func.value
             match owner:
@@ -125,24 +127,24 @@ def _is_by_key(call: cst.Call, keys: Container[cst.SimpleString]) -> bool:
             return False
 
 
-def _gives(called: str, names: Names) -> bool:
+def _gives(called: str, names: CallableNames) -> bool:
     """Whether what is called takes the fields: a handler, or `send` of it or of an event, with options too."""
     if called in names.functions:
         return True
     owner, _, method = called.rpartition(".")
-    while owner.endswith(_PREPARING):
+    while owner.endswith(_OPTION_METHODS):
         owner = owner.rpartition(".")[0]
     if owner in names.functions:
-        return method in _SENDING or method in _SUBMITTING
-    return method in _SENDING and owner in names.events
+        return method in _SEND_METHODS or method in _SUBMITTING
+    return method in _SEND_METHODS and owner in names.events
 
 
-def _may_give(call: cst.Call, file: Edits, module: str, names: Names) -> bool:
+def _may_give(call: cst.Call, file: Edits, module: str, names: CallableNames) -> bool:
     """Whether a call may give the fields: of what a variable holds, through a mock, or of what it is given to call."""
     method = _last(call.func)
     if method is None:
         return False
-    if method.value in _SENDING and isinstance(call.func, cst.Attribute):
+    if method.value in _SEND_METHODS and isinstance(call.func, cst.Attribute):
         return not _is_imported(call.func.value, file)
     if method.value.startswith("assert_") or method.value == "call":
         return True
@@ -161,7 +163,7 @@ def _is_imported(node: cst.BaseExpression, file: Edits) -> bool:
     return bool(known) and all(each.source is QualifiedNameSource.IMPORT for each in known)
 
 
-def _is_of(node: cst.CSTNode, file: Edits, module: str, names: Names) -> bool:
+def _is_of(node: cst.CSTNode, file: Edits, module: str, names: CallableNames) -> bool:
     """Whether an expression has to do with an event, or with a handler of it."""
     for each in walk(node):
         if isinstance(each, cst.Name | cst.Attribute):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from upnext_codegen.renames.edits import Edits
-    from upnext_codegen.renames.plan import Sources
+    from upnext_codegen.renames.plan import ProjectSources
 
 
 class TypedDictClass(NamedTuple):
@@ -53,7 +53,7 @@ class TypedDictClass(NamedTuple):
 
 
 def typed_dict_of(
-    sources: Sources, read: Callable[[str], Edits | None], file: Edits, further: cst.Param
+    sources: ProjectSources, read: Callable[[str], Edits | None], file: Edits, further: cst.Param
 ) -> TypedDictClass | None:
     """Return the TypedDict that a `**` parameter unpacks, None where it cannot be found.
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     _Statement: TypeAlias = ast.Import | ast.ImportFrom | ast.Call
 
 
-class Report(NamedTuple):
+class UnreadReport(NamedTuple):
     """What is reported.
 
     Attributes:
@@ -47,7 +47,7 @@ class Report(NamedTuple):
     lasts: bool
 
 
-def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> Report:
+def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: Parts, again: Again) -> UnreadReport:
     """Report the imports through which events are reached that are not seen.
 
     Args:
@@ -60,7 +60,7 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
     linked = tuple(_through_links(missing, index))
     places = _places(missing, index, parts)
     if not places:
-        return Report(linked, not missing.looked_beyond)
+        return UnreadReport(linked, not missing.looked_beyond)
     supposed = again(missing.files, roots_for(places))
     gains = {path: gained for path, part in supposed.items() if (gained := _gained(part, parts.get(path)))}
     reported: dict[Place, tuple[Missing, list[str]]] = {}
@@ -75,7 +75,7 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
             )
     roots = sorted({each.root for each, _ in reported.values() if each.root and not each.reason})
     findings = [_finding(modules, place, each, events, roots) for place, (each, events) in reported.items()]
-    return Report((*linked, *findings), not missing.looked_beyond)
+    return UnreadReport((*linked, *findings), not missing.looked_beyond)
 
 
 def _gained(part: Resolved, before: Resolved | None) -> list[str]:
