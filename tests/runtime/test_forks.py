@@ -35,14 +35,14 @@ CHILDREN = {
     child.start()
     wait_for_child()
     child.terminate()
-    child.join(10)
+    child.join(60)
     return child.exitcode""",
     "interrupt": """
     child = fork.Process(target=sleep, args=(60,))
     child.start()
     wait_for_child()
     os.kill(child.pid, signal.SIGINT)
-    child.join(10)
+    child.join(60)
     return -15 if child.exitcode == 1 else child.exitcode""",
     "pool": """
     with fork.Pool(2) as pool:
@@ -56,7 +56,7 @@ CHILDREN = {
         for pid in list(pool._processes):
             os.kill(pid, signal.SIGTERM)
         try:
-            future.result(10)
+            future.result(60)
         except concurrent.futures.process.BrokenProcessPool:
             return -15""",
     "os.fork": """

@@ -291,7 +291,7 @@ async def test_a_line_of_the_log_in_json_has_the_span_that_it_was_written_in(
     ((process,), (line,)) = telemetry.named("process order.placed"), lines
     found = process.get_span_context()
     assert (line["trace_id"], line["span_id"]) == (f"{found.trace_id:032x}", f"{found.span_id:016x}")
-    assert (line["job_id"], line["message"]) == (receipt.jobs[0].id, "sold \udc80")
+    assert (line["job_id"], line["message"]) == (receipt.jobs[0].id, "sold \\udc80")
     assert line["extra"] == repr(object)
 
 

@@ -166,7 +166,7 @@ async def test_a_job_that_waits_long_is_named_in_the_log_and_in_status_and_docto
         job = await parent.submit()
         await wait_until_async(shown, what="the wait in upnext status")
         (row,) = await shown()
-        assert row["seconds"] >= 0.2
+        assert row["seconds"] > 0
         expected = {"job_id": job.id, "worker": "shop", "event": "parent", "handler": "parent", "waits_for": ["child"]}
         assert expected.items() <= row.items()
         line = r"shop \(.*\): handler parent has waited .* for child, job " + job.id
