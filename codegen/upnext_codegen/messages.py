@@ -363,6 +363,8 @@ def left_out(place: Place, module: str, file: str, reason: str, events: Sequence
         way_out = "remove the pattern from exclude in [tool.upnext], or the import"
     if "leads out" in reason:
         way_out = "move the module into the project, or run upnext in a folder that holds both"
+    if "leads out" in reason:
+        way_out = "move the module into the project, or run upnext in a folder that holds both"
     if "outside of" in reason:
         way_out = "put a pyproject.toml above both that names them as members of a workspace, and run upnext there"
     what = f"{_events(events)} reached" if events else "a handler may be attached"

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from upnext_codegen.files.gitignore import Patterns
     from upnext_codegen.project import Project
 
-LINK = "a link that leads out of the project"
 _IGNORED = "ignored by "
 _UNLISTED = frozenset({"__pycache__", ".git", ".upnext"})
 """Folders that nobody would look for sources in."""
@@ -242,7 +241,7 @@ def _follow_links(walk: _Walk) -> list[tuple[str, str]]:
         target = os.path.realpath(f"{walk.root}/{link}")
         if not target.startswith(f"{root}/"):
             if target != root and (is_folder or Path(target).is_file()):
-                walk.left_out[f"{link}/" if is_folder else link] = LINK
+                walk.left_out[f"{link}/" if is_folder else link] = "a link that leads out of the project"
             continue
         if f"{root}/{link}".startswith(f"{target}/"):
             continue

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.cycles import components
-from upnext_codegen.files.discover import LINK, SourceFile
+from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.names.candidates import ImportGraph
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.names.words_in_bytes import holds_word, renamed, says_one, takes_by_name
@@ -53,7 +53,6 @@ class MissingImports:
     Attributes:
         imports: Each import.
         files: The files that are left out and that they lead to.
-        linked: Imports that lead through a link to a file outside of the project, which is not looked at.
         takers: Which files take what from which.
         looked_beyond: Whether any of this depends on files that are left out: on whether they are there, and on what
             they hold.
@@ -61,7 +60,6 @@ class MissingImports:
 
     imports: list[Missing]
     files: list[SourceFile]
-    linked: list[Missing]
     takers: Takers
     looked_beyond: bool = False
     _targets: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
@@ -134,7 +132,6 @@ class _Search:
     takers: Takers
     looked_beyond: bool = False
     _imports: list[Missing] = field(default_factory=list[Missing])
-    _linked: list[Missing] = field(default_factory=list[Missing])
     _names: frozenset[str] = frozenset()
     _by_stem: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     _elsewhere: dict[str, list[tuple[str, str]]] = field(default_factory=dict[str, list[tuple[str, str]]])
@@ -159,21 +156,18 @@ class _Search:
                 continue
             self._seen.add(path)
             for each in self._misses(path):
-                if each.reason == LINK:
-                    self._linked += [each] if path in self.index.files else []
-                    continue
                 self._imports.append(each)
                 waiting += [each.target] if each.reason else []
 
     def relevant(self) -> MissingImports:
         """Drop what leads to nothing of upnext's, and list the files that are left out."""
-        every = MissingImports(self._imports, [], [], self.takers)
+        every = MissingImports(self._imports, [], self.takers)
         targets = {each.target for each in every.imports}
         leading = {path for path in targets if self._leads(path)}
         kept = {path for path in targets if not leading.isdisjoint(every.behind(path))}
         imports = [each for each in every.imports if each.target in kept]
         left_out = [self._file(path) for path in sorted({each.target for each in imports if each.reason})]
-        return MissingImports(imports, left_out, self._linked, self.takers, self.looked_beyond)
+        return MissingImports(imports, left_out, self.takers, self.looked_beyond)
 
     def _leads(self, path: str) -> bool:
         """Whether a file names upnext, or its imports lead to one that does."""
@@ -263,7 +257,7 @@ class _Search:
             self.looked_beyond |= bool(reason)
             target = next((each for each in (f"{way}/__init__.py", f"{way}.py") if reason and self._is_file(each)), "")
             if target:
-                yield Missing(path, name, target, reason if self._is_inside(target) else LINK)
+                yield Missing(path, name, target, reason)
                 return
 
     def _to_outside(self, path: str, name: str) -> Iterator[Missing]:
@@ -277,10 +271,6 @@ class _Search:
 
     def _is_file(self, path: str) -> bool:
         return path not in self.index.files and Path(f"{self.index.root}/{path}").is_file()
-
-    def _is_inside(self, path: str) -> bool:
-        """Whether a file is in the project, and not behind a link that leads out of it."""
-        return os.path.realpath(f"{self.index.root}/{path}").startswith(f"{os.path.realpath(self.index.root)}{os.sep}")
 
     def _reason(self, way: str) -> str:
         """Say why the module at the end of a way is left out, "" if it is not."""

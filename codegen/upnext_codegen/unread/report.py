@@ -57,10 +57,9 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
         parts: What each file declares and attaches.
         again: Works those out with more files, and with more import roots for some imports (`Modules.supposed`).
     """
-    linked = tuple(_through_links(missing, index))
     places = _places(missing, index, parts)
     if not places:
-        return UnreadReport(linked, not missing.looked_beyond)
+        return UnreadReport((), not missing.looked_beyond)
     supposed = again(missing.files, roots_for(places))
     gains = {path: gained for path, part in supposed.items() if (gained := _gained(part, parts.get(path)))}
     reported: dict[Place, tuple[Missing, list[str]]] = {}
@@ -75,7 +74,7 @@ def unread(missing: MissingImports, index: FileIndex, modules: Modules, parts: P
             )
     roots = sorted({each.root for each, _ in reported.values() if each.root and not each.reason})
     findings = [_finding(modules, place, each, events, roots) for place, (each, events) in reported.items()]
-    return UnreadReport((*linked, *findings), not missing.looked_beyond)
+    return UnreadReport(tuple(findings), not missing.looked_beyond)
 
 
 def _gained(part: Resolved, before: Resolved | None) -> list[str]:
@@ -138,42 +137,6 @@ def _places(missing: MissingImports, index: FileIndex, parts: Parts) -> dict[Mis
             if node is not None:
                 found[each] = Place(file, node.lineno, text.column(node.lineno, node.col_offset))
     return found
-
-
-def _through_links(missing: MissingImports, index: FileIndex) -> Iterator[Finding]:
-    """Report imports of what a link has outside of the project, where a handler may be attached to that."""
-    by_file: defaultdict[str, list[Missing]] = defaultdict(list)
-    for each in missing.linked:
-        by_file[each.file].append(each)
-    for file, missed in by_file.items():
-        try:
-            text, tree = tree_of((index.root / file).read_bytes())
-        except (OSError, SourceError, RecursionError):
-            continue  # It is a finding of its own where the file counts.
-        attaching = {name for node in walk(tree) if isinstance(node, ast.Attribute) for name in _attached_to(node)}
-        statements = _statements(tree)
-        for each in sorted(missed, key=lambda one: -len(one.module)):
-            for node in statements[each.module]:
-                if not attaching.isdisjoint(_bound_by(node)):
-                    place = Place(file, node.lineno, text.column(node.lineno, node.col_offset))
-                    yield messages.left_out(place, each.module, each.target, each.reason, [])
-                    attaching -= _bound_by(node)  # `import shared.events` imports the package as well.
-
-
-def _attached_to(node: ast.Attribute) -> Iterator[str]:
-    """Yield the name at the beginning of `name.some.event.on`."""
-    value: ast.expr = node.value
-    while node.attr == "on" and isinstance(value, ast.Attribute):
-        value = value.value
-    if node.attr == "on" and isinstance(value, ast.Name):
-        yield value.id
-
-
-def _bound_by(node: _Statement) -> set[str]:
-    """The names that an import binds."""
-    if isinstance(node, ast.Call):
-        return set()
-    return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
 
 
 def _statements(tree: ast.Module) -> defaultdict[str, list[_Statement]]:
