@@ -161,10 +161,13 @@ def test_a_command_loads_only_what_it_needs(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 @pytest.mark.parametrize("command", [["explain", "UPN101"], ["--help"], ["--version"], ["completion", "bash"]])
-def test_an_output_that_cannot_be_written_is_said_in_a_line_and_no_wrong_usage(command: list[str]) -> None:
+def test_an_output_that_cannot_be_written_is_said_in_a_line_and_no_wrong_usage(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The disk is full, perhaps; a script can tell that from a command that it has written wrongly."""
     with Path("/dev/full").open("wb") as full:
         words = [sys.executable, "-m", "upnext", *command]
+        monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # what is written is noticed later without it
         done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, check=False)
         assert (done.returncode, done.stderr) == (4, b"upnext: The output cannot be written: No space left on device\n")
         # Where nothing can be said, the exit code says it all.

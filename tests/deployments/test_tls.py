@@ -149,7 +149,12 @@ async def test_a_server_that_speaks_tls_alone_is_named(
 async def test_what_speaks_neither_is_still_what_it_was() -> None:
     """A machine that takes connections and says nothing, whatever it is asked."""
 
+    connections: list[tuple[asyncio.StreamWriter, asyncio.Task[None]]] = []
+
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connections.append((writer, task))
         await reader.read()
         writer.close()
 
@@ -160,6 +165,9 @@ async def test_what_speaks_neither_is_still_what_it_was() -> None:
             with pytest.raises(upnext.BrokerUnavailableError) as caught:
                 await upnext.Worker("till", redis_url=url).event("order.placed").send(n=1)
             assert "TLS" not in str(caught.value)
+        for writer, task in connections:
+            writer.close()
+            await task
 
 
 @pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])

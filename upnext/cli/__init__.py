@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TextIO
 
@@ -93,9 +93,10 @@ def _open_streams() -> None:
 
 
 def _flush() -> None:
-    stream: TextIO | None = sys.stdout
-    if stream is not None and not stream.closed:  # a job may have closed it, or put None there
-        stream.flush()
+    streams: tuple[TextIO | None, ...] = (sys.stdout, sys.stderr)
+    for stream in streams:
+        if stream is not None and not stream.closed:  # a job may have closed it, or put None there
+            stream.flush()
 
 
 def _parser(wanted: Sequence[str]) -> Parser:
@@ -153,8 +154,11 @@ def _unwritable(error: OSError) -> int:
     """End with a line about an output that nothing can be written to, if standard error takes one."""
     what = "The output" if error.filename is None else f"{os.fsdecode(error.filename)!r}"
     sys.stdout = io.StringIO()  # what is left would be tried again, and fail again, when the interpreter ends
-    with suppress(OSError), escaped_streams():
-        print(f"upnext: {what} cannot be written: {error.strerror}", file=sys.stderr)
+    try:
+        with escaped_streams():
+            print(f"upnext: {what} cannot be written: {error.strerror}", file=sys.stderr)
+    except OSError:
+        sys.stderr = io.StringIO()
     return exits.UNWRITABLE
 
 
