@@ -1,9 +1,9 @@
 """Commands as processes of their own, which begin with upnext imported: importing is most of what a start takes.
 
 A process that has imported what every service does, and nothing else, forks them: it has neither threads nor
-connections. From there on a service is what `python -m upnext` makes of its arguments, environment and folder. What
-Python itself reads when it starts, from the environment and from its own, the process that forks has read: there is
-one for each such. A command of another environment, such as mypy with the plugin, is forked in the same way.
+connections. From there on a service is what `python -m upnext` makes of its arguments, environment and folder. Python
+reads some environment variables only at startup, so there is one forking process for each combination of them. A
+command of another environment, such as mypy with the plugin, is forked in the same way.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _MOST_TIMES = 8
 """How often files in an import cycle are analyzed again before their importers are."""
 _PATIENCE = 8
-"""Rounds after which files are read on suspicion, because each round goes through all files again."""
+"""After this many rounds, files that might matter are read ahead: each round goes through all files again."""
 
 
 @dataclass(slots=True)
@@ -65,16 +65,16 @@ class Incremental:
     _texts: dict[str, str] = field(default_factory=dict[str, str])
     _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
     _imported_by: dict[str, Sequence[str]] = field(default_factory=dict[str, "Sequence[str]"])
-    _grown: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
+    _accumulated: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
     _fills: Fills = field(default_factory=Fills)
     _fills_before: Fills = field(default_factory=Fills)
-    _before: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    _exports_before: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     _frame: str = ""
     _unfinished: set[str] = field(default_factory=set[str])
     """Files that were last analyzed only for what they export."""
     _digest: str = ""
     _words: str = ""
-    _beyond: bool = False
+    _read_ahead: bool = False
     """Whether files were read in advance."""
 
     def work_out(self) -> None:
@@ -130,9 +130,9 @@ class Incremental:
     def _complete(self, sources: Sources) -> None:
         """Analyze files until every one has been analyzed with the exports as they are."""
         for path, part in self._earlier():
-            self._before[path] = frozenset(part.exports)
+            self._exports_before[path] = frozenset(part.exports)
             self._fills_before.note(path, part.fills)
-        earlier = {**self._before}
+        earlier = {**self._exports_before}
         relevance = self.relevance = self._relevance(earlier)
         pending = self._stale() | ({*relevance.named()} - self._parts.keys())
         shrunk = {path for path in earlier if path not in self.index.entries}
@@ -148,13 +148,13 @@ class Incremental:
             # Within a scan the exports of a file only grow. It can lose some only against an earlier scan.
             shrunk |= {path for path in pending & earlier.keys() if self._has_lost(path, earlier.pop(path))}
             dropped, shrunk = self._drop_cycles(shrunk) if shrunk else set[str](), set[str]()
-            pending = dropped or self._unasked(relevance)
+            pending = dropped or self._next_pending(relevance)
             if self._unfinished and not pending:
                 self._finish(sources)
-                pending = self._unasked(relevance)
+                pending = self._next_pending(relevance)
             if pending and turns > _PATIENCE:
                 pending = relevance.with_those_beyond(self._graph(self._parts), pending, self._parts)
-                self._beyond = True
+                self._read_ahead = True
 
     def _has_lost(self, path: str, exports: frozenset[str]) -> bool:
         return has_lost(exports, self._exports(path)) or self._fills.has_lost(path, self._fills_before)
@@ -175,16 +175,16 @@ class Incremental:
             relevance.start(self.modules, self._imported_by, {**exports})
         return relevance
 
-    def _unasked(self, relevance: Relevance) -> set[str]:
+    def _next_pending(self, relevance: Relevance) -> set[str]:
         """Return the files to analyze, for the first time or again, given what files export now."""
         graph = self._graph(self._parts)
         imported = relevance.imported(graph)
         # For parts from the cache it is known what they imported.
         recalled = self._parts.keys() - self._consulted.keys()
         pending = {path for path in recalled if [*self._imported_by.get(path, ())] != imported.get(path, [])}
-        pending |= self._misled(self._consulted)
+        pending |= self._analyzed_with_stale_exports(self._consulted)
         # Attributes of whole modules among it are no imports of their own.
-        names = self._other_names()
+        names = self._changed_export_names()
         whole = recalled & imported.keys() if names else set[str]()
         relevance.words.look_at(whole)
         pending |= {path for path in whole if relevance.words.says(path, names)}
@@ -197,14 +197,14 @@ class Incremental:
             self._drop_unreached(relevance)
         return pending
 
-    def _other_names(self) -> set[str]:
+    def _changed_export_names(self) -> set[str]:
         """The names that files which were worked out export now and did not before, or the other way.
 
         With those of the files that export something now and nothing before, or the other way.
         """
         found = set[str]()
         for path in self._consulted:
-            now, before = self._exports(path), self._before.get(path, frozenset())
+            now, before = self._exports(path), self._exports_before.get(path, frozenset())
             found.update(name.lstrip(f"{MODULES}{NOT}") for name in now ^ before)
             if bool(now) != bool(before):
                 found |= self.modules.own_names_of(path)
@@ -216,12 +216,12 @@ class Incremental:
         They may stand for what an earlier scan knew of other files, or have been read in advance.
         """
         entries = self.index.entries
-        told = {path for path in self._parts if entries[path].unreadable}
-        if self._beyond or self.index.known.parts:
-            told |= {path for path, part in self._parts.items() if part.comes_without_event and not part.handlers}
-        if not told <= {*relevance.named()}:
+        droppable = {path for path in self._parts if entries[path].unreadable}
+        if self._read_ahead or self.index.known.parts:
+            droppable |= {path for path, part in self._parts.items() if part.comes_without_event and not part.handlers}
+        if not droppable <= {*relevance.named()}:
             relevance = relevance.over(self.index, self.modules)
-            self._forget(told - reached(relevance, self._parts.keys(), self._fills, self._graph))
+            self._forget(droppable - reached(relevance, self._parts.keys(), self._fills, self._graph))
 
     def _leads_as_before(self) -> bool:
         """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""
@@ -249,7 +249,7 @@ class Incremental:
                     or said.takes_by_name(data, words, modules, modules)
                 ):
                     return False
-        return not self._misled(self._consulted)
+        return not self._analyzed_with_stale_exports(self._consulted)
 
     def _stale(self) -> set[str]:
         """Return the files whose cached part is no longer valid."""
@@ -274,7 +274,7 @@ class Incremental:
         sources = {path: self._sources(path) for path in self._parts}
         led = led_to(shrunk, sources)
         for path in led:
-            self._grown.pop(path, None)
+            self._accumulated.pop(path, None)
         dropped = (self._parts.keys() - grounded(sources)) & led
         self._forget(dropped)
         return dropped
@@ -283,7 +283,7 @@ class Incremental:
         for path in paths:
             del self._parts[path]
             self._unfinished.discard(path)
-            self._grown.pop(path, None)
+            self._accumulated.pop(path, None)
             self._fills.note(path, ())
 
     def _sources(self, path: str) -> set[str]:
@@ -294,7 +294,7 @@ class Incremental:
             return fillers | {each for (each, question), found in asked if found and question != FILLED}
         return fillers | {each.partition(" ")[2] for each in self._imported_by.get(path, ())}
 
-    def _misled(self, paths: Iterable[str]) -> set[str]:
+    def _analyzed_with_stale_exports(self, paths: Iterable[str]) -> set[str]:
         """Return those of some files that were analyzed with exports that have changed since."""
         folders = self._exporting_folders()
 
@@ -335,14 +335,14 @@ class Incremental:
 
         folders = {*self._exporting_folders()}
         for alone, cyclic in in_turns(imports_among(pending, self.index, self.modules)):
-            again = [each for each in alone if each in self._grown]
-            self._work_out_wave([each for each in alone if each not in self._grown], sources, folders)
+            again = [each for each in alone if each in self._accumulated]
+            self._work_out_wave([each for each in alone if each not in self._accumulated], sources, folders)
             self._work_out_wave(again, sources, folders, exports_only=True)
             self._work_out_wave(cyclic, sources, folders, exports_only=True)
             self._unfinished.update(again, cyclic)
             # In a cycle each starts from what the others are known to export, at first nothing, which misleads some.
             for _ in range(_MOST_TIMES):
-                misled = self._misled(cyclic)
+                misled = self._analyzed_with_stale_exports(cyclic)
                 if not misled:
                     break
                 self._work_out_wave(sorted(misled), sources, folders, exports_only=True)
@@ -362,7 +362,7 @@ class Incremental:
         for path in paths:
             self._parts.pop(path, None)
         index = self.index
-        parts, prefilter, texts, so_far = self._parts, self.prefilter, self._texts, self._grown
+        parts, prefilter, texts, so_far = self._parts, self.prefilter, self._texts, self._accumulated
 
         def exports(path: str) -> frozenset[str]:
             found = parts.get(path) or so_far.get(path)
@@ -376,8 +376,8 @@ class Incremental:
             sources.trim()
             notes, index.notes = index.notes, {}
             # Plain tuples take a tenth of the time on their way from one process to the other.
-            told = {each: tuple(note) for each, note in notes.items()}
-            return record_json.dumps(analysis.part), told, analysis.consulted
+            plain_notes = {each: tuple(note) for each, note in notes.items()}
+            return record_json.dumps(analysis.part), plain_notes, analysis.consulted
 
         found: list[tuple[str, str]] = []
         for path, (text, notes, consulted) in spread(job, paths, PARSING * index.size(paths)):

@@ -44,10 +44,10 @@ def plan(
         shared: What modules are imported as that the contract names otherwise.
         locked: What the lock holds, if that is not all of it.
     """
-    told = in_order(findings)
+    ordered = in_order(findings)
     written: list[Output] = []
     for stub in sorted(set(stubs)):
-        anchors = anchored(told, root, stub.path.parent)
+        anchors = anchored(ordered, root, stub.path.parent)
         text = catalog.render(contract, importable.get(stub.root), anchors, shared, own=stub.own)
         written.append(Output(stub.path, text))
         if stub.own:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.celery.celery_names import APP_CLASSES, APPS, is_maker
 from upnext_codegen.celery.records import SHARED
+from upnext_codegen.limits import MAX_CELERY_STEPS
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import (
     Assignment,
@@ -22,9 +23,6 @@ from upnext_codegen.reading.string_annotations import unquoted
 if TYPE_CHECKING:
     from upnext_codegen.names.lookup import Lookup, Source
 
-_FARTHEST = 8
-"""Names, calls and bases that are followed one after the other."""
-
 
 @dataclass(slots=True)
 class Apps:
@@ -38,7 +36,7 @@ class Apps:
 
     def app_of(self, expr: ast.expr, use: Use, depth: int = 0) -> str | None:
         """Tell which app an expression is: as `CeleryTask.app`, None if it is none as far as can be told."""
-        if depth > _FARTHEST:
+        if depth > MAX_CELERY_STEPS:
             return None
         if isinstance(expr, ast.Call):
             return self._made(expr, use, depth)
@@ -90,7 +88,7 @@ class Apps:
 
     def derives(self, expr: ast.expr, use: Use, classes: frozenset[str], depth: int = 0) -> bool:
         """Tell whether an expression is one of some classes outside of the project, or has one as a base."""
-        if depth > _FARTHEST:
+        if depth > MAX_CELERY_STEPS:
             return False
         for source in self.lookup.path(use, unquoted(expr)):
             match source:
@@ -123,7 +121,7 @@ class Apps:
             app = self.app_of(func.value, use)
             if app is not None:
                 return app
-        for source in self.lookup.path(use, func) if depth <= _FARTHEST else ():
+        for source in self.lookup.path(use, func) if depth <= MAX_CELERY_STEPS else ():
             match source:
                 case ExternalName(name) if is_maker(name):
                     return SHARED

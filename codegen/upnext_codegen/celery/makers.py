@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext_codegen.celery.celery_names import is_maker
 from upnext_codegen.celery.handed_options import changes_of
 from upnext_codegen.celery.wrappers import Wrappers, receivers_of
+from upnext_codegen.limits import MAX_CELERY_STEPS
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import (
     Assignment,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from upnext_codegen.names.lookup import Source
     from upnext_codegen.names.scopes import FunctionNode, SourceModule
 
-_FARTHEST = 8
-"""Decorators of the project that are made of one another."""
 _CHANGING = frozenset({"update", "setdefault", "pop", "popitem", "clear"})
 
 
@@ -90,7 +89,7 @@ class Makers:
         app = self.apps.makes_tasks(func, use)
         if app is not None:
             return Maker(app, self._options(call, use))
-        for source in self.apps.lookup.path(use, func) if depth <= _FARTHEST else ():
+        for source in self.apps.lookup.path(use, func) if depth <= MAX_CELERY_STEPS else ():
             match source:
                 case Definition(binding=FunctionDefinition(node)):
                     return self._passed_on(source, node, call, use, depth + 1)
@@ -180,7 +179,7 @@ class Makers:
                 for each in args:
                     yield from self._read(None, each, use, depth)
                 yield from self._options(value, use)
-            case ast.Name() | ast.Attribute() if name is None and depth <= _FARTHEST:
+            case ast.Name() | ast.Attribute() if name is None and depth <= MAX_CELERY_STEPS:
                 match self.apps.lookup.path(use, value):
                     case (Definition(binding=Assignment(ast.expr() as made)) as source,) if not _is_changed(source):
                         yield from self._read(None, made, source.use, depth + 1)
@@ -226,7 +225,7 @@ class Makers:
 
         Or of a function inside that calls it; that may be decorated, too, and be returned by its name.
         """
-        if depth > _FARTHEST:
+        if depth > MAX_CELERY_STEPS:
             return None
         if isinstance(expr, ast.Name):
             return self._named(expr, node, use, depth)

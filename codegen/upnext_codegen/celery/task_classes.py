@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.celery.celery_names import TASK_CLASSES
 from upnext_codegen.celery.wrappers import passes_args_and_kwargs_on, passes_arguments_on
+from upnext_codegen.limits import MAX_CELERY_STEPS
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, FunctionDefinition, Use
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from upnext_codegen.names.lookup import Source
     from upnext_codegen.names.scopes import Scope, SourceModule
 
-_FARTHEST = 8
-"""Bases that are followed one after the other."""
 _SENDING = frozenset({"delay", "apply_async", "s", "si", "signature", "subtask", "__getattribute__"})
 
 
@@ -51,7 +50,7 @@ class TaskClasses:
         """Return the `run` of a class of tasks, its own or that of a base, None for any other class."""
         assert isinstance(definition.binding, ClassDefinition)
         node = definition.binding.node
-        if depth > _FARTHEST or not self._is_task_class(node, definition.use):
+        if depth > MAX_CELERY_STEPS or not self._is_task_class(node, definition.use):
             return None
         return self._run_of(definition, depth)
 
@@ -63,13 +62,13 @@ class TaskClasses:
         for base in _bases(definition.binding.node):
             for source in self.apps.lookup.path(definition.use, base):
                 if isinstance(source, Definition) and isinstance(source.binding, ClassDefinition):
-                    found = self._run_of(source, depth + 1) if depth < _FARTHEST else None
+                    found = self._run_of(source, depth + 1) if depth < MAX_CELERY_STEPS else None
                     if found is not None:
                         return found
         return None
 
     def _is_task_class(self, node: ast.ClassDef, use: Use, depth: int = 0) -> bool:
-        for base in _bases(node) if depth <= _FARTHEST else ():
+        for base in _bases(node) if depth <= MAX_CELERY_STEPS else ():
             if self._is_of_app(base, use):
                 return True
             for source in self.apps.lookup.path(use, base):
@@ -107,7 +106,7 @@ class TaskClasses:
         if base is None or self._is_of_app(base, use):
             return False
         sources = self.apps.lookup.path(use, base) or self._named(base, use) or self._returned(base, use)
-        if not sources or depth > _FARTHEST:
+        if not sources or depth > MAX_CELERY_STEPS:
             return True
         return any(self._changes(source, depth) for source in sources)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from upnext_codegen.celery.makers import Option
 from upnext_codegen.celery.records import CeleryTask, Formal, TaskSignature
 from upnext_codegen.celery.wrappers import Wrappers
+from upnext_codegen.limits import MAX_CELERY_STEPS
 from upnext_codegen.names.scopes import (
     Assignment,
     ClassDefinition,
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from upnext_codegen.celery.makers import Maker, Makers
     from upnext_codegen.celery.task_classes import TaskClasses
     from upnext_codegen.names.scopes import FunctionNode, SourceModule
-
-_FARTHEST = 8
-"""Names that are followed one after the other."""
 
 
 @dataclass(slots=True)
@@ -77,9 +75,9 @@ class Tasks:
                 return self._class(definition)
             case ParameterDefinition():
                 return self._receiver(definition)
-            case Assignment(ast.Call() as call) if depth < _FARTHEST:
+            case Assignment(ast.Call() as call) if depth < MAX_CELERY_STEPS:
                 return self._made(call, definition.use, depth + 1)
-            case Assignment(ast.Name() | ast.Attribute() as value) if depth < _FARTHEST:
+            case Assignment(ast.Name() | ast.Attribute() as value) if depth < MAX_CELERY_STEPS:
                 return self.of(value, definition.use, depth + 1)
             case _:
                 return None
@@ -155,7 +153,7 @@ class Tasks:
         found = [each for each in self.apps.lookup.path(use, expr) if isinstance(each, Definition)]
         if len(found) == 1 and isinstance(found[0].binding, ClassDefinition):
             return self.defined_by(found[0])
-        return self.of(expr, use, depth + 1) if depth < _FARTHEST else None
+        return self.of(expr, use, depth + 1) if depth < MAX_CELERY_STEPS else None
 
     def _of_function(self, call: ast.Call, use: Use) -> CeleryTask | None:
         """Tell which task `shared_task(function)` or `shared_task(...)(function)` is."""

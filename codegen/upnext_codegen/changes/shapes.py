@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from upnext_codegen.changes.scalars import SCALARS, plain_type
+from upnext_codegen.limits import MAX_SHAPE_NAMES
 from upnext_codegen.merging.subtyping import OBJECT, substituted
 from upnext_codegen.types import (
     ANY,
@@ -40,8 +41,6 @@ _DICTS = frozenset(
     ]
 )
 _OBJECTS = frozenset({"model", "pydantic-dataclass", "dataclass", "typeddict"})
-_DEEPEST = 40
-"""How many names may stand for one another in a row; above, what they mean is not known."""
 
 
 class Model(NamedTuple):
@@ -130,7 +129,7 @@ def alternatives(written: Type, classes: Classes, depth: int = 0) -> list[Type]:
             rest = tuple(value for value in values if value is not None)
             return [*([LiteralType(rest)] if rest else []), NONE]
         case ClassType():
-            named = meant(written, classes) if depth < _DEEPEST else None
+            named = meant(written, classes) if depth < MAX_SHAPE_NAMES else None
             return [written] if named is None else alternatives(named, classes, depth + 1)
         case _:
             return [written]

@@ -27,6 +27,7 @@ from upnext_codegen.changes.shapes import (
     typed,
     values_of,
 )
+from upnext_codegen.limits import MAX_CHANGED_TYPE_DEPTH
 from upnext_codegen.types import (
     ANY,
     NONE,
@@ -42,7 +43,6 @@ from upnext_codegen.types import (
 _LEAVES_OUT = frozenset({"model", "typeddict"})
 """Forms whose optional fields a payload may be without; dataclasses are always written in full."""
 
-_DEEPEST = 40
 _STR = ClassType("builtins", "str")
 _FEW: dict[Type, list[tuple[str, LiteralValue]]] = {
     NONE: [("None", None)],
@@ -114,7 +114,7 @@ class Wire:
         if key in self._known:
             return self._known[key]
         self._known[key] = ()  # What refers to itself is whatever the rest of it makes of it.
-        if self._depth < _DEEPEST:
+        if self._depth < MAX_CHANGED_TYPE_DEPTH:
             self._depth += 1
             try:
                 self._known[key] = tuple(dict.fromkeys(self._compared(was, now, takes_bools)))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
+from upnext_codegen.limits import MAX_SCHEMA_DEPTH
 from upnext_codegen.types import (
     ANY,
     NONE,
@@ -61,7 +62,6 @@ _CONSTRAINTS = {
     "maxProperties": "max_length",
     "pattern": "pattern",
 }
-_DEEPEST = 60
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class JsonTypes:
 
     def read(self, schema: object) -> Type:
         """Read one type."""
-        if not isinstance(schema, dict) or self._depth > _DEEPEST:
+        if not isinstance(schema, dict) or self._depth > MAX_SCHEMA_DEPTH:
             return ANY
         self._depth += 1
         try:

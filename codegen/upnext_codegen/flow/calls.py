@@ -12,6 +12,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from upnext_codegen.limits import MAX_CALL_IMPORTS
 from upnext_codegen.names.exported_names import ANY_NAME
 from upnext_codegen.names.lookup import reaching_definitions
 from upnext_codegen.names.modules import ModuleRef
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 MOST_FUNCTIONS = 200
 """Functions that are followed from one handler; those behind are left out."""
-_FARTHEST = 10
-"""Imports that a name is followed through."""
 
 
 class Unread(NamedTuple):
@@ -167,7 +166,7 @@ class Calls:
 
     def _member(self, module: ModuleRef, name: str, importer: str, depth: int) -> Target | ModuleRef | None:
         """What a module has under a name, looked at only if it can have to do with events."""
-        if depth >= _FARTHEST:
+        if depth >= MAX_CALL_IMPORTS:
             return None
         path = module.file
         is_other = path is not None and path != importer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from upnext_codegen.limits import MAX_TYPE_ALIASES
 from upnext_codegen.names.annotation_names import definitions, external
 from upnext_codegen.names.evaluator import alternatives, is_none
 from upnext_codegen.names.scopes import Assignment, Definition
@@ -17,14 +18,12 @@ if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Use
 
-_DEEPEST = 20
-
 
 def metadata_of(
     evaluator: Evaluator, annotation: ast.expr | None, use: Use, depth: int = 0
 ) -> Iterator[tuple[ast.expr, Use]]:
     """Yield what `Annotated` says of a parameter, also where its annotation has another name, or may be None."""
-    if annotation is None or depth > _DEEPEST:
+    if annotation is None or depth > MAX_TYPE_ALIASES:
         return
     expr = unquoted(annotation)
     match expr:
@@ -73,7 +72,7 @@ def objects_of(
 
 
 def _made(evaluator: Evaluator, expr: ast.expr, use: Use, kind: str, depth: int) -> Iterator[tuple[ast.Call, Use]]:
-    if depth > _DEEPEST:
+    if depth > MAX_TYPE_ALIASES:
         return
     match expr:
         case ast.Call(func):

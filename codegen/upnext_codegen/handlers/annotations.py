@@ -11,6 +11,7 @@ from typing import TypeAlias
 from upnext_codegen import messages
 from upnext_codegen.handlers.canonical import canonical
 from upnext_codegen.handlers.constraints import Constraints
+from upnext_codegen.limits import MAX_ANNOTATION_DEPTH
 from upnext_codegen.names import values
 from upnext_codegen.names.annotation_names import (
     alias_qualname,
@@ -60,7 +61,6 @@ _UNSUPPORTED = frozenset(
         *("TypeVarTuple", "Union", "Unpack"),
     }
 )
-_DEEPEST = 40
 _WHOLE_TUPLE = "write every item of the tuple out, or one type for all of them as in tuple[int, ...]"
 
 
@@ -94,7 +94,7 @@ class Annotations:
         Raises:
             UnwritableError: The stub cannot repeat it.
         """
-        if self._depth > _DEEPEST:
+        if self._depth > MAX_ANNOTATION_DEPTH:
             raise UnwritableError("it is nested too deeply")
         self._depth += 1
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from upnext_codegen.handlers.inside import leads, names_said
+from upnext_codegen.limits import MAX_CALLS_INWARD
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, class_node, function_node, plain_arguments
 from upnext_codegen.names.modules import ExternalName, ModuleRef
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Definition, Scope
 
-_DEEPEST = 5
 _BUILTINS = """
     bool bytes callable delattr dict enumerate float format frozenset getattr hasattr hash id int isinstance issubclass
     len list object open ord print range repr reversed round set setattr slice str sum super tuple vars zip
@@ -178,7 +178,7 @@ class AttachedInside:
                 receiver = self.evaluator.body_of(found).receiver
                 given = {one.arg for one in arguments_of(function_node(found))}
                 names = given if attributes is None else {f"{receiver}{one}" for one in attributes}
-                if self._by_function(found, names, _DEEPEST):
+                if self._by_function(found, names, MAX_CALLS_INWARD):
                     return True
         return False
 
@@ -189,12 +189,12 @@ class AttachedInside:
         if not isinstance(found, _FUNCTIONS):
             return False
         node = found.node if isinstance(found, values.LambdaRef) else function_node(found)
-        return self._by_function(found, {each.arg for each in arguments_of(node)}, _DEEPEST)
+        return self._by_function(found, {each.arg for each in arguments_of(node)}, MAX_CALLS_INWARD)
 
     def _by_function(self, function: _Function, names: set[str], depth: int) -> bool:
         """Whether a function attaches handlers to what these of its parameters are, or gives them to one that does."""
         key = (function, frozenset(names))
-        if not names or self._asked.get(key, _DEEPEST + 1) <= depth:
+        if not names or self._asked.get(key, MAX_CALLS_INWARD + 1) <= depth:
             return False
         self._asked[key] = depth
         found = self._attaches_inside(function, names, depth)
@@ -215,7 +215,7 @@ class AttachedInside:
             return True
         if isinstance(function, values.FunctionRef) and self._by_registered(function, names, depth):
             return True
-        calls = inside.calls if depth < _DEEPEST else []
+        calls = inside.calls if depth < MAX_CALLS_INWARD else []
         return any(self._by_inner_call(each, scope, derived, depth) for each in calls)
 
     def _by_registered(self, function: values.FunctionRef, names: set[str], depth: int) -> bool:

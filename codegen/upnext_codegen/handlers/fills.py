@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from upnext_codegen.handlers.attached_inside import filled_parameters
 from upnext_codegen.handlers.escapes import only_inspects
 from upnext_codegen.handlers.inside import KEEPING, names_said
+from upnext_codegen.limits import MAX_CALLS_INWARD
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import function_node, plain_arguments
 from upnext_codegen.names.exported_names import ANYTHING, HELD
@@ -31,7 +32,6 @@ _Function: TypeAlias = "values.FunctionRef | values.LambdaRef"
 _FUNCTIONS = values.FunctionRef | values.LambdaRef
 Fill: TypeAlias = tuple[str, str]
 """A file, and what of it is filled, as `exported_names` has it."""
-_DEEPEST = 5
 
 
 class _Keeping(NamedTuple):
@@ -191,7 +191,7 @@ class _Kept:
     def by(self, function: _Function, names: set[str], depth: int = 0) -> Iterator[Fill]:
         """Yield what a function puts these of its parameters into."""
         key = (function, frozenset(names))
-        if not names or depth > _DEEPEST or key in self._seen:
+        if not names or depth > MAX_CALLS_INWARD or key in self._seen:
             return
         self._seen.add(key)
         node, scope = _node(function), _scope(self.evaluator, function)
@@ -257,7 +257,7 @@ class _Targets:
 
     def of(self, expr: ast.expr, use: Use, part: str, depth: int = 0, *, key: object = None) -> Iterator[Fill]:
         """Yield what is filled if a part of what an expression means is: where that is known, under a key."""
-        found = self.evaluator.lookup.path(use, expr) if depth <= _DEEPEST else ()
+        found = self.evaluator.lookup.path(use, expr) if depth <= MAX_CALLS_INWARD else ()
         is_module = False
         for each in found:
             if isinstance(each, ModuleRef):
@@ -267,7 +267,7 @@ class _Targets:
                 value = each.binding.value if isinstance(each.binding, Assignment) else None
                 if isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
                     yield from self.of(value, each.use, part, depth + 1)
-        if not found and depth <= _DEEPEST:
+        if not found and depth <= MAX_CALLS_INWARD:
             made = self.evaluator.value(expr, use)
             is_module = isinstance(made, ModuleRef)
             if isinstance(made, ModuleRef):  # `vars(module)["name"]`

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError
 from upnext_codegen.handlers.field_metadata import former_names
+from upnext_codegen.limits import MAX_TYPE_ALIASES
 from upnext_codegen.names import private_names, values
 from upnext_codegen.names.annotation_names import definitions, external
 from upnext_codegen.names.modules import ExternalName
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from upnext_codegen.handlers.annotations import Variables
     from upnext_codegen.names.evaluator import Evaluator
 
-_DEEPEST = 20
 _NO_KEYS = (".TypedDict", ".Generic")
 _MARKS = {"Required": True, "NotRequired": False}
 _NOTHING = frozenset({"Never", "NoReturn"})
@@ -59,7 +59,7 @@ def items_of(annotations: Annotations, expr: ast.expr, use: Use, depth: int = 0)
         if isinstance(found, Definition):
             read = tuple(annotations.read(item, use) for item in arguments)
             alias = _alias(found)
-            if alias is not None and depth < _DEEPEST:
+            if alias is not None and depth < MAX_TYPE_ALIASES:
                 return items_of(annotations, alias, Use(found.scope), depth + 1)
             items = _items(annotations, found, read)
             if items is not None:

@@ -25,8 +25,8 @@ def import_roots(folder: Path, document: Document | None = None) -> tuple[Path, 
         folder: Where its pyproject.toml is.
         document: What that says, if it has been read already.
     """
-    told = glance(folder) if document is None else document
-    named = dict.fromkeys(_normal(each) for each in [*_in_pyproject(told), *_in_setup_cfg(folder / "setup.cfg")])
+    pyproject = glance(folder) if document is None else document
+    named = dict.fromkeys(_normal(each) for each in [*_in_pyproject(pyproject), *_in_setup_cfg(folder / "setup.cfg")])
     found = [folder / each for each in named if each is not None and (folder / each).is_dir()]
     if found:
         return tuple(found)
@@ -43,8 +43,8 @@ def renamed_packages(folder: Path, document: Document | None = None) -> dict[str
     Returns:
         By the folder, relative to that of the distribution: the path that imports mean by it, `acme/shop`.
     """
-    told = glance(folder) if document is None else document
-    found = [*_named_in_pyproject(told), *_named_in_setup_cfg(folder / "setup.cfg")]
+    pyproject = glance(folder) if document is None else document
+    found = [*_named_in_pyproject(pyproject), *_named_in_setup_cfg(folder / "setup.cfg")]
     pairs = [(_normal(source), _normal(name)) for source, name in found]
     return {source: name for source, name in pairs if source and name and (folder / source).is_dir()}
 

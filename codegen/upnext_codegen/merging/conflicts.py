@@ -36,10 +36,10 @@ def disagreement(event: str, field: str, sides: list[Side], classes: Hierarchy) 
         by_type.setdefault(side.type, side)
     against = next((side for side in by_type.values() if meet((first.type, side.type), classes) is None), None)
     listed = ordered[1 : MOST_RELATED + 1]
-    told = [against] if against is not None else listed
-    distinct = list(dict.fromkeys(side.type for side in (first, *told, *listed)))
+    others = [against] if against is not None else listed
+    distinct = list(dict.fromkeys(side.type for side in (first, *others, *listed)))
     texts = dict(zip(distinct, distinct_texts(tuple(distinct)), strict=True))
-    elsewhere = [f'{texts[side.type]} in handler "{side.handler.name}"' for side in told[:_MOST_NAMED]]
+    elsewhere = [f'{texts[side.type]} in handler "{side.handler.name}"' for side in others[:_MOST_NAMED]]
     more = 0 if against is not None else len(sides) - 1 - len(elsewhere)
     return Finding.of(
         code="UPN101",

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from upnext_codegen.limits import MAX_COMPARED_TYPE_DEPTH
 from upnext_codegen.merging.normal import class_of
 from upnext_codegen.merging.subtyping import OBJECT, Hierarchy, class_name
 from upnext_codegen.types import AnyType, ClassType, LiteralType, TupleType, Type, UnionType
 from upnext_codegen.types.format import value_key
 
 _TUPLE = ClassType("builtins", "tuple")
-_DEEPEST = 4
-"""So deep inside of types their arguments are told apart: some hold themselves, without an end."""
 
 
 class _Shape(NamedTuple):
@@ -85,7 +84,7 @@ class RelatedTypes:
         return found
 
     def _shapes(self, written: Type | None) -> list[_Shape] | None:
-        return _shapes(written, self._classes) if self._depth < _DEEPEST else None
+        return _shapes(written, self._classes) if self._depth < MAX_COMPARED_TYPE_DEPTH else None
 
     def _inside(self, kept: dict[str, RelatedTypes], name: str) -> RelatedTypes:
         if name not in kept:

@@ -6,6 +6,7 @@ import ast
 import sys
 from typing import TYPE_CHECKING
 
+from upnext_codegen.limits import MAX_TYPE_ALIASES
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import alternatives, is_none
 from upnext_codegen.names.lookup import DynamicMember, Source
@@ -16,12 +17,10 @@ from upnext_codegen.reading.string_annotations import unquoted
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
 
-_DEEPEST = 20
-
 
 def definitions(evaluator: Evaluator, expr: ast.expr, use: Use, depth: int = 0) -> tuple[Source, ...]:
     """Find what a dotted name in an annotation means, through modules, classes and aliases of them."""
-    if depth > _DEEPEST:
+    if depth > MAX_TYPE_ALIASES:
         return ()
     match unquoted(expr):
         case ast.Name(name):
@@ -51,7 +50,7 @@ def _unwrapped(evaluator: Evaluator, found: tuple[Source, ...], depth: int) -> t
             result.append(each)
         elif isinstance(inner, ast.Name) and inner.id == each.name:
             earlier = evaluator.lookup.name(each.use, each.name, without=each)
-            result += _unwrapped(evaluator, earlier, depth + 1) if depth < _DEEPEST else ()
+            result += _unwrapped(evaluator, earlier, depth + 1) if depth < MAX_TYPE_ALIASES else ()
         else:
             result += definitions(evaluator, inner, each.use, depth + 1)
     return tuple(result)

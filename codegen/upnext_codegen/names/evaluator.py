@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
+from upnext_codegen.limits import MAX_EXPRESSION_DEPTH
 from upnext_codegen.names import values
 from upnext_codegen.names.constant_folding import calculated, formatted, joined, literal, negated, strung
 from upnext_codegen.names.exported_names import HELD
@@ -48,7 +49,6 @@ _DECLARING = frozenset({"on", "upcast"})
 _EVENT_METHODS = SENDS | _DECLARING | {"options", "within"}
 _TASK_METHODS = SUBMITS | {"options", "within"}
 
-_DEEPEST = 80
 _DEEPEST_CALL = 20
 _DEEPEST_LOOP = 10
 _MOST_TURNS = 1000
@@ -193,7 +193,7 @@ class Evaluator:
         return self._expressions[key]
 
     def _deeper(self, expr: Derived, use: Use) -> Value:
-        if self._depth > _DEEPEST:
+        if self._depth > MAX_EXPRESSION_DEPTH:
             return self._cut()
         self._depth += 1
         try:

@@ -7,6 +7,7 @@ import builtins
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from upnext_codegen.limits import MAX_NAME_MODULES
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.names.scopes import ANY_TIME, END, BranchPath, Definition, ModuleImport, NameImport, Use
 from upnext_codegen.names.star_exports import STARS
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import RecordedModules
     from upnext_codegen.names.scopes import Scope, SourceModule
 
-_FARTHEST = 150
-"""Modules that a name is followed through; behind that it is not known, before Python runs out of its stack."""
 _BUILTINS = frozenset(dir(builtins))
 
 
@@ -88,7 +87,7 @@ class Lookup:
         key = (file, name)
         if key in self._members:
             return self._members[key]
-        if key in self._active or key in self._empty or len(self._active) >= _FARTHEST:
+        if key in self._active or key in self._empty or len(self._active) >= MAX_NAME_MODULES:
             return ()
         self._active.add(key)
         try:

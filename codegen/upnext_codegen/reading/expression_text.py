@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from upnext_codegen.limits import MAX_SHOWN_EXPRESSION_DEPTH
+
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -12,12 +14,11 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.BitOr: "|",
     ast.Mod: "%",
 }
-_DEEPEST = 60
 
 
 def text_of(expr: ast.expr, depth: int = 0) -> str:
     """Write an expression in one line; what is long, or says nothing, is `...`."""
-    if depth > _DEEPEST:
+    if depth > MAX_SHOWN_EXPRESSION_DEPTH:
         return "..."
     deeper = depth + 1
     match expr:
