@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
 
@@ -146,28 +147,16 @@ async def test_a_server_that_speaks_tls_alone_is_named(
         assert said in out
 
 
-async def test_what_speaks_neither_is_still_what_it_was() -> None:
-    """A machine that takes connections and says nothing, whatever it is asked."""
-
-    connections: list[tuple[asyncio.StreamWriter, asyncio.Task[None]]] = []
-
-    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.append((writer, task))
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
-        host, port = server.sockets[0].getsockname()
+async def test_what_speaks_neither_is_still_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that takes connections and says nothing, whatever it is asked: nobody accepts them but its kernel."""
+    monkeypatch.setenv("UPNEXT_SEND_DEADLINE", "2")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
         for scheme in ("redis", "rediss"):
             url = f"{scheme}://{host}:{port}?socket_connect_timeout=0.3&socket_timeout=0.3"
             with pytest.raises(upnext.BrokerUnavailableError) as caught:
                 await upnext.Worker("till", redis_url=url).event("order.placed").send(n=1)
             assert "TLS" not in str(caught.value)
-        for writer, task in connections:
-            writer.close()
-            await task
 
 
 @pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
