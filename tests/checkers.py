@@ -84,6 +84,9 @@ STRICT: dict[str, Callable[[Path, Installed], Verdict]] = {
 USUALLY = [pytest.param(name, marks=pytest.mark.modes if name == "basedpyright" else ()) for name in CHECKERS]
 """basedpyright is pyright with more rules: what it says of each form of send is asked always, the rest in `modes`."""
 
+SELDOM_PYRIGHT = [pytest.param(name, marks=pytest.mark.modes if "pyright" in name else ()) for name in CHECKERS]
+"""Where nearly the same is read elsewhere: a run of pyright takes longest of all."""
+
 QUICKLY = [pytest.param(name, marks=() if name in {"ty", "pyrefly"} else pytest.mark.modes) for name in CHECKERS]
 """Where each run of a slower one takes long: those are asked in `modes`."""
 

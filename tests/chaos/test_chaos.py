@@ -11,7 +11,7 @@ import pytest
 from tests.chaos.ledger import LIMIT
 from tests.chaos.run import by_themselves, run
 
-SECONDS = 8  # `make chaos` goes on for as long as it is told, and does each night
+SECONDS = 6  # `make chaos` goes on for as long as it is told, and does each night
 
 
 @pytest.mark.timeout(400)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkers import CHECKERS, QUICKLY, STRICT, USUALLY, marked
+from tests.checkers import CHECKERS, QUICKLY, SELDOM_PYRIGHT, STRICT, USUALLY, marked
 from tests.conformance import routes
 from tests.conformance.projects import PROJECT, SHOP, generate
 from tests.conformance.table import PAGE, column, features, written
@@ -115,7 +115,7 @@ def module(request: pytest.FixtureRequest, installed: Installed, tmp_path_factor
 
 
 @made_once
-@pytest.mark.parametrize("checker", USUALLY)
+@pytest.mark.parametrize("checker", SELDOM_PYRIGHT)
 def test_with_a_module_of_its_own_for_a_catalog_a_checker_reports_the_same(
     checker: str, module: Path, installed: Installed
 ) -> None:
@@ -203,7 +203,7 @@ def _refused_protocols(project: Path) -> set[str]:
 
 
 @made_once
-@pytest.mark.parametrize("checker", USUALLY)
+@pytest.mark.parametrize("checker", SELDOM_PYRIGHT)
 def test_above_300_events_of_several_workers_a_checker_reports_the_same(
     checker: str, divided: Path, installed: Installed
 ) -> None:

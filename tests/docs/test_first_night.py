@@ -58,7 +58,7 @@ class Night(Story):
             assert self._told(command) == wanted, command
             return
         what = f"what the page shows for {command!r}"
-        wait_until(lambda: self._told(command) == wanted, timeout=100, interval=0.5, what=what)
+        wait_until(lambda: self._told(command) == wanted, timeout=100, interval=1, what=what)
 
     def _told(self, command: str) -> str:
         """Type a command in this process, which is as often as one likes for next to nothing."""

@@ -30,7 +30,7 @@ def test_without_a_catalog_handlers_are_typed_by_themselves_and_events_are_not(
     assert sorted(verdict.errors) == sorted(marked(project)), verdict.output
 
 
-@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+@pytest.mark.parametrize("checker", ["mypy", pytest.param("pyright", marks=pytest.mark.modes)])
 def test_strict_settings_find_no_fault_in_using_the_public_api(
     checker: str, project: Path, installed: Installed
 ) -> None:

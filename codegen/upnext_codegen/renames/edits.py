@@ -6,14 +6,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider
+from libcst.metadata import MetadataWrapper, PositionProvider, ScopeProvider
 
 from upnext_codegen.fixes.source import starts_of_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-    from libcst.metadata import CodePosition, CodeRange, QualifiedName
+    from libcst.metadata import CodePosition, CodeRange, QualifiedName, Scope
 
     from upnext_codegen.records import Place
 
@@ -52,12 +52,14 @@ class Edits:
         return self._wrapper.resolve(PositionProvider)
 
     @cached_property
-    def qualified_names(self) -> Mapping[cst.CSTNode, Iterable[QualifiedName]]:
-        """What names stand for; this takes long."""
-        found: dict[cst.CSTNode, Iterable[QualifiedName]] = {}
-        for node, names in self._wrapper.resolve(QualifiedNameProvider).items():
-            found[node] = names() if callable(names) else names
-        return found
+    def _scopes(self) -> Mapping[cst.CSTNode, Scope | None]:
+        """The scope of each node; this takes long."""
+        return self._wrapper.resolve(ScopeProvider)
+
+    def qualified_names(self, node: cst.CSTNode) -> Collection[QualifiedName]:
+        """What a name stands for, which is looked up for the few that are asked for."""
+        scope = self._scopes.get(node)
+        return () if scope is None else scope.get_qualified_names_for(node)
 
     @cached_property
     def nodes(self) -> list[cst.CSTNode]:
@@ -71,7 +73,7 @@ class Edits:
 
     def qualname(self, function: cst.FunctionDef) -> str:
         """What a function is called in its module: "confirm", or "Mails.confirm" in a class."""
-        return next((each.name for each in self.qualified_names.get(function, ())), function.name.value)
+        return next((each.name for each in self.qualified_names(function)), function.name.value)
 
     def calls_at(self, place: Place) -> list[cst.Call]:
         """The calls that start at a place."""

@@ -133,12 +133,14 @@ def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = Fa
     if not aliased and not any(isinstance(node, cst.Name) and node.value in last for node in file.nodes):
         return  # as where only texts hold it: to look up what names mean takes long
     keywords = _not_looked_up(file)
-    for node in file.qualified_names:
+    for node in file.nodes:
         if not isinstance(node, cst.Name | cst.Attribute) or node in keywords:
+            continue
+        found = node if isinstance(node, cst.Name) else node.attr
+        if not aliased and found.value not in last:
             continue
         for name in dotted_names(file, module, node):
             if name in names:
-                found = node if isinstance(node, cst.Name) else node.attr
                 if aliased or found.value == name.rpartition(".")[2]:
                     yield found, isinstance(node, cst.Attribute)
                 break
@@ -146,7 +148,7 @@ def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = Fa
 
 def dotted_names(file: Edits, module: str, node: cst.CSTNode) -> Iterator[str]:
     """Yield the dotted names that a name in a file's code may stand for, from the top."""
-    known = list(file.qualified_names.get(node, ()))
+    known = file.qualified_names(node)
     for each in known:
         is_local = each.source is QualifiedNameSource.LOCAL
         yield f"{module}.{each.name}" if is_local else _absolute(each.name, file, module)
@@ -204,10 +206,9 @@ def siblings(file: Edits, function: cst.FunctionDef, name: str) -> Iterator[cst.
     for node in file.nodes:
         if isinstance(node, cst.ClassDef) and function in node.body.body:
             for each in walk(node.body):
-                own = file.qualified_names.get(each, ())
                 if isinstance(each, cst.Name | cst.FunctionDef | cst.ClassDef) and any(
                     found.source is QualifiedNameSource.LOCAL and found.name == f"{node.name.value}.{name}"
-                    for found in own
+                    for found in file.qualified_names(each)
                 ):
                     yield each
                     return
@@ -222,9 +223,9 @@ def meaning(file: Edits, name: str, renamed: AbstractSet[cst.CSTNode]) -> cst.CS
         renamed: These.
     """
     others = {each for node in file.nodes for each in _of_something_else(node)}
-    for node, qualified in file.qualified_names.items():
+    for node in file.nodes:
         if isinstance(node, cst.Name) and node.value == name and node not in others:
-            if any(not _is_in_a_function_or_class(each) for each in qualified):
+            if any(not _is_in_a_function_or_class(each) for each in file.qualified_names(node)):
                 return node
         elif isinstance(node, cst.ImportAlias) and (node.evaluated_alias or node.evaluated_name) == name:
             return node

@@ -299,8 +299,7 @@ def _unresolved(file: Edits, function: _Function, renamed: Container[cst.Name]) 
         if isinstance(node, cst.Attribute) and is_method and node.attr.value == function.name:
             name, reason = node.attr, f"this may be {function.qualname!r}: if it is, change it by hand"
         elif isinstance(node, cst.Name) and has_stars and node.value == function.name:
-            known = file.qualified_names.get(node)
-            if known is None or list(known):
+            if file.qualified_names(node):
                 continue
             name, reason = node, f"this name may be {function.name!r} by `import *`: if it is, change it by hand"
         else:

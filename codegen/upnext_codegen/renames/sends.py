@@ -159,7 +159,7 @@ def _may_give(call: cst.Call, file: Edits, module: str, names: CallableNames) ->
 
 def _is_imported(node: cst.BaseExpression, file: Edits) -> bool:
     """Whether a name leads to something that the file imports, and that it is known by."""
-    known = list(file.qualified_names.get(node, ())) if isinstance(node, cst.Name | cst.Attribute) else []
+    known = file.qualified_names(node) if isinstance(node, cst.Name | cst.Attribute) else ()
     return bool(known) and all(each.source is QualifiedNameSource.IMPORT for each in known)
 
 
