@@ -7,6 +7,7 @@ the objects of the process, and still be set right.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +74,25 @@ def running() -> Run:
                 caches.append(each)
             case _:
                 pass
-    given = [each for each in sources if not getattr(each, "followed", False)]
+    kept = _kept_by_daemon()
+    given = [each for each in sources if id(each) not in kept]
     files = _files(each.path for each in given)
     return Run(files, frozenset(each.module for each in given), tuple(search_paths), tuple(caches))
+
+
+def _kept_by_daemon() -> frozenset[int]:
+    """Return the identities of the sources that the daemon keeps of its last run; none in any other process.
+
+    They are all modules that it read, also those that it followed imports to, which do not look different from those
+    that it was given. What it is given now, it has made anew.
+    """
+    if "mypy.dmypy_server" not in sys.modules:
+        return frozenset()
+    from mypy.dmypy_server import Server  # noqa: PLC0415 - only the daemon has it
+
+    servers = [each for each in gc.get_objects() if isinstance(each, Server)]
+    # It has none before its first run has ended.
+    return frozenset(id(source) for server in servers for source in getattr(server, "previous_sources", ()))
 
 
 def _files(paths: Iterable[str | None]) -> tuple[Path, ...]:

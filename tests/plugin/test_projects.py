@@ -232,6 +232,29 @@ def test_a_running_daemon_sees_the_first_catalog(module: bool, installed: Instal
         installed.run("dmypy", "stop", cwd=tmp_path)
 
 
+def test_the_daemon_leaves_a_project_alone_that_it_is_given_nothing_of(
+    installed: Installed, bare: Installed, tmp_path: Path
+) -> None:
+    """After its first run it keeps all modules that it read as it keeps those that it was given."""
+    near, far = tmp_path / "near", tmp_path / "far"
+    # Without the overrides: the daemon of mypy 2.4 crashes over modules that are skipped.
+    settings = f'plugins = ["upnext_mypy"]\nmypy_path = "../far"\npython_executable = "{bare.python}"\n'
+    write(near, {"pyproject.toml": f"[tool.mypy]\n{settings}", "shop/__init__.py": ""})
+    write(near, {"shop/events.py": EVENTS})
+    write(far, {"pyproject.toml": '[project]\nname = "far"\ndependencies = ["upnext"]\n', "mail/__init__.py": ""})
+    write(far, {"mail/events.py": EVENTS.replace("order.placed", "mail.read")})
+    try:
+        for sends in (SENDS, SENDS, f"\n{SENDS}"):
+            write(near, {"shop/api.py": "import mail.events\n" + sends})
+            answer = installed.run("dmypy", "run", "shop", cwd=near)
+            assert WRONG in answer.stdout, answer.stdout + answer.stderr
+            assert "1 error in 1 file" in answer.stdout
+            assert "Restarting" not in answer.stdout
+        assert generated(far) == []
+    finally:
+        installed.run("dmypy", "stop", cwd=near)
+
+
 def test_what_keeps_a_catalog_from_being_written_is_said_for_each_project(installed: Installed, tmp_path: Path) -> None:
     """In a line on stderr, and mypy goes on."""
     two_projects(tmp_path, "")
