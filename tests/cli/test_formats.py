@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 from tests.contract.writing import MODELS, handlers
 from upnext_codegen.findings import Finding, Related
@@ -192,6 +193,24 @@ def test_sarif_names_every_rule_and_every_place() -> None:
     }
     hostile = run["results"][1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert hostile == "shop/a%20b%2Cc%3Ad%1B.py"
+
+
+def test_notes_are_in_every_format() -> None:
+    """They say what was not compared: where nothing else is printed, that looks like a comparison that found nothing."""
+    noted = replace(report(ERROR), notes=("100% of 'a\x1b' is new", "second"))
+    assert "\nnote: 100% of 'a\\x1b' is new\nnote: second\n" in as_text(noted, Paint())
+    assert json.loads(as_json(noted))["notes"] == [*noted.notes]
+    assert as_github(noted).partition("\n")[2] == (
+        "::notice title=upnext::100%25 of 'a\\x1b' is new\n::notice title=upnext::second\n"
+    )
+    ((run,), (plain,)) = (json.loads(as_sarif(each))["runs"] for each in (noted, report(ERROR)))
+    assert run["invocations"] == [
+        {
+            "executionSuccessful": True,
+            "toolExecutionNotifications": [{"level": "note", "message": {"text": each}} for each in noted.notes],
+        }
+    ]
+    assert "invocations" not in plain
 
 
 def test_names_of_files_that_are_no_text_can_be_reported_in_every_format() -> None:

@@ -12,6 +12,9 @@ import pytest
 
 from tests.corpus import casefile
 from upnext.cli import main
+from upnext_codegen.contract import Contract
+from upnext_codegen.output.as_sarif import as_sarif
+from upnext_codegen.report import Report
 
 _URI = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})+")
 _LEVELS = {"none", "note", "warning", "error"}
@@ -96,9 +99,21 @@ result = holds(
         "relatedLocations": each(location),
     },
 )
+
+
+def truth(value: Any) -> None:
+    assert type(value) is bool
+
+
+notification = holds({"message": message}, {"level": one_of(*_LEVELS)})
+invocation = holds({"executionSuccessful": truth}, {"toolExecutionNotifications": each(notification)})
 run = holds(
     {"tool": holds({"driver": holds({"name": text}, {"rules": each(described)})})},
-    {"columnKind": one_of("utf16CodeUnits", "unicodeCodePoints"), "results": each(result)},
+    {
+        "columnKind": one_of("utf16CodeUnits", "unicodeCodePoints"),
+        "invocations": each(invocation),
+        "results": each(result),
+    },
 )
 log = holds({"version": one_of("2.1.0"), "runs": each(run)}, {"$schema": text})
 
@@ -124,6 +139,7 @@ def test_every_object_holds_what_the_schema_allows(
     main(["gen", "--format", "sarif", *case.run])
     data = json.loads(capsys.readouterr().out)
     log(data)
+    log(json.loads(as_sarif(Report((), Contract(), checked=True, files=(), notes=("nothing was compared",)))))
     (only,) = data["runs"]
     rules = [rule["id"] for rule in only["tool"]["driver"]["rules"]]
     assert only["results"]

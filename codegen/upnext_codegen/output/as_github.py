@@ -8,8 +8,9 @@ from upnext_codegen.report import Report
 
 
 def as_github(report: Report) -> str:
-    """Write a command for each finding."""
-    return "".join(f"{_command(finding)}\n" for finding in report.findings)
+    """Write a command for each finding, and for each note."""
+    notes = (f"::notice title=upnext::{_data(visible(note))}" for note in report.notes)
+    return "".join(f"{command}\n" for command in (*map(_command, report.findings), *notes))
 
 
 def _command(finding: Finding) -> str:

@@ -23,9 +23,17 @@ def as_sarif(report: Report) -> str:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
+        **({"invocations": [_invocation(report.notes)]} if report.notes else {}),
         "results": [_result(finding, report.fixes.get(finding)) for finding in report.findings],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def _invocation(notes: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "executionSuccessful": True,
+        "toolExecutionNotifications": [{"level": "note", "message": {"text": note}} for note in notes],
+    }
 
 
 def _rule(code: str) -> dict[str, Any]:
