@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from upnext_codegen.catalog import lock
 from upnext_codegen.deployed.snapshot import is_saved, read_saved
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.files.git_lfs import POINTER, is_pointer
 
 if TYPE_CHECKING:
     from upnext_codegen.contract import Contract
@@ -81,6 +82,11 @@ def _in_git(git: _Git, revision: str) -> bytes | None:
     _, _, blob = listed.stdout.partition(b"\t")[0].split()
     held = git.run("cat-file", "blob", blob.decode())
     git.refuse_failure(held)
+    if is_pointer(held.stdout.decode("utf-8", "replace")):
+        raise ConfigurationError(
+            f"{git.asked}: {lock.FILE_NAME} is {POINTER} there. Fetch that with "
+            f"`git show {revision}:./{lock.FILE_NAME} | git lfs smudge > earlier.lock`, and name earlier.lock."
+        )
     return held.stdout
 
 

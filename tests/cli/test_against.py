@@ -309,6 +309,12 @@ def test_a_revision_of_git_is_asked_for_its_lock(empty: Shell) -> None:
     done = empty.run("gen", "--check", "--against", "HEAD~1")
     assert (done.code, done.err) == (0, "")
     assert "note: HEAD~1 holds no upnext.lock, so there is nothing to compare with\n" in done.out
+    done = empty.run("gen", "--check", "--against", "HEAD~1", "--format", "github")
+    assert done.out == "::notice title=upnext::HEAD~1 holds no upnext.lock, so there is nothing to compare with\n"
+    (empty.root / "upnext.lock").write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
+    git(empty, "commit", "--quiet", "--all", "-m", "with a pointer of Git LFS")
+    done = empty.run("gen", "--check", "--against", "HEAD")
+    assert (done.code, "`git show HEAD:./upnext.lock | git lfs smudge > earlier.lock`" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("wanted", ["nowhere", "--output=x", "HEAD;touch x", "", "a\0b", "x" * 5000])

@@ -243,6 +243,8 @@ def test_a_setting_silences_a_code_for_the_project(shop: Shell) -> None:
         (["gen", ""], "A PATH is empty."),
         (["gen", "--out", ""], "--out is empty; it is the path of a folder."),
         (["gen", "a\0b"], "'a\\x00b' does not exist."),
+        (["gen", "--namespace", "a"], "--namespace is that of a server, and --against names none."),
+        (["gen", "--against", "x", "--namespace", "a"], "--namespace is that of a server, and --against names none."),
         (["explain", "UPN999"], None),
     ],
 )

@@ -127,6 +127,30 @@ def test_a_file_of_somebody_else_is_never_replaced_and_the_other_one_not_written
     assert len(list(shop.root.glob("upnext*"))) == 1
 
 
+def test_a_pointer_that_git_lfs_left_is_called_what_it_is(shop: Shell) -> None:
+    shop.run("gen")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    for name in ("upnext_catalog.pyi", "upnext.lock", "upnext.imports.lock"):
+        whole = shop.text(name) if (shop.root / name).exists() else None
+        (shop.root / name).write_text(pointer, encoding="utf-8")
+        for check in ([], ["--check"]):
+            done = shop.run("gen", *check)
+            said = f"{name} is a pointer of Git LFS in place of the file"
+            assert (done.code, said in done.out + done.err) == (1 if whole else 2, True), done
+            assert "`git lfs pull`" in done.out + done.err
+        assert shop.text(name) == pointer
+        (shop.root / name).unlink()
+        if whole is not None:
+            (shop.root / name).write_text(whole, encoding="utf-8")
+    (shop.root / "earlier.lock").write_text(pointer, encoding="utf-8")
+    done = shop.run("gen", "--check", "--against", "earlier.lock")
+    assert done.code == 2
+    assert done.err == (
+        "upnext: --against earlier.lock: the earlier lock cannot be read: it is a pointer of Git LFS in place of the "
+        "file; fetch that with `git lfs pull`.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "text", "known"),
     [

@@ -74,6 +74,8 @@ def register(subparsers: Subparsers) -> None:
 
 def gen(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.namespace is not None and not any(map(is_server, arguments.against or [])):
+        raise ConfigError("--namespace is that of a server, and --against names none.")
     with extra("gen", "libcst", "jinja2"):
         if arguments.fix or arguments.diff:
             return _fix(arguments)

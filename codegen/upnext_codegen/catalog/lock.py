@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from upnext_codegen.catalog.contract_json import from_json, to_json
 from upnext_codegen.contract import Contract
+from upnext_codegen.files.git_lfs import POINTER, is_pointer
 
 FILE_NAME = "upnext.lock"
 
@@ -49,6 +50,8 @@ def read(text: str) -> Contract:
     Raises:
         ValueError: If the text is no lock, or one of a later format; the message says which.
     """
+    if is_pointer(text):
+        raise ValueError(f"it is {POINTER}; fetch that with `git lfs pull`")
     data = read_object(text)
     if data is None or data.get("generator") != GENERATOR:
         raise ValueError("it was not written by upnext")

@@ -16,6 +16,7 @@ from upnext_codegen.catalog.writer import Outcome, Output, current, remove, writ
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.generated import MARK
+from upnext_codegen.files.git_lfs import POINTER, is_pointer
 from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.records import Place
 
@@ -57,18 +58,18 @@ def plan(
 
 def keep(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[Path] = ()) -> Outcome:
     """Write what changed and remove what is left over, unless another's file is in the way."""
-    in_the_way = tuple(foreign(outputs, root, command))
-    changed = () if in_the_way else write(outputs, root)
-    removed = () if in_the_way else remove(left)
+    others = tuple(foreign(outputs, root, command))
+    changed = () if others else write(outputs, root)
+    removed = () if others else remove(left)
     names = tuple(relative(path, root) for path in changed)
-    return Outcome(_names(outputs, root), in_the_way, names, removed=tuple(relative(path, root) for path in removed))
+    return Outcome(_names(outputs, root), others, names, removed=tuple(relative(path, root) for path in removed))
 
 
 def compare(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[Path] = ()) -> Outcome:
     """Tell which files are not what they should be."""
-    in_the_way = tuple(foreign(outputs, root, command))
-    found = () if in_the_way else tuple(stale(outputs, root, command))
-    about = (*in_the_way, *[finding for finding, _ in found], *[misplaced(path, root, command) for path in left])
+    others = tuple(foreign(outputs, root, command))
+    found = () if others else tuple(stale(outputs, root, command))
+    about = (*others, *[finding for finding, _ in found], *[misplaced(path, root, command) for path in left])
     return Outcome(_names(outputs, root), about, diffs=tuple(diff for _, diff in found if diff))
 
 
@@ -85,18 +86,26 @@ def foreign(outputs: Iterable[Output], root: Path, command: str) -> Iterator[Fin
         name = relative(output.path, root)
         is_lock = output.path.name == lock.FILE_NAME
         if not (lock.is_ours(text) if is_lock else text.startswith(MARK)):
-            yield Finding.of(
-                code="UPN302",
-                message=f"{name} exists and was not written by upnext, so nothing is written",
-                place=Place(name, 1, 1),
-                help=f"move the file away, then run `{command}`",
-            )
+            yield in_the_way(name, text, command)
             continue
         found, known = (lock.format_of(text), lock.FORMAT) if is_lock else (_stub_format(text), catalog.FORMAT)
         if found is not None and found > known:
             raise ConfigurationError(
                 f"{name} has format {found}, and this upnext writes format {known}: install the upnext that wrote it."
             )
+
+
+def in_the_way(name: str, text: str, command: str) -> Finding:
+    """Return UPN302 for a file that upnext did not write, or cannot see whether it did."""
+    pointer = is_pointer(text)
+    what = f"is {POINTER}" if pointer else "exists and was not written by upnext"
+    way_out = "fetch it with `git lfs pull`" if pointer else "move the file away"
+    return Finding.of(
+        code="UPN302",
+        message=f"{name} {what}, so nothing is written",
+        place=Place(name, 1, 1),
+        help=f"{way_out}, then run `{command}`",
+    )
 
 
 def stale(outputs: Iterable[Output], root: Path, command: str) -> Iterator[tuple[Finding, str]]:

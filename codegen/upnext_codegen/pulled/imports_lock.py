@@ -11,6 +11,7 @@ from upnext_codegen.catalog.contract_json import from_json, to_json
 from upnext_codegen.catalog.writer import current
 from upnext_codegen.contract import Contract
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.files.git_lfs import POINTER, is_pointer
 from upnext_codegen.project import IMPORTS_LOCK
 from upnext_codegen.records import Place
 
@@ -80,6 +81,8 @@ def read(root: Path) -> tuple[Pulled, ...]:
     text = current(root / IMPORTS_LOCK)
     if text is None:
         return ()
+    if is_pointer(text):
+        raise ConfigurationError(f"{IMPORTS_LOCK} is {POINTER}: fetch that with `git lfs pull`.")
     data = lock.read_object(text)
     if data is None or data.get("generator") != lock.GENERATOR:
         raise _unreadable("it was not written by upnext, or a merge left it in pieces")

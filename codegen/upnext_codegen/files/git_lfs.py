@@ -1,0 +1,11 @@
+"""Files that Git LFS keeps elsewhere: a checkout that did not fetch them has pointers in their place."""
+
+from __future__ import annotations
+
+POINTER = "a pointer of Git LFS in place of the file"
+"""What messages call one."""
+
+
+def is_pointer(text: str) -> bool:
+    """Tell whether a text is what Git LFS leaves in place of a file."""
+    return text.startswith("version https://git-lfs.github.com/spec/")
