@@ -9,9 +9,10 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider, ScopeProvider
 
 from upnext_codegen.fixes.source import starts_of_lines
+from upnext_codegen.renames.excerpt import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from libcst.metadata import CodePosition, CodeRange, QualifiedName, Scope
 
@@ -26,14 +27,18 @@ class Edits:
         data: Its content.
         module: Its tree.
         text: The same as text.
+        numbers: Which line of the text each line of the tree is, where the tree is that of an excerpt.
     """
 
-    def __init__(self, file: str, data: bytes, module: cst.Module, text: str) -> None:
+    def __init__(
+        self, file: str, data: bytes, module: cst.Module, text: str, numbers: Sequence[int] | None = None
+    ) -> None:
         self.file = file
         self.before = data
         self.module = module
         self.text = text
         self._wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+        self._numbers = numbers
         self._edits: dict[tuple[int, int], str] = {}
 
     @classmethod
@@ -45,6 +50,17 @@ class Edits:
             return cls(file, data, module, text) if text.encode(module.encoding) == data else None
         except (cst.ParserSyntaxError, UnicodeError, LookupError, RecursionError):
             return None
+
+    @classmethod
+    def read_about(cls, file: str, data: bytes, words: Collection[str]) -> Edits | None:
+        """Parse what of a file may have to do with some words; the rest stays as it is, and is not among the nodes."""
+        found = excerpt(data, words)
+        if found is None:
+            return cls.read(file, data)
+        try:
+            return cls(file, data, cst.parse_module(found.text), found.whole, found.numbers)
+        except (cst.ParserSyntaxError, RecursionError):
+            return cls.read(file, data)
 
     @cached_property
     def positions(self) -> Mapping[cst.CSTNode, CodeRange]:
@@ -66,6 +82,11 @@ class Edits:
         """All nodes, outer ones first."""
         return walk(self.module)
 
+    @cached_property
+    def imports(self) -> list[cst.ImportFrom]:
+        """What is imported from modules, wherever it stands."""
+        return [node for node in self.nodes if isinstance(node, cst.ImportFrom)]
+
     def function(self, place: Place) -> cst.FunctionDef | None:
         """The function whose name stands at a place."""
         functions = (node for node in self.nodes if isinstance(node, cst.FunctionDef))
@@ -83,7 +104,7 @@ class Edits:
     def place_of(self, node: cst.CSTNode) -> tuple[int, int]:
         """The line and column of a node, from 1."""
         start = self.positions[node].start
-        return start.line, start.column + 1
+        return self._line(start), start.column + 1
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
         """Where a node begins and ends in the text."""
@@ -115,7 +136,12 @@ class Edits:
         return text.encode(self.module.encoding)
 
     def _offset(self, position: CodePosition) -> int:
-        return self._lines[position.line - 1] + position.column
+        return self._lines[self._line(position) - 1] + position.column
+
+    def _line(self, position: CodePosition) -> int:
+        """The line of the text that a position in the tree is in, from 1."""
+        # The end of a module is behind its last line.
+        return position.line if self._numbers is None else self._numbers[position.line - 1]
 
     @cached_property
     def _lines(self) -> list[int]:

@@ -97,15 +97,14 @@ def variables(file: Edits) -> Iterator[tuple[str, cst.BaseExpression]]:
 
 def imported(file: Edits, module: str) -> Iterator[tuple[str, cst.ImportAlias]]:
     """Yield what a file imports from modules by name, with the modules."""
-    for node in file.nodes:
-        if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
+    for node in file.imports:
+        if not isinstance(node.names, cst.ImportStar):
             yield from ((_source(node, file, module), alias) for alias in node.names)
 
 
 def stars(file: Edits, module: str) -> list[str]:
     """List the modules of which a file imports everything: `from shop.events import *`."""
-    found = [node for node in file.nodes if isinstance(node, cst.ImportFrom) and isinstance(node.names, cst.ImportStar)]
-    return [_source(node, file, module) for node in found]
+    return [_source(node, file, module) for node in file.imports if isinstance(node.names, cst.ImportStar)]
 
 
 def _source(node: cst.ImportFrom, file: Edits, module: str) -> str:

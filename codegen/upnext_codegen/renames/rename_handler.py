@@ -62,15 +62,24 @@ class _Function(NamedTuple):
 
 @dataclass(slots=True)
 class _Files:
-    """The files of a project, each of them read once."""
+    """The files of a project, each of them read once.
+
+    Attributes:
+        sources: The project.
+        words: The words of what is looked for, without which functions and classes are left out; None to read all.
+    """
 
     sources: ProjectSources
+    words: tuple[str, ...] | None = None
     _read: dict[str, Edits | None] = field(default_factory=dict[str, "Edits | None"])
 
     def read(self, path: str) -> Edits | None:
         """Return a file, None where it cannot be read to its end."""
         if path not in self._read:
-            self._read[path] = Edits.read(path, self.sources.read(path))
+            data = self.sources.read(path)
+            self._read[path] = (
+                Edits.read(path, data) if self.words is None else Edits.read_about(path, data, self.words)
+            )
         return self._read[path]
 
 
@@ -88,8 +97,10 @@ def rename_handler(sources: ProjectSources, old: str, new: str) -> Rename:
     Raises:
         ConfigurationError: If there is no such function, or several, or the new name cannot be used.
     """
-    reader = _Files(sources)
-    function = _find(reader, old, new)
+    whole = _Files(sources)
+    function = _find(whole, old, new)
+    # What is in a class can be had by other names for it, wherever they stand.
+    reader = whole if "." in function.qualname else _Files(sources, (function.name, new))
     files, half_read = _files(reader, function)
     blocked: list[Undecided] = []
     names = references.names_of(function.module, function.qualname, sources, reader.read, aliased=False)
@@ -97,7 +108,7 @@ def rename_handler(sources: ProjectSources, old: str, new: str) -> Rename:
     served = _served(sources.scan)
     for module, file in files:
         if file.file == function.file:
-            blocked += [each for place in function.places for each in _define(reader, function, place, new)]
+            blocked += [each for place in function.places for each in _define(file, whole, function, place, new)]
         renamed, is_bare = _rename_uses(file, module, names, function.name, new)
         bare = {node for node, is_attribute in renamed.items() if not is_attribute}
         if is_bare and (clash := references.meaning(file, new, bare)):
@@ -216,16 +227,15 @@ def _rename_uses(file: Edits, module: str, names: set[str], old: str, new: str) 
     return renamed, is_bare
 
 
-def _define(reader: _Files, function: _Function, place: Place, new: str) -> list[Undecided]:
+def _define(file: Edits, whole: _Files, function: _Function, place: Place, new: str) -> list[Undecided]:
     """Rename a definition, and keep its identities; returns what stands in the way."""
-    file = reader.read(function.file)
-    defined = None if file is None else file.function(place)
-    if file is None or defined is None:
+    defined = file.function(place)
+    if defined is None:
         return [Undecided(place, "this is no function that can be renamed: change it by hand")]
     file.replace(defined.name, new)
     made = [each for each in function.made if each.place == place]
     decorators = [each.decorator for each in defined.decorators if _attaches(each.decorator)]
-    called = [each for each in made if isinstance(each, Handler) and _is_named_where_called(reader, each)]
+    called = [each for each in made if isinstance(each, Handler) and _is_named_where_called(whole, each)]
     if len(decorators) + len(called) != len(made):
         if all(each.name != function.name for each in made):
             return []  # each is given its name where it is attached
