@@ -155,6 +155,18 @@ def test_a_handler_is_left_alone_where_names_are_in_the_way(empty: Shell, signat
     assert path.read_text() == before
 
 
+def test_a_handler_is_left_alone_that_looks_at_its_own_names(empty: Shell) -> None:
+    """It would find one more: `log(**locals())` would be given `kwargs`."""
+    for each in ("log(**locals())", "vars()", "dir()", "eval('x')", "inspect.currentframe().f_locals", "map(eval, x)"):
+        write_closed(empty, "(order_id: str)", each)
+        before = empty.text("shop/mail.py")
+        assert "UPN108" in empty.run("gen", "--fix").out, each
+        assert empty.text("shop/mail.py") == before
+    write_closed(empty, "(order_id: str)", "print(vars(order_id), dir(order_id))")
+    empty.run("gen", "--fix")
+    assert "mail(order_id: str, **kwargs: object)" in empty.text("shop/mail.py")
+
+
 def test_a_name_that_the_function_uses_is_not_taken(empty: Shell) -> None:
     write_closed(empty, "(order_id: str)", "print(kwargs)")
     empty.run("gen", "--fix")

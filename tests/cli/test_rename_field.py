@@ -331,6 +331,50 @@ def test_what_depends_on_the_name_is_listed(empty: Shell) -> None:
     assert "this may look 'order_id' up by its name" in done.out
 
 
+OF_FURTHER_FIELDS = """
+from typing import Annotated, TypedDict, Unpack
+from shop.events import placed, worker
+from upnext import Formerly
+paid = worker.event("order.paid")
+class Fields(TypedDict):
+    order_id: str
+    n: int
+@placed.on
+async def named(**fields: Unpack[Fields]) -> None:
+    print(fields["order_id"], fields.get("n"), "n" in fields, fields.pop("order_id"))
+    await paid.send(**fields)  # listed
+    take(**fields)  # listed
+    name = "order_id" if fields["n"] else "n"  # listed
+    print(fields[name])  # listed
+    print(fields, [key for key in fields], fields.items())  # listed listed listed
+    match fields:  # listed
+        case {"order_id": str()}: ...  # listed
+@placed.on
+async def unnamed(**fields: object) -> None:
+    print(fields["n"])
+    await paid.send(**fields)  # listed
+@placed.on
+async def another(order_id: str, **fields: object) -> None:
+    print(fields, order_id)  # has never had it
+@paid.on
+def take(**fields: str) -> None: print(fields)  # of another event
+"""
+
+
+def test_what_may_look_at_the_name_among_further_fields_is_listed(empty: Shell) -> None:
+    project(empty, OF_FURTHER_FIELDS)
+    done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write", "--format", "json")
+    assert done.code == 0, done.out + done.err
+    after = empty.text("shop/email.py")
+    assert 'print(fields["number"], fields.get("n"), "n" in fields, fields.pop("number"))' in after
+    expected = [
+        number
+        for number, line in enumerate(after.splitlines(), 1)
+        for _ in range(line.partition("#")[2].count("listed"))
+    ]
+    assert [each["line"] for each in json.loads(done.out)["undecided"]] == expected
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import libcst as cst
+
+from upnext_codegen.reading.own_names import looks_at_own_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _Last: TypeAlias = cst.Param | cst.ParamSlash
 _NAMES = ("kwargs", "_kwargs")
@@ -21,8 +26,13 @@ def may_redefine_object(text: str) -> bool:
 
 
 def opened(function: cst.FunctionDef, module: cst.Module) -> cst.FunctionDef | None:
-    """Add `**kwargs: object`; None where there is something like it already, or where names are in the way."""
+    """Add `**kwargs: object`; None where there is something like it already, or where names are in the way.
+
+    So it is where the function looks at its own names, and would find another one.
+    """
     params = function.params
+    if any(map(looks_at_own_names, _all_in(function.body))):
+        return None
     taken = set(re.findall(r"\w+", module.code_for_node(function)))
     name = next((each for each in _NAMES if each not in taken), None)
     if params.star_kwarg is not None or name is None:
@@ -119,10 +129,12 @@ def _apart(
 
 
 def _holds_comment(node: cst.CSTNode) -> bool:
+    return any(isinstance(each, cst.Comment) for each in _all_in(node))
+
+
+def _all_in(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     waiting = [node]
     while waiting:
         current = waiting.pop()
-        if isinstance(current, cst.Comment):
-            return True
+        yield current
         waiting += current.children
-    return False

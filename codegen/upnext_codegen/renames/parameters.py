@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import libcst as cst
 
 from upnext_codegen.fixes.source import requoted
+from upnext_codegen.reading.own_names import looks_at_own_names
 from upnext_codegen.records import Place
 from upnext_codegen.renames.edits import text_of, walk
 from upnext_codegen.renames.plan import Undecided
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from upnext_codegen.renames.edits import Edits
 
 _SCOPES = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
-_REFLECTION_CALLS = frozenset({"locals", "vars", "eval", "exec", "dir"})
 _FIELD_OPTIONS = frozenset({"by", "unique"})
 """Options of a handler that name fields of it."""
 _DICT_LOOKUPS = frozenset({"get", "pop", "setdefault"})
@@ -66,7 +66,7 @@ def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
             found.blocked.append(_at(file, node, reason))
         elif isinstance(node, cst.ImportAlias) and (node.evaluated_alias or node.evaluated_name) == old:
             found.blocked.append(_at(file, node, f"this gives {old!r} another meaning: rename that first"))
-        elif isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value in _REFLECTION_CALLS:
+        elif looks_at_own_names(node):
             found.undecided.append(_at(file, node, f"this may look {old!r} up by its name: see what it does"))
         elif isinstance(node, cst.FormattedStringExpression) and node.equal is not None and _is(node.expression, old):
             found.undecided.append(_at(file, node, f"this text names {old!r}, and names {new!r} then"))
@@ -75,20 +75,34 @@ def body_of(file: Edits, function: cst.FunctionDef, old: str, new: str) -> Body:
 
 def keys_in(function: cst.FunctionDef, fields: str, key: str) -> Iterator[cst.SimpleString]:
     """Yield the texts by which a function looks a key up in the dict of its further fields."""
+    return (text for name, text in _lookups(function) if name.value == fields and text_of(text) == key)
+
+
+def other_uses(function: cst.FunctionDef, fields: str) -> Iterator[cst.Name]:
+    """Yield where a function does anything else with the dict of its further fields than to look up a key in sight."""
+    looked_up = {name for name, _ in _lookups(function)}
+    no_variables = _no_variables(function)
+    for node in walk(function.body):
+        if isinstance(node, cst.Name) and node.value == fields and node not in looked_up | no_variables:
+            yield node
+
+
+def _lookups(function: cst.FunctionDef) -> Iterator[tuple[cst.Name, cst.SimpleString]]:
+    """Yield the names in which a text is looked up, as in a dict, with the texts."""
     for node in walk(function.body):
         match node:
-            case cst.Subscript(value=cst.Name(value=name), slice=[cst.SubscriptElement(slice=cst.Index(value=text))]):
+            case cst.Subscript(value=cst.Name() as name, slice=[cst.SubscriptElement(slice=cst.Index(value=text))]):
                 pass
-            case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=attr), args=[cst.Arg(value=text), *_]):
+            case cst.Call(func=cst.Attribute(value=cst.Name() as name, attr=attr), args=[cst.Arg(value=text), *_]):
                 if attr.value not in _DICT_LOOKUPS:
                     continue
-            case cst.Comparison(left=text, comparisons=[cst.ComparisonTarget(operator, cst.Name(value=name))]):
+            case cst.Comparison(left=text, comparisons=[cst.ComparisonTarget(operator, cst.Name() as name)]):
                 if not isinstance(operator, cst.In | cst.NotIn):
                     continue
             case _:
                 continue
-        if name == fields and isinstance(text, cst.SimpleString) and text_of(text) == key:
-            yield text
+        if isinstance(text, cst.SimpleString):
+            yield name, text
 
 
 def naming_options(function: cst.FunctionDef | None, calls: list[cst.Call], field: str) -> Iterator[cst.SimpleString]:

@@ -15,7 +15,7 @@ from upnext_codegen.records import Place, is_elsewhere
 from upnext_codegen.renames.edits import Edits
 from upnext_codegen.renames.former_field import FormerNames
 from upnext_codegen.renames.mentions import texts_in
-from upnext_codegen.renames.parameters import body_of, keys_in, naming_options, parameter, respell
+from upnext_codegen.renames.parameters import body_of, keys_in, naming_options, other_uses, parameter, respell
 from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided, near, unreadable
 from upnext_codegen.renames.sends import calls_of, names_for
 from upnext_codegen.renames.typed_dict import TypedDictClass, typed_dict_of
@@ -117,6 +117,10 @@ class _Work:
             return
         self.looked_through.add(handler.place.file)
         if named is None:
+            file = self._readable(handler.place.file)
+            function = None if file is None else file.function(handler.place)
+            if file is not None and function is not None:
+                self._further_fields(file, function)
             return
         others = sorted(
             {each.event for each in self.sources.scan.handlers if each.place == handler.place} - {self.event}
@@ -171,6 +175,7 @@ class _Work:
         found.file.replace(key.target, self.new)
         for text in keys_in(function, further.name.value, self.old):
             respell(file, text, self.new)
+        self._further_fields(file, function)
         place = Place(found.file.file, *found.file.place_of(key.target))
         self._note(found.file, key.annotation, place, former=former)
         self.askers.add(Place(file.file, *file.place_of(found.asker)))
@@ -181,6 +186,14 @@ class _Work:
                 self.half_read.append(unreadable(path, found.name))
             else:
                 self.undecided += [Undecided(each, reason) for each in found.other_uses(other, self.sources.roots)]
+
+    def _further_fields(self, file: Edits, function: cst.FunctionDef) -> None:
+        """List what a function does with a `**` parameter that the field comes in, if that may depend on its name."""
+        further = function.params.star_kwarg
+        if further is not None:
+            reason = f"{further.name.value!r} has {self.new!r} in place of {self.old!r} then: see what this does"
+            for name in other_uses(function, further.name.value):
+                self.undecided.append(Undecided(Place(file.file, *file.place_of(name)), reason))
 
     def _sharing(self, found: TypedDictClass) -> Iterator[Place]:
         """Yield the handlers of other events, and the tasks, that take the fields of a TypedDict."""

@@ -1,0 +1,21 @@
+"""Expressions that look at the names of the function that they stand in: what renames one or adds one changes them."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+_WITHOUT_ARGUMENTS = frozenset({"locals", "vars", "dir"})
+_CODE = frozenset({"eval", "exec"})
+
+
+def looks_at_own_names(node: cst.CSTNode) -> bool:
+    """Tell whether an expression may depend on how the variables around it are called, as `log(**locals())` does."""
+    match node:
+        case cst.Call(func=cst.Name(value=name), args=arguments):
+            return name in _WITHOUT_ARGUMENTS and not arguments
+        case cst.Name(value=name):
+            return name in _CODE
+        case cst.Attribute(attr=cst.Name(value="f_locals")):
+            return True
+        case _:
+            return False
