@@ -14,6 +14,9 @@ from upnext.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LATEST = timedelta(minutes=1)
+"""How late a tick may run: a short outage of the server, or of all processes, costs none."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(days=366)
 

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -351,6 +352,7 @@ async def test_every_metric_of_the_dashboard_and_the_alerts_is_in_a_scrape(
 ) -> None:
     """Of a worker that ran a job, and of the exporter, beside an outbox."""
     worker = shop(valkey_url)
+    worker.cron(every=timedelta(hours=1), name="tidy")(lambda: None)
     reports = OutboxReports((await broker_for(worker.registry.settings)).partition(0))
     await reports.write("a table", waiting=1, set_aside=0, age=5.0, again_in=10.0)
     async with running(worker) as service:

@@ -102,6 +102,7 @@ async def test_a_busy_namespace_is_shown_whole(command: Command, redis_url: str)
         "by": None,
         "in_line": 0,
         "unique": None,
+        "subscribed": True,
     }
     assert (queues["fail"]["retrying"], queues["fail"]["lag"]) == (1, None)
     (unrouted,) = shown["unrouted"]

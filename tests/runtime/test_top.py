@@ -27,7 +27,8 @@ from tests.servers import Server, valkey_binary
 from tests.waiting import wait_until, wait_until_async
 from upnext.broker.activity import Activity
 from upnext.broker.broker import Broker
-from upnext.broker.status import NamespaceStatus, QueueStatus, StatusReader, WorkerStatus
+from upnext.broker.status import NamespaceStatus, QueueStatus, StatusReader
+from upnext.broker.worker_status import WorkerStatus
 from upnext.cli.polling import read_status
 from upnext.cli.rates import Rates
 from upnext.cli.top_screen import Size, screen

@@ -125,6 +125,7 @@ def test_a_namespace_in_which_no_worker_is_alive_is_not_all_well(
 
     with redis.Redis.from_url(valkey_url) as client:
         client.sadd(f"{PREFIX}queues", "shop|order.placed|confirm", "shop||nightly")
+        client.hset(f"{PREFIX}subs:order.placed", "shop|order.placed|confirm", 1)
     stopped = "no worker process is alive; 2 handler(s) are known here"
     assert f"warn  workers      {stopped}\n" in command("doctor", url=valkey_url)[1]
     assert f"{stopped}\n" in command("status", url=valkey_url)[1].lower()

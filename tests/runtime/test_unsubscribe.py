@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import redis
@@ -68,6 +70,46 @@ async def test_no_event_queues_for_it_any_more_and_what_waits_is_dead_and_can_be
     async with running(resources(redis_url, "mail", "count")):
         assert await before[0].results(timeout=10) == {"mail": 0, "count": 0}
         assert await (await event.send(n=5)).results(timeout=10) == {"mail": 5, "count": 5}
+
+
+async def test_a_handler_that_is_not_subscribed_is_listed_only_while_something_waits_for_it(
+    command: Command, redis_url: str
+) -> None:
+    """And is marked then; one that is subscribed and that nobody serves stays, as does a task."""
+    worker = resources(redis_url, "mail", "count")
+    worker.task(name="report")(asyncio.sleep)
+    await connect(worker)
+    await upnext.Worker("sender", redis_url=redis_url).event("order.placed").send(n=1)
+
+    async def listed() -> tuple[dict[str, Any], set[str], str, str]:
+        run = asyncio.to_thread
+        rows = json.loads((await run(command, "handlers", "list", "--format", "json", url=redis_url))[1])["handlers"]
+        queues = json.loads((await run(command, "status", "--format", "json", url=redis_url))[1])["queues"]
+        assert {row["handler"]: row["subscribed"] for row in queues} == {r["handler"]: r["subscribed"] for r in rows}
+        text = (await run(command, "status", url=redis_url))[1]
+        metrics = (await run(command, "exporter", "--once", url=redis_url))[1]
+        return (
+            {row["handler"]: row["subscribed"] for row in rows},
+            set(re.findall('handler="(.*?)"', metrics)),
+            text,
+            ((await run(command, "handlers", "list", url=redis_url))[1]),
+        )
+
+    assert (await listed())[0] == {"mail": True, "count": True, "report": None}
+    for _ in range(2):
+        code, out, _ = await asyncio.to_thread(command, "unsubscribe", "mail", url=redis_url)
+        assert code == 0, f"also when it is done already: {out}"
+    rows, series, text, table = await listed()
+    assert (rows, series) == ({"count": True, "report": None}, {"count", "report"})
+    assert "mail" not in text + table
+
+    assert (await asyncio.to_thread(command, "dead", "replay", "--handler", "mail", url=redis_url))[0] == 0
+    rows, series, text, table = await listed()
+    assert (rows, series) == ({"count": True, "mail": False, "report": None}, {"count", "mail", "report"})
+    (line,) = [line for line in text.splitlines() if "mail" in line]
+    assert line.endswith("not subscribed")
+    (line,) = [line for line in table.splitlines() if "mail" in line]
+    assert "not subscribed" in line
 
 
 async def test_without_its_last_handler_an_event_is_kept_for_the_next_first_one(

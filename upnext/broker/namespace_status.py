@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from upnext.broker.activity import Activity, Unstored, summed
@@ -16,7 +17,9 @@ from upnext.broker.partial_results import PartialResultError, PartialResults
 from upnext.broker.pauses import Pauses
 from upnext.broker.protocols import StatusSource
 from upnext.broker.redis_types import RedisError
-from upnext.broker.status import NamespaceStatus, QueueStatus, RemainingWork, UnroutedStatus, WorkerStatus, by_life
+from upnext.broker.schedules import ScheduleStatus, ScheduleStore
+from upnext.broker.status import NamespaceStatus, QueueStatus, RemainingWork, UnroutedStatus
+from upnext.broker.worker_status import WorkerStatus, by_life
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -60,8 +63,16 @@ class NamespaceStatusReader(StatusSource):
                 found.append(_with_waits(answer, partition.keys.partition, len(partitions)))
         standing = found[0] if len(found) == 1 else merged(found)
         first = partitions[0]
+        paused = await _paused(first)
+        gone = {queue.handler for queue in standing.queues if queue.is_gone and queue.handler not in paused}
         return replace(
-            standing, unseen=tuple(sight.unseen), paused=await _paused(first), outboxes=await _outboxes(first)
+            standing,
+            queues=tuple(queue for queue in standing.queues if queue.handler not in gone),
+            gone=tuple(sorted(gone)),
+            unseen=tuple(sight.unseen),
+            paused=paused,
+            outboxes=await _outboxes(first),
+            schedules=await _schedules(first, standing),
         )
 
     async def left(self) -> RemainingWork:
@@ -91,6 +102,16 @@ async def _outboxes(first: Broker) -> tuple[OutboxLag, ...]:
         return await OutboxReports(first).read()
     except (RedisError, OSError):  # as above
         return ()
+
+
+async def _schedules(first: Broker, standing: NamespaceStatus) -> tuple[ScheduleStatus, ...]:
+    try:
+        records = await ScheduleStore(first).read()
+    except (RedisError, OSError):  # as above
+        return ()
+    served = {handler for worker in standing.workers if worker.alive for handler in worker.handlers}
+    now = datetime.fromtimestamp(standing.now, UTC)
+    return tuple(ScheduleStatus(record, record.handler in served, record.overdue(now)) for record in records)
 
 
 async def _stored(partitions: Sequence[Broker]) -> list[int]:
@@ -163,6 +184,7 @@ def _queue(of: list[QueueStatus]) -> QueueStatus:
         claimed=sum(queue.claimed for queue in of),
         lag=_longest(queue.lag for queue in of),
         served=all(queue.served for queue in waiting),
+        subscribed=None if of[0].subscribed is None else any(queue.subscribed for queue in of),
         started=sum(queue.started for queue in of),
         in_line=sum(queue.in_line for queue in of),
         waits_for=next((queue.waits_for for queue in of if queue.waits_for), ""),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from upnext.broker.replies import pairs, read_json, scored, text
+from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
     from upnext.broker.broker import Broker
+    from upnext.schedule import Schedule
 
 _TIMING = ("expression", "tz", "every")
 """What makes a schedule another one."""
@@ -30,6 +32,7 @@ class ScheduleRecord:
         catch_up: Whether a missed tick is made up for.
         last: The latest tick that it has run for, or the moment it was first declared at.
         has_run: Whether it was a tick.
+        since: From when its ticks count, if it was another schedule before.
     """
 
     handler: str
@@ -39,6 +42,49 @@ class ScheduleRecord:
     catch_up: bool
     last: datetime | None = None
     has_run: bool = False
+    since: datetime | None = None
+
+    def schedule(self) -> Schedule:
+        """Return what is declared.
+
+        Raises:
+            ConfigError: If it cannot be used here: another machine, or another release, has declared it.
+        """
+        from upnext.schedule import Schedule  # noqa: PLC0415 - workers and commands that see no schedule need none
+
+        try:
+            if self.every is not None:
+                return Schedule.of(None, None, timedelta(seconds=self.every), self.catch_up)
+            return Schedule.of(self.expression, self.tz, None, self.catch_up)
+        except OverflowError:
+            raise ConfigError(f"Option every={self.every:g} s cannot be used: it is too long.") from None
+
+    def overdue(self, now: datetime) -> datetime | None:
+        """Return the first tick that should have run by now and has not; None if there is none, or none is known."""
+        from upnext.schedule import LATEST  # noqa: PLC0415 - as above
+
+        if self.last is None:
+            return None
+        try:
+            tick = self.schedule().after(self.last if self.since is None else max(self.last, self.since))
+        except ConfigError:
+            return None
+        return tick if tick is not None and tick <= now - LATEST else None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStatus:
+    """A schedule at a moment.
+
+    Attributes:
+        record: What it is.
+        served: Whether a living worker has its task.
+        overdue: The first tick that should have run and has not; None if there is none, or none is known.
+    """
+
+    record: ScheduleRecord
+    served: bool
+    overdue: datetime | None
 
 
 class ScheduleStore:
@@ -91,6 +137,8 @@ class ScheduleStore:
 
     async def read(self) -> list[ScheduleRecord]:
         """Return all schedules that were declared and not removed; what another program put there is left out."""
+        if not await self._link.command("HLEN", self._keys.schedules):
+            return []
         declared = pairs(await self._link.command("HGETALL", self._keys.schedules))
         latest = scored(await self._link.command("ZRANGE", self._keys.ticks, 0, -1, "WITHSCORES"))
         ticks = {text(name): score for name, score in latest}
@@ -144,4 +192,6 @@ def _record(handler: str, data: object, score: float | None) -> ScheduleRecord |
     last = None if score is None else _moment(score)
     # A tick is a whole number of milliseconds, the moment of a declaration is not.
     has_run = score is not None and score.is_integer()
-    return ScheduleRecord(handler, expression, tz, every, bool(fields.get("catch_up")), last, has_run)
+    since = _number(fields.get("since"))
+    began = None if since is None else _moment(since)
+    return ScheduleRecord(handler, expression, tz, every, bool(fields.get("catch_up")), last, has_run, began)

@@ -5,73 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
-from upnext.broker.activity import Activity
 from upnext.broker.claims import is_claim, read_claim
+from upnext.broker.foreign_data import is_wrong_type
 from upnext.broker.handler_id import HandlerId
-from upnext.broker.handler_limits import LIMITS, HandlerLimits
+from upnext.broker.handler_limits import HandlerLimits
 from upnext.broker.job_ids import sent_at
-from upnext.broker.leases import lease_of
 from upnext.broker.protocols import StatusSource
-from upnext.broker.replies import pairs, parse_json, scored, text
+from upnext.broker.redis_types import ResponseError
+from upnext.broker.replies import pairs, scored, text
 from upnext.broker.scripts import script
-from upnext.broker.uniqueness import UNIQUE, Uniqueness
+from upnext.broker.worker_status import WorkerStatus, by_life, limits_of, read_worker
 from upnext.limits import MAX_DELAYED_COUNTED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
     from upnext.broker.outbox_reports import OutboxLag
-
-T = TypeVar("T")
+    from upnext.broker.schedules import ScheduleStatus
+    from upnext.broker.uniqueness import Uniqueness
 
 _PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
-    """One worker process.
-
-    Attributes:
-        id: Its id on the server.
-        worker: The worker's name.
-        host: Where it runs.
-        pid: Its process there.
-        since: When it started, in seconds since 1970 by its own clock.
-        concurrency: How many jobs it runs at the same time.
-        version: Its version of upnext.
-        handlers: Identities of its handlers and tasks.
-        claimed: How many jobs it holds.
-        running: How many of them have started.
-        lease: The length of its lease in seconds.
-        renewed: Seconds since it renewed its lease.
-        alive: Whether its lease stands.
-        activity: What blocks it, and which jobs it has been running for long.
-        unimported: Handlers of its project that it does not have: `event|name` -> module.
-        limits: What those of its handlers that have limits are limited to, by their identity.
-        uniqueness: What the jobs of some of them are unique by.
-    """
-
-    id: str
-    worker: str
-    host: str
-    pid: int
-    since: float
-    concurrency: int
-    version: str
-    handlers: tuple[str, ...]
-    claimed: int
-    running: int
-    lease: float
-    renewed: float
-    alive: bool
-    activity: Activity = Activity()  # noqa: RUF009  (which cannot be changed)
-    unimported: Mapping[str, str] = field(default_factory=dict[str, str])
-    limits: Mapping[str, HandlerLimits] = field(default_factory=dict[str, HandlerLimits])
-    uniqueness: Mapping[str, Uniqueness] = field(default_factory=dict[str, Uniqueness])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +48,7 @@ class QueueStatus:
         waits_for: "slot", "rate" or "value" where jobs wait for one of these, in some partition; else "".
         in_line: Jobs that are put off because the value by which they are limited has no room.
         unique: What its jobs are unique by while they wait, as a living worker says; None if they are not.
+        subscribed: Whether events queue jobs for it; None for a task, which is called by its name.
     """
 
     handler: str
@@ -105,6 +63,12 @@ class QueueStatus:
     waits_for: str = ""
     in_line: int = 0
     unique: Uniqueness | None = None
+    subscribed: bool | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its subscription was ended, and nothing is left of it here; too many delayed jobs may have some."""
+        return self.subscribed is False and not self.served and self.idle and self.delayed is not None
 
     @property
     def parked(self) -> bool:
@@ -140,7 +104,7 @@ class NamespaceStatus:
 
     Attributes:
         workers: Every worker process, dead ones as long as they hold jobs.
-        queues: Every handler that ever had a queue.
+        queues: Every handler that ever had a queue, without those that are gone.
         unrouted: Events that wait for a first handler.
         later: How many jobs are delayed or wait for their next attempt, all together.
         dead: How many dead letters there are.
@@ -148,6 +112,8 @@ class NamespaceStatus:
         now: The server's time, in seconds since 1970.
         paused: Each paused handler, with the server's time in seconds since when it is.
         outboxes: How far behind each outbox was when its relay last said so.
+        schedules: Every schedule that was declared and not removed.
+        gone: Handlers whose subscription was ended, and of which nothing is left to do.
     """
 
     workers: tuple[WorkerStatus, ...]
@@ -159,6 +125,8 @@ class NamespaceStatus:
     now: float = 0.0
     paused: Mapping[str, float] = field(default_factory=dict[str, float])
     outboxes: tuple[OutboxLag, ...] = ()
+    schedules: tuple[ScheduleStatus, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +201,7 @@ class StatusReader(StatusSource):
             records = await self._link.command("HMGET", keys.workers, *page)
             for worker_id, record in zip(page, records, strict=True):
                 claimed, running = await self._claims(worker_id, held)
-                yield _worker(worker_id, record, leases.get(worker_id, 0.0) / 1000 - now, claimed, running)
+                yield read_worker(worker_id, record, leases.get(worker_id, 0.0) / 1000 - now, claimed, running)
 
     async def _claims(self, worker_id: str, held: Counter[str]) -> tuple[int, int]:
         claimed = running = 0
@@ -265,7 +233,7 @@ class StatusReader(StatusSource):
         served: set[str],
         workers: Sequence[WorkerStatus],
     ) -> AsyncIterator[QueueStatus]:
-        limits = _limits(workers)
+        limits = limits_of(workers)
         uniqueness = {name: unique for each in workers if each.alive for name, unique in each.uniqueness.items()}
         known = {name.decode(errors="replace") async for name, _ in self._scan("SSCAN", self._keys.queues)}
         handlers = sorted({name for name in known | set(held) if HandlerId.matches(name)})
@@ -285,7 +253,19 @@ class StatusReader(StatusSource):
                     started=await self._started(handler, limits.get(handler), now),
                     in_line=await self._in_line(handler, limits.get(handler)),
                     unique=uniqueness.get(handler),
+                    subscribed=await self._is_subscribed(handler),
                 )
+
+    async def _is_subscribed(self, handler: str) -> bool | None:
+        identity = HandlerId.parse(handler)
+        if identity.is_task:
+            return None
+        try:
+            return bool(await self._link.command("HEXISTS", self._keys.subscriptions(identity.event), handler))
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            return True  # another program's key is in the way: nothing says that it ended
 
     async def _started(self, handler: str, limits: HandlerLimits | None, now: float) -> int:
         if limits is None or limits.rate is None or limits.by is not None:
@@ -323,71 +303,8 @@ class StatusReader(StatusSource):
                 return
 
 
-def by_life(worker: WorkerStatus) -> tuple[bool, str, str, int]:
-    """Sort workers: the living first, then by name and place."""
-    return not worker.alive, worker.worker, worker.host, worker.pid
-
-
 def _pages(names: Sequence[str]) -> list[Sequence[str]]:
     return [names[start : start + _PAGE] for start in range(0, len(names), _PAGE)]
-
-
-def _worker(worker_id: str, record: bytes | None, left: float, claimed: int, running: int) -> WorkerStatus:
-    try:
-        return _from_record(worker_id, {} if record is None else parse_json(record), left, claimed, running)
-    except (ValueError, TypeError, AttributeError, OverflowError):  # another program's
-        return _from_record(worker_id, {}, left, claimed, running)
-
-
-def _from_record(worker_id: str, record: dict[str, Any], left: float, claimed: int, running: int) -> WorkerStatus:
-    lease = lease_of(worker_id)
-    name = str(record.get("worker", "?"))
-    return WorkerStatus(
-        id=worker_id,
-        worker=name,
-        host=str(record.get("host", "?")),
-        pid=int(record.get("pid", 0)),
-        since=float(record.get("since", 0)),
-        concurrency=int(record.get("concurrency", 0)),
-        version=str(record.get("version", "?")),
-        handlers=tuple(str(HandlerId.within(name, handler)) for handler in record.get("handlers", ())),
-        claimed=claimed,
-        running=running,
-        lease=lease,
-        renewed=max(lease - left, 0.0),
-        alive=left > 0,
-        activity=Activity.from_record(record),
-        unimported=_unimported(record.get("unimported")),
-        limits=_by_handler(name, record.get(LIMITS), HandlerLimits.read),
-        uniqueness=_by_handler(name, record.get(UNIQUE), Uniqueness.read),
-    )
-
-
-def _by_handler(worker: str, entries: object, read: Callable[[object], T | None]) -> dict[str, T]:
-    """Read what a worker says of some of its handlers, by their identity; without what cannot be read."""
-    if not isinstance(entries, dict):
-        return {}
-    found = {
-        str(HandlerId.within(worker, str(name))): read(written)
-        for name, written in cast("dict[object, object]", entries).items()
-    }
-    return {handler: value for handler, value in found.items() if value is not None}
-
-
-def _limits(workers: Sequence[WorkerStatus]) -> dict[str, HandlerLimits]:
-    """Return what handlers are limited to while all of these workers live."""
-    found: dict[str, HandlerLimits] = {}
-    for worker in workers:
-        for handler in worker.handlers if worker.alive else ():
-            limits = worker.limits.get(handler, HandlerLimits())
-            found[handler] = limits.or_greater(found[handler]) if handler in found else limits
-    return found
-
-
-def _unimported(entries: object) -> dict[str, str]:
-    if not isinstance(entries, dict):
-        return {}
-    return {str(handler): str(module) for handler, module in cast("dict[object, object]", entries).items()}
 
 
 def _age(head: bytes | None, now: float) -> float | None:

@@ -17,7 +17,9 @@ from upnext.cli.fleet import (
     limited_queues,
     missing_handlers,
     no_worker,
+    overdue_schedules,
     starving_jobs,
+    unserved_schedules,
     unstored_ends,
 )
 from upnext.cli.numbers import dead_letters
@@ -58,6 +60,7 @@ def fleet(
     """
     yield from _living(standing, namespace)
     yield from _workers(standing, lock)
+    yield from _schedules(standing)
     yield from _jobs(standing, crashed)
 
 
@@ -105,6 +108,18 @@ def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterat
             message,
             "import their modules in the file that is run, or run `upnext gen` if they are gone",
         )
+
+
+def _schedules(standing: NamespaceStatus) -> Iterator[Check]:
+    unserved, overdue = unserved_schedules(standing), overdue_schedules(standing)
+    for line in unserved[:_NAMED]:
+        way_out = "import its module in the file that is run, or `upnext unsubscribe` it if it is gone"
+        yield Check("schedules", "warn", line, way_out)
+    for line in overdue[:_NAMED]:
+        way_out = "see why in the worker's log; submit it yourself, or declare it with catch_up=True"
+        yield Check("schedules", "warn", line, way_out)
+    if standing.schedules and not unserved and not overdue:
+        yield Check("schedules", "ok", f"{len(standing.schedules)} served, and no tick is overdue")
 
 
 def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Check]:

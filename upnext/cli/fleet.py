@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from upnext.broker.activity import WaitingJob
     from upnext.broker.outbox_reports import OutboxLag
-    from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
+    from upnext.broker.schedules import ScheduleStatus
+    from upnext.broker.status import NamespaceStatus, QueueStatus
+    from upnext.broker.worker_status import WorkerStatus
 
 
 _FULL_FOR = 60.0  # seconds that the oldest job has run, from which on slots that are all taken are worth a line
@@ -95,6 +97,29 @@ def _lag_in_words(lag: OutboxLag, now: float) -> list[str]:
     return words
 
 
+def unserved_schedules(status: NamespaceStatus) -> list[str]:
+    """Return a line for each schedule whose task no living worker has; none where not all workers could be seen."""
+    return [
+        f"no living worker has the {_schedule_in_words(schedule)}: its ticks do not run"
+        for schedule in status.schedules
+        if not schedule.served and not status.unseen
+    ]
+
+
+def overdue_schedules(status: NamespaceStatus) -> list[str]:
+    """Return a line for each schedule that a living worker has, and that has not run when it should have."""
+    return [
+        f"the {_schedule_in_words(schedule)} did not run at {schedule.overdue.isoformat()}"
+        for schedule in status.schedules
+        if schedule.served and schedule.overdue is not None
+    ]
+
+
+def _schedule_in_words(schedule: ScheduleStatus) -> str:
+    identity = HandlerId.parse(schedule.record.handler)
+    return f"scheduled task {identity.name!r} (worker {identity.worker!r})"
+
+
 def limit_in_words(queue: QueueStatus) -> str:
     """Say how much of a handler's limits is used, and whether jobs wait for that; "" if it has none."""
     limit, rate = queue.limits.limit, queue.limits.rate
@@ -143,7 +168,7 @@ def no_worker(status: NamespaceStatus, namespace: str) -> str:
     """Say what it means that no worker process is alive, "" if one is, or may be where nothing could be read."""
     if status.unseen or any(worker.alive for worker in status.workers):
         return ""
-    if not status.queues and not status.workers:
+    if not status.queues and not status.gone and not status.workers:
         return f"no handler has ever connected to namespace {namespace!r}"
     return f"no worker process is alive; {len(status.queues):,} handler(s) are known here"
 

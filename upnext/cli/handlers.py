@@ -40,7 +40,7 @@ def register(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(metavar="ACTION", title="actions")
     listing = actions.add_parser(
         "list",
-        help="list the handlers that have ever connected",
+        help="list the handlers that are subscribed or have jobs, and the tasks",
         epilog=examples("upnext handlers list", "upnext handlers list --format json"),
     )
     listing.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")
@@ -70,7 +70,7 @@ def show_all(arguments: argparse.Namespace) -> int:
         print(json.dumps({**where, "handlers": rows}, indent=2))
     elif rows:
         columns = ("worker", "event", "handler", "waiting", "served", "paused since")
-        cells = [[*list(row.values())[:4], "yes" if row["served"] else "no", row["paused_since"] or ""] for row in rows]
+        cells = [[*list(row.values())[:4], _served(row), row["paused_since"] or ""] for row in rows]
         for line in table(columns, cells, terminal_width(), ("worker", "event", "handler")):
             print(line)
     else:
@@ -80,6 +80,10 @@ def show_all(arguments: argparse.Namespace) -> int:
 
         raise PartialResultError(status.unseen)
     return exits.CLEAN
+
+
+def _served(row: dict[str, Any]) -> str:
+    return ("yes" if row["served"] else "no") + (", not subscribed" if row["subscribed"] is False else "")
 
 
 async def _read(namespace: Namespace) -> tuple[dict[str, str], NamespaceStatus]:
@@ -95,6 +99,7 @@ def as_json(queue: QueueStatus, paused: float | None) -> dict[str, Any]:
         "handler": identity.name,
         "waiting": queue.waiting,
         "served": queue.served,
+        "subscribed": queue.subscribed,
         "paused": paused is not None,
         "paused_since": None if paused is None else moment(paused * 1000),
     }
@@ -123,7 +128,7 @@ async def change_handlers(
     from upnext.broker.pauses import Pauses  # noqa: PLC0415 - commands import what they need
 
     status = await namespace.status_reader.seen()
-    known = {queue.handler for queue in status.queues}
+    known = {queue.handler for queue in status.queues} | {*status.gone}
     # A handler that is paused can be resumed, also when nothing else is left of it.
     found = [one_handler(known if pause else known | set(status.paused), name, event) for name in wanted]
     if any(handler is None for handler, _ in found):

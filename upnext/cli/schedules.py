@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
@@ -117,17 +117,11 @@ def as_json(record: ScheduleRecord, now: datetime, *, served: bool, declared: bo
 
 
 def _readable(record: ScheduleRecord) -> tuple[Schedule | None, str | None]:
-    """Return a schedule, or why it cannot be used here: another machine, or another release, has declared it."""
-    from upnext.schedule import Schedule  # noqa: PLC0415 - commands import what they need
-
+    """Return a schedule, or why it cannot be used here."""
     try:
-        if record.every is not None:
-            return Schedule.of(None, None, timedelta(seconds=record.every), record.catch_up), None
-        return Schedule.of(record.expression, record.tz, None, record.catch_up), None
+        return record.schedule(), None
     except ConfigError as error:
         return None, str(error)
-    except OverflowError:
-        return None, f"Option every={record.every:g} s cannot be used: it is too long."
 
 
 def _in_words(record: ScheduleRecord) -> str:

@@ -59,7 +59,8 @@ async def say_if_unknown(namespace: Namespace, wanted: str | None, event: str | 
     """Say on standard error that a list is empty because no handler is meant: its name may be misspelt."""
     if wanted is None and event is None:
         return
-    known = [queue.handler for queue in (await namespace.status_reader.seen()).queues]
+    status = await namespace.status_reader.seen()
+    known = [*(queue.handler for queue in status.queues), *status.gone]
     if any(matches(handler, wanted, event) for handler in known):
         return
     print(f"upnext: {_none_is_meant(known, wanted, event)}", file=sys.stderr)

@@ -16,7 +16,9 @@ from upnext.cli.fleet import (
     missing_handlers,
     no_worker,
     options_in_words,
+    overdue_schedules,
     starving_jobs,
+    unserved_schedules,
     unstored_ends,
 )
 from upnext.cli.moments import age
@@ -123,6 +125,7 @@ def _workers(status: NamespaceStatus, alive: int, width: int | None) -> Iterator
         full_workers(status),
         starving_jobs(status),
         [f"outbox {line}" for line in lagging_outboxes(status)],
+        [f"{line[0].upper()}{line[1:]}" for line in (*unserved_schedules(status), *overdue_schedules(status))],
     ):
         yield from (coloured("warn", visible(line)) for line in lines[:_MOST_RUNNING])
 
@@ -192,7 +195,13 @@ def _queue_table(shown: Sequence[QueueStatus], status: NamespaceStatus, width: i
 def _note(queue: QueueStatus, status: NamespaceStatus) -> str:
     if queue.handler in status.paused:
         return f"paused for {age(status.now - status.paused[queue.handler])}"
-    return "parked" if queue.parked else options_in_words(queue)
+    if queue.subscribed is False:
+        return "parked, not subscribed" if queue.parked else "not subscribed"
+    if queue.parked:
+        return "parked"
+    if any(not schedule.served and schedule.record.handler == queue.handler for schedule in status.schedules):
+        return "schedule not served"
+    return options_in_words(queue)
 
 
 def _cut(lines: Iterator[str], rows: int) -> Iterator[str]:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from upnext.broker.outbox_reports import OutboxLag
-    from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
+    from upnext.broker.schedules import ScheduleStatus
+    from upnext.broker.status import NamespaceStatus, QueueStatus
+    from upnext.broker.worker_status import WorkerStatus
 
 
 def status_json(where: dict[str, str], status: NamespaceStatus, lock: Mapping[HandlerId, str]) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def status_json(where: dict[str, str], status: NamespaceStatus, lock: Mapping[Ha
             for job in worker.activity.waiting
         ],
         "outboxes": [_outbox(lag, status.now) for lag in status.outboxes],
+        "schedules": [_schedule(schedule, status.now) for schedule in status.schedules],
         "missing_handlers": missing_handlers(status, lock),
         "paused": [
             {**_parts(HandlerId.parse(handler)), **_since(since, status.now)}
@@ -128,6 +131,18 @@ def _outbox(lag: OutboxLag, now: float) -> dict[str, Any]:
     }
 
 
+def _schedule(schedule: ScheduleStatus, now: float) -> dict[str, Any]:
+    identity, record = HandlerId.parse(schedule.record.handler), schedule.record
+    last = record.last if record.has_run else None
+    return {
+        "worker": identity.worker,
+        "task": identity.name,
+        "served": schedule.served,
+        "last_tick": None if last is None else moment(last.timestamp() * 1000),
+        "overdue": None if schedule.overdue is None else _rounded(max(now - schedule.overdue.timestamp(), 0.0)),
+    }
+
+
 def _queue(queue: QueueStatus) -> dict[str, Any]:
     return {
         **_parts(HandlerId.parse(queue.handler)),
@@ -144,6 +159,7 @@ def _queue(queue: QueueStatus) -> dict[str, Any]:
         "by": queue.limits.by,
         "in_line": queue.in_line,
         "unique": None if queue.unique is None else queue.unique.named,
+        "subscribed": queue.subscribed,
     }
 
 

@@ -15,7 +15,8 @@ from upnext.cli.terminal import coloured, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from upnext.broker.status import NamespaceStatus, QueueStatus, WorkerStatus
+    from upnext.broker.status import NamespaceStatus, QueueStatus
+    from upnext.broker.worker_status import WorkerStatus
     from upnext.cli.rates import Rates
 
 _MOST_WARNINGS = 5

@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask
 from upnext.cli.parser import examples
@@ -55,8 +54,8 @@ async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[boo
     status = await broker.status_reader.read()
     scheduled = {record.handler for record in await schedules.read()}
     # Tasks are not subscribed to anything.
-    handlers = {queue.handler for queue in status.queues if not HandlerId.parse(queue.handler).is_task}
-    handler, reason = one_handler(handlers | scheduled, wanted, event)
+    handlers = {queue.handler for queue in status.queues if queue.subscribed is not None}
+    handler, reason = one_handler(handlers | scheduled | {*status.gone}, wanted, event)
     if handler is None:
         return False, reason
     if any(queue.served for queue in status.queues if queue.handler == handler):

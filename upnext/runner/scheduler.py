@@ -16,6 +16,7 @@ from upnext.broker.redis_types import RedisError
 from upnext.broker.schedules import ScheduleRecord
 from upnext.errors import BrokerError, ConfigError
 from upnext.log import log
+from upnext.schedule import LATEST
 from upnext.sending import submit
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from upnext.handler import Handler
     from upnext.registry import Registry
     from upnext.schedule import Schedule
-
-LATEST = timedelta(minutes=1)
-"""How late a tick may run: a short outage of the server, or of all processes, costs none."""
 
 _FUTURE = timedelta(days=1)  # by which no tick can be ahead of the server's clock, unless that was set back
 _LONGEST_SLEEP = 30.0  # seconds; a clock that was set is noticed within them

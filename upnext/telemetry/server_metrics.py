@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from upnext.broker.outbox_reports import OutboxLag
+    from upnext.broker.schedules import ScheduleStatus
     from upnext.broker.status import NamespaceStatus, QueueStatus
 
 _HANDLER = ("event", "handler")
@@ -53,6 +54,7 @@ class _Namespace(Collector):
         yield from _queues(status)
         unrouted = {"upnext_events_unrouted": ("Events that wait for a first handler.", float)}
         yield from gauges(("event",), unrouted, {(each.event,): each.events for each in status.unrouted})
+        yield from _schedules(status)
         yield from _outboxes(status)
 
 
@@ -72,6 +74,32 @@ def _outboxes(status: NamespaceStatus) -> Iterable[Metric]:
         )
     }
     yield from gauges(("outbox",), unattended, {(lag.outbox,): lag for lag in status.outboxes})
+
+
+def _schedules(status: NamespaceStatus) -> Iterable[Metric]:
+    def last_tick(schedule: ScheduleStatus) -> float | None:
+        last = schedule.record.last
+        return last.timestamp() if last is not None and schedule.record.has_run else None
+
+    families: Families[ScheduleStatus] = {
+        "upnext_schedule_served": (
+            "1 if a living worker has the scheduled task.",
+            lambda schedule: float(schedule.served),
+        ),
+        "upnext_schedule_last_tick_timestamp_seconds": (
+            "The latest tick that it ran for; absent before the first.",
+            last_tick,
+        ),
+        "upnext_schedule_overdue_seconds": (
+            "Time since the first tick that should have run and has not; 0 if there is none.",
+            lambda schedule: 0.0 if schedule.overdue is None else max(status.now - schedule.overdue.timestamp(), 0.0),
+        ),
+    }
+    by_task: dict[tuple[str, ...], ScheduleStatus] = {}
+    for schedule in status.schedules:
+        identity = HandlerId.parse(schedule.record.handler)
+        by_task[identity.worker, identity.name] = schedule
+    yield from gauges(("worker", "task"), families, by_task)
 
 
 def _workers(status: NamespaceStatus) -> Iterable[Metric]:
