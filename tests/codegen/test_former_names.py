@@ -127,13 +127,21 @@ def test_a_handler_that_is_attached_under_both_names_is_a_duplicate(tmp_path: Pa
         ("(input(),)", 'UPN002 the earlier names of event "order.created" cannot be known without running the code'),
         ('("order placed",)', 'UPN004 event name "order placed" is not allowed'),
         ('("order.created",)', 'UPN201 formerly="order.created" is out of range'),
+        ("['order.placed']", "UPN201 formerly=['order.placed'] cannot be used"),
+        ('"order.placed"', 'UPN201 formerly="order.placed" cannot be used'),
+        ("OLD", 'UPN201 formerly="order.old" cannot be used'),
+        ("[*OLDER]", "UPN201 formerly=[*OLDER] cannot be used"),
+        ("None", "UPN201 formerly=None cannot be used"),
+        ("(3,)", 'UPN004 event name "3" is not allowed'),
+        ("(*OLDER, OLD)", 'UPN002 the earlier names of event "order.created" cannot be known without running the code'),
         ("()", ""),
         ("(OLD,)", ""),
+        ("OLDER", ""),
     ],
 )
 def test_former_names_that_the_runtime_refuses_or_nobody_can_know_are_reported(
     formerly: str, wanted: str, tmp_path: Path
 ) -> None:
-    source = f'OLD = "order.old"\n{_NEW}'.replace('("order.placed",)', formerly)
+    source = f'OLD = "order.old"\nOLDER = (OLD, "order.placed")\n{_NEW}'.replace('("order.placed",)', formerly)
     found = [line.partition(" ")[2] for line in lines(*read(tmp_path, source)) if " UPN" in line]
     assert found == ([wanted] if wanted else [])

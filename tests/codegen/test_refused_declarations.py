@@ -112,6 +112,10 @@ REFUSED = {
         )
     },
     **{f"provided by {provider}": _provided(provider) for provider in ("3", "asking", "circular", "[]")},
+    **{
+        f"event formerly {names}": f"OLD = ['a']\nworker.event('b', formerly={names})\n"
+        for names in ("['a']", "'a'", "None", "OLD", "(3,)", "('a b',)", "('b',)")
+    },
     "formerly nothing": _on("").replace("field: int", "field: Annotated[int, upnext.Formerly()]"),
     "formerly a number": _on("").replace("field: int", "field: Annotated[int, upnext.Formerly(3)]"),
     "formerly another field": _on("").replace("field: int", "field: Annotated[int, upnext.Formerly('b')], b: int"),

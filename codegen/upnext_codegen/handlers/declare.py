@@ -17,6 +17,7 @@ from upnext_codegen.reading.expression_text import text_of
 from upnext_codegen.records import Declaration, Place
 
 if TYPE_CHECKING:
+    from upnext_codegen.findings import Finding
     from upnext_codegen.handlers.attach import Found
     from upnext_codegen.handlers.sites import DecoratorSite
     from upnext_codegen.names.evaluator import Evaluator
@@ -91,24 +92,41 @@ def _formerly(evaluator: Evaluator, found: Found, event: str, call: ast.Call, us
     if given is None:
         return ()
     place = place_of(use, given.node)
-    if not isinstance(given.value, ast.Tuple):
-        found.findings.append(messages.unknown_former_names(place, event))
+    held = evaluator.value(given.value, given.use)
+    if not isinstance(held, values.ContainerValue) or not isinstance(held.node, ast.Tuple):
+        found.findings.append(_no_names(evaluator, given, event, place))
         return ()
     names: list[str] = []
-    for each in given.value.elts:
-        name = evaluator.text(given._replace(value=each))
-        if name is None:
+    for each in held.node.elts:
+        item = given._replace(value=each, use=held.use)
+        name = evaluator.text(item)
+        at = place_of(held.use, each)
+        if name is None and is_known_not_to_be_text(evaluator, item):
+            found.findings.append(messages.bad_name(at, "event", shown_value(evaluator, item), typed=True))
+        elif name is None:
             found.findings.append(messages.unknown_former_names(place, event))
         elif not is_name(name):
-            found.findings.append(messages.bad_name(place_of(use, each), "event", name))
+            found.findings.append(messages.bad_name(at, "event", name))
         elif name == event:
             rule = "the names that the event had before, not the one that it has now"
-            found.findings.append(
-                option_messages.bad_option(place_of(use, each), "formerly", messages.shown(name), rule)
-            )
+            found.findings.append(option_messages.bad_option(at, "formerly", messages.shown(name), rule))
         else:
             names.append(name)
     return tuple(dict.fromkeys(names))
+
+
+def _no_names(evaluator: Evaluator, given: Argument, event: str, place: Place) -> Finding:
+    """What is said of something that is no tuple of former names, or may be none."""
+    value = evaluator.value(given.value, given.use)
+    match value:
+        case values.ContainerValue() | values.Constant() | values.MemberValue():
+            text = evaluator.text(given)
+            written = messages.shown(text) if text is not None else text_of(given.value)
+            example = written if text is not None else '"order.placed"'
+            rule = f"a tuple of earlier names, as in formerly=({example},)"
+            return option_messages.unusable_option(place, "formerly", written, rule, typed=True)
+        case _:
+            return messages.unknown_former_names(place, event)
 
 
 def _worker(evaluator: Evaluator, found: Found, cls: values.Value, call: ast.Call, use: Use) -> None:
