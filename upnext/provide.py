@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_or
 
 from upnext.annotations import ALIASES, context_class
 from upnext.context import Context
+from upnext.default_markers import refuse_marker
 from upnext.errors import ConfigError
 from upnext.guarded_imports import type_hints
 
@@ -102,6 +103,8 @@ class Provider:
                     f"Provider {self.name!r} cannot be called: nothing fills its parameter {parameter.name!r}. "
                     "Annotate it with upnext.Provide, or give it a default."
                 )
+            else:
+                refuse_marker(parameter, self.name)
 
 
 @functools.lru_cache(maxsize=4096)

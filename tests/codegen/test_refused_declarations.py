@@ -48,6 +48,12 @@ def _provided(provider: str) -> str:
     )
 
 
+def _default(default: str, annotation: str = "int", decorator: str = "event.on") -> str:
+    imports = "import dataclasses, fastapi\nfrom pydantic import Field as F\nMOST = F(le=9)\n"
+    return f"{imports}@{decorator}\nasync def handle(*, field: {annotation} = {default}) -> None: ...\n"
+
+
+_PROVIDED = "Annotated[int, upnext.Provide(plain)]"
 REFUSED = {
     **{
         f"on {options}": _on(options)
@@ -116,6 +122,22 @@ REFUSED = {
         f"event formerly {names}": f"OLD = ['a']\nworker.event('b', formerly={names})\n"
         for names in ("['a']", "'a'", "None", "OLD", "(3,)", "('a b',)", "('b',)")
     },
+    **{
+        f"default {default}": _default(default)
+        for default in (
+            "F(gt=0)",
+            "MOST",
+            "fastapi.Query()",
+            "fastapi.Body(...)",
+            "fastapi.Depends(plain)",
+            "dataclasses.field(default=1)",
+            "upnext.Provide(plain)",
+            "upnext.Formerly('a')",
+            "upnext.PROVIDED",
+        )
+    },
+    "default of a task": _default("F(gt=0)", decorator="worker.task"),
+    "default of a provider": f"import fastapi\ndef needs(of: int = fastapi.Depends(plain)): ...\n{_provided('needs')}",
     "formerly nothing": _on("").replace("field: int", "field: Annotated[int, upnext.Formerly()]"),
     "formerly a number": _on("").replace("field: int", "field: Annotated[int, upnext.Formerly(3)]"),
     "formerly another field": _on("").replace("field: int", "field: Annotated[int, upnext.Formerly('b')], b: int"),
@@ -164,6 +186,13 @@ TAKEN = {
         "other = Regional('other', region='eu')\n"
     ),
     **{f"provided by {provider}": _provided(provider) for provider in ("plain", "managed", "lambda: 3", "int")},
+    **{f"default {default}": _default(default) for default in ("3", "int(3)", "dataclasses.MISSING and 3")},
+    "default of a limited field": _default("3", "Annotated[int, F(gt=0)]"),
+    **{
+        f"default {default} of what is provided": _default(default, _PROVIDED)
+        for default in ("upnext.PROVIDED", "fastapi.Depends(plain)")
+    },
+    "default of a context": _default("fastapi.Depends(plain)", "upnext.Context"),
     "formerly": _on("").replace("field: int", "field: Annotated[int, upnext.Formerly('a', 'b')], c: int"),
 }
 

@@ -13,6 +13,7 @@ from typing_extensions import is_typeddict
 
 from upnext.annotations import awaited, context_class
 from upnext.context import Context
+from upnext.default_markers import refuse_marker
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.formerly import former_names
 from upnext.guarded_imports import type_hints
@@ -102,12 +103,18 @@ class Signature:
 
     @cached_property
     def fields(self) -> dict[str, tuple[Any, bool]]:
-        """Field name -> (annotation, whether it is required)."""
+        """Field name -> (annotation, whether it is required).
+
+        Raises:
+            ConfigError: If the default of one describes a field and is no value.
+        """
         fields: dict[str, tuple[Any, bool]] = {
             name: (self._annotations.get(name, Any), parameter.default is parameter.empty)
             for name, parameter in self.parameters.items()
             if parameter.kind in _BY_KEYWORD and name not in self.context_parameters and name not in self.provided
         }
+        for name in fields:
+            refuse_marker(self.parameters[name], self._handler)
         if self._unpacked is None:
             return fields
         with self._resolving():

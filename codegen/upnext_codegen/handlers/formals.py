@@ -16,12 +16,12 @@ class Formal(NamedTuple):
     Attributes:
         node: It, with its name and annotation.
         kind: "positional" (positional-only), "any", "keyword", "args" or "kwargs".
-        default: Whether it has one.
+        default: Its default, None where it has none.
     """
 
     node: ast.arg
     kind: str
-    default: bool
+    default: ast.expr | None = None
 
     @property
     def name(self) -> str:
@@ -39,11 +39,12 @@ def formals_of(node: FunctionNode | ast.Lambda) -> list[Formal]:
     args = node.args
     positional = [(each, "positional") for each in args.posonlyargs] + [(each, "any") for each in args.args]
     bare = len(positional) - len(args.defaults)
-    found = [Formal(each, kind, number >= bare) for number, (each, kind) in enumerate(positional)]
+    defaults: list[ast.expr | None] = [*[None] * bare, *args.defaults]
+    found = [Formal(each, kind, default) for (each, kind), default in zip(positional, defaults, strict=True)]
     if args.vararg:
-        found.append(Formal(args.vararg, "args", default=False))
+        found.append(Formal(args.vararg, "args"))
     pairs = zip(args.kwonlyargs, args.kw_defaults, strict=True)
-    found += [Formal(each, "keyword", default is not None) for each, default in pairs]
+    found += [Formal(each, "keyword", default) for each, default in pairs]
     if args.kwarg:
-        found.append(Formal(args.kwarg, "kwargs", default=False))
+        found.append(Formal(args.kwarg, "kwargs"))
     return found

@@ -10,6 +10,7 @@ from upnext_codegen.handlers.annotation_metadata import objects_of
 from upnext_codegen.handlers.annotations import UnwritableError
 from upnext_codegen.handlers.classes import is_context
 from upnext_codegen.handlers.declare import place_of
+from upnext_codegen.handlers.default_markers import marker_in_place_of_a_value
 from upnext_codegen.handlers.field_metadata import is_provided
 from upnext_codegen.handlers.formals import formals_of
 from upnext_codegen.handlers.wrapped import is_wrapped
@@ -79,9 +80,13 @@ class Providers:
             by_name = formal.kind != "positional"
             if by_name and is_provided(self.annotations.evaluator, formal.annotation, use):
                 yield from self.check(formal.annotation, use, (*above, function))
-            elif not formal.default and not (by_name and self._may_be_context(formal.annotation, use)):
+            elif by_name and self._may_be_context(formal.annotation, use):
+                continue
+            elif formal.default is None:
                 place = place_of(use, formal.node)
                 yield messages.unfilled_provider(place, function.definition.name, formal.name)
+            else:
+                yield from marker_in_place_of_a_value(self.annotations.evaluator, formal, function.definition.name, use)
 
     def _may_be_context(self, annotation: ast.expr | None, use: Use) -> bool:
         if annotation is None:

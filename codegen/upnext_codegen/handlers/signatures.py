@@ -13,6 +13,7 @@ from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Va
 from upnext_codegen.handlers.classes import Classes
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.declare import place_of
+from upnext_codegen.handlers.default_markers import marker_in_place_of_a_value
 from upnext_codegen.handlers.field_metadata import former_names, is_provided, unusable_former_names
 from upnext_codegen.handlers.formals import formals_of
 from upnext_codegen.handlers.providers import Providers, is_context_type
@@ -166,7 +167,8 @@ class Signatures:
             annotated = formal.annotation is not None
             if not annotated:
                 signature.findings.append(messages.unannotated(place, function.name, formal.name))
-            required = not formal.default
+            required = formal.default is None
+            signature.findings += marker_in_place_of_a_value(self.annotations.evaluator, formal, function.name, use)
             formerly = former_names(self.annotations.evaluator, formal.annotation, use)
             signature.findings += unusable_former_names(self.annotations.evaluator, formal.annotation, use)
             name = private_names.at_run_time(formal.name, use.scope)
