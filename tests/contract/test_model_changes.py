@@ -1,6 +1,7 @@
 """Which changes of models break: `upnext gen --against` says so exactly where the runtime cannot read a payload.
 
-The changes are those of docs/model_changes.toml. Each is tried as it is, and inside of another type that is drawn.
+The changes are those of docs/model_changes.toml, each as it is and inside of another type that is drawn; and those of
+the file beside this one, as they are.
 """
 
 from __future__ import annotations
@@ -22,22 +23,27 @@ from upnext.errors import PayloadError
 from upnext.payload.codec import Codec
 from upnext.payload.encoding import encode
 
-CHANGES = tomllib.loads((Path(__file__).parents[2] / "docs" / "model_changes.toml").read_text(encoding="utf-8"))[
-    "change"
-]
+FOR_READERS, FURTHER = (
+    tomllib.loads((folder / "model_changes.toml").read_text(encoding="utf-8"))["change"]
+    for folder in (Path(__file__).parents[2] / "docs", Path(__file__).parent)
+)
+CHANGES = [*FOR_READERS, *FURTHER]
 HEAD = """\
+import time
+from collections.abc import Sized
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum, auto
+from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeAlias, TypeVar, Union
 from uuid import UUID
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, RootModel
-from pydantic import StringConstraints, conint, constr, field_validator
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import AliasChoices, AliasGenerator, BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt
+from pydantic import PositiveInt, RootModel, StringConstraints, conint, constr, field_validator, model_validator
 from pydantic.alias_generators import to_camel
-from typing_extensions import NotRequired, ReadOnly, TypedDict
+from typing_extensions import NotRequired, ReadOnly, TypedDict, deprecated
 
 T = TypeVar("T")
 
@@ -75,7 +81,7 @@ def changes() -> list[Change]:
     return [
         Change(number=number, around=around, **each)
         for number, each in enumerate(CHANGES)
-        for around in ("{}", drawn.choice([*AROUND][1:]))
+        for around in ("{}", *([drawn.choice([*AROUND][1:])] if number < len(FOR_READERS) else []))
     ]
 
 

@@ -14,9 +14,9 @@ from typing import TypeVar
 from upnext_codegen.changes import breaks
 from upnext_codegen.changes.breaks import Break, Change, Kind
 from upnext_codegen.changes.bridges import NO_UPCASTS, Bridges, Upcasts
+from upnext_codegen.changes.difference import Kind as Difference
 from upnext_codegen.changes.model_breaks import ModelBreaks
 from upnext_codegen.changes.shapes import Classes
-from upnext_codegen.changes.wire import Kind as Difference
 from upnext_codegen.changes.wire import Wire
 from upnext_codegen.contract import Contract, EventContract, Field
 from upnext_codegen.findings import Finding

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from upnext_codegen.changes.breaks import EARLIER, LATER, OR_UPCAST, Change
-from upnext_codegen.changes.wire import Difference, Kind
+from upnext_codegen.changes.difference import Difference, Kind
 from upnext_codegen.contract import EventContract
 from upnext_codegen.escaped_text import quote
 from upnext_codegen.findings import Finding
@@ -77,6 +77,9 @@ class ModelBreaks:
             case Kind.UNKNOWN:
                 message = f"{name} is required now, and {whose} are without it"
                 return message, f'give "{found.field}" a default {OR_UPCAST}'
+            case Kind.REQUIRED if found.detail:
+                message = f"{name} tells the models of a union apart now, and {whose} may be without it"
+                return message, f"take the {found.detail} away {OR_UPCAST}"
             case Kind.REQUIRED:
                 message = f"{name} is required now, and {whose} may be without it"
                 return message, f'give "{found.field}" a default {OR_UPCAST}'

@@ -22,7 +22,10 @@ from upnext_codegen.types import (
     TupleType,
     Type,
     UnionType,
+    constrained,
+    unconstrained,
 )
+from upnext_codegen.types.traversal import parts, union
 
 Classes: TypeAlias = Mapping[str, ClassFacts]
 """Facts of classes, by "module:qualname"."""
@@ -129,6 +132,9 @@ def alternatives(written: Type, classes: Classes, depth: int = 0) -> list[Type]:
             rest = tuple(value for value in values if value is not None)
             return [*([LiteralType(rest)] if rest else []), NONE]
         case ClassType():
+            inner, held = unconstrained(written)
+            if held:
+                return list(parts(constrained(union(alternatives(inner, classes, depth)), held)))
             named = meant(written, classes) if depth < MAX_SHAPE_NAMES else None
             return [written] if named is None else alternatives(named, classes, depth + 1)
         case _:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple
 
 from upnext_codegen.changes.constraints import tighter
+from upnext_codegen.changes.difference import Difference, Kind
 from upnext_codegen.changes.scalars import is_read, may_be_text_of
 from upnext_codegen.changes.shapes import (
     Classes,
@@ -29,14 +28,13 @@ from upnext_codegen.changes.shapes import (
 )
 from upnext_codegen.limits import MAX_CHANGED_TYPE_DEPTH
 from upnext_codegen.types import (
-    ANY,
+    DISCRIMINATOR,
     NONE,
     ClassType,
     EnumMember,
     LiteralValue,
     ModelField,
     Type,
-    UnionType,
     unconstrained,
 )
 
@@ -49,39 +47,6 @@ _FEW: dict[Type, list[tuple[str, LiteralValue]]] = {
     ClassType("builtins", "bool"): [("True", True), ("False", False)],
 }
 """Types with few values, beside enums and literals."""
-
-
-class Kind(StrEnum):
-    """How what was written cannot be read."""
-
-    UNKNOWN = "unknown"
-    REQUIRED = "required"
-    REJECTED = "rejected"
-    RENAMED = "renamed"
-    RETYPED = "retyped"
-    NARROWED = "narrowed"
-    MEMBER = "member"
-    CONSTRAINED = "constrained"
-
-
-class Difference(NamedTuple):
-    """One thing that breaks.
-
-    Attributes:
-        kind: How.
-        owner: Today's class whose field it is, as "module:qualname"; "" where it is the compared type as a whole.
-        field: The field of that class, "" for keys that it does not name.
-        was: What was written.
-        now: What is read.
-        detail: The earlier key of a renamed field, or the constraint.
-    """
-
-    kind: Kind
-    owner: str = ""
-    field: str = ""
-    was: Type = ANY
-    now: Type = ANY
-    detail: str = ""
 
 
 @dataclass(slots=True)
@@ -190,13 +155,25 @@ class Wire:
         else:
             # A number with limits takes no bool, wherever it stands.
             found = tuple(self._compared_shapes(written, read, takes_bools and not has))
+            found = found or tuple(self._missing_tags(written, had, read, has))
         yield from found
         if not found:
+            plain = None if values is None else [value for _, value in values]
             kept = had if values is None else frozenset[str]()
-            yield from (
-                Difference(Kind.CONSTRAINED, was=was, now=now, detail=each)
-                for each in tighter(written, kept, has, None if values is None else [value for _, value in values])
-            )
+            for each in tighter(written, read, kept, has, plain):
+                yield Difference(Kind.CONSTRAINED, was=was, now=now, detail=each)
+
+    def _missing_tags(self, was: Type, had: frozenset[str], now: Type, has: frozenset[str]) -> Iterator[Difference]:
+        """Yield the fields that tell models of a union apart now, and that payloads may be without."""
+        if {category(was, self.earlier), category(now, self.now)} != {"object"}:
+            return
+        before, after = model_of(was, self.earlier), model_of(now, self.now)
+        known = _tags(had)
+        for field_ in (each for each in after.fields if each.name in _tags(has)):
+            source = _source(field_, before.fields)
+            is_written = source is not None and (source.required or before.facts.form not in _LEAVES_OUT)
+            if not is_written and (source is None or source.name not in known):
+                yield Difference(Kind.REQUIRED, after.name, field_.name, detail=DISCRIMINATOR)
 
     # Literals and enums
 
@@ -260,7 +237,11 @@ class Wire:
             yield from self._inside([(each.type, value) for each in model_of(was, self.earlier).fields], takes_bools)
         elif (before, after) == ("mapping", "object"):
             model = model_of(now, self.now)
-            if any(each.required for each in model.fields) or model.facts.extra == "forbid":
+            value = arguments(was, 2)[1]
+            if (
+                any(each.required or not self.fits(value, each.type) for each in model.fields)
+                or model.facts.extra == "forbid"
+            ):
                 yield Difference(Kind.RETYPED)
         elif before != "object" or not self._is_read_by_name(was, now, takes_bools):
             yield Difference(Kind.RETYPED)
@@ -283,10 +264,22 @@ class Wire:
 
     def _mappings(self, was: Type, now: Type, takes_bools: bool) -> Iterator[Difference]:
         (key, value), (other_key, other_value) = arguments(was, 2), arguments(now, 2)
-        # Every key is written as a string.
-        if other_key != _STR and not isinstance(key, UnionType) and not isinstance(other_key, UnionType):
-            yield from self._inside([(key, other_key)], takes_bools)
+        yield from self._keys(key, other_key, takes_bools)
         yield from self._inside([(value, other_value)], takes_bools)
+
+    def _keys(self, was: Type, now: Type, takes_bools: bool) -> Iterator[Difference]:
+        """Compare the keys of mappings: every one is written as a string, whatever it is."""
+        reads = alternatives(now, self.now)
+        texts = [each for each in reads if unconstrained(each)[0] == _STR]
+        if not texts:
+            yield from self._inside([(was, now)], takes_bools)
+            return
+        for each in alternatives(was, self.earlier):
+            written, had = unconstrained(each)
+            limits = [[*tighter(written, _STR, had, unconstrained(text)[1])] for text in texts]
+            others = (other for other in reads if other not in texts)
+            if all(limits) and not any(self.fits(each, other) for other in others):
+                yield Difference(Kind.CONSTRAINED, was=was, now=now, detail=limits[0][0])
 
     def _arrays(self, was: Type, now: Type, takes_bools: bool) -> Iterator[Difference]:
         before, after = items_of(was, self.earlier), items_of(now, self.now)
@@ -362,6 +355,11 @@ def _source(read: ModelField, written: Sequence[ModelField]) -> ModelField | Non
     """The field that a field of today is read from."""
     found = [each for each in written if not each.written_keys.isdisjoint(read.read_keys)]
     return next((each for each in found if each.name == read.name), found[0] if found else None)
+
+
+def _tags(constraints: Iterable[str]) -> set[str]:
+    """The fields that constraints name as those that tell the models of a union apart."""
+    return {field_ for name, _, field_ in (each.partition("=") for each in constraints) if name == DISCRIMINATOR}
 
 
 def _owned(found: Difference, owner: str, name: str, was: Type, now: Type) -> Difference:

@@ -6,18 +6,18 @@ A constraint is a text, "gt=0" or "pattern=^a". What cannot be known is said to 
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from upnext_codegen.handlers.limits import limit_text
 from upnext_codegen.names import values
 from upnext_codegen.names.evaluator import Argument, Evaluator, argument, plain_arguments
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Use
-from upnext_codegen.types import ANY, UNKNOWN_CONSTRAINT, ClassType, Type, constrained
+from upnext_codegen.types import ANY, DISCRIMINATOR, UNKNOWN_CONSTRAINT, ClassType, Type, constrained
 
-_KINDS = frozenset({"gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern"})
-_BOUNDS = frozenset({"gt", "ge", "lt", "le"})
+_STRIPS = "strip_whitespace"
+_KINDS = frozenset({"gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern", _STRIPS})
 _DIGITS = frozenset({"max_digits", "decimal_places"})
 _OTHER_NAMES = {"regex": "pattern", "min_items": "min_length", "max_items": "max_length"}
 _SILENT = frozenset(
@@ -25,11 +25,14 @@ _SILENT = frozenset(
         "alias",
         "alias_priority",
         "allow_inf_nan",
+        "coerce_numbers_to_str",
+        "custom_error_context",
+        "custom_error_message",
+        "custom_error_type",
         "default",
         "default_factory",
         "deprecated",
         "description",
-        "discriminator",
         "examples",
         "frozen",
         "json_schema_extra",
@@ -37,7 +40,6 @@ _SILENT = frozenset(
         "repr",
         "serialization_alias",
         "strict",
-        "strip_whitespace",
         "title",
         "to_lower",
         "to_upper",
@@ -58,12 +60,13 @@ _METADATA = {
     "MaxLen": ("max_length",),
     "Len": ("min_length", "max_length"),
     "Interval": (),
+    "Discriminator": (DISCRIMINATOR,),
     "Field": (),
     "StringConstraints": (),
 }
 """Classes of constraints, and what their positional arguments are."""
 
-_HARMLESS = frozenset({"Discriminator", "Doc", "DocInfo", "Strict", "Tag", "WithJsonSchema"})
+_HARMLESS = frozenset({"Doc", "DocInfo", "Strict", "Tag", "WithJsonSchema"})
 _AFTER = frozenset({"AfterValidator", "Predicate", "Timezone"})
 _CONSTRAINED_TYPES = {
     "conint": "int",
@@ -165,20 +168,23 @@ class Constraints:
         name = _OTHER_NAMES.get(given.keyword, given.keyword)
         if name in _SILENT or name == "":
             return []
+        if name == DISCRIMINATOR:
+            return self._discriminator(given)
         if name not in _KINDS | _DIGITS:
             return [UNKNOWN_CONSTRAINT]
-        value = self.constant(given.value, given.use)
-        if value is None:
-            return []
-        if name == "pattern":
-            return [f"pattern={value}" if isinstance(value, str) else UNKNOWN_CONSTRAINT]
-        return [f"{name}={value!r}" if _can_limit(name, value) else UNKNOWN_CONSTRAINT]
+        if name in {"pattern", _STRIPS}:
+            value = self.constant(given.value, given.use)
+            is_meant = isinstance(value, str) if name == "pattern" else isinstance(value, bool)
+            if not is_meant:
+                return [] if value is None else [UNKNOWN_CONSTRAINT]
+            return [] if value is False else [f"{name}={value}"]
+        text = limit_text(self.evaluator, name, given.value, given.use)
+        return [UNKNOWN_CONSTRAINT] if text is None else [f"{name}={text}"] if text else []
 
-
-def _can_limit(name: str, value: object) -> bool:
-    """Whether a value makes sense for a constraint: pydantic itself refuses others, when the class is made."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return False
-    if name in _BOUNDS:
-        return True
-    return value > 0 if name == "multiple_of" else isinstance(value, int) and value >= 0
+    def _discriminator(self, given: Argument) -> list[str]:
+        """The field that tells the models of a union apart; nothing where a function does, which may do without."""
+        value = given.value
+        if isinstance(value, ast.Call) and self.name_of(value.func, given.use) == "Discriminator":
+            return self.options(value, given.use)
+        known = self.constant(value, given.use)
+        return [f"{DISCRIMINATOR}={known}"] if isinstance(known, str) else []

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.enum_members import place_of_name
+from upnext_codegen.handlers.marks import unmarked
 from upnext_codegen.names import private_names, values
 from upnext_codegen.names.annotation_names import external
 from upnext_codegen.names.evaluator import Argument, plain_arguments
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, Definition, Use
-from upnext_codegen.reading.string_annotations import unquoted
 from upnext_codegen.types import ANY, ClassType, ModelField, Type, constrained
 
 if TYPE_CHECKING:
     from upnext_codegen.handlers.model_config import Config
 
-_MARKS = {"Required": True, "NotRequired": False}
 _NO_FIELDS = frozenset({"ClassVar", "KW_ONLY"})
 _UNCERTAIN = frozenset({"InitVar", "Final"})
 _FIELD_CALLS = {"dataclasses.field": "dataclass", "pydantic.Field": "model", "pydantic.fields.Field": "model"}
@@ -76,7 +75,7 @@ class FieldReader:
         assert binding.annotation is not None
         inside = Use(definition.scope)
         options = Options()
-        annotation, mark = self._unmarked(unquoted(binding.annotation), inside)
+        annotation, mark = unmarked(self.constraints.evaluator, binding.annotation, inside)
         name = external(self.constraints.evaluator, _base(annotation), inside)
         if name in _NO_FIELDS:
             return None
@@ -98,18 +97,6 @@ class FieldReader:
         except UnwritableError:
             return ANY
         return ANY if read == ClassType("builtins", "object") else read
-
-    def _unmarked(self, annotation: ast.expr, use: Use) -> tuple[ast.expr, bool | None]:
-        """Take `Required[...]` and its kind off, and say what it said."""
-        mark: bool | None = None
-        while isinstance(annotation, ast.Subscript):
-            name = external(self.constraints.evaluator, annotation.value, use)
-            if name in _MARKS:
-                mark = _MARKS[name]
-            elif name != "ReadOnly":
-                break
-            annotation = unquoted(annotation.slice)
-        return annotation, mark
 
     def _annotated(self, annotation: ast.expr, use: Use, variables: Variables, options: Options) -> Type:
         """Read a type, and what `Field(...)` in its metadata says."""

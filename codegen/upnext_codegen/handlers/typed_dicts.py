@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError
 from upnext_codegen.handlers.field_metadata import former_names
+from upnext_codegen.handlers.marks import unmarked
 from upnext_codegen.limits import MAX_TYPE_ALIASES
 from upnext_codegen.names import private_names, values
 from upnext_codegen.names.annotation_names import definitions, external
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
 
 _NO_KEYS = (".TypedDict", ".Generic")
-_MARKS = {"Required": True, "NotRequired": False}
 _NOTHING = frozenset({"Never", "NoReturn"})
 
 
@@ -183,17 +183,9 @@ def _is_total(keywords: list[ast.keyword]) -> bool:
 def _key(
     annotations: Annotations, name: str, annotation: ast.expr, use: Use, variables: Variables, *, total: bool
 ) -> Key:
-    required, formerly = total, former_names(annotations.evaluator, annotation, use)
-    expr = unquoted(annotation)
-    while isinstance(expr, ast.Subscript):
-        last = external(annotations.evaluator, expr.value, use)
-        arguments = _arguments(expr.slice)
-        if not arguments or last not in {*_MARKS, "Annotated", "ReadOnly"}:
-            break
-        if last == "Annotated" and annotations.constraints is not None:
-            break  # What it says beside the type is read with it.
-        required = _MARKS.get(last, required)
-        expr = arguments[0]
+    formerly = former_names(annotations.evaluator, annotation, use)
+    expr, mark = unmarked(annotations.evaluator, annotation, use)
+    required = total if mark is None else mark
     try:
         read = annotations.read(expr, use, variables)
     except UnwritableError as fault:

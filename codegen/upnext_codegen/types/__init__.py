@@ -89,11 +89,15 @@ UNKNOWN_CONSTRAINT = "unknown"
 """Stands for something that holds a type back in a way that cannot be known, such as a validator."""
 
 
+DISCRIMINATOR = "discriminator"
+"""A constraint of the models of a union: the field that tells them apart must be there."""
+
+
 def constrained(written: Type, constraints: Iterable[str]) -> Type:
     """Hold a type to constraints ("gt=0", "max_length=20", "pattern=^a"), beside those that it has.
 
     Those of an optional type are those of what it holds beside None, as pydantic has it. Of another union it cannot be
-    known what they ask for.
+    known what they ask for, but for its discriminator.
     """
     added = frozenset(constraints)
     if not added or isinstance(written, AnyType):
@@ -102,7 +106,11 @@ def constrained(written: Type, constraints: Iterable[str]) -> Type:
         others = [each for each in written.members if each != NONE]
         if len(others) == 1:
             return UnionType(tuple(each if each == NONE else constrained(each, added) for each in written.members))
-        added = frozenset({UNKNOWN_CONSTRAINT})
+        tags = frozenset(each for each in added if each.startswith(f"{DISCRIMINATOR}="))
+        tagged = tuple(each if each == NONE else constrained(each, tags) for each in written.members)
+        if added == tags:
+            return UnionType(tagged)
+        written, added = UnionType(tagged), frozenset({UNKNOWN_CONSTRAINT})
     inner, known = unconstrained(written)
     return ClassType(*CONSTRAINED, (inner, LiteralType(tuple(sorted(known | added)))))
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from upnext_codegen.escaped_text import quote
 from upnext_codegen.types import (
+    CONSTRAINED,
     NONE,
     AnyType,
     ClassType,
@@ -16,7 +17,9 @@ from upnext_codegen.types import (
     TupleType,
     Type,
     UnionType,
+    unconstrained,
 )
+from upnext_codegen.types.traversal import union
 
 Namer: TypeAlias = Callable[[str, str], str]
 """From a module and a qualified name to the text that stands for the class."""
@@ -73,8 +76,33 @@ def full_text(written: Type) -> str:
     return spell(written, full_name)
 
 
+def _for_people(written: Type, *, with_limits: bool) -> Type:
+    """Write limits in a type as themselves, or leave them out."""
+
+    def inside(items: tuple[Type, ...]) -> tuple[Type, ...]:
+        return tuple(_for_people(each, with_limits=with_limits) for each in items)
+
+    inner, limits = unconstrained(written)
+    if limits:
+        bare = _for_people(inner, with_limits=with_limits)
+        texts = tuple(ClassType("", each) for each in sorted(limits))
+        return ClassType("", CONSTRAINED[1], (bare, *texts)) if with_limits else bare
+    match written:
+        case ClassType(module, qualname, arguments):
+            return ClassType(module, qualname, inside(arguments))
+        case TupleType(items, variadic):
+            return TupleType(inside(items), variadic)
+        case UnionType(members):
+            return union([*inside(members)])
+        case _:
+            return written
+
+
 def distinct_texts(types: tuple[Type, ...]) -> tuple[str, ...]:
-    """Write types for a message: with short names, or with full ones where the short ones would hide a difference."""
+    """Write types for a message: without limits and with short names, but where that would hide a difference."""
+    bare = tuple(_for_people(written, with_limits=False) for written in types)
+    hides = len(set(bare)) < len(set(types))
+    types = tuple(_for_people(written, with_limits=True) for written in types) if hides else bare
     short = tuple(spell(written, short_name) for written in types)
     full = tuple(full_text(written) for written in types)
     return short if len(set(short)) == len(set(full)) else full

@@ -1,0 +1,37 @@
+"""`Required[...]`, `NotRequired[...]` and `ReadOnly[...]` around the type of a field, also inside of `Annotated`."""
+
+from __future__ import annotations
+
+import ast
+
+from upnext_codegen.names.annotation_names import external
+from upnext_codegen.names.evaluator import Evaluator
+from upnext_codegen.names.scopes import Use
+from upnext_codegen.reading.string_annotations import unquoted
+
+_MARKS = {"Required": True, "NotRequired": False}
+
+
+def unmarked(evaluator: Evaluator, annotation: ast.expr, use: Use) -> tuple[ast.expr, bool | None]:
+    """Take the marks off an annotation, and say whether they make its key required; None where they do not say."""
+    annotation = unquoted(annotation)
+    if not isinstance(annotation, ast.Subscript) or _is_empty(annotation.slice):
+        return annotation, None
+    name = external(evaluator, annotation.value, use)
+    if name in _MARKS:
+        return unmarked(evaluator, annotation.slice, use)[0], _MARKS[name]
+    if name == "ReadOnly":
+        return unmarked(evaluator, annotation.slice, use)
+    if name != "Annotated" or not isinstance(annotation.slice, ast.Tuple):
+        return annotation, None
+    first, *metadata = annotation.slice.elts
+    inner, mark = unmarked(evaluator, first, use)
+    if inner is first:
+        return annotation, mark
+    index = ast.copy_location(ast.Tuple([inner, *metadata], ast.Load()), annotation.slice)
+    return ast.copy_location(ast.Subscript(annotation.value, index, ast.Load()), annotation), mark
+
+
+def _is_empty(index: ast.expr) -> bool:
+    """Whether nothing stands in brackets: `NotRequired[()]` is refused by Python."""
+    return isinstance(index, ast.Tuple) and not index.elts
