@@ -141,3 +141,16 @@ def test_a_server_that_refuses_sends_fails_with_the_reason(command: Command, tmp
         wait_until(lambda: b"rdb_last_bgsave_status:err" in server.command("INFO persistence"))
         _, found = checks(command, server.url)
         assert "MISCONF" in found["writes"]["message"]
+
+
+def test_a_server_that_keeps_little_for_its_clients_is_warned_of(command: Command, server: Server) -> None:
+    """It closes the connection of a worker that claims jobs with large payloads."""
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("client-output-buffer-limit", "normal 4mb 1500000 10")
+        try:
+            _, found = checks(command, server.url)
+        finally:
+            client.config_set("client-output-buffer-limit", "normal 0 0 0")
+    assert found["answers"]["status"] == "warn"
+    assert found["answers"]["message"].startswith("client-output-buffer-limit normal is 1,500,000 bytes: ")
+    assert "answers" not in checks(command, server.url)[1]

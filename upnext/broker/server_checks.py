@@ -13,6 +13,7 @@ OLDEST_REDIS: Final = (6, 2)
 """The oldest Redis that can be used; every Valkey can."""
 
 _FULL = 0.9  # of maxmemory
+_LARGEST_ANSWER = 16_000_000  # bytes: of several that one connection waits for, each with a few payloads or results
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,24 @@ def eviction(info: Mapping[str, str]) -> Check:
     lost = "pending jobs" if policy.startswith("allkeys") else "results and idempotency keys"
     message = f"maxmemory-policy is {policy}: when its memory is full it will silently throw away {lost}"
     return Check("eviction", "warn" if info.get("maxmemory", "0") == "0" else "fail", message, "set it to noeviction")
+
+
+def answers(configured: Mapping[str, str]) -> list[Check]:
+    """Judge how much the server keeps for a client that is slower than it is; where that is enough, nothing is said.
+
+    Args:
+        configured: Its settings, as far as this client may read them; of each class of clients it names the bytes above
+            which a connection is closed, the bytes above which it is after some seconds, and these.
+    """
+    words = configured.get("client-output-buffer-limit", "").split()
+    limits = [int(word) for word in words[1:3] if words[0] == "normal" and word.isdigit() and int(word)]
+    if not limits or min(limits) >= _LARGEST_ANSWER:
+        return []
+    message = (
+        f"client-output-buffer-limit normal is {min(limits):,} bytes: "
+        "the server closes a connection that it has more to send, as large payloads or results"
+    )
+    return [Check("answers", "warn", message, f"set it to 0, or to {_LARGEST_ANSWER:,} and more")]
 
 
 def role(info: Mapping[str, str]) -> Check:

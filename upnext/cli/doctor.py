@@ -112,13 +112,14 @@ async def _server(broker: Broker) -> list[Check]:
     after = time.time()
     info = await _info(broker)
     names = ("appendfsync", "save", "min-replicas-to-write", "stop-writes-on-bgsave-error")
-    configured = await _configured(broker, *names)
+    configured = await _configured(broker, *names, "client-output-buffer-limit")
     return [
         server_checks.version(info),
         await _rights(broker),
         server_checks.writes(info, configured),
         server_checks.persistence(info, configured),
         server_checks.eviction(info),
+        *server_checks.answers(configured),
         server_checks.role(info),
         checks.clock(server - (before + after) / 2, after - before),
     ]

@@ -81,7 +81,7 @@ class PartitionConsumer:
                     unknown = False
                 is_quiet = is_idle and not await self._any_waiting(claims)
                 if not is_quiet:
-                    free = slots.take(self.changed, self._wave)
+                    free = slots.take(self.changed, 1 if failures else self._wave)
                     if not free:
                         await self.changed.wait()
                         continue

@@ -16,5 +16,6 @@
 local queues, limits = #KEYS - 5, nil
 --@shared shared_may_claim
 --@shared shared_claimed
+--@shared shared_envelopes
 --@shared shared_claim
 return reply

@@ -22,6 +22,7 @@
 --@shared shared_wake
 --@shared shared_may_claim
 --@shared shared_claimed
+--@shared shared_envelopes
 local foreign = {}
 for n = 6, 10 do
   if not read(n == 6 and 'LLEN' or 'ZCARD', KEYS[n]) then
@@ -87,7 +88,12 @@ for n = 10, #ARGV, 2 do
   value_of[ARGV[n]] = ARGV[n + 1]
 end
 -- Others may have taken some of them since.
-for n, entry in ipairs(redis.call('LRANGE', KEYS[6], 0, (#ARGV - 9) / 2 - 1)) do
+local head, ids, envelopes = redis.call('LRANGE', KEYS[6], 0, (#ARGV - 9) / 2 - 1), {}, {}
+for n, entry in ipairs(head) do
+  ids[n] = string.match(entry, '^([^:]*)%.%d+') or ''
+end
+for n, envelope in ipairs(envelopes_of(KEYS[3], ids)) do
+  local entry = head[n]
   local value = value_of[entry]
   if not value or #taken == most then
     break
@@ -96,6 +102,7 @@ for n, entry in ipairs(redis.call('LRANGE', KEYS[6], 0, (#ARGV - 9) / 2 - 1)) do
     taken_of[value] = (taken_of[value] or 0) + 1
     taken[#taken + 1] = entry
     values[#values + 1] = value
+    envelopes[#envelopes + 1] = envelope
   else
     put_off[#put_off + 1] = {entry, value}
   end
@@ -132,10 +139,9 @@ if looked_at > 0 then
     redis.call('EXPIRE', KEYS[10], LINE_TTL)
   end
 end
-local ids, entries, started = {}, {}, {}
+local entries, started = {}, {}
 for n, entry in ipairs(taken) do
   local job, counts, begun = claimed(entry, suspect)
-  ids[n] = string.match(job, '^([^:]*)%.%d+') or ''
   entries[n] = job .. ' ' .. counts
   started[n] = begun
   if limit then
@@ -152,7 +158,7 @@ if #taken > 0 then
 end
 reply[#reply + 1] = values
 reply[#reply + 1] = soonest < math.huge and string.format('%.0f', math.max(soonest - now, 0)) or ''
-reply[#reply + 1] = #ids > 0 and redis.call('HMGET', KEYS[3], unpack(ids)) or {}
+reply[#reply + 1] = envelopes
 if looked_at > 0 then
   redis.call('LTRIM', KEYS[6], looked_at, -1)
 end

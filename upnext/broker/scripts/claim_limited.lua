@@ -176,6 +176,7 @@ function limits.keep(taken)
 end
 --@shared shared_may_claim
 --@shared shared_claimed
+--@shared shared_envelopes
 --@shared shared_claim
 if not tidied then
   for _, one in pairs(of) do

@@ -26,14 +26,24 @@ while left > 0 and waiting > 0 do
   end
 end
 
-local reply, more, ids, claims = {'ok', lengths}, false, {}, {}
+local reply, more, ids, claims, heads = {'ok', lengths}, false, {}, {}, {}
 for i = 1, queues do
   if take[i] > 0 then
-    local entries = redis.call('LRANGE', KEYS[5 + i], 0, take[i] - 1)
-    local started, prefix = {}, ARGV[4 + i] .. ' '
-    for n, entry in ipairs(entries) do
-      local job, counts, begun = claimed(entry, suspect)
-      ids[#ids + 1] = string.match(job, '^([^:]*)%.%d+') or ''
+    heads[i] = redis.call('LRANGE', KEYS[5 + i], 0, take[i] - 1)
+    for _, entry in ipairs(heads[i]) do
+      ids[#ids + 1] = string.match(entry, '^([^:]*)%.%d+') or ''
+    end
+  end
+end
+local envelopes = envelopes_of(KEYS[3], ids)
+left = #envelopes
+for i = 1, queues do
+  take[i] = math.min(take[i], left)
+  left = left - take[i]
+  if take[i] > 0 then
+    local entries, started, prefix = {}, {}, ARGV[4 + i] .. ' '
+    for n = 1, take[i] do
+      local job, counts, begun = claimed(heads[i][n], suspect)
       claims[#claims + 1] = prefix .. job
       claims[#claims + 1] = counts .. ':' .. begun
       entries[n] = job .. ' ' .. counts
@@ -42,8 +52,7 @@ for i = 1, queues do
     reply[#reply + 1] = {i - 1, entries, table.concat(started)}
   end
 end
-if #ids > 0 then
-  local envelopes = redis.call('HMGET', KEYS[3], unpack(ids))
+if #envelopes > 0 then
   read('LLEN', KEYS[4])
   may('LTRIM', KEYS[6], KEYS[1])
   may('RPUSH', KEYS[4], KEYS[1])
