@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 import redis
 
+import upnext
+from tests.runtime.running import running
+from tests.waiting import wait_until_async
 from upnext.broker.claims import DeadLetter
 from upnext.broker.job_ids import QueueEntry
+from upnext.runner import running_jobs
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 PREFIX = "upnext:{default:0}:"
@@ -69,6 +76,40 @@ def test_slots_that_are_all_taken_for_long_are_shown(
     line = "shop (web1 7): all 9 slots are taken; the oldest job, of handler charge, has run for "
     assert (line in command("status", url=valkey_url)[1]) == full
     assert (f"warn  slots        {line}" in command("doctor", url=valkey_url)[1]) == full
+
+
+async def test_a_job_that_goes_on_past_its_timeout_is_named(
+    command: Command, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that hangs cannot be stopped: in status, as text and as JSON, and in doctor."""
+    monkeypatch.setattr(running_jobs, "LISTED_AFTER", 0.0)
+    monkeypatch.setattr(running_jobs, "LATE_AFTER", 0.0)
+    worker, release = upnext.Worker("shop", redis_url=valkey_url, lease=1), threading.Event()
+
+    @worker.task(timeout=0.1)
+    def hang() -> None:
+        release.wait(60)
+
+    async def said(words: str) -> str:
+        return (await asyncio.to_thread(command, words, url=valkey_url))[1]
+
+    async with running(worker):
+        try:
+            job = await hang.submit()
+            line = f"handler hang has been past its timeout for [0-9.]+ m?s and goes on, job {job.id}"
+            await wait_until_async(lambda: says(said, "status", line), timeout=30)
+            assert re.search(f"warn  timeouts     shop .*: {line}", await said("doctor"))
+            (row,) = json.loads(await said("status --format json"))["running_jobs"]
+            assert 0 <= row["past_timeout_for"] < row["seconds"]
+        finally:
+            release.set()
+        with pytest.raises(upnext.JobFailedError, match="timeout"):
+            await job.result(timeout=20)
+
+
+async def says(said: Callable[[str], Awaitable[str]], words: str, line: str) -> bool:
+    """Tell whether a command says a line."""
+    return re.search(line, await said(words)) is not None
 
 
 def test_jobs_that_run_long_are_listed_by_handler_with_their_age(command: Command, valkey_url: str) -> None:

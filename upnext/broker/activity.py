@@ -6,16 +6,17 @@ these keys leaves them alone:
 
     "blocked": {"what": "event loop", "since": 1790000000.1, "handler": "order.placed|charge", "job": "01..f.0",
                 "frame": "shop.py:12 in charge"}
-    "running": [{"job": "01..f.0", "handler": "order.placed|charge", "since": 1790000000.1}, ...], "running_total": 31
+    "running": [{"job": "01..f.0", "handler": "order.placed|charge", "since": 1790000000.1, "late": 1790000300.1}, ...],
+    "running_total": 31
     "waiting": [{"job": "01..f.0", "handler": "|report", "since": 1790000000.1, "waits_for": ["charge"]}, ...]
     "ended": {"order.placed|charge": [120, 3], ...}
     "unstored": {"jobs": 3, "cause": "the server's memory is full (maxmemory)"}
 
 Times are seconds since 1970 by the server's clock. `handler` is the identity without the worker's name ("|name" for a
-task), and "" where it is not known. Jobs are listed once they have run for two seconds, oldest first, 20 at the most;
-as waiting, once they have waited for other jobs for half a minute. What has ended are the attempts of each handler
-since the process began: those that did their work, or discarded it, and those that failed. Unstored are the ends of
-jobs that the server does not take.
+task), and "" where it is not known. Jobs are listed once they have run for two seconds, 20 at the most: those first
+that are past their timeout (since "late"), then the oldest; as waiting, once they have waited for other jobs for half
+a minute. What has ended are the attempts of each handler since the process began: those that did their work, or
+discarded it, and those that failed. Unstored are the ends of jobs that the server does not take.
 """
 
 from __future__ import annotations
@@ -41,11 +42,13 @@ class RunningJob:
         job: Its id.
         handler: Its handler's identity without the worker's name.
         since: When it began, in seconds since 1970 by the server's clock.
+        late: When its timeout passed, which has not ended it; None while it may run.
     """
 
     job: str
     handler: str
     since: float
+    late: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,9 @@ class Activity:
         if self.blocked is not None:
             record["blocked"] = asdict(self.blocked)
         if self.running:
-            record["running"] = [asdict(job) for job in self.running]
+            record["running"] = [
+                {name: value for name, value in asdict(job).items() if value is not None} for job in self.running
+            ]
             record["running_total"] = self.total
         if self.waiting:
             record["waiting"] = [asdict(job) for job in self.waiting]
@@ -171,7 +176,9 @@ def _blocked(entry: object) -> Blocked | None:
 def _running(entry: object) -> RunningJob | None:
     words = _dict(entry)
     since = _seconds(words.get("since"))
-    return None if since is None else RunningJob(_text(words.get("job")), _text(words.get("handler")), since)
+    if since is None:
+        return None
+    return RunningJob(_text(words.get("job")), _text(words.get("handler")), since, _seconds(words.get("late")))
 
 
 def _waiting(entry: object) -> WaitingJob | None:

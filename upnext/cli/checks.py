@@ -14,6 +14,7 @@ from upnext.cli.fleet import (
     differing_uniqueness,
     full_workers,
     lagging_outboxes,
+    late_jobs,
     limited_queues,
     missing_handlers,
     no_worker,
@@ -87,6 +88,9 @@ def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterat
         yield Check("blocked", "warn", line, way_out)
     for line in unstored_ends(standing)[:_NAMED]:
         yield Check("ends", "warn", line, "see its log; these jobs have run, and run again if the worker dies before")
+    for line in late_jobs(standing)[:_NAMED]:
+        way_out = "see in its log where it is, and give its calls timeouts of their own; it ends with its process alone"
+        yield Check("timeouts", "warn", line, way_out)
     for line in full_workers(standing)[:_NAMED]:
         way_out = "see in its log where the jobs are; run more processes, or give the worker a greater concurrency"
         yield Check("slots", "warn", line, way_out)

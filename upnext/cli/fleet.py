@@ -52,6 +52,18 @@ def unstored_ends(status: NamespaceStatus) -> list[str]:
     ]
 
 
+def late_jobs(status: NamespaceStatus) -> list[str]:
+    """Return a line for each job that its timeout has not ended: a thread cannot be stopped."""
+    return [
+        f"{worker.worker} ({worker.host} {worker.pid}): handler {HandlerId.within(worker.worker, job.handler).name} "
+        f"has been past its timeout for {age(status.now - job.late)} and goes on, job {job.job}"
+        for worker in status.workers
+        if worker.alive
+        for job in worker.activity.running
+        if job.late is not None
+    ]
+
+
 def full_workers(status: NamespaceStatus) -> list[str]:
     """Return a line for each living worker process whose slots are all taken by jobs that run for long."""
     return [

@@ -13,6 +13,7 @@ from upnext.cli.fleet import (
     blocked_workers,
     full_workers,
     lagging_outboxes,
+    late_jobs,
     missing_handlers,
     no_worker,
     options_in_words,
@@ -122,6 +123,7 @@ def _workers(status: NamespaceStatus, alive: int, width: int | None) -> Iterator
     for lines in (
         blocked_workers(status),
         unstored_ends(status),
+        late_jobs(status),
         full_workers(status),
         starving_jobs(status),
         [f"outbox {line}" for line in lagging_outboxes(status)],

@@ -38,7 +38,13 @@ def status_json(where: dict[str, str], status: NamespaceStatus, lock: Mapping[Ha
         "blocked": [_blocked(worker, status.now) for worker in status.workers if worker.activity.blocked is not None],
         "unstored_ends": [_unstored(worker) for worker in status.workers if worker.activity.unstored is not None],
         "running_jobs": [
-            {"job_id": job.job, **_handler(worker, job.handler), **_process(worker), **_since(job.since, status.now)}
+            {
+                "job_id": job.job,
+                **_handler(worker, job.handler),
+                **_process(worker),
+                **_since(job.since, status.now),
+                "past_timeout_for": None if job.late is None else round(max(status.now - job.late, 0.0), 1),
+            }
             for worker in status.workers
             for job in worker.activity.running
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,9 @@ TURN = "its turn: it was running in processes that died"
 
 LONG_TURN = 30.0
 """Seconds that it waits before a record says so."""
+
+LATE_AFTER = 2.0
+"""Seconds after its timeout from when a job is late: cleaning up may take a moment."""
 
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # as late as a datetime can say
 
@@ -65,6 +69,15 @@ class ClaimedJob:
     def cleanups(self) -> list[Cleanup]:
         """What is still to be done, the last one first, if the coroutines that would do it are closed."""
         return []
+
+    def late(self, passed: float) -> float | None:
+        """Return how many seconds it is past its timeout and has not ended; None while it may run.
+
+        Args:
+            passed: The time, by `time.monotonic`.
+        """
+        since = passed - self.began - (math.inf if self.handler is None else self.handler.options.timeout)
+        return since if since >= LATE_AFTER else None
 
     def context(self) -> Context:
         """Return what the job's handler can ask about it."""
@@ -169,6 +182,7 @@ class RunningJobs:
         """
         passed = time.monotonic()
         long = [job for job in self.started() if passed - job.began >= LISTED_AFTER]
+        long.sort(key=lambda job: job.late(passed) is None)
         return tuple(describe(job, now) for job in long[:LISTED_JOBS]), len(long)
 
     def waiting(self, waits: Sequence[LongWait], now: float) -> tuple[WaitingJob, ...]:
@@ -186,8 +200,14 @@ class RunningJobs:
 
 def describe(job: ClaimedJob, now: float) -> RunningJob:
     """Return a job as a worker's record has it; `now` is the server's time."""
-    since = round(now - (time.monotonic() - job.began), 1)
-    return RunningJob(job.claim.shown, HandlerId.parse(job.claim.handler).local, since)
+    passed = time.monotonic()
+    since, late = now - (passed - job.began), job.late(passed)
+    return RunningJob(
+        job.claim.shown,
+        HandlerId.parse(job.claim.handler).local,
+        round(since, 1),
+        None if late is None else round(now - late, 1),
+    )
 
 
 def _describe_wait(job: ClaimedJob, wait: LongWait, now: float) -> WaitingJob:
