@@ -96,7 +96,7 @@ async def test_a_job_that_goes_on_past_its_timeout_is_named(
     async with running(worker):
         try:
             job = await hang.submit()
-            line = f"handler hang has been past its timeout for [0-9.]+ m?s and goes on, job {job.id}"
+            line = f"handler hang has been past its timeout for [0-9.]+s and goes on, job {job.id}"
             await wait_until_async(lambda: says(said, "status", line), timeout=30)
             assert re.search(f"warn  timeouts     shop .*: {line}", await said("doctor"))
             (row,) = json.loads(await said("status --format json"))["running_jobs"]
