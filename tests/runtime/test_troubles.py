@@ -91,7 +91,7 @@ async def test_a_job_that_goes_on_past_its_timeout_is_named(
         release.wait(60)
 
     async def said(words: str) -> str:
-        return (await asyncio.to_thread(command, words, url=valkey_url))[1]
+        return (await asyncio.to_thread(command, *words.split(), url=valkey_url))[1]
 
     async with running(worker):
         try:
