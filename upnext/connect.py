@@ -66,11 +66,17 @@ class _LoopConnections:
         """Close the connections, and then the loop: what `loop.close()` does from now on."""
         if not self._loop.is_closed() and not self._loop.is_running() and not _in_a_loop():
             open_ones = self.forget()
-            if open_ones:
+            if open_ones or self._closing:
                 # An interrupted or broken loop is closed all the same.
                 with contextlib.suppress(Exception):
-                    self._loop.run_until_complete(_close(open_ones))
+                    self._loop.run_until_complete(self._close_all(open_ones))
         self._close_loop()
+
+    async def _close_all(self, namespaces: list[Namespace]) -> None:
+        """Close what is open, and wait for what is being closed."""
+        await _close(namespaces)
+        if self._closing:
+            await asyncio.wait(self._closing)
 
     def disconnect(self, url: str, namespace: str) -> None:
         """Close the connections of one namespace, if the loop runs now or later."""
@@ -80,6 +86,8 @@ class _LoopConnections:
     def _disconnect(self, url: str, namespace: str) -> None:
         self.latest = None
         found = [self.namespaces.pop(address) for address in list(self.namespaces) if address[:2] == (url, namespace)]
+        if not found:
+            return
         task = asyncio.ensure_future(_close(found))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 import upnext
 from tests.runtime.running import running
 from tests.servers import Server
+from upnext.connect import connections
 
 WAYS = {
     "asyncio.run": "asyncio.run(send())",
@@ -94,6 +97,30 @@ assert hung_up.wait(10), "the connection stays open"
 gc.collect()
 server.close()
 """
+
+
+@pytest.mark.parametrize("when", ["before the last step", "in it", "after it"])
+def test_a_loop_that_ends_while_a_connection_is_closed_waits_for_that(
+    when: str, valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the namespace of a test is taken away and the loop of all tests ends."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(worker.event("order.placed").send(n=1))
+    close = partial(connections.disconnect, valkey_url, "default")
+
+    async def last() -> None:
+        close()
+        if when == "before the last step":
+            await asyncio.sleep(0)
+
+    if when == "after it":
+        close()
+    else:
+        loop.run_until_complete(last())
+    loop.close()
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_a_connection_that_is_still_being_made_ends_with_its_event_loop() -> None:
