@@ -14,6 +14,7 @@ from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.garbage import uncollected
 from upnext_codegen.graph.findings import graph_findings
 from upnext_codegen.merging.contracts import contracts
+from upnext_codegen.no_project import is_none
 from upnext_codegen.owners import naming_owners, with_owners
 from upnext_codegen.project import IMPORTS_LOCK, Project
 from upnext_codegen.records import Scan
@@ -154,6 +155,8 @@ def _outcome(
     made_from: str | None,
     tidy: bool,
 ) -> Outcome:
+    if is_none(project, merged.scan):
+        return Outcome(())
     files = standing(project.root, made_from)
     if files:
         return Outcome(files)

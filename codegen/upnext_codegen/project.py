@@ -62,6 +62,11 @@ class Project:
     renamed: tuple[tuple[str, str], ...] = ()
 
     @property
+    def is_marked(self) -> bool:
+        """Whether a file at its root says that it is a project."""
+        return any((self.root / name).is_file() for name in (NAME, LOCK, IMPORTS_LOCK))
+
+    @property
     def runs_on_python_311(self) -> bool:
         """Whether it runs on Python 3.11; where it does not say, it is taken to run on the Python that runs now."""
         from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - few projects ask for it

@@ -346,6 +346,12 @@ class Scan:
     upcasters: tuple[Upcaster, ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the sources use nothing of upnext."""
+        found = (self.declarations, self.handlers, self.workers, self.tasks, self.sends, self.upcasters)
+        return not any((*found, self.refused, self.hidden))
+
+    @property
     def upcasts(self) -> dict[str, tuple[Upcast, ...]]:
         """The upcasters of each event, also under the names that it had before."""
         found: dict[str, tuple[Upcast, ...]] = {}

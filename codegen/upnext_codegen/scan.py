@@ -15,6 +15,7 @@ from upnext_codegen.findings import in_order
 from upnext_codegen.garbage import uncollected
 from upnext_codegen.incremental import Incremental
 from upnext_codegen.names.modules import ModuleRef, map_modules
+from upnext_codegen.no_project import is_none
 from upnext_codegen.reached_models import reached_models
 from upnext_codegen.records import Place, Scan
 from upnext_codegen.types.traversal import classes_in
@@ -89,14 +90,14 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
         kept = f"{left_out} {record_json.dumps(recalled)}" if lasts else ""
     faults += recalled
     snapshot = incremental.snapshot()._replace(unread=kept, models=models.texts)
-    if not index.moved and snapshot != cache.known:
+    scanned = replace(
+        _put_together(parts, modules, index.ignores(loaded)), generated=found.generated, read=frozenset(loaded)
+    )
+    if not index.moved and snapshot != cache.known and not is_none(project, scanned):
         cache.keep(snapshot)
         lines = incremental.relevance.words.lines() if incremental.relevance else None
         if lines:
             cache.keep_words(lines)
-    scanned = replace(
-        _put_together(parts, modules, index.ignores(loaded)), generated=found.generated, read=frozenset(loaded)
-    )
     scanned = replace(scanned, classes=dict(sorted({**scanned.classes, **models.classes}.items())))
     scanned = replace(scanned, imported=_imported(project, index, modules))
     state = "" if index.moved else _digest((*snapshot.parts.values(), record_json.dumps(models.classes)), scanned)

@@ -127,6 +127,20 @@ def test_what_a_killed_run_has_left_is_seen_by_nobody_and_removed_by_the_next(sh
     assert not left.exists()
 
 
+def test_above_projects_that_have_events_they_are_named(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether there is no catalog, or one without events."""
+    shop.run("gen")
+    monkeypatch.chdir(shop.root.parent)
+    for said in ("has no catalog.", "has a handler, so there is nothing that a checker could read."):
+        outcome = shop.run("doctor", "types")
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err.endswith(f"{said} Below it are projects of their own: project. Run this there.\n")
+        shop.write({"../upnext.lock": shop.text("upnext.lock")})
+        empty = {"format": 2, "generator": "upnext", "events": {}, "classes": {}, "handlers": 0}
+        shop.write({"../upnext.lock": json.dumps(empty)})
+        shop.write({"../upnext_catalog.pyi": shop.text("upnext_catalog.pyi")})
+
+
 def test_without_a_catalog_or_an_event_there_is_nothing_to_ask(shop: Shell) -> None:
     """Exit code 2, and what to do."""
     outcome = shop.run("doctor", "types")

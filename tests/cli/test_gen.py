@@ -298,6 +298,35 @@ def test_a_project_without_events_has_an_empty_catalog(empty: Shell) -> None:
     assert done.out == "wrote upnext_catalog.pyi, upnext.lock\n0 events, 0 handlers in 0 files: nothing to report\n"
 
 
+def test_a_folder_that_is_no_project_gets_no_files(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `/etc` or the folder above a project; the projects below it are named."""
+    folder = shop.root.parent
+    shop.write({"pyproject.toml": '[project]\nname = "shop"\ndependencies = ["upnext"]\n'})
+    shop.write({"../notes/pyproject.toml": "[project]\n", "../a.py": "x = 1\n"})
+    before = sorted(folder.iterdir())
+    for arguments in (
+        ["gen", ".."],
+        ["gen", "--check", ".."],
+        ["gen", "--format", "json", ".."],
+        ["gen", "--fix", ".."],
+    ):
+        done = shop.run(*arguments)
+        assert (done.code, done.out) == (2, "")
+        assert done.err == (
+            f"upnext: No event is declared in {folder}, and it has no pyproject.toml, so nothing is written. Below it "
+            "are projects of their own: project. Run this there.\n"
+        )
+    monkeypatch.chdir(folder)
+    assert shop.run("graph").code == 0
+    shop.write({"../a.py": "import upnext\n(\n"})
+    done = shop.run("gen", "..")
+    assert (done.code, "error[UPN001]" in done.out, sorted(folder.iterdir())) == (1, True, before)
+    shop.write({"../a.py": "import upnext\nworker = upnext.Worker('a')\nworker.event('b')\n"})
+    assert "wrote upnext_catalog.pyi, upnext.lock" in shop.run("gen", "..").out
+    shop.write({"../a.py": ""})
+    assert "wrote upnext_catalog.pyi, upnext.lock" in shop.run("gen", "..").out
+
+
 def test_more_events_than_a_table_has_room_for_are_counted(shop: Shell) -> None:
     many = "".join(f"worker.event('many.{number}')\n" for number in range(300))
     shop.write(

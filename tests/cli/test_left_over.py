@@ -103,6 +103,8 @@ def test_a_lock_in_a_folder_around_several_projects_touches_none_of_them(empty: 
         empty.write({f"{name}/{file}": text for file, text in SHOP.items()})
         empty.write({f"{name}/pyproject.toml": f'[project]\nname = "{name}"\n'})
     (empty.root / "pyproject.toml").unlink()
+    empty.write({"notes.py": SHOP["shop/events.py"]})
+    assert empty.run("gen").code == 0
     empty.write({"notes.py": ""})
     assert empty.run("gen").code == 0
     before = empty.text("upnext.lock")

@@ -79,6 +79,18 @@ def test_each_real_file_counts_once_and_only_inside_the_root(tmp_path: Path) -> 
     assert [file.path for file in discover(load_project(root)).files] == ["a.py", "pkg/b.py"]
 
 
+def test_a_link_that_is_there_and_leads_nowhere_is_passed_over(tmp_path: Path) -> None:
+    """As one does that vanishes while it is looked at, and that of a process which has ended and is still listed."""
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        program = Path(f"/proc/{ended.pid}/exe")
+        if not program.is_symlink():
+            pytest.skip("there is no /proc here")
+        root = write(tmp_path, {"a.py": HEAD})
+        (root / "link.py").symlink_to(program)
+        assert [file.path for file in discover(load_project(root)).files] == ["a.py"]
+
+
 def test_a_module_can_be_imported_through_a_link(tmp_path: Path) -> None:
     handler = "from lib.events import placed\n@placed.on\ndef a(x: int): ...\n"
     root = write(tmp_path, {"shared/lib/events.py": HEAD, "src/app.py": handler})

@@ -125,7 +125,7 @@ def _verdicts() -> Iterator[_Verdict]:
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
     if not stubs:
-        raise ConfigError(f"The project {project.root} has no catalog: run `upnext gen` first.")
+        raise ConfigError(f"The project {project.root} has no catalog{_below(project) or ': run `upnext gen` first.'}")
     installed = [(each, path) for each in _CHECKERS if (path := _command(each.name))]
     if not installed:
         names = ", ".join(each.name for each in _CHECKERS)
@@ -136,13 +136,23 @@ def _verdicts() -> Iterator[_Verdict]:
             yield _verdict(checker, command, probe, stubs[0].path, project.root / stubs[0].root)
 
 
+def _below(project: Project) -> str:
+    """Name the projects below one that has no events: somebody may mean them."""
+    from upnext_codegen.files.discover import discover  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.no_project import projects_below  # noqa: PLC0415
+
+    named = projects_below(project.root, discover(project))
+    return f".{named}" if named else ""
+
+
 def _probe(project: Project) -> str:
     """Write a module that asks for the type of an event which the catalog types."""
     event, worker = next(
         ((event.name, event.receivers[0].worker) for event in _contract(project).events if event.receivers), ("", "")
     )
     if not event:
-        raise ConfigError(f"No event of {project.root} has a handler, so there is nothing that a checker could read.")
+        nothing = "so there is nothing that a checker could read."
+        raise ConfigError(f"No event of {project.root} has a handler, {nothing}{_below(project).removeprefix('.')}")
     source = project.settings.catalog or "upnext"
     head = f"from {source} import Worker\nfrom typing_extensions import reveal_type\n"
     return f"{head}\nevent = Worker({worker!r}).event({event!r})\nreveal_type(event)\n"

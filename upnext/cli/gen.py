@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -208,14 +209,18 @@ def _report(arguments: argparse.Namespace, *, check: bool) -> Report:
     try:
         project, narrowed = project_of(arguments)
         out = None if arguments.out is None else _folder(arguments.out)
-        with discover_ahead(project) as listing:
+        with discover_ahead(project) as list_files:
             from upnext_codegen.catalog.places import targets  # noqa: PLC0415 - takes as long as the listing
             from upnext_codegen.generate import generate  # noqa: PLC0415
+            from upnext_codegen.no_project import is_none, refuse  # noqa: PLC0415
             from upnext_codegen.scan import scan  # noqa: PLC0415
 
             targets(project, out)  # before the scan, which writes a cache
             earlier = {each: _earlier(each, project.root) for each in against if not is_server(each)}
+            listing = cache(list_files)
             found, findings = scan(project, use_cache=not arguments.no_cache, listing=listing)
+            if is_none(project, found) and not findings:
+                refuse(project, listing())
         deployed = [_deployed(each, arguments.namespace, found) for each in against if is_server(each)]
         report = generate(
             project,

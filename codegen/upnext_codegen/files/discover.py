@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ from upnext_codegen.files.generated import find_generated
 from upnext_codegen.files.left_out import (
     BY_DEFAULT,
     EXCLUDED,
+    PROJECT,
     Choice,
     is_checkout,
     is_project,
@@ -150,7 +152,7 @@ def _stranger(walk: _Walk, path: str, names: set[str]) -> str:
         return "another checkout"
     member = path.rstrip("/") in walk.project.members
     if "pyproject.toml" in names and not member and is_project(f"{walk.root}/{path}", names, walk.root):
-        return "a project of its own"
+        return PROJECT
     return ""
 
 
@@ -238,25 +240,30 @@ def _follow_links(walk: _Walk) -> list[tuple[str, str]]:
     aliases: list[tuple[str, str]] = []
     root = os.path.realpath(walk.root)
     for link, is_folder in sorted(walk.links):
-        target = os.path.realpath(f"{walk.root}/{link}")
-        if not target.startswith(f"{root}/"):
-            if target != root and (is_folder or Path(target).is_file()):
-                walk.left_out[f"{link}/" if is_folder else link] = "a link that leads out of the project"
-            continue
-        if f"{root}/{link}".startswith(f"{target}/"):
-            continue
-        real = target[len(root) + 1 :].replace(os.sep, "/")
-        if is_folder:
-            inside = [path for path in walk.files if path.startswith(f"{real}/")]
-            aliases += [(link + path[len(real) :], path) for path in inside]
-        elif real in walk.files:
-            aliases.append((link, real))
-        elif Path(target).is_file() and real.endswith(".py") and not walk.choice.excludes_way(real):
-            status = Path(target).stat()
-            walk.files[real] = SourceFile(real, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            walk.left_out.pop(real, None)
-            aliases.append((link, real))
+        with suppress(OSError):  # Gone since the folder was listed, or one that leads nowhere, as some below /proc do.
+            aliases += _follow_link(walk, root, link, is_folder=is_folder)
     return aliases
+
+
+def _follow_link(walk: _Walk, root: str, link: str, *, is_folder: bool) -> list[tuple[str, str]]:
+    target = os.path.realpath(f"{walk.root}/{link}")
+    if not target.startswith(f"{root}/"):
+        if target != root and (is_folder or Path(target).is_file()):
+            walk.left_out[f"{link}/" if is_folder else link] = "a link that leads out of the project"
+        return []
+    if f"{root}/{link}".startswith(f"{target}/"):
+        return []
+    real = target[len(root) + 1 :].replace(os.sep, "/")
+    if is_folder:
+        return [(link + path[len(real) :], path) for path in walk.files if path.startswith(f"{real}/")]
+    if real in walk.files:
+        return [(link, real)]
+    if not (Path(target).is_file() and real.endswith(".py") and not walk.choice.excludes_way(real)):
+        return []
+    status = Path(target).stat()
+    walk.files[real] = SourceFile(real, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    walk.left_out.pop(real, None)
+    return [(link, real)]
 
 
 def _drop_hard_links(walk: _Walk) -> list[tuple[str, str]]:

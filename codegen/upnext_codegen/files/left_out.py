@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BY_DEFAULT = "left out by default"
 EXCLUDED = "named by exclude in [tool.upnext]"
+PROJECT = "a project of its own"
 _NEVER_PACKAGES = frozenset({"node_modules", "__pycache__", "site-packages"})
 
 
