@@ -27,10 +27,15 @@ def with_owners(contract: Contract, patterns: Sequence[tuple[str, str]], known: 
         return contract
 
     def owner(event: str) -> str:
-        found = [each for pattern, each in patterns if fnmatchcase(event, pattern)]
-        return found[-1] if found else known.get(event, "")
+        found = owning_pattern(event, patterns)
+        return found[1] if found else known.get(event, "")
 
     return replace(contract, events=tuple(each._replace(owner=owner(each.name)) for each in contract.events))
+
+
+def owning_pattern(event: str, patterns: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+    """Return the pattern that says who owns an event, and who that is; None if none matches."""
+    return next((each for each in reversed(patterns) if fnmatchcase(event, each[0])), None)
 
 
 def naming_owners(findings: Iterable[Finding], contract: Contract) -> tuple[Finding, ...]:

@@ -140,6 +140,29 @@ def test_what_cannot_be_decided_is_listed_and_senders_need_no_former_name(empty:
     assert empty.run("gen", "--no-cache").code == 0
 
 
+@pytest.mark.parametrize(
+    ("owners", "listed"),
+    [
+        ('owner = { "order.*" = "@orders", "order.placed" = "@mail" }', [(2, 34)]),
+        ("[tool.upnext.owner]\n'order.*' = \"@orders\"\n'order.placed' = \"@mail\" # order.placed", [(4, 1)]),
+        ('owner."order.placed" = "@mail"', [(2, 7)]),
+        ('owner = { "order.p*" = "@orders", "*.placed" = "@mail" }', [(2, 35)]),
+        ('owner = { "order.*" = "@orders", "order.placed" = "@orders" }', []),
+        ('owner = { "order.*" = "@orders" }\nexclude = ["order.placed"]', []),
+        ('owner = { "order.\\u0070laced" = "@orders" }', [(1, 1)]),
+    ],
+)
+def test_owners_that_the_new_name_no_longer_has_are_listed(
+    owners: str, listed: list[tuple[int, int]], empty: Shell
+) -> None:
+    source = "import upnext\n\nworker = upnext.Worker('shop')\nplaced = worker.event('order.placed')\n"
+    empty.write({"pyproject.toml": f"[tool.upnext]\n{owners}\n", "shop.py": source})
+    report = json.loads(empty.run("rename", "event", "order.placed", "order.made", "--format", "json").out)
+    found = [each for each in report["undecided"] if each["file"] == "pyproject.toml"]
+    assert [(each["line"], each["column"]) for each in found] == listed
+    assert all("'order.made'" in each["reason"] for each in found)
+
+
 def test_keys_of_worker_events_are_renamed_where_they_are_certainly_the_event_s_name(empty: Shell) -> None:
     """Through imports, packages that pass the worker on, and aliases; other mappings of that name are only listed."""
     package = {"pyproject.toml": "", "shop/__init__.py": "from shop.app import worker\n"}

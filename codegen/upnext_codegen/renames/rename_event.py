@@ -12,6 +12,7 @@ from upnext_codegen.records import Place
 from upnext_codegen.renames.declared_name import renamed
 from upnext_codegen.renames.event_keys import renamed_keys
 from upnext_codegen.renames.mentions import texts_in
+from upnext_codegen.renames.owner_keys import lost_owner
 from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided, near, unreadable
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def rename_event(sources: ProjectSources, old: str, new: str) -> Rename:
     for file, before, after in list(renamed_keys(sources, declared, changed, old, new)):
         changed[file] = before, after
     undecided, half_read = _mentions(sources, old, changed)
+    undecided = (*undecided, *lost_owner(sources.root, old, new))
     taken_back = any(each.formerly[:1] == (new,) for each in declared)
     return Rename(changed, undecided, tuple(sorted(blocked)), half_read, taken_back)
 
