@@ -85,7 +85,7 @@ USUALLY = [pytest.param(name, marks=pytest.mark.modes if name == "basedpyright" 
 """basedpyright is pyright with more rules: what it says of each form of send is asked always, the rest in `modes`."""
 
 SELDOM_PYRIGHT = [pytest.param(name, marks=pytest.mark.modes if "pyright" in name else ()) for name in CHECKERS]
-"""Where nearly the same is read elsewhere: a run of pyright takes longest of all."""
+"""Where nearly the same is read elsewhere: a run of pyright takes longest of all, and is made in `modes`."""
 
 QUICKLY = [pytest.param(name, marks=() if name in {"ty", "pyrefly"} else pytest.mark.modes) for name in CHECKERS]
 """Where each run of a slower one takes long: those are asked in `modes`."""
