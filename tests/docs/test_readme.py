@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkers import CHECKERS, USUALLY
+from tests.checkers import CHECKERS, SELDOM_PYRIGHT
 from tests.docs.story import ROOT, Story, blocks
 from tests.installed import TOOLS, Installed, answer_of
 from tests.servers import free_port
