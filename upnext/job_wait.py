@@ -26,7 +26,7 @@ from upnext.errors import (
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from upnext.broker.results import JobOutcome
     from upnext.settings import Settings
@@ -49,13 +49,13 @@ DEFAULT: Final = Default.DEFAULT
 Timeout: TypeAlias = "float | Default | None"
 """Seconds to wait; None to wait for ever; by default those of the setting `result_timeout`."""
 
-Look: TypeAlias = "Callable[[], Awaitable[tuple[bool, list[JobOutcome]]]]"
-"""Asks the server: whether the event still waits for its first handler, and the outcomes of its jobs."""
+Look: TypeAlias = "Callable[[], Awaitable[tuple[bool, dict[str, JobOutcome]]]]"
+"""Asks the server: whether the event still waits for its first handler, and the outcomes of its jobs by their ids."""
 
 
 async def wait_for_end(
     settings: Settings, event_id: str, names: Callable[[], Sequence[str]], look: Look, timeout: Timeout
-) -> list[JobOutcome]:
+) -> dict[str, JobOutcome]:
     """Poll until no job of an event is open any more.
 
     Args:
@@ -79,7 +79,7 @@ async def wait_for_end(
         pause, trouble, looks = _POLL_FIRST, 0, 0
         while True:
             unrouted = True
-            outcomes: list[JobOutcome] = []
+            outcomes: dict[str, JobOutcome] = {}
             try:
                 # A server that does not answer must not keep anybody for longer than was asked for.
                 async with asyncio.timeout(None if deadline == math.inf else max(deadline - monotonic(), _LAST_LOOK)):
@@ -89,9 +89,10 @@ async def wait_for_end(
                 trouble += 1
                 if not classify(error).passes:
                     raise _refusal(error) from error
-            if not trouble and not unrouted and all(outcome.state != "open" for outcome in outcomes):
+            if not trouble and not unrouted and all(outcome.state != "open" for outcome in outcomes.values()):
                 _refuse_lost(event_id, names(), outcomes, settings.result_ttl, seen_open=looks > 0)
                 return outcomes
+            transport.current().check_progress(event_id)
             looks += 1
             pause = backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
             if monotonic() + pause > deadline:
@@ -105,17 +106,27 @@ async def wait_for_end(
 
 async def outcomes_of(
     settings: Settings, event_id: str, jobs: Sequence[str]
-) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
+) -> tuple[tuple[str, ...] | None, dict[str, JobOutcome]]:
     """Ask once how jobs stand, as `ResultReader.outcomes`; some may be of other events, and stand for one of this."""
     take = transport.current().outcomes
     events = {job.rpartition(".")[0] for job in jobs}
     if events <= {event_id}:
-        return await take(settings, event_id, jobs)
+        late, outcomes = await take(settings, event_id, jobs)
+        return late, dict(zip(jobs, outcomes, strict=True))
     found: dict[str, JobOutcome] = {}
     for event in events:
         own = [job for job in jobs if job.rpartition(".")[0] == event]
         found |= zip(own, (await take(settings, event, own))[1], strict=True)
-    return None, [found[job] for job in jobs]
+    return None, {job: found[job] for job in jobs}
+
+
+async def handlers_of(settings: Settings, outcomes: Mapping[str, JobOutcome]) -> list[str]:
+    """Return the identities of the handlers of jobs that have ended, of whatever events; "" where nothing tells."""
+    found: dict[str, str] = {}
+    for event in {job.rpartition(".")[0] for job in outcomes}:
+        own = {job: outcome for job, outcome in outcomes.items() if job.rpartition(".")[0] == event}
+        found |= await transport.current().handlers(settings, event, own)
+    return [found[job] for job in outcomes]
 
 
 def check_id(kind: str, identity: object) -> str:
@@ -147,18 +158,17 @@ def check_timeout(timeout: object) -> None:
 
 
 def _refuse_lost(
-    event_id: str, names: Sequence[str], outcomes: Sequence[JobOutcome], result_ttl: float, *, seen_open: bool
+    event_id: str, names: Sequence[str], outcomes: Mapping[str, JobOutcome], result_ttl: float, *, seen_open: bool
 ) -> None:
-    lost = [position for position, outcome in enumerate(outcomes) if outcome.state == "lost"]
+    lost = {job: n for n, (job, outcome) in enumerate(outcomes.items()) if outcome.state == "lost"}
     if outcomes and not lost:
         return
     kept = result_ttl if outcomes else max(result_ttl, _ROUTED_TTL)
     if not seen_open and time() - (sent_at(event_id) or 0.0) > kept:
         msg = f"Event {event_id} is older than results are kept ({kept:g} s); nothing is known of its jobs any more."
         raise ResultExpiredError(msg)
-    shown = ", ".join(repr(names[position]) for position in lost if position < len(names) and names[position])
-    jobs = tuple(f"{event_id}.{position}" for position in lost)
-    raise JobLostError(event_id, jobs, shown, seen_open=seen_open)
+    shown = ", ".join(repr(names[n]) for n in lost.values() if n < len(names) and names[n])
+    raise JobLostError(event_id, tuple(lost), shown, seen_open=seen_open)
 
 
 @asynccontextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
+from upnext import transport
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.publish_batcher import Published
 from upnext.broker.results import discard_reason, unkept_reason
-from upnext.connect import broker_for, run_blocking
+from upnext.connect import run_blocking
 from upnext.errors import JobDiscardedError, JobFailedError, ResultError
-from upnext.job_wait import DEFAULT, Timeout, check_id, outcomes_of, wait_for_end
+from upnext.job_wait import DEFAULT, Timeout, check_id, handlers_of, outcomes_of, wait_for_end
 from upnext.payload.results import decode_result
 from upnext.registry import declarations
 from upnext.settings import load
@@ -94,11 +95,11 @@ class Job(Generic[R_co]):
         """
         event_id = self.id.rpartition(".")[0]
 
-        async def look() -> tuple[bool, list[JobOutcome]]:
+        async def look() -> tuple[bool, dict[str, JobOutcome]]:
             return False, (await outcomes_of(self._settings, event_id, [self.id]))[1]
 
-        (outcome,) = await wait_for_end(self._settings, event_id, lambda: [self.handler], look, timeout)
-        return _value(self, outcome)
+        outcomes = await wait_for_end(self._settings, event_id, lambda: [self.handler], look, timeout)
+        return _value(self, outcomes[self.id])
 
     def result_sync(self, timeout: Timeout = DEFAULT) -> R_co:
         """Do the same as `result`, blocking."""
@@ -106,8 +107,7 @@ class Job(Generic[R_co]):
 
     async def state(self) -> JobState:
         """Return how the job stands now, without waiting for it."""
-        outcomes = (await outcomes_of(self._settings, self.id.rpartition(".")[0], [self.id]))[1]
-        (outcome,) = outcomes
+        outcome = (await outcomes_of(self._settings, self.id.rpartition(".")[0], [self.id]))[1][self.id]
         is_discarded = outcome.result is not None and discard_reason(outcome.result) is not None
         return "discarded" if is_discarded else cast("JobState", outcome.state)
 
@@ -185,14 +185,13 @@ class Receipt:
         """
         outcomes = await wait_for_end(self._settings, self.event_id, self._names, self._look, timeout)
         if not self._known:
-            reader = (await broker_for(self._settings)).results_of(self.event_id)
-            self._learn(await reader.handlers(self.event_id, outcomes))
-        dead = [_failure(outcome) for outcome in outcomes if outcome.state == "dead"]
+            self._learn(await handlers_of(self._settings, outcomes))
+        dead = [_failure(outcome) for outcome in outcomes.values() if outcome.state == "dead"]
         for other in dead[1:]:
             dead[0].add_note(str(other))
         if dead:
             raise dead[0]
-        return {job.handler: _value(job, outcome) for job, outcome in zip(self.jobs, outcomes, strict=True)}
+        return {job.handler: _value(job, outcomes[job.id]) for job in self.jobs}
 
     def results_sync(self, timeout: Timeout = DEFAULT) -> dict[str, Any]:
         """Do the same as `results`, blocking."""
@@ -204,12 +203,12 @@ class Receipt:
     def _learn(self, handlers: Sequence[str]) -> None:
         self._handlers, self._jobs, self._known = tuple(handlers), None, True
 
-    async def _look(self) -> tuple[bool, list[JobOutcome]]:
+    async def _look(self) -> tuple[bool, dict[str, JobOutcome]]:
         """Ask for the outcomes; an event that had no handler when it was sent learns of its jobs here."""
         if self._known:
             ids = [job.id for job in self.jobs]
         else:
-            ids = await (await broker_for(self._settings)).results_of(self.event_id).job_ids(self.event_id)
+            ids = await transport.current().job_ids(self._settings, self.event_id)
             self._joined = {n: job_id for n, job_id in enumerate(ids) if job_id != f"{self.event_id}.{n}"}
         late, outcomes = await outcomes_of(self._settings, self.event_id, ids)
         if late and self._known and not self.jobs:

@@ -62,6 +62,18 @@ class Transport(Protocol):
         """Say how jobs of one event stand, as `ResultReader.outcomes` does."""
         ...
 
+    async def job_ids(self, settings: Settings, event_id: str) -> list[str]:
+        """Return the jobs of an event, as `ResultReader.job_ids` does."""
+        ...
+
+    async def handlers(self, settings: Settings, event_id: str, outcomes: Mapping[str, JobOutcome]) -> dict[str, str]:
+        """Return the handlers of an event's jobs, as `ResultReader.handlers` does."""
+        ...
+
+    def check_progress(self, event_id: str) -> None:
+        """Raise UpnextError if what is open of an event will never run by itself."""
+        ...
+
 
 class ServerTransport(Transport):
     """Stores sends on the server."""
@@ -76,6 +88,17 @@ class ServerTransport(Transport):
     ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
         """Ask the server."""
         return await (await broker_for(settings)).results_of(event_id).outcomes(event_id, jobs)
+
+    async def job_ids(self, settings: Settings, event_id: str) -> list[str]:
+        """Ask the server."""
+        return await (await broker_for(settings)).results_of(event_id).job_ids(event_id)
+
+    async def handlers(self, settings: Settings, event_id: str, outcomes: Mapping[str, JobOutcome]) -> dict[str, str]:
+        """Ask the server."""
+        return await (await broker_for(settings)).results_of(event_id).handlers(event_id, outcomes)
+
+    def check_progress(self, event_id: str) -> None:
+        """Raise nothing: some worker may run it."""
 
 
 async def _connect_and_store(message: OutgoingMessage) -> Published:

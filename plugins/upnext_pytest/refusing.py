@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from upnext.errors import UpnextError
 
 if TYPE_CHECKING:
+    from upnext.broker.results import JobOutcome
     from upnext.settings import Settings
     from upnext.transport import OutgoingMessage
 
@@ -23,5 +24,22 @@ class Refusal:
         )
 
     async def outcomes(self, settings: Settings, event_id: str, jobs: Sequence[str]) -> NoReturn:  # noqa: ARG002
+        """Refuse to wait."""
+        self.check_progress(event_id)
+
+    async def job_ids(self, settings: Settings, event_id: str) -> NoReturn:  # noqa: ARG002
+        """Refuse to wait."""
+        self.check_progress(event_id)
+
+    async def handlers(
+        self,
+        settings: Settings,  # noqa: ARG002
+        event_id: str,
+        outcomes: Mapping[str, JobOutcome],  # noqa: ARG002
+    ) -> NoReturn:
+        """Refuse to wait."""
+        self.check_progress(event_id)
+
+    def check_progress(self, event_id: str) -> NoReturn:
         """Refuse to wait."""
         raise UpnextError(f"Event {event_id} was sent by another test: there is no result to wait for.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -74,6 +74,7 @@ class Sends(Sequence[Sent]):
         self._pending: deque[tuple[str, Handler, bytes]] = deque()
         self._waiting: dict[tuple[str, str], str] = {}  # unique handler, digest of a value -> the job that waits
         self._outcomes: dict[str, JobOutcome] = {}
+        self._published: dict[str, Published] = {}
 
     def __len__(self) -> int:
         """Return how many sends there were."""
@@ -165,6 +166,7 @@ class Sends(Sequence[Sent]):
         if message.key is not None:
             self._keys[message.name, message.is_task, message.key] = published
         published.joined = self._joined(message, published.event_id)
+        self._published[published.event_id] = published
         jobs = [
             (f"{published.event_id}.{n}", handler, message.body)
             for n, handler in enumerate(message.handlers)
@@ -185,14 +187,35 @@ class Sends(Sequence[Sent]):
         event_id: str,
         jobs: Sequence[str],
     ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Say how jobs ended in the server's place; what has not run never will by itself."""
-        missing = [job for job in jobs if job not in self._outcomes]
-        if missing or not jobs:
-            raise UpnextError(
-                f"Event {event_id} has no result: nothing has run its handlers. `upnext_sent` runs them in "
-                "`await upnext_sent.run()`, the fixture `upnext_inline` within each send."
-            )
-        return None, [self._outcomes[job] for job in jobs]
+        """Say how jobs stand in the server's place: open until the test runs them, lost if it has not sent them."""
+        published = self._published.get(event_id)
+        known = () if published is None else published.job_ids()
+        otherwise = {job: JobOutcome("open") for job in known}
+        outcomes = [self._outcomes.get(job) or otherwise.get(job, JobOutcome("lost")) for job in jobs]
+        return () if published is not None and not published.handlers else None, outcomes
+
+    async def job_ids(self, settings: Settings, event_id: str) -> list[str]:  # noqa: ARG002  # as above
+        """Return the jobs of an event that was sent here."""
+        published = self._published.get(event_id)
+        return [] if published is None else published.job_ids()
+
+    async def handlers(
+        self,
+        settings: Settings,  # noqa: ARG002  # as above
+        event_id: str,
+        outcomes: Mapping[str, JobOutcome],
+    ) -> dict[str, str]:
+        """Return the handlers of an event's jobs."""
+        published = self._published[event_id]
+        known = dict(zip(published.job_ids(), published.handlers, strict=True))
+        return {job: known[job] for job in outcomes}
+
+    def check_progress(self, event_id: str) -> None:
+        """Raise UpnextError: what has not run never will by itself."""
+        raise UpnextError(
+            f"Event {event_id} has no result: nothing has run its handlers. `upnext_sent` runs them in "
+            "`await upnext_sent.run()`, the fixture `upnext_inline` within each send."
+        )
 
     def _joined(self, message: OutgoingMessage, event_id: str) -> dict[int, str]:
         """Return the jobs that wait already and stand for some of this event, which stand for others from here on."""

@@ -90,8 +90,19 @@ async def test_a_payload_that_several_jobs_share_stays_theirs(command: Command, 
     assert code == 0
     assert out.startswith(f"{one.id} will run again as ")
     new = out.split()[5]
+    open_now = await one.state()
     async with running(shop.worker):
         await wait_until_async(lambda: shop.got == [(one.handler, 7)])
+        # Whoever has the old id gets what became of the job: the server has lost nothing.
+        assert await upnext.Job.of(one.id, worker=shop.worker).result(timeout=15) == 7
+        assert (open_now, await one.state()) == ("open", "done")
+    with pytest.raises(upnext.JobFailedError) as caught:
+        await upnext.Receipt.of(receipt.event_id, worker=shop.worker).results(timeout=15)
+    assert caught.value.job_id == other.id, "of both, the one that is dead still"
+    code, out, _ = await told(command, "jobs", "show", one.id, "--format", "json", url=redis_url)
+    assert code == 0
+    shown = json.loads(out)["job"]
+    assert (shown["job_id"], shown["stands_for"], shown["state"]) == (new, one.id, "done")
     _, out, _ = await told(command, "dead", "show", other.id, "--payload", "--format", "json", url=redis_url)
     assert json.loads(out)["dead_letter"]["payload"] == {"n": "many"}
     code, _, _ = await told(command, "dead", "show", one.id, url=redis_url)

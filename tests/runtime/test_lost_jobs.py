@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 import upnext
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
+from upnext.broker.job_ids import new_event_id
 from upnext.connect import broker_for
 
 HOUR = 3600
@@ -34,6 +35,34 @@ async def test_a_task_that_the_server_lost_is_lost_for_whoever_waits(redis_url: 
     assert await job.state() == "lost"
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.job_ids) == (str(caught.value), caught.value.job_ids)
+
+
+async def test_a_job_that_is_lost_is_named_by_its_own_id(redis_url: str) -> None:
+    """Not by its place among those that were asked for; one that stood for another send is of an earlier event."""
+    lost = f"{new_event_id()}.7"
+    with pytest.raises(upnext.JobLostError, match=f"nothing of job {lost}:") as caught:
+        await upnext.Job.of(lost, worker=upnext.Worker("shop", redis_url=redis_url)).result(timeout=20)
+    assert (caught.value.event_id, caught.value.job_ids) == (lost[:-2], (lost,))
+
+    worker = upnext.Worker("shop", redis_url=redis_url)
+
+    @worker.event("saved").on(unique=True)
+    async def index(n: int) -> None: ...
+
+    @worker.event("saved").on
+    async def count(n: int) -> None: ...
+
+    async with running(worker):
+        pass
+    first = await worker.event("saved").send(n=1)
+    second = await worker.event("saved").send(n=1)
+    async with Redis.from_url(redis_url) as client:
+        await client.flushdb()
+    with pytest.raises(upnext.JobLostError) as caught:
+        await second.results(timeout=20)
+    (indexed,) = [job.id for job in first.jobs if job.handler == "index"]
+    (counted,) = [job.id for job in second.jobs if job.handler == "count"]
+    assert set(caught.value.job_ids) == {indexed, counted}
 
 
 async def test_an_event_that_vanishes_while_somebody_waits_is_lost(valkey_url: str) -> None:

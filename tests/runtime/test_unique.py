@@ -85,7 +85,7 @@ async def test_a_send_gets_the_job_that_waits(redis_url: str) -> None:
         for _ in range(3):
             indexer.go.release()
         assert await third.results(timeout=20) == await second.results(timeout=20) == {"index": 2}
-        assert await upnext.Receipt.of(third.event_id, worker=indexer.worker).results(timeout=20) == {"0": 2}
+        assert await upnext.Receipt.of(third.event_id, worker=indexer.worker).results(timeout=20) == {"index": 2}
         assert await third.jobs[0].result(timeout=20) == 2
         await other.results(timeout=20)
         assert [run["doc"] for run in indexer.runs] == [1, 1, 2]

@@ -14,6 +14,7 @@ HEAD = """
 import asyncio
 import pytest
 import upnext
+from upnext.broker.job_ids import new_event_id
 
 pytestmark = pytest.mark.anyio
 worker = upnext.Worker("shop", redis_url="redis://127.0.0.1:1")  # nobody there: the fixtures decide
@@ -45,6 +46,13 @@ def double(n: int) -> int:
 @worker.task(unique=True)
 def index(n: int) -> int:
     ran.append(("index", n))
+    return n
+
+saved = worker.event("doc.saved")
+
+@saved.on(unique=True)
+def keep(n: int) -> int:
+    ran.append(("keep", n))
     return n
 
 @pytest.fixture(autouse=True)
@@ -106,11 +114,20 @@ async def test_recorded(upnext_sent):
     assert ran == []
     again = await placed.options(key="k").send(order_id=1)
     assert again.repeated and again.event_id == receipt.event_id and upnext_sent[1].repeated
-    with pytest.raises(upnext.UpnextError, match="nothing has run its handlers"):
-        await receipt.results()
     with pytest.raises(AssertionError, match="'order.shipped' was sent 0 times, not once; sent: order.placed, "):
         upnext_sent.one(shipped)
+    later = upnext.Receipt.of(receipt.event_id, worker=worker)
+    for waits in (receipt, later, upnext.Job.of(receipt.jobs[0].id, worker=worker)):
+        with pytest.raises(upnext.UpnextError, match="nothing has run its handlers"):
+            await (waits.result() if isinstance(waits, upnext.Job) else waits.results())
+    assert await receipt.jobs[0].state() == "open"
     await upnext_sent.run()
+    assert await receipt.jobs[0].state() == "done"
+    assert await later.results() == {"confirm": 1}
+    unknown = new_event_id()
+    assert await upnext.Job.of(unknown + ".0", worker=worker).state() == "lost"
+    with pytest.raises(upnext.JobLostError):
+        await upnext.Receipt.of(unknown, worker=worker).results()
     assert ran == [("confirm", 1, 1, True), ("pack", 1)]
     assert upnext_sent.one(shipped).fields == {"order_id": 1}
     assert await receipt.results() == {"confirm": 1}
@@ -123,6 +140,15 @@ async def test_unique(upnext_sent):
     assert await second.result() == 1
     assert not (await index.submit(n=1)).existing
     assert len(upnext_sent) == 3
+
+async def test_joined(upnext_sent):
+    await saved.send(n=1)
+    second = await saved.send(n=1)
+    assert [job.existing for job in second.jobs] == [True]
+    assert len(upnext_sent.of(saved)) == 2
+    await upnext_sent.run()
+    assert ran == [("keep", 1)]
+    assert await second.results() == await upnext.Receipt.of(second.event_id).results() == {"keep": 1}
 
 async def test_still_checked(upnext_sent):
     with pytest.raises(upnext.PayloadError, match="field 'order_id'"):
@@ -151,7 +177,7 @@ async def test_inline(upnext_inline):
 """,
     )
     assert code == 0, out
-    assert "6 passed" in out
+    assert "7 passed" in out
 
 
 @pytest.mark.parametrize("partitions", ["1", "3"])

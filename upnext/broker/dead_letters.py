@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from upnext.broker.keys import Keys
 
 _PAGE = 500
+_REMEMBERED = 86_400  # seconds, as long as a receipt knows of jobs that stand for others
 
 
 class PartitionDeadLetters(DeadLetterQueue):
@@ -134,7 +135,8 @@ class PartitionDeadLetters(DeadLetterQueue):
         event_id = new_event_id(keys.partition)
         own, new = QueueEntry(job_id, attempt=letter.attempts), QueueEntry(f"{event_id}.0")
         worker = HandlerId.parse(letter.handler_id).worker
-        names = (keys.dead, keys.dead_index, keys.events, keys.open, keys.queue(letter.handler_id), keys.wake(worker))
-        words = (job_id, text, letter.event_id, str(own), event_id, str(new), pack(body))
+        places = (keys.queue(letter.handler_id), keys.wake(worker), keys.joined(letter.event_id))
+        names = (keys.dead, keys.dead_index, keys.events, keys.open, *places)
+        words = (job_id, text, letter.event_id, str(own), event_id, str(new), pack(body), new.job_id, _REMEMBERED)
         reply = await self._link.call(script("replay_edited"), names, words)
         return {1: job_id, 2: new.job_id}.get(int(reply))

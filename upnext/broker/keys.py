@@ -150,7 +150,7 @@ class Keys:
         return self._key(f"unique:{handler}")
 
     def joined(self, event_id: str) -> str:
-        """Hash: number of a job that was not made -> the job that stands for it, as it was waiting; expires."""
+        """Hash: number of a job that was not made, or was replayed under another id -> what stands for it; expires."""
         return self._key(f"joined:{event_id}")
 
     def wake(self, worker: str) -> str:

@@ -56,6 +56,10 @@ class Published:
     repeated: bool = False
     joined: dict[int, str] = field(default_factory=dict[int, str])
 
+    def job_ids(self) -> list[str]:
+        """Return the jobs of the handlers, in their order."""
+        return [self.joined.get(n, f"{self.event_id}.{n}") for n in range(len(self.handlers))]
+
 
 @dataclass(slots=True)
 class Message:

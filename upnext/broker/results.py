@@ -17,7 +17,7 @@ from upnext.broker.scripts import script
 from upnext.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from upnext.broker.connection import PipelinedConnection
     from upnext.broker.keys import Keys
@@ -133,20 +133,37 @@ class ResultReader:
             count = 1
         else:
             count = max(await self._marks(event_id), default=-1) + 1
-        joined = read_joined(await self._link.command("HGETALL", keys.joined(event_id)))
+        joined = await self._joined(event_id)
         count = max(count, max(joined, default=-1) + 1)
         return [joined.get(position, f"{event_id}.{position}") for position in range(count)]
 
-    async def handlers(self, event_id: str, outcomes: Sequence[JobOutcome]) -> list[str]:
-        """Return the identities of the handlers of an event's jobs, which have ended; "" where nothing tells."""
+    async def handlers(self, event_id: str, outcomes: Mapping[str, JobOutcome]) -> dict[str, str]:
+        """Return the identities of the handlers of an event's jobs, which have ended; "" where nothing tells.
+
+        Args:
+            event_id: The event.
+            outcomes: How its jobs ended, by their ids.
+        """
         marks = await self._marks(event_id)
         known = {
             handler_hash(text(name)): text(name) for name in await self._link.command("SMEMBERS", self._keys.queues)
         }
-        return [
-            outcome.letter.handler_id if outcome.letter is not None else known.get(marks.get(position, -1), "")
-            for position, outcome in enumerate(outcomes)
-        ]
+        return {
+            job: known.get(marks.get(_position(job), -1), "") if outcome.letter is None else outcome.letter.handler_id
+            for job, outcome in outcomes.items()
+        }
+
+    async def stand_in(self, job_id: str) -> str | None:
+        """Return the job that stands for one which was not made, or was replayed under another id; None if none is."""
+        return (await self._joined(job_id.rpartition(".")[0])).get(_position(job_id))
+
+    async def _joined(self, event_id: str) -> dict[int, str]:
+        try:
+            return read_joined(await self._link.command("HGETALL", self._keys.joined(event_id)))
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            return {}  # another program's key in the way
 
     async def _look_for_marks(
         self, event_id: str, jobs: Sequence[str], outcomes: Sequence[JobOutcome]
@@ -157,12 +174,19 @@ class ResultReader:
             for job, outcome in zip(jobs, outcomes, strict=True)
             if outcome.state == "ended" and _position(job) not in ended
         ]
+        joined = await self._joined(event_id) if missing else {}
+        stand_ins = {job: joined[_position(job)] for job in missing if _position(job) in joined}
+        found = {job: await self._outcome_of(stand_in) for job, stand_in in stand_ins.items()}
+        missing = [job for job in missing if job not in found]
         # A worker of an earlier release leaves no mark: what it may have ended counts as done, as it did before.
         lost: set[str] = set() if missing and await self._unmarking_workers() else set(missing)
         return [
-            outcome if outcome.state != "ended" else JobOutcome("lost" if job in lost else "done")
+            found.get(job, outcome if outcome.state != "ended" else JobOutcome("lost" if job in lost else "done"))
             for job, outcome in zip(jobs, outcomes, strict=True)
         ]
+
+    async def _outcome_of(self, job_id: str) -> JobOutcome:
+        return (await self.outcomes(job_id.rpartition(".")[0], [job_id]))[1][0]
 
     async def _marks(self, event_id: str) -> dict[int, int]:
         try:

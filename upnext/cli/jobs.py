@@ -272,12 +272,18 @@ async def details_of(
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
     """Return where it was looked, and all that is known of one job; None if there is no such job."""
     from upnext.broker.job_ids import partition_of, unpack  # noqa: PLC0415 - commands import what they need
+    from upnext.broker.jobs import is_job_id  # noqa: PLC0415
 
     partition, where = namespace.partition(partition_of(job_id)), described(namespace)
     job = (await partition.jobs.find([job_id])).get(job_id)
+    stands_for = ""
+    if job is None and is_job_id(job_id) and (other := await partition.results.stand_in(job_id)) is not None:
+        job, job_id, stands_for = (await partition.jobs.find([other])).get(other), other, job_id
     if job is None:
         return where, None
     details = as_json(job)
+    if stands_for:
+        details["stands_for"] = stands_for
     details["waits_for"] = await _waits_for(namespace, job)
     details["traceback"] = "" if job.failure is None else await partition.jobs.traceback(job.failure)
     if job.state == "dead" and (found := await partition.dead_letters.letter(job_id)) is not None:

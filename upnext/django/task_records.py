@@ -83,7 +83,7 @@ def read_record(settings: Settings, job_id: str) -> tuple[TaskRecord, JobOutcome
 
     async def read() -> tuple[TaskRecord, JobOutcome] | None:
         event_id = check_id("a job", job_id).rpartition(".")[0]
-        outcome = (await outcomes_of(settings, event_id, [job_id]))[1][0]
+        outcome = (await outcomes_of(settings, event_id, [job_id]))[1][job_id]
         partition = await _partition(settings, job_id)
         kept = await partition.link.command("GET", partition.keys.django_task(job_id))
         if kept is None:
