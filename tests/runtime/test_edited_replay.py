@@ -137,11 +137,20 @@ async def test_the_lock_checks_it_where_there_is_no_service_file(
 ) -> None:
     """Missing fields, unknown ones, and wrong types."""
     job = (await Shop(valkey_url, "confirm").bury(valkey_url)).jobs[0].id
-    fields = {"n": {"type": "int", "required": True, "asked_by": {}}}
-    lock = {"events": {"order.placed": {"fields": fields, "extras": None, "handlers": {}}}}
-    write(edited.parent / "upnext.lock", json.dumps(lock))
+    asked = {"shop confirm": "required", "shop other": "required"}
+    fields = {
+        "n": {"type": "int", "required": True, "asked_by": asked, "formerly": ["number"]},
+        "of_another": {"type": "str", "required": True, "asked_by": {"shop other": "required"}},
+    }
+    handlers = {f"shop {name}": {"worker": "shop", "name": name, "closed": True} for name in ("confirm", "other")}
+    takes = {"old": {"type": "list[int]", "required": True}}
+    event = {"fields": fields, "extras": None, "handlers": handlers, "upcasts": [{"name": "up", "takes": takes}]}
+    write(edited.parent / "upnext.lock", json.dumps({"events": {"order.placed": event}}))
     for text, words in [
-        ("{}", "field 'n' is missing"),
+        ("{}", "field 'n' is missing. If the handler takes it all the same, pass --service FILE"),
+        ('{"old": ["x"]}', "field 'n' is missing"),
+        ('{"n": 1, "of_another": "x"}', "field 'of_another' is not taken"),
+        ('{"number": "x"}', "field 'number' must be int"),
         ('{"n": "x"}', "field 'n' must be int"),
         ('{"n": 1, "m": 1}', "field 'm' is not taken"),
         ("[]", "The payload must be a JSON object"),
@@ -151,9 +160,61 @@ async def test_the_lock_checks_it_where_there_is_no_service_file(
         code, out, err = await told(command, "dead", "replay", job, "--edit", str(edited), url=valkey_url)
         assert (code, out) == (2, "")
         assert words in err
-    write(edited, '{"n": 1}')
-    code, _, err = await told(command, "dead", "replay", job, "--edit", str(edited), url=valkey_url)
-    assert (code, err) == (0, "The payload was checked by upnext.lock.\n")
+    with redis.Redis.from_url(valkey_url) as client:
+        kept = {key: client.dump(key) for key in client.keys(f"{PREFIX}*")}
+        for text in ('{"number": 1}', '{"old": [1], "n": "x"}', '{"n": 1}'):
+            for key, value in kept.items():
+                client.restore(key, 0, value, replace=True)
+            write(edited, text)
+            code, _, err = await told(command, "dead", "replay", job, "--edit", str(edited), url=valkey_url)
+            assert (code, err) == (0, "The payload was checked by upnext.lock.\n")
+
+
+async def test_a_service_file_reads_an_old_payload_as_its_worker_does(
+    command: Command, valkey_url: str, edited: Path
+) -> None:
+    """By upcasters and former names; a payload for one handler need not suit the others of its event."""
+    receipt = await Shop(valkey_url, "confirm").bury(valkey_url)
+    job, service = receipt.jobs[0].id, edited.parent / "upcasting_service.py"
+    write(
+        service,
+        f"""
+from typing import Annotated, TypedDict
+import upnext
+worker = upnext.Worker("shop", redis_url={valkey_url!r})
+placed = worker.event("order.placed")
+
+class Old(TypedDict):
+    total: float
+
+@placed.upcast
+def to_n(old: Old) -> dict[str, int]:
+    return {{"n": round(100 / old["total"])}}
+
+@placed.on
+async def confirm(n: Annotated[int, upnext.Formerly("number")]) -> None: ...
+
+@placed.on
+async def other(n: int, of_another: str) -> None: ...
+""",
+    )
+    arguments = ("dead", "replay", job, "--edit", str(edited), "--service", str(service))
+    for text, words in [
+        ('{"total": "x"}', "field 'n' is missing"),
+        ('{"total": 0.0}', "upcaster 'to_n' of 'order.placed' raised ZeroDivisionError"),
+    ]:
+        write(edited, text)
+        code, out, err = await told(command, *arguments, url=valkey_url)
+        assert (code, out) == (2, "")
+        assert words in err
+    with redis.Redis.from_url(valkey_url) as client:
+        kept = {key: client.dump(key) for key in client.keys(f"{PREFIX}*")}
+        for text in ('{"total": 2.5}', '{"number": 7}'):
+            for key, value in kept.items():
+                client.restore(key, 0, value, replace=True)
+            write(edited, text)
+            code, out, err = await told(command, *arguments, url=valkey_url)
+            assert (code, out) == (0, f"{job} will run again with the edited payload.\n"), err
 
 
 def test_an_edit_is_of_one_job(command: Command, valkey_url: str, edited: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits, lock_contract
 from upnext.cli.connection import ask
 from upnext.cli.json_object import read_object
@@ -51,22 +52,34 @@ def _check(letter: DeadLetter, payload: dict[str, Any], body: bytes, service: Pa
 
     Raises:
         PayloadError: If the handler would refuse it.
-        ConfigError: If the lock does.
+        ConfigError: If the lock says so, or an upcaster raises.
     """
     if service is not None:
-        from upnext.runner.service_loader import load_services  # noqa: PLC0415 - few runs ask for it
+        from upnext import upcasting  # noqa: PLC0415 - few runs ask for it
+        from upnext.runner.service_loader import load_services  # noqa: PLC0415
         from upnext.worker import Worker  # noqa: PLC0415
 
         workers = [one for one in load_services(service) if isinstance(one, Worker)]
         handlers = [worker.registry.handlers.get(letter.handler_id) for worker in workers]
         for handler in handlers:
             if handler is not None:
-                handler.signature.codec.decode(body)
+                try:
+                    upcasting.decode(handler, body)  # as its worker reads it
+                except upcasting.UpcastError as error:
+                    raised = type(error.raised).__name__
+                    raise ConfigError(f"The payload is refused: {error} raised {raised}.") from error
                 return f"The payload was checked by the handler in {service}."
     try:
         contract = lock_contract.event_contract(letter.event, None)
     except ConfigError:
         return "The payload is not checked: no upnext.lock here has its event, and no --service its handler."
-    if faults := lock_contract.problems(contract, payload):
-        raise ConfigError(f"Payload of {letter.event!r}: {'; '.join(faults)}.")
+    identity = HandlerId.parse(letter.handler_id)
+    faults = lock_contract.handler_problems(contract, identity.worker, identity.name, payload)
+    if faults is None:
+        return "The payload is not checked: neither upnext.lock here nor a --service has its handler."
+    if faults:
+        raise ConfigError(
+            f"Payload of {letter.event!r} for handler {letter.handler!r}, by upnext.lock: {'; '.join(faults)}. "
+            "If the handler takes it all the same, pass --service FILE: then it checks the payload itself."
+        )
     return "The payload was checked by upnext.lock."

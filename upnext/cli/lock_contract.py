@@ -107,6 +107,41 @@ def problems(event: dict[str, Any], payload: dict[str, Any]) -> list[str]:
     return found
 
 
+def handler_problems(event: dict[str, Any], worker: str, handler: str, payload: dict[str, Any]) -> list[str] | None:
+    """Return what is wrong with a payload, perhaps an old one, for one handler; None if the lock has no such handler.
+
+    What an upcaster takes passes: only the worker that runs the handler can tell what becomes of it.
+    """
+    handlers: dict[str, Any] = event["handlers"]
+    known = next((key for key, one in handlers.items() if (one["worker"], one["name"]) == (worker, handler)), None)
+    if known is None:
+        return None
+    own = {name: field for name, field in event["fields"].items() if known in field["asked_by"]}
+    names = {former: name for name, field in own.items() for former in (*field.get("formerly", ()), name)}
+    held = {names[name] for name in payload if name in names}
+    found = [
+        f"field {name!r} is missing{_meant(name, [other for other in payload if other not in names])}"
+        for name, field in own.items()
+        if field["asked_by"][known] == "required" and name not in held
+    ]
+    for name, value in payload.items():
+        if name in names:
+            type_text = own[names[name]]["type"]
+            if not _fits(value, read_type(type_text)):
+                found.append(f"field {name!r} must be {type_text}")
+        elif handlers[known]["closed"]:
+            found.append(f"field {name!r} is not taken{_meant(name, own)}")
+    return [] if found and any(_is_taken(one["takes"], payload) for one in event.get("upcasts", ())) else found
+
+
+def _is_taken(fields: dict[str, Any], payload: dict[str, Any]) -> bool:
+    """Say whether a payload fits a TypedDict."""
+    return all(
+        _fits(payload[name], read_type(field["type"])) if name in payload else not field["required"]
+        for name, field in fields.items()
+    )
+
+
 def _meant(name: str, others: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(others), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
