@@ -110,9 +110,16 @@ def open_event(**fields: Any) -> upnext.Event:
     return event
 
 
-deep: list[Any] = []
-for _ in range(250):
-    deep = [deep]
+def nested(levels: int) -> list[Any]:
+    """Return lists in lists."""
+    deep: list[Any] = []
+    for _ in range(levels):
+        deep = [deep]
+    return deep
+
+
+holding_itself: list[Any] = []
+holding_itself.append(holding_itself)
 
 
 @pytest.mark.parametrize(
@@ -123,13 +130,18 @@ for _ in range(250):
         ({"a": "x", "n": "1"}, "field 'n' should be a valid integer, got str"),
         ({"a": "x", "n": 1.0}, "field 'n' should be a valid integer, got float"),
         ({"a": "x", "when": "2026-01-01T00:00:00"}, "field 'when' should be a valid datetime, got str"),
-        ({"a": "x", "more": float("nan")}, "field 'more' must hold finite numbers and at most 200 levels, got float"),
+        ({"a": "x", "more": float("nan")}, "field 'more' must hold finite numbers only, got float"),
+        ({"a": "x", "more": [float("-inf")]}, "field 'more' must hold finite numbers only, got list"),
+        ({"a": "x", "more": 10**4300}, "field 'more' must hold integers of at most 4,300 digits, got int"),
         ({"a": "x", "more": {1: "x"}}, "field 'more' must have string keys, as JSON has, got int"),
         ({"a": "x", "more": (n for n in range(3))}, "must be a collection, which can be read twice, got generator"),
         ({"a": "x", "more": object()}, "field 'more' must be something that JSON can carry, got object"),
-        ({"a": "x", "more": b"\xff"}, "field 'more' must be something that JSON can carry, got bytes"),
-        ({"a": "\ud800"}, "field 'a' must be something that JSON can carry, got str"),
-        ({"a": "x", "more": deep}, "field 'more' must hold finite numbers and at most 200 levels, got list"),
+        ({"a": "x", "more": b"\xff"}, "field 'more' must hold bytes that are UTF-8, as all text in JSON is, got bytes"),
+        ({"a": "\ud800"}, "field 'a' must hold text without lone surrogates, which UTF-8 cannot have, got str"),
+        ({"a": "x", "more": {"\ud800": 1}}, "field 'more' must hold text without lone surrogates, which UTF-8 "),
+        ({"a": "x", "more": nested(201)}, "field 'more' must have at most 200 levels, got list"),
+        ({"a": "x", "more": nested(900)}, "field 'more' must have at most 200 levels, got list"),
+        ({"a": "x", "more": holding_itself}, "field 'more' must not hold itself, got list"),
         ({"a": "x", "more": "y" * 1_000_001}, "may have 1,000,000 bytes of JSON, got 1,000,"),
         ({"a": "x", "untyped": datetime(2026, 1, 1, tzinfo=UTC)}, "field 'untyped' would arrive as plain JSON"),
     ],

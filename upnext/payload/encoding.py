@@ -93,13 +93,28 @@ def _is_equal(plain: object, fields: object) -> bool:
 _NOT_JSON = (PayloadProblem("", "must be JSON of at most 200 levels", "something else"),)
 
 
+_LEVELS = "must have at most 200 levels"
+_CAUSES = (
+    ("surrogates not allowed", "must hold text without lone surrogates, which UTF-8 cannot have"),
+    ("invalid utf-8 sequence", "must hold bytes that are UTF-8, as all text in JSON is"),
+    ("(id repeated)", "must not hold itself"),
+    ("depth exceeded", _LEVELS),  # when it is written
+    ("recursion limit exceeded", _LEVELS),  # when it is read
+    ("number out of range", "must hold integers of at most 4,300 digits"),
+    ("expected value", "must hold finite numbers only"),  # NaN, Infinity
+    ("invalid number", "must hold finite numbers only"),  # -Infinity
+)
+"""What pydantic says where it cannot write a value, or read what it has written, and what that means for the value."""
+
+
 def _not_json(name: str, value: object) -> Iterable[PayloadProblem]:
     try:
         read(write({name: value}))
-    except PydanticSerializationError:
-        yield PayloadProblem(name, "must be something that JSON can carry", type(value).__name__)
-    except (ValueError, RecursionError):
-        yield PayloadProblem(name, "must hold finite numbers and at most 200 levels", type(value).__name__)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        said = str(error)
+        otherwise = "must be something that JSON can carry"
+        expected = next((expected for words, expected in _CAUSES if words in said), otherwise)
+        yield PayloadProblem(name, expected, type(value).__name__)
 
 
 class _RoundTrip:
