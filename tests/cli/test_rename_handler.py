@@ -251,6 +251,55 @@ def test_what_may_be_a_static_method_is_listed(empty: Shell) -> None:
     assert (done.code, "its class has a 'mail' already: choose another name" in done.out) == (1, True)
 
 
+HANDED_ON = {
+    "by a text": "import importlib\n\ndef mail():\n    return importlib.import_module('shop.email')\n",
+    "by a relative text": "import importlib\n\ndef mail():\n    return importlib.import_module('.email', 'shop')\n",
+    "as a value": "from shop import email\n\ndef mail():\n    return email\n",
+    "in a class": "from shop import email\n\nclass Held:\n    mail = email\n",
+    "to a call": "import shop.email\n\ndef run(start):\n    start(shop.email, 1)\n",
+    "not at all": "from shop import email\n\ndef mail():\n    return email.Mail, dict(email='a@b.c')\n",
+}
+MAY_HAVE_IT = """
+import importlib
+import inquirer
+from shop.lazy import email, session
+from shop.events import *
+
+importlib.import_module("shop." + name).confirm  # listed
+get("mail").confirm(n=1)  # listed
+email.confirm  # listed
+Held.mail.confirm.send  # listed
+
+def test(mail, config):
+    mail.confirm(n=1)  # listed
+    config.mail.confirm(n=1)  # listed
+    inquirer.confirm(), session.confirm(), "text".confirm()
+    start(confirm=1)
+
+class A(B):
+    def confirm(self):
+        self.mail.confirm()  # listed
+        self.confirm(), super().confirm()
+"""
+
+
+@pytest.mark.parametrize("how", HANDED_ON)
+def test_where_its_module_is_handed_on_every_attribute_that_may_be_it_is_listed(how: str, empty: Shell) -> None:
+    project(empty, DEFINITIONS["plain"][0], shop__conf=HANDED_ON[how], shop__uses=MAY_HAVE_IT)
+    done = empty.run("rename", "handler", "confirm", "mail", "--write", "--format", "json")
+    assert done.code == 0, done.out + done.err
+    lines = empty.text("shop/uses.py").splitlines()
+    expected = [number for number, line in enumerate(lines, 1) if "# listed" in line and how != "not at all"]
+    assert [each["line"] for each in json.loads(done.out)["undecided"]] == expected
+
+
+def test_an_import_that_is_renamed_is_not_listed_beside_one_of_everything(empty: Shell) -> None:
+    uses = "from shop.email import *\nfrom shop.email import confirm\nf(confirm=confirm, other=a.confirm)\n"
+    project(empty, DEFINITIONS["plain"][0], shop__uses=uses)
+    done = empty.run("rename", "handler", "confirm", "mail", "--write", "--format", "json")
+    assert (done.code, json.loads(done.out)["undecided"]) == (0, [])
+
+
 def test_an_attribute_of_a_class_takes_the_new_name_from_no_function(empty: Shell) -> None:
     text = "class A:\n    mail: int\n    def mail_to(self): return self.mail\n@placed.on\ndef confirm(n: int): ...\n"
     project(empty, text)

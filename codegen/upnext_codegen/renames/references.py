@@ -131,7 +131,7 @@ def uses(file: Edits, module: str, names: Collection[str], *, aliased: bool = Fa
     last = {name.rpartition(".")[2] for name in names}
     if not aliased and not any(isinstance(node, cst.Name) and node.value in last for node in file.nodes):
         return  # as where only texts hold it: to look up what names mean takes long
-    keywords = _not_looked_up(file)
+    keywords = no_variables(file)
     for node in file.nodes:
         if not isinstance(node, cst.Name | cst.Attribute) or node in keywords:
             continue
@@ -301,7 +301,7 @@ def _in_all(file: Edits) -> set[cst.CSTNode]:
     return found
 
 
-def _not_looked_up(file: Edits) -> set[cst.CSTNode]:
+def no_variables(file: Edits) -> set[cst.CSTNode]:
     """Names that stand for no variable: keywords, attributes, parameters, and what is imported."""
     found: set[cst.CSTNode] = set()
     for node in file.nodes:

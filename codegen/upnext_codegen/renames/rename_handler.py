@@ -17,10 +17,9 @@ from upnext_codegen.renames import references
 from upnext_codegen.renames.edits import Edits, text_of
 from upnext_codegen.renames.mentions import texts_in
 from upnext_codegen.renames.plan import ProjectSources, Rename, Undecided, near, unreadable
+from upnext_codegen.renames.unresolved import is_handed_on, unresolved
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-
     from upnext_codegen.records import Scan, Task
 
 _WORD = re.compile(rb"[^\W\d]\w*")
@@ -106,6 +105,8 @@ def rename_handler(sources: ProjectSources, old: str, new: str) -> Rename:
     names = references.names_of(function.module, function.qualname, sources, reader.read, aliased=False)
     undecided: list[Undecided] = []
     served = _served(sources.scan)
+    last = function.module.rpartition(".")[2]
+    anywhere = is_handed_on({each.rpartition(".")[0] for each in names}, sources)
     for module, file in files:
         if file.file == function.file:
             blocked += [each for place in function.places for each in _define(file, whole, function, place, new)]
@@ -116,7 +117,7 @@ def rename_handler(sources: ProjectSources, old: str, new: str) -> Rename:
             blocked.append(Undecided(Place(file.file, *file.place_of(clash)), reason))
         for literal, spelt in references.texts(file, module, names, new, but=served):
             file.replace(literal, requoted(literal, spelt).value)
-        undecided += _unresolved(file, function, renamed)
+        undecided += unresolved(file, function.qualname, last, renamed, anywhere=anywhere)
     changed = {file.file: (file.before, after) for _, file in files if (after := file.after) != file.before}
     for text, but_in in [(function.name, (_OPTION,)), *((name, _SERVED) for name in sorted(names & served))]:
         reason = f"this text is {text!r}: if it means the function, change it by hand"
@@ -299,20 +300,3 @@ def _drop_name(file: Edits, decorator: cst.Call, given: cst.Arg) -> None:
         _, start = file.span(decorator.func)
         _, end = file.span(decorator)
     file.put(start, end, "")
-
-
-def _unresolved(file: Edits, function: _Function, renamed: Container[cst.Name]) -> Iterator[Undecided]:
-    """List the names that may be the function: by `from ... import *`, or as an attribute of what is in its class."""
-    has_stars = any(isinstance(node, cst.ImportStar) for node in file.nodes)
-    is_method = "." in function.qualname
-    for node in file.nodes:
-        if isinstance(node, cst.Attribute) and is_method and node.attr.value == function.name:
-            name, reason = node.attr, f"this may be {function.qualname!r}: if it is, change it by hand"
-        elif isinstance(node, cst.Name) and has_stars and node.value == function.name:
-            if file.qualified_names(node):
-                continue
-            name, reason = node, f"this name may be {function.name!r} by `import *`: if it is, change it by hand"
-        else:
-            continue
-        if name not in renamed:
-            yield Undecided(Place(file.file, *file.place_of(name)), reason)
