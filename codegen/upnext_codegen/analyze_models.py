@@ -20,7 +20,7 @@ from upnext_codegen.names.modules import ModuleRef, RecordedModules
 from upnext_codegen.names.scopes import Assignment, ClassDefinition
 from upnext_codegen.names.values import ClassRef
 from upnext_codegen.records import FileModels
-from upnext_codegen.types import ClassFacts, ClassType
+from upnext_codegen.types import ClassFacts, ClassType, Doubt
 from upnext_codegen.types.traversal import classes_in
 
 if TYPE_CHECKING:
@@ -75,10 +75,13 @@ def _facts(classes: Classes, models: Models, name: str) -> ClassFacts | None:
         if definition is None:
             return None
         facts = classes.facts_of(definition)
+        found = None
         if isinstance(definition.binding, ClassDefinition):
-            return replace(facts, model=models.facts(ClassRef(definition), facts.kind))
-        if isinstance(definition.binding, Assignment) and isinstance(definition.binding.value, ast.Call):
-            return replace(facts, model=models.facts_of_call(definition, definition.binding.value))
+            found = models.facts(ClassRef(definition), facts.kind)
+        elif isinstance(definition.binding, Assignment) and isinstance(definition.binding.value, ast.Call):
+            found = models.facts_of_call(definition, definition.binding.value, facts.kind)
+        if isinstance(found, Doubt):
+            return replace(facts, doubt=found)
+        return facts if found is None else replace(facts, model=found)
     except RecursionError:
         return None  # Its names lead further than can be followed: nothing is certain of it.
-    return facts

@@ -23,6 +23,9 @@ MAX_CALL_IMPORTS: Final = 10
 MAX_ANNOTATION_DEPTH: Final = 40
 """Types inside of one another in an annotation; beyond that it is refused as nested too deeply."""
 
+MAX_HELPERS: Final = 3
+"""Functions that call each other until one makes a validator or a field; what is further in is not looked at."""
+
 MAX_TYPE_ALIASES: Final = 20
 """Names that stand for one another in an annotation; beyond that nothing is known of the type."""
 

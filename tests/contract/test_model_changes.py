@@ -188,3 +188,81 @@ def test_there_are_at_least_fifty_of_either_kind() -> None:
     breaking = [each for each in CHANGES if each["code"]]
     assert len(breaking) >= 50
     assert len(CHANGES) - len(breaking) >= 50
+
+
+UNCERTAIN = """\
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, model_serializer, model_validator
+
+
+def keyed(name: str) -> Any: return Field(alias=name)
+
+
+class Sure(BaseModel, frozen=True):
+    a: int
+
+class Before(BaseModel):
+    inner: Sure
+    @model_validator(mode="before")
+    @classmethod
+    def read(cls, data: Any) -> Any: return data
+
+class Written(BaseModel):
+    @model_serializer
+    def write(self) -> dict[str, int]: return {}
+
+class Encoded(BaseModel):
+    model_config = ConfigDict(json_encoders={})
+
+class Made(BaseModel):
+    a: int = keyed("b")
+
+class Path(BaseModel):
+    a: int = Field(validation_alias=AliasPath("b", 0))
+
+@dataclass
+class Later:
+    a: int = field(init=False)
+
+class Value(Enum):
+    A = 1
+    B = 0.5
+
+class Outer(BaseModel):
+    held: list[Before]
+    more: Written | Encoded | Made
+    rest: tuple[Path, Later, Value, Sure]
+"""
+REASONS = {
+    "Before": "its model_validator runs before pydantic's own",
+    "Encoded": 'it sets "json_encoders"',
+    "Later": "options of a field are not written out, or have init",
+    "Made": "what keyed() returns as a default may be a field with options of its own",
+    "Path": "an alias of a field is a path",
+    "Sure": "the earlier lock does not say what payloads carried of it",
+    "Value": 'the value of its member "B" is not read',
+    "Written": "its model_serializer writes it in a way of its own",
+}
+
+
+def test_each_class_that_cannot_be_compared_is_named_with_the_reason(tmp_path: Path) -> None:
+    handler = 'import upnext\nfrom shop.m import Outer\nshop = upnext.Worker("shop")\n@shop.event("x.y").on\n'
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()
+    (tmp_path / "shop" / "m.py").write_text(UNCERTAIN, encoding="utf-8")
+    (tmp_path / "shop" / "handlers.py").write_text(f"{handler}async def h(payload: Outer) -> None: ...\n", "utf-8")
+    assert gen(tmp_path) == []
+    earlier = json.loads((tmp_path / "upnext.lock").read_text("utf-8"))
+    earlier["classes"]["shop.m.Sure"]["payload"] = None
+    (tmp_path / "before.lock").write_text(json.dumps(earlier), encoding="utf-8")
+    found = gen(tmp_path, "--against", "before.lock")
+    assert {each["code"] for each in found} == {"UPN429"}
+    assert {each["severity"] for each in found} == {"warning"}
+    assert sorted(each["message"] for each in found) == [
+        f'"{name}" cannot be compared: {reason}' for name, reason in REASONS.items()
+    ]
+    assert {each["file"] for each in found} == {"shop/m.py"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from upnext_codegen.contract import Asker, Contract, EventContract, Field, Receiver, Upcast
-from upnext_codegen.types import ClassFacts, ClassType, ModelFacts, ModelField
+from upnext_codegen.types import MODEL_KINDS, ClassFacts, ClassType, Doubt, ModelFacts, ModelField
 from upnext_codegen.types.format import full_name, full_text
 from upnext_codegen.types.parse import TypeReader
 from upnext_codegen.types.traversal import classes_in
@@ -137,6 +137,7 @@ def _model_json(model: ModelFacts) -> dict[str, Any]:
                 **({"position": position} if is_ordered else {}),
                 **({"read": list(field.read)} if field.read else {}),
                 **({"written": list(field.written)} if field.written else {}),
+                **({"left_out": field.left_out} if field.left_out else {}),
             }
             for position, field in enumerate(model.fields)
         },
@@ -157,6 +158,7 @@ def _model(data: dict[str, Any], reader: TypeReader) -> ModelFacts:
                 item["required"],
                 tuple(item.get("written", ())),
                 tuple(item.get("read", ())),
+                left_out=str(item.get("left_out", "")),
             )
             for name, item in fields
         ),
@@ -166,12 +168,14 @@ def _model(data: dict[str, Any], reader: TypeReader) -> ModelFacts:
 
 def _facts(data: dict[str, Any], reader: TypeReader) -> ClassFacts:
     payload = data.get("payload")  # format 1 had none
+    is_doubtful = "payload" in data and payload is None and data["kind"] in MODEL_KINDS
     return ClassFacts(
         bases=tuple(reader.read(base) for base in data["bases"]),
         kind=data["kind"],
         type_parameters=tuple((name, variance) for name, variance in data["type_parameters"]),
         json=data["json"],
         model=None if payload is None else _model(payload, reader),
+        doubt=Doubt("the earlier lock does not say what payloads carried of it") if is_doubtful else None,
     )
 
 

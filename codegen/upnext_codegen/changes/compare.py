@@ -15,6 +15,7 @@ from upnext_codegen.changes import breaks
 from upnext_codegen.changes.breaks import Break, Change, Kind
 from upnext_codegen.changes.bridges import NO_UPCASTS, Bridges, Upcasts
 from upnext_codegen.changes.difference import Kind as Difference
+from upnext_codegen.changes.doubts import doubts
 from upnext_codegen.changes.model_breaks import ModelBreaks
 from upnext_codegen.changes.shapes import Classes
 from upnext_codegen.changes.wire import Wire
@@ -40,6 +41,9 @@ def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Findi
     handlers, declarations = by_event(scan.received), by_event(scan.declarations)
     for each in changes(earlier, scan.received, scan.classes, scan.sends, upcasts=scan.upcasts):
         yield each.finding
+    compared = [event for event in earlier.events if event.receivers]
+    takers = [handler for event in compared for handler in handlers[event.name]]
+    yield from doubts(compared, earlier.classes, takers, scan.classes)
     for event in earlier.events:
         if complete and event.receivers and event.name not in scan.refused:
             yield from breaks.gone(event, handlers[event.name], declarations[event.name])

@@ -12,7 +12,7 @@ from upnext_codegen.contract import EventContract
 from upnext_codegen.escaped_text import quote
 from upnext_codegen.findings import Finding
 from upnext_codegen.records import Handler, Place
-from upnext_codegen.types import ClassFacts, LiteralType, ModelFacts
+from upnext_codegen.types import NONE, ClassFacts, LiteralType, ModelFacts
 from upnext_codegen.types.format import distinct_texts
 
 _CODES = {
@@ -111,7 +111,7 @@ class ModelBreaks:
     def _member(self, found: Difference, model: ModelFacts, whose: str) -> tuple[str, str]:
         owner = found.owner.partition(":")[2]
         now = next((each.type for each in model.fields if each.name == found.field), None)
-        if isinstance(now, LiteralType):
+        if isinstance(now, LiteralType) or now == NONE:
             message = f'member "{found.field}" of "{owner}" has another value now, and {whose} may hold the earlier one'
             return message, f"keep its value {LATER}"
         return f'member "{found.field}" of "{owner}" is gone, and {whose} may hold it', f"keep it {LATER}"

@@ -193,6 +193,8 @@ def json_value(value: LiteralValue, classes: Classes) -> LiteralValue:
     for each in facts.model.fields if facts and facts.model else ():
         if each.name == value.member and isinstance(each.type, LiteralType):
             return each.type.values[0]
+        if each.name == value.member and each.type == NONE:
+            return None
     return value
 
 

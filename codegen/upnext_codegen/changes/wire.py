@@ -171,7 +171,7 @@ class Wire:
         known = _tags(had)
         for field_ in (each for each in after.fields if each.name in _tags(has)):
             source = _source(field_, before.fields)
-            is_written = source is not None and (source.required or before.facts.form not in _LEAVES_OUT)
+            is_written = source is not None and (source.is_always_given or before.facts.form not in _LEAVES_OUT)
             if not is_written and (source is None or source.name not in known):
                 yield Difference(Kind.REQUIRED, after.name, field_.name, detail=DISCRIMINATOR)
 
@@ -310,6 +310,7 @@ class Wire:
             yield from found
 
     def _compared_fields(self, was: Model, now: Model, takes_bools: bool) -> Iterator[Difference]:
+        was = was._replace(fields=tuple(each for each in was.fields if each.left_out != "always"))
         sources = {each.name: _source(each, was.fields) for each in now.fields}
         new = [each for each in now.fields if each.required and sources[each.name] is None]
         used = {source.name for source in sources.values() if source is not None}
@@ -323,7 +324,7 @@ class Wire:
                 elif each.required:
                     yield Difference(Kind.UNKNOWN, now.name, each.name)
                 continue
-            if each.required and not source.required and was.facts.form in _LEAVES_OUT:
+            if each.required and not source.is_always_given and was.facts.form in _LEAVES_OUT:
                 yield Difference(Kind.REQUIRED, now.name, each.name)
             for inner in self.differences(source.type, each.type, takes_bools=takes_bools):
                 yield _owned(inner, now.name, each.name, source.type, each.type)

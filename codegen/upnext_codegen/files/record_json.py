@@ -36,6 +36,7 @@ _CLASSES: tuple[type[Any], ...] = (
     records.Upcaster,
     contract.Upcast,
     contract.Field,
+    types.Doubt,
 )
 _NAMES: dict[type[Any], str] = {kind: str(number) for number, kind in enumerate(_CLASSES)} | {
     tuple: "",

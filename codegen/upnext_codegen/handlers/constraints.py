@@ -86,7 +86,7 @@ _OF_THE_FIELD = frozenset(
 
 
 class NotCertainError(Exception):
-    """Raised when it cannot be known what a payload carries of a class."""
+    """Raised when it cannot be known what a payload carries of a class: the reason, as what is said of "it"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Constraints:
         if name not in _METADATA or not isinstance(metadata, ast.Call):
             return None
         if name == "Field" and (metadata.args or any(each.arg in _OF_THE_FIELD for each in metadata.keywords)):
-            raise NotCertainError
+            raise NotCertainError("a Field(...) inside of a type says more than its limits")
         return self.options(metadata, use)
 
     def _option(self, given: Argument) -> list[str]:

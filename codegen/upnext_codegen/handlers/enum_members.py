@@ -9,7 +9,7 @@ from upnext_codegen.handlers.constraints import NotCertainError
 from upnext_codegen.names import values
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, Definition, Use
-from upnext_codegen.types import ANY, LiteralType, ModelField
+from upnext_codegen.types import ANY, NONE, LiteralType, ModelField
 
 if TYPE_CHECKING:
     from upnext_codegen.names.evaluator import Evaluator
@@ -30,11 +30,11 @@ def members(evaluator: Evaluator, ref: values.ClassRef) -> tuple[ModelField, ...
     outside = {each.name for each in ancestors if isinstance(each, ExternalName)}
     own = [each for each in ancestors if isinstance(each, values.ClassRef)]
     if len(outside) + len(own) < len(ancestors):
-        raise NotCertainError
+        raise NotCertainError("a base class of it cannot be known")
     if any(name.endswith("Flag") or not name.startswith(("enum.", "builtins.")) for name in outside):
-        raise NotCertainError
+        raise NotCertainError("its values are put together from flags, or its base class is not of the project")
     if not all(_CHANGING.isdisjoint(evaluator.body_of(each).definitions) for each in own):
-        raise NotCertainError
+        raise NotCertainError("it has a method that changes which values are taken")
     is_text = not outside.isdisjoint({"builtins.str", "enum.StrEnum"})
     found: list[ModelField] = []
     last: int | None = 0
@@ -43,12 +43,12 @@ def members(evaluator: Evaluator, ref: values.ClassRef) -> tuple[ModelField, ...
         if not isinstance(binding, Assignment) or binding.annotation is not None or name.startswith("_"):
             continue
         if len(definitions) > 1 or definitions[0].branches:
-            raise NotCertainError
+            raise NotCertainError(f'its "{name}" depends on a condition, or is there twice')
         value = _value(evaluator, ref, name, binding, last)
         if is_text and not isinstance(value, str):
-            value = None
+            value = values.UNKNOWN
         last = max(last, value) if last is not None and _is_number(value) and isinstance(value, int) else None
-        written = ANY if value is None else LiteralType((value,))
+        written = ANY if isinstance(value, values.Unknown) else NONE if value is None else LiteralType((value,))
         found.append(ModelField(name, written, place=place_of_name(definitions[0])))
     return tuple(sorted(found))
 
@@ -61,16 +61,16 @@ def place_of_name(definition: Definition) -> tuple[int, int]:
 
 def _value(
     evaluator: Evaluator, ref: values.ClassRef, name: str, binding: Assignment, last: int | None
-) -> str | int | None:
-    """The value of a member, None where it cannot be known; `last` is the highest number before it."""
+) -> str | int | values.Unknown | None:
+    """The value of a member; `last` is the highest number before it."""
     member = evaluator.class_attribute(ref, name)
     known = member.value if isinstance(member, values.MemberValue) else None
     if isinstance(known, values.Constant):
-        return known.value if isinstance(known.value, str | int) else None
+        return values.UNKNOWN if isinstance(known.value, float) else known.value
     if last is None or not isinstance(binding.value, ast.Call):
-        return None
+        return values.UNKNOWN
     func = evaluator.value(binding.value.func, Use(evaluator.body_of(ref)))
-    return last + 1 if isinstance(func, ExternalName) and func.name == "enum.auto" else None
+    return last + 1 if isinstance(func, ExternalName) and func.name == "enum.auto" else values.UNKNOWN
 
 
 def _is_number(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Va
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.enum_members import place_of_name
 from upnext_codegen.handlers.marks import unmarked
+from upnext_codegen.limits import MAX_HELPERS
 from upnext_codegen.names import private_names, values
 from upnext_codegen.names.annotation_names import external
-from upnext_codegen.names.evaluator import Argument, plain_arguments
+from upnext_codegen.names.evaluator import Argument, function_node, plain_arguments
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, Definition, Use
+from upnext_codegen.reading.expression_text import text_of
 from upnext_codegen.types import ANY, ClassType, ModelField, Type, constrained
 
 if TYPE_CHECKING:
@@ -23,8 +26,10 @@ if TYPE_CHECKING:
 _NO_FIELDS = frozenset({"ClassVar", "KW_ONLY"})
 _UNCERTAIN = frozenset({"InitVar", "Final"})
 _FIELD_CALLS = {"dataclasses.field": "dataclass", "pydantic.Field": "model", "pydantic.fields.Field": "model"}
-_VALUES = ("builtins.", "collections.", "datetime.", "decimal.", "pathlib.", "uuid.")
-"""Modules whose functions return values, and no fields with options of their own."""
+_FIELD_NAMES = frozenset({"attrib", "field", "ib"})
+"""Last names of functions that make fields, whatever package they are of."""
+
+_NONE = frozenset[values.FunctionRef]()
 
 
 @dataclass(slots=True)
@@ -36,12 +41,14 @@ class Options:
         read: The aliases that it is read from.
         has_default: Whether it has a default, None where nothing is said of that.
         constraints: What it holds the type to.
+        left_out: Whether it is written, as `ModelField` has it.
     """
 
     written: str | None = None
     read: tuple[str, ...] = ()
     has_default: bool | None = None
     constraints: list[str] = field(default_factory=list[str])
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ class FieldReader:
         if name in _NO_FIELDS:
             return None
         if name in _UNCERTAIN:
-            raise NotCertainError
+            raise NotCertainError(f'its "{definition.name}" is {name}')
         written = self._annotated(annotation, inside, variables, options)
         if kind == "typeddict":
             required = total if mark is None else mark
@@ -104,7 +111,7 @@ class FieldReader:
         if not isinstance(annotation, ast.Subscript) or external(evaluator, annotation.value, use) != "Annotated":
             return self.type(annotation, use, variables)
         if not isinstance(annotation.slice, ast.Tuple):
-            raise NotCertainError
+            raise NotCertainError("an Annotated of it holds no more than a type")
         inner, *metadata = annotation.slice.elts
         rest: list[ast.expr] = []
         for each in metadata:
@@ -125,10 +132,36 @@ class FieldReader:
         if name in _FIELD_CALLS:
             self._options(options, value, use, takes_default=_FIELD_CALLS[name] == "model")
             return options.has_default is True
-        # What an unknown function returns may be a field with options of its own.
-        if not name.startswith(_VALUES) and not isinstance(func, values.ClassRef):
-            raise NotCertainError
+        if not self._makes_value(value.func, use):
+            raise NotCertainError(
+                f"what {text_of(value.func)}() returns as a default may be a field with options of its own"
+            )
         return True
+
+    def _makes_value(self, func: ast.expr, use: Use, above: frozenset[values.FunctionRef] = _NONE) -> bool:
+        """Whether a function returns a value, and no field with options of its own."""
+        evaluator = self.constraints.evaluator
+        made = evaluator.value(func, use)
+        match made:
+            case values.ClassRef():
+                return True
+            case ExternalName(name):
+                return name not in _FIELD_CALLS and name.partition(".")[0] in sys.stdlib_module_names
+            case values.FunctionRef() if made not in above and len(above) < MAX_HELPERS:
+                inside = Use(evaluator.body_of(made))
+                calls = [each for each in ast.walk(function_node(made)) if isinstance(each, ast.Call)]
+                inner = [evaluator.value(each.func, inside) for each in calls]
+                return not any(
+                    (
+                        isinstance(each, values.FunctionRef)
+                        and each not in above
+                        and not self._makes_value(call.func, inside, above | {made})
+                    )
+                    or (isinstance(each, ExternalName) and each.name.rpartition(".")[2].lower() in _FIELD_NAMES)
+                    for call, each in zip(calls, inner, strict=True)
+                )
+            case _:
+                return isinstance(func, ast.Attribute) and isinstance(func.value, ast.Constant)
 
     def _options(self, options: Options, call: ast.Call, use: Use, *, takes_default: bool) -> None:
         for position, each in enumerate(plain_arguments(call, use)):
@@ -151,22 +184,31 @@ class FieldReader:
                 options.written = self._text(given.value, given.use)
             case "validation_alias":
                 options.read = self._choices(given.value, given.use)
-            case "*" | "**" | "exclude" | "exclude_if" | "init":
-                raise NotCertainError
+            case "exclude" if isinstance(known := self._constant(given), bool):
+                options.left_out = "always" if known else ""
+            case "exclude_if":
+                options.left_out = options.left_out or "sometimes"
+            case "init" if self._constant(given) is True:
+                pass
+            case "*" | "**" | "exclude" | "init":
+                raise NotCertainError(f"options of a field are not written out, or have {given.keyword}")
             case _:
                 pass
+
+    def _constant(self, given: Argument) -> object:
+        return self.constraints.constant(given.value, given.use)
 
     def _text(self, expr: ast.expr, use: Use) -> str:
         found = self.constraints.constant(expr, use)
         if not isinstance(found, str):
-            raise NotCertainError
+            raise NotCertainError("an alias of a field is no constant")
         return found
 
     def _choices(self, expr: ast.expr, use: Use) -> tuple[str, ...]:
         if not isinstance(expr, ast.Call):
             return (self._text(expr, use),)
         if self.constraints.name_of(expr.func, use) != "AliasChoices" or expr.keywords:
-            raise NotCertainError
+            raise NotCertainError("an alias of a field is a path")
         return tuple(self._text(each, use) for each in expr.args)
 
 
@@ -179,17 +221,18 @@ def with_keys(plain: ModelField, options: Options, config: Config, form: str) ->
         config: What is said of all fields of its class.
         form: The form of the class, as `ModelFacts` has it.
     """
-    made = config.alias(plain.name) if config.alias else plain.name
-    alias = options.written or made
+    made = config.read(plain.name) if config.read else plain.name
+    alias = options.written or (config.written(plain.name) if config.written else plain.name)
     written, read = {alias}, {*(options.read or (made,)), alias}
     if form in {"dataclass", "typeddict"}:
         written.add(plain.name)  # It is written by name in a payload, and by its alias inside a model.
     if form in {"dataclass", "typeddict", "pydantic-dataclass"} or config.by_name:
         read.add(plain.name)
     return plain._replace(
-        type=ANY if config.loose & {plain.name, "*"} else plain.type,
+        type=ANY if config.loose & {plain.name, "*"} else config.held(plain.type),
         written=_unless_name(written, plain.name),
         read=_unless_name(read, plain.name),
+        left_out=options.left_out if form in {"model", "pydantic-dataclass", "root"} else "",
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from upnext_codegen.handlers.annotations import Annotations, UnwritableError, Variables
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.enum_members import members
+from upnext_codegen.handlers.model_code import CodeReader
 from upnext_codegen.handlers.model_config import Config, ConfigReader
 from upnext_codegen.handlers.model_fields import FieldReader, Options, with_keys
 from upnext_codegen.names import values
@@ -19,9 +20,8 @@ from upnext_codegen.names.evaluator import Evaluator
 from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.names.scopes import Assignment, ClassDefinition, Definition, Scope, Use
 from upnext_codegen.names.type_parameters import names_of, statement_of
-from upnext_codegen.types import ANY, ClassType, ModelFacts, ModelField
+from upnext_codegen.types import ANY, MODEL_KINDS, ClassType, Doubt, ModelFacts, ModelField
 
-_KINDS = frozenset({"model", "dataclass", "typeddict", "namedtuple"})
 _ROOTS = frozenset({"pydantic.RootModel", "pydantic.root_model.RootModel"})
 _NO_FIELDS = frozenset(
     {
@@ -34,7 +34,14 @@ _NO_FIELDS = frozenset(
 """Bases outside the project that add no fields."""
 
 _DATACLASSES = {"dataclasses.dataclass": "dataclass", "pydantic.dataclasses.dataclass": "pydantic-dataclass"}
-_HARMLESS_DECORATORS = frozenset({"functools.total_ordering", "typing.final", "typing_extensions.final"})
+_HARMLESS_DECORATORS = frozenset(
+    {
+        *("functools.total_ordering", "typing.final", "typing_extensions.final"),
+        *("typing_extensions.deprecated", "warnings.deprecated"),
+    }
+)
+_ABSTRACT = ("collections.abc.", "typing.")
+"""Modules whose classes annotate nothing that might be a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +74,44 @@ class Models:
     evaluator: Evaluator
     _fields: FieldReader = field(init=False)
     _config: ConfigReader = field(init=False)
+    _code: CodeReader = field(init=False)
 
     def __post_init__(self) -> None:
         constraints = Constraints(self.evaluator)
         self._fields = FieldReader(constraints, Annotations(self.evaluator, constraints))
         self._config = ConfigReader(constraints)
+        self._code = CodeReader(constraints)
 
-    def facts(self, ref: values.ClassRef, kind: str) -> ModelFacts | None:
-        """Return what a payload carries of a class; None where that cannot be known.
+    def facts(self, ref: values.ClassRef, kind: str) -> ModelFacts | Doubt | None:
+        """Return what a payload carries of a class, or why that cannot be known; None for a class of another kind.
 
         Args:
             ref: The class.
             kind: As `ClassFacts` has it.
         """
+        if kind not in MODEL_KINDS:
+            return None
+        module = ref.definition.scope.module
+        place = module.name_place(statement_of(ref)[0])
         try:
             if kind == "enum":
                 found = ModelFacts("enum", members(self.evaluator, ref))
-            elif kind in _KINDS:
-                found = self._model(ref, _Collected(kind))
             else:
-                return None
-        except (NotCertainError, UnwritableError):
-            return None
-        module = ref.definition.scope.module
-        return found._replace(file=module.file, place=module.name_place(statement_of(ref)[0]))
+                found = self._model(ref, _Collected(kind))
+        except (NotCertainError, UnwritableError) as error:
+            return Doubt(str(error), module.file, place)
+        return found._replace(file=module.file, place=place)
 
-    def facts_of_call(self, definition: Definition, call: ast.Call) -> ModelFacts | None:
-        """Return what a payload carries of `TypedDict("Order", {"id": int})`; None for what other calls make."""
+    def facts_of_call(self, definition: Definition, call: ast.Call, kind: str) -> ModelFacts | Doubt | None:
+        """Return what a payload carries of `TypedDict("Order", {"id": int})`; of what other calls make it is not known.
+
+        Args:
+            definition: The name of the class.
+            call: What makes it.
+            kind: As `ClassFacts` has it.
+        """
+        module = definition.scope.module
+        place = module.place(call)
         maker = self.evaluator.value(call.func, Use(definition.scope, definition.line))
         keys = call.args[1] if len(call.args) > 1 else None
         if (
@@ -101,23 +119,22 @@ class Models:
             or not maker.name.endswith(".TypedDict")
             or not isinstance(keys, ast.Dict)
         ):
-            return None
+            return Doubt("a call makes it", module.file, place) if kind in MODEL_KINDS else None
         total = not _is_false(call.keywords, "total")
         pairs = zip(keys.keys, keys.values, strict=True)
         try:
             found = [self._key(definition, key, value, total=total) for key, value in pairs]
-        except (NotCertainError, UnwritableError):
-            return None
-        module = definition.scope.module
-        return ModelFacts("typeddict", tuple(sorted(found)), file=module.file, place=module.place(call))
+        except (NotCertainError, UnwritableError) as error:
+            return Doubt(str(error), module.file, place)
+        return ModelFacts("typeddict", tuple(sorted(found)), file=module.file, place=place)
 
     def _key(self, owner: Definition, key: ast.expr | None, annotation: ast.expr, *, total: bool) -> ModelField:
         if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
-            raise NotCertainError
+            raise NotCertainError("a key of it is no constant")
         written = replace(owner, name=key.value, binding=Assignment(None, annotation), line=key.lineno)
         read = self._fields.read(written, "typeddict", {}, total=total)
         if read is None:
-            raise NotCertainError
+            raise NotCertainError("a key of it has no type")
         return with_keys(*read, Config(), "typeddict")
 
     def _model(self, ref: values.ClassRef, found: _Collected) -> ModelFacts:
@@ -131,7 +148,7 @@ class Models:
             return ModelFacts(form, tuple(fields))
         if any(isinstance(each, ExternalName) and each.name in _ROOTS for each in self.evaluator.ancestors(ref)):
             if [each.name for each in fields] != ["root"]:
-                raise NotCertainError
+                raise NotCertainError("it has more fields than a root model may have")
             form = "root"
         return ModelFacts(form, tuple(sorted(fields)), found.config.extra)
 
@@ -142,13 +159,14 @@ class Models:
             NotCertainError: If something of them cannot be known.
         """
         if ref in found.below:
-            raise NotCertainError
+            raise NotCertainError("it inherits from itself")
         node, use = statement_of(ref)
         for base in reversed(node.bases):
             self._inherit(base, use, variables, replace(found, below=(*found.below, ref)))
         form = self._form(ref, found.kind)
         body = self.evaluator.body_of(ref)
         self._config.apply(found.config, node, body.every(), use, Use(body))
+        found.config.loose.update(self._code.loose(found.kind, body.every(), Use(body)))
         if form:  # Of a class that only inherits from a dataclass, annotations are no fields.
             self._own_fields(body, variables, found, total=not _is_false(node.keywords, "total"))
 
@@ -158,10 +176,10 @@ class Models:
             annotated = [each for each in of_name if _is_annotated(each)]
             if not annotated or name == "model_config" or (is_private and name.startswith("_")):
                 if name in found.fields:
-                    raise NotCertainError  # A default or a method takes the place of an inherited field.
+                    raise NotCertainError(f'its "{name}" takes the place of a field that it inherits')
                 continue
             if len(of_name) > 1 or of_name[0].branches:
-                raise NotCertainError
+                raise NotCertainError(f'its "{name}" depends on a condition, or is there twice')
             read = self._fields.read(of_name[0], found.kind, variables, total=total)
             if read is not None:
                 found.fields[name], found.options[name] = read
@@ -176,8 +194,8 @@ class Models:
             if one.name in _ROOTS and given:
                 # The one field of a root model is annotated by the argument.
                 found.fields["root"] = ModelField("root", self._fields.type(given[0], use, variables))
-            if one.name not in _NO_FIELDS | _ROOTS:
-                raise NotCertainError
+            if one.name not in _NO_FIELDS | _ROOTS and not one.name.startswith(_ABSTRACT):
+                raise NotCertainError(f'its base class "{one.name}" is not of the project')
             return
         # Of a class below a named tuple, annotations are no items; what a call makes is not read here.
         if (
@@ -185,7 +203,7 @@ class Models:
             or not isinstance(one.binding, ClassDefinition)
             or found.kind == "namedtuple"
         ):
-            raise NotCertainError
+            raise NotCertainError(f'what it inherits from "{ast.unparse(base)}" cannot be known')
         above = values.ClassRef(one)
         arguments = [self._fields.type(each, use, variables) for each in given]
         names = names_of(self.evaluator, above)
@@ -205,10 +223,10 @@ class Models:
             name = found.name if isinstance(found, ExternalName) else ""
             is_dataclass = kind == "dataclass" and name in _DATACLASSES
             if not is_dataclass and name not in _HARMLESS_DECORATORS:
-                raise NotCertainError
+                raise NotCertainError("another decorator may make another class of it")
             form = _DATACLASSES.get(name, form)
-            if call and any(each.arg in {"config", "init", None} for each in call.keywords):
-                raise NotCertainError
+            if call and is_dataclass and any(each.arg in {"config", "init", None} for each in call.keywords):
+                raise NotCertainError("its decorator configures it")
         return form
 
 

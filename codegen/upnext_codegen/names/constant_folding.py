@@ -6,17 +6,22 @@ import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
 from string import Formatter
+from typing import Any
 
 from upnext_codegen.names import values
 from upnext_codegen.names.values import UNKNOWN, Value
 
-_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], float]] = {
     ast.Add: lambda one, other: one + other,
     ast.Sub: lambda one, other: one - other,
     ast.Mult: lambda one, other: one * other,
     ast.Div: lambda one, other: one / other,
     ast.FloorDiv: lambda one, other: one // other,
     ast.Pow: lambda one, other: one**other if abs(other) <= _HIGHEST_POWER and abs(one) < _LARGEST else math.inf,
+    ast.LShift: lambda one, other: one << other if other <= _HIGHEST_POWER and abs(one) < _LARGEST else math.inf,
+    ast.RShift: lambda one, other: one >> other,
+    ast.BitAnd: lambda one, other: one & other,
+    ast.BitXor: lambda one, other: one ^ other,
 }
 _HIGHEST_POWER = 64
 _LONGEST = 4000
@@ -94,7 +99,7 @@ def _number(operator: ast.operator, one: float, other: float) -> Value:
     rule = _ARITHMETIC.get(type(operator))
     try:
         return UNKNOWN if rule is None else literal(rule(one, other))
-    except (ZeroDivisionError, OverflowError):
+    except (ZeroDivisionError, OverflowError, TypeError, ValueError):
         return UNKNOWN
 
 

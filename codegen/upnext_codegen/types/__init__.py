@@ -135,6 +135,7 @@ class ModelField(NamedTuple):
         written: The keys that a payload may have it under, where that is not just the name; one of them.
         read: The keys that it is read from, where that is not just the name.
         place: Its line and column; (0, 0) where it was read from a lock.
+        left_out: "always" or "sometimes" where a payload is without it whatever its value is, as `exclude=True` has it.
     """
 
     name: str
@@ -143,6 +144,12 @@ class ModelField(NamedTuple):
     written: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     place: tuple[int, int] = (0, 0)
+    left_out: str = ""
+
+    @property
+    def is_always_given(self) -> bool:
+        """Whether no payload is without it."""
+        return self.required and not self.left_out
 
     @property
     def written_keys(self) -> frozenset[str]:
@@ -174,6 +181,24 @@ class ModelFacts(NamedTuple):
     place: tuple[int, int] = (0, 0)
 
 
+MODEL_KINDS = frozenset({"model", "dataclass", "typeddict", "namedtuple", "enum"})
+"""Kinds of classes of which a payload carries fields or members."""
+
+
+class Doubt(NamedTuple):
+    """Why it cannot be known what a payload carries of a class.
+
+    Attributes:
+        reason: The reason, as what is said of "it".
+        file: The file that defines the class, "" where it was read from a lock.
+        place: Its line and column there.
+    """
+
+    reason: str
+    file: str = ""
+    place: tuple[int, int] = (0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class ClassFacts:
     """What is known of a class that the project or the standard library defines.
@@ -185,6 +210,7 @@ class ClassFacts:
         json: Whether values of it can travel as JSON (rule UPN106).
         model: What a payload carries of it; None where that cannot be known.
         from_typing: Whether it is certainly a TypedDict of `typing` itself, not of typing_extensions (rule UPN110).
+        doubt: Why it cannot be known what a payload carries of it, where it should be (rule UPN429).
     """
 
     bases: tuple[Type, ...] = ()
@@ -193,3 +219,4 @@ class ClassFacts:
     json: bool = True
     model: ModelFacts | None = None
     from_typing: bool = False
+    doubt: Doubt | None = None
