@@ -121,7 +121,6 @@ def test_generic_and_recursive_models_in_other_files_are_followed(empty: Shell) 
         "class Order(BaseModel):\n    a: int = made()\n",
         "class Order(BaseModel):\n    model_config = options()\n    a: int\n",
         "class Order(BaseModel):\n    model_config = ConfigDict(alias_generator=str.upper)\n    a: int\n",
-        "class Order(BaseModel):\n    a: int = Field(exclude=True)\n",
         "class Order(BaseModel):\n    a: int = Field(**options())\n",
         "@changed\nclass Order(BaseModel):\n    a: int\n",
         "class Order(BaseModel):\n    a: int\n    @model_validator(mode='before')\n    @classmethod\n    def read(cls, v: object) -> object: return v\n",

@@ -7,7 +7,7 @@ defines it, whatever it was imported as. The reader makes these values, merging 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 Type: TypeAlias = "AnyType | ClassType | TupleType | LiteralType | UnionType"
@@ -219,4 +219,4 @@ class ClassFacts:
     json: bool = True
     model: ModelFacts | None = None
     from_typing: bool = False
-    doubt: Doubt | None = None
+    doubt: Doubt | None = field(default=None, compare=False)
