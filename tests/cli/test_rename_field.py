@@ -332,9 +332,8 @@ def test_what_depends_on_the_name_is_listed(empty: Shell) -> None:
 
 
 OF_FURTHER_FIELDS = """
-from typing import Annotated, TypedDict, Unpack
+from typing import TypedDict, Unpack
 from shop.events import placed, worker
-from upnext import Formerly
 paid = worker.event("order.paid")
 class Fields(TypedDict):
     order_id: str
@@ -361,7 +360,8 @@ def take(**fields: str) -> None: print(fields)  # of another event
 """
 
 
-def test_what_may_look_at_the_name_among_further_fields_is_listed(empty: Shell) -> None:
+def test_what_may_look_at_the_name_among_further_fields_is_listed_where_it_stands_then(empty: Shell) -> None:
+    """Not where it stood before the file had further imports."""
     project(empty, OF_FURTHER_FIELDS)
     done = empty.run("rename", "field", "order.placed", "order_id", "number", "--write", "--format", "json")
     assert done.code == 0, done.out + done.err

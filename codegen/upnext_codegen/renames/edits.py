@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,14 @@ class Edits:
         """Put a text in the place of another one, or between two characters."""
         self._edits[start, end] = text
 
+    def place_after(self, line: int, column: int) -> tuple[int, int]:
+        """Return where that stands once all edits are made which stands at a line and column now, from 1."""
+        offset = self._lines[line - 1] + column - 1
+        moved = offset + sum(len(new) - (end - start) for (start, end), new in self._edits.items() if end <= offset)
+        starts = starts_of_lines(self._text_after)
+        number = bisect_right(starts, moved)
+        return number, moved - starts[number - 1] + 1
+
     def put_at(self, place: int) -> str:
         """Return what is put between two characters."""
         return self._edits.get((place, place), "")
@@ -130,10 +139,14 @@ class Edits:
     @property
     def after(self) -> bytes:
         """The file with all edits made."""
+        return self._text_after.encode(self.module.encoding)
+
+    @property
+    def _text_after(self) -> str:
         text = self.text
         for (start, end), new in sorted(self._edits.items(), reverse=True):
             text = text[:start] + new + text[end:]
-        return text.encode(self.module.encoding)
+        return text
 
     def _offset(self, position: CodePosition) -> int:
         return self._lines[self._line(position) - 1] + position.column

@@ -280,13 +280,18 @@ class _Work:
             if after != file.before:
                 changed[path] = file.before, after
         reason = f"this text is {self.old!r}: if it means the field, change it by hand"
-        for path in sorted(self.looked_through):
+        undecided = {self._after(each) for each in self.undecided if each.place not in self.askers}
+        for path in self.looked_through:
             data = changed[path][1] if path in changed else self.sources.read(path)
             places = texts_in(data, self.old, but_in=("Formerly",)).places
-            self.undecided += [Undecided(Place(path, *place), reason) for place in places]
-        undecided = tuple(sorted({each for each in self.undecided if each.place not in self.askers}))
+            undecided |= {Undecided(Place(path, *place), reason) for place in places}
         blocked = tuple(sorted(self.blocked))
-        return Rename(changed, undecided, blocked, tuple(self.half_read), self.taken_back)
+        return Rename(changed, tuple(sorted(undecided)), blocked, tuple(self.half_read), self.taken_back)
+
+    def _after(self, each: Undecided) -> Undecided:
+        """Return where something is to be looked at in its file as it is then."""
+        file = self.files.get(each.place.file)
+        return each if file is None else each._replace(place=Place(file.file, *file.place_after(*each.place[1:])))
 
     def _readable(self, path: str) -> Edits | None:
         """Return a file, None if its syntax cannot be read."""

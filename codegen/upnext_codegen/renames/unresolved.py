@@ -54,7 +54,7 @@ def unresolved(
         anywhere: Whether its module may be had in any way.
     """
     *owners, name = qualname.split(".")
-    by_star = set(_by_star(file, name)) if any(isinstance(node, cst.ImportStar) for node in file.nodes) else set()
+    by_star = set(_by_star(file, name)) if any(isinstance(node, cst.ImportStar) for node in file.nodes) else set[cst.Name]()
     for node in file.nodes:
         if isinstance(node, cst.Attribute) and node.attr.value == name and node.attr not in renamed:
             if owners or (anywhere and _may_have(file, node.value, module)):
