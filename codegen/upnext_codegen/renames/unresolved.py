@@ -54,7 +54,7 @@ def unresolved(
         anywhere: Whether its module may be had in any way.
     """
     *owners, name = qualname.split(".")
-    by_star = set(_by_star(file, name)) if any(isinstance(node, cst.ImportStar) for node in file.nodes) else set[cst.Name]()
+    by_star = set(_by_star(file, name))
     for node in file.nodes:
         if isinstance(node, cst.Attribute) and node.attr.value == name and node.attr not in renamed:
             if owners or (anywhere and _may_have(file, node.value, module)):
@@ -66,7 +66,9 @@ def unresolved(
 
 
 def _by_star(file: Edits, name: str) -> Iterator[cst.Name]:
-    """Yield the variables of a name that nothing in the file binds."""
+    """Yield the variables of a name that nothing binds in a file which imports everything of some module."""
+    if not any(isinstance(node, cst.ImportStar) for node in file.nodes):
+        return
     others = references.no_variables(file)
     for node in file.nodes:
         if isinstance(node, cst.Name) and node.value == name and node not in others and not file.qualified_names(node):
