@@ -39,6 +39,45 @@ def test_a_rename_without_a_former_name_breaks_and_one_with_it_does_not(tmp_path
     assert against(tmp_path / "finished", _NEW, removed) == ["UPN402"]
 
 
+_CALLED = 'if the event was renamed, name what it was called, worker.event("order.created", formerly=("order.placed",))'
+_NAMED = 'if it was renamed, keep its name with @event.on(name="confirm"), or keep it'
+_TWO = _OLD + "@event.on\nasync def bill(order_id: str): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "way_out"),
+    [
+        (
+            _OLD,
+            _OLD.replace("placed", "created"),
+            5,
+            f"{_CALLED}, or keep it",
+        ),
+        (
+            _TWO,
+            _TWO.replace("placed", "created"),
+            5,
+            f"{_CALLED}, or keep them",
+        ),
+        (
+            _OLD,
+            _OLD.replace('"shop"', '"mail"'),
+            3,
+            'if it moved to worker "mail", that takes no jobs of worker "shop": there, keep it',
+        ),
+        (_OLD, _OLD.replace("confirm", "send"), 3, _NAMED),
+        (_TWO, _OLD, 3, "keep it until"),
+        (_TWO, _OLD.replace("placed", "created"), 1, "keep them until"),
+    ],
+)
+def test_handlers_that_are_gone_are_looked_for(tmp_path: Path, old: str, new: str, place: int, way_out: str) -> None:
+    earlier, _ = contracts(read(tmp_path / "old", old)[0])
+    scanned, _ = read(tmp_path / "new", new)
+    (found,) = breaking(earlier, scanned, complete=True)
+    assert (found.code, found.place.line) == ("UPN402", place)
+    assert found.help.startswith(way_out)
+
+
 def test_what_breaks_jobs_of_the_old_name_is_reported(tmp_path: Path) -> None:
     assert against(tmp_path, _OLD, _NEW.replace("order_id: str", "order_id: int")) == ["UPN415"]
 

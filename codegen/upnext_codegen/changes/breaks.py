@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from upnext_codegen.catalog import lock
 from upnext_codegen.contract import EventContract
 from upnext_codegen.findings import Finding, Related
 from upnext_codegen.merging.merge import EXTRAS
-from upnext_codegen.records import Declaration, Handler, Place, Send
+from upnext_codegen.records import Handler, Place, Send
 from upnext_codegen.types import ANY, Type
 from upnext_codegen.types.format import distinct_texts
 
@@ -119,29 +118,6 @@ def _broken_sends(found: Break, sends: Iterable[Send]) -> list[Related]:
     return []
 
 
-def gone(event: EventContract, handlers: Iterable[Handler], declarations: Sequence[Declaration]) -> Iterable[Finding]:
-    """Report UPN402: handlers that are no more, once for an event."""
-    now = {handler.identity: handler.name for handler in handlers}
-    lost = [receiver for receiver in event.receivers if receiver.identity not in now]
-    if not lost:
-        return
-    names = _listed([f'"{event.names[receiver.identity]}"' for receiver in lost])
-    who, them, queue = (
-        (f"handler {names}", "it", "its queue is")
-        if len(lost) == 1
-        else (f"handlers {names}", "them", "their queues are")
-    )
-    is_new = now.keys() - {receiver.identity for receiver in event.receivers}
-    renamed = f'if it was renamed, keep its name with @event.on(name="{lost[0].name}"), or ' if is_new else ""
-    yield Finding.of(
-        code="UPN402",
-        message=f'{who} of "{event.name}" {"is" if len(lost) == 1 else "are"} gone: '
-        f"jobs that are queued for {them} would wait for a worker that knows {them}",
-        place=declarations[0].place if declarations else Place(lock.FILE_NAME, 1, 1),
-        help=f"{renamed if len(lost) == 1 else ''}keep {them} until {queue} empty, then `upnext unsubscribe` {them}",
-    )
-
-
 def _words(event: str, found: Break, whose: str) -> tuple[str, str]:
     field = f'field "{found.field}" of "{event}"'
     name = found.handler.name
@@ -172,6 +148,7 @@ def _words(event: str, found: Break, whose: str) -> tuple[str, str]:
             )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Write names in a row, the last of them after "and"."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last

@@ -16,6 +16,7 @@ from upnext_codegen.changes.breaks import Break, Change, Kind
 from upnext_codegen.changes.bridges import NO_UPCASTS, Bridges, Upcasts
 from upnext_codegen.changes.difference import Kind as Difference
 from upnext_codegen.changes.doubts import doubts
+from upnext_codegen.changes.lost import lost_handlers
 from upnext_codegen.changes.model_breaks import ModelBreaks
 from upnext_codegen.changes.shapes import Classes
 from upnext_codegen.changes.wire import Wire
@@ -44,9 +45,11 @@ def breaking(earlier: Contract, scan: Scan, *, complete: bool) -> Iterator[Findi
     compared = [event for event in earlier.events if event.receivers]
     takers = [handler for event in compared for handler in handlers[event.name]]
     yield from doubts(compared, earlier.classes, takers, scan.classes)
+    before = {(event.name, receiver.identity) for event in compared for receiver in event.receivers}
+    new = [each for each in scan.received if (each.event, each.identity) not in before]
     for event in earlier.events:
         if complete and event.receivers and event.name not in scan.refused:
-            yield from breaks.gone(event, handlers[event.name], declarations[event.name])
+            yield from lost_handlers(event, handlers[event.name], declarations[event.name], new)
 
 
 def changes(
