@@ -272,3 +272,23 @@ async def test_a_worker_that_cannot_look_after_delayed_jobs_says_so_and_goes_on(
         "WARNING Cannot look after the jobs of dead workers, delayed jobs and retries now "
         "(the server rejects this client: this user may not run SSCAN; see `upnext explain rights`); retrying"
     )
+
+
+async def test_work_that_is_looked_for_because_nothing_tells_of_it_is_reported(valkey_url: str, lines: Lines) -> None:
+    """Jobs run all the same, some time later: a right that was taken away, or another program's key, slows all down."""
+    worker = upnext.Worker("shop", redis_url=valkey_url, lease=1)
+    event = worker.event("order.placed")
+
+    @event.on
+    async def confirm(n: int) -> int:
+        return n
+
+    async with running(worker), Redis.from_url(valkey_url) as client:
+        await client.set(KEYS.wake("shop"), "another program's")
+        await wait_until_async(lambda: lines.of("Cannot wait for new jobs"), timeout=20)
+        assert await (await event.send(n=1)).results(timeout=20) == {"confirm": 1}
+        await client.delete(KEYS.wake("shop"))
+        await wait_until_async(lambda: lines.of("Waits for new jobs again"), timeout=20)
+    (line,) = lines.of("Cannot wait for new jobs")
+    assert line.startswith("WARNING Cannot wait for new jobs of 'shop' (the server rejects this client: a key")
+    assert line.endswith("(WRONGTYPE)); looks for them from time to time")

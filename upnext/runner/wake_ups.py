@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.connection import PipelinedConnection
 from upnext.broker.failures import backoff
+from upnext.broker.redis_types import ResponseError
+from upnext.runner.trouble_log import TroubleLog
 
 if TYPE_CHECKING:
     from upnext.broker.keys import Keys
@@ -26,6 +28,10 @@ class WakeUps:
     def __init__(self, url: str, keys: Keys, worker: str) -> None:
         self._connection = PipelinedConnection(url, keys, f"upnext-{worker}-wait", blocking=_IDLE)
         self._list = keys.wake(worker)
+        # Of a server that is away, or does not answer, whoever claims jobs tells.
+        self._refused = TroubleLog(
+            f"Cannot wait for new jobs of {worker!r} (%s); looks for them from time to time", "Waits for new jobs again"
+        )
         self._listening = False
         self._roused = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -64,8 +70,11 @@ class WakeUps:
     def _on_reply(self, reply: Any) -> None:
         self._listening = False
         if isinstance(reply, Exception):
+            if isinstance(reply, ResponseError):
+                self._refused.failed(reply)
             # Pause before the next look: the server may be away.
             asyncio.get_running_loop().call_later(backoff(3), self._roused.set)
         else:
+            self._refused.worked()
             self._has_reason = reply is not None
             self._roused.set()
