@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 import upnext
 from upnext.names import NAME_PATTERN
@@ -74,6 +75,13 @@ def generator(order_id: str) -> Iterator[str]:
     yield order_id
 
 
+def described(amount: int = 1) -> None: ...
+
+
+described.__defaults__ = (Field(gt=0),)
+described.__annotations__ = {"amount": int}  # as where annotations are not texts
+
+
 async def async_generator(order_id: str) -> AsyncIterator[str]:
     yield order_id
 
@@ -85,6 +93,7 @@ async def async_generator(order_id: str) -> AsyncIterator[str]:
         (star, "Parameter *args of 'star' cannot be filled"),
         (functools.partial(positional_only, "x"), "cannot be a handler: decorate a function"),
         (dict, "cannot be a handler: decorate a function"),
+        (described, "The default of parameter 'amount' of 'described' is a FieldInfo and no value"),
         (generator, "generator functions are not supported. Return a value."),
         (async_generator, "generator functions are not supported."),
         (classmethod(positional_only), "is not a callable object. Decorate a function (def or async def)."),

@@ -59,6 +59,8 @@ class Signature:
                     "keyword. Take it by keyword, or as **kwargs."
                 )
                 raise ConfigError(msg)
+            if _is_certainly_a_field(parameter.annotation):
+                refuse_marker(parameter, handler)
 
     @cached_property
     def _annotations(self) -> dict[str, Any]:
@@ -196,3 +198,9 @@ class Signature:
         if problems:
             raise PayloadError(self._subject, tuple(problems), self._handler)
         return {**dict(zip(names, args, strict=False)), **fields}
+
+
+def _is_certainly_a_field(annotation: object) -> bool:
+    """Whether a parameter is one, also before its annotation can be resolved; of a text that is not known."""
+    is_filled = provided_by(annotation) is not None or context_class(annotation, Context) is not None
+    return not isinstance(annotation, str) and not is_filled
