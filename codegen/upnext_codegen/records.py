@@ -61,6 +61,8 @@ class Parameter(NamedTuple):
         required: Whether the handler has no default for it.
         place: Where its name stands.
         formerly: The names that the field had before, under which a payload may still give it.
+        is_filled: Whether a payload without the field is taken all the same, by `Annotated[int, Field(default=3)]`.
+        is_converted: Whether code of the user makes its type of others, as `Annotated[str, BeforeValidator(str)]` does.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Parameter(NamedTuple):
     required: bool
     place: Place
     formerly: tuple[str, ...] = ()
+    is_filled: bool = False
+    is_converted: bool = False
 
 
 class Handler(NamedTuple):

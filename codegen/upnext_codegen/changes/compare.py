@@ -135,11 +135,11 @@ class _Comparison:
             if parameter.name in renamed:
                 former = renamed[parameter.name]
                 yield Break(Kind.RENAMED, parameter.name, parameter.place, handler, former=former)
-            elif parameter.required and (before is None or not before.required):
+            elif parameter.required and not parameter.is_filled and (before is None or not before.required):
                 kind = Kind.UNKNOWN if before is None else Kind.REQUIRED
                 yield Break(kind, parameter.name, parameter.place, handler)
             was = before.type if before else self.event.extras
-            if was is not None:
+            if was is not None and not parameter.is_converted:
                 yield from self._types(was, parameter.type, parameter.name, parameter.place, handler)
         for field in self._fields_and_extras():
             if field.name in named or field.name in renamed.values():
@@ -174,7 +174,8 @@ class _Comparison:
             for field in self.event.fields
             if field.name not in named and any(asker.identity == handler.identity for asker in field.asked_by)
         ]
-        new = [each for each in handler.parameters if each.required and not known & {each.name, *each.formerly}]
+        needed = [each for each in handler.parameters if each.required and not each.is_filled]
+        new = [each for each in needed if not known & {each.name, *each.formerly}]
 
         def is_alike(field: Field, parameter: Parameter) -> bool:
             there, here = field.type, parameter.type

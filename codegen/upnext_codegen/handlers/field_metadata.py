@@ -6,10 +6,12 @@ import ast
 from typing import TYPE_CHECKING
 
 from upnext_codegen import messages
-from upnext_codegen.handlers.annotation_metadata import objects_of
+from upnext_codegen.handlers.annotation_metadata import metadata_of, objects_of
 from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.names import values
+from upnext_codegen.names.modules import ExternalName
 from upnext_codegen.reading.expression_text import text_of
+from upnext_codegen.reading.string_annotations import unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,55 @@ if TYPE_CHECKING:
     from upnext_codegen.findings import Finding
     from upnext_codegen.names.evaluator import Evaluator
     from upnext_codegen.names.scopes import Use
+
+
+_CONVERTING = frozenset({"BeforeValidator", "PlainValidator", "SkipValidation", "WrapValidator"})
+
+
+def is_filled(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> bool:
+    """Whether the codec fills a parameter that a payload leaves out: `Annotated[int, Field(default=3)]`."""
+    found = [call for each, at in metadata_of(evaluator, annotation, use) if (call := _field(evaluator, each, at))]
+    return any(
+        given.arg in {"default", "default_factory"} and not _is_dots(given.value)
+        for call in found
+        for given in (*call.keywords, *(ast.keyword("default", each) for each in call.args[:1]))
+    )
+
+
+def is_converted(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> bool:
+    """Whether code of the user makes the type of a parameter of others, somewhere in it."""
+    if annotation is None:
+        return False
+    inside = [
+        (each, use)
+        for node in ast.walk(unquoted(annotation))
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple)
+        for each in node.slice.elts[1:]
+    ]
+    return any(
+        _last_name(evaluator, each, at) in _CONVERTING
+        for each, at in (*metadata_of(evaluator, annotation, use), *inside)
+    )
+
+
+def _field(evaluator: Evaluator, metadata: ast.expr, use: Use) -> ast.Call | None:
+    is_field = isinstance(metadata, ast.Call) and _last_name(evaluator, metadata, use) == "Field"
+    return metadata if is_field and isinstance(metadata, ast.Call) else None
+
+
+def _last_name(evaluator: Evaluator, metadata: ast.expr, use: Use) -> str:
+    """The name in pydantic of what makes a piece of metadata, "" for anything else."""
+    expr = metadata.func if isinstance(metadata, ast.Call) else metadata
+    expr = expr.value if isinstance(expr, ast.Subscript) else expr
+    if not isinstance(expr, ast.Name | ast.Attribute):
+        return ""
+    found = evaluator.value(expr, use)
+    is_pydantic = isinstance(found, ExternalName) and found.name.partition(".")[0] == "pydantic"
+    return found.name.rpartition(".")[2] if isinstance(found, ExternalName) and is_pydantic else ""
+
+
+def _is_dots(expr: ast.expr) -> bool:
+    return isinstance(expr, ast.Constant) and expr.value is ...
 
 
 def is_provided(evaluator: Evaluator, annotation: ast.expr | None, use: Use) -> bool:

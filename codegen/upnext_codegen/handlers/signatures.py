@@ -14,7 +14,13 @@ from upnext_codegen.handlers.classes import Classes
 from upnext_codegen.handlers.constraints import Constraints, NotCertainError
 from upnext_codegen.handlers.declare import place_of
 from upnext_codegen.handlers.default_markers import marker_in_place_of_a_value
-from upnext_codegen.handlers.field_metadata import former_names, is_provided, unusable_former_names
+from upnext_codegen.handlers.field_metadata import (
+    former_names,
+    is_converted,
+    is_filled,
+    is_provided,
+    unusable_former_names,
+)
 from upnext_codegen.handlers.formals import formals_of
 from upnext_codegen.handlers.providers import Providers, is_context_type
 from upnext_codegen.handlers.results import as_plain_json
@@ -172,7 +178,11 @@ class Signatures:
             formerly = former_names(self.annotations.evaluator, formal.annotation, use)
             signature.findings += unusable_former_names(self.annotations.evaluator, formal.annotation, use)
             name = private_names.at_run_time(formal.name, use.scope)
-            signature.parameters.append(Parameter(name, written, annotated, required, place, formerly))
+            evaluator = self.annotations.evaluator
+            filled = required and is_filled(evaluator, formal.annotation, use)
+            converted = is_converted(evaluator, formal.annotation, use)
+            read = Parameter(name, written, annotated, required, place, formerly, filled, converted)
+            signature.parameters.append(read)
 
     def _type(self, signature: Signature, formal: Formal, use: Use, variables: Variables) -> Type:
         annotation = formal.annotation
