@@ -340,3 +340,35 @@ def test_the_module_is_loaded_by_nothing_else() -> None:
     code = "import upnext, sys; upnext.Worker('shop'); upnext.run; print('upnext.telemetry.otel' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+async def test_the_record_of_a_failed_attempt_has_the_span_of_that_attempt(
+    telemetry: Telemetry,  # noqa: ARG001  # it is used
+    valkey_url: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the same form as the lines of its handler: of a retry, a dead letter, and a job that is discarded."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    placed, lines = worker.event("order.placed"), list[dict[str, Any]]()
+
+    @placed.on(retries=1, retry_delay=0.01)
+    async def fail(order_id: int) -> None:
+        logging.getLogger("upnext").info("in the handler")
+        raise ValueError if order_id else upnext.Discard
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(json.loads(JsonFormatter().format(record)))
+
+    logger, noted = logging.getLogger("upnext"), Lines()
+    monkeypatch.setattr(logger, "handlers", [noted])
+    caplog.set_level(logging.INFO, "upnext")
+    async with running(worker):
+        for order_id in (1, 0):
+            with pytest.raises((upnext.JobFailedError, upnext.JobDiscardedError)):
+                await (await placed.send(order_id=order_id)).results(timeout=20)
+    inside = [(line["trace_id"], line["span_id"]) for line in lines if line["message"] == "in the handler"]
+    about = [(line.get("trace_id"), line.get("span_id")) for line in lines if line["message"].startswith("Handler ")]
+    assert len(set(inside)) == 3, "two attempts, and the one that is discarded"
+    assert about == inside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -59,6 +60,8 @@ async def run_hooked(
         await _enter(entered, job, attempts)
         if not attempts.handing_over:
             outcome = await run()
+            if outcome is not None and outcome.kind != "done":
+                claimed.surroundings = contextvars.copy_context()
     except asyncio.CancelledError:
         outcome = RELEASED
     job.outcome = RELEASED.kind if outcome is None else outcome.kind

@@ -150,7 +150,7 @@ class JobRunner:
                 outcome = failed(error, job.handler)
             while outcome is not None and not job.handed_back:
                 try:
-                    self._settler.settle(claims, claim, self._handlers[claim.handler], outcome)
+                    self._settler.settle(claims, claim, self._handlers[claim.handler], outcome, job.surroundings)
                 except STRAY as error:  # also a fault of upnext, or a machine that is out of memory
                     failures += 1
                     if failures in _WARN_AFTER:

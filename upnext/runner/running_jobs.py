@@ -15,6 +15,7 @@ from upnext.context import Context, LongWait
 
 if TYPE_CHECKING:
     import asyncio
+    import contextvars
     from collections.abc import Awaitable, Callable, Sequence
 
     from upnext.broker.claims import Claim, Claims
@@ -50,6 +51,8 @@ class ClaimedJob:
         task: The task that runs it; None before and after.
         began: When it took its first step, by `time.monotonic`; 0 before.
         handed_back: Whether it went back to its queue without having begun.
+        surroundings: The context variables that hooks have set around an attempt which did not do its work, for what is
+            logged of it; None without hooks.
         isolated_since: When its wait for its turn began, by `time.monotonic`, if a worker died under it; else 0.
     """
 
@@ -63,6 +66,7 @@ class ClaimedJob:
     # Of the class, until they are set: on few jobs.
     handed_back: bool = field(default=False, init=False)
     isolated_since: float = field(default=0.0, init=False)
+    surroundings: contextvars.Context | None = field(default=None, init=False)
     _context: Context | None = field(default=None, init=False)
 
     @cached_property

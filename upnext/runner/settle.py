@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from upnext.broker.claims import DeadLetter
 from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
@@ -18,12 +18,15 @@ from upnext.runner.exiting import STRAY
 from upnext.runner.retry_backoff import next_retry
 
 if TYPE_CHECKING:
+    import contextvars
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
     from upnext.runner.execute import AttemptOutcome
     from upnext.runner.unstored_ends import UnstoredEnds
+
+T = TypeVar("T")
 
 # A job that has done its work, with the JSON of its result.
 _Done: TypeAlias = "tuple[Claims, Claim, bytes | None]"
@@ -77,18 +80,34 @@ class Settler:
         """How many jobs have ended here, but not yet on the server."""
         return len(self._done) + len(self._sending) + len(self._alone)
 
-    def settle(self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome) -> None:
-        """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job."""
+    def settle(
+        self,
+        claims: Claims,
+        claim: Claim,
+        handler: Handler,
+        outcome: AttemptOutcome,
+        surroundings: contextvars.Context | None = None,
+    ) -> None:
+        """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job.
+
+        Args:
+            claims: What it was claimed with.
+            claim: The claim.
+            handler: Its handler.
+            outcome: How the attempt ended.
+            surroundings: The context variables that hooks had set around it: what is logged of it has its span.
+        """
         if self._stopped:
             log.warning("Job %s ended after its worker; its outcome here was discarded", claim.shown)
         elif outcome.kind in _ENDED:
             if outcome.kind == "discarded":
-                _log_discard(claim, handler, outcome)
+                _within(surroundings, functools.partial(_log_discard, claim, handler, outcome))
             if self._flushing is None:
                 self._begin_to_flush()
             self._done.append((claims, claim, outcome.result))
         else:
-            self._settle_alone(claims, claim, self._ending(claims, claim, handler, outcome))
+            end = _within(surroundings, functools.partial(self._ending, claims, claim, handler, outcome))
+            self._settle_alone(claims, claim, end)
 
     def known(self, claims: Claims) -> set[tuple[str, str]]:
         """Return field and fencing token of what is being settled."""
@@ -293,6 +312,10 @@ class Settler:
         # What the server finds fault with is hardly better a second later: it may be another program's key in the way.
         slower = 1 if _is_outage(error) or _is_lost(error) else 2 ** min(failures, 6)
         await asyncio.sleep(min(backoff(failures) * slower, _LONGEST_PAUSE))
+
+
+def _within(surroundings: contextvars.Context | None, function: Callable[[], T]) -> T:
+    return function() if surroundings is None else surroundings.run(function)
 
 
 def _is_outage(error: BaseException) -> bool:
