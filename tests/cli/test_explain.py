@@ -82,3 +82,6 @@ def test_the_rights_are_those_of_the_namespace_in_use(empty: Shell, monkeypatch:
     done = empty.run("explain", "rights")
     assert (done.code, done.err) == (0, "")
     assert "    ACL SETUSER upnext on >PASSWORD ~upnext:{staging:[0-9]}:* " in done.out
+    more = done.out.partition("Some commands need more")[2]
+    for right in ("+config|get", "+lset", "+scan"):
+        assert right in more, "what a refusal that leads here may name"

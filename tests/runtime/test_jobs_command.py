@@ -95,7 +95,17 @@ async def test_jobs_are_listed_in_every_state(command: Command, redis_url: str, 
         await wait_until_async(lambda: len(shop.ran) == 4)
         await wait_until_async(lambda: _told_state(command, redis_url, "done"), timeout=30)
         done = await jobs(command, redis_url, "--state", "done")
-        assert held in {row["job_id"] for row in done}
+        ended = next(row for row in done if row["job_id"] == held)
+        assert (ended["attempts"], ended["failures"]) == (None, None), "nobody keeps them"
+        _, out, _ = await told(command, "jobs", "show", held, "--format", "json", url=redis_url)
+        shown = json.loads(out)["job"]
+        assert (shown["state"], shown["attempts"], shown["failures"]) == ("done", None, None)
+        placed = next(row for row in rows if row["job_id"] == held)
+        assert [shown[name] for name in ("worker", "event", "handler")] == [
+            placed[name] for name in ("worker", "event", "handler")
+        ]
+        _, text, _ = await told(command, "jobs", "show", held, url=redis_url)
+        assert not {"attempts", "failures"} & {line.split()[0] for line in text.splitlines()}
 
 
 async def _told_state(command: Command, url: str, state: str) -> bool:

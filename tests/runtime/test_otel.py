@@ -343,7 +343,7 @@ def test_the_module_is_loaded_by_nothing_else() -> None:
 
 
 async def test_the_record_of_a_failed_attempt_has_the_span_of_that_attempt(
-    telemetry: Telemetry,  # noqa: ARG001  # it is used
+    telemetry: Telemetry,  # it is used
     valkey_url: str,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,

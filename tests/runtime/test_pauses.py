@@ -51,7 +51,7 @@ async def test_a_paused_handlers_jobs_wait_and_the_others_run(
     shop = Shop(redis_url, partitions)
     async with running(shop.worker):
         assert await told(command, "handlers", "pause", "confirm", url=redis_url) == (0, f"{SAID} is paused.\n", "")
-        await wait_until_async(lambda: f"Paused handlers: {CONFIRM}" in caplog.text)
+        await wait_until_async(lambda: "Paused: handler 'confirm' of 'order.placed' (worker 'shop')" in caplog.text)
         for n in range(20):
             await shop.placed.send(n=n)
         await wait_until_async(lambda: len(shop.ran) >= 20)

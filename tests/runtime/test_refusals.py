@@ -190,3 +190,17 @@ async def test_a_server_that_is_still_loading_its_data_is_waited_for(tmp_path: P
         async with running(worker):
             for n, receipt in enumerate([*before, after]):
                 assert await receipt.results(timeout=20) == {"handle": n}
+
+
+def test_a_server_with_too_many_clients_is_named_with_the_way_out(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    """It runs, and this is its address."""
+    binary = valkey_binary()
+    assert binary is not None
+    with Server(binary, tmp_path / "server") as server, crowded(server):
+        code, out, err = command("status", url=server.url)
+    assert (code, out) == (3, "")
+    assert "takes no more clients" in err
+    assert "Raise maxclients" in err
+    assert "Check that it runs" not in err

@@ -10,12 +10,14 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
-from upnext.broker.redis_types import RedisTimeoutError
+from upnext.broker.redis_types import RedisConnectionError, RedisTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHECK: Final = "Check that it runs, and that this is its address."
+_CROWDED: Final = "max number of clients reached"
+_AT_ONCE: Final = 0.2  # seconds
 _NUMBERS: Final = re.compile(r"\[Errno (\d+)\]")
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE}
 _NO_DESCRIPTOR: Final = (
@@ -64,7 +66,34 @@ def absence(error: BaseException, connection: Any) -> tuple[str, str]:
         if numbers & _NO_ROUTE:
             return f"there is no route to {where}", "Check the address, and the network of this machine."
     text = str(error).strip().rstrip(".")
+    return _in_its_words(where, text)
+
+
+def _in_its_words(where: str, text: str) -> tuple[str, str]:
+    if _CROWDED in text:
+        way_out = "Raise maxclients there, or find what opens connections and does not close them (CLIENT LIST)."
+        return f"{where} takes no more clients ({_CROWDED})", way_out
     return f"{where} closed the connection" if "closed by server" in text else f"{where}: {text}", _CHECK
+
+
+async def farewell(error: Exception, connection: Any) -> Exception:
+    """Return what a server says that hangs up at once, in place of an error that does not tell.
+
+    Over a socket of Unix its words are lost with the first write, which fails.
+    """
+    path = getattr(connection, "path", None)
+    if path is None or isinstance(error, (TimeoutError, RedisTimeoutError)):
+        return error
+    try:
+        async with asyncio.timeout(_AT_ONCE):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                said = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, ValueError):  # there is none, or it says nothing until it is asked
+        return error
+    return RedisConnectionError(said.decode(errors="replace")) if said.startswith(b"-") else error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from upnext import forks
-from upnext.broker.absence import absence
+from upnext.broker.absence import absence, farewell
 from upnext.broker.address import Address, Node
 from upnext.broker.redis_types import (
     AuthenticationError,
@@ -237,7 +237,7 @@ async def _away(error: Exception, connection: Any, *, strange: bool) -> RedisErr
     """Say why there is no connection; at an address that never worked, TLS may be what is wrong."""
     if strange and (problem := await mismatch(connection)):
         return UnfitServerError(problem)
-    return UnsentError(*absence(error, connection))
+    return UnsentError(*absence(await farewell(error, connection), connection))
 
 
 async def _no_redis(connection: Any) -> UnfitServerError:

@@ -62,6 +62,12 @@ class HandlerId(NamedTuple):
         return self.event or self.name
 
     @property
+    def in_words(self) -> str:
+        """What it is, for a line of the log."""
+        what = f"task {self.name!a}" if self.is_task else f"handler {self.name!a} of {self.event!a}"
+        return f"{what} (worker {self.worker!a})"
+
+    @property
     def is_task(self) -> bool:
         """Whether it names a task."""
         return not self.event

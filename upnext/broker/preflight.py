@@ -58,6 +58,14 @@ KEY_COMMANDS: dict[str, tuple[str, ...]] = {
 """Every command on a key of ours, with words that make it complete; the last one takes the key away again."""
 
 
+FURTHER_RIGHTS: dict[str, str] = {
+    "config|get": "`upnext doctor`, for what INFO leaves open",
+    "lset": "`upnext jobs cancel`, of jobs that wait in a queue",
+    "scan": "`upnext jobs list --state done`",
+}
+"""What some commands need that workers do not, and for what; give it to people."""
+
+
 def access_rule(namespace: str) -> str:
     """Return the ACL rule of a user that may do what upnext needs in one namespace, and nothing else."""
     allowed = sorted({*CONNECTION_RIGHTS, *(command.lower() for command in KEY_COMMANDS)})

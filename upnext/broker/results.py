@@ -153,6 +153,11 @@ class ResultReader:
             for job, outcome in outcomes.items()
         }
 
+    async def handler_of(self, job_id: str) -> str:
+        """Return the identity of the handler that has ended a job; "" where nothing tells."""
+        found = await self.handlers(job_id.rpartition(".")[0], {job_id: JobOutcome("done")})
+        return found[job_id]
+
     async def stand_in(self, job_id: str) -> str | None:
         """Return the job that stands for one which was not made, or was replayed under another id; None if none is."""
         return (await self._joined(job_id.rpartition(".")[0])).get(_position(job_id))

@@ -51,10 +51,12 @@ def explain(arguments: argparse.Namespace) -> int:
 def _rights() -> str:
     """Return the ACL rule for the namespace of the environment."""
     from upnext import settings  # noqa: PLC0415 - commands import what they need
-    from upnext.broker.preflight import access_rule  # noqa: PLC0415
+    from upnext.broker.preflight import FURTHER_RIGHTS, access_rule  # noqa: PLC0415
 
     namespace = settings.load().namespace
+    further = "".join(f"\n    +{right.ljust(12)}{why}" for right, why in FURTHER_RIGHTS.items())
     return (
         f"In the namespace {namespace!r}, upnext needs a user with exactly these rights. "
-        f"Run this on the server, with a password of your own:\n\n    {access_rule(namespace)}"
+        f"Run this on the server, with a password of your own:\n\n    {access_rule(namespace)}\n\n"
+        f"Some commands need more, which workers do not; give it to a user for people:\n{further}"
     )

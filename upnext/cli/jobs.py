@@ -206,15 +206,14 @@ def as_json(job: JobView) -> dict[str, Any]:
 
     handler, sent = HandlerId.parse(job.handler), sent_at(job.entry.job_id)
     failure = job.failure
+    is_counted = bool(job.handler)  # of a job that has ended nobody keeps how often it ran
     return {
         "job_id": job.entry.job_id,
         "event_id": job.entry.event_id,
-        "worker": handler.worker,
-        "event": handler.subject,
-        "handler": handler.name,
+        **_parts(handler),
         "state": job.state,
-        "attempts": job.entry.attempt,
-        "failures": job.entry.failures,
+        "attempts": job.entry.attempt if is_counted else None,
+        "failures": job.entry.failures if is_counted else None,
         "sent_at": None if sent is None else moment(sent * 1000),
         "started_at": None if job.since is None else moment(job.since * 1000),
         "due_at": None if job.due is None else moment(job.due * 1000),
@@ -225,6 +224,10 @@ def as_json(job: JobView) -> dict[str, Any]:
     }
 
 
+def _parts(handler: HandlerId) -> dict[str, str]:
+    return {"worker": handler.worker, "event": handler.subject, "handler": handler.name}
+
+
 def _as_text(listing: Listing, width: int | None) -> list[str]:
     if not listing.jobs:
         return ["No jobs."]
@@ -233,7 +236,8 @@ def _as_text(listing: Listing, width: int | None) -> list[str]:
     for job in listing.jobs:
         handler = HandlerId.parse(job.handler)
         error = (job.failure.error.splitlines() or [""])[0][:_LONGEST] if job.failure else ""
-        row = [job.entry.job_id, handler.subject or "-", handler.name or "-", job.state, job.entry.attempt]
+        attempts = job.entry.attempt if job.handler else "-"
+        row = [job.entry.job_id, handler.subject or "-", handler.name or "-", job.state, attempts]
         rows.append([*row, when(job, listing.now), job.process, error])
     kept = [n for n in range(len(head)) if n < 6 or any(row[n] for row in rows)]
     cells = [[row[n] for n in kept] for row in rows]
@@ -282,6 +286,8 @@ async def details_of(
     if job is None:
         return where, None
     details = as_json(job)
+    if not job.handler:
+        details |= _parts(HandlerId.parse(await partition.results.handler_of(job_id)))
     if stands_for:
         details["stands_for"] = stands_for
     details["waits_for"] = await _waits_for(namespace, job)

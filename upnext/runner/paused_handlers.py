@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import describe_failure
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.redis_types import RedisConnectionError
 from upnext.broker.replies import text
 from upnext.log import log
@@ -59,7 +60,7 @@ class PausedHandlers:
             return
         found = frozenset(text(identity) for identity in await first.link.command("HKEYS", key))
         if found != self.identities:
-            log.info("Paused handlers: %s", ", ".join(ascii(identity)[1:-1] for identity in sorted(found)) or "none")
+            log.info("Paused: %s", ", ".join(HandlerId.parse(each).in_words for each in sorted(found)) or "no handler")
         self.identities = found
         self._warned = False
 
