@@ -43,6 +43,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import AliasChoices, AliasGenerator, BaseModel, ConfigDict, Discriminator, Field, NonNegativeInt
 from pydantic import PositiveInt, RootModel, StringConstraints, conint, constr, field_validator, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticUndefined
 from typing_extensions import NotRequired, ReadOnly, TypedDict, deprecated
 
 T = TypeVar("T")

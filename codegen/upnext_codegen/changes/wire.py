@@ -170,7 +170,9 @@ class Wire:
         before, after = model_of(was, self.earlier), model_of(now, self.now)
         known = _tags(had)
         for field_ in (each for each in after.fields if each.name in _tags(has)):
-            source = _source(field_, before.fields)
+            # pydantic looks for it under its alias and its name, whatever the model itself is read from.
+            by_name = (each for each in before.fields if field_.name in each.written_keys)
+            source = _source(field_, before.fields) or next(by_name, None)
             is_written = source is not None and (source.is_always_given or before.facts.form not in _LEAVES_OUT)
             if not is_written and (source is None or source.name not in known):
                 yield Difference(Kind.REQUIRED, after.name, field_.name, detail=DISCRIMINATOR)

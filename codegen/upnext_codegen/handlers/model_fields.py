@@ -166,7 +166,7 @@ class FieldReader:
     def _options(self, options: Options, call: ast.Call, use: Use, *, takes_default: bool) -> None:
         for position, each in enumerate(plain_arguments(call, use)):
             if each.keyword == "" and position == 0 and takes_default:
-                options.has_default = not _is_dots(each.value)
+                options.has_default = not self._is_none_given(each)
             else:
                 self._option(options, each)
         options.constraints += self.constraints.options(call, use)
@@ -174,7 +174,7 @@ class FieldReader:
     def _option(self, options: Options, given: Argument) -> None:
         match given.keyword:
             case "default":
-                options.has_default = not _is_dots(given.value)
+                options.has_default = not self._is_none_given(given)
             case "default_factory":
                 options.has_default = True
             case "alias":
@@ -194,6 +194,12 @@ class FieldReader:
                 raise NotCertainError(f"options of a field are not written out, or have {given.keyword}")
             case _:
                 pass
+
+    def _is_none_given(self, given: Argument) -> bool:
+        """Whether a default says that there is none."""
+        if isinstance(given.value, ast.Name | ast.Attribute):
+            return external(self.constraints.evaluator, given.value, given.use) == "PydanticUndefined"
+        return _is_dots(given.value)
 
     def _constant(self, given: Argument) -> object:
         return self.constraints.constant(given.value, given.use)
