@@ -105,7 +105,7 @@ def is_running(pid: int) -> bool:
 
 def test_a_handler_that_keeps_the_interpreter_for_leases_runs_once(process_url: str, tmp_path: Path) -> None:
     """No thread of its process can renew the lease; it stands all the same, and no crash is counted for anybody."""
-    service = ServiceFile(tmp_path, process_url, GIL.format(microseconds=6_000_000), UPNEXT_LEASE="1.5")
+    service = ServiceFile(tmp_path, process_url, GIL.format(microseconds=8_000_000), UPNEXT_LEASE="2.5")
     with service.process() as first, service.process() as second:
         wait_until(lambda: len(records(process_url)) == 2, 60)
         wait_until(lambda: children(first) and children(second), 60)
