@@ -13,10 +13,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import pydantic
 import pytest
 
 from upnext.errors import PayloadError
@@ -50,6 +52,7 @@ T = TypeVar("T")
 
 
 """
+PYDANTIC = tuple(map(int, pydantic.VERSION.split(".")[:2]))
 AROUND = {
     "{}": "{}",
     "list[{}]": "[{}]",
@@ -62,7 +65,7 @@ AROUND = {
 
 
 class Change(NamedTuple):
-    """A change, its number, and the type that is around the model."""
+    """A change, its number, the type that is around the model, and the first release of pydantic that takes it."""
 
     number: int
     what: str
@@ -71,6 +74,7 @@ class Change(NamedTuple):
     sends: list[str]
     code: str
     around: str
+    pydantic: Sequence[int] = ()
 
     @property
     def event(self) -> str:
@@ -178,7 +182,8 @@ def is_read(change: Change, path: Path, monkeypatch: pytest.MonkeyPatch) -> bool
 def test_a_change_is_reported_exactly_where_the_runtime_cannot_read_what_was_sent(
     change: Change, reported: dict[str, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert is_read(change, tmp_path, monkeypatch) == (not change.code)
+    if (*change.pydantic,) <= PYDANTIC:
+        assert is_read(change, tmp_path, monkeypatch) == (not change.code)
     codes = reported[change.event]
     assert bool(codes) == bool(change.code)
     if change.around == "{}":
