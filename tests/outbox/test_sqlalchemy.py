@@ -335,6 +335,22 @@ async def test_a_relay_runs_beside_the_workers_of_a_service_and_stops_with_it(sh
         assert await upnext.Receipt.of(receipt.event_id, worker=shop.worker).results(timeout=10) == {"note": None}
 
 
+async def test_calls_of_one_relay_that_send_at_the_same_time_share_the_work(shop: Shop, valkey_server: Server) -> None:
+    """One that finds nothing more takes nothing away from the one that is sending; nor from the relay, if that runs."""
+    relay = outbox.relay(shop.engine, shop.worker)
+    shop.send(*range(20))
+    valkey_server.pause()
+    try:
+        calls = {asyncio.create_task(relay.send_all()) for _ in range(2)}
+        (ended,), _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        assert ended.result() == 0
+    finally:
+        valkey_server.resume()
+    assert sum(await asyncio.gather(*calls)) == 20
+    assert shop.rows() == []
+    assert sorted(await shop.arrived()) == list(range(20))
+
+
 def test_a_relay_can_run_again_in_another_event_loop(engine: Engine, valkey_url: str) -> None:
     shop = declared(engine, valkey_url)
     relay = outbox.relay(engine, shop.worker, interval=0.01)

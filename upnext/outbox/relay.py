@@ -86,6 +86,7 @@ class Relay:
         self._trouble = ""
         self._backlog = BacklogWatch(store, name)
         self._lanes = Lanes(name)
+        self._users = 0  # of the store: `run`, and calls of `send_all`
         self._prune_at = 0.0
 
     def __repr__(self) -> str:
@@ -109,6 +110,7 @@ class Relay:
     async def run(self) -> None:
         """Send until `stop` is called, whatever happens to the database and the server meanwhile."""
         log.info("The relay of %s sends what is committed there", self.name)
+        self._users += 1
         try:
             while not self._stopping.is_set():
                 await self._pause(await self._try_round())
@@ -116,7 +118,7 @@ class Relay:
         finally:
             self._stopping = asyncio.Event()  # it may run again, perhaps in another event loop
             self._trouble = ""
-            await self._close()
+            await self._close(self._lanes)
 
     def stop(self) -> None:
         """Begin to stop: what was claimed is sent, and no more."""
@@ -125,21 +127,24 @@ class Relay:
     async def send_all(self) -> int:
         """Send what is there now, and return how many rows that were: for tests, and for jobs of cron.
 
+        Other calls, and the relay itself if it runs, share the work: what they have taken is theirs.
+
         Raises:
             UpnextError: If a row could not be sent; the others were.
         """
-        sent = 0
+        sent, lanes = 0, Lanes(self.name)
+        self._users += 1
         try:
             namespace = await broker_for(self.settings)
             while rows := await self._claim():
-                ended = await self._send(namespace, rows, patient=True)
+                ended = await self._send(lanes, namespace, rows, patient=True)
                 sent += sum(lane.sent for lane in ended)
                 if failed := [lane.error for lane in ended if lane.error is not None]:
                     raise UpnextError(
                         f"{len(failed)} row(s) of {self.name} were not sent, {sent} were: {failed[0]}"
                     ) from failed[0]
         finally:
-            await self._close()
+            await self._close(lanes)
         return sent
 
     def send_all_sync(self) -> int:
@@ -155,7 +160,7 @@ class Relay:
             return self._failed(self._trouble)
         try:
             rows = await self._claim()
-            ended = await self._send(namespace, rows)
+            ended = await self._send(self._lanes, namespace, rows)
         except Exception as error:  # noqa: BLE001  # a database's driver may raise anything; the loop goes on with the next try
             self._trouble = _database_trouble(error)
             return self._failed(self._trouble)
@@ -217,18 +222,20 @@ class Relay:
         now = time.time()
         return await self.store.claim(self._batch, now, now + self._lease)
 
-    async def _send(self, namespace: Namespace, rows: Sequence[ClaimedRow], *, patient: bool = False) -> list[Lane]:
+    async def _send(
+        self, lanes: Lanes, namespace: Namespace, rows: Sequence[ClaimedRow], *, patient: bool = False
+    ) -> list[Lane]:
         """Send rows, and settle those whose sends have ended, also of earlier batches."""
-        begun = self._lanes.begin(namespace, self.settings.partitions, rows)
-        await self._lanes.wait(begun, patient=patient)
-        return await self._settle()
+        begun = lanes.begin(namespace, self.settings.partitions, rows)
+        await lanes.wait(begun, patient=patient)
+        return await self._settle(lanes)
 
-    async def _settle(self) -> list[Lane]:
-        ended = self._lanes.ended()
+    async def _settle(self, lanes: Lanes) -> list[Lane]:
+        ended = lanes.ended()
         if ended:
             await self.store.settle(
                 [row for lane in ended for row in lane.ids],
-                [self._failure(lane, lane.row) for lane in ended if lane.row is not None],
+                [self._failure(lanes, lane, lane.row) for lane in ended if lane.row is not None],
                 [row for lane in ended for row in lane.untried],
             )
         return ended
@@ -237,19 +244,21 @@ class Relay:
         """Settle what is still being sent."""
         await self._lanes.finish()
         try:
-            await self._settle()
+            await self._settle(self._lanes)
         except Exception as error:  # noqa: BLE001  # as in a round; the rows are sent again, and stored once
             log.warning("The relay of %s cannot send (%s)", self.name, _database_trouble(error))
 
-    async def _close(self) -> None:
-        self._lanes.cancel()
-        await self.store.close()
+    async def _close(self, lanes: Lanes) -> None:
+        lanes.cancel()
+        self._users -= 1
+        if not self._users:
+            await self.store.close()
 
-    def _failure(self, lane: Lane, claimed: ClaimedRow) -> Failure:
+    def _failure(self, lanes: Lanes, lane: Lane, claimed: ClaimedRow) -> Failure:
         """Say what is noted of a row that was not sent: what is the server's fault alone does not count against it."""
         error, now = lane.error, time.time()
         if error is None:  # put off, with the reason for which it was before
-            pause = min(max(_SHORTEST_PUT_OFF, self._lanes.away_for(lane.places) / 4), _LONGEST_PUT_OFF)
+            pause = min(max(_SHORTEST_PUT_OFF, lanes.away_for(lane.places) / 4), _LONGEST_PUT_OFF)
             return Failure(claimed.id, claimed.attempts, None, now + pause)
         attempts, pause = claimed.attempts, backoff(self._failures + 1)
         if not lane.is_servers_fault:
