@@ -122,7 +122,8 @@ class JobLostError(UpnextError):
     """Raised when the server knows nothing of a job that somebody waits for: it may never have run.
 
     The server lost its data or the last part of them (a failover, a restart without persistence, a FLUSHDB), or the
-    dead letter of the job was purged. It never means that the job is still to run.
+    dead letter of the job was purged. Of a send within a transaction the server knows nothing until a relay has sent it:
+    that job is still to run. No other one is.
 
     Attributes:
         event_id: The event, or the submission.
@@ -141,7 +142,8 @@ class JobLostError(UpnextError):
         when = "It was there when this wait began. " if seen_open else ""
         super().__init__(
             f"The server knows nothing of {what}{of}: it may not have run. {when}"
-            "Either the server lost data (a failover, a restart without persistence), or the job was purged."
+            "Either the server lost data (a failover, a restart without persistence), or the job was purged, or it is "
+            "still in an outbox (`upnext outbox status FILE`)."
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -336,7 +336,7 @@ async def test_a_relay_runs_beside_the_workers_of_a_service_and_stops_with_it(sh
 
 
 async def test_calls_of_one_relay_that_send_at_the_same_time_share_the_work(shop: Shop, valkey_server: Server) -> None:
-    """One that finds nothing more takes nothing away from the one that is sending; nor from the relay, if that runs."""
+    """One that finds nothing more takes nothing away from the one that is sending."""
     relay = outbox.relay(shop.engine, shop.worker)
     shop.send(*range(20))
     valkey_server.pause()

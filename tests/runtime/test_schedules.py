@@ -157,6 +157,30 @@ async def test_ticks_that_were_missed_are_run_once_or_not_at_all(catch_up: bool,
         assert ticks_sent(sends)[-1] == YEAR + timedelta(days=42, hours=3)
 
 
+@pytest.mark.parametrize(("every", "missed"), [(timedelta(hours=1), "11:00:00"), (timedelta(seconds=20), "11:59:40")])
+async def test_ticks_that_were_missed_before_one_that_can_still_run_are_told_of(
+    every: timedelta, missed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, with the latest of them: after that one, nothing on the server says that others were not run."""
+    worker = upnext.Worker("shop")
+
+    @worker.cron(every=every)
+    async def often() -> None: ...
+
+    server = Server(YEAR)
+    await server.declare(ScheduleRecord("shop||often", "", "", every.total_seconds(), catch_up=False), YEAR)
+    with use_transport(sends := Sends()):
+        server.time = YEAR + timedelta(hours=12, seconds=59)
+        process = Scheduler(worker.registry, server)
+        for _ in range(2):
+            await process.look()
+        server.time += every
+        await process.look()
+    assert len(sends) > 1
+    (line,) = [record.getMessage() for record in caplog.records if "was not run" in record.getMessage()]
+    assert f"T{missed}" in line
+
+
 async def test_a_clock_that_was_set_back_by_days_stops_no_schedule(caplog: pytest.LogCaptureFixture) -> None:
     """Its latest tick lies in the future then; by hours each tick still runs once."""
     worker = upnext.Worker("shop")

@@ -129,7 +129,10 @@ class Guard:
             return PlainTextResponse("A change must come from a page of this dashboard.\n", 403)
         if path == LOGIN or path.startswith(STATIC) or self._access.may_enter(headers):
             return None
-        return RedirectResponse(LOGIN, 303) if reads else PlainTextResponse("Sign in first.\n", 401)
+        if reads and "authorization" not in headers:
+            return RedirectResponse(LOGIN, 303)
+        # A program that brings a token must not take the page for signing in for an answer.
+        return PlainTextResponse("Sign in first.\n", 401, {"WWW-Authenticate": "Bearer"})
 
 
 def _same(given: str, wanted: str) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from upnext.schedule import Schedule
 
 _FUTURE = timedelta(days=1)  # by which no tick can be ahead of the server's clock, unless that was set back
+_MOMENT = timedelta(microseconds=1)
 _LONGEST_SLEEP = 30.0  # seconds; a clock that was set is noticed within them
 _SHORTEST_SLEEP = 0.001
 _WARN_AFTER = (1, 20)  # failures in a row
@@ -127,7 +128,9 @@ class Scheduler:
         for tick in ticks:
             await submit(handler, self._registry, {}, delay=0.0, key=f"tick-{round(tick.timestamp() * 1000)}")
             await self._store.ran(handler.id, tick)
-        missed = None if ticks else schedule.latest(last, now)
+        # What catches up has made up for all of them.
+        before = ticks[0] - _MOMENT if ticks else now
+        missed = None if schedule.catch_up else schedule.latest(last, before)
         if missed is not None and self._told.get(handler.id) != missed:
             self._told[handler.id] = missed
             log.warning("Schedule %r was not run at %s: nothing could run it then", handler.name, missed.isoformat())
