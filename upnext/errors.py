@@ -122,8 +122,8 @@ class JobLostError(UpnextError):
     """Raised when the server knows nothing of a job that somebody waits for: it may never have run.
 
     The server lost its data or the last part of them (a failover, a restart without persistence, a FLUSHDB), or the
-    dead letter of the job was purged. Of a send within a transaction the server knows nothing until a relay has sent it:
-    that job is still to run. No other one is.
+    dead letter of the job was purged. Of a send within a transaction the server knows nothing until a relay has sent
+    it: that job is still to run. No other one is.
 
     Attributes:
         event_id: The event, or the submission.
