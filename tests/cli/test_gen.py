@@ -319,12 +319,12 @@ def test_a_folder_that_is_no_project_gets_no_files(shop: Shell, monkeypatch: pyt
     monkeypatch.chdir(folder)
     assert shop.run("graph").code == 0
     shop.write({"../a.py": "import upnext\n(\n"})
-    done = shop.run("gen", "..")
+    done = shop.run("gen", ".")
     assert (done.code, "error[UPN001]" in done.out, sorted(folder.iterdir())) == (1, True, before)
     shop.write({"../a.py": "import upnext\nworker = upnext.Worker('a')\nworker.event('b')\n"})
-    assert "wrote upnext_catalog.pyi, upnext.lock" in shop.run("gen", "..").out
+    assert "wrote upnext_catalog.pyi, upnext.lock" in shop.run("gen", ".").out
     shop.write({"../a.py": ""})
-    assert "wrote upnext_catalog.pyi, upnext.lock" in shop.run("gen", "..").out
+    assert "wrote upnext_catalog.pyi, upnext.lock" in shop.run("gen", ".").out
 
 
 def test_more_events_than_a_table_has_room_for_are_counted(shop: Shell) -> None:
