@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkers import CHECKERS, QUICKLY, SELDOM_PYRIGHT, STRICT, USUALLY, marked
+from tests.checkers import CHECKERS, QUICKLY, SELDOM_PYRIGHT, STRICT, marked
 from tests.conformance import routes
 from tests.conformance.projects import PROJECT, SHOP, generate
 from tests.conformance.table import PAGE, column, features, written
@@ -187,7 +187,7 @@ def test_a_checker_without_settings_reports_exactly_the_bad_sends(
 
 
 @made_once
-@pytest.mark.parametrize("checker", USUALLY)
+@pytest.mark.parametrize("checker", SELDOM_PYRIGHT)
 def test_above_300_events_a_checker_reports_the_same(checker: str, large: Path, installed: Installed) -> None:
     verdict = CHECKERS[checker](large, installed)
     # docs/conformance.md says so: an event is no `Protocol` with a method `send` there, for these two.
