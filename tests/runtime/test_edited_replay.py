@@ -25,24 +25,27 @@ class Shop:
 
     def __init__(self, url: str, *names: str) -> None:
         self.got: list[tuple[str, int]] = []
+        self.sent: list[upnext.Receipt] = []
         self.worker = upnext.Worker("shop", redis_url=url)
         self.placed = self.worker.event("order.placed")
         for name in names:
             self.attach(name)
 
-    def attach(self, name: str) -> None:
-        @self.placed.on(name=name)
+    def attach(self, name: str, *, unique: bool = False) -> None:
+        @self.placed.on(name=name, unique=unique)
         async def handler(n: int) -> int:
             self.got.append((name, n))
             return n
 
-    async def bury(self, url: str) -> upnext.Receipt:
+    async def bury(self, url: str, *, sends: int = 1) -> upnext.Receipt:
         """Let a bad payload, as an older sender would store it, make dead letters of its jobs."""
         async with running(self.worker):
             pass
-        receipt = await self.placed.send(n=1)
+        self.sent = [await self.placed.send(n=1) for _ in range(sends)]
+        receipt = self.sent[0]
         with redis.Redis.from_url(url) as client:
-            client.hset(f"{PREFIX}events", receipt.event_id, pack(b'{"n": "many"}'))
+            for sent in self.sent:
+                client.hset(f"{PREFIX}events", sent.event_id, pack(b'{"n": "many"}'))
         async with running(self.worker):
             with pytest.raises(upnext.JobFailedError):
                 await receipt.results(timeout=15)
@@ -110,6 +113,36 @@ async def test_a_payload_that_several_jobs_share_stays_theirs(command: Command, 
     assert (await told(command, "dead", "purge", other.id, "--yes", url=redis_url))[0] == 0
     with redis.Redis.from_url(redis_url) as client:
         assert (client.hlen(f"{PREFIX}events"), client.hlen(f"{PREFIX}open")) == (0, 0)
+
+
+async def test_the_old_id_can_be_cancelled_and_shown_however_often_it_was_replayed(
+    command: Command, redis_url: str, edited: Path
+) -> None:
+    """Also one that stands for a job of a `unique` handler, and is replayed under yet another id."""
+    shop = Shop(redis_url, "other")
+    shop.attach("confirm", unique=True)
+    first = await shop.bury(redis_url, sends=2)
+    old = next(job.id for job in first.jobs if job.handler == "confirm")
+    standing_for = old.replace(first.event_id, shop.sent[1].event_id)
+    code, out, _ = await told(command, "dead", "replay", old, "--edit", str(edited), url=redis_url)
+    assert code == 0
+    new = out.split()[5]
+    for name in (old, standing_for):
+        _, out, _ = await told(command, "jobs", "show", name, "--format", "json", url=redis_url)
+        shown = json.loads(out)["job"]
+        assert (shown["job_id"], shown["stands_for"], shown["state"]) == (new, name, "waiting")
+    code, out, err = await told(command, "jobs", "cancel", old, standing_for, new, url=redis_url)
+    assert (code, err) == (0, "")
+    assert out == (f"{old} (now {new}) is cancelled.\n{standing_for} (now {new}) is cancelled.\n{new} is cancelled.\n")
+    code, _, err = await told(command, "jobs", "cancel", old, url=redis_url)
+    assert (code, err) == (1, f"upnext: {old} (now {new}) is a dead letter already.\n")
+    code, out, _ = await told(command, "dead", "show", old, "--format", "json", url=redis_url)
+    assert code == 0
+    letter = json.loads(out)["dead_letter"]
+    assert (letter["job_id"], letter["stands_for"], letter["reason"]) == (new, old, "cancelled")
+    for change in (("replay", old), ("replay", old, "--edit", str(edited)), ("purge", old, "--yes")):
+        code, _, err = await told(command, "dead", *change, url=redis_url)
+        assert (code, err) == (1, f"upnext: No dead letter with id {old}: it runs as {new} now, or ended as that.\n")
 
 
 async def test_the_handler_in_a_service_file_checks_it(command: Command, valkey_url: str, edited: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ENVELOPE_HEAD = b"1\n"  # its version
 _HEADERS_HEAD = b"2\n"  # of one with a line of headers
+_is_job_id = re.compile(r"[0-9a-f]{28}(-\d{1,2})?\.\d{1,6}").fullmatch
 _are_hex = re.compile("[0-9a-fA-F]+").fullmatch
 _TIME_DIGITS = 12
 _LAST = 253_402_300_799_999  # ms since 1970, in the year 9999
@@ -79,6 +80,11 @@ def partition_of(event_or_job_id: str) -> int:
     number = event_or_job_id.partition("-")[2].partition(".")[0]
     is_number = len(number) <= len(str(MAX_PARTITIONS)) and number.isascii() and number.isdecimal()
     return int(number) if is_number and int(number) < MAX_PARTITIONS else 0
+
+
+def is_job_id(job_id: str) -> bool:
+    """Say whether a text can be the id of a job at all."""
+    return _is_job_id(job_id) is not None
 
 
 def sent_at(event_or_job_id: str) -> float | None:

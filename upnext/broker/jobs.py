@@ -18,7 +18,7 @@ from upnext.broker.claims import DeadLetter, is_claim, read_claim
 from upnext.broker.foreign_data import is_wrong_type
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_failure import JobFailure
-from upnext.broker.job_ids import QueueEntry
+from upnext.broker.job_ids import QueueEntry, is_job_id
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import pairs, parse_json, scored, text
 from upnext.broker.results import discard_reason
@@ -35,7 +35,6 @@ CANCELLED = "cancelled"
 
 _PAGE = 500
 _NEAR = 500  # places that a job may have moved in its queue since it was seen
-_JOB_ID = re.compile(r"[0-9a-f]{28}(-\d{1,2})?\.\d{1,6}")
 _ENTRY = re.compile(r"([^:]+)(?::(\d{1,9}):(\d{1,9}):(\d{1,9}))?")
 
 
@@ -179,14 +178,14 @@ class JobReader:
         while True:
             cursor, page = await self._link.command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
             names = [text(name).removeprefix(prefix) for name in page]
-            yield [JobView(QueueEntry(name), "", "done") for name in names if _JOB_ID.fullmatch(name)]
+            yield [JobView(QueueEntry(name), "", "done") for name in names if is_job_id(name)]
             if int(cursor) == 0:
                 return
 
     async def find(self, job_ids: Collection[str]) -> dict[str, JobView]:
         """Find jobs wherever they are, in one walk through what there is; those that are not found are left out."""
-        found = await self._settled([job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id)])
-        left = {job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id)} - found.keys()
+        found = await self._settled([job_id for job_id in job_ids if is_job_id(job_id)])
+        left = {job_id for job_id in job_ids if is_job_id(job_id)} - found.keys()
         sought = frozenset(job_id.encode() for job_id in left)
         # As jobs move: a job that is claimed meanwhile is seen where it began, or in the second look at those that run.
         waiting = partial(self.waiting, from_end=True)
@@ -289,11 +288,6 @@ def _ended(job_id: str, result: bytes) -> JobView:
     if reason is None:
         return JobView(QueueEntry(job_id), "", "done")
     return JobView(QueueEntry(job_id), "", "discarded", failure=JobFailure(reason, "", "discarded", 0))
-
-
-def is_job_id(job_id: str) -> bool:
-    """Say whether a text can be the id of a job at all."""
-    return _JOB_ID.fullmatch(job_id) is not None
 
 
 def _entry(written: str) -> QueueEntry | None:

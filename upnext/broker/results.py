@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.claims import DeadLetter
 from upnext.broker.ended_jobs import BUCKET, ended_positions, handler_hash
 from upnext.broker.foreign_data import is_wrong_type
+from upnext.broker.job_ids import is_job_id
 from upnext.broker.publish_batcher import read_joined
 from upnext.broker.redis_types import ResponseError
 from upnext.broker.replies import names_in, pairs, parse_json, read_json, text
@@ -159,8 +160,17 @@ class ResultReader:
         return found[job_id]
 
     async def stand_in(self, job_id: str) -> str | None:
-        """Return the job that stands for one which was not made, or was replayed under another id; None if none is."""
-        return (await self._joined(job_id.rpartition(".")[0])).get(_position(job_id))
+        """Return the job that stands for one which was not made, or was replayed under another id; None if none does.
+
+        Another one may stand for that one in turn: it may have been replayed as well.
+        """
+        passed = [job_id]
+        while is_job_id(passed[-1]):
+            following = (await self._joined(passed[-1].rpartition(".")[0])).get(_position(passed[-1]))
+            if following is None or following in passed:
+                break
+            passed.append(following)
+        return passed[-1] if len(passed) > 1 else None
 
     async def _joined(self, event_id: str) -> dict[int, str]:
         try:

@@ -106,12 +106,16 @@ async def details_of(
     namespace: Namespace, job_id: str, *, payload: bool
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
     """Return where it was looked, and all that is known of one dead letter; None if there is none of that id."""
-    where, found = described(namespace), await namespace.dead_letters.letter(job_id)
+    where, found, stands_for = described(namespace), await namespace.dead_letters.letter(job_id), ""
+    if found is None and (other := await namespace.results_of(job_id).stand_in(job_id)) is not None:
+        found, stands_for = await namespace.dead_letters.letter(other), job_id
     if found is None:
         return where, None
     letter, died = found
     details: dict[str, Any] = {name: getattr(letter, name) for name in dead_list.NAMES}
     details["worker"] = letter.handler_id.partition("|")[0]
+    if stands_for:
+        details["stands_for"] = stands_for
     details |= letter_details(letter, died)
     if payload:
         details["payload"] = payload_value(await namespace.dead_letters.payload(letter))
@@ -151,6 +155,17 @@ def unknown(job_id: str) -> str:
     return f"No dead letter with id {visible(job_id)}; run `upnext dead list`."
 
 
+async def refusals(namespace: Namespace, job_ids: Sequence[str]) -> list[str]:
+    """Say of each of these ids that there is no such dead letter, and which job stands for it if one does."""
+    stand_ins = [await namespace.results_of(job_id).stand_in(job_id) for job_id in job_ids]
+    return [
+        unknown(job_id)
+        if other is None
+        else f"No dead letter with id {visible(job_id)}: it runs as {visible(other)} now, or ended as that."
+        for job_id, other in zip(job_ids, stand_ins, strict=True)
+    ]
+
+
 def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
     """Change the letters of these ids, or those that the filters select."""
     ids = list(dict.fromkeys(arguments.job_id))
@@ -160,13 +175,12 @@ def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
         count = ask(arguments, lambda namespace: _change_selected(namespace, change, arguments))
         print(f"{dead_letters(count)} {done}.")
         return exits.CLEAN
-    changed = ask(arguments, lambda namespace: _change_ids(namespace, change, ids))
-    for job_id, found in changed.items():
-        if found:
-            print(f"{visible(job_id)} {done}.")
-        else:
-            print(f"upnext: {unknown(job_id)}", file=sys.stderr)
-    return exits.CLEAN if all(changed.values()) else exits.FINDINGS
+    changed, refused = ask(arguments, lambda namespace: _change_ids(namespace, change, ids))
+    for job_id in changed:
+        print(f"{visible(job_id)} {done}.")
+    for reason in refused:
+        print(f"upnext: {reason}", file=sys.stderr)
+    return exits.FINDINGS if refused else exits.CLEAN
 
 
 async def _change_selected(namespace: Namespace, change: Change, arguments: argparse.Namespace) -> int:
@@ -195,11 +209,13 @@ async def change_selected(
         yield sum(await change(namespace, [letter.job_id for letter, _ in page])) if page else 0
 
 
-async def _change_ids(namespace: Namespace, change: Change, ids: Sequence[str]) -> dict[str, bool]:
+async def _change_ids(namespace: Namespace, change: Change, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Change the letters of these ids; return those that were changed, and why each other one was not."""
     changed: dict[str, bool] = {}
     with Progress("dead letters changed") as progress:
         for start in range(0, len(ids), _PAGE):
             page = ids[start : start + _PAGE]
             changed.update(zip(page, await change(namespace, page), strict=True))
             progress.show(len(changed), len(ids))
-    return changed
+    missing = [job_id for job_id, found in changed.items() if not found]
+    return [job_id for job_id, found in changed.items() if found], await refusals(namespace, missing)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits, lock_contract
 from upnext.cli.connection import ask
+from upnext.cli.dead import refusals
 from upnext.cli.json_object import read_object
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
@@ -29,22 +30,26 @@ def replay_edited(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         raise ConfigError(f"--edit {arguments.edit}: the file cannot be read: {error}.") from error
     payload, (job_id,) = read_object(text), arguments.job_id
-    again = ask(arguments, lambda namespace: _replay(namespace, job_id, payload, arguments.service))
+    again, refused = ask(arguments, lambda namespace: _replay(namespace, job_id, payload, arguments.service))
     if again is None:
-        print(f"upnext: No dead letter with id {visible(job_id)}; run `upnext dead list`.", file=sys.stderr)
+        print("\n".join(f"upnext: {reason}" for reason in refused), file=sys.stderr)
         return exits.FINDINGS
     print(f"{visible(job_id)} will run again{'' if again == job_id else f' as {again}'} with the edited payload.")
     return exits.CLEAN
 
 
-async def _replay(namespace: Namespace, job_id: str, payload: dict[str, Any], service: Path | None) -> str | None:
+async def _replay(
+    namespace: Namespace, job_id: str, payload: dict[str, Any], service: Path | None
+) -> tuple[str | None, list[str]]:
+    """Return the id that it runs under, or None and why there is none."""
     found = await namespace.dead_letters.letter(job_id)
     if found is None:
-        return None
+        return None, await refusals(namespace, [job_id])
     letter, _ = found
     body = encode(letter.event, payload, ())
     print(_check(letter, payload, body, service), file=sys.stderr)
-    return await namespace.dead_letters.replay_with(job_id, body)
+    again = await namespace.dead_letters.replay_with(job_id, body)
+    return again, await refusals(namespace, [job_id]) if again is None else []
 
 
 def _check(letter: DeadLetter, payload: dict[str, Any], body: bytes, service: Path | None) -> str:

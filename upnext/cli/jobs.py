@@ -276,12 +276,11 @@ async def details_of(
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
     """Return where it was looked, and all that is known of one job; None if there is no such job."""
     from upnext.broker.job_ids import partition_of, unpack  # noqa: PLC0415 - commands import what they need
-    from upnext.broker.jobs import is_job_id  # noqa: PLC0415
 
     partition, where = namespace.partition(partition_of(job_id)), described(namespace)
     job = (await partition.jobs.find([job_id])).get(job_id)
     stands_for = ""
-    if job is None and is_job_id(job_id) and (other := await partition.results.stand_in(job_id)) is not None:
+    if job is None and (other := await partition.results.stand_in(job_id)) is not None:
         job, job_id, stands_for = (await partition.jobs.find([other])).get(other), other, job_id
     if job is None:
         return where, None
@@ -315,29 +314,58 @@ def cancel(arguments: argparse.Namespace) -> int:
     """Run `upnext jobs cancel`; exit code 1 if one of them cannot be cancelled."""
     ends = ask(arguments, lambda namespace: cancel_jobs(namespace, list(dict.fromkeys(arguments.job_id))))
     refused = False
-    for job_id, state in ends.items():
-        if state == "cancelled":
-            print(f"{visible(job_id)} is cancelled.")
+    for end in ends:
+        if end.state == "cancelled":
+            print(f"{end.name} is cancelled.")
             continue
         refused = True
-        print(f"upnext: {refusal(job_id, state)}", file=sys.stderr)
+        print(f"upnext: {end.refusal()}", file=sys.stderr)
     return exits.FINDINGS if refused else exits.CLEAN
 
 
-def refusal(job_id: str, state: str) -> str:
-    """Say why a job could not be cancelled, by how `cancel_jobs` says that it ended."""
-    words = {
-        "running": f"{visible(job_id)} runs already and cannot be cancelled.",
-        "done": f"{visible(job_id)} has ended.",
-        "discarded": f"{visible(job_id)} has ended: its handler discarded it.",
-        "dead": f"{visible(job_id)} is a dead letter already.",
-        "moving": f"{visible(job_id)} was on its way from one state to the next; try again.",
-    }
-    return words.get(state) or unknown(job_id)
+@dataclass(frozen=True, slots=True)
+class CancelledJob:
+    """How an attempt to cancel a job ended.
+
+    Attributes:
+        job_id: The id that was given.
+        stand_in: The job that stands for it, as it was replayed under another id or never made; "" if none does.
+        state: "cancelled", the state in which it cannot be cancelled, "moving", or "unknown".
+    """
+
+    job_id: str
+    stand_in: str
+    state: str
+
+    @property
+    def name(self) -> str:
+        """The id, with that of the job that stands for it."""
+        return f"{visible(self.job_id)} (now {visible(self.stand_in)})" if self.stand_in else visible(self.job_id)
+
+    def refusal(self) -> str:
+        """Say why it could not be cancelled."""
+        words = {
+            "running": f"{self.name} runs already and cannot be cancelled.",
+            "done": f"{self.name} has ended.",
+            "discarded": f"{self.name} has ended: its handler discarded it.",
+            "dead": f"{self.name} is a dead letter already.",
+            "moving": f"{self.name} was on its way from one state to the next; try again.",
+        }
+        return words.get(self.state) or f"No job with id {self.name} here; it may have ended. See `upnext jobs list`."
 
 
-async def cancel_jobs(namespace: Namespace, job_ids: Sequence[str]) -> dict[str, str]:
-    """Cancel what can be; return how each ended: "cancelled", a state, "moving", or "unknown"."""
+async def cancel_jobs(namespace: Namespace, job_ids: Sequence[str]) -> list[CancelledJob]:
+    """Cancel what can be; a job that stands for one of these is cancelled in its place."""
+    ends = await _cancel(namespace, job_ids)
+    missing = [job_id for job_id, state in ends.items() if state == "unknown"]
+    found = {job_id: await namespace.results_of(job_id).stand_in(job_id) for job_id in missing}
+    stand_ins = {job_id: other for job_id, other in found.items() if other is not None}
+    ends |= await _cancel(namespace, [other for other in dict.fromkeys(stand_ins.values()) if other not in ends])
+    return [CancelledJob(job_id, stand_ins.get(job_id, ""), ends[stand_ins.get(job_id, job_id)]) for job_id in job_ids]
+
+
+async def _cancel(namespace: Namespace, job_ids: Sequence[str]) -> dict[str, str]:
+    """Cancel jobs of these ids only; return the state of each, as `CancelledJob` has it."""
     from upnext.broker.job_ids import partition_of  # noqa: PLC0415 - commands import what they need
 
     ends = dict.fromkeys(job_ids, "unknown")

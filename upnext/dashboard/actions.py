@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from upnext.cli import dead
 from upnext.cli.handlers import change_handlers
-from upnext.cli.jobs import cancel_jobs, refusal
+from upnext.cli.jobs import cancel_jobs
 from upnext.cli.numbers import dead_letters
 from upnext.dashboard.pages import selection_of
 from upnext.errors import BrokerError
@@ -168,7 +168,8 @@ async def _change_ids(namespace: Namespace, kind: str, ids: list[str]) -> Lines:
     changed = dict(zip(known, await _CHANGES[kind](namespace, known), strict=True))
     count = sum(changed.values())
     done: Lines = [("ok", f"{dead_letters(count)} {_DONE[kind]}.")] if count else []
-    return [*done, *(("fail", dead.unknown(job_id)) for job_id, found in changed.items() if not found)]
+    missing = [job_id for job_id, found in changed.items() if not found]
+    return [*done, *(("fail", reason) for reason in await dead.refusals(namespace, missing))]
 
 
 async def _change_all(namespace: Namespace, kind: str, selection: Any, died_before: float) -> Lines:
@@ -185,10 +186,10 @@ async def _change_all(namespace: Namespace, kind: str, selection: Any, died_befo
 async def _cancel(namespace: Namespace, ids: list[str]) -> Lines:
     ends = await cancel_jobs(namespace, list(dict.fromkeys(ids)))
     return [
-        ("ok", f"{job_id} is cancelled: it is a dead letter now.")
-        if state == "cancelled"
-        else ("fail", refusal(job_id, state))
-        for job_id, state in ends.items()
+        ("ok", f"{end.name} is cancelled: it is a dead letter now.")
+        if end.state == "cancelled"
+        else ("fail", end.refusal())
+        for end in ends
     ]
 
 
