@@ -68,7 +68,7 @@ async def test_the_page_of_schedules_shows_it_too(valkey_url: str) -> None:
     async with running(planned(valkey_url)), browsing(valkey_url) as browser:
         page = await browser.get("/schedules")
     assert "shop nightly 0 3 * * *" in page
-    assert "shop zone 0 3 * * * Option tz='Mars/Base' cannot be used" in page
+    assert "shop zone 0 3 * * * (Mars/Base) Option tz='Mars/Base' cannot be used" in page
 
 
 async def test_a_task_that_was_removed_has_no_next_run_and_can_be_forgotten(valkey_url: str, command: Command) -> None:

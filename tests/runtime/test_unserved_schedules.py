@@ -8,10 +8,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+import pytest
 import redis
 
 import upnext
 from tests.runtime.running import running
+from tests.waiting import wait_until_async
+from upnext.broker.broker import Broker
+from upnext.broker.keys import Keys
+from upnext.runner.undeclared_schedules import UndeclaredSchedules
 
 Command: TypeAlias = "Callable[..., tuple[int, str, str]]"
 
@@ -22,12 +27,14 @@ async def nothing() -> None:
     """Do nothing."""
 
 
-def release(url: str, *, imports_the_task: bool) -> upnext.Worker:
-    """A worker with an event, and with or without the module that has its scheduled task."""
+def release(url: str, *, imports_the_task: bool, is_scheduled: bool = True) -> upnext.Worker:
+    """A worker with an event, and with or without the module that has its scheduled task, or with its schedule gone."""
     worker = upnext.Worker("shop", redis_url=url)
     worker.event("order.placed").on(name="confirm")(nothing)
     if imports_the_task:
-        worker.cron(f"0 {far_tick().hour} * * *", name="cleanup")(nothing)
+        hour = far_tick().hour
+        decorate = worker.cron(f"0 {hour} * * *", name="cleanup") if is_scheduled else worker.task(name="cleanup")
+        decorate(nothing)
     return worker
 
 
@@ -100,3 +107,60 @@ async def test_a_tick_that_should_have_run_is_overdue_until_the_next_one_does(
     assert late["metrics"]["upnext_schedule_overdue_seconds"] >= 12 * 3600
     assert late["metrics"]["upnext_schedule_last_tick_timestamp_seconds"] == ran
     assert "The scheduled task 'cleanup' (worker 'shop') did not run at 20" in late["text"]
+
+
+@pytest.mark.parametrize("imports_the_task", [False, True])
+async def test_a_worker_logs_at_its_start_which_schedules_it_does_not_declare_any_more(
+    command: Command, valkey_url: str, caplog: pytest.LogCaptureFixture, *, imports_the_task: bool
+) -> None:
+    """The task may be there still, without its schedule; the command that the line names removes it."""
+    async with running(release(valkey_url, imports_the_task=True)):
+        pass
+    ran = far_tick() - timedelta(days=1)
+    with redis.Redis.from_url(valkey_url) as server:
+        server.zadd(f"{PREFIX}ticks", {"shop||cleanup": ran.timestamp() * 1000})
+    now = release(valkey_url, imports_the_task=imports_the_task, is_scheduled=False)
+    async with running(now):
+        await wait_until_async(lambda: bool(about_schedules(caplog)))
+        unserved = await looked_at(command, valkey_url)
+        code, out, _ = await asyncio.to_thread(command, "unsubscribe", "shop||cleanup", url=valkey_url)
+    (line,) = about_schedules(caplog)
+    assert line == (
+        "The server has a schedule that worker 'shop' does not declare any more: task 'cleanup' "
+        f"(0 {far_tick().hour} * * *), whose latest tick was that of {ran.isoformat()}. No running process has it, "
+        "and its ticks do not run. Import what declares it in the file that is run; or, if it is gone, remove it: "
+        "`upnext unsubscribe 'shop||cleanup'`"
+    )
+    assert [row["served"] for row in unserved["rows"]] == [False]
+    assert [check["status"] for check in unserved["check"]] == ["warn"]
+    assert code == 0
+    assert out.startswith("Task 'cleanup' (worker 'shop') is not scheduled any more")
+    caplog.clear()
+    async with running(release(valkey_url, imports_the_task=True)):
+        code, _, err = await asyncio.to_thread(command, "unsubscribe", "shop||cleanup", url=valkey_url)
+    assert (code, about_schedules(caplog)) == (1, [])
+    assert "runs: stop that worker, or deploy it without the handler, first." in err
+
+
+async def test_while_another_process_has_the_schedule_nothing_is_logged(
+    valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As during a deployment; once the last one that has it stops, it is."""
+    broker, now = Broker(valkey_url, Keys("default")), release(valkey_url, imports_the_task=False)
+    watch = UndeclaredSchedules(now.registry, broker, now.registry.schedules)
+    try:
+        async with running(release(valkey_url, imports_the_task=True)):
+            await watch.look()
+            assert about_schedules(caplog) == []
+        for _ in range(2):
+            await watch.look()
+    finally:
+        await broker.close()
+    (line,) = about_schedules(caplog)
+    assert "task 'cleanup' (" in line
+    assert "which has run no tick since it was declared at 20" in line
+
+
+def about_schedules(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the lines about schedules that are not declared any more."""
+    return [message for message in caplog.messages if "does not declare any more" in message]

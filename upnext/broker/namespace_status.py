@@ -109,7 +109,7 @@ async def _schedules(first: Broker, standing: NamespaceStatus) -> tuple[Schedule
         records = await ScheduleStore(first).read()
     except (RedisError, OSError):  # as above
         return ()
-    served = {handler for worker in standing.workers if worker.alive for handler in worker.handlers}
+    served = {handler for worker in standing.workers if worker.alive for handler in worker.schedules}
     now = datetime.fromtimestamp(standing.now, UTC)
     return tuple(ScheduleStatus(record, record.handler in served, record.overdue(now)) for record in records)
 

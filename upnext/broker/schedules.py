@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from upnext.broker.broker import Broker
     from upnext.schedule import Schedule
 
+SCHEDULES = "schedules"
+"""In the record of a worker: which of its tasks it has schedules for. Workers of earlier releases do not say."""
+
 _TIMING = ("expression", "tz", "every")
 """What makes a schedule another one."""
 
@@ -43,6 +46,13 @@ class ScheduleRecord:
     last: datetime | None = None
     has_run: bool = False
     since: datetime | None = None
+
+    @property
+    def in_words(self) -> str:
+        """What is declared, also where it cannot be used here."""
+        if self.every is not None:
+            return f"every {self.every:g} s"
+        return self.expression if self.tz == "UTC" else f"{self.expression} ({self.tz})"
 
     def schedule(self) -> Schedule:
         """Return what is declared.
@@ -78,7 +88,7 @@ class ScheduleStatus:
 
     Attributes:
         record: What it is.
-        served: Whether a living worker has its task.
+        served: Whether a living worker has it.
         overdue: The first tick that should have run and has not; None if there is none, or none is known.
     """
 

@@ -178,6 +178,21 @@ class StatusReader(StatusSource):
             now=now,
         )
 
+    async def living(self) -> list[WorkerStatus]:
+        """Read the living workers alone, without what they hold."""
+        keys = self._keys
+        reply, (seconds, micros) = await asyncio.gather(
+            self._link.command("ZRANGE", keys.leases, 0, -1, "WITHSCORES"), self._link.command("TIME")
+        )
+        now = int(seconds) + int(micros) / 1e6
+        left = {text(worker_id): ends / 1000 - now for worker_id, ends in scored(reply)}
+        workers: list[WorkerStatus] = []
+        for page in _pages(sorted(worker_id for worker_id, seconds in left.items() if seconds > 0)):
+            records = await self._link.command("HMGET", keys.workers, *page)
+            read = zip(page, records, strict=True)
+            workers += [read_worker(worker_id, record, left[worker_id], 0, 0) for worker_id, record in read]
+        return workers
+
     async def left(self) -> RemainingWork:
         """Read what is left to do, of few handlers and workers: at one moment, so that no job is missed on its way."""
         keys = self._keys

@@ -10,6 +10,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.broker.handler_limits import LIMITS, HandlerLimits
 from upnext.broker.leases import lease_of
 from upnext.broker.replies import parse_json
+from upnext.broker.schedules import SCHEDULES
 from upnext.broker.uniqueness import UNIQUE, Uniqueness
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class WorkerStatus:
         unimported: Handlers of its project that it does not have: `event|name` -> module.
         limits: What those of its handlers that have limits are limited to, by their identity.
         uniqueness: What the jobs of some of them are unique by.
+        schedules: Identities of its tasks that it has schedules for; of an earlier release, which does not say, of all
+            handlers and tasks.
     """
 
     id: str
@@ -59,6 +62,7 @@ class WorkerStatus:
     unimported: Mapping[str, str] = field(default_factory=dict[str, str])
     limits: Mapping[str, HandlerLimits] = field(default_factory=dict[str, HandlerLimits])
     uniqueness: Mapping[str, Uniqueness] = field(default_factory=dict[str, Uniqueness])
+    schedules: tuple[str, ...] = ()
 
 
 def by_life(worker: WorkerStatus) -> tuple[bool, str, str, int]:
@@ -80,6 +84,7 @@ def read_worker(worker_id: str, record: bytes | None, left: float, claimed: int,
 def _from_record(worker_id: str, record: dict[str, Any], left: float, claimed: int, running: int) -> WorkerStatus:
     lease = lease_of(worker_id)
     name = str(record.get("worker", "?"))
+    handlers = record.get("handlers", ())
     return WorkerStatus(
         id=worker_id,
         worker=name,
@@ -88,7 +93,7 @@ def _from_record(worker_id: str, record: dict[str, Any], left: float, claimed: i
         since=float(record.get("since", 0)),
         concurrency=int(record.get("concurrency", 0)),
         version=str(record.get("version", "?")),
-        handlers=tuple(str(HandlerId.within(name, handler)) for handler in record.get("handlers", ())),
+        handlers=tuple(str(HandlerId.within(name, handler)) for handler in handlers),
         claimed=claimed,
         running=running,
         lease=lease,
@@ -98,6 +103,7 @@ def _from_record(worker_id: str, record: dict[str, Any], left: float, claimed: i
         unimported=_unimported(record.get("unimported")),
         limits=_by_handler(name, record.get(LIMITS), HandlerLimits.read),
         uniqueness=_by_handler(name, record.get(UNIQUE), Uniqueness.read),
+        schedules=tuple(str(HandlerId.within(name, handler)) for handler in record.get(SCHEDULES, handlers)),
     )
 
 

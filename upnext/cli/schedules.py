@@ -68,12 +68,12 @@ def schedules(arguments: argparse.Namespace) -> int:
 
 
 async def read_schedules(namespace: Namespace) -> tuple[dict[str, str], list[ScheduleRecord], set[str], datetime]:
-    """Return where it was looked, the schedules, the handlers that living workers have, and the server's time."""
+    """Return where it was looked, the schedules, those that living workers have, and the server's time."""
     from upnext.broker.schedules import ScheduleStore  # noqa: PLC0415 - commands import what they need
 
     store = ScheduleStore(namespace.partition(0))
     status = await namespace.status_reader.seen()
-    served = {queue.handler for queue in status.queues if queue.served}
+    served = {handler for worker in status.workers if worker.alive for handler in worker.schedules}
     return described(namespace), await store.read(), served, await store.now()
 
 
@@ -104,7 +104,7 @@ def as_json(record: ScheduleRecord, now: datetime, *, served: bool, declared: bo
     return {
         "worker": identity.worker,
         "task": identity.name,
-        "schedule": _in_words(record) if schedule is None else str(schedule),
+        "schedule": record.in_words if schedule is None else str(schedule),
         "expression": record.expression or None,
         "tz": None if record.every is not None else record.tz,
         "every": record.every,
@@ -122,7 +122,3 @@ def _readable(record: ScheduleRecord) -> tuple[Schedule | None, str | None]:
         return record.schedule(), None
     except ConfigError as error:
         return None, str(error)
-
-
-def _in_words(record: ScheduleRecord) -> str:
-    return record.expression if record.every is None else f"every {record.every:g} s"

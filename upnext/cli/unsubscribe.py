@@ -59,6 +59,9 @@ async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[boo
     if handler is None:
         return False, reason
     if any(queue.served for queue in status.queues if queue.handler == handler):
+        if handler in scheduled and not any(one.alive and handler in one.schedules for one in status.workers):
+            await schedules.remove(handler)
+            return True, f"{in_words(handler)} is not scheduled any more; workers go on to run its jobs."
         return False, f"{in_words(handler)} runs: stop that worker, or deploy it without the handler, first."
     if handler in scheduled:
         await schedules.remove(handler)

@@ -13,6 +13,7 @@ from upnext.broker.contracts import CONTRACTS, RELEASE
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.handler_limits import LIMITS
 from upnext.broker.results import MARKS_ENDS
+from upnext.broker.schedules import SCHEDULES
 from upnext.broker.uniqueness import UNIQUE
 from upnext.limits import MAX_RELEASE
 from upnext.log import log
@@ -111,6 +112,7 @@ def record(worker: Worker, unimported: dict[str, str]) -> str:
             CONTRACTS: "",  # until they are published
             LIMITS: {HandlerId.parse(name).local: str(limits) for name, limits in worker.registry.limits.items()},
             UNIQUE: {HandlerId.parse(name).local: unique.named for name, unique in worker.registry.uniqueness.items()},
+            SCHEDULES: sorted(HandlerId.parse(identity).local for identity in worker.registry.schedules),
             "handlers": sorted(HandlerId.parse(identity).local for identity in worker.registry.handlers),
             "unimported": dict(list(unimported.items())[:_NAMES_ON_SERVER]),
         }

@@ -16,6 +16,7 @@ from upnext.runner.full_slots import FullSlotsWatch
 from upnext.runner.limit_shares import report_limits
 from upnext.runner.partition import PartitionWorker
 from upnext.runner.scheduler import Scheduler
+from upnext.runner.undeclared_schedules import UndeclaredSchedules
 from upnext.runner.worker_resources import WorkerResources
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from upnext.registry import Registry
     from upnext.runner.running_jobs import ClaimedJob
-    from upnext.runner.watchdog import Watchdog
+from upnext.runner.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Runner:
             self.registry, ContractStore(first), self._resources.record, self._partitions[0].lease.publish
         )
         watching.append(self._start(publisher.run()))
+        undeclared = UndeclaredSchedules(self.registry, first, self._schedules)
+        watching.append(self._start(undeclared.run()))
         if self._schedules:
             watching.append(self._start(Scheduler(self.registry, ScheduleStore(first), self._schedules).run()))
         try:
