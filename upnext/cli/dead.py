@@ -96,7 +96,7 @@ def show(arguments: argparse.Namespace) -> int:
     """Run `upnext dead show`; exit code 1 if there is no such dead letter."""
     where, found = ask(arguments, lambda namespace: details_of(namespace, arguments.job_id, payload=arguments.payload))
     if found is None:
-        print(f"upnext: {unknown(arguments.job_id)}", file=sys.stderr)
+        print(f"upnext: {dead_list.unknown(arguments.job_id)}", file=sys.stderr)
         return exits.FINDINGS
     print_details(where, "dead_letter", found, arguments.format)
     return exits.CLEAN
@@ -148,22 +148,6 @@ async def replayed(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
 async def purged(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
     """Purge a page of dead letters; return for each id whether it was one."""
     return await namespace.dead_letters.purge(job_ids)
-
-
-def unknown(job_id: str) -> str:
-    """Say that there is no such dead letter."""
-    return f"No dead letter with id {visible(job_id)}; run `upnext dead list`."
-
-
-async def refusals(namespace: Namespace, job_ids: Sequence[str]) -> list[str]:
-    """Say of each of these ids that there is no such dead letter, and which job stands for it if one does."""
-    stand_ins = [await namespace.results_of(job_id).stand_in(job_id) for job_id in job_ids]
-    return [
-        unknown(job_id)
-        if other is None
-        else f"No dead letter with id {visible(job_id)}: it runs as {visible(other)} now, or ended as that."
-        for job_id, other in zip(job_ids, stand_ins, strict=True)
-    ]
 
 
 def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
@@ -218,4 +202,4 @@ async def _change_ids(namespace: Namespace, change: Change, ids: Sequence[str]) 
             changed.update(zip(page, await change(namespace, page), strict=True))
             progress.show(len(changed), len(ids))
     missing = [job_id for job_id, found in changed.items() if not found]
-    return [job_id for job_id, found in changed.items() if found], await refusals(namespace, missing)
+    return [job_id for job_id, found in changed.items() if found], await dead_list.refusals(namespace, missing)

@@ -251,3 +251,19 @@ class _Text:
             print(line)
         if len(counted) > _SHOWN_ERRORS:
             print(f"and {len(counted) - _SHOWN_ERRORS:,} more; --format json shows all")
+
+
+def unknown(job_id: str) -> str:
+    """Say that there is no such dead letter."""
+    return f"No dead letter with id {visible(job_id)}; run `upnext dead list`."
+
+
+async def refusals(namespace: Namespace, job_ids: Sequence[str]) -> list[str]:
+    """Say of each of these ids that there is no such dead letter, and which job stands for it if one does."""
+    stand_ins = [await namespace.results_of(job_id).stand_in(job_id) for job_id in job_ids]
+    return [
+        unknown(job_id)
+        if other is None
+        else f"No dead letter with id {visible(job_id)}: it runs as {visible(other)} now, or ended as that."
+        for job_id, other in zip(job_ids, stand_ins, strict=True)
+    ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits, lock_contract
 from upnext.cli.connection import ask
-from upnext.cli.dead import refusals
+from upnext.cli.dead_list import refusals
 from upnext.cli.json_object import read_object
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError

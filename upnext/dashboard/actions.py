@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode
 
 from starlette.responses import RedirectResponse, Response
 
-from upnext.cli import dead
+from upnext.cli import dead, dead_list
 from upnext.cli.handlers import change_handlers
 from upnext.cli.jobs import cancel_jobs
 from upnext.cli.numbers import dead_letters
@@ -169,7 +169,7 @@ async def _change_ids(namespace: Namespace, kind: str, ids: list[str]) -> Lines:
     count = sum(changed.values())
     done: Lines = [("ok", f"{dead_letters(count)} {_DONE[kind]}.")] if count else []
     missing = [job_id for job_id, found in changed.items() if not found]
-    return [*done, *(("fail", reason) for reason in await dead.refusals(namespace, missing))]
+    return [*done, *(("fail", reason) for reason in await dead_list.refusals(namespace, missing))]
 
 
 async def _change_all(namespace: Namespace, kind: str, selection: Any, died_before: float) -> Lines:

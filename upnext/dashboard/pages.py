@@ -114,7 +114,7 @@ class Pages:
 
     async def dead_letter(self, request: Request) -> Response:
         """Show one dead letter."""
-        return await self._details(request, dead.details_of, dead.unknown, "dead_letter.html")
+        return await self._details(request, dead.details_of, dead_list.unknown, "dead_letter.html")
 
     async def jobs(self, request: Request) -> Response:
         """List jobs that have not ended."""
