@@ -16,10 +16,10 @@ from upnext.cli.moments import moment, since, since_ms
 from upnext.cli.numbers import dead_letters, positive
 from upnext.cli.selection import say_if_unknown
 from upnext.cli.table import table
-from upnext.cli.terminal import coloured, terminal_width
+from upnext.cli.terminal import coloured, terminal_width, visible
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from datetime import datetime
 
     from upnext.broker.claims import DeadLetter
