@@ -123,7 +123,7 @@ class JobLostError(UpnextError):
 
     The server lost its data or the last part of them (a failover, a restart without persistence, a FLUSHDB), or the
     dead letter of the job was purged. Of a send within a transaction the server knows nothing until a relay has sent
-    it: that job is still to run. No other one is.
+    it: whoever waits for that waits for the relay as well, up to the timeout.
 
     Attributes:
         event_id: The event, or the submission.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from upnext import transport
 from upnext.broker.failures import backoff, classify
-from upnext.broker.job_ids import sent_at
+from upnext.broker.job_ids import may_be_in_outbox, sent_at
 from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
 from upnext.context import CurrentJob, LentSlot, LongWait, current_job
@@ -75,11 +75,10 @@ async def wait_for_end(
     check_timeout(timeout)
     seconds = settings.result_timeout if isinstance(timeout, Default) else timeout
     deadline = math.inf if seconds is None else monotonic() + seconds
+    wait = _Wait(event_id, names, settings.result_ttl)
     async with _slot_lent(names):
-        pause, trouble, looks = _POLL_FIRST, 0, 0
+        pause, trouble = _POLL_FIRST, 0
         while True:
-            unrouted = True
-            outcomes: dict[str, JobOutcome] = {}
             try:
                 # A server that does not answer must not keep anybody for longer than was asked for.
                 async with asyncio.timeout(None if deadline == math.inf else max(deadline - monotonic(), _LAST_LOOK)):
@@ -89,19 +88,80 @@ async def wait_for_end(
                 trouble += 1
                 if not classify(error).passes:
                     raise _refusal(error) from error
-            if not trouble and not unrouted and all(outcome.state != "open" for outcome in outcomes.values()):
-                _refuse_lost(event_id, names(), outcomes, settings.result_ttl, seen_open=looks > 0)
-                return outcomes
+            else:
+                if wait.is_over(outcomes, unrouted=unrouted):
+                    return outcomes
             transport.current().check_progress(event_id)
-            looks += 1
             pause = backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
             if monotonic() + pause > deadline:
-                msg = (
-                    f"Event {event_id}: not every job has ended within {seconds:g} s. They are kept and go on; "
-                    "`upnext status` shows whether a worker runs them."
-                )
-                raise ResultTimeoutError(msg)
+                raise ResultTimeoutError(f"Event {event_id}: {wait.why_late(f'within {seconds:g} s')}")
             await asyncio.sleep(pause)
+
+
+class _Wait:
+    """What was seen of an event's jobs since they are waited for.
+
+    Args:
+        event_id: The event.
+        names: Returns the handlers that are waited for, for messages.
+        result_ttl: Seconds for which results are kept.
+    """
+
+    def __init__(self, event_id: str, names: Callable[[], Sequence[str]], result_ttl: float) -> None:
+        self._event_id = event_id
+        self._names = names
+        self._result_ttl = result_ttl
+        self._began = monotonic()
+        self._seen_open = False
+        self._is_unsent = False
+        self._is_told = False
+
+    def is_over(self, outcomes: Mapping[str, JobOutcome], *, unrouted: bool) -> bool:
+        """Say whether all jobs have ended.
+
+        Raises:
+            ResultExpiredError: If they ended so long ago that nothing is known of one of them.
+            JobLostError: If the server knows nothing of one of them.
+        """
+        if unrouted or any(outcome.state == "open" for outcome in outcomes.values()):
+            self._seen_open, self._is_unsent = True, False
+            return False
+        lost = [job for job, outcome in outcomes.items() if outcome.state == "lost"]
+        if outcomes and not lost:
+            return True
+        kept = self._result_ttl if outcomes else max(self._result_ttl, _ROUTED_TTL)
+        is_old = not self._seen_open and time() - (sent_at(self._event_id) or 0.0) > kept
+        # Once something of it was on the server, its relay has sent it.
+        if may_be_in_outbox(self._event_id) and len(lost) == len(outcomes) and not self._seen_open and not is_old:
+            self._is_unsent = True
+            self._tell()
+            return False
+        if is_old:
+            raise ResultExpiredError(
+                f"Event {self._event_id} is older than results are kept ({kept:g} s); nothing is known of its jobs any "
+                "more."
+            )
+        names = self._names()
+        shown = ", ".join(repr(name) for job, name in zip(outcomes, names, strict=False) if name and job in lost)
+        raise JobLostError(self._event_id, tuple(lost), shown, seen_open=self._seen_open)
+
+    def why_late(self, when: str) -> str:
+        """Say why not all jobs have ended by now."""
+        if self._is_unsent:
+            return (
+                f"the server did not know it {when}. It was sent within a transaction: either that was not committed, "
+                "or no relay has sent it yet (`upnext outbox status FILE`), or its key was used before, or the server "
+                "has lost it since."
+            )
+        return (
+            f"not every job has ended {when}. They are kept and go on; `upnext status` shows whether a worker "
+            "runs them."
+        )
+
+    def _tell(self) -> None:
+        if not self._is_told and monotonic() - self._began > _STARVING:
+            self._is_told = True
+            log.warning("Event %s is still waited for: %s", self._event_id, self.why_late(f"for {_STARVING:g} s"))
 
 
 async def outcomes_of(
@@ -155,20 +215,6 @@ def check_timeout(timeout: object) -> None:
     seconds = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and not math.isnan(timeout)
     if not (seconds or timeout is None or timeout is DEFAULT):
         raise ConfigError(f"Option timeout={timeout!r} cannot be used: it must be seconds, or None to wait for ever.")
-
-
-def _refuse_lost(
-    event_id: str, names: Sequence[str], outcomes: Mapping[str, JobOutcome], result_ttl: float, *, seen_open: bool
-) -> None:
-    lost = {job: n for n, (job, outcome) in enumerate(outcomes.items()) if outcome.state == "lost"}
-    if outcomes and not lost:
-        return
-    kept = result_ttl if outcomes else max(result_ttl, _ROUTED_TTL)
-    if not seen_open and time() - (sent_at(event_id) or 0.0) > kept:
-        msg = f"Event {event_id} is older than results are kept ({kept:g} s); nothing is known of its jobs any more."
-        raise ResultExpiredError(msg)
-    shown = ", ".join(repr(names[n]) for n in lost.values() if n < len(names) and names[n])
-    raise JobLostError(event_id, tuple(lost), shown, seen_open=seen_open)
 
 
 @asynccontextmanager

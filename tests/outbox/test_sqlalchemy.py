@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,14 @@ from tests.outbox.model import Base, Order, arrived, outbox
 from tests.runtime.running import running
 from tests.servers import Server, valkey_binary
 from tests.waiting import wait_until_async
-from upnext.broker.job_ids import headers_of, partition_of
+from upnext.broker.job_ids import headers_of, new_event_id, partition_of
+from upnext.broker.results import JobOutcome
 from upnext.connect import broker_for
 from upnext.event import Event
 from upnext.outbox.row import MAX_ATTEMPTS
+from upnext.settings import Settings
 from upnext.task import Task
-from upnext.transport import use_transport
+from upnext.transport import ServerTransport, use_transport
 
 HANDLER = "shop|order.placed|note"
 TASK = "shop||report"
@@ -145,6 +147,52 @@ async def test_jobs_run_and_can_be_waited_for_by_their_ids_after_the_commit(shop
         await outbox.relay(shop.engine, shop.worker).send_all()
         assert await upnext.Job.of(job.id, worker=shop.worker).result(timeout=10) == 7
         assert await upnext.Receipt.of(receipt.event_id, worker=shop.worker).results(timeout=10) == {"note": None}
+
+
+class Looks(ServerTransport):
+    """The server, which counts how often it was asked how jobs stand."""
+
+    count = 0
+
+    async def outcomes(
+        self, settings: Settings, event_id: str, jobs: Sequence[str]
+    ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
+        found = await super().outcomes(settings, event_id, jobs)
+        self.count += 1
+        return found
+
+
+async def test_whoever_waits_by_the_id_waits_for_the_relay_too(shop: Shop) -> None:
+    """As another process does. What no relay sends in time is late."""
+    with Session(shop.engine) as session, session.begin():
+        task = shop.report.within(outbox(session)).submit_sync(order=7).id
+        event = shop.placed.within(outbox(session)).send_sync(order=8).event_id
+    job, receipt = upnext.Job.of(task, worker=shop.worker), upnext.Receipt.of(event, worker=shop.worker)
+    for wait in (job.result, receipt.results):
+        with pytest.raises(upnext.ResultTimeoutError, match="or no relay has sent it yet"):
+            await wait(timeout=0.05)
+    async with running(shop.worker):
+        with use_transport(looks := Looks()):
+            waiting = asyncio.gather(job.result(timeout=30), receipt.results(timeout=30))
+            await wait_until_async(lambda: looks.count > 1)
+            assert await outbox.relay(shop.engine, shop.worker).send_all() == 2
+            assert await waiting == [7, {"note": None}]
+
+
+async def test_what_was_sent_and_is_lost_since_is_not_waited_for(shop: Shop) -> None:
+    """Nor is a send that was in no outbox."""
+    shop.send(1)
+    receipt = upnext.Receipt.of(shop.rows()[0].event_id, worker=shop.worker)
+    assert await outbox.relay(shop.engine, shop.worker).send_all() == 1
+    namespace = await broker_for(shop.worker.registry.settings)
+    with use_transport(looks := Looks()):
+        waiting = asyncio.create_task(receipt.results(timeout=30))
+        await wait_until_async(lambda: looks.count)
+        await namespace.link.command("FLUSHALL")
+        with pytest.raises(upnext.JobLostError, match="It was there when this wait began"):
+            await waiting
+    with pytest.raises(upnext.JobLostError):
+        await upnext.Receipt.of(new_event_id(), worker=shop.worker).results(timeout=30)
 
 
 async def test_options_and_their_order_with_within_do_not_matter(shop: Shop) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ENVELOPE_HEAD = b"1\n"  # its version
 _HEADERS_HEAD = b"2\n"  # of one with a line of headers
+_OUTBOX_DIGITS = "0b0c"  # the last ones of ids that are made for an outbox
 _is_job_id = re.compile(r"[0-9a-f]{28}(-\d{1,2})?\.\d{1,6}").fullmatch
 _are_hex = re.compile("[0-9a-fA-F]+").fullmatch
 _TIME_DIGITS = 12
@@ -67,6 +68,19 @@ def new_event_id(partition: int = 0) -> str:
     """
     event_id = f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
     return in_partition(event_id, partition) if partition else event_id
+
+
+def new_outbox_id() -> str:
+    """Return a new id of a send within a transaction.
+
+    Its last digits say so: whoever waits for its jobs can tell what no relay has sent yet from what the server lost.
+    """
+    return new_event_id()[: -len(_OUTBOX_DIGITS)] + _OUTBOX_DIGITS
+
+
+def may_be_in_outbox(event_or_job_id: str) -> bool:
+    """Say whether something was sent within a transaction; of what was not, one in 65,536 looks as if it were."""
+    return event_or_job_id.partition(".")[0].partition("-")[0].endswith(_OUTBOX_DIGITS)
 
 
 def in_partition(event_id: str, partition: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from upnext import sending, transport
 from upnext.broker.idempotency import task_scope
-from upnext.broker.job_ids import in_partition, new_event_id
+from upnext.broker.job_ids import in_partition, new_outbox_id
 from upnext.broker.partitioned_publisher import place_of
 from upnext.broker.publish_batcher import Published
 from upnext.connect import run_blocking
@@ -110,7 +110,7 @@ async def _pass_hooks(message: OutgoingMessage, registry: Registry, published: P
 
 def _event_id(message: OutgoingMessage) -> str:
     """Make the id that the server will give the event: in a namespace of several partitions the key says in which."""
-    event_id, partitions = new_event_id(), message.settings.partitions
+    event_id, partitions = new_outbox_id(), message.settings.partitions
     if partitions == 1:
         return event_id
     scope = task_scope(message.handlers[0].id) if message.is_task else message.name
