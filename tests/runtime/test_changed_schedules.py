@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import upnext
 from upnext.broker.broker import Broker
+from upnext.broker.connection import PipelinedConnection
 from upnext.broker.keys import Keys
 from upnext.broker.schedules import ScheduleStore
+from upnext.broker.scripts import Script
 from upnext.runner.scheduler import Scheduler
 from upnext.transport import use_transport
 from upnext_pytest.sends import Sends
@@ -33,11 +36,34 @@ class Clock(ScheduleStore):
         return self.time
 
 
+class Interrupted:
+    """A connection on which something else may happen right after a schedule was read.
+
+    Attributes:
+        meanwhile: What happens the next time.
+    """
+
+    def __init__(self, link: PipelinedConnection) -> None:
+        self._link = link
+        self.meanwhile: list[Callable[[], Awaitable[object]]] = []
+
+    async def command(self, *words: Any) -> Any:
+        reply = await self._link.command(*words)
+        if words[0] == "HGET" and self.meanwhile:
+            await self.meanwhile.pop()()
+        return reply
+
+    async def call(self, script: Script, keys: Sequence[str], words: Sequence[Any]) -> Any:
+        return await self._link.call(script, keys, words)
+
+
 class Releases:
     """Processes of one worker, of releases that have another schedule for its task each."""
 
     def __init__(self, broker: Broker) -> None:
-        self._clock = Clock(broker)
+        self.link = Interrupted(broker.link)
+        first: Any = SimpleNamespace(link=self.link, keys=broker.keys)
+        self._clock = Clock(first)
         self.sends = Sends()
 
     def process(self, **options: Any) -> Scheduler:
@@ -116,6 +142,20 @@ async def test_the_old_and_the_new_release_side_by_side_cost_each_other_no_tick(
         assert await releases.look(releases.process(**night), 3.2) == [3]
         await releases.look(releases.process(**noon), 11.5)
         await releases.look(releases.process(**night), 11.6)
+        assert await releases.look(releases.process(**noon), 12.2) == [12]
+
+
+async def test_two_releases_that_start_at_the_same_moment_cost_no_tick(valkey_url: str) -> None:
+    """One declares its schedule after the other one has read what is there, and before that writes its own.
+
+    All are stopped then, and the new one is back a little after noon.
+    """
+    async with _releases(valkey_url) as releases:
+        night, noon = NIGHT | MISSED, NOON | MISSED
+        await releases.look(releases.process(**night), 4)
+        releases.link.meanwhile.append(lambda: releases.look(releases.process(**noon), 11.5))
+        await releases.look(releases.process(**night), 11.5)
+        assert releases.link.meanwhile == []
         assert await releases.look(releases.process(**noon), 12.2) == [12]
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ from upnext.broker.claims import Claim, Claims, DeadLetter
 from upnext.broker.handler_limits import HandlerLimits, Rate
 from upnext.broker.keys import Keys
 from upnext.broker.partition_count import PartitionCount
+from upnext.broker.schedules import ScheduleRecord, ScheduleStore
 from upnext.broker.scripts import script
 from upnext.broker.uniqueness import Uniqueness
 from upnext.errors import BrokerError
@@ -56,6 +58,12 @@ Step: TypeAlias = Callable[[Scene], Awaitable[Any]]
 
 async def nothing(_: Scene) -> None:
     """Leave the namespace empty."""
+
+
+async def declare(scene: Scene) -> None:
+    """Declare a schedule."""
+    record = ScheduleRecord(TASK, "0 3 * * *", "UTC", None, catch_up=False)
+    await ScheduleStore(scene.limited).declare(record, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 async def subscribed(scene: Scene) -> None:
@@ -291,6 +299,7 @@ STEPS: dict[str, tuple[str, Step, Step]] = {
     "abandon what is unique": ("abandon", sent_unique, lambda s: s.limited.subscriptions.abandon(HANDLER)),
     "cancel what is put off": ("cancel", put_off, cancel),
     "unsubscribe": ("unsubscribe", subscribed, lambda s: s.limited.subscriptions.end(HANDLER)),
+    "declare": ("declare", nothing, declare),
     "agree": ("agree", nothing, lambda s: PartitionCount(s.limited).serve(3)),
 }
 

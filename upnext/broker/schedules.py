@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from upnext.broker.replies import pairs, read_json, scored, text
+from upnext.broker.scripts import script
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -119,16 +120,17 @@ class ScheduleStore:
         Returns:
             The moment from which its ticks count, if it was another schedule before.
         """
-        stored = read_json(await self._link.command("HGET", self._keys.schedules, record.handler) or b"")
-        timing = {name: getattr(record, name) for name in _TIMING}
-        history = _history(cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}, timing, _score(now))
-        if anew:
-            history = {}
-        fields = {**timing, "catch_up": record.catch_up, **history}
-        await self._link.command("HSET", self._keys.schedules, record.handler, json.dumps(fields))
-        only_new = [] if anew else ["NX"]
-        await self._link.command("ZADD", self._keys.ticks, *only_new, _score(now) + 0.5, record.handler)
-        return None if (since := _number(history.get("since"))) is None else _moment(since)
+        keys, timing = self._keys, {name: getattr(record, name) for name in _TIMING}
+        while True:
+            before = await self._link.command("HGET", keys.schedules, record.handler) or b""
+            stored = read_json(before)
+            known = cast("dict[str, Any]", stored) if isinstance(stored, dict) and not anew else {}
+            history = _history(known, timing, _score(now))
+            written = json.dumps({**timing, "catch_up": record.catch_up, **history})
+            words = (record.handler, before, written, _score(now) + 0.5, int(anew))
+            # Processes of two releases start at the same time: what another one has written since, this one follows.
+            if await self._link.call(script("declare"), [keys.schedules, keys.ticks], words) == 1:
+                return None if (since := _number(history.get("since"))) is None else _moment(since)
 
     async def last(self, handler: str) -> datetime | None:
         """Return the latest tick that a schedule has run for, or when it was first declared; None if it is unknown."""
