@@ -6,8 +6,8 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
-from upnext import forks
 from upnext.errors import ConfigError
+from upnext.forks import detach, own
 from upnext.log import log
 from upnext.options import is_whole
 
@@ -80,7 +80,7 @@ class _HttpServer(Server):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        forks.own(self)
+        own(self)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -90,4 +90,4 @@ class _HttpServer(Server):
         """In a forked child: a connection that it kept open would outlive this process."""
         for connection in self.server_state.connections:
             with contextlib.suppress(AttributeError):  # one that has only just been accepted
-                forks.detach(connection.transport.get_extra_info("socket").fileno())
+                detach(connection.transport.get_extra_info("socket").fileno())

@@ -10,12 +10,12 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple, Unpack
 
-from upnext import forks
 from upnext.broker.dialer import UnfitServerError, UnsentError
 from upnext.broker.failures import FailureKind, classify, describe_failure, describe_refusal
 from upnext.broker.namespace import Namespace
 from upnext.broker.redis_types import RedisConnectionError, RedisError
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError
+from upnext.forks import own
 from upnext.log import log
 from upnext.settings import without_password
 
@@ -121,7 +121,7 @@ class Connections:
         self._embedded_lock = threading.Lock()
         self._portal: _Portal | None = None
         self._portal_lock = threading.Lock()
-        forks.own(self)
+        own(self)
 
     def resolve_url(self, settings: Settings) -> str:
         """Return the server's address; without one configured, that of the embedded server, started if need be.
@@ -133,13 +133,13 @@ class Connections:
         """
         if settings.redis_url is not None:
             return settings.redis_url
-        from upnext import embedded  # noqa: PLC0415  # only development needs it
+        from upnext.embedded import server_url  # noqa: PLC0415  # only development needs it
         from upnext.embedded.location import current_folder  # noqa: PLC0415
 
         here = current_folder()
         with self._embedded_lock:
             if here not in self._embedded_urls:
-                self._embedded_urls[here] = embedded.server_url()
+                self._embedded_urls[here] = server_url()
             return self._embedded_urls[here]
 
     def connected(self, settings: Settings) -> Namespace | None:

@@ -18,8 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import upnext
-import upnext_catalog
 from upnext.places import relative
 
 if TYPE_CHECKING:
@@ -37,7 +35,9 @@ _FIRST_FRAMES, _LAST_FRAMES = 8, 24  # of one traceback
 _NAMED_MEMBERS = 3  # in one line
 
 _UNREADABLE = "(its message cannot be read)"
-_OWN = tuple(str(Path(file).parent) + os.sep for file in (upnext.__file__, upnext_catalog.__file__))
+# Not by a statement: type checkers would then read this and all that imports it again whenever a handler changes.
+_CATALOG = str(importlib.import_module("upnext_catalog").__file__)
+_OWN = tuple(str(Path(file).parent) + os.sep for file in (__file__, _CATALOG))
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _LIBRARIES = tuple(
     {path + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))}

@@ -9,7 +9,6 @@ from enum import Enum
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from upnext import transport
 from upnext.broker.failures import backoff, classify
 from upnext.broker.job_ids import may_be_in_outbox, sent_at
 from upnext.broker.publishing import refusal
@@ -24,6 +23,7 @@ from upnext.errors import (
     ResultTimeoutError,
 )
 from upnext.log import log
+from upnext.transport import current
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -91,7 +91,7 @@ async def wait_for_end(
             else:
                 if wait.is_over(outcomes, unrouted=unrouted):
                     return outcomes
-            transport.current().check_progress(event_id)
+            current().check_progress(event_id)
             pause = backoff(trouble) if trouble else min(pause * 1.5, _POLL_CAP)
             if monotonic() + pause > deadline:
                 raise ResultTimeoutError(f"Event {event_id}: {wait.why_late(f'within {seconds:g} s')}")
@@ -168,7 +168,7 @@ async def outcomes_of(
     settings: Settings, event_id: str, jobs: Sequence[str]
 ) -> tuple[tuple[str, ...] | None, dict[str, JobOutcome]]:
     """Ask once how jobs stand, as `ResultReader.outcomes`; some may be of other events, and stand for one of this."""
-    take = transport.current().outcomes
+    take = current().outcomes
     events = {job.rpartition(".")[0] for job in jobs}
     if events <= {event_id}:
         late, outcomes = await take(settings, event_id, jobs)
@@ -185,7 +185,7 @@ async def handlers_of(settings: Settings, outcomes: Mapping[str, JobOutcome]) ->
     found: dict[str, str] = {}
     for event in {job.rpartition(".")[0] for job in outcomes}:
         own = {job: outcome for job, outcome in outcomes.items() if job.rpartition(".")[0] == event}
-        found |= await transport.current().handlers(settings, event, own)
+        found |= await current().handlers(settings, event, own)
     return [found[job] for job in outcomes]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from upnext import transport
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.publish_batcher import Published
 from upnext.broker.results import discard_reason, unkept_reason
@@ -14,6 +13,7 @@ from upnext.job_wait import DEFAULT, Timeout, check_id, handlers_of, outcomes_of
 from upnext.payload.results import decode_result
 from upnext.registry import declarations
 from upnext.settings import load
+from upnext.transport import current
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -208,7 +208,7 @@ class Receipt:
         if self._known:
             ids = [job.id for job in self.jobs]
         else:
-            ids = await transport.current().job_ids(self._settings, self.event_id)
+            ids = await current().job_ids(self._settings, self.event_id)
             self._joined = {n: job_id for n, job_id in enumerate(ids) if job_id != f"{self.event_id}.{n}"}
         late, outcomes = await outcomes_of(self._settings, self.event_id, ids)
         if late and self._known and not self.jobs:

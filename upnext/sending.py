@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
-from upnext import transport
 from upnext.connect import connected
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.hooks import process_hooks
@@ -14,6 +13,7 @@ from upnext.options import is_finite
 from upnext.payload.encoding import encode
 from upnext.receipt import Job, Receipt
 from upnext.registry import declarations
+from upnext.transport import OutgoingMessage, current
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -68,14 +68,14 @@ class Delivery:
         message = self.message(fields, delay, key)
         return Receipt(await take(message, self.registry), message.settings)
 
-    def message(self, fields: Mapping[str, Any], delay: float, key: str | None) -> transport.OutgoingMessage:
+    def message(self, fields: Mapping[str, Any], delay: float, key: str | None) -> OutgoingMessage:
         """Check and encode a send."""
         settings, known = self.registry.settings, self._known
         if known.version != declarations.version:
             # One assignment, and of what was looked up: other threads send meanwhile, and others declare handlers.
             known = self._known = self._look_up(declarations.version)
         body = self._encode(known, fields, settings.max_payload)
-        return transport.OutgoingMessage(settings, self.event, False, known.handlers, fields, body, delay, key)
+        return OutgoingMessage(settings, self.event, False, known.handlers, fields, body, delay, key)
 
     def _encode(self, known: _Known, fields: Mapping[str, Any], max_payload: int) -> bytes:
         if known.names is not None:
@@ -93,7 +93,7 @@ class Delivery:
 
 
 def take(
-    message: transport.OutgoingMessage, registry: Registry, store: Callable[[], Awaitable[Published]] | None = None
+    message: OutgoingMessage, registry: Registry, store: Callable[[], Awaitable[Published]] | None = None
 ) -> Awaitable[Published]:
     """Hand a message on, within the hooks that are around sends, if there are any.
 
@@ -102,7 +102,7 @@ def take(
         registry: The worker that it is sent through.
         store: What stores it; by default the transport does.
     """
-    hand_on = transport.current().take
+    hand_on = current().take
     if not has_hooks(registry):
         return hand_on(message) if store is None else store()
     from upnext.hook_calls import around_send  # noqa: PLC0415  # few have hooks
@@ -136,11 +136,11 @@ async def submit(
 
 def submission(
     task: Handler, registry: Registry, fields: Mapping[str, Any], delay: float, key: str | None
-) -> transport.OutgoingMessage:
+) -> OutgoingMessage:
     """Check and encode the arguments of a task."""
     settings = registry.settings
     body = encode(task.name, fields, (task.signature.codec,), settings.max_payload)
-    return transport.OutgoingMessage(settings, task.name, True, (task,), fields, body, delay, key)
+    return OutgoingMessage(settings, task.name, True, (task,), fields, body, delay, key)
 
 
 def check_when(delay: float | timedelta | None, at: datetime | None) -> When:

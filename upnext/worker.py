@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Concatenate, overload
 
-from upnext import settings
 from upnext.errors import ConfigError
 from upnext.event import Event
 from upnext.names import check_former_names, check_name
@@ -12,6 +11,7 @@ from upnext.options import Options, is_whole
 from upnext.registry import Registry
 from upnext.schedule import Schedule
 from upnext.sending import Delivery
+from upnext.settings import load
 from upnext.task import P, R, Task, TaskDecorator
 from upnext_catalog import Catalog
 
@@ -53,10 +53,10 @@ class _WorkerBase:
                 f"Option concurrency={concurrency!r} cannot be used: it must be a whole number "
                 f"from 1 to {MOST_AT_ONCE}."
             )
-        settings.load(redis_url, lease, grace, partitions, environ={})
+        load(redis_url, lease, grace, partitions, environ={})
         self.name = name
         self.concurrency = concurrency
-        self.registry: Registry = Registry(name, lambda: settings.load(redis_url, lease, grace, partitions))
+        self.registry: Registry = Registry(name, lambda: load(redis_url, lease, grace, partitions))
 
 
 class Worker(Catalog, _WorkerBase):

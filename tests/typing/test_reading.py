@@ -51,6 +51,28 @@ def test_to_read_upnext_a_type_checker_reads_no_library_that_few_need() -> None:
     assert {name for name in read if name.partition(".")[0] in {*DECLARED.values(), *OPTIONAL}} == set()
 
 
+def test_when_a_handler_changes_mypy_reads_little_of_upnext_again() -> None:
+    """What imports the catalog and is imported by it is checked as one: each edit of a handler would check all of it.
+
+    `from upnext import forks` imports `upnext` too, and with it all that is public.
+    """
+    graph = {
+        name: {*imports(ast.parse(path.read_text(encoding="utf-8")))}
+        for path in ROOT.glob("upnext/**/*.py")
+        for name in [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")]
+    }
+    importing = {"upnext_catalog"}
+    while more := {name for name, found in graph.items() if name not in importing and found & importing}:
+        importing |= more
+    waiting, again = ["upnext.worker"], set[str]()
+    while waiting:
+        again.add(module := waiting.pop())
+        waiting += (graph[module] & importing & graph.keys()) - again
+    assert {"upnext.event", "upnext.receipt"} <= again
+    assert [name for name in sorted(again) if name.startswith("upnext.broker.")] == []
+    assert len(again) < 20, sorted(again)
+
+
 @pytest.mark.parametrize("module", DECLARED)
 def test_what_is_declared_for_type_checkers_is_what_the_library_has(module: str) -> None:
     file = source(module)

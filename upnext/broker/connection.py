@@ -11,11 +11,11 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from upnext import forks
 from upnext.broker.dialer import Dialer, UnsentError
 from upnext.broker.protocol import RedisProtocol
 from upnext.broker.redis_types import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
 from upnext.broker.resp import pack
+from upnext.forks import detach, own
 from upnext.limits import MAX_REDIRECTS
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PipelinedConnection:
         self._leaving = False
         self._returned = 0
         self._redirects = 0
-        forks.own(self)
+        own(self)
 
     def post(self, words: Sequence[Any], receive: Receiver) -> None:
         """Send one command; `receive` is called with its reply, or with what was raised instead."""
@@ -138,7 +138,7 @@ class PipelinedConnection:
         """In a forked child: nothing that it does may reach the server over this connection, or keep it open."""
         # One that is still being made is given up by the parent instead (`Dialer.dial`).
         if self._connection is not None:
-            forks.detach(self._connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001
+            detach(self._connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001
 
     def _reconnect(self) -> None:
         if self._ended:

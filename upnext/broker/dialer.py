@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from upnext import forks
 from upnext.broker.absence import absence, farewell
 from upnext.broker.address import Address, Node
 from upnext.broker.redis_types import (
@@ -25,6 +24,7 @@ from upnext.broker.redis_types import (
     key_slot,
 )
 from upnext.broker.tls_mismatch import mismatch
+from upnext.forks import children, hang_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,12 +94,12 @@ class Dialer:
             redis.exceptions.RedisError: If the server rejects this client.
         """
         for _ in range(_MOST_SHARED):
-            children = forks.children()
+            before = children()
             connection = await self._dial()
-            if forks.children() == children:
+            if children() == before:
                 break
             # A child that was forked meanwhile has a copy, and would keep the connection open after this process's end.
-            forks.hang_up(connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001  # redis-py has no other way
+            hang_up(connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001  # redis-py has no other way
             await connection.disconnect(nowait=True)
         else:
             return await self._dial()

@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from upnext import sending, transport
 from upnext.broker.idempotency import task_scope
 from upnext.broker.job_ids import in_partition, new_outbox_id
 from upnext.broker.partitioned_publisher import place_of
@@ -16,6 +15,8 @@ from upnext.errors import ConfigError
 from upnext.job_wait import DEFAULT, Timeout
 from upnext.outbox.row import OutboxRow, Transaction
 from upnext.receipt import Job, Receipt
+from upnext.sending import has_hooks, take
+from upnext.transport import is_diverted
 
 if TYPE_CHECKING:
     from upnext.registry import Registry
@@ -78,10 +79,10 @@ def check_transaction(transaction: object) -> Transaction:
 
 def write(transaction: Transaction, message: OutgoingMessage, registry: Registry) -> Published:
     """Write a send to a transaction, from code that is not async; in a test that keeps sends, give it to the test."""
-    if transport.is_diverted():
+    if is_diverted():
         return run_blocking(write_async(transaction, message, registry))
     published = Published(_event_id(message), ())
-    if sending.has_hooks(registry):
+    if has_hooks(registry):
         # They may be async, and the transaction may belong to this thread: so they are left before the row is written.
         run_blocking(_pass_hooks(message, registry, published))
     transaction.write(_row(published.event_id, message, transaction))
@@ -90,22 +91,22 @@ def write(transaction: Transaction, message: OutgoingMessage, registry: Registry
 
 async def write_async(transaction: Transaction, message: OutgoingMessage, registry: Registry) -> Published:
     """Do the same from a coroutine."""
-    if transport.is_diverted():
-        return await sending.take(message, registry)
+    if is_diverted():
+        return await take(message, registry)
     published = Published(_event_id(message), ())
 
     async def write_row() -> Published:
         await transaction.write_async(_row(published.event_id, message, transaction))
         return published
 
-    return await sending.take(message, registry, write_row)
+    return await take(message, registry, write_row)
 
 
 async def _pass_hooks(message: OutgoingMessage, registry: Registry, published: Published) -> None:
     async def nothing_more() -> Published:
         return published
 
-    await sending.take(message, registry, nothing_more)
+    await take(message, registry, nothing_more)
 
 
 def _event_id(message: OutgoingMessage) -> str:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from upnext import forks
 from upnext.broker.job_ids import unpack
 from upnext.broker.results import discarded, unkept
 from upnext.deadlines import Limit
 from upnext.errors import PayloadError
 from upnext.failure_report import message, only_leaf, report, stack, type_name
+from upnext.forks import end_child, process
 from upnext.job_control import Discard, RetryLater
 from upnext.log import log
 from upnext.payload.results import stored_result
@@ -240,15 +240,15 @@ _COROUTINE: Any = CoroutineType  # most of what is awaited is one, and that is c
 async def _awaited(
     call: Callable[..., Any], deadlines: Deadlines, arguments: Mapping[str, Any] = _NO_ARGUMENTS
 ) -> _End:
-    limit, generation = Limit(deadlines), forks.process.generation
+    limit, generation = Limit(deadlines), process.generation
     try:
         with limit:
             value: Any = call(**arguments)
             end: _End = (await value if type(value) is _COROUTINE or inspect.isawaitable(value) else value), None, None
     except BaseException as error:  # noqa: BLE001  # user code may raise anything; all of it is that job's failure
         end = None, error, "" if limit.expired and issubclass(type(error), TimeoutError) else None
-    if forks.process.generation != generation:
-        forks.end_child(end[1])  # a child that user code forked has left it
+    if process.generation != generation:
+        end_child(end[1])  # a child that user code forked has left it
     return end
 
 
@@ -318,15 +318,15 @@ def _carry(call: Callable[[], Any], lease: LeaseGuard, thread: list[int]) -> _En
     thread.append(threading.get_ident())
     if not lease.is_valid():  # between the event loop and this thread the process may have been frozen
         return None
-    generation = forks.process.generation
+    generation = process.generation
     raised: BaseException | None = None
     value = None
     try:
         value = call()
     except BaseException as error:  # noqa: BLE001  # as above
         raised = error
-    if forks.process.generation != generation:
-        forks.end_child(raised)  # a child that the handler forked has left its code
+    if process.generation != generation:
+        end_child(raised)  # a child that the handler forked has left its code
     return value, raised, None
 
 

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import TypeAlias
 
-from upnext import forks
 from upnext.errors import ConfigError
+from upnext.forks import detach_socket, own
 
 Listen: TypeAlias = Callable[[tuple[str, int]], list[socket.socket]]
 """Opens the listening sockets of an address."""
@@ -22,13 +22,13 @@ class OwnedSockets:
 
     def __init__(self) -> None:
         self.of_servers: list[list[socket.socket]] = []
-        forks.own(self)
+        own(self)
 
     def let_go_in_child(self) -> None:
         """In a forked child: let them lead to nowhere."""
         for sockets in self.of_servers:
             for sock in sockets:
-                forks.detach_socket(sock)
+                detach_socket(sock)
 
 
 def listen(address: tuple[str, int], what: str = "The Api") -> list[socket.socket]:

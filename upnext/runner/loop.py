@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from upnext import forks
+from upnext.forks import end_child, process
 from upnext.log import log
 from upnext.runner import own_tasks
 from upnext.runner.exiting import describe_tasks
@@ -61,14 +61,14 @@ def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) ->
     threads = ThreadPoolExecutor(thread_name_prefix="asyncio")
     loop.set_default_executor(threads)
     own_tasks.install(loop)
-    generation = forks.process.generation
+    generation = process.generation
     main = loop.create_task(coroutine)
     try:
         return _drive(loop, loop.create_task(own_tasks.outlive(main)))
     finally:
         own_tasks.show(main)
-        if forks.process.generation != generation:
-            forks.end_child(None)  # a child that a handler forked has left its code
+        if process.generation != generation:
+            end_child(None)  # a child that a handler forked has left its code
         _close(loop, min(max(left(), _LEAST), _MOST))
         threads.shutdown(wait=False, cancel_futures=True)
 

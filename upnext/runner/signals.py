@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
-from upnext import forks
+from upnext.forks import disown, own
 from upnext.log import log
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class StopSignals:
             self._pipe = os.pipe()
             os.set_blocking(self._pipe[1], False)
             self._take()
-            forks.own(self)
+            own(self)
             threading.Thread(target=self._read, args=self._pipe, name="upnext-signals", daemon=True).start()
             threading.Thread(target=self._watch, name="upnext-stop", daemon=True).start()
         return self
@@ -70,7 +70,7 @@ class StopSignals:
     def __exit__(self, *_: object) -> None:
         """Give signals back to whom they belonged; the time that a stop may take goes on."""
         if self._pipe is not None:
-            forks.disown(self)
+            disown(self)
             self._give_back()
             os.close(self._pipe[1])  # which ends the reading thread
         self._pipe = None
