@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,11 +12,14 @@ from sqlalchemy import MetaData, create_engine, event, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from tests.outbox.django_shop import DjangoShop
+from tests.runtime.running import running
+from tests.servers import Server
+from tests.waiting import wait_until_async
 from upnext import Worker
 from upnext.broker.job_ids import unpack
 from upnext.connect import broker_for
 from upnext.outbox.relay import Relay
-from upnext.outbox.row import Transaction
+from upnext.outbox.row import ClaimedRow, OutboxStore, Transaction
 from upnext.sqlalchemy import Outbox
 
 
@@ -45,6 +49,51 @@ async def arrived(worker: Worker, *handlers: str) -> list[dict[str, Any]]:
             assert body is not None
             found.append({"event_id": event_id, **json.loads(body)})
     return found
+
+
+class CountedClaims:
+    """The rows of a relay, and which of them were claimed, each time."""
+
+    def __init__(self, store: OutboxStore) -> None:
+        self._store = store
+        self.claimed: list[int] = []
+
+    async def claim(self, most: int, now: float, until: float) -> Sequence[ClaimedRow]:
+        rows = await self._store.claim(most, now, until)
+        self.claimed += [row.id for row in rows]
+        return rows
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def send_beside_a_relay(relay: Relay, server: Server, write: Callable[[range], None]) -> list[int]:
+    """Have calls of `send_all`, in the event loop and in threads, share the work of a relay that runs.
+
+    The relay's batch is 5, and there are 20 rows. All calls begin while the relay waits for a server that does not
+    answer, so that those that find nothing end while others send.
+
+    Returns:
+        How many rows each call has sent.
+    """
+    relay.store = claims = CountedClaims(relay.store)  # type: ignore[assignment]  # a part of it
+    async with running(relay):
+        server.pause()
+        try:
+            await asyncio.to_thread(write, range(5))
+            await wait_until_async(lambda: len(claims.claimed) == 5)
+            await asyncio.to_thread(write, range(5, 15))
+            calls = [asyncio.create_task(relay.send_all()) for _ in range(3)]
+            calls += [asyncio.create_task(asyncio.to_thread(relay.send_all_sync)) for _ in range(2)]
+            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)  # one that finds nothing more
+            await wait_until_async(lambda: len(claims.claimed) == 15)
+            await asyncio.to_thread(write, range(15, 20))
+        finally:
+            server.resume()
+        sent = await asyncio.gather(*calls)
+        await wait_until_async(lambda: len(claims.claimed) == 20)
+    assert len(set(claims.claimed)) == 20, "each row was claimed once"
+    return sent
 
 
 class SqlalchemyShop:

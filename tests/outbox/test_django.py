@@ -20,7 +20,7 @@ import pytest
 
 import upnext
 from tests.outbox.django_shop import EXAMPLE, set_up
-from tests.outbox.model import arrived
+from tests.outbox.model import arrived, send_beside_a_relay
 from tests.runtime.running import ServiceFile, running
 from tests.servers import Server
 from tests.waiting import wait_until
@@ -82,6 +82,26 @@ def test_a_request_sends_what_it_commits_and_nothing_that_it_rolls_back(worker: 
     assert relay(worker).send_all_sync() == 2
     assert [each["number"] for each in asyncio.run(arrived(worker, CONFIRM))] == [1, 3]
     assert relay(worker).send_all_sync() == 0
+
+
+def test_calls_beside_a_relay_that_runs_share_its_work(worker: upnext.Worker, valkey_server: Server) -> None:
+    from django.db import connection, transaction
+    from orders.events import order_placed
+
+    from upnext.django import outbox, relay
+    from upnext.django.models import OutboxRow
+
+    def write(numbers: range) -> None:
+        with transaction.atomic():
+            for number in numbers:
+                order_placed.within(outbox()).send_sync(number=number)
+        connection.close()  # this thread's
+
+    sent = asyncio.run(send_beside_a_relay(relay(worker, batch=5, interval=0.01), valkey_server, write))
+    assert 0 in sent
+    assert 5 <= sum(sent) <= 15
+    assert not OutboxRow.objects.exists()
+    assert sorted(each["number"] for each in asyncio.run(arrived(worker, CONFIRM))) == list(range(20))
 
 
 def test_async_code_and_tasks_and_options_write_rows_as_well(worker: upnext.Worker) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 import upnext
-from tests.outbox.model import Base, Order, arrived, outbox
+from tests.outbox.model import Base, Order, arrived, outbox, send_beside_a_relay
 from tests.runtime.running import running
 from tests.servers import Server, valkey_binary
 from tests.waiting import wait_until_async
@@ -395,6 +395,15 @@ async def test_calls_of_one_relay_that_send_at_the_same_time_share_the_work(shop
     finally:
         valkey_server.resume()
     assert sum(await asyncio.gather(*calls)) == 20
+    assert shop.rows() == []
+    assert sorted(await shop.arrived()) == list(range(20))
+
+
+async def test_calls_beside_a_relay_that_runs_share_its_work(shop: Shop, valkey_server: Server) -> None:
+    relay = outbox.relay(shop.engine, shop.worker, batch=5, interval=0.01)
+    sent = await send_beside_a_relay(relay, valkey_server, lambda orders: shop.send(*orders))
+    assert 0 in sent
+    assert 5 <= sum(sent) <= 15
     assert shop.rows() == []
     assert sorted(await shop.arrived()) == list(range(20))
 
