@@ -5,7 +5,7 @@ import ctypes
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ import pytest
 
 import upnext
 from tests.runtime.running import running
+from tests.waiting import wait_until_async
 from upnext.transport import use_transport
 from upnext_pytest.sends import Sends
 
@@ -187,3 +188,67 @@ async def test_an_exception_that_is_thrown_into_a_lent_thread_stops_nothing(valk
     async with running(worker):
         threads = [await work.options(wait=30).wait() for _ in range(3)]
     assert threads == ENDS
+
+
+class Watching(upnext.Hooks):
+    """Notes what is set around each job and each burial, which may be what the buried job has set."""
+
+    def __init__(self, seen: set[str]) -> None:
+        self.seen = seen
+
+    @contextmanager
+    def around_job(self, job: upnext.HookedJob) -> Iterator[None]:
+        self.seen.add(TENANT.get())
+        yield
+
+    def buried(self, letter: upnext.DeadLetter) -> None:
+        self.seen.add("nobody" if TENANT.get() == letter.job_id else TENANT.get())
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+async def test_no_job_has_what_another_one_has_set(valkey_url: str, concurrency: int) -> None:
+    """Nor have hooks of another one: whatever its handler is, however it ends, and whatever it sends meanwhile."""
+    worker = upnext.Worker("shop", redis_url=valkey_url, concurrency=concurrency)
+    placed, followed = worker.event("order.placed"), worker.event("order.followed")
+    seen, ends = set[str](), list[int]()
+    worker.add_hooks(Watching(seen))
+
+    def begin(n: int) -> None:
+        seen.add(TENANT.get())
+        TENANT.set(upnext.get_current_context().job_id)
+        if n % 3 == 0:
+            raise ValueError(n)
+        if n % 3 == 1:
+            raise upnext.Discard
+
+    def tenant_of_all() -> Iterator[str]:
+        seen.add(TENANT.get())
+        TENANT.set("of a provider")
+        yield TENANT.get()
+
+    @placed.on(retries=1, retry_delay=0)
+    def plain(n: int) -> None:
+        followed.send_sync(n=n)
+        begin(n)
+
+    @placed.on(retries=1, retry_delay=0)
+    async def awaited(n: int) -> None:
+        await followed.send(n=n)
+        begin(n)
+
+    @placed.on
+    def provided(n: int, tenant: Annotated[str, upnext.Provide(tenant_of_all)]) -> None:
+        assert TENANT.get() == tenant
+
+    @followed.on(retries=0)
+    def last(n: int) -> None:
+        ends.append(n)
+        begin(n)
+
+    async with running(worker):
+        receipts = [await placed.send(n=n) for n in range(12)]
+        for receipt in receipts:
+            with suppress(upnext.JobFailedError, upnext.JobDiscardedError):
+                await receipt.results(timeout=30)
+        await wait_until_async(lambda: len(ends) == 32)  # one for each attempt
+    assert seen == {"nobody"}
