@@ -61,7 +61,8 @@ def concrete(annotation: Any) -> Any:
     if not args or origin is Literal:
         return _BYTE_ARRAY if origin is bytearray else str if origin in _LITERAL_STRINGS else annotation
     if origin is Annotated:
-        return Annotated[(concrete(args[0]), *args[1:])]
+        inside = concrete(args[0])
+        return annotation if inside is args[0] else Annotated[(inside, *args[1:])]
     inner = tuple(map(concrete, args))
     if inner == args:
         return annotation
@@ -100,7 +101,8 @@ def _subscript(generic: Any, arguments: tuple[Any, ...]) -> Any:
     return generic[arguments]
 
 
-@dataclass(frozen=True, slots=True)
+# Each is equal to itself alone: typing remembers what it annotates, and unions are equal in whatever order.
+@dataclass(frozen=True, slots=True, eq=False)
 class _As:
     """Lets any value of an abstract class pass where it becomes one of a builtin class.
 

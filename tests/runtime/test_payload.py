@@ -53,11 +53,39 @@ class Dog(BaseModel):
     kind: Literal["dog"]
 
 
+class Tabby(BaseModel):
+    name: str
+
+
+class Poodle(BaseModel):
+    name: str
+
+
 SECRET = "s3cr3t-canary"
 
 
 def refuse(value: str) -> str:
     raise PydanticCustomError("ours", "cannot take {value}", {"value": value})
+
+
+async def test_a_union_is_read_in_the_order_in_which_its_own_handler_has_it(valkey_url: str) -> None:
+    """What another handler of the process has written the other way round is equal to it, and is another union."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    cat, dog = worker.event("cat.came"), worker.event("dog.came")
+    arrived: list[str] = []
+
+    @cat.on
+    async def first(pet: Tabby | Poodle, pets: Sequence[Tabby | Poodle], more: Sequence[Tabby | Poodle] = ()) -> None:
+        arrived.extend(type(each).__name__ for each in (pet, *pets, *more))
+
+    @dog.on
+    async def second(pet: Poodle | Tabby, pets: Sequence[Poodle | Tabby], more: Sequence[Poodle | Tabby] = ()) -> None:
+        arrived.extend(type(each).__name__ for each in (pet, *pets, *more))
+
+    async with running(worker):
+        for event, pet in ((cat, Tabby(name="Tom")), (dog, Poodle(name="Rex"))):
+            await (await event.send(pet=pet, pets=[pet], more=[pet])).results(timeout=20)
+    assert arrived == ["Tabby"] * 3 + ["Poodle"] * 3
 
 
 async def test_values_arrive_typed_and_equal(redis_url: str) -> None:

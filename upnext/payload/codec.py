@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NotRequired, Required, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ConfigDict, PydanticUndefinedAnnotation
 from pydantic_core import SchemaValidator, ValidationError
@@ -65,11 +65,11 @@ class Codec:
     def _schema(self) -> CoreSchema:
         make: Any = TypedDict  # checkers want the functional form's keys to be literal
         try:
-            items = {
-                name: Required[concrete(annotation)] if required else NotRequired[concrete(annotation)]
-                for name, (annotation, required) in self.fields.items()
-            }
-            payload = make("payload", items)
+            payload = make("payload", {name: concrete(annotation) for name, (annotation, _) in self.fields.items()})
+            # Not by `Required[...]`: typing remembers what it makes, so that of two unions that differ in their order,
+            # which are equal, the first one that the process has seen would stand for both.
+            payload.__required_keys__ = frozenset(name for name, (_, required) in self.fields.items() if required)
+            payload.__optional_keys__ = frozenset(self.fields) - payload.__required_keys__
             payload.__pydantic_config__ = ConfigDict(allow_inf_nan=False)
             return _core_schema(payload)
         except Exception as error:

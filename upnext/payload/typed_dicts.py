@@ -70,5 +70,6 @@ def _unqualified(hint: Any) -> Any:
     """Take off what says how a key may be used, and nothing of its values."""
     if get_origin(hint) is Annotated:
         inner, *metadata = get_args(hint)
-        return Annotated[(_unqualified(inner), *metadata)]
+        bare = _unqualified(inner)
+        return hint if bare is inner else Annotated[(bare, *metadata)]
     return _unqualified(get_args(hint)[0]) if get_origin(hint) in _QUALIFIERS else hint
