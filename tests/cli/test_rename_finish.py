@@ -11,6 +11,7 @@ import upnext
 from tests.cli.deploying import Change, prepare
 from tests.cli.projects import Outcome, Shell
 from tests.runtime.running import running
+from upnext.cli import main
 
 MAIL = """
     @order_placed.on
@@ -45,16 +46,59 @@ def test_former_names_are_taken_out_where_nothing_knows_them(
     assert (done.code, empty.text("shop.py")) == (0, before.replace(names[-2], names[-1])), done.out
 
 
+async def test_the_subscription_under_the_former_name_is_named_with_what_ends_it(
+    empty: Shell, valkey_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It outlives the rename: what is sent under the old name would queue jobs that nobody takes."""
+    source = "import upnext\nworker = upnext.Worker('shop')\norder_placed = worker.event('order.placed')\n"
+    empty.write({"pyproject.toml": "", "shop.py": source + OLD.replace("\n    ", "\n")})
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.event("order.placed").on
+    async def mail(order_id: str) -> None: ...
+
+    async with running(worker):
+        pass
+    assert empty.run("rename", *EVENT, "--write").code == 0
+    done = await asyncio.to_thread(finish, empty, valkey_url, *EVENT)
+    command = ("unsubscribe", "--event", "order.placed", "mail")
+    assert done.code == 0
+    assert done.out.endswith(
+        "Run `upnext gen`, and deploy. Then end what is still subscribed under the former name, or events that "
+        f"somebody sends under it queue jobs that nobody takes:\n  upnext {' '.join(command)}\n"
+    )
+    assert await asyncio.to_thread(main, [*command, "--redis-url", valkey_url]) == 0
+    assert "Handler 'mail' of 'order.placed' (worker 'shop') is not subscribed any more" in capsys.readouterr().out
+
+
+SELECTED = "--event order.placed --handler mail"
+RUN_THEM = (
+    f"let a worker that has both names run them (`upnext jobs list {SELECTED}` shows them), or `upnext jobs cancel "
+    "ID`, which makes dead letters of them"
+)
+STOP_THEM = "deploy the release that has both names there, or stop them (`upnext status` names them)"
 LEFT = [
-    (EVENT, (({"order_id": "1"}, "waiting"),), "1 waiting jobs of shop|order.placed|mail"),
+    (EVENT, (({"order_id": "1"}, "waiting"),), "1 waiting jobs of shop|order.placed|mail", RUN_THEM),
     (
         FIELD,
         (({"order_id": "1"}, "waiting"), ({"number": "1"}, "waiting")),
         "1 waiting jobs of shop|order.placed|mail",
+        RUN_THEM,
     ),
-    (FIELD, (({"order_id": "1"}, "dead"),), "1 dead jobs of shop|order.placed|mail"),
-    (EVENT, (), "1 worker(s) that know shop|order.placed|mail by no other name"),
-    (FIELD, (), "1 worker(s) whose shop|order.placed|mail takes 'order_id'"),
+    (
+        EVENT,
+        (({"order_id": "1"}, "dead"),),
+        "1 dead jobs of shop|order.placed|mail",
+        f"`upnext dead replay {SELECTED}`, or `upnext dead purge {SELECTED} --yes`",
+    ),
+    (
+        FIELD,
+        (({"order_id": "1"}, "dead"),),
+        "1 dead jobs of shop|order.placed|mail",
+        f"`upnext dead list {SELECTED}`, then `upnext dead replay ID`, or `upnext dead purge ID --yes`",
+    ),
+    (EVENT, (), "1 worker(s) that know shop|order.placed|mail by no other name", STOP_THEM),
+    (FIELD, (), "1 worker(s) whose shop|order.placed|mail takes 'order_id'", STOP_THEM),
 ]
 
 
@@ -62,12 +106,12 @@ LEFT = [
 def test_what_still_knows_the_former_name_is_listed(
     number: int, empty: Shell, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names, jobs, left = LEFT[number]
+    names, jobs, left, way_out = LEFT[number]
     prepare(empty, valkey_url, Change(OLD, OLD, jobs=jobs), monkeypatch)
     assert empty.run("rename", *names, "--write").code == 0
     done = finish(empty, valkey_url, *names)
     assert done.code == 1
-    assert f"still on the server: {left}" in done.out
+    assert f"still on the server: {left}\n  help: {way_out}\n" in done.out
     assert done.out.endswith(f"Nothing is written while the server has something that knows {names[-2]!r}.\n")
 
 

@@ -140,7 +140,7 @@ def test_a_handler_that_no_worker_imported_is_named(
     put_worker(valkey_url, pid=8)
     _, out, _ = command("status", url=valkey_url)
     assert [line for line in out.splitlines() if "imported" in line] == [
-        "No worker has imported handler write_bill (shop.billing)"
+        "No worker has imported handler write_bill of visit.booked (shop.billing)"
     ]
     assert shown(command, valkey_url)["missing_handlers"] == ["write_bill (shop.billing)"]
     contract = {"handlers": {"a": {"worker": "shop", "name": "refund", "module": "shop.money"}}}
@@ -149,7 +149,8 @@ def test_a_handler_that_no_worker_imported_is_named(
     (tmp_path / "upnext.lock").write_text(json.dumps(lock))
     monkeypatch.chdir(tmp_path)
     _, out, _ = command("doctor", url=valkey_url)
-    assert "warn  handlers     no worker has imported refund (shop.money), write_bill (shop.billing): " in out
+    both = "refund of order.paid (shop.money), write_bill of visit.booked (shop.billing)"
+    assert f"warn  handlers     no worker has imported {both}: " in out
 
 
 def test_a_namespace_in_which_no_worker_is_alive_is_not_all_well(
@@ -176,7 +177,7 @@ def test_a_namespace_in_which_no_worker_is_alive_is_not_all_well(
     (tmp_path / "upnext.lock").write_text(json.dumps({"events": {"order.paid": contract}}))
     for namespace in ("default", "prdo"):
         _, out, _ = command("doctor", "--namespace", namespace, url=valkey_url)
-        assert "warn  handlers     no worker has imported refund (shop.money): " in out
+        assert "warn  handlers     no worker has imported refund of order.paid (shop.money): " in out
         assert shown(command, valkey_url, "--namespace", namespace)["missing_handlers"] == ["refund (shop.money)"]
 
 

@@ -16,7 +16,7 @@ from upnext.cli.fleet import (
     lagging_outboxes,
     late_jobs,
     limited_queues,
-    missing_handlers,
+    missing_in_words,
     no_worker,
     overdue_schedules,
     starving_jobs,
@@ -104,7 +104,7 @@ def _workers(standing: NamespaceStatus, lock: Mapping[HandlerId, str]) -> Iterat
             line,
             "run its relay, or see what that logs, and the rows with their errors in `upnext outbox list`",
         )
-    if missing := missing_handlers(standing, lock):
+    if missing := missing_in_words(standing, lock):
         message = f"no worker has imported {_named(missing)}: events are not delivered to them"
         yield Check(
             "handlers",

@@ -185,8 +185,8 @@ def no_worker(status: NamespaceStatus, namespace: str) -> str:
     return f"no worker process is alive; {len(status.queues):,} handler(s) are known here"
 
 
-def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> list[str]:
-    """Return the handlers that a project has and no living worker of their name, as `name (module)`.
+def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> dict[HandlerId, str]:
+    """Return the handlers that a project has and no living worker of their name, with their modules.
 
     Args:
         status: The namespace.
@@ -198,4 +198,13 @@ def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | No
     names = {worker.worker for worker in living}
     known = {HandlerId.within(w.worker, local): module for w in living for local, module in w.unimported.items()}
     known |= {handler: module for handler, module in (lock or {}).items() if handler.worker in names or not names}
-    return sorted(f"{handler.name} ({module})" for handler, module in known.items() if str(handler) not in served)
+    missing = {handler: module for handler, module in known.items() if str(handler) not in served}
+    return dict(sorted(missing.items(), key=lambda each: (each[0].name, each[1], each[0])))
+
+
+def missing_in_words(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> list[str]:
+    """Return them as `name of event (module)`."""
+    return [
+        f"{handler.name} ({module})" if handler.is_task else f"{handler.name} of {handler.event} ({module})"
+        for handler, module in missing_handlers(status, lock).items()
+    ]

@@ -163,8 +163,8 @@ def _finished(sources: ProjectSources, arguments: argparse.Namespace) -> Rename:
     else:
         change = finish_field(sources, arguments.event, arguments.old, arguments.new)
         former = Former(sources.names_of(arguments.event), field=arguments.old)
-    left = ask(arguments, lambda namespace: left_of(namespace, former))
-    return change._replace(left=tuple(left))
+    left, unsubscribe = ask(arguments, lambda namespace: left_of(namespace, former))
+    return change._replace(left=tuple(left), unsubscribe=tuple(unsubscribe))
 
 
 def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written: bool) -> None:
@@ -173,7 +173,9 @@ def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written
             "blocked": [_as_json(each) for each in change.blocked],
             "changed": sorted(change.changed),
             "diff": diff,
-            "left": list(change.left),
+            "left": [left.what for left in change.left],
+            "ways_out": [left.way_out for left in change.left],
+            "unsubscribe": list(change.unsubscribe),
             "taken_back": change.taken_back,
             "undecided": [_as_json(each) for each in change.undecided],
             "unreadable": [_as_json(each) for each in change.unreadable],
@@ -185,7 +187,7 @@ def _report(change: Rename, diff: str, arguments: argparse.Namespace, *, written
     for file in sorted(change.changed) if written else ():
         print(f"wrote {visible(file)}")
     for left in change.left:
-        print(f"still on the server: {visible(left)}")
+        print(f"still on the server: {visible(left.what)}\n  help: {visible(left.way_out)}")
     for each in (*change.blocked, *change.unreadable, *change.undecided):
         print(f"{visible(each.place.file)}:{each.place.line}:{each.place.column}: {visible(each.reason)}")
     if change.taken_back:
@@ -202,7 +204,12 @@ def _last_line(change: Rename, arguments: argparse.Namespace, *, written: bool) 
     if change.blocked:
         return "Nothing is written while something has to be changed by hand first."
     if written and arguments.finish:
-        return "Run `upnext gen`, and deploy."
+        then = (
+            " Then end what is still subscribed under the former name, or events that somebody sends under it queue "
+            "jobs that nobody takes:"
+        )
+        commands = [f"\n  {visible(command)}" for command in change.unsubscribe]
+        return "".join(["Run `upnext gen`, and deploy.", *([then, *commands] if commands else ())])
     if written:
         return "Run `upnext gen`, and deploy the workers before what sends."
     if change.unreadable and not arguments.despite_unreadable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from upnext.broker.handler_id import HandlerId
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from upnext.broker.contracts import DeployedContract
     from upnext.broker.namespace import Namespace
     from upnext.broker.waiting_jobs import JobCount, Judge, Judges
+    from upnext_codegen.renames.plan import Left
+
+
+_LOOK = "`upnext doctor` says why"
+_SILENT = "deploy this release of upnext there, or stop them (`upnext status` names them)"
+_UNROUTED = "run a worker that has a handler of it"
+_EARLIER = "deploy the release that has both names there, or stop them (`upnext status` names them)"
 
 
 class Former(NamedTuple):
@@ -33,28 +41,68 @@ class Former(NamedTuple):
     field: str = ""
 
 
-async def left_of(namespace: Namespace, former: Former) -> list[str]:
-    """Return what a server has that knows something by a former name, each in a sentence."""
+async def left_of(namespace: Namespace, former: Former) -> tuple[list[Left], list[str]]:
+    """Return what a server has that knows something by a former name.
+
+    Returns:
+        What has to end before the name is taken out, and the commands that end what is subscribed under it after that.
+    """
     from upnext.broker.contracts import ContractStore  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.renames.plan import Left  # noqa: PLC0415
 
     fleet = await ContractStore(namespace.partition(0)).read()
     status = await namespace.status_reader.read()
-    found = [f"partition {each.partition}, which cannot be looked at" for each in status.unseen]
+    found = [Left(f"partition {each.partition}, which cannot be looked at", _LOOK) for each in status.unseen]
     found += [
-        f"{count} process(es) of worker {worker!r} that do not say what they take"
+        Left(f"{count} process(es) of worker {worker!r} that do not say what they take", _SILENT)
         for worker, count in sorted(fleet.silent.items())
     ]
     if former.event:
-        found += [f"{each.events:,} events {each.event!r}" for each in status.unrouted if each.event == former.event]
-        found += _workers_of_the_event(fleet.contracts, former)
+        unrouted = [each for each in status.unrouted if each.event == former.event]
+        found += [Left(f"{each.events:,} events {each.event!r}", _UNROUTED) for each in unrouted]
+        workers = _workers_of_the_event(fleet.contracts, former)
     else:
-        found += _workers_of_the_field(fleet.contracts, former)
+        workers = _workers_of_the_field(fleet.contracts, former)
+    found += [Left(each, _EARLIER) for each in workers]
     waiting, running = await _jobs(namespace, former)
-    found += [f"{count:,} running jobs of {handler}" for handler, count in sorted(running.items())]
+    found += [
+        Left(f"{count:,} running jobs of {handler}", _end_of("running", handler, former))
+        for handler, count in sorted(running.items())
+    ]
     for handler, count in sorted(waiting.items()):
         by_state = sorted((state, number) for (state, _), number in count.refused.items())
-        found += [f"{number:,} {state} jobs of {handler}" for state, number in by_state]
-    return found
+        found += [
+            Left(f"{number:,} {state} jobs of {handler}", _end_of(state, handler, former)) for state, number in by_state
+        ]
+    subscribed = [HandlerId.parse(queue.handler) for queue in status.queues if queue.subscribed]
+    return found, _unsubscribe([handler for handler in subscribed if handler.event == former.event])
+
+
+def _end_of(state: str, handler: str, former: Former) -> str:
+    """Say how jobs of a handler that are in a state come to their end."""
+    identity = HandlerId.parse(handler)
+    selected = f"--event {quote(identity.event)} --handler {quote(identity.name)}"
+    if state == "running":
+        return f"wait until they have ended (`upnext jobs list --state running {selected}`)"
+    if state != "dead":
+        return (
+            f"let a worker that has both names run them (`upnext jobs list {selected}` shows them), or `upnext jobs "
+            "cancel ID`, which makes dead letters of them"
+        )
+    if former.event:
+        return f"`upnext dead replay {selected}`, or `upnext dead purge {selected} --yes`"
+    # Others of the handler do not know the field by that name.
+    return f"`upnext dead list {selected}`, then `upnext dead replay ID`, or `upnext dead purge ID --yes`"
+
+
+def _unsubscribe(handlers: list[HandlerId]) -> list[str]:
+    names = Counter(handler.name for handler in handlers)
+    return [
+        f"upnext unsubscribe --event {quote(handler.event)} {quote(handler.name)}"
+        if names[handler.name] == 1
+        else f"upnext unsubscribe {quote(str(handler))}"
+        for handler in sorted(handlers)
+    ]
 
 
 def _workers_of_the_event(contracts: tuple[DeployedContract, ...], former: Former) -> Iterator[str]:

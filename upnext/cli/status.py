@@ -14,7 +14,7 @@ from upnext.cli.fleet import (
     full_workers,
     lagging_outboxes,
     late_jobs,
-    missing_handlers,
+    missing_in_words,
     no_worker,
     options_in_words,
     overdue_schedules,
@@ -89,7 +89,7 @@ def _as_text(status: NamespaceStatus, namespace: str, width: int | None) -> Iter
     yield from _workers(status, counts["workers"], width)
     if nobody := no_worker(status, namespace):
         yield coloured("warn", f"{nobody[0].upper()}{nobody[1:]}")
-    for handler in missing_handlers(status)[:_MOST_ROWS]:
+    for handler in missing_in_words(status)[:_MOST_ROWS]:
         yield coloured("warn", f"No worker has imported handler {visible(handler)}")
     yield ""
     yield from _queues(status, counts, width)

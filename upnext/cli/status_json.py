@@ -61,7 +61,7 @@ def status_json(where: dict[str, str], status: NamespaceStatus, lock: Mapping[Ha
         ],
         "outboxes": [_outbox(lag, status.now) for lag in status.outboxes],
         "schedules": [_schedule(schedule, status.now) for schedule in status.schedules],
-        "missing_handlers": missing_handlers(status, lock),
+        "missing_handlers": [f"{each.name} ({module})" for each, module in missing_handlers(status, lock).items()],
         "paused": [
             {**_parts(HandlerId.parse(handler)), **_since(since, status.now)}
             for handler, since in sorted(status.paused.items())

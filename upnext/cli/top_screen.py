@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from upnext.broker.handler_id import HandlerId
-from upnext.cli.fleet import blocked_workers, full_workers, late_jobs, missing_handlers, starving_jobs
+from upnext.cli.fleet import blocked_workers, full_workers, late_jobs, missing_in_words, starving_jobs
 from upnext.cli.moments import age, moment
 from upnext.cli.numbers import dead_letters
 from upnext.cli.status_json import ended, totals
@@ -75,7 +75,7 @@ def _counts(status: NamespaceStatus, rates: Rates) -> Iterator[str]:
 
 def _warnings(status: NamespaceStatus) -> list[str]:
     unseen = [f"Partition {one.partition}: {one.reason}" for one in status.unseen]
-    missing = [f"No worker has imported handler {handler}" for handler in missing_handlers(status)]
+    missing = [f"No worker has imported handler {handler}" for handler in missing_in_words(status)]
     return [
         *unseen,
         *blocked_workers(status),

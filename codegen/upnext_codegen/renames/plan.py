@@ -29,6 +29,18 @@ class Undecided(NamedTuple):
     reason: str
 
 
+class Left(NamedTuple):
+    """What a server still has under a former name that is to be taken out.
+
+    Attributes:
+        what: That, in words.
+        way_out: How it is brought to an end.
+    """
+
+    what: str
+    way_out: str
+
+
 class Rename(NamedTuple):
     """What a rename changes.
 
@@ -39,7 +51,8 @@ class Rename(NamedTuple):
         unreadable: Files that cannot be read, or not to their end, and hold the name: what has to be changed may stand
             there. Of one that cannot be read at all it is not known whether it does.
         taken_back: Whether the new name was the latest former one: what was queued under the old one knows no other.
-        left: What a server still has under a former name that is to be taken out, in words.
+        left: What a server still has under a former name that is to be taken out.
+        unsubscribe: The commands that end what is subscribed under that name.
     """
 
     changed: dict[str, tuple[bytes, bytes]]
@@ -47,7 +60,8 @@ class Rename(NamedTuple):
     blocked: tuple[Undecided, ...]
     unreadable: tuple[Undecided, ...] = ()
     taken_back: bool = False
-    left: tuple[str, ...] = ()
+    left: tuple[Left, ...] = ()
+    unsubscribe: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
