@@ -20,7 +20,7 @@ from upnext_codegen.fills import Fills
 from upnext_codegen.growing import grown, ways_of
 from upnext_codegen.names.exported_names import FILLED, MODULES, NOT, answer, has_lost
 from upnext_codegen.names.modules import still_answers
-from upnext_codegen.reached_files import reached
+from upnext_codegen.reached_files import unreached, ways_between
 from upnext_codegen.records import Resolved
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ class Incremental:
             if pending and turns > _PATIENCE:
                 pending = relevance.with_those_beyond(self._graph(self._parts), pending, self._parts)
                 self._read_ahead = True
+        self._drop_unreached(relevance)
 
     def _has_lost(self, path: str, exports: frozenset[str]) -> bool:
         return has_lost(exports, self._exports(path)) or self._fills.has_lost(path, self._fills_before)
@@ -194,7 +195,6 @@ class Incremental:
         pending = pending or relevance.wanted(graph, imported, self._parts.keys())
         if not pending:
             self._imported_by = {**imported}
-            self._drop_unreached(relevance)
         return pending
 
     def _changed_export_names(self) -> set[str]:
@@ -220,8 +220,9 @@ class Incremental:
         if self._read_ahead or self.index.known.parts:
             droppable |= {path for path, part in self._parts.items() if part.comes_without_event and not part.handlers}
         if not droppable <= {*relevance.named()}:
-            relevance = relevance.over(self.index, self.modules)
-            self._forget(droppable - reached(relevance, self._parts.keys(), self._fills, self._graph))
+            relevance, read = relevance.over(self.index, self.modules), self._parts.keys()
+            ways = ways_between(relevance, self._imported_by, self._graph(read), self._fills)
+            self._forget(unreached(droppable, read, relevance, ways, self._graph))
 
     def _leads_as_before(self) -> bool:
         """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""

@@ -192,12 +192,16 @@ class ImportGraph:
                 found |= self._words_of("/") & self._exported()
                 continue
             # A name that stands for modules alone matters no more than an import of those.
-            known = name if name in self.exports.get(source, ()) else ANYTHING
-            ways = [way for each, way in self.passed_on.get(source, ()) if each == known] if name else [source]
+            ways = self._ways_behind(name, source) if name else [source]
             if not ways:
                 return None
             found = found.union(*map(self._words_of, ways))
         return None if ANYTHING in found else frozenset(found)
+
+    def _ways_behind(self, name: str, source: str) -> list[str]:
+        """The modules that a name of a file stands for, none if it stands for anything else."""
+        known = name if name in self.exports.get(source, ()) else ANYTHING
+        return [way for each, way in self.passed_on.get(source, ()) if each == known]
 
     def _exported(self) -> set[str]:
         """Every name that a file is known to export, but for those that stand for modules alone."""
@@ -219,6 +223,26 @@ class ImportGraph:
                     if not self._words_of(file).isdisjoint(words):
                         yield file
             elif not self._words_of(source).isdisjoint(words):
+                yield source
+
+    def givers(self, interesting: Iterable[str], attributes: Collection[str]) -> Iterator[str]:
+        """The files of which each is reason enough to read a file, whatever the others export.
+
+        A file may also matter for what it has through several files. Those are not among them.
+
+        Args:
+            interesting: What the file imports.
+            attributes: The attributes that it takes.
+        """
+        for name, _, source in _parted(interesting):
+            if source.endswith("/"):
+                for file in self._named_in(source[:-1], attributes):
+                    if not self._own_words_of(file).isdisjoint(attributes):
+                        yield file
+            elif name:
+                if not self._ways_behind(name, source):
+                    yield source
+            elif self._makes_anything_up(source) or not self._own_words_of(source).isdisjoint(attributes):
                 yield source
 
     def _named_in(self, folder: str, names: Collection[str]) -> dict[str, None]:
@@ -270,7 +294,7 @@ class ImportGraph:
         for current in cycle:
             ways = self._ways_of(current)
             if not current.endswith("/"):
-                found |= {*own_names(self.exports.get(current, ()))} - {name for name, _ in ways}
+                found |= self._own_words_of(current)
             for name, way in ways:
                 if way in self._words:
                     others.add(self._words[way])
@@ -280,6 +304,10 @@ class ImportGraph:
         only = others.pop() if len(others) == 1 else frozenset[str]()
         # What adds nothing to what it passes on has the same words, and no further copy of them.
         return only if found <= only and not others else frozenset(found.union(only, *others))
+
+    def _own_words_of(self, file: str) -> set[str]:
+        """The names that a file exports, without those that stand for modules alone."""
+        return {*own_names(self.exports.get(file, ()))} - {name for name, _ in self.passed_on.get(file, ())}
 
     def _makes_anything_up(self, file: str) -> bool:
         """Whether a file has a `__getattr__` that can give anything, not modules alone."""
