@@ -215,8 +215,7 @@ class Incremental:
 
         They may stand for what an earlier scan knew of other files, or have been read in advance.
         """
-        entries = self.index.entries
-        droppable = {path for path in self._parts if entries[path].unreadable}
+        droppable = {path for path in self._parts if self.index.entries[path].unreadable}
         if self._read_ahead or self.index.known.parts:
             droppable |= {path for path, part in self._parts.items() if part.comes_without_event and not part.handlers}
         if not droppable <= {*relevance.named()}:
