@@ -51,6 +51,13 @@ def imports(package: str) -> tuple[Import, ...]:
     return tuple(Import(by, of, in_function) for (by, of), in_function in sorted(found.items()))
 
 
+def statements_in(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements that a node has right in it, or what has them, such as an `except`: no expressions."""
+    for name in ("body", "handlers", "cases", "orelse", "finalbody"):
+        below = getattr(node, name, ())
+        yield from below if isinstance(below, list) else ()
+
+
 def component(module: str) -> str:
     """Return the component of a module, by its dotted name."""
     return ".".join(module.split(".")[:2])
@@ -97,22 +104,24 @@ def _module(path: Path, root: Path) -> str:
     return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _imported(node: ast.AST, *, in_function: bool = False) -> Iterator[tuple[list[str], bool]]:
+def _imported(tree: ast.Module) -> Iterator[tuple[list[str], bool]]:
     """Yield what may be the name of each module that is imported, and whether that is done in a function."""
-    match node:
-        case ast.If(test=ast.Name("TYPE_CHECKING")):
-            below: Iterable[ast.AST] = node.orelse
-        case ast.Import():
-            yield from (([alias.name], in_function) for alias in node.names)
-            return
-        case ast.ImportFrom(module=str() as module, level=0):
-            yield from (([f"{module}.{alias.name}", module], in_function) for alias in node.names)
-            return
-        case _:
-            below = ast.iter_child_nodes(node)
-    is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    for child in below:
-        yield from _imported(child, in_function=in_function or is_function)
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while waiting:
+        node, in_function = waiting.pop()
+        below: Iterable[ast.AST] = statements_in(node)
+        match node:
+            case ast.If(test=ast.Name("TYPE_CHECKING")):
+                below = node.orelse
+            case ast.Import():
+                yield from (([alias.name], in_function) for alias in node.names)
+            case ast.ImportFrom(module=str() as module, level=0):
+                yield from (([f"{module}.{alias.name}", module], in_function) for alias in node.names)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                in_function = True
+            case _:
+                pass
+        waiting += ((child, in_function) for child in below)
 
 
 def _graph(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
