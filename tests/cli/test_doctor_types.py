@@ -40,25 +40,38 @@ def run(installed: Installed, root: Path, *arguments: str, path: str = PATH) -> 
     return answer.returncode, answer.stdout
 
 
-def checkers(installed: Installed, root: Path, code: int) -> dict[str, dict[str, str]]:
-    exit_code, output = run(installed, root, "doctor", "types", "--format", "json")
+def only(names: list[str], folder: Path) -> str:
+    """Return a path on which these checkers are, and no others."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).symlink_to(TOOLS / name)
+    return f"{folder}:/usr/bin:/bin"
+
+
+def checkers(installed: Installed, root: Path, path: str, code: int) -> dict[str, dict[str, str]]:
+    exit_code, output = run(installed, root, "doctor", "types", "--format", "json", path=path)
     assert exit_code == code, output
     listed = json.loads(output)["checkers"]
-    assert [each["name"] for each in listed] == NAMES
     assert all(re.match(r"\d+\.\d+", each["version"]) for each in listed)
     return {each["name"]: each for each in listed}
 
 
-def test_the_setting_that_it_names_has_every_checker_read_the_catalog(installed: Installed, tmp_path: Path) -> None:
-    """At the root of a workspace most of them find the default catalog first."""
+@pytest.mark.parametrize("left_out", ["basedpyright", pytest.param("", marks=pytest.mark.modes)])
+def test_the_setting_that_it_names_has_every_checker_read_the_catalog(
+    left_out: str, installed: Installed, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """At the root of a workspace most of them find the default catalog first; basedpyright is asked as pyright is."""
+    names = [name for name in NAMES if name != left_out]
+    path = only(names, tmp_path_factory.mktemp("tools") / "bin")
     interpreter = f'[tool.pyrefly]\npython-interpreter-path = "{installed.python}"\n'
     workspace = '[tool.uv.workspace]\nmembers = ["core"]\n'
     files = {f"core/src/{name}": text for name, text in SHOP.items() if name != "pyproject.toml"}
     project(tmp_path, files | {"pyproject.toml": workspace + interpreter, "core/pyproject.toml": ""})
     run(installed, tmp_path, "gen")
-    before = checkers(installed, tmp_path, 1)
-    failing = [name for name in NAMES if before[name]["status"] == "fail"]
-    assert failing == ["pyright", "basedpyright", "ty", "pyrefly"]
+    before = checkers(installed, tmp_path, path, 1)
+    assert list(before) == names
+    failing = [name for name in names if before[name]["status"] == "fail"]
+    assert failing == names[1:]
     tables: dict[str, str] = {"[tool.pyrefly]": interpreter}
     for name in failing:
         assert before[name]["catalog"] == "the default catalog: no send is checked"
@@ -66,9 +79,10 @@ def test_the_setting_that_it_names_has_every_checker_read_the_catalog(installed:
         assert found
         tables[found[2]] = tables.get(found[2], f"{found[2]}\n") + f"{found[1]}\n"
     # basedpyright reads pyright's table as well, and takes offence at both.
-    del tables["[tool.basedpyright]"]
+    tables.pop("[tool.basedpyright]", None)
     project(tmp_path, {"pyproject.toml": workspace + "".join(tables.values())})
-    after = checkers(installed, tmp_path, 0)
+    after = checkers(installed, tmp_path, path, 0)
+    assert list(after) == names
     assert {each["status"] for each in after.values()} == {"ok"}
     assert {each["catalog"] for each in after.values()} == {"core/src/upnext_catalog.pyi"}
     assert not list(tmp_path.rglob("upnext_probe*"))
@@ -80,15 +94,11 @@ def test_a_module_of_the_project_s_own_needs_no_setting(installed: Installed, tm
     That pyright reads such a catalog without a setting too is shown in tests/conformance.
     """
     names = ["mypy", "ty", "pyrefly"]
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name in names:
-        (tools / name).symlink_to(TOOLS / name)
     events = SHOP["shop/events.py"].replace("import upnext", "from shop import catalog as upnext")
     settings = '[tool.upnext]\ncatalog = "shop.catalog"\n'
     project(tmp_path, SHOP | {"pyproject.toml": settings, "shop/events.py": events, "deep/notes.txt": ""})
     run(installed, tmp_path, "gen")
-    code, output = run(installed, tmp_path / "deep", "doctor", "types", path=str(tools))
+    code, output = run(installed, tmp_path / "deep", "doctor", "types", path=only(names, tmp_path / "bin"))
     assert code == 1
     lines = [line for line in output.splitlines() if not line.startswith(" ")]
     assert [line.split()[:2] for line in lines] == [*[["ok", each] for each in names[:-1]], ["fail", "pyrefly"]]

@@ -178,15 +178,15 @@ def test_a_job_that_dies_with_others_is_buried_for_deaths_of_its_own(valkey_url:
     @worker.event("order.placed").on
     async def handle(n: int) -> None:
         note("start", n, attempt())
-        if n < 4:
+        if n < 2:
             os._exit(1)
         note("end", n)
     """
     service = ServiceFile(tmp_path, valkey_url, body)
-    receipts = [send(valkey_url, n) for n in range(8)]
+    receipts = [send(valkey_url, n) for n in range(6)]
     with service.process("--processes", "2"):
-        wait_until(lambda: len(dead(valkey_url)) >= 4, timeout=90, what="dead letters")
-        for n in range(4, 8):
+        wait_until(lambda: len(dead(valkey_url)) >= 2, timeout=90, what="dead letters")
+        for n in range(2, 6):
             service.ledger.wait_for(f"end {n}")
-    assert dead(valkey_url) == {f"{receipt.event_id}.0": "crashed" for receipt in receipts[:4]}
-    assert {service.ledger.count(f"start {n} ") for n in range(4)} <= {2, 3}
+    assert dead(valkey_url) == {f"{receipt.event_id}.0": "crashed" for receipt in receipts[:2]}
+    assert {service.ledger.count(f"start {n} ") for n in range(2)} <= {2, 3}

@@ -116,8 +116,11 @@ def frozen(server: Server) -> Iterator[None]:
     server.resume()
 
 
-async def test_a_send_ends_with_a_typed_error_when_the_trouble_does_not(tmp_path: Path) -> None:
+async def test_a_send_ends_with_a_typed_error_when_the_trouble_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By its deadline; and where it says that nothing was stored, nothing was."""
+    monkeypatch.setenv("UPNEXT_SEND_DEADLINE", "3")  # until then a busy server takes all of a processor
     troubles = [demoted, without_replicas, unable_to_save, busy, crowded, frozen]
     ends = await asyncio.gather(*(_send_in(trouble, tmp_path / trouble.__name__) for trouble in troubles))
     texts = "\n".join(map(str, ends))
