@@ -290,6 +290,20 @@ def test_what_is_taken_of_a_module_matters_only_where_that_leads_to_an_event(sai
     assert counts[0] == counts[1]
 
 
+def test_a_file_that_imports_many_modules_of_a_package_looks_at_each_once(tmp_path: Path) -> None:
+    """All of them are of one name, `shop`: of 5 seconds for 228 modules, 4 went by here."""
+
+    def steps(count: int) -> int:
+        imports = "".join(f"import shop.m{number}\n" for number in range(count))
+        handlers = "".join(f"@placed.on\ndef h{number}(x: shop.m{number}.Kind): ...\n" for number in range(count))
+        files = {f"shop/m{number}.py": "class Kind: ...\n" for number in range(count)}
+        files["shop/handlers.py"] = f"{imports}{_WORKER}{handlers}"
+        return lines_run(lambda: read(tmp_path / str(count), files), name_set, exports)
+
+    steps(2)
+    assert steps(60) < 2.5 * steps(30)
+
+
 @pytest.mark.parametrize(
     ("made", "taken"),
     [

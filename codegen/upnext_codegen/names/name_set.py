@@ -82,8 +82,8 @@ class Names:
         Only those lines count that take something of upnext from it, or that do not say what they take. Modules such as
         `utils` stand on most lines of a large project.
         """
-        if self.is_whole(name):
-            return
+        if self.is_whole(name) or module in self.modules.get(name, ()):
+            return  # `import shop.events` and `import shop.models` are both of `shop`
         self.modules.setdefault(name, []).append(module)
         self.all.add(name)
         self._take_lines(
