@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -88,11 +89,31 @@ async def test_a_primary_that_hands_over_behind_the_sentinels_back_is_left_when_
             await wait_until_async(lambda: service.trouble() == "", timeout=40)
 
 
-async def test_a_name_that_the_sentinels_do_not_know_is_said(tmp_path: Path) -> None:
-    """The error of a send says which name it is."""
+async def test_an_address_of_the_wrong_kind_or_name_is_said_with_the_right_one(tmp_path: Path) -> None:
+    """Where a server is asked as a sentinel, a sentinel as a server, or a server as a node of a cluster."""
     binary = valkey_binary()
     assert binary is not None
     with watched(binary, tmp_path) as servers:
-        event = upnext.Worker("t", redis_url=servers.url.replace("orders", "others")).event("e")
-        with pytest.raises(upnext.BrokerUnavailableError, match=r"does not know where the server is: .* others"):
-            await event.send(n=1)
+        server, sentinel = (f"{host}:{port}" for host, port in (servers.primary.address, servers.sentinel.address))
+        is_sentinel = f"{sentinel} is a sentinel: use redis+sentinel://{sentinel}/NAME/0, with one of the names that it"
+        is_none = (
+            f"{server} is no sentinel (by default they listen on port 26379); as a server, its address is redis://"
+        )
+        for address, error, words in [
+            (
+                f"redis+sentinel://{sentinel}/others/0",
+                upnext.BrokerUnavailableError,
+                f"the sentinel at {sentinel} knows no server by the name 'others'; those that it knows: 'orders'",
+            ),
+            (f"redis+sentinel://{server}/orders/0", upnext.BrokerRefusedError, f"{is_none}{server}/0"),
+            (f"redis://{sentinel}/0", upnext.BrokerRefusedError, f"{is_sentinel} knows: 'orders'"),
+            (f"redis+cluster://{sentinel}", upnext.BrokerRefusedError, is_sentinel),
+            (
+                f"redis+cluster://{server}",
+                upnext.BrokerRefusedError,
+                f"{server} is no node of a cluster: use redis://{server}/0",
+            ),
+        ]:
+            event = upnext.Worker("t", redis_url=address).event("e")
+            with pytest.raises(error, match=re.escape(words)):
+                await event.send(n=1)

@@ -24,6 +24,7 @@ from upnext.broker.redis_types import (
     key_slot,
 )
 from upnext.broker.tls_mismatch import mismatch
+from upnext.broker.wrong_kind import unknown_name, wrong_kind
 from upnext.forks import children, hang_up
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class UnsentError(RedisConnectionError):
     def __init__(self, reason: str, way_out: str = "") -> None:
         super().__init__(reason)
         self.way_out = way_out
+
+
+class _UnknownServerError(UnsentError):
+    """Raised when who was asked where the server is does not know it."""
 
 
 class UnfitServerError(RedisConnectionError):
@@ -145,28 +150,38 @@ class Dialer:
         reasons: list[RedisError | OSError] = []
         for node in list(self._nodes):
             try:
-                reply = await self._ask(node, options, question)
+                return await self._ask(node, options, question)
+            except _UnknownServerError as error:
+                reasons.insert(0, error)
             except (RedisError, OSError) as error:
                 reasons.append(error)
-            else:
-                found = self._read(reply, node)
-                if found is not None:
-                    return found
-                reasons.insert(0, UnsentError(f"{node} does not know where the server is: {' '.join(question)}"))
             self._nodes.remove(node)
             self._nodes.append(node)
         # One that rejects this client tells more than those that are away.
         raise next((reason for reason in reasons if not _is_absence(reason)), _unsent(reasons[0]))
 
-    async def _ask(self, node: Node, options: Mapping[str, Any], question: tuple[str, ...]) -> Any:
+    async def _ask(self, node: Node, options: Mapping[str, Any], question: tuple[str, ...]) -> Node:
         timeouts = {"socket_timeout": _ASK_TIMEOUT, "socket_connect_timeout": _ASK_TIMEOUT}
         connection = self._address.connection(**options, **timeouts, host=node.host, port=node.port)
         try:
             await _connect(connection, strange=not self._worked)
-            await connection.send_command(*question)
-            return await connection.read_response()
+            found = self._read(await self._answer(connection, node, question), node)
+            if found is None and self._address.kind == "sentinel":
+                raise _UnknownServerError(await unknown_name(connection, node, self._address.service))
+            if found is None:
+                raise _UnknownServerError(f"{node} does not know where the server is: {' '.join(question)}")
+            return found
         finally:
             await connection.disconnect(nowait=True)
+
+    async def _answer(self, connection: Any, node: Node, question: tuple[str, ...]) -> Any:
+        await connection.send_command(*question)
+        try:
+            return await connection.read_response()
+        except ResponseError as error:
+            if problem := await wrong_kind(connection, node, self._address.kind, error):
+                raise UnfitServerError(problem) from error
+            raise
 
     def _read(self, reply: Any, asked: Node) -> Node | None:
         if self._address.kind == "sentinel":
@@ -184,8 +199,9 @@ class Dialer:
 
     async def _look_for_cluster(self, connection: Any) -> None:
         try:
-            await connection.send_command("CLUSTER", "SLOTS")
-            reply = await connection.read_response()
+            reply = await self._answer(connection, self._address.nodes[0], ("CLUSTER", "SLOTS"))
+        except UnfitServerError:
+            raise
         except ResponseError:
             self._clustered = False  # it is none, or this client may not ask: then its answers point the way
         except (RedisError, OSError) as error:
