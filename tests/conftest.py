@@ -6,10 +6,12 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import signal
 import sys
 import zlib
 from collections.abc import Generator, Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,7 @@ settings.register_profile(
 settings.load_profile("upnext")
 
 LONGEST_ID = 60
+_numbers = count()
 
 # A shell has commands that it runs in the background ignore Ctrl-C, and so would all processes that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -117,6 +120,13 @@ def forgotten_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         if str(getattr(sys.modules[name], "__file__", None)).startswith(folders):
             del sys.modules[name]
     sys.path[:] = path
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an empty folder, as pytest does, which looks through those of all tests before for a number that is free."""
+    name = re.sub(r"\W", "_", request.node.name)[:24]
+    return tmp_path_factory.mktemp(f"{name}{next(_numbers)}", numbered=False)
 
 
 @pytest.fixture(scope="session")

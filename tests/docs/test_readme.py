@@ -13,6 +13,8 @@ import pytest
 from tests.checkers import CHECKERS, SELDOM_PYRIGHT
 from tests.docs.story import ROOT, Story, blocks
 from tests.installed import TOOLS, Installed, answer_of
+from tests.plugin.cached import WithCache
+from tests.plugin.script import FAST
 from tests.servers import free_port
 
 README = blocks("README.md")
@@ -72,9 +74,11 @@ def test_the_check_for_ci_passes_when_the_files_are_fresh_and_fails_when_not(sto
         assert story.run(command).returncode == 0
 
 
-def test_with_the_plugin_mypy_brings_the_catalog_up_to_date(story: Story) -> None:
+def test_with_the_plugin_mypy_brings_the_catalog_up_to_date(story: Story, installed: Installed) -> None:
     (settings,) = (block.text for block in README if block.language == "toml")
-    (story.folder / "pyproject.toml").write_text(settings, encoding="utf-8")
+    (story.folder / "pyproject.toml").write_text(settings + FAST, encoding="utf-8")
+    shutil.rmtree(story.folder / ".mypy_cache")  # that of a run without the plugin
+    WithCache(installed.folder).give_cache(story.folder)
     output = story.run("mypy checkout.py").stdout
     assert output.count("error:") == 2, output
     assert (story.folder / "upnext_catalog.pyi").is_file()

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import cache
 from importlib import import_module
 from typing import TextIO
 
@@ -110,7 +111,8 @@ def full_parser() -> Parser:
     return _parser_of(COMMANDS)
 
 
-def _parser_of(names: Sequence[str]) -> Parser:
+@cache
+def _parser_of(names: tuple[str, ...]) -> Parser:
     parser = Parser(
         prog="upnext",
         description="Events whose sends are checked against every handler, and never lost.",
