@@ -114,6 +114,7 @@ class _Wait:
         self._began = monotonic()
         self._seen_open = False
         self._is_unsent = False
+        self._is_unrouted = False
         self._is_told = False
 
     def is_over(self, outcomes: Mapping[str, JobOutcome], *, unrouted: bool) -> bool:
@@ -124,7 +125,7 @@ class _Wait:
             JobLostError: If the server knows nothing of one of them.
         """
         if unrouted or any(outcome.state == "open" for outcome in outcomes.values()):
-            self._seen_open, self._is_unsent = True, False
+            self._seen_open, self._is_unsent, self._is_unrouted = True, False, unrouted
             return False
         lost = [job for job, outcome in outcomes.items() if outcome.state == "lost"]
         if outcomes and not lost:
@@ -152,6 +153,11 @@ class _Wait:
                 f"the server did not know it {when}. It was sent within a transaction: either that was not committed, "
                 "or no relay has sent it yet (`upnext outbox status FILE`), or its key was used before, or the server "
                 "has lost it since."
+            )
+        if self._is_unrouted:
+            return (
+                f"no handler of it has connected {when}. It waits for the first one: start a worker that has one; if "
+                "one runs, look at its namespace and its server (`upnext doctor`)."
             )
         return (
             f"not every job has ended {when}. They are kept and go on; `upnext status` shows whether a worker "

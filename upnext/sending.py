@@ -13,7 +13,8 @@ from upnext.options import is_finite
 from upnext.payload.encoding import encode
 from upnext.receipt import Job, Receipt
 from upnext.registry import declarations
-from upnext.transport import OutgoingMessage, current
+from upnext.transport import OutgoingMessage, current, is_diverted
+from upnext.unheard_events import tell_of_unheard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -66,7 +67,10 @@ class Delivery:
         if (backlog := _full_backlog(self.registry.settings)) is not None:
             await backlog.room()
         message = self.message(fields, delay, key)
-        return Receipt(await take(message, self.registry), message.settings)
+        published = await take(message, self.registry)
+        if not published.handlers and (namespace := connected(message.settings)) is not None and not is_diverted():
+            tell_of_unheard(self.event, namespace)
+        return Receipt(published, message.settings)
 
     def message(self, fields: Mapping[str, Any], delay: float, key: str | None) -> OutgoingMessage:
         """Check and encode a send."""

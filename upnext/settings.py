@@ -17,6 +17,8 @@ from upnext.payload.limits import MAX_BYTES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEFAULT_NAMESPACE: Final = "default"
+
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(
     r"(?<=[?&])(?:\w+_)?(?:username|password)[^&]*&?|[?&](?:\w+_)?(?:username|password)[^&]*$", re.IGNORECASE
@@ -47,7 +49,7 @@ class Settings:
     """
 
     redis_url: str | None = None
-    namespace: str = "default"
+    namespace: str = DEFAULT_NAMESPACE
     lease: float = 10.0
     grace: float = 10.0
     result_ttl: float = 3600.0

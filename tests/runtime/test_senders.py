@@ -49,6 +49,34 @@ async def test_an_event_is_there_when_its_sender_dies_right_after(valkey_url: st
     assert await numbers_of(valkey_url, 1) == [1]
 
 
+async def test_a_sender_says_once_that_no_handler_has_ever_connected_where_it_sends(
+    valkey_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker may be in another namespace, which says so; what waits for such an event says it, too."""
+    caplog.set_level("INFO")
+    monkeypatch.setenv("UPNEXT_NAMESPACE", "staging")
+    unheard = upnext.Worker("sender", redis_url=valkey_url).event("order.placed")
+    await unheard.send(n=0)  # it reads its settings now
+    monkeypatch.setenv("UPNEXT_NAMESPACE", "prod")
+    shop = upnext.Worker("shop", redis_url=valkey_url)
+
+    @shop.event("order.placed").on
+    async def handle(n: int) -> None: ...
+
+    async with running(shop):
+        receipt = await unheard.send(n=1)
+        with pytest.raises(upnext.ResultTimeoutError, match=r"no handler of it has connected .*its namespace.*doctor"):
+            await receipt.results(timeout=0.05)
+        await (await shop.event("order.placed").send(n=1)).results(timeout=20)
+    (line,) = [message for message in caplog.messages if "ever connected" in message]
+    assert line == (
+        "Event 'order.placed' is stored, but no handler of it has ever connected to namespace 'staging' on "
+        f"{valkey_url}: it waits for the first one. If its worker runs, that is of another namespace or server; see "
+        "`upnext doctor`."
+    )
+    assert f" at a time, in namespace 'prod' on {valkey_url}: handle (order.placed)" in caplog.text
+
+
 _PATCHED = "from gevent import monkey\nmonkey.patch_all()\n"
 _GREENLETS = """
 import gevent

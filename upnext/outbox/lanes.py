@@ -17,6 +17,7 @@ from upnext.broker.idempotency import task_scope
 from upnext.errors import BrokerError, BrokerRefusedError, SendOutcomeUnknownError
 from upnext.log import log
 from upnext.registry import declarations
+from upnext.unheard_events import tell_of_unheard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -92,16 +93,18 @@ class Lane:
         is_servers = isinstance(error, BrokerError) and not isinstance(error, BrokerRefusedError)
         return is_servers and not self.places <= self.stored
 
-    async def send(self, publisher: EventPublisher) -> None:
+    async def send(self, namespace: Namespace) -> None:
         """Send what can be sent."""
         for row, places in zip(self._rows, self._places, strict=True):
             if places in self._slow:
                 return
             try:
-                await _send_row(publisher, row)
+                published = await _send_row(namespace.publisher, row)
             except Exception as error:  # noqa: BLE001  # rows can be edited by hand: what one raises is kept with it
                 self.error = error
                 return
+            if not published.handlers:
+                tell_of_unheard(row.row.name, namespace)
             self.sent += 1
             self.stored |= places
 
@@ -151,7 +154,7 @@ class Lanes:
         for together in lanes.values():
             places = [namespace.publisher.places(_scope(row), row.row.key) for row in together]
             lane = Lane(together, places, slow, stored)
-            task = asyncio.create_task(lane.send(namespace.publisher))
+            task = asyncio.create_task(lane.send(namespace))
             self._open[task] = lane
             if partitions == 1 or places[0] not in self._away:
                 begun.append(task)
@@ -225,7 +228,7 @@ def _scope(claimed: ClaimedRow) -> str:
     return task_scope(claimed.row.name) if claimed.row.is_task else claimed.row.name
 
 
-async def _send_row(publisher: EventPublisher, claimed: ClaimedRow) -> None:
+async def _send_row(publisher: EventPublisher, claimed: ClaimedRow) -> Published:
     row = claimed.row
     store: Callable[..., Awaitable[Published]] = publisher.publish
     if row.is_task:
@@ -234,7 +237,7 @@ async def _send_row(publisher: EventPublisher, claimed: ClaimedRow) -> None:
     headers: dict[str, str] | None = json.loads(row.headers) if row.headers else None
     body = row.body.encode()
     try:
-        await store(row.name, body, delay=delay, key=row.key, headers=headers, event_id=row.event_id)
+        return await store(row.name, body, delay=delay, key=row.key, headers=headers, event_id=row.event_id)
     except SendOutcomeUnknownError:
         # With its key and its id a second try is safe.
-        await store(row.name, body, delay=delay, key=row.key, headers=headers, event_id=row.event_id)
+        return await store(row.name, body, delay=delay, key=row.key, headers=headers, event_id=row.event_id)

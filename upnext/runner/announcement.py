@@ -19,7 +19,7 @@ from upnext.limits import MAX_RELEASE
 from upnext.log import log
 from upnext.registry import declarations, is_global
 from upnext.runner.unimported import main_module_twin
-from upnext.settings import without_password
+from upnext.settings import DEFAULT_NAMESPACE, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,11 +42,13 @@ def announce(worker: Worker, url: str, lock: Lock, *, beside: Sequence[Worker], 
         sends_only: Whether an API runs beside the worker, which may be there for the API's sends alone.
     """
     identities = [HandlerId.parse(identity) for identity in worker.registry.handlers]
+    namespace = worker.registry.settings.namespace
     log.info(
-        "Worker %r runs %d handler(s) and task(s), %d at a time, on %s%s",
+        "Worker %r runs %d handler(s) and task(s), %d at a time, %son %s%s",
         worker.name,
         len(identities),
         worker.concurrency,
+        "" if namespace == DEFAULT_NAMESPACE else f"in namespace {namespace!r} ",
         without_password(url),
         f": {_listed(_shown(identity) for identity in identities)}" if identities else "",
     )
