@@ -7,12 +7,13 @@ import math
 from contextlib import asynccontextmanager
 from enum import Enum
 from time import monotonic, time
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from upnext.broker.failures import backoff, classify
 from upnext.broker.job_ids import may_be_in_outbox, sent_at
 from upnext.broker.publishing import refusal
 from upnext.broker.redis_types import RedisError
+from upnext.connect import run_blocking
 from upnext.context import CurrentJob, LentSlot, LongWait, current_job
 from upnext.errors import (
     BrokerError,
@@ -26,10 +27,12 @@ from upnext.log import log
 from upnext.transport import current
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from upnext.broker.results import JobOutcome
     from upnext.settings import Settings
+
+T = TypeVar("T")
 
 _POLL_FIRST = 0.005
 _POLL_CAP = 0.25
@@ -96,6 +99,25 @@ async def wait_for_end(
             if monotonic() + pause > deadline:
                 raise ResultTimeoutError(f"Event {event_id}: {wait.why_late(f'within {seconds:g} s')}")
             await asyncio.sleep(pause)
+
+
+def wait_blocking(wait: Coroutine[Any, Any, T], way_out: str) -> T:
+    """Wait from code that is not in an event loop, or blocks the one that it is in: if that was in vain, say so.
+
+    Args:
+        wait: The wait.
+        way_out: What an async function calls in its place.
+    """
+    is_blocked = asyncio._get_running_loop() is not None  # noqa: SLF001  # does not raise where there is none
+    try:
+        return run_blocking(wait)
+    except ResultTimeoutError as error:
+        if not is_blocked:
+            raise
+        raise ResultTimeoutError(
+            f"{error} This wait has blocked the event loop that it was called in: if their worker is in that, it could "
+            f"run nothing meanwhile. An async function calls `{way_out}`."
+        ) from error
 
 
 class _Wait:

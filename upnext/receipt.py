@@ -9,7 +9,7 @@ from upnext.broker.publish_batcher import Published
 from upnext.broker.results import discard_reason, unkept_reason
 from upnext.connect import run_blocking
 from upnext.errors import JobDiscardedError, JobFailedError, ResultError
-from upnext.job_wait import DEFAULT, Timeout, check_id, handlers_of, outcomes_of, wait_for_end
+from upnext.job_wait import DEFAULT, Timeout, check_id, handlers_of, outcomes_of, wait_blocking, wait_for_end
 from upnext.payload.results import decode_result
 from upnext.registry import declarations
 from upnext.settings import load
@@ -103,7 +103,7 @@ class Job(Generic[R_co]):
 
     def result_sync(self, timeout: Timeout = DEFAULT) -> R_co:
         """Do the same as `result`, blocking."""
-        return run_blocking(self.result(timeout))
+        return wait_blocking(self.result(timeout), "await job.result()")
 
     async def state(self) -> JobState:
         """Return how the job stands now, without waiting for it."""
@@ -195,7 +195,7 @@ class Receipt:
 
     def results_sync(self, timeout: Timeout = DEFAULT) -> dict[str, Any]:
         """Do the same as `results`, blocking."""
-        return run_blocking(self.results(timeout))
+        return wait_blocking(self.results(timeout), "await receipt.results()")
 
     def _names(self) -> Sequence[str]:
         return [job.handler for job in self.jobs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
-from upnext.connect import connected
+from upnext.connect import broker_for, connected
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.hooks import process_hooks
 from upnext.limits import MAX_DELAY, MAX_KEY_LENGTH
@@ -68,8 +68,8 @@ class Delivery:
             await backlog.room()
         message = self.message(fields, delay, key)
         published = await take(message, self.registry)
-        if not published.handlers and (namespace := connected(message.settings)) is not None and not is_diverted():
-            tell_of_unheard(self.event, namespace)
+        if not published.handlers and not is_diverted():
+            tell_of_unheard(self.event, await broker_for(message.settings))
         return Receipt(published, message.settings)
 
     def message(self, fields: Mapping[str, Any], delay: float, key: str | None) -> OutgoingMessage:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 
 from upnext.connect import run_blocking
 from upnext.handler import Handler, make_handler
-from upnext.job_wait import DEFAULT, Timeout, check_timeout
+from upnext.job_wait import DEFAULT, Timeout, check_timeout, wait_blocking
 from upnext.outbox.writing import OutboxJob, check_transaction, write, write_async
 from upnext.sending import NOW, When, check_key, check_when, delay_of, submission, submit
 
@@ -104,7 +104,7 @@ class Submitter(Generic[SubmitP, R_co]):
 
     def wait_sync(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
         """Do the same as `wait`, blocking, from code that runs in no event loop."""
-        return run_blocking(self.wait(*args, **kwargs))
+        return wait_blocking(self.wait(*args, **kwargs), "await task.wait()")
 
     def _outbox_job(self, published: Published) -> Job[R_co]:
         job_id = f"{published.event_id}.0"

@@ -77,6 +77,26 @@ async def test_a_sender_says_once_that_no_handler_has_ever_connected_where_it_se
     assert f" at a time, in namespace 'prod' on {valkey_url}: handle (order.placed)" in caplog.text
 
 
+async def test_a_wait_that_blocked_the_worker_it_waited_for_says_so(valkey_url: str) -> None:
+    """As an async endpoint does that waits without `await`, in an application whose worker runs inside."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.task
+    async def double(n: int) -> int:
+        return 2 * n
+
+    async with running(worker):
+        job = await double.submit(2)
+        with pytest.raises(upnext.ResultTimeoutError, match=r"blocked the event loop .*`await job\.result\(\)`"):
+            job.result_sync(timeout=0.05)
+        with pytest.raises(upnext.ResultTimeoutError, match=r"blocked the event loop .*`await task\.wait\(\)`"):
+            double.options(wait=0.05).wait_sync(2)
+        assert await job.result(timeout=20) == 4
+    with pytest.raises(upnext.ResultTimeoutError) as caught:
+        await asyncio.to_thread((await double.submit(2)).result_sync, timeout=0.05)
+    assert "blocked" not in str(caught.value)
+
+
 _PATCHED = "from gevent import monkey\nmonkey.patch_all()\n"
 _GREENLETS = """
 import gevent
