@@ -175,6 +175,20 @@ def test_contracts_come_from_a_repository_as_it_is_committed(storefront: Shell) 
     assert "other.lock' does not exist" in done.err
 
 
+def test_one_project_that_was_pulled_from_two_sources_is_named_with_the_way_out(storefront: Shell) -> None:
+    """Its file and its repository, say: nobody here can rename its functions."""
+    shutil.copy(storefront.root.parent / "orders" / "upnext.lock", storefront.root.parent / "copy.lock")
+    for source in ("../orders/upnext.lock", "../copy.lock"):
+        assert storefront.run("pull", source).code == 0
+    done = storefront.run("gen")
+    assert done.code == 1
+    assert 'error[UPN107]: "order.placed" already has a handler "plan_delivery" on worker "orders"' in done.out
+    assert "  help: two sources have it: drop one of them, `upnext pull SOURCE --remove`" in done.out
+    assert "rename one" not in done.out
+    storefront.run("pull", "../copy.lock", "--remove")
+    assert storefront.run("gen").code == 0
+
+
 def test_handlers_here_and_there_are_merged_by_what_their_json_is(storefront: Shell) -> None:
     """A class of this project suits a model of the other one, if its JSON does."""
     own = """
@@ -303,6 +317,10 @@ REFUSED = {
     ("other.lock", "--namespace", "a"): "--namespace belongs to a server, and 'other.lock' is none.",
     ("other.lock",): "other.lock cannot be read: No such file or directory. It is an upnext.lock, or what "
     "`upnext contracts list --format json` prints.",
+    ("upnext.lock",): "upnext.lock is this project's own: what it has is in the sources. SOURCE is that of another "
+    "project.",
+    ("https://example.com/a#upnext.lock",): "https://example.com/a#upnext.lock cannot be pulled: SOURCE is the address "
+    "of a server (redis://...), a file, or git:REPOSITORY#PATH, as in git:https://example.com/a#upnext.lock.",
     ("pyproject.toml",): "pyproject.toml cannot be read: it was not written by upnext. It is an upnext.lock, or what "
     "`upnext contracts list --format json` prints.",
 }

@@ -61,9 +61,10 @@ def pull(arguments: argparse.Namespace) -> int:
 
 def _pull(arguments: argparse.Namespace) -> int:
     from upnext.cli.pulled_contracts import read_source, source_of  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.catalog.lock import FILE_NAME  # noqa: PLC0415
     from upnext_codegen.catalog.writer import Output, write  # noqa: PLC0415
     from upnext_codegen.project import IMPORTS_LOCK, find_project  # noqa: PLC0415
-    from upnext_codegen.pulled.imports_lock import Pulled, read, render  # noqa: PLC0415
+    from upnext_codegen.pulled.imports_lock import Pulled, Source, read, render  # noqa: PLC0415
 
     root = find_project().root
     known = {each.source: each for each in read(root)}
@@ -75,6 +76,10 @@ def _pull(arguments: argparse.Namespace) -> int:
         if known.pop(named, None) is None:
             raise ConfigError(f"Nothing was pulled from {named}; {IMPORTS_LOCK} has {_listed(known)}.")
         lines.append(f"{IMPORTS_LOCK}: dropped what was pulled from {visible(str(named))}")
+    elif named == Source(FILE_NAME):
+        raise ConfigError(
+            f"{named} is this project's own: what it has is in the sources. SOURCE is that of another project."
+        )
     else:
         for source in [*known] if named is None else [named]:
             contract = read_source(source, root, given=arguments.source)

@@ -39,6 +39,12 @@ def source_of(given: str, namespace: str | None, root: Path) -> Source:
     """
     from upnext.settings import without_password  # noqa: PLC0415 - redis-py takes long to import
 
+    if given.startswith(("http://", "https://")):
+        address = without_password(given)
+        raise ConfigError(
+            f"{address} cannot be pulled: SOURCE is the address of a server (redis://...), a file, or "
+            f"git:REPOSITORY#PATH, as in git:{address}."
+        )
     if is_server(given):
         return Source(without_password(given), _settings(given, namespace).namespace)
     if namespace is not None:

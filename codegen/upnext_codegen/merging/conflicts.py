@@ -9,7 +9,7 @@ from typing import NamedTuple
 from upnext_codegen.findings import MOST_RELATED, Finding, Related
 from upnext_codegen.merging.meet import meet
 from upnext_codegen.merging.subtyping import Hierarchy
-from upnext_codegen.records import Handler, Parameter, Place, are_arms, own_first
+from upnext_codegen.records import Handler, Parameter, Place, are_arms, is_elsewhere, own_first
 from upnext_codegen.types import Type
 from upnext_codegen.types.format import distinct_texts
 
@@ -80,6 +80,10 @@ def shut_out(event: str, named: list[tuple[Handler, Parameter]], shut: list[Hand
     )
 
 
+_TWO_FUNCTIONS = 'rename one of the two functions, or give one another name: @event.on(name="...")'
+_TWO_SOURCES = "two sources have it: drop one of them, `upnext pull SOURCE --remove`"
+
+
 def same_identity(event: str, handlers: tuple[Handler, ...]) -> Iterator[Finding]:
     """Report UPN107: a second handler with the identity of an earlier one; arms of one condition are one handler."""
     known: defaultdict[tuple[str, str], list[Handler]] = defaultdict(list)
@@ -97,7 +101,7 @@ def same_identity(event: str, handlers: tuple[Handler, ...]) -> Iterator[Finding
                 code="UPN107",
                 message=_already(event, handler),
                 place=handler.place,
-                help='rename one of the two functions, or give one another name: @event.on(name="...")',
+                help=_TWO_SOURCES if is_elsewhere(earlier.place) and is_elsewhere(handler.place) else _TWO_FUNCTIONS,
                 related=(Related(earlier.place, _FIRST),),
             )
 
