@@ -15,7 +15,7 @@ import pytest
 import upnext
 from tests.runtime.running import running
 from tests.servers import Server
-from upnext.connect import connections
+from upnext.connect import broker_for, connections
 
 WAYS = {
     "asyncio.run": "asyncio.run(send())",
@@ -60,11 +60,16 @@ assert state() == before
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
 @pytest.mark.parametrize("way", WAYS)
-def test_no_event_loop_socket_or_warning_is_left_of_a_send(valkey_url: str, way: str) -> None:
+async def test_no_event_loop_socket_or_warning_is_left_of_a_send(valkey_url: str, way: str) -> None:
     """However the loop was made and closed, and however many there were."""
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+    namespace = await broker_for(worker.registry.settings)
+    await namespace.partition(0).publisher.subscribe("order.placed", ["shop|order.placed|confirm"])
     turn = "\n".join(f"    {line}" for line in WAYS[way].split("\n"))
     program = PROGRAM.format(url=valkey_url, turn=turn)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
