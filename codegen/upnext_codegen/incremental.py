@@ -20,7 +20,7 @@ from upnext_codegen.fills import Fills
 from upnext_codegen.growing import grown, ways_of
 from upnext_codegen.names.exported_names import FILLED, MODULES, NOT, answer, has_lost
 from upnext_codegen.names.modules import still_answers
-from upnext_codegen.reached_files import unreached, ways_between
+from upnext_codegen.reached_files import unreached
 from upnext_codegen.records import Resolved
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Incremental:
     _words: str = ""
     _read_ahead: bool = False
     """Whether files were read in advance."""
+    _unreached: set[str] = field(default_factory=set[str])
+    """Files with a part of which nothing is told. Without it, those with its exports would have to come again."""
 
     def work_out(self) -> None:
         """Compute the parts."""
@@ -98,26 +100,26 @@ class Incremental:
 
     def by_file(self) -> dict[str, Resolved]:
         """Return the parts by path, sorted. Call `work_out` first."""
-        return {path: self._parts[path] for path in sorted(self._parts)}
+        return {path: self._parts[path] for path in sorted(self._parts.keys() - self._unreached)}
 
     def read(self) -> set[str]:
         """Return the files that were read for what is found, and those that cannot be read. Call `work_out` first."""
-        entries = self.index.entries
-        counting = {path: part for path, part in self._parts.items() if part.says_anything or entries[path].mentions}
-        broken = {path for path in self._parts if entries[path].unreadable}
+        entries, parts = self.index.entries, self.by_file()
+        counting = {path: part for path, part in parts.items() if part.says_anything or entries[path].mentions}
+        broken = {path for path in parts if entries[path].unreadable}
         return broken.union(*(part.read for part in counting.values()))
 
     def snapshot(self) -> Snapshot:
         """Return what the next scan can reuse. Call `work_out` first."""
         texts = {path: self._texts[path] for path in sorted(self._parts)}
-        entries = self.index.entries
+        entries, unreached = self.index.entries, sorted(self._unreached)
         imported = {path: each for path, each in self._imported_by.items() if path in entries}
-        return Snapshot(entries, texts, self._digest, imported, self._words, frame=self._frame)
+        return Snapshot(entries, texts, self._digest, imported, self._words, frame=self._frame, unreached=unreached)
 
     def _recall(self) -> None:
         """Reuse cached parts whose file, the files it reads, and the meaning of whose imports are all unchanged."""
         known, modules = self.index.known, self.modules
-        self._imported_by = {**known.imported}
+        self._imported_by, self._unreached = {**known.imported}, {*known.unreached}
         changed = self.index.changed() if self.index.looked else set[str]()
         for path, text in known.parts.items():
             part = record_json.part(text)
@@ -153,9 +155,9 @@ class Incremental:
                 self._finish(sources)
                 pending = self._next_pending(relevance)
             if pending and turns > _PATIENCE:
-                pending = relevance.with_those_beyond(self._graph(self._parts), pending, self._parts)
+                pending = relevance.with_those_beyond(self._graph(), pending, self._parts)
                 self._read_ahead = True
-        self._drop_unreached(relevance)
+        self._unreached = self._find_unreached(relevance)
 
     def _has_lost(self, path: str, exports: frozenset[str]) -> bool:
         return has_lost(exports, self._exports(path)) or self._fills.has_lost(path, self._fills_before)
@@ -178,7 +180,7 @@ class Incremental:
 
     def _next_pending(self, relevance: Relevance) -> set[str]:
         """Return the files to analyze, for the first time or again, given what files export now."""
-        graph = self._graph(self._parts)
+        graph = self._graph()
         imported = relevance.imported(graph)
         # For parts from the cache it is known what they imported.
         recalled = self._parts.keys() - self._consulted.keys()
@@ -210,18 +212,16 @@ class Incremental:
                 found |= self.modules.own_names_of(path)
         return found
 
-    def _drop_unreached(self, relevance: Relevance) -> None:
-        """Drop the parts of files that a scan without a cache would not come upon, if they may come without an event.
+    def _find_unreached(self, relevance: Relevance) -> set[str]:
+        """Find the files that a scan without a cache would not come upon, and of which something would be told.
 
         They may stand for what an earlier scan knew of other files, or have been read in advance.
         """
-        droppable = {path for path in self._parts if self.index.entries[path].unreadable}
-        if self._read_ahead or self.index.known.parts:
-            droppable |= {path for path, part in self._parts.items() if part.comes_without_event and not part.handlers}
-        if not droppable <= {*relevance.named()}:
-            relevance, read = relevance.over(self.index, self.modules), self._parts.keys()
-            ways = ways_between(relevance, self._imported_by, self._graph(read), self._fills)
-            self._forget(unreached(droppable, read, relevance, ways, self._graph))
+        parts, entries, is_doubtful = self._parts, self.index.entries, self._read_ahead or self.index.known.parts
+        told = {path for path in parts if entries[path].unreadable or (is_doubtful and parts[path].comes_without_event)}
+        told -= {*relevance.named()}
+        over = relevance.over(self.index, self.modules)
+        return unreached(told, over, self._imported_by, self._graph(), self._fills) if told else told
 
     def _leads_as_before(self) -> bool:
         """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""
@@ -235,7 +235,7 @@ class Incremental:
             ways_of(part) != ways_of(parts[path]) for path, part in self._parts.items()
         ):
             return False
-        words = self._graph(self._parts).every_word()
+        words = self._graph().every_word()
         for path in index.fresh:
             now, before = index.entries[path], known.entries[path]
             if now.mentions != before.mentions or [*(now.imports or ())] != [*(before.imports or ())]:
@@ -319,10 +319,10 @@ class Incremental:
         exporting = [path for path, part in self._parts.items() if part.exports]
         return folders_of([*exporting, self.modules.catalog or ""])
 
-    def _graph(self, paths: Iterable[str]) -> ImportGraph:
+    def _graph(self) -> ImportGraph:
         from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
 
-        parts = [(path, self._parts[path]) for path in paths]
+        parts = self._parts.items()
         exports = {path: frozenset(part.exports) for path, part in parts}
         return ImportGraph(self.modules, exports, {path: part.modules for path, part in parts if part.modules})
 

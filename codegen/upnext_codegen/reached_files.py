@@ -5,24 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from upnext_codegen.fills import Fills
     from upnext_codegen.names.candidates import ImportGraph
     from upnext_codegen.relevance import Relevance
 
 
-def ways_between(
-    relevance: Relevance, imported: Mapping[str, Sequence[str]], graph: ImportGraph, fills: Fills
-) -> Mapping[str, Sequence[str]]:
-    """Return, for each file that has been read, the others to which it alone gives something of upnext.
+def unreached(
+    files: set[str], relevance: Relevance, imported: Mapping[str, Sequence[str]], graph: ImportGraph, fills: Fills
+) -> set[str]:
+    """Return those of some files that would not be read for naming upnext, nor for what such files lead to.
+
+    What a single file gives is followed at once, however long the way. Only where that is not enough, everything that
+    has been reached is looked at together, as a scan does: each time costs as much as a round of one.
 
     Args:
-        relevance: What is known of the files' bytes.
+        files: The files in question.
+        relevance: What is known of the files' bytes. It is used up.
         imported: What files import of the exports of all that have been read.
         graph: The exports of these.
         fills: What files fill in others.
     """
+    read = graph.exports.keys()
+    ways = _ways_between(relevance, imported, graph, fills)
+    found = read & relevance.named()
+    fresh = found
+    while fresh:
+        found = found | _led_to(fresh, ways)
+        if files <= found:
+            break
+        known = graph.of(found)
+        fresh = read & relevance.wanted(known, relevance.imported(known), found)
+    return files - found
+
+
+def _ways_between(
+    relevance: Relevance, imported: Mapping[str, Sequence[str]], graph: ImportGraph, fills: Fills
+) -> Mapping[str, Sequence[str]]:
+    """Return, for each file that has been read, the others to which it alone gives something of upnext."""
     ways: dict[str, list[str]] = {}
     taking = {path: each for path, each in imported.items() if path in graph.exports}
     relevance.words.look_at(taking)
@@ -33,36 +54,6 @@ def ways_between(
         for filler in fills.by(path):
             ways.setdefault(filler, []).append(path)
     return ways
-
-
-def unreached(
-    files: set[str],
-    read: Collection[str],
-    relevance: Relevance,
-    ways: Mapping[str, Sequence[str]],
-    graph_of: Callable[[Iterable[str]], ImportGraph],
-) -> set[str]:
-    """Return those of some files that would not be read for naming upnext, nor for what such files lead to.
-
-    What a single file gives is followed at once, however long the way. Only where that is not enough, everything that
-    has been reached is looked at together, as a scan does: each time costs as much as a round of one.
-
-    Args:
-        files: The files in question.
-        read: The files that have been read: these and others.
-        relevance: What is known of the files' bytes. It is used up.
-        ways: What `ways_between` returned for all that have been read.
-        graph_of: Gives the exports of some files.
-    """
-    found = {path for path in relevance.named() if path in read}
-    fresh = found
-    while fresh:
-        found = found | _led_to(fresh, ways)
-        if files <= found:
-            break
-        graph = graph_of(found)
-        fresh = relevance.wanted(graph, relevance.imported(graph), found) & {*read}
-    return files - found
 
 
 def _led_to(files: Iterable[str], ways: Mapping[str, Sequence[str]]) -> set[str]:

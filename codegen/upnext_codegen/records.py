@@ -280,8 +280,9 @@ class Resolved(NamedTuple):
 
     @property
     def comes_without_event(self) -> bool:
-        """Whether something in it can be found where no event is known, in a file that nobody has to read."""
-        return bool(self.findings or self.hidden or self.workers or any(not each.names for each in self.sends))
+        """Whether all that is in it can be found where no event is known, in a file that nobody has to read."""
+        found = self.findings or self.hidden or self.workers or any(not each.names for each in self.sends)
+        return bool(found) and not self.handlers
 
 
 class FileModels(NamedTuple):

@@ -359,12 +359,15 @@ def test_modules_that_are_left_out_are_followed_once_however_they_import_one_ano
     assert steps(40) < 5 * steps(20)
 
 
-def test_who_takes_a_module_that_is_not_found_from_another_is_looked_up_and_not_searched_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("use", ["import kit{number}\nkit{number}.other\n", "from . import other\n"])
+def test_who_takes_a_module_that_is_not_found_from_another_is_looked_up_and_not_searched_for(
+    use: str, tmp_path: Path
+) -> None:
     """Every file imports one of its name without a use of its own, which others might take from there."""
 
     def steps(count: int) -> int:
         files = {f"kit{number}/__init__.py": "import bus\n" for number in range(count)}
-        files |= {f"use{number}.py": f"import kit{number}\nkit{number}.other\n" for number in range(count)}
+        files |= {f"kit{number}/use.py": use.format(number=number) for number in range(count)}
         files["app/bus.py"] = _WORKER
         return lines_run(lambda: read(tmp_path / str(count), files), missing, report, used, takers)
 

@@ -61,6 +61,7 @@ class Snapshot(NamedTuple):
             that can change although no file that is read does.
         frame: A digest of what imports mean beside the names of the files: import roots, links, the catalog's module.
         models: For each file that defines classes which fields reach, what payloads carry of them, as JSON.
+        unreached: Files with a part of which nothing is told.
     """
 
     entries: dict[str, Entry]
@@ -71,6 +72,7 @@ class Snapshot(NamedTuple):
     unread: str = ""
     frame: str = ""
     models: Mapping[str, str] = {}
+    unreached: Sequence[str] = ()
 
 
 class Delta(NamedTuple):
@@ -135,7 +137,6 @@ def written(delta: Delta) -> bytes:
 def read(body: bytes) -> Delta:
     """Read what `written` wrote; of anything else, any error may come."""
     index, *texts = body.decode().split("\n")
-    listed, parts, modules, imported, words, unread, frame, models, lost, dropped = json.loads(index)
+    listed, parts, *others, lost, dropped = json.loads(index)
     entries = {path: Entry(*each) for path, each in listed.items()}
-    known = Snapshot(entries, dict(zip(parts, texts, strict=True)), modules, imported, words, unread, frame, models)
-    return Delta(known, lost, dropped)
+    return Delta(Snapshot(entries, dict(zip(parts, texts, strict=True)), *others), lost, dropped)

@@ -54,6 +54,12 @@ class ImportGraph:
                 folder = folder.rpartition("/")[0]
                 self._folders.setdefault(folder, []).append(file)
 
+    def of(self, files: Collection[str]) -> ImportGraph:
+        """Return what there would be with the exports of these files alone."""
+        exports = {path: each for path, each in self.exports.items() if path in files}
+        passed_on = {path: each for path, each in self.passed_on.items() if path in files}
+        return ImportGraph(self.modules, exports, passed_on)
+
     def holds_exports(self, folder: str) -> bool:
         """Whether a file in a folder exports anything."""
         return folder in self._folders

@@ -26,6 +26,8 @@ class Takers:
     index: FileIndex
     _imports: dict[str, list[tuple[str, str]]] = field(default_factory=dict[str, list[tuple[str, str]]])
     """By last name of the imported module or name: pairs of a file and one of its imports."""
+    _beside: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]])
+    """By the path of a package and a name: the files that take the name by dots alone, as in `from . import redis`."""
     _found: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict[tuple[str, str], frozenset[str]])
 
     def __post_init__(self) -> None:
@@ -33,6 +35,8 @@ class Takers:
             for each in self.index.imports(path):
                 for name in {*last_names(each)} if each not in UNNAMED else ():
                     self._imports.setdefault(name, []).append((path, each))
+                    if not name:
+                        self._note_beside(path, each)
 
     def is_taken(self, names: Iterable[str], file: str) -> bool:
         """Whether some other file may take one of some names from a file."""
@@ -45,8 +49,7 @@ class Takers:
         key = (name, own)
         if key not in self._found:
             self._found[key] = frozenset(self._by_name(name, own))
-        beside = {file for file, each in self._imports.get("", ()) if self._is_beside(file, each, name, path)}
-        return self._found[key] | beside
+        return self._found[key].union(*(self._beside.get((path, each), ()) for each in (name, "*")))
 
     def _by_name(self, name: str, own: str) -> Iterable[str]:
         attribute = re.compile(rb"\.\s*" + re.escape(name.encode()) + rb"(?![\w\x80-\xff])")
@@ -58,10 +61,11 @@ class Takers:
             if takes or (has_module and attribute.search(self.index.bytes_of(file) or b"")):
                 yield file
 
-    @staticmethod
-    def _is_beside(file: str, imported: str, name: str, path: str) -> bool:
-        """Whether an import takes a name from the package around its file: `from . import redis`."""
+    def _note_beside(self, file: str, imported: str) -> None:
+        """Note an import that takes names from a package around its file."""
         dots, colon, names = imported.partition(":")
+        package = file
         for _ in dots:
-            file = file.rpartition("/")[0]
-        return bool(colon) and file == path and not {name, "*"}.isdisjoint(names.split(","))
+            package = package.rpartition("/")[0]
+        for name in names.split(",") if colon else ():
+            self._beside.setdefault((package, name), set()).add(file)
