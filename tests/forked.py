@@ -45,6 +45,7 @@ IMPORTED = {
         "upnext_codegen.catalog.outputs",
         "upnext_codegen.generate",
     ),
+    "python": ("upnext_mypy.refresh",),
 }
 """What every run of a command imports."""
 HEAD = struct.Struct("!I")

@@ -38,7 +38,11 @@ def page_run(folder: Path, source: str, *, ini: str = "", **variables: str) -> s
             "pytest",
             "-q",
             "-p",
+            "no:valkey",
+            "-p",
             "no:faker",
+            "-p",
+            "no:hypothesispytest",  # a third of a run's time, and nothing here has to do with it
             "-p",
             "no:cacheprovider",
             "--tb=short",

@@ -75,6 +75,8 @@ def pytest_run(folder: Path, source: str, *arguments: str, ini: str = "", **vari
         "-p",
         "no:faker",
         "-p",
+        "no:hypothesispytest",  # a third of a run's time, and nothing here has to do with it
+        "-p",
         "no:cacheprovider",
         *arguments,
     ]
