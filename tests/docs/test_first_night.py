@@ -48,6 +48,9 @@ class Night(Story):
             case _ if trouble.endswith(" &"):
                 self._service = self._start(trouble.removesuffix(" &"))
                 wait_until(lambda: "Workers: 2" in self._told("upnext status"), timeout=60, interval=0.2)
+            case _ if trouble.startswith("upnext "):
+                code, told = self._typed(trouble)
+                assert code == 0, told
             case _:
                 subprocess.run(trouble, shell=True, cwd=self.folder, env=self._environment, check=True)
 
@@ -61,14 +64,17 @@ class Night(Story):
         wait_until(lambda: self._told(command) == wanted, timeout=100, interval=1, what=what)
 
     def _told(self, command: str) -> str:
+        return self._typed(command)[1]
+
+    def _typed(self, command: str) -> tuple[int, str]:
         """Type a command in this process, which is as often as one likes for next to nothing."""
         told, aside = io.StringIO(), io.StringIO()
         shown = told if " gen " not in command else aside
         words = shlex.split(command.replace(ON_PAGE, self._server.url))
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(told), contextlib.redirect_stderr(shown):
-            main(words[1:])
+            code = main(words[1:])
         shown_text = told.getvalue().replace(self._server.url, ON_PAGE)
-        return _plain(shown_text.replace(urlsplit(self._server.url).netloc, urlsplit(ON_PAGE).netloc))
+        return code, _plain(shown_text.replace(urlsplit(self._server.url).netloc, urlsplit(ON_PAGE).netloc))
 
 
 def _plain(text: str) -> str:
