@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -125,7 +126,7 @@ class Relevance:
         wanted |= self._passed_through(graph, passing)
         return (wanted | self._behind(graph, imported, wanted.union(read))) - {*read}
 
-    def with_those_beyond(self, graph: ImportGraph, files: set[str], read: Collection[str]) -> set[str]:
+    def with_those_beyond(self, graph: ImportGraph, files: set[str], read: Collection[str], most: int) -> set[str]:
         """Add the files that could get something of upnext from these files, directly or through others.
 
         This assumes that whatever those files bind is of upnext. Finding out one file at a time would take as many
@@ -135,11 +136,12 @@ class Relevance:
             graph: All known exports.
             files: Files that are about to be read.
             read: Files that have been read.
+            most: About how many to return, the nearest first: whatever a library binds may lead to thousands.
         """
-        found, waiting = set(files), [*files]
+        found, waiting = set(files), deque(sorted(files))
         own = {path: graph.names(self._imported[path]) for path in files & self._imported.keys()}
-        while waiting:
-            source = waiting.pop()
+        while waiting and len(found) < most:
+            source = waiting.popleft()
             importers = {
                 path: taken
                 for path, taken in self.importers.of(graph, source).items()
