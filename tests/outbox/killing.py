@@ -119,10 +119,11 @@ def relay_all(shop: Any, worker: upnext.Worker, writer: int, fate: Fate) -> None
     """Send what is in the outbox until nothing is and the writer has ended, which the end of a pipe tells."""
     send = lanes._send_row
 
-    async def fatal_send(*arguments: Any) -> None:
+    async def fatal_send(*arguments: Any) -> Any:
         fate.step()
-        await send(*arguments)
+        published = await send(*arguments)
         fate.step()
+        return published
 
     lanes._send_row = fatal_send
     made = shop.relay(worker, batch=5, interval=0.01, lease=0.1)
