@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _MOST_TIMES = 8
 """How often files in an import cycle are analyzed again before their importers are."""
 _PATIENCE = 8
-"""After this many rounds, files that might matter are read ahead, twice as many in each: a round goes through all."""
+"""After so many rounds that led on to others, files are read ahead, twice as many in each: a round looks at all."""
 
 
 @dataclass(slots=True)
@@ -139,15 +139,11 @@ class Incremental:
         # Those without a part that is still valid.
         pending = self.index.entries.keys() & {*relevance.named(), *self.index.known.parts} - self._parts.keys()
         shrunk = {path for path in earlier if path not in self.index.entries}
-        turns = 0
-        while pending or not turns:
-            self._work_out(pending, sources)
-            if not turns:
-                self._finish(sources)
-                self.leads_as_before = self._leads_as_before()
-            if self.leads_as_before:
-                return
-            turns += 1
+        self._work_out(pending, sources)
+        self._finish(sources)
+        self.leads_as_before = self._leads_as_before()
+        led_on = 0
+        while not self.leads_as_before:
             # Within a scan the exports of a file only grow. It can lose some only against an earlier scan.
             shrunk |= {path for path in pending & earlier.keys() if self._has_lost(path, earlier.pop(path))}
             dropped, shrunk = self._drop_cycles(shrunk) if shrunk else set[str](), set[str]()
@@ -155,11 +151,15 @@ class Incremental:
             if self._unfinished and not pending:
                 self._finish(sources)
                 pending = self._next_pending(relevance)
-            if pending and turns > _PATIENCE:
-                many = len(pending) << turns - _PATIENCE
+            if not pending:
+                self._unreached = self._find_unreached(relevance)
+                return
+            led_on += not pending <= self._parts.keys()
+            if led_on > _PATIENCE and not pending <= self._parts.keys():
+                many = len(pending) << led_on - _PATIENCE
                 pending = relevance.with_those_beyond(self._graph(), pending, self._parts, many)
                 self._read_ahead = True
-        self._unreached = self._find_unreached(relevance)
+            self._work_out(pending, sources)
 
     def _has_lost(self, path: str, exports: frozenset[str]) -> bool:
         return has_lost(exports, self._exports(path)) or self._fills.has_lost(path, self._fills_before)
