@@ -222,8 +222,10 @@ class Incremental:
         parts, entries, is_doubtful = self._parts, self.index.entries, self._read_ahead or self.index.known.parts
         told = {path for path in parts if entries[path].unreadable or (is_doubtful and parts[path].comes_without_event)}
         told -= {*relevance.named()}
+        if not told:
+            return told
         over = relevance.over(self.index, self.modules)
-        return unreached(told, over, self._imported_by, self._graph(), self._fills) if told else told
+        return unreached(told, over, self._imported_by, self._graph(), self._fills)
 
     def _leads_as_before(self) -> bool:
         """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""
