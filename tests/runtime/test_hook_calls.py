@@ -123,7 +123,11 @@ class Failing(upnext.Hooks):
 async def test_each_hook_that_fails_is_logged_though_it_may_have_the_id_of_one_that_is_gone(
     valkey_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    event = upnext.Worker("shop", redis_url=valkey_url).event("first")
+    worker = upnext.Worker("shop", redis_url=valkey_url)
+
+    @worker.task
+    async def work() -> None: ...
+
     seen: set[int] = set()
     for _ in range(5):
         made = [Failing() for _ in range(1000)]
@@ -131,8 +135,8 @@ async def test_each_hook_that_fails_is_logged_though_it_may_have_the_id_of_one_t
         seen.add(id(hooks))
         del made
         upnext.add_hooks(hooks)
-        await event.send()
-        await event.send()
+        await work.submit()
+        await work.submit()
         upnext.remove_hooks(hooks)
         del hooks
         said = [record.getMessage() for record in caplog.records]
