@@ -59,21 +59,21 @@ class StopSignals:
     def __enter__(self) -> Self:
         """Take signals from now on; until `stopping` is entered, the first ends the process at once."""
         if threading.current_thread() is threading.main_thread():
+            own(self)  # first: another thread may fork at any time
             self._pipe = os.pipe()
             os.set_blocking(self._pipe[1], False)
             self._take()
-            own(self)
             threading.Thread(target=self._read, args=self._pipe, name="upnext-signals", daemon=True).start()
             threading.Thread(target=self._watch, name="upnext-stop", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Give signals back to whom they belonged; the time that a stop may take goes on."""
-        if self._pipe is not None:
-            disown(self)
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
             self._give_back()
-            os.close(self._pipe[1])  # which ends the reading thread
-        self._pipe = None
+            disown(self)
+            os.close(pipe[1])  # which ends the reading thread
 
     @contextlib.contextmanager
     def stopping(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Generator[None]:
@@ -126,9 +126,10 @@ class StopSignals:
     def _take(self) -> None:
         assert self._pipe is not None
         for number in _NUMBERS:
-            before = signal.signal(number, self._receive)
+            before = signal.getsignal(number)
             if before != self._receive:
-                self._previous[number] = before
+                self._previous[number] = before  # first: a child that is forked at this moment gives it back
+            signal.signal(number, self._receive)  # in any case: Python does not see what C code has set
         wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
         if wakeup != self._pipe[1]:
             self._loop_wakeup = wakeup
