@@ -4,6 +4,9 @@ A fork copies everything: sockets to the server, listening ports, signal handler
 kept them would answer the parent's signals, take the parent's replies, and hold its ports and connections open after
 its death. So each part that owns such a thing says here how a child lets go of it; the child then makes its own when it
 needs one.
+
+A thing is owned before it can be of use to anybody, but not before it is made: another thread may fork in between. So
+whoever makes one asks afterwards whether that may have been, and makes another.
 """
 
 from __future__ import annotations
@@ -15,6 +18,13 @@ import sys
 import traceback
 import weakref
 from typing import NoReturn, Protocol
+
+MOST_SHARED = 5
+"""Things that are given up, one after another, because a child may have a copy of each.
+
+The next is kept all the same: while one fork takes long, as a hook of somebody's does, it would go on without end, and
+the child is made in one of these moments at most.
+"""
 
 
 class Inherited(Protocol):
@@ -30,29 +40,40 @@ class _Process:
 
     Attributes:
         generation: A number that is another one in a forked child: compare it before and after user code.
-        children: How many children it has forked.
+        begun: How many forks have begun, in all threads; one that fails counts too.
+        ended: How many of them have ended on this side.
         inherited: What a child lets go of.
+        sockets: Sockets that a child lets go of.
     """
 
     def __init__(self) -> None:
         self.generation = 0
-        self.children = 0
+        self.begun = 0
+        self.ended = 0
         self.inherited: weakref.WeakSet[Inherited] = weakref.WeakSet()
+        self.sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def begin_fork(self) -> None:
+        self.begun += 1
+
+    def end_fork(self) -> None:
+        self.ended = min(self.ended + 1, self.begun)  # one may have begun before this module was imported
 
     def enter_child(self) -> None:
         self.generation += 1
+        self.ended = self.begun  # this fork, and those of threads that are not here
+        for sock in list(self.sockets):
+            if sock.fileno() >= 0:
+                detach(sock.fileno())
         for thing in list(self.inherited):
             # One that cannot be let go of must not keep the others.
             with contextlib.suppress(Exception):
                 thing.let_go_in_child()
 
-    def count_child(self) -> None:
-        self.children += 1
-
 
 process = _Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=process.enter_child, after_in_parent=process.count_child)
+    os.register_at_fork(before=process.begin_fork, after_in_parent=process.end_fork, after_in_child=process.enter_child)
 
 
 def own(thing: Inherited) -> None:
@@ -65,9 +86,35 @@ def disown(thing: Inherited) -> None:
     process.inherited.discard(thing)
 
 
-def children() -> int:
-    """Return how many children this process has forked: compare it before and after making what they must not share."""
-    return process.children
+def own_socket(sock: socket.socket) -> socket.socket:
+    """Have a socket lead to nowhere in every child that is forked as long as it lives; returns it."""
+    process.sockets.add(sock)
+    return sock
+
+
+def open_socket(family: int, kind: int, protocol: int) -> socket.socket:
+    """Return a new socket, which leads to nowhere in every child that is forked from now on."""
+    for _ in range(MOST_SHARED):
+        ended = ended_forks()
+        sock = own_socket(socket.socket(family, kind, protocol))
+        if not forked_since(ended):
+            return sock
+        sock.close()  # the copy of a child that does not know of it is a socket that nothing was done with
+    return own_socket(socket.socket(family, kind, protocol))
+
+
+def ended_forks() -> int:
+    """Return how many forks of this process have ended: ask before making what no child may share."""
+    return process.ended
+
+
+def forked_since(ended: int) -> bool:
+    """Say whether a child may have been forked since so many forks had ended.
+
+    A fork that had begun before, or has not ended yet, counts: the child is made somewhere in between, and the hooks of
+    others run before and after that.
+    """
+    return process.begun != ended
 
 
 def hang_up(descriptor: int) -> None:
@@ -84,14 +131,10 @@ def detach(descriptor: int) -> None:
     """
     with contextlib.suppress(OSError):
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(null, descriptor, inheritable=False)
-        os.close(null)
-
-
-def detach_socket(sock: socket.socket) -> None:
-    """In a child: let an inherited socket lead to nowhere."""
-    if sock.fileno() >= 0:
-        detach(sock.fileno())
+        try:
+            os.dup2(null, descriptor, inheritable=False)
+        finally:
+            os.close(null)
 
 
 def end_child(error: BaseException | None) -> NoReturn:

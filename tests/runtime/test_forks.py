@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import upnext
+from tests.runtime.proxy import Proxy
 from tests.runtime.running import ServiceFile
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_async
 from upnext.connect import reach, run_blocking
 from upnext.settings import load
 
@@ -222,6 +227,131 @@ def handle(n: int) -> None:
                 listener.listen()
         finally:
             os.kill(child, 9)
+
+
+ORPHAN = """
+import concurrent.futures.thread, logging  # their hooks hold locks: let them do so as briefly as they can
+import os, sys, threading
+
+sent = threading.Event()
+
+def tell(word):
+    print(word, flush=True)
+    return sys.stdin.readline()
+
+def send():
+    try:
+        upnext.Worker("tests").event("order.placed").send_sync(n=1)
+    finally:
+        sent.set()
+
+def dial():
+    threading.Thread(target=send, daemon=True).start()
+    tell("dialling")
+
+def finish():
+    tell("forked")
+    sent.wait()
+
+life, hooked = int(sys.argv[1]), "hooked" in sys.argv
+if hooked:  # registered before those of upnext: the first runs after its, the second before
+    os.register_at_fork(before=dial, after_in_parent=finish)
+import upnext
+from upnext.runner.listeners import listen
+
+(listener,) = listen(("127.0.0.1", 0))
+if not hooked:
+    dial()
+lives, alive = os.pipe()
+if os.fork() == 0:
+    os.write(alive, b"!")
+    os.read(life, 1)
+else:
+    os.read(lives, 1)
+    print(listener.getsockname()[1], flush=True)
+os._exit(0)
+"""
+"""Dials, listens, forks and ends. Its child lives on until the pipe ends."""
+
+
+@contextmanager
+def orphan(url: str, *arguments: str) -> Iterator[tuple[Callable[[], str], Callable[[], None]]]:
+    """Run it; give what returns its next word (with the last, the port, it has ended), and what lets it go on."""
+    life, end = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", ORPHAN, str(life), *arguments],
+        env=os.environ | {"UPNEXT_REDIS_URL": url},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=[life],
+        bufsize=0,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+
+    def tell() -> None:
+        stdin.write(b"\n")
+
+    def hear() -> str:
+        word: str = stdout.readline().decode().strip()
+        if word.isdigit():
+            process.wait()
+        return word
+
+    try:
+        yield hear, tell
+    finally:
+        os.close(life)
+        os.close(end)
+        process.kill()
+        process.communicate()
+
+
+class Gate(Proxy):
+    """Lets nothing through until it is opened, and counts the connections that have ended on the other side."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream)
+        self.heard, self.gate = asyncio.Event(), asyncio.Event()
+        self.made = self.ended = 0
+
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, age: int) -> None:
+        self.heard.set()
+        await self.gate.wait()
+        await super()._pass(data, writer, age)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        self.made += 1
+        try:
+            await super().serve(reader, writer)
+        finally:
+            self.ended += 1
+
+
+@pytest.mark.parametrize("hooks", [["hooked"], []], ids=["answered while the fork ends", "never answered"])
+async def test_a_child_that_is_forked_while_a_connection_is_made_keeps_neither_it_nor_a_port(
+    valkey_url: str, hooks: list[str]
+) -> None:
+    """Neither where other hooks run between the fork and upnext's own, nor where its parent dies at once."""
+    async with Gate(valkey_url).serving() as proxy:
+        with orphan(proxy.url, *hooks) as (hear, tell):
+            assert await asyncio.to_thread(hear) == "dialling"
+            await wait_until_async(proxy.heard.is_set)
+            tell()
+            if hooks:
+                assert await asyncio.to_thread(hear) == "forked"
+                proxy.gate.set()
+                tell()
+            port = int(await asyncio.to_thread(hear))
+            proxy.gate.set()
+            await wait_until_async(lambda: proxy.ended == proxy.made, what="the end of all connections")
+            assert proxy.made > 0
+            with socket.socket() as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(("127.0.0.1", port))
+                listener.listen()
 
 
 def _has_ended(pid: int) -> bool:

@@ -15,7 +15,6 @@ from upnext.broker.dialer import Dialer, UnsentError
 from upnext.broker.protocol import RedisProtocol
 from upnext.broker.redis_types import ClusterDownError, NoScriptError, ReadOnlyError, RedisError
 from upnext.broker.resp import pack
-from upnext.forks import detach, own
 from upnext.limits import MAX_REDIRECTS
 
 if TYPE_CHECKING:
@@ -57,7 +56,6 @@ class PipelinedConnection:
         self._leaving = False
         self._returned = 0
         self._redirects = 0
-        own(self)
 
     def post(self, words: Sequence[Any], receive: Receiver) -> None:
         """Send one command; `receive` is called with its reply, or with what was raised instead."""
@@ -134,12 +132,6 @@ class PipelinedConnection:
         self._ended = True
         await self.close()
 
-    def let_go_in_child(self) -> None:
-        """In a forked child: nothing that it does may reach the server over this connection, or keep it open."""
-        # One that is still being made is given up by the parent instead (`Dialer.dial`).
-        if self._connection is not None:
-            detach(self._connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001
-
     def _reconnect(self) -> None:
         if self._ended:
             asyncio.get_running_loop().call_soon(self._refuse, UnsentError("the worker has stopped"))
@@ -171,7 +163,7 @@ class PipelinedConnection:
 
     async def _disconnect(self) -> None:
         if self._connection is not None:
-            await self._connection.disconnect(nowait=True)
+            await self._dialer.hang_up(self._connection)
 
     def _flush(self) -> None:
         """Write what waits, as far as the server keeps up."""

@@ -25,7 +25,7 @@ from upnext.broker.redis_types import (
 )
 from upnext.broker.tls_mismatch import mismatch
 from upnext.broker.wrong_kind import unknown_name, wrong_kind
-from upnext.forks import children, hang_up
+from upnext.forks import MOST_SHARED, detach, ended_forks, forked_since, hang_up, own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 SOCKET_TIMEOUT = 5.0
 """Seconds without an answer after which a connection is given up, unless the address says otherwise."""
 
-_MOST_SHARED = 5
-"""Connections that are given up, one after another, because the process forked while each was made."""
 _NO_REDIS = "what answers there is no Redis or Valkey server"
 _ASK_TIMEOUT = 2.0  # seconds that a sentinel or a node gets to say where the server is
 
@@ -76,8 +74,8 @@ class Dialer:
     def __init__(self, url: str, key: str, name: str, timeout: float | None = None) -> None:
         self._address = address = Address.parse(url)
         self._slot = key_slot(key.encode())
-        own = address.timeout or SOCKET_TIMEOUT
-        self.timeout = own if timeout is None else min(own, timeout)
+        longest = address.timeout or SOCKET_TIMEOUT
+        self.timeout = longest if timeout is None else min(longest, timeout)
         self._options = {
             "client_name": address.client_name or name,
             "socket_timeout": self.timeout,
@@ -89,6 +87,14 @@ class Dialer:
         self._pointed: Node | None = None
         # A plain address may lead to a node of a cluster: the first connection shows it.
         self._clustered = None if not address.kind and address.nodes else address.kind == "cluster"
+        # From before they are made until they are hung up: a forked child must find each of them.
+        self._connections: list[Any] = []
+        own(self)
+
+    def let_go_in_child(self) -> None:
+        """In a forked child: nothing that it does may reach the server over these connections, or keep them open."""
+        for connection in self._connections:
+            detach(_descriptor(connection))
 
     async def dial(self) -> Any:
         """Return a connection, connected.
@@ -98,23 +104,28 @@ class Dialer:
             UnfitServerError: If it is none that this client will talk to.
             redis.exceptions.RedisError: If the server rejects this client.
         """
-        for _ in range(_MOST_SHARED):
-            before = children()
+        for _ in range(MOST_SHARED):
+            ended = ended_forks()
             connection = await self._dial()
-            if children() == before:
-                break
-            # A child that was forked meanwhile has a copy, and would keep the connection open after this process's end.
-            hang_up(connection._writer.get_extra_info("socket").fileno())  # noqa: SLF001  # redis-py has no other way
-            await connection.disconnect(nowait=True)
-        else:
-            return await self._dial()
-        return connection
+            if not forked_since(ended):
+                return connection
+            # The event loop had a socket before anybody knew of it. A child that was forked then has a copy, and would
+            # keep the connection open after this process's end.
+            await self.hang_up(connection)
+        return await self._dial()
+
+    async def hang_up(self, connection: Any) -> None:
+        """End a connection for all processes that have a copy of it."""
+        hang_up(_descriptor(connection))
+        if connection in self._connections:
+            self._connections.remove(connection)
+        await connection.disconnect(nowait=True)
 
     async def _dial(self) -> Any:
         pointed, self._pointed = self._pointed, None
         node = self._dialled = pointed or await self._find()
         where = {} if node is None else {"host": node.host, "port": node.port}
-        connection = self._address.connection(**self._address.options, **self._options, **where)
+        connection = self._connection(**self._address.options, **self._options, **where)
         try:
             await _connect(connection, strange=not self._worked)
             if self._clustered is None:
@@ -122,8 +133,14 @@ class Dialer:
             self._worked = True
         except BaseException:
             # Nobody has it yet who could close it, also where it is the dialling that is cancelled.
-            await connection.disconnect(nowait=True)
+            await self.hang_up(connection)
             raise
+        return connection
+
+    def _connection(self, **options: Any) -> Any:
+        """Return a connection that is yet to be made."""
+        connection = self._address.connection(**options)
+        self._connections.append(connection)
         return connection
 
     def follow(self, error: Exception) -> bool:
@@ -162,7 +179,7 @@ class Dialer:
 
     async def _ask(self, node: Node, options: Mapping[str, Any], question: tuple[str, ...]) -> Node:
         timeouts = {"socket_timeout": _ASK_TIMEOUT, "socket_connect_timeout": _ASK_TIMEOUT}
-        connection = self._address.connection(**options, **timeouts, host=node.host, port=node.port)
+        connection = self._connection(**options, **timeouts, host=node.host, port=node.port)
         try:
             await _connect(connection, strange=not self._worked)
             found = self._read(await self._answer(connection, node, question), node)
@@ -172,7 +189,7 @@ class Dialer:
                 raise _UnknownServerError(f"{node} does not know where the server is: {' '.join(question)}")
             return found
         finally:
-            await connection.disconnect(nowait=True)
+            await self.hang_up(connection)
 
     async def _answer(self, connection: Any, node: Node, question: tuple[str, ...]) -> Any:
         await connection.send_command(*question)
@@ -220,6 +237,13 @@ class Dialer:
         name = host.decode() if isinstance(host, bytes) else host or ""
         own = "" if asked is None else asked.host
         return Node(name.strip("[]") if name not in {"", "?"} else own, int(port))
+
+
+def _descriptor(connection: Any) -> int:
+    """Return the file descriptor of a connection's socket; -1 while it has none, and afterwards."""
+    writer = connection._writer  # noqa: SLF001  # redis-py has no other way
+    sock = None if writer is None else writer.get_extra_info("socket")
+    return -1 if sock is None else int(sock.fileno())
 
 
 async def _connect(connection: Any, *, strange: bool = False) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from upnext.errors import ConfigError
-from upnext.forks import detach_socket, own
+from upnext.forks import open_socket
 
 Listen: TypeAlias = Callable[[tuple[str, int]], list[socket.socket]]
 """Opens the listening sockets of an address."""
@@ -17,22 +17,8 @@ BACKLOG = 2048
 """Connections that wait to be accepted."""
 
 
-class OwnedSockets:
-    """The listening sockets of a service: a child that a handler forks must not keep their ports."""
-
-    def __init__(self) -> None:
-        self.of_servers: list[list[socket.socket]] = []
-        own(self)
-
-    def let_go_in_child(self) -> None:
-        """In a forked child: let them lead to nowhere."""
-        for sockets in self.of_servers:
-            for sock in sockets:
-                detach_socket(sock)
-
-
 def listen(address: tuple[str, int], what: str = "The Api") -> list[socket.socket]:
-    """Listen on each address that a host name stands for.
+    """Listen on each address that a host name stands for; no child that is forked keeps the port.
 
     Args:
         address: Host and port.
@@ -47,7 +33,7 @@ def listen(address: tuple[str, int], what: str = "The Api") -> list[socket.socke
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             for family, kind, protocol, _, where in dict.fromkeys(found):
-                sock = opened.enter_context(socket.socket(family, kind, protocol))
+                sock = opened.enter_context(open_socket(family, kind, protocol))
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -23,7 +23,7 @@ from upnext.outbox.relay import Relay
 from upnext.runner import own_tasks
 from upnext.runner.announcement import announce, record
 from upnext.runner.exiting import BoundedExit, overdue
-from upnext.runner.listeners import Listen, OwnedSockets, listen
+from upnext.runner.listeners import Listen, listen
 from upnext.runner.loop import in_event_loop, run_in_loop
 from upnext.runner.runner import Runner
 from upnext.runner.signals import StopSignals
@@ -236,10 +236,9 @@ class Service:
         with log.heard(), contextlib.ExitStack() as opened:
             for variable, meant in misspelt_variables().items():
                 log.warning("%s is ignored, as upnext has no such setting; did you mean %s?", variable, meant)
-            # Kept from before the first handler runs until after the last: any of them may fork.
-            listening = OwnedSockets()
-            if await self._open_listeners(listening.of_servers, opened):
-                await self._run(listening.of_servers, began_to_stop)
+            listening: list[list[socket.socket]] = []
+            if await self._open_listeners(listening, opened):
+                await self._run(listening, began_to_stop)
 
     async def _open_listeners(self, listening: list[list[socket.socket]], opened: contextlib.ExitStack) -> bool:
         """Open the listening sockets of each API, which are closed with `opened`; False if everything stops before."""

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from upnext.errors import ConfigError
+from upnext.forks import own_socket
 from upnext.runner.listeners import listen
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Supervisor:
         answer = json.loads(data)
         if not descriptors:
             raise ConfigError(str(answer["error"]))
-        sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        sockets = [own_socket(socket.socket(fileno=descriptor)) for descriptor in descriptors]
         for sock in sockets:
             sock.set_inheritable(False)
             sock.setblocking(False)
