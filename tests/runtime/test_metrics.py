@@ -295,7 +295,7 @@ async def test_the_exporter_says_what_waits_is_delayed_and_is_dead(
     assert found[f"upnext_jobs_waiting{{{of}}}"] == 3
     assert found[f"upnext_jobs_delayed{{{of}}}"] == 1
     assert found[f"upnext_jobs_retrying{{{of}}}"] == 0
-    assert found[f"upnext_jobs_parked{{{of}}}"] == 3
+    assert found[f"upnext_jobs_parked{{{of}}}"] == 4
     assert found[f"upnext_handler_paused{{{of}}}"] == 0
     assert 0 <= found[f"upnext_oldest_waiting_seconds{{{of}}}"] < 300
     assert found["upnext_events_unrouted{event=order.lost}"] == 1

@@ -204,5 +204,6 @@ def test_the_text_fits_the_terminal(
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= width
     assert "\x1b" not in out
-    row = next(line for line in out.splitlines() if "1,234" in line and "parked" in line)
+    assert "1,236 job(s) are parked" in out
+    row = next(line for line in out.splitlines() if "1,234" in line and not line.startswith("Jobs:"))
     assert ("customers.subscription.renewed" in row) == (width == 200)

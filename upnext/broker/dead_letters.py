@@ -123,8 +123,9 @@ class PartitionDeadLetters(DeadLetterQueue):
             return False
         entry = QueueEntry(job_id, attempt=letter.attempts)
         worker = HandlerId.parse(letter.handler_id).worker
-        names = (keys.dead, keys.dead_index, keys.events, keys.queue(letter.handler_id), keys.wake(worker))
-        return bool(await self._link.call(script("replay"), names, (job_id, text, letter.event_id, str(entry))) == 1)
+        names = (keys.dead, keys.dead_index, keys.events, keys.queue(letter.handler_id), keys.wake(worker), keys.queues)
+        words = (job_id, text, letter.event_id, str(entry), letter.handler_id)
+        return bool(await self._link.call(script("replay"), names, words) == 1)
 
     async def replay_with(self, job_id: str, body: bytes) -> str | None:
         """Put a dead letter back into its queue with another payload; returns the id that it runs under."""
@@ -135,8 +136,8 @@ class PartitionDeadLetters(DeadLetterQueue):
         event_id = new_event_id(keys.partition)
         own, new = QueueEntry(job_id, attempt=letter.attempts), QueueEntry(f"{event_id}.0")
         worker = HandlerId.parse(letter.handler_id).worker
-        places = (keys.queue(letter.handler_id), keys.wake(worker), keys.joined(letter.event_id))
+        places = (keys.queue(letter.handler_id), keys.wake(worker), keys.joined(letter.event_id), keys.queues)
         names = (keys.dead, keys.dead_index, keys.events, keys.open, *places)
         words = (job_id, text, letter.event_id, str(own), event_id, str(new), pack(body), new.job_id, _REMEMBERED)
-        reply = await self._link.call(script("replay_edited"), names, words)
+        reply = await self._link.call(script("replay_edited"), names, (*words, letter.handler_id))
         return {1: job_id, 2: new.job_id}.get(int(reply))

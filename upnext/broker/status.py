@@ -71,9 +71,14 @@ class QueueStatus:
         return self.subscribed is False and not self.served and self.idle and self.delayed is not None
 
     @property
-    def parked(self) -> bool:
-        """Whether jobs wait here that no living worker will take."""
-        return not self.served and self.waiting > 0
+    def parked(self) -> int:
+        """How many jobs wait here, now or for later, that no living worker will take; later ones as far as known."""
+        return 0 if self.served else self.waiting + (self.delayed or 0) + (self.retrying or 0)
+
+    @property
+    def queues_for_nobody(self) -> bool:
+        """Whether every send of its event queues a job here that no living worker will take."""
+        return not self.served and self.subscribed is True
 
     @property
     def idle(self) -> bool:

@@ -37,12 +37,16 @@ class Subscriptions:
     async def end(self, handler: str) -> bool:
         """End a handler's subscription, at one moment for all senders; False if it had none.
 
+        A task has none: it is taken out of the list of what has queues, into which the next submit brings it back.
+
         Args:
             handler: Its identity, `worker|event|name`. A living worker that has it would not notice: see to that first.
         """
-        event, keys = HandlerId.parse(handler).event, self._keys
-        names = (keys.versions, keys.subscriptions(event))
-        return bool(await self._link.call(script("unsubscribe"), names, (event, uuid.uuid4().hex, handler)))
+        identity, keys = HandlerId.parse(handler), self._keys
+        if identity.is_task:
+            return bool(await self._link.command("SREM", keys.queues, handler))
+        names = (keys.versions, keys.subscriptions(identity.event))
+        return bool(await self._link.call(script("unsubscribe"), names, (identity.event, uuid.uuid4().hex, handler)))
 
     async def abandon(self, handler: str) -> int:
         """Make dead letters of all jobs that wait for a handler, those that are not due yet first.

@@ -129,18 +129,7 @@ def _schedules(standing: NamespaceStatus) -> Iterator[Check]:
 def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Check]:
     if standing.paused:
         yield Check("paused", "warn", f"paused: {_named(sorted(standing.paused))}", "`upnext handlers resume HANDLER`")
-    parked = sorted(queue.handler for queue in standing.queues if queue.parked)
-    if parked:
-        message = f"no living worker takes the jobs of {_named(parked)}"
-        yield Check(
-            "queues",
-            "warn",
-            message,
-            "run a worker that has these handlers, or `upnext unsubscribe` those that are no more",
-        )
-    else:
-        alive = any(worker.alive for worker in standing.workers)
-        yield Check("queues", "ok", "every job that waits has a living worker" if alive else "no job waits")
+    yield from _queues(standing)
     for line in limited_queues(standing)[:_NAMED]:
         yield Check("limits", "ok", line)
     for line in differing_limits(standing)[:_NAMED]:
@@ -159,6 +148,28 @@ def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Che
         yield Check("crashed", "warn", message, "see `upnext dead list --reason crashed`")
     if standing.dead:
         yield Check("dead", "warn", dead_letters(standing.dead), "see `upnext dead list`, then replay or purge")
+
+
+def _queues(standing: NamespaceStatus) -> Iterator[Check]:
+    alive = any(worker.alive for worker in standing.workers)
+    known = standing.queues
+    parked = sorted(queue.handler for queue in known if queue.parked)
+    # Without any worker all of them are without one, which is said already.
+    lonely = sorted(queue.handler for queue in known if alive and queue.queues_for_nobody and not queue.parked)
+    way_out = "run a worker that has these handlers, or `upnext unsubscribe` those that are no more"
+    if parked:
+        yield Check("queues", "warn", f"no living worker takes the jobs of {_named(parked)}", way_out)
+    if lonely:
+        message = f"no living worker has {_named(lonely)}, for which every send queues a job"
+        yield Check("queues", "warn", message, way_out)
+    if parked or lonely:
+        return
+    if any(not queue.served and queue.delayed is None for queue in known):
+        due = "every job that is due has a living worker" if alive else "no job is due"
+        unknown = f"{standing.later:,} are delayed or to be retried, too many to tell whose"
+        yield Check("queues", "ok", f"{due}; {unknown}")
+    else:
+        yield Check("queues", "ok", "every job that waits has a living worker" if alive else "no job waits")
 
 
 def _named(names: Collection[str]) -> str:

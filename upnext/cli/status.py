@@ -203,6 +203,8 @@ def _note(queue: QueueStatus, status: NamespaceStatus) -> str:
         return "parked"
     if any(not schedule.served and schedule.record.handler == queue.handler for schedule in status.schedules):
         return "schedule not served"
+    if queue.queues_for_nobody and any(worker.alive for worker in status.workers):
+        return "not served"
     return options_in_words(queue)
 
 

@@ -76,7 +76,7 @@ def totals(status: NamespaceStatus) -> dict[str, int]:
         "waiting": sum(queue.waiting for queue in status.queues),
         "later": status.later,
         "claimed": sum(queue.claimed for queue in status.queues),
-        "parked": sum(queue.waiting for queue in status.queues if queue.parked),
+        "parked": sum(queue.parked for queue in status.queues),
         "unrouted": sum(unrouted.events for unrouted in status.unrouted),
         "dead": status.dead,
     }
@@ -157,7 +157,7 @@ def _queue(queue: QueueStatus) -> dict[str, Any]:
         "retrying": queue.retrying,
         "claimed": queue.claimed,
         "lag": _rounded(queue.lag),
-        "parked": queue.parked,
+        "parked": bool(queue.parked),
         "limit": queue.limits.limit,
         "rate": None if queue.limits.rate is None else str(queue.limits.rate),
         "started": queue.started,

@@ -1,4 +1,4 @@
-"""`upnext unsubscribe`: end the subscription of a handler that was removed, or the schedule of a task."""
+"""`upnext unsubscribe`: end the subscription of a handler that was removed, or forget a task and its schedule."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask
 from upnext.cli.parser import examples
@@ -19,21 +20,23 @@ _GROWTH = 10.0  # seconds within which whoever adds partitions has copied what i
 _DESCRIPTION = """\
 A handler that has once connected stays subscribed, whether a worker knows it or not, so that deploying loses nothing.
 This ends it for one that was removed or renamed: events queue no more jobs for it, and those that wait become dead
-letters, which can be looked into, replayed or purged. A worker that connects with the handler subscribes it anew. The
-same holds for the schedule of a task (worker.cron)."""
+letters, which can be looked into, replayed or purged. A worker that connects with the handler subscribes it anew. A
+task that was removed is forgotten in the same way, with the schedule that it may have (worker.cron)."""
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "unsubscribe",
-        help="end the subscription of a handler, or the schedule of a task, that was removed",
+        help="end the subscription of a handler that was removed, or forget a task and its schedule",
         description=_DESCRIPTION,
         epilog=examples(
-            "upnext unsubscribe send_confirmation", "upnext unsubscribe 'shop|order.placed|send_confirmation'"
+            "upnext unsubscribe send_confirmation",
+            "upnext unsubscribe 'shop|order.placed|send_confirmation'",
+            "upnext unsubscribe 'shop||nightly_report'",
         ),
     )
-    parser.add_argument("handler", metavar="HANDLER", help="its name, or worker|event|handler")
+    parser.add_argument("handler", metavar="HANDLER", help="its name, or worker|event|handler (of a task worker||name)")
     parser.add_argument("--event", metavar="NAME", help="its event, where handlers of several have that name")
     add_server_options(parser)
     parser.set_defaults(command=unsubscribe)
@@ -47,30 +50,38 @@ def unsubscribe(arguments: argparse.Namespace) -> int:
 
 
 async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[bool, str]:
-    from upnext.broker.pauses import Pauses  # noqa: PLC0415 - commands import what they need
-    from upnext.broker.schedules import ScheduleStore  # noqa: PLC0415
+    from upnext.broker.schedules import ScheduleStore  # noqa: PLC0415 - commands import what they need
 
     schedules = ScheduleStore(broker.partition(0))
     status = await broker.status_reader.read()
     scheduled = {record.handler for record in await schedules.read()}
-    # Tasks are not subscribed to anything.
-    handlers = {queue.handler for queue in status.queues if queue.subscribed is not None}
-    handler, reason = one_handler(handlers | scheduled | {*status.gone}, wanted, event)
+    queues = {queue.handler: queue for queue in status.queues}
+    handler, reason = one_handler({*queues, *scheduled, *status.gone}, wanted, event)
     if handler is None:
         return False, reason
-    if any(queue.served for queue in status.queues if queue.handler == handler):
+    queue, name = queues.get(handler), in_words(handler)
+    if queue is not None and queue.served:
         if handler in scheduled and not any(one.alive and handler in one.schedules for one in status.workers):
             await schedules.remove(handler)
-            return True, f"{in_words(handler)} is not scheduled any more; workers go on to run its jobs."
-        return False, f"{in_words(handler)} runs: stop that worker, or deploy it without the handler, first."
-    if handler in scheduled:
-        await schedules.remove(handler)
-        _, moved = await _end_now(broker, handler)
-        await Pauses(broker.partition(0)).resume(handler)  # as below
-        return True, f"{in_words(handler)} is not scheduled any more; {_dead(moved)}"
+            return True, f"{name} is not scheduled any more; workers go on to run its jobs."
+        return False, f"{name} runs: stop that worker, or deploy it without the handler, first."
+    if HandlerId.parse(handler).is_task:
+        if handler in scheduled:
+            await schedules.remove(handler)
+        ended = "is not scheduled any more" if handler in scheduled else "is forgotten"
+        return True, f"{name} {ended}; {await _forget(broker, handler, 0 if queue is None else queue.claimed)}"
     was, moved = await _end(broker, handler)
-    ended = "is not subscribed any more" if was else "was not subscribed"
-    return True, f"{in_words(handler)} {ended}; {_dead(moved)}"
+    return True, f"{name} {'is not subscribed any more' if was else 'was not subscribed'}; {_dead(moved)}"
+
+
+async def _forget(broker: Namespace, task: str, claimed: int) -> str:
+    """Forget a task, and say what came of its jobs; it stays listed while dead workers hold some, which come back."""
+    from upnext.broker.pauses import Pauses  # noqa: PLC0415 - commands import what they need
+
+    moved = await _abandon(broker, task) if claimed else (await _end_now(broker, task))[1]
+    await Pauses(broker.partition(0)).resume(task)  # as below
+    held = f" {claimed:,} that a dead worker holds come back: repeat the command then." if claimed else ""
+    return f"{_dead(moved)}{held}"
 
 
 def _dead(jobs: int) -> str:
@@ -103,4 +114,8 @@ async def _end_now(broker: Namespace, handler: str) -> tuple[bool, int]:
     # The first one first: subscriptions are copied from there.
     partitions = await broker.partitions()
     was = any([await partition.subscriptions.end(handler) for partition in partitions])
-    return was, sum([await partition.subscriptions.abandon(handler) for partition in partitions])
+    return was, await _abandon(broker, handler)
+
+
+async def _abandon(broker: Namespace, handler: str) -> int:
+    return sum([await partition.subscriptions.abandon(handler) for partition in await broker.partitions()])

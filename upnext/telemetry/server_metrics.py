@@ -139,8 +139,8 @@ def _queues(status: NamespaceStatus) -> Iterable[Metric]:
         "upnext_jobs_retrying": ("Jobs that wait for a retry.", lambda queues: _sum(q.retrying for q in queues)),
         "upnext_jobs_claimed": ("Jobs that a worker holds.", lambda queues: sum(q.claimed for q in queues)),
         "upnext_jobs_parked": (
-            "Jobs that wait for a handler that no living worker has.",
-            lambda queues: sum(q.waiting for q in queues if q.parked),
+            "Jobs that wait, now or for later, for a handler that no living worker has.",
+            lambda queues: sum(q.parked for q in queues),
         ),
         "upnext_oldest_waiting_seconds": (
             "Time since the send of the oldest waiting job; 0 if none waits.",
