@@ -18,7 +18,7 @@ from upnext.broker.resp import pack
 from upnext.limits import MAX_REDIRECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from upnext.broker.keys import Keys
     from upnext.broker.protocol import Command, Receiver
@@ -38,6 +38,9 @@ class PipelinedConnection:
         name: What the server's list of clients shows.
         timeout: Seconds without an answer after which a connection is given up, if the address does not ask for less.
         blocking: Seconds that a command on it may take by itself.
+
+    Attributes:
+        made_anew: Called when it was opened again: what the server was told before, and has confirmed, may be lost.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class PipelinedConnection:
         self._wire: RedisProtocol | None = None
         self._waiting: deque[Command] = deque()
         self._connecting: asyncio.Task[None] | None = None
+        self.made_anew: Callable[[], None] = _nothing
+        self._was_made = False
         self._unwanted = False
         self._ended = False
         self._flushing = False
@@ -157,6 +162,9 @@ class PipelinedConnection:
             self._refuse(ConnectionAbortedError("link closed"))
             raise
         else:
+            if self._was_made:
+                self.made_anew()
+            self._was_made = True
             self._flush()
         finally:
             self._connecting = None
@@ -215,6 +223,10 @@ class PipelinedConnection:
         refused, self._waiting = self._waiting, deque()
         for _, receive in refused:
             receive(reason)
+
+
+def _nothing() -> None:
+    """Do nothing: nobody wants to know."""
 
 
 def _is_demotion(error: Exception) -> bool:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from upnext.broker.claims import LeaseLostError
 from upnext.broker.failures import backoff
+from upnext.log import log
 from upnext.runner.queue_rotation import QueueRotation
+from upnext.runner.running_jobs import unknown
 from upnext.runner.trouble_log import TroubleLog
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class PartitionConsumer:
         self._claiming = TroubleLog("Cannot claim jobs now (%s); retrying", "Claims jobs again")
         self._rotation = QueueRotation(sorted(resources.handlers))
         self._stopping = False
+        self._is_unsure = False
         self.claims: Claims | None = None
         self.trouble = ""
         self.last_claim = 0.0
@@ -64,28 +67,25 @@ class PartitionConsumer:
     async def run(self) -> None:
         """Claim until `stop` is called."""
         slots = self._resources.slots
-        failures, unknown, is_idle = 0, False, False
+        failures, is_idle = 0, False
         while not self._stopping:
             self.changed.clear()
             claims = self.claims
-            if claims is None or not self._ready.is_set() or self._full or claims.recounting:
+            may_look = self._is_unsure or not self._full
+            if claims is None or not self._ready.is_set() or claims.recounting or not may_look:
                 slots.leave(self.changed)
                 await self._wait_to_claim(claims)
                 continue
             await self._resources.paused.known()
             try:
-                if unknown:
-                    # Replies were lost: the server may have given jobs that this process never heard of.
+                if self._is_unsure:
                     slots.leave(self.changed)
                     await self._hand_back_unknown(claims)
-                    unknown = False
                 is_quiet = is_idle and not await self._any_waiting(claims)
                 if not is_quiet:
-                    free = slots.take(self.changed, 1 if failures else self._wave)
-                    if not free:
+                    if not await self._claim_some(claims, 1 if failures else self._wave):
                         await self.changed.wait()
                         continue
-                    await self._claim(claims, free)
                     is_quiet = self._rotation.quiet
                 failures, self.trouble, self.last_claim = 0, "", time.time()
                 self._claiming.worked()
@@ -96,7 +96,7 @@ class PartitionConsumer:
                     self._lease.lose(claims.worker_id)
                 continue
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
-                failures, unknown = failures + 1, True
+                failures, self._is_unsure = failures + 1, True
                 self.trouble = f"no jobs can be claimed: {self._claiming.failed(error)}"
                 await asyncio.sleep(backoff(failures))
                 continue
@@ -105,6 +105,15 @@ class PartitionConsumer:
                 # Jobs that came since those queues were seen empty have left a token.
                 is_idle = not await self._wake_ups.wait()
                 self._rotation.woken()
+
+    def compare(self) -> None:
+        """Hand back, soon, the jobs that the server says are claimed here and that this process does nothing with.
+
+        Replies may have been lost with a connection, so that it gave jobs that this process never heard of; or it went
+        back in time, to where jobs were claimed that have ended since.
+        """
+        self._is_unsure = True
+        self.changed.set()
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -134,6 +143,13 @@ class PartitionConsumer:
         """How many jobs to claim at once: while one half of the slots is at work, the server fills the other."""
         return min(_BATCH, max(_WAVE, (self._resources.slots.total + 1) // 2))
 
+    async def _claim_some(self, claims: Claims, most: int) -> bool:
+        """Claim jobs for free slots; False if there is no room."""
+        free = 0 if self._full else self._resources.slots.take(self.changed, most)
+        if free:
+            await self._claim(claims, free)
+        return free > 0
+
     async def _claim(self, claims: Claims, most: int) -> None:
         looked_at, paused, unused = self._rotation.next(), self._resources.paused.identities, most
         queues = [handler for handler in looked_at if handler not in paused] if paused else looked_at
@@ -162,7 +178,14 @@ class PartitionConsumer:
             self._resources.slots.give(unused)
 
     async def _hand_back_unknown(self, claims: Claims) -> None:
-        known = self._jobs.known(claims)
-        for claim in await claims.held():
-            if (claim.field, claim.fencing_token) not in known:
-                await claims.release(claim)
+        # Nothing is claimed meanwhile, and what has been is listed: what is not known now is not on its way either.
+        self._is_unsure, known = False, self._jobs.known(claims)
+        idle, is_more = unknown(await claims.held(), known)
+        for claim in idle:
+            await claims.release(claim)
+        if idle:
+            log.info("%d job(s) that the server says are claimed here do not run here: they are handed back", len(idle))
+            if claims.limits is not None:
+                claims.limits.note_ended(idle)
+        if is_more:
+            self._is_unsure = True

@@ -23,6 +23,7 @@ from upnext.broker.leases import LeaseClient
 from upnext.broker.redis_types import RedisError
 from upnext.elapsed import elapsed
 from upnext.log import log
+from upnext.runner.running_jobs import unknown
 from upnext.runner.trouble_log import TroubleLog
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class LeaseKeeper:
         lease: Its length in seconds.
         record: What the worker says about itself on the server.
         joined: Called in the event loop with each new worker id.
+        resumed: Called in the event loop when the lease is renewed after it could not be for a while, or had run out:
+            the server may not know any more what it was told before.
 
     Attributes:
         url: The server's address.
@@ -80,7 +83,16 @@ class LeaseKeeper:
         failures: How many renewals have failed.
     """
 
-    def __init__(self, url: str, keys: Keys, lease: float, record: WorkerRecord, joined: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        keys: Keys,
+        lease: float,
+        record: WorkerRecord,
+        joined: Callable[[str], None],
+        *,
+        resumed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.url = url
         self.keys = keys
         self.length = lease
@@ -90,6 +102,7 @@ class LeaseKeeper:
         self.failures = 0
         self._written = ""
         self._joined = joined
+        self._resumed = resumed
         self._loop = asyncio.get_running_loop()
         self._pulse = asyncio.Event()
         self._wake = threading.Event()
@@ -176,8 +189,11 @@ class LeaseKeeper:
             self._wake.clear()
             valid = _Validity.of(self.length)
             try:
-                if not self.worker_id or self._lost or not self._renew(client):
+                stands = self.worker_id and not self._lost and self._renew(client)
+                if not stands:
                     self._join(client)
+                elif failures or self._valid.left <= 0:
+                    self._in_loop(self._resumed)
                 self._valid = valid
                 self._in_loop(self._beat)
                 failures, self._failing = 0, ""
@@ -222,13 +238,12 @@ class LeaseKeeper:
             claims, epoch, known = self._recounts[0]
             if claims.worker_id == self.worker_id:
                 held = client.held(claims.worker_id, epoch)
-                mine = known(claims)
-                unknown = [claim for claim in held if (claim.field, claim.fencing_token) not in mine]
-                client.release(claims.worker_id, unknown)
-                if unknown:
-                    log.info(
-                        "%d job(s) that were claimed while the event loop is blocked are handed back", len(unknown)
-                    )
+                unread, is_more = unknown(held, known(claims))
+                client.release(claims.worker_id, unread)
+                if unread:
+                    log.info("%d job(s) that were claimed while the event loop is blocked are handed back", len(unread))
+                if is_more:
+                    self._in_loop(self._resumed)
             claims.recounting = False
             self._recounts.popleft()
         while self._releases:

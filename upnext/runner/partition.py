@@ -59,11 +59,13 @@ class PartitionWorker:
             ended,
             unstored=self._unstored,
         )
-        self.lease = LeaseKeeper(resources.url, keys, registry.settings.lease, record, self._joined)
+        length = registry.settings.lease
+        self.lease = LeaseKeeper(resources.url, keys, length, record, self._joined, resumed=self._doubt)
         self._reaper = Reaper(self.broker.maintenance, self.lease, agree)
         self._subscriber = Subscriber(self.broker, resources.handlers, resources.uniqueness, agree, self._changed)
-        self._settler = Settler(self._reaper.expect, self._settled, resources.hooks.buried, self._unstored)
+        self._settler = Settler(self._reaper.expect, self._settled, resources.hooks.buried, self._unstored, self._doubt)
         self.broker.maintenance.buried = resources.hooks.buried
+        self.broker.link.made_anew = self._doubt
         self.jobs = JobRunner(resources, self.lease, self._settler, running, ended)
         self._consumer = PartitionConsumer(resources, self.lease, self._subscriber.ready, self.jobs, self._wake_ups)
         self._drain = Drain(registry.worker, self.jobs, self._settler, self.lease)
@@ -165,6 +167,10 @@ class PartitionWorker:
 
     def _changed(self) -> None:
         self._consumer.changed.set()
+
+    def _doubt(self) -> None:
+        """Compare with the server: it may not know any more what it was told before."""
+        self._consumer.compare()
 
     def _settled(self, claims: Claims, ended: Iterable[Claim]) -> None:
         self._changed()

@@ -16,7 +16,7 @@ from upnext.context import Context, LongWait
 if TYPE_CHECKING:
     import asyncio
     import contextvars
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from upnext.broker.claims import Claim, Claims
     from upnext.handler import Handler
@@ -200,6 +200,23 @@ class RunningJobs:
             if job.isolated_since and passed - job.isolated_since >= LONG_TURN
         ]
         return tuple(_describe_wait(job, wait, now) for job, wait in found[:LISTED_JOBS])
+
+
+def unknown(held: Iterable[Claim], known: set[tuple[str, str]]) -> tuple[list[Claim], bool]:
+    """Tell which claims are of jobs that this process does nothing with, so that others have to run them.
+
+    Args:
+        held: What the server says is claimed here.
+        known: Field and fencing token of the jobs that run here or are being settled.
+
+    Returns:
+        These claims, and whether there are others of jobs that run here by a claim which the server has lost: those
+        are to be handed back when the job has ended, as two attempts of one job never run in one process.
+    """
+    fields = {field for field, _ in known}
+    strange = [claim for claim in held if (claim.field, claim.fencing_token) not in known]
+    idle = [claim for claim in strange if claim.field not in fields]
+    return idle, len(idle) < len(strange)
 
 
 def describe(job: ClaimedJob, now: float) -> RunningJob:

@@ -54,6 +54,7 @@ class Settler:
         settled: Called with the jobs that the server has been told the end of.
         buried: Called with each job that became a dead letter.
         unstored: Notes the jobs whose end the server does not take.
+        unheld: Called when the server says that a job which has ended is not claimed here: it may have lost more.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Settler:
         settled: Callable[[Claims, Iterable[Claim]], None],
         buried: Callable[[DeadLetter], None],
         unstored: UnstoredEnds,
+        unheld: Callable[[], None],
     ) -> None:
         self._unstored = unstored
         self._on_retry = retried
         self._on_burial = buried
         self._on_settled = settled
+        self._on_unheld = unheld
         self._done: list[_Done] = []
         self._sending: list[_Done] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -199,7 +202,7 @@ class Settler:
         if not all(held):
             for (_, claim, _), kept in zip(batch, held, strict=True):
                 if not kept:
-                    _report_unheld(claim, repeated=repeated)
+                    self._unheld(claim, repeated=repeated)
 
     async def _finish_alone(self, claims: Claims, claim: Claim, result: bytes | None) -> None:
         """End one job; a result that the server does not take, although it answers, is given up."""
@@ -302,8 +305,12 @@ class Settler:
                 await self._pause(claim, failures, error)
             else:
                 if not held:
-                    _report_unheld(claim, repeated=failures > 0)
+                    self._unheld(claim, repeated=failures > 0)
                 return bool(held) or failures > 0
+
+    def _unheld(self, claim: Claim, *, repeated: bool) -> None:
+        _report_unheld(claim, repeated=repeated)
+        self._on_unheld()
 
     async def _pause(self, claim: Claim, failures: int, error: BaseException) -> None:
         self._unstored.failed([claim], failures, error)
