@@ -182,7 +182,8 @@ def test_entries_and_payloads_of_another_program_are_passed_over_or_counted(shop
     _, found = checked(shop, valkey_url)
     (message,) = [each["message"] for each in found]
     assert message == (
-        'handler "send_confirmation" cannot take 2 of 3 jobs of "order.placed" that wait (1 waiting, 1 dead): '
+        'handler "send_confirmation" cannot take 2 of 3 jobs of "order.placed" that wait or are dead letters '
+        "(1 waiting, 1 dead): "
         'field "user_id" is missing (1); the payload is not JSON (1)'
     )
 

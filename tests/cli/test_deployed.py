@@ -191,7 +191,7 @@ ACCIDENTS = {
             ("error UPN430", 'field "order_id" of "order.placed" is str now but was str | int', SENDERS),
             (
                 "error UPN432",
-                'handler "mail" cannot take 2 of 3 jobs of "order.placed" that wait (1 waiting, 1 dead): field "order_id" is not str (2)',
+                'handler "mail" cannot take 2 of 3 jobs of "order.placed" that wait or are dead letters (1 waiting, 1 dead): field "order_id" is not str (2)',
                 SENDERS[:-1],
             ),
         ),
@@ -247,10 +247,42 @@ ACCIDENTS = {
             ),
         ),
     ),
+    "dead letters of a handler that is gone and unsubscribed": Change(
+        MAIL,
+        MAIL,
+        (
+            (
+                "warning UPN433",
+                'handler "charge" of "order.placed" on worker "shop" is gone: 2 dead letters of it are kept',
+                "nothing runs them by themselves: `upnext dead purge --handler charge` them, or replay",
+            ),
+        ),
+        jobs=(({"order_id": "1"}, "dead"), ({"order_id": "2"}, "dead")),
+        handler="shop|order.placed|charge",
+    ),
+    "jobs that wait for a task that is gone, and dead letters of it": Change(
+        TASK,
+        TASK.replace("report", "make_report"),
+        (
+            (
+                "error UPN433",
+                'task "report" on worker "shop" is gone: 1 job waits for it, 1 dead letter of it is kept and what is',
+                TWO,
+            ),
+        ),
+        jobs=(({"day": "1"}, "waiting"), ({"day": "2"}, "dead")),
+        handler="shop||report",
+    ),
     "only dead letters": Change(
         MAIL,
         MAIL,
-        (("warning UPN432", 'handler "mail" cannot take 1 of 1 jobs', "replay or purge the dead letters"),),
+        (
+            (
+                "warning UPN432",
+                'handler "mail" cannot take 1 of 1 jobs of "order.placed" that wait or are dead letters (1 dead)',
+                "replay or purge the dead letters",
+            ),
+        ),
         jobs=(({"id": 1}, "dead"),),
     ),
 }

@@ -58,8 +58,9 @@ def register(subparsers: Subparsers) -> None:
         "--against",
         metavar="REVISION|FILE|URL",
         action="append",
-        help="report what breaks senders and queued jobs of an earlier state: a revision of git, its upnext.lock, or "
-        "what a server has (redis://...); may be given several times",
+        help="report what breaks senders and queued jobs of an earlier state: a revision of git or its "
+        "upnext.lock (events: tasks are not in it), or what a server has (redis://...: events and "
+        "tasks); may be given several times",
     )
     parser.add_argument("--namespace", metavar="NAME", help="the namespace of a server in --against")
     parser.add_argument("--out", metavar="DIR", help="folder of upnext_catalog.pyi, instead of the import root")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from upnext_codegen.catalog import lock
-from upnext_codegen.deployed.snapshot import Identity
+from upnext_codegen.deployed.snapshot import Identity, WaitingJobs
 from upnext_codegen.findings import Finding
 from upnext_codegen.records import Declaration, Place, Scan
 
@@ -37,35 +37,48 @@ class NewHandlers:
 
 
 def gone(
-    deployed: Iterable[Identity], jobs: Mapping[Identity, int], new: NewHandlers, refused: frozenset[str]
+    deployed: Iterable[Identity], jobs: Mapping[Identity, WaitingJobs], new: NewHandlers, refused: frozenset[str]
 ) -> Iterator[Finding]:
     """Report UPN433.
 
     Args:
         deployed: The project's handlers and tasks that are deployed.
-        jobs: How many jobs wait, by handler.
+        jobs: The jobs that wait, and the dead letters, by handler.
         new: What the new code has.
         refused: Events of which it is not known what handlers the new code has.
     """
     known = set(deployed)
-    for identity in sorted(known | {each for each, count in jobs.items() if count}):
+    for identity in sorted(known | {each for each, of in jobs.items() if of.waiting or of.dead}):
         worker, event, name = identity
         if new.has(identity) or event in refused:
             continue
-        count = jobs.get(identity, 0)
+        of = jobs.get(identity, WaitingJobs(identity, {}, {}, {}))
+        deployed_still = identity in known
         successor = _successor(identity, [each for each in new.places if each not in known])
         declared = next((each.place for each in new.declarations if each.event == event), None)
         place = new.places[successor] if successor else declared or Place(lock.FILE_NAME, 1, 1)
         kind = f'handler "{name}" of "{event}"' if event else f'task "{name}"'
-        waiting = f"{count:,} {'job waits' if count == 1 else 'jobs wait'} for it" if count else ""
-        goes_on = "what is deployed goes on queueing jobs for it" if identity in known else ""
         yield Finding.of(
             code="UPN433",
-            severity="error" if count or successor else "warning",
-            message=f'{kind} on worker "{worker}" is gone: {" and ".join(filter(None, (waiting, goes_on)))}',
+            severity="error" if of.waiting or (successor and deployed_still) else "warning",
+            message=f'{kind} on worker "{worker}" is gone: {_left(of, deployed_still=deployed_still)}',
             place=place,
-            help=_way_out(identity, successor, count),
+            help=_way_out(identity, successor, of.waiting) if of.waiting or deployed_still else _way_out_of_dead(name),
         )
+
+
+def _left(jobs: WaitingJobs, *, deployed_still: bool) -> str:
+    """Say what is left of a handler, and what comes on top of it."""
+    parts: list[str] = []
+    if jobs.waiting:
+        parts.append(f"{jobs.waiting:,} {'job waits' if jobs.waiting == 1 else 'jobs wait'} for it")
+    if jobs.dead:
+        kept = "dead letter of it is kept" if jobs.dead == 1 else "dead letters of it are kept"
+        parts.append(f"{jobs.dead:,} {kept}")
+    if deployed_still:
+        parts.append("what is deployed goes on queueing jobs for it")
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _successor(identity: Identity, new: Iterable[Identity]) -> Identity | None:
@@ -83,21 +96,26 @@ def _successor(identity: Identity, new: Iterable[Identity]) -> Identity | None:
 
 def _way_out(identity: Identity, successor: Identity | None, count: int) -> str:
     _, event, name = identity
-    if successor is None:
+    if successor is None and event:
         drained = "let the workers that run now empty its queue, " if count else ""
-        return (
-            f"workers first, then `upnext unsubscribe` it: {drained}or what is queued for it waits for ever"
-            if (event)
-            else f"{'two releases: ' if count else ''}keep the task until its queue is empty"
-        )
+        return f"workers first, then `upnext unsubscribe` it: {drained}or what is queued for it waits for ever"
+    if successor is None:
+        releases = "two releases: " if count else ""
+        return f"{releases}keep the task until its queue is empty, then `upnext unsubscribe` it"
     decorator = "@event.on" if event else "@worker.task"
     kept = ""
     if successor[:2] == identity[:2]:
         kept = f'keep its name with {decorator}(name="{name}"), or '
     elif (successor[0], successor[2]) == (identity[0], name):
         kept = f'name what the event was called, worker.event("{successor[1]}", formerly=("{event}",)), or '
-    ended = ", and `upnext unsubscribe` it" if event else ""
     return (
         f"{kept}two releases: the first keeps it beside the new one, "
-        f"the second drops it when nothing is sent to it or queued for it any more{ended}"
+        "the second drops it when nothing is sent to it or queued for it any more, and `upnext unsubscribe` it"
+    )
+
+
+def _way_out_of_dead(name: str) -> str:
+    return (
+        f"nothing runs them by themselves: `upnext dead purge --handler {name}` them, or replay them once a worker has "
+        "the handler again"
     )

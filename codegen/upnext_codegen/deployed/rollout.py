@@ -69,7 +69,7 @@ class Rollout:
         served = {each.identity for each in self.snapshot.published}
         yield from refused_jobs(self.snapshot.jobs, self.new.places, served)
         if self.complete:
-            jobs = {each.handler: sum(each.found.values()) for each in self.snapshot.jobs if self._is_own(each.handler)}
+            jobs = {each.handler: each for each in self.snapshot.jobs if self._is_own(each.handler)}
             own = [each.identity for each in self.snapshot.published if self._owns(each)]
             yield from gone.gone(own, jobs, self.new, self.scan.refused)
         yield from (finding for _, _, finding in self._conflicts)

@@ -11,7 +11,10 @@ from upnext_codegen.deployed.fleet import PublishedContract
 Identity: TypeAlias = tuple[str, str, str]
 """Worker, event ("" for a task) and name."""
 
-STATES = ("waiting", "delayed", "retrying", "dead")
+DEAD = "dead"
+"""The state of jobs that run again only where somebody replays them."""
+
+STATES = ("waiting", "delayed", "retrying", DEAD)
 """How a job that was looked at can stand."""
 
 
@@ -29,6 +32,16 @@ class WaitingJobs(NamedTuple):
     found: Mapping[str, int]
     checked: Mapping[str, int]
     refused: Mapping[tuple[str, str], int]
+
+    @property
+    def waiting(self) -> int:
+        """How many there are that run by themselves, once a worker takes them or they fall due."""
+        return sum(count for state, count in self.found.items() if state != DEAD)
+
+    @property
+    def dead(self) -> int:
+        """How many dead letters there are."""
+        return self.found.get(DEAD, 0)
 
 
 class DeployedState(NamedTuple):

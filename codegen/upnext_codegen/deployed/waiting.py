@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from upnext_codegen.deployed.orders import TWO_RELEASES
-from upnext_codegen.deployed.snapshot import STATES, Identity, WaitingJobs
+from upnext_codegen.deployed.snapshot import DEAD, STATES, Identity, WaitingJobs
 from upnext_codegen.findings import Finding
 from upnext_codegen.records import Place
 
@@ -40,10 +40,11 @@ def _finding(jobs: WaitingJobs, place: Place, *, is_served: bool) -> Finding:
     listed = "; ".join(f"{reason} ({count:,})" for reason, count in most[:_MOST_REASONS])
     more = f"; {len(most) - _MOST_REASONS} more reasons" if len(most) > _MOST_REASONS else ""
     who, jobs_of = (f'handler "{name}"', f'jobs of "{event}"') if event else (f'task "{name}"', "jobs")
+    stand = "that wait or are dead letters" if DEAD in states else "that wait"
     return Finding.of(
         code="UPN432",
-        severity="warning" if set(states) == {"dead"} else "error",
-        message=f"{who} cannot take {total:,} of {looked:,} {jobs_of} that wait ({kinds}): {listed}{more}",
+        severity="warning" if set(states) == {DEAD} else "error",
+        message=f"{who} cannot take {total:,} of {looked:,} {jobs_of} {stand} ({kinds}): {listed}{more}",
         place=place,
         help=_way_out(states, is_served=is_served),
     )
@@ -51,11 +52,11 @@ def _finding(jobs: WaitingJobs, place: Place, *, is_served: bool) -> Finding:
 
 def _way_out(states: Counter[str], *, is_served: bool) -> str:
     dead = "replay or purge the dead letters before: nothing empties them by itself"
-    if set(states) == {"dead"}:
+    if set(states) == {DEAD}:
         return dead
     order = (
         "senders first, then let the workers that run now empty the queue, then deploy the workers"
         if is_served
         else f"no worker takes them now; {TWO_RELEASES}"
     )
-    return f"{order}; {dead}" if "dead" in states else order
+    return f"{order}; {dead}" if DEAD in states else order
