@@ -263,6 +263,8 @@ def test_an_import_that_is_not_found_and_ends_like_a_file_is_reported(
         ("from lib import bus as b", "from kit import b\nplaced = b.placed"),
         ("import lib.bus as b", "import kit\nplaced = kit.b.placed"),
         ("import lib.bus", "import kit\nplaced = kit.lib.bus.placed"),
+        ("import bus", "from kit import bus\nplaced = getattr(bus, 'placed')"),
+        ("import bus", "from kit import bus as b\nown = [b]\nplaced = own[0].placed"),
     ],
 )
 @pytest.mark.parametrize("kit", ["kit/__init__.py", "kit.py"])
@@ -284,6 +286,7 @@ def test_a_module_that_is_not_found_and_passed_on_by_another_is_reported(
         "@globals()['bus'].placed.on",
         "own = [bus]\n@own[0].placed.on",
         "@vars(bus)['placed'].on",
+        "own = bus or None\n@own.placed.on",
     ],
 )
 def test_a_module_that_is_not_found_and_is_looked_up_under_its_name_is_reported(taken: str, tmp_path: Path) -> None:
@@ -298,7 +301,12 @@ def test_a_module_that_is_not_found_and_is_looked_up_under_its_name_is_reported(
     [
         ("import bus\nclient = bus.Client()", "from kit import client"),
         ("import bus", "import kit\nclient = kit.other"),
+        ("import bus", "from other import kit\nclient = kit.bus.placed"),
+        ("import bus", "from other.kit import bus\nclient = bus.placed"),
+        ("import bus", "import kit\nclient = kit.bus.Client(placed=1)"),
+        ("import bus", "from kit import bus\nclient = bus.Client(placed=1)"),
         ("", "import bus\nclient = bus.Client(placed=1)"),
+        ("", "import bus\nif bus and not bus is None: client = bus.Client() if bus else None"),
     ],
 )
 @pytest.mark.parametrize("kit", ["kit/__init__.py", "kit.py"])

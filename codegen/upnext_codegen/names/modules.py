@@ -72,16 +72,19 @@ class Modules:
 
     def names_leading_to(self, file: str) -> Iterator[str]:
         """Yield the last names of the imports that can lead to a file: its own, and those of the packages around it."""
-        for path in (file, *self._links.get(file, ())):
+        for path in self.paths_of(file):
             way = path.removesuffix(".py")
             while way:
                 way, _, name = way.rpartition("/")
                 yield name
 
+    def paths_of(self, file: str) -> tuple[str, ...]:
+        """The paths under which a file can be imported: its own, and those of links to it."""
+        return (file, *self._links.get(file, ()))
+
     def own_names_of(self, file: str) -> set[str]:
         """The last parts of the names under which a file can be imported."""
-        paths = (file, *self._links.get(file, ()))
-        return {path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2] for path in paths}
+        return {path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2] for path in self.paths_of(file)}
 
     def names_concerned_by(self, before: Mapping[str, object], now: Mapping[str, object]) -> set[str]:
         """The last names of the imports that can mean something else since files export something else.

@@ -13,7 +13,7 @@ from upnext_codegen.cycles import components
 from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.names.candidates import ImportGraph
 from upnext_codegen.names.modules import ExternalName, ModuleRef
-from upnext_codegen.names.words_in_bytes import holds_word, renamed, says_one, takes_by_name
+from upnext_codegen.names.words_in_bytes import renamed
 from upnext_codegen.reading.imports import dotted, imports_of, mentions_upnext
 from upnext_codegen.reading.source import SourceError, tree_of
 from upnext_codegen.unread.named import may_import_by_name, modules_in_texts
@@ -117,7 +117,7 @@ def missing_imports(
         {path: part.modules for path, part in parts.items() if part.modules},
     )
     left_out = {path.rstrip("/"): reason for path, reason in found.left_out}
-    search = _Search(index, modules, graph, left_out, dict(outside), Takers(index))
+    search = _Search(index, modules, graph, left_out, dict(outside), Takers(index, graph))
     search.look_at(path for path, each in index.entries.items() if each.imports)
     return search.relevant()
 
@@ -297,17 +297,8 @@ class _Search:
 
     def _takes(self, path: str, name: str, target: str) -> bool:
         """Whether a file names something that another exports, or imports it for others to take from there."""
-        if path.endswith("/__init__.py"):
-            return True
-        words, names = self.graph.words([f" {target}"]), self.graph.names([f" {target}"])
-        data = self._bytes(path)
-        return (
-            words is None
-            or says_one(data, words)
-            or holds_word(data, words)
-            or takes_by_name(data, words, names, names)
-            or self.takers.is_taken({*name.split("."), *renamed(data)}, path)
-        )
+        called = {*name.split("."), *renamed(self._bytes(path))}
+        return self.takers.uses(path, target) or self.takers.is_used_through(path, called, target)
 
 
 def _is_known(source: ModuleRef | ExternalName | None) -> bool:

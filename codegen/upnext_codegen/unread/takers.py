@@ -6,66 +6,122 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from upnext_codegen.names.words_in_bytes import last_names
+from upnext_codegen.names.words_in_bytes import bound_by, holds_word, renamed, says_one, takes_by_name
 from upnext_codegen.reading.imports import UNNAMED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from upnext_codegen.files.file_index import FileIndex
+    from upnext_codegen.names.candidates import ImportGraph
 
 
 @dataclass(slots=True)
 class Takers:
-    """Answers which files take something from which, by the last names of what they import.
+    """Answers which files take something from which, by the modules that their imports can mean under any import root.
 
     Attributes:
         index: The files.
+        graph: What they export.
     """
 
     index: FileIndex
-    _imports: dict[str, list[tuple[str, str]]] = field(default_factory=dict[str, list[tuple[str, str]]])
-    """By last name of the imported module or name: pairs of a file and one of its imports."""
-    _beside: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]])
-    """By the path of a package and a name: the files that take the name by dots alone, as in `from . import redis`."""
-    _found: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict[tuple[str, str], frozenset[str]])
+    graph: ImportGraph
+    _whole: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """By module, as `_ways` has it: the files that import it as a whole."""
+    _names: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
+    """By module and name: the files that import the name from it."""
+    _taking: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict[tuple[str, str], frozenset[str]])
 
     def __post_init__(self) -> None:
         for path in self.index.entries:
             for each in self.index.imports(path):
-                for name in {*last_names(each)} if each not in UNNAMED else ():
-                    self._imports.setdefault(name, []).append((path, each))
-                    if not name:
-                        self._note_beside(path, each)
+                if each not in UNNAMED:
+                    self._note(path, each)
 
-    def is_taken(self, names: Iterable[str], file: str) -> bool:
-        """Whether some other file may take one of some names from a file."""
-        path = file.removesuffix(".py").removesuffix("/__init__")
-        return any(not self._taking(name, path) <= {file} for name in names)
+    def uses(self, file: str, target: str, names: Iterable[str] = ()) -> bool:
+        """Whether a file may use something that another exports.
 
-    def _taking(self, name: str, path: str) -> frozenset[str]:
-        """The files that may take a name from a module or package at a path without an ending."""
-        own = path.rpartition("/")[2]
-        key = (name, own)
-        if key not in self._found:
-            self._found[key] = frozenset(self._by_name(name, own))
-        return self._found[key].union(*(self._beside.get((path, each), ()) for each in (name, "*")))
+        Args:
+            file: The file.
+            target: The other one.
+            names: What the first may call that, besides by its own names.
+        """
+        words, known = self.graph.words([f" {target}"]), self.graph.names([f" {target}"]).union(names)
+        if words is None:
+            return True
+        data = self.index.bytes_of(file) or b""
+        bound = bound_by(self.index.imports(file))
+        return (
+            not bound.isdisjoint(words)
+            or ("*" in bound and says_one(data, words))
+            or holds_word(data, words)
+            or takes_by_name(data, words, known, known)
+        )
 
-    def _by_name(self, name: str, own: str) -> Iterable[str]:
-        attribute = re.compile(rb"\.\s*" + re.escape(name.encode()) + rb"(?![\w\x80-\xff])")
-        for file, each in self._imports.get(own, ()):
-            module, colon, names = each.partition(":")
-            listed = names.split(",")
-            takes = bool(colon) and module.rpartition(".")[2] == own and not {name, "*"}.isdisjoint(listed)
-            has_module = not colon or own in listed
-            if takes or (has_module and attribute.search(self.index.bytes_of(file) or b"")):
-                yield file
+    def is_used_through(self, file: str, names: Iterable[str], target: str) -> bool:
+        """Whether others may use what a file exports which they get from one that imports it, straight or not.
 
-    def _note_beside(self, file: str, imported: str) -> None:
-        """Note an import that takes names from a package around its file."""
-        dots, colon, names = imported.partition(":")
-        package = file
-        for _ in dots:
-            package = package.rpartition("/")[0]
-        for name in names.split(",") if colon else ():
-            self._beside.setdefault((package, name), set()).add(file)
+        Args:
+            file: The one that imports it.
+            names: What that may call it.
+            target: The file that is imported.
+        """
+        seen, waiting = {file}, [(file, frozenset(names))]
+        while waiting:
+            giver, given = waiting.pop()
+            for each in frozenset[str]().union(*(self._taking_from(giver, name) for name in given)) - seen:
+                seen.add(each)
+                called = given | renamed(self.index.bytes_of(each) or b"")
+                if self.uses(each, target, called):
+                    return True
+                waiting.append((each, called))
+        return False
+
+    def _taking_from(self, file: str, name: str) -> frozenset[str]:
+        """The files that may take a name from another."""
+        key = (file, name)
+        if key not in self._taking:
+            attribute = re.compile(rb"\.\s*" + re.escape(name.encode()) + rb"(?![\w\x80-\xff])")
+            found: set[str] = set()
+            for path in self.graph.modules.paths_of(file):
+                for way in _ways(path):
+                    found.update(self._names.get((way, name), ()), self._names.get((way, "*"), ()))
+                    whole = self._whole.get(way, ())
+                    found.update(each for each in whole if attribute.search(self.index.bytes_of(each) or b""))
+            self._taking[key] = frozenset(found)
+        return self._taking[key]
+
+    def _note(self, file: str, imported: str) -> None:
+        """Note an import, as `imports_of` writes it."""
+        module, colon, names = imported.partition(":")
+        is_bound = module.endswith("=")
+        way = _way_of(module.removesuffix("="), file)
+        if colon:
+            for name in names.split(","):
+                self._names.setdefault((way, name), []).append(file)
+                self._whole.setdefault(f"{way.rstrip('/')}/{name}", []).append(file)
+            return
+        self._whole.setdefault(way, []).append(file)
+        while not is_bound and "/" in way:  # `import shop.events` gives `shop`
+            way = way.rpartition("/")[0]
+            self._whole.setdefault(way, []).append(file)
+
+
+def _way_of(module: str, file: str) -> str:
+    """The way to a module that a file imports: from any folder, or with a slash before it from the project root."""
+    name = module.lstrip(".")
+    way = name.replace(".", "/")
+    if len(name) == len(module):
+        return way
+    folders = file.split("/")[: -(len(module) - len(name))]
+    return "/".join(["", *folders, *filter(None, [way])]) or "/"
+
+
+def _ways(path: str) -> Iterator[str]:
+    """Yield the ways that imports can lead to a file by, as `_way_of` has them."""
+    way = f"/{path}".removesuffix(".py").removesuffix("/__init__")
+    yield way or "/"
+    while "/" in way:
+        way = way.partition("/")[2]
+        yield way

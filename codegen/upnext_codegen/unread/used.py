@@ -13,7 +13,7 @@ from upnext_codegen.names.exported_names import is_exported
 from upnext_codegen.reading.tree import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Sequence
 
     from upnext_codegen.unread.missing import Missing
     from upnext_codegen.unread.takers import Takers
@@ -37,7 +37,7 @@ def is_used(statement: ast.Import, missed: Missing, exports: frozenset[str], tre
         not name or is_exported(exports, name) or _is_module(f"{package}{name}", takers.index.entries)
         for each in bound
         for name in _taken(each, tree)
-    ) or takers.is_taken((each.partition(".")[0] for each in bound), missed.file)
+    ) or takers.is_used_through(missed.file, {each.partition(".")[0] for each in bound}, missed.target)
 
 
 def _is_module(path: str, files: Container[str]) -> bool:
@@ -46,15 +46,34 @@ def _is_module(path: str, files: Container[str]) -> bool:
 
 def _taken(name: str, tree: ast.Module) -> Iterator[str]:
     """Yield what a file takes from a dotted name; "" where it uses that as a whole."""
-    owners: set[int] = set()
-    for node in walk(tree):
+    passed: set[int] = set()
+    for node in walk(tree):  # Each comes before what is in it.
+        passed.update(id(each) for each in _only_tested(node, is_tested=id(node) in passed))
         if isinstance(node, ast.Attribute) and _is_named(node.value, name):
-            owners.add(id(node.value))
+            passed.add(id(node.value))
             yield node.attr
-        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in owners:
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in passed:
             yield from [""] if _is_named(node, name) else []
         elif isinstance(node, ast.Constant) and node.value == name:
             yield ""  # `sys.modules["redis"]`, `globals()["redis"]`
+
+
+def _only_tested(node: ast.AST, *, is_tested: bool) -> Sequence[ast.expr]:
+    """Return the expressions in a node of which it only matters whether they are true, or the same as others.
+
+    Args:
+        node: The node.
+        is_tested: Whether that holds of itself.
+    """
+    match node:
+        case ast.If(test) | ast.IfExp(test) | ast.While(test) | ast.Assert(test) | ast.UnaryOp(ast.Not(), test):
+            return (test,)
+        case ast.Compare(left, operators, others) if all(isinstance(each, ast.Is | ast.IsNot) for each in operators):
+            return (left, *others)
+        case ast.BoolOp(_, values) if is_tested:
+            return values
+        case _:
+            return ()
 
 
 def _is_named(node: ast.expr, name: str) -> bool:
