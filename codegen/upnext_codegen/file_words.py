@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.files.pool import spread
 from upnext_codegen.names.words_in_bytes import attributes_in, bound_by, bound_names, takes_by_name
+from upnext_codegen.reading.imports import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -125,10 +126,10 @@ class FileWords:
         return self._attributes[path]
 
     def _look(self, path: str) -> bytes:
-        return b" ".join(attributes_in(self.index.bytes_of(path) or b""))
+        return b" ".join(attributes_in(plain(self.index.bytes_of(path) or b"")))
 
     def _look_for_bound(self, path: str) -> bytes:
-        return " ".join(bound_names(self.index.bytes_of(path) or b"")).encode()
+        return " ".join(bound_names(plain(self.index.bytes_of(path) or b""))).encode()
 
 
 @lru_cache(maxsize=1_000)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.importers import Importers
 from upnext_codegen.names.exported_names import ANYTHING
+from upnext_codegen.names.words_in_bytes import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -46,8 +47,10 @@ class Relevance:
     _unions: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
     _bound: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """By file, the names it binds that some other file imports."""
-    _unsaid: dict[str, int] = field(default_factory=dict[str, int])
-    """By file, the sets (as bits) of which it mentions no name."""
+    _unsaid: dict[tuple[str, frozenset[str]], int] = field(default_factory=dict[tuple[str, frozenset[str]], int])
+    """By file and the names of modules that it may have, the sets (as bits) of which it takes no name."""
+    _renamed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    """By file, the names behind an `as` in it."""
     _taking: dict[str, tuple[frozenset[str], frozenset[str], bool]] = field(
         default_factory=dict[str, "tuple[frozenset[str], frozenset[str], bool]"]
     )
@@ -162,7 +165,7 @@ class Relevance:
         words = graph.words(interesting)
         if words is None:
             return True
-        modules = graph.names(interesting)
+        modules = graph.names(interesting) | graph.inner_names(interesting, self.words.attributes(path))
         before = self._taking.get(path)
         if before is None or not (before[0] == words and before[1] == modules):
             before = self._taking[path] = words, modules, self.words.takes(path, words, modules)
@@ -195,6 +198,7 @@ class Relevance:
         """
         said: dict[str, int] = {}
         own = {path: graph.names(each) for path, each in imported.items()}  # modules that can be taken from each
+        known = {**own}  # what each may call those modules, without the other names that it takes from the same files
         first = {path: self._bit_of(graph.words(each) or _NOTHING) for path, each in imported.items()}
         words = {**first}
         fresh = {path for path, each in words.items() if each}
@@ -209,12 +213,14 @@ class Relevance:
                     given = words[source] & ~before
                     if not given or not self._gives(source, taken, own[source]):
                         continue
-                    found = self._said(path, given)
+                    modules = self._modules_from(graph, source, taken, known[source])
+                    found = self._said(path, given, modules)
                     if found:
                         said[path] = said.get(path, 0) | found
                     # A file that mentions something may still re-export everything else.
                     words[path] = given | before
-                    own[path] = taken | own[path] if path in own else taken
+                    own[path] = taken | own.get(path, _NOTHING)
+                    known[path] = modules | known.get(path, _NOTHING)
                     fresh.add(path)
         behind = self._with_those_behind(said, words, own)
         # In a cycle of imports whatever one file imports is behind all of them: only where it begins is looked at.
@@ -252,15 +258,33 @@ class Relevance:
         bound = self._bound[path]
         return ANYTHING in bound or not bound.isdisjoint(taken)
 
-    def _said(self, path: str, bits: int) -> int:
-        """Return those of the sets with these bits of which a file mentions a name."""
-        unsaid = self._unsaid.get(path, 0)
+    def _said(self, path: str, bits: int, modules: frozenset[str]) -> int:
+        """Return those of the sets with these bits of which a file may take a name from modules that it may have."""
+        unsaid = self._unsaid.get((path, modules), 0)
         fresh = bits & ~unsaid
-        if not fresh or not self.words.says(path, self._words_of(fresh)):
-            self._unsaid[path] = unsaid | bits
+        if not fresh or not self.words.takes(path, self._words_of(fresh), modules):
+            self._unsaid[path, modules] = unsaid | bits
             return 0
         each = [1 << number for number in range(fresh.bit_length()) if fresh >> number & 1]
-        return sum(bit for bit in each if self.words.says(path, self._words_of(bit)))
+        return sum(bit for bit in each if self.words.takes(path, self._words_of(bit), modules))
+
+    def _modules_from(
+        self, graph: ImportGraph, source: str, taken: frozenset[str], known: frozenset[str]
+    ) -> frozenset[str]:
+        """Return what a file may call the modules that it gets from another.
+
+        Args:
+            graph: All known exports.
+            source: The other file.
+            taken: What it takes from there.
+            known: What that may call them.
+        """
+        if source not in self._renamed:
+            self._renamed[source] = frozenset(renamed(self.index.bytes_of(source) or b""))
+        found = known | self._renamed[source]
+        if "*" not in taken and "" not in taken:
+            return found & taken
+        return found | graph.modules.own_names_of(source)
 
     def _bit_of(self, words: frozenset[str]) -> int:
         if words and words not in self._bits:

@@ -100,7 +100,7 @@ def test_what_a_module_has_since_another_one_was_edited_is_asked_for_where_it_wa
 def test_what_a_file_gives_away_that_nobody_comes_upon_any_more_is_forgotten(tmp_path: Path) -> None:
     """It was read for what another file exported, and names nothing of upnext by itself."""
     sources = {
-        "app.py": "import bus\nimport upnext\n",
+        "app.py": "import bus  # of upnext\n",
         "kit.py": "import app\n",
         "use.py": "import kit\nregister(kit, bus.placed)\n",
         "bus.py": f"import use\n{EVENTS}",
@@ -119,7 +119,7 @@ def test_what_imports_a_forgotten_file_is_not_analyzed_again_for_that(
 ) -> None:
     """The scan after one that forgot 16 of 10,000 files began with 18 others, and ended with thousands."""
     sources = {
-        "app.py": "import bus\nimport upnext\n",
+        "app.py": "import bus  # of upnext\n",
         "kit.py": "import app\n",
         "use.py": "import kit\nregister(kit, bus.placed)\ndef found():\n    return bus.placed\n",
         "bus.py": f"import use\n{EVENTS}",

@@ -155,3 +155,40 @@ def test_a_module_or_name_that_is_worked_out_is_followed(way: str, tmp_path: Pat
     project = load_project(tmp_path)
     assert found(project, prefilter=True) == found(project, prefilter=False)
     assert [handler.name for handler in scan(project, use_cache=False)[0].handlers] == ["send_mail"]
+
+
+TAKEN = {
+    "an attribute in quotes": "getattr(bus, 'placed')",
+    "one over several lines": "getattr(\n    bus,\n    'placed',\n)",
+    "one under a name": "getattr(bus, NAME)",
+    "one with a default": "getattr(bus, 'placed', None)",
+    "the names of the module": "vars(bus)['placed']",
+    "its dictionary": "bus.__dict__['placed']",
+    "a getter": "attrgetter('placed')(bus)",
+    "a list that has the module": "[bus][0].__dict__['placed']",
+    "letters that Python reads as plain ones": "bus.\uff50laced",
+}
+
+
+@pytest.mark.parametrize("way", TAKEN)
+def test_what_is_taken_of_a_module_that_another_file_passes_on_is_followed(way: str, tmp_path: Path) -> None:
+    """The file between them imports the module, and says nothing of what it has."""
+    (tmp_path / "bus.py").write_text(BUS)
+    (tmp_path / "given.py").write_text("import bus\nimport bus as kept\n")
+    (tmp_path / "names.py").write_text('NAME = "placed"\n')
+    head = "from operator import attrgetter\nfrom names import NAME\n"
+    imports = {
+        "bus": "from bus import worker\nimport bus",
+        "one": "from given import bus",
+        "many": "from given import *",
+        "same": "from given import kept as bus",
+    }
+    for name, line in imports.items():
+        (tmp_path / f"use_{name}.py").write_text(f"{head}{line}\nevent = {TAKEN[way]}\n@event.on\n{HANDLED}")
+    (tmp_path / "use_whole.py").write_text(
+        f"{head}import given\nevent = {TAKEN[way].replace('bus', 'given.bus')}\n@event.on\n{HANDLED}"
+    )
+    project = load_project(tmp_path)
+    assert found(project, prefilter=True) == found(project, prefilter=False)
+    handlers = scan(project, use_cache=False)[0].handlers
+    assert {handler.place.file for handler in handlers} == {f"use_{name}.py" for name in (*imports, "whole")}

@@ -274,6 +274,37 @@ class ImportGraph:
                 found.update((name, *self.modules.names_leading_to(file)))
         return frozenset(found - {"", "__init__"})
 
+    def inner_names(self, interesting: Interesting, attributes: Collection[str]) -> frozenset[str]:
+        """The names of the modules that a file can have by way of others: `bus` in `app.bus`.
+
+        Args:
+            interesting: What it imports.
+            attributes: The attributes that it takes.
+        """
+        found: set[str] = set()
+        waiting = [way for name, _, source in _parted(interesting) for way in self._modules_behind(name, source)]
+        seen = {*waiting}
+        while waiting:
+            for name, way in self._modules_in(waiting.pop(), attributes):
+                found.add(name)
+                inside = [way, f"{way.removesuffix('__init__.py')}"] if way.endswith("/__init__.py") else [way]
+                waiting += [each for each in inside if each not in seen]
+                seen.update(inside)
+        return frozenset(found)
+
+    def _modules_behind(self, name: str, source: str) -> list[str]:
+        if source == COMPUTED:
+            return []
+        return self._ways_behind(name, source) if name else [source]
+
+    def _modules_in(self, source: str, attributes: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield the modules that some attributes can be of a module or package, each with its name."""
+        if source.endswith("/"):
+            for file in self._named_in(source[:-1], attributes):
+                yield from ((name, file) for name in self.modules.own_names_of(file) if name in attributes)
+        else:
+            yield from (each for each in self.passed_on.get(source, ()) if each[0] in attributes)
+
     def _words_of(self, source: str) -> frozenset[str]:
         """The names that a file or folder exports, also through modules that it passes on, without those modules'.
 
