@@ -46,7 +46,7 @@ def test_the_median_source_file_is_shorter_than_150_lines() -> None:
 
 
 ONE_THING = {
-    "codegen/upnext_codegen/names/evaluator.py": 1575,
+    "codegen/upnext_codegen/names/evaluator.py": 1576,
     "codegen/upnext_codegen/names/exports.py": 784,
     "codegen/upnext_codegen/names/scopes.py": 814,
 }

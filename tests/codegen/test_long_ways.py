@@ -60,6 +60,23 @@ def test_a_class_that_keeps_itself_ends_no_run(tmp_path: Path) -> None:
     assert lines(*read(tmp_path, HEAD + keeps))[0] == "app.py:3:10 event order.placed of shop"
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        "held = {}\nheld['itself'] = held\nheld['event'] = placed\nGroup().attach(held)\n",
+        "def make(one):\n    return [make(one), worker.name]\nGroup().attach(make([]))\n",
+        "held = {}\nheld['a'] = types.SimpleNamespace(held=held)\nheld['event'] = placed\nGroup().attach(held)\n",
+        "a = {}\nb = [a]\na['b'] = b\na['event'] = placed\nGroup().attach(b)\n",
+    ],
+)
+def test_a_container_that_is_in_itself_ends_no_run(held: str, tmp_path: Path) -> None:
+    """Whether it holds an event was asked of what is in it again and again, until the file counted as unreadable."""
+    group = "import types\nclass Group:\n    def attach(self, *events: object) -> None:\n        events[0].on(print)\n"
+    found = lines(*read(tmp_path, HEAD + group + held))
+    assert found[0] == "app.py:3:10 event order.placed of shop"
+    assert {each.split(" ")[1] for each in found[1:]} == {"UPN002"}
+
+
 def test_items_that_are_made_of_one_another_are_each_asked_once(tmp_path: Path) -> None:
     """There are more ways round among fourteen of them than anybody can go."""
     made = "".join(

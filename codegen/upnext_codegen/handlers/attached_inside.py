@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from upnext_codegen.handlers.inside import leads, names_said
 from upnext_codegen.limits import MAX_CALLS_INWARD
 from upnext_codegen.names import values
+from upnext_codegen.names.contained import contained
 from upnext_codegen.names.evaluator import Argument, class_node, function_node, plain_arguments
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.names.scopes import Assignment, Use, arguments_of
@@ -118,13 +119,12 @@ class AttachedInside:
         return self.evaluator.may_be_ours(use.scope, expr) and self._holds(self.evaluator.value(expr, use))
 
     def _holds(self, value: values.Value) -> bool:
+        return any(map(self._gives, contained(value, self.evaluator.items)))
+
+    def _gives(self, value: values.Value) -> bool:
         match value:
             case values.EventValue() | values.HandlerValue() | values.WorkerValue() | ModuleRef() | values.EventTable():
                 return True
-            case values.ContainerValue():
-                return any(map(self._holds, self.evaluator.items(value)))
-            case values.Namespace(items):
-                return self._holds(items)
             case values.Instance(cls):
                 if not any(map(self._can_hold, self.evaluator.ancestors(cls))):
                     return False

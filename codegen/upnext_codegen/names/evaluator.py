@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from upnext_codegen.limits import MAX_EXPRESSION_DEPTH
 from upnext_codegen.names import values
 from upnext_codegen.names.constant_folding import calculated, formatted, joined, literal, negated, strung
+from upnext_codegen.names.contained import contained
 from upnext_codegen.names.exported_names import HELD
 from upnext_codegen.names.lookup import DynamicMember, Lookup, Source, reaching_definitions
 from upnext_codegen.names.modules import ExternalName, ModuleRef
@@ -903,17 +904,7 @@ class Evaluator:
         return isinstance(owner, values.ContainerValue) and self._holds_event(owner)
 
     def _holds_event(self, value: Value) -> bool:
-        match value:
-            case values.EventValue() | values.HandlerValue() | values.Attachment() | values.Ambiguous("event"):
-                return True
-            case values.WorkerValue() | ModuleRef():
-                return True
-            case values.Method(_, name):
-                return name == "on"
-            case values.ContainerValue():
-                return any(map(self._holds_event, self._items(value)))
-            case _:
-                return False
+        return any(map(_is_of_event, contained(value, self.items)))
 
     def _default(self, call: ast.Call, use: Use) -> Value:
         """What a field of a dataclass is where nothing else is given for it."""
@@ -1292,7 +1283,7 @@ class Evaluator:
             found_under = [one for each in dict.fromkeys((key, plain)) for one in keyed.get(each, ())]
             if found_under:
                 return merged([self.value(*each) for each in found_under])
-        events = events_of(self._items(container))
+        events = events_of(self.items(container))
         return values.Ambiguous("event", events) if events else UNKNOWN
 
     def _by_key(self, container: values.ContainerValue) -> dict[Value, list[tuple[ast.expr, Use]]]:
@@ -1309,7 +1300,9 @@ class Evaluator:
             found.update({key: [(value, container.use)] for key, value in written} | assigned)
         return self._keyed_items[asked]
 
-    def _items(self, container: values.ContainerValue) -> list[Value]:
+    def items(self, container: values.ContainerValue) -> list[Value]:
+        """Everything that is known to be in a container."""
+
         def work_out() -> list[Value]:
             items = container.node.values if isinstance(container.node, ast.Dict) else container.node.elts
             found = [self.value(item, container.use) for item in items[:_MOST_ITEMS]]
@@ -1329,10 +1322,6 @@ class Evaluator:
             for target, value, use in scope.items:
                 if isinstance(target.value, ast.Name) and target.value.id == definition.name:
                     yield target, value, use
-
-    def items(self, container: values.ContainerValue) -> list[Value]:
-        """Everything that is known to be in a container."""
-        return self._items(container)
 
     def _in_turn(self, expr: Element | Part, use: Use) -> Value:
         """What a loop or an unpacking binds; not known where it is not the same in all turns."""
@@ -1573,3 +1562,15 @@ def _keys(node: ast.Tuple | ast.List | ast.Set | ast.Dict) -> list[ast.expr]:
 
 def _pair(key: ast.expr, value: ast.expr) -> ast.Tuple:
     return ast.Tuple([key, value], ast.Load())
+
+
+def _is_of_event(value: Value) -> bool:
+    match value:
+        case values.EventValue() | values.HandlerValue() | values.Attachment() | values.Ambiguous("event"):
+            return True
+        case values.WorkerValue() | ModuleRef():
+            return True
+        case values.Method(_, name):
+            return name == "on"
+        case _:
+            return False
