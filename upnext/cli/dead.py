@@ -11,7 +11,7 @@ from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.details import letter_details, payload_value, print_details
 from upnext.cli.numbers import dead_letters
 from upnext.cli.parser import examples
-from upnext.cli.progress import Progress
+from upnext.cli.progress import Progress, resumable
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
@@ -156,10 +156,10 @@ def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
     if bool(ids) == (arguments.all or bool(dead_list.Selection.of(arguments))):
         raise ConfigError("Pass job ids, or one of --event, --handler, --reason, --since, --all.")
     if not ids:
-        count = ask(arguments, lambda namespace: _change_selected(namespace, change, arguments))
+        count = ask(arguments, lambda namespace: _change_selected(namespace, change, done, arguments))
         print(f"{dead_letters(count)} {done}.")
         return exits.CLEAN
-    changed, refused = ask(arguments, lambda namespace: _change_ids(namespace, change, ids))
+    changed, refused = ask(arguments, lambda namespace: _change_ids(namespace, change, done, ids))
     for job_id in changed:
         print(f"{visible(job_id)} {done}.")
     for reason in refused:
@@ -167,9 +167,13 @@ def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
     return exits.FINDINGS if refused else exits.CLEAN
 
 
-async def _change_selected(namespace: Namespace, change: Change, arguments: argparse.Namespace) -> int:
+def _so_far(count: int, done: str) -> str:
+    return f"{dead_letters(count)} {done}, and perhaps some of those that came next" if count else ""
+
+
+async def _change_selected(namespace: Namespace, change: Change, done: str, arguments: argparse.Namespace) -> int:
     count = 0
-    with Progress("dead letters changed") as progress:
+    with resumable(lambda: _so_far(count, done)), Progress("dead letters changed") as progress:
         async for changed in change_selected(namespace, change, dead_list.Selection.of(arguments)):
             count += changed
             progress.show(count)
@@ -193,13 +197,17 @@ async def change_selected(
         yield sum(await change(namespace, [letter.job_id for letter, _ in page])) if page else 0
 
 
-async def _change_ids(namespace: Namespace, change: Change, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+async def _change_ids(
+    namespace: Namespace, change: Change, done: str, ids: Sequence[str]
+) -> tuple[list[str], list[str]]:
     """Change the letters of these ids; return those that were changed, and why each other one was not."""
     changed: dict[str, bool] = {}
-    with Progress("dead letters changed") as progress:
-        for start in range(0, len(ids), _PAGE):
-            page = ids[start : start + _PAGE]
-            changed.update(zip(page, await change(namespace, page), strict=True))
-            progress.show(len(changed), len(ids))
-    missing = [job_id for job_id, found in changed.items() if not found]
-    return [job_id for job_id, found in changed.items() if found], await dead_list.refusals(namespace, missing)
+    with resumable(lambda: _so_far(sum(changed.values()), done)):
+        with Progress("dead letters changed") as progress:
+            for start in range(0, len(ids), _PAGE):
+                page = ids[start : start + _PAGE]
+                changed.update(zip(page, await change(namespace, page), strict=True))
+                progress.show(len(changed), len(ids))
+        missing = [job_id for job_id, found in changed.items() if not found]
+        refusals = await dead_list.refusals(namespace, missing)
+    return [job_id for job_id, found in changed.items() if found], refusals

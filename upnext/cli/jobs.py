@@ -16,6 +16,7 @@ from upnext.cli.details import letter_details, payload_value, print_details
 from upnext.cli.moments import age, moment
 from upnext.cli.numbers import positive
 from upnext.cli.parser import examples
+from upnext.cli.progress import resumable
 from upnext.cli.selection import matches, say_if_unknown
 from upnext.cli.table import table
 from upnext.cli.terminal import terminal_width, visible
@@ -312,7 +313,13 @@ async def _waits_for(namespace: Namespace, job: JobView) -> str:
 
 def cancel(arguments: argparse.Namespace) -> int:
     """Run `upnext jobs cancel`; exit code 1 if one of them cannot be cancelled."""
-    ends = ask(arguments, lambda namespace: cancel_jobs(namespace, list(dict.fromkeys(arguments.job_id))))
+    ids = list(dict.fromkeys(arguments.job_id))
+
+    async def cancelled(namespace: Namespace) -> list[CancelledJob]:
+        with resumable(lambda: "Some of these jobs may be cancelled" if len(ids) > 1 else ""):
+            return await cancel_jobs(namespace, ids)
+
+    ends = ask(arguments, cancelled)
     refused = False
     for end in ends:
         if end.state == "cancelled":

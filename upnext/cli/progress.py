@@ -1,10 +1,12 @@
-"""How far a long command is: one line on standard error that is written over, where that is a terminal."""
+"""How far a long command is: on a terminal while it goes on, and for everybody where it is cut off."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -53,3 +55,18 @@ class Progress:
         if self._written:
             self._stream.write(_CLEAR)
             self._stream.flush()
+
+
+@contextmanager
+def resumable(done: Callable[[], str]) -> Generator[None]:
+    """Say on standard error what is done already, where what is done within the block is cut off: by Ctrl-C as well.
+
+    Args:
+        done: Says it, "" for nothing.
+    """
+    try:
+        yield
+    except BaseException:
+        if words := done():
+            print(f"upnext: {words}. Repeat the command: it goes on with the rest.", file=sys.stderr)
+        raise

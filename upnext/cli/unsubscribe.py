@@ -10,6 +10,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask
 from upnext.cli.parser import examples
+from upnext.cli.progress import resumable
 from upnext.cli.selection import in_words, one_handler
 
 if TYPE_CHECKING:
@@ -111,10 +112,11 @@ async def _end(broker: Namespace, handler: str) -> tuple[bool, int]:
 
 
 async def _end_now(broker: Namespace, handler: str) -> tuple[bool, int]:
-    # The first one first: subscriptions are copied from there.
     partitions = await broker.partitions()
-    was = any([await partition.subscriptions.end(handler) for partition in partitions])
-    return was, await _abandon(broker, handler)
+    with resumable(lambda: "A part of it may be done"):
+        # The first one first: subscriptions are copied from there.
+        was = any([await partition.subscriptions.end(handler) for partition in partitions])
+        return was, await _abandon(broker, handler)
 
 
 async def _abandon(broker: Namespace, handler: str) -> int:
