@@ -39,9 +39,14 @@ _UNREADABLE = "(its message cannot be read)"
 _CATALOG = str(importlib.import_module("upnext_catalog").__file__)
 _OWN = tuple(str(Path(file).parent) + os.sep for file in (__file__, _CATALOG))
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-_LIBRARIES = tuple(
-    {path + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))}
-)
+
+
+def _folders(*names: str) -> tuple[str, ...]:
+    return tuple({path + os.sep for name in names if (path := sysconfig.get_path(name))})
+
+
+_STANDARD = _folders("stdlib", "platstdlib")
+_LIBRARIES = _folders("stdlib", "platstdlib", "purelib", "platlib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def stack(frame: FrameType) -> str:
     """Return where a thread is now, as a traceback."""
     try:
         frames = list(traceback.walk_stack(frame))[::-1]
-        return _cut("\n".join(_frame_lines([one for one in frames if not _is_own(one[0])])), _TRACEBACK_LIMIT)
+        return _cut("\n".join(_frame_lines([one for one in frames if not is_runtimes(one[0])])), _TRACEBACK_LIMIT)
     except BaseException:  # noqa: BLE001  # as above
         return ""
 
@@ -224,7 +229,7 @@ def _render(blocks: list[tuple[_Related, list[str]]], *, messages: bool) -> str:
 def _foreign_frames(error: BaseException) -> list[tuple[FrameType, int]]:
     """Return the frames that are neither the runtime's nor the import system's."""
     trace: TracebackType | None = _TRACEBACK(error)
-    return [one for one in deque(traceback.walk_tb(trace), _FRAMES) if not _is_own(one[0])]
+    return [one for one in deque(traceback.walk_tb(trace), _FRAMES) if not is_runtimes(one[0])]
 
 
 def _frame_lines(frames: list[tuple[FrameType, int]]) -> Iterator[str]:
@@ -249,9 +254,16 @@ def _source(frame: FrameType, line: int) -> str:
         return ""
 
 
-def _is_own(frame: FrameType) -> bool:
+def is_runtimes(frame: FrameType) -> bool:
+    """Return whether a frame is of upnext itself, or of what imports modules."""
     name = frame.f_code.co_filename
     return name.startswith((*_OWN, "<frozen importlib", importlib.__file__))
+
+
+def is_standard(frame: FrameType) -> bool:
+    """Return whether a frame is of Python's own library."""
+    name = frame.f_code.co_filename
+    return name.startswith(_STANDARD) and not any(part in name for part in _PACKAGES)
 
 
 def _is_users(filename: str, root: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -111,7 +112,10 @@ def test_jobs_go_on_when_nobody_reads_the_log_any_more(valkey_url: str, tmp_path
 
 
 def test_a_handler_that_will_not_be_cancelled_keeps_nobody_from_stopping(valkey_url: str, tmp_path: Path) -> None:
-    """Its slot stays taken, since nothing can stop it; after the grace its job is handed over all the same."""
+    """Its slot stays taken, since nothing can stop it; after the grace its job is handed over all the same.
+
+    The log says whose job it is, and where in the handler's own code it is, however deep.
+    """
     service = ServiceFile(
         tmp_path,
         valkey_url,
@@ -121,12 +125,15 @@ def test_a_handler_that_will_not_be_cancelled_keeps_nobody_from_stopping(valkey_
         @worker.event("order.placed").on(timeout=0.2)
         async def handle(n: int) -> None:
             note("start", n, attempt())
+            await refuse(n)
+            note("end", n, attempt())
+
+        async def refuse(n: int) -> None:
             while attempt() == 1:
                 try:
-                    await asyncio.sleep(60)
+                    await asyncio.sleep(60)  # here
                 except asyncio.CancelledError:
                     note("refused", n)
-            note("end", n, attempt())
         """,
         UPNEXT_GRACE="0.2",
         UPNEXT_LEASE="60",
@@ -138,6 +145,11 @@ def test_a_handler_that_will_not_be_cancelled_keeps_nobody_from_stopping(valkey_
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
             service.ledger.wait_for("end 1 2", timeout=40)
+        assert first.stderr is not None
+        log = first.stderr.read()
+    line = 1 + service.file.read_text().partition("  # here")[0].count("\n")
+    task = r"task \"handler 'handle' of 'order.placed' \(worker 'shop'\) \[job \w+\.0\]\""
+    assert re.search(rf": {task} at {re.escape(str(service.file))}:{line}\n", log), log
 
 
 BLOCKING = """

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from upnext.log import log
+from upnext.runner.task_places import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,11 +116,9 @@ def overdue(code: int) -> NoReturn:
 
 def describe_tasks(tasks: list[asyncio.Task[object]]) -> str:
     """Return the names and places of tasks, for a log line."""
-    shown: list[str] = []
-    for task in tasks[:_SHOWN]:
-        stack = task.get_stack(limit=1)
-        place = f" at {stack[-1].f_code.co_filename}:{stack[-1].f_lineno}" if stack else ""
-        shown.append(f"task {task.get_name()!r}{place}")
+    shown = [
+        f"task {task.get_name()!r}{f' at {place}' if (place := place_of(task)) else ''}" for task in tasks[:_SHOWN]
+    ]
     more = len(tasks) - _SHOWN
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.failures import backoff
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.redis_types import RedisError
 from upnext.context import current_job
 from upnext.instruments import begin_job
@@ -122,7 +123,9 @@ class JobRunner:
             task.cancel()
         await self.wait(seconds)
         self.running.remove_cancelled()
-        for task in self.running.tasks:
+        for task, job in self.running.left():
+            # It will not be cancelled, as the log says of it once the event loop ends.
+            task.set_name(f"{HandlerId.parse(job.claim.handler).in_words} [job {job.claim.shown}]")
             own_tasks.show(task)
 
     async def _run_alone(self, job: ClaimedJob) -> None:

@@ -122,6 +122,10 @@ class RunningJobs:
         """Their tasks."""
         return list(self._jobs)
 
+    def left(self) -> list[tuple[asyncio.Task[None], ClaimedJob]]:
+        """Return the jobs with their tasks."""
+        return list(self._jobs.items())
+
     def add(self, task: asyncio.Task[None], job: ClaimedJob) -> None:
         """Take a job in, with the task that runs it."""
         job.task = task
