@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from upnext.failure_report import is_runtimes, is_standard
 
@@ -30,10 +30,10 @@ def _awaited_tasks(task: asyncio.Task[Any]) -> Iterator[asyncio.Task[Any]]:
     """Yield a task, the one that it awaits, and so on."""
     for _ in range(_MOST):
         yield task
-        awaited: Any = getattr(task, "_fut_waiter", None)  # the only one that says it
+        awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)  # the only one that says it
         if not isinstance(awaited, asyncio.Task):
             return
-        task = cast("asyncio.Task[Any]", awaited)
+        task = awaited
 
 
 def _names(suspended: object) -> tuple[str, str] | None:
