@@ -10,16 +10,24 @@ from upnext.settings import without_password
 if TYPE_CHECKING:
     from upnext.broker.namespace import Namespace
 
-_MOST = 1000  # events that are remembered
+MOST_TOLD = 1000
+"""Events that are told of, one by one: each is remembered as long as the process runs."""
 _told: set[tuple[str, str, str]] = set()
 
 
 def tell_of_unheard(event: str, namespace: Namespace) -> None:
     """Log that an event is stored without any handler that it could go to; the next time, say nothing."""
     place = (namespace.url, namespace.name, event)
-    if place in _told or len(_told) >= _MOST:
+    if place in _told or len(_told) > MOST_TOLD:
         return
     _told.add(place)
+    if len(_told) > MOST_TOLD:
+        log.warning(
+            "More than %d events are stored that no handler has ever connected for; the others are not told of. See "
+            "`upnext doctor`.",
+            MOST_TOLD,
+        )
+        return
     log.warning(
         "Event %r is stored, but no handler of it has ever connected to namespace %r on %s: it waits for the first "
         "one. If its worker runs, that is of another namespace or server; see `upnext doctor`.",

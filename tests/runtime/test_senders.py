@@ -13,6 +13,7 @@ import pytest
 import upnext
 from tests.runtime.running import running
 from tests.servers import Server, valkey_binary
+from upnext import unheard_events
 
 
 def run_sender(url: str | None, tmp_path: Path, body: str, before: str = "") -> str:
@@ -75,6 +76,22 @@ async def test_a_sender_says_once_that_no_handler_has_ever_connected_where_it_se
         "`upnext doctor`."
     )
     assert f" at a time, in namespace 'prod' on {valkey_url}: handle (order.placed)" in caplog.text
+
+
+async def test_of_thousands_of_events_that_nobody_hears_it_is_said_that_there_are_more(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Names that a program makes up would fill its memory, and its log."""
+    monkeypatch.setattr(unheard_events, "_told", set[tuple[str, str, str]]())
+    shop = upnext.Worker("shop", redis_url=valkey_url)
+    for number in [*range(unheard_events.MOST_TOLD + 2), 0]:
+        await shop.event(f"order.made_up_{number}").send()
+    said = [message for message in caplog.messages if "ever connected" in message]
+    assert len(said) == unheard_events.MOST_TOLD + 1
+    assert said[-1] == (
+        "More than 1000 events are stored that no handler has ever connected for; the others are not told of. See "
+        "`upnext doctor`."
+    )
 
 
 async def test_a_wait_that_blocked_the_worker_it_waited_for_says_so(valkey_url: str) -> None:

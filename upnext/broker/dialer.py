@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.absence import absence, farewell
 from upnext.broker.address import Address, Node
+from upnext.broker.misaddressed import unknown_name, wrong_kind
 from upnext.broker.redis_types import (
     AuthenticationError,
     AuthorizationError,
@@ -24,7 +25,6 @@ from upnext.broker.redis_types import (
     key_slot,
 )
 from upnext.broker.tls_mismatch import mismatch
-from upnext.broker.wrong_kind import unknown_name, wrong_kind
 from upnext.forks import MOST_SHARED, detach, ended_forks, forked_since, hang_up, own
 
 if TYPE_CHECKING:
