@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from redis.crc import key_slot
 
 import upnext
 from tests.deployments.shop import Shop
-from tests.deployments.topology import Cluster, replicated
+from tests.deployments.topology import KEY, Cluster, ask, replicated
 from tests.runtime.running import running
 from tests.waiting import wait_until_async
+from upnext.cli import main
 from upnext.connect import reach
 from upnext.settings import load
 
@@ -51,6 +53,24 @@ async def test_a_slot_that_moves_is_followed(nodes: Cluster) -> None:
             await load_
         await wait_until_async(lambda: shop.ran == shop.accepted)
     assert shop.accepted == set(range(len(shop.accepted)))
+
+
+async def test_a_slot_that_an_interrupted_move_has_left_open_is_told_with_the_way_out(
+    nodes: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Some of its keys are here, some there, and nothing passes by itself."""
+    await upnext.Worker("sender", redis_url=nodes.url).event("order.placed").send(n=1)
+    steps = nodes.move_slot(nodes.serving, nodes.other)
+    assert next(steps) == "open"
+    key = ask(nodes.serving, "CLUSTER", "GETKEYSINSLOT", key_slot(KEY.encode()), 1)[0]
+    ask(nodes.serving, "MIGRATE", *nodes.other.address, key, 0, 5000)
+    monkeypatch.setenv("UPNEXT_REDIS_URL", nodes.url)
+    code = await asyncio.to_thread(main, ["doctor"])
+    said = capsys.readouterr().err
+    assert [*steps] == ["moved", "closed"]
+    assert [*nodes.move_slot(nodes.other, nodes.serving)] == ["open", "moved", "closed"]
+    assert code == 3
+    assert "the cluster is moving its data: should that not pass, `redis-cli --cluster fix` ends a reshard" in said
 
 
 async def test_a_primary_that_dies_under_load_is_succeeded_by_its_replica(nodes: Cluster) -> None:

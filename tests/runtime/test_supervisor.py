@@ -254,6 +254,36 @@ def test_a_process_that_cannot_be_started_again_ends_no_other(valkey_url: str, t
         assert process.wait(30) == 0
 
 
+def test_a_file_that_no_process_can_import_ends_the_command(valkey_url: str, tmp_path: Path) -> None:
+    """With the exit code of one process, so that who deployed it hears of it."""
+    service = ServiceFile(tmp_path, valkey_url, "import upnextt\n")
+    with service.process("--processes", "2") as process:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1
+    assert "No module named 'upnextt'" in errors
+    assert "None of the 2 processes could import the service's file" in errors
+
+
+def test_a_process_that_cannot_import_the_file_ends_no_other(valkey_url: str, tmp_path: Path) -> None:
+    """One that serves is enough: the others are tried again."""
+    body = """
+    import pathlib
+    try:
+        pathlib.Path(os.environ["LEDGER"] + ".first").mkdir()
+    except FileExistsError:
+        note("fails")
+        raise
+    worker = upnext.Worker("shop")
+    note("works")
+    """
+    service = ServiceFile(tmp_path, valkey_url, body)
+    with service.process("--processes", "2") as process:
+        service.ledger.wait_for("fails", 2, timeout=60)
+        process.terminate()
+        assert process.wait(30) == 0
+    assert service.ledger.count("works") == 1
+
+
 def test_a_process_serves_under_a_supervisor_of_the_previous_release(valkey_url: str, tmp_path: Path) -> None:
     """That one runs on while its release is replaced: it passes a pipe as standard input, and no socket."""
     port = free_port()

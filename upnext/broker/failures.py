@@ -49,6 +49,11 @@ _FORBIDDEN_KEY: Final = re.compile(r"permissions? to access (?:a|one of the) key
 _NEEDS_PRIMARY: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 _BACKOFF_FIRST = 0.05
 _BACKOFF_CAP = 1.0
+# A slot that a killed reshard leaves open looks like one that is on its way.
+_MOVING: Final = (
+    "the cluster is moving its data: should that not pass, "
+    "`redis-cli --cluster fix` ends a reshard that was interrupted"
+)
 _PASSING = {
     "LOADING": "the server is loading its data",
     "BUSY": "the server is busy with somebody's script",
@@ -56,9 +61,9 @@ _PASSING = {
     "UNBLOCKED": "the server is becoming a replica",
     "MASTERDOWN": "the server is a replica that has lost its primary",
     "CLUSTERDOWN": "the cluster is down",
-    "TRYAGAIN": "the cluster is moving its data",
-    "MOVED": "the cluster is moving its data",
-    "ASK": "the cluster is moving its data",
+    "TRYAGAIN": _MOVING,
+    "MOVED": _MOVING,
+    "ASK": _MOVING,
     "NOREPLICAS": "the server has fewer replicas than it wants for writes",
     "MISCONF": "the server cannot write its data to disk",
 }

@@ -27,6 +27,7 @@ _BACKOFF_CAP = 30.0
 _HEALTHY = 10.0  # seconds after which a process counts as having started well
 _LOOK = 0.1
 _FINAL_CODES = (2, 3)  # exit codes that another try will not change
+_NOT_IMPORTED = 1  # the exit code of a process whose file cannot be imported
 _UNINTRODUCED = 5.0  # seconds to stop in, of a process that is still being imported
 _OVERDUE = 2.0  # seconds that a process may take longer to end than it said
 
@@ -37,7 +38,8 @@ def supervise(
     """Run a service in several processes until a signal; returns the exit code.
 
     Each process is a new interpreter: nothing is shared by a fork, neither connections nor threads. A process that
-    dies is started again, after a pause that doubles while it keeps dying.
+    dies is started again, after a pause that doubles while it keeps dying. Where none has ever come through the import
+    of the file, all end.
 
     Args:
         file: The service's file.
@@ -82,6 +84,14 @@ class _SharedListeners:
 
 
 class _Child:
+    """One of the processes, through all of its lives.
+
+    Attributes:
+        cannot_import: Whether it has ended in the midst of the import, and has never come through one.
+        addresses: Where it listens; None until it says so.
+        process: The process, while it runs.
+    """
+
     def __init__(self, command: list[str], *, reload: bool) -> None:
         self._command = command
         self._reload = reload
@@ -91,6 +101,8 @@ class _Child:
         self._life = -1  # as long as there is a conversation
         self._conversation: Conversation | None = None
         self._longest_stop = _UNINTRODUCED
+        self._has_served = False
+        self.cannot_import = False
         self.addresses: set[tuple[str, int]] | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -100,8 +112,8 @@ class _Child:
             if monotonic() >= self._resume_at:
                 self._try_start()
             return None
-        self._answer(listeners)
         code = self.process.poll()
+        self._answer(listeners)  # after it has ended as well: what it said last counts
         if code is None:
             return None
         self.stop()
@@ -113,6 +125,7 @@ class _Child:
             return None
         if code in _FINAL_CODES:
             return code
+        self.cannot_import = not self._has_served and (self.cannot_import or code == _NOT_IMPORTED)
         self._failures = 0 if monotonic() - self._started > _HEALTHY else self._failures + 1
         log.warning("Process %d ended with %d; starting it again in %.1f s", pid, code, self._put_off())
         return None
@@ -186,6 +199,7 @@ class _Child:
         for message in self._conversation.messages() if self._conversation is not None else ():
             if "stop" in message:
                 self._longest_stop = float(message["stop"])
+                self._has_served, self.cannot_import = True, False
                 self.addresses = {(str(host), int(port)) for host, port in message["addresses"]}
             elif self._conversation is not None:
                 host, port = message["listen"]
@@ -209,6 +223,9 @@ class _Supervisor:
         while not self._number and code is None:
             codes = [child.tend(self._listeners) for child in self._children]
             code = next((code for code in codes if code is not None), None)
+            if code is None and all(child.cannot_import for child in self._children):
+                log.error("None of the %d processes could import the service's file", len(self._children))
+                code = _NOT_IMPORTED
             self._close_unused_listeners()
             if self._watcher is not None and self._watcher.changed():
                 log.info("A Python file changed; starting again")
