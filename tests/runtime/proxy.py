@@ -41,6 +41,10 @@ class Proxy:
         self._doomed = script(name).sha.encode()
         self._outage = outage
 
+    def take_connections(self) -> None:
+        """Refuse no connection any more."""
+        self._refusing = 0
+
     def hold_back(self, name: str) -> None:
         """Keep the next run of a script on its way until `deliver`; who sent it sees the connection break."""
         self._slow = script(name).sha.encode()

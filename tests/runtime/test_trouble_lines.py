@@ -156,6 +156,33 @@ async def test_a_server_that_lost_its_data_is_reported_by_workers_that_have_task
     )
 
 
+@pytest.mark.parametrize("has_task", [False, True], ids=["event", "task"])
+async def test_a_loss_of_data_is_reported_by_every_process(valkey_url: str, lines: Lines, has_task: bool) -> None:
+    """Also by one that finds all subscribed and registered again, by others that were faster."""
+    worker = upnext.Worker("shop", redis_url=valkey_url, lease=1)
+
+    async def run(n: int) -> int:
+        return n
+
+    if has_task:
+        worker.task(name="pay")(run)
+    else:
+        worker.event("order.placed").on(name="pay")(run)
+    async with Redis.from_url(valkey_url) as client, running(worker) as service:
+        for times in (1, 2):
+            async with client.pipeline(transaction=True) as faster:
+                faster.flushall()
+                faster.hset(KEYS.subscriptions("order.placed"), "shop|order.placed|pay", "1")
+                faster.sadd(KEYS.queues, "shop||pay")
+                await faster.execute()
+            await wait_until_async(lambda times=times: len(lines.of("lost data")) == times)
+            await service.ready()
+    assert set(lines.of("lost data")) == {
+        "ERROR The server has lost data: other processes have begun anew there, and jobs that it had accepted before may "
+        "be gone"
+    }
+
+
 async def test_of_a_job_that_the_server_lost_while_it_ran_nobody_is_said_to_run_it(
     valkey_url: str, lines: Lines
 ) -> None:

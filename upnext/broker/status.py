@@ -174,10 +174,13 @@ class StatusReader(StatusSource):
         )
         put_off = await self._put_off() if later <= MAX_DELAYED_COUNTED else None
         served = {handler for worker in workers if worker.alive for handler in worker.handlers}
+        queues = tuple([queue async for queue in self._queues(now, held, put_off, served, workers)])
+        # Their events have a version, as if somebody were subscribed, where nobody ended the subscriptions.
+        unheard = {HandlerId.parse(queue.handler).event.encode() for queue in queues if queue.subscribed is False}
         return NamespaceStatus(
             workers=tuple(sorted(workers, key=by_life)),
-            queues=tuple([queue async for queue in self._queues(now, held, put_off, served, workers)]),
-            unrouted=tuple([unrouted async for unrouted in self._unrouted(now)]),
+            queues=queues,
+            unrouted=tuple([unrouted async for unrouted in self._unrouted(now, unheard)]),
             later=later,
             dead=dead,
             now=now,
@@ -298,8 +301,8 @@ class StatusReader(StatusSource):
             return 0
         return int(await self._link.command("ZCARD", self._keys.line(handler)))
 
-    async def _unrouted(self, now: float) -> AsyncIterator[UnroutedStatus]:
-        waiting = {event async for event, version in self._scan("HSCAN", self._keys.versions) if not version}
+    async def _unrouted(self, now: float, unheard: set[bytes]) -> AsyncIterator[UnroutedStatus]:
+        waiting = unheard | {event async for event, version in self._scan("HSCAN", self._keys.versions) if not version}
         waiting |= {event async for event, _ in self._scan("HSCAN", self._keys.routes)}
         for page in _pages(sorted(event.decode(errors="replace") for event in waiting)):
             depths = await self._depths([self._keys.unrouted(event) for event in page])

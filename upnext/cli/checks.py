@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from upnext import __version__
+from upnext.broker.handler_id import HandlerId
 from upnext.broker.server_checks import Check
 from upnext.cli.fleet import (
     blocked_workers,
@@ -26,7 +27,6 @@ from upnext.cli.fleet import (
 from upnext.cli.numbers import dead_letters
 
 if TYPE_CHECKING:
-    from upnext.broker.handler_id import HandlerId
     from upnext.broker.status import NamespaceStatus
 
 _SKEW = 1.0  # seconds
@@ -138,16 +138,26 @@ def _jobs(standing: NamespaceStatus, crashed: Mapping[str, int]) -> Iterator[Che
     for line in differing_uniqueness(standing)[:_NAMED]:
         way_out = "senders follow the process that started last; stop those of the earlier release when you can"
         yield Check("unique", "warn", f"processes differ in what jobs are unique by for {line}", way_out)
-    if standing.unrouted:
-        names = ", ".join(unrouted.event for unrouted in standing.unrouted[:3])
-        yield Check(
-            "events", "warn", f"sent, but no handler has ever connected: {names}", "run a worker, or stop sending"
-        )
+    yield from _deliveries(standing)
     if crashed:
         message = f"{sum(crashed.values()):,} job(s) killed their workers within a day: {_named(crashed)}"
         yield Check("crashed", "warn", message, "see `upnext dead list --reason crashed`")
     if standing.dead:
         yield Check("dead", "warn", dead_letters(standing.dead), "see `upnext dead list`, then replay or purge")
+
+
+def _deliveries(standing: NamespaceStatus) -> Iterator[Check]:
+    way_out = "the worker subscribes it again within seconds; if it does not, see its log"
+    if unheard := sorted(queue.handler for queue in standing.queues if queue.served and queue.subscribed is False):
+        message = f"no event reaches {_named(unheard)}: a living worker has it, but it is not subscribed"
+        yield Check("events", "warn", message, way_out)
+    handled = {HandlerId.parse(name).event for worker in standing.workers if worker.alive for name in worker.handlers}
+    unrouted = [each.event for each in standing.unrouted]
+    if late := [event for event in unrouted if event in handled]:
+        yield Check("events", "warn", f"sent, and not delivered yet: {_named(late)}", way_out.replace(" it again", ""))
+    if nobody := [event for event in unrouted if event not in handled]:
+        message = f"sent, but no handler has ever connected: {_named(nobody)}"
+        yield Check("events", "warn", message, "run a worker, or stop sending")
 
 
 def _queues(standing: NamespaceStatus) -> Iterator[Check]:

@@ -163,7 +163,7 @@ class PartitionWorker:
     def _joined(self, worker_id: str) -> None:
         settings = self._resources.registry.settings
         self._consumer.claims = self.broker.claims(worker_id, settings.result_ttl, self._limits, self._reaper.expect)
-        self._subscriber.restart()
+        self._subscriber.restart(worker_id)
 
     def _changed(self) -> None:
         self._consumer.changed.set()
@@ -171,6 +171,7 @@ class PartitionWorker:
     def _doubt(self) -> None:
         """Compare with the server: it may not know any more what it was told before."""
         self._consumer.compare()
+        self._subscriber.look()
 
     def _settled(self, claims: Claims, ended: Iterable[Claim]) -> None:
         self._changed()

@@ -1,15 +1,16 @@
-"""Makes a worker's handlers and tasks known to the server, again whenever the worker takes a new lease."""
+"""Makes a worker's handlers and tasks known to the server, again with each new lease and when they are gone there."""
 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import TYPE_CHECKING
 
 from upnext.broker.failures import FailureKind, backoff, classify, describe_failure
 from upnext.broker.foreign_data import ForeignDataError, is_wrong_type, warn_foreign
 from upnext.broker.handler_id import HandlerId
 from upnext.broker.partition_count import PartitionCount
-from upnext.broker.redis_types import ResponseError
+from upnext.broker.redis_types import RedisError, ResponseError
 from upnext.log import log
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 _LOG_FAILURES = (1, 20)  # in a row
 _NAMED = 3  # events or tasks in a line of the log
+LOOK = 10.0
+"""Seconds between looks whether the subscriptions are still there."""
+
+_MARK = "|mark"
+"""Field among the versions, which no event can be called: a mark that the first worker leaves in new data."""
+
 _FOREIGN_PAUSE = 5.0  # seconds between looks whether another program's key is gone
 
 
@@ -61,13 +68,25 @@ class Subscriber:
         self._task: asyncio.Task[None] | None = None
         self._was_subscribed = False
         self._are_registered = False
+        self._worker_id = ""
+        self._mark = b""  # of the data that the handlers were subscribed in
+        self._doubted = asyncio.Event()
         self.ready = asyncio.Event()
 
-    def restart(self) -> None:
-        """Subscribe afresh: the lease is new, and the server may be new as well."""
+    def restart(self, worker_id: str) -> None:
+        """Subscribe afresh: the lease is new, and the server may be new as well.
+
+        Args:
+            worker_id: The id that the lease is held under.
+        """
+        self._worker_id = worker_id
         self.ready.clear()
         self.stop()
         self._task = asyncio.create_task(self._subscribe())
+
+    def look(self) -> None:
+        """Look soon whether the subscriptions are still there."""
+        self._doubted.set()
 
     def stop(self) -> None:
         """Stop trying."""
@@ -75,13 +94,17 @@ class Subscriber:
             self._task.cancel()
 
     async def _subscribe(self) -> None:
-        failures, left = 0, sorted(self._by_event)
+        failures, left, is_done = 0, sorted(self._by_event), False
         while True:
             try:
+                if is_done:
+                    left += await self._wait_for_loss(left)
+                    is_done = False
                 if self._was_subscribed and not self.ready.is_set():
                     await self._report_lost_data()
                 left = [event for event in left if not await self._subscribe_event(event)]
                 await self._register_tasks()
+                await self._note_mark()
                 if self._agree is not None and not self.ready.is_set():
                     # Not earlier: a process that adds partitions after this copies these subscriptions to them.
                     await self._agree((await PartitionCount(self._broker).read()).served)
@@ -91,12 +114,54 @@ class Subscriber:
                     log.warning("Cannot subscribe the handlers yet (%s); retrying", describe_failure(error))
                 await asyncio.sleep(backoff(failures))
             else:
-                failures, self._was_subscribed = 0, True
+                failures, self._was_subscribed, is_done = 0, True, True
                 self.ready.set()
                 self._subscribed()
-                if not left:
-                    return
-                await asyncio.sleep(_FOREIGN_PAUSE)
+
+    async def _wait_for_loss(self, left: Sequence[str]) -> list[str]:
+        """Wait until there is something to subscribe; return the events whose subscriptions are gone.
+
+        That can be while the lease stands: somebody ended them while it had run out, or deleted or evicted their key.
+
+        Args:
+            left: Events that another program's key has kept from being subscribed.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(_FOREIGN_PAUSE if left else LOOK):
+                    await self._doubted.wait()
+            except TimeoutError:
+                pass
+            self._doubted.clear()
+            try:
+                gone = await self._gone(left)
+            except (RedisError, OSError):  # whoever claims says so, and a new connection makes this look again
+                continue
+            if gone:
+                log.warning(
+                    "The subscriptions to %s are gone, although the worker lives (unsubscribed while its lease had run "
+                    "out, deleted, or evicted): events sent meanwhile may have passed it by. Subscribing again",
+                    _listed(gone),
+                )
+                self._are_registered = False
+            if gone or left:
+                return gone
+
+    async def _gone(self, left: Sequence[str]) -> list[str]:
+        events = [event for event in sorted(self._by_event) if event not in left]
+        # The lease last: if the server has lost all of its data, that shows, and all is done anew under the next one.
+        lease = self._broker.link.command("ZSCORE", self._broker.keys.leases, self._worker_id)
+        *stand, ends = await asyncio.gather(*map(self._stands, events), lease)
+        return [event for event, stands in zip(events, stand, strict=True) if not stands] if ends else []
+
+    async def _stands(self, event: str) -> bool:
+        key = self._broker.keys.subscriptions(event)
+        try:
+            return None not in await self._broker.link.command("HMGET", key, *self._by_event[event])
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            return True  # another program's key is there, which subscribing will say after the next lease
 
     async def _subscribe_event(self, event: str) -> bool:
         """Subscribe an event's handlers; False if another program's key keeps this event, and no other, from it."""
@@ -123,9 +188,14 @@ class Subscriber:
                 "be gone. Registering them again",
                 _listed([HandlerId.parse(identity).name for identity in unknown]),
             )
+        elif self._mark and await self._broker.link.command("HGET", self._broker.keys.versions, _MARK) != self._mark:
+            log.error(
+                "The server has lost data: other processes have begun anew there, and jobs that it had accepted before "
+                "may be gone"
+            )
         else:
             return
-        self._was_subscribed = self._are_registered = False
+        self._was_subscribed, self._are_registered, self._mark = False, False, b""
 
     async def _is_subscribed(self, event: str) -> bool:
         try:
@@ -149,6 +219,18 @@ class Subscriber:
                 raise
         else:
             self._are_registered = True
+
+    async def _note_mark(self) -> None:
+        """Mark the data, or note the mark that they have: another one later means that these data were lost."""
+        if self._mark:
+            return
+        key = self._broker.keys.versions
+        try:
+            await self._broker.link.command("HSETNX", key, _MARK, uuid.uuid4().hex)
+            self._mark = await self._broker.link.command("HGET", key, _MARK)
+        except ResponseError as error:  # as above
+            if classify(error) is not FailureKind.FULL and not is_wrong_type(error):
+                raise
 
     async def _unregistered_tasks(self) -> list[str]:
         try:
