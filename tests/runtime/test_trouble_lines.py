@@ -7,13 +7,15 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 import upnext
 from tests.runtime.running import running
-from tests.servers import Server
+from tests.servers import Server, valkey_binary
 from tests.waiting import wait_until_async
 from upnext.broker.broker import Broker
 from upnext.broker.claims import CRASH_CAP
@@ -182,6 +184,40 @@ async def test_a_loss_of_data_is_reported_by_every_process(valkey_url: str, line
         "ERROR The server has lost data: other processes have begun anew there, and jobs that it had accepted before "
         "may be gone"
     )
+
+
+async def test_an_outage_is_over_when_the_log_says_so_and_each_trouble_has_its_end(
+    tmp_path: Path, lines: Lines
+) -> None:
+    """Also one that is longer than the lease, of a server that is frozen first and comes back without its data."""
+    binary = valkey_binary()
+    assert binary is not None
+    with Server(binary, tmp_path / "server") as server:
+        worker = upnext.Worker("shop", redis_url=f"{server.url}?socket_timeout=0.2", lease=2)
+
+        @worker.cron(every=timedelta(seconds=1))
+        async def tick() -> None: ...
+
+        async with running(worker) as service:
+            server.command("ACL SETUSER default -hkeys")
+            await wait_until_async(lambda: lines.of("Cannot read which handlers"))
+            server.command("ACL SETUSER default +hkeys")
+            await wait_until_async(lambda: lines.of("Reads which handlers are paused again"))
+            server.pause()
+            await wait_until_async(lambda: lines.of("Cannot look after") and lines.of("Cannot run schedules"))
+            await asyncio.sleep(2.5)  # the length of the outage: the lease runs out in it
+            assert lines.of("again") == ["INFO Reads which handlers are paused again"]
+            server.kill()
+            server.start()
+            await wait_until_async(lambda: lines.of("Looks after") and lines.of("Runs schedules again"))
+            await wait_until_async(lambda: lines.of("Lost the lease of"))
+            await service.ready()
+    for part in ("Cannot renew", "Cannot run schedules"):
+        assert "does not answer)" in lines.of(part)[0]
+    (lost,) = lines.of("Lost the lease of")
+    passed = re.search(r"last renewed (\d+\.\d) s ago", lost)
+    assert passed is not None
+    assert float(passed[1]) >= 2
 
 
 async def test_of_a_job_that_the_server_lost_while_it_ran_nobody_is_said_to_run_it(

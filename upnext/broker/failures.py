@@ -148,6 +148,8 @@ def describe_failure(error: BaseException) -> str:
         return _PASSING[_passing_word(error)]
     if kind is FailureKind.REFUSED:
         return f"{what}: {describe_refusal(error)}"
+    if kind is FailureKind.LOST and isinstance(error, (RedisTimeoutError, TimeoutError)):
+        return "the server does not answer"
     if kind is FailureKind.LOCAL and isinstance(error, OSError):
         file = "" if error.filename is None else f" ({error.filename})"
         return f"{what}: {error.strerror or type(error).__name__}{file}"

@@ -112,6 +112,8 @@ class LeaseKeeper:
         self._lost = False
         self._failing = ""
         self._valid = _Validity()
+        self._renewed = 0.0  # when the last renewal that succeeded began
+        self._told_lost: str = ""
         self._thread = threading.Thread(target=self._keep, name="upnext-lease", daemon=True)
 
     def start(self) -> None:
@@ -187,14 +189,14 @@ class LeaseKeeper:
         client = LeaseClient(self.url, self.keys, self.length)
         while not self._stopping:
             self._wake.clear()
-            valid = _Validity.of(self.length)
+            began, valid = elapsed(), _Validity.of(self.length)
             try:
                 stands = self.worker_id and not self._lost and self._renew(client)
                 if not stands:
                     self._join(client)
                 elif failures or self._valid.left <= 0:
                     self._in_loop(self._resumed)
-                self._valid = valid
+                self._renewed, self._valid = began, valid
                 self._in_loop(self._beat)
                 failures, self._failing = 0, ""
                 renewing.worked()
@@ -216,12 +218,13 @@ class LeaseKeeper:
         return stands
 
     def _join(self, client: LeaseClient) -> None:
-        if self.worker_id:
+        if self.worker_id != self._told_lost:  # once, also if joining takes several tries
+            self._told_lost = self.worker_id
             log.warning(
                 "Lost the lease of worker process %s (last renewed %.1f s ago): what it was running may run elsewhere, "
                 "and its results here are discarded; continuing under a new lease",
                 self.worker_id,
-                max(self.length - self._valid.left, 0.0) if self._valid.elapsed else 0.0,
+                elapsed() - self._renewed,
             )
         # The id carries the length of the lease, so that a watcher knows how often it must have been renewed.
         worker_id = f"{os.urandom(8).hex()}.{round(self.length * 1000)}"

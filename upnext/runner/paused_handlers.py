@@ -62,7 +62,9 @@ class PausedHandlers:
         if found != self.identities:
             log.info("Paused: %s", ", ".join(HandlerId.parse(each).in_words for each in sorted(found)) or "no handler")
         self.identities = found
-        self._warned = False
+        if self._warned:
+            self._warned = False
+            log.info("Reads which handlers are paused again")
 
     def _warn(self, reason: str) -> None:
         if not self._warned:

@@ -59,11 +59,13 @@ class Reaper:
         """Sweep until cancelled."""
         failures = 0
         while True:
+            pause = self._interval
             try:
-                pause = await self._sweep() if self._lease.is_valid() else self._interval
-                if failures >= _WARN_AFTER:
-                    log.info("Looks after the jobs of dead workers, delayed jobs and retries again")
-                failures = 0
+                if self._lease.is_valid():  # without one nothing is looked after, and nothing is known to work again
+                    pause = await self._sweep()
+                    if failures >= _WARN_AFTER:
+                        log.info("Looks after the jobs of dead workers, delayed jobs and retries again")
+                    failures = 0
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end a worker
                 # Silence that this worker could not observe proves nothing about the others.
                 self._silence.clear()

@@ -85,7 +85,7 @@ class Scheduler:
         while True:
             try:
                 pause = await self.look()
-                del self._failures[""]
+                self._worked("", "schedules")
             except Exception as error:  # noqa: BLE001  # whatever it is, later ticks are not to be lost
                 pause = self._failed("", "schedules", error)
             await asyncio.sleep(pause)
@@ -112,7 +112,7 @@ class Scheduler:
                 await self._look_at(handler, schedule, now)
             except Exception as error:  # noqa: BLE001  # it is logged, and tried again
                 return self._failed(handler_id, f"schedule {handler.name!r}", error)
-            del self._failures[handler_id]
+            self._worked(handler_id, f"schedule {handler.name!r}")
             following = schedule.after(now)
             self._looked[handler_id] = now, following
         return _LONGEST_SLEEP if following is None else min(_LONGEST_SLEEP, (following - now).total_seconds())
@@ -142,6 +142,10 @@ class Scheduler:
             say = log.warning if isinstance(error, (RedisError, OSError, BrokerError)) else log.exception
             say("Cannot run %s now (%s); retrying", what, describe_failure(error))
         return backoff(self._failures[of])
+
+    def _worked(self, of: str, what: str) -> None:
+        if self._failures.pop(of, 0):
+            log.info("Runs %s again", what)
 
     async def _begin_anew(self, handler: Handler, schedule: Schedule, last: datetime | None, now: datetime) -> None:
         if last is not None:
