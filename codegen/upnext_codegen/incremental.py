@@ -47,8 +47,8 @@ class Incremental:
         prefilter: Whether to skip files, names and lines that cannot matter. The result is the same without, only
             slower.
         words: Loads what an earlier scan saved for `FileWords`.
-        relevance: What is known about the files' bytes: from another scan of the same files if given, and from this
-            one after `work_out`.
+        begun_by: What has worked out the same files with other import roots, and has made the snapshot to begin with.
+        relevance: What is known about the files' bytes. Set by `work_out`.
         is_unchanged: Whether everything is as the cache has it. Set by `work_out`.
         leads_as_before: Whether all imports and exports are as the cache has them, whatever else changed. Set by
             `work_out`.
@@ -58,6 +58,7 @@ class Incremental:
     modules: Modules
     prefilter: bool = True
     words: Callable[[], Mapping[str, bytes]] = dict
+    begun_by: Incremental | None = None
     relevance: Relevance | None = None
     is_unchanged: bool = False
     leads_as_before: bool = False
@@ -128,6 +129,9 @@ class Incremental:
             if known.modules == self._digest or all(still_answers(modules, *each) for each in json.loads(part.answers)):
                 self._parts[path], self._texts[path] = part, text
                 self._fills.note(path, part.fills)
+        if self.begun_by:  # A cache does not hold what each file asked of others.
+            asked = self.begun_by._consulted  # noqa: SLF001 - it is of this class
+            self._consulted = {path: asked[path] for path in self._parts.keys() & asked.keys()}
 
     def _complete(self, sources: Sources) -> None:
         """Analyze files until every one has been analyzed with the exports as they are."""
@@ -172,8 +176,8 @@ class Incremental:
             self._words = _digest(sorted(self.index.words))
             if self._words != self.index.known.words:
                 self.index.look_again_at_imports()
-        if self.relevance:
-            relevance = self.relevance.over(self.index, self.modules)
+        if self.begun_by and self.begun_by.relevance:
+            relevance = self.begun_by.relevance.over(self.index, self.modules)
         else:
             relevance = Relevance(self.index, self.prefilter, FileWords(self.index, self.words))
         if self.index.known.frame == self._frame:
@@ -246,12 +250,8 @@ class Incremental:
                 return False
             if path not in parts and now.imports:
                 data = index.bytes_of(path) or b""
-                modules = {name for each in now.imports for name in said.last_names(each)} - {""}
-                if (
-                    said.renamed(data)
-                    or said.holds_word(data, words)
-                    or said.takes_by_name(data, words, modules, modules)
-                ):
+                own = {name for each in now.imports for name in said.last_names(each)} - {""}
+                if said.renamed(data) or said.holds_word(data, words) or said.takes_by_name(data, words, own, own):
                     return False
         return not self._analyzed_with_stale_exports(self._consulted)
 

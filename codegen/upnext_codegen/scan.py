@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from upnext_codegen.names.modules import Modules
     from upnext_codegen.project import Project
     from upnext_codegen.records import Resolved
-    from upnext_codegen.relevance import Relevance
 
     Ignores: TypeAlias = dict[str, dict[int, frozenset[str] | None]]
 
@@ -72,8 +71,8 @@ def _scanned(project: Project, found: Discovery, cache: Cache, *, prefilter: boo
         """Work out the project as it would be with more files, and with more import roots for some imports."""
         supposed = found._replace(files=(*found.files, *more))
         others = replace(_modules(supposed, project), supposed=roots)
-        relevance = incremental.relevance
-        return _worked_out(supposed, project, others, incremental.snapshot(), relevance, prefilter=prefilter).by_file()
+        known = incremental.snapshot()
+        return _worked_out(supposed, project, others, known, incremental, prefilter=prefilter).by_file()
 
     left_out = _digest_of(repr((found.left_out, project.outside)))
     recalled = _recalled(cache.known, left_out) if incremental.leads_as_before else None
@@ -135,7 +134,7 @@ def _worked_out(
     project: Project,
     modules: Modules,
     known: Snapshot,
-    relevance: Relevance | None = None,
+    begun_by: Incremental | None = None,
     *,
     prefilter: bool,
     words: Callable[[], Mapping[str, bytes]] = dict,
@@ -144,7 +143,7 @@ def _worked_out(
     names |= {name for name, _ in project.outside}
     index = FileIndex(project.root, {file.path: file for file in found.files}, names, known)
     index.refresh()
-    incremental = Incremental(index, modules, prefilter, words, relevance)
+    incremental = Incremental(index, modules, prefilter, words, begun_by)
     incremental.work_out()
     return incremental
 
