@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.importers import Importers
 from upnext_codegen.names.exported_names import ANYTHING
-from upnext_codegen.names.words_in_bytes import renamed
+from upnext_codegen.names.words_in_bytes import aliases
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -49,8 +49,10 @@ class Relevance:
     """By file, the names it binds that some other file imports."""
     _unsaid: dict[tuple[str, frozenset[str]], int] = field(default_factory=dict[tuple[str, frozenset[str]], int])
     """By file and the names of modules that it may have, the sets (as bits) of which it takes no name."""
-    _renamed: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
-    """By file, the names behind an `as` in it."""
+    _called: dict[tuple[str, frozenset[str]], frozenset[str]] = field(
+        default_factory=dict["tuple[str, frozenset[str]]", "frozenset[str]"]
+    )
+    """By file and the names of modules, these and the names that it renames them to."""
     _taking: dict[str, tuple[frozenset[str], frozenset[str], bool]] = field(
         default_factory=dict[str, "tuple[frozenset[str], frozenset[str], bool]"]
     )
@@ -262,11 +264,15 @@ class Relevance:
         """Return those of the sets with these bits of which a file may take a name from modules that it may have."""
         unsaid = self._unsaid.get((path, modules), 0)
         fresh = bits & ~unsaid
-        if not fresh or not self.words.takes(path, self._words_of(fresh), modules):
+        if not fresh or not self._uses(path, fresh, modules):
             self._unsaid[path, modules] = unsaid | bits
             return 0
         each = [1 << number for number in range(fresh.bit_length()) if fresh >> number & 1]
-        return sum(bit for bit in each if self.words.takes(path, self._words_of(bit), modules))
+        return sum(bit for bit in each if self._uses(path, bit, modules))
+
+    def _uses(self, path: str, bits: int, modules: frozenset[str]) -> bool:
+        words = self._words_of(bits)
+        return self.words.takes(path, words, modules) if modules else self.words.says(path, words)
 
     def _modules_from(
         self, graph: ImportGraph, source: str, taken: frozenset[str], known: frozenset[str]
@@ -279,9 +285,11 @@ class Relevance:
             taken: What it takes from there.
             known: What that may call them.
         """
-        if source not in self._renamed:
-            self._renamed[source] = frozenset(renamed(self.index.bytes_of(source) or b""))
-        found = known | self._renamed[source]
+        key = (source, known)
+        if key not in self._called:
+            data, names = self.index.bytes_of(source) or b"", {each.encode() for each in known}
+            self._called[key] = known.union(each.decode("utf-8", "replace") for each in aliases(data, names))
+        found = self._called[key]
         if "*" not in taken and "" not in taken:
             return found & taken
         return found | graph.modules.own_names_of(source)

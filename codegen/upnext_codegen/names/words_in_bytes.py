@@ -69,6 +69,14 @@ def renamed(data: bytes) -> set[str]:
     return found
 
 
+def aliases(data: bytes, names: Collection[bytes]) -> Iterator[bytes]:
+    """Yield other names that imports give to some modules."""
+    for each in _whole_words(_AS, data):
+        before = _WORD.findall(data, max(0, each.start() - 100), each.start())
+        if before and before[-1] in names:
+            yield each[1]
+
+
 def bound_names(data: bytes) -> set[str]:
     """The names that a file may bind: those that it assigns, defines, or imports under another name; and some more.
 
@@ -146,7 +154,7 @@ def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) 
     """
     names = {each.encode() for each in modules}
     first = {*names} if "*" in bound else {each.encode() for each in bound} & names
-    first.update(_aliases(data, names))
+    first.update(aliases(data, names))
     waiting = [*(names | first)]
     while waiting:
         name = waiting.pop()
@@ -188,14 +196,6 @@ def _renaming(data: bytes, at: int, end: int, names: Collection[bytes], first: C
         return renamed_to[1]
     is_code = not line or line[-1:] in _BEFORE or line.rsplit(None, 1)[-1] in _KEYWORDS
     return b"" if is_code else None
-
-
-def _aliases(data: bytes, names: Collection[bytes]) -> Iterator[bytes]:
-    """Other names that imports give to some modules."""
-    for each in _whole_words(_AS, data):
-        before = _WORD.findall(data, max(0, each.start() - 100), each.start())
-        if before and before[-1] in names:
-            yield each[1]
 
 
 def _is_imported(data: bytes, at: int, line: bytes) -> bool:
