@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from upnext_codegen.cycles import folders_of, grounded, in_turns, led_to
+from upnext_codegen.cycles import folders_of, in_turns
 from upnext_codegen.files import record_json
 from upnext_codegen.files.cache_format import Snapshot
 from upnext_codegen.files.file_index import ParseNote
 from upnext_codegen.fills import Fills
-from upnext_codegen.growing import grown, ways_of
-from upnext_codegen.names.exported_names import FILLED, MODULES, NOT, answer, has_lost
+from upnext_codegen.growing import ways_of
+from upnext_codegen.names.exported_names import MODULES, NOT, has_lost
 from upnext_codegen.names.modules import still_answers
+from upnext_codegen.parts import Parts, stored_parts
 from upnext_codegen.reached_files import unreached
 from upnext_codegen.records import Resolved
 
 if TYPE_CHECKING:
     from upnext_codegen.files.file_index import FileIndex
-    from upnext_codegen.names.candidates import ImportGraph
     from upnext_codegen.names.exports import Consulted
     from upnext_codegen.names.modules import Modules
     from upnext_codegen.relevance import Relevance
@@ -48,6 +48,7 @@ class Incremental:
             slower.
         words: Loads what an earlier scan saved for `FileWords`.
         begun_by: What has worked out the same files with other import roots, and has made the snapshot to begin with.
+        parts: What is known of each file.
         relevance: What is known about the files' bytes. Set by `work_out`.
         is_unchanged: Whether everything is as the cache has it. Set by `work_out`.
         leads_as_before: Whether all imports and exports are as the cache has them, whatever else changed. Set by
@@ -59,15 +60,11 @@ class Incremental:
     prefilter: bool = True
     words: Callable[[], Mapping[str, bytes]] = dict
     begun_by: Incremental | None = None
+    parts: Parts = field(init=False)
     relevance: Relevance | None = None
     is_unchanged: bool = False
     leads_as_before: bool = False
-    _parts: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
-    _texts: dict[str, str] = field(default_factory=dict[str, str])
-    _consulted: dict[str, Consulted] = field(default_factory=dict[str, "Consulted"])
     _imported_by: dict[str, Sequence[str]] = field(default_factory=dict[str, "Sequence[str]"])
-    _accumulated: dict[str, Resolved] = field(default_factory=dict[str, Resolved])
-    _fills: Fills = field(default_factory=Fills)
     _fills_before: Fills = field(default_factory=Fills)
     _exports_before: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     _frame: str = ""
@@ -80,6 +77,9 @@ class Incremental:
     _unreached: set[str] = field(default_factory=set[str])
     """Files with a part of which nothing is told. Without it, those with its exports would have to come again."""
 
+    def __post_init__(self) -> None:
+        self.parts = Parts(self.modules)
+
     def work_out(self) -> None:
         """Compute the parts."""
         known = self.index.known
@@ -90,7 +90,7 @@ class Incremental:
         self._words = known.words
         self._recall()
         self.is_unchanged = not self.index.looked and known.modules == self._digest
-        self.is_unchanged &= len(self._parts) == len(known.parts)
+        self.is_unchanged &= len(self.parts.now) == len(known.parts)
         self.leads_as_before = self.is_unchanged
         if not self.is_unchanged:
             from upnext_codegen.sources import Sources  # noqa: PLC0415 - a warm run does without
@@ -101,7 +101,7 @@ class Incremental:
 
     def by_file(self) -> dict[str, Resolved]:
         """Return the parts by path, sorted. Call `work_out` first."""
-        return {path: self._parts[path] for path in sorted(self._parts.keys() - self._unreached)}
+        return {path: self.parts.now[path] for path in sorted(self.parts.now.keys() - self._unreached)}
 
     def read(self) -> set[str]:
         """Return the files that were read for what is found, and those that cannot be read. Call `work_out` first."""
@@ -112,7 +112,7 @@ class Incremental:
 
     def snapshot(self) -> Snapshot:
         """Return what the next scan can reuse. Call `work_out` first."""
-        texts = {path: self._texts[path] for path in sorted(self._parts)}
+        texts = {path: self.parts.texts[path] for path in sorted(self.parts.now)}
         entries, unreached = self.index.entries, sorted(self._unreached)
         imported = {path: each for path, each in self._imported_by.items() if path in entries}
         return Snapshot(entries, texts, self._digest, imported, self._words, frame=self._frame, unreached=unreached)
@@ -122,26 +122,24 @@ class Incremental:
         known, modules = self.index.known, self.modules
         self._imported_by, self._unreached = {**known.imported}, {*known.unreached}
         changed = self.index.changed() if self.index.looked else set[str]()
-        for path, text in known.parts.items():
-            part = record_json.part(text)
-            if part is None or path in changed or not changed.isdisjoint(part.read):
+        for path, part in stored_parts(known.parts):
+            if path in changed or not changed.isdisjoint(part.read):
                 continue
             if known.modules == self._digest or all(still_answers(modules, *each) for each in json.loads(part.answers)):
-                self._parts[path], self._texts[path] = part, text
-                self._fills.note(path, part.fills)
+                self.parts.recall(path, part, known.parts[path])
         if self.begun_by:  # A cache does not hold what each file asked of others.
-            asked = self.begun_by._consulted  # noqa: SLF001 - it is of this class
-            self._consulted = {path: asked[path] for path in self._parts.keys() & asked.keys()}
+            asked = self.begun_by.parts.consulted
+            self.parts.consulted = {path: asked[path] for path in self.parts.now.keys() & asked.keys()}
 
     def _complete(self, sources: Sources) -> None:
         """Analyze files until every one has been analyzed with the exports as they are."""
-        for path, part in self._earlier():
+        for path, part in stored_parts(self.index.known.parts):
             self._exports_before[path] = frozenset(part.exports)
             self._fills_before.note(path, part.fills)
         earlier = {**self._exports_before}
         relevance = self.relevance = self._relevance(earlier)
         # Those without a part that is still valid.
-        pending = self.index.entries.keys() & {*relevance.named(), *self.index.known.parts} - self._parts.keys()
+        pending = self.index.entries.keys() & {*relevance.named(), *self.index.known.parts} - self.parts.now.keys()
         shrunk = {path for path in earlier if path not in self.index.entries}
         self._work_out(pending, sources)
         self._finish(sources)
@@ -150,7 +148,8 @@ class Incremental:
         while not self.leads_as_before:
             # Within a scan the exports of a file only grow. It can lose some only against an earlier scan.
             shrunk |= {path for path in pending & earlier.keys() if self._has_lost(path, earlier.pop(path))}
-            dropped, shrunk = self._drop_cycles(shrunk) if shrunk else set[str](), set[str]()
+            dropped, shrunk = self.parts.drop_cycles(shrunk, self._imported_by) if shrunk else set[str](), set[str]()
+            self._unfinished -= dropped
             pending = dropped or self._next_pending(relevance)
             if self._unfinished and not pending:
                 self._finish(sources)
@@ -158,15 +157,15 @@ class Incremental:
             if not pending:
                 self._unreached = self._find_unreached(relevance)
                 return
-            led_on += not pending <= self._parts.keys()
-            if led_on > _PATIENCE and not pending <= self._parts.keys():
+            led_on += not pending <= self.parts.now.keys()
+            if led_on > _PATIENCE and not pending <= self.parts.now.keys():
                 many = len(pending) << led_on - _PATIENCE
-                pending = relevance.with_those_beyond(self._graph(), pending, self._parts, many)
+                pending = relevance.with_those_beyond(self.parts.graph(), pending, self.parts.now, many)
                 self._read_ahead = True
             self._work_out(pending, sources)
 
     def _has_lost(self, path: str, exports: frozenset[str]) -> bool:
-        return has_lost(exports, self._exports(path)) or self._fills.has_lost(path, self._fills_before)
+        return has_lost(exports, self.parts.exports(path)) or self.parts.fills.has_lost(path, self._fills_before)
 
     def _relevance(self, exports: Mapping[str, frozenset[str]]) -> Relevance:
         from upnext_codegen.file_words import FileWords  # noqa: PLC0415 - a warm run does without
@@ -186,21 +185,21 @@ class Incremental:
 
     def _next_pending(self, relevance: Relevance) -> set[str]:
         """Return the files to analyze, for the first time or again, given what files export now."""
-        graph = self._graph()
+        graph = self.parts.graph()
         imported = relevance.imported(graph)
         # For parts from the cache it is known what they imported.
-        recalled = self._parts.keys() - self._consulted.keys()
+        recalled = self.parts.recalled()
         pending = {path for path in recalled if [*self._imported_by.get(path, ())] != imported.get(path, [])}
-        pending |= self._analyzed_with_stale_exports(self._consulted)
+        pending |= self.parts.analyzed_with_stale_exports(self.parts.consulted)
         # Attributes of whole modules among it are no imports of their own.
         names = self._changed_export_names()
         whole = recalled & imported.keys() if names else set[str]()
         relevance.words.look_at(whole)
         pending |= {path for path in whole if relevance.words.says(path, names)}
-        fresh = self._fills.changed(self._fills_before)
-        pending |= {path for path in recalled if not fresh.isdisjoint(self._parts[path].read)}
-        pending |= {path for path in self._fills.files() - self._parts.keys() if path in self.index.entries}
-        pending = pending or relevance.wanted(graph, imported, self._parts.keys())
+        fresh = self.parts.fills.changed(self._fills_before)
+        pending |= {path for path in recalled if not fresh.isdisjoint(self.parts.now[path].read)}
+        pending |= {path for path in self.parts.fills.files() - self.parts.now.keys() if path in self.index.entries}
+        pending = pending or relevance.wanted(graph, imported, self.parts.now.keys())
         if not pending:
             self._imported_by = {**imported}
         return pending
@@ -211,8 +210,8 @@ class Incremental:
         With those of the files that export something now and nothing before, or the other way.
         """
         found = set[str]()
-        for path in self._consulted:
-            now, before = self._exports(path), self._exports_before.get(path, frozenset())
+        for path in self.parts.consulted:
+            now, before = self.parts.exports(path), self._exports_before.get(path, frozenset())
             found.update(name.lstrip(f"{MODULES}{NOT}") for name in now ^ before)
             if bool(now) != bool(before):
                 found |= self.modules.own_names_of(path)
@@ -223,13 +222,13 @@ class Incremental:
 
         They may stand for what an earlier scan knew of other files, or have been read in advance.
         """
-        parts, entries, is_doubtful = self._parts, self.index.entries, self._read_ahead or self.index.known.parts
+        parts, entries, is_doubtful = self.parts.now, self.index.entries, self._read_ahead or self.index.known.parts
         told = {path for path in parts if entries[path].unreadable or (is_doubtful and parts[path].comes_without_event)}
         told -= {*relevance.named()}
         if not told:
             return told
         over = relevance.over(self.index, self.modules)
-        return unreached(told, over, self._imported_by, self._graph(), self._fills)
+        return unreached(told, over, self._imported_by, self.parts.graph(), self.parts.fills)
 
     def _leads_as_before(self) -> bool:
         """Whether only files with cached parts can matter, and all were analyzed with exports that are still right."""
@@ -238,12 +237,12 @@ class Incremental:
         index, known = self.index, self.index.known
         if not self.prefilter or known.modules != self._digest or index.entries.keys() != known.entries.keys():
             return False
-        parts = dict(self._earlier())
-        if parts.keys() != self._parts.keys() or any(
-            ways_of(part) != ways_of(parts[path]) for path, part in self._parts.items()
+        parts = dict(stored_parts(self.index.known.parts))
+        if parts.keys() != self.parts.now.keys() or any(
+            ways_of(part) != ways_of(parts[path]) for path, part in self.parts.now.items()
         ):
             return False
-        words = self._graph().every_word()
+        words = self.parts.graph().every_word()
         for path in index.fresh:
             now, before = index.entries[path], known.entries[path]
             if now.mentions != before.mentions or [*(now.imports or ())] != [*(before.imports or ())]:
@@ -253,78 +252,7 @@ class Incremental:
                 own = {name for each in now.imports for name in said.last_names(each)} - {""}
                 if said.renamed(data) or said.holds_word(data, words) or said.takes_by_name(data, words, own, own):
                     return False
-        return not self._analyzed_with_stale_exports(self._consulted)
-
-    def _earlier(self) -> Iterator[tuple[str, Resolved]]:
-        """Yield the cached parts, including those that are no longer valid."""
-        for path, text in self.index.known.parts.items():
-            part = record_json.part(text)
-            if part is not None:
-                yield path, part
-
-    def _drop_cycles(self, shrunk: set[str]) -> set[str]:
-        """Drop the parts of files in an import cycle that may hold on only to one another's exports.
-
-        Args:
-            shrunk: Files that no longer export something.
-
-        Returns:
-            The paths of the dropped parts.
-        """
-        sources = {path: self._sources(path) for path in self._parts}
-        led = led_to(shrunk, sources)
-        for path in led:
-            self._accumulated.pop(path, None)
-        dropped = (self._parts.keys() - grounded(sources)) & led
-        self._forget(dropped)
-        return dropped
-
-    def _forget(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            del self._parts[path]
-            self._unfinished.discard(path)
-            self._accumulated.pop(path, None)
-            self._fills.note(path, ())
-
-    def _sources(self, path: str) -> set[str]:
-        """Return the files and folders that a file may have its exports from."""
-        fillers = {*self._fills.by(path)} - {path}
-        if path in self._consulted:
-            asked = self._consulted[path].items()
-            return fillers | {each for (each, question), found in asked if found and question != FILLED}
-        return fillers | {each.partition(" ")[2] for each in self._imported_by.get(path, ())}
-
-    def _analyzed_with_stale_exports(self, paths: Iterable[str]) -> set[str]:
-        """Return those of some files that were analyzed with exports that have changed since."""
-        folders = self._exporting_folders()
-
-        def is_wrong(question: tuple[str, str], found: bool | frozenset[str]) -> bool:
-            path, name = question
-            if name == FILLED:
-                return found != self._fills.of(path)
-            return found != (path in folders if path.endswith("/") else answer(self._exports(path), name))
-
-        return {
-            path
-            for path in paths
-            if path in self._parts and any(is_wrong(*each) for each in self._consulted.get(path, {}).items())
-        }
-
-    def _exports(self, path: str) -> frozenset[str]:
-        part = self._parts.get(path)
-        return frozenset(part.exports) if part else frozenset()
-
-    def _exporting_folders(self) -> frozenset[str]:
-        """Return all folders that contain, at any depth, a file with exports or the catalog."""
-        exporting = [path for path, part in self._parts.items() if part.exports]
-        return folders_of([*exporting, self.modules.catalog or ""])
-
-    def _graph(self) -> ImportGraph:
-        from upnext_codegen.names.candidates import ImportGraph  # noqa: PLC0415 - a warm run does without
-
-        parts = self._parts.items()
-        exports = {path: frozenset(part.exports) for path, part in parts}
-        return ImportGraph(self.modules, exports, {path: part.modules for path, part in parts if part.modules})
+        return not self.parts.analyzed_with_stale_exports(self.parts.consulted)
 
     def _work_out(self, pending: set[str], sources: Sources) -> None:
         """Analyze files: those that are in a cycle, or that come again, only for what they export, until `_finish`.
@@ -333,16 +261,16 @@ class Incremental:
         """
         from upnext_codegen.importers import imports_among  # noqa: PLC0415 - a warm run does without
 
-        folders = {*self._exporting_folders()}
+        folders = {*self.parts.exporting_folders()}
         for alone, cyclic in in_turns(imports_among(pending, self.index, self.modules)):
-            again = [each for each in alone if each in self._accumulated]
-            self._work_out_wave([each for each in alone if each not in self._accumulated], sources, folders)
+            again = [each for each in alone if self.parts.was_analyzed(each)]
+            self._work_out_wave([each for each in alone if not self.parts.was_analyzed(each)], sources, folders)
             self._work_out_wave(again, sources, folders, exports_only=True)
             self._work_out_wave(cyclic, sources, folders, exports_only=True)
             self._unfinished.update(again, cyclic)
             # In a cycle each starts from what the others are known to export, at first nothing, which misleads some.
             for _ in range(_MOST_TIMES):
-                misled = self._analyzed_with_stale_exports(cyclic)
+                misled = self.parts.analyzed_with_stale_exports(cyclic)
                 if not misled:
                     break
                 self._work_out_wave(sorted(misled), sources, folders, exports_only=True)
@@ -350,7 +278,7 @@ class Incremental:
     def _finish(self, sources: Sources) -> None:
         """Analyze in full what was analyzed for its exports."""
         waiting, self._unfinished = sorted(self._unfinished), set[str]()
-        self._work_out_wave(waiting, sources, {*self._exporting_folders()})
+        self._work_out_wave(waiting, sources, {*self.parts.exporting_folders()})
 
     def _work_out_wave(
         self, paths: list[str], sources: Sources, folders: set[str], *, exports_only: bool = False
@@ -359,17 +287,10 @@ class Incremental:
         from upnext_codegen import analyze_file as of_file  # noqa: PLC0415 - a warm run does without
         from upnext_codegen.files.pool import PARSING, spread  # noqa: PLC0415
 
-        index, prefilter = self.index, self.prefilter
-        parts, texts, so_far = self._parts, self._texts, self._accumulated
-        for path in paths:
-            parts.pop(path, None)
-
-        def exports(path: str) -> frozenset[str]:
-            found = parts.get(path) or so_far.get(path)
-            return frozenset(found.exports) if found else frozenset()
-
+        index, parts = self.index, self.parts
+        parts.begin_again(paths)
         analyze = of_file.find_exports if exports_only else of_file.analyze_file
-        around = of_file.Surroundings(self.modules, exports, folders.__contains__, self._fills.of, prefilter)
+        around = of_file.Surroundings(self.modules, parts.exports, folders.__contains__, parts.fills.of, self.prefilter)
 
         def job(path: str) -> tuple[str, dict[str, tuple[Any, ...]], Consulted]:
             analysis = analyze(sources, around, path)
@@ -385,15 +306,10 @@ class Incremental:
                 index.take(each, ParseNote._make(note))
             index.notes = {}
             found.append((path, text))
-            self._consulted[path] = consulted
+            parts.consulted[path] = consulted
         for path, text in found:
-            part = record_json.part(text)
-            assert part is not None, path
-            made = grown(part, so_far.get(path))
-            parts[path], texts[path] = made, text if made is part else record_json.dumps(made)
-            so_far[path] = made
-            self._fills.note(path, made.fills)
-        folders |= folders_of(path for path in paths if parts[path].exports)
+            parts.put(path, text)
+        folders |= folders_of(path for path in paths if parts.now[path].exports)
 
 
 def _digest(value: object) -> str:
