@@ -142,8 +142,7 @@ class JobLostError(UpnextError):
         when = "It was there when this wait began. " if seen_open else ""
         super().__init__(
             f"The server knows nothing of {what}{of}: it may not have run. {when}"
-            "Either the server lost data (a failover, a restart without persistence), or the job was purged, or it is "
-            "still in an outbox (`upnext outbox status FILE`)."
+            "Either the server lost data (a failover, a restart without persistence), or the job was purged."
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -287,7 +287,7 @@ async def test_dead_letters_are_listed_and_replayed(tmp_path: Path, process_url:
     assert (code, out) == (1, f"{job_id} will run again.\n")
     assert err == "upnext: No dead letter with id nonsense; run `upnext dead list`.\n"
     assert command("dead", "list", cwd=tmp_path, url=process_url) == (0, "No dead letters.\n", "")
-    nobody = "upnext: There is no handler 'mial' here. See `upnext handlers list`.\n"
+    nobody = "upnext: There is no handler or task 'mial' here. See `upnext handlers list`.\n"
     found = command("dead", "list", "--handler", "mial", cwd=tmp_path, url=process_url)
     assert found == (0, "No dead letters.\n", nobody)
     assert command("jobs", "list", "--handler", "mial", cwd=tmp_path, url=process_url) == (0, "No jobs.\n", nobody)

@@ -105,7 +105,7 @@ def test_twice_is_said_and_unknown_or_ambiguous_names_change_nothing(command: Co
             assert command("handlers", "pause", "nightly", url=valkey_url)[:2] == (0, said)
         code, out, err = command("handlers", "pause", CHARGE, "chagre", url=valkey_url)
         assert (code, out) == (1, "")
-        assert err == "upnext: There is no handler 'chagre' here. Did you mean 'charge'?\n"
+        assert err == "upnext: There is no handler or task 'chagre' here. Did you mean 'charge'?\n"
         assert command("handlers", "pause", "charge", "--event", "order.placde", url=valkey_url) == (
             1,
             "",

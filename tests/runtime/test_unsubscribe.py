@@ -170,7 +170,7 @@ async def test_which_handler_is_meant_has_to_be_clear(command: Command, redis_ur
     assert await asyncio.to_thread(command, "unsubscribe", "mial", url=redis_url) == (
         1,
         "",
-        "upnext: There is no handler 'mial' here. Did you mean 'mail'?\n",
+        "upnext: There is no handler or task 'mial' here. Did you mean 'mail'?\n",
     )
     assert await asyncio.to_thread(command, "unsubscribe", "mail", "--event", "nope", url=redis_url) == (
         1,

@@ -72,7 +72,7 @@ def _none_is_meant(identities: Iterable[str], wanted: str | None, event: str | N
     named = [HandlerId.parse(handler) for handler in known if matches(handler, wanted, None)]
     if wanted is not None and (event is None or not named):
         names = {HandlerId.parse(handler).name for handler in known}
-        return f"There is no handler {visible(wanted)!r} here. {_hint(wanted, names)}"
+        return f"There is no handler or task {visible(wanted)!r} here. {_hint(wanted, names)}"
     name, subject = "" if wanted is None else f" {visible(wanted)!r}", event or ""
     return f"There is no handler{name} of {visible(subject)!r} here. {_hint(subject, {one.subject for one in named})}"
 
