@@ -31,6 +31,7 @@ from upnext.broker.keys import Keys
 from upnext.cli import main
 
 PAGES = ("/", "/dead", "/workers", "/jobs", "/handlers", "/schedules", "/events")
+FOREIGN = quote(f"j{STORED}.0", safe="", errors="surrogateescape")
 TOKEN = "a-token-of-32-characters-or-so.."
 
 
@@ -159,11 +160,16 @@ async def test_whatever_others_wrote_is_shown_as_text(valkey_url: str) -> None:
     """Control characters and those that turn a text around are escaped, and nothing is markup."""
     put_everywhere(valkey_url)
     async with browsing(valkey_url) as browser:
-        for path in (*PAGES, f"/dead/{DEAD}?payload=show", f"/jobs/{JOB}?payload=show", f"/jobs/{quote(STORED)}"):
+        for path in (*PAGES, f"/dead/{DEAD}?payload=show", f"/jobs/{JOB}?payload=show", f"/jobs/{FOREIGN}"):
             response = await browser.client.get(path)
             assert response.status_code in {200, 404}, path
             text = re.sub(r'value="[^"]*"', "", response.text)  # comes back to us as it is
             assert [each for each in text if not each.isprintable() and each != "\n"] == [], path
+        assert f'href="/dead/{FOREIGN}"' in (await browser.client.get("/dead")).text
+        assert "Open the dead letter" not in await browser.get(f"/dead/{FOREIGN}")
+        done = await post_after(browser, f"/dead/{FOREIGN}", "/dead/purge", {"id": FOREIGN, "confirmed": "yes"})
+        assert "1 dead letter deleted." in done
+        assert FOREIGN not in (await browser.client.get("/dead")).text
 
 
 async def test_a_dead_letter_runs_again_and_a_purged_one_is_gone(valkey_url: str) -> None:

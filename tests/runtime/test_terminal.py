@@ -19,7 +19,8 @@ from upnext.broker.keys import Keys
 from upnext.cli import main, terminal
 
 BAD = "\x1b]0;t\x07\x1b[2J\x9b31m\u202e\u2066\u200b\u2028\x7f\r\x08\ud800"
-STORED = BAD[:-1]  # a lone surrogate cannot be stored
+WRITTEN = BAD[:-1]  # a lone surrogate cannot be written
+STORED = f"{WRITTEN}\udcff"  # on a server can be a byte that is no UTF-8
 JOB, DEAD = f"{new_event_id()}.0", f"{new_event_id()}.0"
 
 COMMANDS = {
@@ -86,23 +87,27 @@ def put_everywhere(url: str) -> None:
     record["running"] = [{"job": STORED, "handler": f"e|{STORED}", "since": 1}]
     record["unimported"] = {f"e|x{STORED}": STORED}
     with redis.Redis.from_url(url) as client:
-        client.sadd(keys.queues, handler, STORED)
-        client.rpush(keys.queue(handler), JOB, f"{JOB[:-2]}.1:1:1:0", STORED)
-        client.zadd(keys.scheduled, {f"{handler} {new_event_id()}.0:1:1:0": 1e15, STORED: 1})
-        client.set(keys.failure(f"{JOB[:-2]}.1"), JobFailure.of(STORED, STORED, STORED, 1, STORED).to_json())
-        client.hset(keys.events, JOB[:-2], f'1\n{{"a": "{STORED[-4:-3]}", "\\u001b": 1}}')
-        client.hset(keys.versions, f"ev{STORED}", "")
-        client.rpush(keys.unrouted(f"ev{STORED}"), f"{new_event_id()} 0")
-        client.zadd(keys.leases, {worker_id: 1e14})
-        client.hset(keys.workers, worker_id, json.dumps(record))
-        client.hset(keys.claims(worker_id), f"a|b|c{STORED} {new_event_id()}.0", "1:0:0:1")
-        client.hset(keys.paused, handler, 1)
-        client.set(keys.result(f"{new_event_id()}.0"), STORED)
+
+        def put(*words: str | float) -> None:
+            client.execute_command(*(str(word).encode(errors="surrogateescape") for word in words))
+
+        put("SADD", keys.queues, handler, STORED)
+        put("RPUSH", keys.queue(handler), JOB, f"{JOB[:-2]}.1:1:1:0", STORED)
+        put("ZADD", keys.scheduled, 1e15, f"{handler} {new_event_id()}.0:1:1:0", 1, STORED)
+        put("SET", keys.failure(f"{JOB[:-2]}.1"), JobFailure.of(STORED, STORED, STORED, 1, STORED).to_json())
+        put("HSET", keys.events, JOB[:-2], f'1\n{{"a": "{WRITTEN[-4:-3]}", "\\u001b": 1}}')
+        put("HSET", keys.versions, f"ev{STORED}", "")
+        put("RPUSH", keys.unrouted(f"ev{STORED}"), f"{new_event_id()} 0")
+        put("ZADD", keys.leases, 1e14, worker_id)
+        put("HSET", keys.workers, worker_id, json.dumps(record))
+        put("HSET", keys.claims(worker_id), f"a|b|c{STORED} {new_event_id()}.0", "1:0:0:1")
+        put("HSET", keys.paused, handler, 1)
+        put("SET", keys.result(f"{new_event_id()}.0"), STORED)
         for job_id in (DEAD, f"j{STORED}.0"):
             letter = DeadLetter.of(handler, QueueEntry(job_id, 1), f"failed{STORED}", f"boom{STORED}: x\n::error::x")
-            client.hset(keys.dead, job_id, letter.to_json())
-            client.zadd(keys.dead_index, {job_id: 1})
-        client.hset(keys.events, DEAD[:-2], '1\n{"\\u001b[2J": "\\u202e"}')
+            put("HSET", keys.dead, job_id, letter.to_json())
+            put("ZADD", keys.dead_index, 1, job_id)
+        put("HSET", keys.events, DEAD[:-2], '1\n{"\\u001b[2J": "\\u202e"}')
 
 
 @pytest.fixture
@@ -116,7 +121,7 @@ def hostile(valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     }
     lock["events"]["e"]["handlers"] = {"a": {"worker": f"w{STORED}", "name": f"n{STORED}", "module": STORED}}
     (tmp_path / "upnext.lock").write_text(json.dumps(lock))
-    event = f"e{STORED}".replace("\r", "")
+    event = f"e{WRITTEN}".replace("\r", "")
     source = f"import upnext\nw = upnext.Worker('shop')\n@w.event('{event}').on\ndef h(x: Nope): ...\n"
     (tmp_path / "shop.py").write_text(source)
     yield
@@ -168,7 +173,7 @@ def put_shop(url: str) -> None:
     keys, handler = Keys("default"), "shop|order.placed|charge_the_card_of_the_customer"
     record = {"worker": "shop", "host": "warehouse-3.example", "pid": 4711, "handlers": [handler[5:]]}
     letter = DeadLetter.of(handler, QueueEntry(DEAD, 3), "failed", "ConnectionError: payments: 503 Service Unavailable")
-    with redis.Redis.from_url(url) as client:
+    with redis.Redis.from_url(url, encoding_errors="surrogateescape") as client:
         client.sadd(keys.queues, handler)
         client.rpush(keys.queue(handler), JOB)
         client.hset(keys.workers, "aa.10000", json.dumps(record))

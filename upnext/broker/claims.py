@@ -224,7 +224,7 @@ class Claims:
         for position, entries, started in reply[2:-1]:
             handler = handlers[int(position)]
             for entry, begun in zip(entries, started, strict=True):
-                job_id, _, fencing_token = entry.decode(errors="surrogateescape").rpartition(" ")
+                job_id, _, fencing_token = text(entry).rpartition(" ")
                 jobs.append(Claim(handler, job_id, fencing_token, begun == _STARTED, next(envelopes)))
         left: list[int] = reply[1]
         if -1 in left:
@@ -370,5 +370,5 @@ def is_claim(field: bytes, value: bytes) -> bool:
 def read_claim(field: bytes, value: bytes) -> Claim:
     """Read an entry of a worker's claims."""
     handler, job_id = text(field).split(" ", 1)
-    fencing_token, _, started = value.decode().rpartition(":")
+    fencing_token, _, started = text(value).rpartition(":")
     return Claim(handler, job_id, fencing_token, started == "1", None)

@@ -13,7 +13,7 @@ from upnext.broker.protocols import (
     DeadLetterPlace,
     DeadLetterQueue,
 )
-from upnext.broker.replies import scored, text
+from upnext.broker.replies import raw, scored, text
 from upnext.broker.results import readable_letter
 from upnext.broker.scripts import script
 
@@ -75,7 +75,7 @@ class PartitionDeadLetters(DeadLetterQueue):
         older = await self._places_before(after, most + 1)
         places = older[:most]
         wanted = [place for place in places if selection.died_since <= place.died <= selection.died_before]
-        page = [(place.job_id.encode(), place.died) for place in wanted]
+        page = [(raw(place.job_id), place.died) for place in wanted]
         selected = await self._letters(page, selection) if page else []
         is_last = len(older) <= most or older[most].died < selection.died_since
         return DeadLetterPage(selected, None if is_last else places[-1])

@@ -20,7 +20,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.broker.job_failure import JobFailure
 from upnext.broker.job_ids import QueueEntry, is_job_id
 from upnext.broker.redis_types import ResponseError
-from upnext.broker.replies import pairs, parse_json, scored, text
+from upnext.broker.replies import pairs, parse_json, raw, scored, text
 from upnext.broker.results import discard_reason
 from upnext.broker.scripts import script
 
@@ -186,7 +186,7 @@ class JobReader:
         """Find jobs wherever they are, in one walk through what there is; those that are not found are left out."""
         found = await self._settled([job_id for job_id in job_ids if is_job_id(job_id)])
         left = {job_id for job_id in job_ids if is_job_id(job_id)} - found.keys()
-        sought = frozenset(job_id.encode() for job_id in left)
+        sought = frozenset(map(raw, left))
         # As jobs move: a job that is claimed meanwhile is seen where it began, or in the second look at those that run.
         waiting = partial(self.waiting, from_end=True)
         for read in (waiting, partial(self.scheduled, from_end=True), self.running, waiting):

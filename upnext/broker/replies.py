@@ -8,9 +8,14 @@ from typing import Any, cast
 from upnext.limits import MAX_SHOWN
 
 
-def text(raw: bytes) -> str:
+def text(stored: bytes) -> str:
     """Return what is stored as text. Bytes of another program that are none become the same bytes when sent back."""
-    return raw.decode(errors="surrogateescape")
+    return stored.decode(errors="surrogateescape")
+
+
+def raw(stored: str) -> bytes:
+    """Return what `text` made a text of."""
+    return stored.encode(errors="surrogateescape")
 
 
 def parse_json(raw: bytes | str) -> Any:

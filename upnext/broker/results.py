@@ -244,7 +244,7 @@ def _position(job_id: str) -> int:
 
 
 def _outcome(job_id: str, entry: list[bytes]) -> JobOutcome:
-    state = entry[0].decode()
+    state = text(entry[0])
     if state == "dead":
         unreadable = DeadLetter(job_id, "", "?", "?", 0, "unreadable", "", "its dead letter cannot be read")
         return JobOutcome("dead", letter=readable_letter(entry[1]) or unreadable)

@@ -14,7 +14,7 @@ from upnext.broker.handler_limits import HandlerLimits
 from upnext.broker.job_ids import sent_at
 from upnext.broker.protocols import StatusSource
 from upnext.broker.redis_types import ResponseError
-from upnext.broker.replies import pairs, scored, text
+from upnext.broker.replies import pairs, raw, scored, text
 from upnext.broker.scripts import script
 from upnext.broker.worker_status import WorkerStatus, by_life, limits_of, read_worker
 from upnext.limits import MAX_DELAYED_COUNTED
@@ -176,7 +176,7 @@ class StatusReader(StatusSource):
         served = {handler for worker in workers if worker.alive for handler in worker.handlers}
         queues = tuple([queue async for queue in self._queues(now, held, put_off, served, workers)])
         # Their events have a version, as if somebody were subscribed, where nobody ended the subscriptions.
-        unheard = {HandlerId.parse(queue.handler).event.encode() for queue in queues if queue.subscribed is False}
+        unheard = {raw(HandlerId.parse(queue.handler).event) for queue in queues if queue.subscribed is False}
         return NamespaceStatus(
             workers=tuple(sorted(workers, key=by_life)),
             queues=queues,

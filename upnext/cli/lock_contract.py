@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from upnext.cli.json_object import TooDeepError, read_json
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,13 +74,15 @@ def read_value(text: str, type_text: str) -> Any:
     """Return the JSON value that a text on the command line means for a type: itself where that fits, else as JSON.
 
     Raises:
-        ValueError: If neither fits the type.
+        ValueError: If neither fits the type, or it is nested too deeply.
     """
     annotation = read_type(type_text)
     candidates: list[Any] = [text]
     try:
-        decoded = json.loads(text)
+        decoded = read_json(text)
         candidates = [decoded, text] if annotation is Any else [text, decoded]
+    except TooDeepError:
+        raise
     except ValueError:
         pass
     for value in candidates:

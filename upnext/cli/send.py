@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.json_object import read_object
+from upnext.cli.json_object import TooDeepError, read_json, read_object
 from upnext.cli.parser import examples
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
@@ -104,9 +104,10 @@ def read_payload(arguments: argparse.Namespace) -> dict[str, Any]:
             raise ConfigError(f"Field {field!r} cannot be used: write it as KEY=VALUE or KEY:=JSON.")
         as_json, name = name.endswith(":"), name.removesuffix(":")
         try:
-            value = json.loads(text) if as_json else lock_contract.read_value(text, _type_of(name, contract))
+            value = read_json(text) if as_json else lock_contract.read_value(text, _type_of(name, contract))
         except ValueError as error:
-            faults.append(f"field {name!r} {'is not JSON' if as_json else error}")
+            is_syntax = as_json and not isinstance(error, TooDeepError)
+            faults.append(f"field {name!r} {'is not JSON: ' if is_syntax else ''}{error}")
             continue
         if name in payload:
             raise ConfigError(f"Field {name!r} is given twice.")

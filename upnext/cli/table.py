@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _NARROWEST = 8
+_WIDEST = 500
+"""What another program left in the place of a name can be of any length, and all rows would be as wide."""
 
 
 def table(
@@ -65,7 +67,10 @@ def _row_by_row(cells: Sequence[Sequence[str]], width: int, elastic: Sequence[st
 def _written(cell: object) -> str:
     if cell is None:
         return "-"
-    return f"{cell:,}" if isinstance(cell, int) else visible(str(cell))
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    text = visible(str(cell))
+    return text if len(text) <= _WIDEST else _fit(text, _WIDEST, right=False)
 
 
 def _fit(text: str, width: int, *, right: bool) -> str:

@@ -7,7 +7,7 @@ import re
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, unquote, urlencode
 
 from starlette.responses import RedirectResponse, Response
 
@@ -204,7 +204,7 @@ def _selected(form: Form, name: str) -> list[str]:
         raise RefusedFormError(
             400, f"{len(values)} were selected, and {_MOST_IDS} can be changed at once: select fewer."
         )
-    return values
+    return [unquote(value, errors="surrogateescape") for value in values]
 
 
 def _back(form: Form) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import unquote
 
 from starlette.responses import HTMLResponse, Response
 
@@ -227,7 +228,9 @@ class Pages:
         unknown: Callable[[str], str],
         template: str,
     ) -> Response:
-        job_id, payload = request.path_params["job_id"], request.query_params.get("payload") == "show"
+        # As it was asked for: what is no UTF-8 is lost in the parameters of the path.
+        quoted = request.scope["raw_path"].decode("ascii", "replace").rpartition("/")[2]
+        job_id, payload = unquote(quoted, errors="surrogateescape"), request.query_params.get("payload") == "show"
         found, fault = await self._asked(lambda namespace: read(namespace, job_id, payload=payload))
         details = None if found is None else found[1]
         if found is not None and details is None:

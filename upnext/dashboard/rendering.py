@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from upnext import __version__
 from upnext.broker.handler_id import HandlerId
+from upnext.broker.replies import raw
 from upnext.cli.dead_list import first_line
 from upnext.cli.fleet import blocked_in_words, options_in_words
 from upnext.cli.moments import age, moment
@@ -42,7 +43,7 @@ def environment() -> Environment:
         "exact": _exact,
         "first_line": first_line,
         "handler": HandlerId.parse,
-        "in_path": _in_path,
+        "quoted": _quoted,
         "json": _json,
     }
     names: dict[str, Any] = {
@@ -74,7 +75,7 @@ def static_files() -> dict[str, tuple[bytes, str]]:
 def link(path: str, query: Mapping[str, str | None] | None = None, **more: str | int | None) -> Markup:
     """Return an address with those parameters that have a value, ready for an attribute."""
     given = {name: value for name, value in {**(query or {}), **more}.items() if value not in {None, ""}}
-    return escape(f"{path}?{urlencode(given)}" if given else path)
+    return escape(f"{path}?{urlencode(given, errors='surrogateescape')}" if given else path)
 
 
 def chart(readings: Sequence[tuple[float, float]]) -> dict[str, str]:
@@ -112,12 +113,15 @@ def _commands(text: str) -> Markup:
 
 def _exact(text: str) -> Markup:
     """Return a text as it is, for an attribute that comes back to us."""
-    return escape(text)
+    return escape(raw(text).decode(errors="replace"))
 
 
-def _in_path(text: str) -> str:
-    """Return a text as one part of an address."""
-    return quote(text, safe="")
+def _quoted(text: str) -> str:
+    """Return a text as one part of an address, or as a field that is unquoted when it comes back.
+
+    The id of a job can be any bytes that another program left in its place, which a page cannot hold.
+    """
+    return quote(text, safe="", errors="surrogateescape")
 
 
 def _json(value: Any) -> str:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticSerializationError
 from upnext.errors import PayloadError, PayloadProblem, UpnextError
 from upnext.payload.digits import lost_digits
 from upnext.payload.equality import CHANGED, difference
-from upnext.payload.limits import MAX_BYTES
+from upnext.payload.limits import MAX_BYTES, MAX_LEVELS
 from upnext.payload.problems import top_level_field
 from upnext.payload.round_trip import read, write, write_some
 from upnext.payload.sets import with_ordered_sets
@@ -90,10 +90,10 @@ def _is_equal(plain: object, fields: object) -> bool:
         return False
 
 
-_NOT_JSON = (PayloadProblem("", "must be JSON of at most 200 levels", "something else"),)
+_NOT_JSON = (PayloadProblem("", f"must be JSON of at most {MAX_LEVELS} levels", "something else"),)
 
 
-_LEVELS = "must have at most 200 levels"
+_LEVELS = f"must have at most {MAX_LEVELS} levels"
 _CAUSES = (
     ("surrogates not allowed", "must hold text without lone surrogates, which UTF-8 cannot have"),
     ("invalid utf-8 sequence", "must hold bytes that are UTF-8, as all text in JSON is"),

@@ -4,3 +4,6 @@ from __future__ import annotations
 
 MAX_BYTES = 1_000_000
 """Bytes of JSON, unless a setting says otherwise."""
+
+MAX_LEVELS = 200
+"""Levels of lists and objects in a payload, as pydantic reads and writes them. More are refused."""
