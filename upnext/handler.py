@@ -82,14 +82,14 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         options: Its options.
 
     Raises:
-        ConfigError: If it is no plain function or yields, has parameters that no payload can fill, a bad name, or
-            limits by a field that it does not have, or is unique by one.
+        ConfigError: If it is no plain function, is a method or yields, has parameters that no payload can fill, a bad
+            name, or limits by a field that it does not have, or is unique by one.
     """
     if not inspect.isroutine(function):
         msg = f"{function!r} cannot be a handler: decorate a function (def or async def)."
         raise ConfigError(msg)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        msg = f"{function!r} cannot be a handler: generator functions are not supported. Return a value."
+        msg = f"{function.__name__!r} cannot be a handler: generator functions are not supported. Return a value."
         raise ConfigError(msg)
     name = check_name("task" if event is None else "handler", options.name or function.__name__)
     subject = name if event is None else event
@@ -103,9 +103,22 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         # A plain wrapper around a coroutine function gives a coroutine: it belongs into the event loop as well.
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function)),
     )
+    _refuse_method(handler)
     if not set(named_fields(options)) <= set(handler.signature.parameters):
         check_named_fields(handler)
     return handler
+
+
+def _refuse_method(handler: Handler) -> None:
+    """Refuse a function that was decorated in the body of a class and takes its object."""
+    around = getattr(handler.function, "__qualname__", "").rpartition(".")[0]
+    first = next(iter(handler.signature.parameters), "")
+    if around and not around.endswith("<locals>") and first in {"self", "cls"}:
+        msg = (
+            f"Method {handler.function.__qualname__!r} cannot be a handler: no payload fills its parameter {first!r}. "
+            "Decorate a function at module level, or a static method."
+        )
+        raise ConfigError(msg)
 
 
 def named_fields(options: Options) -> dict[str, str]:

@@ -123,12 +123,12 @@ def _is_unique(value: object) -> bool:
     return isinstance(value, bool) or (bool(names) and all(map(is_field_name, names)))
 
 
-def is_finite(value: object, least: float) -> bool:
-    """Say whether a value that users gave is a finite number (and no bool) of at least `least`."""
+def is_finite(value: object, least: float, most: float = math.inf) -> bool:
+    """Say whether a value that users gave is a finite number (and no bool) in a range."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:
-        return math.isfinite(value) and value >= least
+        return math.isfinite(value) and least <= value <= most
     except OverflowError:  # an int beyond all floats
         return False
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from upnext.broker.address import Address
 from upnext.errors import ConfigError
-from upnext.limits import MAX_PARTITIONS
+from upnext.limits import MAX_DELAY, MAX_PARTITIONS
 from upnext.names import check_name
 from upnext.options import is_finite, is_whole
-from upnext.payload.limits import MAX_BYTES
+from upnext.payload.limits import MAX_BYTES, MAX_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +24,25 @@ _CREDENTIALS: Final = re.compile(
     r"(?<=[?&])(?:\w+_)?(?:username|password)[^&]*&?|[?&](?:\w+_)?(?:username|password)[^&]*$", re.IGNORECASE
 )
 
-_FROM_ENVIRONMENT: Final = ("result_ttl", "max_payload", "max_result", "result_timeout", "send_deadline")
 _OTHER_VARIABLES: Final = ("RELEASE", "LOG", "DASHBOARD_TOKEN", "SUPERVISED")
 # What Kubernetes sets in every container for a Service called "upnext".
 _OF_KUBERNETES: Final = re.compile(r"_(HOST|PORT)(_|$)")
+
+
+_DAY: Final = 24 * 3600
+
+RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "lease": (0.5, _DAY),
+    "grace": (0, 7 * _DAY),
+    "result_ttl": (1, int(MAX_DELAY)),
+    "max_payload": (1, MAX_VALUE),
+    "max_result": (1, MAX_VALUE),
+    "result_timeout": (0, int(MAX_DELAY)),
+    "send_deadline": (1, _DAY),
+    "partitions": (1, MAX_PARTITIONS),
+}
+"""The least and the most that a setting can be."""
+_WHOLE: Final = frozenset({"max_payload", "max_result", "partitions"})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -38,13 +53,14 @@ class Settings:
         redis_url: The server's address, such as redis://host:6379/0; None for the embedded server. Sentinels, clusters
             and sockets have forms of their own.
         namespace: What separates several applications in one database.
-        lease: Seconds after which a silent worker is taken for dead; at least 0.5.
-        grace: Seconds that running jobs get when a worker stops.
-        result_ttl: Seconds that a result is kept.
-        max_payload: Largest payload, in bytes of JSON.
-        max_result: Largest result that is kept, in bytes of JSON.
-        result_timeout: Seconds that waiting for results takes at the most, unless the caller says otherwise.
-        send_deadline: Seconds after which a send that the server has not taken is given up; at least 1.
+        lease: Seconds after which a silent worker is taken for dead, from 0.5 to a day.
+        grace: Seconds that running jobs get when a worker stops, a week at the most.
+        result_ttl: Seconds that a result is kept, from 1 to a year.
+        max_payload: Largest payload, in bytes of JSON, 500 MB at the most.
+        max_result: Largest result that is kept, in bytes of JSON, 500 MB at the most.
+        result_timeout: Seconds that waiting for results takes at the most, unless the caller says otherwise; a year at
+            the most.
+        send_deadline: Seconds after which a send that the server has not taken is given up, from 1 to a day.
         partitions: How many partitions of the namespace senders use; workers serve at least these. From 1 to 64.
     """
 
@@ -70,18 +86,9 @@ class Settings:
         if self.redis_url is not None:
             check_url(self.redis_url)
         check_name("namespace", self.namespace)
-        _check("lease", self.lease, 0.5)
-        _check("grace", self.grace, 0.0)
-        _check("result_ttl", self.result_ttl, 1.0)
-        _check("max_payload", self.max_payload, 1)
-        _check("max_result", self.max_result, 1)
-        _check("result_timeout", self.result_timeout, 0.0)
-        _check("send_deadline", self.send_deadline, 1.0)
-        if not is_whole(self.partitions, 1, MAX_PARTITIONS):
-            raise ConfigError(
-                f"Setting partitions={self.partitions!r} cannot be used: it must be a whole number "
-                f"from 1 to {MAX_PARTITIONS}."
-            )
+        for name in RANGES:
+            value = getattr(self, name)
+            _check(name, value, f"Setting {name}={value!r}")
 
 
 def load(
@@ -96,17 +103,12 @@ def load(
     Raises:
         ConfigError: If one of them cannot be used; the message names it, and no password.
     """
-    given: dict[str, Any] = {}
-    for name, value in (("lease", lease), ("grace", grace), *((name, None) for name in _FROM_ENVIRONMENT)):
+    arguments = {"lease": lease, "grace": grace, "partitions": partitions}
+    given: dict[str, Any] = {name: value for name, value in arguments.items() if value is not None}
+    for name in RANGES.keys() - given.keys():
         variable = f"UPNEXT_{name.upper()}"
-        if value is not None:
-            given[name] = value
-        elif environ.get(variable):
-            given[name] = _number(variable, environ[variable])
-    if partitions is not None:
-        given["partitions"] = partitions
-    elif environ.get("UPNEXT_PARTITIONS"):
-        given["partitions"] = _whole("UPNEXT_PARTITIONS", environ["UPNEXT_PARTITIONS"])
+        if text := environ.get(variable):
+            given[name] = _check(name, _number(text, whole=name in _WHOLE), f"{variable}={text!r}")
     if environ.get("UPNEXT_NAMESPACE"):
         given["namespace"] = environ["UPNEXT_NAMESPACE"]
     # An empty variable counts as none, as everywhere; an empty argument is an address that somebody forgot to fill in.
@@ -158,22 +160,27 @@ def without_password(url: str) -> str:
     return f"{scheme[0] if scheme else ''}{host}"
 
 
-def _number(variable: str, text: str) -> float:
+def _number(text: str, *, whole: bool) -> float | None:
     try:
-        return float(text)
+        return int(text) if whole else float(text)
     except ValueError:
-        msg = f"{variable}={text!r} cannot be used: it must be a number."
-        raise ConfigError(msg) from None
+        return None
 
 
-def _whole(variable: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        msg = f"{variable}={text!r} cannot be used: it must be a whole number."
-        raise ConfigError(msg) from None
+def _check(name: str, value: object, said: str) -> object:
+    """Return the value of a setting if it can have it.
 
+    Args:
+        name: The setting.
+        value: The value.
+        said: What to call both in the message.
 
-def _check(name: str, value: object, least: float) -> None:
-    if not is_finite(value, least):
-        raise ConfigError(f"Setting {name}={value!r} cannot be used: it must be a finite number of at least {least:g}.")
+    Raises:
+        ConfigError: If it cannot.
+    """
+    least, most = RANGES[name]
+    is_whole_number = name in _WHOLE
+    if is_whole(value, int(least), int(most)) if is_whole_number else is_finite(value, least, most):
+        return value
+    kind = "whole number" if is_whole_number else "number"
+    raise ConfigError(f"{said} cannot be used: it must be a {kind} from {least:g} to {most:,}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -307,6 +308,8 @@ async def test_the_graph_shows_who_sends_an_event_and_what_its_handlers_send(
         done = shop.run("dashboard", "--graph", "graph.json", "--redis-url", "redis://127.0.0.1:1")
         assert (done.code, done.out) == (2, "")
         assert "does not hold what `upnext graph --format json` of this release prints" in done.err
+    endless = shop.run("dashboard", "--graph", "/dev/zero", "--redis-url", "redis://a:1").err
+    assert "--graph '/dev/zero' cannot be read: it holds more than 100 MB." in endless
     assert "cannot be read: No such file" in shop.run("dashboard", "--graph", "x", "--redis-url", "redis://a:1").err
 
 
@@ -442,14 +445,20 @@ def test_the_command_opens_to_other_machines_with_a_token_only(
     assert said in capsys.readouterr().err
 
 
-def test_sigterm_ends_it_with_exit_code_0() -> None:
+def test_sigterm_ends_it_with_exit_code_0_and_a_form_that_is_cut_off_is_no_fault() -> None:
     port = free_port()
     command = [sys.executable, "-m", "upnext", "dashboard", "--port", str(port), "--redis-url", "redis://127.0.0.1:1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             wait_until(lambda: _answers(port), timeout=60)
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+                origin = f"Host: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
+                head = f"POST /dead/purge HTTP/1.1\r\n{origin}Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+                connection.sendall(head.encode())
+                assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
             process.terminate()
-            assert process.wait(timeout=60) == 0
+            assert "Traceback" not in process.communicate(timeout=60)[1]
+            assert process.returncode == 0
         finally:
             process.kill()
 

@@ -99,6 +99,20 @@ def test_a_worker_that_imports_all_handlers_of_the_lock_warns_of_nothing(clinic:
     assert "upnext.lock" not in text
 
 
+def test_of_two_workers_of_one_name_neither_lacks_what_the_other_has(clinic: Path, valkey_url: str) -> None:
+    """Both run here. What neither has is lacking all the same."""
+    (clinic / "service.py").write_text(
+        "import letters, upnext\nfrom events import worker\ntwin = upnext.Worker('clinic')\n"
+        "@twin.event('visit.booked').on\nasync def write_bill(patient: str, **_: object) -> None: ...\n"
+    )
+    assert "does not import" not in log_of(clinic, valkey_url, "service.py")
+    (clinic / "service.py").write_text(
+        "import upnext\nfrom events import worker\ntwin = upnext.Worker('clinic')\n"
+        "@twin.event('visit.booked').on\nasync def write_bill(patient: str, **_: object) -> None: ...\n"
+    )
+    assert "does not import: send_letter (module letters)." in log_of(clinic, valkey_url, "service.py")
+
+
 def test_a_worker_warns_of_what_is_ignored_and_of_handlers_that_refuse_what_the_lock_lets_senders_send(
     clinic: Path, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,16 @@ described.__defaults__ = (Field(gt=0),)
 described.__annotations__ = {"amount": int}  # as where annotations are not texts
 
 
+class Desk:
+    def file(self, order_id: str) -> None: ...
+
+    @classmethod
+    def open(cls, order_id: str) -> None: ...
+
+    @staticmethod
+    def close(order_id: str) -> None: ...
+
+
 async def async_generator(order_id: str) -> AsyncIterator[str]:
     yield order_id
 
@@ -98,6 +108,8 @@ async def async_generator(order_id: str) -> AsyncIterator[str]:
         (async_generator, "generator functions are not supported."),
         (classmethod(positional_only), "is not a callable object. Decorate a function (def or async def)."),
         (getattr, "Decorate a function (def or async def)."),
+        (Desk.file, "Method 'Desk.file' cannot be a handler: no payload fills its parameter 'self'."),
+        (Desk.open.__func__, "Method 'Desk.open' cannot be a handler: no payload fills its parameter 'cls'."),
     ],
 )
 def test_functions_that_no_payload_can_fill_are_refused(function: Any, words: str) -> None:
@@ -105,6 +117,16 @@ def test_functions_that_no_payload_can_fill_are_refused(function: Any, words: st
     with pytest.raises(upnext.ConfigError) as caught:
         upnext.Worker("shop").event("order.placed").on(function)
     assert words in str(caught.value)
+
+
+def test_what_takes_no_object_of_its_class_is_a_handler() -> None:
+    """Static methods, methods of an object, and functions within functions that call a field so."""
+
+    def nested(self: str) -> None: ...
+
+    event = upnext.Worker("shop").event("order.placed")
+    for function in (Desk.close, Desk().file, Desk.open, nested):
+        event.on(function)
 
 
 def test_two_handlers_of_one_identity_are_refused() -> None:
@@ -164,8 +186,10 @@ def test_bad_event_and_worker_names_are_refused(name: Any) -> None:
     ("settings", "words"),
     [
         ({"concurrency": 0}, "Option concurrency=0 cannot be used"),
-        ({"lease": 0.1}, "Setting lease=0.1 cannot be used"),
-        ({"grace": -1}, "Setting grace=-1 cannot be used"),
+        ({"lease": 0.1}, "Setting lease=0.1 cannot be used: it must be a number from 0.5 to 86,400."),
+        ({"lease": 1e12}, "Setting lease=1000000000000.0 cannot be used"),
+        ({"grace": -1}, "Setting grace=-1 cannot be used: it must be a number from 0 to 604,800."),
+        ({"grace": 604_801}, "Setting grace=604801 cannot be used"),
         ({"redis_url": ""}, "Redis URL '' cannot be used. Write it like redis://host:6379/0"),
         ({"redis_url": "http://x"}, "Redis URL 'http://x' cannot be used"),
         ({"redis_url": "redis://:hunter2@h:0/1"}, "Redis URL 'redis://h:0/1' cannot be used"),

@@ -219,6 +219,12 @@ def test_what_cannot_be_an_id_is_refused(identity: str) -> None:
         upnext.Job.of(identity)
 
 
+def test_the_id_of_an_event_is_told_apart_from_that_of_a_job() -> None:
+    """It is what a send logs and returns first."""
+    with pytest.raises(upnext.ConfigError, match=f"'{ID}' is not the id of a job: it is that of an event.* is {ID}.0"):
+        upnext.Job.of(ID)
+
+
 async def test_a_server_that_refuses_says_so_to_whoever_waits(redis_url: str) -> None:
     """As it does to senders: retrying does not help."""
     async with Redis.from_url(redis_url) as client:

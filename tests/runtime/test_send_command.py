@@ -126,7 +126,8 @@ def test_values_are_read_as_the_lock_has_them(
         (["order placed"], "Event name 'order placed' cannot be used."),
         (["order.placed", "order_id=x", "--delay", "-1"], "Option delay=-1.0 cannot be used"),
         (["order.placed", "order_id=x", "--key", ""], "Option key='' cannot be used"),
-        (["order.placed", "order_id=x", "--lock", "missing.lock"], "'missing.lock' cannot be read (FileNotFoundError)"),
+        (["order.placed", "order_id=x", "--lock", "/dev/zero"], "cannot be read (it holds more than 100 MB)"),
+        (["order.placed", "order_id=x", "--lock", "missing.lock"], "'missing.lock' cannot be read (No such file"),
     ],
 )
 def test_what_the_lock_refuses_is_not_sent(command: Command, valkey_url: str, arguments: list[str], words: str) -> None:

@@ -225,12 +225,13 @@ def read_lock(path: Path | None) -> Contract:
         ConfigError: If there is none, or it cannot be read.
     """
     from upnext_codegen.catalog import lock  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.files.whole_file import read_whole  # noqa: PLC0415
 
     folders = (Path.cwd(), *Path.cwd().parents)
     found = path or next((each / lock.FILE_NAME for each in folders if (each / lock.FILE_NAME).is_file()), None)
     if found is None:
         raise ConfigError(f"There is no {lock.FILE_NAME} here: run `upnext gen`, or pass --lock FILE.")
     try:
-        return lock.read(found.read_text(encoding="utf-8"))
+        return lock.read(read_whole(found))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{str(found)!r} cannot be read: {error}.") from error

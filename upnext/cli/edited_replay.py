@@ -25,8 +25,10 @@ def replay_edited(arguments: argparse.Namespace) -> int:
     """Run the command; exit code 1 if there is no such dead letter."""
     if len(arguments.job_id) != 1 or arguments.all:
         raise ConfigError("--edit takes exactly one job id.")
+    from upnext_codegen.files.whole_file import read_whole  # noqa: PLC0415 - commands import what they need
+
     try:
-        text = sys.stdin.read() if arguments.edit == "-" else Path(arguments.edit).read_text(encoding="utf-8")
+        text = sys.stdin.read() if arguments.edit == "-" else read_whole(Path(arguments.edit))
     except (OSError, ValueError) as error:
         raise ConfigError(f"--edit {arguments.edit}: the file cannot be read: {error}.") from error
     payload, (job_id,) = read_object(text), arguments.job_id

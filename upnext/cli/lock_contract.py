@@ -52,17 +52,20 @@ def event_contract(event: str, path: Path | None) -> dict[str, Any]:
     Raises:
         ConfigError: If there is no lock, it cannot be read, or it does not have the event.
     """
+    from upnext_codegen.files.whole_file import read_whole  # noqa: PLC0415 - commands import what they need
+
     folders = (Path.cwd(), *Path.cwd().parents)
     found = path or next((folder / _NAME for folder in folders if (folder / _NAME).is_file()), None)
     if found is None:
         raise ConfigError(f"There is no {_NAME} here: run `upnext gen`, pass --lock FILE, or --unchecked.")
     try:
-        events: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))["events"]
+        events: dict[str, Any] = json.loads(read_whole(found))["events"]
         contract = events.get(event)
         if contract is not None:
             _ = [(field["type"] + "", field["required"]) for field in contract["fields"].values()], contract["extras"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"'{found}' cannot be read ({type(error).__name__}): run `upnext gen`.") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise ConfigError(f"'{found}' cannot be read ({reason}): run `upnext gen`.") from error
     if contract is None:
         near = difflib.get_close_matches(event, list(events), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else " Run `upnext gen`, or pass --unchecked."

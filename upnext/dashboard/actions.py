@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlencode
 
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from upnext.cli import dead, dead_list
@@ -20,8 +21,6 @@ from upnext.errors import BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from starlette.requests import Request
 
     from upnext.broker.namespace import Namespace
     from upnext.dashboard.pages import Pages
@@ -148,10 +147,13 @@ class Actions:
 
     async def _form(self, request: Request) -> Form:
         body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _MOST_BYTES:
-                raise RefusedFormError(413, "That is more than a form of this dashboard sends.")
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _MOST_BYTES:
+                    raise RefusedFormError(413, "That is more than a form of this dashboard sends.")
+        except ClientDisconnect as error:  # in the middle of it, or it sent something that is no body
+            raise RefusedFormError(400, "The form was not sent to its end.") from error
         try:
             form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_IDS * 2)
         except ValueError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
 from upnext.errors import ConfigError
+from upnext_codegen.files.whole_file import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ class SentEvents:
             ConfigError: If it cannot be read, or is something else.
         """
         try:
-            return cls._of(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls._of(json.loads(read_whole(Path(path))))
         except OSError as error:
             raise ConfigError(f"--graph {path!r} cannot be read: {error.strerror or error}.") from error
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

@@ -22,7 +22,7 @@ from upnext.runner.unimported import main_module_twin
 from upnext.settings import DEFAULT_NAMESPACE, without_password
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from upnext.runner.unimported import Lock
     from upnext.worker import Worker
@@ -68,12 +68,12 @@ def announce(worker: Worker, url: str, lock: Lock, *, beside: Sequence[Worker], 
             "Worker %r has no handlers and runs no jobs: import the modules that declare them in the file that is run",
             worker.name,
         )
-    _compare_with_lock(worker, lock, sends_only=sends_only and not identities)
+    unimported = lock.unimported(worker.name, [each.registry for each in beside])
+    _compare_with_lock(worker, lock, {} if sends_only and not identities else unimported)
 
 
-def _compare_with_lock(worker: Worker, lock: Lock, *, sends_only: bool) -> None:
-    unimported = lock.unimported(worker.registry)
-    if unimported and not sends_only:
+def _compare_with_lock(worker: Worker, lock: Lock, unimported: Mapping[str, str]) -> None:
+    if unimported:
         log.warning(
             "upnext.lock has handlers of worker %r that this process does not import: %s. "
             "Without a process that does, events are not delivered to them; if they are gone, run `upnext gen`.",

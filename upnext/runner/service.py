@@ -315,9 +315,8 @@ class Service:
         if not self._stopping.is_set():
             announce(worker, url, self._lock, beside=self._workers, sends_only=bool(self._servers))
         at_work.enter_context(worker.registry.at_work())  # which handlers run is settled from here on
-        return Runner(
-            worker.registry, worker.concurrency, url, record(worker, self._lock.unimported(worker.registry)), watchdog
-        )
+        unimported = self._lock.unimported(worker.name, [each.registry for each in self._workers])
+        return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog)
 
     async def _reach(self, url: str, settings: Settings) -> None:
         """Wait until the server answers; one that refuses us will not answer another time."""

@@ -17,7 +17,7 @@ from upnext.log import log
 from upnext.runner.lock_drift import LockedEvent, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from upnext.handler import Handler
     from upnext.registry import Registry
@@ -63,12 +63,18 @@ class Lock:
         """The handlers, with their modules."""
         return self._modules
 
-    def unimported(self, registry: Registry) -> dict[str, str]:
-        """Return the handlers of a worker that it does not have here: `event|name` -> module."""
+    def unimported(self, worker: str, running: Iterable[Registry]) -> dict[str, str]:
+        """Return the handlers of a worker that this process does not have: `event|name` -> module.
+
+        Args:
+            worker: Its name.
+            running: The declarations of all workers that run here; several may have the name.
+        """
+        here = {identity for registry in running for identity in registry.handlers}
         return {
             identity.local: module
             for identity, module in sorted(self._modules.items())
-            if identity.worker == registry.worker and str(identity) not in registry.handlers
+            if identity.worker == worker and str(identity) not in here
         }
 
     def unlocked(self, registry: Registry) -> list[HandlerId]:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 # As the runtime has them in upnext/worker.py, upnext/settings.py and upnext/limits.py; a test holds them together.
 _MOST_AT_ONCE, _MOST_PARTITIONS = 10_000, 64
-_SHORTEST_LEASE = 0.5
+_SHORTEST_LEASE, _LONGEST_LEASE, _LONGEST_GRACE = 0.5, 86_400, 604_800
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 _RULES = {
     "concurrency": f"a whole number from 1 to {_MOST_AT_ONCE}",
     "partitions": f"a whole number from 1 to {_MOST_PARTITIONS}, or None",
-    "lease": f"a finite number of seconds, {_SHORTEST_LEASE:g} or more, or None",
-    "grace": "a finite number of seconds, 0 or more, or None",
+    "lease": f"a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:,}, or None",
+    "grace": f"a number of seconds from 0 to {_LONGEST_GRACE:,}, or None",
     "redis_url": "an address such as redis://host:6379/0, rediss://... or unix:///path, or None",
 }
 
@@ -75,6 +75,6 @@ def _fits(option: str, value: object) -> bool:
         case "partitions":
             return isinstance(value, int) and 1 <= value <= _MOST_PARTITIONS
         case "lease":
-            return _SHORTEST_LEASE <= value < float("inf")
+            return _SHORTEST_LEASE <= value <= _LONGEST_LEASE
         case _:
-            return 0 <= value < float("inf")
+            return 0 <= value <= _LONGEST_GRACE

@@ -15,6 +15,7 @@ from upnext_codegen.contract import Contract
 from upnext_codegen.deployed.fleet import PublishedContract, deployed_handlers
 from upnext_codegen.deployed.snapshot import is_saved, read_saved
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.files.whole_file import read_whole
 from upnext_codegen.pulled.imports_lock import Source
 
 _SERVER = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -65,7 +66,7 @@ def read_local(source: Source, root: Path) -> Contract:
             repository, _, path = address.removeprefix(_GIT).partition("#")
             text = _in_git(repository, path, root)
         else:
-            text = (root / address).read_bytes().decode("utf-8")
+            text = read_whole(root / address)
         saved = lock.read_object(text)
         if saved is not None and is_saved(saved):
             return contract_of(read_saved(address, saved).published)
