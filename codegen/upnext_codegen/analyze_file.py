@@ -27,6 +27,7 @@ from upnext_codegen.names.evaluator import Evaluator
 from upnext_codegen.names.exports import Consulted, Exported, Exports
 from upnext_codegen.names.lookup import Lookup
 from upnext_codegen.names.modules import RecordedModules
+from upnext_codegen.reading.source import SourceError, compiles
 from upnext_codegen.records import Place, Resolved
 
 if TYPE_CHECKING:
@@ -102,8 +103,11 @@ def _analysis(
             if take_in is not None:
                 take_in(module, exports, classes, found)
             exported = exports.found_in(module)
-    except RecursionError:
-        # Each lookup is bounded, but nested lookups can still exceed the recursion limit.
+            if found.says_anything:
+                compiles(module.text)
+    except SourceError as error:
+        found = Found(findings=[messages.unreadable(Place(file, error.line, error.column), error.reason)])
+    except RecursionError:  # Each lookup is bounded, but nested ones can still exceed the recursion limit.
         found = Found(findings=[messages.unreadable(Place(file, 1, 1), "its names lead further than can be followed")])
     exports.release()
     part = Resolved(

@@ -18,6 +18,7 @@ from upnext_codegen.catalog import lock
 from upnext_codegen.deployed.snapshot import is_saved, read_saved
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.git_lfs import POINTER, is_pointer
+from upnext_codegen.layout.probing import exists, is_file
 
 if TYPE_CHECKING:
     from upnext_codegen.contract import Contract
@@ -35,6 +36,7 @@ _OPTIONS = (
     *("-c", "core.alternateRefsCommand=true", "-c", "maintenance.auto=false", "-c", "gc.auto=0"),
 )
 _NOT_THERE = 1
+_FATAL, _DUBIOUS = "fatal:", "dubious ownership"  # of the first line that says what is wrong
 """What `rev-parse --quiet` exits with where nothing has the name; every other failure is 128."""
 
 
@@ -53,9 +55,9 @@ def earlier_contract(wanted: str, root: Path, asked: str = "") -> Contract | Dep
     Raises:
         ConfigurationError: If it is neither a file nor a revision, or what it holds is no lock.
     """
-    path, asked = Path(wanted), asked or f"--against {wanted}"
+    path, asked = Path(wanted), asked or f"--against {wanted if wanted.isprintable() else ascii(wanted)}"
     try:
-        if path.is_file():
+        if is_file(path):
             text = path.read_bytes().decode("utf-8")
             saved = lock.read_object(text)
             return read_saved(wanted, saved) if saved is not None and is_saved(saved) else lock.read(text)
@@ -67,7 +69,8 @@ def earlier_contract(wanted: str, root: Path, asked: str = "") -> Contract | Dep
 
 def _in_git(git: _Git, revision: str) -> bytes | None:
     found = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if found.returncode == _NOT_THERE or b"not a git repository" in found.stderr:
+    # `^main` is understood, and stands for all that is not in it.
+    if found.returncode == _NOT_THERE or found.stdout.startswith(b"^") or b"not a git repository" in found.stderr:
         raise ConfigurationError(
             f"{git.asked} is neither a file nor a revision of git here: name an upnext.lock, or fetch the "
             "revision first."
@@ -113,10 +116,22 @@ class _Git(NamedTuple):
     def refuse_failure(self, done: subprocess.CompletedProcess[bytes]) -> None:
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
+            # Advice may follow what is wrong.
+            wrong = next((line for line in said if line.startswith(_FATAL)), said[-1] if said else "it says nothing")
+            if _DUBIOUS in wrong:
+                raise ConfigurationError(
+                    f"{self.asked}: git does not trust this repository, since its folder belongs to another user. If "
+                    f"you do, run `git config --global --add safe.directory {_top(self.root)}`."
+                )
             raise ConfigurationError(
-                f"{self.asked}: git cannot read that revision: {said[-1] if said else 'it says nothing'}. "
+                f"{self.asked}: git cannot read that revision: {wrong}. "
                 "In a partial or shallow clone, fetch it first; `git fsck` finds damage."
             )
+
+
+def _top(folder: Path) -> Path:
+    """Return the folder of the repository that another one is in."""
+    return next((each for each in (folder, *folder.parents) if exists(each / ".git")), folder)
 
 
 def _reason(error: Exception) -> str:

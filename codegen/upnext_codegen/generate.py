@@ -13,6 +13,7 @@ from upnext_codegen.files.up_to_date import remember, stamp, standing
 from upnext_codegen.findings import Finding, in_order
 from upnext_codegen.garbage import uncollected
 from upnext_codegen.graph.findings import graph_findings
+from upnext_codegen.layout.probing import exists
 from upnext_codegen.merging.contracts import contracts
 from upnext_codegen.no_project import is_none
 from upnext_codegen.owners import naming_owners, with_owners
@@ -105,7 +106,7 @@ def _merged(project: Project, scan: Scan) -> _Merged:
     own, findings = contracts(scan, extra=extra)
     wrong = (*_wrong_upcasters(scan), *refused_typed_dicts(project, scan), *unsendable_parts(scan))
     own = with_owners(own, owner, {})
-    if not (project.root / IMPORTS_LOCK).exists():
+    if not exists(project.root / IMPORTS_LOCK):
         return _Merged(scan, own, own, (*findings, *wrong))
     from upnext_codegen.pulled.imports_lock import read  # noqa: PLC0415 - few projects have any
     from upnext_codegen.pulled.merged import with_others  # noqa: PLC0415

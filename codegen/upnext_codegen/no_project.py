@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.left_out import PROJECT
+from upnext_codegen.layout.probing import is_file
 from upnext_codegen.layout.pyproject import NAME
 from upnext_codegen.project import LOCK
 
@@ -46,6 +47,6 @@ def projects_below(root: Path, found: Discovery) -> str:
 
 def _uses_upnext(folder: Path) -> bool:
     try:
-        return (folder / LOCK).is_file() or b"upnext" in (folder / NAME).read_bytes()
+        return is_file(folder / LOCK) or b"upnext" in (folder / NAME).read_bytes()
     except OSError:
         return False

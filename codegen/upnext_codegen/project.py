@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.layout.import_roots import import_roots, renamed_packages
+from upnext_codegen.layout.probing import exists, is_file, is_folder, within
 from upnext_codegen.layout.pyproject import NAME, Document, glance, read, table
 from upnext_codegen.layout.settings import Settings, settings_in
 from upnext_codegen.layout.workspace import dependencies_outside, has_members, members, real_folders
@@ -31,6 +32,7 @@ _MOST_PATCHES = 50
 _SCRIPTS = frozenset({"setup.py", "conftest.py", "noxfile.py"})
 """Files beside pyproject.toml that nothing imports."""
 _MANAGE = "manage.py"
+_GLOB = "*?["
 """The command line of a Django project."""
 
 
@@ -64,7 +66,7 @@ class Project:
     @property
     def is_marked(self) -> bool:
         """Whether a file at its root says that it is a project."""
-        return any((self.root / name).is_file() for name in (NAME, LOCK, IMPORTS_LOCK))
+        return any(is_file(self.root / name) for name in (NAME, LOCK, IMPORTS_LOCK))
 
     @property
     def runs_on_python_311(self) -> bool:
@@ -86,7 +88,7 @@ class Project:
     def has_module_at(self, root: str, name: str) -> bool:
         """Tell whether a module of that name is below an import root."""
         path = name.replace(".", "/")
-        return any((self.root / root / file).is_file() for file in (f"{path}.py", f"{path}/__init__.py"))
+        return any(is_file(self.root / root / file) for file in (f"{path}.py", f"{path}/__init__.py"))
 
 
 def find_project(start: Path | None = None, otherwise: Path | None = None) -> Project:
@@ -104,7 +106,7 @@ def find_project(start: Path | None = None, otherwise: Path | None = None) -> Pr
         ConfigurationError: pyproject.toml cannot be read, or a setting in it cannot be used.
     """
     folder = (start or Path.cwd()).resolve()
-    if not folder.is_dir():
+    if not is_folder(folder):
         folder = folder.parent
     alone = otherwise.resolve() if otherwise is not None and folder.is_relative_to(otherwise.resolve()) else folder
     nearest = next((each for each in (folder, *folder.parents) if _is_root(each)), None)
@@ -145,7 +147,7 @@ def is_separate(folder: Path) -> bool:
 
 
 def _is_root(folder: Path) -> bool:
-    return (folder / NAME).is_file() or (folder / LOCK).is_file()
+    return is_file(folder / NAME) or is_file(folder / LOCK)
 
 
 def _governing(nearest: Path) -> Path:
@@ -153,14 +155,14 @@ def _governing(nearest: Path) -> Path:
     if is_separate(nearest):
         return nearest
     folder = nearest
-    while not (folder / ".git").exists() and folder != folder.parent:
+    while not exists(folder / ".git") and folder != folder.parent:
         folder = folder.parent
         # A lock alone makes no project of what has a pyproject.toml: it may have been left in any folder above.
-        if not (folder / NAME).is_file() or not LEFT_OUT.isdisjoint(nearest.relative_to(folder).parts):
+        if not is_file(folder / NAME) or not LEFT_OUT.isdisjoint(nearest.relative_to(folder).parts):
             continue
         if nearest in members(folder, glance(folder)):
             return folder
-        if (folder / LOCK).is_file() and not (nearest / LOCK).is_file():
+        if is_file(folder / LOCK) and not is_file(nearest / LOCK):
             return folder
     return nearest
 
@@ -172,7 +174,7 @@ def _distributions(root: Path, document: Document) -> tuple[Path, ...]:
     the folders with a pyproject.toml at most two levels down. Where there is none, nothing says that these belong
     together.
     """
-    if not (root / NAME).is_file():
+    if not is_file(root / NAME):
         return ()
     if has_members(document):
         return tuple(each for each in members(root, document) if each != root)
@@ -180,16 +182,13 @@ def _distributions(root: Path, document: Document) -> tuple[Path, ...]:
         return ()
     below = _folders_in(root)
     below += [inside for each in below for inside in _folders_in(each)]
-    found = real_folders(root, (each for each in below if (each / NAME).is_file()))
+    found = real_folders(root, (each for each in below if is_file(each / NAME)))
     return tuple(each for each in found if each != root)
 
 
 def _folders_in(folder: Path) -> list[Path]:
     """Return the folders in another one: none where it has gone meanwhile, as it may while a branch is checked out."""
-    try:
-        return [each for each in folder.iterdir() if not _is_left_out((each.name,)) and each.is_dir()]
-    except OSError:
-        return []
+    return [each for each in within(folder) if not _is_left_out((each.name,)) and is_folder(each)]
 
 
 def _is_left_out(parts: tuple[str, ...]) -> bool:
@@ -199,7 +198,7 @@ def _is_left_out(parts: tuple[str, ...]) -> bool:
 def _outside(root: Path, document: Document) -> Iterator[tuple[str, str]]:
     """Yield what can be imported from dependencies outside of a project, and from which folder."""
     for each in (one for folder in dependencies_outside(root, document) for one in import_roots(folder)):
-        for name in sorted(inside.name.removesuffix(".py") for inside in each.iterdir()):
+        for name in sorted(inside.name.removesuffix(".py") for inside in within(each)):
             yield name, Path(os.path.relpath(each, root)).as_posix()
 
 
@@ -214,17 +213,17 @@ def _default(root: Path, document: Document, folders: tuple[Path, ...]) -> tuple
 
 def _run_by_django(root: Path) -> tuple[Path, ...]:
     """Return the folders directly below that have a `manage.py`: Python starts there, so imports do."""
-    if (root / _MANAGE).is_file():
+    if is_file(root / _MANAGE):
         return ()
     return tuple(sorted(each.parent for each in root.glob(f"*/{_MANAGE}") if not _is_left_out((each.parent.name,))))
 
 
 def _holds_modules(root: Path, folders: tuple[Path, ...]) -> bool:
     """Whether anything directly in the project root can be imported."""
-    for each in root.iterdir():
+    for each in within(root):
         if _is_left_out((each.name,)) or each.name in _SCRIPTS or each in folders:
             continue
-        if each.suffix == ".py" or (each / "__init__.py").is_file():
+        if each.suffix == ".py" or is_file(each / "__init__.py"):
             return True
     return False
 
@@ -238,7 +237,7 @@ def _check_entry(root: Path, entry: str) -> None:
     path = (root / entry).resolve()
     if not path.is_relative_to(root):
         raise ConfigurationError(f"run in [tool.upnext] names {entry!r}, which is outside the project {root}.")
-    if path.suffix != ".py" or not path.is_file():
+    if path.suffix != ".py" or not is_file(path):
         raise ConfigurationError(
             f"run in [tool.upnext] names {entry!r}, which is not a Python file of the project; "
             "it lists what `upnext run` is given."
@@ -249,25 +248,32 @@ def _named(root: Path, src: tuple[str, ...]) -> tuple[Path, ...]:
     """Return the folders that `src` names; of a member of the workspace those are its own import roots."""
     roots: list[Path] = []
     for each in src:
-        is_glob = any(character in each for character in "*?[")
+        is_glob = any(character in each for character in _GLOB)
         folders = sorted(_matching(root, each)) if is_glob else [(root / each).resolve()]
         if is_glob and not folders:
             raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which matches no folder of the project.")
         for folder in folders:
             if not folder.is_relative_to(root):
                 raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which is outside the project {root}.")
-            if not folder.is_dir():
+            if not is_folder(folder):
                 raise ConfigurationError(f"src in [tool.upnext] names {each!r}, which is not a folder of the project.")
-            roots += import_roots(folder) if folder != root and (folder / NAME).is_file() else [folder]
+            roots += import_roots(folder) if folder != root and is_file(folder / NAME) else [folder]
     return tuple(roots)
 
 
 def _matching(root: Path, pattern: str) -> list[Path]:
     try:
-        found = [each.resolve() for each in root.glob(pattern) if each.is_dir()]
+        found = [each.resolve() for each in root.glob(pattern) if is_folder(each)]
     except (OSError, ValueError, NotImplementedError) as error:
         raise ConfigurationError(f"src in [tool.upnext] names {pattern!r}, which is not a pattern: {error}.") from error
-    return [each for each in found if each == root or not _is_left_out(each.relative_to(root).parts[:-1])]
+    # A folder that is left out is an import root where it is named: `packages/*/build`, and not `packages/*`.
+    is_named = not any(character in PurePath(pattern).name for character in _GLOB)
+    return [each for each in found if each == root or not _is_left_out(_parts_of(each, root, without_last=is_named))]
+
+
+def _parts_of(folder: Path, root: Path, *, without_last: bool) -> tuple[str, ...]:
+    parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
+    return parts[:-1] if without_last else parts
 
 
 def _relative(folders: tuple[Path, ...], root: Path) -> tuple[str, ...]:
@@ -283,7 +289,7 @@ def _path_of(module: str, root: Path, roots: tuple[str, ...]) -> str:
     """
     package, _, name = module.replace(".", "/").rpartition("/")
     ways = ["/".join(filter(None, (each, package))) for each in roots]
-    there = [way for way in ways if (root / way).is_dir()]
+    there = [way for way in ways if is_folder(root / way)]
     if not package and len(roots) > 1:
         raise ConfigurationError(
             f"catalog in [tool.upnext] is {module!r}, but there are {len(roots)} import roots: name one in a package."
@@ -293,7 +299,7 @@ def _path_of(module: str, root: Path, roots: tuple[str, ...]) -> str:
             f"catalog in [tool.upnext] is {module!r}, but there is no folder {' or '.join(ways)}: make it first."
         )
     path = f"{there[0]}/{name}".lstrip("/")
-    if (root / path).is_dir():
+    if is_folder(root / path):
         raise ConfigurationError(
             f"catalog in [tool.upnext] is {module!r}, but {path} is a folder: name another module."
         )

@@ -121,5 +121,15 @@ def test_another_users_repository_is_named_as_what_it_is(empty: Shell, monkeypat
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     done = empty.run("gen", "--check", "--against", "HEAD")
     assert (done.code, done.out) == (2, "")
-    assert "git cannot read that revision" in done.err
-    assert "safe.directory" in done.err
+    assert done.err == (
+        "upnext: --against HEAD: git does not trust this repository, since its folder belongs to another user. If you "
+        f"do, run `git config --global --add safe.directory {empty.root}`.\n"
+    )
+
+
+@pytest.mark.parametrize(("revision", "shown"), [("^HEAD", "^HEAD"), ("a\nb", "'a\\nb'")])
+def test_what_is_no_single_revision_is_refused_in_one_line(empty: Shell, revision: str, shown: str) -> None:
+    committed(empty)
+    done = empty.run("gen", "--check", "--against", revision)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"upnext: --against {shown} is neither a file nor a revision of git here: ")

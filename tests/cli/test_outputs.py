@@ -127,6 +127,22 @@ def test_a_file_of_somebody_else_is_never_replaced_and_the_other_one_not_written
     assert len(list(shop.root.glob("upnext*"))) == 1
 
 
+def test_a_lock_that_a_full_disk_left_is_written_anew(shop: Shell) -> None:
+    """Without its end, or empty; `--against` says what it is."""
+    shop.run("gen")
+    whole = shop.text("upnext.lock")
+    for text, said in (
+        (whole[:-40], "it is damaged: its end is missing"),
+        (whole[:30], "it is damaged"),
+        ("", "it is empty"),
+    ):
+        (shop.root / "upnext.lock").write_text(text, encoding="utf-8")
+        done = shop.run("gen", "--check", "--against", "upnext.lock")
+        assert (done.code, said in done.err) == (2, True), done.err
+        assert shop.run("gen").code == 0
+        assert shop.text("upnext.lock") == whole
+
+
 def test_a_pointer_that_git_lfs_left_is_called_what_it_is(shop: Shell) -> None:
     shop.run("gen")
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"

@@ -11,6 +11,7 @@ import pytest
 from tests.codegen.reading import HEAD, read, write
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.discover import discover
+from upnext_codegen.layout.settings import Settings
 from upnext_codegen.project import find_project, load_project
 
 
@@ -232,6 +233,22 @@ def test_a_bad_setting_is_refused_by_name(settings: str, message: str, tmp_path:
     write(tmp_path, {"pyproject.toml": f"[tool.upnext]\n{settings}\n"})
     with pytest.raises(ConfigurationError, match=message):
         load_project(tmp_path)
+
+
+@pytest.mark.parametrize("value", ['"\\u0000"', "[]", "[1]", '["a"]', "[[]]", "{}", "{a = 1}", "1.5", "2026-01-01"])
+def test_a_setting_of_any_type_is_taken_or_refused_by_name(value: str, tmp_path: Path) -> None:
+    """Whatever TOML can hold."""
+    for key in Settings.__dataclass_fields__:
+        write(tmp_path, {"pyproject.toml": f"[tool.upnext]\n{key} = {value}\n"})
+        assert f"{key} in [tool.upnext]" in _refusal(tmp_path, f"{key} in [tool.upnext]")
+
+
+def _refusal(root: Path, otherwise: str) -> str:
+    try:
+        load_project(root)
+    except ConfigurationError as error:
+        return str(error)
+    return otherwise
 
 
 def test_a_byte_order_mark_before_settings_and_patterns_is_skipped(tmp_path: Path) -> None:

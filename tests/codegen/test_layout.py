@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -198,10 +201,20 @@ def test_src_takes_globs_and_members(tmp_path: Path) -> None:
     assert load_project(write(tmp_path, sources | {"pyproject.toml": settings})).roots == expected
 
 
-@pytest.mark.parametrize("pattern", ["nothing/*/src", "[", "/*", "packages/**x/*"])
+@pytest.mark.parametrize(("pattern", "roots"), [("*", ("pk",)), ("**", ("", "pk", "pk/in")), ("pk/*", ("pk/in",))])
+def test_a_glob_in_src_names_no_folder_that_is_left_out(pattern: str, roots: tuple[str, ...], tmp_path: Path) -> None:
+    """A catalog would be written there. Where it is named, such a folder is an import root."""
+    left_out = {f"{name}/a.py": "" for name in (".git", ".venv/lib", "node_modules/x", "pk/build", "pk/.x", "dist")}
+    root = write(tmp_path, {"pyproject.toml": f'[tool.upnext]\nsrc = ["{pattern}"]\n', "pk/in/a.py": "", **left_out})
+    assert load_project(root).roots == roots
+    write(tmp_path, {"pyproject.toml": '[tool.upnext]\nsrc = ["*/build"]\n'})
+    assert load_project(root).roots == ("pk/build",)
+
+
+@pytest.mark.parametrize("pattern", ["nothing/*/src", "[", "/*", "packages/**x/*", "packages/*"])
 def test_a_glob_in_src_that_leads_nowhere_is_refused(pattern: str, tmp_path: Path) -> None:
     """As the name of a folder is that does not exist."""
-    write(tmp_path, {"pyproject.toml": f'[tool.upnext]\nsrc = ["{pattern}"]\n', "packages/a.py": ""})
+    write(tmp_path, {"pyproject.toml": f'[tool.upnext]\nsrc = ["{pattern}"]\n', "packages/build/a.py": ""})
     with pytest.raises(ConfigurationError, match=r"src in \[tool.upnext\] names"):
         load_project(tmp_path)
 
@@ -215,6 +228,22 @@ def test_links_make_no_further_members(settings: str, tmp_path: Path) -> None:
         (root / name).symlink_to(target)
     found = load_project(root)
     assert (found.members, found.roots) == (("core",), ("core",))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the test gives up root's rights, and a user has none to give up")
+@pytest.mark.parametrize("settings", ["", "[tool.upnext]\n", '[tool.upnext]\nsrc = ["a"]\n', "[project]\nname = 'x'\n"])
+def test_a_folder_that_may_not_be_entered_is_named_and_the_others_are_read(settings: str, tmp_path: Path) -> None:
+    """It lies beside the sources where a container keeps its data in a volume."""
+    text = f"{HEAD}@placed.on\ndef confirm(order_id: str): ...\n"
+    root = write(tmp_path, {"pyproject.toml": settings, "a/events.py": text, "data/a.py": ""})
+    (root / "data").chmod(0)
+    rights = "-dac_override,-dac_read_search"
+    command = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", sys.executable, "-m", "upnext", "gen"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    (root / "data").chmod(0o700)
+    assert "error[UPN001]: cannot read this file: Permission denied" in done.stdout, done
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "1 event, 1 handler in 1 file: 1 error" in done.stdout
 
 
 def test_the_folder_of_manage_py_is_an_import_root(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_a_declared_encoding_is_used_and_columns_count_characters(tmp_path: Path
     [
         (HEAD.encode() + b"x = '\xff'\n", "app.py:4:6 UPN001 cannot read this file: it is not UTF-8 here"),
         (HEAD.encode() + b"x = '\x00'\n", "app.py:4:6 UPN001 cannot read this file: it holds a NUL here"),
+        (HEAD.encode("utf-32"), "UPN001 cannot read this file: it is UTF-32, and Python reads no UTF-32 sources"),
         (HEAD.encode("utf-16"), "UPN001 cannot read this file: it is UTF-16, and Python reads no UTF-16 sources"),
         (b"# coding: nope\n" + HEAD.encode(), "UPN001 cannot read this file: it declares the unknown encoding nope"),
         (b"# coding: PunyCode\n#" + b"a" * 4_000_000, "declares the encoding PunyCode, which is for domain names"),

@@ -122,3 +122,26 @@ def test_a_warm_scan_parses_no_file_for_its_syntax(tmp_path: Path, monkeypatch: 
     # The times of a file may change, and it is known by its content.
     os.utime(root / "good.py", ns=(2, 2))
     assert said(root, use_cache=True) == [SAID]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "@placed.on\ndef a(x: int, x: int): ...\n",
+        "@placed.on\ndef a(__debug__: int): ...\n",
+        "@placed.on\ndef a(x: int):\n    nonlocal y\n",
+        "@placed.on\ndef a(x: int):\n    global x\n",
+        "@placed.on\ndef a(x: int): ...\nbreak\n",
+        "@placed.on\ndef a(x: int): ...\nyield\n",
+        "def b():\n    placed.send_sync(x=1)\nreturn\n",
+        "order_gone = worker.event('order.gone')\nfrom __future__ import annotations\n",
+    ],
+)
+def test_a_file_of_ours_that_pythons_compiler_refuses_counts_as_unreadable(code: str, tmp_path: Path) -> None:
+    """Its parser lets all of these pass, and the process that runs the handlers would not start."""
+    root = project(tmp_path, "")
+    (root / "other.py").write_text(f"from app import placed, worker\n{code}")
+    scanned, findings = scan(load_project(root), use_cache=True)
+    assert [(each.code, each.place.file) for each in findings if each.code == "UPN001"] == [("UPN001", "other.py")]
+    assert [each.place.file for each in scanned.handlers] == []
+    assert scan(load_project(root), use_cache=True)[1] == findings

@@ -38,7 +38,7 @@ def from_json(data: dict[str, Any]) -> Contract:
             if "kind" in facts
         }
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"no contract: {type(error).__name__} at {error}") from error
+        raise ValueError("it is damaged: its events or classes are not as `upnext gen` writes them") from error
     return Contract(events, classes)
 
 

@@ -26,6 +26,9 @@ def render(contract: Contract) -> str:
     return indented(data) + "\n"
 
 
+_BEGINNING = '{\n  "classes": {'
+
+
 def indented(value: object, margin: str = "\n") -> str:
     """Write JSON with sorted keys, one value a line; the standard library's own indenting takes five times as long."""
     inner = margin + "  "
@@ -53,6 +56,8 @@ def read(text: str) -> Contract:
     if is_pointer(text):
         raise ValueError(f"it is {POINTER}; fetch that with `git lfs pull`")
     data = read_object(text)
+    if data is None and is_ours(text):
+        raise ValueError("it is damaged: its end is missing, or a merge left it in pieces" if text else "it is empty")
     if data is None or data.get("generator") != GENERATOR:
         raise ValueError("it was not written by upnext")
     if data.get("format") not in _READABLE:
@@ -62,10 +67,13 @@ def read(text: str) -> Contract:
 
 
 def is_ours(text: str) -> bool:
-    """Tell whether upnext wrote a file; one that a merge left in pieces still says so."""
+    """Tell whether upnext wrote a file; one that a merge left in pieces, or that lacks its end, can still be known.
+
+    Of one that is empty, as a full disk can leave it, nothing is lost.
+    """
     data = read_object(text)
     if data is None:
-        return f'"generator": "{GENERATOR}"' in text
+        return not text or f'"generator": "{GENERATOR}"' in text or text.startswith(_BEGINNING)
     return data.get("generator") == GENERATOR
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext_codegen.files.gitignore import Patterns, Rule, leads_to, parse_patterns, rules_in
+from upnext_codegen.layout.probing import exists, is_file, is_folder
 from upnext_codegen.layout.pyproject import NAME
 from upnext_codegen.project import LEFT_OUT, LOCK, is_separate
 
@@ -82,9 +83,7 @@ class Choice:
         parts = path.split("/")
         for depth, name in enumerate(parts):
             folder = "".join(f"{part}/" for part in parts[:depth])
-            beside = (
-                {"__init__.py"} if name in LEFT_OUT and Path(f"{root}/{folder}__init__.py").is_file() else set[str]()
-            )
+            beside = {"__init__.py"} if name in LEFT_OUT and is_file(f"{root}/{folder}__init__.py") else set[str]()
             if self.is_left_out(folder, name, beside):
                 return True
         return False
@@ -98,7 +97,7 @@ class Choice:
             return False
         if name == "tests" and not in_package:
             return False
-        return Path(f"{self.root}/{folder}{name}/__init__.py").is_file()
+        return is_file(f"{self.root}/{folder}{name}/__init__.py")
 
     def _is_importable(self, folder: str) -> bool:
         return any(folder.startswith(root) for root in self.roots)
@@ -119,7 +118,7 @@ def parse_choice(project: Project) -> Choice:
 
 def is_checkout(git: str) -> bool:
     """Whether a `.git` is that of another clone, or of another work tree of one; a submodule is part of the project."""
-    return Path(git).is_dir() or any("/worktrees/" in line for line in _lines(git))
+    return is_folder(git) or any("/worktrees/" in line for line in _lines(git))
 
 
 def is_project(folder: str, names: set[str], root: str) -> bool:
@@ -130,14 +129,14 @@ def is_project(folder: str, names: set[str], root: str) -> bool:
         names: What is in it.
         root: The project root above it, to which it belongs otherwise, if that has a pyproject.toml as well.
     """
-    return LOCK in names or is_separate(Path(folder)) or not Path(root, NAME).is_file()
+    return LOCK in names or is_separate(Path(folder)) or not is_file(Path(root, NAME))
 
 
 def patterns_above(root: Path) -> list[Patterns]:
     """The .gitignore files above the project root, up to the top of its repository."""
-    if (root / ".git").exists():
+    if exists(root / ".git"):
         return []
-    top = next((each for each in root.parents if (each / ".git").exists()), None)
+    top = next((each for each in root.parents if exists(each / ".git")), None)
     if top is None:
         return []
     found: list[Patterns] = []

@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from upnext_codegen.layout.probing import exists
+
 _PATIENCE = 20.0
 """Seconds; reading an index takes milliseconds, from a disk that is far away perhaps seconds."""
 _MOST_PATHS = 500
@@ -16,7 +18,7 @@ _SETTINGS = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untracked
 
 def tracked(root: Path, paths: list[str]) -> list[str]:
     """List the files that git tracks among or below paths, both relative to the project root; none without git."""
-    if not paths or not any((each / ".git").exists() for each in (root, *root.parents)):
+    if not paths or not any(exists(each / ".git") for each in (root, *root.parents)):
         return []
     settings = [word for each in _SETTINGS for word in ("-c", each)]
     below = paths if len(paths) <= _MOST_PATHS else ["."]

@@ -69,6 +69,11 @@ class Found:
     workers: set[str] = field(default_factory=set[str])
     fills: set[tuple[str, str]] = field(default_factory=set["tuple[str, str]"])
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether the file declares, attaches or sends anything."""
+        return bool(self.declarations or self.handlers or self.sends or self.tasks)
+
 
 class Site(NamedTuple):
     """A decorator or call: where it starts, where its names mean something, and the branches around it."""

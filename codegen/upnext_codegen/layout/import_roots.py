@@ -6,6 +6,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from upnext_codegen.layout.probing import exists, is_file, is_folder
 from upnext_codegen.layout.pyproject import glance, strings, table, tables
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def import_roots(folder: Path, document: Document | None = None) -> tuple[Path, 
     """
     pyproject = glance(folder) if document is None else document
     named = dict.fromkeys(_normal(each) for each in [*_in_pyproject(pyproject), *_in_setup_cfg(folder / "setup.cfg")])
-    found = [folder / each for each in named if each is not None and (folder / each).is_dir()]
+    found = [folder / each for each in named if each is not None and is_folder(folder / each)]
     if found:
         return tuple(found)
     return (folder / "src",) if is_source_root(folder / "src") else (folder,)
@@ -46,12 +47,12 @@ def renamed_packages(folder: Path, document: Document | None = None) -> dict[str
     pyproject = glance(folder) if document is None else document
     found = [*_named_in_pyproject(pyproject), *_named_in_setup_cfg(folder / "setup.cfg")]
     pairs = [(_normal(source), _normal(name)) for source, name in found]
-    return {source: name for source, name in pairs if source and name and (folder / source).is_dir()}
+    return {source: name for source, name in pairs if source and name and is_folder(folder / source)}
 
 
 def is_source_root(folder: Path) -> bool:
     """Whether a folder holds Python modules, at any depth that counts, and is not a package itself."""
-    if not folder.is_dir() or (folder / "__init__.py").exists():
+    if not is_folder(folder) or exists(folder / "__init__.py"):
         return False
     for _, folders, files in os.walk(folder):
         if any(file.endswith(".py") for file in files):
@@ -112,7 +113,7 @@ def _named_in_setup_cfg(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _setup_cfg(path: Path) -> ConfigParser | None:
-    if not path.is_file():
+    if not is_file(path):
         return None
     import configparser  # noqa: PLC0415 - few projects have such a file any more
 

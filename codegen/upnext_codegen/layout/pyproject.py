@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from upnext_codegen.errors import ConfigurationError
+from upnext_codegen.layout.probing import exists, is_file
 
 NAME = "pyproject.toml"
 
@@ -21,7 +22,7 @@ def read(folder: Path) -> Document:
     """
     path = folder / NAME
     try:
-        if path.exists() and not path.is_file():
+        if exists(path) and not is_file(path):
             raise ConfigurationError(f"{NAME} is not a file.")  # A pipe would be waited for.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:

@@ -69,7 +69,7 @@ def _checked(table: dict[str, object]) -> Settings:
         keys = f"key{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}"
         raise ConfigurationError(f"Unknown {keys} in [tool.upnext]; the keys are {', '.join(known)}.")
     extra = table.get("extra")
-    if extra not in {None, "allow", "forbid"}:
+    if extra not in (None, "allow", "forbid"):
         raise ConfigurationError(f'extra in [tool.upnext] is {extra!r}; it is "allow" or "forbid".')
     settings = Settings(
         src=_strings(table, "src"),

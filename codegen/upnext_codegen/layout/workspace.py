@@ -6,6 +6,7 @@ import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from upnext_codegen.layout.probing import is_file, is_folder
 from upnext_codegen.layout.pyproject import NAME, strings, table, tables
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ def real_folders(root: Path, folders: Iterable[Path]) -> tuple[Path, ...]:
     A link can lead out of the project, or back to a folder around it, and then on for ever.
     """
     real = {each.resolve() for each in folders}
-    return tuple(sorted(each for each in real if each.is_relative_to(root) and (each / NAME).is_file()))
+    return tuple(sorted(each for each in real if each.is_relative_to(root) and is_file(each / NAME)))
 
 
 def dependencies_outside(root: Path, document: Document) -> tuple[Path, ...]:
     """Return the folders of dependencies by path that are not below the folder of a pyproject.toml."""
     found = [(root / path).resolve() for each in _dependencies(document) for path in strings(each.get("path"))]
-    return tuple(sorted({each for each in found if not each.is_relative_to(root) and each.is_dir()}))
+    return tuple(sorted({each for each in found if not each.is_relative_to(root) and is_folder(each)}))
 
 
 def has_members(document: Document) -> bool:
@@ -81,7 +82,7 @@ def _matching(root: Path, pattern: str) -> list[Path]:
     if path.is_absolute() or ".." in path.parts or not path.parts:
         return []
     try:
-        return [each for each in root.glob(str(path)) if each.is_dir()]
+        return [each for each in root.glob(str(path)) if is_folder(each)]
     except (OSError, ValueError, NotImplementedError):
         return []
 

@@ -16,6 +16,7 @@ from upnext_codegen.deployed.fleet import PublishedContract, deployed_handlers
 from upnext_codegen.deployed.snapshot import is_saved, read_saved
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.whole_file import read_whole
+from upnext_codegen.layout.probing import is_folder
 from upnext_codegen.pulled.imports_lock import Source
 
 _SERVER = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -43,7 +44,7 @@ def local_source(address: str, root: Path) -> Source:
     if not address.startswith(_GIT):
         return Source(_relative(address, root))
     repository, _, path = address.removeprefix(_GIT).partition("#")
-    if Path(repository).is_dir():
+    if is_folder(repository):
         repository = _relative(repository, root)
     elif repository.startswith(("http://", "https://")):
         repository = _CREDENTIALS.sub("", repository)
@@ -106,7 +107,7 @@ def _without_arguments(schema: Any) -> Any:
 
 
 def _in_git(repository: str, path: str, root: Path) -> str:
-    if (root / repository).is_dir():
+    if is_folder(root / repository):
         repository = str((root / repository).resolve())
     with tempfile.TemporaryDirectory(prefix="upnext-pull-") as folder:
         clone = ("clone", "--quiet", "--depth=1", "--no-checkout", "--no-tags", "--", repository, folder)

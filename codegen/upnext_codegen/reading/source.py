@@ -28,7 +28,8 @@ _MANY_WORDS = 50
 _BOM = b"\xef\xbb\xbf"
 _OF_DOMAIN_NAMES = frozenset({"punycode", "idna"})
 """Codecs that take the square of the time that a text is long; no editor writes files in them."""
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UNREAD = (("UTF-32", (b"\xff\xfe\0\0", b"\0\0\xfe\xff")), ("UTF-16", (b"\xff\xfe", b"\xfe\xff")))
+"""Encodings of which Python reads no sources, by the marks that files in them begin with."""
 LARGEST = 32 * 1024 * 1024
 """Bytes above which a file is not parsed; a tree takes up to forty times the memory of its text."""
 
@@ -165,24 +166,38 @@ def tree_of(data: bytes) -> tuple[SourceText, ast.Module]:
 
 
 def check_syntax(data: bytes) -> None:
-    """Look whether Python could run a file: its compiler refuses some that its parser lets pass, and takes less time.
+    """Look whether Python could run a file, which takes less time than to parse it into a tree.
 
     Raises:
         SourceError: It could not, or the file is too large to try.
     """
     text = _text_of(data)
+    if not compiles(text):
+        parse(text)
+
+
+def compiles(text: SourceText) -> bool:
+    """Look whether Python could run a text: its compiler refuses some that its parser lets pass.
+
+    Returns:
+        False where the syntax may be newer than this Python.
+
+    Raises:
+        SourceError: It could not: two parameters have one name, or a `break` is in no loop.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compile(text.text, "<source>", "exec", dont_inherit=True, optimize=0)
     except SyntaxError as error:
-        parse(text)
         if _is_parsed(text.text):
             raise _fault(error, text) from error
+        return False
     except (RecursionError, MemoryError, SystemError, OverflowError) as error:
         raise SourceError("it is nested too deeply for Python's parser") from error
     except ValueError as error:
         raise SourceError(str(error)) from error
+    return True
 
 
 def _is_parsed(text: str) -> bool:
@@ -208,8 +223,9 @@ def decode(data: bytes) -> str:
     Raises:
         SourceError: It is in another encoding, or in one that is not read, or holds a NUL.
     """
-    if data.startswith(_UTF16):
-        raise SourceError("it is UTF-16, and Python reads no UTF-16 sources")
+    for unread, marks in _UNREAD:
+        if data.startswith(marks):
+            raise SourceError(f"it is {unread}, and Python reads no {unread} sources")
     body = data.removeprefix(_BOM)
     encoding = _declared(body)
     if encoding is not None and body is not data and _plain(encoding) not in {"utf-8", "utf8", "utf-8-sig"}:

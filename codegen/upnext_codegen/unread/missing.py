@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.cycles import components
 from upnext_codegen.files.discover import SourceFile
+from upnext_codegen.layout.probing import is_file
 from upnext_codegen.names.candidates import ImportGraph
 from upnext_codegen.names.modules import ExternalName, ModuleRef
 from upnext_codegen.names.words_in_bytes import renamed
@@ -270,7 +271,7 @@ class _Search:
             yield Missing(path, name, target, "part of a dependency outside of the project", root)
 
     def _is_file(self, path: str) -> bool:
-        return path not in self.index.files and Path(f"{self.index.root}/{path}").is_file()
+        return path not in self.index.files and is_file(f"{self.index.root}/{path}")
 
     def _reason(self, way: str) -> str:
         """Say why the module at the end of a way is left out, "" if it is not."""

@@ -1,0 +1,33 @@
+"""What stands at a path, asked without a fault: of a folder that may not be entered, nothing does.
+
+The methods of `Path` raise a PermissionError for what is in such a folder, before Python 3.14.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether there is a file, or a link to one."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether there is a folder, or a link to one."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def exists(path: Path | str) -> bool:
+    """Whether there is anything."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def within(folder: Path) -> Iterable[Path]:
+    """Return what is in a folder; nothing where it may not be read, or has gone meanwhile."""
+    try:
+        return [*folder.iterdir()]
+    except OSError:
+        return ()
