@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.errors import ConfigError
 from upnext.forks import detach, own
 from upnext.log import log
+from upnext.names import brief
 from upnext.options import is_whole
 
 try:
@@ -37,11 +38,11 @@ class Api(FastAPI):
 
     def __init__(self, name: str, port: int = 8000, host: str = "127.0.0.1", **options: Any) -> None:
         if not is_whole(port, 0, 65535):
-            raise ConfigError(f"Option port={port!r} cannot be used: it must be a port number, from 0 to 65535.")
+            raise ConfigError(f"Option port={brief(port)} cannot be used: it must be a port number, from 0 to 65535.")
         given: dict[str, object] = {"name": name, "host": host}
         for option, value in given.items():
             if not isinstance(value, str) or not value:
-                raise ConfigError(f"Option {option}={value!r} cannot be used: it must be text.")
+                raise ConfigError(f"Option {option}={brief(value)} cannot be used: it must be text.")
         super().__init__(title=name, **options)
         self.listen_address: tuple[str, int] = (host, port)
         self._server: _HttpServer | None = None

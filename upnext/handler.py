@@ -11,7 +11,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.broker.uniqueness import Uniqueness
 from upnext.errors import ConfigError
 from upnext.formerly import former_names
-from upnext.names import check_name
+from upnext.names import brief, check_name, named
 from upnext.payload.signature import Signature
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
             name, or limits by a field that it does not have, or is unique by one.
     """
     if not inspect.isroutine(function):
-        msg = f"{function!r} cannot be a handler: decorate a function (def or async def)."
+        msg = f"{named(function)} cannot be a handler: decorate a function (def or async def)."
         raise ConfigError(msg)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         msg = f"{function.__name__!r} cannot be a handler: generator functions are not supported. Return a value."
@@ -141,5 +141,5 @@ def check_named_fields(handler: Handler) -> None:
             near = difflib.get_close_matches(name, fields, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Its fields: {', '.join(fields) or 'none'}."
             raise ConfigError(
-                f"Option {option}={name!r} of {handler.name!r} cannot be used: it has no such field. {hint}"
+                f"Option {option}={brief(name)} of {handler.name!r} cannot be used: it has no such field. {hint}"
             )

@@ -24,6 +24,7 @@ from upnext.errors import (
     ResultTimeoutError,
 )
 from upnext.log import log
+from upnext.names import brief
 from upnext.transport import current
 
 if TYPE_CHECKING:
@@ -224,9 +225,13 @@ def check_id(kind: str, identity: object) -> str:
         ConfigError: If it cannot be one.
     """
     if not isinstance(identity, str) or sent_at(identity) is None or not identity.isascii():
-        msg = f"{identity!r} is not the id of {kind}; use the one that a send returned."
-        raise ConfigError(msg)
+        raise no_id(kind, identity)
     return identity
+
+
+def no_id(kind: str, identity: object) -> ConfigError:
+    """Return what is wrong with something that is given as an id."""
+    return ConfigError(f"{brief(identity)} is not the id of {kind}; use the one that a send returned.")
 
 
 def _refusal(error: Exception) -> BrokerError:
@@ -238,11 +243,14 @@ def check_timeout(timeout: object) -> None:
     """Refuse what cannot be a time to wait.
 
     Raises:
-        ConfigError: If it is neither seconds, nor None, nor left out.
+        ConfigError: If it is neither seconds from 0 on, nor None, nor left out.
     """
-    seconds = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and not math.isnan(timeout)
+    seconds = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and timeout >= 0
     if not (seconds or timeout is None or timeout is DEFAULT):
-        raise ConfigError(f"Option timeout={timeout!r} cannot be used: it must be seconds, or None to wait for ever.")
+        raise ConfigError(
+            f"Option timeout={brief(timeout)} cannot be used: it must be seconds of at least 0, or None to wait for "
+            "ever."
+        )
 
 
 @asynccontextmanager

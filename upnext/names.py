@@ -11,6 +11,23 @@ NAME_PATTERN: Final = r"[A-Za-z_][A-Za-z0-9_.:/-]{0,199}"
 _NAME: Final = re.compile(NAME_PATTERN)
 
 
+_SHOWN: Final = 60
+
+
+def brief(value: object) -> str:
+    """Return what users gave as messages show it: enough of it to tell which it is."""
+    if isinstance(value, str):
+        return repr(value[:_SHOWN]) + "…" * (len(value) > _SHOWN)
+    text = repr(value)
+    return text if len(text) <= 4 * _SHOWN else f"{text[: 4 * _SHOWN]}…"
+
+
+def named(function: object) -> str:
+    """Return how messages call what was given as a function: its name, or its type if it has none."""
+    name = getattr(function, "__name__", None)
+    return brief(name) if isinstance(name, str) else f"An object of type {type(function).__name__!r}"
+
+
 def is_name(value: object) -> bool:
     """Say whether `value` can name an event or a worker."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
@@ -30,9 +47,8 @@ def check_name(kind: str, value: object) -> str:
     """
     if isinstance(value, str) and (is_name(value) or (kind in {"handler", "task"} and _is_short_identifier(value))):
         return str.__str__(value)
-    shown = value[:60] if isinstance(value, str) else value
     msg = (
-        f"{kind.capitalize()} name {shown!r} cannot be used. Start it with a letter or an underscore, go on with "
+        f"{kind.capitalize()} name {brief(value)} cannot be used. Start it with a letter or an underscore, go on with "
         "letters, digits, underscores and . : / -, at most 200 characters."
     )
     raise ConfigError(msg)
@@ -49,11 +65,13 @@ def check_former_names(event: str, names: object) -> tuple[str, ...]:
         ConfigError: If it is no tuple, or one of them cannot name an event, or is the name that it has now.
     """
     if not isinstance(names, tuple):
-        msg = f"Option formerly={names!r} of event {event!r} cannot be used: it must be a tuple of earlier names."
+        msg = f"Option formerly={brief(names)} of event {event!r} cannot be used: it must be a tuple of earlier names."
         raise ConfigError(msg)
     found = tuple(check_name("event", each) for each in cast("tuple[object, ...]", names))
     if event in found:
-        msg = f"Option formerly={names!r} of event {event!r} cannot be used: it is the name that the event has now."
+        msg = (
+            f"Option formerly={brief(found)} of event {event!r} cannot be used: it is the name that the event has now."
+        )
         raise ConfigError(msg)
     return found
 

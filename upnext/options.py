@@ -12,7 +12,7 @@ from upnext.broker.handler_limits import HandlerLimits, Rate
 from upnext.broker.uniqueness import UniqueBy
 from upnext.errors import ConfigError
 from upnext.limits import MAX_HANDLER_LIMIT
-from upnext.names import check_name
+from upnext.names import brief, check_name
 
 ExceptionTypes: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
 """What an `except` clause takes as well."""
@@ -150,4 +150,4 @@ def _items(value: object) -> tuple[object, ...]:
 
 
 def _refuse(option: str, value: object, words: str) -> None:
-    raise ConfigError(f"Option {option}={value!r} cannot be used: it must be {words}.")
+    raise ConfigError(f"Option {option}={brief(value)} cannot be used: it must be {words}.")

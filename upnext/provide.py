@@ -15,6 +15,7 @@ from upnext.context import Context
 from upnext.default_markers import refuse_marker
 from upnext.errors import ConfigError
 from upnext.guarded_imports import type_hints
+from upnext.names import brief
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ class Provide:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
-            raise ConfigError(f"Provide({function!r}) cannot be used: give the function that provides the value.")
+            raise ConfigError(f"Provide({brief(function)}) cannot be used: give the function that provides the value.")
         self.function = function
 
     def __repr__(self) -> str:

@@ -9,7 +9,8 @@ from upnext.broker.publish_batcher import Published
 from upnext.broker.results import discard_reason, unkept_reason
 from upnext.connect import run_blocking
 from upnext.errors import ConfigError, JobDiscardedError, JobFailedError, ResultError
-from upnext.job_wait import DEFAULT, Timeout, check_id, handlers_of, outcomes_of, wait_blocking, wait_for_end
+from upnext.job_wait import DEFAULT, Timeout, check_id, handlers_of, no_id, outcomes_of, wait_blocking, wait_for_end
+from upnext.names import brief
 from upnext.payload.results import decode_result
 from upnext.registry import declarations
 from upnext.settings import load
@@ -67,11 +68,13 @@ class Job(Generic[R_co]):
             ConfigError: If it cannot be the id of a job.
         """
         event_id, _, position = check_id("a job", job_id).rpartition(".")
-        if not event_id or not position.isdecimal():
+        if not event_id:
             raise ConfigError(
-                f"{job_id!r} is not the id of a job: it is that of an event, of which Receipt.of tells; its first job "
-                f"is {job_id.partition('.')[0]}.0."
+                f"{brief(job_id)} is not the id of a job: it is that of an event, of which Receipt.of tells; its first "
+                f"job is {brief(f'{job_id}.0')}."
             )
+        if not position.isdecimal():
+            raise no_id("a job", job_id)
         return Job(job_id, "", _settings_of(worker))
 
     def __repr__(self) -> str:

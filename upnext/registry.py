@@ -13,6 +13,7 @@ from upnext.errors import ConfigError
 from upnext.handler import under_former_name
 from upnext.hooks import HookList
 from upnext.log import log
+from upnext.names import brief
 from upnext.places import place_of
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Registry:
             ConfigError: If `extra` is something else than "allow", "forbid" or None.
         """
         if extra not in (None, "allow", "forbid"):
-            msg = f"Option extra={extra!r} of event {event!r} cannot be used: it must be 'allow' or 'forbid'."
+            msg = f"Option extra={brief(extra)} of event {event!r} cannot be used: it must be 'allow' or 'forbid'."
             raise ConfigError(msg)
         self.events.add(event)
         for name in (event, *formerly):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from upnext.errors import ConfigError
+from upnext.names import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,12 +50,12 @@ class Schedule:
             ConfigError: If it cannot be used; the message says what can.
         """
         if not isinstance(catch_up, bool):
-            raise ConfigError(f"Option catch_up={catch_up!r} cannot be used: it must be True or False.")
+            raise ConfigError(f"Option catch_up={brief(catch_up)} cannot be used: it must be True or False.")
         if (expression is None) is (every is None):
             raise ConfigError("worker.cron takes either a cron expression or every=timedelta(...).")
         if expression is None:
             if tz is not None:
-                raise ConfigError(f"Option tz={tz!r} cannot be used with every=: its ticks follow no local time.")
+                raise ConfigError(f"Option tz={brief(tz)} cannot be used with every=: its ticks follow no local time.")
             return cls(every=_checked_every(every), catch_up=catch_up)
         schedule = cls(_checked_expression(expression), _checked_zone("UTC" if tz is None else tz), None, catch_up)
         if schedule.after(datetime.now(UTC)) is None:
@@ -139,8 +140,8 @@ def _checked_zone(tz: object) -> str:
         except (LookupError, ValueError, OSError):
             pass
     raise ConfigError(
-        f"Option tz={tz!r} cannot be used: it must be a time zone that this machine knows, such as 'Europe/Berlin'. "
-        "(Where a machine knows none, install tzdata.)"
+        f"Option tz={brief(tz)} cannot be used: it must be a time zone that this machine knows, such as "
+        "'Europe/Berlin'. (Where a machine knows none, install tzdata.)"
     )
 
 
@@ -148,5 +149,6 @@ def _checked_every(every: object) -> timedelta:
     if isinstance(every, timedelta) and _SHORTEST <= every <= _LONGEST and not every.microseconds % 1000:
         return every
     raise ConfigError(
-        f"Option every={every!r} cannot be used: it must be a timedelta of whole milliseconds, from a second to a year."
+        f"Option every={brief(every)} cannot be used: it must be a timedelta of whole milliseconds, from a second to "
+        "a year."
     )

@@ -9,6 +9,7 @@ from upnext.connect import broker_for, connected
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.hooks import process_hooks
 from upnext.limits import MAX_DELAY, MAX_KEY_LENGTH
+from upnext.names import brief
 from upnext.options import is_finite
 from upnext.payload.encoding import encode
 from upnext.receipt import Job, Receipt
@@ -157,14 +158,14 @@ def check_when(delay: float | timedelta | None, at: datetime | None) -> When:
     if at is None:
         return check_delay(delay)
     if delay is not None:
-        raise ConfigError(f"Options delay={delay!r} and at={at!r} cannot be used together: give one of them.")
+        raise ConfigError(f"Options delay={brief(delay)} and at={brief(at)} cannot be used together: give one of them.")
     if not isinstance(cast("object", at), datetime) or at.utcoffset() is None:
         raise ConfigError(
-            f"Option at={at!r} cannot be used: it must be a datetime with a time zone, such as "
+            f"Option at={brief(at)} cannot be used: it must be a datetime with a time zone, such as "
             "datetime(2027, 1, 31, 9, tzinfo=ZoneInfo('Europe/Berlin'))."
         )
     if delay_of(at) > MAX_DELAY:
-        raise ConfigError(f"Option at={at!r} cannot be used: it is more than {MAX_DELAY:.0f} s away.")
+        raise ConfigError(f"Option at={brief(at)} cannot be used: it is more than {MAX_DELAY:.0f} s away.")
     return at
 
 
@@ -179,7 +180,8 @@ def check_delay(delay: float | timedelta | None) -> float:
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if not is_finite(seconds, 0.0) or seconds > MAX_DELAY:
         raise ConfigError(
-            f"Option delay={delay!r} cannot be used: it must be seconds or a timedelta, from 0 to {MAX_DELAY:.0f} s."
+            f"Option delay={brief(delay)} cannot be used: it must be seconds or a timedelta, from 0 to "
+            f"{MAX_DELAY:.0f} s."
         )
     return float(seconds)
 
@@ -199,4 +201,4 @@ def check_key(key: object) -> str | None:
     """
     if key is None or (isinstance(key, str) and 1 <= len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         return key
-    raise ConfigError(f"Option key={key!r} cannot be used: it must be 1 to {MAX_KEY_LENGTH} printable characters.")
+    raise ConfigError(f"Option key={brief(key)} cannot be used: it must be 1 to {MAX_KEY_LENGTH} printable characters.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from upnext.broker.address import Address
 from upnext.errors import ConfigError
 from upnext.limits import MAX_DELAY, MAX_PARTITIONS
-from upnext.names import check_name
+from upnext.names import brief, check_name
 from upnext.options import is_finite, is_whole
 from upnext.payload.limits import MAX_BYTES, MAX_VALUE
 
@@ -88,7 +88,7 @@ class Settings:
         check_name("namespace", self.namespace)
         for name in RANGES:
             value = getattr(self, name)
-            _check(name, value, f"Setting {name}={value!r}")
+            _check(name, value, f"Setting {name}={brief(value)}")
 
 
 def load(
@@ -108,7 +108,7 @@ def load(
     for name in RANGES.keys() - given.keys():
         variable = f"UPNEXT_{name.upper()}"
         if text := environ.get(variable):
-            given[name] = _check(name, _number(text, whole=name in _WHOLE), f"{variable}={text!r}")
+            given[name] = _check(name, _number(text, whole=name in _WHOLE), f"{variable}={brief(text)}")
     if environ.get("UPNEXT_NAMESPACE"):
         given["namespace"] = environ["UPNEXT_NAMESPACE"]
     # An empty variable counts as none, as everywhere; an empty argument is an address that somebody forgot to fill in.

@@ -17,6 +17,7 @@ from typing_extensions import is_typeddict
 
 from upnext.errors import ConfigError, PayloadError
 from upnext.guarded_imports import type_hints
+from upnext.names import named
 from upnext.payload.codec import Codec
 from upnext.payload.round_trip import write
 from upnext.payload.typed_dicts import typed_dict_fields
@@ -134,7 +135,7 @@ def register(registry: Registry, event: str, function: Callable[..., Any]) -> No
         or inspect.iscoroutinefunction(function)
         or inspect.isgeneratorfunction(function)
     ):
-        raise ConfigError(f"{function!r} cannot be an upcaster: decorate a plain function (def); {_RULE}.")
+        raise ConfigError(f"{named(function)} cannot be an upcaster: decorate a plain function (def); {_RULE}.")
     parameters = [*inspect.signature(function).parameters.values()]
     if len(parameters) != 1 or parameters[0].kind not in {
         inspect.Parameter.POSITIONAL_ONLY,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, overload
 
 from upnext.errors import ConfigError
 from upnext.event import Event
-from upnext.names import check_former_names, check_name
+from upnext.names import brief, check_former_names, check_name
 from upnext.options import Options, is_whole
 from upnext.registry import Registry
 from upnext.schedule import Schedule
@@ -50,13 +50,17 @@ class _WorkerBase:
         name = check_name("worker", name)
         if not is_whole(concurrency, 1, MOST_AT_ONCE):
             raise ConfigError(
-                f"Option concurrency={concurrency!r} cannot be used: it must be a whole number "
+                f"Option concurrency={brief(concurrency)} cannot be used: it must be a whole number "
                 f"from 1 to {MOST_AT_ONCE}."
             )
         load(redis_url, lease, grace, partitions, environ={})
         self.name = name
         self.concurrency = concurrency
         self.registry: Registry = Registry(name, lambda: load(redis_url, lease, grace, partitions))
+
+
+# What Python says of a call that lacks an argument begins with this: the class that users know.
+_WorkerBase.__init__.__qualname__ = "Worker.__init__"
 
 
 class Worker(Catalog, _WorkerBase):

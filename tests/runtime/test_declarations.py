@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -92,6 +92,12 @@ class Desk:
     def close(order_id: str) -> None: ...
 
 
+def misdescribed(order_id: str) -> None: ...
+
+
+misdescribed.__signature__ = "none"  # type: ignore[attr-defined]
+
+
 async def async_generator(order_id: str) -> AsyncIterator[str]:
     yield order_id
 
@@ -101,8 +107,9 @@ async def async_generator(order_id: str) -> AsyncIterator[str]:
     [
         (positional_only, "Parameter order_id of 'positional_only' cannot be filled"),
         (star, "Parameter *args of 'star' cannot be filled"),
-        (functools.partial(positional_only, "x"), "cannot be a handler: decorate a function"),
-        (dict, "cannot be a handler: decorate a function"),
+        (misdescribed, "'misdescribed' cannot be a handler: "),
+        (functools.partial(positional_only, "x"), "An object of type 'partial' cannot be a handler"),
+        (dict, "'dict' cannot be a handler: decorate a function"),
         (described, "The default of parameter 'amount' of 'described' is a FieldInfo and no value"),
         (generator, "generator functions are not supported. Return a value."),
         (async_generator, "generator functions are not supported."),
@@ -117,6 +124,30 @@ def test_functions_that_no_payload_can_fill_are_refused(function: Any, words: st
     with pytest.raises(upnext.ConfigError) as caught:
         upnext.Worker("shop").event("order.placed").on(function)
     assert words in str(caught.value)
+
+
+def test_refusals_name_what_users_wrote() -> None:
+    """Not a class of our own, and no more of a value than tells which it is."""
+    worker: Any = upnext.Worker  # told nothing of types
+    with pytest.raises(TypeError, match=r"^Worker\.__init__\(\) missing 1 required positional argument: 'name'"):
+        worker()
+    event, long = worker("shop").event("order.placed"), "x" * 100_000
+    declared: list[Callable[[], object]] = [
+        lambda: event.options(key=long),
+        lambda: event.options(delay=long),
+        lambda: event.on(timeout=long),
+        lambda: upnext.Job.of(long),
+        lambda: upnext.Receipt.of(long),
+        lambda: worker(long),
+        lambda: worker("shop").event(long),
+        lambda: worker("shop", concurrency=long),
+        lambda: worker("shop", lease=long),
+    ]
+    for declare in declared:
+        with pytest.raises(upnext.ConfigError) as caught:
+            declare()
+        assert f"'{'x' * 40}" in str(caught.value)
+        assert len(str(caught.value)) < 400
 
 
 def test_what_takes_no_object_of_its_class_is_a_handler() -> None:
@@ -202,6 +233,9 @@ def test_bad_event_and_worker_names_are_refused(name: Any) -> None:
             {"redis_url": "unix:///path?db=-1"},
             "Redis URL 'unix:///path?db=-1' cannot be used: the database is a number",
         ),
+        ({"redis_url": "redis://h\n"}, r"Redis URL 'redis://h\n' cannot be used: a control character in it, here '\n'"),
+        ({"redis_url": "redis://:hun\tter2@h/0"}, "Redis URL 'redis://h/0' cannot be used: a control character"),
+        ({"redis_url": "\x00redis://h"}, r"Redis URL '\x00redis://h' cannot be used: a control character"),
         ({"redis_url": 6379}, "Option redis_url of type int cannot be used: it must be text."),
         ({"redis_url": b"redis://:hunter2@h"}, "Option redis_url of type bytes cannot be used: it must be text."),
     ],

@@ -167,6 +167,7 @@ holding_itself.append(holding_itself)
         ({"a": "x", "more": b"\xff"}, "field 'more' must hold bytes that are UTF-8, as all text in JSON is, got bytes"),
         ({"a": "\ud800"}, "field 'a' must hold text without lone surrogates, which UTF-8 cannot have, got str"),
         ({"a": "x", "more": {"\ud800": 1}}, "field 'more' must hold text without lone surrogates, which UTF-8 "),
+        ({"a": "x", "\ud800": 1}, "field '\\ud800' must have a name without lone surrogates, which UTF-8 cannot have"),
         ({"a": "x", "more": nested(201)}, "field 'more' must have at most 200 levels, got list"),
         ({"a": "x", "more": nested(900)}, "field 'more' must have at most 200 levels, got list"),
         ({"a": "x", "more": holding_itself}, "field 'more' must not hold itself, got list"),

@@ -281,10 +281,14 @@ async def test_a_job_that_killed_its_workers_is_reported_when_it_is_buried(valke
     ("stored", "reason"),
     [
         (None, "payload is gone"),
-        (b"2\n{}", "payload was written by a later version of upnext"),
+        (b"2\n{}", "payload is no envelope"),
+        (b"3\n{}", "payload was written by a later version of upnext"),
+        (b"", "payload is no envelope"),
+        (b'{"n": 1}', "payload is no envelope"),
+        (b"1\r\n{}", "payload is no envelope"),
         (b'1\n{"n": "x"}', "field 'n' should be a valid integer"),
     ],
-    ids=["gone", "later", "wrong"],
+    ids=["gone", "headless", "later", "empty", "bare", "line end", "wrong"],
 )
 async def test_a_job_whose_payload_cannot_be_read_is_reported_when_it_is_buried(
     valkey_url: str, lines: Lines, stored: bytes | None, reason: str

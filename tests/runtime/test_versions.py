@@ -105,7 +105,7 @@ async def test_an_event_of_a_later_upnext_waits_among_the_dead_letters_for_one_t
         return n
 
     with monkeypatch.context() as later:
-        later.setattr(job_ids, "_ENVELOPE_HEAD", b"2\n")
+        later.setattr(job_ids, "_ENVELOPE_HEAD", b"3\n")
         receipt = await worker.event("order.placed").send(n=1)
     async with running(worker):
         with pytest.raises(upnext.JobFailedError, match="written by a later version of upnext"):
@@ -114,7 +114,7 @@ async def test_an_event_of_a_later_upnext_waits_among_the_dead_letters_for_one_t
         (letter,) = await dead_letters.dead()
         assert (letter.reason, letter.attempts) == ("payload", 1)
         with monkeypatch.context() as later:
-            later.setattr(job_ids, "_ENVELOPE_HEAD", b"2\n")
+            later.setattr(job_ids, "_ENVELOPE_HEAD", b"3\n")
             assert await dead_letters.replay(letter.job_id)
             assert await receipt.results(timeout=10) == {"handle": 1}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -29,6 +30,7 @@ _PORTS = {"": 6379, "cluster": 6379, "sentinel": 26379}
 _SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
 # Otherwise redis-py reads its own version from the disk for each connection, for a greeting that none of them sends.
 _NAMELESS: Final[dict[str, Any]] = {"driver_info": None} if find_spec("redis.driver_info") else {}
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
@@ -99,6 +101,8 @@ class Address:
             path = f"/{db}"
             if not service:
                 raise ValueError("the sentinels' name of the server comes after the hosts, as in host:26379/name/0")
+        if control := _CONTROL.search(url):  # urlsplit drops most of these, and another server could be meant
+            raise ValueError(f"a control character in it, here {control[0]!r}, must be left out or written as %XX")
         if "#" in url:
             raise ValueError("a # in it must be written as %23")
         query = read_options(parts.query, tls=scheme == "rediss", sentinel=kind == "sentinel", unix=scheme == "unix")

@@ -133,6 +133,12 @@ def unpack(envelope: bytes) -> bytes | None:
     return parts[2] if len(parts) == 3 else None  # version, headers, payload
 
 
+def is_later(envelope: bytes) -> bool:
+    """Say whether something that cannot be unpacked begins like an envelope of a later version."""
+    version, end, _ = envelope.partition(b"\n")
+    return bool(end) and version.isdigit() and len(version) < 10 and int(version) > 2
+
+
 def headers_of(envelope: bytes) -> dict[str, str]:
     """Return what travels beside a payload, {} if nothing does or it cannot be read."""
     if not envelope.startswith(_HEADERS_HEAD):

@@ -13,6 +13,7 @@ from upnext.broker.redis_types import RedisError
 from upnext.connect import broker_for, run_blocking
 from upnext.errors import ConfigError, UpnextError
 from upnext.log import log
+from upnext.names import brief
 from upnext.options import is_finite, is_whole
 from upnext.outbox.backlog import BacklogWatch, RelayReading
 from upnext.outbox.lanes import Lanes
@@ -71,10 +72,10 @@ class Relay:
         lease: float = 60.0,
     ) -> None:
         if not is_whole(batch, 1, 1000):
-            raise ConfigError(f"Option batch={batch!r} cannot be used: it must be a whole number from 1 to 1000.")
+            raise ConfigError(f"Option batch={brief(batch)} cannot be used: it must be a whole number from 1 to 1000.")
         for option, value in (("interval", interval), ("lease", lease)):
             if not is_finite(value, 0.01):
-                raise ConfigError(f"Option {option}={value!r} cannot be used: it must be seconds, at least 0.01.")
+                raise ConfigError(f"Option {option}={brief(value)} cannot be used: it must be seconds, at least 0.01.")
         self.store = store
         self.name = name
         self._worker = worker

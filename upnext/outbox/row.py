@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from upnext.broker.job_ids import sent_at
 from upnext.errors import ConfigError
+from upnext.names import brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +145,8 @@ class Transaction(ABC):
         )
         if not usable:
             raise ConfigError(
-                f"Option ordered_by={ordered_by!r} cannot be used: it must be text of 1 to {MAX_ORDER_KEY} characters."
+                f"Option ordered_by={brief(ordered_by)} cannot be used: it must be text of 1 to {MAX_ORDER_KEY} "
+                "characters."
             )
         self.ordered_by = ordered_by
 

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from upnext.annotations import concrete
 from upnext.errors import ConfigError, PayloadError
-from upnext.payload.problems import describe_errors, top_level_field
+from upnext.payload.problems import describe_errors, top_level_field, unwritable_names
 from upnext.payload.round_trip import Validated, read, write
 from upnext.payload.schemas import SchemaRewriter, fields_with_user_code, holds_kind, is_plain
 from upnext.payload.stand_ins import with_stand_ins
@@ -155,7 +155,7 @@ class Codec:
             # A value of a TypedDict may also be one of a class derived from it, which another handler asks for.
             values = reader.validate_python(fields, strict=True)
         except ValidationError:
-            raise PayloadError(self._subject, extra_keys, self._handler) from None
+            raise PayloadError(self._subject, unwritable_names(fields) or extra_keys, self._handler) from None
         return Validated(values, {top_level_field(problem): problem for problem in extra_keys})
 
     def decode(self, body: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from upnext.errors import PayloadError, PayloadProblem, UpnextError
 from upnext.payload.digits import lost_digits
 from upnext.payload.equality import CHANGED, difference
 from upnext.payload.limits import MAX_BYTES, MAX_LEVELS
-from upnext.payload.problems import top_level_field
+from upnext.payload.problems import top_level_field, unwritable_names
 from upnext.payload.round_trip import read, write, write_some
 from upnext.payload.sets import with_ordered_sets
 from upnext.payload.unannotated import unsendable
@@ -67,7 +67,7 @@ def _encode(
         plain = read(body)
     except (PydanticSerializationError, ValueError, RecursionError):
         problems = [problem for name, value in fields.items() for problem in _not_json(name, value)]
-        raise PayloadError(subject, tuple(problems) or _NOT_JSON) from None
+        raise PayloadError(subject, unwritable_names(fields) or tuple(problems) or _NOT_JSON) from None
     if max_bytes is not None and len(body) > max_bytes:
         problem = PayloadProblem("", f"may have {max_bytes:,} bytes of JSON", f"{len(body):,}")
         raise PayloadError(subject, (problem,))

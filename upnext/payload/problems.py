@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic_core import core_schema
@@ -9,11 +10,15 @@ from pydantic_core import core_schema
 from upnext.errors import PayloadProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic_core import ErrorDetails, ValidationError
 
 # A user's validator may put anything into its message, and these parts of pydantic's own messages quote the value.
 _PYDANTIC_TYPES = frozenset(get_args(core_schema.ErrorType))
 _QUOTING_CONTEXT = ("error", "encoding_error", "tz_actual")
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 REFUSED_BY_CODE: Final = "is refused by a validator of its type"
 """What a problem says is expected where the user's own code decides."""
@@ -24,6 +29,12 @@ def describe_errors(error: ValidationError) -> tuple[PayloadProblem, ...]:
     details = error.errors(include_url=False)
     problems = {(problem.field, problem.expected): problem for problem in map(_describe, details)}
     return tuple(problems.values())
+
+
+def unwritable_names(fields: Iterable[str]) -> tuple[PayloadProblem, ...]:
+    """Return a problem for each field whose name no JSON can have; pydantic says of those only that there is one."""
+    expected = "must have a name without lone surrogates, which UTF-8 cannot have"
+    return tuple(PayloadProblem(name, expected, "") for name in fields if _SURROGATE.search(name))
 
 
 def top_level_field(problem: PayloadProblem) -> str:

@@ -17,6 +17,7 @@ from upnext.default_markers import refuse_marker
 from upnext.errors import ConfigError, PayloadError, PayloadProblem
 from upnext.formerly import former_names
 from upnext.guarded_imports import type_hints
+from upnext.names import named
 from upnext.payload.codec import Codec
 from upnext.payload.results import is_nothing, result_codec
 from upnext.payload.typed_dicts import further_items, typed_dict_fields
@@ -49,7 +50,7 @@ class Signature:
         try:
             self.parameters: Mapping[str, inspect.Parameter] = parameters_of(function)
         except (TypeError, ValueError) as error:  # a classmethod object; a function of C that does not say
-            msg = f"{function!r} cannot be a handler: {error}. Decorate a function (def or async def)."
+            msg = f"{named(function)} cannot be a handler: {error}. Decorate a function (def or async def)."
             raise ConfigError(msg) from error
         for parameter in self.parameters.values():
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):

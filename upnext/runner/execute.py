@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from upnext.broker.job_ids import unpack
+from upnext.broker.job_ids import is_later, unpack
 from upnext.broker.results import discarded, unkept
 from upnext.deadlines import Limit
 from upnext.errors import PayloadError
@@ -204,7 +204,8 @@ def _read(job: ClaimedJob, handler: Handler) -> dict[str, Any] | AttemptOutcome:
     envelope = job.claim.envelope
     body = None if envelope is None else unpack(envelope)
     if body is None:
-        state = "is gone" if envelope is None else "was written by a later version of upnext"
+        later = "was written by a later version of upnext"
+        state = "is gone" if envelope is None else later if is_later(envelope) else "is no envelope"
         return AttemptOutcome("payload", error=f"its payload {state}", where=f"payload {state}")
     try:
         arguments = decode(handler, body) if declarations.has_upcasters else handler.signature.codec.decode(body)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from upnext.broker.replies import shown
 from upnext.errors import ConfigError
 from upnext.log import log
+from upnext.names import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -66,7 +67,7 @@ def parse(address: object, offset: int = 0, option: str = "probe") -> tuple[str,
     found = re.fullmatch(r"(?:(.+):)?(\d{1,5})", address) if isinstance(address, str) else None
     port = int(found[2]) + offset if found else 0
     if found is None or not 0 < port <= _HIGHEST:
-        raise ConfigError(f"Option {option}={address!r} cannot be used: it must be PORT or HOST:PORT.")
+        raise ConfigError(f"Option {option}={brief(address)} cannot be used: it must be PORT or HOST:PORT.")
     return found[1] or "127.0.0.1", port
 
 
