@@ -12,8 +12,12 @@ _PATIENCE = 20.0
 """Seconds; reading an index takes milliseconds, from a disk that is far away perhaps seconds."""
 _MOST_PATHS = 500
 """Paths on one command line; of more, all that git tracks is listed."""
-_SETTINGS = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false")
-"""What would run a program that the repository's own settings name, or write to the repository."""
+_SETTINGS = (
+    # What would run a program that the repository's own settings name, or write to the repository.
+    *("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false"),
+    # A repository of another user, as in a container: its index is read like its sources, and nothing of it is run.
+    "safe.directory=*",
+)
 
 
 def tracked(root: Path, paths: list[str]) -> list[str]:
