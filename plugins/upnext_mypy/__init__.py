@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+try:
+    import mypy as mypy
+except ImportError as error:
+    from upnext.errors import ConfigError
+
+    raise ConfigError("upnext_mypy needs mypy: install upnext[mypy].") from error
+
 from upnext_mypy.plugin import plugin
 from upnext_mypy.version import version
 

@@ -92,6 +92,23 @@ def test_schemas_are_kept_up_to_date_by_the_command_that_check_names(shop: Shell
     assert (schema["title"], schema["required"]) == ("order/placed:now", ["order_id", "user_id"])
 
 
+def test_a_path_that_is_empty_or_a_stream_is_refused(shop: Shell) -> None:
+    """The one is a variable of a script that is not set; of the other a file of that name would be made."""
+    commands = [
+        f"export {form} {option}"
+        for form in ("jsonschema", "asyncapi", "cloudevents", "typescript")
+        for option in ("--out", "--lock")
+    ]
+    commands += ["contracts diff --lock", "send order.placed --lock", "dashboard --graph", "run", "status --service"]
+    for command in commands:
+        argument = "file" if command == "run" else command.rpartition(" ")[2]
+        for path, why in (("", "it is empty"), ("-", "'-' is no standard stream here; write ./- for a file")):
+            done = shop.run(*command.split(), path)
+            assert (done.code, done.out) == (2, ""), command
+            assert f"argument {argument}: {why}" in done.err, command
+    assert [each.name for each in shop.root.iterdir() if each.suffix in {".json", ".ts"} or each.name == "-"] == []
+
+
 def test_files_that_upnext_did_not_write_are_left_alone(shop: Shell) -> None:
     shop.run("gen")
     shop.write({"schemas/order.placed.schema.json": "{}", "schemas/other.schema.json": "{}", "file": ""})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from upnext.cli.loading import seldom_collected
+from upnext.cli.paths import to_path
 from upnext.cli.terminal import visible
 from upnext.errors import BrokerRefusedError, BrokerUnavailableError, ConfigError
 
@@ -42,9 +43,9 @@ def add_server_options(
     where.add_argument("--redis-url", metavar="URL", help="the server's address")
     where.add_argument("--namespace", metavar="NAME", help="the namespace there")
     if service:
-        where.add_argument("--service", type=Path, metavar="FILE", help="use the settings of this file's workers")
+        where.add_argument("--service", type=to_path, metavar="FILE", help="use the settings of this file's workers")
     if file:
-        where.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the same as --service FILE")
+        where.add_argument("file", nargs="?", type=to_path, metavar="FILE", help="the same as --service FILE")
 
 
 def addressed(settings: Settings, arguments: argparse.Namespace) -> Settings:

@@ -13,6 +13,7 @@ from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.moments import age, moment
 from upnext.cli.parser import examples
+from upnext.cli.paths import to_path
 from upnext.cli.table import table
 from upnext.cli.terminal import terminal_width, visible
 from upnext.errors import ConfigError
@@ -54,7 +55,7 @@ def register(subparsers: Subparsers) -> None:
         help="compare what is deployed with upnext.lock; exit 1 if they differ",
         epilog=examples("upnext contracts diff", "upnext contracts diff --lock upnext.lock"),
     )
-    compared.add_argument("--lock", type=Path, metavar="FILE", help="the upnext.lock (default: this project's)")
+    compared.add_argument("--lock", type=to_path, metavar="FILE", help="the upnext.lock (default: this project's)")
     compared.set_defaults(command=diff)
     for action in (listing, one, compared):
         action.add_argument("--format", choices=("text", "json"), default="text", help="how to show (default: text)")

@@ -16,6 +16,7 @@ from upnext.cli import exits
 from upnext.cli.connection import add_server_options, settings_for
 from upnext.cli.extras import extra
 from upnext.cli.parser import examples
+from upnext.cli.paths import to_path
 from upnext.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def register(subparsers: Subparsers) -> None:
     )
     parser.add_argument(
         "--graph",
+        type=to_path,
         metavar="FILE",
         help="what `upnext graph --format json` printed: who sends each event, and what its handlers send in turn",
     )
@@ -71,7 +73,7 @@ def dashboard(arguments: argparse.Namespace) -> int:
     host, port, token = arguments.host, arguments.port, arguments.token or os.environ.get(_TOKEN, "")
     _refuse_open_doors(host, port, token)
     settings = settings_for(arguments)
-    app = dashboard_app(settings, token, [host, *arguments.allow_host], arguments.graph)
+    app = dashboard_app(settings, token, [host, *arguments.allow_host], arguments.graph and str(arguments.graph))
     sockets = listen((host, port), "The dashboard")
     signal.signal(signal.SIGTERM, _end)  # uvicorn stops in order, and then has the signal do what it would have done
     shown = f"[{host}]" if ":" in host else host

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from upnext.cli import exits
 from upnext.cli.contracts import read_lock
 from upnext.cli.parser import examples
+from upnext.cli.paths import to_path
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
@@ -51,7 +52,9 @@ def register(subparsers: Subparsers) -> None:
         description=_JSON_SCHEMA,
         epilog=examples("upnext export jsonschema --out schemas", "upnext export jsonschema --out schemas --check"),
     )
-    one.add_argument("--out", type=Path, default=Path("schemas"), metavar="DIR", help="the folder (default: schemas)")
+    one.add_argument(
+        "--out", type=to_path, default=Path("schemas"), metavar="DIR", help="the folder (default: schemas)"
+    )
     one.set_defaults(command=jsonschema)
     whole = formats.add_parser(
         "asyncapi",
@@ -60,11 +63,11 @@ def register(subparsers: Subparsers) -> None:
         epilog=examples("upnext export asyncapi", "upnext export asyncapi --out docs/asyncapi.json --check"),
     )
     whole.add_argument(
-        "--out", type=Path, default=Path("asyncapi.json"), metavar="FILE", help="the file (default: asyncapi.json)"
+        "--out", type=to_path, default=Path("asyncapi.json"), metavar="FILE", help="the file (default: asyncapi.json)"
     )
     whole.set_defaults(command=asyncapi)
     for each in (one, whole, _cloudevents(formats), _typescript(formats)):
-        each.add_argument("--lock", type=Path, metavar="FILE", help="the upnext.lock (default: this project's)")
+        each.add_argument("--lock", type=to_path, metavar="FILE", help="the upnext.lock (default: this project's)")
         each.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
 
 
@@ -76,7 +79,7 @@ def _cloudevents(formats: Subparsers) -> argparse.ArgumentParser:
         epilog=examples("upnext export cloudevents --type-prefix com.example. --source urn:example:shop"),
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("cloudevents"), metavar="DIR", help="the folder (default: cloudevents)"
+        "--out", type=to_path, default=Path("cloudevents"), metavar="DIR", help="the folder (default: cloudevents)"
     )
     parser.add_argument(
         "--type-prefix", default="", metavar="TEXT", help="what stands before an event's name in `type`: com.example."
@@ -94,7 +97,7 @@ def _typescript(formats: Subparsers) -> argparse.ArgumentParser:
         epilog=examples("upnext export typescript", "upnext export typescript --out web/events.d.ts --check"),
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("events.d.ts"), metavar="FILE", help="the file (default: events.d.ts)"
+        "--out", type=to_path, default=Path("events.d.ts"), metavar="FILE", help="the file (default: events.d.ts)"
     )
     parser.set_defaults(command=typescript)
     return parser

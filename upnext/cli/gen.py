@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from upnext.cli import exits
 from upnext.cli.extras import extra
 from upnext.cli.parser import examples
+from upnext.cli.paths import to_path
 from upnext.cli.progress import Progress
 from upnext.cli.terminal import wants_colour
 from upnext.errors import ConfigError
@@ -282,7 +283,10 @@ def _folder(path: str) -> Path:
     # An empty text is a variable of a script that is not set, not the current folder.
     if not path:
         raise ConfigError("--out is empty; it is the path of a folder.")
-    return Path(path).resolve()
+    try:
+        return to_path(path).resolve()
+    except argparse.ArgumentTypeError as error:
+        raise ConfigError(f"--out: {error}.") from None
 
 
 def _existing(path: str) -> Path:

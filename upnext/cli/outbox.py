@@ -16,6 +16,7 @@ from upnext.cli.connection import check_file
 from upnext.cli.moments import age
 from upnext.cli.numbers import positive
 from upnext.cli.parser import examples
+from upnext.cli.paths import to_path
 from upnext.cli.table import table
 from upnext.cli.terminal import terminal_width, visible
 from upnext.errors import ConfigError
@@ -67,7 +68,7 @@ def add_actions(actions: Subparsers, example: str, *, file: bool = True) -> list
         epilog = examples(*(example.format(name) + each for each in options))
         parsers[name] = actions.add_parser(name, help=about, epilog=epilog)
         if file:
-            parsers[name].add_argument("file", type=Path, metavar="FILE", help="the file with the relays")
+            parsers[name].add_argument("file", type=to_path, metavar="FILE", help="the file with the relays")
     for name in ("status", "list"):
         parsers[name].add_argument(
             "--format", choices=("text", "json"), default="text", help="how to show (default: text)"

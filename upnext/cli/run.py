@@ -6,12 +6,12 @@ import argparse
 import gc
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upnext.cli.connection import add_server_options, addressed, check_file
 from upnext.cli.loading import seldom_collected
 from upnext.cli.parser import examples
+from upnext.cli.paths import to_path
 
 if TYPE_CHECKING:
     from upnext.cli.commands import Subparsers
@@ -38,7 +38,7 @@ def register(subparsers: Subparsers) -> None:
             "upnext run service.py --processes 4 --probe 0.0.0.0:8100",
         ),
     )
-    parser.add_argument("file", type=Path, help="the Python file, for example service.py")
+    parser.add_argument("file", type=to_path, help="the Python file, for example service.py")
     parser.add_argument("--processes", type=_processes, default=1, metavar="N", help="how many processes (default: 1)")
     parser.add_argument("--reload", action="store_true", help="start again when a Python file of its project changes")
     parser.add_argument(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from upnext.broker.handler_id import HandlerId
@@ -13,6 +12,7 @@ from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.json_object import TooDeepError, read_json, read_object
 from upnext.cli.parser import examples
+from upnext.cli.paths import to_path
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
@@ -43,7 +43,7 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("--json", metavar="TEXT", help="the whole payload as a JSON object, or - to read it from stdin")
     parser.add_argument("--delay", type=float, metavar="SECONDS", help="let the jobs wait so long")
     parser.add_argument("--key", metavar="KEY", help="send only once with this key, within 24 hours")
-    parser.add_argument("--lock", type=Path, metavar="FILE", help="the lock (default: upnext.lock here, or above)")
+    parser.add_argument("--lock", type=to_path, metavar="FILE", help="the lock (default: upnext.lock here, or above)")
     parser.add_argument(
         "--unchecked", action="store_true", help="send what no lock knows; values that are JSON are JSON"
     )

@@ -1,0 +1,20 @@
+"""Paths on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def to_path(text: str) -> Path:
+    """Read the path of a file or a folder.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is empty, as a variable of a script that is not set is, or "-", which is
+            standard input or output to other programs and would be a file of that name here.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    if text == "-":
+        raise argparse.ArgumentTypeError("'-' is no standard stream here; write ./- for a file or folder of that name")
+    return Path(text)
