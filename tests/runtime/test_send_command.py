@@ -199,3 +199,27 @@ async def test_handlers_get_what_was_sent_and_the_jobs_are_named(
 def test_types_of_the_lock_are_read_without_running_them(text: str, kind: object) -> None:
     """What is not known here passes."""
     assert read_type(text) == kind
+
+
+class Endless(io.StringIO):
+    """Input without an end: whoever asks for all of it gets none."""
+
+    def read(self, size: int | None = -1, /) -> str:
+        assert size is not None
+        assert size > 0, "without a limit"
+        return " " * size
+
+
+@pytest.mark.parametrize("words", ["send a --unchecked --json -", "dead replay x.0 --edit -"])
+def test_input_that_is_no_payload_at_all_is_refused(
+    command: Command, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    for stream, why in (
+        (Endless(), "it holds more than 100 MB"),
+        (io.TextIOWrapper(io.BytesIO(b"\xff"), "utf-8"), "'utf-8' codec can't decode byte 0xff"),
+        (None, "it is closed"),
+    ):
+        monkeypatch.setattr("sys.stdin", stream)
+        code, out, err = command(*words.split())
+        assert (code, out) == (2, "")
+        assert err.startswith(f"upnext: Standard input cannot be read: {why}")

@@ -11,7 +11,7 @@ from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits, lock_contract
 from upnext.cli.connection import ask
 from upnext.cli.dead_list import refusals
-from upnext.cli.json_object import read_object
+from upnext.cli.json_object import read_input, read_object
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 from upnext.payload.encoding import encode
@@ -28,7 +28,7 @@ def replay_edited(arguments: argparse.Namespace) -> int:
     from upnext_codegen.files.whole_file import read_whole  # noqa: PLC0415 - commands import what they need
 
     try:
-        text = sys.stdin.read() if arguments.edit == "-" else read_whole(Path(arguments.edit))
+        text = read_input() if arguments.edit == "-" else read_whole(Path(arguments.edit))
     except (OSError, ValueError) as error:
         raise ConfigError(f"--edit {arguments.edit}: the file cannot be read: {error}.") from error
     payload, (job_id,) = read_object(text), arguments.job_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from upnext.errors import ConfigError
@@ -10,6 +11,25 @@ from upnext.payload.limits import MAX_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+def read_input() -> str:
+    """Return what standard input holds.
+
+    Raises:
+        ConfigError: If it cannot be read, or holds more than is read of a file.
+    """
+    from upnext_codegen.files.whole_file import MAX_BYTES  # noqa: PLC0415 - few commands read it
+
+    if sys.stdin is None:  # the shell closed it
+        raise ConfigError("Standard input cannot be read: it is closed.")
+    try:
+        text = sys.stdin.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Standard input cannot be read: {error}.") from error
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"Standard input cannot be read: it holds more than {MAX_BYTES // 1_000_000} MB.")
+    return text
 
 
 def read_object(text: str) -> dict[str, Any]:

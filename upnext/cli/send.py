@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from upnext.broker.handler_id import HandlerId
 from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
-from upnext.cli.json_object import TooDeepError, read_json, read_object
+from upnext.cli.json_object import TooDeepError, read_input, read_json, read_object
 from upnext.cli.parser import examples
 from upnext.cli.paths import to_path
 from upnext.cli.terminal import visible
@@ -95,7 +95,7 @@ def read_payload(arguments: argparse.Namespace) -> dict[str, Any]:
     from upnext.cli import lock_contract  # noqa: PLC0415 - commands import what they need
 
     contract = None if arguments.unchecked else lock_contract.event_contract(arguments.event, arguments.lock)
-    whole = sys.stdin.read() if arguments.json == "-" else arguments.json
+    whole = read_input() if arguments.json == "-" else arguments.json
     payload: dict[str, Any] = {} if whole is None else read_object(whole)
     faults: list[str] = []
     for field in arguments.fields:
