@@ -67,7 +67,7 @@ async def wait_for_end(
         event_id: The event.
         names: Returns the handlers that are waited for, for messages.
         look: Asks the server.
-        timeout: How long to wait.
+        timeout: How long to wait; less than 0 seconds are none, as what is left until a deadline may be.
 
     Raises:
         BrokerRefusedError: If the server rejects this client.
@@ -77,8 +77,9 @@ async def wait_for_end(
         JobLostError: If the server knows nothing of one of them.
     """
     check_timeout(timeout)
-    seconds = settings.result_timeout if isinstance(timeout, Default) else timeout
-    deadline = math.inf if seconds is None else monotonic() + seconds
+    given = settings.result_timeout if isinstance(timeout, Default) else timeout
+    seconds = math.inf if given is None else max(given, 0.0)
+    deadline = monotonic() + seconds
     wait = _Wait(event_id, names, settings.result_ttl)
     async with _slot_lent(names):
         pause, trouble = _POLL_FIRST, 0
@@ -243,13 +244,12 @@ def check_timeout(timeout: object) -> None:
     """Refuse what cannot be a time to wait.
 
     Raises:
-        ConfigError: If it is neither seconds from 0 on, nor None, nor left out.
+        ConfigError: If it is neither seconds, nor None, nor left out.
     """
-    seconds = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and timeout >= 0
+    seconds = isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and not math.isnan(timeout)
     if not (seconds or timeout is None or timeout is DEFAULT):
         raise ConfigError(
-            f"Option timeout={brief(timeout)} cannot be used: it must be seconds of at least 0, or None to wait for "
-            "ever."
+            f"Option timeout={brief(timeout)} cannot be used: it must be seconds, or None to wait for ever."
         )
 
 

@@ -217,12 +217,12 @@ async def test_workers_that_others_have_buried_meanwhile_are_no_surprise(
         assert await (await event.options(delay=0.1).send(n=1)).results(timeout=20) == {"handle": 1}
 
 
-@pytest.mark.parametrize("timeout", [math.nan, "1", True, -1, -math.inf])
+@pytest.mark.parametrize("timeout", [math.nan, "1", True])
 async def test_a_timeout_that_is_none_is_refused(valkey_url: str, timeout: Any) -> None:
     """Rather than waited for, for ever."""
     _, event = giving_back(valkey_url)
     receipt = await event.send(n=1)
-    with pytest.raises(upnext.ConfigError, match="must be seconds of at least 0, or None to wait for ever"):
+    with pytest.raises(upnext.ConfigError, match="must be seconds, or None to wait for ever"):
         await receipt.results(timeout=timeout)
     with pytest.raises(upnext.ConfigError, match="Option delay="):
         await event.options(delay=10**400).send(n=1)

@@ -253,5 +253,7 @@ async def test_waiting_has_a_limit_by_default(valkey_url: str, monkeypatch: pyte
         await pay.options(wait=0.3).wait(1)
     with pytest.raises(upnext.ResultTimeoutError, match=r"0\.2 s"):
         await (await worker.event("order.placed").send()).results()
+    with pytest.raises(upnext.ResultTimeoutError, match="within 0 s"):
+        await pay.options(wait=-1).wait(1)
     with pytest.raises(upnext.ConfigError, match="timeout"):
         pay.options(wait="long")  # type: ignore[arg-type]
