@@ -277,6 +277,32 @@ REPORTED: dict[str, tuple[str, str]] = {
         "",
         f"import upnext\nfrom bus import placed\n{HANDLER}upnext.Event.on(placed, found)\n",
     ),
+    "the method of the class under another name": (
+        "",
+        f"import upnext\nfrom bus import placed\n{HANDLER}on = upnext.Event.on\non(placed, found)\n",
+    ),
+    "the method of the class of the object under another name": (
+        "",
+        f"from bus import placed\n{HANDLER}kind = type(placed)\nkind.on(placed, found)\n",
+    ),
+    "an object that is called": (
+        "class Setup:\n    def __call__(self, event, function):\n        event.on(function)\n",
+        f"from bus import placed\nimport lib\n{HANDLER}lib.Setup()(placed, found)\n",
+    ),
+    "an object of this file that is called": (
+        "",
+        (
+            f"import bus\n{HANDLER}class Setup:\n    def __call__(self, e):\n        e.on(found)\n"
+            "setup = Setup()\nsetup(bus.placed)\n"
+        ),
+    ),
+    "an object that a function calls": (
+        (
+            "class Setup:\n    def __call__(self, event, function):\n        event.on(function)\n"
+            "SETUP = Setup()\ndef go(event, function):\n    SETUP(event, function)\n"
+        ),
+        f"from bus import placed\nimport lib\n{HANDLER}lib.go(placed, found)\n",
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from upnext_codegen.files.cache_format import NO_DELTA, Delta, Snapshot, read, w
 from upnext_codegen.files.discover import SourceFile
 from upnext_codegen.files.replacing import replace
 
-FORMAT = 21
+FORMAT = 22
 """Raised whenever what is kept, or what reading means, changes."""
 
 TOOL = Path(__file__).parents[1]

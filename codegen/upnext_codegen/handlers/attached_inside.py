@@ -49,8 +49,8 @@ class AttachedInside:
 
     def by_call(self, func: values.Value, call: ast.Call, use: Use) -> bool:
         """Whether a call attaches handlers to an event, or to one of a module or worker, that it is given."""
-        if isinstance(func, values.PartialFunction):
-            func = func.function
+        if isinstance(func, values.PartialFunction | values.Instance):
+            func = self.evaluator.called_function(func)
         if not isinstance(func, _FUNCTIONS | values.ClassRef) and len(call.args) + len(call.keywords) < 2:
             return False  # What is from outside the project needs an event and a function.
         if isinstance(func, ExternalName) and func.name in _CALLING_NOTHING:
@@ -239,6 +239,8 @@ class AttachedInside:
         if not given:
             return False
         found = self.evaluator.value(call.func, use)
+        if isinstance(found, values.Instance):
+            found = self.evaluator.called_function(found)
         if isinstance(found, _FUNCTIONS):
             return self._by_function(found, filled_parameters(self.evaluator, found, given, call), depth + 1)
         if isinstance(found, values.ClassRef):

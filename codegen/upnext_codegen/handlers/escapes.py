@@ -52,7 +52,7 @@ def attaches_unseen(evaluator: Evaluator, func: values.Value, call: ast.Call, us
     if isinstance(func, ExternalName) and func.name in _RUNNING:
         return attaches_in_text(call, evaluator.text(argument(call, use, "source")))
     if isinstance(func, ExternalName) and func.name.endswith(".on"):
-        return isinstance(call.func, ast.Attribute) and is_event_class(evaluator, evaluator.value(call.func.value, use))
+        return is_event_class(evaluator, ExternalName(func.name.removesuffix(".on")))
     match call.func:
         case ast.Call(getter, [ast.Constant("on"), _]):
             return evaluator.value(getter, use) == ExternalName("operator.methodcaller")

@@ -845,9 +845,11 @@ class Evaluator:
                 return self._attribute_of(args[0], text, use) if isinstance(text, str) else UNKNOWN
             case "builtins.super" if not args:
                 return self._above_receiver(use)
-            case "builtins.globals":
-                return ModuleRef(self.lookup.modules.name_of(use.file), use.file)
-            case "builtins.locals" | "builtins.vars" if not args and use.scope.kind == "module":
+            case "builtins.type" if len(args) == 1 and isinstance(self.value(args[0], use), values.EventValue):
+                return ExternalName("upnext.Event")
+            case "builtins.globals" | "builtins.locals" | "builtins.vars" if not args and (
+                name == "builtins.globals" or use.scope.kind == "module"
+            ):
                 return ModuleRef(self.lookup.modules.name_of(use.file), use.file)
             case "builtins.eval" if args:
                 return self._evaluated(args[0], use)
