@@ -830,11 +830,9 @@ class Evaluator:
         return self.text(passed)
 
     def _inherited_name(self, call: ast.Call, cls: values.ClassRef, use: Use) -> str | None:
-        for base in class_node(cls).bases:
-            found = self.value(base, Use(cls.definition.scope, cls.definition.line))
-            if is_worker_class(self, found):
-                return self.worker_name(call, found, use)
-        return None
+        bases = (self.value(base, Use(cls.definition.scope, cls.definition.line)) for base in class_node(cls).bases)
+        workers = (each for each in bases if is_worker_class(self, each))
+        return next((self.worker_name(call, each, use) for each in workers), None)
 
     def _external(self, name: str, call: ast.Call, use: Use) -> Value:
         args = [each.value for each in plain_arguments(call, use) if each.keyword == ""]
