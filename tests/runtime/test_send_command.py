@@ -112,7 +112,7 @@ def test_values_are_read_as_the_lock_has_them(
         (["order.placed", "oder_id=x", "order_id=x"], "field 'oder_id' is not taken; did you mean 'order_id'?"),
         (["order.wide", "oder_id=x"], "field 'order_id' is missing; did you mean 'oder_id'?"),
         (["order.placed", "order_id:=x"], "field 'order_id' is not JSON: Expecting value"),
-        (["order.placed", "order_id=x", f"size:={'[' * 3000}"], "field 'size' is nested deeper than 200 levels"),
+        (["order.placed", "order_id=x", f"size:={'[' * 3000}{']' * 3000}"], "field 'size' is nested deeper than 200"),
         (["order.wide", "order_id=x", f"size={'[' * 300}{']' * 300}"], "field 'size' is nested deeper than 200 levels"),
         (["order.wide", "--json", f'{{"a": {"[" * 300}{"]" * 300}}}'], "The payload is nested deeper than 200 levels"),
         (["order.placed", "order_id"], "Field 'order_id' cannot be used: write it as KEY=VALUE or KEY:=JSON."),
