@@ -145,7 +145,7 @@ def check_url(url: object) -> str:
         Address.parse(url)
     except ValueError as error:
         why = f": {error}." if str(error) else ". Write it like redis://host:6379/0, rediss://... or unix:///path."
-        raise ConfigError(f"Redis URL {without_password(url)!r} cannot be used{why}") from None
+        raise ConfigError(f"Redis URL {brief(without_password(url))} cannot be used{why}") from None
     return url
 
 

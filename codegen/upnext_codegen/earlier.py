@@ -36,8 +36,9 @@ _OPTIONS = (
     *("-c", "core.alternateRefsCommand=true", "-c", "maintenance.auto=false", "-c", "gc.auto=0"),
 )
 _NOT_THERE = 1
-_FATAL, _DUBIOUS = "fatal:", "dubious ownership"  # of the first line that says what is wrong
 """What `rev-parse --quiet` exits with where nothing has the name; every other failure is 128."""
+_FATAL, _DUBIOUS = "fatal:", "dubious ownership"
+"""What begins git's line that says what is wrong, and what it says of a repository of another user's."""
 
 
 def earlier_contract(wanted: str, root: Path, asked: str = "") -> Contract | DeployedState | None:

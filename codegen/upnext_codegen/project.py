@@ -31,9 +31,12 @@ _MOST_PATCHES = 50
 
 _SCRIPTS = frozenset({"setup.py", "conftest.py", "noxfile.py"})
 """Files beside pyproject.toml that nothing imports."""
+
 _MANAGE = "manage.py"
-_GLOB = "*?["
 """The command line of a Django project."""
+
+_GLOB = "*?["
+"""What makes a pattern of a path."""
 
 
 @dataclass(frozen=True, slots=True)

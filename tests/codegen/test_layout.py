@@ -236,6 +236,8 @@ def test_a_folder_that_may_not_be_entered_is_named_and_the_others_are_read(setti
     """It lies beside the sources where a container keeps its data in a volume."""
     text = f"{HEAD}@placed.on\ndef confirm(order_id: str): ...\n"
     root = write(tmp_path, {"pyproject.toml": settings, "a/events.py": text, "data/a.py": ""})
+    for link in (".upnext", "a/link.py", "a/link", "upnext.imports.lock"):
+        (root / link).symlink_to(root / "data/inside.py")
     (root / "data").chmod(0)
     rights = "-dac_override,-dac_read_search"
     command = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}", sys.executable, "-m", "upnext", "gen"]

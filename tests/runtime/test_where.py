@@ -109,7 +109,9 @@ def test_workers_of_one_file_with_several_servers_need_an_option(
         (("--redis-url", "nonsense"), 2, "Redis URL 'nonsense' cannot be used"),
         (("--redis-url", ""), 2, "Redis URL '' cannot be used"),
         (("--namespace", "a b"), 2, "a b"),
+        (("--redis-url", "a" * 1000), 2, "aaaaa'… cannot be used."),
         (("--service", "missing.py"), 2, "There is no file 'missing.py'."),
+        (("--service", "a" * 300), 2, "cannot be used: File name too long."),
     ],
 )
 def test_a_place_that_cannot_be_used_is_exit_code_2(

@@ -48,6 +48,9 @@ COMMANDS = (
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EBADF}
 """What a write fails with where the device, and no fault of upnext, is the reason."""
 
+_UNUSABLE = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EMFILE}
+"""What a path fails with that cannot be used as it was named: its rights, or what stands there."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -138,6 +141,8 @@ def _fault(error: Exception, *, debug: bool) -> int:
         error = ConfigError("The current folder does not exist any more: change to one that does.")
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
         return _unwritable(error)
+    if isinstance(error, OSError) and error.errno in _UNUSABLE and error.filename is not None:
+        error = ConfigError(f"{os.fsdecode(error.filename)!r} cannot be used: {error.strerror}.")
     known = isinstance(error, UpnextError)
     text = str(error) if known else f"internal fault: {type(error).__name__}: {error}"
     hint = "" if known or debug else " (run it again with --debug and report what it prints)"

@@ -13,7 +13,7 @@ from upnext.cli import exits
 from upnext.cli.connection import add_server_options, ask, described
 from upnext.cli.moments import age, moment
 from upnext.cli.parser import examples
-from upnext.cli.paths import to_path
+from upnext.cli.paths import reason_of, to_path
 from upnext.cli.table import table
 from upnext.cli.terminal import terminal_width, visible
 from upnext.errors import ConfigError
@@ -235,4 +235,4 @@ def read_lock(path: Path | None) -> Contract:
     try:
         return lock.read(read_whole(found))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(found)!r} cannot be read: {error}.") from error
+        raise ConfigError(f"{str(found)!r} cannot be read: {reason_of(error)}.") from error

@@ -12,6 +12,7 @@ from upnext.cli import exits, lock_contract
 from upnext.cli.connection import ask
 from upnext.cli.dead_list import refusals
 from upnext.cli.json_object import read_input, read_object
+from upnext.cli.paths import reason_of
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 from upnext.payload.encoding import encode
@@ -30,7 +31,7 @@ def replay_edited(arguments: argparse.Namespace) -> int:
     try:
         text = read_input() if arguments.edit == "-" else read_whole(Path(arguments.edit))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"--edit {arguments.edit}: the file cannot be read: {error}.") from error
+        raise ConfigError(f"--edit {arguments.edit}: the file cannot be read: {reason_of(error)}.") from error
     payload, (job_id,) = read_object(text), arguments.job_id
     again, refused = ask(arguments, lambda namespace: _replay(namespace, job_id, payload, arguments.service))
     if again is None:

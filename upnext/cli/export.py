@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from upnext.cli import exits
 from upnext.cli.contracts import read_lock
 from upnext.cli.parser import examples
-from upnext.cli.paths import to_path
+from upnext.cli.paths import reason_of, to_path
 from upnext.cli.terminal import visible
 from upnext.errors import ConfigError
 
@@ -174,7 +174,7 @@ def _usable(path: Path) -> Generator[None]:
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
     except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be used: {error.strerror or error}.") from error
+        raise ConfigError(f"{str(path)!r} cannot be used: {reason_of(error)}.") from error
 
 
 def _text(data: object) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from upnext.cli import exits
 from upnext.cli.extras import extra
 from upnext.cli.parser import examples
-from upnext.cli.paths import to_path
+from upnext.cli.paths import reason_of, to_path
 from upnext.cli.progress import Progress
 from upnext.cli.terminal import wants_colour
 from upnext.errors import ConfigError
@@ -261,9 +261,10 @@ def _deployed(url: str, namespace: str | None, found: Scan) -> Deployed:
 
 def _sources(root: Path) -> Current | None:
     """Return what the sources of pulled contracts have now, if any were pulled."""
-    from upnext_codegen.project import IMPORTS_LOCK  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.layout.probing import exists  # noqa: PLC0415 - commands import what they need
+    from upnext_codegen.project import IMPORTS_LOCK  # noqa: PLC0415
 
-    if not (root / IMPORTS_LOCK).exists():
+    if not exists(root / IMPORTS_LOCK):
         return None
     from upnext.cli.pulled_contracts import current_contracts  # noqa: PLC0415 - few projects have any
 
@@ -294,8 +295,10 @@ def _existing(path: str) -> Path:
         raise ConfigError("A PATH is empty.")
     try:
         return Path(path).resolve(strict=True)
-    except (OSError, ValueError, RuntimeError):
+    except FileNotFoundError:
         raise ConfigError(f"{path!r} does not exist.") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"{path!r} cannot be read: {reason_of(error)}.") from None
 
 
 def _relative(paths: Sequence[Path], root: Path) -> tuple[str, ...]:

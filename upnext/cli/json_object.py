@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from upnext.cli.paths import reason_of
 from upnext.errors import ConfigError
 from upnext.payload.limits import MAX_LEVELS
 
@@ -26,7 +27,7 @@ def read_input() -> str:
     try:
         text = sys.stdin.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"Standard input cannot be read: {error}.") from error
+        raise ConfigError(f"Standard input cannot be read: {reason_of(error)}.") from error
     if len(text) > MAX_BYTES:
         raise ConfigError(f"Standard input cannot be read: it holds more than {MAX_BYTES // 1_000_000} MB.")
     return text

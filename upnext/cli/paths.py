@@ -18,3 +18,8 @@ def to_path(text: str) -> Path:
     if text == "-":
         raise argparse.ArgumentTypeError("'-' is no standard stream here; write ./- for a file or folder of that name")
     return Path(text)
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a file cannot be used, without its path and the number of the error."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -120,7 +120,7 @@ class Cache:
 def open_cache(root: Path, *, use: bool) -> Cache:
     """Open the cache of a project; a foreign, damaged or older one is as good as none."""
     folder = root / _FOLDER
-    if not use or not (is_trusted(folder) or not (folder.exists() or folder.is_symlink())):
+    if not use or not (is_trusted(folder) or not os.path.lexists(folder)):
         return Cache(None)
     cache = Cache(folder)
     with _unless_damaged():

@@ -22,6 +22,7 @@ from upnext_codegen.files.left_out import (
     read_patterns,
 )
 from upnext_codegen.files.tracked import tracked
+from upnext_codegen.layout.probing import is_file
 from upnext_codegen.project import LOCK
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def _follow_links(walk: _Walk) -> list[tuple[str, str]]:
 def _follow_link(walk: _Walk, root: str, link: str, *, is_folder: bool) -> list[tuple[str, str]]:
     target = os.path.realpath(f"{walk.root}/{link}")
     if not target.startswith(f"{root}/"):
-        if target != root and (is_folder or Path(target).is_file()):
+        if target != root and (is_folder or is_file(target)):
             walk.left_out[f"{link}/" if is_folder else link] = "a link that leads out of the project"
         return []
     if f"{root}/{link}".startswith(f"{target}/"):
@@ -258,7 +259,7 @@ def _follow_link(walk: _Walk, root: str, link: str, *, is_folder: bool) -> list[
         return [(link + path[len(real) :], path) for path in walk.files if path.startswith(f"{real}/")]
     if real in walk.files:
         return [(link, real)]
-    if not (Path(target).is_file() and real.endswith(".py") and not walk.choice.excludes_way(real)):
+    if not (is_file(target) and real.endswith(".py") and not walk.choice.excludes_way(real)):
         return []
     status = Path(target).stat()
     walk.files[real] = SourceFile(real, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from upnext_codegen.errors import ConfigurationError
 from upnext_codegen.files.left_out import BY_DEFAULT
+from upnext_codegen.layout.probing import is_file
 from upnext_codegen.reading.source import SourceError, SourceText, decode
 from upnext_codegen.records import Place, Scan
 
@@ -167,7 +168,7 @@ class ProjectSources:
                         continue
                     below = (Path(folder, name) for name in names if name.endswith(".py"))
                     # A link would be replaced by a file, and may lead to one outside of the project.
-                    own = (each for each in below if each.is_file() and not each.is_symlink())
+                    own = (each for each in below if is_file(each) and not each.is_symlink())
                     yield from (each.relative_to(self.root).as_posix() for each in own)
             else:
                 yield path
