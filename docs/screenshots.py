@@ -22,7 +22,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.servers import Server, free_port, valkey_binary  # noqa: E402  # the checkout is no package
+from tests.servers import Server, free_port, valkey_binary  # noqa: E402  # the checkout is not a package
 from tests.waiting import wait_until  # noqa: E402
 
 PICTURES = Path(__file__).parent / "pictures"

@@ -86,7 +86,7 @@ def _named() -> list[Path]:
 
 @functools.cache
 def _version(binary: Path) -> str | None:
-    """Return a server's name and version, such as redis6.2; None if it is no server."""
+    """Return a server's name and version, such as redis6.2; None if it is not a server."""
     told = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=30).stdout
     version = re.match(r"(\w+) server v=(\d+\.\d+)", told, re.IGNORECASE)
     return None if version is None else f"{version[1].lower()}{version[2]}"

@@ -1,4 +1,4 @@
-"""Defaults that are no values: what libraries have users write behind `=` to describe a parameter."""
+"""Defaults that are not values: what libraries have users write behind `=` to describe a parameter."""
 
 from __future__ import annotations
 

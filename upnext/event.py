@@ -242,7 +242,7 @@ if TYPE_CHECKING:
     class DynamicEvent(Event):
         """An event that no generated catalog describes: each handler's `send` is typed by that handler alone."""
 
-        # For mypy, but not always in a warm run, TypedEvent[P, R] is no TypedEvent[..., R]; for the others it is one.
+        # To mypy, except in some warm runs, TypedEvent[P, R] is not a TypedEvent[..., R]; to other checkers it is.
         @overload  # type: ignore[override, unused-ignore]
         def on(self, handler: Callable[P, R], /) -> TypedEvent[P, R]: ...
         @overload

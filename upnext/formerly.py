@@ -22,7 +22,7 @@ class Formerly:
         names: The names, in any order.
 
     Raises:
-        ConfigError: If there is none, or one is no name that a keyword can have.
+        ConfigError: If there is none, or one is not a name that a keyword can have.
     """
 
     def __init__(self, *names: str) -> None:

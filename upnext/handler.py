@@ -82,8 +82,8 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
         options: Its options.
 
     Raises:
-        ConfigError: If it is no plain function, is a method or yields, has parameters that no payload can fill, a bad
-            name, or limits by a field that it does not have, or is unique by one.
+        ConfigError: If it is not a plain function, is a method or a generator, has parameters that no payload can fill,
+            has a bad name, or is limited or unique by a field that it does not have.
     """
     if not inspect.isroutine(function):
         msg = f"{named(function)} cannot be a handler: decorate a function (def or async def)."

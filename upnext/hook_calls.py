@@ -240,7 +240,7 @@ async def _call(
         moment: The method, for the log.
         call: What is called.
         context: Where it is, in a thread: that in which the hooks were entered.
-        own: What the hooks were told of; that they raise it again is no fault of theirs.
+        own: What the hooks were told of; that they raise it again is not a fault of theirs.
         leaving: Whether they took part, and are left now.
         too_late: Called in the thread with what it returned when nobody waits for it any more.
 

@@ -132,7 +132,7 @@ class HookList:
         """Add hooks, once however often they are added.
 
         Raises:
-            ConfigError: If it is no object of a subclass of `Hooks`, or its timeout cannot be used.
+            ConfigError: If it is not an object of a subclass of `Hooks`, or its timeout cannot be used.
         """
         kind = type(hooks)
         if not issubclass(cast("type[object]", kind), Hooks):
@@ -164,7 +164,7 @@ def add_hooks(*hooks: Hooks) -> None:
     """Add hooks for every worker and every send of this process; `Worker.add_hooks` adds them to one worker.
 
     Raises:
-        ConfigError: If one of them is no object of a subclass of `Hooks`.
+        ConfigError: If one of them is not an object of a subclass of `Hooks`.
     """
     for one in hooks:
         process_hooks.add(one)

@@ -62,7 +62,7 @@ def check_former_names(event: str, names: object) -> tuple[str, ...]:
         names: A tuple of its earlier names.
 
     Raises:
-        ConfigError: If it is no tuple, or one of them cannot name an event, or is the name that it has now.
+        ConfigError: If it is not a tuple, or one of them cannot name an event, or is the name that it has now.
     """
     if not isinstance(names, tuple):
         msg = f"Option formerly={brief(names)} of event {event!r} cannot be used: it must be a tuple of earlier names."

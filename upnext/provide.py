@@ -33,7 +33,7 @@ PROVIDED: Final[Any] = _Provided()
 
 
 class Provide:
-    """Says in `Annotated` that a parameter of a handler or a task is not sent, but provided: it is no field.
+    """Says in `Annotated` that a parameter of a handler or a task is not sent, but provided: it is not a field.
 
     Args:
         function: What provides it: a function, async or not, a generator function, async or not, that yields once, or

@@ -229,7 +229,7 @@ if TYPE_CHECKING:
     class TypedReceipt(Receipt, Generic[R_co]):
         """The receipt of an event that a generated catalog describes: its results are typed by handler."""
 
-        # A TypedDict is no dict[str, Any] to a type checker, which it is at run time.
+        # A TypedDict is not a dict[str, Any] to a type checker, which it is at run time.
         async def results(self, timeout: Timeout = DEFAULT) -> R_co: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # noqa: D102
         def results_sync(self, timeout: Timeout = DEFAULT) -> R_co: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # noqa: D102
 

@@ -197,7 +197,7 @@ def check_key(key: object) -> str | None:
     """Return an idempotency key.
 
     Raises:
-        ConfigError: If it is no text of 1 to 200 characters.
+        ConfigError: If it is not text of 1 to 200 characters.
     """
     if key is None or (isinstance(key, str) and 1 <= len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         return key

@@ -88,7 +88,7 @@ class Outbox:
                 over several transactions.
 
         Raises:
-            ConfigError: If it is no session, its binds do not say where the outbox is, or `ordered_by` cannot be used.
+            ConfigError: If it is not a session, its binds do not lead to the outbox, or `ordered_by` cannot be used.
         """
         transaction = SessionTransaction(session, self._row_class, ordered_by)
         _bind(session, self._row_class, self.table)

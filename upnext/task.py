@@ -58,7 +58,7 @@ class Submitter(Generic[SubmitP, R_co]):
         As `Event.within`; what was submitted so cannot be waited for in that transaction.
 
         Raises:
-            ConfigError: If it is no transaction of an outbox.
+            ConfigError: If it is not a transaction of an outbox.
         """
         same = copy.copy(self)
         same._transaction = check_transaction(transaction)  # noqa: SLF001
@@ -160,7 +160,7 @@ class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
 if TYPE_CHECKING:
 
     class Unsaid:
-        """Only a parameter that says nothing takes it: that it is no context cannot be told, so calls go unchecked."""
+        """Accepted only by an unannotated parameter, which may or may not be a context: such calls go unchecked."""
 
 
 class TaskDecorator:

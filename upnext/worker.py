@@ -96,7 +96,7 @@ class Worker(Catalog, _WorkerBase):
         `upnext.add_hooks` adds them for all workers of the process.
 
         Raises:
-            ConfigError: If one of them is no object of a subclass of `upnext.Hooks`.
+            ConfigError: If one of them is not an object of a subclass of `upnext.Hooks`.
         """
         for one in hooks:
             self.registry.hooks.add(one)

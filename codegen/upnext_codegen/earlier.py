@@ -54,7 +54,7 @@ def earlier_contract(wanted: str, root: Path, asked: str = "") -> Contract | Dep
         The contract, or what is deployed; None where the revision holds no lock: it is from before upnext.
 
     Raises:
-        ConfigurationError: If it is neither a file nor a revision, or what it holds is no lock.
+        ConfigurationError: If it is neither a file nor a revision, or what it holds is not a lock.
     """
     path, asked = Path(wanted), asked or f"--against {wanted if wanted.isprintable() else ascii(wanted)}"
     try:
@@ -78,7 +78,7 @@ def _in_git(git: _Git, revision: str) -> bytes | None:
         )
     git.refuse_failure(found)
     # Which files the revision has is told apart from whether they can be read: a lock that is missing here, as in a
-    # partial clone, is no lock that the revision does not hold.
+    # partial clone, is not a lock that the revision does not hold.
     listed = git.run("ls-tree", "-z", found.stdout.decode().strip(), lock.FILE_NAME)
     git.refuse_failure(listed)
     if not listed.stdout:

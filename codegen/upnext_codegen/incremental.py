@@ -191,7 +191,7 @@ class Incremental:
         recalled = self.parts.recalled()
         pending = {path for path in recalled if [*self._imported_by.get(path, ())] != imported.get(path, [])}
         pending |= self.parts.analyzed_with_stale_exports(self.parts.consulted)
-        # Attributes of whole modules among it are no imports of their own.
+        # Attributes of whole modules among it are not imports of their own.
         names = self._changed_export_names()
         whole = recalled & imported.keys() if names else set[str]()
         relevance.words.look_at(whole)

@@ -21,12 +21,12 @@ _MOST_NAMED = 5
 
 
 def is_none(project: Project, scan: Scan) -> bool:
-    """Whether a folder is no project: no file at its root says that it is one, and no source in it uses upnext."""
+    """Whether a folder is not a project: no file at its root says that it is one, and no source in it uses upnext."""
     return not project.is_marked and scan.is_empty
 
 
 def refuse(project: Project, found: Discovery) -> None:
-    """Say that a folder is no project, and which ones are below it.
+    """Say that a folder is not a project, and which ones are below it.
 
     Raises:
         ConfigurationError: Always.

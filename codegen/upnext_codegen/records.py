@@ -319,7 +319,7 @@ class Scan:
         files_parsed: How many of them had to be parsed for what they define; a look at the syntax alone does not count.
         ignores: For each file with `# upnext: ignore` comments, their lines and codes (None for all codes).
         state: A digest of all that this was read from, "" if files changed meanwhile.
-        sends: All sends, sorted by place. They are no part of any generated file.
+        sends: All sends, sorted by place. They are not part of any generated file.
         tasks: All tasks, sorted by place; no part of any generated file either.
         hidden: Events that may be sent where that cannot be seen, as `Resolved.hidden`.
         imported: For each entry file in the settings the files that running it imports, None where that cannot be

@@ -126,7 +126,7 @@ def _root_of(folder: Path) -> Path | None:
         from upnext_codegen.project import find_project  # noqa: PLC0415 - an extra that may be missing
 
         return find_project(folder).root
-    except Exception:  # noqa: BLE001 - whatever it is, it has been told, or is no business of this project
+    except Exception:  # noqa: BLE001 - whatever it is, it has been told, or is none of this project's business
         return None
 
 

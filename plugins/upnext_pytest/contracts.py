@@ -66,7 +66,7 @@ class ContractChecks:
     ) -> list[str]:
         """Call handlers with random payloads that can be sent to them, each encoded by a sender and read by a worker.
 
-        What a handler sends reaches no server. `Discard` and `RetryLater` are no failures.
+        What a handler sends reaches no server. `Discard` and `RetryLater` are not failures.
 
         Args:
             what: Workers, events, handlers or tasks.

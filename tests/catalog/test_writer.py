@@ -71,13 +71,13 @@ def test_a_folder_in_the_way_is_refused_and_nothing_is_written(tmp_path: Path) -
     (tmp_path / "two").mkdir()
     with pytest.raises(ConfigurationError) as caught:
         write([Output(tmp_path / "one", "1\n"), Output(tmp_path / "two", "2\n")], tmp_path)
-    assert str(caught.value) == f"{tmp_path}/two is no file, so it cannot be replaced: move it away."
+    assert str(caught.value) == f"{tmp_path}/two is not a file, so it cannot be replaced: move it away."
     assert not (tmp_path / "one").exists()
 
 
 def test_a_pipe_in_the_way_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "one")
-    with pytest.raises(ConfigurationError, match="is no file"):
+    with pytest.raises(ConfigurationError, match="is not a file"):
         current(tmp_path / "one")
 
 

@@ -99,7 +99,7 @@ ACCIDENTS = {
             ),
             (
                 "error UPN432",
-                'handler "mail" cannot take 1 of 3 jobs of "order.placed" that wait (1 retrying): field "colour" is no member of Colour (1)',
+                'handler "mail" cannot take 1 of 3 jobs of "order.placed" that wait (1 retrying): field "colour" is not a member of Colour (1)',
                 SENDERS[:-1],
             ),
         ),

@@ -102,7 +102,7 @@ def test_a_path_that_is_empty_or_a_stream_is_refused(shop: Shell) -> None:
     commands += ["contracts diff --lock", "send order.placed --lock", "dashboard --graph", "run", "status --service"]
     for command in commands:
         argument = "file" if command == "run" else command.rpartition(" ")[2]
-        for path, why in (("", "it is empty"), ("-", "'-' is no standard stream here; write ./- for a file")):
+        for path, why in (("", "it is empty"), ("-", "'-' does not mean a standard stream; write ./- for a file")):
             done = shop.run(*command.split(), path)
             assert (done.code, done.out) == (2, ""), command
             assert f"argument {argument}: {why}" in done.err, command

@@ -242,7 +242,7 @@ def test_a_setting_silences_a_code_for_the_project(shop: Shell) -> None:
         (["gen", "nowhere"], "'nowhere' does not exist."),
         (["gen", ""], "A PATH is empty."),
         (["gen", "--out", ""], "--out is empty; it is the path of a folder."),
-        (["gen", "--out", "-"], "--out: '-' is no standard stream here; write ./- for a file or folder of that name."),
+        (["gen", "--out", "-"], "--out: '-' does not mean a standard stream; write ./- for a file of that name."),
         (["gen", "a\0b"], "'a\\x00b' does not exist."),
         (["gen", "--namespace", "a"], "--namespace is that of a server, and --against names none."),
         (["gen", "--against", "x", "--namespace", "a"], "--namespace is that of a server, and --against names none."),

@@ -59,7 +59,7 @@ DECLARATIONS = {
         'placed = worker.event("order.placed", formerly=(\n    "order.b",\n    "order.a",  # one\n))',
         'placed = worker.event("order.made", formerly=(\n    "order.placed", "order.b",\n    "order.a",  # one\n))',
     ),
-    "letters that are no ASCII before it": (
+    "letters that are not ASCII before it": (
         'ünter = "äöü"; placed = worker.event("order.placed")',
         'ünter = "äöü"; placed = worker.event("order.made", formerly=("order.placed",))',
     ),

@@ -1,4 +1,4 @@
-"""What `@event.upcast` bridges is no break: beside an earlier lock, beside what is deployed, and for jobs that wait."""
+"""A change that `@event.upcast` bridges is not a break: not against a lock, the deployed code or waiting jobs."""
 
 from __future__ import annotations
 

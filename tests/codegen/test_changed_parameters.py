@@ -1,4 +1,4 @@
-"""What `Annotated` says of a parameter: what the codec makes of an earlier payload by it is no break."""
+"""What `Annotated` says of a parameter: what the codec makes of an earlier payload by it is not a break."""
 
 from __future__ import annotations
 

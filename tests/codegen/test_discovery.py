@@ -165,7 +165,7 @@ def test_asking_git_runs_nothing_that_the_repository_names(tmp_path: Path, monke
 
 
 def test_without_git_what_gitignore_says_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No git, or an index that it cannot read, is no fault."""
+    """No git, or an index that it cannot read, is not a fault."""
     root = write(tmp_path, {".gitignore": "lib/\n", "lib/a.py": "", "b.py": ""})
     git(root, "init", "-q", ".")
     git(root, "add", "-f", ".")

@@ -378,7 +378,7 @@ LEFT_ALONE: dict[str, tuple[str, str, str]] = {
         ),
         START,
     ),
-    "values behind keys that are no events": (
+    "values behind keys that are not events": (
         "kept = {}\n",
         "from made import kept\nkept[placed.name, 1] = str(placed)\nkept.update({'x': placed.name})\n",
         TAKEN,

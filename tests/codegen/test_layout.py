@@ -94,7 +94,7 @@ def test_a_folder_that_is_installed_under_another_name_is_imported_by_that(
     ],
 )
 def test_odd_settings_of_other_tools_do_no_harm(settings: str, tmp_path: Path) -> None:
-    """What is no business of upnext's, it does not refuse."""
+    """It does not refuse what is none of its business."""
     assert load_project(write(tmp_path, {"pyproject.toml": settings, "core.py": HEAD})).roots == ("",)
 
 

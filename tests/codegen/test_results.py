@@ -62,7 +62,7 @@ def test_a_result_is_typed_as_the_json_of_what_its_handler_returns(tmp_path: Pat
 
 
 def test_results_have_the_keys_that_the_runtime_gives_them(tmp_path: Path) -> None:
-    """Names that are no identifiers, and two workers with a handler of one name."""
+    """Names that are not identifiers, and two workers with a handler of one name."""
     lines = stub(
         tmp_path,
         f"""{HEAD}

@@ -190,7 +190,7 @@ def test_a_checker_without_settings_reports_exactly_the_bad_sends(
 @pytest.mark.parametrize("checker", SELDOM_PYRIGHT)
 def test_above_300_events_a_checker_reports_the_same(checker: str, large: Path, installed: Installed) -> None:
     verdict = CHECKERS[checker](large, installed)
-    # docs/conformance.md says so: an event is no `Protocol` with a method `send` there, for these two.
+    # docs/conformance.md says so: an event is not a `Protocol` with a method `send` there, for these two.
     known = _refused_protocols(large) if "pyright" in checker else set[str]()
     assert sorted(verdict.errors) == sorted(marked(large) | known), verdict.output
 

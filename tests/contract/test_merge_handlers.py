@@ -177,7 +177,7 @@ CASES = {
           help: make all handlers take the same type
         """,
     ),
-    "handlers that say nothing about a type are no side": Case(
+    "handlers that say nothing about a type take no side": Case(
         """
         log(amount, **kwargs)
         charge(amount: str, **kwargs)

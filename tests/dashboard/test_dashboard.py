@@ -429,7 +429,7 @@ async def test_no_answer_lets_a_browser_run_or_load_anything_of_others() -> None
         (["--host", ""], "--host '' cannot be found"),
         (["--token", "short"], "The token must have at least 16 characters"),
         (["--token", "a token with a line end\n"], "The token must be of characters that can be typed"),
-        (["--token", "a token that is no text \udcff"], "The token must be of characters that can be typed"),
+        (["--token", "a token that is not text \udcff"], "The token must be of characters that can be typed"),
         (["--host", "no such host"], "--host 'no such host' cannot be found"),
         (["--port", "0"], "'0' must be a port from 1 to 65535"),
         (["--allow-host", "dash.example:443"], "'dash.example:443' must be a host name alone"),

@@ -23,7 +23,7 @@ def installed_redis() -> Path:
     told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=30).stdout
     version = re.search(r"Redis server v=(\d+)", told)
     if version is None or int(version[1]) < 7:
-        pytest.skip(f"{found} is no Redis 7 or newer: {told.strip()}")
+        pytest.skip(f"{found} is not Redis 7 or newer: {told.strip()}")
     return Path(found)
 
 

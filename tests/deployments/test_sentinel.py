@@ -97,7 +97,7 @@ async def test_an_address_of_the_wrong_kind_or_name_is_said_with_the_right_one(t
         server, sentinel = (f"{host}:{port}" for host, port in (servers.primary.address, servers.sentinel.address))
         is_sentinel = f"{sentinel} is a sentinel: use redis+sentinel://{sentinel}/NAME/0, with one of the names that it"
         is_none = (
-            f"{server} is no sentinel (by default they listen on port 26379); as a server, its address is redis://"
+            f"{server} is not a sentinel (by default they listen on port 26379); as a server, its address is redis://"
         )
         for address, error, words in [
             (
@@ -111,7 +111,7 @@ async def test_an_address_of_the_wrong_kind_or_name_is_said_with_the_right_one(t
             (
                 f"redis+cluster://{server}",
                 upnext.BrokerRefusedError,
-                f"{server} is no node of a cluster: use redis://{server}/0",
+                f"{server} is not a node of a cluster: use redis://{server}/0",
             ),
         ]:
             event = upnext.Worker("t", redis_url=address).event("e")

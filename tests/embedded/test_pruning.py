@@ -46,7 +46,7 @@ def age(folder: Path) -> None:
 def test_a_server_whose_project_is_gone_for_a_month_is_removed_and_no_other(
     projects: dict[str, Project], project: Project, tmp_path: Path
 ) -> None:
-    """Neither one that runs, nor one that a moved project may still come for, nor what is no server's folder."""
+    """Neither one that runs, nor one that a moved project may still come for, nor what is not a server's folder."""
     folders = {name: each.folder for name, each in projects.items()}
     servers = folders["gone"].parent
     elsewhere = tmp_path / "elsewhere"

@@ -421,7 +421,7 @@ def test_a_listener_that_raises_neither_hides_a_send_nor_runs_a_task_again(
 
 
 def test_what_ends_a_task_is_kept_whatever_it_is(backend: Any) -> None:
-    """What is no `Exception`, which the runtime takes for a failure like any other, and what no retry can mend."""
+    """What is not an `Exception`, which the runtime takes for a failure like any other, and what no retry can mend."""
     from tests.outbox import django_tasks
     from upnext.django.tasks import task_finished
 

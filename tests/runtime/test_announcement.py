@@ -144,7 +144,7 @@ def test_a_worker_warns_of_what_is_ignored_and_of_handlers_that_refuse_what_the_
 
 @pytest.mark.parametrize("lock", ["<<<<<<< HEAD\n", '{"events": {"a": 1}}'])
 def test_a_broken_lock_is_named_and_stops_no_worker(clinic: Path, valkey_url: str, lock: str) -> None:
-    """A merge conflict in a generated file is no reason to take no jobs."""
+    """A merge conflict in a generated file is not a reason to take no jobs."""
     (clinic / "upnext.lock").write_text(lock)
     (clinic / "service.py").write_text("import letters\nfrom events import worker\n")
     text = log_of(clinic, valkey_url, "service.py")

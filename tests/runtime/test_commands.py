@@ -321,7 +321,7 @@ def test_a_server_that_is_away_is_exit_code_3_and_one_line(tmp_path: Path, argum
 
 
 def test_a_database_that_the_server_does_not_have_is_exit_code_3(tmp_path: Path, valkey_url: str) -> None:
-    """No waiting helps; a database that is no number is an error of configuration."""
+    """No waiting helps; a database that is not a number is an error of configuration."""
     (tmp_path / "service.py").write_text(WORKER + "def h(n: int): ...\n")
     for arguments in (("run", "service.py"), ("status",)):
         code, out, err = command(*arguments, cwd=tmp_path, url=f"{valkey_url}?db=9999")

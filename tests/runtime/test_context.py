@@ -12,7 +12,7 @@ from tests.runtime.running import running
 
 
 async def test_the_context_is_injected_and_tells_of_the_job(redis_url: str) -> None:
-    """A parameter annotated as Context is no field, however it is spelt."""
+    """A parameter annotated as Context is not a field, however it is spelt."""
     worker = upnext.Worker("shop", redis_url=redis_url)
     event = worker.event("order.placed")
     seen: dict[str, upnext.Context | None] = {}

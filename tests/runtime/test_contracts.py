@@ -112,7 +112,7 @@ async def published(url: str) -> None:
 async def test_what_handlers_take_is_published_while_their_worker_runs(
     valkey_url: str, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its module and release, once for two processes; values of the code are no part of it."""
+    """With its module and release, once for two processes; values of the code are not part of it."""
     monkeypatch.setenv("UPNEXT_RELEASE", "2026.11")
     worker = shop(valkey_url)
     async with running(worker), running(worker):

@@ -161,7 +161,7 @@ async def count(n: int) -> None:
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_child_that_leaves_the_handler_that_forked_it_ends_there(valkey_url: str, tmp_path: Path, kind: str) -> None:
-    """It is no second worker: the job is settled once, and nothing of the child is left."""
+    """It is not a second worker: the job is settled once, and nothing of the child is left."""
     body = f"""
 @event.on
 {kind} handle(n: int) -> None:

@@ -206,7 +206,7 @@ class Swallowing(upnext.Hooks):
 
 
 class Odd(upnext.Hooks):
-    """Returns what is no context manager."""
+    """Returns what is not a context manager."""
 
     def around_send(self, send: upnext.HookedSend) -> Any:
         send.headers = {"count": 3}  # type: ignore[dict-item]

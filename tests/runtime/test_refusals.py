@@ -171,7 +171,7 @@ async def test_a_retry_is_stored_on_a_full_server(redis_url: str) -> None:
 
 
 async def test_a_server_that_is_still_loading_its_data_is_waited_for(tmp_path: Path) -> None:
-    """LOADING is no refusal: a send that begins before the data are there is stored, and they are delivered too."""
+    """LOADING is not a refusal: a send that begins before the data are there is stored, and they are delivered too."""
     binary = valkey_binary()
     assert binary is not None
     slow = ("--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024")

@@ -509,7 +509,7 @@ class Cart(BaseModel):
 
 
 def test_a_private_attribute_is_not_lost_without_a_word() -> None:
-    """JSON has none of them: one that was changed is named, one that each object makes for itself is no loss."""
+    """JSON has none of them: one that was changed is named, one that each object makes for itself is not a loss."""
     cart = Cart(items=["tea"])
     (arrived,) = arrive(cart, Cart)
     assert arrived.items == ["tea"]

@@ -52,7 +52,7 @@ async def test_one_that_cannot_be_used_is_shown_with_its_fault_beside_the_others
         text = (await asyncio.to_thread(command, "schedules", url=valkey_url))[1]
     found = {row["task"]: row for row in json.loads(out)["schedules"]}
     assert code == 0
-    assert set(found) == {*UNUSABLE, "nightly"}, "what is no schedule at all is left out"
+    assert set(found) == {*UNUSABLE, "nightly"}, "what is not a schedule at all is left out"
     assert (found["nightly"]["fault"], found["nightly"]["next_run"] is None) == (None, False)
     assert [found[name]["next_run"] for name in UNUSABLE] == [None] * len(UNUSABLE)
     assert found["zone"]["fault"].startswith("Option tz='Mars/Base' cannot be used: it must be a time zone that this")

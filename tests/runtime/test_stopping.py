@@ -86,7 +86,7 @@ def test_a_whole_fleet_that_was_killed_goes_on_where_it_was(process_url: str, tm
 
 
 def test_jobs_go_on_when_nobody_reads_the_log_any_more(valkey_url: str, tmp_path: Path) -> None:
-    """A closed standard error (EPIPE) is no reason to fail a job, nor to stop."""
+    """A closed standard error (EPIPE) is not a reason to fail a job, nor to stop."""
     service = ServiceFile(
         tmp_path,
         valkey_url,

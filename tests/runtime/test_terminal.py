@@ -20,7 +20,7 @@ from upnext.cli import main, terminal
 
 BAD = "\x1b]0;t\x07\x1b[2J\x9b31m\u202e\u2066\u200b\u2028\x7f\r\x08\ud800"
 WRITTEN = BAD[:-1]  # a lone surrogate cannot be written
-STORED = f"{WRITTEN}\udcff"  # on a server can be a byte that is no UTF-8
+STORED = f"{WRITTEN}\udcff"  # on a server can be a byte that is not UTF-8
 JOB, DEAD = f"{new_event_id()}.0", f"{new_event_id()}.0"
 
 COMMANDS = {

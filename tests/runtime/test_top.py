@@ -168,7 +168,7 @@ async def test_workers_say_how_many_attempts_have_ended_by_handler(command: Comm
 
 
 def test_a_server_that_is_away_is_exit_code_3_with_a_sentence(command: Command) -> None:
-    """Where it prints once; also where standard output is no terminal."""
+    """Where it prints once; also where standard output is not a terminal."""
     for words in (("top", "--once"), ("top",)):
         code, out, err = command(*words)
         assert (code, out) == (3, "")

@@ -117,7 +117,7 @@ async def test_options_do_what_they_say(redis_url: str) -> None:
 
 
 async def test_a_short_socket_timeout_lets_a_worker_wait_for_work(redis_url: str) -> None:
-    """Its own waits of a second are no silence of the server."""
+    """Its own waits of a second are not silence of the server."""
     worker = upnext.Worker("shop", redis_url=f"{redis_url}?socket_timeout=0.3", lease=1)
 
     @worker.task

@@ -97,7 +97,7 @@ def check_class(node: ast.ClassDef, found: ModuleType, library: str) -> None:
     assert node.name.removesuffix("Error").endswith(real.__name__.removesuffix("Error"))  # ours end as ruff has it
     for base in node.bases:
         assert isinstance(base, ast.Name)
-        assert issubclass(real, getattr(found, base.id, Exception)), f"{node.name} is no {base.id}"
+        assert issubclass(real, getattr(found, base.id, Exception)), f"{node.name} is not a {base.id}"
     for item in node.body:
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
             assert callable(getattr(real, item.name))

@@ -25,11 +25,11 @@ async def wrong_kind(connection: Any, node: Node, kind: str, error: ResponseErro
     """
     said = str(error)
     if "cluster support disabled" in said:
-        return f"{node} is no node of a cluster: use redis://{node}/0" if kind == "cluster" else ""
+        return f"{node} is not a node of a cluster: use redis://{node}/0" if kind == "cluster" else ""
     if "unknown command" not in said:
         return ""
     if kind == "sentinel":
-        return f"{node} is no sentinel (by default they listen on port 26379); as a server, its address is redis://{node}/0"
+        return f"{node} is not a sentinel (by default they listen on port 26379); as a server, its address is redis://{node}/0"
     names = await names_known_to(connection)
     if names is None:
         return ""

@@ -48,7 +48,7 @@ def completion(arguments: argparse.Namespace) -> int:
             setattr(action, "complete", shtab.FILE)  # noqa: B010 - an attribute of shtab's, which argparse does not have
         elif "DIR" in words:
             setattr(action, "complete", shtab.DIRECTORY)  # noqa: B010 - as above
-    # A script's tabs are no text of others, which they would be escaped as.
+    # A script's tabs are not text of others, and would be escaped as such.
     unescaped(sys.stdout).write(shtab.complete(parser, shell=arguments.shell))
     return exits.CLEAN
 

@@ -176,7 +176,7 @@ def _settings_of_service(file: Path) -> Settings:
     from upnext.worker import Worker  # noqa: PLC0415
 
     check_file(file)
-    with redirect_stdout(sys.stderr):  # what the file prints is no part of the report
+    with redirect_stdout(sys.stderr):  # what the file prints is not part of the report
         services = load_services(file)
     found = {
         (settings.redis_url, settings.namespace): settings

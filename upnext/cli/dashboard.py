@@ -86,7 +86,7 @@ def _refuse_open_doors(host: str, port: int, token: str) -> None:
     if token and len(token) < _SHORTEST:
         raise ConfigError(f"The token must have at least {_SHORTEST} characters, so that nobody guesses it.")
     if not token.isprintable():
-        raise ConfigError("The token must be of characters that can be typed: it holds a line end, or is no text.")
+        raise ConfigError("The token must be of characters that can be typed: it holds a line end, or is not text.")
     if token or _is_this_machine(host, port):
         return
     raise ConfigError(

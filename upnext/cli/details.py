@@ -35,7 +35,7 @@ def print_details(where: Mapping[str, str], kind: str, details: Mapping[str, Any
 
 
 def payload_value(body: bytes | None) -> Any:
-    """Return what the JSON of a payload says, None for no payload; what is no JSON, as another program's, as text."""
+    """Return what the JSON of a payload says, None for no payload; what is not JSON, as another program's, as text."""
     if body is None:
         return None
     try:

@@ -211,7 +211,7 @@ def _relays_of_file(arguments: argparse.Namespace) -> list[Relay]:
 
     file: Path = arguments.file
     check_file(file)
-    with redirect_stdout(sys.stderr):  # what the file prints is no part of the report
+    with redirect_stdout(sys.stderr):  # what the file prints is not part of the report
         relays = [service for service in load_services(file) if isinstance(service, Relay)]
     if not relays:
         raise ConfigError(f"{file} has no relay of an outbox: define or import one at its top level.")

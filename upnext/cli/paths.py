@@ -16,7 +16,7 @@ def to_path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("it is empty")
     if text == "-":
-        raise argparse.ArgumentTypeError("'-' is no standard stream here; write ./- for a file or folder of that name")
+        raise argparse.ArgumentTypeError("'-' does not mean a standard stream; write ./- for a file of that name")
     return Path(text)
 
 

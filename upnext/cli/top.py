@@ -31,9 +31,9 @@ _ENTER = "\x1b[?1049h\x1b[?25l"  # a screen of its own, without a cursor
 _LEAVE = "\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR_LINE, _CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"
 _DESCRIPTION = """\
-Shows workers with what they run, handlers with what waits, lags and fails, and how many attempts end a second, again
-and again; q or Ctrl-C ends it. While the server is away it says so, and goes on. Where standard output is no terminal
-it prints once, as with --once: counts then, and no rates."""
+Shows, and keeps refreshing, what each worker runs, what waits, lags and fails for each handler, and how many attempts
+end per second; press q or Ctrl-C to quit. While the server is unreachable it says so and keeps trying. If standard
+output is not a terminal it prints once, as with --once: counts only, no rates."""
 
 
 def register(subparsers: Subparsers) -> None:

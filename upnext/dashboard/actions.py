@@ -152,12 +152,12 @@ class Actions:
                 body += chunk
                 if len(body) > _MOST_BYTES:
                     raise RefusedFormError(413, "That is more than a form of this dashboard sends.")
-        except ClientDisconnect as error:  # in the middle of it, or it sent something that is no body
+        except ClientDisconnect as error:  # in the middle of it, or it sent something that is not a body
             raise RefusedFormError(400, "The form was not sent to its end.") from error
         try:
             form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_IDS * 2)
         except ValueError as error:
-            raise RefusedFormError(400, "That is no form of this dashboard.") from error
+            raise RefusedFormError(400, "That is not a form of this dashboard.") from error
         if not self._access.is_form_token(_one(form, "form_token")):
             raise RefusedFormError(
                 403, "The page is of an earlier run of this dashboard: go back, reload it, and try again."

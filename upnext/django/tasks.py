@@ -192,7 +192,7 @@ def _found(path: str) -> Task[..., Any]:
     except ImportError as error:
         raise ImproperlyConfigured(f"The task {path!r} is not in this project: {error}") from error
     if not isinstance(found, Task):
-        raise ImproperlyConfigured(f"{path!r} is no task.")
+        raise ImproperlyConfigured(f"{path!r} is not a task.")
     return cast("Task[..., Any]", found)
 
 

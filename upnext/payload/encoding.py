@@ -41,8 +41,8 @@ def encode(
         keep_unset: Whether fields of models that were not set are left out, where that is how they stay unset.
 
     Raises:
-        PayloadError: If a handler would refuse it, if it is no JSON, too large, or nested deeper than 200 levels,
-            or if something in it would not arrive equal (NaN, keys that are no strings, an iterator).
+        PayloadError: If a handler would refuse it, if it is not JSON, too large, or nested deeper than 200 levels,
+            or if something in it would not arrive equal (NaN, keys that are not strings, an iterator).
     """
     try:
         return _encode(subject, fields, codecs, max_bytes, keep_unset)

@@ -240,7 +240,7 @@ def _alias_paths(alias: Any) -> list[list[str | int]]:
 
 
 def _instance_of_class(schema: dict[str, Any], kind: type) -> Any:
-    """Refuse what is no instance: pydantic takes a dict for a model, and any tuple for a named one."""
+    """Refuse what is not an instance: pydantic takes a dict for a model, and any tuple for a named one."""
     ref = schema.pop("ref", None)
     inner = cast("CoreSchema", schema)
     if generic_origin(kind) is None:

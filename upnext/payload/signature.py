@@ -109,7 +109,7 @@ class Signature:
         """Field name -> (annotation, whether it is required).
 
         Raises:
-            ConfigError: If the default of one describes a field and is no value.
+            ConfigError: If the default of one describes a field and is not a value.
         """
         fields: dict[str, tuple[Any, bool]] = {
             name: (self._annotations.get(name, Any), parameter.default is parameter.empty)

@@ -55,7 +55,7 @@ def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Param
     """Return the parameters of a function that a caller of what its decorators made of it fills.
 
     Raises:
-        TypeError: If it is no function.
+        TypeError: If it is not a function.
         ValueError: If it does not tell its parameters.
     """
     left = [*inspect.signature(function).parameters.values()]

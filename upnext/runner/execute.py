@@ -205,7 +205,7 @@ def _read(job: ClaimedJob, handler: Handler) -> dict[str, Any] | AttemptOutcome:
     body = None if envelope is None else unpack(envelope)
     if body is None:
         later = "was written by a later version of upnext"
-        state = "is gone" if envelope is None else later if is_later(envelope) else "is no envelope"
+        state = "is gone" if envelope is None else later if is_later(envelope) else "is not an envelope"
         return AttemptOutcome("payload", error=f"its payload {state}", where=f"payload {state}")
     try:
         arguments = decode(handler, body) if declarations.has_upcasters else handler.signature.codec.decode(body)

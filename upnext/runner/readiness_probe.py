@@ -32,7 +32,7 @@ def answering(address: str, trouble: Callable[[], str], counting: Counting | Non
         counting: Counts what there are metrics of while it is entered, and gives them; None without the library for it.
 
     Raises:
-        ConfigError: If it is no address, or the port is taken.
+        ConfigError: If it is not an address, or the port is taken.
     """
 
     def page(path: str) -> Page:

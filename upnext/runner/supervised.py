@@ -38,8 +38,8 @@ class Supervisor:
     def stop_with_it(self, stop: Callable[[], None]) -> None:
         """Call `stop`, in a thread of its own, when this process has to stop.
 
-        That is no signal: one that was sent to the whole group of processes may have come as well, and the second ends
-        a process at once.
+        This does not use a signal: if one was sent to the whole process group as well, the process would get two, and
+        the second ends it at once.
         """
 
         def wait() -> None:

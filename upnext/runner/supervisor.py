@@ -49,7 +49,7 @@ def supervise(
         options: Further options of `upnext run` for each of them.
 
     Raises:
-        ConfigError: If that is no address.
+        ConfigError: If that is not an address.
     """
     commands = [[sys.executable, "-P", "-m", "upnext", "run", str(file), *options] for _ in range(processes)]
     if probe is not None:

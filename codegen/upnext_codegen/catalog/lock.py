@@ -51,7 +51,7 @@ def read(text: str) -> Contract:
     """Read a lock.
 
     Raises:
-        ValueError: If the text is no lock, or one of a later format; the message says which.
+        ValueError: If the text is not a lock, or one of a later format; the message says which.
     """
     if is_pointer(text):
         raise ValueError(f"it is {POINTER}; fetch that with `git lfs pull`")

@@ -53,11 +53,11 @@ def current(path: Path) -> str | None:
     """Return what a file holds now, with Unix line ends, or None if there is no file.
 
     Raises:
-        ConfigurationError: If there is something that is no readable file.
+        ConfigurationError: If there is something that is not a readable file.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ConfigurationError(f"{path} is no file, so it cannot be replaced: move it away.")
+            raise ConfigurationError(f"{path} is not a file, so it cannot be replaced: move it away.")
         text = path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return None

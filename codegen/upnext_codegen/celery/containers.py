@@ -76,7 +76,7 @@ def wrong_in_schedule(args: ast.expr | None, kwargs: ast.expr | None) -> WrongCo
 
 
 def wrong_container(args: ast.expr | None, kwargs: ast.expr | None) -> WrongContainer | None:
-    """Tell what Celery refuses: `args` that are no tuple or list, `kwargs` that are no dict, unless they are empty."""
+    """Return what Celery refuses: non-empty `args` that are neither tuple nor list, or `kwargs` that are not a dict."""
     match args:
         case ast.Constant(str() | bytes() | int() | float() as value) if value:
             shown = _shown(args)

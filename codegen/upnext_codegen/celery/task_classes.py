@@ -87,7 +87,7 @@ class TaskClasses:
         return isinstance(base, ast.Attribute) and base.attr == "Task" and self.apps.app_of(base.value, use) is not None
 
     def constant_of(self, definition: Definition, name: str) -> object:
-        """Return what a class sets an attribute to, None where it does not, the expression where it is no constant."""
+        """Return the value a class gives an attribute, None if it sets none, the expression if it is not a constant."""
         found = definition.scope.module.body_of(definition).definitions.get(name, [])
         match found:
             case []:

@@ -69,7 +69,7 @@ def changes(
         classes: Facts of the classes that their fields are typed with.
         sends: Sends of the project, which a finding lists where it concerns them.
         whose: Whose events the changes break, in words.
-        upcasts: The upcasters of the handlers: what they bridge is no break.
+        upcasts: The upcasters of the handlers: what they bridge is not a break.
     """
     grouped, bridges = by_event(handlers), Bridges(upcasts, classes, earlier.classes)
     wire, models = Wire(earlier.classes, classes), ModelBreaks(earlier.classes, classes, whose)

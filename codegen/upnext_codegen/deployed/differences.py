@@ -30,7 +30,7 @@ class DeployedDifference(NamedTuple):
 
 
 def differences(published: Iterable[PublishedContract], contract: Contract) -> list[DeployedDifference]:
-    """Compare what is deployed with a lock, of which tasks are no part.
+    """Compare what is deployed with a lock, of which tasks are not part.
 
     A lock says which fields each handler asks for, and of what type a field is for all of them.
     """

@@ -50,7 +50,7 @@ class DeployedHandlers:
     """The handlers and tasks that are deployed, each with one contract.
 
     Attributes:
-        handlers: Those whose contracts are known. Their places are no places of sources; each is another one.
+        handlers: Those whose contracts are known. Their places are not places of sources; each is another one.
         classes: Facts of the classes that their fields are typed with.
         upcasts: The upcasters of their events.
     """

@@ -68,7 +68,7 @@ def one_of(plain: Type, values: Sequence[Any]) -> Check | None:
     if any(isinstance(value, EnumMember | bytes) for value in values):
         return None
     is_enum, text = isinstance(plain, ClassType), spell(plain, short_name)
-    refusal = Problem("", f"is no member of {text}" if is_enum else f"is not {text}")
+    refusal = Problem("", f"is not a member of {text}" if is_enum else f"is not {text}")
     members, literals = set(values), {typed(value) for value in values}
 
     def check(value: Any) -> Problem | None:

@@ -13,7 +13,7 @@ def read_whole(path: Path) -> str:
 
     Raises:
         OSError: If it cannot be read, or holds more than 100 MB.
-        UnicodeDecodeError: If it is no UTF-8.
+        UnicodeDecodeError: If it is not UTF-8.
     """
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)

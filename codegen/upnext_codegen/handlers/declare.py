@@ -116,7 +116,7 @@ def _formerly(evaluator: Evaluator, found: Found, event: str, call: ast.Call, us
 
 
 def _no_names(evaluator: Evaluator, given: Argument, event: str, place: Place) -> Finding:
-    """What is said of something that is no tuple of former names, or may be none."""
+    """What is said of something that is not a tuple of former names, or may be none."""
     value = evaluator.value(given.value, given.use)
     match value:
         case values.ContainerValue() | values.Constant() | values.MemberValue():
@@ -153,7 +153,7 @@ def _stands_alone(call: ast.Call, use: Use) -> bool:
 
 
 def is_known_not_to_be_text(evaluator: Evaluator, given: Argument) -> bool:
-    """Whether an argument is known, and known to be no string."""
+    """Whether an argument is known, and known not to be a string."""
     value = evaluator.value(given.value, given.use)
     if isinstance(value, values.Constant):
         return not isinstance(value.value, str)

@@ -1,4 +1,4 @@
-"""Defaults that are no values: what libraries have users write behind `=` to describe a parameter.
+"""Defaults that are not values: what libraries have users write behind `=` to describe a parameter.
 
 The runtime knows their classes, in `upnext/default_markers.py`; in a source there is a call of what makes one.
 """
@@ -44,7 +44,7 @@ def marker_in_place_of_a_value(evaluator: Evaluator, formal: Formal, function: s
         shown = text_of(formal.default)
         yield Finding.of(
             "UPN110",
-            f'"{function}" is refused by the runtime: the default {shown} of "{formal.name}" is no value, and '
+            f'"{function}" is refused by the runtime: the default {shown} of "{formal.name}" is not a value, and '
             f'"{function}" would get that object',
             place_of(use, formal.default),
             "have it provided: Annotated[Session, upnext.Provide(function)]"
@@ -54,7 +54,7 @@ def marker_in_place_of_a_value(evaluator: Evaluator, formal: Formal, function: s
 
 
 def _marker(evaluator: Evaluator, default: Derived, use: Use) -> str:
-    """The last name of what makes a default that is no value, also of one that a constant holds; "" for others."""
+    """The last name of what makes a default that is not a value, also of one that a constant holds; "" for others."""
     match default:
         case ast.Call(func):
             return _known(evaluator, func, use, called=True)

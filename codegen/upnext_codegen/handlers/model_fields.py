@@ -66,7 +66,7 @@ class FieldReader:
     def read(
         self, definition: Definition, kind: str, variables: Variables, *, total: bool
     ) -> tuple[ModelField, Options] | None:
-        """Read what a class annotates, None if that is no field.
+        """Read what a class annotates, None if that is not a field.
 
         Args:
             definition: Where it is annotated.
@@ -207,7 +207,7 @@ class FieldReader:
     def _text(self, expr: ast.expr, use: Use) -> str:
         found = self.constraints.constant(expr, use)
         if not isinstance(found, str):
-            raise NotCertainError("an alias of a field is no constant")
+            raise NotCertainError("an alias of a field is not a constant")
         return found
 
     def _choices(self, expr: ast.expr, use: Use) -> tuple[str, ...]:

@@ -34,13 +34,13 @@ def no_named_field(place: Place, option: str, handler: str, fields: Sequence[str
     """An option, such as `by="x"`, that names a field which the handler does not have (UPN202)."""
     known = f"its fields are {', '.join(fields)}" if fields else "it has none"
     way_out = f"did you mean {near}?" if near else known
-    return Finding.of("UPN202", f"{option} is no field of {handler}", place, way_out)
+    return Finding.of("UPN202", f"{option} is not a field of {handler}", place, way_out)
 
 
 def no_exceptions(place: Place, option: str, value: str) -> Finding:
     """A handler option that takes exception classes, and is given something else (UPN201)."""
     way_out = f"{option} must be an exception class, or a tuple of them"
-    return Finding.of("UPN201", f"{option}={value} is no exception class", place, way_out, typed=True)
+    return Finding.of("UPN201", f"{option}={value} is not an exception class", place, way_out, typed=True)
 
 
 def unknown_option(place: Place, option: str, function: str, known: tuple[str, ...], near: str | None) -> Finding:
@@ -50,5 +50,5 @@ def unknown_option(place: Place, option: str, function: str, known: tuple[str, .
 
 
 def unusable_option(place: Place, option: str, value: str, rule: str, *, typed: bool = False) -> Finding:
-    """An option that is no number, and cannot be used (UPN201)."""
+    """An option that is not a number, and cannot be used (UPN201)."""
     return Finding.of("UPN201", f"{option}={value} cannot be used", place, f"{option} must be {rule}", typed=typed)

@@ -73,7 +73,7 @@ def _expression(evaluator: Evaluator, given: Argument) -> Iterator[Finding]:
         if reason:
             yield option_messages.bad_cron(place, shown(value), reason, _FIELDS)
     elif not isinstance(value, values.Unknown):
-        yield option_messages.bad_cron(place, shown(value), "it is no text", _FIELDS, typed=True)
+        yield option_messages.bad_cron(place, shown(value), "it is not text", _FIELDS, typed=True)
 
 
 def _is_left_out(evaluator: Evaluator, given: Argument) -> bool:

@@ -51,7 +51,7 @@ def items_of(annotations: Annotations, expr: ast.expr, use: Use, depth: int = 0)
     """Return the keys of a TypedDict and of those it inherits from, and what further ones may be.
 
     Raises:
-        UnwritableError: It is no TypedDict of the project, or its keys cannot be known.
+        UnwritableError: It is not a TypedDict of the project, or its keys cannot be known.
     """
     expr = unquoted(expr)
     base, arguments = (expr.value, _arguments(expr.slice)) if isinstance(expr, ast.Subscript) else (expr, [])

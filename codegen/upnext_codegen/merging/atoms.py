@@ -1,4 +1,4 @@
-"""The meet of types that are no unions: one class, tuple or literal that satisfies them all."""
+"""The meet of types that are not unions: one class, tuple or literal that satisfies them all."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _joined_tuples(
 
 
 def _asked_of_items(owners: list[ClassType], classes: Hierarchy) -> list[Type] | None:
-    """Return what abstract containers ask of a tuple's items, or None if one of them is no tuple's."""
+    """Return what abstract containers ask of a tuple's items, or None if one of them is not a tuple's."""
     asked: list[Type] = []
     for owner in owners:
         if classes.view(_TUPLE, owner) is None:

@@ -39,7 +39,7 @@ class NearNames:
 
     Near is at most two edits away (one for names below six letters), an edit being a letter added, left out, changed
     or swapped with the next one; capitals and separators count as alike. Names that differ only in their digits are
-    never near: `order.v2` is no misspelt `order.v1`.
+    never near: `order.v2` is not a misspelt `order.v1`.
     """
 
     def __init__(self, names: Iterable[str]) -> None:

@@ -1,7 +1,7 @@
 """What merging must know of the standard library's classes: which is below which, and the variance of parameters.
 
-`str` and `bytes` are no sequences here, `datetime` is no `date`, and `float` is no `complex`: the runtime refuses the
-one for the other when it validates a payload, whatever a type checker says of a call.
+Here `str` and `bytes` are not sequences, `datetime` is not a `date`, and `float` is not a `complex`: the runtime
+rejects one in place of the other when it validates a payload, whatever a type checker says about the call.
 """
 
 from __future__ import annotations

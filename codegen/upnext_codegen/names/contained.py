@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def contained(value: Value, items: Callable[[ContainerValue], list[Value]]) -> Iterator[Value]:
-    """Yield everything in a value that is no container itself; of any other value, that value.
+    """Yield everything in a value that is not a container itself; of any other value, that value.
 
     Args:
         value: The value.

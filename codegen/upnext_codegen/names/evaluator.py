@@ -773,7 +773,7 @@ class Evaluator:
         self, owner: values.WorkerValue | values.EventValue | values.TaskValue, name: str, call: ast.Call, use: Use
     ) -> Value:
         if isinstance(owner, values.WorkerValue):
-            if name == "cron":  # what it is given first is no function
+            if name == "cron":  # what it is given first is not a function
                 return values.TaskDecorator(owner, call, use)
             return self.event(owner, call, use) if name == "event" else self._task(owner, call, call, use)
         if name in {"options", "within"}:

@@ -1,8 +1,8 @@
 """The names that a file exports, and questions about them.
 
-They are plain texts. With `ANYTHING` a file exports whatever its `__getattr__` makes up, which is asked for no name
-that the file binds itself: such a name stands among them with `NOT` before it, if it is no export of its own. A name
-that leads to modules alone, whose own exports then matter, stands there once more with `MODULES` before it.
+They are plain strings. `ANYTHING` means that a file exports whatever its `__getattr__` makes up. Python does not call
+that for names which the file binds itself: such a name is listed with the prefix `NOT` unless it is an export of its
+own. A name that leads only to modules, whose exports then matter, is listed again with the prefix `MODULES`.
 """
 
 from __future__ import annotations

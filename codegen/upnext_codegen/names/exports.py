@@ -493,7 +493,7 @@ class Exports:
         return self._passed_on(source, name) if alone is None else Carried(modules=frozenset({alone}))
 
     def _passed_on(self, source: ModuleRef | ExternalName | None, name: str) -> Carried:
-        """What a name carries that another file exports and that is no module itself."""
+        """What a name carries that another file exports and that is not a module itself."""
         if isinstance(source, ModuleRef) and source.file is not None and self.has(source.file, f"{MODULES}{name}"):
             return Carried(modules=frozenset({source}))
         return _OURS_ITSELF

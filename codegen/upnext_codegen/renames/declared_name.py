@@ -72,7 +72,7 @@ def _name_of(call: cst.Call) -> cst.Arg | None:
 
 
 def _former_names(call: cst.Call) -> list[cst.Element] | None:
-    """What `formerly` holds, None where that is no tuple of texts."""
+    """What `formerly` holds, None where that is not a tuple of texts."""
     given = _option_of(call)
     if given is None:
         return []

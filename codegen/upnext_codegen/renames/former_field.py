@@ -181,7 +181,7 @@ def _imports(module: cst.Module) -> Iterator[tuple[str, str]]:
 
 
 def _first_import(file: Edits) -> int:
-    """Return where imports can be added: before the first one, or the first statement that is no docstring."""
+    """Return where imports can be added: before the first one, or the first statement that is not a docstring."""
     for statement in file.module.body:
         small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
         is_docstring = isinstance(small, cst.Expr) and isinstance(small.value, cst.SimpleString)

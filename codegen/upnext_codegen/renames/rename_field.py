@@ -131,7 +131,7 @@ class _Work:
         file = self._file(handler.place.file)
         function = file.function(handler.place)
         if function is None:
-            self._block(handler.place, f"this is no function that can be changed: {_BY_HAND}")
+            self._block(handler.place, f"this is not a function that can be changed: {_BY_HAND}")
             return
         param = parameter(function, self.old)
         if param is None:

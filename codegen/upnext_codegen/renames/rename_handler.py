@@ -172,7 +172,7 @@ def _find(files: _Files, old: str, new: str) -> _Function:
 
 
 def _name_at(sources: ProjectSources, place: Place) -> str:
-    """Return the name that stands at a place, "" for what is no function of these sources."""
+    """Return the name that stands at a place, "" for what is not a function of these sources."""
     try:
         line = sources.lines(place.file)[place.line - 1]
     except (ConfigurationError, IndexError):
@@ -232,7 +232,7 @@ def _define(file: Edits, whole: _Files, function: _Function, place: Place, new: 
     """Rename a definition, and keep its identities; returns what stands in the way."""
     defined = file.function(place)
     if defined is None:
-        return [Undecided(place, "this is no function that can be renamed: change it by hand")]
+        return [Undecided(place, "this is not a function that can be renamed: change it by hand")]
     file.replace(defined.name, new)
     made = [each for each in function.made if each.place == place]
     decorators = [each.decorator for each in defined.decorators if _attaches(each.decorator)]

@@ -28,7 +28,7 @@ class TypeReader:
         try:
             return self._type(ast.parse(text, mode="eval").body)
         except (SyntaxError, RecursionError) as error:
-            raise ValueError(f"{text!r} is no type") from error
+            raise ValueError(f"{text!r} is not a type") from error
 
     def _type(self, node: ast.expr) -> Type:
         match node:
@@ -43,7 +43,7 @@ class TypeReader:
             case ast.Name() | ast.Attribute():
                 return ClassType(*self._class(ast.unparse(node)))
             case _:
-                raise ValueError(f"{ast.unparse(node)} is no type")
+                raise ValueError(f"{ast.unparse(node)} is not a type")
 
     def _generic(self, head: str, arguments: list[ast.expr]) -> Type:
         if head == "Literal":

@@ -1,8 +1,8 @@
 -- Moves jobs that are due into their queues.
 --
 -- KEYS  1 later, then for each job queue:<handler> and wake:<worker>
--- ARGV  for each job its member of the sorted set, its handler, or '' if the member is no job, and its entry
--- Returns how many were moved, and the numbers of those that were not: what is no job is never due again, a job whose queue
+-- ARGV  for each job its member of the sorted set, its handler, or '' if the member is not a job, and its entry
+-- Returns how many were moved, and the numbers of those that were not: what is not a job is never due again, a job whose queue
 --         is another program's key is put off.
 --@shared shared_now
 --@shared shared_may

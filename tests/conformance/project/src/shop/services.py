@@ -1,4 +1,4 @@
-"""Other workers, and workers that are no plain `Worker`."""
+"""Other workers, and workers that are not plain `Worker`."""
 
 import upnext
 
