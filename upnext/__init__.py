@@ -1,4 +1,4 @@
-"""Events whose sends are type errors when they are wrong, and are never lost when they are right.
+"""Events whose wrong sends are type errors, and whose right sends are never lost.
 
 Names are loaded when they are first used, so that the command line starts fast.
 """

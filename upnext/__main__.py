@@ -1,4 +1,4 @@
-"""What `upnext` and `python -m upnext` start with."""
+"""Entry point of `upnext` and `python -m upnext`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The annotations of a handler, in a form that pydantic reads as type checkers do."""
+"""Handler annotations in a form that pydantic reads the way type checkers do."""
 
 from __future__ import annotations
 

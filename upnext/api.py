@@ -1,4 +1,4 @@
-"""An API whose endpoints send events: FastAPI, with the connections of its sends opened and closed around it."""
+"""An HTTP API that sends events: a FastAPI application that opens and closes the connections of its sends."""
 
 from __future__ import annotations
 

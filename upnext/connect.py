@@ -1,4 +1,4 @@
-"""The connections of this process: those of each event loop, and a loop in a thread for code that runs in none."""
+"""The connections of this process: one set per event loop, and a loop in a thread for code that runs in none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a handler can ask about the job that it runs in."""
+"""What a handler can learn about the job that it runs in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time limits of one length for any number of tasks, watched by one timer."""
+"""Many time limits of the same length, watched by a single timer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defaults that are not values: what libraries have users write behind `=` to describe a parameter."""
+"""Defaults that are not values: objects that libraries have users write after `=` to describe a parameter."""
 
 from __future__ import annotations
 

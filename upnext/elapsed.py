@@ -1,4 +1,4 @@
-"""Time that passed, for leases: it goes on while the machine is suspended, and no clock setting moves it."""
+"""A clock for leases: it keeps running while the machine is suspended, and no clock setting moves it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events and what `@event.on` makes of a handler.
+"""Events, and the handlers that `@event.on` makes.
 
 A project's generated catalog derives a class of its own from `Event`, `TypedEvent` and `Sender` for each event; at run
 time there are only these.

@@ -1,8 +1,8 @@
-"""What a failure tells whoever is on call: its type, message, causes, notes, members and traceback, all of it bounded.
+"""Reports a failure in full but bounded: type, message, causes, notes, group members and traceback.
 
 Everything here reads objects of users' classes, which may raise, lie, be cyclic or huge. The attributes of an exception
-are read through the slots of `BaseException`, whatever its class puts in their place, and what cannot be read is said
-to be so. Nothing here raises.
+are read through the slots of `BaseException`, whatever its class puts in their place, and the report says what could
+not be read. Nothing here raises.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What a child process that user code forks must not share with the process it came from.
+"""What a forked child process must not share with its parent.
 
 A fork copies everything: sockets to the server, listening ports, signal handlers and their wake-up pipe. A child that
 kept them would answer the parent's signals, take the parent's replies, and hold its ports and connections open after
-its death. So each part that owns such a thing says here how a child lets go of it; the child then makes its own when it
-needs one.
+its death. So each owner of such a resource registers here how a child lets go of it; the child then creates its own
+when it needs one.
 
-A thing is owned before it can be of use to anybody, but not before it is made: another thread may fork in between. So
-whoever makes one asks afterwards whether that may have been, and makes another.
+A resource is registered before it is used, but after it is created, and another thread may fork in between. So its
+creator checks afterwards whether that can have happened, and if so creates another.
 """
 
 from __future__ import annotations

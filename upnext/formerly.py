@@ -1,4 +1,4 @@
-"""Names that a field had before: payloads under them are still taken."""
+"""Former names of a field: payloads that use them are still accepted."""
 
 from __future__ import annotations
 

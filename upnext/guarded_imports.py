@@ -1,7 +1,7 @@
-"""Annotations whose names are imported for type checkers alone: `if TYPE_CHECKING: from shop.models import Order`.
+"""Annotations that use names imported only for type checkers: `if TYPE_CHECKING: from shop.models import Order`.
 
-Type checkers and `upnext gen` read such a handler, and linters move imports there that only annotations need. So where
-an annotation cannot be evaluated without a name, the source of its module is asked what that is imported from.
+Type checkers and `upnext gen` accept such a handler, and linters move imports there that only annotations need. So if
+an annotation cannot be evaluated for want of a name, the source of its module tells where that name is imported from.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A function with the name and options that a worker knows it by."""
+"""A function with the name and options under which a worker runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calling hooks: in the event loop or in a thread, for so long and no longer, and whatever they raise."""
+"""Calls hooks in the event loop or in a thread, within a time limit, whatever they raise."""
 
 from __future__ import annotations
 

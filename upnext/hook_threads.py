@@ -1,4 +1,4 @@
-"""Runs a hook that is not async in a thread that nobody has to wait for."""
+"""Runs a synchronous hook in a thread that nothing has to wait for."""
 
 from __future__ import annotations
 

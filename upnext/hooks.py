@@ -1,4 +1,4 @@
-"""What an application does around sends, around jobs, at the start and the stop of a worker, and at a burial."""
+"""Application code around sends and jobs, at the start and stop of a worker, and when a job is buried."""
 
 from __future__ import annotations
 

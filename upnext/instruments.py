@@ -1,7 +1,7 @@
-"""Who counts the jobs of this process: metrics. Nobody by default, which costs a comparison a job.
+"""The interface of metrics to the jobs of this process. By default there are none, at the cost of one comparison.
 
-Hooks are an application's, so that they are bounded by time, and may be async or block in threads; an instrument is
-upnext's own, quick and synchronous, and a tenth as expensive.
+Hooks belong to the application, so they are limited in time, and may be async or block in threads. An instrument is
+part of upnext, quick and synchronous, and costs a tenth as much.
 """
 
 from __future__ import annotations

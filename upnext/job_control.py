@@ -1,4 +1,4 @@
-"""What a handler raises to say how its job goes on."""
+"""Exceptions by which a handler decides how its job goes on."""
 
 from __future__ import annotations
 

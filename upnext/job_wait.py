@@ -1,4 +1,4 @@
-"""Waiting for jobs to end: polls their outcomes, and lends the slot of a job that waits for others."""
+"""Waits for jobs to end: polls their outcomes, and lends the slot of a waiting job to others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every limit of the runtime that keeps work bounded, each with what happens at it."""
+"""Every limit that keeps the runtime's work bounded, with what happens when it is reached."""
 
 from __future__ import annotations
 

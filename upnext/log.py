@@ -1,4 +1,4 @@
-"""The runtime's logger. Logging is not part of delivery: nothing that an application attaches to it can stop a job."""
+"""The runtime's logger. Delivery does not depend on logging: no logging handler or filter can stop a job."""
 
 from __future__ import annotations
 

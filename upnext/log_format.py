@@ -1,4 +1,4 @@
-"""How `upnext run` writes its log: lines for people, or JSON, an object a line, for a log store."""
+"""The log of `upnext run`: lines for people, or one JSON object per line for a log store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of any kind as JSON has them, for a line of the log: whatever was logged, it must not cost the line."""
+"""Converts values of any kind to JSON for a log line, so that no value can cost the line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names events, workers and handlers may have; the scanner applies the same rule to the sources."""
+"""Which names events, workers and handlers may have; the scanner applies the same rule."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Names in the annotations of classes that pydantic does not find by itself.
+"""Resolves names in class annotations that pydantic does not find by itself.
 
-It reads a dataclass, a TypedDict or a named tuple when it meets one as the type of a field, in the names of the class's
-module. What the class has imported for type checkers alone is not among them, nor is an alias that mentions itself,
-under a name that says so.
+When pydantic meets a dataclass, a TypedDict or a named tuple as the type of a field, it looks names up in the class's
+module. Names that the module imports only for type checkers are missing there, and recursive aliases are not
+recognised.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The options that a handler and a task share, checked where they are written."""
+"""The options that handlers and tasks share, validated where they are written."""
 
 from __future__ import annotations
 

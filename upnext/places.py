@@ -1,4 +1,4 @@
-"""Where code stands, for messages: file and line, the file as somebody in the current folder would write it."""
+"""Source locations for messages: file and line, with the path relative to the current folder."""
 
 from __future__ import annotations
 

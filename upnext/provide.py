@@ -1,4 +1,4 @@
-"""Parameters that no payload fills: what a function provides for each job, such as a database session."""
+"""Parameters that a function fills for each job instead of the payload, such as a database session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a send gives back: the jobs that it made, and the way to their results."""
+"""The return value of a send: the jobs that it created, and access to their results."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Aliases that mention themselves, without a `type` statement: `Json = dict[str, "Json"] | list["Json"] | str`.
+"""Recursive aliases without a `type` statement: `Json = dict[str, "Json"] | list["Json"] | str`.
 
-Type checkers read them. Python evaluates the text in them once, and leaves the name that comes back as it is; here it
+Type checkers accept them. Python evaluates the string inside once, and leaves the recurring name as a string; here it
 becomes a class that pydantic reads as a reference to the whole alias.
 """
 

@@ -1,4 +1,4 @@
-"""Which handlers and tasks this process knows; a send is checked against all of them."""
+"""The handlers and tasks that this process knows; a send is checked against all of them."""
 
 from __future__ import annotations
 

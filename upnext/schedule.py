@@ -1,4 +1,4 @@
-"""When a scheduled task is to run: by a cron expression in a time zone, or every so often; without clock or server."""
+"""When a scheduled task runs: by a cron expression in a time zone, or at an interval. Needs no clock or server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of a send: check and encode the payload once, then one atomic write."""
+"""The path of a send: check and encode the payload once, then one atomic write."""
 
 from __future__ import annotations
 

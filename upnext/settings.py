@@ -1,4 +1,4 @@
-"""What a worker and a sender must know to reach their server: arguments first, then the environment, then defaults."""
+"""The settings of workers and senders: arguments first, then the environment, then defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends that commit with a transaction of SQLAlchemy, for sessions that are async and for those that are not."""
+"""Sends that commit with a SQLAlchemy transaction, for async and sync sessions."""
 
 from __future__ import annotations
 

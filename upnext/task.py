@@ -1,4 +1,4 @@
-"""Tasks: functions that are run in the background by name, not by event."""
+"""Tasks: functions that are run in the background by name instead of by event."""
 
 from __future__ import annotations
 

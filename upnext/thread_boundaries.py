@@ -1,4 +1,4 @@
-"""What is done before and after each handler in its thread, for what threads keep, such as connections."""
+"""Code that runs before and after each handler in its thread, for per-thread state such as connections."""
 
 from __future__ import annotations
 

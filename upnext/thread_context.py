@@ -1,4 +1,4 @@
-"""The context variables of calls that run in threads, kept in step with those of the task that waits for them."""
+"""Keeps the context variables of calls in threads in step with those of the task that waits for them."""
 
 from __future__ import annotations
 

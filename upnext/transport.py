@@ -1,4 +1,4 @@
-"""Where this process's sends go, each after it was checked: to the server, unless somebody takes its place."""
+"""Where checked sends go: to the server, unless a test puts something else in its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says of events that are sent, and kept, that nothing has ever listened to them: once each, in their sender's log."""
+"""Logs, once per event, that an event is sent and stored but nothing has ever listened to it."""
 
 from __future__ import annotations
 

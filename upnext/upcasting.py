@@ -1,8 +1,8 @@
-"""Upcasters: functions that make of an old payload one that the handlers of today take.
+"""Upcasters: functions that convert an old payload into one that the current handlers take.
 
-They run where a job does, before its payload is read. A payload has no version: that it is an old one is seen by what
-it holds. It goes to an upcaster if the handler refuses it, or if it holds a field that the upcaster's TypedDict names
-and the handler does not; and if it fits that TypedDict. What comes of it may go to another one; each is used once.
+They run in the worker, before a job's payload is read. A payload has no version; an old one is recognised by its
+fields. It is passed to an upcaster if it fits the upcaster's TypedDict and either the handler refuses it, or it has a
+field that the TypedDict names and the handler does not. The result may go to another upcaster; each is used once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is used of uvicorn, declared here for type checkers as `upnext.broker.redis_types` declares redis-py."""
+"""The parts of uvicorn that upnext uses, declared for type checkers as `broker.redis_types` does for redis-py."""
 # ruff: noqa: D101, D102, F401 - uvicorn says what they are; all of them are used elsewhere
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Worker: what an application declares its events, handlers and tasks on."""
+"""The worker: an application declares its events, handlers and tasks on it."""
 
 from __future__ import annotations
 

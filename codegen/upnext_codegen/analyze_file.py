@@ -1,7 +1,7 @@
 """Analyzes one file: what it declares, attaches, sends and exports, following its names into other files.
 
-Of the analysis of one file, another uses only the exported names. In an import cycle the meaning of a name can depend
-on where resolving it began, and a part must depend on nothing but the files that were read for it: then it stays valid
+The analysis of one file uses only the exported names of others. In an import cycle the meaning of a name can depend on
+where its resolution began, and a part must depend on nothing but the files that were read for it: then it stays valid
 as long as they do not change, and can be computed in any process.
 """
 

@@ -1,6 +1,6 @@
-"""What payloads carry of one file's classes, worked out from the file itself and from those that its names lead to.
+"""What payloads carry of the classes in one file, worked out from that file and those that its names lead to.
 
-As with `analyze_file`, nothing that was worked out for one file is used for another, so that it can be kept.
+As in `analyze_file`, no result for one file is used for another, so that results can be cached.
 """
 
 from __future__ import annotations

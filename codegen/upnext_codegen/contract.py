@@ -1,4 +1,4 @@
-"""The contract of every event of a project: the one record between the scanner and everything made from it."""
+"""The contracts of all events of a project: the single record from which everything else is generated."""
 
 from __future__ import annotations
 

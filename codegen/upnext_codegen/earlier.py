@@ -1,9 +1,9 @@
-"""The contract of an earlier state of the project: a lock in a file, or the one that a revision of git holds.
+"""The contract of an earlier state of the project: a lock in a file, or the one in a git revision.
 
 A repository's own settings can name commands (for transports, hooks, filters, file system monitors), and an unpacked
-archive can bring such a repository. Nothing of that may run here. The revision is read by commands that use neither
-hooks nor filters, and git is kept from the one thing that they still might do: fetching an object that a partial clone
-does not have. `GIT_NO_LAZY_FETCH` says so to git 2.45 and later. `GIT_ALLOW_PROTOCOL` works in every version, and
+archive can bring such a repository. None of them may run here. The revision is read by commands that use neither hooks
+nor filters, and git is prevented from the one thing that they still might do: fetching an object that a partial clone
+lacks. `GIT_NO_LAZY_FETCH` does that in git 2.45 and later. `GIT_ALLOW_PROTOCOL` works in every version, and
 unlike `protocol.allow` it cannot be overridden by the repository's own `protocol.ext.allow`.
 """
 

@@ -1,4 +1,4 @@
-"""Faults that stop a run: nothing is written, and the command line exits with 2."""
+"""Errors that stop a run: nothing is written, and the command exits with 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text as a Python string, and as a terminal may show it: what is not printable is escaped."""
+"""Escapes text for Python literals and for terminals: whatever is not printable is escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Some lines of a file, as a text that no event can have for a name."""
+"""A range of lines of a file, encoded as a string that no event can have as its name."""
 
 from __future__ import annotations
 

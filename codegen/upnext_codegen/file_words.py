@@ -1,6 +1,6 @@
-"""The attributes and bindings in the bytes of files, found without parsing: they decide which files have to be read.
+"""Attributes and bindings in the bytes of files, found without parsing: they decide which files are read.
 
-They are kept in a file of their own beside the scan's cache, because only a scan in which exports change needs them.
+They are kept in a separate file beside the scan's cache, because only a scan in which exports change needs them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which names of other files a file puts something of upnext into: those files have to be analyzed again."""
+"""Names in other files that a file assigns something of upnext to: those files have to be analyzed again."""
 
 from __future__ import annotations
 

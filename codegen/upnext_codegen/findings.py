@@ -1,4 +1,4 @@
-"""What `upnext gen` reports: the code of a rule, a place, and what is wrong there."""
+"""The findings of `upnext gen`: the code of a rule, a place, and a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run: merge what was scanned, compare with what is on the disk, write what changed."""
+"""One run of `gen`: merge what was scanned, compare with the files on disk, write what changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of files that are worked out again and again in one scan: what they lead to only grows."""
+"""Monotonic computation: parts of files that are recomputed during a scan until they stop growing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reverse import graph of a project: which files import a given file, and which names they take from it."""
+"""The reverse import graph of a project: which files import a given file, and which names they take."""
 
 from __future__ import annotations
 

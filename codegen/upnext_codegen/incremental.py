@@ -1,7 +1,7 @@
-"""Keeps the analysis of every file up to date: reused from the cache where it is still valid, redone elsewhere.
+"""Keeps the analysis of every file up to date: reused from the cache while it is valid, redone otherwise.
 
-What a scan finds in one file is its part (`Resolved`). Files are analyzed in the order of their imports, then the files
-that import what these turned out to export, and so on until every file has been analyzed with the exports as they are.
+The results for one file are its part (`Resolved`). Files are analyzed in the order of their imports, then the files
+that import what these turned out to export, and so on, until every file has been analyzed with the final exports.
 """
 
 from __future__ import annotations

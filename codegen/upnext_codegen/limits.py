@@ -1,7 +1,7 @@
-"""How far the scanner follows names and how deep it reads: beyond each limit something counts as not known.
+"""How far the scanner follows names and how deep it reads: beyond each limit something counts as unknown.
 
-They keep it from running for ever, and out of Python's stack, where sources refer to themselves or a generator has
-nested them.
+The limits keep it from running for ever, or out of stack, on sources that refer to themselves or that a program has
+nested deeply.
 """
 
 from __future__ import annotations

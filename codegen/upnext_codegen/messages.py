@@ -1,4 +1,4 @@
-"""The words of the findings that reading the sources can make: one function a message."""
+"""The wording of findings about sources: one function per message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders that nothing says are a project: nothing is written there, and a user learns where to go."""
+"""Folders that nothing marks as a project: nothing is written there, and the message says where to go."""
 
 from __future__ import annotations
 

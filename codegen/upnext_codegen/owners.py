@@ -1,4 +1,4 @@
-"""Who owns an event: said in the settings, kept in the lock, and shown where something is wrong with the event."""
+"""Owners of events: declared in the settings, kept in the lock, and shown with findings about the event."""
 
 from __future__ import annotations
 

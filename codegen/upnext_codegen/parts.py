@@ -1,4 +1,4 @@
-"""What a scan knows so far of each file: its part, what it asked of other files, and what they answer now."""
+"""What a scan knows so far about each file: its part, what it asked of other files, and their current answers."""
 
 from __future__ import annotations
 

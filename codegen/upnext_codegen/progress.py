@@ -1,4 +1,4 @@
-"""How far a scan is, for whoever wants to show it; without one, nothing is counted."""
+"""Progress of a scan, for a caller that wants to show it; otherwise nothing is counted."""
 
 from __future__ import annotations
 

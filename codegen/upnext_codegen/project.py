@@ -1,4 +1,4 @@
-"""The project that is scanned: its root, its `[tool.upnext]` settings, and the folders that imports start from."""
+"""The project to scan: its root, its `[tool.upnext]` settings, and its import roots."""
 
 from __future__ import annotations
 

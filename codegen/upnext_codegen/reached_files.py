@@ -1,4 +1,4 @@
-"""Which files a scan without a cache would read, as far as the exports tell that were found with one."""
+"""The files that a scan without a cache would read, judging by the exports found with one."""
 
 from __future__ import annotations
 

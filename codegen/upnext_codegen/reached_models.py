@@ -1,7 +1,7 @@
-"""What payloads carry of the classes that fields reach: worked out for each file that defines some of them, and kept.
+"""What payloads carry of the classes that fields reach: worked out per defining file, and cached.
 
-A class can hold others that no handler's file leads to, so this comes after the handlers: from the classes of their
-fields to those inside, until there are no more. A project whose fields hold no classes pays nothing for it.
+A class can contain others that no handler's file leads to, so this runs after the handlers: from the classes of their
+fields to those inside, until no new ones are found. A project whose fields contain no classes pays nothing for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the reader finds in the sources, before anything is merged."""
+"""What a scan finds in the sources, before anything is merged."""
 
 from __future__ import annotations
 

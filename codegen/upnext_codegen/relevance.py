@@ -1,4 +1,4 @@
-"""Decides which files of a project have to be read, from the words in them and from what they import."""
+"""Decides which files of a project have to be read, from their words and their imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one run of `upnext gen` found and did: the one record that every output format is made from."""
+"""What one run of `upnext gen` found and did: the single record behind every output format."""
 
 from __future__ import annotations
 

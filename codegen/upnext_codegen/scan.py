@@ -1,4 +1,4 @@
-"""One scan: a project's files to its declarations and handlers, with everything that is wrong with them."""
+"""One scan: from a project's files to its declarations, handlers and findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which findings a user does not want to see: comments in sources, codes in settings, paths on the command line."""
+"""Findings that a user suppresses: by comments, by codes in the settings, by paths on the command line."""
 
 from __future__ import annotations
 

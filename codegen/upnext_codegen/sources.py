@@ -1,4 +1,4 @@
-"""The syntax trees of one scan: each file is parsed on demand, and its tree kept while there is room."""
+"""The syntax trees of one scan: parsed on demand, and kept while there is room."""
 
 from __future__ import annotations
 

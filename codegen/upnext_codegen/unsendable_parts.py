@@ -1,6 +1,6 @@
-"""Fields whose classes hold, at any depth, what cannot travel as JSON: UPN106.
+"""Fields whose classes contain, at any depth, something that cannot travel as JSON: UPN106.
 
-The runtime refuses a dataclass that has a field of a plain class just as it refuses that class, when the worker starts.
+When a worker starts, the runtime refuses a dataclass with a field of a plain class just as it refuses the class itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Waiting for what `upnext gen` reads to change."""
+"""Waits for changes to anything that `upnext gen` reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The codes of the plugin's errors, and how one is reported with its notes."""
+"""The plugin's error codes, and how an error is reported with its notes."""
 
 from __future__ import annotations
 

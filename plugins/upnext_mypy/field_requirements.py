@@ -1,8 +1,8 @@
-"""What the catalog says of an event beside its signature: its name, and which handler asks for which field.
+"""What the catalog says about an event beside its signature: its name, and which handler requires which field.
 
-The facts are in the type of the first parameter of `send`, where mypy reads them with the rest of the catalog. That
-makes them part of what mypy tracks: a change to them has every send checked again that they are about, in its daemon
-as well. A file that a hook read for itself would not be tracked.
+The facts are in the type of the first parameter of `send`, where mypy reads them with the rest of the catalog. So mypy
+tracks them: when they change, it rechecks every send that they concern, in its daemon as well. A file that a hook read
+by itself would not be tracked.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Shows the errors that `upnext gen` reports, where they are.
+"""Reports the errors of `upnext gen` at their places.
 
-The catalog repeats them, so mypy tracks them like all that it reads. What it cannot know is that the calls below depend
-on them. The plugin says so, and mypy's daemon then checks those again when an error comes or goes. All are reported at
-the first of the calls that mypy checks in a file, because it reports nothing twice.
+The catalog repeats them, so mypy tracks them like everything it reads. It cannot know that the calls below depend on
+them; the plugin tells it, and mypy's daemon then rechecks those when an error appears or disappears. All errors are
+reported at the first of the calls that mypy checks in a file, because it reports nothing twice.
 """
 
 from __future__ import annotations

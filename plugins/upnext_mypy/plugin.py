@@ -1,7 +1,7 @@
-"""What mypy calls.
+"""The entry point that mypy calls.
 
-The generated catalog types every send by itself, in every checker. What is left to do is to have it up to date before
-mypy reads it, to make mypy see that it changed, and to say what is wrong in the words of the event.
+The generated catalog alone types every send, in every checker. The plugin brings it up to date before mypy reads it,
+makes mypy notice that it changed, and reports errors in the words of the event.
 """
 
 from __future__ import annotations

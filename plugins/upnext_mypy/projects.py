@@ -1,4 +1,4 @@
-"""The projects that a run of mypy checks files of, and which catalog types the sends in each of them."""
+"""The projects whose files a mypy run checks, and which catalog types the sends in each of them."""
 
 from __future__ import annotations
 

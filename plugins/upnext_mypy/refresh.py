@@ -1,7 +1,7 @@
-"""Does what `upnext gen` does, when mypy starts.
+"""Does what `upnext gen` does when mypy starts.
 
-Nothing that happens here may fail the mypy run. What is wrong with the handlers is reported by `upnext gen`, and the
-catalog is written all the same; what keeps the catalog from being written is told in one line.
+Nothing here may make the mypy run fail. Faults in the handlers are reported as by `upnext gen`, and the catalog is
+written all the same; whatever prevents the catalog from being written is reported in one line.
 """
 
 from __future__ import annotations

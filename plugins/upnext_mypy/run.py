@@ -1,7 +1,7 @@
-"""What is known of a run of mypy when it constructs its plugins: the files that it is given, and where it will look.
+"""What is known about a mypy run when it constructs its plugins: its files, and its search paths.
 
-mypy hands nothing of that to a plugin. It has been made by then, though, and not been used: so it can be found among
-the objects of the process, and still be set right.
+mypy passes none of that to a plugin. By then it has been constructed but not used, so it can be found among the
+objects of the process, and still be adjusted.
 """
 
 from __future__ import annotations

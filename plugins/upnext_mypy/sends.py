@@ -1,8 +1,8 @@
-"""Says in the words of the event what is wrong with a send.
+"""Reports what is wrong with a send in the words of the event.
 
-mypy finds the same faults by the signature in the catalog. What is reported here is taken out of the signature that
-mypy then checks the call with, so that each fault is reported once; where no hook reaches (`f = event.send; f(...)`),
-mypy's own error stays.
+mypy finds the same faults by the signature in the catalog. Whatever is reported here is removed from the signature
+that mypy then checks the call with, so that each fault is reported once; where hooks are not called
+(`f = event.send; f(...)`), mypy's own error remains.
 """
 
 from __future__ import annotations

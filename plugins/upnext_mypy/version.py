@@ -1,4 +1,4 @@
-"""What mypy takes for the plugin's version: when it changes, mypy drops its cache and its daemon starts again."""
+"""The plugin's version for mypy: when it changes, mypy drops its cache and restarts its daemon."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""pytest fixtures for applications that send events: what was sent, handlers run inline, real workers in a test.
+"""pytest fixtures for applications that send events: recorded sends, handlers run inline, real workers.
 
-What `upnext_contracts` is needs hypothesis, and is imported from `upnext_pytest.contracts`. Names are loaded when they
-are first used: every run of pytest loads the plugin, and few of them use it.
+`upnext_contracts` needs hypothesis, and is imported from `upnext_pytest.contracts`. Names are loaded on first use,
+because every pytest run loads the plugin and few of them use it.
 """
 
 from __future__ import annotations

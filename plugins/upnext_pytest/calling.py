@@ -1,4 +1,4 @@
-"""One call of a handler with what it would get from a worker; what it raises is raised."""
+"""Calls a handler with what it would get from a worker; exceptions propagate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers held to their contracts: each is called with random payloads of its event, as they arrive over the wire."""
+"""Tests handlers against their contracts: each is called with random payloads, as they arrive over the wire."""
 
 from __future__ import annotations
 

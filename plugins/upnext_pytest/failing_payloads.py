@@ -1,4 +1,4 @@
-"""The smallest payloads on which a handler fails, and the fields that are to blame."""
+"""Finds the smallest payloads on which a handler fails, and the fields responsible."""
 
 from __future__ import annotations
 

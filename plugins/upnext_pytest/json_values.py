@@ -1,7 +1,7 @@
 """hypothesis strategies for the JSON that a JSON Schema allows, as a payload travels.
 
-hypothesis itself offers what code trips over: empty texts and lists, letters beyond ASCII, numbers beyond 64 bits.
-Times come with and without an offset.
+hypothesis itself supplies values that code trips over: empty texts and lists, letters beyond ASCII, numbers beyond 64
+bits. Times come with and without an offset.
 """
 
 from __future__ import annotations

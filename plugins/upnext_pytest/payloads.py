@@ -1,4 +1,4 @@
-"""Where random payloads come from: the handlers that this process knows of an event, or an earlier contract of it."""
+"""The sources of random payloads: the handlers in this process, or an earlier contract."""
 
 from __future__ import annotations
 

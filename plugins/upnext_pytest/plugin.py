@@ -1,4 +1,4 @@
-"""The fixtures. upnext is imported by those that need it: the plugin is loaded in every run of pytest."""
+"""The fixtures. They import upnext only when needed, because every pytest run loads this plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refuses the sends of tests that did not say where to."""
+"""Refuses sends of tests that did not say where they should go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test's code has sent, kept in memory, and its handlers run when the test says so."""
+"""Keeps what the tested code sends in memory, and runs its handlers on request."""
 
 from __future__ import annotations
 

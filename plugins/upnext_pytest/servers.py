@@ -1,4 +1,4 @@
-"""A server for the session, and a namespace of its own for each test."""
+"""A server for the test session, and a separate namespace for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real workers in a test: its own event loop runs them, or a thread for tests that are not async."""
+"""Real workers in a test, in its event loop or, for synchronous tests, in a thread."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The one door to the server: what is stored there, how it moves, and how its failures are told."""
+"""The only way to the server: what is stored there, how it moves, and how failures are reported."""

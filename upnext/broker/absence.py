@@ -1,4 +1,4 @@
-"""Why no connection could be made, in words that tell one cause from another, and what to do about each."""
+"""Explains why a connection could not be made, cause by cause, and what to do about each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker process is doing, as its record on the server says it: what blocks it, which jobs run and wait.
+"""What a worker process is doing, as its record on the server shows it: what blocks it, which jobs run and wait.
 
 The record is the JSON in the `workers` hash. Beside what a worker writes when it joins (`worker`, `host`, `pid`, ...),
 it may hold what follows, which appears and disappears as the worker renews its lease; a release that does not know

@@ -1,4 +1,4 @@
-"""A server's address, as users write it: one server, sentinels that know it, or nodes of a cluster."""
+"""A server address as users write it: one server, sentinels, or nodes of a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this process has sent and the server has not stored yet: how long that may take, and how much it may be."""
+"""What this process has sent and the server has not stored yet, bounded in time and size."""
 
 from __future__ import annotations
 

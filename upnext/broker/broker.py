@@ -1,4 +1,4 @@
-"""All that a process asks of one partition of a namespace."""
+"""Everything a process asks of one partition of a namespace."""
 
 from __future__ import annotations
 

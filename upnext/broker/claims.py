@@ -1,4 +1,4 @@
-"""What a worker does with jobs: claim, start, finish, retry, release, bury. Each is one fenced script."""
+"""A worker's transitions of jobs: claim, start, finish, retry, release, bury. Each is one fenced script."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""One connection on which everything that waits goes out together.
+"""One connection that sends all waiting commands together.
 
-A command is written at once if the connection is idle; otherwise what several coroutines issue in one round of the
-event loop is written as one. Replies come in order, each to its own caller. A caller that is cancelled leaves the
-connection clean, because it is the link that reads the replies.
+A command is written at once if the connection is idle; otherwise the commands that several coroutines issue in one
+iteration of the event loop are written together. Replies arrive in order, each for its own caller. A caller that is
+cancelled leaves the connection intact, because the connection itself reads all replies.
 """
 
 from __future__ import annotations

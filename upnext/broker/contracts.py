@@ -1,4 +1,4 @@
-"""The contracts of the handlers that are deployed: what each of them takes, published by the workers that run them.
+"""The contracts of deployed handlers: what each of them takes, as published by the workers that run them.
 
 What a worker publishes depends on its code alone, so it is stored once however many processes run it, under its digest.
 Each process names that digest in its record, which goes with its lease; what no process names any more expires.

@@ -1,4 +1,4 @@
-"""Connections to the server that keeps a partition, wherever it is at the moment.
+"""Connections to the server that keeps a partition, wherever that is at the moment.
 
 One server stays where it is. Sentinels are asked which server is the primary, whenever a connection is made. Nodes of
 a cluster are asked which of them serves the partition's slot; one that does not serve it any more says who does.

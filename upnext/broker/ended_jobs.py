@@ -1,8 +1,8 @@
-"""Marks of jobs that have ended, so that one that the server lost is not taken for one that returned None.
+"""Marks of ended jobs, so that a job the server has lost is not mistaken for one that returned None.
 
 A mark is a whole number of 63 bits in a set for all events of sixteen milliseconds, which servers store in eight bytes
-while a set has at most 512 of them. So marks cost next to nothing at any rate: eight bytes a job, and at most 40 MB for
-the sets of an hour. A mark also says which handler ran the job, by a hash of its identity.
+while a set has at most 512 of them. So marks are cheap at any rate: eight bytes per job, and at most 40 MB for the
+sets of an hour. A mark also identifies the handler that ran the job, by a hash of its identity.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What an error of the server means, and how long to wait before the next try.
+"""What a server error means, and how long to wait before the next try.
 
-The server may be restarting, loading, failing over, out of memory or out of reach: a worker tries again whatever it
-is. A sender has a deadline, and must know whether anything can have been stored.
+The server may be restarting, loading, failing over, out of memory or unreachable: a worker retries in every case. A
+sender has a deadline, and must know whether anything can have been stored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Data of other programs in the place of upnext's: recognised, and reported once for each key."""
+"""Recognises data of other programs under upnext's keys, and reports it once per key."""
 
 from __future__ import annotations
 

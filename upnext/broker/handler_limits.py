@@ -1,4 +1,4 @@
-"""The limits of a handler over all processes: how many of its jobs run at once, and how many start within a time."""
+"""The limits of a handler across all processes: how many jobs run at once, and how many start per period."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of an idempotency key: under which name, and what that says of the first send with it."""
+"""What is stored for an idempotency key, and what it says about the first send that used it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a job that waits for its retry failed last, as it is kept on the server."""
+"""The last failure of a job that waits for its retry, as the server keeps it."""
 
 from __future__ import annotations
 

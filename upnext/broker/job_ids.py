@@ -1,4 +1,4 @@
-"""The small texts in which jobs are kept on the server, and their ids."""
+"""Job ids, and the short texts in which the server keeps jobs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Looking at the jobs of one partition, whatever their state, and cancelling those that wait.
+"""Finds the jobs of one partition in any state, and cancels those that wait.
 
-Everything is read in bounded pages while workers go on, so that a job may be seen twice, or be missed while it moves.
-Counted from the front, pages also pass over jobs that stay where they are, as workers take out others before them. So
-they are counted from the end where certain jobs are looked for: what is added there has jobs seen twice at the most.
+Everything is read in bounded pages while workers continue, so a job may be seen twice, or missed while it moves. Pages
+that are counted from the front also skip jobs that do not move, because workers remove others before them. A search
+for particular jobs therefore counts from the end: jobs that are added there can only make it see a job twice.
 """
 
 from __future__ import annotations

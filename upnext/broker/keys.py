@@ -1,4 +1,4 @@
-"""The names of everything upnext keeps on the server; `docs/protocol.md` says what each one holds."""
+"""The names of all keys upnext keeps on the server; `docs/protocol.md` describes what each one holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lease that makes a worker one of the living; kept on a connection and in an event loop of its own."""
+"""The lease that marks a worker as alive, kept on its own connection and event loop."""
 
 from __future__ import annotations
 

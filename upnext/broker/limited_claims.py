@@ -1,7 +1,7 @@
-"""Claiming jobs of handlers that have limits over all processes, and giving their slots back.
+"""Claims jobs of handlers that have limits across all processes, and gives their slots back.
 
-Jobs that wait for a slot, or for their rate, wait where all others do, in their handler's queue: claim_limited.lua
-takes no more of them than it may. A slot belongs to a claim, and comes back with it, whatever happens to its worker.
+Jobs that wait for a slot or for their rate stay in their handler's queue like all others: claim_limited.lua takes no
+more of them than the limits allow. A slot belongs to a claim and is returned with it, whatever happens to the worker.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Limits that hold for each value of a field of the payload: claiming within them, and giving slots back.
+"""Limits per value of a payload field: claiming within them, and giving slots back.
 
-A job whose value has no room is put off, and stands in the line of its value, so that those behind it in the queue get
-their turns. The values themselves are on the server as digests only: payloads stand in no key.
+A job whose value is at its limit moves to a line for that value, so that the jobs behind it in the queue get their
+turns. The server keeps only digests of the values: no key contains payload data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What living workers do for the rest: promote what is due, expire silent workers, reclaim what they held."""
+"""What living workers do for everyone: promote due jobs, expire silent workers, reclaim their jobs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whether an address takes what answers there for something else: a server, a sentinel, or a node of a cluster.
+"""Detects an address of the wrong kind: a server, a sentinel or a cluster node addressed as another.
 
-Each answers what is asked of another one by saying that it does not know the command, which tells nobody what to do.
+Each of them answers the commands of another kind with "unknown command", which does not tell users what to do.
 """
 
 from __future__ import annotations

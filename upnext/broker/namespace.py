@@ -1,4 +1,4 @@
-"""A namespace as a whole: what is asked of it goes to the partition that knows, or to all of them."""
+"""A whole namespace: routes each request to the partition that can answer it, or to all of them."""
 
 from __future__ import annotations
 

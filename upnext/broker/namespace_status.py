@@ -1,4 +1,4 @@
-"""How a namespace stands, over all of its partitions."""
+"""The status of a namespace, summed over all of its partitions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What relays say on the server of how far behind their outboxes are, whatever else runs in their processes.
+"""Reports of relays on the server: how far behind their outboxes are.
 
-A report outlives its relay by a day: rows that nobody sends any more are worse than rows that wait.
+A report outlives its relay by a day, because rows that no relay sends any more are worse than rows that wait.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading a namespace of which some partitions cannot be reached: what can be seen, and what cannot."""
+"""Reads a namespace of which some partitions cannot be reached, and records which ones."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""How many partitions a namespace has: what senders and workers with different settings agree on.
+"""How many partitions a namespace has, agreed between senders and workers with different settings.
 
-The first partition keeps it. It grows in three steps, so that no send ever finds a handler missing:
+The first partition stores the number. It grows in three steps, so that no send ever misses a handler:
 
-1. Whoever needs more partitions has it noted that they are to be served. Workers see that when they next look, and
-   whoever subscribes a handler looks after it has subscribed in the first partition, and before it is ready.
+1. A process that needs more partitions records how many have to be served. Workers notice that when they next look. A
+   worker that subscribes handlers looks after subscribing in the first partition, and before it counts as ready.
 2. The subscriptions of the first partition are copied to the new ones. A worker that subscribes meanwhile has either
-   come before the copy, or finds the note.
-3. It is noted that senders use so many, and since when. Only now anything is sent there.
+   done so before the copy, or finds the record of step 1.
+3. The number that senders use is recorded, with the time. Only then is anything sent to the new partitions.
 
-It never shrinks: what was once used is served for ever.
+The number never shrinks: a partition that was once used is always served.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sending to a namespace of several partitions: each event goes to one of them, and its id says to which."""
+"""Sends to a namespace with several partitions; the id of an event names its partition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pausing handlers: their jobs wait, whatever worker has them, until they are resumed."""
+"""Pauses handlers: their jobs wait, on every worker, until the handlers are resumed."""
 
 from __future__ import annotations
 

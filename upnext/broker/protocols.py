@@ -1,4 +1,4 @@
-"""What is the same for one partition and for a whole namespace: who asks need not know which of them answers."""
+"""The interfaces that one partition and a whole namespace share."""
 
 from __future__ import annotations
 

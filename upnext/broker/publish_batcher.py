@@ -1,4 +1,4 @@
-"""Events of one name that wait to be stored at the same time: one script stores them all."""
+"""Batches events of one name that are waiting to be stored, so that one script stores them all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is used of redis-py, declared here for type checkers.
+"""The parts of redis-py that upnext uses, declared here for type checkers.
 
-Whoever has his sends checked has all modules read that `import upnext` leads to. The hundred modules of redis-py were a
-third of that, and none of its types is in what users touch. A test holds the declarations against redis-py.
+A type checker reads every module that `import upnext` leads to. The hundred modules of redis-py were a third of that,
+although none of its types appears in upnext's public interface. A test compares the declarations with redis-py.
 """
 # ruff: noqa: D101, D103, F401 - redis-py says what they are; all of them are used elsewhere
 

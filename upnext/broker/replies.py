@@ -1,4 +1,4 @@
-"""Replies as Python has them, whichever protocol the server speaks, and whoever wrote what they hold."""
+"""Replies as Python values, the same for both protocol versions and for data of any origin."""
 
 from __future__ import annotations
 

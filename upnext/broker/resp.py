@@ -1,4 +1,4 @@
-"""Commands as they are written to a server."""
+"""Commands in the format in which they are written to the server (RESP)."""
 
 from __future__ import annotations
 

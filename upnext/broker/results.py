@@ -1,4 +1,4 @@
-"""How jobs stand and what they returned, for callers that wait or ask later."""
+"""The state and results of jobs, for callers that wait or ask later."""
 
 from __future__ import annotations
 

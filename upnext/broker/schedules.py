@@ -1,4 +1,4 @@
-"""What the server knows of schedules: what they are, and the latest tick that each has run for."""
+"""Schedules as the server knows them: their definitions, and the latest tick each has run for."""
 
 from __future__ import annotations
 

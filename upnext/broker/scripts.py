@@ -1,8 +1,8 @@
-"""The Lua scripts, one a transition, as they lie in `scripts/`.
+"""The Lua scripts in `scripts/`, one per transition.
 
-All of them are read when this module is imported: by then a process has neither a job nor a connection. One that read
-them when it first needed each could not end its jobs any more once it has no free file descriptor, or once its
-package is gone; and where another release has taken the place of its own, it would speak the Lua of that one.
+All of them are read when this module is imported, before the process has a job or a connection. If each were read on
+first use, a process that has run out of file descriptors, or whose package was removed, could not end its jobs; and
+if another release was installed in its place, the process would use that release's Lua.
 """
 
 from __future__ import annotations

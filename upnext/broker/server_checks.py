@@ -1,4 +1,4 @@
-"""What a server must be, and which of its settings lose jobs: one judgement, for workers that start and for doctor."""
+"""What a server must support, and which of its settings lose jobs; used at worker start and by doctor."""
 
 from __future__ import annotations
 

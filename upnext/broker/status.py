@@ -1,4 +1,4 @@
-"""How a namespace stands: who works, what waits, what is left behind. Reads in bounded pages, and writes nothing."""
+"""The status of a partition: workers, waiting jobs, leftovers. Reads in bounded pages and writes nothing."""
 
 from __future__ import annotations
 

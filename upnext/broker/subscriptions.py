@@ -1,4 +1,4 @@
-"""How a subscription ends: nothing more is queued for the handler, and what waits for it becomes dead letters."""
+"""Ends subscriptions: nothing more is queued for the handler, and its waiting jobs become dead letters."""
 
 from __future__ import annotations
 

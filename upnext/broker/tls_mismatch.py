@@ -1,7 +1,7 @@
-"""Whether an address says TLS where the server has none, or the other way round: neither side then says why it fails.
+"""Detects an address with TLS for a server without it, or the reverse: neither side then says why it fails.
 
-A server without TLS takes the greeting of one for the beginning of a command and waits for its end; one with TLS closes
-a connection that does not begin with such a greeting. So the question is asked once more, in the other way.
+A server without TLS takes a TLS greeting for the beginning of a command and waits for its end; a server with TLS closes
+a connection that does not begin with such a greeting. So a second attempt is made in the other way.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What tells the jobs of a handler apart that wait: of those that are equal in it, only one waits at a time.
+"""What makes two waiting jobs of a handler equal: of equal jobs, only one waits at a time.
 
-The values themselves are on the server as digests only: payloads stand in no key.
+The server keeps only digests of the values: no key contains payload data.
 """
 
 from __future__ import annotations

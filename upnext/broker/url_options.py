@@ -1,4 +1,4 @@
-"""The options after the ? of an address: what each of redis-py's does here, or why it is refused."""
+"""The options after the ? of an address: what each redis-py option does here, or why it is refused."""
 
 from __future__ import annotations
 

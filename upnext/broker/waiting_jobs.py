@@ -1,7 +1,7 @@
-"""Looking through the payloads of jobs that wait, as many as there may be, without getting in the way of workers.
+"""Reads the payloads of any number of waiting jobs without getting in the way of workers.
 
-Payloads are read in pages of a few megabytes at the most, by commands that only read; while one page is judged
-the next one is on its way. Workers go on meanwhile, so that a job may be seen twice, or be missed while it moves.
+Payloads are read in pages of a few megabytes at most, by read-only commands; while one page is examined, the next one
+is fetched. Workers continue meanwhile, so a job may be seen twice, or missed while it moves.
 """
 
 from __future__ import annotations

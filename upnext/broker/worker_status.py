@@ -1,4 +1,4 @@
-"""One worker process, as its lease, its claims and its own words on the server show it."""
+"""The status of one worker process, from its lease, its claims and its own record on the server."""
 
 from __future__ import annotations
 

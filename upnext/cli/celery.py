@@ -1,4 +1,4 @@
-"""`upnext celery`: check the calls of Celery tasks, and type them."""
+"""`upnext celery`: check the calls of Celery tasks, and write types for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `upnext doctor` makes of clocks, partitions, workers and jobs; `server_checks` of the broker judges servers."""
+"""The checks of `upnext doctor` for clocks, partitions, workers and jobs; `broker.server_checks` checks servers."""
 
 from __future__ import annotations
 

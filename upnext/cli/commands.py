@@ -1,4 +1,4 @@
-"""The type of what a command's `register` is given."""
+"""The type of the argument of a command's `register`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext completion SHELL`: what makes a shell complete commands, flags and file names."""
+"""`upnext completion SHELL`: print a script that completes commands, flags and file names."""
 
 from __future__ import annotations
 

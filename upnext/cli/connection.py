@@ -1,4 +1,4 @@
-"""Which server and namespace a command looks at, and how it asks them."""
+"""Finds the server and namespace that a command is about, and runs its requests there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext contracts`: what the handlers that are deployed take, as their workers publish it."""
+"""`upnext contracts`: what deployed handlers take, as published by their workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext dashboard`: what a namespace does, as pages for a browser."""
+"""`upnext dashboard`: a namespace as pages for a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext dead`: list dead letters, look into one, replay them, purge them."""
+"""`upnext dead`: list, show, replay and purge dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext dead list`: which jobs died, when and of what, and how often each error occurs."""
+"""`upnext dead list`: which jobs died, when and why, and how often each error occurs."""
 
 from __future__ import annotations
 

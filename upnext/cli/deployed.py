@@ -1,4 +1,4 @@
-"""What a server has, for `upnext gen --against URL`: the contracts of its workers, and the jobs that wait there."""
+"""Reads a server for `upnext gen --against URL`: the contracts of its workers, and the waiting jobs."""
 
 from __future__ import annotations
 

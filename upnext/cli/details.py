@@ -1,4 +1,4 @@
-"""Showing all that is known of one job, or of one dead letter."""
+"""Prints everything known about one job or dead letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext doctor`: what could break the promise, and the way out."""
+"""`upnext doctor`: what could break the delivery guarantee, and how to fix it."""
 
 from __future__ import annotations
 

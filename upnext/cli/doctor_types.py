@@ -1,4 +1,4 @@
-"""`upnext doctor types`: which catalog each installed type checker reads, and the setting that mends it."""
+"""`upnext doctor types`: which catalog each installed type checker reads, and which setting corrects it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext export`: the contracts of upnext.lock in open formats."""
+"""`upnext export`: write the contracts of upnext.lock in open formats."""
 
 from __future__ import annotations
 

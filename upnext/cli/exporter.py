@@ -1,4 +1,4 @@
-"""`upnext exporter`: what the server knows of a namespace, over HTTP for Prometheus."""
+"""`upnext exporter`: serve the metrics of a namespace over HTTP for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command says when the extra that it needs is not installed."""
+"""The message of a command whose extra is not installed."""
 
 from __future__ import annotations
 

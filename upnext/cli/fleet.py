@@ -1,4 +1,4 @@
-"""What is wrong with the workers of a namespace, as `upnext status` and `upnext doctor` say it."""
+"""Problems of a namespace's workers, in the words of `upnext status` and `upnext doctor`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext handlers`: list the handlers of a namespace, pause and resume them."""
+"""`upnext handlers`: list, pause and resume the handlers of a namespace."""
 
 from __future__ import annotations
 

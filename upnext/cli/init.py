@@ -1,4 +1,4 @@
-"""`upnext init`: settings for type checkers, pre-commit and CI, in a project that exists."""
+"""`upnext init`: settings for type checkers, pre-commit and CI in an existing project."""
 
 from __future__ import annotations
 

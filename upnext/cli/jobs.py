@@ -1,4 +1,4 @@
-"""`upnext jobs`: list jobs that wait or run, look into one, cancel those that wait."""
+"""`upnext jobs`: list waiting and running jobs, show one, cancel waiting ones."""
 
 from __future__ import annotations
 

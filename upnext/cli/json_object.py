@@ -1,4 +1,4 @@
-"""Reading a payload, or a field of one, that somebody wrote as JSON."""
+"""Reads a payload, or one field of it, from JSON that a user wrote."""
 
 from __future__ import annotations
 

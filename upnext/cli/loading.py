@@ -1,4 +1,4 @@
-"""Loading what a command needs without looking for garbage in it."""
+"""Loads the modules of a command with the garbage collector switched off."""
 
 from __future__ import annotations
 

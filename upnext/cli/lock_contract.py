@@ -1,7 +1,7 @@
-"""What upnext.lock says of an event: which fields a payload has, and of what types, as far as text can tell.
+"""What upnext.lock says about an event: its fields and their types, as far as text can describe them.
 
-The lock names types by their text. Those of the standard library and their containers are checked; a class of the
-project is not imported here, so that any JSON passes for it, and the worker that runs the handler has the last word.
+The lock contains types as text. Standard-library types and containers of them are checked; a class of the project is
+not imported here, so any JSON passes for it, and the worker that runs the handler decides.
 """
 
 from __future__ import annotations

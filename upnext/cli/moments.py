@@ -1,4 +1,4 @@
-"""Moments and ages on the command line: how they are written, and what `--since` takes."""
+"""Times and ages on the command line: their output format, and what `--since` accepts."""
 
 from __future__ import annotations
 

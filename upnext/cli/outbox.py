@@ -1,4 +1,4 @@
-"""`upnext outbox`: how far behind outboxes are, which rows wait or were set aside, and sending or deleting these."""
+"""`upnext outbox`: how far behind outboxes are; show, send and delete waiting or set-aside rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the command line is read: whole flags only, help that ends with examples, and what was perhaps meant."""
+"""The argument parser: no abbreviated flags, help that ends with examples, and suggestions for typos."""
 
 from __future__ import annotations
 

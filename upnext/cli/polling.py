@@ -1,4 +1,4 @@
-"""Reading how a namespace stands again and again, also while its server is away."""
+"""Reads the status of a namespace repeatedly, even while its server is unreachable."""
 
 from __future__ import annotations
 

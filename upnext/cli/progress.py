@@ -1,4 +1,4 @@
-"""How far a long command is: on a terminal while it goes on, and for everybody where it is cut off."""
+"""Progress of a long command: live on a terminal, and in the final message if it is interrupted."""
 
 from __future__ import annotations
 

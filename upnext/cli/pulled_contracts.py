@@ -1,4 +1,4 @@
-"""What the sources of pulled contracts have now: servers, files, repositories."""
+"""Fetches the current contracts from the sources of pulled ones: servers, files, repositories."""
 
 from __future__ import annotations
 

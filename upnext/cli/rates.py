@@ -1,4 +1,4 @@
-"""How many attempts end a second, from what worker processes have counted."""
+"""How many attempts end per second, computed from the counters of worker processes."""
 
 from __future__ import annotations
 

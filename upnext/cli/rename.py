@@ -1,4 +1,4 @@
-"""`upnext rename`: change a name wherever the sources have it, without losing what is queued under the old one."""
+"""`upnext rename`: change a name throughout the sources without losing jobs queued under the old one."""
 
 from __future__ import annotations
 

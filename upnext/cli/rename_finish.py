@@ -1,4 +1,4 @@
-"""What a server still holds of a former name, which the end of a rename is to take out."""
+"""What a server still holds under a former name that `--finish` would remove."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext schedules`: which tasks run by themselves, when they ran last and when they run next."""
+"""`upnext schedules`: scheduled tasks, with their last and next runs."""
 
 from __future__ import annotations
 

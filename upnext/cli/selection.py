@@ -1,4 +1,4 @@
-"""Which handlers a name on the command line means."""
+"""Finds the handlers that a name on the command line means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext status`: who works, what runs and waits, what is left behind."""
+"""`upnext status`: workers, running and waiting jobs, leftovers."""
 
 from __future__ import annotations
 

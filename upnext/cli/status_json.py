@@ -1,4 +1,4 @@
-"""How a namespace stands, as JSON: the shape that docs/running.md describes. Keys are only ever added to it."""
+"""The status of a namespace as JSON, in the shape that docs/running.md describes. Keys are only ever added."""
 
 from __future__ import annotations
 

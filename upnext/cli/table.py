@@ -1,4 +1,4 @@
-"""Tables for people: aligned, and no wider than their terminal; where they do not fit into it, row by row."""
+"""Aligned tables that fit the terminal; rows are printed one below the other where they do not."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What may reach a terminal: text that cannot move its cursor, colour where it is wanted, lines that fit.
+"""Safe terminal output: text that cannot move the cursor, optional colour, lines that fit.
 
 Names, errors and payloads come from the server, from senders and from the command line. `visible` escapes them where
-they are printed; `escaped_streams` is the net below all of it.
+they are printed; `escaped_streams` is the safety net for everything else.
 """
 
 from __future__ import annotations

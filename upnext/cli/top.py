@@ -1,4 +1,4 @@
-"""`upnext top`: what a namespace does, as it does it."""
+"""`upnext top`: a live view of a namespace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `upnext top` shows: the lines of one screen, no more and no wider than there is room for."""
+"""One screen of `upnext top`: as many lines, and as wide, as the terminal has room for."""
 
 from __future__ import annotations
 

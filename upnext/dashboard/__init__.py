@@ -1,1 +1,1 @@
-"""What a namespace does, as pages for a browser, with the libraries of an extra that nothing else imports."""
+"""A namespace as pages for a browser, with the libraries of an extra that nothing else imports."""

@@ -1,4 +1,4 @@
-"""What can be changed on the pages: with the functions of the commands, and asked once more where it is for good."""
+"""Changes made from the pages: by the functions of the commands, with a confirmation before irreversible ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard as an ASGI application, and serving it."""
+"""The dashboard as an ASGI application, and its server."""
 
 from __future__ import annotations
 

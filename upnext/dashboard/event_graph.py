@@ -1,4 +1,4 @@
-"""Which events lead to which: what `upnext graph --format json` printed, and the handlers of the lock and the fleet."""
+"""Which events lead to which, from `upnext graph --format json` and the handlers of the lock and the fleet."""
 
 from __future__ import annotations
 

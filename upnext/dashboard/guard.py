@@ -1,7 +1,7 @@
-"""Who may see the pages and change anything: hosts, the token, and requests that another site makes.
+"""Who may see the pages and change anything: allowed hosts, the token, protection against cross-site requests.
 
 A browser lets every site send requests to this machine. So the Host header must be an address or a known name (which a
-site that rebinds its own name is not), a change must come from a page of ours, and nothing of it can be framed.
+site that rebinds its own name is not), a change must come from a page of the dashboard, and no page can be framed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a change has done, kept until the page that follows it has shown it."""
+"""Messages about a change, kept until the page that follows it has shown them."""
 
 from __future__ import annotations
 

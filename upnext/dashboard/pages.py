@@ -1,4 +1,4 @@
-"""The pages that show something: what the commands read, in the form of HTML."""
+"""The read-only pages: what the commands read, as HTML."""
 
 from __future__ import annotations
 

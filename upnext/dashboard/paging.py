@@ -1,4 +1,4 @@
-"""One page of a long list, of all or of those that somebody looks for: a fleet may have thousands of handlers."""
+"""Pages of long lists, with search: a fleet may have thousands of handlers."""
 
 from __future__ import annotations
 

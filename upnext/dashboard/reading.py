@@ -1,4 +1,4 @@
-"""Asking the server for the pages: with what the commands use, within a limited time, and once for all who look."""
+"""Reads the server for the pages: like the commands, within a time limit, and once for all viewers."""
 
 from __future__ import annotations
 

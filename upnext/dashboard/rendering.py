@@ -1,4 +1,4 @@
-"""Templates, and how values look in them. Everything is escaped: names, errors and payloads come from outside."""
+"""Templates and value formatting. Everything is escaped: names, errors and payloads come from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Django: sends that commit with its transactions, handlers that are found, and connections that stay sound.
+"""Django support: sends that commit with transactions, handler discovery, and healthy database connections.
 
 Put "upnext.django" into `INSTALLED_APPS`.
 """

@@ -1,4 +1,4 @@
-"""The application of `INSTALLED_APPS`: what begins with Django."""
+"""The Django application: what runs when Django starts."""
 
 from __future__ import annotations
 

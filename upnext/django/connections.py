@@ -1,4 +1,4 @@
-"""Database connections around jobs: none is kept that no job uses, and none that is broken."""
+"""Database connections around jobs: closed when no job uses them, and when they are broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of the outbox; `manage.py migrate` makes them."""
+"""The tables of the outbox, created by `manage.py migrate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends that commit with a transaction of Django's, and the relay that sends them."""
+"""Sends that commit with a Django transaction, and the relay that delivers them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept on the server of a task of Django's, beside its job: what it was, and how far it came."""
+"""What the server keeps of a Django task beside its job: its call, and its progress."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Django has tasks since version 6.
 # pyright: reportMissingModuleSource=false
-"""A backend for the tasks of Django 6, or of the package django-tasks: they become jobs, perhaps through the outbox."""
+"""A backend for the tasks of Django 6 and django-tasks: they become jobs, through the outbox if configured."""
 
 from __future__ import annotations
 

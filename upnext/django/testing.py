@@ -1,4 +1,4 @@
-"""For tests of Django's: what the tested code sends is kept, and its handlers run in the test's transaction.
+"""For Django tests: captures sends, and runs their handlers inside the test's transaction.
 
 ```python
 class OrderTests(CapturedSendsMixin, TestCase):

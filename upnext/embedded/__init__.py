@@ -1,8 +1,8 @@
-"""The development server: a real Valkey that needs no set-up, for projects that have no Redis URL configured.
+"""The development server: a real Valkey without set-up, for projects that have no Redis URL configured.
 
-The first process of a project that asks starts it, later ones join it, the last one to go stops it. Its data are kept
-in the user's state directory, so that a restart loses nothing and nothing is loaded that a checkout brought along
-(`state_folder.py`). `joining.py` tells how the processes agree.
+The first process of a project that needs it starts it, later ones join, and the last one to leave stops it. Its data
+are kept in the user's state directory, so that a restart loses nothing, and nothing that came with a checkout is
+loaded (`state_folder.py`). `joining.py` describes how the processes agree.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ about life.
     keeper.lock   exclusive, by the keeper for its whole life
     data.lock     exclusive, by the keeper and the server it starts: never two servers on the same data
 
-A user joins so:
+A user joins as follows:
 
 1. Lock start.lock, and lock users.lock shared. The latter waits while a keeper is stopping its server. From here on no
    keeper can begin to stop.
@@ -21,16 +21,15 @@ A user joins so:
 
 A keeper (`keeper.py`) waits for data.lock, starts the server, and waits for an exclusive lock on users.lock, which it
 gets when the last user has ended. Then it stops the server, removes the short link to its folder, if there is one
-(`location.py`), and ends. A user that comes meanwhile waits in step 1 and
-finds keeper.lock free in step 2.
+(`location.py`), and ends. A user that arrives meanwhile waits in step 1 and finds keeper.lock free in step 2.
 
-It cannot deadlock: everybody locks in the order start, users, keeper, data. Users wait for start.lock and users.lock
-only; the first is held by a joining user, whose step 2 is bounded in time, the second by a stopping keeper, which waits
-for its own server only, bounded as well. A starting keeper waits for data.lock, which is held by nobody but an orphaned
-server that is about to stop; a user waits for that keeper for a bounded time.
+It cannot deadlock: every process locks in the order start, users, keeper, data. Users wait only for start.lock and
+users.lock; the first is held by a joining user, whose step 2 is bounded in time, the second by a stopping keeper, which
+waits only for its own server, for a bounded time as well. A starting keeper waits for data.lock, which is held only by
+an orphaned server that is about to stop; a user waits for that keeper for a bounded time.
 
-Forks: a child shares its parent's lock on users.lock, so the server lives until both are gone; that is why nobody ever
-unlocks users.lock, it is closed. The other locks are unlocked explicitly, so that a child that was forked during the
+Forks: a child shares its parent's lock on users.lock, so the server lives until both are gone; that is why users.lock
+is never unlocked, only closed. The other locks are unlocked explicitly, so that a child that was forked during the
 few milliseconds of a join does not hold them.
 """
 

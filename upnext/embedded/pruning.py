@@ -1,8 +1,8 @@
-"""Removing what embedded servers of former projects have left in the user's state directory.
+"""Removes what embedded servers of deleted projects have left in the user's state directory.
 
-Nobody tells when a project is deleted, so whoever starts a server looks. A project that was moved takes its server
-along when it is next used (`state_folder.py`), and one on a disk that is not mounted comes back: what they have is
-kept for a month.
+The deletion of a project goes unnoticed, so each process that starts a server looks for remains. A project that was
+moved takes its server along when it is next used (`state_folder.py`), and one on an unmounted disk may come back, so
+their data are kept for a month.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The folder of a project's embedded server: in the user's state directory, where nobody else can write.
+"""The folder of a project's embedded server, in the user's state directory, where no other user can write.
 
-A server loads and runs what lies in its folder, so the folder must not be one that a checkout brings along, or that
-another user can reach: it is below `$XDG_STATE_HOME/upnext/servers` (`~/.local/state` by default), each part of it a
-real folder of this user. `.upnext/server` in the project is only a link there. The link is read, never followed, and
-believed only if it names such a folder that this project's path is recorded in; anything else in its place is put
-aside. So whoever deletes `.upnext` gets a new, empty server, as does a copy of a project, while a project that was
+A server loads and runs what is in its folder, so the folder must not come with a checkout or be reachable by another
+user: it is below `$XDG_STATE_HOME/upnext/servers` (`~/.local/state` by default), and each part of that path is a real
+folder of this user. `.upnext/server` in the project is only a link there. The link is read, never followed, and trusted
+only if it names such a folder in which this project's path is recorded; anything else in its place is set aside. So a
+project whose `.upnext` was deleted gets a new, empty server, as does a copy of a project, while a project that was
 moved keeps its own.
 
 In a project where this user cannot keep a link (a read-only checkout, another user's `.upnext`) the folder's name

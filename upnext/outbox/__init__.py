@@ -1,1 +1,1 @@
-"""Sends that commit with a transaction of the user's database: written to a table there, sent from it by a relay."""
+"""Sends that commit with a database transaction: written to a table, and delivered from there by a relay."""

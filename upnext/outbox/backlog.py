@@ -1,4 +1,4 @@
-"""Watches how far behind an outbox is, for metrics and the worker's record, and says so when it falls behind."""
+"""Watches how far behind an outbox is, for metrics and the worker's record, and logs when it falls behind."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Sends claimed rows, and knows which partitions do not take any: one whose server is away holds up only its own rows.
+"""Sends claimed rows, partition by partition: a partition whose server is down delays only its own rows.
 
-Rows that are ordered are sent one after the other, and may go to several partitions. So what is waited for, and what is
-put off, is decided row by row.
+Ordered rows are sent one after the other, and may go to several partitions. So it is decided row by row what has to be
+waited for and what is postponed.
 """
 
 from __future__ import annotations

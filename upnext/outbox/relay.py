@@ -1,4 +1,4 @@
-"""Sends what committed transactions left in an outbox, at least once and in order where that was asked for."""
+"""Delivers what committed transactions left in an outbox: at least once, and in order where required."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the outbox keeps of a send, and the two sides of it: who writes rows, and who takes them out again."""
+"""The rows of the outbox, and the two interfaces to them: writing rows, and taking them out again."""
 
 from __future__ import annotations
 

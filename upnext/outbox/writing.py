@@ -1,4 +1,4 @@
-"""The way of a send into an outbox: checked and encoded as any other, then written to the user's transaction."""
+"""Writes a send to an outbox: checked and encoded like any other, then stored in the user's transaction."""
 
 from __future__ import annotations
 

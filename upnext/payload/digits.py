@@ -1,4 +1,4 @@
-"""Integers that a handler takes as floats: those that no float holds would change in silence."""
+"""Integers for handlers that take floats: an integer that no float can hold would change silently."""
 
 from __future__ import annotations
 

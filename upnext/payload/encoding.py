@@ -1,4 +1,4 @@
-"""The JSON of a payload, made once at the sender and refused there if it would not arrive as it was sent."""
+"""Encodes a payload to JSON once, at the sender, and refuses what would not arrive as it was sent."""
 
 from __future__ import annotations
 

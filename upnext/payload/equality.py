@@ -1,7 +1,7 @@
-"""Whether a value that went through JSON is still the one that was sent.
+"""Decides whether a value that went through JSON still equals the one that was sent.
 
-`==` is not enough: it says nothing of the name of a time zone, of a deque's limit, or of fields that a class leaves
-out of its comparison, and says no for objects that never equal another.
+`==` is not enough: it ignores the name of a time zone, a deque's limit, and fields that a class leaves out of its
+comparison, and it is always false for objects that never equal another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Generic models: to a type checker `Page(items=[1])` is a `Page[int]`, to pydantic they are of two classes."""
+"""Generic models: to a type checker `Page(items=[1])` is a `Page[int]`; to pydantic they are different classes."""
 
 from __future__ import annotations
 

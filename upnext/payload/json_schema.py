@@ -1,7 +1,7 @@
-"""The payload of a function as JSON Schema (2020-12), for those who compare it with another one.
+"""The payload of a function as JSON Schema (2020-12), for comparison with another one.
 
-It is what pydantic says, with what a comparison needs beside it: which class an object or an enum is, and where user
-code decides what is read. What says nothing about a payload is left out: titles, descriptions, and above all defaults
+It is pydantic's schema, extended by what a comparison needs: the class of an object or enum, and where user code
+decides what is read. Whatever says nothing about a payload is left out: titles, descriptions, and above all defaults
 and examples, which are values.
 """
 

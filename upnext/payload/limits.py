@@ -1,4 +1,4 @@
-"""The limits of a payload; what exceeds one is refused with a `PayloadError` before anything is stored."""
+"""The limits of a payload; exceeding one raises a `PayloadError` before anything is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validation errors of pydantic as `PayloadProblem`s: fields and types, never values."""
+"""Validation errors of pydantic as `PayloadProblem`s: fields and types, but no values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results, held to the rule of payloads: what would not come back as it was returned is refused by name."""
+"""Results, under the same rule as payloads: what would not come back as it was returned is refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as payloads and results have it, and what a handler makes of it."""
+"""JSON as payloads and results contain it, and the values that a handler gets from it."""
 
 from __future__ import annotations
 

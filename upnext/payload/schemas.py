@@ -1,4 +1,4 @@
-"""Changes to pydantic's schemas: what type checkers accept is accepted, and what was written can be read."""
+"""Adjusts pydantic's schemas: what type checkers accept is accepted, and what was written can be read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The JSON of sets in an order of its own: theirs is another one in each process, and equal payloads are to look equal.
+"""Sorts sets in JSON, since their order differs from process to process and equal payloads must look equal.
 
-What a job is unique by, or limited by, is compared as JSON, by processes that know nothing of its types.
+The values that a job is unique or limited by are compared as JSON, by processes that do not know their types.
 """
 
 from __future__ import annotations

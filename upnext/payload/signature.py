@@ -1,4 +1,4 @@
-"""What one function takes and returns: a field for each parameter that can be passed by keyword."""
+"""The inputs and output of a function: one field for each parameter that can be passed by keyword."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Stand-ins for classes in a schema, so that pydantic looks into the schemas of the classes themselves.
+"""Stand-ins for classes in a schema, so that pydantic uses the schemas of the classes themselves.
 
-Where a model or a pydantic dataclass is a part of another schema, pydantic 2.11 and later leave its schema unread and
-use the validator that was built with the class: what was changed in the schema goes unheeded. Such a validator is only
-looked for in the class that the schema names, which is why another one in its place is enough.
+Where a model or a pydantic dataclass is part of another schema, pydantic 2.11 and later ignore its schema and use the
+validator that was built with the class, so changes to the schema have no effect. pydantic looks for such a validator
+only in the class that the schema names; naming a stand-in class there is enough to avoid it.
 """
 
 from __future__ import annotations

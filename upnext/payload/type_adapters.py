@@ -1,7 +1,7 @@
-"""What pydantic reads and writes values of a type with.
+"""The type adapters with which pydantic reads and writes values.
 
-It evaluates what classes have as text in the names of their modules, but names of whoever asks come first: so it is
-asked where there are none, or only those that have to.
+pydantic evaluates string annotations of classes in their modules, but the caller's names come first. So adapters are
+made where there are no other names, or only those that are needed.
 """
 
 from __future__ import annotations

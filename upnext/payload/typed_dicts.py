@@ -1,4 +1,4 @@
-"""The keys of a TypedDict, and what further ones it may have (PEP 728), for `**fields: Unpack[TD]`."""
+"""The keys of a TypedDict, and its extra items (PEP 728), for `**fields: Unpack[TD]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields that no handler of the sender's process names: refused is what no handler anywhere could get as it is."""
+"""Fields that no handler in the sender's process names: refused if no handler anywhere could receive them intact."""
 
 from __future__ import annotations
 

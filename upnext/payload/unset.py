@@ -1,4 +1,4 @@
-"""Fields of models that nobody set: they stay unset on arrival, so that `exclude_unset` gives the same there."""
+"""Unset fields of models: they stay unset on arrival, so that `exclude_unset` gives the same result there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decorators that pass some positional arguments themselves, and say so: the payload does not fill those.
+"""Decorators that declare that they pass some positional arguments themselves: no payload fills those.
 
     def with_session(f: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
         @functools.wraps(f)

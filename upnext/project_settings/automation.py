@@ -1,4 +1,4 @@
-"""What runs `upnext gen --check` for everybody: pre-commit, and a workflow of GitHub Actions."""
+"""Configuration that runs `upnext gen --check` for the whole team: pre-commit and GitHub Actions."""
 
 from __future__ import annotations
 

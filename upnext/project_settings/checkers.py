@@ -1,4 +1,4 @@
-"""Type checkers: the plugin for mypy, and where pyright finds the catalog."""
+"""Settings of type checkers: the plugin for mypy, and the path of the catalog for pyright."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adding to an INI text without changing anything else in it: what results is read again, and refused if it differs."""
+"""Adds to an INI text without changing the rest; the result is parsed again, and refused if it differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `upnext init` proposes: new texts of files, and what has to be done by hand."""
+"""The proposal of `upnext init`: new file contents, and what has to be done by hand."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A worker at work: fetch, execute, settle, and the upkeep that living workers do for the rest."""
+"""A running worker: claim, execute, settle, and the maintenance that living workers share."""

@@ -1,4 +1,4 @@
-"""What a worker says of itself when it starts: in the log, and in its record on the server."""
+"""What a worker announces when it starts, in the log and in its record on the server."""
 
 from __future__ import annotations
 

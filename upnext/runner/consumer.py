@@ -1,4 +1,4 @@
-"""Claims jobs of one partition for as long as slots are free, and has them run."""
+"""Claims jobs of one partition while slots are free, and has them run."""
 
 from __future__ import annotations
 

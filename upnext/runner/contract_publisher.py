@@ -1,6 +1,6 @@
-"""Publishes what the handlers of a worker take, and keeps it published for as long as the worker runs.
+"""Publishes the contracts of a worker's handlers, and keeps them published while the worker runs.
 
-Nothing depends on it: a worker whose contracts cannot be published runs its jobs like any other.
+Jobs do not depend on it: a worker whose contracts cannot be published runs its jobs like any other.
 """
 
 from __future__ import annotations

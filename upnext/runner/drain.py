@@ -1,4 +1,4 @@
-"""Stops a partition in order: running jobs get their grace, the others are handed over, the lease is given back."""
+"""Stops a partition in order: running jobs get their grace, the rest is handed over, the lease is given back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many attempts of each handler have ended in one process; read by the lease's thread as well."""
+"""Counts the ended attempts of each handler in one process; the lease thread reads them as well."""
 
 from __future__ import annotations
 

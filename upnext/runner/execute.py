@@ -1,4 +1,4 @@
-"""One attempt of one job: the boundary at which user code may do anything at all."""
+"""Runs one attempt of one job. This is the boundary within which user code may do anything at all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The end of a process of workers: within a limited time, whatever still runs in it.
+"""Ends a worker process within a limited time, whatever is still running in it.
 
-Python waits for every thread that is not a daemon, for the work of every executor, and for child processes of
-`multiprocessing`; none of them knows of the grace that the jobs had.
+At exit, Python waits for every non-daemon thread, for the work of every executor, and for child processes of
+`multiprocessing`; none of them respects the grace period of the jobs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reports slots that are all taken for long while none becomes free: the worker's further jobs wait."""
+"""Reports when all slots have been in use for a long time and none becomes free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One attempt of a job within the hooks that are around jobs; they decide nothing about it."""
+"""Runs one attempt of a job inside its hooks, which cannot influence its outcome."""
 
 from __future__ import annotations
 

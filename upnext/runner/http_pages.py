@@ -1,4 +1,4 @@
-"""A few pages over HTTP from a thread of their own: code that blocks the event loop does not keep it from answering."""
+"""Serves a few pages over HTTP from its own thread, so that a blocked event loop does not silence it."""
 
 from __future__ import annotations
 

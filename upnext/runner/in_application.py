@@ -1,4 +1,4 @@
-"""Workers in the event loop of an application that is not theirs, such as a web server's."""
+"""Runs workers in the event loop of another application, such as a web server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs claimed jobs, each in a task of its own, and hands their outcomes to the settler."""
+"""Runs each claimed job in its own task, and hands its outcome to the settler."""
 
 from __future__ import annotations
 

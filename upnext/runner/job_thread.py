@@ -1,4 +1,4 @@
-"""The one thread in which everything of an attempt runs that is not async."""
+"""The single thread in which all synchronous code of an attempt runs."""
 
 from __future__ import annotations
 

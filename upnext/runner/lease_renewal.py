@@ -1,9 +1,8 @@
 """The thread that renews a worker's lease.
 
-It has its own connection and shares nothing with the event loop, so that user code that blocks the loop does not make
-the worker look dead. (Where code keeps the interpreter itself, `lease_standby.py` takes over.) A lease that was taken
-away is not asked for again: the worker goes on under a new id, and what it still does under the old one is refused by
-the server.
+It has its own connection and shares nothing with the event loop, so user code that blocks the loop does not make the
+worker look dead. (When code holds the interpreter lock, `lease_standby.py` takes over.) A lost lease is not requested
+again: the worker continues under a new id, and the server refuses whatever it still does under the old one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The worker's end of the process that renews its leases while code keeps the interpreter to itself."""
+"""The worker's side of the process that renews its leases while code holds the interpreter lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that renews a worker's leases while code in the worker keeps Python's global interpreter lock.
+"""The process that renews a worker's leases while code in the worker holds Python's global interpreter lock.
 
 It is a child of the worker process, runs as a script, and imports little of the standard library, because it lives as
 long as the worker does. The worker's watchdog writes a line to its standard input several times within a lease. When

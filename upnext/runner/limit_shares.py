@@ -1,4 +1,4 @@
-"""Whether the limits of handlers can be divided over the partitions of their namespace."""
+"""Checks that the limits of handlers can be divided over the partitions of their namespace."""
 
 from __future__ import annotations
 

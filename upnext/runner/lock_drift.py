@@ -1,7 +1,7 @@
-"""What upnext.lock lets senders send and handlers here refuse: the lock is older than the handlers, or newer.
+"""Finds sends that upnext.lock allows and a handler refuses: the lock and the handlers are out of step.
 
-Type checkers read the catalog that was written with the lock. A send that suits it is accepted, stored, and fails here,
-in the worker, as a dead letter.
+Type checkers read the catalog that was generated with the lock. A send that satisfies it is accepted and stored, and
+then fails here, in the worker, as a dead letter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The event loop that a process of workers runs in."""
+"""The event loop of a worker process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Keeps the tasks of the runtime out of `asyncio.all_tasks`, in an event loop that is the runtime's own.
+"""Hides the runtime's tasks from `asyncio.all_tasks`, in an event loop that the runtime owns.
 
-Code of users cancels "all tasks" of its event loop, or waits for them: what it started itself is meant, and neither the
-jobs beside it nor what looks after them.
+User code that cancels "all tasks" of its event loop, or waits for them, means the tasks that it started itself, and
+neither the other jobs nor the tasks of the runtime.
 """
 
 from __future__ import annotations

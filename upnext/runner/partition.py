@@ -1,4 +1,4 @@
-"""One worker at work on one partition: lease, subscriptions, claims, maintenance, and their stop in order."""
+"""One worker on one partition: lease, subscriptions, claims, maintenance, and an orderly stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which handlers a namespace has paused: kept on the server, looked up by every worker twice a second."""
+"""The paused handlers of a namespace: kept on the server, read by every worker twice a second."""
 
 from __future__ import annotations
 

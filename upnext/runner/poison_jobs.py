@@ -1,4 +1,4 @@
-"""Jobs that workers died under: each is started on its own, so that the one that kills the next worker is known."""
+"""Jobs that a worker died with: each is started alone, so that the one that kills the next worker is identified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values that are provided for one job: made before its handler, each once, and closed after it."""
+"""The values provided for one job: each is created once, before the handler, and closed after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which queues to look at next: those that had more, and a stretch of all the others in turn."""
+"""Chooses the queues to poll next: those that had more jobs, and a share of all the others in turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process says of itself over HTTP, for an orchestrator, a load balancer, a deployment, and Prometheus."""
+"""The HTTP pages of a process, for orchestrators, load balancers, deployments and Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maintenance loop of a worker: due jobs go to their queues, the jobs of dead workers to the living."""
+"""A worker's maintenance loop: moves due jobs to their queues, and jobs of dead workers to living ones."""
 
 from __future__ import annotations
 

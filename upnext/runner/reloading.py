@@ -1,4 +1,4 @@
-"""Noticing that a Python file of the project has changed, for `upnext run --reload`."""
+"""Notices that a Python file of the project has changed, for `upnext run --reload`."""
 
 from __future__ import annotations
 

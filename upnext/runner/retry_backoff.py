@@ -1,4 +1,4 @@
-"""Whether a job that failed is retried, and how long it waits for that: exponential back-off, capped, with jitter."""
+"""Decides whether a failed job is retried and when: exponential back-off, capped, with jitter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One worker at work in one process, on every partition of its namespace; they start and stop together."""
+"""One worker in one process, on every partition of its namespace; the partitions start and stop together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The jobs that one process has claimed from one partition and not ended yet; read by the watchdog's thread as well."""
+"""The jobs of one partition that a process has claimed and not ended; the watchdog thread reads them as well."""
 
 from __future__ import annotations
 

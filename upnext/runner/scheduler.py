@@ -1,7 +1,7 @@
-"""Runs the scheduled tasks of a worker at their ticks: every process tries, and the server stores each tick once.
+"""Runs the scheduled tasks of a worker: every process submits each tick, and the server stores it once.
 
-No process leads. Each tick has an idempotency key, so that of all processes that submit it one does; the latest tick
-that has run is kept on the server, which also says what time it is: a process whose clock is wrong runs nothing early.
+No process leads. Each tick has an idempotency key, so only one of the processes' submissions is stored. The server
+keeps the latest tick that has run, and its clock decides: a process whose clock is wrong runs nothing early.
 """
 
 from __future__ import annotations

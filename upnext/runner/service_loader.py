@@ -1,4 +1,4 @@
-"""Importing the file that a service is written in, under the name that its package gives it."""
+"""Imports the file of a service under the module name that its package gives it."""
 
 from __future__ import annotations
 

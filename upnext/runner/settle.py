@@ -1,4 +1,4 @@
-"""Ends jobs on the server after their attempts: finished in batches, put back, or buried. An outage is waited out."""
+"""Settles jobs after their attempts: finished in batches, retried or buried. Waits out server outages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """SIGTERM and SIGINT: the first begins to stop, the second ends the process, whatever the main thread is doing.
 
-They are taken from before the service is imported until the process ends: as PID 1 of a container, a process for which
-nobody takes SIGTERM does not notice it. Python runs signal handlers in the main thread only, between two of its steps;
+They are handled from before the service is imported until the process ends: as PID 1 of a container, a process without
+a handler for SIGTERM does not notice it. Python runs signal handlers in the main thread only, between two of its steps;
 a thread reads the wake-up pipe, so that it also knows of a signal while the main thread is inside a long call.
 """
 

@@ -1,4 +1,4 @@
-"""How many jobs run at the same time in one process, shared by the partitions that it works on."""
+"""Limits how many jobs run at once in a process, across the partitions that it serves."""
 
 from __future__ import annotations
 

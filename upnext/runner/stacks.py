@@ -1,4 +1,4 @@
-"""What other threads are doing now: their stacks, and the place in user code."""
+"""The current stacks of other threads, and the line of user code in them."""
 
 from __future__ import annotations
 

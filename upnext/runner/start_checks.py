@@ -1,4 +1,4 @@
-"""What is checked of a worker's declarations before it takes jobs: what cannot run is refused, with its place."""
+"""Checks a worker's declarations before it takes jobs, and refuses what cannot run, with its location."""
 
 from __future__ import annotations
 

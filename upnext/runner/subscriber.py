@@ -1,4 +1,4 @@
-"""Makes a worker's handlers and tasks known to the server, again with each new lease and when they are gone there."""
+"""Subscribes a worker's handlers and tasks: with each new lease, and again if the server has lost them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of several processes of a service, and its supervisor: how the one stops, and what they say to each other."""
+"""A supervised process of a service: how it stops, and how it talks to its supervisor."""
 
 from __future__ import annotations
 

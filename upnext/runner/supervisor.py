@@ -1,4 +1,4 @@
-"""Several processes of one service: started, started again when they die, stopped together."""
+"""Runs several processes of one service: starts them, restarts those that die, stops them together."""
 
 from __future__ import annotations
 

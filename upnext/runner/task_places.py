@@ -1,4 +1,4 @@
-"""Where a task of asyncio is that waits for something: the innermost line of user code, however deep it is awaited."""
+"""Where a waiting asyncio task stands: the innermost line of user code, however deeply it is awaited."""
 
 from __future__ import annotations
 

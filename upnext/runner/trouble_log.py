@@ -1,4 +1,4 @@
-"""What the log says of something that fails again and again: that it does, of what else, and that it works again."""
+"""Logs a repeated failure without repeating itself: that it persists, with which others, and when it is over."""
 
 from __future__ import annotations
 

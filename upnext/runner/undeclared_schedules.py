@@ -1,7 +1,7 @@
-"""Tells of schedules that a worker's release no longer declares, once no process is left that has them.
+"""Warns of schedules that a worker's release no longer declares, once no running process has them.
 
-They stay on the server, as deploying loses nothing, and their ticks are nobody's: no job is ever made for one, so
-nothing waits or fails where somebody would see it.
+Such schedules stay on the server, because a deployment must not lose anything, but no process runs their ticks: no job
+is created, so nothing waits or fails where somebody would see it.
 """
 
 from __future__ import annotations

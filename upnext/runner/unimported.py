@@ -1,7 +1,7 @@
-"""Where the handlers of a worker differ from those that the project's upnext.lock has.
+"""Compares a worker's handlers with those in the project's upnext.lock.
 
-A handler that the lock has and this process does not import is never subscribed, so no job is ever made for it, and
-nothing waits in a queue that somebody could see.
+A handler that is in the lock but not imported by this process is never subscribed. No job is ever created for it, so
+nothing waits in a queue where somebody could see it.
 """
 
 from __future__ import annotations

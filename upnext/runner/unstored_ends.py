@@ -1,4 +1,4 @@
-"""The jobs that have ended here and whose end the server does not take: how many, and why."""
+"""The ended jobs whose outcome the server does not accept: how many, and why."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The thread that notices what keeps a worker process from going on, says so, and limits what it costs.
+"""The thread that detects what keeps a worker process from making progress, reports it, and limits the damage.
 
-An event loop that does not come round is reported with the handler and the stack that block it, and the jobs that were
-claimed but have not begun go back to other workers. Slots that are all taken for long are reported as well. Code that
-keeps the interpreter itself stops this thread too: its silence is what `lease_standby.py` waits for.
+A blocked event loop is reported with the handler and the stack that block it, and jobs that were claimed but have not
+begun go back to other workers. Slots that stay in use for a long time are reported as well. Code that holds the
+interpreter lock stops this thread too: `lease_standby.py` watches for its silence.
 """
 
 from __future__ import annotations

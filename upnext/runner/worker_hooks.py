@@ -1,4 +1,4 @@
-"""When a worker calls its hooks: around its jobs, at its start and its stop, and for what it buries."""
+"""Calls a worker's hooks: around jobs, at its start and stop, and for the jobs it buries."""
 
 from __future__ import annotations
 

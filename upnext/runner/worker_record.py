@@ -1,4 +1,4 @@
-"""What a worker process says about itself on the server: who it is, what blocks it, which jobs run, wait and ended."""
+"""A worker's record on the server: its identity, what blocks it, and its running, waiting and ended jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the partitions that one worker works on share in its process."""
+"""What the partitions of one worker share in its process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gauges for Prometheus: what each of them says, and how it is read from what labels tell apart."""
+"""Gauges for Prometheus: their descriptions, and how labelled values are read."""
 
 from __future__ import annotations
 

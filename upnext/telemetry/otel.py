@@ -1,7 +1,7 @@
 """Spans and metrics of sends and jobs for OpenTelemetry, by its conventions for messaging (1.44).
 
 A send is a span of kind PRODUCER, whose context travels in the headers of the event; each attempt of each of its jobs
-is one of kind CONSUMER that links to it, or is its child. Payloads stand in none of them.
+is a span of kind CONSUMER that links to it, or is its child. Spans never contain payloads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one process of workers knows of its jobs, for Prometheus."""
+"""Metrics of the jobs of one worker process, for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server knows of a namespace, for Prometheus: asked once for all of its workers."""
+"""Metrics of a namespace from the server, for Prometheus: collected once for all of its workers."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Contracts to the generated files, and onto the disk."""
+"""Writes contracts to the generated files."""

@@ -1,7 +1,7 @@
-"""Where a finding is, said so that it stays true when lines are added above it.
+"""Locations of findings that stay valid when lines are added above them.
 
-The stub repeats the errors of `upnext gen`, so that the mypy plugin shows them where they are, and it holds no line
-numbers. A place is told by the innermost statement around it that has a name, and how far it is from there.
+The stub repeats the errors of `upnext gen`, so that the mypy plugin can show them in place, but contains no line
+numbers. A place is given as the innermost enclosing statement that has a name, and the distance from it.
 """
 
 from __future__ import annotations

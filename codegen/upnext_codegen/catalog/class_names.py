@@ -1,7 +1,7 @@
-"""The class that stands for an event in the stub: `order.placed` is `OrderPlaced`.
+"""The names of classes in the stub: `order.placed` becomes `OrderPlaced`.
 
-A name depends on its own event alone, so that an event added elsewhere renames nothing; only events that would share a
-name (`order.placed` and `order_placed`) are told apart, each by a piece of its own hash.
+A name depends only on its own event, so adding an event elsewhere renames nothing. Events that would share a name
+(`order.placed` and `order_placed`) are told apart, each by a part of its own hash.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A contract as JSON, and back: what `upnext.lock` keeps and other tools read."""
+"""Contracts as JSON and back, as `upnext.lock` keeps them and other tools read them."""
 
 from __future__ import annotations
 

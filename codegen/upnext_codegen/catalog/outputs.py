@@ -1,4 +1,4 @@
-"""Which files a project's contract gives, and how those on the disk compare."""
+"""Which files a project's contract generates, and how the files on disk compare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the catalog of a project goes, and what earlier layouts have left elsewhere."""
+"""Where the catalog of a project belongs, and what earlier layouts left elsewhere."""
 
 from __future__ import annotations
 

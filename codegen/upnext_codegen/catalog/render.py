@@ -1,4 +1,4 @@
-"""The stub: every contract of a project as classes that a type checker understands."""
+"""Renders the stub: every contract of a project as classes that type checkers understand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the stub names what it did not define: private imports, so that no name of a project can be in the way."""
+"""Names in the stub for imported things: private, so that they cannot collide with names of the project."""
 
 from __future__ import annotations
 

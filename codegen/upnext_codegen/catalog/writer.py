@@ -1,4 +1,4 @@
-"""Generated files on the disk: what is there now, and how it is replaced."""
+"""Reads and replaces generated files on disk."""
 
 from __future__ import annotations
 

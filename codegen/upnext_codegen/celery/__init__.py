@@ -1,1 +1,1 @@
-"""Celery's tasks: found in the sources, and checked where they are called. No other component knows of them."""
+"""Celery tasks: found in the sources, and checked where they are called. No other component knows of them."""

@@ -1,4 +1,4 @@
-"""Which expressions are Celery apps, and which decorators make tasks."""
+"""Recognises expressions that are Celery apps, and decorators that create tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that have a worker run a task, by the task itself or by its name."""
+"""Calls that have a worker run a task, either through the task itself or by its name."""
 
 from __future__ import annotations
 

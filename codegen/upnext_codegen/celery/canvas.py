@@ -1,7 +1,7 @@
 """Signatures that are complete but for what a canvas adds, so that the task's arguments are known.
 
-`task.s(...)` by itself may be given more arguments by whoever gets it. As the second step of a chain it is given the
-result of the first, as what a chain that is run begins with nothing.
+`task.s(...)` alone may receive more arguments later. As the second step of a chain it receives the result of the first
+step; the first step of a chain that is run receives nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Celery's own names mean to the reader."""
+"""The meaning of Celery's own names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of `upnext celery`: what is wrong with a project's tasks and their calls, and the file that types them."""
+"""One run of `upnext celery`: the findings about a project's tasks and calls, and the file that types them."""
 
 from __future__ import annotations
 

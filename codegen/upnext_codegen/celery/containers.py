@@ -1,4 +1,4 @@
-"""What `args` and `kwargs` hold, as far as they are written out where they are given."""
+"""The contents of `args` and `kwargs`, where they are written out at the call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with Celery tasks and their calls: UPN601 to UPN604. Only what is certain is reported."""
+"""Findings about Celery tasks and their calls, UPN601 to UPN604. Only what is certain is reported."""
 
 from __future__ import annotations
 

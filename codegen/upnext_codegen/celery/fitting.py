@@ -1,4 +1,4 @@
-"""Whether the arguments of a call fit a task, by the rules of Python's own calls."""
+"""Decides whether the arguments of a call fit a task, by the rules of Python's own calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a decorator of the project does with its `**options` before it makes a task with them."""
+"""What a decorator of the project does with its `**options` before it creates a task with them."""
 
 from __future__ import annotations
 

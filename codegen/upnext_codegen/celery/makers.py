@@ -1,4 +1,4 @@
-"""What makes tasks of functions: Celery's own decorators, and those of the project that make a task by one of them."""
+"""Decorators that turn functions into tasks: Celery's own, and those of the project that use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the Celery tasks of a project and the calls of them: files whose bytes can hold either, and no other."""
+"""Reads the Celery tasks of a project and their calls, from only those files whose bytes can hold any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of Celery in a project: its tasks, and the calls that have a worker run one."""
+"""The Celery tasks of a project, and the calls that have a worker run one."""
 
 from __future__ import annotations
 

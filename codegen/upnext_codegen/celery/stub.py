@@ -1,8 +1,8 @@
 """Writes `upnext_celery.pyi`: `apply_async` and `s` of tasks, with overloads for each shape of the project's tasks.
 
-A shape is a protocol with a type variable for each parameter. Type checkers fill them from the function that was
-decorated, so that the file holds no type of the project, and stays as it is while only types change. All other methods
-are typed by the function itself.
+A shape is a protocol with a type variable for each parameter. Type checkers infer these from the decorated function,
+so the file contains no type of the project, and does not change while only types change. All other methods are typed
+by the function itself.
 """
 
 from __future__ import annotations

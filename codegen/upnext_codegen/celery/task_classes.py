@@ -1,4 +1,4 @@
-"""Classes of tasks: those that are tasks themselves, by their `run`, and those that others are made with (`base=`)."""
+"""Task classes: those that are tasks by their `run`, and those that other tasks are based on (`base=`)."""
 
 from __future__ import annotations
 

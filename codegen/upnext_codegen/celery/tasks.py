@@ -1,4 +1,4 @@
-"""Which definitions are tasks, and what each takes."""
+"""Recognises definitions that are tasks, and reads their parameters."""
 
 from __future__ import annotations
 

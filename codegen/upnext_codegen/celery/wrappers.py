@@ -1,4 +1,4 @@
-"""Decorators of the project: whether what they make of a function takes what the function takes."""
+"""Decides whether what a decorator of the project returns takes the same arguments as the decorated function."""
 
 from __future__ import annotations
 

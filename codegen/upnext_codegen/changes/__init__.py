@@ -1,1 +1,1 @@
-"""What has changed since an earlier contract, and whom it breaks."""
+"""What has changed since an earlier contract, and what it breaks."""

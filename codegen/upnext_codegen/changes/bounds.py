@@ -1,4 +1,4 @@
-"""Bounds of numbers, dates and times, and the digits of decimals: which of two holds back more."""
+"""Compares bounds of numbers, dates and times, and the digits of decimals: which of two allows less."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words for changes that break what was there before."""
+"""Messages about breaking changes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether upcasters make of an old payload one that a handler takes, as the runtime would go about it.
+"""Decides whether upcasters turn an old payload into one that a handler takes, step by step as at run time.
 
-A state is what is known of a payload: its fields, each with its type. An upcaster takes away the fields that it names
-and puts those that it gives in their place; the others stay.
+A state is what is known about a payload: its fields, each with its type. An upcaster replaces the fields that it names
+by those that it returns; the others stay.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which changes break what was there before: senders that are still deployed, and jobs that are still queued.
+"""Finds changes that break senders that are still deployed, or jobs that are still queued.
 
-What the earlier contract allowed may be on its way, or be sent by code that nobody has deployed anew. Each handler is
-held against it: the fields that it requires now, their types, and those that it rejects.
+Whatever the earlier contract allowed may still be queued, or be sent by code that has not been redeployed. Each
+handler is compared with it: the fields that it now requires, their types, and the fields that it rejects.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which constraints hold back more than those that there were."""
+"""Compares constraints: which of them allow less than the earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One thing that was written and cannot be read, and how."""
+"""One way in which something that was written can no longer be read."""
 
 from __future__ import annotations
 

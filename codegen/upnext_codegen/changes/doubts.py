@@ -1,4 +1,4 @@
-"""Classes that cannot be compared with an earlier state, UPN429: silence about them must not look like safety."""
+"""Classes that cannot be compared with an earlier state, UPN429: silence must not look like safety."""
 
 from __future__ import annotations
 

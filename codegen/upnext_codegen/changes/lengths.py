@@ -1,4 +1,4 @@
-"""How long texts and collections are, at least and at most, once they are read as another type."""
+"""Minimum and maximum lengths of texts and collections, as seen through the type that reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers that are no more, UPN402, and where they may have gone: the way out depends on it."""
+"""Handlers that are gone, UPN402, and where they may have moved: the advice depends on it."""
 
 from __future__ import annotations
 

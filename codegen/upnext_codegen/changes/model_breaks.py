@@ -1,4 +1,4 @@
-"""Changes of models that break what was there before, once for each whatever events they are reached by, in words."""
+"""Breaking changes of models, each reported once, whichever events reach the model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which plain values are read from the JSON that others are written as, as pydantic has it when it is strict.
+"""Which plain values can be read from the JSON of others, as pydantic decides it in strict mode.
 
-A test asks pydantic the same. What is in neither table for two types that are known is refused; nothing is said of
-types that are not known.
+A test compares the tables with pydantic. A pair of known types that is in neither table is refused; nothing is said
+about unknown types.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What types are in JSON: arrays, objects, mappings, plain values, and what each of them holds."""
+"""Types as they appear in JSON: arrays, objects, mappings and plain values, and what each of them holds."""
 
 from __future__ import annotations
 

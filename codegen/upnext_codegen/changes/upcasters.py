@@ -1,4 +1,4 @@
-"""What is wrong with the upcasters of a project, whatever its earlier states were: UPN450 and UPN451."""
+"""Faults of a project's upcasters that do not depend on its earlier states: UPN450 and UPN451."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What breaks between two types: whether all that is written as the one can be read as the other.
+"""Compares two types: can everything that is written as the one be read as the other?
 
-The payload counts, not the names: a class that moved, or was renamed and carries the same, is the same here. What is
-not certain breaks nothing.
+What counts is the payload, not names: a class that moved, or was renamed but carries the same, counts as the same.
+What is uncertain is not reported.
 """
 
 from __future__ import annotations

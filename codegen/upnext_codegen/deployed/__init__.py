@@ -1,1 +1,1 @@
-"""What is deployed: the contracts that workers publish, and the jobs that wait, beside the sources."""
+"""Compares the sources with what is deployed: published contracts, and waiting jobs."""

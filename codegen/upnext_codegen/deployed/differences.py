@@ -1,4 +1,4 @@
-"""In what the handlers that are deployed differ from those of a lock, for people to read."""
+"""Describes, for people, how deployed handlers differ from those of a lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contracts that workers publish, as if they had been read from sources: handlers, and the events they make."""
+"""Published contracts in the form that the scanner produces: handlers, and the events they make up."""
 
 from __future__ import annotations
 

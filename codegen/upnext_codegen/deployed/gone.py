@@ -1,4 +1,4 @@
-"""Handlers and tasks that are deployed, or that jobs wait for, and that the new code does not have."""
+"""Handlers and tasks that are deployed or have waiting jobs, and that the new code no longer has."""
 
 from __future__ import annotations
 

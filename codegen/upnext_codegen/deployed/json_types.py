@@ -1,7 +1,7 @@
-"""JSON Schema, as workers publish it, read as the types that the sources are read as.
+"""Converts JSON Schema, as workers publish it, to the types that the scanner uses.
 
-What is not certain is `ANY`, of which nothing is said: a schema that user code stands before, a class with aliases, a
-format that is not known, combinations that no type of Python makes.
+Whatever is uncertain becomes `ANY`, about which nothing is reported: a schema behind user code, a class with aliases,
+an unknown format, combinations that no Python type produces.
 """
 
 from __future__ import annotations

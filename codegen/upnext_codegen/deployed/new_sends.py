@@ -1,4 +1,4 @@
-"""What the new code sends, and the handlers that are deployed cannot take."""
+"""Sends of the new code that deployed handlers cannot take."""
 
 from __future__ import annotations
 

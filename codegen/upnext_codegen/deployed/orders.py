@@ -1,4 +1,4 @@
-"""In which order a change can be deployed, in words."""
+"""Describes the order in which a change can be deployed."""
 
 from __future__ import annotations
 

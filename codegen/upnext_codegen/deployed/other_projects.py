@@ -1,4 +1,4 @@
-"""Where the new handlers and those of other projects, which are deployed, cannot both be satisfied."""
+"""Conflicts between the new handlers and the deployed ones of other projects."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Whether a stored payload can be taken by a handler, by what the sources say of its fields.
+"""Decides whether a handler can take a stored payload, from what the sources say about its fields.
 
-Nothing of the user is imported, so less is checked than the worker will: that required fields are there, that a closed
-handler gets no others, that JSON is of a kind that the type is read from, members of enums and values of literals,
-limits, and the same inside of models, lists, tuples and dicts. Validators, what texts mean beyond their kind, and types
-that the sources do not tell are not. What is not certain is taken. A reason names fields and types, and no value.
+No user code is imported, so the check is weaker than the worker's. Checked are required fields, unknown fields of a
+closed handler, JSON kinds, enum members, literal values and limits, also inside models, lists, tuples and dicts. Not
+checked are validators, the contents of texts, and types that the sources do not reveal. What is uncertain passes. A
+reason names fields and types, but no value.
 """
 
 from __future__ import annotations

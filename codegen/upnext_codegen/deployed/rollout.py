@@ -1,4 +1,4 @@
-"""What breaks while the new code is deployed to where the snapshot was taken, and the order that works."""
+"""What breaks while the new code is being deployed, and the order that avoids it."""
 
 from __future__ import annotations
 

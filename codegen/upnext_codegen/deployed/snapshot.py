@@ -1,4 +1,4 @@
-"""What was read of a server: which contracts are deployed, and which jobs wait there."""
+"""A snapshot of a server: the deployed contracts, and the waiting jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks, as if each were the one handler of an event: what is submitted to it has to suit it just the same."""
+"""Treats each task as the only handler of an event, so that submissions are checked like sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of single values, and what every check of a value is."""
+"""Checks of single values, and the interface of every such check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that wait, and that the new handlers cannot take."""
+"""Waiting jobs that the new handlers cannot take."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Contracts as an AsyncAPI 3.1 document: a channel an event, what receives it, and what sends it.
+"""Contracts as an AsyncAPI 3.1 document: one channel per event, its receivers and its senders.
 
-AsyncAPI's own schemas are those of JSON Schema's draft 7 and some more, so that tuples are written in the older way.
+AsyncAPI's own schema format extends JSON Schema draft 7, so tuples are written in the older way.
 """
 
 from __future__ import annotations

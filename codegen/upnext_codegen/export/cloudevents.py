@@ -1,7 +1,7 @@
-"""Contracts as JSON Schemas (2020-12) of CloudEvents 1.0 in the JSON format: the envelope, and the payload as its data.
+"""Contracts as JSON Schemas (2020-12) of CloudEvents 1.0 in JSON format: the envelope with the payload as data.
 
-An event's name is the `type`, behind a prefix; `dataschema` names the contract by a digest, so that another contract is
-another schema, as CloudEvents asks for.
+An event's name, after a prefix, is the `type`. `dataschema` identifies the contract by a digest, so that a different
+contract has a different schema, as CloudEvents requires.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Contracts as JSON Schema (2020-12): what a payload may be that every handler of an event takes."""
+"""Contracts as JSON Schema (2020-12): the payloads that every handler of an event takes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What senders that go by an earlier contract certainly send, as JSON Schema for those who make up such payloads.
+"""What senders under an earlier contract can certainly send, as JSON Schema for generating payloads.
 
-An exported schema says nothing where a type is not known for certain, and so allows anything. Here that is told apart:
-a payload that nobody could have sent proves nothing.
+Where a type is uncertain, an exported schema allows anything. Here such types are marked, because a payload that no
+sender could have produced proves nothing.
 """
 
 from __future__ import annotations

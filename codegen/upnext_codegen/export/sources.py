@@ -1,4 +1,4 @@
-"""What the lock does not say of an application: what it is called, and which events it sends."""
+"""What the lock does not say about an application: its name, and the events it sends."""
 
 from __future__ import annotations
 

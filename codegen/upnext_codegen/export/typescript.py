@@ -1,8 +1,8 @@
-"""Contracts as TypeScript declarations: what a payload may be that every handler of an event takes.
+"""Contracts as TypeScript declarations: the payloads that every handler of an event takes.
 
-They are made of the JSON Schemas. TypeScript has no words for limits, patterns and formats, and none for the type of
-fields that have no name beside fields that have one: such fields are `unknown`. Inside of classes keys that have no
-name are left out, so that a misspelt one is an error; a model that ignores them takes them all the same.
+They are generated from the JSON Schemas. TypeScript cannot express limits, patterns and formats, nor a type for extra
+fields beside named ones: such fields are `unknown`. Inside classes, extra keys are left out, so that a misspelt one is
+an error, although a model that ignores extra keys would accept it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Which files a project has, and what is known of them without reading them again."""
+"""The files of a project, and what is known about them without reading them again."""

@@ -1,4 +1,4 @@
-"""Listing the files in a process of its own while this one is still starting."""
+"""Lists the files in a separate process while this one is still starting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What earlier scans read, kept under `.upnext/`: data only, checked before it is believed, and never missed."""
+"""The results of earlier scans, kept under `.upnext/`: plain data, verified before use, and dispensable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a scan for the next one, and how it is written down."""
+"""What is kept of a scan for the next one, and its file format."""
 
 from __future__ import annotations
 

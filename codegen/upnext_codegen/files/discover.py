@@ -1,4 +1,4 @@
-"""Which files a project has: a walk that leaves out what is not the project's own source, and says why."""
+"""Finds the files of a project: a walk that leaves out what is not the project's own source, and says why."""
 
 from __future__ import annotations
 

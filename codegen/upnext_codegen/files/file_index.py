@@ -1,4 +1,4 @@
-"""What is known of each file without parsing it: its times, whether it names upnext, and what it imports."""
+"""What is known about each file without parsing it: its times, whether it names upnext, what it imports."""
 
 from __future__ import annotations
 

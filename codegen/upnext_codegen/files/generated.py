@@ -1,4 +1,4 @@
-"""Which files upnext has generated: the first line of a stub says so, and so does a lock."""
+"""Recognises files that upnext has generated: a stub by its first line, and the lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that Git LFS keeps elsewhere: a checkout that did not fetch them has pointers in their place."""
+"""Recognises Git LFS pointers, which a checkout contains where the real files were not fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the same job for many files, in several processes if there is enough work to pay for starting them."""
+"""Runs one job for many files, in several processes if there is enough work to pay for starting them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records to JSON and back: each record becomes an object, the number of its class to the list of its fields."""
+"""Records as JSON and back: a record becomes an object that maps the number of its class to its fields."""
 
 from __future__ import annotations
 

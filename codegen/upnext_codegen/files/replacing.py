@@ -1,4 +1,4 @@
-"""Files written beside the ones that they replace, so that a reader sees the old text or the new one, never a part."""
+"""Replaces files atomically, so that a reader sees the old text or the new one, never a part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks git which files it tracks: a file that is in its index is not ignored, whatever .gitignore says."""
+"""Asks git which files it tracks: a tracked file is not ignored, whatever .gitignore says."""
 
 from __future__ import annotations
 

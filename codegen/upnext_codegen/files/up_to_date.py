@@ -1,4 +1,4 @@
-"""What was generated last, so that a run after which nothing has changed need not merge and render it all again."""
+"""What was generated last, so that a run without changes need not merge and render again."""
 
 from __future__ import annotations
 

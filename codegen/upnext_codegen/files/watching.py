@@ -1,4 +1,4 @@
-"""Waiting for files to change, for `gen --watch` and `run --reload`; the cost does not grow with their number."""
+"""Waits for files to change, for `gen --watch` and `run --reload`; the cost does not grow with their number."""
 
 from __future__ import annotations
 

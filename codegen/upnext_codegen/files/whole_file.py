@@ -1,4 +1,4 @@
-"""Reading a file that somebody named whole: a lock, a report, a payload. It may be anything, also without an end."""
+"""Reads a file that a user named, up to a limit: it may be anything, even an endless device."""
 
 from __future__ import annotations
 

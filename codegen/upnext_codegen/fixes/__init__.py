@@ -1,1 +1,1 @@
-"""Findings that have one right answer, and the change to the sources that gives it."""
+"""Automatic fixes for findings that have exactly one right answer."""

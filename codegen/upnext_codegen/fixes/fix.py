@@ -1,4 +1,4 @@
-"""Fixes: which findings have one, what it changes, and how the changes to a file are put together."""
+"""Which findings have a fix, what it changes, and how the changes to one file are combined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source file as libcst has it, and what stands at a place in it."""
+"""A source file parsed by libcst, with access to the node at a given place."""
 
 from __future__ import annotations
 

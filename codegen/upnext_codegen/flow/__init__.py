@@ -1,1 +1,1 @@
-"""What happens inside functions, as far as it is certain: when a call runs, what is called, which fields are used."""
+"""What certainly happens inside functions: when a call runs, what is called, which fields are used."""

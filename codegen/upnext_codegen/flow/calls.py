@@ -1,8 +1,8 @@
-"""The functions of the project that a function calls, as far as that is certain.
+"""The functions of the project that a function certainly calls.
 
 Calls are followed through plain names: a function of the same file, one that an import names, an attribute of a module
-or a class. Other files are only looked into where they export something of upnext, as those do that have an event from
-somewhere, and where they are a package's own; of a function in any other file only the name is noted, and nothing that
+or a class. Other files are only read if they export something of upnext, as every file that gets an event from
+somewhere does, or belong to the same package; for a function in any other file only the name is recorded, and not what
 it calls.
 """
 

@@ -1,4 +1,4 @@
-"""Where a call stands in its function: whether every run gets there, what follows it, what becomes of its result."""
+"""The position of a call in its function: whether every run reaches it, what follows, where its result goes."""
 
 from __future__ import annotations
 

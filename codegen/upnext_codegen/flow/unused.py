@@ -1,4 +1,4 @@
-"""Which fields of a handler its body makes no use of, as far as that is certain."""
+"""Fields of a handler that its body certainly does not use."""
 
 from __future__ import annotations
 

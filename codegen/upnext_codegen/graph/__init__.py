@@ -1,1 +1,1 @@
-"""Who sends which event from where, who handles it, and what that sends in turn; and what is wrong with it."""
+"""The graph of events: who sends what from where, who handles it and what that sends in turn; its findings."""

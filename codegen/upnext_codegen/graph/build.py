@@ -1,4 +1,4 @@
-"""From what was scanned to the graph of events."""
+"""Builds the graph of events from the results of a scan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the graph of events: UPN501 to UPN507. Only what is certain is reported."""
+"""Findings about the graph of events, UPN501 to UPN507. Only what is certain is reported."""
 
 from __future__ import annotations
 

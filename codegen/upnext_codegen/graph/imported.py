@@ -1,4 +1,4 @@
-"""Which files the entry files of a project import when they run, directly or through others."""
+"""The files that the entry files of a project import when they run, directly or indirectly."""
 
 from __future__ import annotations
 

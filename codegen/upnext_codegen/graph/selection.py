@@ -1,4 +1,4 @@
-"""Which part of the graph a name on the command line means: an event, a handler, a task, a module or a file."""
+"""Finds the part of the graph that a name means: an event, a handler, a task, a module or a file."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Facts to handlers: declarations, decorators, signatures and the types in annotations."""
+"""Turns facts into handlers: declarations, decorators, signatures, and types in annotations."""

@@ -1,4 +1,4 @@
-"""What stands in `Annotated` beside the type of a parameter, wherever that is written."""
+"""The metadata in `Annotated` beside the type of a parameter, wherever the annotation is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Annotations to types: names followed to where they are defined, aliases taken apart, spellings made one."""
+"""Turns annotations into types: follows names, expands aliases, unifies spellings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decorators and calls of `.on` to handlers: which function, which event, and whether the runtime can find it again."""
+"""Turns decorators and calls of `.on` into handlers: function, event, and whether the runtime can find it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a function or class of the project attaches handlers to what it is given: followed as far as to say so."""
+"""Decides whether a function or class of the project attaches handlers to its argument."""
 
 from __future__ import annotations
 

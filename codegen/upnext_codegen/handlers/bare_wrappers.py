@@ -1,7 +1,7 @@
-"""Wrappers without `functools.wraps`: the function that a decorator returns in place of the one that it is given.
+"""Wrappers without `functools.wraps`: functions that a decorator returns in place of the decorated one.
 
-The runtime sees such a wrapper alone, so what the wrapper declares is what a payload can have. What it takes as
-`**kwargs` reaches the function below as it came, neither checked nor converted.
+The runtime sees only such a wrapper, so its declaration decides what a payload can have. What it takes as `**kwargs`
+reaches the wrapped function unchanged, neither checked nor converted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one name of each class of the standard library, whatever module it was imported from."""
+"""The canonical name of each standard-library class, whichever module it was imported from."""
 
 from __future__ import annotations
 

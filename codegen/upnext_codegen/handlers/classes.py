@@ -1,4 +1,4 @@
-"""Facts of the project's classes that merging needs: their bases, their kind, and whether they fit into JSON."""
+"""Facts about the project's classes that merging needs: bases, kind, and whether they fit into JSON."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What holds a type back beyond itself: `Annotated[int, Gt(0)]`, `Field(max_length=20)`, `conint(gt=0)`.
+"""Constraints beyond a type: `Annotated[int, Gt(0)]`, `Field(max_length=20)`, `conint(gt=0)`.
 
-A constraint is a text, "gt=0" or "pattern=^a". What cannot be known is said to be unknown, which is never compared.
+A constraint is a text such as "gt=0" or "pattern=^a". One that cannot be determined is unknown, and never compared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls of `Worker(...)` and `worker.event(...)` to declarations, and what is wrong with their names."""
+"""Turns calls of `Worker(...)` and `worker.event(...)` into declarations, and checks their names."""
 
 from __future__ import annotations
 

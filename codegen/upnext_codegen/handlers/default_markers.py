@@ -1,6 +1,6 @@
-"""Defaults that are not values: what libraries have users write behind `=` to describe a parameter.
+"""Defaults that are not values: objects that libraries have users write after `=` to describe a parameter.
 
-The runtime knows their classes, in `upnext/default_markers.py`; in a source there is a call of what makes one.
+The runtime recognises their classes (`upnext/default_markers.py`); in a source they appear as calls.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The members of an enum, and what each of them is in a payload."""
+"""The members of an enum, and the value of each in a payload."""
 
 from __future__ import annotations
 

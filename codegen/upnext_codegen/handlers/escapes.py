@@ -1,4 +1,4 @@
-"""What attaches handlers out of sight: `.on` of an event, or the event, that is given to a call."""
+"""Calls that may attach handlers out of sight: they are given an event, or its `.on`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What upnext is told of a parameter beside its type: that it is provided, and the names that its field had before."""
+"""What an annotation tells upnext beside the type: that a parameter is provided, or a field's former names."""
 
 from __future__ import annotations
 

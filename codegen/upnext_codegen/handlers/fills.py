@@ -1,6 +1,7 @@
-"""What a file puts into names of other files: `events["placed"] = placed`, `bus.placed = placed`, `add(placed)`.
+"""What a file assigns to names of other files: `events["placed"] = placed`, `bus.placed = placed`, `add(placed)`.
 
-What is taken out again cannot be followed, for it depends on what ran before. But that it can be an event is known.
+What is read back later cannot be followed, because it depends on what ran before; but it is known that it may be an
+event.
 """
 
 from __future__ import annotations

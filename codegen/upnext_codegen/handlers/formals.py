@@ -1,4 +1,4 @@
-"""The parameters of a function, as its `def` has them."""
+"""The parameters of a function, as its `def` declares them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What handlers are called: by an option, or as their function is when upnext sees it.
+"""The names of handlers: set by an option, or taken from the function as upnext sees it.
 
 Decorators below upnext's own, and the file itself, may rename a function.
 """

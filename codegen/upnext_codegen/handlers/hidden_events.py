@@ -1,6 +1,6 @@
-"""Events that may be sent where that cannot be seen: given to a call, returned, kept in an attribute or container.
+"""Events that may be sent out of sight: passed to a call, returned, or kept in an attribute or container.
 
-Whoever is given a module or a class has all events of it: `getattr(tasks, name)`.
+Code that receives a module or a class can reach all events in it: `getattr(tasks, name)`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The values of limits: `gt=0`, `ge=Decimal("0.5")`, `lt=date(2030, 1, 1)`, `le=timedelta(hours=1)`, as texts."""
+"""The values of limits as texts: `gt=0`, `ge=Decimal("0.5")`, `lt=date(2030, 1, 1)`, `le=timedelta(hours=1)`."""
 
 from __future__ import annotations
 

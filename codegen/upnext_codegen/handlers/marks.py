@@ -1,4 +1,4 @@
-"""`Required[...]`, `NotRequired[...]` and `ReadOnly[...]` around the type of a field, also inside of `Annotated`."""
+"""`Required[...]`, `NotRequired[...]` and `ReadOnly[...]` around the type of a field, also inside `Annotated`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code of a class that stands between a payload and its fields: validators, serializers, and a class's own making."""
+"""Code of a class between a payload and its fields: validators, serializers, and custom construction."""
 
 from __future__ import annotations
 

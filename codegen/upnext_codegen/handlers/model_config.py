@@ -1,4 +1,4 @@
-"""What a class says of its fields as a whole: pydantic's configuration."""
+"""Settings of a class that apply to all of its fields: pydantic's configuration."""
 
 from __future__ import annotations
 

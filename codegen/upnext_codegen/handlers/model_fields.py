@@ -1,4 +1,4 @@
-"""One field of a model as its class says it: its type, its default, and the keys that it travels under."""
+"""One field of a model as its class declares it: its type, its default, and its keys in a payload."""
 
 from __future__ import annotations
 

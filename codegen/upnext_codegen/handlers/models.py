@@ -1,6 +1,6 @@
-"""What a payload carries of the project's classes: their fields, keys and members, read from the sources alone.
+"""What payloads carry of the project's classes: fields, keys and members, read from the sources alone.
 
-Either all of a class is certain, or nothing is said of it: what is compared with an earlier state must hold.
+Either everything about a class is certain, or it is left out: a comparison with an earlier state must be reliable.
 """
 
 from __future__ import annotations

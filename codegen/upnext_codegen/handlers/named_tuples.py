@@ -1,4 +1,4 @@
-"""The items of named tuples: what a `NamedTuple` or `namedtuple(...)` is as a plain tuple."""
+"""The items of a `NamedTuple` or `namedtuple(...)`, which travels as a plain tuple."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of options that the runtime refuses."""
+"""Findings about options that the runtime refuses."""
 
 from __future__ import annotations
 

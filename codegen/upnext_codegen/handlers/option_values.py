@@ -1,4 +1,4 @@
-"""What an option is, as far as a source says: a constant, also one that is worked out or converted, or a time."""
+"""The value of an option, as far as the source shows it: a constant, possibly computed, or a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of `.on`: their names, their ranges, and what a source says of them."""
+"""The options of `.on`: their names, their ranges, and their values in the sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What provides a parameter: `Annotated[Session, upnext.Provide(get_session)]`, and what it needs itself."""
+"""The provider of a parameter, `Annotated[Session, upnext.Provide(get_session)]`, and its own parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What senders get of a handler's result: it travels as JSON, and is read back as plain JSON."""
+"""What senders get as a handler's result: it travels as JSON and is read back as plain JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decorators of the project certainly return: the class that they were given, or one function of theirs."""
+"""What decorators of the project certainly return: the class that they decorate, or one function of their own."""
 
 from __future__ import annotations
 

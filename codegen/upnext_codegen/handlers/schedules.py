@@ -1,4 +1,4 @@
-"""The schedule of a task, as `worker.cron` is given it: what the runtime would refuse when the module is imported."""
+"""The schedule passed to `worker.cron`, and what the runtime would refuse about it at import."""
 
 from __future__ import annotations
 

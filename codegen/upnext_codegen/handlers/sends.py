@@ -1,4 +1,4 @@
-"""Calls that send an event or submit a task, whatever name they go by."""
+"""Calls that send an event or submit a task, under whatever name."""
 
 from __future__ import annotations
 

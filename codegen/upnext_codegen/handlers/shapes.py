@@ -1,4 +1,4 @@
-"""Calls and decorators that are written exactly as one attaches a function to an event, whatever they are made on."""
+"""Calls and decorators with the exact form of an attachment, whatever object they are made on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A function's parameters to an event's fields, and what is wrong with them."""
+"""Turns a function's parameters into an event's fields, and finds what is wrong with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls and decorators of a file that can have to do with upnext, each with the function that it stands in."""
+"""The calls and decorators of a file that may involve upnext, each with its enclosing function."""
 
 from __future__ import annotations
 

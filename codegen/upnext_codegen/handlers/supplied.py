@@ -1,8 +1,7 @@
-"""What decorators of the project make of a function's parameters: where they pass some themselves, or hide them all.
+"""How decorators of the project change a function's parameters: they pass some themselves, or hide them all.
 
-A function's own `def` says what it takes. But `Callable[Concatenate[Session, P], R]` to `Callable[P, R]`, as a
-decorator annotates it, takes the first parameter away; the runtime reads the same annotations
-(`upnext.payload.wrappers`).
+A function's own `def` declares what it takes. But a decorator annotated as `Callable[Concatenate[Session, P], R]` to
+`Callable[P, R]` removes the first parameter; the runtime reads the same annotations (`upnext.payload.wrappers`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tasks: what is noted of each, and which of them the runtime refuses when the module is imported."""
+"""Tasks, and which of them the runtime refuses when the module is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TypedDicts: their keys and further ones (PEP 728), for `**f: Unpack[TD]`, and which of two modules makes them."""
+"""TypedDicts: their keys and extra items (PEP 728), for `**f: Unpack[TD]`, and which module they come from."""
 
 from __future__ import annotations
 

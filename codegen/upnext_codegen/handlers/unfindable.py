@@ -1,4 +1,4 @@
-"""Why the runtime cannot find a handler again, by its module and its name."""
+"""Why the runtime cannot find a handler again by its module and name."""
 
 from __future__ import annotations
 

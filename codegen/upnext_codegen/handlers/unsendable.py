@@ -1,4 +1,4 @@
-"""Which classes cannot travel as JSON, whatever is in them."""
+"""Classes that cannot travel as JSON, whatever they contain."""
 
 from __future__ import annotations
 

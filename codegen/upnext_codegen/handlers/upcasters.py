@@ -1,4 +1,4 @@
-"""Functions that `event.upcast` is given: which payloads they take, and what they make of them."""
+"""Functions passed to `event.upcast`: the payloads they take, and what they make of them."""
 
 from __future__ import annotations
 

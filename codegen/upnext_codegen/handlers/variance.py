@@ -1,8 +1,8 @@
 """The variance of the type parameters of the project's classes, declared or inferred.
 
-A parameter in brackets says nothing of its variance. Type checkers look at what the class does with it: where nothing
-can be put in, `Box[int]` is a `Box[object]`. Only classes whose fields cannot be assigned are looked at, for those are
-the ones that a payload brings; every other parameter is invariant.
+A type parameter in brackets does not declare its variance. Type checkers infer it from the class: if nothing can be
+put in, `Box[int]` is a `Box[object]`. Only classes whose fields cannot be assigned are examined; every other parameter
+counts as invariant.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The options of `upnext.Worker(...)`: what the runtime would refuse when the module is imported."""
+"""The options of `upnext.Worker(...)` that the runtime would refuse when the module is imported."""
 
 from __future__ import annotations
 

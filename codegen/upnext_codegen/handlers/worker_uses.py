@@ -1,4 +1,4 @@
-"""Whether a file does anything with the class `Worker` but make workers: they can then be of any name."""
+"""Decides whether a file only uses the class `Worker` to create workers; otherwise workers may have any name."""
 
 from __future__ import annotations
 

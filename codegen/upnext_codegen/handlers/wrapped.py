@@ -1,4 +1,4 @@
-"""Functions with a decorator that is not of upnext: it may not call them, or use what they are called with."""
+"""Functions with a decorator other than upnext's, which may not call them or may use their arguments."""
 
 from __future__ import annotations
 

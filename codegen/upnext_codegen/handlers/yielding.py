@@ -1,4 +1,4 @@
-"""Functions that yield: the runtime refuses them, for nobody would run them to their end."""
+"""Generator functions, which the runtime refuses: nothing would run them to their end."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How a repository is laid out, from what its pyproject.toml files say: settings, workspace members, import roots."""
+"""The layout of a repository, from its pyproject.toml files: settings, workspace members, import roots."""

@@ -1,4 +1,4 @@
-"""The folders that imports start from, for one distribution: what its build back end's settings say, or the default."""
+"""The import roots of one distribution: those its build back end is told, or the default."""
 
 from __future__ import annotations
 

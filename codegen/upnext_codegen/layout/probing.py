@@ -1,6 +1,6 @@
-"""What stands at a path, asked without a fault: of a folder that may not be entered, nothing does.
+"""Probes paths without raising: in a folder that may not be entered, nothing exists.
 
-The methods of `Path` raise a PermissionError for what is in such a folder, before Python 3.14.
+Before Python 3.14, the methods of `Path` raise a PermissionError for anything in such a folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""pyproject.toml, as far as other tools' tables in it are read: whatever is odd in one of those counts as absent."""
+"""Reads pyproject.toml, including other tools' tables: anything malformed in one of those counts as absent."""
 
 from __future__ import annotations
 

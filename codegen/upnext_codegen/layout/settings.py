@@ -1,4 +1,4 @@
-"""`[tool.upnext]`: the settings of a project, and which values they may have."""
+"""`[tool.upnext]`: the settings of a project, and their allowed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workspaces: the distributions of one repository that belong together, as the tools that install them are told."""
+"""Workspaces: distributions of one repository that belong together, as their package managers are told."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""All handlers of an event to one contract, or a finding that says why there is none."""
+"""Merges all handlers of an event into one contract, or into a finding that says why there is none."""

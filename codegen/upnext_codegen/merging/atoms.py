@@ -1,4 +1,4 @@
-"""The meet of types that are not unions: one class, tuple or literal that satisfies them all."""
+"""The meet of types other than unions: one class, tuple or literal that satisfies them all."""
 
 from __future__ import annotations
 

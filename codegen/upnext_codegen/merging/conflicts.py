@@ -1,4 +1,4 @@
-"""What handlers of one event disagree on, in words."""
+"""Describes what handlers of one event disagree on."""
 
 from __future__ import annotations
 

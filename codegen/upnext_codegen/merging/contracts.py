@@ -1,4 +1,4 @@
-"""From what was scanned to the contract of every event."""
+"""Turns the results of a scan into the contract of every event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The meet of types: what satisfies every handler, taken over all of them at once.
+"""The meet of types: what satisfies every handler, computed for all of them at once.
 
 Taking it two by two would depend on the order: a class that inherits from two others satisfies handlers of all three,
 though nothing known satisfies the first two. So alternatives are collected as sets of types that must hold together,

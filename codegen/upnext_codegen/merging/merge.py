@@ -1,4 +1,4 @@
-"""Merging: from all handlers of an event to the one contract that a send has to meet."""
+"""Merges the handlers of an event into the one contract that a send has to meet."""
 
 from __future__ import annotations
 

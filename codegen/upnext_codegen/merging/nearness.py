@@ -1,7 +1,7 @@
-"""Which names look like a misspelling of each other.
+"""Finds names that look like misspellings of each other.
 
-Every name is found by the letters that it consists of, for an edit adds one of them at most and takes one away at most.
-So a search costs the same however many names there are, and only those that may be near are compared in full.
+Names are indexed by the letters they consist of, since one edit adds at most one letter and removes at most one. So a
+search costs the same however many names there are, and only candidates are compared in full.
 """
 
 from __future__ import annotations

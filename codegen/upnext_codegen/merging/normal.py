@@ -1,4 +1,4 @@
-"""One shape for each type, so that merging compares meaning and not spelling."""
+"""The normal form of types, so that merging compares meaning instead of spelling."""
 
 from __future__ import annotations
 

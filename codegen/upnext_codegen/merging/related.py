@@ -1,8 +1,8 @@
-"""Which of many types may have something in common, found by the names of their classes.
+"""Finds, among many types, those that may have something in common, by the names of their classes.
 
-A large union has few alternatives that any one type can meet, and trying all of them takes for ever. Here types are
-kept by the classes that they are and those above them, and inside a class by its first argument. What is found may
-still turn out to have no meet; what is not found has none.
+In a large union, few alternatives can meet any given type, and trying all of them takes too long. Here types are
+indexed by their classes and base classes, and within a class by the first argument. A result may still have no meet;
+a type that is not found has none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What merging must know of the standard library's classes: which is below which, and the variance of parameters.
+"""Standard-library knowledge for merging: subclass relations, and the variance of type parameters.
 
 Here `str` and `bytes` are not sequences, `datetime` is not a `date`, and `float` is not a `complex`: the runtime
 rejects one in place of the other when it validates a payload, whatever a type checker says about the call.

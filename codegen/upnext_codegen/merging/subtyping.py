@@ -1,4 +1,4 @@
-"""Which class is below which: the project's classes and the standard library's, seen through their type arguments."""
+"""The subclass relation of the project's and the standard library's classes, with their type arguments."""
 
 from __future__ import annotations
 

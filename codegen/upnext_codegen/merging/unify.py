@@ -1,4 +1,4 @@
-"""Types that must be the same, where `Any` stands for whatever the other side says."""
+"""Unifies types that must be equal, where `Any` stands for whatever the other side says."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a name stands for, across modules, without importing any."""
+"""Resolves names across modules without importing any."""

@@ -1,4 +1,4 @@
-"""Names in annotations to their definitions, and what classes and type variables are called there."""
+"""Resolves names in annotations, and lists the names of classes and type variables there."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which files have to be read: those that name upnext, and those that import what such a file exports.
+"""Which files have to be read: those that name upnext, and those that import what such files export.
 
-The exports of a file change what its importers have to be asked, so this is asked again until nothing is new.
+The exports of a file decide which of its importers matter, so this is repeated until nothing new is found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The names by which a file takes something by a name that is worked out: `import_module(name)`, `globals()[name]`."""
+"""Names that a file takes dynamically: `import_module(name)`, `globals()[name]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in lists, dicts and namespaces, at any depth."""
+"""The contents of lists, dicts and namespaces, at any depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What calling a function or making a class can lead to, by its syntax alone."""
+"""What calling a function or constructing a class can lead to, from its syntax alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Expressions to values: which event, worker, string or function an expression stands for, without running it.
+"""Evaluates expressions without running them: which event, worker, string or function one stands for.
 
-One file, read as one: names, attributes, calls, containers, classes and functions need one another in every order.
+This is one file on purpose: names, attributes, calls, containers, classes and functions are mutually recursive.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The names that a file exports, and questions about them.
+"""The names that a file exports, and queries on them.
 
 They are plain strings. `ANYTHING` means that a file exports whatever its `__getattr__` makes up. Python does not call
 that for names which the file binds itself: such a name is listed with the prefix `NOT` unless it is an export of its

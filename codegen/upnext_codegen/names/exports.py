@@ -1,7 +1,7 @@
-"""Which names of a file other files can import that stand for something of upnext.
+"""Importable names of a file that stand for something of upnext.
 
-They are worked out from those that can by their syntax (`tainted_names`): events, workers, handlers, tasks, what
-attaches and sends, and whatever holds, makes or gives one.
+They are selected from the names that qualify by syntax (`tainted_names`): events, workers, handlers, tasks, functions
+that attach or send, and whatever contains, creates or returns one of these.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names to where they are defined: through scopes, imports, star imports and re-exports."""
+"""Resolves names to their definitions, through scopes, imports, star imports and re-exports."""
 
 from __future__ import annotations
 

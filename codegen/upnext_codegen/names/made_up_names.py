@@ -1,4 +1,4 @@
-"""What a module gives by its `__getattr__` (PEP 562): mostly other modules, imported once somebody asks for them."""
+"""Names that a module provides by its `__getattr__` (PEP 562), mostly modules that are imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Module names and files: which file an import means, seen from the file that it stands in."""
+"""Resolves module names to files, as seen from the importing file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of a scope that can stand for something of upnext, the lines that hold one, and the expressions that do."""
+"""Names of a scope that can stand for something of upnext, with the lines and expressions that contain one."""
 
 from __future__ import annotations
 

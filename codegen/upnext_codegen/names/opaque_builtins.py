@@ -1,4 +1,4 @@
-"""Functions of Python that return what they are given, or what holds it: it may well be an upnext object."""
+"""Built-in functions that return their argument, or something that holds it, and so possibly an upnext object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that a class makes private: Python compiles `__trace` in a class `Mailer` as `_Mailer__trace`."""
+"""Name mangling: Python compiles `__trace` in a class `Mailer` as `_Mailer__trace`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The symbol tables of one file: its scopes, what each binds, and where. Built when somebody asks, straight from `ast`.
+"""The symbol tables of one file: its scopes, their bindings and where they are. Built lazily from `ast`.
 
-A module's scope is built with the module, those of classes and functions when something in them is looked up: most
-function bodies never are.
+A module's scope is built with the module, those of classes and functions on first lookup: most function bodies are
+never needed.
 """
 
 from __future__ import annotations

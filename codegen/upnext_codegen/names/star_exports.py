@@ -1,4 +1,4 @@
-"""The names that a star import brings from modules outside the project: one list for every Python version."""
+"""The names that a star import brings from modules outside the project, the same for every Python version."""
 
 from __future__ import annotations
 

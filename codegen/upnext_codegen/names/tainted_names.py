@@ -1,8 +1,8 @@
-"""Which names of a file can stand for something of upnext, by its syntax alone.
+"""Names of a file that can stand for something of upnext, judged by syntax alone.
 
-A name can where an import brings it that another file exports, and where it is assigned something that holds such a
-name. A function can where it gives one or calls one with its parameters, a class where it has one or its methods keep
-one in its objects. What else stands in their bodies does not matter to those that use them.
+A name qualifies if it is imported from a file that exports it, or if it is assigned an expression that contains such a
+name. A function qualifies if it returns one or calls one with its parameters, a class if it has one or its methods
+store one in its objects. Whatever else their bodies contain does not matter to their users.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The type parameters of the project's classes: their names, and what stands for each where no argument is given."""
+"""The type parameters of the project's classes, and what stands for them where no argument is given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classes of upnext, by whatever way they are reached, and their subclasses."""
+"""The classes of upnext, however they are reached, and their subclasses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an expression can turn out to be, as far as the scanner cares."""
+"""The possible values of an expression, as far as the scanner distinguishes them."""
 
 from __future__ import annotations
 

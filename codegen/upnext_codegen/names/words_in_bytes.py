@@ -1,4 +1,4 @@
-"""What the bytes of a file say, as far as it tells whether the file has to be read: sometimes a little too much."""
+"""What the bytes of a file say about whether it has to be read; errs on the side of reading."""
 
 from __future__ import annotations
 

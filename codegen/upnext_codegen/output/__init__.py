@@ -1,1 +1,1 @@
-"""What `upnext gen` prints: for people, for programs, for GitHub, for code scanners."""
+"""The output formats of `upnext gen`: for people, for programs, for GitHub, for code scanners."""

@@ -1,4 +1,4 @@
-"""Which files were read, and why not the others: `upnext gen --files`."""
+"""Which files were read, and why others were not: `upnext gen --files`."""
 
 from __future__ import annotations
 

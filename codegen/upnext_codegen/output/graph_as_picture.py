@@ -1,4 +1,4 @@
-"""The graph of events as a picture: for mermaid, which READMEs show as they are, and for graphviz."""
+"""The graph of events as a picture: for mermaid, which READMEs render directly, and for graphviz."""
 
 from __future__ import annotations
 

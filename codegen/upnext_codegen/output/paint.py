@@ -1,4 +1,4 @@
-"""Colour, for terminals that want it."""
+"""Colour for terminals that support it."""
 
 from __future__ import annotations
 

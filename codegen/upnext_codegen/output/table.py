@@ -1,4 +1,4 @@
-"""The events of a project as a table: what each one needs, and who asks for it."""
+"""The events of a project as a table: the fields of each, and which handlers ask for them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Contracts of other projects, as `upnext pull` brought them: kept in a file, and merged with this project's own."""
+"""Contracts of other projects, fetched by `upnext pull`, kept in a file and merged with the project's own."""

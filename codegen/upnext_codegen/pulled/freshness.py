@@ -1,4 +1,4 @@
-"""Whether what was pulled is still what its source has: UPN440, and UPN441 where that cannot be known."""
+"""Whether pulled contracts still match their source: UPN440, and UPN441 where that is unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`upnext.imports.lock`: the contracts of other projects as data, each with where it was pulled from."""
+"""`upnext.imports.lock`: the contracts of other projects as data, each with its source."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Types of another project as this one can write them: what its payloads are, without its classes.
+"""Types of another project as this one can write them: their payloads without their classes.
 
-A class of another project cannot be imported here, and need not be: what travels is JSON. Models, dataclasses and
-TypedDicts become a TypedDict that the catalog defines, enums a `Literal` of their values (a stub has no members that
-exist at run time), NewTypes and root models what they stand for. Of what is not certain, nothing is asked: `Any`.
+A class of another project cannot be imported here, and need not be, because payloads are JSON. Models, dataclasses and
+TypedDicts become a TypedDict that the catalog defines, enums a `Literal` of their values (the members of a stub do not
+exist at run time), NewTypes and root models their underlying types. Whatever is uncertain becomes `Any`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The handlers of other projects among this project's own, so that they are merged into one contract."""
+"""Adds the handlers of other projects to this project's own, so that they are merged into one contract."""
 
 from __future__ import annotations
 

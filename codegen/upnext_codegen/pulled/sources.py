@@ -1,4 +1,4 @@
-"""Where contracts can be pulled from: a server, a file, or a repository of git."""
+"""The sources that contracts can be pulled from: a server, a file, or a git repository."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One file's source text to facts: bindings, classes, calls and functions that matter."""
+"""Turns one file's source text into facts: the bindings, classes, calls and functions that matter."""

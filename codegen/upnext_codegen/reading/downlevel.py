@@ -1,7 +1,7 @@
-"""Syntax newer than the running Python, rewritten place by place into syntax that it knows.
+"""Rewrites syntax newer than the running Python, place by place, into syntax that it knows.
 
-Every line and column stays where it was, so that places in the rewritten text are places in the user's file. The types
-that go with type parameters, which older Pythons cannot write, are handed back beside the text.
+Every line and column stays where it was, so that places in the rewritten text are places in the user's file. The
+bounds and defaults of type parameters, which older Pythons cannot express, are returned separately.
 """
 
 from __future__ import annotations

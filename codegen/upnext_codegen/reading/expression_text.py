@@ -1,4 +1,4 @@
-"""Expressions back to text, roughly as the user wrote them, for messages."""
+"""Turns expressions back into text, roughly as the user wrote them, for messages."""
 
 from __future__ import annotations
 

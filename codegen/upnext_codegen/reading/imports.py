@@ -1,12 +1,12 @@
-"""What a file's bytes say of its imports, found without parsing it: always all of them, sometimes a few too many.
+"""The imports of a file, found in its bytes without parsing: never too few, sometimes too many.
 
 Each import is one text:
 
 - `a.b` for `import a.b`, which binds `a`; `a.b=` for `import a.b as c` and for `import_module("a.b")`;
 - `a.b:x,y` for `from a.b import x, y`, with its leading dots; a star is `*`;
-- `.:x,y` also for what the `__all__` of a package lists, which a star import may have to import from it;
-- `?` for a module whose name has to be worked out;
-- `!` for what is looked up under a name, and imported elsewhere: in `sys.modules`, or by a function that takes a path.
+- `.:x,y` also for the names in the `__all__` of a package, which a star import may have to import from it;
+- `?` for a module whose name is computed;
+- `!` for a name that is looked up but imported elsewhere: in `sys.modules`, or by a function that takes a path.
 """
 
 from __future__ import annotations

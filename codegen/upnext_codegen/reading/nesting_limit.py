@@ -1,4 +1,4 @@
-"""How deep a text nests, found without recursion: libcst takes the whole process with it where that is too deep."""
+"""Measures how deeply a text nests, without recursion: libcst crashes the process on text that is too deep."""
 
 from __future__ import annotations
 

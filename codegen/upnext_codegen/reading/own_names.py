@@ -1,4 +1,4 @@
-"""Expressions that look at the names of the function that they stand in: what renames one or adds one changes them."""
+"""Expressions that inspect the names in their function: renaming or adding one would change their result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file's bytes to a syntax tree, the way Python itself would read it."""
+"""Turns a file's bytes into a syntax tree, the way Python itself would read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Annotations that are written as strings, parsed once: nothing behind this door sees the quotes."""
+"""Parses annotations written as strings once, so that no other code sees the quotes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Changes to the name, and the former names, in one `worker.event(...)` call.
+"""Changes to the name and the former names in one `worker.event(...)` call.
 
-Renaming an event back restores what stood there: the text of its name is kept in `formerly`, as it was written.
+Renaming an event back restores the original text: `formerly` keeps the expression of the name as it was written.
 """
 
 from __future__ import annotations

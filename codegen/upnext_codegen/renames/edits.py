@@ -1,4 +1,4 @@
-"""Edits of one file: small changes of its text, so that all the rest stays what it is, byte for byte."""
+"""Edits to one file: small changes to its text that leave the rest unchanged, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of `worker.events["order.placed"]` that are certainly the name of an event."""
+"""Keys of `worker.events["order.placed"]` that are certainly the name of an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file without what has nothing to do with a rename: libcst takes seconds for a large one."""
+"""Reduces a file to what a rename concerns: libcst takes seconds for a large one."""
 
 from __future__ import annotations
 

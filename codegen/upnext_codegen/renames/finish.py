@@ -1,4 +1,4 @@
-"""The end of a rename: former names are taken out again."""
+"""Finishes a rename by removing the former names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that are a name, where it cannot be known whether they mean it."""
+"""Texts equal to a name, where it is unknown whether they mean it."""
 
 from __future__ import annotations
 

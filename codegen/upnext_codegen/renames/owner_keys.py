@@ -1,4 +1,4 @@
-"""Who owns an event by `owner` in `[tool.upnext]`, and does not own it under another name."""
+"""Keys of `owner` in `[tool.upnext]` that name a renamed event."""
 
 from __future__ import annotations
 

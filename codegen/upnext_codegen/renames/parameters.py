@@ -1,4 +1,4 @@
-"""A parameter of a function, and what its body does with it."""
+"""A parameter of a function, and the uses of it in the body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rename changes, and what it leaves to a person."""
+"""The plan of a rename: what it changes, and what it leaves to a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a function of the project is named: imports, uses, `__all__`, and texts that hold its whole dotted name."""
+"""References to a function of the project: imports, uses, `__all__`, and texts with its full dotted name."""
 
 from __future__ import annotations
 

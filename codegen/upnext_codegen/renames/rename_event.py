@@ -1,4 +1,4 @@
-"""Renaming an event: every declaration of it in the project, and the places that somebody has to look at."""
+"""Renames an event: every declaration of it in the project, and the places that somebody has to look at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renaming a field of an event: its parameters, what their functions do with them, and what gives it in sends."""
+"""Renames a field of an event: its parameters, their uses, and the arguments of sends."""
 
 from __future__ import annotations
 

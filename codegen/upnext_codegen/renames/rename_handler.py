@@ -1,4 +1,4 @@
-"""Renaming the function of a handler or task: its identity stays, and with it every job that is queued for it."""
+"""Renames the function of a handler or task, whose identity and queued jobs stay the same."""
 
 from __future__ import annotations
 

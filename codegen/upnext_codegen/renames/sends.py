@@ -1,4 +1,4 @@
-"""Calls that give a field of an event: of its handlers, and sends where a scan does not look."""
+"""Calls that set a field of an event: of its handlers, and sends where a scan does not look."""
 
 from __future__ import annotations
 

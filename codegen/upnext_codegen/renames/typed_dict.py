@@ -1,4 +1,4 @@
-"""The TypedDict that `**fields: Unpack[Order]` names, and its keys."""
+"""The TypedDict in `**fields: Unpack[Order]`, and its keys."""
 
 from __future__ import annotations
 

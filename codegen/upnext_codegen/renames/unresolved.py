@@ -1,4 +1,4 @@
-"""Names that may be a function which is renamed, where nothing in a source says whether they are."""
+"""Names that may or may not mean a renamed function, where no source decides it."""
 
 from __future__ import annotations
 

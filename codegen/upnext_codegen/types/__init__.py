@@ -1,7 +1,8 @@
-"""Types of fields, freed from how they were spelt.
+"""The types of fields, independent of their spelling.
 
-`Optional[str]`, `Union[None, str]` and `str | None` are one value here, and a class is named by the module that
-defines it, whatever it was imported as. The reader makes these values, merging compares them, the catalog prints them.
+`Optional[str]`, `Union[None, str]` and `str | None` are the same value here, and a class is named by the module that
+defines it, whatever it was imported as. The reader creates these values, merging compares them, the catalog prints
+them.
 """
 
 from __future__ import annotations

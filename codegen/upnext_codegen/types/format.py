@@ -1,4 +1,4 @@
-"""Types as text: one writer for the stub, the lock and the messages, which differ only in how they name a class."""
+"""Types as text: one formatter for the stub, the lock and messages, which only name classes differently."""
 
 from __future__ import annotations
 

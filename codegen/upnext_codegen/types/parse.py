@@ -1,4 +1,4 @@
-"""Types in a JSON file: the text that people write, with full names, and back again."""
+"""Parses types in JSON files, which are written as in Python but with full names, and formats them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a type is made of, and types made of others."""
+"""The parts of types, and types made from others."""
 
 from __future__ import annotations
 

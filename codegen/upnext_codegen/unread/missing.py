@@ -1,4 +1,4 @@
-"""Imports that lead to Python files which are not read for them: left out, or below no import root."""
+"""Imports of existing Python files that are not read: left out, or below no import root."""
 
 from __future__ import annotations
 

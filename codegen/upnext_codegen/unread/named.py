@@ -1,4 +1,4 @@
-"""Modules that texts of a file name, for code that imports them by these: `import_module(name)` and the like."""
+"""Modules named in texts of a file, for code that imports them dynamically: `import_module(name)` and the like."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Events that are reached through modules which are not read: UPN005 and UPN006.
+"""Events that are reached only through modules that are not read: UPN005 and UPN006.
 
-A module that the sources import may be left out, or may not be found although a file of the project ends like its name.
-Whether that matters is not guessed: such modules are read as if they counted, and if anything is then declared or
-attached that was not, the imports that lead there are reported.
+A module that the sources import may be left out, or may not be found although the path of some file ends like its
+name. Whether that matters is not guessed: such modules are read as if they counted, and if that declares or attaches
+anything new, the imports that lead there are reported.
 """
 
 from __future__ import annotations

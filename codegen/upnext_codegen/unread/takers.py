@@ -1,4 +1,4 @@
-"""Which files take names from a module that only imports them: `from shop import redis`, `shop.redis`."""
+"""Files that take names from a module which only imports them: `from shop import redis`, `shop.redis`."""
 
 from __future__ import annotations
 

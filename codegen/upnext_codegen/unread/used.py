@@ -1,7 +1,7 @@
-"""Whether what `import module` brings is used for something that the module exports.
+"""Decides whether `import module` is used for something that the module exports.
 
-A file that ends like the name of a package from elsewhere (`backends/redis.py`) is in many projects, and `import redis`
-in more. That does not mean the file, unless something is taken from it that only the file has.
+Many projects have a file named like an external package (`backends/redis.py`), and even more have `import redis`. The
+import does not mean the file unless something is taken from it that only the file has.
 """
 
 from __future__ import annotations

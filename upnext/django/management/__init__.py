@@ -1,1 +1,1 @@
-"""What `manage.py` finds."""
+"""Commands for `manage.py`."""

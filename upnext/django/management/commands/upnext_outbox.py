@@ -1,4 +1,4 @@
-"""`manage.py upnext_outbox`: what the outboxes hold, and having rows sent after all, or deleted."""
+"""`manage.py upnext_outbox`: list the rows of outboxes, send them after all, or delete them."""
 
 from __future__ import annotations
 

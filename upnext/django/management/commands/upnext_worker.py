@@ -1,4 +1,4 @@
-"""`manage.py upnext_worker`: run the workers that the applications declare, and send what the outbox holds."""
+"""`manage.py upnext_worker`: run the workers that the applications declare, and relay their outboxes."""
 
 from __future__ import annotations
 
