@@ -206,7 +206,7 @@ class _PortalLoop(asyncio.SelectorEventLoop):
             done: asyncio.Future[T] = self.create_future()
             try:
                 done.set_result(func(*args))
-            except Exception as error:  # noqa: BLE001  # whoever waits for it gets it
+            except Exception as error:  # noqa: BLE001  # it is raised in the waiting thread
                 done.set_exception(error)
             return done
 

@@ -98,7 +98,7 @@ class Limit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End: a cancellation of ours becomes a TimeoutError, anybody else's stays one."""
+        """End: a cancellation by the time limit becomes a TimeoutError, any other stays a cancellation."""
         self._deadlines.end(self)
         task, self._task = self._task, None
         ours = self.expired and task is not None and task.uncancel() <= self._cancelling

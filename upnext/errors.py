@@ -45,7 +45,7 @@ class PayloadError(UpnextError):
     Attributes:
         subject: The event's or the task's name.
         handler: The handler that refuses the payload, or None if no handler could take it.
-        problems: What is wrong, one entry a field.
+        problems: What is wrong, one entry per field.
     """
 
     def __init__(self, subject: str, problems: tuple[PayloadProblem, ...], handler: str | None = None) -> None:
@@ -123,7 +123,7 @@ class JobLostError(UpnextError):
 
     The server lost its data or the last part of them (a failover, a restart without persistence, a FLUSHDB), or the
     dead letter of the job was purged. Of a send within a transaction the server knows nothing until a relay has sent
-    it: whoever waits for that waits for the relay as well, up to the timeout.
+    it: a wait for it includes the wait for the relay, up to the timeout.
 
     Attributes:
         event_id: The event, or the submission.
@@ -192,7 +192,7 @@ class ResultTypeError(ResultError):
 
     Attributes:
         handler: The task.
-        problems: What is wrong, one entry a field.
+        problems: What is wrong, one entry per field.
     """
 
     def __init__(self, handler: str, problems: tuple[PayloadProblem, ...]) -> None:

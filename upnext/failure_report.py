@@ -221,7 +221,7 @@ def _render(blocks: list[tuple[_Related, list[str]]], *, messages: bool) -> str:
         if messages:
             lines += [f"{indent}note: {note}" for note in _notes(one.error)]
         lines += [f"{indent}  {line}" for line in frames]
-    # Lone surrogates cannot be written: whoever writes a log as UTF-8 would fail at them.
+    # Lone surrogates cannot be encoded: writing a log as UTF-8 would fail.
     text = "\n".join(lines).encode(errors="backslashreplace").decode()
     return _cut(text, _TRACEBACK_LIMIT)
 

@@ -109,7 +109,7 @@ def ended_forks() -> int:
 
 
 def forked_since(ended: int) -> bool:
-    """Say whether a child may have been forked since so many forks had ended.
+    """Return whether a child may have been forked since so many forks had ended.
 
     A fork that had begun before, or has not ended yet, counts: the child is made somewhere in between, and the hooks of
     others run before and after that.

@@ -37,7 +37,7 @@ class Formerly:
         return f"Formerly({', '.join(map(repr, self.names))})"
 
     def __eq__(self, other: object) -> bool:
-        """Say whether it has the same names."""
+        """Return whether it has the same names."""
         return isinstance(other, Formerly) and other.names == self.names
 
     def __hash__(self) -> int:

@@ -242,7 +242,7 @@ async def _call(
         context: Where it is, in a thread: that in which the hooks were entered.
         own: What the hooks were told of; that they raise it again is not a fault of theirs.
         leaving: Whether they took part, and are left now.
-        too_late: Called in the thread with what it returned when nobody waits for it any more.
+        too_late: Called in the thread with its return value if the wait for it has ended.
 
     Raises:
         HookFailedError: If it raised something else, or took too long; it is logged.

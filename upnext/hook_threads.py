@@ -44,7 +44,7 @@ class _Call:
     Args:
         call: What is called.
         context: Where it is.
-        too_late: Called there with what it returned when nobody waits for it any more.
+        too_late: Called there with its return value if the wait for it has ended.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class _Call:
 
     def _undo(self, value: Any) -> None:
         if self._too_late is not None:
-            with suppress(BaseException):  # nobody is left who could be told; that it took too long was logged
+            with suppress(BaseException):  # no caller is left to report it to; that it took too long was logged
                 self._context.run(functools.partial(self._too_late, value))
 
     def _settle(self, value: object, error: BaseException | None) -> None:
@@ -110,7 +110,7 @@ async def in_thread(
         moment: The method, by which they are counted.
         call: What is called.
         context: Where it is: the context variables that it sets are in there.
-        too_late: Called there with what it returned when nobody waits for it any more.
+        too_late: Called there with its return value if the wait for it has ended.
 
     Raises:
         HangingError: If too many have not returned.

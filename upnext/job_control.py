@@ -45,7 +45,7 @@ class RetryLater(UpnextError):  # noqa: N818  # what it says is not an error of 
 class Discard(UpnextError):  # noqa: N818  # as above
     """Raised by a handler to end its job: nothing is left to do, however many retries there are.
 
-    The job is done, and no dead letter. Whoever waits for its result gets a `JobDiscardedError`.
+    The job is done, without a dead letter. A wait for its result raises `JobDiscardedError`.
 
     Args:
         reason: Why, for the log and for who waits.

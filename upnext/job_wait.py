@@ -142,7 +142,7 @@ class _Wait:
         self._is_told = False
 
     def is_over(self, outcomes: Mapping[str, JobOutcome], *, unrouted: bool) -> bool:
-        """Say whether all jobs have ended.
+        """Return whether all jobs have ended.
 
         Raises:
             ResultExpiredError: If they ended so long ago that nothing is known of one of them.
@@ -171,7 +171,7 @@ class _Wait:
         raise JobLostError(self._event_id, tuple(lost), shown, seen_open=self._seen_open)
 
     def why_late(self, when: str) -> str:
-        """Say why not all jobs have ended by now."""
+        """Return why not all jobs have ended by now."""
         if self._is_unsent:
             return (
                 f"the server did not know it {when}. It was sent within a transaction: either that was not committed, "

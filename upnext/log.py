@@ -50,7 +50,7 @@ class SafeLogger:
         self.log(logging.INFO, message, *arguments, stacklevel=2)
 
     def warning(self, message: str, *arguments: object) -> None:
-        """Log something that whoever is on call may want to know."""
+        """Log something that people on call may want to know."""
         self.log(logging.WARNING, message, *arguments, stacklevel=2)
 
     def error(self, message: str, *arguments: object) -> None:
@@ -140,5 +140,5 @@ def _to_stderr(message: str, arguments: tuple[object, ...], fault: BaseException
             line = message
         text = f"upnext: {line[:_LINE_LIMIT]} (logging this raised {type(fault).__name__})\n{traceback or ''}"
         sys.stderr.write(text.rstrip("\n") + "\n")
-    except BaseException:  # noqa: BLE001, S110  # there is no stderr either: nobody is left to tell
+    except BaseException:  # noqa: BLE001, S110  # stderr is gone as well: there is nowhere left to report it
         pass

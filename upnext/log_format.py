@@ -74,7 +74,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _span() -> dict[str, str]:
-    """Return the ids of the current span; nobody has one who has not loaded OpenTelemetry."""
+    """Return the ids of the current span; there is none unless OpenTelemetry is loaded."""
     trace = sys.modules.get("opentelemetry.trace")
     found = None if trace is None else trace.get_current_span().get_span_context()
     if found is None or not found.is_valid:

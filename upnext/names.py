@@ -29,7 +29,7 @@ def named(function: object) -> str:
 
 
 def is_name(value: object) -> bool:
-    """Say whether `value` can name an event or a worker."""
+    """Return whether `value` can name an event or a worker."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 

@@ -75,6 +75,6 @@ def _annotated(kind: Any) -> Any:
 
 
 def _is_read_late(cls: Any) -> bool:
-    """Say whether pydantic reads a class when it meets it, and not when the class is made."""
+    """Return whether pydantic reads a class when it meets it, and not when the class is made."""
     is_named_tuple = isinstance(cls, type) and tuple in cls.__mro__ and "_fields" in dir(cls)
     return is_named_tuple or is_typeddict(cls) or (isinstance(cls, type) and dataclasses.is_dataclass(cls))

@@ -107,14 +107,14 @@ class Options:
 
 
 def is_whole(value: object, least: int, most: int | None = None) -> bool:
-    """Say whether a value that users gave is a whole number (and no bool) in a range."""
+    """Return whether a value that users gave is a whole number (and no bool) in a range."""
     if isinstance(value, bool) or not isinstance(value, int):
         return False
     return value >= least and (most is None or value <= most)
 
 
 def is_field_name(value: object) -> bool:
-    """Say whether a value that users gave can be the name of a field."""
+    """Return whether a value that users gave can be the name of a field."""
     return isinstance(value, str) and value.isidentifier()
 
 
@@ -124,7 +124,7 @@ def _is_unique(value: object) -> bool:
 
 
 def is_finite(value: object, least: float, most: float = math.inf) -> bool:
-    """Say whether a value that users gave is a finite number (and no bool) in a range."""
+    """Return whether a value that users gave is a finite number (and no bool) in a range."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:

@@ -54,7 +54,7 @@ class Provide:
         return f"Provide({name_of(self.function)})"
 
     def __eq__(self, other: object) -> bool:
-        """Say whether it provides the same."""
+        """Return whether it provides the same."""
         return isinstance(other, Provide) and other.function == self.function
 
     def __hash__(self) -> int:

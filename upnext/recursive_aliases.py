@@ -96,7 +96,7 @@ def _mentioned(annotations: Iterable[Any]) -> set[str]:
 
 
 def is_reference(value: object) -> TypeGuard[type[Reference]]:
-    """Say whether something stands for an alias in itself."""
+    """Return whether something stands for an alias in itself."""
     return isinstance(value, type) and issubclass(value, Reference)
 
 

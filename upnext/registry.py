@@ -96,7 +96,7 @@ class Declarations:
         return tuple(found[identity] for identity in sorted(found))
 
     def forbids_extras(self, event: str, own: Registry) -> bool:
-        """Say whether a declaration of an event refuses fields that no handler names; arguments as above."""
+        """Return whether a declaration of an event refuses fields that no handler names; arguments as above."""
         return any(
             registry.extra.get(event) == "forbid"
             for registry in self
@@ -229,7 +229,7 @@ declarations = Declarations()
 
 
 def is_global(handler: Handler) -> bool:
-    """Say whether the function is what its module has under its name, as it is or decorated."""
+    """Return whether the function is what its module has under its name, as it is or decorated."""
     found: object = sys.modules.get(handler.function.__module__)
     for name in handler.function.__qualname__.split("."):
         found = getattr(found, name, None)

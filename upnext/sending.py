@@ -117,7 +117,7 @@ def take(
 
 
 def has_hooks(registry: Registry) -> bool:
-    """Say whether hooks are around what is sent through a worker."""
+    """Return whether hooks are around what is sent through a worker."""
     return bool(process_hooks.sends or registry.hooks.sends)
 
 

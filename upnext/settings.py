@@ -54,11 +54,11 @@ class Settings:
             and sockets have forms of their own.
         namespace: What separates several applications in one database.
         lease: Seconds after which a silent worker is taken for dead, from 0.5 to a day.
-        grace: Seconds that running jobs get when a worker stops, a week at the most.
+        grace: Seconds that running jobs get when a worker stops, a week at most.
         result_ttl: Seconds that a result is kept, from 1 to a year.
-        max_payload: Largest payload, in bytes of JSON, 500 MB at the most.
-        max_result: Largest result that is kept, in bytes of JSON, 500 MB at the most.
-        result_timeout: Seconds that waiting for results takes at the most, unless the caller says otherwise; a year at
+        max_payload: Largest payload, in bytes of JSON, 500 MB at most.
+        max_result: Largest result that is kept, in bytes of JSON, 500 MB at most.
+        result_timeout: Seconds that waiting for results takes at most, unless the caller says otherwise; a year at
             the most.
         send_deadline: Seconds after which a send that the server has not taken is given up, from 1 to a day.
         partitions: How many partitions of the namespace senders use; workers serve at least these. From 1 to 64.
@@ -122,7 +122,7 @@ def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str
     found: dict[str, str] = {}
     for variable in environ:
         name = variable.removeprefix("UPNEXT_")
-        # One that ends with a name of ours, with STAGING before it perhaps, is the project's own.
+        # One that ends with a setting's name, with STAGING before it perhaps, is the project's own.
         if name == variable or name.endswith(tuple(known)) or _OF_KUBERNETES.search(variable):
             continue
         import difflib  # noqa: PLC0415  # hardly anybody has such a variable

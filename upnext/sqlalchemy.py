@@ -123,7 +123,7 @@ class Outbox:
 
 
 def _place(engine: Engine | AsyncEngine) -> str:
-    """Say which database a table is in, but not who connects: several may have tables of one name."""
+    """Return which database a table is in, but not who connects: several may have tables of one name."""
     url = engine.url
     database = f" of {url.database}" if url.database else ""
     host = f" on {url.host}" if url.host else ""
@@ -207,7 +207,7 @@ class _Rows:
         self._lock = lock
 
     def has_available(self, connection: Connection, now: float) -> bool:
-        """Say whether there is anything to claim: most looks find nothing, and should lock nothing."""
+        """Return whether there is anything to claim: most looks find nothing, and should lock nothing."""
         return connection.execute(select(self._table.c.id).where(*self._available(now)).limit(1)).first() is not None
 
     def claim(self, connection: Connection, most: int, now: float, until: float) -> list[ClaimedRow]:

@@ -37,7 +37,7 @@ class ThreadContext:
             self._before = contextvars.copy_context()
             return call()
 
-        # Entered in the thread: an earlier call, which nobody waits for any more, may still be in it.
+        # Entered in the thread: an earlier call whose wait has ended may still be in it.
         return lambda: own.run(bound)
 
     def run(self, call: Callable[[], T]) -> T:

@@ -46,7 +46,7 @@ class OutgoingMessage:
 
 
 class Transport(Protocol):
-    """Takes sends, and knows what became of their jobs."""
+    """Takes sends, and knows the outcomes of their jobs."""
 
     def take(self, message: OutgoingMessage) -> Awaitable[Published]:
         """Take one send, and say what its receipt shows.
@@ -59,7 +59,7 @@ class Transport(Protocol):
     async def outcomes(
         self, settings: Settings, event_id: str, jobs: Sequence[str]
     ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Say how jobs of one event stand, as `ResultReader.outcomes` does."""
+        """Return how jobs of one event stand, as `ResultReader.outcomes` does."""
         ...
 
     async def job_ids(self, settings: Settings, event_id: str) -> list[str]:
@@ -124,7 +124,7 @@ def current() -> Transport:
 
 
 def is_diverted() -> bool:
-    """Say whether somebody has taken the server's place."""
+    """Return whether somebody has taken the server's place."""
     return _current is not _server
 
 

@@ -35,7 +35,7 @@ _RULE: Final = (
 
 
 class UpcastError(Exception):
-    """Carries what an upcaster raised to the end of the attempt; nobody else sees it.
+    """Carries what an upcaster raised to the end of the attempt; user code never sees it.
 
     Attributes:
         upcaster: Which one.

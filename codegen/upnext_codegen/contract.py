@@ -11,7 +11,7 @@ from upnext_codegen.types import ANY, ClassFacts, Type
 
 @dataclass(frozen=True, slots=True, order=True)
 class Receiver:
-    """A handler of an event, as those who send to it know it.
+    """A handler of an event, as its senders know it.
 
     Attributes:
         worker: The worker that runs it.
@@ -31,7 +31,7 @@ class Receiver:
 
     @property
     def identity(self) -> str:
-        """Worker and name in one text; a worker's name holds no blank."""
+        """Worker and name in one text; a worker's name contains no space."""
         return f"{self.worker} {self.name}"
 
 
@@ -66,7 +66,7 @@ class Field(NamedTuple):
 
 
 class Upcast(NamedTuple):
-    """A function that makes of an old payload of an event a new one.
+    """A function that turns an old payload of an event into a new one.
 
     Attributes:
         name: Its name.
@@ -80,14 +80,14 @@ class Upcast(NamedTuple):
 
 
 class EventContract(NamedTuple):
-    """One event as all its handlers need it.
+    """One event, as required by all of its handlers.
 
     Attributes:
         name: The event's name.
         fields: Required ones first, then by name, so that moving a handler to another file changes nothing.
         extras: What other fields must be, or None if there can be none.
         receivers: Its handlers, sorted; without any, nothing is known about its fields.
-        owner: Who owns it, "" where nobody says.
+        owner: Its owner, "" if none is declared.
         upcasts: What its handlers take beside that: old payloads.
     """
 

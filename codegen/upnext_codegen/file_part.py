@@ -37,5 +37,5 @@ class FilePart(NamedTuple):
         return cls(file, int(first), int(last))
 
     def holds(self, place: Place) -> bool:
-        """Say whether a place is in it."""
+        """Return whether a place is in it."""
         return place.file == self.file and self.first <= place.line <= self.last

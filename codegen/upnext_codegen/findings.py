@@ -90,5 +90,5 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def is_error(finding: Finding) -> bool:
-    """Tell whether a finding makes the command fail."""
+    """Return whether a finding makes the command fail."""
     return finding.severity == "error"

@@ -21,7 +21,7 @@ MAX_CALL_IMPORTS: Final = 10
 """Imports that the name of a called function is followed through; beyond that it is not known."""
 
 MAX_ANNOTATION_DEPTH: Final = 40
-"""Types inside of one another in an annotation; beyond that it is refused as nested too deeply."""
+"""Types inside one another in an annotation; beyond that it is refused as nested too deeply."""
 
 MAX_HELPERS: Final = 3
 """Functions that call each other until one makes a validator or a field; what is further in is not looked at."""
@@ -30,19 +30,19 @@ MAX_TYPE_ALIASES: Final = 20
 """Names that stand for one another in an annotation; beyond that nothing is known of the type."""
 
 MAX_SHOWN_EXPRESSION_DEPTH: Final = 60
-"""Expressions inside of one another that a text shows; beyond that it has `...`."""
+"""Expressions inside one another that a text shows; beyond that it has `...`."""
 
 MAX_COMPARED_TYPE_DEPTH: Final = 4
-"""Types inside of one another whose arguments are told apart; beyond that they are alike. Some hold themselves."""
+"""Types inside one another whose arguments are told apart; beyond that they are alike. Some hold themselves."""
 
 MAX_CHANGED_TYPE_DEPTH: Final = 40
-"""Types inside of one another in which changes are looked for; beyond that there is none."""
+"""Types inside one another in which changes are looked for; beyond that there is none."""
 
 MAX_SHAPE_NAMES: Final = 40
 """Names of types that stand for one another in a row; beyond that it is not known what they mean."""
 
 MAX_SCHEMA_DEPTH: Final = 60
-"""JSON Schemas inside of one another that are read; beyond that one takes anything."""
+"""JSON Schemas inside one another that are read; beyond that one takes anything."""
 
 MAX_CELERY_STEPS: Final = 8
 """Names, calls, bases and decorators of Celery's that are followed one after the other; beyond that one is unknown."""

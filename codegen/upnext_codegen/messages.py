@@ -85,7 +85,7 @@ def handed_away(place: Place, event: str, function: str) -> Finding:
 
 
 def vanishes(place: Place, target: str) -> Finding:
-    """An event that is put where nobody can be seen taking it (UPN002)."""
+    """An event that is stored where its use cannot be seen (UPN002)."""
     return Finding.of(
         "UPN002",
         f"{target} is given an event, and what is attached to it there cannot be known without running the code",
@@ -181,7 +181,7 @@ def refused_generator(place: Place, kind: str, name: str) -> Finding:
     """A handler or task that yields (UPN110)."""
     return Finding.of(
         "UPN110",
-        f'{kind} "{name}" is refused by the runtime: it yields, and nobody would run it to its end',
+        f'{kind} "{name}" is refused by the runtime: it is a generator, which nothing would run to its end',
         place,
         "return a value; to hand on several, send an event for each",
     )
@@ -227,8 +227,8 @@ def unfilled_provider(place: Place, provider: str, parameter: str) -> Finding:
 def providers_in_a_circle(place: Place, providers: Sequence[str]) -> Finding:
     """A provider that needs itself (UPN110)."""
     shown = " -> ".join(providers)
-    message = f"provider {shown} is refused by the runtime: it needs itself"
-    return Finding.of("UPN110", message, place, "take one of these parameters out")
+    message = f"provider {shown} is refused by the runtime: it depends on itself"
+    return Finding.of("UPN110", message, place, "remove one of these parameters")
 
 
 def no_former_name(place: Place, given: str) -> Finding:

@@ -15,7 +15,7 @@ _observer: Observer | None = None
 
 @contextmanager
 def observed(observer: Observer | None) -> Generator[None]:
-    """Tell an observer how far the scans of this process are, within the block; None tells nobody."""
+    """Report the progress of this process's scans to an observer, within the block; None reports nothing."""
     global _observer  # noqa: PLW0603  # a process scans one project at a time
     before, _observer = _observer, observer
     try:

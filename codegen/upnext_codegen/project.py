@@ -85,11 +85,11 @@ class Project:
         return any(said.contains(f"3.11.{patch}") for patch in range(_MOST_PATCHES))
 
     def has_module(self, name: str) -> bool:
-        """Tell whether a module of that name is below one of the import roots."""
+        """Return whether a module of that name is below one of the import roots."""
         return any(self.has_module_at(root, name) for root in self.roots)
 
     def has_module_at(self, root: str, name: str) -> bool:
-        """Tell whether a module of that name is below an import root."""
+        """Return whether a module of that name is below an import root."""
         path = name.replace(".", "/")
         return any(is_file(self.root / root / file) for file in (f"{path}.py", f"{path}/__init__.py"))
 

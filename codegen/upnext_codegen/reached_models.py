@@ -97,7 +97,7 @@ class _Work:
                 self.held[path], self.texts[path] = kept, text
 
     def take(self, names: set[str]) -> set[str]:
-        """Find classes, and return those that they inherit from or hold and nobody asked for yet."""
+        """Find classes, and return those that they inherit from or contain and that are new."""
         files = {name: file for name in names if (file := _file_of(name, self.modules))}
         for name, file in files.items():
             self.asked[file].add(name)

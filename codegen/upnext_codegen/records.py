@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 
 def is_elsewhere(place: Place) -> bool:
-    """Tell whether a place is not in the sources: it stands for the handler of another project."""
+    """Return whether a place is not in the sources: it stands for the handler of another project."""
     return place.file == IMPORTS_LOCK
 
 
@@ -280,7 +280,7 @@ class Resolved(NamedTuple):
 
     @property
     def comes_without_event(self) -> bool:
-        """Whether all that is in it can be found where no event is known, in a file that nobody has to read."""
+        """Whether everything in it can be found without knowing an event, in a file that does not have to be read."""
         found = self.findings or self.hidden or self.workers or any(not each.names for each in self.sends)
         return bool(found) and not self.handlers
 

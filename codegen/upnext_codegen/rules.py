@@ -75,7 +75,7 @@ def rule(code: str) -> Rule:
 
 @cache
 def former_codes(code: str) -> tuple[str, ...]:
-    """Return the retired codes in whose place this one is reported: whoever ignores one of them ignores it as well."""
+    """Return the retired codes that this one replaces: ignoring one of them ignores this one as well."""
     return tuple(each for each in RETIRED_CODES if code in rule(each).successors)
 
 
@@ -93,7 +93,7 @@ def explained(code: str) -> str:
 _FILES = {path.stem: path for path in sorted(_RULES.rglob("*.txt"))}
 
 RETIRED_CODES = tuple(code for code, path in _FILES.items() if path.parent != _RULES)
-"""Codes that are no longer reported; whoever ignores one ignores what is reported in its place."""
+"""Codes that are no longer reported; ignoring one ignores the code that replaces it."""
 
 CODES = tuple(code for code in _FILES if code.startswith("UPN") and code not in RETIRED_CODES)
 """All codes of `upnext gen` and `upnext celery check`."""

@@ -53,5 +53,5 @@ def _parts(written: Type, classes: dict[str, ClassFacts]) -> Iterator[tuple[Clas
 
 
 def _is_refused(cls: ClassType, classes: dict[str, ClassFacts]) -> bool:
-    """Whether no worker starts with it: with a `Callable` inside of a class one does, though no send gets through."""
+    """Whether no worker starts with it: with a `Callable` inside a class one does, though no send gets through."""
     return f"{cls.module}:{cls.qualname}" in classes or is_refused(cls.module, cls.qualname)

@@ -37,7 +37,7 @@ class FieldRequirements:
     handlers: tuple[tuple[str, tuple[str, ...]], ...]
 
     def notes(self, field: str) -> list[str]:
-        """Say which handlers name a field, the ones that require it first."""
+        """Return which handlers name a field, the ones that require it first."""
         lines = [f'"{field}" is required by {handler}' for handler, fields in self.handlers if field in fields]
         lines += [f'"{field}" is optional for {handler}' for handler, fields in self.handlers if f"{field}=" in fields]
         more = len(lines) - _MOST_NOTES

@@ -42,7 +42,7 @@ class Projects:
         return self._by_folder[folder]
 
     def misread(self, path: str, modules: Mapping[str, MypyFile]) -> tuple[str, ...]:
-        """Say which catalog is read for a file in place of its own, and the way out; nothing if it is the right one.
+        """Return which catalog is read for a file in place of its own, and the way out; nothing if it is the right one.
 
         Args:
             path: The file.

@@ -24,7 +24,7 @@ from upnext_mypy.field_requirements import FieldRequirements, requirements_of
 
 _MOST_FIELDS = 10
 _TYPED_RECEIPT = re.compile(r"\bTypedReceipt\[\w+\]")
-"""What a receipt is called in the catalog, which nobody writes."""
+"""The class of receipts in the catalog, which users never write."""
 
 
 @dataclass(slots=True)

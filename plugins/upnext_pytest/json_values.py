@@ -86,7 +86,7 @@ class JsonValues:
     def of(self, schema: Schema | bool) -> Strategy:
         """Return a strategy for the values that a schema allows.
 
-        It may give others as well, where a schema says more than is read here: whoever uses it checks them.
+        It may produce others as well, if a schema says more than is read here: the caller checks them.
         """
         if isinstance(schema, bool):
             return _ANYTHING if schema else st.nothing()
@@ -173,7 +173,7 @@ class _Bounds:
         self._excluded = (schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum"))
 
     def allow(self, number: Any) -> bool:
-        """Tell whether a number is within them."""
+        """Return whether a number is within them."""
         return (
             (self.least is None or number >= self.least)
             and (self.most is None or number <= self.most)

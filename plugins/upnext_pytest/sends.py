@@ -187,7 +187,7 @@ class Sends(Sequence[Sent]):
         event_id: str,
         jobs: Sequence[str],
     ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Say how jobs stand in the server's place: open until the test runs them, lost if it has not sent them."""
+        """Return how jobs stand in the server's place: open until the test runs them, lost if it has not sent them."""
         published = self._published.get(event_id)
         known = () if published is None else published.job_ids()
         otherwise = {job: JobOutcome("open") for job in known}

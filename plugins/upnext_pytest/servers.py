@@ -39,7 +39,7 @@ def server_url(configured: str, temporary: Path) -> str:
 
 @contextmanager
 def clean_namespace(url: str) -> Generator[str]:
-    """Point every worker of the process to a namespace that nobody has used, and delete it in the end."""
+    """Point every worker of the process to an unused namespace, and delete it in the end."""
     settings = Settings(redis_url=url, namespace=f"test_{uuid.uuid4().hex}")
 
     def adjust(own: Settings) -> Settings:

@@ -138,13 +138,13 @@ class Fleet:
         )
 
     def replace_worker(self, n: int) -> None:
-        """Start a worker in the place of one that is ending."""
+        """Start a worker in place of one that is ending."""
         self.ends[self.workers[n].wait()] += 1
         _close(self.workers[n])
         self.workers[n] = self.start_worker(n)
 
     def replace_sender(self) -> None:
-        """Start a sender in the place of one that is ending."""
+        """Start a sender in place of one that is ending."""
         self.sender.wait()
         _close(self.sender)
         self.sender = self.start_sender()

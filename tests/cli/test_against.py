@@ -156,7 +156,7 @@ def test_a_field_that_a_handler_trades_for_another_of_its_type_was_renamed(empty
     keep_lock(empty)
     project(empty, "mail(order_number: str, amount: int)")
     assert told(empty) == [
-        f'error UPN417 21:16 field "order_number" of "order.placed" is required now in the place of "order_id", which earlier sends and queued jobs hold (take "order_id" as well, and give both a default, {LATER}{OR_BRIDGE})'
+        f'error UPN417 21:16 field "order_number" of "order.placed" is required now in place of "order_id", which earlier sends and queued jobs hold (take "order_id" as well, and give both a default, {LATER}{OR_BRIDGE})'
     ]
 
 

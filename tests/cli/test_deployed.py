@@ -152,7 +152,7 @@ ACCIDENTS = {
         (
             (
                 "error UPN433",
-                'handler "mail" of "order.placed" on worker "shop" is gone: what is deployed goes on queueing jobs for it (name what the event was called, worker.event("order.created", formerly=("order.placed",))',
+                'handler "mail" of "order.placed" on worker "shop" is gone: what is deployed keeps queueing jobs for it (name what the event was called, worker.event("order.created", formerly=("order.placed",))',
                 TWO,
             ),
         ),

@@ -28,7 +28,7 @@ HARMLESS: dict[str, tuple[str, str] | tuple[str, str, dict[str, Any]]] = {
     ),
     "a field is optional now": (MAIL + SEND, MAIL.replace("order_id: str", "order_id: str = ''") + SEND),
     "a wider type that nobody sends": (MAIL, MAIL.replace("str,", "str | None,")),
-    "a float in the place of an int, which nobody sends": (
+    "a float in place of an int, which nobody sends": (
         MAIL.replace("str,", "int,"),
         MAIL.replace("str,", "float,"),
     ),
@@ -187,7 +187,7 @@ HARMLESS: dict[str, tuple[str, str] | tuple[str, str, dict[str, Any]]] = {
         + LINE,
         {"item": {"name": "a"}},
     ),
-    "a dataclass in the place of a model": (
+    "a dataclass in place of a model": (
         ITEM + LINE,
         "    from dataclasses import dataclass\n    @dataclass\n" + ITEM.lstrip("\n").replace("(BaseModel)", "") + LINE,
         {"item": {"name": "a"}},

@@ -63,7 +63,7 @@ HANDED_ON = {
     "a default that has the name of the parameter": "def get(placed=placed): return placed\n@get().on\n",
     "a name that another function has for itself": "def other(placed): return placed\n@placed.on\n",
     "a comprehension over itself": "found = [placed for placed in [placed]]\n@found[0].on\n",
-    "a class inside of a function": (
+    "a class inside a function": (
         "def make():\n    class Bus:\n        def __init__(self): self.kept = placed\n"
         "        def attach(self, f): self.kept.on(f)\n    return Bus\n"
         "def send_sms(order_id: int) -> None: ...\nplaced.on(send_sms)\n@placed.on\n"
@@ -79,7 +79,7 @@ HANDED_ON = {
         "@hook()\n"
     ),
     "a function that attaches what it is given": "def hook(f):\n    attach = placed.on\n    attach(f)\n@hook\n",
-    "a function inside of others": (
+    "a function inside others": (
         "def one():\n    def two():\n        def three(): return placed\n        return three\n    return two\n"
         "@one()()().on\n"
     ),

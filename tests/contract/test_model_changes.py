@@ -1,6 +1,6 @@
 """Which changes of models break: `upnext gen --against` says so exactly where the runtime cannot read a payload.
 
-The changes are those of docs/model_changes.toml, each as it is and inside of another type that is drawn; and those of
+The changes are those of docs/model_changes.toml, each as it is and inside another type that is drawn; and those of
 the file beside this one, as they are.
 """
 

@@ -171,7 +171,7 @@ class Model:
             self.queues[handler] = [jobs[ticket] for ticket in tickets]
 
     def open_digits(self, event_id: str) -> str:
-        """Return one digit a job of an event: 0 for those that are done."""
+        """Return one digit per job of an event: 0 for those that are done."""
         if any(event_id == waiting for waiting, _ in self.unrouted):
             return "?"
         made = [n not in self.joined[event_id] for n in range(len(self.events[event_id]))]

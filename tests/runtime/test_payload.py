@@ -224,7 +224,7 @@ async def test_a_recursive_type_may_be_that_of_a_field_and_of_further_ones(redis
 
 
 async def test_errors_never_show_a_value() -> None:
-    """Neither the message nor its repr holds what was sent, nor keys inside of it."""
+    """Neither the message nor its repr holds what was sent, nor keys inside it."""
     for fields in (
         {"a": [SECRET]},
         {"a": {SECRET: SECRET}},

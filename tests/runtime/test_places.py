@@ -163,7 +163,7 @@ async def keys_of(scene: Scene, step: Step, monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_fault_at_any_write_of_a_transition_never_makes_a_job_vanish(
     redis_url: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another program's value stands in the place of each key in turn; when it is gone, the job is still somewhere."""
+    """Another program's value stands in place of each key in turn; when it is gone, the job is still somewhere."""
     prepare, step = STEPS[name]
     async with scene_for(redis_url, prepare) as scene:
         before = await scene.places()

@@ -109,7 +109,7 @@ async def test_a_year_in_a_zone_with_summer_time_runs_each_day_once(zone: str) -
     with use_transport(sends := Sends()):
         moment = YEAR
         while moment < YEAR + timedelta(days=364):
-            # A scheduler sleeps until the next tick at the most, so it looks within a second after each.
+            # A scheduler sleeps until the next tick at most, so it looks within a second after each.
             nexts = [schedule.after(moment) for schedule in worker.registry.schedules.values()]
             moment = min(tick for tick in nexts if tick is not None)
             for process in chance.sample(processes, 2):

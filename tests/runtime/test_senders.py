@@ -179,7 +179,7 @@ async def test_a_forked_child_has_connections_of_its_own(valkey_url: str, tmp_pa
 
 
 async def test_sends_from_several_loops_and_from_inside_a_running_one_work(valkey_url: str, tmp_path: Path) -> None:
-    """One after the other, in threads, and blocking inside of a coroutine."""
+    """One after the other, in threads, and blocking inside a coroutine."""
     run_sender(
         valkey_url,
         tmp_path,

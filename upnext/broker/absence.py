@@ -29,7 +29,7 @@ _NO_ROUTE: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno
 
 
 def absence(error: BaseException, connection: Any) -> tuple[str, str]:
-    """Say why a connection could not be made, and what to do about it.
+    """Return why a connection could not be made, and what to do about it.
 
     Args:
         error: What connecting raised.
@@ -105,7 +105,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_exhausted() -> bool:
-    """Say whether this process can open nothing more."""
+    """Return whether this process can open nothing more."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:

@@ -13,7 +13,7 @@ these keys leaves them alone:
     "unstored": {"jobs": 3, "cause": "the server's memory is full (maxmemory)"}
 
 Times are seconds since 1970 by the server's clock. `handler` is the identity without the worker's name ("|name" for a
-task), and "" where it is not known. Jobs are listed once they have run for two seconds, 20 at the most: those first
+task), and "" where it is not known. Jobs are listed once they have run for two seconds, 20 at most: those first
 that are past their timeout (since "late"), then the oldest; as waiting, once they have waited for other jobs for half
 a minute. What has ended are the attempts of each handler since the process began: those that did their work, or
 discarded it, and those that failed. Unstored are the ends of jobs that the server does not take.

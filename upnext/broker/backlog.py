@@ -89,7 +89,7 @@ class SendDeadlines(Deadlines):
 
 
 class Backlog:
-    """The payloads of one namespace that wait to be stored; beyond a size, whoever sends more waits for room.
+    """The payloads of one namespace that wait to be stored; beyond a size, further sends wait for room.
 
     Args:
         deadline: Seconds of the server's silence after which a send is given up.

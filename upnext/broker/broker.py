@@ -76,5 +76,5 @@ class Broker:
         await self.link.close()
 
     async def end(self) -> None:
-        """Close the connection for good: whoever still asks something of the server is refused."""
+        """Close the connection for good: further requests are refused."""
         await self.link.end()

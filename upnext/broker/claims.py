@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CRASH_CAP = 3
 """Crash deliveries after which a job is a dead letter."""
 
-_QUEUES = 500  # that one command names at the most
+_QUEUES = 500  # that one command names at most
 _EPOCH_TTL = 3600  # seconds, for which nothing stays on its way
 
 _SUSPECT = 1  # crash deliveries after which a job is started on its own
@@ -233,7 +233,7 @@ class Claims:
         return jobs, [max(jobs_left, 0) for jobs_left in left]
 
     async def any_waiting(self, handlers: Sequence[str]) -> bool:
-        """Say whether anything is in the queue of one of these handlers; cheaper than claims that find nothing.
+        """Return whether anything is in the queue of one of these handlers; cheaper than claims that find nothing.
 
         Raises:
             LeaseLostError: If this worker holds no lease.
@@ -322,7 +322,7 @@ class Claims:
         """Make a job a dead letter; False if it is not held any more.
 
         Raises:
-            ForeignDataError: If another program's key is in the place of the dead letters.
+            ForeignDataError: If another program's key is in place of the dead letters.
         """
         keys = self._keys
         names = (keys.leases, keys.claims(self.worker_id), keys.dead, keys.dead_index)
@@ -331,7 +331,7 @@ class Claims:
             return bool(await self._link.call(script("bury"), names, words))
 
     async def answered(self) -> bool:
-        """Say whether the server answers at all, to tell a command that it does not take from a server that is away."""
+        """Return whether the server answers at all, to tell a command that it refuses from a server that is down."""
         for _ in range(2):  # the server closes a connection on which it found such a command: only a new one tells
             with contextlib.suppress(RedisError, OSError):
                 await self._link.command("EXISTS", self._keys.leases)
@@ -363,7 +363,7 @@ _CLAIM = re.compile(PATTERN + rb" .*\n\d{1,9}:\d{1,9}:\d{1,9}:[01]", re.DOTALL)
 
 
 def is_claim(field: bytes, value: bytes) -> bool:
-    """Say whether an entry is one that a worker wrote, and not another program's."""
+    """Return whether an entry is one that a worker wrote, and not another program's."""
     return _CLAIM.fullmatch(field + b"\n" + value) is not None
 
 

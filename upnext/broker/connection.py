@@ -126,7 +126,7 @@ class PipelinedConnection:
                 self._connecting.cancel()
                 await asyncio.wait([self._connecting])
         finally:
-            # Also where the wait is cancelled: whoever closes does not come back.
+            # Even if the wait is cancelled: the caller that closes does not come back.
             if self._wire is not None:
                 self._wire.abort(ConnectionAbortedError("link closed"))
             self._refuse(ConnectionAbortedError("link closed"))
@@ -215,7 +215,7 @@ class PipelinedConnection:
     def _on_disconnect(self, wire: RedisProtocol) -> None:
         if self._wire is wire:
             self._leave()
-            # They never left: whoever waits may try again without a doubt.
+            # They were never sent: callers may safely retry.
             self._refuse(UnsentError("the connection broke before the command was sent"))
 
     def _refuse(self, reason: Exception) -> None:
@@ -226,10 +226,10 @@ class PipelinedConnection:
 
 
 def _nothing() -> None:
-    """Do nothing: nobody wants to know."""
+    """Ignore it."""
 
 
 def _is_demotion(error: Exception) -> bool:
-    """Say whether another server may be the primary now, so that it has to be looked for."""
+    """Return whether another server may be the primary now, so that it has to be looked for."""
     text = str(error)
     return isinstance(error, (ReadOnlyError, ClusterDownError)) or text.startswith(_DEMOTED) or "-READONLY" in text

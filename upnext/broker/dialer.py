@@ -132,7 +132,7 @@ class Dialer:
                 await self._look_for_cluster(connection)
             self._worked = True
         except BaseException:
-            # Nobody has it yet who could close it, also where it is the dialling that is cancelled.
+            # No caller has it yet who could close it, not even when the dialling itself is cancelled.
             await self.hang_up(connection)
             raise
         return connection
@@ -144,7 +144,7 @@ class Dialer:
         return connection
 
     def follow(self, error: Exception) -> bool:
-        """Say whether an answer is that another node serves the slot; the next connection is then made to that one."""
+        """Return whether a reply says that another node serves the slot; the next connection goes to that node."""
         text = str(error)
         if not isinstance(error, MovedError) and not text.startswith("MOVED "):
             return False
@@ -274,7 +274,7 @@ async def _connect(connection: Any, *, strange: bool = False) -> None:
 
 
 async def _away(error: Exception, connection: Any, *, strange: bool) -> RedisError:
-    """Say why there is no connection; at an address that never worked, TLS may be what is wrong."""
+    """Return why there is no connection; at an address that never worked, TLS may be what is wrong."""
     if strange and (problem := await mismatch(connection)):
         return UnfitServerError(problem)
     return UnsentError(*absence(await farewell(error, connection), connection))

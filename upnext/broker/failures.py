@@ -41,7 +41,7 @@ _OF_NETWORKS: Final = frozenset(
 )
 _NO_PASSWORD: Final = ("Authentication required", "HELLO must be called with the client already authenticated")
 _WRONG_PASSWORD: Final = ("invalid username-password pair", "invalid password")
-# As servers name a command, and scripts of ours where a server says only that one is forbidden.
+# How servers name a command, or upnext's scripts where a server only says that one is forbidden.
 _FORBIDDEN_COMMAND: Final = re.compile(
     r"permissions? to run the '([^']{1,40})' command|^(?:NOPERM )?([A-Z]{1,20}), which "
 )
@@ -117,7 +117,7 @@ _KINDS: Final = (
 
 
 def classify(error: Exception) -> FailureKind:
-    """Say what kind of trouble an exception of redis-py is."""
+    """Return what kind of trouble an exception of redis-py is."""
     for classes, kind in _KINDS:
         if isinstance(error, classes):
             return kind
@@ -177,7 +177,7 @@ def describe_refusal(error: BaseException) -> str:
 
 
 def failure_sentence(error: Exception) -> str:
-    """Say to whoever has asked a server for something why it was not done, and the way out where there is one."""
+    """Say why a server did not do what it was asked, and what to do about it, if anything."""
     kind, what = classify(error), describe_failure(error)
     if kind in {FailureKind.AWAY, FailureKind.LOST}:
         return f"The server went away: {what}."
@@ -191,7 +191,7 @@ def failure_sentence(error: Exception) -> str:
 
 
 def _is_of_connection(error: OSError) -> bool:
-    """Say whether an error is of a connection; one that was told by nothing but a text is."""
+    """Return whether an error is of a connection; one that was told by nothing but a text is."""
     known = isinstance(error, (ConnectionError, TimeoutError, socket.gaierror, socket.herror, ssl.SSLError))
     return known or error.errno is None or error.errno in _OF_NETWORKS
 

@@ -31,7 +31,7 @@ class ForeignDataError(ResponseError):
 
 
 def is_wrong_type(error: Exception) -> bool:
-    """Say whether the server refused a command because a key holds a value of another type."""
+    """Return whether the server refused a command because a key holds a value of another type."""
     return isinstance(error, ResponseError) and "WRONGTYPE" in str(error)
 
 

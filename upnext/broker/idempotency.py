@@ -62,7 +62,7 @@ class IdempotencyKey:
         return (plain, keys.exact_idempotency(self.scope, self.key)) if self.is_exact else (plain,)
 
     def owns(self, record: bytes) -> bool:
-        """Say whether what stands under a shared plain name is of this event or task; publish.lua does the same."""
+        """Return whether what stands under a shared plain name is of this event or task; publish.lua does the same."""
         return not record.startswith(b" ") and (self.owner.encode() in record or b"[]" in record)
 
 

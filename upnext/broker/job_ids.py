@@ -73,13 +73,13 @@ def new_event_id(partition: int = 0) -> str:
 def new_outbox_id() -> str:
     """Return a new id of a send within a transaction.
 
-    Its last digits say so: whoever waits for its jobs can tell what no relay has sent yet from what the server lost.
+    Its last digits say so: a wait for its jobs can tell what no relay has sent yet from what the server lost.
     """
     return new_event_id()[: -len(_OUTBOX_DIGITS)] + _OUTBOX_DIGITS
 
 
 def may_be_in_outbox(event_or_job_id: str) -> bool:
-    """Say whether something was sent within a transaction; of what was not, one in 65,536 looks as if it were."""
+    """Return whether something was sent within a transaction; of what was not, one in 65,536 looks as if it were."""
     return event_or_job_id.partition(".")[0].partition("-")[0].endswith(_OUTBOX_DIGITS)
 
 
@@ -97,7 +97,7 @@ def partition_of(event_or_job_id: str) -> int:
 
 
 def is_job_id(job_id: str) -> bool:
-    """Say whether a text can be the id of a job at all."""
+    """Return whether a text can be the id of a job at all."""
     return _is_job_id(job_id) is not None
 
 
@@ -134,7 +134,7 @@ def unpack(envelope: bytes) -> bytes | None:
 
 
 def is_later(envelope: bytes) -> bool:
-    """Say whether something that cannot be unpacked begins like an envelope of a later version."""
+    """Return whether something that cannot be unpacked begins like an envelope of a later version."""
     version, end, _ = envelope.partition(b"\n")
     return bool(end) and version.isdigit() and len(version) < 10 and int(version) > 2
 

@@ -27,7 +27,7 @@ class Keys:
 
     @property
     def open(self) -> str:
-        """Hash: event id -> one digit a job, 1 while it is open; only for events of more than one job."""
+        """Hash: event id -> one digit per job, 1 while it is open; only for events of more than one job."""
         return self._key("open")
 
     @property

@@ -71,7 +71,7 @@ class LimitedClaims:
         self._repeated = False
         self._others_first = False
         self._looked: dict[str, float] = {}  # when a page of a handler's slots was last looked at
-        self._ended: defaultdict[str, list[str]] = defaultdict(list)  # jobs whose slots nobody has been told of
+        self._ended: defaultdict[str, list[str]] = defaultdict(list)  # jobs whose slots have not been reported yet
         self._freeing: asyncio.Task[None] | None = None
 
     async def claim(self, names: Sequence[str], words: Sequence[Any], handlers: Sequence[str]) -> Any:
@@ -162,7 +162,7 @@ class LimitedClaims:
             await self.free({handler: self._take_ended(handler) for handler in list(self._ended)})
 
     def _page(self, handler: str) -> int:
-        """Return how many slots to look at: some from time to time, for those whose end nobody could tell of."""
+        """Return how many slots to look at: a few from time to time, for those whose end was never reported."""
         now = monotonic()
         if now - self._looked.get(handler, -_LOOK) < _LOOK:
             return 0

@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 
 _PEEK = 50  # jobs whose values are read at once: a payload may have a megabyte
 _PAGE = 100  # slots, and notes of starts, that one look is at
-_LOOK = 0.25  # seconds between two looks at slots whose end nobody has told of
-_LONGEST = (
-    3_600_000  # ms that a job stands in line at the most: it is in the queue again then, whatever became of the line
-)
+_LOOK = 0.25  # seconds between two looks at slots whose end was not reported
+_LONGEST = 3_600_000  # ms that a job stands in line at most: it is in the queue again then, whatever became of the line
 
 
 class LimitsByValue:
@@ -68,12 +66,12 @@ class LimitsByValue:
         self._cursors: dict[tuple[str, str], bytes] = {}
 
     def __contains__(self, handler: str) -> bool:
-        """Say whether a handler's limits hold by value."""
+        """Return whether a handler's limits hold by value."""
         limits = self._limits.get(handler)
         return limits is not None and limits.by is not None
 
     def has_seen(self, handler: str) -> bool:
-        """Say whether there were jobs in a handler's queue when it was last looked at."""
+        """Return whether there were jobs in a handler's queue when it was last looked at."""
         return bool(self._peeked.get(handler))
 
     def claimable(self, handler: str) -> int:

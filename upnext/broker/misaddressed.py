@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def wrong_kind(connection: Any, node: Node, kind: str, error: ResponseError) -> str:
-    """Say what the address should be; "" if that is not what is wrong.
+    """Return what the address should be; "" if that is not what is wrong.
 
     Args:
         connection: The connection that the question went over.

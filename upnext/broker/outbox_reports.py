@@ -34,7 +34,7 @@ class OutboxLag:
     Attributes:
         outbox: Which one.
         waiting: How many rows are still to be sent.
-        set_aside: How many were refused so often that nobody sends them any more.
+        set_aside: How many were refused so often that they are no longer sent.
         since: When the first of those that wait was written, in seconds since 1970 by the server's clock, or None.
         reported: When the relay said so, by the same clock.
         again_by: When it was to say so again at the latest.
@@ -48,7 +48,7 @@ class OutboxLag:
     again_by: float
 
     def is_unattended(self, now: float) -> bool:
-        """Say whether no relay has reported although one should have; `now` is the server's time."""
+        """Return whether no relay has reported although one should have; `now` is the server's time."""
         return now > self.again_by + _PATIENCE
 
 
@@ -81,7 +81,7 @@ class OutboxReports:
         Args:
             outbox: Which one.
             waiting: How many rows are still to be sent.
-            set_aside: How many were refused so often that nobody sends them any more.
+            set_aside: How many were refused so often that they are no longer sent.
             age: Seconds since the first of those that wait was written; None if none waits.
             again_in: Seconds within which it will be said again.
         """
@@ -97,7 +97,7 @@ class OutboxReports:
         await self._link.command("EXPIRE", self._key, _KEPT)
 
     async def prune(self) -> None:
-        """Delete those that nobody shows any more: the hash lives as long as any of its relays does."""
+        """Delete those that are no longer shown: the hash lives as long as any of its relays does."""
         until = await self._now() - _KEPT
         stale = [lag.outbox async for page in self._pages() for lag in page if lag.reported <= until]
         for start in range(0, len(stale), _PAGE):

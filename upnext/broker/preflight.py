@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from upnext.broker.server_checks import Check
 
 CONNECTION_RIGHTS = ("client|setname", "select", "info", "cluster|slots", "eval", "evalsha", "time")
-"""Commands without a key of ours; of these, a server of its own needs neither `cluster` nor `select`."""
+"""Commands without a key of upnext; of these, a dedicated server needs neither `cluster` nor `select`."""
 
 # Each is tried on one key. It holds nothing for SET XX, and a hash for the rest: they change nothing there, or fail.
 KEY_COMMANDS: dict[str, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ KEY_COMMANDS: dict[str, tuple[str, ...]] = {
     "ZSCORE": ("v",),
     "HDEL": ("f",),
 }
-"""Every command on a key of ours, with words that make it complete; the last one takes the key away again."""
+"""Every command on a key of upnext, with complete arguments; the last one removes the key again."""
 
 
 FURTHER_RIGHTS: dict[str, str] = {

@@ -93,7 +93,7 @@ class DeadLetterFilter:
     died_before: float = math.inf
 
     def selects(self, letter: DeadLetter) -> bool:
-        """Say whether a dead letter is of the event and the handler that are meant."""
+        """Return whether a dead letter is of the event and the handler that are meant."""
         return self.event in {None, letter.event} and self.handler in {None, letter.handler, letter.handler_id}
 
 
@@ -179,7 +179,7 @@ class DeadLetterQueue(Protocol):
         """Delete dead letters for good, each with what only it still needs of its event.
 
         Args:
-            job_ids: The jobs, a page at the most.
+            job_ids: The jobs, a page at most.
 
         Returns:
             For each whether it was a dead letter.

@@ -172,7 +172,7 @@ class PublishBatcher:
                 self._send(batch)
 
     def _next(self) -> list[_Entry]:
-        """Take the messages at the head that one script can store; nobody waits any more for a cancelled one."""
+        """Take the messages at the head that one script can store, leaving out cancelled ones."""
         batch: list[_Entry] = []
         waiting, room = self._waiting, _BATCH_BYTES
         most = max(1, min(_BATCH, _BATCH_JOBS // max(len(self.handlers), 1)))

@@ -115,7 +115,7 @@ class ScheduleStore:
         return datetime.fromtimestamp(int(seconds) + int(micros) / 1_000_000, UTC)
 
     async def declare(self, record: ScheduleRecord, now: datetime, *, anew: bool = False) -> datetime | None:
-        """Say what a schedule is; one that is new counts from now on, and every one does that is to begin anew.
+        """Return what a schedule is; one that is new counts from now on, and every one does that is to begin anew.
 
         Returns:
             The moment from which its ticks count, if it was another schedule before.

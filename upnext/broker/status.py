@@ -175,7 +175,7 @@ class StatusReader(StatusSource):
         put_off = await self._put_off() if later <= MAX_DELAYED_COUNTED else None
         served = {handler for worker in workers if worker.alive for handler in worker.handlers}
         queues = tuple([queue async for queue in self._queues(now, held, put_off, served, workers)])
-        # Their events have a version, as if somebody were subscribed, where nobody ended the subscriptions.
+        # Their events still have a version, as if there were a subscriber, unless the subscriptions were ended.
         unheard = {raw(HandlerId.parse(queue.handler).event) for queue in queues if queue.subscribed is False}
         return NamespaceStatus(
             workers=tuple(sorted(workers, key=by_life)),

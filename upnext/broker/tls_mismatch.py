@@ -18,7 +18,7 @@ _REPLIES: Final = (b"+", b"-")  # how what Redis says to PING begins
 
 
 async def mismatch(connection: Any) -> str:
-    """Say what the address should be; "" if that is not what is wrong.
+    """Return what the address should be; "" if that is not what is wrong.
 
     Args:
         connection: The connection of redis-py that could not be made.
@@ -48,7 +48,7 @@ async def _answers_without(host: str, port: int) -> bool:
 
 async def _speaks(host: str, port: int) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # nothing is told to it, so whoever it is will do
+    context.check_hostname = False  # nothing is sent to it, so its identity does not matter
     context.verify_mode = ssl.CERT_NONE
     _, writer = await asyncio.open_connection(host, port, ssl=context)
     await _hang_up(writer)

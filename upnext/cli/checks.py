@@ -51,7 +51,7 @@ def partitions(sent: int, served: int) -> Check:
 def fleet(
     standing: NamespaceStatus, namespace: str, lock: Mapping[HandlerId, str], crashed: Mapping[str, int]
 ) -> Iterator[Check]:
-    """Judge the workers, and what nobody takes.
+    """Judge the workers, and the jobs that no worker takes.
 
     Args:
         standing: How the namespace stands.
@@ -189,7 +189,7 @@ def _named(names: Collection[str]) -> str:
 
 
 def libraries() -> Check:
-    """Say what is installed here."""
+    """Return what is installed here."""
     from importlib import metadata  # noqa: PLC0415 - all commands load this module, and one needs what takes that long
 
     found = ", ".join(f"{name} {metadata.version(name)}" for name in ("redis", "hiredis", "pydantic"))

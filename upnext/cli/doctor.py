@@ -28,7 +28,7 @@ _RECENT = 86_400_000  # ms
 _MOST_LETTERS = 20_000
 _DESCRIPTION = """\
 Looks for what could lose or hold up jobs: the server's version, persistence, eviction and clock, this client's rights,
-whether sends are refused, dead workers, and jobs that nobody takes.
+whether sends are refused, dead workers, and jobs that no worker takes.
 Each line is ok, warn or fail with a way out; the exit code is 1 if one failed.
 `upnext doctor types` asks each installed type checker instead which catalog it reads, and needs no server."""
 

@@ -22,7 +22,7 @@ _FULL_FOR = 60.0  # seconds that the oldest job has run, from which on slots tha
 
 
 def blocked_in_words(worker: WorkerStatus, now: float) -> str:
-    """Say what keeps a worker from going on, "" if nothing does."""
+    """Return what keeps a worker from going on, "" if nothing does."""
     blocked = worker.activity.blocked
     if blocked is None:
         return ""
@@ -93,7 +93,7 @@ def _wait_in_words(worker: WorkerStatus, job: WaitingJob, now: float) -> str:
 
 
 def lagging_outboxes(status: NamespaceStatus) -> list[str]:
-    """Return a line for each outbox that is behind, has rows which nobody sends any more, or no relay."""
+    """Return a line for each outbox that is behind, has set-aside rows, or has no relay."""
     return [f"{lag.outbox}: {'; '.join(words)}" for lag in status.outboxes if (words := _lag_in_words(lag, status.now))]
 
 
@@ -133,7 +133,7 @@ def _schedule_in_words(schedule: ScheduleStatus) -> str:
 
 
 def limit_in_words(queue: QueueStatus) -> str:
-    """Say how much of a handler's limits is used, and whether jobs wait for that; "" if it has none."""
+    """Return how much of a handler's limits is used, and whether jobs wait for that; "" if it has none."""
     limit, rate = queue.limits.limit, queue.limits.rate
     if queue.limits.by is not None:
         return f"{queue.limits}: {queue.in_line:,} in line" if queue.in_line else str(queue.limits)
@@ -145,7 +145,7 @@ def limit_in_words(queue: QueueStatus) -> str:
 
 
 def options_in_words(queue: QueueStatus) -> str:
-    """Say what `limit_in_words` does, and what a handler's jobs are unique by."""
+    """Return what `limit_in_words` does, and what a handler's jobs are unique by."""
     return ", ".join(filter(None, (limit_in_words(queue), str(queue.unique or ""))))
 
 
@@ -177,7 +177,7 @@ def _differing(status: NamespaceStatus, of: Callable[[WorkerStatus, str], str]) 
 
 
 def no_worker(status: NamespaceStatus, namespace: str) -> str:
-    """Say what it means that no worker process is alive, "" if one is, or may be where nothing could be read."""
+    """Return what it means that no worker process is alive, "" if one is, or may be where nothing could be read."""
     if status.unseen or any(worker.alive for worker in status.workers):
         return ""
     if not status.queues and not status.gone and not status.workers:

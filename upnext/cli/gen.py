@@ -243,7 +243,7 @@ def _report(arguments: argparse.Namespace, *, check: bool) -> Report:
 
 
 def is_server(against: str) -> bool:
-    """Tell whether `--against` names a server: no revision of git can hold a colon, and no path is looked for there."""
+    """Return whether `--against` names a server: no git revision contains a colon, and no such path is looked for."""
     return _SERVER.match(against) is not None
 
 

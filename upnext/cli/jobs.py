@@ -207,7 +207,7 @@ def as_json(job: JobView) -> dict[str, Any]:
 
     handler, sent = HandlerId.parse(job.handler), sent_at(job.entry.job_id)
     failure = job.failure
-    is_counted = bool(job.handler)  # of a job that has ended nobody keeps how often it ran
+    is_counted = bool(job.handler)  # attempts of ended jobs are not kept
     return {
         "job_id": job.entry.job_id,
         "event_id": job.entry.event_id,
@@ -301,7 +301,7 @@ async def details_of(
 
 
 async def _waits_for(namespace: Namespace, job: JobView) -> str:
-    """Say whether a job waits for its turn, or for which limit of its handler, "" if it does not."""
+    """Return whether a job waits for its turn, or for which limit of its handler, "" if it does not."""
     if job.state != "waiting":
         return ISOLATED if job.state == "isolated" else ""
     from upnext.cli.fleet import limit_in_words  # noqa: PLC0415 - commands import what they need
@@ -350,7 +350,7 @@ class CancelledJob:
         return f"{visible(self.job_id)} (now {visible(self.stand_in)})" if self.stand_in else visible(self.job_id)
 
     def refusal(self) -> str:
-        """Say why it could not be cancelled."""
+        """Return why it could not be cancelled."""
         words = {
             "running": f"{self.name} runs already and cannot be cancelled.",
             "done": f"{self.name} has ended.",

@@ -141,7 +141,7 @@ def handler_problems(event: dict[str, Any], worker: str, handler: str, payload: 
 
 
 def _is_taken(fields: dict[str, Any], payload: dict[str, Any]) -> bool:
-    """Say whether a payload fits a TypedDict."""
+    """Return whether a payload fits a TypedDict."""
     return all(
         _fits(payload[name], read_type(field["type"])) if name in payload else not field["required"]
         for name, field in fields.items()

@@ -74,7 +74,7 @@ def add_actions(actions: Subparsers, example: str, *, file: bool = True) -> list
             "--format", choices=("text", "json"), default="text", help="how to show (default: text)"
         )
     listing = parsers["list"]
-    listing.add_argument("--set-aside", action="store_true", help="only rows that nobody sends any more")
+    listing.add_argument("--set-aside", action="store_true", help="only rows that are no longer sent")
     listing.add_argument("--limit", type=positive, default=_MOST, metavar="N", help=f"how many (default: {_MOST})")
     for name in ("retry", "purge"):
         parsers[name].add_argument("ids", nargs="*", type=positive, metavar="ID", help="the row's id")

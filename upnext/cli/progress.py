@@ -18,7 +18,7 @@ _CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """Shows a count within its block, and leaves nothing behind. Nothing is written where nobody looks.
+    """Shows a count within its block, and clears it at the end. Writes nothing if the output is not a terminal.
 
     Args:
         what: What is counted, in the plural.

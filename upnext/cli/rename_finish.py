@@ -79,7 +79,7 @@ async def left_of(namespace: Namespace, former: Former) -> tuple[list[Left], lis
 
 
 def _end_of(state: str, handler: str, former: Former) -> str:
-    """Say how jobs of a handler that are in a state come to their end."""
+    """Return how jobs of a handler that are in a state come to their end."""
     identity = HandlerId.parse(handler)
     selected = f"--event {quote(identity.event)} --handler {quote(identity.name)}"
     if state == "running":

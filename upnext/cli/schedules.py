@@ -95,7 +95,7 @@ def as_json(record: ScheduleRecord, now: datetime, *, served: bool, declared: bo
     Args:
         record: The schedule.
         now: The server's time.
-        served: Whether a living worker has its task: what nobody serves runs at no time.
+        served: Whether a living worker has its task; otherwise it does not run.
         declared: Whether a service file that is looked into has it.
     """
     identity = HandlerId.parse(record.handler)

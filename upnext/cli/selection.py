@@ -17,7 +17,7 @@ _SHOWN = 10
 
 
 def matches(handler: str, wanted: str | None, event: str | None) -> bool:
-    """Say whether a handler is meant.
+    """Return whether a handler is meant.
 
     Args:
         handler: Its identity, `worker|event|name`; a task has no event, and goes by its own name as one.
@@ -67,7 +67,7 @@ async def say_if_unknown(namespace: Namespace, wanted: str | None, event: str | 
 
 
 def _none_is_meant(identities: Iterable[str], wanted: str | None, event: str | None) -> str:
-    """Say what no handler is called: by its name if there is none of that, else by the event that is none of its."""
+    """Return what no handler is called: by its name if there is none of that, else by the event that is none of its."""
     known = list(identities)
     named = [HandlerId.parse(handler) for handler in known if matches(handler, wanted, None)]
     if wanted is not None and (event is None or not named):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _GAP = "  "
 _NARROWEST = 8
 _WIDEST = 500
-"""What another program left in the place of a name can be of any length, and all rows would be as wide."""
+"""What another program left in place of a name can be of any length, and all rows would be as wide."""
 
 
 def table(

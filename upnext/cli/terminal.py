@@ -43,7 +43,7 @@ def wants_colour() -> bool:
 
 
 def terminal_width() -> int | None:
-    """Return how wide lines may be; None where nobody looks, so that nothing is cut for a program."""
+    """Return how wide lines may be; None if the output is not a terminal, so that nothing is cut for a program."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

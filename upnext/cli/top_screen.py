@@ -87,7 +87,7 @@ def _warnings(status: NamespaceStatus) -> list[str]:
 
 
 def by_urgency(status: NamespaceStatus, rates: Rates) -> list[QueueStatus]:
-    """Return the handlers' queues: first those that nobody serves, then those that lag most, then the busiest."""
+    """Return the handlers' queues: first those without a worker, then those that lag most, then the busiest."""
 
     def urgency(queue: QueueStatus) -> tuple[bool, float, float, str]:
         return not queue.parked, -(queue.lag or 0.0), -sum(rates.of_handlers.get(queue.handler, ())), queue.handler
@@ -136,7 +136,7 @@ def _oldest(worker: WorkerStatus, now: float) -> str:
 
 
 def _table(rows: list[list[object]], head: tuple[str, ...], width: int | None, height: int) -> list[tuple[str, str]]:
-    """Return a blank line and a table of so many rows at the most; the last one says how many are left out."""
+    """Return a blank line and a table of so many rows at most; the last one says how many are left out."""
     shown = rows if len(rows) <= height else rows[: max(height - 1, 0)]
     lines = [*table(head, shown, width, ("event", "handler", "worker", "host", "oldest job"), in_lines=True)]
     left = len(rows) - len(shown)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from upnext.broker.namespace import Namespace
     from upnext.cli.commands import Subparsers
 
-_GROWTH = 10.0  # seconds within which whoever adds partitions has copied what it read, or given up, as a send does
+_GROWTH = 10.0  # seconds within which a process that adds partitions has copied what it read, or given up like a send
 _DESCRIPTION = """\
 A handler that has once connected stays subscribed, whether a worker knows it or not, so that deploying loses nothing.
 This ends it for one that was removed or renamed: events queue no more jobs for it, and those that wait become dead

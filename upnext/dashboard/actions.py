@@ -61,7 +61,7 @@ class Actions:
         self._access = pages.access
 
     async def login(self, request: Request) -> Response:
-        """Let in whoever knows the token."""
+        """Let users in who know the token."""
         form = await self._form(request)
         if not self._access.token or not self._access.opens(_one(form, "token")):
             return self._pages.render(request, "login.html", 403, refused=True)

@@ -38,7 +38,7 @@ _HEADERS: Final = {
 
 
 class Access:
-    """Who may enter, and which changes were made on a page of ours.
+    """Who may enter, and which changes were made on a page of the dashboard.
 
     Args:
         token: What opens the dashboard; "" if it is open to everybody who can connect.

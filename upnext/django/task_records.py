@@ -94,7 +94,7 @@ def read_record(settings: Settings, job_id: str) -> tuple[TaskRecord, JobOutcome
 
     try:
         return None if is_diverted() else run_blocking(read())
-    except ConfigError:  # it is not an id of ours
+    except ConfigError:  # it is not an id of upnext
         return None
 
 

@@ -235,7 +235,7 @@ def _end(result: Any, status: TaskResultStatus) -> None:
 
 
 def _keep(settings: Settings, result: Any, path: str, *, is_last: bool) -> None:
-    """Keep a result on the server, for whoever asks for it."""
+    """Keep a result on the server for later requests."""
     record = TaskRecord(
         path,
         result.args,
@@ -279,7 +279,7 @@ def _ended(job_id: str, outcome: JobOutcome) -> dict[str, object]:
 
 
 def _death(outcome: JobOutcome) -> TaskError:
-    """Say why a job died that has not said so itself: it took too long, killed its workers, or was cancelled."""
+    """Return why a job died that has not said so itself: it took too long, killed its workers, or was cancelled."""
     name = f"{JobFailedError.__module__}.{JobFailedError.__qualname__}"
     letter = outcome.letter
     said = "" if letter is None else f"{letter.reason}: {letter.error}\n{letter.traceback}"

@@ -70,13 +70,13 @@ def _do_nothing(signum: int, frame: object) -> None:
 
 
 def _dismiss_orphan() -> None:
-    """Stop a server whose keeper was killed, if there is one; make sure that nobody takes it for the next one.
+    """Stop a server whose keeper was killed, if there is one; make sure that it is not mistaken for the next one.
 
     On Linux it is stopping already. It holds data.lock until it has stopped.
     """
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1.0)
-        with contextlib.suppress(OSError):  # the usual case: nobody listens
+        with contextlib.suppress(OSError):  # the usual case: nothing listens there
             client.connect("valkey.sock")
             client.sendall(b"SHUTDOWN\r\n")
     with contextlib.suppress(FileNotFoundError):
@@ -84,7 +84,7 @@ def _dismiss_orphan() -> None:
 
 
 def _stop_after_last_user(users_lock: int) -> None:
-    """Wait for the exclusive lock, which nobody gets while there are users. It is held until this process has ended."""
+    """Wait for the exclusive lock, which cannot be had while there are users. It is held until this process ends."""
     fcntl.flock(users_lock, fcntl.LOCK_EX)
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -29,7 +29,7 @@ _logger = logging.getLogger("upnext")
 
 
 def prune() -> None:
-    """Remove the folders of servers whose project is gone, that nobody has used for a month, and that do not run."""
+    """Remove the folders of servers whose project is gone, that have been unused for a month, and that do not run."""
     servers = existing_servers_folder()
     removed = 0
     for folder in islice(servers.iterdir(), MOST) if servers is not None else ():

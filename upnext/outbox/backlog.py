@@ -16,7 +16,7 @@ LAGS_AFTER: Final = 60.0
 """Seconds that a row has to wait before its outbox is behind."""
 
 _LOOK_EVERY = 10.0  # seconds
-_LONGEST_SHARE = 100  # counting takes longer the more rows there are: at the most this part of the time
+_LONGEST_SHARE = 100  # counting takes longer the more rows there are: at most this part of the time
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class Relay:
         return declarations.adjusted(load()) if self._worker is None else self._worker.registry.settings
 
     def reading(self) -> RelayReading:
-        """Say how it stands; may be called from any thread."""
+        """Return how it stands; may be called from any thread."""
         return RelayReading(self.outbox, self._backlog.latest, self._trouble)
 
     async def run(self) -> None:
@@ -256,7 +256,7 @@ class Relay:
             await self.store.close()
 
     def _failure(self, lanes: Lanes, lane: Lane, claimed: ClaimedRow) -> Failure:
-        """Say what is noted of a row that was not sent: what is the server's fault alone does not count against it."""
+        """Return what is recorded about a row that was not sent: faults of the server alone do not count against it."""
         error, now = lane.error, time.time()
         if error is None:  # put off, with the reason for which it was before
             pause = min(max(_SHORTEST_PUT_OFF, lanes.away_for(lane.places) / 4), _LONGEST_PUT_OFF)

@@ -101,7 +101,7 @@ class ListedRow:
 
     @property
     def is_set_aside(self) -> bool:
-        """Whether it was refused so often that nobody sends it any more."""
+        """Whether it was refused so often that it is no longer sent."""
         return self.attempts >= MAX_ATTEMPTS
 
     @property
@@ -116,7 +116,7 @@ class OutboxBacklog:
 
     Attributes:
         waiting: How many rows are still to be sent.
-        set_aside: How many were refused so often that nobody sends them any more.
+        set_aside: How many were refused so often that they are no longer sent.
         oldest: When the first of those that wait was written, in seconds since 1970; None if none waits.
     """
 

@@ -54,7 +54,7 @@ class Codec:
         self._formerly = formerly or {}
 
     def names(self, field: str) -> bool:
-        """Say whether the function says what a field is, by a parameter or by the annotation of `**kwargs`."""
+        """Return whether the function says what a field is, by a parameter or by the annotation of `**kwargs`."""
         return field in self.fields or self.extras not in (None, Any, object)
 
     def annotation(self, field: str) -> Any:
@@ -211,7 +211,7 @@ def _validator(schema: CoreSchema, rewriter: SchemaRewriter) -> SchemaValidator:
         return SchemaValidator(schema)
     build: Any = SchemaValidator
     try:
-        # Since pydantic 2.13 (pydantic-core/src/validators/mod.rs), quicker than stand-ins, and promised to nobody.
+        # Since pydantic 2.13 (pydantic-core/src/validators/mod.rs), quicker than stand-ins, but not a public interface.
         validator: SchemaValidator = build(schema, None, _use_prebuilt=False)
     except TypeError:
         return SchemaValidator(with_stand_ins(schema))

@@ -47,7 +47,7 @@ def _arrived(codec: Codec, body: bytes) -> Mapping[str, Any]:
 
 
 def _misses(numbers: Counter[int], there: Any) -> bool:
-    """Say whether an integer is not among what arrives, and the float next to it is."""
+    """Return whether an integer is not among what arrives, and the float next to it is."""
     missing = numbers - Counter(_odd(there))
     return bool(missing) and not {float(number) for number in missing}.isdisjoint(
         each for each in _scalars(there) if type(each) is float

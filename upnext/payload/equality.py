@@ -25,7 +25,7 @@ _MISSING = object()
 
 
 def same(sent: Any, arrived: Any) -> bool:
-    """Say whether a value arrived as it was sent."""
+    """Return whether a value arrived as it was sent."""
     return not difference(sent, arrived)
 
 
@@ -173,7 +173,7 @@ def _private_difference(sent: BaseModel, arrived: BaseModel) -> str:
 
 
 def _is_made_anew(model: BaseModel, name: str, value: object) -> bool:
-    """Say whether a private attribute has another value in each object anyway: the time, an id."""
+    """Return whether a private attribute has another value in each object anyway: the time, an id."""
     attribute = model.__private_attributes__.get(name)
     factory = None if attribute is None else attribute.default_factory
     return factory is not None and not same(value, cast("Any", factory)())

@@ -66,7 +66,7 @@ def payload_json_schema(schema: CoreSchema, extras: Any, formerly: Mapping[str, 
 
 
 def _with_extras(schema: CoreSchema, extras: Any) -> CoreSchema:
-    """Say what becomes of further fields; the schema may stand inside one that defines its classes."""
+    """Return what becomes of further fields; the schema may stand inside one that defines its classes."""
     part = cast("dict[str, Any]", schema)
     if part["type"] != "typed-dict":
         return cast("CoreSchema", {**part, "schema": _with_extras(part["schema"], extras)})

@@ -31,7 +31,7 @@ def result_codec(annotation: Any, function: str) -> Codec:
 
 
 def is_nothing(codec: Codec, value: object) -> bool:
-    """Say whether a function returned None and may: what most handlers do, so it is told cheaply."""
+    """Return whether a function returned None and may: what most handlers do, so it is told cheaply."""
     return value is None and codec.fields[_FIELD][0] in _NOTHING
 
 

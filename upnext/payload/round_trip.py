@@ -35,7 +35,7 @@ class Validated(NamedTuple):
     extra_keys: Mapping[str, PayloadProblem]
 
     def field_arrives_whole(self, name: str, arrived: Mapping[str, Any]) -> bool:
-        """Say whether what was made of a field's JSON is the same."""
+        """Return whether what was made of a field's JSON is the same."""
         return name not in self.extra_keys and same(self.values[name], arrived[name])
 
 

@@ -111,7 +111,7 @@ def _shared(part: Any, whole: Any) -> Any:
 
 
 def is_plain(node: Any) -> bool:
-    """Say whether a schema has no other types than JSON, and no code of users."""
+    """Return whether a schema has no other types than JSON, and no code of users."""
     if isinstance(node, dict):
         part = cast("dict[str, Any]", node)
         kind = kind_of(part)
@@ -120,7 +120,7 @@ def is_plain(node: Any) -> bool:
 
 
 def holds_kind(schema: CoreSchema, kind: str) -> bool:
-    """Say whether a schema has a part of one kind."""
+    """Return whether a schema has a part of one kind."""
     return any(kind_of(node) == kind for node in _nodes(schema))
 
 
@@ -156,7 +156,7 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def runs_user_code(node: dict[str, Any]) -> bool:
-    """Say whether a schema calls a function of the user before, around or instead of another schema."""
+    """Return whether a schema calls a function of the user before, around or instead of another schema."""
     if kind_of(node) not in _FUNCTIONS:
         return False
     function: Any = node["function"]["function"]

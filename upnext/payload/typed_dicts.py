@@ -59,7 +59,7 @@ def _bases(cls: Any) -> list[Any]:
 
 
 def _substituted(hint: Any, given: dict[Any, Any]) -> Any:
-    """Put arguments in the place of type parameters, as far as they are given."""
+    """Put arguments in place of type parameters, as far as they are given."""
     if hint in given:
         return given[hint]
     inside = getattr(hint, "__parameters__", ()) if given and get_origin(hint) is not None else ()

@@ -100,7 +100,7 @@ def _step(wrapper: object) -> _Step | None:
 
 
 def _holds(outer: CodeType, inner: CodeType, depth: int) -> bool:
-    """Tell whether one code defines another, so many functions deep; not deeper than a decorator with arguments."""
+    """Return whether one code defines another, so many functions deep; not deeper than a decorator with arguments."""
     if depth not in {1, 2}:
         return False
     defined = [each for each in outer.co_consts if isinstance(each, CodeType)]

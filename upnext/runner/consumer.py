@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WAVE = 10
 _RECOUNT_PAUSE = 0.02  # seconds between looks whether the recount is done
-_BATCH = 100  # jobs that one claim takes at the most
+_BATCH = 100  # jobs that one claim takes at most
 
 
 class PartitionConsumer:
@@ -128,7 +128,7 @@ class PartitionConsumer:
             await self.changed.wait()
 
     async def _any_waiting(self, claims: Claims) -> bool:
-        """Say whether to claim although there was no token: with limits always, as claims also free slots then."""
+        """Return whether to claim although there was no token: with limits always, as claims also free slots then."""
         paused = self._resources.paused.identities
         handlers = [handler for handler in self._resources.handlers if handler not in paused]
         return claims.limits is not None or await claims.any_waiting(handlers)

@@ -27,7 +27,7 @@ STRAY = (Exception, SystemExit, KeyboardInterrupt)
 application raise what they like."""
 
 _THREADS = 0.5
-"""Seconds that threads get at the least, once all else has stopped."""
+"""Seconds that threads get at least, once all else has stopped."""
 
 _EXIT_FUNCTIONS = 2.0
 """Seconds for what the program wants done at its exit, `atexit` above all."""

@@ -112,12 +112,12 @@ class JobRunner:
         self._stopping = True
 
     async def wait(self, seconds: float) -> None:
-        """Wait until all jobs have ended, for so many seconds at the most."""
+        """Wait until all jobs have ended, for so many seconds at most."""
         if tasks := self.running.tasks:
             await asyncio.wait(tasks, timeout=seconds)
 
     async def hand_over(self, seconds: float) -> None:
-        """Cancel all jobs, so that other workers run them; wait for so many seconds at the most."""
+        """Cancel all jobs, so that other workers run them; wait for so many seconds at most."""
         self._attempts.handing_over = True
         for task in self.running.tasks:
             task.cancel()

@@ -37,7 +37,7 @@ class JobThread(Executor):
         self._loan: Future[None] | None = None
 
     def __del__(self) -> None:
-        """Give the thread back where nobody comes to close an attempt: its event loop has ended."""
+        """Give the thread back if an attempt is never closed because its event loop has ended."""
         self.shutdown()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -50,7 +50,7 @@ class JobThread(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """Give the thread back once the call that it runs has ended; nobody waits for that."""
+        """Give the thread back once the call that it runs has ended, without waiting for that."""
         if self._loan is not None:
             loan, self._loan = self._loan, None
             self._line.end()
@@ -83,7 +83,7 @@ def _run(future: Future[T], call: Callable[[], T]) -> None:
         return
     try:
         value = call()
-    except BaseException as error:  # noqa: BLE001  # whoever waits for it gets it
+    except BaseException as error:  # noqa: BLE001  # it is raised where the call is awaited
         future.set_exception(error)
     else:
         future.set_result(value)

@@ -129,7 +129,7 @@ class LeaseKeeper:
         return worker_id == self.worker_id and valid.elapsed > elapsed() and valid.wall > time.time()
 
     async def wait_valid(self, worker_id: str) -> bool:
-        """Return whether jobs claimed under that id may start; waits while nobody can know (a thaw, an outage)."""
+        """Return whether jobs claimed under that id may start; waits while that is unknown (a freeze, an outage)."""
         while worker_id == self.worker_id and not self._stopping:
             if self.is_valid_under(worker_id):
                 return True
@@ -278,7 +278,7 @@ class LeaseGuard:
 
     Attributes:
         is_valid: Returns whether its jobs may start; may be called from any thread.
-        wait_valid: Returns whether its jobs may start; waits while nobody can know (a thaw, an outage).
+        wait_valid: Returns whether its jobs may start; waits while that is unknown (after a freeze, during an outage).
     """
 
     __slots__ = ("is_valid", "wait_valid")

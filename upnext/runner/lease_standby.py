@@ -45,7 +45,7 @@ class LeaseStandby:
 
         Args:
             leases: The leases to renew when no more beats come.
-            patience: The seconds that a handler may take at the most.
+            patience: The seconds that a handler may take at most.
             running: Handler and job id of some jobs that run now.
         """
         held = [lease for lease in leases if lease.worker_id]

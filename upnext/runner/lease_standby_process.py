@@ -167,7 +167,7 @@ def now() -> float:
 
 
 def say(line: str) -> None:
-    """Write a line as the command line's log does; there is nothing to be done where nobody can read it."""
+    """Write a line in the format of the command line's log; if it cannot be written, nothing can be done."""
     try:
         sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 WARNING {line}\n")
         sys.stderr.flush()

@@ -66,7 +66,7 @@ def refusals(signature: Signature, event: LockedEvent) -> Iterator[str]:
 
 
 def _takes(annotation: Any, locked: str) -> bool:
-    """Say whether a parameter takes what is sent as a type; True where that cannot be told from the text."""
+    """Return whether a parameter takes what is sent as a type; True where that cannot be told from the text."""
     alternatives = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
     sent = locked.split(" | ")
     if not all(each in _COMPARED for each in alternatives) or not all(each in _TAKEN_AS for each in sent):

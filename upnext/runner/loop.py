@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LEAST = 0.5
-"""Seconds that tasks and asynchronous generators which handlers left behind get to end, at the least."""
+"""Seconds that tasks and asynchronous generators which handlers left behind get to end, at least."""
 
 _MOST = 10.0
-"""Seconds that they get at the most."""
+"""Seconds that they get at most."""
 
 _abandoned: list[object] = []
 """Tasks that will not end: collected as garbage, their code would run once more."""
 
 
 def in_event_loop() -> bool:
-    """Say whether this thread runs an event loop now."""
+    """Return whether this thread runs an event loop now."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -43,7 +43,7 @@ def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) ->
     """Run a coroutine as `asyncio.run` does, in uvloop's event loop where it is installed.
 
     A subtask or a callback of a handler that raises `SystemExit` or `KeyboardInterrupt` stops an event loop, with every
-    job in it, as does a handler that calls the loop's `stop`; this one goes on. Whoever awaits the subtask gets the
+    job in it, as does a handler that calls the loop's `stop`; this one goes on. Code that awaits the subtask gets the
     exception. Code that cancels all tasks cancels none of the runtime's.
 
     Unlike `asyncio.run`, it does not wait for ever for what the coroutine left behind: tasks that will not be

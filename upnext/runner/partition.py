@@ -41,7 +41,7 @@ class PartitionWorker:
     Attributes:
         lease: The worker's lease here.
         jobs: Runs its jobs.
-        longest_timeout: Seconds that a handler may take at the most.
+        longest_timeout: Seconds that a handler may take at most.
     """
 
     def __init__(self, resources: WorkerResources, keys: Keys, agree: Agree | None) -> None:

@@ -47,7 +47,7 @@ class PausedHandlers:
                 await self._look(first)
                 self._known.set()
             except (RedisConnectionError, OSError):
-                pass  # whoever claims says so
+                pass  # the consumer reports it
             except Exception as error:  # noqa: BLE001  # whatever another program put there must not end the watch
                 self._warn(describe_failure(error))
                 self._known.set()

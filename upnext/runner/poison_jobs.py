@@ -59,7 +59,7 @@ class PoisonJobs:
                 self._next()
 
     def crowded(self, asker: asyncio.Event) -> bool:
-        """Say whether very many wait: one worker must not gather all those that others could run.
+        """Return whether very many wait: one worker must not gather all those that others could run.
 
         Args:
             asker: Who would claim more jobs; it is set when it should ask again.

@@ -45,7 +45,7 @@ class Reaper:
         self._interval = min(_INTERVAL, lease.length / 10)
         self._silence: dict[str, tuple[float, float]] = {}  # worker -> end of its lease, seconds without a renewal
         self._swept = elapsed()
-        # Seconds, at the least and at the most, by which the server's clock was ahead of the time that passes here.
+        # Seconds, at least and at most, by which the server's clock was ahead of the time that passes here.
         self._server_ahead = float("-inf"), float("inf")
         self._watch_all_until = 0.0
         self._poke = asyncio.Event()
@@ -129,7 +129,7 @@ class Reaper:
 
         This worker must have watched them not renew: after an outage of the server, or a leap of its clock, every lease
         has run out, and the living must have the time to renew. So the time between two sweeps, in which this worker
-        may have been frozen, or the server, counts for half of what it takes at the most. What the clock says is not
+        may have been frozen, or the server, counts for half of what it takes at most. What the clock says is not
         needed: after it was set back, a dead worker's lease still seems to stand.
         """
         now = elapsed()

@@ -39,7 +39,7 @@ class FileWatcher:
         self._thread.start()
 
     def changed(self) -> bool:
-        """Say whether a file has changed since the last time that this was asked."""
+        """Return whether a file has changed since the last time that this was asked."""
         changed = self._changed.is_set()
         self._changed.clear()
         return changed

@@ -16,7 +16,7 @@ RETRY_DELAY_CAP: Final = 3600.0
 """Seconds; no retry is put off for longer by its options, the jitter aside."""
 
 JITTER: Final = 0.1
-"""By which part of itself a delay is made longer at the most: jobs that failed together are not retried together."""
+"""By which part of itself a delay is made longer at most: jobs that failed together are not retried together."""
 
 
 def next_retry(options: Options, failures: int, outcome: AttemptOutcome) -> float | None:
@@ -47,7 +47,7 @@ def _is_retried(options: Options, raised: BaseException | None) -> bool:
 
 
 def _matches(error: BaseException, kinds: ExceptionTypes | None) -> bool:
-    """Say whether an `except` clause would catch it; no code of the user's classes decides that."""
+    """Return whether an `except` clause would catch it; no code of the user's classes decides that."""
     given = () if kinds is None else kinds if isinstance(kinds, tuple) else (kinds,)
     return any(kind in type.mro(type(error)) for kind in given)
 

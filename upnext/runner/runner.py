@@ -131,7 +131,7 @@ class Runner:
         return "; ".join(troubles)
 
     def reading(self) -> WorkerReading:
-        """Say how the worker stands; may be called from any thread."""
+        """Return how the worker stands; may be called from any thread."""
         slots, partitions = self._resources.slots, list(self._partitions)
         return WorkerReading(
             self.registry.worker,

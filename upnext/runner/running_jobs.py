@@ -207,7 +207,7 @@ class RunningJobs:
 
 
 def unknown(held: Iterable[Claim], known: set[tuple[str, str]]) -> tuple[list[Claim], bool]:
-    """Tell which claims are of jobs that this process does nothing with, so that others have to run them.
+    """Return which claims are of jobs that this process does nothing with, so that others have to run them.
 
     Args:
         held: What the server says is claimed here.

@@ -199,7 +199,7 @@ class Service:
             await runner.ready()
 
     def trouble(self) -> str:
-        """Say which workers take no jobs now and which relays send nothing, and why, a line each; "" if all work.
+        """Return which workers take no jobs now and which relays send nothing, and why, a line each; "" if all work.
 
         Can be asked from any thread.
         """
@@ -210,11 +210,11 @@ class Service:
         return "\n".join(f"{what}: {trouble}" for what, trouble in found if trouble)
 
     def readings(self) -> list[WorkerReading]:
-        """Say how each worker stands. Can be asked from any thread."""
+        """Return how each worker stands. Can be asked from any thread."""
         return [runner.reading() for runner in self._runners]
 
     def outboxes(self) -> list[RelayReading]:
-        """Say how each relay stands. Can be asked from any thread."""
+        """Return how each relay stands. Can be asked from any thread."""
         return [relay.reading() for relay in self._relays]
 
     def stop(self) -> None:

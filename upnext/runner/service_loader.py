@@ -45,7 +45,7 @@ def load_services(file: Path) -> list[Member]:
 
 
 def _is_application(value: object) -> bool:
-    """Say whether it is the application of a web framework, which is none of ours."""
+    """Return whether it is the application of a web framework, other than `upnext.Api`."""
     kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(value).__mro__}
     return not isinstance(value, Servable) and bool(kinds & _APPLICATIONS)
 
@@ -87,7 +87,7 @@ def _check_is_of(module: ModuleType, file: Path) -> None:
 
 
 def _hint(file: Path, error: BaseException) -> str:
-    """Say what makes a package of a folder around the file, if that is what could not be found."""
+    """Return what makes a package of a folder around the file, if that is what could not be found."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     package = error.name.partition(".")[0]

@@ -47,7 +47,7 @@ class Settler:
     """Settles the jobs of one worker on one partition.
 
     Jobs that have done their work are ended in batches, one command at a time. A batch that the server does not take is
-    taken apart, so that one bad entry holds up nobody else's.
+    split, so that one bad entry does not hold up the others.
 
     Args:
         retried: Called with the seconds until a retry is due.
@@ -326,7 +326,7 @@ def _within(surroundings: contextvars.Context | None, function: Callable[[], T])
 
 
 def _is_outage(error: BaseException) -> bool:
-    """Say whether the server is to blame, whatever it was asked; a broken connection may be the command's doing."""
+    """Return whether the server is to blame, whatever it was asked; a broken connection may be the command's doing."""
     if not isinstance(error, (RedisError, OSError)):
         return False
     return classify(error) not in {FailureKind.LOST, FailureKind.FAULT}

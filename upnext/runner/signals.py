@@ -173,7 +173,7 @@ class StopSignals:
                 with contextlib.suppress(OSError):
                     os.write(self._loop_wakeup, numbers)  # the event loop has handlers of its own for other signals
             mine = [number for number in numbers if number in _NUMBERS]
-            # A child that was forked this very moment may have written here; then nobody handles a signal.
+            # A child forked at this very moment may have written here; then there is no signal to handle.
             if self._main_thread_runs() or not mine or self._handled:
                 continue
             if answered:

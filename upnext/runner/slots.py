@@ -15,16 +15,16 @@ _LOOP_PATIENCE = 1.0  # seconds that the worker's event loop has to answer a thr
 
 
 class Slots:
-    """Slots for jobs, handed out in turn to whoever has work for them.
+    """Slots for jobs, handed out in turn to callers that have work for them.
 
-    Who asks in vain is called as soon as it is its turn. Nobody holds any for work that it may have later.
+    A caller that gets no slot is notified when its turn comes. No slots are reserved for later work.
 
     Args:
         total: How many there are.
 
     Attributes:
         total: How many there are.
-        free: How many nobody has.
+        free: How many are unused.
         freed: How many were given back so far.
         sharers: How many partitions share them.
         loans: How many are lent by jobs that wait for other jobs.

@@ -135,7 +135,7 @@ class Subscriber:
             self._doubted.clear()
             try:
                 gone = await self._gone(left)
-            except (RedisError, OSError):  # whoever claims says so, and a new connection makes this look again
+            except (RedisError, OSError):  # the consumer reports it, and a new connection makes this look again
                 continue
             if gone:
                 log.warning(

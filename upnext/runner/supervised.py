@@ -57,7 +57,7 @@ class Supervisor:
         """Return the listening sockets of an address, which all processes of the service share.
 
         Raises:
-            ConfigError: If nobody can listen there.
+            ConfigError: If the address cannot be listened on.
         """
         if self._talk is None:
             return listen(address)

@@ -28,7 +28,7 @@ class WakeUps:
     def __init__(self, url: str, keys: Keys, worker: str) -> None:
         self._connection = PipelinedConnection(url, keys, f"upnext-{worker}-wait", blocking=_IDLE)
         self._list = keys.wake(worker)
-        # Of a server that is away, or does not answer, whoever claims jobs tells.
+        # A server that is down or does not answer is reported by the consumer.
         self._refused = TroubleLog(
             f"Cannot wait for new jobs of {worker!r} (%s); looks for them from time to time", "Waits for new jobs again"
         )

@@ -46,7 +46,7 @@ class WorkerHooks:
             await _call(one, "worker_stopped", self._worker)
 
     def buried(self, letter: DeadLetter) -> None:
-        """Call those of burials, each in a task of its own: what has been settled waits for nobody."""
+        """Call the burial hooks, each in its own task: settling does not wait for them."""
         for one in process_hooks.burials + self._own.burials:
             task = asyncio.create_task(_call(one, "buried", letter))
             self._burials.add(task)

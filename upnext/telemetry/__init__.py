@@ -22,7 +22,7 @@ def metrics_of_process(
         readings: How the workers of this process stand.
         outboxes: How its relays stand.
     """
-    # By its name: whoever reads upnext, as type checkers do for each project, need not read the library.
+    # By its name, so that type checkers, which read upnext for each project, need not read the library.
     try:
         module = import_module("upnext.telemetry.process_metrics")
     except ModuleNotFoundError as error:

@@ -38,7 +38,7 @@ class OutboxRows(NamedTuple):
 
     Attributes:
         waiting: How many are still to be sent.
-        set_aside: How many nobody sends any more.
+        set_aside: How many are set aside.
         age: Seconds since the first of those that wait was written; 0 if none waits.
     """
 

@@ -13,7 +13,7 @@ from upnext_codegen.types.traversal import classes_in
 
 
 def to_json(contract: Contract) -> dict[str, Any]:
-    """Return a contract as values that JSON knows; keys are sorted by whoever writes them."""
+    """Return a contract as JSON values; the writer sorts the keys."""
     return {
         "classes": {
             full_name(owner.module, owner.qualname): _class_json(owner, contract.classes)

@@ -21,7 +21,7 @@ GENERATOR = "upnext"
 
 
 def render(contract: Contract) -> str:
-    """Write the lock: sorted, one value a line, the same for the same contract on every machine."""
+    """Write the lock: sorted, one value per line, the same for the same contract on every machine."""
     data = {"format": FORMAT, "generator": GENERATOR, **to_json(contract)}
     return indented(data) + "\n"
 
@@ -30,7 +30,7 @@ _BEGINNING = '{\n  "classes": {'
 
 
 def indented(value: object, margin: str = "\n") -> str:
-    """Write JSON with sorted keys, one value a line; the standard library's own indenting takes five times as long."""
+    """Write JSON with sorted keys, one value per line; the standard library's indenting takes five times as long."""
     inner = margin + "  "
     if isinstance(value, dict) and value:
         pairs = sorted(cast("dict[str, object]", value).items())
@@ -67,7 +67,7 @@ def read(text: str) -> Contract:
 
 
 def is_ours(text: str) -> bool:
-    """Tell whether upnext wrote a file; one that a merge left in pieces, or that lacks its end, can still be known.
+    """Return whether upnext wrote a file; one that a merge left in pieces, or that lacks its end, can still be known.
 
     Of one that is empty, as a full disk can leave it, nothing is lost.
     """

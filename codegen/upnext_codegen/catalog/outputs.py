@@ -66,7 +66,7 @@ def keep(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[P
 
 
 def compare(outputs: tuple[Output, ...], root: Path, command: str, left: Iterable[Path] = ()) -> Outcome:
-    """Tell which files are not what they should be."""
+    """Return which files are not what they should be."""
     others = tuple(foreign(outputs, root, command))
     found = () if others else tuple(stale(outputs, root, command))
     about = (*others, *[finding for finding, _ in found], *[misplaced(path, root, command) for path in left])

@@ -35,7 +35,7 @@ class Apps:
     lookup: Lookup
 
     def app_of(self, expr: ast.expr, use: Use, depth: int = 0) -> str | None:
-        """Tell which app an expression is: as `CeleryTask.app`, None if it is none as far as can be told."""
+        """Return which app an expression is: as `CeleryTask.app`, None if it is none as far as is known."""
         if depth > MAX_CELERY_STEPS:
             return None
         if isinstance(expr, ast.Call):
@@ -64,7 +64,7 @@ class Apps:
                 return None
 
     def _made(self, call: ast.Call, use: Use, depth: int) -> str | None:
-        """Tell which app a call makes or gives."""
+        """Return which app a call makes or gives."""
         if self._is_app_class(call.func, use, depth + 1):
             return ""
         for source in self.lookup.path(use, call.func):
@@ -87,7 +87,7 @@ class Apps:
         return self.derives(expr, use, APP_CLASSES, depth)
 
     def derives(self, expr: ast.expr, use: Use, classes: frozenset[str], depth: int = 0) -> bool:
-        """Tell whether an expression is one of some classes outside of the project, or has one as a base."""
+        """Return whether an expression is one of some classes outside of the project, or has one as a base."""
         if depth > MAX_CELERY_STEPS:
             return False
         for source in self.lookup.path(use, unquoted(expr)):
@@ -102,7 +102,7 @@ class Apps:
         return False
 
     def text_of(self, expr: ast.expr | None, use: Use) -> str | None:
-        """Tell which text an expression is: a constant, or a name of one."""
+        """Return which text an expression is: a constant, or a name of one."""
         match expr:
             case ast.Constant(str() as text):
                 return text

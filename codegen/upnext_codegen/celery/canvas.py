@@ -132,7 +132,7 @@ class Canvas:
                 self._feed(expr, results, use)
 
     def _kind(self, expr: ast.expr, use: Use) -> str:
-        """Tell whether an expression is a "chain", "group" or "chord", "" if it is none as far as can be told."""
+        """Return whether an expression is a "chain", "group" or "chord", "" if it is none as far as is known."""
         if isinstance(expr, ast.BinOp) and isinstance(expr.op, ast.BitOr):
             return "chain"
         if not isinstance(expr, ast.Call):

@@ -57,7 +57,7 @@ def check(project: Project, paths: Iterable[str] = (), *, write: bool = False) -
 
 
 def _unchecked(tasks: Iterable[CeleryTask]) -> tuple[str, ...]:
-    """Say of which tasks it is not known what they take, so that nobody takes their calls for checked."""
+    """Say for which tasks the parameters are unknown, so that their calls do not pass for checked."""
     names = [f"{each.function} ({each.place.file}:{each.place.line})" for each in tasks if each.signature is None]
     if not names:
         return ()

@@ -64,7 +64,7 @@ def items(expr: ast.AST) -> tuple[dict[str, ast.expr], bool]:
 
 
 def wrong_in_schedule(args: ast.expr | None, kwargs: ast.expr | None) -> WrongContainer | None:
-    """Tell what beat cannot take: it makes a list of anything, so that a text is one argument for each letter."""
+    """Return what beat cannot take: it makes a list of anything, so that a text is one argument for each letter."""
     match args:
         case ast.Constant(str() | bytes() as text) if len(text) == 1:
             args = None

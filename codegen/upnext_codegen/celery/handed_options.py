@@ -21,7 +21,7 @@ class Changes(NamedTuple):
     Attributes:
         name: The parameter that holds them.
         defaults: Those that are added where they are not given.
-        later: Those that are put in the place of what is given.
+        later: Those that are put in place of what is given.
         removed: Those that are taken out.
     """
 

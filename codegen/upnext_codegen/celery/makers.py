@@ -83,7 +83,7 @@ class Makers:
     apps: Apps
 
     def maker(self, decorator: ast.expr, use: Use, depth: int = 0) -> Maker | None:
-        """Tell what makes a task of what it decorates, None if that is something else."""
+        """Return what makes a task of what it decorates, None if that is something else."""
         call = decorator if isinstance(decorator, ast.Call) else None
         func = decorator if call is None else call.func
         app = self.apps.makes_tasks(func, use)
@@ -191,7 +191,7 @@ class Makers:
     def _passed_on(
         self, function: Definition, node: FunctionNode, call: ast.Call | None, use: Use, depth: int
     ) -> Maker | None:
-        """Tell what a function of the project makes tasks with: one that is called, or that decorates by itself.
+        """Return what a function of the project makes tasks with: one that is called, or that decorates by itself.
 
         Called, it returns what `shared_task(...)` gives, or a function that decorates.
         """
@@ -283,7 +283,7 @@ class Makers:
         return Wrapper(is_transparent, receivers or 0, self.is_wrapper(source))
 
     def is_wrapper(self, definition: Definition) -> bool:
-        """Whether a function is inside of a decorator, and has the name of what that is given, by `functools.wraps`."""
+        """Whether a function is inside a decorator, and has the name of what that is given, by `functools.wraps`."""
         node = definition.binding.node if isinstance(definition.binding, FunctionDefinition) else None
         around = definition.scope.node
         if node is None or not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -299,7 +299,7 @@ class Makers:
     def _handed_on(
         self, options: tuple[Option, ...], node: FunctionNode, call: ast.Call | None, use: Use
     ) -> tuple[Option, ...]:
-        """Put what a function is given in the place of the parameters by which it hands options on."""
+        """Put what a function is given in place of the parameters by which it hands options on."""
         given = {each.arg: Option(each.arg, each.value, use) for each in (call.keywords if call is not None else ())}
         placed = [each for each in (call.args if call is not None else []) if not isinstance(each, ast.Starred)]
         given |= {
@@ -320,7 +320,7 @@ class Makers:
         return tuple(found)
 
     def _parameter(self, option: Option, node: FunctionNode) -> str | None:
-        """Tell which parameter of a function an option is, None where it is something else."""
+        """Return which parameter of a function an option is, None where it is something else."""
         if not isinstance(option.value, ast.Name):
             return None
         match self.apps.lookup.path(option.use, option.value):

@@ -98,7 +98,7 @@ class TaskClasses:
                 return found[-1].binding
 
     def changes_arguments(self, base: ast.expr | None, use: Use, depth: int = 0) -> bool:
-        """Whether tasks that are made with a class may take other arguments than their function, as far as can be told.
+        """Whether tasks that are made with a class may take other arguments than their function, as far as is known.
 
         Classes of packages are taken not to: those that log, lock and bind requests do not. One of the project must
         show it.

@@ -48,7 +48,7 @@ class Tasks:
     )
 
     def of(self, expr: ast.expr, use: Use, depth: int = 0) -> CeleryTask | None:
-        """Tell which task an expression is, None where that is none, or one of several."""
+        """Return which task an expression is, None where that is none, or one of several."""
         if isinstance(expr, ast.Call):
             return self._made(expr, use, depth)
         found = {
@@ -60,7 +60,7 @@ class Tasks:
         return found.pop() if len(found) == 1 else None
 
     def defined_by(self, definition: Definition, depth: int = 0) -> CeleryTask | None:
-        """Tell which task a definition is."""
+        """Return which task a definition is."""
         key = (definition.file, definition.line, definition.name)
         if key not in self._known:
             self._known[key] = None  # what leads back to itself is none
@@ -92,7 +92,7 @@ class Tasks:
         return None
 
     def _receiver(self, definition: Definition) -> CeleryTask | None:
-        """Tell which task the `self` of a bound task, or of the `run` of a class, is."""
+        """Return which task the `self` of a bound task, or of the `run` of a class, is."""
         scope = definition.scope
         node, around = scope.node, scope.parent
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or around is None:
@@ -107,7 +107,7 @@ class Tasks:
         return next((self.defined_by(each) for each in owners if _is(each, around.node)), None)
 
     def _class(self, definition: Definition) -> CeleryTask | None:
-        """Tell which task a class is, None for one that has no `run` or is abstract."""
+        """Return which task a class is, None for one that has no `run` or is abstract."""
         run = self.classes.run_of(definition)
         if run is None or self.classes.constant_of(definition, "abstract") is True:
             return None
@@ -134,7 +134,7 @@ class Tasks:
         )
 
     def _made(self, call: ast.Call, use: Use, depth: int) -> CeleryTask | None:
-        """Tell which task a call makes: of a function, or of a class by an instance of it."""
+        """Return which task a call makes: of a function, or of a class by an instance of it."""
         for source in self.apps.lookup.path(use, call.func):
             if isinstance(source, Definition) and isinstance(source.binding, ClassDefinition):
                 return self.defined_by(source)
@@ -149,14 +149,14 @@ class Tasks:
         return self._of_function(call, use)
 
     def _registered(self, expr: ast.expr, use: Use, depth: int) -> CeleryTask | None:
-        """Tell which task `app.register_task` makes of an instance, or of a class."""
+        """Return which task `app.register_task` makes of an instance, or of a class."""
         found = [each for each in self.apps.lookup.path(use, expr) if isinstance(each, Definition)]
         if len(found) == 1 and isinstance(found[0].binding, ClassDefinition):
             return self.defined_by(found[0])
         return self.of(expr, use, depth + 1) if depth < MAX_CELERY_STEPS else None
 
     def _of_function(self, call: ast.Call, use: Use) -> CeleryTask | None:
-        """Tell which task `shared_task(function)` or `shared_task(...)(function)` is."""
+        """Return which task `shared_task(function)` or `shared_task(...)(function)` is."""
         maker = self.makers.maker(call.func, use)
         if maker is None:
             return None

@@ -39,7 +39,7 @@ class Wrappers:
     lookup: Lookup
 
     def keeps_signature(self, decorator: ast.expr, use: Use) -> bool:
-        """Whether a decorated function takes what it takes without the decorator, as far as can be told.
+        """Whether a decorated function takes what it takes without the decorator, as far as is known.
 
         Decorators of packages are taken to, but for those that are called after adding arguments: those that time,
         lock, trace and retry do. One of the project must show it.

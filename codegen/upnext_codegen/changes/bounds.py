@@ -46,7 +46,7 @@ def number(text: str) -> Decimal | None:
 
 
 def is_bounded(owner: str) -> bool:
-    """Tell whether bounds of a type ("module:qualname") are compared."""
+    """Return whether bounds of a type ("module:qualname") are compared."""
     return owner in NUMBERS or owner in _TIMES
 
 
@@ -149,7 +149,7 @@ def _whole_digits(had: Mapping[str, str]) -> int | None:
 
 
 def are_digits_tighter(owner: str, had: Mapping[str, str], has: Mapping[str, str], name: str) -> bool:
-    """Tell whether `max_digits` or `decimal_places` hold back numbers that there were.
+    """Return whether `max_digits` or `decimal_places` hold back numbers that there were.
 
     Args:
         owner: The earlier type, as "module:qualname".

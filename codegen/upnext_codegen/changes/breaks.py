@@ -129,7 +129,7 @@ def _words(event: str, found: Break, whose: str) -> tuple[str, str]:
             message = f"{field} is required now, and {whose} may be without it"
             return message, f'give "{found.field}" a default {OR_UPCAST}'
         case Kind.RENAMED:
-            message = f'{field} is required now in the place of "{found.former}", which {whose} hold'
+            message = f'{field} is required now in place of "{found.former}", which {whose} hold'
             return message, f'take "{found.former}" as well, and give both a default, {OR_UPCAST}'
         case Kind.REJECTED:
             message = f'{field} is rejected now by handler "{name}", and {whose} may hold it'

@@ -107,12 +107,12 @@ class Bridges:
             reason = f'what "{step.name}" gives is not taken: {reason}'
 
     def refusal(self, state: State, handler: Handler) -> str:
-        """Say why a handler does not take a payload, "" if it does."""
+        """Return why a handler does not take a payload, "" if it does."""
         reason = self._refusal(state, handler.parameters, handler.extras)
         return f'{reason} in handler "{handler.name}"' if reason else ""
 
     def takes(self, first: Upcast, second: Upcast) -> bool:
-        """Tell whether an upcaster takes what another one gives."""
+        """Return whether an upcaster takes what another one gives."""
         return first.gives is not None and not self._refused_by(given(first), second)
 
     def _refused_by(self, state: State, upcast: Upcast) -> str:

@@ -108,7 +108,7 @@ def sends_of(event: str, sends: Iterable[Send]) -> list[Send]:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """One event of the earlier contract, beside its handlers now; what breaks inside of models is put aside."""
+    """One event of the earlier contract, beside its handlers now; what breaks inside models is put aside."""
 
     event: EventContract
     wire: Wire

@@ -93,7 +93,7 @@ def _is_bound_tighter(owner: str, had: Mapping[str, str], name: str, text: str, 
 
 
 def satisfies(value: LiteralValue | float, name: str, text: str) -> bool:
-    """Tell whether a value satisfies a constraint: certainly not, if it does not."""
+    """Return whether a value satisfies a constraint: certainly not, if it does not."""
     if isinstance(value, str | bytes):
         match name:
             case "min_length":

@@ -46,7 +46,7 @@ def lost_handlers(
 
 
 def _where(event: str, lost: Sequence[Receiver], new: Sequence[Handler]) -> tuple[str, Place | None]:
-    """Say what to do where handlers only have another name, event or worker, and where they are then."""
+    """Return what to do where handlers only have another name, event or worker, and where they are then."""
     first = lost[0]
     beside = [each for each in new if each.event == event and each.worker == first.worker]
     if len(lost) == 1 and beside:

@@ -37,7 +37,7 @@ class _Broken(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelBreaks:
-    """Collects what breaks inside of models.
+    """Collects what breaks inside models.
 
     Attributes:
         earlier: Facts of the classes of the earlier contract, by "module:qualname".

@@ -77,7 +77,7 @@ def plain_type(written: ClassType) -> Type:
 
 
 def is_read(written: str, read: str, *, takes_bools: bool) -> bool | None:
-    """Tell whether values of one type are read as another; None where that depends on the value.
+    """Return whether values of one type are read as another; None where that depends on the value.
 
     Args:
         written: The type that is written, as "module:qualname"; one of `SCALARS`.
@@ -94,7 +94,7 @@ def is_read(written: str, read: str, *, takes_bools: bool) -> bool | None:
 
 
 def may_be_text_of(text: str, read: str) -> bool:
-    """Tell whether a text may be read as a type of the standard library: certainly not, if it may not."""
+    """Return whether a text may be read as a type of the standard library: certainly not, if it may not."""
     if read in _WITH_DIGITS:
         return any(character.isdigit() for character in text)
     if read == "decimal:Decimal":

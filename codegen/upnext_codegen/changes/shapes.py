@@ -159,7 +159,7 @@ def meant(written: ClassType, classes: Classes) -> Type | None:
 
 
 def asks_nothing(alternatives: Sequence[Type]) -> bool:
-    """Tell whether anything at all is one of some alternatives."""
+    """Return whether anything at all is one of some alternatives."""
     return any(isinstance(each, AnyType) or each == OBJECT for each in alternatives)
 
 

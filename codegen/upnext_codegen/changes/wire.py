@@ -88,7 +88,7 @@ class Wire:
         return self._known[key]
 
     def fits(self, was: Type, now: Type) -> bool:
-        """Tell whether all that was written as the earlier type can be read as today's."""
+        """Return whether all that was written as the earlier type can be read as today's."""
         return not self.differences(was, now)
 
     # Types

@@ -32,7 +32,7 @@ class NewHandlers:
         return frozenset({worker for worker, _, _ in self.places} | {each.worker for each in self.declarations})
 
     def has(self, identity: Identity) -> bool:
-        """Tell whether a handler is there, or a task whose worker cannot be known."""
+        """Return whether a handler is there, or a task whose worker cannot be known."""
         return identity in self.places or ("", identity[1], identity[2]) in self.places
 
 
@@ -68,7 +68,7 @@ def gone(
 
 
 def _left(jobs: WaitingJobs, *, deployed_still: bool) -> str:
-    """Say what is left of a handler, and what comes on top of it."""
+    """Return what is left of a handler, and what comes on top of it."""
     parts: list[str] = []
     if jobs.waiting:
         parts.append(f"{jobs.waiting:,} {'job waits' if jobs.waiting == 1 else 'jobs wait'} for it")
@@ -76,13 +76,13 @@ def _left(jobs: WaitingJobs, *, deployed_still: bool) -> str:
         kept = "dead letter of it is kept" if jobs.dead == 1 else "dead letters of it are kept"
         parts.append(f"{jobs.dead:,} {kept}")
     if deployed_still:
-        parts.append("what is deployed goes on queueing jobs for it")
+        parts.append("what is deployed keeps queueing jobs for it")
     *most, last = parts
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def _successor(identity: Identity, new: Iterable[Identity]) -> Identity | None:
-    """Return the new handler that most likely stands in the place of one that is gone."""
+    """Return the new handler that most likely stands in place of one that is gone."""
     worker, event, name = identity
     candidates = sorted(each for each in new if bool(each[1]) == bool(event))
 

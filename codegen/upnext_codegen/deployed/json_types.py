@@ -68,7 +68,7 @@ _CONSTRAINTS = {
 class JsonTypes:
     """Reads the types of one payload.
 
-    Limits are kept inside of classes only: the sources do not tell those of parameters.
+    Limits are kept inside classes only: the sources do not tell those of parameters.
 
     Attributes:
         definitions: What `#/$defs/...` leads to.

@@ -61,7 +61,7 @@ class DeployedState(NamedTuple):
 
 
 def is_saved(data: Mapping[str, Any]) -> bool:
-    """Tell whether a JSON object is what `upnext contracts list --format json` prints."""
+    """Return whether a JSON object is what `upnext contracts list --format json` prints."""
     return "contracts" in data and "namespace" in data
 
 

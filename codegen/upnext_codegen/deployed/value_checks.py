@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Problem(NamedTuple):
-    """What is wrong with a value, and where inside of it: the names of fields, "[]" for an item."""
+    """What is wrong with a value, and where inside it: the names of fields, "[]" for an item."""
 
     path: str
     text: str

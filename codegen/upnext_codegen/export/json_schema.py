@@ -191,5 +191,5 @@ def _number(text: str) -> float:
 
 
 def is_generated(data: object) -> bool:
-    """Tell whether a JSON value is a schema that upnext wrote."""
+    """Return whether a JSON value is a schema that upnext wrote."""
     return isinstance(data, Mapping) and GENERATED in data

@@ -39,7 +39,7 @@ def discover_ahead(project: Project) -> Generator[Callable[[], Discovery]]:
         with os.fdopen(reading, "rb") as pipe:
             yield lambda: _received(pipe) or discover(project)
     finally:
-        # A run that has failed does not wait for it, and until somebody waits the number is nobody else's.
+        # A failed run does not wait for it, and until it is waited for, no other process can get its number.
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 

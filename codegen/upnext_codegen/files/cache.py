@@ -174,7 +174,7 @@ def tool_digest(folder: Path) -> str:
 
 
 def is_trusted(folder: Path) -> bool:
-    """Whether nobody else can have written into a folder."""
+    """Whether no other user can have written into a folder."""
     try:
         status = folder.lstat()
     except OSError:

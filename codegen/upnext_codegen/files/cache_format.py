@@ -22,12 +22,12 @@ class Entry(NamedTuple):
         modified: In nanoseconds.
         changed: In nanoseconds; -1 where the file was too fresh for its times to be believed.
         mentions: Whether it can name upnext.
-        digest: Of its bytes, "" where nobody asked.
-        imports: What it imports that the project may have, as `imports_of` lists it, None where nobody asked.
+        digest: Of its bytes, "" if it was not needed.
+        imports: Its imports that the project may contain, as `imports_of` lists them, None if they were not needed.
         others: The first words of its other imports, which mean the project once that has a file of such a name.
         misencoded: What is wrong with its encoding.
-        unreadable: What keeps it from being read for what it defines, None where nobody asked.
-        uncompiled: What Python's compiler says of it, None where nobody asked.
+        unreadable: What keeps its definitions from being read, None if they were not needed.
+        uncompiled: What Python's compiler says about it, None if that was not needed.
         ignores: Lines with ignore comments and their codes, where it was parsed.
     """
 

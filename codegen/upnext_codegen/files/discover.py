@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _IGNORED = "ignored by "
 _UNLISTED = frozenset({"__pycache__", ".git", ".upnext"})
-"""Folders that nobody would look for sources in."""
+"""Folders in which no one would expect sources."""
 
 
 class SourceFile(NamedTuple):
@@ -146,7 +146,7 @@ def _visit(walk: _Walk, folder: _Folder) -> None:
 
 
 def _stranger(walk: _Walk, path: str, names: set[str]) -> str:
-    """Say why a folder belongs to somebody else, by what is in it."""
+    """Return why a folder belongs to somebody else, by what is in it."""
     if "pyvenv.cfg" in names:
         return "a virtual environment"
     if ".git" in names and is_checkout(f"{walk.root}/{path}.git"):
@@ -189,7 +189,7 @@ def _enter_folder(walk: _Walk, folder: _Folder, name: str, names: set[str]) -> N
 
 
 def _reason_of_file(walk: _Walk, folder: _Folder, name: str, names: set[str]) -> str:
-    """Say why a file is left out, "" if it is not."""
+    """Return why a file is left out, "" if it is not."""
     reason = _reason(walk, folder, name, names, is_folder=False)
     path = folder.path + name
     if reason and reason != EXCLUDED and walk.choice.includes(path, is_folder=False, inherited=folder.included):
@@ -198,7 +198,7 @@ def _reason_of_file(walk: _Walk, folder: _Folder, name: str, names: set[str]) ->
 
 
 def _reason(walk: _Walk, folder: _Folder, name: str, names: set[str], *, is_folder: bool) -> str:
-    """Say why a file or folder is left out, or would be without `include`; "" if it is not."""
+    """Return why a file or folder is left out, or would be without `include`; "" if it is not."""
     path = folder.path + name
     if walk.choice.excludes(path, is_folder=is_folder):
         return EXCLUDED

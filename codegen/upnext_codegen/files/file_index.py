@@ -175,10 +175,10 @@ class FileIndex:
         return path in self.entries and bool(self.entries[path].mentions)
 
     def check(self, loaded: Collection[str]) -> list[Finding]:
-        """Say which files cannot be read.
+        """Return which files cannot be read.
 
-        Every file's encoding is looked at. The syntax of files that nobody asked for is, too, as long as all of them
-        together fit the budget: either all of them are parsed or none, whatever the cache holds.
+        Every file's encoding is checked. The syntax of files that are not needed is checked, too, if all of them together
+        fit the budget: either all of them are parsed or none, whatever the cache contains.
 
         Args:
             loaded: The files that somebody asked for.

@@ -7,5 +7,5 @@ POINTER = "a pointer of Git LFS in place of the file"
 
 
 def is_pointer(text: str) -> bool:
-    """Tell whether a text is what Git LFS leaves in place of a file."""
+    """Return whether a text is what Git LFS leaves in place of a file."""
     return text.startswith("version https://git-lfs.github.com/spec/")

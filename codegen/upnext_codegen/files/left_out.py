@@ -91,7 +91,7 @@ class Choice:
     def _is_package(self, folder: str, name: str, in_package: bool) -> bool:
         """Whether a folder called `build`, `dist`, `venv` or `tests` is a package.
 
-        It is one with an `__init__.py`, except beside a pyproject.toml; `tests` is one inside of another package only.
+        It is one with an `__init__.py`, except beside a pyproject.toml; `tests` is one inside another package only.
         """
         if name in _NEVER_PACKAGES or folder in self.tops or not self._is_importable(folder):
             return False

@@ -10,7 +10,7 @@ from pathlib import Path
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _ABANDONED = 3600
-"""Seconds after which whoever was writing a file has been killed: writing takes a moment."""
+"""Seconds after which the writer of a file must have been killed: writing takes only a moment."""
 
 
 def beside(target: Path, data: bytes, mode: int = 0o666, *, synced: bool = True) -> Path:

@@ -21,7 +21,7 @@ _OTHER_OBJECT = re.compile(
 
 
 def may_redefine_object(text: str) -> bool:
-    """Tell whether `object` may be something else in a file than what Python calls so."""
+    """Return whether `object` may be something else in a file than what Python calls so."""
     return _OTHER_OBJECT.search(text) is not None
 
 
@@ -87,7 +87,7 @@ def _in_order(params: cst.Parameters) -> list[_Last]:
 
 
 def _with_last(params: cst.Parameters, last: _Last, bare: _Last) -> cst.Parameters:
-    """Put another parameter, or `/`, in the place of the last one."""
+    """Put another parameter, or `/`, in place of the last one."""
     if params.kwonly_params:
         return params.with_changes(kwonly_params=(*params.kwonly_params[:-1], bare))
     if params.star_arg is last:

@@ -72,13 +72,13 @@ class Source:
         return self.calls.get(place[1:], ())
 
     def replaced(self, old: cst.CSTNode, new: cst.CSTNode) -> cst.Module:
-        """The file with one node in the place of another."""
+        """The file with one node in place of another."""
         changed = self.module.deep_replace(old, new)
         assert isinstance(changed, cst.Module)
         return changed
 
     def change(self, line: int, old: cst.CSTNode, new: cst.CSTNode) -> Change | None:
-        """The smallest change of the text that puts one node in the place of another; None if it changes nothing.
+        """The smallest change of the text that puts one node in place of another; None if it changes nothing.
 
         Only the statement that the node stands in is written anew, so that many changes of a long file are no more
         work each than one of a short file.
@@ -142,5 +142,5 @@ def requoted(node: cst.SimpleString, text: str) -> cst.SimpleString:
 
 
 def starts_of_lines(text: str) -> list[int]:
-    """Say where each line of a text starts."""
+    """Return where each line of a text starts."""
     return [0, *(each.end() for each in _LINE_END.finditer(text))]

@@ -44,7 +44,7 @@ class Standing(NamedTuple):
     Attributes:
         always: Whether every run of the function gets there, unless something fails before.
         followed: Whether something that can fail follows it, so that the function may fail after it.
-        lost: Why nobody can await what it returns, "" where somebody may.
+        lost: Why its result cannot be awaited, "" if it may be.
     """
 
     always: bool = False
@@ -199,7 +199,7 @@ def _may_leave(statement: ast.stmt) -> bool:
 
 
 def _now(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all inside of it that runs with it, which the body of a function in it does not."""
+    """Yield a node and all inside it that runs with it, which the body of a function in it does not."""
     stack = [node]
     while stack:
         current = stack.pop()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from upnext_codegen.records import Declaration, Handler, Parameter, Scan
 
 _HIDING = frozenset({"UPN001", "UPN002", "UPN005", "UPN006"})
-"""With one of these there may be handlers and sends that nobody has seen."""
+"""With one of these there may be handlers and sends that the scan has not seen."""
 
 
 def graph_findings(
@@ -77,7 +77,7 @@ def _hidden(scan: Scan) -> set[str]:
 
 
 def _never_handled(graph: Graph, scan: Scan, elsewhere: Collection[str]) -> Iterator[Finding]:
-    """UPN502: a send of an event that nobody handles."""
+    """UPN502: a send of an event that has no handler."""
     for event, sends in graph.sends.items():
         if event in graph.handlers or event in scan.refused or event in scan.former_names or event in elsewhere:
             continue
@@ -85,7 +85,7 @@ def _never_handled(graph: Graph, scan: Scan, elsewhere: Collection[str]) -> Iter
             if len(send.names) == 1:
                 yield Finding.of(
                     "UPN502",
-                    f"event {shown(event)} is sent here and nobody handles it",
+                    f"event {shown(event)} is sent here but has no handler",
                     send.place,
                     "attach a handler to it, or remove the send; if others handle it, the project is not closed",
                 )
@@ -115,7 +115,7 @@ def _cycles(graph: Graph) -> Iterator[Finding]:
         first, *others = sorted(cycle.sends, key=lambda each: each.place)
         yield Finding.of(
             "UPN504",
-            f"events go round without end: {events}",
+            f"events form an endless cycle: {events}",
             first.place,
             "send one of them on a condition only",
             tuple(Related(each.place, f"{shown(each.names[0])} is sent here") for each in others),
@@ -167,7 +167,7 @@ def _sent_again(graph: Graph) -> Iterator[Finding]:
 
 
 def _lost(scan: Scan) -> Iterator[Finding]:
-    """UPN507: a send that never happens, because nobody awaits it."""
+    """UPN507: a send that never happens, because it is not awaited."""
     for send in scan.sends:
         if send.lost:
             what = f"event {shown(send.names[0])} is not sent" if send.kind == "event" and send.names else ""

@@ -106,7 +106,7 @@ class Constraints:
         """Return what `Annotated[inner, *metadata]` is.
 
         Raises:
-            NotCertainError: If it says more of the field than its type, somewhere inside of it.
+            NotCertainError: If it says more of the field than its type, somewhere inside it.
         """
         found: list[str] = []
         for each in metadata:
@@ -164,7 +164,7 @@ class Constraints:
         if name not in _METADATA or not isinstance(metadata, ast.Call):
             return None
         if name == "Field" and (metadata.args or any(each.arg in _OF_THE_FIELD for each in metadata.keywords)):
-            raise NotCertainError("a Field(...) inside of a type says more than its limits")
+            raise NotCertainError("a Field(...) inside a type says more than its limits")
         return self.options(metadata, use)
 
     def _option(self, given: Argument) -> list[str]:

@@ -112,7 +112,7 @@ def _attaches(func: values.Value) -> bool:
 
 
 def _events(node: ast.expr, scope: Scope, exports: Exports) -> Iterator[str]:
-    """Yield the event that can be sent by whoever has a value, or the part of a file whose events can be.
+    """Yield the event that can be sent by code that has a value, or the part of a file whose events can be.
 
     What a module or class holds is not looked at here: large packages give away hundreds of them.
     """

@@ -96,7 +96,7 @@ def read_options(
 
 
 def _check_shape(evaluator: Evaluator, given: Argument, place: Place) -> list[Finding]:
-    """Say what is wrong with an option that may be a tuple."""
+    """Return what is wrong with an option that may be a tuple."""
     if given.keyword == _UNIQUE:
         shown, names = _unique(evaluator, given.value, given.use)
         return [option_messages.bad_option(place, _UNIQUE, shown, _RULES[_UNIQUE], typed=True)] if names is None else []
@@ -107,7 +107,7 @@ def _check_shape(evaluator: Evaluator, given: Argument, place: Place) -> list[Fi
 def check_named_fields(
     evaluator: Evaluator, call: ast.Call, use: Use, handler: str, fields: Sequence[str]
 ) -> list[Finding]:
-    """Say what is wrong with options that name fields: there is none of that name, or no limit for it."""
+    """Return what is wrong with options that name fields: there is none of that name, or no limit for it."""
     given = {each.keyword: each for each in evaluator.arguments(call, use)}
     findings = _check_by(evaluator, given, use, handler, fields)
     if _UNIQUE in given:

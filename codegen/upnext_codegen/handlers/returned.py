@@ -17,7 +17,7 @@ _KEEPING = frozenset(
 
 
 def gives_back(node: FunctionNode, *, is_made: bool) -> bool:
-    """Tell whether a decorator certainly gives back the class that it is given, and does nothing to how it travels.
+    """Return whether a decorator certainly gives back the class that it is given, and does nothing to how it travels.
 
     Args:
         node: The decorator.

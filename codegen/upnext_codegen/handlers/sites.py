@@ -79,11 +79,11 @@ class OperatorSite(NamedTuple):
 
 
 def sites_of(module: SourceModule, exports: Exports) -> Iterator[CallSite | DecoratorSite | ClassSite | OperatorSite]:
-    """Yield the calls, decorators and classes of a file, those inside of functions and classes after those around."""
+    """Yield the calls, decorators and classes of a file, those inside functions and classes after those around."""
     waiting: list[tuple[Scope, Definition | None]] = [(module.scope, None)]
     while waiting:
         scope, function = waiting.pop(0)
-        # An `.on` that nobody knows is told of where upnext is imported.
+        # An `.on` of an unknown object is reported in files that import upnext.
         always = exports.everything or module.imports_upnext
         names = exports.names_in(scope)
         for each in scope.expressions:

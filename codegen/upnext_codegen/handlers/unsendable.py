@@ -21,7 +21,7 @@ def unsendable(
     Args:
         written: The type.
         known: Facts of the project's classes, by "module:qualname".
-        above: The new types that it is inside of.
+        above: The new types that it is inside.
     """
     for each in classes_in(written):
         own = known.get(f"{each.module}:{each.qualname}")

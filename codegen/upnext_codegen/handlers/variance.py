@@ -116,7 +116,7 @@ class Variances:
         return found
 
     def _signs(self, expr: ast.expr | None, name: str, use: Use) -> set[int]:
-        """Say how a parameter is used in a type: 1 where it comes out, -1 where it goes in, both in doubt."""
+        """Return how a parameter is used in a type: 1 where it comes out, -1 where it goes in, both in doubt."""
         expr = None if expr is None else unquoted(expr)
         if expr is None or name not in names_in(expr):
             return set()

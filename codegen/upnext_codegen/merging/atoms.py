@@ -82,7 +82,7 @@ def _demands(
 
 
 def _demand_tuple(general: ClassType, other: TupleType, classes: Hierarchy, meet: Meet) -> bool:
-    """Tell whether a named tuple is the given tuple, or may be once its own parameters are known."""
+    """Return whether a named tuple is the given tuple, or may be once its own parameters are known."""
     return any(
         _is_open(shape) or _joined_tuples([shape, other], [], classes, meet) == shape
         for shape in _shapes(general, classes)
@@ -111,12 +111,12 @@ def _demand_class(general: ClassType, other: ClassType, demands: Demands, classe
 
 
 def _is_open(written: Type) -> bool:
-    """Tell whether a type parameter stands somewhere in a type: what it asks for is known once that is filled."""
+    """Return whether a type parameter stands somewhere in a type: what it asks for is known once that is filled."""
     return any(each.module == "" for each in classes_in(written))
 
 
 def _holds(found: ClassType, together: Iterable[ClassType | TupleType], classes: Hierarchy, meet: Meet) -> bool:
-    """Tell whether a class is below all the others, now that its parameters are known, where those stand inside."""
+    """Return whether a class is below all the others, now that its parameters are known, where those stand inside."""
     if not found.args or not any(map(_is_open_inside, classes.above(classes.general(found)))):
         return True
     return all(

@@ -52,7 +52,7 @@ def meet(sides: Iterable[Type], classes: Hierarchy) -> Type | None:
 
 
 def is_subtype(one: Type, other: Type, classes: Hierarchy) -> bool:
-    """Tell whether everything of the first type satisfies the second; `Any` anywhere is taken at its word."""
+    """Return whether everything of the first type satisfies the second; `Any` anywhere is taken at its word."""
     both = meet((one, other), classes)
     return both is not None and unified(both, normal(one, classes)) is not None
 
@@ -134,7 +134,7 @@ def _widest(found: list[Type], classes: Hierarchy) -> list[Type]:
 
 
 def _takes_in(wide: str, narrow: str, members: Mapping[str, Type], classes: Hierarchy) -> bool:
-    """Tell whether a type takes in another one; of two that take in each other only one does."""
+    """Return whether a type takes in another one; of two that take in each other only one does."""
     if not is_subtype(members[narrow], members[wide], classes):
         return False
     return wide < narrow or not is_subtype(members[wide], members[narrow], classes)

@@ -59,7 +59,7 @@ def merge(event: str, handlers: Iterable[Handler], classes: Hierarchy, *, open_t
 
 
 def extras_allowed(declarations: Iterable[Declaration], default: str | None) -> bool:
-    """Tell whether an event may carry fields that no handler names.
+    """Return whether an event may carry fields that no handler names.
 
     Args:
         declarations: All declarations of the event; one "forbid" is enough, then one "allow".

@@ -75,7 +75,7 @@ def class_of(value: LiteralValue) -> ClassType:
 
 
 def asks_nothing(written: Type) -> bool:
-    """Tell whether a side of a merge holds nothing back: `Any`, `object`, and `Any` with an alternative."""
+    """Return whether a side of a merge holds nothing back: `Any`, `object`, and `Any` with an alternative."""
     return written == OBJECT or any(isinstance(part, AnyType) for part in parts(written))
 
 

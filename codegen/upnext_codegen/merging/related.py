@@ -40,7 +40,7 @@ class RelatedTypes:
         classes: What is known of the classes among them.
         joints: Classes that are below others which have nothing to do with each other, and the names above each: those
             others may meet in it.
-        depth: How deep inside of other types these stand.
+        depth: How deep inside other types these stand.
     """
 
     def __init__(self, classes: Hierarchy, joints: Mapping[str, frozenset[str]], depth: int = 0) -> None:

@@ -99,12 +99,12 @@ def class_name(owner: ClassType) -> str:
 
 
 def same_class(one: ClassType, other: ClassType) -> bool:
-    """Tell whether two types are the same class, whatever their arguments are."""
+    """Return whether two types are the same class, whatever their arguments are."""
     return one.qualname == other.qualname and one.module == other.module
 
 
 def substituted(written: Type, given: Mapping[str, Type]) -> Type:
-    """Put arguments in the place of type parameters.
+    """Put arguments in place of type parameters.
 
     A parameter is a class without arguments whose last name is the parameter's: the reader names the one of
     `class Box[T]` by where it was found.

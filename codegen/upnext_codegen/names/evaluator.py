@@ -295,7 +295,7 @@ class Evaluator:
         return found
 
     def is_filled(self, definition: Definition, part: str = "") -> bool:
-        """Whether another file puts something of upnext in the place of a module's name, or into a part of that."""
+        """Whether another file puts something of upnext in place of a module's name, or into a part of that."""
         return definition.scope.kind == "module" and f"{definition.name}{part}" in self.filled(definition.file)
 
     def _is_fed(self, definition: Definition) -> bool:

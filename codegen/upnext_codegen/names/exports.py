@@ -147,7 +147,7 @@ class Exports:
         self.evaluator.may_be_ours, self.evaluator.filled = self.may_be_ours, self.filled
 
     def release(self) -> None:
-        """Take it apart: it and the evaluator refer to each other, and nobody collects what does."""
+        """Break the reference cycle with the evaluator, since the cyclic collector is off."""
         del self.evaluator.may_be_ours, self.evaluator.filled
         for each in (self._interests, self._names, self._evident):
             each.clear()
@@ -228,7 +228,7 @@ class Exports:
             names.add_parts(importing)
             self._spread(names, module)
         if module.imports_upnext:
-            # An `.on` that nobody knows is told of where upnext is imported.
+            # An `.on` of an unknown object is reported in files that import upnext.
             names.lines = sorted({*names.lines, *lines_of(_ATTACHING, module.text.text)})
 
     def _add_import(self, names: Names, name: str, alone: ModuleRef | None) -> None:
@@ -515,7 +515,7 @@ class Exports:
             return _OURS_ITSELF
         value = binding.value
         if value is None or isinstance(value, Element):
-            return Carried()  # What a loop leaves behind, nobody imports.
+            return Carried()  # Nothing imports what a loop leaves behind.
         return Carried(ours=self._is_made(value, definition.use, set()) or _hands_modules(value, names))
 
     def gives_events(self, expr: Derived | None, use: Use, *, followed: bool = False) -> bool:

@@ -298,7 +298,7 @@ class SourceModule:
             waiting += [self.body_of(each) for each in (*scope.functions, *scope.classes)]
 
     def release(self) -> None:
-        """Take it apart: its scopes and definitions refer to one another, and nobody collects what does."""
+        """Break the reference cycles between its scopes and definitions, since the cyclic collector is off."""
         for scope in (self.scope, *self._bodies.values()):
             scope.definitions.clear()
             for found in (scope.functions, scope.classes, scope.attributes, scope.items, scope.expressions, scope.fed):

@@ -145,7 +145,7 @@ def takes_by_name(data: bytes, words: Collection[str], modules: Collection[str],
 
 
 def stands_alone(data: bytes, modules: Collection[str], bound: Collection[str]) -> bool:
-    """Whether one of some modules stands in bytes without an attribute: whoever is given it can take any of those.
+    """Whether one of some modules appears in bytes without an attribute: its receiver can take any attribute.
 
     Args:
         data: The bytes.

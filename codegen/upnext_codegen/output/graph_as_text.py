@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 _INDENT = "  "
 _MOST_LINES = 200
-"""Lines of chains, above which nobody reads them: events in many cycles have thousands of long ones."""
+"""Maximum lines of chains: events in many cycles have thousands of long ones, which no one would read."""
 _COLUMN = 46
 """Where the places of functions begin, if what stands before them is shorter."""
 

@@ -19,7 +19,7 @@ _MOST_EVENTS = 60
 
 
 def table(contract: Contract, paint: Paint) -> str:
-    """Write the table, aligned, one line a field; an empty text without events."""
+    """Write the table, aligned, one line per field; an empty text without events."""
     if not contract.events:
         return ""
     if len(contract.events) > _MOST_EVENTS:

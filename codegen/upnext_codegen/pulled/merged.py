@@ -42,7 +42,7 @@ class OwnHandlers:
         )
 
     def has(self, receiver: Receiver) -> bool:
-        """Tell whether a handler is one of them."""
+        """Return whether a handler is one of them."""
         return receiver.worker in self.serving or (receiver.worker in self.declared and self.is_module(receiver.module))
 
     def without(self, contract: Contract) -> Contract:
@@ -168,7 +168,7 @@ def _satisfied(own: Iterable[Handler], others: Sequence[Handler], classes: Class
                 sides[handler.event, parameter.name][parameter.type] = None
 
     def is_met(written: Type, among: list[Type]) -> bool:
-        """Tell whether another type is narrower, or as narrow and stands before it."""
+        """Return whether another type is narrower, or as narrow and stands before it."""
         at = among.index(written)
         return any(
             wire.fits(each, written) and (number < at or not wire.fits(written, each))

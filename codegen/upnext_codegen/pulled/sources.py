@@ -30,7 +30,7 @@ _OPTIONS = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false")
 
 
 def is_server(address: str) -> bool:
-    """Tell whether an address is that of a server."""
+    """Return whether an address is that of a server."""
     return _SERVER.match(address) is not None
 
 

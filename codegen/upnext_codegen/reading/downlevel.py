@@ -163,7 +163,7 @@ class _Rewriter(libcst.CSTVisitor):
         """Turn `type X = ...` into an assignment."""
         start = self.range_of(node).start
         self._write(start.line, start.column, "0;  ")
-        # Noted also without any: whoever has to tell an alias from an assignment sees it by them.
+        # Recorded even if empty: it is what tells an alias from an assignment.
         self.type_parameters[node.name.value, self.range_of(node.name).start.line] = ()
         self._take_parameters(node.name, node.type_parameters)
 

@@ -113,15 +113,15 @@ class Edits:
         return self._offset(position.start), self._offset(position.end)
 
     def replace(self, node: cst.CSTNode, text: str) -> None:
-        """Put a text in the place of a node."""
+        """Put a text in place of a node."""
         self._edits[self.span(node)] = text
 
     def is_changed(self, node: cst.CSTNode) -> bool:
-        """Tell whether another text is to stand in the place of a node."""
+        """Return whether another text is to stand in place of a node."""
         return self.span(node) in self._edits
 
     def put(self, start: int, end: int, text: str) -> None:
-        """Put a text in the place of another one, or between two characters."""
+        """Put a text in place of another one, or between two characters."""
         self._edits[start, end] = text
 
     def place_after(self, line: int, column: int) -> tuple[int, int]:

@@ -140,7 +140,7 @@ def _no_variables(function: cst.FunctionDef) -> set[cst.CSTNode]:
 
 
 def _binds(scope: cst.CSTNode, name: str) -> bool:
-    """Whether a scope inside of a function gives a name a meaning of its own."""
+    """Whether a scope inside a function gives a name a meaning of its own."""
     nodes = walk(scope)
     if any(isinstance(node, cst.Nonlocal) and any(_is(each.name, name) for each in node.names) for node in nodes):
         return False

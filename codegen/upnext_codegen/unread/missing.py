@@ -274,7 +274,7 @@ class _Search:
         return path not in self.index.files and is_file(f"{self.index.root}/{path}")
 
     def _reason(self, way: str) -> str:
-        """Say why the module at the end of a way is left out, "" if it is not."""
+        """Return why the module at the end of a way is left out, "" if it is not."""
         parts = way.split("/")
         ways = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
         return next((self.left_out[each] for each in [*ways, f"{way}.py"] if each in self.left_out), "")

@@ -4,11 +4,11 @@
 -- left out is named first the next time.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>  5 turn:<worker id>, then queue:<handler>...
--- ARGV  1 worker id  2 how many at the most  3 crashes after which a job's start is marked on its own (start.lua)
+-- ARGV  1 worker id  2 how many at most  3 crashes after which a job's start is marked on its own (start.lua)
 --       4 the worker's claim epoch (recount.lua), then the handlers
 -- Returns {'lost'} if the worker holds no lease, has begun another epoch, or cannot keep claims, as another program's key
 --         is in their place; else {'ok', {jobs left in each queue, -1 where another program's key is in its place}, and for
---         each queue that gave some {its position, {`job attempt:failures:crashes`...}, one digit a job: whether it counts as
+--         each queue that gave some {its position, {`job attempt:failures:crashes`...}, one digit per job: whether it counts as
 --         started}..., and at the end {the jobs' envelopes in this order...}}
 --@shared shared_may
 --@shared shared_read

@@ -8,9 +8,9 @@
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>  5 turn:<worker id>  6 queue:<handler>  7 later
 --       8 taken:<handler>  9 begun:<handler>  10 line:<handler>
--- ARGV  1 worker id  2 how many at the most  3 crashes after which a job's start is marked on its own (start.lua)
+-- ARGV  1 worker id  2 how many at most  3 crashes after which a job's start is marked on its own (start.lua)
 --       4 the worker's claim epoch (recount.lua)  5 handler  6 how many jobs at once  7 how many starts  8 within how many
---       ms ('' for what is not limited)  9 for how many ms a job is put off at the most
+--       ms ('' for what is not limited)  9 for how many ms a job is put off at most
 --       then entries that stood at the head of the queue, each with its value
 -- Returns {'lost'} as claim.lua does; else {'ok', {jobs left in the queue}, {0, {`job attempt:failures:crashes`...}, one
 --         digit a job: whether it counts as started} if there are some, {their values...}, in how many ms the rate allows the
@@ -123,7 +123,7 @@ if looked_at > 0 then
   -- A write that changes nothing: after it a full server lets the rest pass.
   redis.call('HDEL', KEYS[2], '')
   for n, entry in ipairs(taken) do
-    redis.call('ZREM', KEYS[10], values[n] .. ' ' .. entry) -- it is ahead of nobody any more
+    redis.call('ZREM', KEYS[10], values[n] .. ' ' .. entry) -- nothing is behind it any more
   end
   for _, job in ipairs(put_off) do
     local entry, value = job[1], job[2]

@@ -72,7 +72,7 @@ for k = 5 + sets, #KEYS do
   at = at + 2
 end
 
--- What is known of an event with several jobs: one digit a job, 1 while it is open.
+-- What is known of an event with several jobs: one digit per job, 1 while it is open.
 local opened, digits, over, closed = redis.call('HMGET', KEYS[4], unpack(ids)), {}, {}, {}
 for n, id in ipairs(ids) do
   local now = digits[id] or opened[n]

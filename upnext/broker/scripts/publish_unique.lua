@@ -13,7 +13,7 @@
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read
-local REMEMBER_UNIQUE, REMEMBER_JOINED = '34560000', '86400' -- 400 days: a job is put off for a year at the most
+local REMEMBER_UNIQUE, REMEMBER_JOINED = '34560000', '86400' -- 400 days: a job is put off for a year at most
 local count = tonumber(ARGV[7])
 local before = 7 + 2 * count
 local unique = {keys = 3 + count, commands = {'HDEL', 'RPUSH', 'ZADD', 'ZREM'}, joined = {}}

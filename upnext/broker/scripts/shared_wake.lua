@@ -1,5 +1,5 @@
 -- At most one token lies in a wake list: it says "look again", not how much there is. Another program's key in its place
--- costs a worker a second, and nobody anything else.
+-- delays a worker by a second, and has no other cost.
 local function wake(list)
   if read('LLEN', list) == 0 then
     redis.call('RPUSH', list, '1')

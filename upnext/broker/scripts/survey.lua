@@ -1,8 +1,8 @@
 -- Reads what may have to be done: jobs that are due, leases, dead workers' claims. Writes nothing.
 --
 -- KEYS  1 later  2 leases  3 graves  4 partitions
--- ARGV  1 how many due jobs at the most  2 in how many ms the leases that are read run out: a fleet has very many
---       3 how many leases at the most  4 where the last survey ended among the dead workers  5 after how many ms the leases
+-- ARGV  1 how many due jobs at most  2 in how many ms the leases that are read run out: a fleet has very many
+--       3 how many leases at most  4 where the last survey ended among the dead workers  5 after how many ms the leases
 --       end that are read as well: none ends so late, unless the clock was set back since it was renewed
 -- Returns {now in ms, {due member...}, when the next one is due ('' if none), {worker, end of lease...},
 --         {some dead workers...}, where to go on among them, how many leases there are, the worker whose lease runs out last
