@@ -295,9 +295,9 @@ def _existing(path: str) -> Path:
         raise ConfigError("A PATH is empty.")
     try:
         return Path(path).resolve(strict=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, RuntimeError):
         raise ConfigError(f"{path!r} does not exist.") from None
-    except (OSError, ValueError, RuntimeError) as error:
+    except OSError as error:
         raise ConfigError(f"{path!r} cannot be read: {reason_of(error)}.") from None
 
 

@@ -42,7 +42,7 @@ def freshness(project: Project, scan: Scan, pulled: Sequence[Pulled], current: C
                 "UPN441",
                 f"whether the contracts from {each.source} are still the current ones cannot be known: {now}",
                 each.place(),
-                f"make the source reachable here, or `upnext pull --remove {each.source.address}` if it no longer exists",
+                f"make the source reachable here, or `upnext pull --remove {each.source.address}` if it is gone",
             )
 
 

@@ -1,9 +1,9 @@
--- Makes jobs that wait for a handler dead letters: those at the head of its queue, or some that are not due yet.
+-- Turns waiting jobs of a handler into dead letters: those at the head of its queue, or some that are not due yet.
 --
 -- KEYS  1 queue:<handler>  2 later  3 dead  4 dead:index  5 unique:<handler>
 -- ARGV  for each job: its entry in the queue ('' for one in `later`), its member of `later` ('' for one in the queue),
 --       job, dead letter (JSON)
--- Returns how many there were; a queue whose head is another than it was is left alone.
+-- Returns how many there were; a queue whose head has changed is left alone.
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read

@@ -1,10 +1,10 @@
--- Reads how many partitions a namespace has, and takes note of more of them.
+-- Reads how many partitions a namespace has, and records a larger number.
 --
 -- KEYS  1 partitions
--- ARGV  1 how many are to be served at least, 0 to leave it as it is  2 how many senders use from now on, 0 for none
---       3 the most that there can be
--- Returns {now in ms, how many are to be served, {how many senders use, since when in ms...}, what stands for the number
---         that are to be served and is none, '' if all is well}
+-- ARGV  1 how many have to be served at least, 0 to leave it as it is  2 how many senders use from now on, 0 for none
+--       3 the maximum
+-- Returns {now in ms, how many have to be served, {how many senders use, since when in ms...}, the value in place of the
+--         number to serve if it is not a number, '' if all is well}
 --@shared shared_now
 local now, most = string.format('%.0f', now_ms()), tonumber(ARGV[3])
 -- A whole number from 1 to the most there can be; another program's text is none.

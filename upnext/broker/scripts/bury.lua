@@ -1,4 +1,4 @@
--- Makes a job a dead letter. Its event stays stored, so that it can be replayed.
+-- Turns a job into a dead letter. Its event stays stored, so that it can be replayed.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 dead  4 dead:index
 -- ARGV  1 worker id  2 `handler job`  3 counts of the claim  4 job  5 dead letter (JSON)

@@ -1,9 +1,9 @@
--- Makes a job that waits a dead letter, wherever it stands in its queue, or among those that are not due yet.
+-- Turns a waiting job into a dead letter, wherever it is in its queue or among those that are not due yet.
 --
 -- KEYS  1 queue:<handler>  2 later  3 dead  4 dead:index  5 unique:<handler>
 -- ARGV  1 its entry in the queue ('' for one in `later`)  2 its member of `later` ('' for one in the queue)  3 job
 --       4 dead letter (JSON)  5 where it was seen in the queue, from 0  6 how far from there it is looked for
--- Returns 1, or 0 if it is not there any more: a worker may have claimed it.
+-- Returns 1, or 0 if it is no longer there: a worker may have claimed it.
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read

@@ -1,9 +1,9 @@
--- Makes a job a dead letter that a worker holds and has not started, because it waits for its turn there. The worker is told by
--- start.lua that it does not hold the job any more.
+-- Turns a job into a dead letter that a worker holds but has not started, because it waits for its turn there. start.lua
+-- then tells the worker that it no longer holds the job.
 --
 -- KEYS  1 claims:<worker id>  2 dead  3 dead:index  4 unique:<handler>
 -- ARGV  1 `handler job`  2 what is held of it: its counts, and that it has not started  3 job  4 dead letter (JSON)
--- Returns 1, or 0 if it is not held like that any more: it may have started.
+-- Returns 1, or 0 if it is no longer held like that: it may have started.
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read

@@ -1,7 +1,7 @@
 -- Hands jobs to a worker: a fair share of each queue, oldest first, with the attempt counted before user code runs.
 --
--- A claim takes from few queues at a time: each of them costs commands, however few of its jobs are taken. A queue that is
--- left out is named first the next time.
+-- A claim takes from few queues at a time, because each of them costs commands, however few of its jobs are taken. A queue
+-- that is left out comes first the next time.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 wake:<worker>  5 turn:<worker id>, then queue:<handler>...
 -- ARGV  1 worker id  2 how many at most  3 crashes after which a job's start is marked on its own (start.lua)

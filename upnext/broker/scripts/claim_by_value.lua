@@ -1,8 +1,8 @@
--- Hands jobs of one handler to a worker as claim.lua does, where its limits hold for each value of a field of the payload.
+-- Hands jobs of one handler to a worker like claim.lua, if its limits apply to each value of a payload field.
 --
--- It goes through the head of the queue, of which the worker has read the values. A job whose value has room is claimed;
--- one whose value has none is put off, and stands in line: free_by_value.lua brings the first of each line back as soon as
--- there is room. `later` keeps such a job, whatever becomes of the line: it is due in some minutes at the latest.
+-- It goes through the head of the queue, whose values the worker has read. A job is claimed if its value is below the
+-- limit; otherwise it is put off and stands in line: free_by_value.lua brings the first of each line back as soon as there
+-- is room. `later` keeps such a job even if the line is lost: it is due in some minutes at the latest.
 --
 -- As in claim_limited.lua, a slot is in use while the claim that it was given to stands.
 --

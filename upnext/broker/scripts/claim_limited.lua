@@ -1,11 +1,10 @@
--- Hands jobs to a worker as claim.lua does, where some of its handlers have limits: over all workers only so many of their
--- jobs are claimed at once, and only so many are handed out within a time.
+-- Hands jobs to a worker like claim.lua, if some of its handlers have limits: across all workers, only a given number of
+-- their jobs are claimed at once, and only a given number are handed out per period.
 --
--- A slot is in use while the claim that it was given to stands, and that alone decides: `slots:<handler>` only says which
--- claims to look at. So a slot comes back with its claim, whatever became of the worker, or of an answer, and no script
--- that ends a claim has to know of limits. (free.lua gives it back without waiting for this one.) A run looks at the slots
--- of jobs that are said to have ended, and, if it is asked to, at a page of the others, those first that were looked at
--- longest ago.
+-- A slot is in use as long as the claim that it was given to exists, and nothing else decides: `slots:<handler>` only says
+-- which claims to check. So a slot is returned with its claim, whatever happens to the worker or to a reply, and no script
+-- that ends a claim has to know about limits. (free.lua returns it without waiting for this script.) A run checks the slots
+-- of jobs that are reported as ended and, on request, a page of the others, starting with those checked longest ago.
 --
 -- KEYS  1 to 5 as claim.lua has them, then queue:<handler>..., then slots:<handler> and starts:<handler> of each handler
 --       that has limits, then claims:<worker id> of other workers that hold slots

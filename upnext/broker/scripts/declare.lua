@@ -1,9 +1,9 @@
--- Writes what a schedule is, unless another process has since it was read.
+-- Writes the definition of a schedule, unless another process has changed it since it was read.
 --
 -- KEYS  1 schedules  2 ticks
 -- ARGV  1 handler  2 what was read, '' for nothing  3 what it is (JSON)  4 the moment from which a new one counts
 --       5 '1' if one that is known counts from then as well
--- Returns 1, or 0 if something else than was read is there.
+-- Returns 1, or 0 if it has changed.
 --@shared shared_may
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then
   return 0

@@ -1,12 +1,11 @@
--- Ends jobs that have done their work, marks them as ended, and keeps what they returned. The last job of an event takes
--- it along.
+-- Ends successful jobs, marks them as ended, and stores their results. The last job of an event removes the event.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 events  4 open, then ended:<bucket> for each set of marks, then result:<job> for
 --       each job that returned something
 -- ARGV  1 worker id  2 seconds to keep results and marks  3 number of jobs  4 number of sets of marks
 --       then `handler job` of each job, the counts of each claim, the mark of each job ('' if it has none), for each set of
 --       marks the number of its last job, and for each result key its job's number and the result
--- Returns for each job 1, or 0 if the worker does not hold it any more.
+-- Returns for each job 1, or 0 if the worker no longer holds it.
 --@shared shared_may
 --@shared shared_read
 local count, sets, reply = tonumber(ARGV[3]), tonumber(ARGV[4]), {}

@@ -1,5 +1,5 @@
--- Gives back the slots of claims that are gone, and has somebody look for jobs that waited for them. What it leaves undone,
--- claim_limited.lua does.
+-- Returns the slots of claims that are gone, and wakes a worker for jobs that waited for them. claim_limited.lua does what
+-- it leaves undone.
 --
 -- KEYS  1 claims:<worker id>  2 wake:<worker>, then slots:<handler> of each handler
 -- ARGV  1 worker id, then for each handler its identity, how many jobs, and the jobs

@@ -1,5 +1,5 @@
--- Gives back the slots of claims that are gone, where limits hold for each value of a field, and brings back the jobs that
--- stand first in the lines of these values, as many as have room now. Takes out starts that no rate counts any more.
+-- Returns the slots of claims that are gone, if limits apply to each value of a field, and brings back the first jobs in the
+-- lines of these values, as many as there is room for. Removes starts that no rate counts any more.
 --
 -- KEYS  1 later  2 queue:<handler>  3 wake:<worker>  4 taken:<handler>  5 begun:<handler>  6 line:<handler>, then
 --       claims:<worker id> of the workers that may hold the slots

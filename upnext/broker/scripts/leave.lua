@@ -1,4 +1,4 @@
--- Ends a worker that stops in order. What it still holds, if anything, is left to the living to reclaim.
+-- Ends a worker that stops in order. Whatever it still holds is left for living workers to reclaim.
 --
 -- KEYS  1 leases  2 workers  3 claims:<worker id>  4 graves
 -- ARGV  1 worker id

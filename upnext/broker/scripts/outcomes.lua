@@ -1,4 +1,4 @@
--- Reads how jobs of one event stand. Writes nothing.
+-- Reads the states of the jobs of one event. Writes nothing.
 --
 -- KEYS  1 events  2 open  3 dead  4 routed:<event id>, then result:<job> for each job
 -- ARGV  1 event id, then the jobs

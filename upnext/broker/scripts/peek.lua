@@ -1,4 +1,4 @@
--- Reads the jobs at the head of a queue with their envelopes, as far as one answer may hold these. Writes nothing.
+-- Reads the jobs at the head of a queue with their envelopes, as many as fit into one reply. Writes nothing.
 --
 -- KEYS  1 events  2 queue:<handler>
 -- ARGV  1 how many

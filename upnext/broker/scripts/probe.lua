@@ -2,7 +2,7 @@
 --
 -- KEYS  1 probe
 -- ARGV  for each command: the command, how many words follow the key, these words
--- Returns the commands that are refused. No other error says anything of rights.
+-- Returns the commands that are refused. No other error says anything about rights.
 local refused = {}
 local function try(command, ...)
   local reply = redis.pcall(command, ...)

@@ -1,4 +1,4 @@
--- Stores events of one name, each with one job for each of its handlers, or nothing of any of them.
+-- Stores events of one name, each with one job for each of its handlers, or none of them.
 --
 -- KEYS  1 events  2 open  3 sent:<bucket>  4 versions  5 subs:<event>, for a task queues
 --       then where the jobs go: unrouted:<event> if there are no handlers, or later if they have to wait, or else

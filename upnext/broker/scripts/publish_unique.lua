@@ -1,8 +1,8 @@
--- Stores an event as publish.lua does, some of whose handlers are unique: while a job of a handler has not started, it stands
--- for further ones of an equal value, which are not made. Such a job is brought forward to where the later send is due.
+-- Stores an event like publish.lua, if some of its handlers are unique: while a job of such a handler has not started, no
+-- further job of an equal value is created. The waiting job is brought forward if the later send is due earlier.
 --
--- Whether a job still stands is not left to who ended it: one that is done, dead, or was lost with its data stands for
--- nothing, whatever is noted of it.
+-- Whether a job still waits is checked here and not left to the code that ends jobs: a job that is done, dead, or was lost
+-- with its data absorbs no sends, whatever is recorded about it.
 --
 -- KEYS  as publish.lua has them; before those of the idempotency key later, dead, joined:<event id>, and unique:<handler> of
 --       each unique handler

@@ -1,4 +1,4 @@
--- Takes claims from a dead worker: back to the head of their queues, or to the dead letters.
+-- Takes claims from a dead worker and moves them to the head of their queues, or to the dead letters.
 --
 -- KEYS  1 graves  2 claims:<dead worker>  3 dead  4 dead:index  5 later
 --       then for each claim queue:<handler>, wake:<worker> and unique:<handler>

@@ -1,5 +1,5 @@
--- Lists what a worker holds, in a new epoch of its claims: those of an earlier one, which may still be on their way, take
--- nothing any more.
+-- Lists what a worker holds, in a new claim epoch: claims of an earlier epoch that may still be on their way no longer take
+-- anything.
 --
 -- KEYS  1 turn:<worker id>  2 claims:<worker id>
 -- ARGV  1 number of the epoch  2 seconds to remember it

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 queue:<handler>  4 wake:<worker>  5 later
 -- ARGV  1 worker id  2 `handler job`  3 counts of the claim  4 new entry  5 handler
--- Returns 1, or 0 if the worker does not hold the job any more.
+-- Returns 1, or 0 if the worker no longer holds the job.
 --@shared shared_now
 --@shared shared_may
 --@shared shared_read

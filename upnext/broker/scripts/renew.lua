@@ -1,8 +1,8 @@
--- Renews a lease that still stands, and says anew what its worker is doing; one that was taken away stays away.
+-- Renews a lease that still exists, and updates the worker's record; a lease that was taken away stays away.
 --
 -- KEYS  1 leases  2 workers
 -- ARGV  1 worker id  2 lease in ms, then perhaps: 3 the worker's record (JSON)
--- Returns now in ms, or 0 if the worker holds none.
+-- Returns the time in ms, or 0 if the worker holds no lease.
 --@shared shared_now
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return 0

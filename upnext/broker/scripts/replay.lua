@@ -2,7 +2,7 @@
 --
 -- KEYS  1 dead  2 dead:index  3 events  4 queue:<handler>  5 wake:<worker>  6 queues
 -- ARGV  1 job  2 the dead letter as it was read  3 event id  4 entry  5 handler
--- Returns 1, 0 if it is not a dead letter any more, -1 if its payload is gone.
+-- Returns 1, 0 if it is no longer a dead letter, -1 if its payload is gone.
 --@shared shared_may
 --@shared shared_read
 --@shared shared_wake

@@ -1,5 +1,5 @@
--- Puts a dead letter back into its queue with another payload. A job that is its event's only one keeps its id; where
--- other jobs share the stored payload, it becomes a job of its own.
+-- Puts a dead letter back into its queue with another payload. The only job of an event keeps its id; if other
+-- jobs share the stored payload, it becomes a separate job with a new id.
 --
 -- KEYS  1 dead  2 dead:index  3 events  4 open  5 queue:<handler>  6 wake:<worker>  7 joined:<event id>  8 queues
 -- ARGV  1 job  2 the dead letter as it was read  3 event id  4 entry  5 a new event id  6 entry under that  7 envelope

@@ -1,4 +1,4 @@
--- Puts a job that failed back, to be run again later.
+-- Puts a failed job back, to be run again later.
 --
 -- KEYS  1 leases  2 claims:<worker id>  3 later  4 queue:<handler>  5 wake:<worker>
 --       then, to keep why it failed, failure:<job> and traceback:<digest>

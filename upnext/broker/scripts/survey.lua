@@ -1,4 +1,4 @@
--- Reads what may have to be done: jobs that are due, leases, dead workers' claims. Writes nothing.
+-- Reads what maintenance may have to do: due jobs, leases, claims of dead workers. Writes nothing.
 --
 -- KEYS  1 later  2 leases  3 graves  4 partitions
 -- ARGV  1 how many due jobs at most  2 in how many ms the leases that are read run out: a fleet has very many

@@ -1,4 +1,4 @@
--- Ends a handler's subscription to an event; without the last one the event is as if no handler had ever connected.
+-- Ends a handler's subscription to an event; after the last one, the event is as if no handler had ever connected.
 --
 -- KEYS  1 versions  2 subs:<event>
 -- ARGV  1 event  2 a token never used before  3 handler
