@@ -35,7 +35,7 @@ ACCIDENTS = {
     "renamed task": Change(
         TASK,
         TASK.replace("report", "make_report"),
-        (("error UPN433", 'task "report" on worker "shop" is gone: what is deployed goes on queueing jobs', TWO),),
+        (("error UPN433", 'task "report" on worker "shop" is gone: what is deployed keeps queueing jobs', TWO),),
     ),
     "new required argument of a task": Change(
         TASK + SUBMIT,
@@ -144,7 +144,7 @@ ACCIDENTS = {
     "handler moved to another worker": Change(
         MAIL,
         MAIL.replace("@order_placed", '@upnext.Worker("mailing").event("order.placed")'),
-        (("error UPN433", 'handler "mail" of "order.placed" on worker "shop" is gone: what is deployed goes on', TWO),),
+        (("error UPN433", 'handler "mail" of "order.placed" on worker "shop" is gone: what is deployed keeps', TWO),),
     ),
     "event renamed": Change(
         MAIL + SEND,
