@@ -177,8 +177,8 @@ class FileIndex:
     def check(self, loaded: Collection[str]) -> list[Finding]:
         """Return which files cannot be read.
 
-        Every file's encoding is checked. The syntax of files that are not needed is checked, too, if all of them fit the
-        budget together: either all of them are parsed or none, whatever the cache contains.
+        Every file's encoding is checked. The syntax of files that are not needed is checked as well if all of them fit
+        the budget together: either all of them are parsed or none, whatever the cache contains.
 
         Args:
             loaded: The files that somebody asked for.
