@@ -8,7 +8,7 @@ import sys
 
 
 def run() -> int:
-    """Run the command line, and end as quietly as it does if it is interrupted while it is still being loaded."""
+    """Run the command line, and exit quietly if it is interrupted while it is still loading."""
     try:
         from upnext.cli import main  # noqa: PLC0415 - see above
     except KeyboardInterrupt:

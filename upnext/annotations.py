@@ -33,7 +33,7 @@ _AWAITABLES = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
 def context_class(annotation: object, context: type) -> type | None:
-    """Return the context class that an annotation asks for (optional or `Annotated` as well), or None."""
+    """Return the context class that an annotation asks for (also if optional or `Annotated`), or None."""
     if get_origin(annotation) is Annotated:
         return context_class(get_args(annotation)[0], context)
     if get_origin(annotation) in (Union, types.UnionType):
@@ -43,12 +43,12 @@ def context_class(annotation: object, context: type) -> type | None:
 
 
 def awaited(annotation: Any) -> Any:
-    """Return the type of a job's result: what is awaited, if a function that is not async returns an awaitable."""
+    """Return the type of a job's result: the awaited type if a synchronous function returns an awaitable."""
     return get_args(annotation)[-1] if get_origin(annotation) in _AWAITABLES else annotation
 
 
 def concrete(annotation: Any) -> Any:
-    """Return an annotation with each abstract container replaced by the type that its values arrive as.
+    """Return an annotation with each abstract container replaced by the type in which its values arrive.
 
     Pydantic reads an `Iterable` lazily, takes no set for an `AbstractSet` and knows neither `Collection` nor
     `bytearray` nor `LiteralString`. Every abstract collection arrives as a list, whatever collection was sent.
@@ -72,7 +72,7 @@ def concrete(annotation: Any) -> Any:
 
 
 def _builtin(abstract: type, args: tuple[Any, ...]) -> Any:
-    """Return the builtin class that an abstract container of certain items arrives as."""
+    """Return the builtin class in which an abstract container of certain items arrives."""
     if abstract is collections.abc.Mapping:
         return Annotated[_subscript(dict, args or (Any, Any)), _As(abstract, dict, ())]
     items = args or (Any,)
@@ -82,7 +82,7 @@ def _builtin(abstract: type, args: tuple[Any, ...]) -> Any:
 
 
 def _concrete_alias(annotation: Any, alias: Any, args: tuple[Any, ...]) -> Any:
-    """Return what a `type` statement stands for if that has something abstract in it; one of itself stays as it is."""
+    """Return the value of a `type` statement if it contains an abstract container; a recursive one stays as it is."""
     value = alias.__value__
     if alias in _aliases_within(value):
         return annotation
@@ -104,7 +104,7 @@ def _subscript(generic: Any, arguments: tuple[Any, ...]) -> Any:
 # Each is equal to itself alone: typing remembers what it annotates, and unions are equal in whatever order.
 @dataclass(frozen=True, slots=True, eq=False)
 class _As:
-    """Lets any value of an abstract class pass where it becomes one of a builtin class.
+    """Accepts any value of an abstract class and turns it into one of a builtin class.
 
     Attributes:
         kind: The abstract class of the annotation.

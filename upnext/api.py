@@ -77,7 +77,7 @@ def _url(sock: socket.socket) -> str:
 
 
 class _HttpServer(Server):
-    """Leaves the signals to the service that runs it; a child that a handler forks leaves it its connections."""
+    """Leaves signals to the service that runs it; in a forked child, it gives up its connections."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -88,7 +88,7 @@ class _HttpServer(Server):
         yield
 
     def let_go_in_child(self) -> None:
-        """In a forked child: a connection that it kept open would outlive this process."""
+        """Close inherited connections in a forked child: they would otherwise outlive this process."""
         for connection in self.server_state.connections:
             with contextlib.suppress(AttributeError):  # one that has only just been accepted
                 detach(connection.transport.get_extra_info("socket").fileno())

@@ -36,7 +36,7 @@ _ATTRIBUTE = "_upnext_connections"
 
 
 class _LoopConnections:
-    """The connections that are used in one event loop. The loop alone refers to them, so they go with it.
+    """The connections used in one event loop. Only the loop refers to them, so they disappear with it.
 
     (A dictionary of loops would keep them all: connections refer to their loop.)
 
@@ -56,14 +56,14 @@ class _LoopConnections:
         self._closing: set[asyncio.Future[None]] = set()
 
     def forget(self) -> list[Namespace]:
-        """Know of no connections any more; returns those that were open."""
+        """Forget all connections and return those that were open."""
         open_ones = list(self.namespaces.values())
         self.namespaces.clear()
         self.latest = None
         return open_ones
 
     def close_loop(self) -> None:
-        """Close the connections, and then the loop: what `loop.close()` does from now on."""
+        """Close the connections, then the loop: this replaces `loop.close()`."""
         if not self._loop.is_closed() and not self._loop.is_running() and not _in_a_loop():
             open_ones = self.forget()
             if open_ones or self._closing:
@@ -73,13 +73,13 @@ class _LoopConnections:
         self._close_loop()
 
     async def _close_all(self, namespaces: list[Namespace]) -> None:
-        """Close what is open, and wait for what is being closed."""
+        """Close open connections, and wait for those that are being closed."""
         await _close(namespaces)
         if self._closing:
             await asyncio.wait(self._closing)
 
     def disconnect(self, url: str, namespace: str) -> None:
-        """Close the connections of one namespace, if the loop runs now or later."""
+        """Close the connections of one namespace, if the loop is running now or runs later."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._disconnect, url, namespace)
 
@@ -111,7 +111,7 @@ async def _close(namespaces: list[Namespace]) -> None:
 
 
 class Connections:
-    """Everything that this process keeps to reach its servers; a forked child begins with nothing of it."""
+    """Everything that this process keeps to reach its servers; a forked child starts without any of it."""
 
     def __init__(self) -> None:
         self._of_loops: weakref.WeakSet[_LoopConnections] = weakref.WeakSet()
@@ -124,7 +124,7 @@ class Connections:
         own(self)
 
     def resolve_url(self, settings: Settings) -> str:
-        """Return the server's address; without one configured, that of the embedded server, started if need be.
+        """Return the server's address; without one configured, the embedded server's, started if necessary.
 
         Blocks while the embedded server starts.
 
@@ -143,13 +143,13 @@ class Connections:
             return self._embedded_urls[here]
 
     def connected(self, settings: Settings) -> Namespace | None:
-        """Return what `broker_for` last returned for these settings in this loop, None if that is to be looked up."""
+        """Return what `broker_for` last returned for these settings in this loop, None if it has to be looked up."""
         connections: _LoopConnections | None = getattr(asyncio.get_running_loop(), _ATTRIBUTE, None)
         latest = None if connections is None else connections.latest
         return latest[1] if latest is not None and latest[0] is settings else None
 
     async def broker_for(self, settings: Settings) -> Namespace:
-        """Return the running loop's way to a namespace, connected when it is first used and closed with the loop."""
+        """Return the running loop's access to a namespace: connected on first use, and closed with the loop."""
         if (latest := self.connected(settings)) is not None:
             return latest
         loop = asyncio.get_running_loop()
@@ -166,12 +166,12 @@ class Connections:
         return namespace
 
     def disconnect(self, url: str, namespace: str) -> None:
-        """Close this process's connections for one namespace: in loops that run soon, in others when they next run."""
+        """Close this process's connections for one namespace: soon in running loops, in others when they next run."""
         for connections in list(self._of_loops):
             connections.disconnect(url, namespace)
 
     def run_blocking(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end from code that is not in an event loop (or may block the one it is in)."""
+        """Run a coroutine to its end from code outside an event loop (or from code that may block its loop)."""
         with self._portal_lock:
             if self._portal is None:
                 self._portal = _Portal()
@@ -179,7 +179,7 @@ class Connections:
         return portal.run(coroutine)
 
     def let_go_in_child(self) -> None:
-        """In a forked child: threads do not survive a fork, and each connection is its parent's."""
+        """Drop everything inherited in a forked child: threads do not survive a fork, connections are the parent's."""
         self._portal, self._portal_lock, self._embedded_lock = None, threading.Lock(), threading.Lock()
         for connections in list(self._of_loops):
             connections.forget()
@@ -195,7 +195,7 @@ class Connections:
 
 
 class _PortalLoop(asyncio.SelectorEventLoop):
-    """Does itself what no thread can be begun for: the interpreter is ending, and sends still work."""
+    """Does in this thread what no new thread can be started for: the interpreter is ending, and sends still work."""
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts

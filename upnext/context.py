@@ -40,13 +40,13 @@ class Context:
 
     @property
     def is_last_attempt(self) -> bool:
-        """Whether no retry is left if this attempt fails; a crash needs none."""
+        """Whether no retry is left if this attempt fails; a crash does not use up a retry."""
         return self.failures + 1 >= self.max_attempts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LongWait:
-    """A job that has waited for other jobs for long.
+    """A job that has been waiting for other jobs for a long time.
 
     Attributes:
         job_id: The job that waits.
@@ -64,11 +64,11 @@ class LentSlot(Protocol):
 
     @property
     def long_waits(self) -> list[LongWait]:
-        """The worker's jobs that have waited for long; a wait adds itself, and removes itself at its end."""
+        """The worker's jobs that have been waiting for long; each wait adds itself, and removes itself at its end."""
         ...
 
     async def lend(self) -> bool:
-        """Lend it to other jobs; False if it cannot be."""
+        """Lend the slot to other jobs; return False if that is impossible."""
         ...
 
     async def take_back(self) -> None:
@@ -76,7 +76,7 @@ class LentSlot(Protocol):
         ...
 
     def take_back_later(self) -> None:
-        """Take one as soon as it is free, without waiting for that."""
+        """Take a slot as soon as one is free, without waiting for it."""
         ...
 
 
@@ -89,7 +89,7 @@ class CurrentJob(Protocol):
         ...
 
     def context(self) -> Context:
-        """Return its context, the same each time; most jobs never ask for it."""
+        """Return the job's context, the same each time; most jobs never ask for it."""
         ...
 
 

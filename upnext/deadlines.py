@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Deadlines:
-    """Limits blocks to a number of seconds, each from its own beginning.
+    """Limits blocks to a number of seconds, each counted from its own start.
 
     Behaves as `asyncio.timeout` of that length does. As all limits are equally long, they end in the order in which
     they began: one timer, for the first of them, serves them all.
@@ -25,7 +25,7 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def limit(self) -> Limit:
-        """Return the limit of one block: `with deadlines.limit(): ...` in a task; raises TimeoutError at its end."""
+        """Return the limit of one block: `with deadlines.limit(): ...` in a task; TimeoutError when it expires."""
         return Limit(self)
 
     def begin(self, limit: Limit) -> None:
@@ -36,11 +36,11 @@ class Deadlines:
             self._timer = loop.call_at(ends, self._ring)
 
     def end(self, limit: Limit) -> None:
-        """Stop the clock of a limit. The timer stays: it looks once for however many have come and gone."""
+        """Stop the clock of a limit. The timer stays: it fires once for however many limits have come and gone."""
         self._open.pop(limit, None)
 
     def left(self, limit: Limit) -> float:
-        """Return the seconds that an open limit still has; below 0 once its time is up."""
+        """Return the seconds that an open limit still has; below 0 once it has expired."""
         return self._open.get(limit, 0.0) - asyncio.get_running_loop().time()
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class Limit:
 
     @property
     def left(self) -> float:
-        """The seconds that the block still has."""
+        """The seconds that the block has left."""
         return self._deadlines.left(self)
 
     def expire(self) -> None:

@@ -26,7 +26,7 @@ _CLASSES = frozenset(
 
 
 def refuse_marker(parameter: inspect.Parameter, function: str) -> None:
-    """Refuse a default that nothing here would look into.
+    """Refuse a default that the runtime would not interpret.
 
     A function whose parameter has `Field(gt=0)` as its default gets that object when the argument is omitted, and
     the limit counts for nothing.

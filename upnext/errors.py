@@ -32,7 +32,7 @@ class PayloadProblem:
     actual: str
 
     def __str__(self) -> str:
-        """Say it in one clause, without the value."""
+        """Describe the problem in one clause, without the value."""
         where = f"field {self.field!r} " if self.field else ""
         return f"{where}{self.expected}, got {self.actual}" if self.actual else f"{where}{self.expected}"
 
@@ -61,7 +61,7 @@ class PayloadError(UpnextError):
 
 
 class BrokerError(UpnextError):
-    """Root of what can go wrong between upnext and its Redis or Valkey server."""
+    """Root of the errors between upnext and its Redis or Valkey server."""
 
 
 class BrokerUnavailableError(BrokerError):
@@ -69,11 +69,11 @@ class BrokerUnavailableError(BrokerError):
 
 
 class BrokerRefusedError(BrokerError):
-    """Raised when the server rejects this client: wrong password, missing right, or a key of another kind."""
+    """Raised when the server rejects this client: wrong password, missing permission, or a key of another type."""
 
 
 class SendOutcomeUnknownError(BrokerError):
-    """Raised when the connection broke after a send had been written: it may have been stored.
+    """Raised when the connection broke after a send was written: it may or may not have been stored.
 
     Attributes:
         event_id: The id that it has if it was stored.
@@ -92,7 +92,7 @@ class SendOutcomeUnknownError(BrokerError):
 
 
 class JobFailedError(UpnextError):
-    """Raised when the result is asked of a job that became a dead letter.
+    """Raised when a result is requested of a job that became a dead letter.
 
     Attributes:
         job_id: The job.
@@ -115,11 +115,11 @@ class JobFailedError(UpnextError):
 
 
 class ResultTimeoutError(UpnextError, TimeoutError):
-    """Raised when a job has not ended within the time that its caller would wait; the job goes on."""
+    """Raised when a job has not ended within the time that its caller waits; the job continues."""
 
 
 class JobLostError(UpnextError):
-    """Raised when the server knows nothing of a job that somebody waits for: it may never have run.
+    """Raised when the server knows nothing about a job that is being waited for: it may never have run.
 
     The server lost its data or the last part of them (a failover, a restart without persistence, a FLUSHDB), or the
     dead letter of the job was purged. Of a send within a transaction the server knows nothing until a relay has sent
@@ -155,14 +155,14 @@ def _lost(event_id: str, job_ids: tuple[str, ...], handlers: str, seen_open: boo
 
 
 class ResultError(UpnextError):
-    """Raised when a job has run and its result cannot be given: it was too large, or could not be written or stored.
+    """Raised when a job has run but its result is unavailable: it was too large, or could not be encoded or stored.
 
     The job is done and does not run again.
     """
 
 
 class JobDiscardedError(ResultError):
-    """Raised when the result is asked of a job that its handler ended with `upnext.Discard`.
+    """Raised when a result is requested of a job that its handler ended with `upnext.Discard`.
 
     Attributes:
         job_id: The job.
@@ -186,7 +186,7 @@ class ResultExpiredError(ResultError):
 
 
 class ResultTypeError(ResultError):
-    """Raised when a task returned something else than it says it returns; it has run, and does not run again.
+    """Raised when a task returned a value of another type than it declares; it has run, and does not run again.
 
     The message names fields and types, never values.
 

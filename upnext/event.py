@@ -43,7 +43,7 @@ class Sender:
         self._transaction = transaction
 
     def within(self, transaction: Transaction, /) -> Self:
-        """Return the same, with sends that count once a transaction of your database has been committed.
+        """Return the same, with sends that take effect once a transaction of your database has committed.
 
         `send` and `send_sync` then write a row to the outbox in that transaction, and nothing to the server; a relay
         sends it after the commit.
@@ -59,7 +59,7 @@ class Sender:
         return same
 
     async def send(self, /, *args: Any, **fields: Any) -> Receipt:
-        """Send the event to all its handlers; each gets the fields as its own background job.
+        """Send the event to all its handlers; each receives the fields in its own background job.
 
         Args:
             args: None; fields are passed by keyword.
@@ -82,7 +82,7 @@ class Sender:
         return await self._delivery.send(bound, delay=delay, key=self._key)
 
     def send_sync(self, /, *args: Any, **fields: Any) -> Receipt:
-        """Do the same as `send`, blocking, from code that runs in no event loop."""
+        """Do the same as `send`, blocking, from code outside an event loop."""
         bound, delay = self._bind(args, fields), delay_of(self._when)
         if self._transaction is not None:
             message = self._delivery.message(bound, delay, self._key)
@@ -115,7 +115,7 @@ class Event(Sender):
     def options(
         self, /, *, delay: float | timedelta | None = None, at: datetime | None = None, key: str | None = None
     ) -> Sender:
-        """Return a sender with options; they never mix with fields.
+        """Return a sender with options; options never mix with fields.
 
         Args:
             delay: Seconds, or a timedelta, before the jobs may run.
@@ -170,7 +170,7 @@ class Event(Sender):
         return decorator if handler is None else decorator(handler)
 
     def upcast(self, upcaster: UpcasterT, /) -> UpcasterT:
-        """Declare what makes of an old payload of this event one that its handlers take now: a decorator.
+        """Declare, as a decorator, how an old payload of this event becomes one that its handlers take now.
 
         It is called for jobs that were queued, and for events that were sent, before the event got its fields of today:
         where a handler refuses a payload, or the payload holds a field that the upcaster names and the handler does
@@ -209,7 +209,7 @@ class TypedEvent(Event, Generic[P, R_co]):
         def send_sync(self, /, *args: P.args, **fields: P.kwargs) -> Receipt: ...  # noqa: D102
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Call the function itself, without any job: for tests, and for other functions."""
+        """Call the function itself, without a job: for tests, and for other functions."""
         result: R_co = self._handler.function(*args, **kwargs)
         return result
 
@@ -265,7 +265,7 @@ if TYPE_CHECKING:
         def on(self, handler: Any = None, /, **options: Any) -> Any: ...  # noqa: D102  # as `Event` says
 
     class DynamicHandlerDecorator(HandlerDecorator):
-        """What `on(...)` of such an event returns."""
+        """The return value of `on(...)` of such an event."""
 
         def __call__(self, handler: Callable[P, R], /) -> TypedEvent[P, R]: ...  # type: ignore[override, unused-ignore]  # noqa: D102
 

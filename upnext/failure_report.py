@@ -51,7 +51,7 @@ _LIBRARIES = _folders("stdlib", "platstdlib", "purelib", "platlib")
 
 @dataclass(frozen=True, slots=True)
 class FailureReport:
-    """A failure, in words.
+    """A failure as text.
 
     Attributes:
         error: Types and messages of the exception, its notes, members and causes, a line each. Messages may quote
@@ -68,7 +68,7 @@ class FailureReport:
 
 
 class _Related(NamedTuple):
-    """An exception that belongs to a failure: itself, a member, a cause, a context."""
+    """An exception that belongs to a failure: the exception itself, a member, a cause or a context."""
 
     depth: int
     relation: str
@@ -76,7 +76,7 @@ class _Related(NamedTuple):
 
 
 def report(error: BaseException, function: Callable[..., Any] | None = None) -> FailureReport:
-    """Describe what user code raised.
+    """Describe an exception that user code raised.
 
     Args:
         error: What was raised.
@@ -102,12 +102,12 @@ def describe(error: BaseException) -> str:
 
 
 def message(error: BaseException) -> str:
-    """Return an exception's own message, cut to a length that can be stored; whatever it is, this does not raise."""
+    """Return an exception's own message, cut to a length that can be stored; never raises."""
     return _text(error, _MESSAGE_LIMIT)
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the members of an exception group, and of the groups in it; of any other exception itself."""
+    """Yield the members of an exception group and of nested groups; for any other exception, the exception itself."""
     left = [error]
     while left:
         one = left.pop()
@@ -151,7 +151,7 @@ def _members(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def _related(error: BaseException) -> Iterator[_Related]:
-    """Yield the exception, then its members, its cause or context, and theirs; each once, however they are linked."""
+    """Yield the exception, its members, its cause or context, and theirs; each once, however they are linked."""
     seen: set[int] = set()
     left = deque([_Related(0, "", error)])
     while left:
@@ -193,13 +193,13 @@ def _locate(related: list[_Related], root: str) -> str:
 
 
 def _name_and_place(error: BaseException, root: str) -> str:
-    """Return the type, and the last frame in the user's code; that of a library if there is no other."""
+    """Return the type and the last frame in the user's code, or in a library if there is no other."""
     place = place_of_error(error, root)
     return f"{type_name(error)} at {place}" if place else type_name(error)
 
 
 def place_of_error(error: BaseException, root: str = "") -> str:
-    """Return `file:line` of the last frame in the user's code, or in a library's; "" if neither has one.
+    """Return `file:line` of the last frame in the user's code, or in a library; "" if there is neither.
 
     Args:
         error: What was raised.
@@ -227,7 +227,7 @@ def _render(blocks: list[tuple[_Related, list[str]]], *, messages: bool) -> str:
 
 
 def _foreign_frames(error: BaseException) -> list[tuple[FrameType, int]]:
-    """Return the frames that are neither the runtime's nor the import system's."""
+    """Return the frames outside the runtime and the import system."""
     trace: TracebackType | None = _TRACEBACK(error)
     return [one for one in deque(traceback.walk_tb(trace), _FRAMES) if not is_runtimes(one[0])]
 
@@ -255,13 +255,13 @@ def _source(frame: FrameType, line: int) -> str:
 
 
 def is_runtimes(frame: FrameType) -> bool:
-    """Return whether a frame is of upnext itself, or of what imports modules."""
+    """Return whether a frame belongs to upnext itself or to the import system."""
     name = frame.f_code.co_filename
     return name.startswith((*_OWN, "<frozen importlib", importlib.__file__))
 
 
 def is_standard(frame: FrameType) -> bool:
-    """Return whether a frame is of Python's own library."""
+    """Return whether a frame belongs to Python's standard library."""
     name = frame.f_code.co_filename
     return name.startswith(_STANDARD) and not any(part in name for part in _PACKAGES)
 
@@ -287,7 +287,7 @@ def _package_root(function: Callable[..., Any] | None) -> str:
 
 
 def type_name(value: object) -> str:
-    """Return the name of a value's type, whatever its class says of itself."""
+    """Return the name of a value's type, whatever its class claims."""
     return _cut(_TYPE_NAME(type(value)), _LINE_LIMIT)
 
 
@@ -308,5 +308,5 @@ def _text(value: object, limit: int) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    """Return a plain string of at most so many characters, also of a subclass that has its own ideas."""
+    """Return a plain string of at most so many characters, even for a subclass with overridden methods."""
     return str.__getitem__(text, slice(limit))

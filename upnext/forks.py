@@ -28,15 +28,15 @@ the child is made in one of these moments at most.
 
 
 class Inherited(Protocol):
-    """Something that a forked child gets a copy of, and must not use."""
+    """Something that a forked child gets a copy of and must not use."""
 
     def let_go_in_child(self) -> None:
-        """Called in the child, right after the fork, before any other code; must not wait, nor touch the parent's."""
+        """Run in the child right after the fork, before any other code; must not wait or touch the parent's state."""
         ...
 
 
 class _Process:
-    """What this process knows of forks.
+    """What this process knows about its forks.
 
     Attributes:
         generation: A number that is another one in a forked child: compare it before and after user code.
@@ -77,23 +77,23 @@ if hasattr(os, "register_at_fork"):
 
 
 def own(thing: Inherited) -> None:
-    """Have something let go of in every child that is forked as long as it lives."""
+    """Have something released in every child that is forked during its lifetime."""
     process.inherited.add(thing)
 
 
 def disown(thing: Inherited) -> None:
-    """Take `own` back."""
+    """Undo `own`."""
     process.inherited.discard(thing)
 
 
 def own_socket(sock: socket.socket) -> socket.socket:
-    """Have a socket lead to nowhere in every child that is forked as long as it lives; returns it."""
+    """Disconnect a socket in every child that is forked during its lifetime; returns the socket."""
     process.sockets.add(sock)
     return sock
 
 
 def open_socket(family: int, kind: int, protocol: int) -> socket.socket:
-    """Return a new socket, which leads to nowhere in every child that is forked from now on."""
+    """Return a new socket, which is disconnected in every child that is forked from now on."""
     for _ in range(MOST_SHARED):
         ended = ended_forks()
         sock = own_socket(socket.socket(family, kind, protocol))
@@ -104,12 +104,12 @@ def open_socket(family: int, kind: int, protocol: int) -> socket.socket:
 
 
 def ended_forks() -> int:
-    """Return how many forks of this process have ended: ask before making what no child may share."""
+    """Return how many forks of this process have ended: read it before creating what no child may share."""
     return process.ended
 
 
 def forked_since(ended: int) -> bool:
-    """Return whether a child may have been forked since so many forks had ended.
+    """Return whether a child may have been forked since the count of ended forks was read.
 
     A fork that had begun before, or has not ended yet, counts: the child is made somewhere in between, and the hooks of
     others run before and after that.
@@ -118,13 +118,13 @@ def forked_since(ended: int) -> bool:
 
 
 def hang_up(descriptor: int) -> None:
-    """End the connection of a socket for all processes that have a copy of it, as closing it does not."""
+    """End the connection of a socket for all processes that have a copy of it, which closing it does not do."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as sock:
         sock.shutdown(socket.SHUT_RDWR)
 
 
 def detach(descriptor: int) -> None:
-    """In a child: let an inherited descriptor lead to nowhere.
+    """Disconnect an inherited descriptor in a child.
 
     It is not closed: the object that it belongs to would close its number once more, when another file may have it. And
     an event loop that the child takes it out of would take it out of the parent's as well.
@@ -138,7 +138,7 @@ def detach(descriptor: int) -> None:
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """End a forked child that has left the code that forked it, as a program of its own would end."""
+    """End a forked child that has left the code that forked it, as a separate program would end."""
     code = 0
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Formerly:
-    """Says in `Annotated` which names a field of a handler or a task had before.
+    """Declares, in `Annotated`, the former names of a field of a handler or a task.
 
     Jobs that are queued, and senders of an earlier release, give the field under one of them: the handler gets it
     under its name of today. Where a payload holds both, today's counts.
@@ -46,7 +46,7 @@ class Formerly:
 
 
 def former_names(fields: Mapping[str, tuple[Any, bool]], handler: str) -> dict[str, str]:
-    """Return the fields by the names that they had before.
+    """Return the fields by their former names.
 
     Args:
         fields: Field name -> (annotation, whether it is required).

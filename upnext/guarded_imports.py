@@ -55,7 +55,7 @@ def _bound_elsewhere(annotated: Any, name: str) -> Any:
 
 
 def _imported(module: ModuleType | None, name: str) -> Any:
-    """Do the import for type checkers that binds a name.
+    """Execute the type-checking import that binds a name.
 
     Raises:
         LookupError: If there is none.
@@ -79,7 +79,7 @@ def _imported(module: ModuleType | None, name: str) -> Any:
 
 
 def _guarded_imports(module: ModuleType | None) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Yield the imports of a module that stand in an `if TYPE_CHECKING:`."""
+    """Yield the imports inside `if TYPE_CHECKING:` of a module."""
     try:
         tree = ast.parse("" if module is None else inspect.getsource(module))
     except (OSError, TypeError, SyntaxError):

@@ -46,19 +46,19 @@ class Handler:
 
     @property
     def is_task(self) -> bool:
-        """Whether it is a task: its results are read by the type that it says it returns."""
+        """Whether it is a task: its results are read by its declared return type."""
         return not self.id.split("|")[1]
 
     @property
     def uniqueness(self) -> Uniqueness | None:
-        """What its jobs are unique by while they wait; None if they are not."""
+        """What its waiting jobs are unique by; None if they are not."""
         if not self.options.unique:
             return None
         return Uniqueness.of(self.options.unique, former_names(self.signature.fields, self.name))
 
     @property
     def limits(self) -> HandlerLimits | None:
-        """What holds for it over all processes; None if nothing does."""
+        """Its limits across all processes; None if it has none."""
         limits = self.options.limits
         if limits is None or limits.by is None:
             return limits
@@ -67,13 +67,13 @@ class Handler:
 
 
 def under_former_name(handler: Handler, event: str) -> Handler:
-    """Return the same handler as it was known while its event had another name: with the identity that it had then."""
+    """Return the same handler under a former name of its event: with the identity that it had then."""
     options = replace(handler.options, name=handler.name)
     return make_handler(handler.function, HandlerId.parse(handler.id).worker, event, options)
 
 
 def make_handler(function: Callable[..., Any], worker: str, event: str | None, options: Options) -> Handler:
-    """Check a function and give it its identity.
+    """Validate a function and give it its identity.
 
     Args:
         function: What the user decorated.
@@ -110,7 +110,7 @@ def make_handler(function: Callable[..., Any], worker: str, event: str | None, o
 
 
 def _refuse_method(handler: Handler) -> None:
-    """Refuse a function that was decorated in the body of a class and takes its object."""
+    """Refuse a function that was decorated in the body of a class and takes `self`."""
     around = getattr(handler.function, "__qualname__", "").rpartition(".")[0]
     first = next(iter(handler.signature.parameters), "")
     if around and not around.endswith("<locals>") and first in {"self", "cls"}:
@@ -122,7 +122,7 @@ def _refuse_method(handler: Handler) -> None:
 
 
 def named_fields(options: Options) -> dict[str, str]:
-    """Return the fields that options name, each with the option that does."""
+    """Return the fields that options name, each with the option that names it."""
     unique = options.unique
     names: Iterable[str] = (unique,) if isinstance(unique, str) else unique if isinstance(unique, tuple) else ()
     return dict.fromkeys(names, "unique") | ({} if options.by is None else {options.by: "by"})

@@ -34,7 +34,7 @@ class HookFailedError(Exception):
 
 
 class _Calls:
-    """What is known of earlier calls of some hooks: how many threads hang in a method, and what was logged lately."""
+    """The state of earlier calls of some hooks: how many threads hang in a method, and what was logged recently."""
 
     def __init__(self) -> None:
         self.overdue = Overdue()
@@ -55,7 +55,7 @@ def _calls_of(hooks: Hooks) -> _Calls:
 
 
 async def call_hook(hooks: Hooks, moment: str, *arguments: object) -> None:
-    """Call a method of hooks that is around nothing; what goes wrong in it is logged."""
+    """Call a hook that surrounds nothing; errors in it are logged."""
     try:
         await _call(hooks, moment, functools.partial(getattr(hooks, moment), *arguments), ThreadContext())
     except HookFailedError:
@@ -63,7 +63,7 @@ async def call_hook(hooks: Hooks, moment: str, *arguments: object) -> None:
 
 
 class EnteredHooks:
-    """Hooks around one send or job, from when they are entered until they are left.
+    """The hooks around one send or job, from entering to leaving them.
 
     Args:
         hooks: Those that take part.
@@ -81,7 +81,7 @@ class EnteredHooks:
         self.canceller: tuple[str, BaseException | None] | None = None
 
     async def enter(self, subject: object) -> None:
-        """Enter each; one that fails is left out.
+        """Enter each hook; one that fails is left out.
 
         Raises:
             asyncio.CancelledError: If the task was cancelled meanwhile; `leave` is to be called all the same.
@@ -93,7 +93,7 @@ class EnteredHooks:
                 continue
 
     async def leave(self, raised: BaseException | None) -> None:
-        """Leave each that was entered, the last one first, whatever goes wrong in them.
+        """Leave each entered hook in reverse order, whatever goes wrong in them.
 
         Args:
             raised: What they are told of.
@@ -146,27 +146,27 @@ class EnteredHooks:
 
 
 def _leave_late(manager: Any) -> None:
-    """Leave what was entered after its time: what it opened would stay open."""
+    """Leave a hook that was entered too late, because what it opened would otherwise stay open."""
     if _is_entered_at_once(manager):
         error = TimeoutError("it was entered too late, and is left out")
         manager.__exit__(TimeoutError, error, None)
 
 
 def _cancel_requests() -> int:
-    """Return how often the task has been cancelled, without those that have been taken back."""
+    """Return how often the task has been cancelled, without cancellations that were taken back."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
 
 
 def _is_entered_at_once(manager: object) -> bool:
-    """Whether it is a context manager that is not async."""
+    """Whether it is a synchronous context manager."""
     return isinstance(manager, AbstractContextManager)
 
 
 async def around_send(
     hooks: Sequence[Hooks], worker: str, message: OutgoingMessage, send: Callable[[], Awaitable[Any]]
 ) -> Any:
-    """Send a message within its hooks; what a hook sends itself has none."""
+    """Send a message inside its hooks; sends made by a hook have none."""
     if _in_send_hook.get():
         return await send()
     seen = HookedSend(
@@ -197,7 +197,7 @@ async def around_send(
 
 @contextmanager
 def _in_hooks() -> Generator[None]:
-    """Have what hooks send meanwhile pass them by, and no later send of the task, whatever they raise."""
+    """Let sends made by hooks bypass hooks, but no later send of the task, whatever they raise."""
     token = _in_send_hook.set(True)
     try:
         yield
@@ -211,7 +211,7 @@ def _server(settings: Settings) -> str:
 
 
 def _checked(headers: dict[str, str]) -> dict[str, str] | None:
-    """Return headers that can travel; None for none."""
+    """Return headers that can travel, None if there are none."""
     if not headers:
         return None
     if not all(type(text) is str for pair in headers.items() for text in pair):
@@ -233,7 +233,7 @@ async def _call(
     leaving: bool = False,
     too_late: Callable[[Any], object] | None = None,
 ) -> Any:
-    """Call something of hooks, in a thread unless it is async.
+    """Call a hook, in a thread unless it is async.
 
     Args:
         hooks: The hooks.
@@ -284,7 +284,7 @@ def _is_async(call: Any) -> bool:
 
 
 def _report(hooks: Hooks, moment: str, became: str, what: str, error: BaseException | None = None) -> None:
-    """Log what is wrong with a hook, now and then: it may be called for every job."""
+    """Log a fault of a hook, at intervals: it may be called for every job."""
     warned, key, now = _calls_of(hooks).warned, (moment, what), elapsed()
     if now - warned.get(key, float("-inf")) >= _WARN_EVERY:
         warned[key] = now

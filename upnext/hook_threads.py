@@ -18,7 +18,7 @@ MOST_OVERDUE: Final = 20
 
 
 class HangingError(Exception):
-    """Raised when so many calls hang that no more are begun."""
+    """Raised when so many calls hang that no more are started."""
 
 
 class Overdue:
@@ -39,7 +39,7 @@ class Overdue:
 
 
 class _Call:
-    """A call in a thread, which somebody waits for until it returns or takes too long.
+    """A call in a thread whose caller waits until it returns or takes too long.
 
     Args:
         call: What is called.
@@ -62,7 +62,7 @@ class _Call:
         self._given_up = False
 
     def run(self) -> bool:
-        """Do it, in the thread; returns whether somebody still waited for it."""
+        """Make the call in the thread; return whether it was still waited for."""
         value, error = None, None
         try:
             value = self._call()
@@ -79,7 +79,7 @@ class _Call:
         return True
 
     def give_up(self) -> bool:
-        """Wait for it no more; returns whether it goes on."""
+        """Stop waiting; return whether the call is still running."""
         with self._lock:
             self._given_up = not self._returned
         if not self._given_up:  # it returned at the same moment
@@ -103,7 +103,7 @@ async def in_thread(
     context: ThreadContext,
     too_late: Callable[[Any], object] | None = None,
 ) -> tuple[Any, BaseException | None]:
-    """Run a call in a thread; returns what it returned and what it raised.
+    """Run a call in a thread; return its result and its exception.
 
     Args:
         overdue: Counts those that were cancelled and have not returned.

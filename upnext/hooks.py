@@ -24,7 +24,7 @@ MAX_HEADERS = 4096
 
 @dataclass(slots=True, eq=False)
 class HookedSend:
-    """A send, as hooks see it.
+    """A send as seen by hooks.
 
     Attributes:
         worker: The worker that it is sent through.
@@ -53,7 +53,7 @@ class HookedSend:
 
 @dataclass(slots=True, eq=False)
 class HookedJob:
-    """One attempt of a job, as hooks see it.
+    """One attempt of a job as seen by hooks.
 
     Attributes:
         worker: The worker's name.
@@ -86,7 +86,7 @@ class HookedJob:
 
 
 class Hooks:
-    """The moments that an application can take part in; a subclass defines those that it needs.
+    """The hooks that an application can define, by overriding those that it needs.
 
     Each may be async or not; one that is not runs in a thread, with the context variables of where it is called. What
     it sets of them holds for what it is around. A hook that raises, or takes longer than `timeout`, is logged and left
@@ -99,23 +99,23 @@ class Hooks:
     timeout: ClassVar[float] = 5.0
 
     def around_send(self, send: HookedSend, /) -> Around:
-        """Return a context manager for one send: entered before it is stored, left after, with what it raised."""
+        """Return a context manager for one send: entered before it is stored, left afterwards with any exception."""
 
     def around_job(self, job: HookedJob, /) -> Around:
-        """Return a context manager for one attempt of a job; it is left with what the handler raised, if anything."""
+        """Return a context manager for one attempt of a job; it is left with the handler's exception, if any."""
 
     def worker_started(self, worker: str, /) -> Awaitable[None] | None:
-        """Do something before a worker of that name takes its first job in this process."""
+        """Run before a worker of that name takes its first job in this process."""
 
     def worker_stopped(self, worker: str, /) -> Awaitable[None] | None:
-        """Do something after its last job has ended."""
+        """Run after its last job has ended."""
 
     def buried(self, letter: DeadLetter, /) -> Awaitable[None] | None:
-        """Do something when a job has become a dead letter at the hands of this process; at least once for each."""
+        """Run when this process has turned a job into a dead letter; at least once for each."""
 
 
 class HookList:
-    """The hooks of a worker, or of the process, by the moments that they take part in.
+    """The hooks of a worker or of the process, grouped by the methods that they define.
 
     Attributes:
         sends: Those that are around sends; the others as they are named.
@@ -129,7 +129,7 @@ class HookList:
         self.burials: tuple[Hooks, ...] = ()
 
     def add(self, hooks: Hooks) -> None:
-        """Add hooks, once however often they are added.
+        """Add hooks; adding them again has no effect.
 
         Raises:
             ConfigError: If it is not an object of a subclass of `Hooks`, or its timeout cannot be used.
@@ -147,7 +147,7 @@ class HookList:
         self.burials = _with(self.burials, hooks, kind.buried is not Hooks.buried)
 
     def remove(self, hooks: Hooks) -> None:
-        """Take hooks out again, if they are there."""
+        """Remove hooks if they are there."""
         for moment in ("sends", "jobs", "starts", "stops", "burials"):
             setattr(self, moment, tuple(one for one in getattr(self, moment) if one is not hooks))
 
@@ -171,6 +171,6 @@ def add_hooks(*hooks: Hooks) -> None:
 
 
 def remove_hooks(*hooks: Hooks) -> None:
-    """Take hooks of this process out again, such as those of a test."""
+    """Remove hooks of this process, such as those of a test."""
     for one in hooks:
         process_hooks.remove(one)

@@ -22,7 +22,7 @@ JobEnd: TypeAlias = "Callable[[AttemptOutcome | None], None]"
 
 
 class JobInstrument(Protocol):
-    """Watches attempts of jobs. What it raises is logged, and does the job no harm."""
+    """Observes attempts of jobs. Its exceptions are logged and do not affect the job."""
 
     def begin(self, claim: Claim, handler: Handler) -> JobEnd:
         """Note that an attempt begins, in the task that it runs in; what is returned is called there at its end."""

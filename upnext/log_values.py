@@ -15,7 +15,7 @@ _TEXT_BITS = 10_000  # of a number that Python writes in digits
 
 
 def as_json(value: object, around: tuple[object, ...] = ()) -> Any:
-    """Return what `json.dumps` writes for certain; what JSON has no form for is text, and no number is null.
+    """Return valid JSON for any value: what JSON cannot represent becomes text.
 
     Args:
         value: What was logged.
@@ -45,7 +45,7 @@ def as_json(value: object, around: tuple[object, ...] = ()) -> Any:
 
 
 def shown(value: object, form: Callable[[Any], str] = repr) -> str:
-    """Return the text of any object, whatever it does when it is asked for it."""
+    """Return the text of any object, even if its methods misbehave."""
     try:
         return _text(form(value))
     except KeyboardInterrupt:
@@ -67,7 +67,7 @@ def _parts(value: Any, inside: tuple[object, ...]) -> Any:
 
 
 def _key(key: Any) -> str:
-    """Return it as `json.dumps` writes the key of an object, where it can."""
+    """Return a dictionary key as `json.dumps` writes it, if possible."""
     if issubclass(type(key), str):
         return _text(key)
     return json.dumps(key) if key is None or type(key) is bool else shown(key)
@@ -81,6 +81,6 @@ def _integer(number: int) -> int | str:
 
 
 def _text(value: Any) -> str:
-    """Return the text itself; lone surrogates, which many readers refuse, are escaped."""
+    """Return the text with lone surrogates escaped, because many readers reject them."""
     text = str.__str__(value)
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

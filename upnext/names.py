@@ -15,7 +15,7 @@ _SHOWN: Final = 60
 
 
 def brief(value: object) -> str:
-    """Return what users gave as messages show it: enough of it to tell which it is."""
+    """Return a user's value as messages show it: enough of it to recognise it."""
     if isinstance(value, str):
         return repr(value[:_SHOWN]) + "…" * (len(value) > _SHOWN)
     text = repr(value)
@@ -23,7 +23,7 @@ def brief(value: object) -> str:
 
 
 def named(function: object) -> str:
-    """Return how messages call what was given as a function: its name, or its type if it has none."""
+    """Return how messages name something passed as a function: its name, or its type if it has none."""
     name = getattr(function, "__name__", None)
     return brief(name) if isinstance(name, str) else f"An object of type {type(function).__name__!r}"
 
@@ -55,7 +55,7 @@ def check_name(kind: str, value: object) -> str:
 
 
 def check_former_names(event: str, names: object) -> tuple[str, ...]:
-    """Return `names` if an event can have had them before.
+    """Return `names` if they can be former names of an event.
 
     Args:
         event: Its name now.

@@ -25,7 +25,7 @@ _INIT_VAR: Any = dataclasses.InitVar  # of what, pyright does not know
 
 
 def names_in_classes(annotation: Any) -> dict[str, Any]:
-    """Return what pydantic needs to be given to read the classes that an annotation reaches, by names.
+    """Return the names that pydantic needs to read the classes that an annotation reaches.
 
     That is nothing if one of these names means something else in the module of another class: pydantic cannot be told
     which of them is meant where.
@@ -58,7 +58,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _parts(annotation: Any) -> Iterable[Any]:
-    """Return what an annotation is made of."""
+    """Return the parts of an annotation."""
     if isinstance(annotation, _INIT_VAR):
         return (annotation.type,)
     if is_reference(annotation):
@@ -68,13 +68,13 @@ def _parts(annotation: Any) -> Iterable[Any]:
 
 
 def _annotated(kind: Any) -> Any:
-    """Return a class with the annotations of a class, or with what a `type` statement stands for."""
+    """Return a class annotated like another class, or with the value of a `type` statement."""
     if not isinstance(kind, ALIASES):
         return kind
     return type("holder", (), {"__annotations__": {"value": kind.__value__}, "__module__": kind.__module__})
 
 
 def _is_read_late(cls: Any) -> bool:
-    """Return whether pydantic reads a class when it meets it, and not when the class is made."""
+    """Return whether pydantic reads a class when it encounters it instead of when the class is created."""
     is_named_tuple = isinstance(cls, type) and tuple in cls.__mro__ and "_fields" in dir(cls)
     return is_named_tuple or is_typeddict(cls) or (isinstance(cls, type) and dataclasses.is_dataclass(cls))

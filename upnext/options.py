@@ -50,7 +50,7 @@ class Options:
     unique: UniqueBy = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, naming the option."""
+        """Refuse invalid values, naming the option."""
         if self.name is not None:
             check_name("handler", self.name)
         if not is_whole(self.retries, 0):
@@ -75,14 +75,14 @@ class Options:
 
     @property
     def limits(self) -> HandlerLimits | None:
-        """What holds for it over all processes; None if nothing does."""
+        """Its limits across all processes; None if it has none."""
         if self.limit is None and self.rate is None:
             return None
         return HandlerLimits(self.limit, Rate.parse(self.rate), self.by)
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:
-        """Make options of keyword arguments.
+        """Create options from keyword arguments.
 
         Raises:
             ConfigError: If one of them is unknown or out of range.
@@ -107,14 +107,14 @@ class Options:
 
 
 def is_whole(value: object, least: int, most: int | None = None) -> bool:
-    """Return whether a value that users gave is a whole number (and no bool) in a range."""
+    """Return whether a user's value is an integer (and not a bool) in a range."""
     if isinstance(value, bool) or not isinstance(value, int):
         return False
     return value >= least and (most is None or value <= most)
 
 
 def is_field_name(value: object) -> bool:
-    """Return whether a value that users gave can be the name of a field."""
+    """Return whether a user's value can be the name of a field."""
     return isinstance(value, str) and value.isidentifier()
 
 
@@ -124,7 +124,7 @@ def _is_unique(value: object) -> bool:
 
 
 def is_finite(value: object, least: float, most: float = math.inf) -> bool:
-    """Return whether a value that users gave is a finite number (and no bool) in a range."""
+    """Return whether a user's value is a finite number (and not a bool) in a range."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:

@@ -12,7 +12,7 @@ from upnext.errors import ConfigError
 
 
 def relative(path: str) -> str:
-    """Return a path from the current folder on, if it is below that."""
+    """Return a path relative to the current folder, if it is below it."""
     try:
         found = os.path.relpath(path)
     except BaseException:  # noqa: BLE001  # the working directory is gone, or on another drive
@@ -21,14 +21,14 @@ def relative(path: str) -> str:
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """Return `file:line` of a function as it was written, below whatever decorates it; its repr where it has none."""
+    """Return `file:line` of a function's own definition, below its decorators; its repr if there is none."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{relative(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
 
 
 @contextmanager
 def naming_place(function: Callable[..., Any]) -> Generator[None]:
-    """Add to what refuses a function within the block where that stands."""
+    """Add the place of a function to errors that refuse it within the block."""
     try:
         yield
     except ConfigError as error:

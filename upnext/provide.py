@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Provided:
-    """Stands for a value that is provided."""
+    """Marks a value that is provided."""
 
     def __repr__(self) -> str:
         return "PROVIDED"
@@ -33,7 +33,7 @@ PROVIDED: Final[Any] = _Provided()
 
 
 class Provide:
-    """Says in `Annotated` that a parameter of a handler or a task is not sent, but provided: it is not a field.
+    """Declares, in `Annotated`, that a parameter of a handler or a task is provided instead of sent: it is not a field.
 
     Args:
         function: What provides it: a function, async or not, a generator function, async or not, that yields once, or
@@ -63,7 +63,7 @@ class Provide:
 
 
 class Kind(Enum):
-    """How a provider is called, and whether it is closed."""
+    """How a provider is called, and whether its value is closed."""
 
     VALUE = auto()
     ASYNC_VALUE = auto()
@@ -72,7 +72,7 @@ class Kind(Enum):
 
 
 class Provider:
-    """A function that provides values, with what its own parameters ask for.
+    """A function that provides values, with the needs of its own parameters.
 
     Attributes:
         name: The function's name, for messages.
@@ -110,7 +110,7 @@ class Provider:
 
 @functools.lru_cache(maxsize=4096)
 def provider_of(function: Callable[..., Any]) -> Provider:
-    """Return what is known of a provider.
+    """Return the description of a provider.
 
     Raises:
         ConfigError: If it cannot be called.
@@ -119,7 +119,7 @@ def provider_of(function: Callable[..., Any]) -> Provider:
 
 
 def check_providers(provided: Mapping[str, Provide], above: tuple[Callable[..., Any], ...] = ()) -> None:
-    """Refuse providers that cannot be called, or that provide themselves.
+    """Refuse providers that cannot be called or depend on themselves.
 
     Raises:
         ConfigError: If there is one.
@@ -133,7 +133,7 @@ def check_providers(provided: Mapping[str, Provide], above: tuple[Callable[..., 
 
 
 def provided_by(annotation: object) -> Provide | None:
-    """Return what an annotation says of who provides its parameter, None if nobody does."""
+    """Return the provider that an annotation names for its parameter, None if there is none."""
     origin: Any = get_origin(annotation) or annotation
     if isinstance(origin, ALIASES):
         return provided_by(origin.__value__)
@@ -151,7 +151,7 @@ _overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 @contextmanager
 def overriding(function: Callable[..., Any], by: Callable[..., Any]) -> Generator[None]:
-    """Let another function provide what one does, in all of this process, within the block: for tests."""
+    """Replace a provider by another function, in the whole process, within the block: for tests."""
     missing = object()
     before: Any = _overrides.get(function, missing)
     _overrides[function] = by
@@ -165,12 +165,12 @@ def overriding(function: Callable[..., Any], by: Callable[..., Any]) -> Generato
 
 
 def overridden(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that provides now what one does."""
+    """Return the function that currently replaces a provider."""
     return _overrides.get(function, function)
 
 
 def _how(function: Callable[..., Any]) -> tuple[Callable[..., Any], Kind]:
-    """Return what to call for a provider's value, or for the context manager that has it."""
+    """Return what to call for a provider's value, or for the context manager around it."""
     if isinstance(function, type):
         if hasattr(function, "__aenter__"):
             return function, Kind.ASYNC_MANAGER

@@ -113,7 +113,7 @@ class Job(Generic[R_co]):
         return wait_blocking(self.result(timeout), "await job.result()")
 
     async def state(self) -> JobState:
-        """Return how the job stands now, without waiting for it."""
+        """Return the current state of the job, without waiting for it."""
         outcome = (await outcomes_of(self._settings, self.id.rpartition(".")[0], [self.id]))[1][self.id]
         is_discarded = outcome.result is not None and discard_reason(outcome.result) is not None
         return "discarded" if is_discarded else cast("JobState", outcome.state)
@@ -211,7 +211,7 @@ class Receipt:
         self._handlers, self._jobs, self._known = tuple(handlers), None, True
 
     async def _look(self) -> tuple[bool, dict[str, JobOutcome]]:
-        """Ask for the outcomes; an event that had no handler when it was sent learns of its jobs here."""
+        """Fetch the outcomes; an event that had no handler when it was sent learns its jobs here."""
         if self._known:
             ids = [job.id for job in self.jobs]
         else:

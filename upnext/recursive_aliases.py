@@ -24,7 +24,7 @@ _being_read: contextvars.ContextVar[frozenset[str]] = contextvars.ContextVar("up
 
 
 class Reference:
-    """What stands for an alias in itself.
+    """Stands for an alias inside itself.
 
     Attributes:
         alias: The alias.
@@ -65,7 +65,7 @@ def _alias(name: str, names: dict[str, Any], home: dict[str, Any]) -> Any:
 
 
 def find_alias(name: str) -> Any:
-    """Return the alias of that name that mentions itself, from whichever module has it: text in it names no module.
+    """Return the recursive alias of that name from any module, since the text in it names no module.
 
     Raises:
         LookupError: If there is none, or if there are several that differ.
@@ -81,7 +81,7 @@ def find_alias(name: str) -> Any:
 
 
 def _mentioned(annotations: Iterable[Any]) -> set[str]:
-    """Return the names that annotations hold as text."""
+    """Return the names in string annotations."""
     found: set[str] = set()
     for annotation in annotations:
         if isinstance(annotation, ForwardRef):
@@ -96,7 +96,7 @@ def _mentioned(annotations: Iterable[Any]) -> set[str]:
 
 
 def is_reference(value: object) -> TypeGuard[type[Reference]]:
-    """Return whether something stands for an alias in itself."""
+    """Return whether a value stands for an alias inside itself."""
     return isinstance(value, type) and issubclass(value, Reference)
 
 

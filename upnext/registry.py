@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Declarations:
-    """What all workers of this process declare; lives as long as the process, and holds no worker alive.
+    """The declarations of all workers in this process; lives as long as the process, and keeps no worker alive.
 
     Attributes:
         version: Another number after every declaration, for caches.
@@ -42,7 +42,7 @@ class Declarations:
         self._adjust: Callable[[Settings], Settings] | None = None
 
     def uniqueness_of(self, handler: str) -> Uniqueness | None:
-        """Return what the jobs of a handler, by its identity, are unique by; None if this process does not know it."""
+        """Return what a handler's jobs are unique by, given its identity; None if this process does not know it."""
         found = [each.handlers[handler].uniqueness for each in self if handler in each.handlers]
         return found[0] if found else None
 
@@ -55,12 +55,12 @@ class Declarations:
         self._registries.add(registry)
 
     def forget(self, registry: Registry) -> None:
-        """Check no send against a worker's declarations any more, although the worker may still be in memory."""
+        """Stop checking sends against a worker's declarations, although the worker may still be in memory."""
         self._registries.discard(registry)
         self.changed()
 
     def changed(self) -> None:
-        """Note that a worker declared something."""
+        """Record that a worker declared something."""
         self.version += 1
 
     def adjust_settings(self, adjust: Callable[[Settings], Settings] | None) -> None:
@@ -74,7 +74,7 @@ class Declarations:
             registry.forget_settings()
 
     def adjusted(self, settings: Settings) -> Settings:
-        """Return the settings to use in place of a worker's own."""
+        """Return the settings to use instead of a worker's own."""
         return settings if self._adjust is None else self._adjust(settings)
 
     def handlers_of(self, event: str, own: Registry) -> tuple[Handler, ...]:
@@ -96,7 +96,7 @@ class Declarations:
         return tuple(found[identity] for identity in sorted(found))
 
     def forbids_extras(self, event: str, own: Registry) -> bool:
-        """Return whether a declaration of an event refuses fields that no handler names; arguments as above."""
+        """Return whether a declaration of an event forbids fields that no handler names; arguments as above."""
         return any(
             registry.extra.get(event) == "forbid"
             for registry in self
@@ -128,24 +128,24 @@ class Registry:
 
     @property
     def settings(self) -> Settings:
-        """The settings, read from the environment when they are first needed."""
+        """The settings, read from the environment on first use."""
         if self._settings is None:
             self._settings = declarations.adjusted(self._load())
         return self._settings
 
     @property
     def limits(self) -> dict[str, HandlerLimits]:
-        """What holds for handlers over all processes, by their identity; those without limits are left out."""
+        """Limits of handlers across all processes, by identity; handlers without limits are left out."""
         return {name: limits for name, handler in self.handlers.items() if (limits := handler.limits)}
 
     @property
     def uniqueness(self) -> dict[str, Uniqueness]:
-        """What the jobs of its handlers are unique by while they wait, by identity; without those that are not."""
+        """What waiting jobs of its handlers are unique by, by identity; handlers without the option are left out."""
         return {name: unique for name, handler in self.handlers.items() if (unique := handler.uniqueness)}
 
     @contextmanager
     def at_work(self) -> Generator[None]:
-        """Say of what is declared within the block that the worker, which has started, does not run it."""
+        """Warn about anything declared within the block that the worker, having started, does not run it."""
         self._runs += 1
         try:
             yield
@@ -153,11 +153,11 @@ class Registry:
             self._runs -= 1
 
     def forget_settings(self) -> None:
-        """Resolve them again when they are next needed."""
+        """Resolve the settings again on next use."""
         self._settings = None
 
     def declare(self, event: str, extra: str | None, formerly: tuple[str, ...] = ()) -> None:
-        """Note an event; of several declarations "forbid" wins, and the former names of all count.
+        """Record an event; among several declarations "forbid" wins, and all former names count.
 
         Args:
             event: Its name.
@@ -229,7 +229,7 @@ declarations = Declarations()
 
 
 def is_global(handler: Handler) -> bool:
-    """Return whether the function is what its module has under its name, as it is or decorated."""
+    """Return whether the function is what its module has under its name, decorated or not."""
     found: object = sys.modules.get(handler.function.__module__)
     for name in handler.function.__qualname__.split("."):
         found = getattr(found, name, None)

@@ -44,7 +44,7 @@ class Schedule:
 
     @classmethod
     def of(cls, expression: object, tz: object, every: object, catch_up: object) -> Schedule:
-        """Make a schedule of what `worker.cron` was given.
+        """Create a schedule from the arguments of `worker.cron`.
 
         Raises:
             ConfigError: If it cannot be used; the message says what can.
@@ -63,7 +63,7 @@ class Schedule:
         return schedule
 
     def __str__(self) -> str:
-        """Say it in a few words."""
+        """Describe it in a few words."""
         if self.every is not None:
             return f"every {self.every}"
         return self.expression if self.tz == "UTC" else f"{self.expression} ({self.tz})"
@@ -73,11 +73,11 @@ class Schedule:
         return next(self._ticks(moment), None)
 
     def between(self, since: datetime, until: datetime) -> list[datetime]:
-        """Return the ticks after `since` that are not after `until`; all of them are made, so keep it short."""
+        """Return the ticks after `since` up to and including `until`; all are computed, so keep the range short."""
         return list(itertools.takewhile(lambda tick: tick <= until, self._ticks(since)))
 
     def latest(self, since: datetime, until: datetime) -> datetime | None:
-        """Return the last tick after `since` that is not after `until`, None if there is none between them."""
+        """Return the last tick after `since` up to and including `until`, None if there is none."""
         if self.every is not None:
             tick = _EPOCH + (until - _EPOCH) // self.every * self.every
             return tick if tick > since else None

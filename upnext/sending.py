@@ -35,7 +35,7 @@ NOW: Final = 0.0
 
 
 class _Known(NamedTuple):
-    """What this process knows of an event's handlers.
+    """What this process knows about an event's handlers.
 
     Attributes:
         version: The state of the declarations that it was looked up at.
@@ -100,7 +100,7 @@ class Delivery:
 def take(
     message: OutgoingMessage, registry: Registry, store: Callable[[], Awaitable[Published]] | None = None
 ) -> Awaitable[Published]:
-    """Hand a message on, within the hooks that are around sends, if there are any.
+    """Pass a message on, inside the hooks around sends, if there are any.
 
     Args:
         message: The message.
@@ -117,12 +117,12 @@ def take(
 
 
 def has_hooks(registry: Registry) -> bool:
-    """Return whether hooks are around what is sent through a worker."""
+    """Return whether there are hooks around sends through a worker."""
     return bool(process_hooks.sends or registry.hooks.sends)
 
 
 def _full_backlog(settings: Settings) -> Backlog | None:
-    """Return what a send has to wait for: payloads that wait to be stored fill no more memory than a backlog may."""
+    """Return what a send has to wait for, so that waiting payloads take up no more memory than a backlog may."""
     namespace = connected(settings)
     return namespace.backlog if namespace is not None and namespace.backlog.is_full else None
 
@@ -149,7 +149,7 @@ def submission(
 
 
 def check_when(delay: float | timedelta | None, at: datetime | None) -> When:
-    """Return when the jobs of a send may run: a delay in seconds, or a moment.
+    """Return when the jobs of a send may run: a delay in seconds, or a time.
 
     Raises:
         ConfigError: If there are both, if `check_delay` refuses the delay, or if the moment has no time zone or is more
@@ -187,7 +187,7 @@ def check_delay(delay: float | timedelta | None) -> float:
 
 
 def delay_of(when: When) -> float:
-    """Return the seconds from now until the jobs of a send may run; 0 for a moment that has passed."""
+    """Return the seconds from now until the jobs of a send may run; 0 for a time that has passed."""
     if not isinstance(when, datetime):
         return when
     return max((when - datetime.now(UTC)).total_seconds(), 0.0)

@@ -47,7 +47,7 @@ _WHOLE: Final = frozenset({"max_payload", "max_result", "partitions"})
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """Where the server is and how long things may take.
+    """The server's address, and time limits.
 
     Attributes:
         redis_url: The server's address, such as redis://host:6379/0; None for the embedded server. Sentinels, clusters
@@ -82,7 +82,7 @@ class Settings:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, naming the setting."""
+        """Refuse invalid values, naming the setting."""
         if self.redis_url is not None:
             check_url(self.redis_url)
         check_name("namespace", self.namespace)
@@ -117,7 +117,7 @@ def load(
 
 
 def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return variables that look like those of upnext and are ignored, each with the one that was perhaps meant."""
+    """Return environment variables that look like upnext's but are ignored, each with the one probably meant."""
     known = [each.name.upper() for each in fields(Settings)] + list(_OTHER_VARIABLES)
     found: dict[str, str] = {}
     for variable in environ:
@@ -150,7 +150,7 @@ def check_url(url: object) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return the address as it may be shown in a log, however badly it is written: without what stands before an @."""
+    """Return an address as it may appear in a log, however malformed: without anything before an @."""
     shown = _CREDENTIALS.sub("", url).rstrip("?&")
     scheme = _SCHEME.match(shown)
     rest = shown[scheme.end() :] if scheme else shown
@@ -168,7 +168,7 @@ def _number(text: str, *, whole: bool) -> float | None:
 
 
 def _check(name: str, value: object, said: str) -> object:
-    """Return the value of a setting if it can have it.
+    """Return the value of a setting if it is valid.
 
     Args:
         name: The setting.

@@ -59,7 +59,7 @@ _SESSIONS = (Session, AsyncSession, scoped_session, async_scoped_session)
 
 
 class Outbox:
-    """A table of sends that count once the transaction that they were written in has been committed.
+    """A table of sends that take effect once the transaction in which they were written has committed.
 
     Calling it with a session gives what `event.within(...)` takes. Make one beside your models: its two tables are then
     created and migrated as the others are.
@@ -103,7 +103,7 @@ class Outbox:
         interval: float = 0.5,
         lease: float = 60.0,
     ) -> Relay:
-        """Return what sends the rows; `upnext run` runs it when it stands at the top level of the file.
+        """Return the relay that sends the rows; `upnext run` runs it if it is at the top level of the file.
 
         Args:
             engine: The engine of the database, async or not.
@@ -123,7 +123,7 @@ class Outbox:
 
 
 def _place(engine: Engine | AsyncEngine) -> str:
-    """Return which database a table is in, but not who connects: several may have tables of one name."""
+    """Return which database a table is in, without the user name: several may have tables of one name."""
     url = engine.url
     database = f" of {url.database}" if url.database else ""
     host = f" on {url.host}" if url.host else ""
@@ -131,7 +131,7 @@ def _place(engine: Engine | AsyncEngine) -> str:
 
 
 def _bind(session: AnySession, row_class: type[Any], table: Table) -> None:
-    """Have a session that has an engine for each class write the rows to that of the metadata's other classes."""
+    """Make a session with an engine for each class write the rows to that of the metadata's other classes."""
     own: Any = session() if isinstance(session, (scoped_session, async_scoped_session)) else session
     within: Session = own.sync_session if isinstance(own, AsyncSession) else own
     try:
@@ -169,7 +169,7 @@ class SessionTransaction(Transaction):
         self._session.add(made)
 
     async def write_async(self, row: OutboxRow, /) -> None:
-        """Add a row to the session, which needs no answer of the database."""
+        """Add a row to the session, which needs no reply from the database."""
         self.write(row)
 
 
@@ -195,7 +195,7 @@ def _rows(metadata: MetaData, name: str) -> Table:
 
 
 class _Rows:
-    """What a relay does with the rows, over a connection.
+    """A relay's operations on the rows, over one connection.
 
     Args:
         table: The rows.
@@ -207,7 +207,7 @@ class _Rows:
         self._lock = lock
 
     def has_available(self, connection: Connection, now: float) -> bool:
-        """Return whether there is anything to claim: most looks find nothing, and should lock nothing."""
+        """Return whether there is anything to claim: most checks find nothing, and should lock nothing."""
         return connection.execute(select(self._table.c.id).where(*self._available(now)).limit(1)).first() is not None
 
     def claim(self, connection: Connection, most: int, now: float, until: float) -> list[ClaimedRow]:
@@ -227,7 +227,7 @@ class _Rows:
     def settle(
         self, connection: Connection, sent: Sequence[int], failed: Sequence[Failure], released: Sequence[int]
     ) -> None:
-        """Delete the rows that were sent, note the failures, and give back the others."""
+        """Delete sent rows, record failures, and release the others."""
         row = self._table.c
         if sent:
             connection.execute(delete(self._table).where(row.id.in_(sent)))
@@ -271,7 +271,7 @@ class _Rows:
         return connection.execute(gone if ids is None else gone.where(row.id.in_(ids))).rowcount
 
     def _take_turn(self, connection: Connection) -> None:
-        """Hold every other relay off until this transaction ends, in any database: they all write the same row first.
+        """Block every other relay until this transaction ends, in any database: they all write the same row first.
 
         Rows that are locked one by one would not do: who takes the next ones must see which earlier ones are claimed.
         """
@@ -290,7 +290,7 @@ class _Rows:
 
 
 class _Store:
-    """The rows, each call in a transaction of its own: in a thread, or with an engine that is async in the event loop.
+    """The rows; each call has its own transaction, in a thread or, with an async engine, in the event loop.
 
     Args:
         rows: The rows.
@@ -334,7 +334,7 @@ class _Store:
         return await self._within_transaction(lambda connection: self._rows.purge(connection, ids))
 
     async def close(self) -> None:
-        """End the thread, and leave the engine to whom it belongs."""
+        """End the thread, and leave the engine to its owner."""
         if self._thread is not None:
             self._thread.shutdown(wait=False)
             self._thread = None

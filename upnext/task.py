@@ -53,7 +53,7 @@ class Submitter(Generic[SubmitP, R_co]):
         self._transaction = transaction
 
     def within(self, transaction: Transaction, /) -> Self:
-        """Return the same, with submissions that count once a transaction of your database has been committed.
+        """Return the same, with submissions that take effect once a transaction of your database has committed.
 
         As `Event.within`; what was submitted so cannot be waited for in that transaction.
 
@@ -84,7 +84,7 @@ class Submitter(Generic[SubmitP, R_co]):
         return await submit(self._handler, self._registry, fields, delay=delay, key=self._key)
 
     async def wait(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
-        """Submit the task, wait for it to end and return what it returned.
+        """Submit the task, wait for it to end, and return its result.
 
         It waits for as long as `options(wait=...)` says, by default the setting UPNEXT_RESULT_TIMEOUT.
 
@@ -95,7 +95,7 @@ class Submitter(Generic[SubmitP, R_co]):
         return await (await self.submit(*args, **kwargs)).result(self._wait)
 
     def submit_sync(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> Job[R_co]:
-        """Do the same as `submit`, blocking, from code that runs in no event loop."""
+        """Do the same as `submit`, blocking, from code outside an event loop."""
         if self._transaction is not None:
             fields = self._handler.signature.bind(args, kwargs)
             message = submission(self._handler, self._registry, fields, delay_of(self._when), self._key)
@@ -103,7 +103,7 @@ class Submitter(Generic[SubmitP, R_co]):
         return run_blocking(self.submit(*args, **kwargs))
 
     def wait_sync(self, /, *args: SubmitP.args, **kwargs: SubmitP.kwargs) -> R_co:
-        """Do the same as `wait`, blocking, from code that runs in no event loop."""
+        """Do the same as `wait`, blocking, from code outside an event loop."""
         return wait_blocking(self.wait(*args, **kwargs), "await task.wait()")
 
     def _outbox_job(self, published: Published) -> Job[R_co]:
@@ -136,7 +136,7 @@ class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
         key: str | None = None,
         wait: Timeout = DEFAULT,
     ) -> Submitter[SubmitP, R_co]:
-        """Return a submitter with options; they never mix with arguments.
+        """Return a submitter with options; options never mix with arguments.
 
         Args:
             delay: Seconds, or a timedelta, before the job may run.
@@ -152,7 +152,7 @@ class Task(Submitter[SubmitP, R_co], Generic[CallP, SubmitP, C_co, R_co]):
         return Submitter(self._handler, self._registry, when=when, key=key, wait=wait, transaction=self._transaction)
 
     def __call__(self, /, *args: CallP.args, **kwargs: CallP.kwargs) -> C_co:
-        """Call the function itself, without any job: for tests, and for other functions."""
+        """Call the function itself, without a job: for tests, and for other functions."""
         result: C_co = self._handler.function(*args, **kwargs)
         return result
 

@@ -15,20 +15,20 @@ _boundaries: tuple[Callable[[], object], ...] = ()
 
 
 def add_boundary(cross: Callable[[], object]) -> None:
-    """Call something before and after each handler that is not async, in its thread; what it raises is logged."""
+    """Call something before and after each synchronous handler, in its thread; its exceptions are logged."""
     global _boundaries  # noqa: PLW0603  # one list for all threads of the process
     if cross not in _boundaries:
         _boundaries = (*_boundaries, cross)
 
 
 def remove_boundary(cross: Callable[[], object]) -> None:
-    """Call it no more."""
+    """Stop calling it."""
     global _boundaries  # noqa: PLW0603  # as above
     _boundaries = tuple(each for each in _boundaries if each is not cross)
 
 
 def within_boundaries(call: Callable[[], T]) -> T:
-    """Make a call for a job, all of them around it."""
+    """Make a call for a job inside all boundaries."""
     _cross()
     try:
         return call()

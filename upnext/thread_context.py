@@ -15,7 +15,7 @@ _UNSET: Any = object()
 
 
 class ThreadContext:
-    """The one context of several calls that a task makes in threads, one after the other.
+    """The shared context of several calls that a task makes in threads, one after the other.
 
     A context manager that sets a variable as it is entered and resets it as it is left needs the same context for both:
     a token is of use in its own alone. What a call sets, the task has afterwards, and so has whatever it calls next.
@@ -27,7 +27,7 @@ class ThreadContext:
         self._tokens: dict[contextvars.ContextVar[Any], contextvars.Token[Any]] = {}
 
     def bind(self, call: Callable[[], T]) -> Callable[[], T]:
-        """Return what makes a call in this context, with the variables as they are in the task now."""
+        """Return a callable that makes a call in this context, with the task's current variables."""
         own, task = self._context, contextvars.copy_context()
         changed = {variable: task[variable] for variable in task if own.get(variable, _UNSET) is not task[variable]}
 
@@ -41,11 +41,11 @@ class ThreadContext:
         return lambda: own.run(bound)
 
     def run(self, call: Callable[[], T]) -> T:
-        """Make a call in this context as it is, in the thread of the last one or after it has ended."""
+        """Make a call in this context as it is, in the thread of the last call or after it has ended."""
         return self._context.run(call)
 
     def carry_back(self) -> None:
-        """Take over what the last call has set, once it has returned, in the task that it was made for."""
+        """Copy the variables that the last call has set, once it has returned, to the task that made it."""
         own, before = self._context, self._before
         for variable in own:
             if before.get(variable, _UNSET) is not own[variable]:

@@ -49,7 +49,7 @@ class Transport(Protocol):
     """Takes sends, and knows the outcomes of their jobs."""
 
     def take(self, message: OutgoingMessage) -> Awaitable[Published]:
-        """Take one send, and say what its receipt shows.
+        """Take one send, and return what its receipt shows.
 
         Raises:
             BrokerError: If it was not taken, or perhaps not.
@@ -59,19 +59,19 @@ class Transport(Protocol):
     async def outcomes(
         self, settings: Settings, event_id: str, jobs: Sequence[str]
     ) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Return how jobs of one event stand, as `ResultReader.outcomes` does."""
+        """Return the states of jobs of one event, like `ResultReader.outcomes`."""
         ...
 
     async def job_ids(self, settings: Settings, event_id: str) -> list[str]:
-        """Return the jobs of an event, as `ResultReader.job_ids` does."""
+        """Return the jobs of an event, like `ResultReader.job_ids`."""
         ...
 
     async def handlers(self, settings: Settings, event_id: str, outcomes: Mapping[str, JobOutcome]) -> dict[str, str]:
-        """Return the handlers of an event's jobs, as `ResultReader.handlers` does."""
+        """Return the handlers of an event's jobs, like `ResultReader.handlers`."""
         ...
 
     def check_progress(self, event_id: str) -> None:
-        """Raise UpnextError if what is open of an event will never run by itself."""
+        """Raise UpnextError if open jobs of an event will never run by themselves."""
         ...
 
 
@@ -98,7 +98,7 @@ class ServerTransport(Transport):
         return await (await broker_for(settings)).results_of(event_id).handlers(event_id, outcomes)
 
     def check_progress(self, event_id: str) -> None:
-        """Raise nothing: some worker may run it."""
+        """Raise nothing: a worker may run them."""
 
 
 async def _connect_and_store(message: OutgoingMessage) -> Published:
@@ -119,18 +119,18 @@ _current = _server
 
 
 def current() -> Transport:
-    """Return who takes the sends of this process now."""
+    """Return the transport that takes the sends of this process now."""
     return _current
 
 
 def is_diverted() -> bool:
-    """Return whether somebody has taken the server's place."""
+    """Return whether sends go somewhere else than to the server."""
     return _current is not _server
 
 
 @contextmanager
 def use_transport(to: Transport | None) -> Generator[None]:
-    """Let somebody else, or with None the server again, take every send of this process within the block."""
+    """Let another transport, or with None the server again, take every send of this process within the block."""
     global _current  # noqa: PLW0603  # the process sends to one place at a time, from all of its threads
     before, _current = _current, _server if to is None else to
     try:

@@ -16,7 +16,7 @@ _told: set[tuple[str, str, str]] = set()
 
 
 def tell_of_unheard(event: str, namespace: Namespace) -> None:
-    """Log that an event is stored without any handler that it could go to; the next time, say nothing."""
+    """Log that an event is stored although it has no handlers; only once per event."""
     place = (namespace.url, namespace.name, event)
     if place in _told or len(_told) > MOST_TOLD:
         return

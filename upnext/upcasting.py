@@ -74,7 +74,7 @@ class Upcaster:
 
     @cached_property
     def takes(self) -> Codec:
-        """What reads an old payload; further fields go through as they are.
+        """Reads an old payload; further fields pass through unchanged.
 
         Raises:
             ConfigError: If its parameter is not annotated as a TypedDict.
@@ -87,12 +87,12 @@ class Upcaster:
 
     @cached_property
     def gives(self) -> Codec | None:
-        """What describes the fields that it returns; None where its annotation does not say."""
+        """Describes the fields that it returns; None if its annotation does not say."""
         annotation = self._annotations.get("return")
         return Codec(typed_dict_fields(annotation), Any, self.event, self.name) if is_typeddict(annotation) else None
 
     def prepare(self) -> None:
-        """Build the schemas now, so that a bad annotation is met at the start and not at the first old payload.
+        """Build the schemas now, so that a bad annotation is found at the start and not at the first old payload.
 
         Raises:
             ConfigError: If an annotation cannot be resolved or checked.
@@ -152,7 +152,7 @@ def register(registry: Registry, event: str, function: Callable[..., Any]) -> No
 
 
 def upcasters_of(handler: Handler) -> tuple[Upcaster, ...]:
-    """Return the upcasters of a handler's event that this process knows, whichever worker they are declared on."""
+    """Return the upcasters of a handler's event that this process knows, on any worker."""
     return () if handler.is_task else _upcasters(declarations.version, handler)
 
 
@@ -168,7 +168,7 @@ def _upcasters(version: int, handler: Handler) -> tuple[Upcaster, ...]:  # noqa:
 
 
 def _is_global(function: Callable[..., Any]) -> bool:
-    """Whether the function is what its module has under its name: others may have been made for a moment, by a test."""
+    """Whether the function is what its module has under its name; a test may have created others temporarily."""
     found: object = sys.modules.get(function.__module__)
     for name in function.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -216,7 +216,7 @@ def _attempt(handler: Handler, body: bytes) -> tuple[dict[str, Any] | None, Payl
 def _most_specific_first(
     upcasters: Sequence[Upcaster], arguments: Mapping[str, Any] | None, handler: Handler
 ) -> list[Upcaster]:
-    """Return the upcasters that a payload may need, those first that ask for most.
+    """Return the upcasters that a payload may need, the most demanding first.
 
     Args:
         upcasters: Those that were not used yet.

@@ -32,7 +32,7 @@ MOST_AT_ONCE = 10_000
 
 
 class _WorkerBase:
-    """What a worker is made of.
+    """The implementation of a worker.
 
     It stands behind `Catalog`, so that a generated catalog can tell by a `__new__` of its own which worker is made.
     """
@@ -85,13 +85,13 @@ class Worker(Catalog, _WorkerBase):
         return f"{type(self).__name__}({self.name!r})"
 
     def declare_event(self, name: str, extra: str | None, formerly: tuple[str, ...]) -> Event:
-        """Make the event; `event` is the public way, and what catalogs type."""
+        """Create the event; `event` is the public method, which catalogs type."""
         name = _event_name(name)
         self.registry.declare(name, extra, check_former_names(name, formerly))
         return Event(Delivery(name, self.registry))
 
     def add_hooks(self, *hooks: Hooks) -> None:
-        """Add hooks to this worker: around what is sent through it and the jobs that it runs, and for its own moments.
+        """Add hooks to this worker: around its sends and jobs, and for its own start and stop.
 
         `upnext.add_hooks` adds them for all workers of the process.
 
@@ -214,7 +214,7 @@ class Worker(Catalog, _WorkerBase):
         catch_up: bool = False,
         **options: Any,
     ) -> TaskDecorator:
-        """Make a task that runs by itself at its ticks, once for each over all processes; it can be submitted as well.
+        """Make a task that runs at scheduled times, once each across all processes; it can be submitted as well.
 
         Args:
             expression: Five fields of cron: minute, hour, day, month, weekday.
@@ -232,7 +232,7 @@ class Worker(Catalog, _WorkerBase):
 
 
 def _event_name(name: object) -> str:
-    """Return what names an event.
+    """Return the text that names an event.
 
     Raises:
         ConfigError: With how a handler is attached, if it is a function: `@worker.event` looks like a decorator.
