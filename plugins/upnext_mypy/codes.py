@@ -18,7 +18,7 @@ TYPE = ErrorCode(
     "upnext-type", "A send gives a field another type than its handlers take", "upnext", sub_code_of=ARG_TYPE
 )
 CONFLICT = ErrorCode("upnext-conflict", "An error that `upnext gen` reports", "upnext")
-STALE = ErrorCode("upnext-stale", "The generated catalog is not what the sources give", "upnext")
+STALE = ErrorCode("upnext-stale", "The generated catalog is out of date", "upnext")
 
 
 def report(
