@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from upnext.connect import broker_for, connected
-from upnext.errors import ConfigError, PayloadError, PayloadProblem
+from upnext.errors import ConfigError, PayloadError
 from upnext.hooks import process_hooks
 from upnext.limits import MAX_DELAY, MAX_KEY_LENGTH
 from upnext.names import brief
 from upnext.options import is_finite
 from upnext.payload.encoding import encode
+from upnext.payload.problems import untaken
 from upnext.receipt import Job, Receipt
 from upnext.registry import declarations
 from upnext.transport import OutgoingMessage, current, is_diverted
@@ -84,7 +85,7 @@ class Delivery:
 
     def _encode(self, known: _Known, fields: Mapping[str, Any], max_payload: int) -> bytes:
         if known.names is not None:
-            unknown = tuple(PayloadProblem(name, "is not taken", "") for name in fields if name not in known.names)
+            unknown = tuple(untaken(name) for name in fields if name not in known.names)
             if unknown:
                 raise PayloadError(self.event, unknown)
         return encode(self.event, fields, known.codecs, max_payload)

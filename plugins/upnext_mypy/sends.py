@@ -23,6 +23,8 @@ from upnext_mypy.codes import MISSING, TYPE, UNKNOWN, report
 from upnext_mypy.field_requirements import FieldRequirements, requirements_of
 
 _MOST_FIELDS = 10
+_OPTIONS = frozenset({"delay", "at", "key"})
+"""Options of sends, which other libraries take in the same call as the arguments."""
 _TYPED_RECEIPT = re.compile(r"\bTypedReceipt\[\w+\]")
 """The class of receipts in the catalog, which users never write."""
 
@@ -128,7 +130,8 @@ class _Send:
         names = [f'"{field}"' for field in self._fields]
         more = len(names) - _MOST_FIELDS
         shown = ", ".join(names[:_MOST_FIELDS]) + (f" and {more} more" if more > 0 else "")
-        self._report(message, UNKNOWN, [f"its fields are {shown}" if names else "it has none"])
+        notes = [f"options go before the send: .options({name}=...).send(...)"] if name in _OPTIONS else []
+        self._report(message, UNKNOWN, [*notes, f"its fields are {shown}" if names else "it has none"])
 
     def _missing(self, name: str, formal: _Formal) -> None:
         formal.kind = ARG_NAMED_OPT

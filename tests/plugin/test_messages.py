@@ -79,6 +79,7 @@ async def place(order: Order, anything: dict[str, str], which: bool) -> None:
     await closed.send(order_id="1", amuont=1)  # 4
     await closed.send(oder_id="1")  # 5
     await closed.send(order_id="1", colour="red")  # 6
+    await closed.send(order_id="1", delay=60)  # 27
     await nothing.send(colour="red")  # 7
     await open_event.send(order_id=name(), user_id="2")  # 8
     await numbers.send(a=1, b="2")  # 9
@@ -144,6 +145,12 @@ EXPECTED = {
     ),
     6: (
         'error: Event "closed" has no field "colour"  [upnext-unknown]',
+        'note: its fields are "order_id", "amount"',
+        LOOK["upnext-unknown"],
+    ),
+    27: (
+        'error: Event "closed" has no field "delay"  [upnext-unknown]',
+        "note: options go before the send: .options(delay=...).send(...)",
         'note: its fields are "order_id", "amount"',
         LOOK["upnext-unknown"],
     ),

@@ -190,8 +190,27 @@ async def test_an_unknown_field_is_refused_when_a_handler_is_closed() -> None:
     @event.on
     async def confirm(order_id: str) -> None: ...
 
-    with pytest.raises(upnext.PayloadError, match=r"handler 'confirm'.*field 'ordr_id' is not taken"):
+    with pytest.raises(upnext.PayloadError, match=r"handler 'confirm'.*field 'ordr_id' is not taken\."):
         await event.send(order_id="1", ordr_id="2")
+
+
+@pytest.mark.parametrize("extra", ["allow", "forbid"])
+async def test_an_option_among_the_fields_is_refused_with_where_it_goes(extra: Literal["allow", "forbid"]) -> None:
+    """Other libraries take options and arguments in one call."""
+    worker = upnext.Worker("shop", redis_url="redis://127.0.0.1:1")
+    event = worker.event("order.placed", extra=extra)
+
+    @event.on
+    async def confirm(order_id: str) -> None: ...
+
+    @worker.task
+    async def refund(key: str) -> None: ...
+
+    hint = r"is not taken; options go into \.options\(%s=\.\.\.\)\."
+    with pytest.raises(upnext.PayloadError, match="field 'delay' " + hint % "delay"):
+        await event.send(order_id="1", delay=60)
+    with pytest.raises(upnext.PayloadError, match="field 'at' " + hint % "at"):
+        await refund.submit(key="1", at=None)  # type: ignore[call-arg]
 
 
 async def test_extras_can_be_forbidden_for_an_event() -> None:

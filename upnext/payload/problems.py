@@ -24,6 +24,16 @@ REFUSED_BY_CODE: Final = "is refused by a validator of its type"
 """What a problem says is expected where the user's own code decides."""
 
 
+_OPTIONS: Final = frozenset({"delay", "at", "key", "wait"})
+"""Options of sends and submissions, which other libraries take in the same call as the arguments."""
+
+
+def untaken(name: str) -> PayloadProblem:
+    """Return the problem of a field that is not accepted."""
+    hint = f"; options go into .options({name}=...)" if name in _OPTIONS else ""
+    return PayloadProblem(name, f"is not taken{hint}", "")
+
+
 def describe_errors(error: ValidationError) -> tuple[PayloadProblem, ...]:
     """Return one problem a field and cause."""
     details = error.errors(include_url=False)
@@ -50,8 +60,7 @@ def _describe(detail: ErrorDetails) -> PayloadProblem:
     if kind == "missing":
         return PayloadProblem(field, "lacks a key that its type requires" if is_nested else "is missing", "")
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
-        expected = "holds a key that its type does not have" if is_nested else "is not taken"
-        return PayloadProblem(field, expected, "")
+        return PayloadProblem(field, "holds a key that its type does not have", "") if is_nested else untaken(field)
     if kind in {"value_error", "assertion_error"}:
         return PayloadProblem(field, REFUSED_BY_CODE, type(detail["input"]).__name__)
     if kind in {"json_invalid", "recursion_loop"}:
