@@ -77,7 +77,7 @@ def _in_its_words(where: str, text: str) -> tuple[str, str]:
 
 
 async def farewell(error: Exception, connection: Any) -> Exception:
-    """Return what a server says that hangs up at once, in place of an error that does not tell.
+    """Return what a server says before it hangs up, to replace an error that does not explain it.
 
     Over a socket of Unix its words are lost with the first write, which fails.
     """
@@ -97,7 +97,7 @@ async def farewell(error: Exception, connection: Any) -> Exception:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an error and what it was raised for, innermost first: those of redis-py are around those of the system."""
+    """Yield an error and its causes, innermost first: redis-py's errors wrap those of the system."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
@@ -105,7 +105,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_exhausted() -> bool:
-    """Return whether this process can open nothing more."""
+    """Return whether this process cannot open anything more."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -114,7 +114,7 @@ def _is_exhausted() -> bool:
 
 
 def _numbers(error: BaseException) -> set[int]:
-    """Return the numbers of an error; asyncio has one for all addresses of a host, with those of each in its text."""
+    """Return the error numbers; asyncio raises one error for all addresses of a host, with the numbers in its text."""
     if not isinstance(error, OSError):
         return set()
     return {error.errno} if error.errno is not None else set(map(int, _NUMBERS.findall(str(error))))

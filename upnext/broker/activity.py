@@ -53,7 +53,7 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class WaitingJob:
-    """A job that has waited for other jobs for long.
+    """A job that has been waiting for other jobs for a long time.
 
     Attributes:
         job: Its id.
@@ -70,7 +70,7 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What keeps a worker process from going on.
+    """What keeps a worker process from making progress.
 
     Attributes:
         what: "event loop" or "interpreter" (code that keeps Python's global interpreter lock).
@@ -89,7 +89,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Unstored:
-    """Jobs that have ended in a process that cannot tell the server so.
+    """Jobs that have ended in a process that cannot report it to the server.
 
     Attributes:
         jobs: How many.
@@ -121,7 +121,7 @@ class Activity:
     unstored: Unstored | None = None
 
     def to_record(self) -> dict[str, Any]:
-        """Return the keys that the worker's record gets; none if there is nothing to say."""
+        """Return the keys to add to the worker's record; none if there is nothing to report."""
         record: dict[str, Any] = {}
         if self.blocked is not None:
             record["blocked"] = asdict(self.blocked)
@@ -140,7 +140,7 @@ class Activity:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Activity:
-        """Read what `to_record` wrote; what another program wrote in its place is left out."""
+        """Read what `to_record` wrote; data of another program is left out."""
         jobs = tuple(job for entry in _list(record.get("running")) if (job := _running(entry)) is not None)
         total = record.get("running_total")
         waiting = tuple(wait for entry in _list(record.get("waiting")) if (wait := _waiting(entry)) is not None)

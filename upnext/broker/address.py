@@ -36,7 +36,7 @@ _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where one process listens."""
+    """The address of one process."""
 
     host: str
     port: int
@@ -50,7 +50,7 @@ class Node:
         return cls(parts.hostname, parts.port or port)
 
     def __str__(self) -> str:
-        """Write it as it stands in an address."""
+        """Return it in the form used in an address."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -128,7 +128,7 @@ class Address:
 
 
 def _check_files(files: Mapping[str, str], password: str) -> None:
-    """Read what each connection will read: to connections, a bad file looks like a server that is away."""
+    """Read files that each connection will read: for connections, a bad file looks like an unreachable server."""
     for name, file in files.items():
         if not os.path.isfile(file):  # noqa: PTH113 - of a folder that may not be entered, it says no
             raise ValueError(f"{name}: there is no file {file!r}")
@@ -156,7 +156,7 @@ def _node(text: str, kind: str) -> Node:
 
 
 def _options(url: str) -> tuple[Any, dict[str, Any]]:
-    """Let redis-py read the rest, and make of it what each connection will."""
+    """Let redis-py parse the rest, and return the settings of each connection."""
     try:
         pool = ConnectionPool.from_url(url)
         given = {name: value for name, value in pool.connection_kwargs.items() if name not in {"host", "port"}}

@@ -32,7 +32,7 @@ class SendLimit(Limit):
 
 
 class SendDeadlines(Deadlines):
-    """Limits sends by the time in which the server does nothing, so that none of them waits too long for the others.
+    """Limits sends by the server's silence, so that none of them runs out of time waiting for others.
 
     As long as sends are stored, or what was written goes on its way, each one waits for its turn.
 
@@ -89,7 +89,7 @@ class SendDeadlines(Deadlines):
 
 
 class Backlog:
-    """The payloads of one namespace that wait to be stored; beyond a size, further sends wait for room.
+    """The payloads of one namespace that wait to be stored; above a size, further sends wait for room.
 
     Args:
         deadline: Seconds of the server's silence after which a send is given up.
@@ -113,7 +113,7 @@ class Backlog:
         self._bytes += size
 
     def remove(self, size: int, *, stored: bool) -> None:
-        """Count it no more, and let another one in."""
+        """Stop counting it, and let another one in."""
         self._bytes -= size
         if self._waiters:
             if stored:
@@ -151,5 +151,5 @@ class Backlog:
 
 
 def silence(seconds: float) -> BrokerUnavailableError:
-    """Return what a caller is told of a send that never left, because the server took nothing for so long."""
+    """Return the error of a send that never left, because the server accepted nothing for so long."""
     return BrokerUnavailableError(f"Nothing was stored, the server has not taken anything for {seconds:g} s.")

@@ -60,7 +60,7 @@ class Broker:
         limits: Mapping[str, HandlerLimits] | None = None,
         expect: Callable[[float], None] = lambda _: None,
     ) -> Claims:
-        """Return what a worker of that id does with its jobs.
+        """Return the job operations of the worker with that id.
 
         Args:
             worker_id: The worker's id, never used before.

@@ -59,22 +59,22 @@ class Claim:
 
     @property
     def field(self) -> str:
-        """Its name among the worker's claims."""
+        """The job's field among the worker's claims."""
         return f"{self.handler} {self.job_id}"
 
     @property
     def shown(self) -> str:
-        """The job's id as a log may show it."""
+        """The job's id in a form that is safe to log."""
         return shown(self.job_id)
 
     @property
     def last_life(self) -> bool:
-        """Whether it is a dead letter if one more worker dies under it; it runs only when no other such job does."""
+        """Whether one more crash makes it a dead letter; it then runs only while no other such job does."""
         return not self.started and self.entry.crashes >= CRASH_CAP - 1
 
     @property
     def entry(self) -> QueueEntry:
-        """The job and its counts, to be put back."""
+        """The job and its counts, as an entry to put back."""
         return QueueEntry(self.job_id, *map(int, self.fencing_token.split(":")))
 
 
@@ -159,7 +159,7 @@ class DeadLetter:
 
 
 class LeaseLostError(Exception):
-    """Raised when the server knows no lease of this worker: others may run its jobs."""
+    """Raised when the server knows no lease of this worker, so that others may run its jobs."""
 
 
 class Claims:
@@ -200,7 +200,7 @@ class Claims:
     async def claim(
         self, worker: str, handlers: Sequence[str], most: int, epoch: int | None = None
     ) -> tuple[list[Claim], list[int]]:
-        """Claim up to `most` jobs of these handlers, in the claim epoch of now or another.
+        """Claim up to `most` jobs of these handlers, in the current claim epoch or another one.
 
         Returns:
             The jobs, and how many each handler's queue still has.
@@ -233,7 +233,7 @@ class Claims:
         return jobs, [max(jobs_left, 0) for jobs_left in left]
 
     async def any_waiting(self, handlers: Sequence[str]) -> bool:
-        """Return whether anything is in the queue of one of these handlers; cheaper than claims that find nothing.
+        """Return whether any queue of these handlers has entries; cheaper than claims that find nothing.
 
         Raises:
             LeaseLostError: If this worker holds no lease.
@@ -249,7 +249,7 @@ class Claims:
         return any(found)
 
     async def start(self, claim: Claim, *, unique: bool = False) -> bool:
-        """Mark a job as started; False if this worker does not hold it any more.
+        """Mark a job as started; False if this worker no longer holds it.
 
         Args:
             claim: The job.
@@ -262,7 +262,7 @@ class Claims:
         return bool(await self._link.call(script("start"), names, words))
 
     async def finish(self, jobs: Sequence[tuple[Claim, bytes | None]]) -> list[bool]:
-        """End jobs that have done their work, each with its result's JSON, or None for null.
+        """End successful jobs, each with the JSON of its result, or None for null.
 
         Returns:
             For each job whether this worker still held it.
@@ -294,7 +294,7 @@ class Claims:
         return held
 
     async def retry(self, claim: Claim, delay: float, failure: JobFailure | None = None) -> bool:
-        """Put a job that failed back, to run again in `delay` seconds; False if it is not held any more.
+        """Put a failed job back, to run again in `delay` seconds; False if it is no longer held.
 
         Its last failure is kept while it waits, for a day more.
         """
@@ -312,14 +312,14 @@ class Claims:
         return bool(await self._link.call(script("retry"), names, words))
 
     async def release(self, claim: Claim) -> bool:
-        """Hand a job back for another worker to take at once; False if it is not held any more."""
+        """Hand a job back for another worker to take at once; False if it is no longer held."""
         keys, worker = self._keys, HandlerId.parse(claim.handler).worker
         names = (keys.leases, keys.claims(self.worker_id), keys.queue(claim.handler), keys.wake(worker))
         words = (self.worker_id, claim.field, claim.fencing_token, str(claim.entry), claim.handler)
         return bool(await self._link.call(script("release"), (*names, keys.scheduled), words))
 
     async def bury(self, claim: Claim, letter: DeadLetter) -> bool:
-        """Make a job a dead letter; False if it is not held any more.
+        """Turn a job into a dead letter; False if it is no longer held.
 
         Raises:
             ForeignDataError: If another program's key is in place of the dead letters.
@@ -339,14 +339,14 @@ class Claims:
         return False
 
     async def held(self) -> list[Claim]:
-        """Return everything that the server thinks this worker holds.
+        """Return everything that this worker holds according to the server.
 
         A claim from before that has had no answer takes nothing any more, however late it reaches the server.
         """
         return await self.held_in(self.begin_epoch())
 
     def begin_epoch(self) -> int:
-        """Begin an epoch, in which replies to earlier claims are not to be used; may be called from any thread."""
+        """Begin an epoch in which replies to earlier claims are ignored; may be called from any thread."""
         with self.lock:
             self.epoch += 1
             return self.epoch
@@ -363,7 +363,7 @@ _CLAIM = re.compile(PATTERN + rb" .*\n\d{1,9}:\d{1,9}:\d{1,9}:[01]", re.DOTALL)
 
 
 def is_claim(field: bytes, value: bytes) -> bool:
-    """Return whether an entry is one that a worker wrote, and not another program's."""
+    """Return whether an entry was written by a worker and not by another program."""
     return _CLAIM.fullmatch(field + b"\n" + value) is not None
 
 

@@ -30,7 +30,7 @@ _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN")
 
 
 class PipelinedConnection:
-    """A pipelined connection to the server of a partition, opened when it is first used and again after it broke.
+    """A pipelined connection to the server of a partition: opened on first use, and again after it broke.
 
     Args:
         url: The server's address, or that of those who know it.
@@ -63,7 +63,7 @@ class PipelinedConnection:
         self._redirects = 0
 
     def post(self, words: Sequence[Any], receive: Receiver) -> None:
-        """Send one command; `receive` is called with its reply, or with what was raised instead."""
+        """Send one command; `receive` is called with its reply or exception."""
         self.post_packed(pack(words), receive)
 
     def post_packed(self, packed: bytes, receive: Receiver) -> None:
@@ -81,7 +81,7 @@ class PipelinedConnection:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def withdraw(self, packed: bytes) -> bool:
-        """Take back a command that has not been written; False if it has."""
+        """Withdraw a command that has not been written; False if it has."""
         for position, (waiting, _) in enumerate(self._waiting):
             if waiting is packed:
                 del self._waiting[position]
@@ -90,7 +90,7 @@ class PipelinedConnection:
         return False
 
     def moved(self) -> float:
-        """Return when bytes were last seen to leave for the server, by the event loop's clock; 0 if none were."""
+        """Return when bytes last left for the server, by the event loop's clock; 0 if none have."""
         return 0.0 if self._wire is None else self._wire.departed
 
     async def command(self, *words: Any) -> Any:
@@ -112,14 +112,14 @@ class PipelinedConnection:
         return await future
 
     async def call(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a script; one that the server has forgotten is loaded again."""
+        """Run a script, loading it again if the server has forgotten it."""
         try:
             return await self.command("EVALSHA", script.sha, len(keys), *keys, *arguments)
         except NoScriptError:
             return await self.command("EVAL", script.source, len(keys), *keys, *arguments)
 
     async def close(self) -> None:
-        """Close the connection; the link can be used again."""
+        """Close the connection; it can be used again."""
         self._unwanted = True
         try:
             if self._connecting is not None:
@@ -133,7 +133,7 @@ class PipelinedConnection:
             await self._disconnect()
 
     async def end(self) -> None:
-        """Close the connection for good: whatever is asked of it from now on is refused as unsent."""
+        """Close the connection for good: later requests are refused as unsent."""
         self._ended = True
         await self.close()
 
@@ -174,7 +174,7 @@ class PipelinedConnection:
             await self._dialer.hang_up(self._connection)
 
     def _flush(self) -> None:
-        """Write what waits, as far as the server keeps up."""
+        """Write what is waiting, as far as the server keeps up."""
         self._flushing = False
         wire, waiting = self._wire, self._waiting
         if wire is None or not waiting or not wire.writable or self._leaving:
@@ -200,7 +200,7 @@ class PipelinedConnection:
                 self._reconnect()
 
     def _on_error(self, command: Command, error: Exception) -> bool:
-        """Take a command back if another node has to carry it out; look for the primary if this server is none."""
+        """Take a command back if another node has to run it; look for the primary if this server is not it."""
         moved = self._redirects < MAX_REDIRECTS and self._dialer.follow(error)
         if moved:
             self._redirects += not self._leaving
@@ -219,7 +219,7 @@ class PipelinedConnection:
             self._refuse(UnsentError("the connection broke before the command was sent"))
 
     def _refuse(self, reason: Exception) -> None:
-        """Tell those who wait here that nothing of their command was sent."""
+        """Refuse the waiting commands as unsent."""
         refused, self._waiting = self._waiting, deque()
         for _, receive in refused:
             receive(reason)
@@ -230,6 +230,6 @@ def _nothing() -> None:
 
 
 def _is_demotion(error: Exception) -> bool:
-    """Return whether another server may be the primary now, so that it has to be looked for."""
+    """Return whether another server may have become the primary, so that it has to be looked for."""
     text = str(error)
     return isinstance(error, (ReadOnlyError, ClusterDownError)) or text.startswith(_DEMOTED) or "-READONLY" in text

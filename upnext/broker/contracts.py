@@ -63,7 +63,7 @@ class HandlerContract:
 
     @property
     def closed(self) -> bool | None:
-        """Whether it refuses every field that it does not name; None where its worker does not say."""
+        """Whether it refuses every field that it does not name; None if its worker does not say."""
         return None if self.schema is None else self.schema.get("additionalProperties") is False
 
 
@@ -92,7 +92,7 @@ class DeployedContract:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What the living workers of a namespace take.
+    """The contracts of the living workers of a namespace.
 
     Attributes:
         contracts: Sorted by handler; a handler has several where its processes are not all of one release.
@@ -122,7 +122,7 @@ class Published:
 
     @classmethod
     def of(cls, worker: str, contracts: Iterable[HandlerContract]) -> Published:
-        """Write contracts down, as far as there is room."""
+        """Create the contracts, as far as there is room."""
         handlers: dict[str, dict[str, Any]] = {}
         room = MAX_CONTRACTS
         for each in sorted(contracts, key=lambda contract: contract.handler):
@@ -151,13 +151,13 @@ class ContractStore:
         self._keys = first.keys
 
     async def keep(self, published: Published) -> None:
-        """Store what a worker publishes, or keep it for longer if it is stored already."""
+        """Store what a worker publishes, or extend its life if it is stored already."""
         key = self._keys.contracts(published.digest)
         if not await self._link.command("EXPIRE", key, TTL):
             await self._link.command("SET", key, published.text, "EX", TTL)
 
     async def read(self) -> Fleet:
-        """Read what the living workers take.
+        """Read the contracts of the living workers.
 
         Raises:
             ConfigError: If a later release of upnext wrote it, or another program.
@@ -185,7 +185,7 @@ class ContractStore:
         return Fleet(deployed, len(records), dict(sorted(silent.items())), int(seconds))
 
     async def _records(self, now: int) -> list[dict[str, Any]]:
-        """Return the records of the workers whose leases stand; of one that cannot be read an empty one."""
+        """Return the records of the workers that hold leases; an unreadable record counts as empty."""
         leases = scored(await self._link.command("ZRANGE", self._keys.leases, 0, -1, "WITHSCORES"))
         living = [text(worker_id) for worker_id, ends in leases if ends > now * 1000]
         pages = [living[start : start + _PAGE] for start in range(0, len(living), _PAGE)]
@@ -212,7 +212,7 @@ def _written(value: object) -> str:
 
 
 def _is_too_deep(*values: object) -> bool:
-    """Whether any of these values has more levels of objects and lists than a contract may have."""
+    """Whether any of these values nests more deeply than a contract may."""
     level: Sequence[object] = values
     for _ in range(MAX_CONTRACT_DEPTH):
         level = [inner for each in level for inner in _lists_and_objects_in(each)]

@@ -43,7 +43,7 @@ class PartitionDeadLetters(DeadLetterQueue):
     async def dated_pages(
         self, selection: DeadLetterFilter = EVERY_DEAD_LETTER
     ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
-        """Read those that are dead now, oldest first, a bounded page at a time, whatever is done to them meanwhile.
+        """Read the current dead letters, oldest first, in bounded pages, whatever happens to them meanwhile.
 
         Pages go on behind a time of death, and those of the same time that were read. A place among all letters would
         stand for another one as soon as some are taken away; so would a member, whose job may have died again.
@@ -71,7 +71,7 @@ class PartitionDeadLetters(DeadLetterQueue):
         return [(letter, died) for letter, died in letters if letter is not None and selection.selects(letter)]
 
     async def newest(self, selection: DeadLetterFilter, after: DeadLetterPlace | None, most: int) -> DeadLetterPage:
-        """Read a page of dead letters, those that died last first."""
+        """Read a page of dead letters, the most recent first."""
         older = await self._places_before(after, most + 1)
         places = older[:most]
         wanted = [place for place in places if selection.died_since <= place.died <= selection.died_before]
@@ -81,7 +81,7 @@ class PartitionDeadLetters(DeadLetterQueue):
         return DeadLetterPage(selected, None if is_last else places[-1])
 
     async def _places_before(self, after: DeadLetterPlace | None, most: int) -> list[DeadLetterPlace]:
-        """Return where the next dead letters stand, read at once; many may have died in the millisecond of `after`."""
+        """Return the places of the next dead letters, read at once; many may share the millisecond of `after`."""
         count, latest = most + _PAGE, "+inf" if after is None else repr(after.died)
         while True:
             words = (latest, "-inf", "BYSCORE", "REV", "LIMIT", 0, count, "WITHSCORES")
@@ -93,7 +93,7 @@ class PartitionDeadLetters(DeadLetterQueue):
             count *= 2
 
     async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
-        """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
+        """Return one dead letter and the server's time of its death in ms, None if there is none with that id."""
         text = await self._link.command("HGET", self._keys.dead, job_id)
         died = await self._link.command("ZSCORE", self._keys.dead_index, job_id)
         letter = readable_letter(text)
@@ -110,13 +110,13 @@ class PartitionDeadLetters(DeadLetterQueue):
         return int(seconds) * 1000 + int(micros) / 1000
 
     async def purge(self, job_ids: Sequence[str]) -> list[bool]:
-        """Delete dead letters for good, each with what only it still needs of its event."""
+        """Delete dead letters for good, each with the parts of its event that only it still needs."""
         keys = self._keys
         names = (keys.dead, keys.dead_index, keys.events, keys.open)
         return [reply == 1 for reply in await self._link.call(script("purge"), names, job_ids)]
 
     async def replay(self, job_id: str) -> bool:
-        """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
+        """Put a dead letter back into its queue with full budgets; False if there is none with that id."""
         text = await self._link.command("HGET", self._keys.dead, job_id)
         letter, keys = readable_letter(text), self._keys
         if letter is None:

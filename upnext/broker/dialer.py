@@ -51,11 +51,11 @@ class UnsentError(RedisConnectionError):
 
 
 class _UnknownServerError(UnsentError):
-    """Raised when who was asked where the server is does not know it."""
+    """Raised when the queried sentinel or node does not know where the server is."""
 
 
 class UnfitServerError(RedisConnectionError):
-    """Raised when this client will not talk to what is at that address; the message says why."""
+    """Raised when this client refuses to use what is at that address; the message says why."""
 
 
 class Dialer:
@@ -92,7 +92,7 @@ class Dialer:
         own(self)
 
     def let_go_in_child(self) -> None:
-        """In a forked child: nothing that it does may reach the server over these connections, or keep them open."""
+        """Make a forked child unable to reach the server over these connections, or keep them open."""
         for connection in self._connections:
             detach(_descriptor(connection))
 
@@ -138,7 +138,7 @@ class Dialer:
         return connection
 
     def _connection(self, **options: Any) -> Any:
-        """Return a connection that is yet to be made."""
+        """Return a new connection that is not connected yet."""
         connection = self._address.connection(**options)
         self._connections.append(connection)
         return connection
@@ -240,14 +240,14 @@ class Dialer:
 
 
 def _descriptor(connection: Any) -> int:
-    """Return the file descriptor of a connection's socket; -1 while it has none, and afterwards."""
+    """Return the file descriptor of a connection's socket; -1 before and after it has one."""
     writer = connection._writer  # noqa: SLF001  # redis-py has no other way
     sock = None if writer is None else writer.get_extra_info("socket")
     return -1 if sock is None else int(sock.fileno())
 
 
 async def _connect(connection: Any, *, strange: bool = False) -> None:
-    """Connect; `strange` is whether nothing is known yet of what answers at the address."""
+    """Connect; `strange` tells whether nothing is known yet about what answers at the address."""
     # redis-py would tell the server its own name and version, which takes a right that Redis 7.0 cannot even name.
     connection.lib_name = connection.lib_version = connection.driver_info = None
     try:
@@ -274,7 +274,7 @@ async def _connect(connection: Any, *, strange: bool = False) -> None:
 
 
 async def _away(error: Exception, connection: Any, *, strange: bool) -> RedisError:
-    """Return why there is no connection; at an address that never worked, TLS may be what is wrong."""
+    """Return why there is no connection; at an address that never worked, TLS may be the reason."""
     if strange and (problem := await mismatch(connection)):
         return UnfitServerError(problem)
     return UnsentError(*absence(await farewell(error, connection), connection))

@@ -36,14 +36,14 @@ def mark(job_id: str, handler: str) -> int | None:
 
 @functools.lru_cache(maxsize=4096)
 def _low_bits(end: str, handler: str) -> int | None:
-    """Return what a mark has of the end of a job's id and of its handler: of most jobs the same."""
+    """Return the part of a mark that comes from the end of a job's id and from its handler: mostly the same."""
     parsed = _parse_end(end)
     position = -1 if parsed is None else int(parsed[1])
     return None if position >> _POSITION_BITS else position << _HASH_BITS | handler_hash(handler)
 
 
 def handler_hash(handler: str) -> int:
-    """Return the hash of a handler's identity that marks hold."""
+    """Return the hash of a handler's identity as it is in marks."""
     return zlib.crc32(handler.encode(errors="surrogateescape")) & ((1 << _HASH_BITS) - 1)
 
 

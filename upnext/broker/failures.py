@@ -86,7 +86,7 @@ _REFUSED_INSIDE = (
 
 
 class FailureKind(Enum):
-    """Kind of failure, and whether another try can help."""
+    """The kind of a failure, and whether another try can help."""
 
     AWAY = "the server cannot be reached"
     PASSING = "the server takes no commands now"
@@ -98,12 +98,12 @@ class FailureKind(Enum):
 
     @property
     def passes(self) -> bool:
-        """Whether another try may do."""
+        """Whether another try may succeed."""
         return self in (FailureKind.AWAY, FailureKind.PASSING, FailureKind.LOST, FailureKind.LOCAL)
 
     @property
     def leaves_doubt(self) -> bool:
-        """Whether the server may have carried out what failed."""
+        """Whether the server may have carried out the failed command."""
         return self in (FailureKind.LOST, FailureKind.LOCAL)
 
 
@@ -117,7 +117,7 @@ _KINDS: Final = (
 
 
 def classify(error: Exception) -> FailureKind:
-    """Return what kind of trouble an exception of redis-py is."""
+    """Classify an exception of redis-py."""
     for classes, kind in _KINDS:
         if isinstance(error, classes):
             return kind
@@ -135,7 +135,7 @@ def classify(error: Exception) -> FailureKind:
 
 
 def describe_failure(error: BaseException) -> str:
-    """Say in words what is wrong with the server; name the type of any other exception."""
+    """Describe what is wrong with the server; for any other exception, name its type."""
     if isinstance(error, UnsentError):
         return f"{FailureKind.AWAY.value}: {error}"
     if isinstance(error, UpnextError):
@@ -157,7 +157,7 @@ def describe_failure(error: BaseException) -> str:
 
 
 def describe_refusal(error: BaseException) -> str:
-    """Say in words why the server rejects this client."""
+    """Describe why the server rejects this client."""
     text = str(error).strip().removesuffix(".")
     if isinstance(error, UnfitServerError):
         return text
@@ -191,13 +191,13 @@ def failure_sentence(error: Exception) -> str:
 
 
 def _is_of_connection(error: OSError) -> bool:
-    """Return whether an error is of a connection; one that was told by nothing but a text is."""
+    """Return whether an error concerns a connection; some errors only show that in their text."""
     known = isinstance(error, (ConnectionError, TimeoutError, socket.gaierror, socket.herror, ssl.SSLError))
     return known or error.errno is None or error.errno in _OF_NETWORKS
 
 
 def _passing_word(error: Exception) -> str:
-    """Return the word with which a server says that something passes; "" if it says something else."""
+    """Return the word by which a server says that a failure is temporary, or ""."""
     for kind, word in _PASSING_CLASSES.items():
         if isinstance(error, kind):
             return word
@@ -206,6 +206,6 @@ def _passing_word(error: Exception) -> str:
 
 
 def backoff(failures: int) -> float:
-    """Return the seconds to wait after the n-th failure in a row: capped, and jittered so that a fleet spreads out."""
+    """Return the seconds to wait after the n-th failure in a row: capped, and jittered to spread out a fleet."""
     ceiling: float = min(_BACKOFF_FIRST * 2 ** min(failures - 1, 10), _BACKOFF_CAP)
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311  # no secret

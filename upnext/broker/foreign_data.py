@@ -19,7 +19,7 @@ _reported: set[str] = set()
 
 
 class ForeignDataError(ResponseError):
-    """Raised where a key holds a value of another type than upnext's: only who wrote it knows whether it may go.
+    """Raised when a key holds a value of a foreign type: only its owner knows whether it may be deleted.
 
     Attributes:
         key: Its name.
@@ -37,7 +37,7 @@ def is_wrong_type(error: Exception) -> bool:
 
 @asynccontextmanager
 async def naming_foreign_key(link: PipelinedConnection, reads: Mapping[str, str]) -> AsyncGenerator[None]:
-    """Raise `ForeignDataError` in place of the server's refusal of a wrong type, which names no key.
+    """Raise `ForeignDataError` in place of the server's wrong-type error, which does not name the key.
 
     Args:
         link: The connection.
@@ -58,7 +58,7 @@ async def naming_foreign_key(link: PipelinedConnection, reads: Mapping[str, str]
 
 
 def warn_foreign(key: str, consequence: str) -> None:
-    """Log that a key does not hold what upnext stores there; once for each key in this process.
+    """Log that a key does not hold what upnext stores there; once per key and process.
 
     Args:
         key: Its name.

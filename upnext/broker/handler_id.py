@@ -14,7 +14,7 @@ _IDENTITY: Final = re.compile(PATTERN.decode())
 
 
 class HandlerId(NamedTuple):
-    """What a handler or task is called on the server, wherever its code lives.
+    """The name of a handler or task on the server, wherever its code is.
 
     Identities travel as text, because keys and scripts are made of text; `parse` gives their parts.
 
@@ -31,7 +31,7 @@ class HandlerId(NamedTuple):
     @staticmethod
     @functools.lru_cache(maxsize=4096)
     def parse(text: str) -> HandlerId:
-        """Return the parts of an identity; parts that another program's text lacks are ""."""
+        """Return the parts of an identity; parts missing from another program's text are ""."""
         worker, _, rest = text.partition("|")
         event, _, name = rest.partition("|")
         return HandlerId(worker, event, name)
@@ -43,7 +43,7 @@ class HandlerId(NamedTuple):
 
     @staticmethod
     def is_of(text: str, event: str) -> bool:
-        """Return whether the text is an identity of a handler of that event, as upnext writes it."""
+        """Return whether the text is the identity of a handler of that event, as upnext writes it."""
         handler = HandlerId.parse(text)
         return handler.event == event and _IDENTITY.fullmatch(text) is not None
 
@@ -58,12 +58,12 @@ class HandlerId(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """The event's name; the task's own for a task."""
+        """The event's name; for a task, its own name."""
         return self.event or self.name
 
     @property
     def in_words(self) -> str:
-        """What it is, for a line of the log."""
+        """A description for a log line."""
         what = f"task {self.name!a}" if self.is_task else f"handler {self.name!a} of {self.event!a}"
         return f"{what} (worker {self.worker!a})"
 
@@ -74,5 +74,5 @@ class HandlerId(NamedTuple):
 
     @property
     def local(self) -> str:
-        """The identity without its worker, as it stands in the worker's record."""
+        """The identity without its worker, as in the worker's record."""
         return f"{self.event}|{self.name}"

@@ -18,14 +18,14 @@ _RATE = re.compile(rf"([1-9][0-9]{{0,6}})/({'|'.join(_PERIODS)})")
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many starts within any stretch of so many seconds."""
+    """So many starts within any period of so many seconds."""
 
     starts: int
     seconds: int
 
     @classmethod
     def parse(cls, text: object) -> Rate | None:
-        """Read a rate such as "100/minute"; None for anything else, and for more than can be counted."""
+        """Parse a rate such as "100/minute"; None for anything else, and for numbers too large to count."""
         found = _RATE.fullmatch(text) if isinstance(text, str) else None
         if found is None or int(found[1]) > MAX_HANDLER_LIMIT:
             return None
@@ -39,7 +39,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class HandlerLimits:
-    """What a handler is limited to.
+    """The limits of a handler.
 
     Attributes:
         limit: How many of its jobs run at once; None for any number.
@@ -68,7 +68,7 @@ class HandlerLimits:
         return None if limits is None or limits == cls(by=limits.by) else limits
 
     def or_greater(self, other: HandlerLimits) -> HandlerLimits:
-        """Return what holds while processes with both run: each keeps to its own, so that the greater number counts."""
+        """Return the limits that hold while processes with both run: each keeps its own, so the larger counts."""
         limit, rate = None, None
         if self.limit is not None and other.limit is not None:
             limit = max(self.limit, other.limit)
@@ -78,17 +78,17 @@ class HandlerLimits:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names under which a payload may hold the field, today's first."""
+        """The names under which a payload may contain the field, the current one first."""
         return () if self.by is None else (self.by, *self.formerly)
 
     @property
     def least(self) -> int:
-        """The smallest of its numbers: over more partitions than that it cannot be divided."""
+        """The smallest of its numbers: it cannot be divided over more partitions than that."""
         starts = None if self.rate is None else self.rate.starts
         return min(number for number in (self.limit, starts) if number is not None)
 
     def share(self, partition: int, partitions: int) -> HandlerLimits:
-        """Return what one of several partitions may use: no script knows of another one, so that they divide it."""
+        """Return the share of one partition: scripts do not see other partitions, so limits are divided."""
 
         def part(number: int) -> int:
             return number // partitions + (partition < number % partitions)

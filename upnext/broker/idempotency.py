@@ -17,7 +17,7 @@ _TASK = "task:"
 
 
 def task_scope(task: str) -> str:
-    """Return what the idempotency keys of a task are unique in; those of an event are so in its name."""
+    """Return the scope in which the idempotency keys of a task are unique; for an event it is its name."""
     return f"{_TASK}{task}"
 
 
@@ -46,7 +46,7 @@ class IdempotencyKey:
 
     @property
     def owner(self) -> str:
-        """What is written into every record of this event or task that names handlers."""
+        """The owner mark in every record of this event or task that names handlers."""
         task = self._task
         return f"|{self.scope}|" if task is None else json.dumps(task)
 
@@ -57,17 +57,17 @@ class IdempotencyKey:
         return self.scope.removeprefix(_TASK) if is_task else None
 
     def names(self, keys: Keys) -> tuple[str, ...]:
-        """Return its name on the server, after the plain name if it shares that with other pairs."""
+        """Return its name on the server, preceded by the plain name if it shares that with other pairs."""
         plain = keys.idempotency(self.scope, self.key)
         return (plain, keys.exact_idempotency(self.scope, self.key)) if self.is_exact else (plain,)
 
     def owns(self, record: bytes) -> bool:
-        """Return whether what stands under a shared plain name is of this event or task; publish.lua does the same."""
+        """Return whether the record under a shared plain name belongs to this event or task, like publish.lua does."""
         return not record.startswith(b" ") and (self.owner.encode() in record or b"[]" in record)
 
 
 def write_record(event_id: str, handlers: Sequence[str]) -> str:
-    """Return what is remembered of the first send with a key."""
+    """Return the record of the first send with a key."""
     return json.dumps([event_id, handlers])
 
 

@@ -69,7 +69,7 @@ class JobView:
 
 
 class JobReader:
-    """Looks at the jobs of one partition.
+    """Finds the jobs of one partition.
 
     Args:
         link: The connection.
@@ -83,7 +83,7 @@ class JobReader:
     async def running(
         self, wanted: Callable[[str], bool], *, only: Container[bytes] | None = None
     ) -> AsyncIterator[list[JobView]]:
-        """Read the jobs that workers hold, of the handlers that are wanted; only those with certain ids, if given."""
+        """Read the jobs that workers hold of the wanted handlers; only those with certain ids, if given."""
         keys = self._keys
         leases = await self._link.command("ZRANGE", keys.leases, 0, -1)
         graves = await self._link.command("SMEMBERS", keys.dead_workers)
@@ -112,7 +112,7 @@ class JobReader:
         from_end: bool = False,
         only: Container[bytes] | None = None,
     ) -> AsyncIterator[list[JobView]]:
-        """Read the jobs that are delayed or wait for a retry, page by page, those that are due first at first.
+        """Read the jobs that are delayed or wait for a retry, page by page, those due first at the front.
 
         Args:
             wanted: Says whether a handler's jobs are.
@@ -169,7 +169,7 @@ class JobReader:
                 start += _PAGE
 
     async def done(self) -> AsyncIterator[list[JobView]]:
-        """Read the jobs whose results are kept; their handlers are not known any more.
+        """Read the jobs whose results are kept; their handlers are no longer known.
 
         This goes through the whole database, a page at a time, and needs the right to do so (SCAN).
         """
@@ -183,7 +183,7 @@ class JobReader:
                 return
 
     async def find(self, job_ids: Collection[str]) -> dict[str, JobView]:
-        """Find jobs wherever they are, in one walk through what there is; those that are not found are left out."""
+        """Find jobs wherever they are, in one pass over everything; jobs that are not found are left out."""
         found = await self._settled([job_id for job_id in job_ids if is_job_id(job_id)])
         left = {job_id for job_id in job_ids if is_job_id(job_id)} - found.keys()
         sought = frozenset(map(raw, left))
@@ -202,17 +202,17 @@ class JobReader:
         return found | await self._settled(list(left))
 
     async def traceback(self, failure: JobFailure) -> str:
-        """Return the traceback of a failure, "" if there is none, or it is not kept any more."""
+        """Return the traceback of a failure, "" if there is none, or it is no longer kept."""
         stored = await self._link.command("GET", self._keys.traceback(failure.digest)) if failure.digest else None
         return "" if stored is None else stored.decode(errors="replace")
 
     async def payload(self, job: JobView) -> bytes | None:
-        """Return what was stored of a job's payload, None if it is gone."""
+        """Return the stored payload of a job, None if it is gone."""
         envelope: bytes | None = await self._link.command("HGET", self._keys.events, job.entry.event_id)
         return envelope
 
     async def cancel(self, job: JobView) -> bool:
-        """Make a dead letter of a job that waits, is isolated, delayed or to be retried; False if it has gone."""
+        """Turn a waiting, isolated, delayed or retrying job into a dead letter; False if it has gone."""
         keys = self._keys
         letter = DeadLetter.of(job.handler, job.entry, CANCELLED, "")
         if job.holder:
@@ -226,7 +226,7 @@ class JobReader:
         return bool(await self._link.call(script("cancel"), places, (*words, *ended)))
 
     async def _settled(self, job_ids: list[str]) -> dict[str, JobView]:
-        """Find those that have ended."""
+        """Find the jobs that have ended."""
         keys, found = self._keys, dict[str, JobView]()
         for start in range(0, len(job_ids), _PAGE):
             page = job_ids[start : start + _PAGE]
@@ -255,7 +255,7 @@ class JobReader:
         return result
 
     async def _with_failures(self, views: list[JobView]) -> list[JobView]:
-        """Add why those failed that did."""
+        """Add the failures of those that failed."""
         failed = [view for view in views if view.entry.failures]
         if not failed:
             return views
@@ -274,12 +274,12 @@ class JobReader:
 
 
 def _bounds(start: int, *, from_end: bool) -> tuple[int, int]:
-    """Return the first and the last place of the page before which so many places were read."""
+    """Return the first and the last place of the page after so many places."""
     return (-start - _PAGE, -start - 1) if from_end else (start, start + _PAGE - 1)
 
 
 def _id_in(written: bytes) -> bytes:
-    """Return the id of a job as it stands in a queue."""
+    """Return the id of a job in the form it has in a queue."""
     return written.partition(b":")[0]
 
 
@@ -314,7 +314,7 @@ def _failure(record: bytes | None) -> JobFailure | None:
 
 
 def _process(record: bytes | None) -> tuple[str, dict[str, float]]:
-    """Return who a worker process is, and since when it runs those of its jobs that it tells of."""
+    """Return the identity of a worker process, and since when it runs those of its jobs that it reports."""
     try:
         data: Any = {} if record is None else parse_json(record)
         name = f"{data.get('worker', '?')} ({data.get('host', '?')} {data.get('pid', '?')})"

@@ -58,7 +58,7 @@ class LeaseClient:
         return now > 0
 
     def release(self, worker_id: str, jobs: Sequence[Claim]) -> None:
-        """Hand claimed jobs back for other workers to take at once; those not held any more are left alone."""
+        """Hand claimed jobs back for other workers to take at once, except those no longer held."""
         claims = Claims(self._connection, self._keys, worker_id, 0.0)
 
         async def release() -> None:
@@ -67,11 +67,11 @@ class LeaseClient:
         self._loop.run(release())
 
     def held(self, worker_id: str, epoch: int) -> list[Claim]:
-        """Return everything that the server thinks the worker holds, in an epoch that it has begun."""
+        """Return everything that the worker holds according to the server, in an epoch that it has begun."""
         return self._loop.run(Claims(self._connection, self._keys, worker_id, 0.0).held_in(epoch))
 
     def leave(self, worker_id: str) -> int:
-        """Give the lease back; returns how many jobs are left to the living to reclaim."""
+        """Give the lease back; returns how many jobs are left for living workers to reclaim."""
         keys = self._keys
         names = (keys.leases, keys.workers, keys.claims(worker_id), keys.dead_workers)
         return int(self._call("leave", names, (worker_id,)))
@@ -86,7 +86,7 @@ class LeaseClient:
 
 
 def lease_of(worker_id: str) -> float:
-    """Return the length of a worker's lease in seconds, as its id says; 0 if it says none."""
+    """Return the length of a worker's lease in seconds, which its id contains; 0 if not."""
     milliseconds = worker_id.rpartition(".")[2]
     plain = milliseconds.isascii() and milliseconds.isdecimal() and len(milliseconds) <= _MOST_DIGITS
     return int(milliseconds) / 1000 if plain else 0.0

@@ -92,7 +92,7 @@ class LimitedClaims:
         return _merged(handlers, claimed, {handler: self.by_value.claimable(handler) for handler in divided})
 
     def _shares(self, divided: Sequence[str], most: int, *, alone: bool) -> dict[str, int]:
-        """Return how many jobs may be claimed of each handler whose limits hold by value; the others get the rest."""
+        """Return how many jobs of each handler with limits by value may be claimed; the others get the rest."""
         shares = dict.fromkeys(divided, 0)
         waiting = [handler for handler in divided if self.by_value.has_seen(handler)]
         if waiting:
@@ -134,7 +134,7 @@ class LimitedClaims:
         return claimed
 
     def note_ended(self, claims: Iterable[Claim]) -> float | None:
-        """Learn which jobs have ended, so that their slots are given back: by the next claim here, or by a script.
+        """Record which jobs have ended, so that their slots are returned by the next claim here or by a script.
 
         Returns:
             Seconds in which it is worth while to claim jobs that wait for these slots; None if none do.
@@ -152,7 +152,7 @@ class LimitedClaims:
         return again_in
 
     async def given_back(self) -> None:
-        """Wait until the slots of all jobs that have ended are free."""
+        """Wait until the slots of all ended jobs are free."""
         while self._freeing is not None and not self._freeing.done():
             await asyncio.wait([self._freeing])
 
@@ -176,7 +176,7 @@ class LimitedClaims:
         return ended[:_MOST_FREED]
 
     async def free(self, ended: Mapping[str, Sequence[str]]) -> None:
-        """Give back the slots of jobs that have ended, by their handlers, and have others look for those that wait."""
+        """Return the slots of ended jobs, by handler, and wake workers for the jobs that wait for them."""
         await self.by_value.free({handler: jobs for handler, jobs in ended.items() if handler in self.by_value})
         ended = {handler: jobs for handler, jobs in ended.items() if handler not in self.by_value}
         if not ended:
@@ -194,7 +194,7 @@ class LimitedClaims:
 
 
 def _merged(handlers: Sequence[str], claimed: Sequence[tuple[Sequence[str], Any]], seen: Mapping[str, int]) -> Any:
-    """Return several replies as one of claim.lua: each with its handlers, and what was seen in the queues of some."""
+    """Merge several replies into one of claim.lua: each with its handlers, and what was seen in some queues."""
     merged: list[Any] = []
     envelopes: list[bytes | None] = []
     left = dict(seen)

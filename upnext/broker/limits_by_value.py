@@ -66,20 +66,20 @@ class LimitsByValue:
         self._cursors: dict[tuple[str, str], bytes] = {}
 
     def __contains__(self, handler: str) -> bool:
-        """Return whether a handler's limits hold by value."""
+        """Return whether a handler's limits apply per value."""
         limits = self._limits.get(handler)
         return limits is not None and limits.by is not None
 
     def has_seen(self, handler: str) -> bool:
-        """Return whether there were jobs in a handler's queue when it was last looked at."""
+        """Return whether a handler's queue had jobs when it was last looked at."""
         return bool(self._peeked.get(handler))
 
     def claimable(self, handler: str) -> int:
-        """Return how many jobs were seen that are worth a claim at once."""
+        """Return how many of the jobs seen are worth claiming at once."""
         return 0 if handler in self._blocked else len(self._peeked.get(handler, ()))
 
     async def claim(self, handler: str, epoch: int, suspect: int, most: int) -> Any:
-        """Claim jobs of those that were looked at last; a reply as claim.lua gives it, None if there were none."""
+        """Claim jobs among those seen last; returns a reply of claim.lua, None if there were none."""
         peeked = self._peeked.pop(handler, [])
         if not peeked or not most:
             return None
@@ -119,7 +119,7 @@ class LimitsByValue:
         ]
 
     async def free(self, ended: Mapping[str, Sequence[str]]) -> None:
-        """Give back the slots of jobs that have ended, by their handlers, and bring back those that wait for them."""
+        """Return the slots of ended jobs, by handler, and bring back the jobs that wait for them."""
         for handler, jobs in ended.items():
             found = [self._slots.pop(f"{handler} {job}", None) for job in jobs]
             slots = [slot for slot in found if slot is not None]
@@ -168,7 +168,7 @@ class LimitsByValue:
 
 
 def _digest(envelope: bytes | None, names: Sequence[str]) -> str:
-    """Return what stands for the value of a field in a payload: the same for all that have none."""
+    """Return the digest of a field's value in a payload: the same for all payloads without one."""
     body = None if envelope is None else unpack(envelope)
     value: Any = None
     if body is not None:

@@ -53,7 +53,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class _Reclaimed:
-    """A dead worker's claim, and what becomes of its job."""
+    """A dead worker's claim, and the fate of its job."""
 
     handler: str
     field: bytes
@@ -90,7 +90,7 @@ class Maintenance:
         self._claim_cursors: dict[str, bytes] = {}  # dead worker -> where to go on among claims that are not upnext's
 
     async def survey(self, within: float | None = 0.0, beyond: float | None = None) -> Survey:
-        """Read what there is to do.
+        """Read what has to be done.
 
         Args:
             within: Seconds; leases that end within them are read, all leases if it is None.
@@ -117,7 +117,7 @@ class Maintenance:
         )
 
     async def promote(self, due: tuple[str, ...]) -> int:
-        """Move jobs that are due into their queues; returns how many this call moved.
+        """Move due jobs into their queues; returns how many this call moved.
 
         What another program put there is set aside: it stays, and is never due again.
         """
@@ -140,7 +140,7 @@ class Maintenance:
         return int(reply[0])
 
     async def expire(self, worker_id: str, ends: float, *, outlived: bool = False) -> bool:
-        """Take the lease of a worker that did not renew it; False if it has, or if another took it.
+        """End the lease of a worker that did not renew it; False if it has, or if another worker was first.
 
         Args:
             worker_id: The worker.
@@ -188,7 +188,7 @@ class Maintenance:
             self.buried(letter)
 
     async def _claimed(self, worker_id: str) -> list[tuple[bytes, bytes]]:
-        """Return some of a worker's claims; none if there are none that can be read, as far as one look goes."""
+        """Return some of a worker's claims; none if none can be read within one look."""
         key, cursor = self._keys.claims(worker_id), self._claim_cursors.pop(worker_id, b"0")
         for _ in range(MAX_CLAIM_PAGES):
             try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def wrong_kind(connection: Any, node: Node, kind: str, error: ResponseError) -> str:
-    """Return what the address should be; "" if that is not what is wrong.
+    """Return what the address should be; "" if the kind is not the problem.
 
     Args:
         connection: The connection that the question went over.
@@ -40,14 +40,14 @@ async def wrong_kind(connection: Any, node: Node, kind: str, error: ResponseErro
 
 
 async def unknown_name(connection: Any, node: Node, name: str) -> str:
-    """Say that a sentinel does not know a server by that name, and which ones it knows."""
+    """Report that a sentinel does not know a server by that name, and which ones it knows."""
     names = await names_known_to(connection)
     known = "" if names is None else f"; those that it knows: {_listed(names)}"
     return f"the sentinel at {node} knows no server by the name {name!r}{known}"
 
 
 async def names_known_to(connection: Any) -> list[str] | None:
-    """Return the names of the servers that a sentinel watches; None if it is none, or does not say."""
+    """Return the names of the servers that a sentinel watches; None if it is not one, or does not say."""
     try:
         await connection.send_command("ROLE")
         reply: Any = await connection.read_response()

@@ -62,7 +62,7 @@ class Namespace:
         return found
 
     async def partitions(self) -> list[Broker]:
-        """Return every partition that anything can be in, as far as the first of them can say."""
+        """Return every partition that can contain anything, as far as the first of them knows."""
         try:
             served = (await PartitionCount(self.partition(0)).read()).served
         except (RedisError, OSError):
@@ -72,7 +72,7 @@ class Namespace:
         return [self.partition(number) for number in range(max(self._least, served))]
 
     def results_of(self, event_or_job_id: str) -> ResultReader:
-        """Return what reads the results of an event's jobs: that of its partition."""
+        """Return the reader of the results of an event's jobs: that of its partition."""
         return self.partition(partition_of(event_or_job_id)).results
 
     async def close(self) -> None:

@@ -52,7 +52,7 @@ class NamespaceDeadLetters(DeadLetterQueue):
         results.close()
 
     async def newest(self, selection: DeadLetterFilter, after: DeadLetterPlace | None, most: int) -> DeadLetterPage:
-        """Read a page of dead letters of all partitions, those that died last first."""
+        """Read a page of dead letters of all partitions, the most recent first."""
         partitions = await self._partitions()
         results, pages = PartialResults(len(partitions)), list[DeadLetterPage]()
         for partition in partitions:
@@ -69,7 +69,7 @@ class NamespaceDeadLetters(DeadLetterQueue):
         return DeadLetterPage([places[place] for place in kept], end, results.unseen)
 
     async def letter(self, job_id: str) -> tuple[DeadLetter, float] | None:
-        """Return one dead letter and the server's time of its death in ms, None if there is none of that id."""
+        """Return one dead letter and the server's time of its death in ms, None if there is none with that id."""
         return await self._of(job_id).dead_letters.letter(job_id)
 
     async def payload(self, letter: DeadLetter) -> bytes | None:
@@ -93,7 +93,7 @@ class NamespaceDeadLetters(DeadLetterQueue):
         return await self._of(job_id).dead_letters.replay_with(job_id, body)
 
     async def replay(self, job_id: str) -> bool:
-        """Put a dead letter back into its queue, with both budgets full; False if there is none of that id."""
+        """Put a dead letter back into its queue with full budgets; False if there is none with that id."""
         return await self._of(job_id).dead_letters.replay(job_id)
 
     def _of(self, job_id: str) -> Broker:

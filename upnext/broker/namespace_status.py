@@ -31,7 +31,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class NamespaceStatusReader(StatusSource):
-    """Reads how a namespace stands, as `StatusReader` does of one partition.
+    """Reads the status of a namespace, like `StatusReader` for one partition.
 
     Args:
         partitions: Finds the partitions.
@@ -52,7 +52,7 @@ class NamespaceStatusReader(StatusSource):
         return standing
 
     async def seen(self) -> NamespaceStatus:
-        """Read what can be read; what cannot is noted in it."""
+        """Read what can be read; the result lists what cannot."""
         partitions = await self._partitions()
         sight, found = PartialResults(len(partitions)), list[NamespaceStatus]()
         reads = (partition.status_reader.read() for partition in partitions)
@@ -76,7 +76,7 @@ class NamespaceStatusReader(StatusSource):
         )
 
     async def left(self) -> RemainingWork:
-        """Read what is left to do, at one moment, so that no job is missed on its way.
+        """Read the remaining work at one moment, so that no moving job is missed.
 
         Where nothing is left in any partition, and none has stored an event since it was looked at, there was a moment
         at which nothing was left in all of them.
@@ -115,7 +115,7 @@ async def _schedules(first: Broker, standing: NamespaceStatus) -> tuple[Schedule
 
 
 async def _stored(partitions: Sequence[Broker]) -> list[int]:
-    """Count the events that were stored lately, by this machine's clock."""
+    """Count recently stored events, by this machine's clock."""
     if len(partitions) == 1:
         return []
     now = int(time.time())
@@ -125,7 +125,7 @@ async def _stored(partitions: Sequence[Broker]) -> list[int]:
 
 
 def merged(parts: Sequence[NamespaceStatus]) -> NamespaceStatus:
-    """Return how a namespace stands, from how its partitions do."""
+    """Return the status of a namespace, merged from those of its partitions."""
     workers = _grouped((worker for part in parts for worker in part.workers), _process)
     queues = _grouped((queue for part in parts for queue in part.queues), lambda queue: queue.handler)
     unrouted = _grouped((waiting for part in parts for waiting in part.unrouted), lambda waiting: waiting.event)
@@ -147,7 +147,7 @@ def _grouped(entries: Iterable[T], key: Callable[[T], K]) -> list[list[T]]:
 
 
 def _process(worker: WorkerStatus) -> tuple[Hashable, ...]:
-    """Return what is the same for a worker in all partitions; it has an id and a lease in each."""
+    """Return the parts of a worker's status that are the same in all partitions, each with its own id and lease."""
     # A dead one whose own words are gone already stands for itself.
     return (worker.worker, worker.host, worker.pid, worker.since) if worker.pid else (worker.id,)
 
@@ -192,7 +192,7 @@ def _queue(of: list[QueueStatus]) -> QueueStatus:
 
 
 def _with_waits(status: NamespaceStatus, partition: int, partitions: int) -> NamespaceStatus:
-    """Say of each queue of a partition whether its jobs wait for that partition's part of a limit."""
+    """Mark for each queue of a partition whether its jobs wait for that partition's share of a limit."""
     queues = [replace(queue, waits_for=_waits_for(queue, partition, partitions)) for queue in status.queues]
     return replace(status, queues=tuple(queues))
 

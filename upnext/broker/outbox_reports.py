@@ -29,7 +29,7 @@ _warned: set[str] = set()
 
 @dataclass(frozen=True, slots=True)
 class OutboxLag:
-    """How far behind an outbox is, as its relay last said.
+    """How far behind an outbox is, by its relay's last report.
 
     Attributes:
         outbox: Which one.
@@ -48,7 +48,7 @@ class OutboxLag:
     again_by: float
 
     def is_unattended(self, now: float) -> bool:
-        """Return whether no relay has reported although one should have; `now` is the server's time."""
+        """Return whether no relay has reported although one should; `now` is the server's time."""
         return now > self.again_by + _PATIENCE
 
 
@@ -64,7 +64,7 @@ class OutboxReports:
         self._key = first.keys.outboxes
 
     async def read(self) -> tuple[OutboxLag, ...]:
-        """Return those of the last day, by outbox: of more than a thousand any thousand, which is logged."""
+        """Return the reports of the last day by outbox; of more than a thousand, any thousand, which is logged."""
         now = await self._now()
         found: dict[str, OutboxLag] = {}
         async for page in self._pages():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PartialResultError(BrokerUnavailableError):
-    """Raised when everything was read but some partitions.
+    """Raised when everything was read except some partitions.
 
     Attributes:
         unseen: Those partitions.
@@ -31,7 +31,7 @@ class PartialResultError(BrokerUnavailableError):
 
 
 class PartialResults:
-    """Takes note of the partitions that give no answer.
+    """Records the partitions that do not answer.
 
     Args:
         partitions: How many are asked.

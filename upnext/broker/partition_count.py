@@ -38,7 +38,7 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class PartitionCounts:
-    """What is agreed on.
+    """The agreed numbers of partitions.
 
     Attributes:
         served: How many partitions workers have to serve.
@@ -50,11 +50,11 @@ class PartitionCounts:
 
     @property
     def grown(self) -> int:
-        """How many partitions have every subscription."""
+        """How many partitions have all subscriptions."""
         return max(self.used, default=1)
 
     def unsettled(self, takes: float) -> float:
-        """Return for how many seconds subscriptions may still be copied to new partitions, if that takes so many."""
+        """Return for how many seconds subscriptions may still be copied to new partitions, if it takes any."""
         return takes if self.served != self.grown else max(takes - self.used.get(self.grown, takes), 0.0)
 
     def left_behind(self, partitions: int) -> float | None:
@@ -63,7 +63,7 @@ class PartitionCounts:
 
 
 def read_partitions(number: bytes, key: str) -> int:
-    """Return the number of partitions to serve; 1 where what is noted is not a possible number."""
+    """Return the number of partitions to serve; 1 if the record is not a valid number."""
     if len(number) <= len(str(MAX_PARTITIONS)) and number.isdigit() and 1 <= int(number) <= MAX_PARTITIONS:
         return int(number)
     found = shown(text(number))
@@ -72,7 +72,7 @@ def read_partitions(number: bytes, key: str) -> int:
 
 
 class PartitionCount:
-    """Reads and changes what a namespace's first partition keeps.
+    """Reads and changes the record in a namespace's first partition.
 
     Args:
         first: That partition.
@@ -86,7 +86,7 @@ class PartitionCount:
         return await self._note()
 
     async def served(self) -> int:
-        """Read how many partitions are to be served, by a command that only reads."""
+        """Read how many partitions have to be served, with a read-only command."""
         key = self._first.keys.partitions
         noted: bytes | None = await self._first.link.command("HGET", key, "served")
         return 1 if noted is None else read_partitions(noted, key)
@@ -96,7 +96,7 @@ class PartitionCount:
         return await self._note(served=partitions)
 
     async def use(self, partitions: Sequence[Broker]) -> PartitionCounts:
-        """Make sure that these partitions can be sent to.
+        """Make sure that these partitions can be used for sends.
 
         Raises:
             redis.exceptions.RedisError: Whatever a server makes of it; calling it again is safe.
@@ -144,7 +144,7 @@ async def _uniqueness(link: PipelinedConnection, keys: Keys, handlers: Sequence[
 
 
 async def _subscribed(link: PipelinedConnection, key: str) -> list[bytes]:
-    """Return an event's handlers; none where another program's key is: its workers subscribe them once that is gone."""
+    """Return an event's handlers; none if a foreign key is in the way: workers subscribe them once it is gone."""
     try:
         return list(await link.command("HKEYS", key))
     except ResponseError as error:

@@ -110,7 +110,7 @@ class PartitionedPublisher(EventPublisher):
         )
 
     def places(self, scope: str, key: str) -> frozenset[int]:
-        """Return where a send is stored, and where senders that use another number of partitions look for its key."""
+        """Return where a send is stored, and where senders with other numbers of partitions look for its key."""
         numbers = [self._count, *self._other_counts()]
         return frozenset(place_of(scope, key, number) for number in numbers)
 
@@ -156,11 +156,11 @@ class PartitionedPublisher(EventPublisher):
         return Published(event_id, handlers, repeated=True, joined=joined)
 
     def _choice(self, event_id: str | None) -> int:
-        """Return how many partitions a send can be stored in: one whose id was made before stays where that says."""
+        """Return how many partitions a send can be stored in: an id made before decides by itself."""
         return self._count if event_id is None else 1
 
     def _next(self) -> Broker:
-        """Return where events go in this round of the event loop: what is sent together is stored together."""
+        """Return the partition for this iteration of the event loop, so that concurrent sends are stored together."""
         if self._here is None or self._room == 0:
             if self._here is None:
                 asyncio.get_running_loop().call_soon(self._move_on)
@@ -172,7 +172,7 @@ class PartitionedPublisher(EventPublisher):
         self._here = None
 
     def _other_places(self, scope: str, key: str) -> list[Broker]:
-        """Return where senders that use another number of partitions look for this key, or did within its time."""
+        """Return where senders with other numbers of partitions look for this key, or did within its time."""
         places = {place_of(scope, key, number) for number in self._other_counts()}
         return [self._partition(place) for place in sorted(places)]
 
@@ -181,7 +181,7 @@ class PartitionedPublisher(EventPublisher):
         return [number for number, until in self._elsewhere.items() if now < until]
 
     async def _agree(self) -> None:
-        """Have all who wait here wait for one and the same agreement."""
+        """Let all waiting callers share a single agreement."""
         if self._agreeing is None:
             self._agreeing = asyncio.create_task(self._learn())
             self._agreeing.add_done_callback(self._forget)
@@ -223,7 +223,7 @@ async def _write_record(partition: Broker, key: IdempotencyKey, record: str) -> 
 
 
 async def retry_until_deadline(ask: Callable[[], Awaitable[T]], deadline: float) -> T:
-    """Ask before anything is stored, and again until the deadline of a send.
+    """Ask before anything is stored, repeatedly until the deadline of a send.
 
     Raises:
         BrokerUnavailableError: If there is no answer; nothing was stored.

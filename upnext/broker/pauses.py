@@ -14,7 +14,7 @@ _DIGITS = 16  # of a time in ms; more are another program's
 
 
 class Pauses:
-    """Reads and changes which handlers are paused; workers look that up twice a second.
+    """Reads and changes which handlers are paused; workers look this up twice a second.
 
     Args:
         first: The namespace's first partition, which keeps it for all.

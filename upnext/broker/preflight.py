@@ -67,7 +67,7 @@ FURTHER_RIGHTS: dict[str, str] = {
 
 
 def access_rule(namespace: str) -> str:
-    """Return the ACL rule of a user that may do what upnext needs in one namespace, and nothing else."""
+    """Return the ACL rule of a user that may do exactly what upnext needs in one namespace."""
     allowed = sorted({*CONNECTION_RIGHTS, *(command.lower() for command in KEY_COMMANDS)})
     # A namespace has at most 64 partitions; a wider pattern would reach those whose name goes on after a colon.
     keys = f"~upnext:{{{namespace}:[0-9]}}:* ~upnext:{{{namespace}:[0-9][0-9]}}:*"
@@ -75,7 +75,7 @@ def access_rule(namespace: str) -> str:
 
 
 async def check_server(link: PipelinedConnection, keys: Keys) -> list[str]:
-    """Ask the server what it is.
+    """Read what the server is.
 
     Returns:
         What its owner should know: settings with which it may lose what it has accepted, each with the way out.
@@ -98,7 +98,7 @@ def _require(check: Check) -> None:
 
 
 async def missing_rights(link: PipelinedConnection, keys: Keys) -> list[str]:
-    """Return the commands on our keys that this client may not run; raises if it may not run scripts at all."""
+    """Return the commands on upnext's keys that this client may not run; raises if it may not run scripts at all."""
     words: list[Any] = []
     for command, rest in KEY_COMMANDS.items():
         words += [command, len(rest), *rest]

@@ -88,14 +88,14 @@ class RedisProtocol(asyncio.Protocol):
         self._transport.write(packed)
 
     def abort(self, reason: Exception) -> None:
-        """Give the connection up; every receiver is told why, now."""
+        """Give the connection up; every receiver gets the reason at once."""
         self._reason = reason
         self._refuse_unsent()
         self._transport.abort()
         self._end()
 
     def _refuse_unsent(self) -> None:
-        """Tell those whose command has not left this process completely that it was not carried out."""
+        """Refuse commands that have not completely left this process: they were not carried out."""
         if self._transport.get_extra_info("sslcontext") is not None:
             return  # what waits there is longer than it was
         unsent: list[Command] = []
@@ -107,7 +107,7 @@ class RedisProtocol(asyncio.Protocol):
             receive(UnsentError("the connection was given up before the command was sent"))
 
     def data_received(self, data: bytes) -> None:
-        """Hand the replies out."""
+        """Dispatch the replies."""
         self._last = self._loop.time()
         reader, expected = self._reader, self._expected
         try:
@@ -124,7 +124,7 @@ class RedisProtocol(asyncio.Protocol):
         self._on_reply()
 
     def pause_writing(self) -> None:
-        """Hold further commands back: the server does not read fast enough."""
+        """Stop writing: the server does not read fast enough."""
         self.writable = False
 
     def resume_writing(self) -> None:
@@ -133,7 +133,7 @@ class RedisProtocol(asyncio.Protocol):
         self._on_reply()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell everybody who waits."""
+        """Notify everyone who waits."""
         if self._reason is None:
             self._reason = RedisConnectionError(f"The connection broke: {exc or 'closed by the server'}")
         self._end()
@@ -164,7 +164,7 @@ class RedisProtocol(asyncio.Protocol):
 
 
 def _unsent_bytes(transport: asyncio.WriteTransport) -> int:
-    """Return how many bytes the peer has not confirmed: those that wait here, and where it is known, in the kernel."""
+    """Return how many bytes the peer has not confirmed: those buffered here and, where known, in the kernel."""
     unsent = transport.get_write_buffer_size()
     if sys.platform != "win32":
         reply = bytearray(4)
@@ -179,6 +179,6 @@ def _nobody(_: RedisProtocol) -> None:
 
 
 def _error(text: str) -> Exception:
-    """Make redis-py's exception of an error reply."""
+    """Return redis-py's exception for an error reply."""
     error: Exception = DefaultParser.parse_error(text)
     return error

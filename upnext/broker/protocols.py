@@ -63,7 +63,7 @@ class EventPublisher(Protocol):
         ...
 
     def places(self, scope: str, key: str) -> frozenset[int]:
-        """Return the partitions that a send asks something of.
+        """Return the partitions that a send involves.
 
         Args:
             scope: The event's name, or what `task_scope` makes of a task's identity.
@@ -78,7 +78,7 @@ REASONS: Final = ("failed", "timeout", "payload", "crashed", "cancelled", "unsub
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Which dead letters are meant.
+    """Selects dead letters.
 
     Attributes:
         event: Only those of this event; None for all.
@@ -93,7 +93,7 @@ class DeadLetterFilter:
     died_before: float = math.inf
 
     def selects(self, letter: DeadLetter) -> bool:
-        """Return whether a dead letter is of the event and the handler that are meant."""
+        """Return whether a dead letter belongs to the selected event and handler."""
         return self.event in {None, letter.event} and self.handler in {None, letter.handler, letter.handler_id}
 
 
@@ -102,7 +102,7 @@ EVERY_DEAD_LETTER = DeadLetterFilter()
 
 
 class DeadLetterPlace(NamedTuple):
-    """Where a dead letter stands among all, the one that died last being the greatest.
+    """The position of a dead letter among all; the most recent is the greatest.
 
     Attributes:
         died: The server's time of its death in ms.
@@ -138,7 +138,7 @@ class DeadLetterQueue(Protocol):
     def dated_pages(
         self, selection: DeadLetterFilter = EVERY_DEAD_LETTER
     ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
-        """Read dead letters, oldest first, a bounded page at a time; what is read may be replayed or purged meanwhile.
+        """Read dead letters, oldest first, in bounded pages; they may be replayed or purged meanwhile.
 
         Of several partitions one is read after the other.
 
@@ -205,7 +205,7 @@ class DeadLetterQueue(Protocol):
 
 
 class StatusSource(Protocol):
-    """Reads how things stand."""
+    """Reads the status."""
 
     async def read(self) -> NamespaceStatus:
         """Read all of it, in time that grows with partitions, workers and handlers, and not with jobs."""

@@ -42,7 +42,7 @@ _MOST_IN_FLIGHT = 4
 
 @dataclass(slots=True)
 class Published:
-    """What the server stored.
+    """What the server has stored.
 
     Attributes:
         event_id: The event's id, or that of the first send with the same key.
@@ -63,7 +63,7 @@ class Published:
 
 @dataclass(slots=True)
 class Message:
-    """What is sent.
+    """A message to send.
 
     Attributes:
         event_id: Its id.
@@ -88,7 +88,7 @@ _Entry: TypeAlias = "tuple[Message, asyncio.Future[Published], int]"  # the last
 
 
 class StoredElsewhereError(Exception):
-    """Raised when a message belongs in another partition than the one that it was given to; nothing was stored.
+    """Raised when a message belongs in another partition than the one it was given to; nothing was stored.
 
     Attributes:
         partition: The number of that one.
@@ -137,7 +137,7 @@ class PublishBatcher:
         self._stale = 0  # replies in a row that the subscriptions have changed
 
     def store(self, message: Message) -> asyncio.Future[Published]:
-        """Store a message for the handlers that are subscribed.
+        """Store a message for the subscribed handlers.
 
         Returns:
             What was stored; or what the server or the connection made of it, a `redis.exceptions.RedisError`.
@@ -206,7 +206,7 @@ class PublishBatcher:
         self._link.post_packed(command, partial(self._receive, id(command), batch, self.handlers))
 
     def _again(self, batch: list[_Entry]) -> None:
-        """Send messages for other handlers than they were sent for."""
+        """Send messages again for other handlers than before."""
         if not self.uniqueness:
             self._send(batch)
             return
@@ -217,14 +217,14 @@ class PublishBatcher:
         self._put_back(batch)
 
     def _put_back(self, batch: list[_Entry]) -> None:
-        """Let messages wait again in their old places, those that somebody waits for."""
+        """Put messages back in their old places, if they are still waited for."""
         for entry in reversed(batch):
             entry[0].command = None
             insort(self._waiting, entry, key=itemgetter(2))
         self._plan()
 
     def withdraw(self, message: Message) -> bool:
-        """Give up a message whose caller does; False if it may have been written to the server."""
+        """Withdraw a message whose caller gives up; False if it may have been written to the server."""
         command = message.command
         if command is None:
             return True
@@ -236,7 +236,7 @@ class PublishBatcher:
         return True
 
     def _prefix(self, message: Message, *, forgotten: bool) -> CommandPrefix:
-        """Return all that the script is given before the ids and envelopes: the same for very many messages."""
+        """Return the script's arguments before the ids and envelopes: the same for very many messages."""
         keys, handlers = self._keys, self.handlers
         publish = script("publish_unique" if self.uniqueness else "publish")
         names = [keys.events, keys.open, keys.sent(message.bucket), keys.versions]
@@ -261,7 +261,7 @@ class PublishBatcher:
         return CommandPrefix((*run, len(names), *names, *settings, *values, *named))
 
     def _digests(self, message: Message) -> list[int | str]:
-        """Return the number of each unique handler, and what stands for the value of its job."""
+        """Return the number of each unique handler, with the digest of its job's value."""
         payload = _payload(message)
         return [
             word
@@ -326,7 +326,7 @@ class PublishBatcher:
             future.set_result(Published(first_id, first_handlers, repeated=repeated, joined=joined))
 
     def _use_subscriptions(self, version: str, handlers: Sequence[str], uniqueness: Mapping[str, bytes | None]) -> None:
-        """Send to these handlers from now on; what another program put among them gets no jobs."""
+        """Send to these handlers from now on; entries of another program among them get no jobs."""
         valid = tuple(sorted(handler for handler in handlers if HandlerId.is_of(handler, self._event)))
         if len(valid) < len(handlers):
             warn_foreign(self._keys.subscriptions(self._event), "what is not a handler of the event gets no jobs")
@@ -343,7 +343,7 @@ def workers_of(handlers: Sequence[str]) -> list[str]:
 
 
 def read_joined(reply: Any) -> dict[int, str]:
-    """Read which jobs stand for some that were not made, by the numbers of these."""
+    """Read which jobs replace jobs that were not created, by the numbers of the latter."""
     return {int(number): text(job) for number, job in pairs(reply)}
 
 
@@ -359,7 +359,7 @@ def _together(one: Message, other: Message) -> bool:
 
 
 def foreign_record(key: str | None) -> BrokerRefusedError:
-    """Return what a sender is told whose idempotency key leads to something that upnext did not write."""
+    """Return the error of a sender whose idempotency key leads to something that upnext did not write."""
     return BrokerRefusedError(
         f"Nothing was stored: another program wrote to the server's record of the idempotency key {key!r}. "
         "Use another key, or delete that record."

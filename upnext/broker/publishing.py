@@ -101,7 +101,7 @@ class Publisher(EventPublisher):
         return frozenset((self._keys.partition,))
 
     async def joined(self, event_id: str) -> dict[int, str]:
-        """Return the jobs that stand for those of an event that were not made, by the numbers of these."""
+        """Return the jobs that replace those of an event that were not created, by the numbers of the latter."""
         return read_joined(await self._link.command("HGETALL", self._keys.joined(event_id)))
 
     async def store(self, message: Message, batcher: PublishBatcher) -> Published:
@@ -163,7 +163,7 @@ class Publisher(EventPublisher):
         raise TryAgainError(f"what was sent before the first handler of {event!r} keeps changing")
 
     async def _subscribe(self, event: str, handlers: Sequence[str], uniqueness: Mapping[str, Uniqueness]) -> bytes:
-        """Subscribe handlers; returns the route of what waits for a first handler, b"" if nothing does."""
+        """Subscribe handlers; returns the route of events that wait for a first handler, b"" if there are none."""
         keys = self._keys
         names = (keys.versions, keys.subscriptions(event), keys.queues, keys.unrouted(event), keys.routes)
         words = (event, uuid.uuid4().hex, json.dumps(handlers), *written(handlers, uniqueness))
@@ -176,7 +176,7 @@ class Publisher(EventPublisher):
         return bytes(route)
 
     async def _route_all(self, event: str, route: bytes) -> bool:
-        """Move all that waits for a first handler; False if something else was changed there meanwhile."""
+        """Move everything that waits for a first handler; False if that was changed concurrently."""
         while True:
             batch = await self._link.command("LRANGE", self._keys.unrouted(event), 0, _ROUTE_BATCH - 1)
             if not batch:
@@ -186,7 +186,7 @@ class Publisher(EventPublisher):
                 return left == 0
 
     async def _route(self, event: str, route: bytes, batch: list[bytes]) -> int:
-        """Move one batch; returns how many wait still, -1 if somebody else has moved it or changed the route."""
+        """Move one batch; returns how many still wait, -1 if another process has moved it or changed the route."""
         keys = self._keys
         handlers: list[str] = json.loads(route)
         workers = workers_of(handlers)
@@ -217,13 +217,13 @@ def message(
     made_id: str | None = None,
     partitions: int = 1,
 ) -> Message:
-    """Make a message, with a new id or with one that was made before, perhaps for another number of partitions."""
+    """Create a message, with a new id or an existing one, perhaps for another number of partitions."""
     event_id = new_event_id(partition) if made_id is None else in_partition(made_id, partition)
     return Message(event_id, bucket_of(event_id), pack(body, headers), round(delay * 1000), key, partitions)
 
 
 def refusal(error: Exception, kind: FailureKind) -> BrokerError:
-    """Return what a caller is told of a send that was not stored."""
+    """Return the error of a send that was not stored."""
     if kind is FailureKind.REFUSED:
         return BrokerRefusedError(f"The server rejects this client: {describe_refusal(error)}")
     if kind is FailureKind.FULL:

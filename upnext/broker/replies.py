@@ -9,17 +9,17 @@ from upnext.limits import MAX_SHOWN
 
 
 def text(stored: bytes) -> str:
-    """Return what is stored as text. Bytes of another program that are none become the same bytes when sent back."""
+    """Return stored bytes as text. Bytes of another program that are not UTF-8 survive a round trip."""
     return stored.decode(errors="surrogateescape")
 
 
 def raw(stored: str) -> bytes:
-    """Return what `text` made a text of."""
+    """Return the bytes that `text` decoded."""
     return stored.encode(errors="surrogateescape")
 
 
 def parse_json(raw: bytes | str) -> Any:
-    """Return what JSON says.
+    """Parse JSON.
 
     Raises:
         ValueError: If it is not JSON, or nested too deeply for this interpreter.
@@ -31,7 +31,7 @@ def parse_json(raw: bytes | str) -> Any:
 
 
 def read_json(raw: bytes | str) -> object:
-    """Return what JSON says, None for what `parse_json` refuses."""
+    """Parse JSON, returning None for what `parse_json` refuses."""
     try:
         value: object = parse_json(raw)
     except ValueError:
@@ -40,7 +40,7 @@ def read_json(raw: bytes | str) -> object:
 
 
 def names_in(value: object) -> list[str] | None:
-    """Return a list of texts that JSON gave, None if it gave something else."""
+    """Return a list of texts from JSON, None if it is something else."""
     if not isinstance(value, list):
         return None
     items = cast("list[object]", value)
@@ -64,6 +64,6 @@ def scored(reply: Any) -> list[tuple[bytes, float]]:
 
 
 def shown(name: str) -> str:
-    """Return a name as a log may show it: what another program put in its place can be anything, and of any length."""
+    """Return a name in a form that is safe to log, since another program may have put anything in its place."""
     cut = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}..."
     return cut if cut.isascii() and cut.isprintable() else ascii(cut)

@@ -14,7 +14,7 @@ _pack: Callable[[tuple[Any, ...]], bytes] = cast("Any", hiredis).pack_command
 
 
 def pack(words: Sequence[Any]) -> bytes:
-    """Return a command as it is written."""
+    """Return a command in the form in which it is written."""
     try:
         return _pack(tuple(words))
     except UnicodeEncodeError:  # bytes of another program, as `replies.text` has read them
@@ -22,7 +22,7 @@ def pack(words: Sequence[Any]) -> bytes:
 
 
 class CommandPrefix:
-    """The beginning of a command that is sent again and again, packed once.
+    """The beginning of a frequently sent command, packed once.
 
     Args:
         words: Its words.
@@ -35,7 +35,7 @@ class CommandPrefix:
         self._packed = _without_count(words)
 
     def followed_by(self, words: Sequence[Any]) -> bytes:
-        """Return the command that begins with these words and goes on with others."""
+        """Return the command that begins with these words and continues with others."""
         return b"*%d\r\n%b%b" % (self._count + len(words), self._packed, _without_count(words))
 
 

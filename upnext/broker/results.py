@@ -35,12 +35,12 @@ _UNKEPT = b"\x00{"  # begins no JSON: an earlier release that reads it raises, a
 
 
 def unkept(reason: str) -> bytes:
-    """Return what is stored in place of a result that cannot be kept."""
+    """Return the record stored in place of a result that cannot be kept."""
     return b"\x00" + json.dumps({"reason": reason}).encode()
 
 
 def discarded(reason: str) -> bytes:
-    """Return what is stored in place of a result that there is none of, because the handler discarded its job."""
+    """Return the record stored in place of the result of a discarded job."""
     reason = reason[:_REASON_LIMIT]
     # Earlier releases know only the first of them, and show that.
     words = {"reason": f"its handler discarded it{': ' + reason if reason else ''}", "discarded": reason}
@@ -48,7 +48,7 @@ def discarded(reason: str) -> bytes:
 
 
 def discard_reason(stored: bytes) -> str | None:
-    """Return why a job was discarded, "" if its handler gave no reason; None for one that was not."""
+    """Return why a job was discarded, "" if its handler gave no reason; None if it was not discarded."""
     reason = _marked(stored).get("discarded")
     return reason if isinstance(reason, str) else None
 
@@ -59,12 +59,12 @@ def _handlers(record: bytes) -> tuple[str, ...] | None:
 
 
 def unkept_reason(stored: bytes) -> str | None:
-    """Return why a result was not kept; None for one that was."""
+    """Return why a result was not kept; None if it was."""
     return str(_marked(stored).get("reason", "it was not kept")) if stored.startswith(_UNKEPT) else None
 
 
 def _marked(stored: bytes) -> dict[str, Any]:
-    """Return what stands in place of a result, {} if that cannot be read, or is a result."""
+    """Return the record in place of a result, {} if it cannot be read, or is a real result."""
     if not stored.startswith(_UNKEPT):
         return {}
     try:
@@ -76,7 +76,7 @@ def _marked(stored: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """How a job stands.
+    """The state of a job.
 
     Attributes:
         state: "open", "done", "dead", or "lost" if the server knows nothing of it: it lost it, or it was purged.
@@ -103,7 +103,7 @@ class ResultReader:
         self._looked: float | None = None
 
     async def outcomes(self, event_id: str, jobs: Sequence[str]) -> tuple[tuple[str, ...] | None, list[JobOutcome]]:
-        """Return how jobs of one event stand.
+        """Return the states of jobs of one event.
 
         Returns:
             The handlers of an event that was sent before its first handler connected: () while none has, None for
@@ -125,7 +125,7 @@ class ResultReader:
         return handlers, outcomes
 
     async def job_ids(self, event_id: str) -> list[str]:
-        """Return the jobs of an event, as far as the server knows; [] while it waits for its first handler, too."""
+        """Return the jobs of an event that the server knows; also [] while it waits for its first handler."""
         keys = self._keys
         digits = await self._link.command("HGET", keys.open, event_id)
         if digits is not None:
@@ -139,7 +139,7 @@ class ResultReader:
         return [joined.get(position, f"{event_id}.{position}") for position in range(count)]
 
     async def handlers(self, event_id: str, outcomes: Mapping[str, JobOutcome]) -> dict[str, str]:
-        """Return the identities of the handlers of an event's jobs, which have ended; "" where nothing tells.
+        """Return the identities of the handlers of an event's ended jobs; "" where unknown.
 
         Args:
             event_id: The event.
@@ -155,12 +155,12 @@ class ResultReader:
         }
 
     async def handler_of(self, job_id: str) -> str:
-        """Return the identity of the handler that has ended a job; "" where nothing tells."""
+        """Return the identity of the handler that has ended a job; "" if unknown."""
         found = await self.handlers(job_id.rpartition(".")[0], {job_id: JobOutcome("done")})
         return found[job_id]
 
     async def stand_in(self, job_id: str) -> str | None:
-        """Return the job that stands for one which was not made, or was replayed under another id; None if none does.
+        """Return the job that replaces one that was not created, or was replayed under another id; None if none does.
 
         Another one may stand for that one in turn: it may have been replayed as well.
         """
@@ -213,7 +213,7 @@ class ResultReader:
         return ended_positions(event_id, marks)
 
     async def _look_for_unmarking_workers(self) -> None:
-        """Note on the server that such workers live: they may be gone when somebody asks what they ended."""
+        """Record on the server that such workers live, since they may be gone when their jobs are asked about."""
         now = monotonic()
         if self._looked is None or now - self._looked > _LOOK_EVERY:
             self._looked = now
@@ -231,7 +231,7 @@ class ResultReader:
 
 
 def readable_letter(stored: bytes | None) -> DeadLetter | None:
-    """Return a dead letter; None if there is none, or something else is in its place."""
+    """Return a dead letter; None if there is none, or it cannot be read."""
     try:
         return None if stored is None else DeadLetter.from_json(stored)
     except (ValueError, TypeError, KeyError):

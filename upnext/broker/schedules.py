@@ -50,13 +50,13 @@ class ScheduleRecord:
 
     @property
     def in_words(self) -> str:
-        """What is declared, also where it cannot be used here."""
+        """A description, even if it cannot be used here."""
         if self.every is not None:
             return f"every {self.every:g} s"
         return self.expression if self.tz == "UTC" else f"{self.expression} ({self.tz})"
 
     def schedule(self) -> Schedule:
-        """Return what is declared.
+        """Return the schedule.
 
         Raises:
             ConfigError: If it cannot be used here: another machine, or another release, has declared it.
@@ -71,7 +71,7 @@ class ScheduleRecord:
             raise ConfigError(f"Option every={self.every:g} s cannot be used: it is too long.") from None
 
     def overdue(self, now: datetime) -> datetime | None:
-        """Return the first tick that should have run by now and has not; None if there is none, or none is known."""
+        """Return the first tick that should have run by now and has not; None if there is none or it is unknown."""
         from upnext.schedule import LATEST  # noqa: PLC0415 - as above
 
         if self.last is None:
@@ -115,7 +115,7 @@ class ScheduleStore:
         return datetime.fromtimestamp(int(seconds) + int(micros) / 1_000_000, UTC)
 
     async def declare(self, record: ScheduleRecord, now: datetime, *, anew: bool = False) -> datetime | None:
-        """Return what a schedule is; one that is new counts from now on, and every one does that is to begin anew.
+        """Store a schedule; a new one counts from now on, and so does every one that should begin again.
 
         Returns:
             The moment from which its ticks count, if it was another schedule before.
@@ -133,22 +133,22 @@ class ScheduleStore:
                 return None if (since := _number(history.get("since"))) is None else _moment(since)
 
     async def last(self, handler: str) -> datetime | None:
-        """Return the latest tick that a schedule has run for, or when it was first declared; None if it is unknown."""
+        """Return the latest tick that a schedule has run for, or when it was first declared; None if unknown."""
         score = await self._link.command("ZSCORE", self._keys.ticks, handler)
         return None if score is None else _moment(float(score))
 
     async def ran(self, handler: str, tick: datetime) -> None:
-        """Note a tick that a schedule has run for; an earlier one than is known changes nothing."""
+        """Record a tick that a schedule has run for; a tick earlier than the recorded one changes nothing."""
         await self._link.command("ZADD", self._keys.ticks, "GT", _score(tick), handler)
 
     async def remove(self, handler: str) -> bool:
-        """Forget a schedule whose task was removed; False if it is not known. A worker that has it declares it anew."""
+        """Remove the schedule of a removed task; False if it is unknown. A worker that has it declares it again."""
         known = await self._link.command("HDEL", self._keys.schedules, handler)
         await self._link.command("ZREM", self._keys.ticks, handler)
         return bool(known)
 
     async def read(self) -> list[ScheduleRecord]:
-        """Return all schedules that were declared and not removed; what another program put there is left out."""
+        """Return all declared schedules that were not removed; entries of other programs are left out."""
         if not await self._link.command("HLEN", self._keys.schedules):
             return []
         declared = pairs(await self._link.command("HGETALL", self._keys.schedules))
@@ -159,7 +159,7 @@ class ScheduleStore:
 
 
 def _history(stored: dict[str, Any], timing: dict[str, Any], now: float) -> dict[str, Any]:
-    """Return since when a schedule is what it is, and what it was before, to be kept with it.
+    """Return since when a schedule has its present form, and its previous form, to be kept with it.
 
     While a release is rolled out, processes of both declare theirs, in any order: the one that was replaced a short
     time ago counts on from where it did.

@@ -38,7 +38,7 @@ _FILES: Final = _read()
 
 @cache
 def script(name: str) -> Script:
-    """Return a script; a line `--@shared NAME` in its file stands for that file."""
+    """Return a script; a line `--@shared NAME` in its file includes that file."""
     lines = _FILES[name].splitlines()
     source = "\n".join(_FILES[line.split()[1]] if line.startswith("--@shared") else line for line in lines)
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

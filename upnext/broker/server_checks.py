@@ -18,7 +18,7 @@ _LARGEST_ANSWER = 16_000_000  # bytes: of several that one connection waits for,
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         name: What it is about.
@@ -34,13 +34,13 @@ class Check:
 
 
 def read_info(reply: bytes) -> dict[str, str]:
-    """Read the answer to INFO."""
+    """Parse the reply to INFO."""
     lines = reply.decode(errors="replace").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
 
 def version(info: Mapping[str, str]) -> Check:
-    """Judge the server's version; one that it does not say counts as new enough."""
+    """Check the server's version; an unknown one counts as new enough."""
     if "valkey_version" in info:
         return Check("server", "ok", f"Valkey {info['valkey_version']}")
     written = info.get("redis_version", "of an unknown version")
@@ -51,7 +51,7 @@ def version(info: Mapping[str, str]) -> Check:
 
 
 def rights(missing: Sequence[str], refusal: str = "") -> Check:
-    """Judge what this client may do.
+    """Check the permissions of this client.
 
     Args:
         missing: Commands that it may not run.
@@ -66,7 +66,7 @@ def rights(missing: Sequence[str], refusal: str = "") -> Check:
 
 
 def writes(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
-    """Judge whether the server takes writes now, and will for a while."""
+    """Check whether the server accepts writes, and will for a while."""
     if info.get("rdb_last_bgsave_status", "ok") != "ok" and configured.get("stop-writes-on-bgsave-error") != "no":
         way_out = "look at its disk and its log, or set stop-writes-on-bgsave-error no"
         return Check("writes", "fail", "the last snapshot failed: the server may refuse every send (MISCONF)", way_out)
@@ -88,7 +88,7 @@ def writes(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
 
 
 def persistence(info: Mapping[str, str], configured: Mapping[str, str]) -> Check:
-    """Judge what a restart of the server would lose.
+    """Check what a restart of the server would lose.
 
     Args:
         info: What the server says of itself.
@@ -109,7 +109,7 @@ def persistence(info: Mapping[str, str], configured: Mapping[str, str]) -> Check
 
 
 def eviction(info: Mapping[str, str]) -> Check:
-    """Judge what the server does when its memory is full."""
+    """Check what the server does when its memory is full."""
     policy = info.get("maxmemory_policy", "unknown")
     if policy in {"noeviction", "unknown"}:
         return Check("eviction", "ok", f"maxmemory-policy {policy}")
@@ -119,7 +119,7 @@ def eviction(info: Mapping[str, str]) -> Check:
 
 
 def answers(configured: Mapping[str, str]) -> list[Check]:
-    """Judge how much the server keeps for a client that is slower than it is; where that is enough, nothing is said.
+    """Check how much the server buffers for a slow client; nothing is reported if it is enough.
 
     Args:
         configured: Its settings, as far as this client may read them; of each class of clients it names the bytes above
@@ -137,7 +137,7 @@ def answers(configured: Mapping[str, str]) -> list[Check]:
 
 
 def role(info: Mapping[str, str]) -> Check:
-    """Judge whether the server takes writes."""
+    """Check whether the server accepts writes in its role."""
     if info.get("role") in {"slave", "replica"}:
         return Check("role", "fail", "the server is a replica, which stores nothing", "use the address of its primary")
     return Check("role", "ok", "the server takes writes")

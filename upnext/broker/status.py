@@ -67,12 +67,12 @@ class QueueStatus:
 
     @property
     def is_gone(self) -> bool:
-        """Whether its subscription was ended, and nothing is left of it here; too many delayed jobs may have some."""
+        """Whether its subscription was ended and nothing of it is left here; too many delayed jobs leave that open."""
         return self.subscribed is False and not self.served and self.idle and self.delayed is not None
 
     @property
     def parked(self) -> int:
-        """How many jobs wait here, now or for later, that no living worker will take; later ones as far as known."""
+        """How many jobs here, due now or later, no living worker will take; for later ones, as far as known."""
         return 0 if self.served else self.waiting + (self.delayed or 0) + (self.retrying or 0)
 
     @property
@@ -88,7 +88,7 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True)
 class UnroutedStatus:
-    """Events that were sent before a first handler connected: name, how many, and the seconds since the first one."""
+    """Events sent before the first handler connected: name, number, and the seconds since the first one."""
 
     event: str
     events: int
@@ -105,7 +105,7 @@ class UnreachablePartition:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceStatus:
-    """A namespace at a moment; its parts are read one after the other, while it goes on.
+    """The status of a namespace; its parts are read one after the other while work continues.
 
     Attributes:
         workers: Every worker process, dead ones as long as they hold jobs.
@@ -136,7 +136,7 @@ class NamespaceStatus:
 
 @dataclass(frozen=True, slots=True)
 class RemainingWork:
-    """What is left to do.
+    """The remaining work.
 
     Attributes:
         open: Jobs that wait or are claimed.
@@ -148,7 +148,7 @@ class RemainingWork:
 
 
 class StatusReader(StatusSource):
-    """Reads how one partition stands.
+    """Reads the status of one partition.
 
     Args:
         link: The connection.
@@ -187,7 +187,7 @@ class StatusReader(StatusSource):
         )
 
     async def living(self) -> list[WorkerStatus]:
-        """Read the living workers alone, without what they hold."""
+        """Read only the living workers, without what they hold."""
         keys = self._keys
         reply, (seconds, micros) = await asyncio.gather(
             self._link.command("ZRANGE", keys.leases, 0, -1, "WITHSCORES"), self._link.command("TIME")
@@ -202,7 +202,7 @@ class StatusReader(StatusSource):
         return workers
 
     async def left(self) -> RemainingWork:
-        """Read what is left to do, of few handlers and workers: at one moment, so that no job is missed on its way."""
+        """Read the remaining work of few handlers and workers at one moment, so that no moving job is missed."""
         keys = self._keys
         while True:
             handlers = [text(name) for name in await self._link.command("SMEMBERS", keys.queues)]
@@ -316,7 +316,7 @@ class StatusReader(StatusSource):
         return list(zip(lengths, heads, strict=True))
 
     async def _scan(self, command: str, key: str) -> AsyncIterator[tuple[bytes, bytes]]:
-        """Go through one hash or set, page by page."""
+        """Iterate over one hash or set, page by page."""
         cursor = b"0"
         while True:
             cursor, page = await self._link.command(command, key, cursor, "COUNT", _PAGE)

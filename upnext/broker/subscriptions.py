@@ -49,7 +49,7 @@ class Subscriptions:
         return bool(await self._link.call(script("unsubscribe"), names, (identity.event, uuid.uuid4().hex, handler)))
 
     async def abandon(self, handler: str) -> int:
-        """Make dead letters of all jobs that wait for a handler, those that are not due yet first.
+        """Turn all waiting jobs of a handler into dead letters, starting with those that are not due yet.
 
         Returns:
             How many. Jobs that somebody claims or moves meanwhile are left to them.

@@ -18,7 +18,7 @@ _REPLIES: Final = (b"+", b"-")  # how what Redis says to PING begins
 
 
 async def mismatch(connection: Any) -> str:
-    """Return what the address should be; "" if that is not what is wrong.
+    """Return what the address should be; "" if TLS is not the problem.
 
     Args:
         connection: The connection of redis-py that could not be made.

@@ -24,7 +24,7 @@ UniqueBy: TypeAlias = bool | str | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Uniqueness:
-    """What a handler's jobs are unique by while they wait.
+    """The fields in which a handler's waiting jobs are unique.
 
     Attributes:
         fields: For each field the names under which a payload may hold it, today's first; None for the whole payload.
@@ -34,7 +34,7 @@ class Uniqueness:
 
     @classmethod
     def of(cls, declared: UniqueBy, former: Mapping[str, str] | None = None) -> Uniqueness | None:
-        """Return what a declaration says; None if it says that jobs are not unique.
+        """Create it from a declaration; None if jobs are not unique.
 
         Args:
             declared: The option.
@@ -48,20 +48,20 @@ class Uniqueness:
 
     @property
     def named(self) -> bool | list[str]:
-        """What was declared: the names of the fields, True for the whole payload."""
+        """The declaration: the names of the fields, True for the whole payload."""
         return True if self.fields is None else [names[0] for names in self.fields]
 
     @classmethod
     def read(cls, named: object) -> Uniqueness | None:
-        """Read what `named` gave, and a worker's record holds; None for anything else."""
+        """Parse what `named` returned and a worker's record contains; None for anything else."""
         return cls() if named is True else cls.of(tuple(names)) if (names := names_in(named)) else None
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Describe it."""
         return "unique" if self.fields is None else f"unique by {', '.join(names[0] for names in self.fields)}"
 
     def to_json(self) -> str:
-        """Write it as the server keeps it."""
+        """Return the form in which the server keeps it."""
         return json.dumps(True if self.fields is None else self.fields)
 
     @classmethod
@@ -76,7 +76,7 @@ class Uniqueness:
         return cls(tuple(fields)) if all(fields) else None
 
     def digest(self, payload: Mapping[str, Any]) -> str:
-        """Return what stands for the value in a payload; another declaration never gives the same.
+        """Return the digest of the value in a payload; different declarations never give the same.
 
         A field that a payload does not hold differs from one that is null: a handler may have another default.
         """
@@ -91,7 +91,7 @@ class Uniqueness:
 
 
 def place_of_payload(uniqueness: Collection[Uniqueness], payload: Mapping[str, Any], partitions: int) -> int:
-    """Return the partition in which all handlers of an event see every payload that is equal for them: always the same.
+    """Return the partition in which all handlers of an event see every payload that is equal for them.
 
     What is equal for one of several handlers is equal in the fields that all of them name.
     """
@@ -101,7 +101,7 @@ def place_of_payload(uniqueness: Collection[Uniqueness], payload: Mapping[str, A
 
 
 def written(handlers: Sequence[str], uniqueness: Mapping[str, Uniqueness]) -> list[str]:
-    """Return each handler and what its jobs are unique by, as subscribe.lua takes them."""
+    """Return each handler and what its jobs are unique by, as arguments of subscribe.lua."""
     return [
         word
         for handler in handlers

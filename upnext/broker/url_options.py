@@ -95,7 +95,7 @@ _REFUSED = {
 
 
 def read_options(query: str, *, tls: bool, sentinel: bool, unix: bool = False) -> dict[str, str]:
-    """Return the options of an address, each of them one that upnext has.
+    """Return the options of an address, all of which upnext supports.
 
     Args:
         query: What comes after the ?.
@@ -131,6 +131,6 @@ def read_options(query: str, *, tls: bool, sentinel: bool, unix: bool = False) -
 
 
 def take_timeout(options: dict[str, str], name: str) -> float | None:
-    """Take an option of seconds out of what goes to redis-py."""
+    """Take an option in seconds out of those for redis-py."""
     value = options.pop(name, None)
     return None if value is None else float(value)

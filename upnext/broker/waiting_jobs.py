@@ -41,7 +41,7 @@ _NAMES = 500
 
 @dataclass(slots=True)
 class JobCount:
-    """The jobs of one handler that wait.
+    """The waiting jobs of one handler.
 
     Attributes:
         found: How many there are, by state: "waiting", "delayed", "retrying" or "dead".
@@ -67,7 +67,7 @@ _Page: TypeAlias = "list[tuple[_Kind, list[bytes]]]"
 
 
 class WaitingJobReader:
-    """Looks through the jobs of one partition.
+    """Reads the waiting jobs of one partition.
 
     Args:
         partition: The partition.
@@ -200,7 +200,7 @@ class WaitingJobReader:
 
 
 async def count_waiting(partition: Broker) -> int:
-    """Count the jobs of a partition that wait, are put off, or are dead.
+    """Count the waiting, delayed and dead jobs of a partition.
 
     Raises:
         ConfigError: As `WaitingJobReader.read`.
@@ -213,7 +213,7 @@ async def count_waiting(partition: Broker) -> int:
 
 
 async def _queue_lengths(link: PipelinedConnection, keys: Keys) -> list[tuple[str, int]]:
-    """Return every handler that ever had a queue, and how many jobs wait in it."""
+    """Return every handler that ever had a queue, with the number of jobs in it."""
     names = {name async for name in _members(link, keys.queues)}
     handlers = sorted(name for name in names if HandlerId.matches(name))
     queues = map(keys.queue, handlers)

@@ -68,7 +68,7 @@ class Lane:
 
     @property
     def row(self) -> ClaimedRow | None:
-        """The row that is being sent, was not sent, or was put off; None if all were sent."""
+        """The row that is being sent, was not sent, or was postponed; None if all were sent."""
         return self._rows[self.sent] if self.sent < len(self._rows) else None
 
     @property
@@ -88,13 +88,13 @@ class Lane:
 
     @property
     def is_servers_fault(self) -> bool:
-        """Whether the row failed because of the server: nothing else was stored where it goes, either."""
+        """Whether the row failed because of the server: nothing else was stored at its destination, either."""
         error = self.error
         is_servers = isinstance(error, BrokerError) and not isinstance(error, BrokerRefusedError)
         return is_servers and not self.places <= self.stored
 
     async def send(self, namespace: Namespace) -> None:
-        """Send what can be sent."""
+        """Send as much as possible."""
         for row, places in zip(self._rows, self._places, strict=True):
             if places in self._slow:
                 return
@@ -110,7 +110,7 @@ class Lane:
 
 
 class Lanes:
-    """What a relay is sending now.
+    """The rows that a relay is sending.
 
     Args:
         name: What the relay is called in the log.
@@ -130,12 +130,12 @@ class Lanes:
 
     @property
     def is_any_away(self) -> bool:
-        """Whether there is a partition that rows failed in lately."""
+        """Whether rows failed in any partition recently."""
         return bool(self._away)
 
     @property
     def is_all_away(self) -> bool:
-        """Whether no partition takes rows."""
+        """Whether no partition accepts rows."""
         blamed = (self._blamed(places, since) for places, (since, _) in self._away.items())
         return len(frozenset[int]().union(*blamed)) >= self._partitions
 
@@ -161,7 +161,7 @@ class Lanes:
         return begun
 
     async def wait(self, begun: Sequence[asyncio.Task[None]], *, patient: bool) -> None:
-        """Wait for what was begun, unless that takes long and another partition could take the next rows meanwhile.
+        """Wait for the current batch, unless that takes long and another partition could take the next rows meanwhile.
 
         Args:
             begun: What it is.
@@ -173,12 +173,12 @@ class Lanes:
             await asyncio.sleep(0)  # those that are put off are so at once
 
     async def finish(self) -> None:
-        """Wait for all that is being sent."""
+        """Wait for everything that is being sent."""
         if self._open:
             await asyncio.wait(self._open)
 
     def ended(self) -> list[Lane]:
-        """Return what has ended since this was last asked, and remember which partitions work."""
+        """Return what has ended since the last call, and remember which partitions work."""
         ended = [self._open.pop(task) for task in list(self._open) if task.done()]
         now = time.monotonic()
         stored = frozenset[int]().union(*(lane.stored_here for lane in ended))
@@ -200,7 +200,7 @@ class Lanes:
         return 0.0 if since is None else time.monotonic() - since[0]
 
     def cancel(self) -> None:
-        """Give up whatever is being sent, and forget what is known of partitions."""
+        """Give up whatever is being sent, and forget what is known about partitions."""
         for task in self._open:
             task.cancel()
         self._open.clear()

@@ -91,21 +91,21 @@ class Relay:
         self._prune_at = 0.0
 
     def __repr__(self) -> str:
-        """Show whose rows it sends."""
+        """Show the worker whose rows it sends."""
         return f"{type(self).__name__}({self.name!r})"
 
     @property
     def outbox(self) -> str:
-        """What its outbox is called where several services are seen: outboxes of two may have one name."""
+        """The name of its outbox among several services: outboxes of two may share a name."""
         return self.name if self._worker is None else f"{self.name} ({self._worker.name})"
 
     @property
     def settings(self) -> Settings:
-        """Where it sends to."""
+        """The settings of the destination."""
         return declarations.adjusted(load()) if self._worker is None else self._worker.registry.settings
 
     def reading(self) -> RelayReading:
-        """Return how it stands; may be called from any thread."""
+        """Return the relay's state. Thread-safe."""
         return RelayReading(self.outbox, self._backlog.latest, self._trouble)
 
     async def run(self) -> None:
@@ -122,11 +122,11 @@ class Relay:
             await self._close(self._lanes)
 
     def stop(self) -> None:
-        """Begin to stop: what was claimed is sent, and no more."""
+        """Begin to stop: claimed rows are still sent, but no more."""
         self._stopping.set()
 
     async def send_all(self) -> int:
-        """Send what is there now, and return how many rows that were: for tests, and for jobs of cron.
+        """Send the rows that are there now, and return their number: for tests, and for cron jobs.
 
         Other calls, and the relay itself if it runs, share the work: what they have taken is theirs.
 
@@ -186,7 +186,7 @@ class Relay:
         return 0.0 if rows and not self._lanes.is_all_away else self._interval
 
     async def _report(self, again_in: float) -> None:
-        """Say on the server how far behind the outbox is, for commands and metrics that see no process of a relay."""
+        """Report on the server how far behind the outbox is, for commands and metrics outside the relay's process."""
         backlog = self._backlog.latest
         assert backlog is not None, "it was just looked at"
         age = None if backlog.oldest is None else backlog.age(time.time())
@@ -226,7 +226,7 @@ class Relay:
     async def _send(
         self, lanes: Lanes, namespace: Namespace, rows: Sequence[ClaimedRow], *, patient: bool = False
     ) -> list[Lane]:
-        """Send rows, and settle those whose sends have ended, also of earlier batches."""
+        """Send rows, and settle those whose sends have ended, including those of earlier batches."""
         begun = lanes.begin(namespace, self.settings.partitions, rows)
         await lanes.wait(begun, patient=patient)
         return await self._settle(lanes)
@@ -242,7 +242,7 @@ class Relay:
         return ended
 
     async def _finish(self) -> None:
-        """Settle what is still being sent."""
+        """Settle rows that are still being sent."""
         await self._lanes.finish()
         try:
             await self._settle(self._lanes)

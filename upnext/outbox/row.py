@@ -79,7 +79,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """A row as people see it, without its payload.
+    """A row as shown to people, without its payload.
 
     Attributes:
         id: The row.
@@ -125,12 +125,12 @@ class OutboxBacklog:
     oldest: float | None
 
     def age(self, now: float) -> float:
-        """Return the seconds that the first row has waited at a time; 0 if none waits."""
+        """Return the seconds that the first row has been waiting at a given time; 0 if none waits."""
         return 0.0 if self.oldest is None else max(now - self.oldest, 0.0)
 
 
 class Transaction(ABC):
-    """A transaction of the user's database, and the outbox in it.
+    """A transaction of the user's database, with the outbox in it.
 
     Args:
         ordered_by: What is written through this, in this and in other transactions, is sent in that order.
@@ -152,7 +152,7 @@ class Transaction(ABC):
 
     @abstractmethod
     def write(self, row: OutboxRow, /) -> None:
-        """Add a row, which counts once the transaction has been committed."""
+        """Add a row, which takes effect once the transaction has committed."""
 
     @abstractmethod
     async def write_async(self, row: OutboxRow, /) -> None:
@@ -160,10 +160,10 @@ class Transaction(ABC):
 
 
 class OutboxStore(Protocol):
-    """The rows of an outbox, as a relay sees them. Each call is a transaction of its own."""
+    """The rows of an outbox, as a relay uses them. Each call has its own transaction."""
 
     async def claim(self, most: int, now: float, until: float) -> Sequence[ClaimedRow]:
-        """Claim the oldest rows that are available, for this relay alone.
+        """Claim the oldest available rows, for this relay alone.
 
         A row is not available before an earlier one with its `ordered_by` that is claimed, or was put off.
 
@@ -175,11 +175,11 @@ class OutboxStore(Protocol):
         ...
 
     async def settle(self, sent: Sequence[int], failed: Sequence[Failure], released: Sequence[int]) -> None:
-        """Delete the rows that were sent, note the failures, and give back the others."""
+        """Delete sent rows, record failures, and release the others."""
         ...
 
     async def backlog(self) -> OutboxBacklog:
-        """Count the rows, in time that grows with them."""
+        """Count the rows, in time proportional to their number."""
         ...
 
     async def listed(self, most: int, *, set_aside: bool) -> Sequence[ListedRow]:
@@ -192,7 +192,7 @@ class OutboxStore(Protocol):
         ...
 
     async def retry(self, ids: Sequence[int] | None) -> int:
-        """Let rows that were set aside be sent again; returns how many that were.
+        """Let rows that were set aside be sent again; returns their number.
 
         Args:
             ids: The rows; those that are not set aside stay as they are. None for all.
@@ -200,7 +200,7 @@ class OutboxStore(Protocol):
         ...
 
     async def purge(self, ids: Sequence[int] | None) -> int:
-        """Delete rows that were set aside; returns how many that were.
+        """Delete rows that were set aside; returns their number.
 
         Args:
             ids: As above.
@@ -208,5 +208,5 @@ class OutboxStore(Protocol):
         ...
 
     async def close(self) -> None:
-        """Release what was opened for these calls."""
+        """Release the resources of these calls."""
         ...

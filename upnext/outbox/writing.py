@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class OutboxReceipt(Receipt):
-    """The receipt of a send that counts once its transaction has been committed: its jobs are made after that."""
+    """The receipt of a send within a transaction: its jobs are created after the commit."""
 
     async def results(self, timeout: Timeout = DEFAULT) -> NoReturn:  # noqa: ARG002
-        """Say that nothing can be waited for yet.
+        """Raise an error: there is nothing to wait for yet.
 
         Raises:
             ConfigError: Always.
@@ -36,10 +36,10 @@ class OutboxReceipt(Receipt):
 
 
 class OutboxJob(Job[Any]):
-    """The job of a task that counts once its transaction has been committed."""
+    """The job of a task submitted within a transaction."""
 
     async def result(self, timeout: Timeout = DEFAULT) -> NoReturn:  # noqa: ARG002
-        """Say that nothing can be waited for yet.
+        """Raise an error: there is nothing to wait for yet.
 
         Raises:
             ConfigError: Always.
@@ -47,7 +47,7 @@ class OutboxJob(Job[Any]):
         raise not_sent_yet("Job", self.id, "upnext.Job.of(job_id).result()")
 
     async def state(self) -> NoReturn:
-        """Say that there is no job yet.
+        """Raise an error: there is no job yet.
 
         Raises:
             ConfigError: Always.
@@ -56,7 +56,7 @@ class OutboxJob(Job[Any]):
 
 
 def not_sent_yet(kind: str, identity: str, way_out: str) -> ConfigError:
-    """Return what somebody is told who would wait for a send that no relay has taken out of the outbox."""
+    """Return the error of a wait for a send that no relay has taken out of the outbox."""
     return ConfigError(
         f"{kind} {identity} is in the outbox of a transaction, and is sent after its commit: "
         f"nothing can be waited for here. Once its relay has sent it, {way_out} can."
@@ -64,7 +64,7 @@ def not_sent_yet(kind: str, identity: str, way_out: str) -> ConfigError:
 
 
 def check_transaction(transaction: object) -> Transaction:
-    """Return what `within` was given.
+    """Return the argument of `within`, checked.
 
     Raises:
         ConfigError: If it is the transaction of no outbox.
@@ -78,7 +78,7 @@ def check_transaction(transaction: object) -> Transaction:
 
 
 def write(transaction: Transaction, message: OutgoingMessage, registry: Registry) -> Published:
-    """Write a send to a transaction, from code that is not async; in a test that keeps sends, give it to the test."""
+    """Write a send to a transaction, from synchronous code; a test that captures sends gets it instead."""
     if is_diverted():
         return run_blocking(write_async(transaction, message, registry))
     published = Published(_event_id(message), ())
@@ -110,7 +110,7 @@ async def _pass_hooks(message: OutgoingMessage, registry: Registry, published: P
 
 
 def _event_id(message: OutgoingMessage) -> str:
-    """Make the id that the server will give the event: in a namespace of several partitions the key says in which."""
+    """Create the id that the server will give the event: with several partitions, the key decides which."""
     event_id, partitions = new_outbox_id(), message.settings.partitions
     if partitions == 1:
         return event_id

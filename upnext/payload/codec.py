@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Codec:
-    """Checks and reads the fields of one function.
+    """Validates and decodes the fields of one function.
 
     Args:
         fields: Field name -> (annotation, whether it is required).
@@ -54,7 +54,7 @@ class Codec:
         self._formerly = formerly or {}
 
     def names(self, field: str) -> bool:
-        """Return whether the function says what a field is, by a parameter or by the annotation of `**kwargs`."""
+        """Return whether the function declares a field, by a parameter or by the annotation of `**kwargs`."""
         return field in self.fields or self.extras not in (None, Any, object)
 
     def annotation(self, field: str) -> Any:
@@ -77,7 +77,7 @@ class Codec:
 
     @cached_property
     def _validators(self) -> tuple[SchemaValidator, SchemaValidator]:
-        """One that reads what arrives, and one that takes no keys that a TypedDict in it does not have."""
+        """Two validators: one that reads payloads, and one that accepts no extra keys in TypedDicts."""
         try:
             tolerant, exact = SchemaRewriter("allow"), SchemaRewriter("forbid")
             reading, checking = (rewriter.rewrite(self._schema, self.extras) for rewriter in (tolerant, exact))
@@ -100,7 +100,7 @@ class Codec:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether its types are JSON's own: what JSON carries unchanged then arrives unchanged."""
+        """Whether its types are JSON's own, so that unchanged JSON arrives unchanged."""
         return self.extras in (None, Any, object) and is_plain(self._schema)
 
     @cached_property
@@ -110,7 +110,7 @@ class Codec:
 
     @cached_property
     def has_floats(self) -> bool:
-        """Whether something in it may be taken as a float."""
+        """Whether anything in it may be read as a float."""
         return holds_kind(self._schema, "float")
 
     @cached_property
@@ -118,7 +118,7 @@ class Codec:
         return fields_with_user_code(self._schema)
 
     def prepare(self) -> None:
-        """Build the schemas now, so that a bad annotation is met at the start and not at the first job.
+        """Build the schemas now, so that a bad annotation is found at the start and not at the first job.
 
         Raises:
             ConfigError: If an annotation cannot be checked.
@@ -141,7 +141,7 @@ class Codec:
             raise self._unusable(error) from error
 
     def check(self, fields: Mapping[str, object]) -> Validated:
-        """Return what the function's annotations make of Python values.
+        """Return Python values as the function's annotations convert them.
 
         Raises:
             PayloadError: Naming every field that is wrong, with types and without values.

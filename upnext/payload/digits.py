@@ -19,7 +19,7 @@ _LONG: Final = re.compile(rb"[0-9]{16}")
 
 
 def lost_digits(body: bytes, plain: Mapping[str, Any], codecs: Sequence[Codec]) -> list[PayloadProblem]:
-    """Return what is wrong with the fields of a payload that hold an integer which would arrive as another number.
+    """Return the problems of integers in a payload that would arrive as other numbers.
 
     Args:
         body: The JSON.
@@ -47,7 +47,7 @@ def _arrived(codec: Codec, body: bytes) -> Mapping[str, Any]:
 
 
 def _misses(numbers: Counter[int], there: Any) -> bool:
-    """Return whether an integer is not among what arrives, and the float next to it is."""
+    """Return whether an integer is missing from what arrives, and the nearest float is there."""
     missing = numbers - Counter(_odd(there))
     return bool(missing) and not {float(number) for number in missing}.isdisjoint(
         each for each in _scalars(there) if type(each) is float
@@ -55,7 +55,7 @@ def _misses(numbers: Counter[int], there: Any) -> bool:
 
 
 def _odd(value: Any) -> Iterator[int]:
-    """Yield the integers in JSON that no float holds."""
+    """Yield the integers in JSON that no float can represent."""
     for each in _scalars(value):
         if type(each) is int and _is_odd(each):
             yield each

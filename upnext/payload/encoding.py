@@ -118,7 +118,7 @@ def _not_json(name: str, value: object) -> Iterable[PayloadProblem]:
 
 
 class _RoundTrip:
-    """A payload that JSON changes, and what each known handler would get of it.
+    """A payload that JSON changes, and what each known handler would receive.
 
     Args:
         subject: The event's or task's name.
@@ -160,14 +160,14 @@ class _RoundTrip:
             texts.update(denser)
 
     def _versions(self, name: str, value: object) -> Iterator[bytes]:
-        """Yield the JSON of one field, sparsest first; a handler of another process may read it as plain JSON."""
+        """Yield versions of one field's JSON, sparsest first; handlers in other processes may read it as plain JSON."""
         if any(codec.names(name) for codec, _ in self._handlers):
             yield write_some(value, None)
             yield write_some(value, unset_fields(value))
         yield write(self._plain[name])  # an iterator is empty by now
 
     def _wrong_fields(self, body: bytes) -> list[str]:
-        """Return the fields that a handler which names them would not get as they were sent."""
+        """Return the fields that a handler which names them would not receive as they were sent."""
         wrong: set[str] = set()
         for codec, sent in self._handlers:
             try:
@@ -180,7 +180,7 @@ class _RoundTrip:
         return [name for name in self._fields if name in wrong]
 
     def check(self, body: bytes) -> None:
-        """Raise PayloadError for what no handler that names it would get as it was sent.
+        """Raise PayloadError for fields that no handler which names them would receive as they were sent.
 
         Others may ask for less: for a base class, or for anything.
         """
@@ -199,7 +199,7 @@ class _RoundTrip:
             raise PayloadError(self._subject, tuple(problems))
 
     def _unnamed_problems(self, name: str) -> list[PayloadProblem]:
-        """Return what is wrong with a field that no known handler names; nothing is, if one does."""
+        """Return the problems of a field that no known handler names; there are none if one does."""
         if any(codec.names(name) for codec, _ in self._handlers) or _is_equal(self._plain[name], self._fields[name]):
             return []
         return list(unsendable(name, self._fields[name]))

@@ -30,13 +30,13 @@ def same(sent: Any, arrived: Any) -> bool:
 
 
 def difference(sent: Any, arrived: Any) -> str:
-    """Return what differs, as the predicate of a sentence without values, or "" if nothing does."""
+    """Return the difference, as the predicate of a sentence without values, or "" if there is none."""
     return _comparison(cast("Hashable", type(sent)))(sent, arrived)
 
 
 @lru_cache(maxsize=1000)
 def _comparison(kind: Any) -> Callable[[Any, Any], str]:
-    """Return what compares values of a type."""
+    """Return the function that compares values of a type."""
     if kind in _SCALARS:
         return _scalar_difference
     if dataclasses.is_dataclass(kind):
@@ -60,7 +60,7 @@ def _says_nothing(sent: object, arrived: object) -> bool:
 
 
 def _is(value: object, kind: type) -> bool:
-    """Do what `isinstance` does; a type checker knows nothing of the items of what it narrows."""
+    """Call `isinstance`, hiding from type checkers that they cannot know the items of the narrowed value."""
     return isinstance(value, kind)
 
 
@@ -156,7 +156,7 @@ def _field_difference(sent: BaseModel, mine: dict[str, Any], its: dict[str, Any]
 
 
 def _origin(kind: type[BaseModel]) -> type[BaseModel]:
-    """Return the generic model that a parametrised one was made from: `Page` for `Page[int]`."""
+    """Return the generic model behind a parametrised one: `Page` for `Page[int]`."""
     return kind.__pydantic_generic_metadata__["origin"] or kind
 
 
@@ -173,7 +173,7 @@ def _private_difference(sent: BaseModel, arrived: BaseModel) -> str:
 
 
 def _is_made_anew(model: BaseModel, name: str, value: object) -> bool:
-    """Return whether a private attribute has another value in each object anyway: the time, an id."""
+    """Return whether a private attribute differs between objects anyway: a time, an id."""
     attribute = model.__private_attributes__.get(name)
     factory = None if attribute is None else attribute.default_factory
     return factory is not None and not same(value, cast("Any", factory)())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def generic_origin(kind: type) -> type | None:
-    """Return the generic model that a parametrised one was made from: `Page` for `Page[int]`, else None."""
+    """Return the generic model behind a parametrised one: `Page` for `Page[int]`, else None."""
     return kind.__pydantic_generic_metadata__["origin"] if issubclass(kind, BaseModel) else None
 
 
@@ -32,7 +32,7 @@ class GenericModel:
         self._keys = _written_keys(schema)
 
     def validate(self, value: Any, inner: Callable[[Any], Any]) -> Any:
-        """Return a value as the model; one of another parametrisation is made one, if its fields allow it.
+        """Return a value as the model; a value of another parametrisation is converted, if its fields allow it.
 
         Raises:
             PydanticKnownError: If it is a value of another class.
@@ -59,7 +59,7 @@ class GenericModel:
 
 
 def _written_keys(schema: dict[str, Any]) -> dict[str, str]:
-    """Return field -> the key that it is written under, which it is read from too."""
+    """Return the key under which each field is both written and read."""
     while "schema" in schema and schema.get("type") != "model-fields":
         schema = schema["schema"]
     fields: dict[str, dict[str, Any]] = schema.get("fields", {})

@@ -66,7 +66,7 @@ def payload_json_schema(schema: CoreSchema, extras: Any, formerly: Mapping[str, 
 
 
 def _with_extras(schema: CoreSchema, extras: Any) -> CoreSchema:
-    """Return what becomes of further fields; the schema may stand inside one that defines its classes."""
+    """Return the schema for further fields, which may be nested in one that defines its classes."""
     part = cast("dict[str, Any]", schema)
     if part["type"] != "typed-dict":
         return cast("CoreSchema", {**part, "schema": _with_extras(part["schema"], extras)})
@@ -94,7 +94,7 @@ def _kept(schema: Any) -> Any:
 
 
 class _Generator(GenerateJsonSchema):
-    """Says of each class which one it is, and of what pydantic has no JSON Schema for that it can be anything."""
+    """Identifies the class of each schema, and allows anything where pydantic has no JSON Schema."""
 
     def __init__(self) -> None:
         super().__init__(by_alias=True)
@@ -151,7 +151,7 @@ def _of_class(found: dict[str, Any], schema: Any, form: str) -> dict[str, Any]:
 
 
 def _has_aliases(schema: Any) -> bool:
-    """Whether an object is read from, or written under, other keys than the names of its fields."""
+    """Whether an object is read from, or written under, other keys than its fields' names."""
     part = cast("dict[str, Any]", schema)
     while "fields" not in part and isinstance(part.get("schema"), dict):
         part = part["schema"]

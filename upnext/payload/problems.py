@@ -35,14 +35,14 @@ def untaken(name: str) -> PayloadProblem:
 
 
 def describe_errors(error: ValidationError) -> tuple[PayloadProblem, ...]:
-    """Return one problem a field and cause."""
+    """Return one problem per field and cause."""
     details = error.errors(include_url=False)
     problems = {(problem.field, problem.expected): problem for problem in map(_describe, details)}
     return tuple(problems.values())
 
 
 def unwritable_names(fields: Iterable[str]) -> tuple[PayloadProblem, ...]:
-    """Return a problem for each field whose name no JSON can have; pydantic says of those only that there is one."""
+    """Return a problem for each field whose name cannot be encoded; pydantic only says that there is one."""
     expected = "must have a name without lone surrogates, which UTF-8 cannot have"
     return tuple(PayloadProblem(name, expected, "") for name in fields if _SURROGATE.search(name))
 
@@ -69,7 +69,7 @@ def _describe(detail: ErrorDetails) -> PayloadProblem:
 
 
 def _expected(kind: str, detail: ErrorDetails) -> str:
-    """Return pydantic's sentence without the parts that quote the value."""
+    """Return pydantic's message without the parts that quote the value."""
     if kind not in _PYDANTIC_TYPES:
         return REFUSED_BY_CODE
     context: dict[str, Any] = detail.get("ctx", {})

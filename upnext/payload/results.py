@@ -21,7 +21,7 @@ _REFUSAL = b"\x00"  # begins no JSON: an earlier release that reads it says so, 
 
 
 def result_codec(annotation: Any, function: str) -> Codec:
-    """Return what checks and reads the results of a function.
+    """Return the codec of a function's results.
 
     Args:
         annotation: What it says it returns; Any if it does not.
@@ -31,12 +31,12 @@ def result_codec(annotation: Any, function: str) -> Codec:
 
 
 def is_nothing(codec: Codec, value: object) -> bool:
-    """Return whether a function returned None and may: what most handlers do, so it is told cheaply."""
+    """Return whether a function returned None and may; a fast path, because most handlers do."""
     return value is None and codec.fields[_FIELD][0] in _NOTHING
 
 
 def encode_result(codec: Codec, handler: str, value: object, *, keep_unset: bool) -> bytes | None:
-    """Return the JSON of what a handler returned, None for null.
+    """Return the JSON of a handler's result, None for null.
 
     Args:
         codec: That of the handler's results.
@@ -66,7 +66,7 @@ def encode_result(codec: Codec, handler: str, value: object, *, keep_unset: bool
 
 
 def stored_result(codec: Codec, handler: str, value: object, *, keep_unset: bool) -> bytes | None:
-    """Return what is kept of a result: its JSON, or in its place why it was refused; arguments as above."""
+    """Return what is stored for a result: its JSON, or else why it was refused; arguments as above."""
     try:
         return encode_result(codec, handler, value, keep_unset=keep_unset)
     except ResultTypeError as error:
@@ -76,7 +76,7 @@ def stored_result(codec: Codec, handler: str, value: object, *, keep_unset: bool
 
 
 def decode_result(codec: Codec | None, handler: str, stored: bytes | None) -> Any:
-    """Return what a handler returned.
+    """Return a handler's result.
 
     Args:
         codec: That of its results; None to get plain JSON.

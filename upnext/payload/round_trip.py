@@ -23,7 +23,7 @@ _BY_TYPE = SchemaSerializer(core_schema.any_schema())
 
 
 class Validated(NamedTuple):
-    """What a handler makes of a payload, as it is sent.
+    """A payload as a handler would receive it.
 
     Attributes:
         values: The fields, validated.
@@ -35,12 +35,12 @@ class Validated(NamedTuple):
     extra_keys: Mapping[str, PayloadProblem]
 
     def field_arrives_whole(self, name: str, arrived: Mapping[str, Any]) -> bool:
-        """Return whether what was made of a field's JSON is the same."""
+        """Return whether a field's JSON gives the same value again."""
         return name not in self.extra_keys and same(self.values[name], arrived[name])
 
 
 def write(value: object) -> bytes:
-    """Return the JSON of a value, without the fields that models compute.
+    """Return the JSON of a value, without computed fields.
 
     Raises:
         PydanticSerializationError: If something in it cannot be JSON.
@@ -50,7 +50,7 @@ def write(value: object) -> bytes:
 
 
 def write_some(value: object, exclude: Any) -> bytes:
-    """Return the same without what is excluded: a mapping as pydantic takes it, None for all that is unset."""
+    """Return the same with exclusions: a mapping in pydantic's form, or None for all unset fields."""
     return _BY_TYPE.to_json(
         value,
         by_alias=True,
@@ -63,18 +63,18 @@ def write_some(value: object, exclude: Any) -> bytes:
 
 
 def read(body: bytes) -> Any:
-    """Return what JSON says; raises ValueError for numbers that are not finite and for more than 200 levels."""
+    """Parse JSON; raises ValueError for numbers that are not finite and for more than 200 levels."""
     return from_json(body, allow_inf_nan=False)
 
 
 @lru_cache(maxsize=1000)
 def adapter_of(kind: Hashable) -> TypeAdapter[Any]:
-    """Return what reads and writes values of a class, as `type_adapter` does."""
+    """Return the adapter for values of a class, like `type_adapter`."""
     return type_adapter(kind)
 
 
 def _by_schema(value: Any) -> Any:
-    """Write what pydantic writes by its type wherever it stands: paths, users' classes with a schema.
+    """Write by its type what pydantic writes the same way everywhere: paths, users' classes with a schema.
 
     A collection of any other class (a range, the keys of a dict) is what an abstract container may be annotated for.
     """

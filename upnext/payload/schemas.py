@@ -54,7 +54,7 @@ class SchemaRewriter:
         self.changed_classes = False
 
     def rewrite(self, schema: CoreSchema, extras: Any) -> CoreSchema:
-        """Return the schema of a payload that takes what type checkers accept for its fields.
+        """Return the schema of a payload that accepts what type checkers accept for its fields.
 
         Args:
             schema: That of a TypedDict.
@@ -111,7 +111,7 @@ def _shared(part: Any, whole: Any) -> Any:
 
 
 def is_plain(node: Any) -> bool:
-    """Return whether a schema has no other types than JSON, and no code of users."""
+    """Return whether a schema only contains JSON's own types, and no user code."""
     if isinstance(node, dict):
         part = cast("dict[str, Any]", node)
         kind = kind_of(part)
@@ -120,12 +120,12 @@ def is_plain(node: Any) -> bool:
 
 
 def holds_kind(schema: CoreSchema, kind: str) -> bool:
-    """Return whether a schema has a part of one kind."""
+    """Return whether a schema contains a part of one kind."""
     return any(kind_of(node) == kind for node in _nodes(schema))
 
 
 def fields_with_user_code(schema: CoreSchema) -> frozenset[str]:
-    """Return the fields of a payload whose JSON goes through a user's function before it has its type.
+    """Return the fields of a payload whose JSON passes through user code before it has its type.
 
     Args:
         schema: That of a TypedDict, as pydantic made it.
@@ -143,7 +143,7 @@ def fields_with_user_code(schema: CoreSchema) -> frozenset[str]:
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:
-    """Go through the schemas in a schema that JSON is read by."""
+    """Iterate over the schemas inside a schema for JSON."""
     if isinstance(node, list):
         for item in cast("list[object]", node):
             yield from _nodes(item)
@@ -156,7 +156,7 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def runs_user_code(node: dict[str, Any]) -> bool:
-    """Return whether a schema calls a function of the user before, around or instead of another schema."""
+    """Return whether a schema calls user code before, around or instead of another schema."""
     if kind_of(node) not in _FUNCTIONS:
         return False
     function: Any = node["function"]["function"]
@@ -165,20 +165,20 @@ def runs_user_code(node: dict[str, Any]) -> bool:
 
 
 def kind_of(schema: dict[str, Any]) -> str:
-    """Return the type of a schema, "" for a mapping that is none."""
+    """Return the type of a schema, "" for a mapping that is not a schema."""
     kind: object = schema.get("type")
     return kind if isinstance(kind, str) else ""
 
 
 def _named_tuple(schema: dict[str, Any]) -> type | None:
-    """Return the class of a named tuple whose schema is a call of it, as an earlier pydantic has it."""
+    """Return the class of a named tuple whose schema is a call of it, as earlier pydantic versions have it."""
     called: Any = schema.get("function") if kind_of(schema) == "call" else None
     is_tuple = isinstance(called, type) and issubclass(called, tuple)
     return cast("type", called) if is_tuple else None
 
 
 def children(part: dict[str, Any]) -> dict[str, Any]:
-    """Return what may hold schemas: of a schema all but its data, of a mapping of names (any names) all."""
+    """Return the parts that may contain schemas: everything but data in a schema, all values in a mapping of names."""
     return {key: value for key, value in part.items() if not kind_of(part) or key not in _DATA}
 
 
@@ -200,7 +200,7 @@ def _readable(node: Any) -> Any:
 
 
 def _accept_written(schema: dict[str, Any]) -> dict[str, Any]:
-    """Let a schema read the keys and tags that values of it are written with."""
+    """Make a schema accept the keys and tags with which its values are written."""
     kind = kind_of(schema)
     if kind in _FIELD_LISTS:
         return {**schema, "fields": _accept_written_keys(schema)}
@@ -214,7 +214,7 @@ def _accept_written(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _accept_written_keys(schema: dict[str, Any]) -> Any:
-    """Return the fields of a class or a TypedDict, readable from the keys that they are written under."""
+    """Return the fields of a class or a TypedDict, readable from the keys under which they are written."""
     fields: Any = schema["fields"]
     # Pydantic's classes write aliases, dicts and the standard dataclasses in a payload names, in a model aliases.
     is_model = schema["type"] == "model-fields"
@@ -233,14 +233,14 @@ def _accept_written_key(field: dict[str, Any], name: str, is_model: bool) -> dic
 
 
 def _alias_paths(alias: Any) -> list[list[str | int]]:
-    """Return the three forms of an alias in the longest one: alternatives of paths."""
+    """Return an alias, in any of its three forms, as alternatives of paths."""
     if isinstance(alias, str):
         return [[alias]]
     return [alias] if alias and not isinstance(alias[0], list) else alias
 
 
 def _instance_of_class(schema: dict[str, Any], kind: type) -> Any:
-    """Refuse what is not an instance: pydantic takes a dict for a model, and any tuple for a named one."""
+    """Refuse values that are not instances: pydantic accepts a dict for a model, and any tuple for a named one."""
     ref = schema.pop("ref", None)
     inner = cast("CoreSchema", schema)
     if generic_origin(kind) is None:
@@ -252,7 +252,7 @@ def _instance_of_class(schema: dict[str, Any], kind: type) -> Any:
 
 
 def _readable_enum(schema: dict[str, Any]) -> Any:
-    """Read members whose values JSON writes in another form: tuples, dates, decimals."""
+    """Read enum members whose values JSON writes in another form: tuples, dates, decimals."""
     members: list[Enum] = schema["members"]
     written = [(to_jsonable_python(member, fallback=repr), member) for member in members]
     if all(plain == member.value for plain, member in written):
@@ -269,7 +269,7 @@ def _readable_enum(schema: dict[str, Any]) -> Any:
 
 
 def _exact_literal(schema: dict[str, Any]) -> Any:
-    """Tell True from 1, and read the members of enums, of which JSON has only the values."""
+    """Distinguish True from 1, and read the members of enums, of which JSON only contains the values."""
     expected: list[Any] = schema["expected"]
     if all(type(value) is str for value in expected):
         return schema

@@ -34,7 +34,7 @@ def with_ordered_sets(fields: Mapping[str, Any], plain: Any, body: bytes) -> byt
 
 
 def _ordered(value: Any, plain: Any) -> Any:
-    """Return the JSON of a value with its sets in order; the same object where that changes nothing."""
+    """Return the JSON of a value with its sets sorted; the same object if nothing changes."""
     if type(value) in _SCALARS or type(plain) not in (dict, list):
         return plain
     if _is(value, RootModel):
@@ -60,7 +60,7 @@ def _ordered_set(items: list[Any], plain: Any) -> Any:
 
 
 def _parts(value: Any, plain: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what is in a value, with its place in the JSON, where the two are of one form."""
+    """Yield the parts of a value with their places in the JSON, where both have the same form."""
     if _is(plain, list):
         is_like_it = _is(value, list, tuple, deque) and len(value) == len(plain)
         if is_like_it and not set(map(type, value)) <= _SCALARS:
@@ -76,7 +76,7 @@ def _parts(value: Any, plain: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is(value: object, *kinds: type) -> bool:
-    """Do what `isinstance` does; a type checker knows nothing of the items of what it narrows."""
+    """Call `isinstance`, hiding from type checkers that they cannot know the items of the narrowed value."""
     return isinstance(value, kinds)
 
 

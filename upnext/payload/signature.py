@@ -83,13 +83,13 @@ class Signature:
 
     @cached_property
     def context_parameters(self) -> dict[str, type[Context]]:
-        """The parameters that get the `Context`, and the class that each of them asks for."""
+        """The parameters that receive the `Context`, and the class that each of them asks for."""
         asked = {name: context_class(self._annotations.get(name), Context) for name in self.parameters}
         return {name: kind for name, kind in asked.items() if kind is not None}
 
     @cached_property
     def provided(self) -> dict[str, Provide]:
-        """The parameters that are provided, and by whom."""
+        """The provided parameters and their providers."""
         asked = {name: provided_by(self._annotations.get(name)) for name in self.parameters}
         return {
             name: provide
@@ -98,7 +98,7 @@ class Signature:
         }
 
     def inject(self, context: Context) -> dict[str, Context]:
-        """Return what these parameters get; a subclass is made of what the job's context holds."""
+        """Return the values of these parameters; a subclass of Context is built from the job's context."""
         return {
             name: context if kind is Context else kind(**vars(context))
             for name, kind in self.context_parameters.items()
@@ -125,7 +125,7 @@ class Signature:
 
     @cached_property
     def extras(self) -> Any:
-        """What `**kwargs` takes: its annotation, Any without one, None if further fields are refused."""
+        """The annotation of `**kwargs`, Any without one, None if further fields are refused."""
         for parameter in self.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 if self._unpacked is None:
@@ -145,13 +145,13 @@ class Signature:
 
     @cached_property
     def codec(self) -> Codec:
-        """What checks and reads its payload."""
+        """The codec of its payload."""
         formerly = former_names(self.fields, self._handler)
         return Codec(self.fields, self.extras, self._subject, self._handler, formerly)
 
     @cached_property
     def result(self) -> Codec:
-        """What checks and reads its result: plain JSON if it does not say what it returns.
+        """The codec of its result: plain JSON if it has no return annotation.
 
         The same goes for a type that pydantic cannot read: the job runs all the same.
         """
@@ -169,7 +169,7 @@ class Signature:
         return is_nothing(self.result, None)
 
     def prepare(self) -> None:
-        """Build the schemas now, so that a bad annotation is met at the start and not at the first job.
+        """Build the schemas now, so that a bad annotation is found at the start and not at the first job.
 
         Raises:
             ConfigError: If an annotation cannot be resolved or checked, or a provider cannot be called.
@@ -186,7 +186,7 @@ class Signature:
         return self.codec.decode(body)
 
     def bind(self, args: tuple[object, ...], fields: dict[str, Any]) -> dict[str, Any]:
-        """Name positional arguments as the function's own signature does.
+        """Name positional arguments according to the function's signature.
 
         Raises:
             PayloadError: If there are more of them than the function has parameters, or a name comes twice.
@@ -202,6 +202,6 @@ class Signature:
 
 
 def _is_certainly_a_field(annotation: object) -> bool:
-    """Whether a parameter is one, also before its annotation can be resolved; of a text that is not known."""
+    """Whether a parameter is certainly a field, even before its annotation can be resolved; a string is not."""
     is_filled = provided_by(annotation) is not None or context_class(annotation, Context) is not None
     return not isinstance(annotation, str) and not is_filled

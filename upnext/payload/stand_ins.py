@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _StandIn(type):
-    """The type of classes that make instances of another class, and take its instances for their own."""
+    """The metaclass of stand-ins, which create instances of another class and accept its instances as their own."""
 
     stands_for: type
 
@@ -32,7 +32,7 @@ class _StandIn(type):
 
 
 def with_stand_ins(schema: CoreSchema) -> CoreSchema:
-    """Return a schema that says the same as another one, without classes that have a validator."""
+    """Return an equivalent schema without classes that have a validator."""
     return cast("CoreSchema", _replaced(schema))
 
 

@@ -19,7 +19,7 @@ _numbers = count(1)
 
 
 def type_adapter(kind: Any) -> TypeAdapter[Any]:
-    """Return what reads and writes values of a type.
+    """Return the type adapter for a type.
 
     Raises:
         RecursionError: If an alias in a class mentions itself, and its name means something else in another class.

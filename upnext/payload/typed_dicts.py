@@ -34,7 +34,7 @@ def typed_dict_fields(typed_dict: Any) -> dict[str, tuple[Any, bool]]:
 
 
 def further_items(typed_dict: Any) -> Any:
-    """Return what `extra_items=` types further keys as, its own or an inherited one, None if there can be none."""
+    """Return the type of further keys by `extra_items=`, own or inherited, None if there can be none."""
     cls, given = _with_arguments(typed_dict)
     items: Any = getattr(cls, "__extra_items__", _UNSAID)
     if items is not _UNSAID:
@@ -49,7 +49,7 @@ def further_items(typed_dict: Any) -> Any:
 
 
 def _with_arguments(typed_dict: Any) -> tuple[Any, dict[Any, Any]]:
-    """Return the class of a TypedDict, and what stands for its type parameters."""
+    """Return the class of a TypedDict, and the values of its type parameters."""
     cls = get_origin(typed_dict) or typed_dict
     return cls, dict(zip(getattr(cls, "__parameters__", ()), get_args(typed_dict), strict=False))
 
@@ -67,7 +67,7 @@ def _substituted(hint: Any, given: dict[Any, Any]) -> Any:
 
 
 def _unqualified(hint: Any) -> Any:
-    """Take off what says how a key may be used, and nothing of its values."""
+    """Remove qualifiers that say how a key may be used, but nothing about its values."""
     if get_origin(hint) is Annotated:
         inner, *metadata = get_args(hint)
         bare = _unqualified(inner)

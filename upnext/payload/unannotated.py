@@ -46,7 +46,7 @@ def _keys(value: object) -> list[object]:
 
 
 def _parts(value: Any) -> list[object] | None:
-    """Return the values in one whose own type does not say what they are; None for any other."""
+    """Return the nested values whose own type does not describe them; None for any other."""
     is_mapping, is_sequence = (isinstance(value, kinds) for kinds in (Mapping, (list, tuple, set, frozenset)))
     if is_mapping or is_sequence:
         return list(value.values() if is_mapping else value)
@@ -58,7 +58,7 @@ def _parts(value: Any) -> list[object] | None:
 
 
 def _difference_by_own_type(value: object, kind: type[object]) -> str:
-    """Return what changes of a value that is read by its own type, the best that any handler can do."""
+    """Return what changes in a value that is read by its own type, the best that any handler can do."""
     try:
         arrived = adapter_of(cast("Hashable", kind)).validate_json(write(value))
     except Exception as error:  # noqa: BLE001  # pydantic has several, and a user's code may raise anything

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def unset_fields(value: object) -> dict[Any, Any]:
-    """Return the unset fields that a reader makes the same again, in the form of pydantic's `exclude`.
+    """Return the unset fields that a reader leaves unset again, in the form of pydantic's `exclude`.
 
     Defaults that a factory makes anew (an id, the time) are not among them, nor are Literals of one value, which tell
     the members of a union apart.

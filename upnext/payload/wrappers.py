@@ -27,7 +27,7 @@ _LOCALS = ".<locals>."
 
 
 class _Step(NamedTuple):
-    """What one decorator does.
+    """The effect of one decorator.
 
     Attributes:
         passed: How many positional arguments it passes to the function itself.
@@ -39,7 +39,7 @@ class _Step(NamedTuple):
 
 
 class _Names(dict[str, Any]):
-    """What names in annotations mean that exist for type checkers alone; other names are those of the module."""
+    """The meaning of names in annotations that exist only for type checkers; others come from the module."""
 
     def __init__(self, known: Mapping[str, Any]) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class _Names(dict[str, Any]):
 
 
 def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters of a function that a caller of what its decorators made of it fills.
+    """Return the parameters of a function that callers of the decorated function fill.
 
     Raises:
         TypeError: If it is not a function.
@@ -68,7 +68,7 @@ def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Param
 
 
 def _steps(function: Any) -> Iterator[_Step]:
-    """Yield what the decorators do, the outermost one first, as far as `inspect.signature` looks."""
+    """Yield the effects of decorators, the outermost first, as far as `inspect.signature` looks."""
     while hasattr(function, "__wrapped__") and not hasattr(function, "__signature__"):
         step = _step(function)
         if step is not None:
@@ -77,7 +77,7 @@ def _steps(function: Any) -> Iterator[_Step]:
 
 
 def _step(wrapper: object) -> _Step | None:
-    """Read what the decorator that made a wrapper says in its annotations, None where it says nothing."""
+    """Read the annotations of the decorator that made a wrapper, None if it has none."""
     if not isinstance(wrapper, FunctionType):
         return None
     name, *inner = wrapper.__code__.co_qualname.split(_LOCALS)
@@ -100,7 +100,7 @@ def _step(wrapper: object) -> _Step | None:
 
 
 def _holds(outer: CodeType, inner: CodeType, depth: int) -> bool:
-    """Return whether one code defines another, so many functions deep; not deeper than a decorator with arguments."""
+    """Return whether one code object defines another, at the depth of a decorator with arguments at most."""
     if depth not in {1, 2}:
         return False
     defined = [each for each in outer.co_consts if isinstance(each, CodeType)]
@@ -115,7 +115,7 @@ def _between(taken: object, made: object) -> _Step | None:
 
 
 def _positions(written: object) -> tuple[int, ParamSpec] | None:
-    """Return how many positional arguments a `Callable` takes before those of a `ParamSpec`, and that."""
+    """Return how many positional arguments a `Callable` takes before those of a `ParamSpec`, and the latter."""
     if not _is_callable(written) or not get_args(written):
         return None
     taken = get_args(written)[0]

@@ -32,7 +32,7 @@ _NAMES_ON_SERVER = 100
 
 
 def announce(worker: Worker, url: str, lock: Lock, *, beside: Sequence[Worker], sends_only: bool) -> None:
-    """Log which handlers a worker runs, and where they differ from those that the project is known to have.
+    """Log which handlers a worker runs, and where they differ from those the project is known to have.
 
     Args:
         worker: The worker.
@@ -97,7 +97,7 @@ def _compare_with_lock(worker: Worker, lock: Lock, unimported: Mapping[str, str]
 
 
 def record(worker: Worker, unimported: dict[str, str]) -> str:
-    """Return what the server keeps of a worker while it lives, as JSON.
+    """Return what the server keeps about a worker while it lives, as JSON.
 
     `unimported` maps `event|name` to a module, as far as there is room.
     """
@@ -122,7 +122,7 @@ def record(worker: Worker, unimported: dict[str, str]) -> str:
 
 
 def _on_namesakes(worker: Worker, beside: Sequence[Worker]) -> list[str]:
-    """Return the handlers that another worker of that name has, and none that runs."""
+    """Return the handlers that another worker of the same name has, and that no running worker has."""
     running = [each.registry for each in beside if each.name == worker.name]
     found = {
         identity

@@ -107,7 +107,7 @@ class PartitionConsumer:
                 self._rotation.woken()
 
     def compare(self) -> None:
-        """Hand back, soon, the jobs that the server says are claimed here and that this process does nothing with.
+        """Hand back, soon, the jobs that the server lists as claimed here and that this process does not know.
 
         Replies may have been lost with a connection, so that it gave jobs that this process never heard of; or it went
         back in time, to where jobs were claimed that have ended since.
@@ -116,7 +116,7 @@ class PartitionConsumer:
         self.changed.set()
 
     def stop(self) -> None:
-        """Claim nothing more."""
+        """Stop claiming."""
         self._stopping = True
         self.changed.set()
         self._wake_ups.stop()
@@ -128,7 +128,7 @@ class PartitionConsumer:
             await self.changed.wait()
 
     async def _any_waiting(self, claims: Claims) -> bool:
-        """Return whether to claim although there was no token: with limits always, as claims also free slots then."""
+        """Return whether to claim without a wake-up token: with limits always, because claims also free slots."""
         paused = self._resources.paused.identities
         handlers = [handler for handler in self._resources.handlers if handler not in paused]
         return claims.limits is not None or await claims.any_waiting(handlers)
@@ -140,7 +140,7 @@ class PartitionConsumer:
 
     @property
     def _wave(self) -> int:
-        """How many jobs to claim at once: while one half of the slots is at work, the server fills the other."""
+        """How many jobs to claim at once: while half of the slots are working, the server fills the other half."""
         return min(_BATCH, max(_WAVE, (self._resources.slots.total + 1) // 2))
 
     async def _claim_some(self, claims: Claims, most: int) -> bool:

@@ -46,7 +46,7 @@ class ContractPublisher:
         self._changed = changed
 
     async def run(self) -> None:
-        """Publish, and keep published, until cancelled."""
+        """Publish the contracts, and keep them published, until cancelled."""
         failures, published, is_reported = 0, None, False
         while True:
             try:
@@ -72,7 +72,7 @@ class ContractPublisher:
 
 
 def contracts_of(registry: Registry) -> Published:
-    """Return what a worker publishes of its handlers and tasks."""
+    """Return the contracts that a worker publishes for its handlers and tasks."""
     return Published.of(registry.worker, map(_contract, tuple(registry.handlers.values())))
 
 

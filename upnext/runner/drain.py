@@ -20,7 +20,7 @@ LAST_WORDS = 1.5
 
 
 class Drain:
-    """The stop of one partition's consumer, once it claims nothing more.
+    """The shutdown of one partition's consumer, once it no longer claims.
 
     Args:
         worker: The worker's name, for the log.

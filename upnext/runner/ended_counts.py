@@ -30,7 +30,7 @@ class EndedCounts:
             self._failed[handler] += 1
 
     def listed(self) -> dict[str, tuple[int, int]]:
-        """Return done and failed attempts by the handler's identity without the worker's name. For any thread."""
+        """Return successful and failed attempts by the handler's identity without the worker's name. Thread-safe."""
         done, failed = dict(self._done), dict(self._failed)
         handlers = dict.fromkeys([*done, *failed])
         return {HandlerId.parse(each).local: (done.get(each, 0), failed.get(each, 0)) for each in handlers}

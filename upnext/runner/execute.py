@@ -126,7 +126,7 @@ async def execute(job: ClaimedJob, handler: Handler, attempts: Attempts) -> Atte
 async def _call_provided(
     job: ClaimedJob, handler: Handler, arguments: dict[str, Any], threads: Executor, deadlines: Deadlines
 ) -> _End | None:
-    """Call a handler with what is provided for it, and close that after it. What providers raise, it has raised.
+    """Call a handler with its provided values, and close these afterwards. Errors of providers count as the handler's.
 
     The handler's timeout holds for all that is made before it, for itself, and for all that is closed after it.
     """
@@ -154,7 +154,7 @@ async def _call_provided(
 
 
 async def _close(provisions: Provisions, raised: BaseException | None, deadlines: Deadlines, thread: JobThread) -> _End:
-    """Close what is provided, give its thread back, and say how that ended."""
+    """Close the provided values, give the thread back, and return the outcome."""
     closed = await _awaited(lambda: provisions.close(raised), deadlines)
     if not provisions.is_open:
         thread.shutdown()
@@ -200,7 +200,7 @@ def _timeout(raised: BaseException | None, where: str, handler: Handler) -> Atte
 
 
 def _read(job: ClaimedJob, handler: Handler) -> dict[str, Any] | AttemptOutcome:
-    """Return the handler's arguments, or how the attempt ended because there are none."""
+    """Return the handler's arguments, or the outcome of the attempt if there are none."""
     envelope = job.claim.envelope
     body = None if envelope is None else unpack(envelope)
     if body is None:
@@ -222,7 +222,7 @@ def _read(job: ClaimedJob, handler: Handler) -> dict[str, Any] | AttemptOutcome:
 
 
 def _upcast_failed(error: UpcastError, handler: Handler) -> AttemptOutcome:
-    """Return the outcome of an attempt whose payload an upcaster could not make anew: it is retried as any other."""
+    """Return the outcome of an attempt whose payload could not be upcast: it is retried like any other."""
     outcome = _raised(error.raised, handler)
     if outcome.kind != "failed":
         return outcome
@@ -262,7 +262,7 @@ async def _run_in_thread(
     *,
     context: ThreadContext,
 ) -> _End | None:
-    """Run a function that is not async; None if nothing ran, because the job is not this worker's any more."""
+    """Run a synchronous function; None if nothing ran, because this worker no longer holds the job."""
     call = context.bind(functools.partial(handler.function, **arguments))
     end = await _run_once_in_thread(job, handler, call, threads, deadlines)
     while end is None and await job.lease.wait_valid():  # it was in doubt when the thread began
@@ -297,7 +297,7 @@ async def _run_once_in_thread(
 
 
 async def _begun(submit: Callable[[], Future[_End | None]], timeout: float) -> asyncio.Future[_End | None]:
-    """Return the future of a call that a thread has begun, or has made.
+    """Return the future of a call that a thread has begun or completed.
 
     Libraries that limit the time of code raise an exception in its thread from another one. Where that comes too late,
     the thread dies, and with it what it takes from the queue next; the pool goes on to count on it.
@@ -332,7 +332,7 @@ def _carry(call: Callable[[], Any], lease: LeaseGuard, thread: list[int]) -> _En
 
 
 def _done(claim: Claim, handler: Handler, value: object, max_result: int) -> AttemptOutcome:
-    """Return the outcome of an attempt that returned something: with its JSON, or with why that is not kept."""
+    """Return the outcome of a successful attempt: with the result's JSON, or the reason why it is not kept."""
     # The work is done: that its result cannot be kept must not run it again.
     try:
         result = _encode(claim, handler, value, max_result)

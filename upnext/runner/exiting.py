@@ -39,7 +39,7 @@ _SHOWN = 10
 
 
 def leave(why: str, code: int) -> NoReturn:
-    """End the process now, with what is still running in it."""
+    """End the process now, whatever is still running in it."""
     # What does not end may hold a lock of the logging, or the other end of a pipe that is full.
     farewell = threading.Thread(target=_take_leave, args=(why,), name="upnext-leave", daemon=True)
     with contextlib.suppress(RuntimeError):  # no thread can be started any more
@@ -59,7 +59,7 @@ def _take_leave(why: str) -> None:
 
 
 class BoundedExit:
-    """Limits the time from the end of the program's main thread to that of the process.
+    """Limits the time between the end of the main thread and the end of the process.
 
     Args:
         left: Gives the seconds that threads still have.
@@ -88,13 +88,13 @@ class BoundedExit:
 
 
 def _waited_for() -> list[threading.Thread]:
-    """Return the threads that the interpreter waits for when it ends."""
+    """Return the threads that the interpreter waits for when it exits."""
     main = threading.main_thread()
     return [thread for thread in threading.enumerate() if not thread.daemon and thread is not main]
 
 
 def _what_runs() -> str:
-    """Return the names of threads and tasks that still run, for a log line."""
+    """Return the names of running threads and tasks, for a log line."""
     names = [f"thread {thread.name!r}{_place(thread)}" for thread in _waited_for()]
     children = [f"process {child.name!r} ({child.pid})" for child in _children()]
     shown = [*names, *children]
@@ -110,7 +110,7 @@ def _place(thread: threading.Thread) -> str:
 
 
 def overdue(code: int) -> NoReturn:
-    """End a process that has not stopped in time: something keeps the event loop, or the interpreter, to itself."""
+    """End a process that has not stopped in time, because something blocks the event loop or the interpreter."""
     leave(f"It has not stopped in time (the main thread is{_place(threading.main_thread()) or ' busy'})", code)
 
 
@@ -129,7 +129,7 @@ def _children() -> list[multiprocessing.process.BaseProcess]:
 
 
 def _end_children() -> None:
-    """End the children of `multiprocessing`: Python would have waited for them."""
+    """End the children of `multiprocessing`, which Python would otherwise wait for."""
     with contextlib.suppress(Exception):
         for child in _children():
             child.terminate()

@@ -42,7 +42,7 @@ class FullSlotsWatch:
         self._next_report = REPORT_AFTER
 
     def look(self, now: float) -> None:
-        """Report slots that are all taken for long; `now` is `time.monotonic()`."""
+        """Report slots that have all been in use for a long time; `now` is `time.monotonic()`."""
         if self._slots.free > 0 or self._slots.freed != self._freed:
             self._freed, self._since, self._next_report = self._slots.freed, now, REPORT_AFTER
         elif now - self._since >= self._next_report:
@@ -67,7 +67,7 @@ class FullSlotsWatch:
         )
 
     def _stack(self, job: ClaimedJob) -> str:
-        """Return where a thread is that runs the job's function, if one does."""
+        """Return the stack of the thread that runs the job's function, if there is one."""
         handler = self._registry.handlers[job.claim.handler]
         code = getattr(handler.function, "__code__", None)
         thread = None if handler.is_async or code is None else thread_of((code,))

@@ -35,7 +35,7 @@ async def run_hooked(
     server: str,
     attempts: Attempts,
 ) -> AttemptOutcome | None:
-    """Run an attempt within hooks.
+    """Run an attempt inside hooks.
 
     Args:
         hooks: Those that are around jobs.
@@ -72,7 +72,7 @@ async def run_hooked(
 
 
 def _with_canceller(outcome: AttemptOutcome | None, entered: EnteredHooks, handler: Handler) -> AttemptOutcome | None:
-    """Say of a handler that a hook has cancelled which hook that was: its task group failed, or its time was up."""
+    """Name the hook that cancelled a handler: its task group failed, or its time was up."""
     if outcome is None or not isinstance(outcome.raised, asyncio.CancelledError) or entered.canceller is None:
         return outcome
     hook, cause = entered.canceller
@@ -114,7 +114,7 @@ def _seen(claim: Claim, handler: Handler, server: str) -> HookedJob:
 
 
 def _raised(outcome: AttemptOutcome | None) -> BaseException | None:
-    """Return what hooks are told of an attempt: what the handler raised, or what says the same."""
+    """Return what hooks are told about an attempt: the handler's exception, or an equivalent."""
     if outcome is None or outcome.kind == "released":
         return asyncio.CancelledError()
     if outcome.kind == "done" or outcome.raised is not None:

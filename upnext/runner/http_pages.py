@@ -26,7 +26,7 @@ _PAUSE = 0.05  # seconds until it is tried again to accept a connection, where t
 
 
 class Page(NamedTuple):
-    """An answer: status, body, and what the body is."""
+    """An HTTP response: status, body, and content type."""
 
     status: int
     body: bytes
@@ -35,7 +35,7 @@ class Page(NamedTuple):
 
 @contextmanager
 def serving(host: str, port: int, page: Callable[[str], Page], what: str) -> Generator[None]:
-    """Answer GET and HEAD within the block; a page that raises is 500, and logged.
+    """Answer GET and HEAD within the block; a page that raises answers 500, and is logged.
 
     Args:
         host: Where to listen.
@@ -59,7 +59,7 @@ def serving(host: str, port: int, page: Callable[[str], Page], what: str) -> Gen
 
 
 def parse(address: object, offset: int = 0, option: str = "probe") -> tuple[str, int]:
-    """Read `PORT` or `HOST:PORT`; only this machine can ask where no host is given.
+    """Parse `PORT` or `HOST:PORT`; without a host, only this machine can connect.
 
     Raises:
         ConfigError: If it is neither.
@@ -72,7 +72,7 @@ def parse(address: object, offset: int = 0, option: str = "probe") -> tuple[str,
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers also in a process that has no file descriptor left: it keeps one, and gives it up for each connection."""
+    """Keeps answering when the process runs out of file descriptors: it holds one in reserve for each connection."""
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self._spare: int | None = None
@@ -104,7 +104,7 @@ class _Server(ThreadingHTTPServer):
         self._give_up_spare()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # what it is called with
-        """Say in one line what would be a traceback on standard error: most often, a client did not wait."""
+        """Log in one line what would be a traceback on standard error: usually a client that did not wait."""
         log.log(logging.DEBUG, "Cannot answer a client over HTTP (%s)", type(sys.exception()).__name__)
 
     def _give_up_spare(self) -> None:
@@ -145,6 +145,6 @@ def _handler(page: Callable[[str], Page]) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(found.body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name there
-            """Keep to itself: it is asked every few seconds."""
+            """Log nothing: it is called every few seconds."""
 
     return Handler

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def running(*members: Worker | Relay) -> AsyncGenerator[None]:
-    """Run workers and relays within a block, from when every worker takes jobs.
+    """Run workers and relays within a block, which starts once every worker takes jobs.
 
     Raises:
         ConfigError: If a setting or an annotation cannot be used.
@@ -40,7 +40,7 @@ async def running(*members: Worker | Relay) -> AsyncGenerator[None]:
 
 
 def _tell_failure(serving: asyncio.Task[None]) -> None:
-    """Say at once that workers have failed: the block hears of it only at its end."""
+    """Report at once that workers have failed; the block only learns of it at its end."""
     error = None if serving.cancelled() else serving.exception()
     if error is not None:
         log.error("The workers in this application have stopped and take no more jobs: %s", error)

@@ -38,7 +38,7 @@ _WARN_AFTER = (1, 20)  # failures in a row
 
 
 class JobRunner:
-    """Runs the jobs that one partition's consumer has claimed; each gives its slot back at its end.
+    """Runs the jobs that one partition's consumer has claimed; each returns its slot at the end.
 
     Args:
         resources: What the worker's partitions share.
@@ -77,7 +77,7 @@ class JobRunner:
         return len(self.running)
 
     def start(self, claims: Claims, jobs: Sequence[Claim]) -> None:
-        """Run jobs, each in a task of its own."""
+        """Run jobs, each in its own task."""
         if self._guard is None or self._guard[0] is not claims:
             self._guard = claims, LeaseGuard(self._lease, claims.worker_id)
         lease, slots, loop = self._guard[1], self._resources.slots, self._loop
@@ -97,27 +97,27 @@ class JobRunner:
         return self._settler.pending
 
     def known(self, claims: Claims) -> set[tuple[str, str]]:
-        """Return field and fencing token of the jobs that run here or are being settled."""
+        """Return field and fencing token of the jobs that are running or being settled here."""
         return self.running.of(claims) | self._settler.known(claims)
 
     def hand_back_unstarted(self) -> int:
-        """Give jobs that have not taken their first step to other workers; returns how many. For any thread."""
+        """Give jobs that have not taken their first step to other workers; returns how many. Thread-safe."""
         jobs = self.running.take_unstarted()
         for worker_id in {job.claims.worker_id for job in jobs}:
             self._lease.release(worker_id, [job.claim for job in jobs if job.claims.worker_id == worker_id])
         return len(jobs)
 
     def stop(self) -> None:
-        """Start nothing more that a worker has died under: it would have to be marked on the server first."""
+        """Stop starting jobs that a worker has died with: each start would first have to be recorded on the server."""
         self._stopping = True
 
     async def wait(self, seconds: float) -> None:
-        """Wait until all jobs have ended, for so many seconds at most."""
+        """Wait until all jobs have ended, for at most so many seconds."""
         if tasks := self.running.tasks:
             await asyncio.wait(tasks, timeout=seconds)
 
     async def hand_over(self, seconds: float) -> None:
-        """Cancel all jobs, so that other workers run them; wait for so many seconds at most."""
+        """Cancel all jobs, so that other workers run them; wait for at most so many seconds."""
         self._attempts.handing_over = True
         for task in self.running.tasks:
             task.cancel()
@@ -134,7 +134,7 @@ class JobRunner:
             await self._run_and_settle(job)
 
     async def _run_and_settle(self, job: ClaimedJob) -> None:
-        """Run a job, and hand its outcome to the settler whatever goes wrong: what has run must not stay claimed.
+        """Run a job, and pass its outcome to the settler whatever goes wrong: a job that has run must not stay claimed.
 
         Its slot is given back at the end; without one the job is released.
         """
@@ -170,18 +170,18 @@ class JobRunner:
             self.running.remove(job)
 
     def _run_marked(self, job: ClaimedJob) -> Coroutine[Any, Any, AttemptOutcome | None]:
-        """Return what runs a job whose start has to be marked on the server first."""
+        """Return the coroutine that runs a job whose start has to be recorded on the server first."""
         return self._run_unique(job) if job.claim.started else self._run_suspect(job)
 
     def _is_out_of_an_awaited_task(self) -> bool:
-        """Whether a GeneratorExit comes from a task that a handler awaits: it closes all that waits but the outermost.
+        """Whether a GeneratorExit comes from an awaited task: it closes all waiting coroutines but the outermost.
 
         Otherwise the outermost coroutine is closed as well, as garbage of a loop that has ended.
         """
         return self._loop.is_running()
 
     async def _run_suspect(self, job: ClaimedJob) -> AttemptOutcome | None:
-        """Run a job that a worker died under, marked as started on the server first, and no other one meanwhile."""
+        """Run a job that a worker died with, after recording its start on the server; no other such job meanwhile."""
         async with self._resources.poison_jobs.starting:
             if not await self._mark_started(job):
                 if self._stopping:
@@ -196,7 +196,7 @@ class JobRunner:
         return await running
 
     async def _run_unique(self, job: ClaimedJob) -> AttemptOutcome | None:
-        """Run a job that stood for sends of an equal value while it waited: from here on they make one of their own."""
+        """Run a unique job, which absorbed equal sends while it waited; from now on they create new jobs."""
         return await self._run(job) if await self._mark_started(job) else RELEASED
 
     async def _mark_started(self, job: ClaimedJob) -> bool:
@@ -208,7 +208,7 @@ class JobRunner:
         return False
 
     async def _run(self, job: ClaimedJob) -> AttemptOutcome | None:
-        """Run a job, unless its lease is lost or it was handed back: then nothing of it happens here."""
+        """Run a job, unless its lease is lost or it was handed back: then nothing happens here."""
         if not self.running.begin(job):
             return None
         claim = job.claim
@@ -242,7 +242,7 @@ class JobRunner:
 
 
 async def _clean_up(job: ClaimedJob, raised: BaseException) -> None:
-    """Do what the closed coroutines of a job have left undone: close what was provided for it, and leave its hooks."""
+    """Do what the closed coroutines of a job left undone: close provided values, and leave hooks."""
     while job.cleanups:
         cleanup = job.cleanups[-1]
         try:

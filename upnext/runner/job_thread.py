@@ -22,7 +22,7 @@ BEGIN_WITHIN = 1.0
 
 
 class JobThread(Executor):
-    """One thread of a pool, for the providers of one attempt and its handler.
+    """A thread of a pool, for the providers of one attempt and its handler.
 
     What libraries keep for each thread is then the same for all of them: the transaction that a provider begins is that
     of the handler, and a connection that refuses other threads can be closed.
@@ -41,7 +41,7 @@ class JobThread(Executor):
         self.shutdown()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run a call in the thread, after those before it."""
+        """Run a call in the thread, after the previous ones."""
         future: Future[T] = Future()
         self._line.calls.put(functools.partial(_run, future, functools.partial(fn, *args, **kwargs)))
         # The thread that was to be lent may have died before it could be, or while it was.

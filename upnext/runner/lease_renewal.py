@@ -40,7 +40,7 @@ _RELEASES = 100  # jobs that are handed back at once
 
 @dataclass(frozen=True, slots=True)
 class _Validity:
-    """Until when a lease stands, if the server has not lost it, by two clocks: neither shows every pause.
+    """How long a lease is valid if the server has not lost it, by two clocks, because neither shows every pause.
 
     The one that passes during a suspension of the machine may stand still while a virtual machine is paused; the wall
     clock is then set right, and shows the pause.
@@ -51,7 +51,7 @@ class _Validity:
 
     @classmethod
     def of(cls, lease: float) -> _Validity:
-        """Return that of a lease that is renewed from this moment on."""
+        """Return the validity of a lease that is renewed now."""
         return cls(elapsed() + lease, time.time() + lease)
 
     @property
@@ -116,15 +116,15 @@ class LeaseKeeper:
         self._thread = threading.Thread(target=self._keep, name="upnext-lease", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first lease is announced through `joined`."""
+        """Start the thread; the first lease is announced through `joined`."""
         self._thread.start()
 
     def is_valid(self) -> bool:
-        """Return whether the lease stands for certain, by this machine's clocks; may be called from any thread."""
+        """Return whether the lease is certainly valid, by this machine's clocks. Thread-safe."""
         return self.is_valid_under(self.worker_id)
 
     def is_valid_under(self, worker_id: str) -> bool:
-        """Return whether it stands for certain, and is held under that id; may be called from any thread."""
+        """Return whether the lease is certainly valid and held under that id. Thread-safe."""
         valid = self._valid
         return worker_id == self.worker_id and valid.elapsed > elapsed() and valid.wall > time.time()
 
@@ -146,19 +146,19 @@ class LeaseKeeper:
         return f"its lease cannot be renewed{': ' if failing else ''}{failing}"
 
     def lose(self, worker_id: str) -> None:
-        """Note that the server knows no lease of that id; the thread joins again under a new one."""
+        """Record that the server knows no lease with that id; the thread joins again under a new one."""
         if worker_id == self.worker_id:
             self._lost = True
             self._valid = _Validity()
             self._wake.set()
 
     def release(self, worker_id: str, jobs: Sequence[Claim]) -> None:
-        """Hand jobs back that were claimed under that id; may be called from any thread, returns at once."""
+        """Hand back jobs that were claimed under that id. Thread-safe, returns at once."""
         self._releases.extend((worker_id, claim) for claim in jobs)
         self._wake.set()
 
     def recount(self, claims: Claims, known: Callable[[Claims], set[tuple[str, str]]]) -> None:
-        """Hand back what the server gave in replies that the event loop has not read; returns at once.
+        """Hand back jobs in replies that the event loop has not read; returns at once.
 
         The server answers a claim also while the loop is blocked. Until this is done nothing is claimed, and the reply
         is not used any more. May be called from any thread.
@@ -172,11 +172,11 @@ class LeaseKeeper:
         self._wake.set()
 
     def publish(self) -> None:
-        """Write the worker's record now rather than with the next renewal; may be called from any thread."""
+        """Write the worker's record now instead of with the next renewal. Thread-safe."""
         self._wake.set()
 
     async def leave(self, seconds: float) -> None:
-        """Give the lease back, if the server can be reached within that time; else it runs out by itself."""
+        """Give the lease back, if the server can be reached in time; otherwise it expires by itself."""
         self._stopping = True
         self._wake.set()
         self._pulse.set()

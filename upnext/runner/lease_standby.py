@@ -27,7 +27,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 class LeaseStandby:
-    """Starts the standby process, writes to it, and ends it; used by the watchdog's thread only.
+    """Starts the standby process, writes to it, and ends it; used only by the watchdog's thread.
 
     Without a Python to start, as in a frozen application, there is none, and code that keeps the interpreter for longer
     than the lease loses it.
@@ -41,7 +41,7 @@ class LeaseStandby:
         self._retry_at = 0.0 if _has_python() else float("inf")
 
     def beat(self, leases: Sequence[LeaseKeeper], patience: float, running: Sequence[tuple[str, str]]) -> None:
-        """Say that this process runs Python code; starts the standby process if there is none.
+        """Signal that this process runs Python code; starts the standby process if there is none.
 
         Args:
             leases: The leases to renew when no more beats come.
@@ -108,7 +108,7 @@ class LeaseStandby:
 
 
 def _has_python() -> bool:
-    """Return whether `sys.executable` is an interpreter, and not an application that has one inside."""
+    """Return whether `sys.executable` is an interpreter instead of an application that contains one."""
     name = Path(sys.executable or "").name
     return not getattr(sys, "frozen", False) and name.startswith(("python", "pypy"))
 
@@ -143,7 +143,7 @@ def _describe(lease: LeaseKeeper) -> dict[str, Any]:
 
 
 def _dial(url: str) -> dict[str, Any] | None:
-    """Return how a plain server is reached without upnext's client; None for every other kind."""
+    """Return how to reach a plain server without upnext's client; None for every other kind."""
     address = Address.parse(url)
     options = address.options
     if address.kind or address.connection.__name__ not in _PLAIN_CONNECTIONS:

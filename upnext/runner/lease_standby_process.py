@@ -149,7 +149,7 @@ class Standby:
         return client
 
     def _load(self) -> None:
-        """Load upnext's client, from where the worker has it."""
+        """Load upnext's client from the worker's installation."""
         from importlib import import_module  # noqa: PLC0415  # as late as possible
 
         sys.path[:] = self._path
@@ -162,7 +162,7 @@ class Standby:
 
 
 def now() -> float:
-    """Return seconds that pass during a suspension as well."""
+    """Return a time in seconds that includes suspensions."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -176,7 +176,7 @@ def say(line: str) -> None:
 
 
 def is_stopped(worker: int) -> bool:
-    """Return whether the system says that a process does not run; also if it says nothing."""
+    """Return whether the system reports that a process is stopped; also if it reports nothing."""
     try:
         with open(f"/proc/{worker}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] in _STOPPED
@@ -193,7 +193,7 @@ def is_stopped(worker: int) -> bool:
 
 
 def renew_plainly(lease: dict[str, Any], record: str) -> None:
-    """Renew a lease on a plain server; raises OSError or ValueError if that does not do."""
+    """Renew a lease on a plain server; raises OSError or ValueError if that fails."""
     dial = lease["dial"]
     timeout = min(_TIMEOUT, lease["length"] / 2)
     if "unix" in dial:
@@ -213,13 +213,13 @@ def renew_plainly(lease: dict[str, Any], record: str) -> None:
 
 
 def pack(words: list[str | int]) -> bytes:
-    """Return a command as it is written to a server."""
+    """Return a command in the form in which it is written to a server."""
     parts = [str(word).encode() for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
 
 
 def main(worker: int) -> None:
-    """Stand by."""
+    """Run the standby process."""
     # What stops a worker in order is not for this process: it goes when the worker has gone.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

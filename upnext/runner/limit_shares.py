@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_limits(handler: Handler, partitions: int) -> None:
-    """Refuse a limit that so many partitions cannot divide.
+    """Refuse a limit that cannot be divided by that many partitions.
 
     Raises:
         ConfigError: If the handler has one.
@@ -23,7 +23,7 @@ def check_limits(handler: Handler, partitions: int) -> None:
 
 
 def report_limits(registry: Registry, partitions: int) -> None:
-    """Log which limits cannot be divided, now that the namespace has grown to so many partitions."""
+    """Log which limits cannot be divided now that the namespace has grown to that many partitions."""
     for handler in registry.handlers.values():
         if problem := _too_small(handler, partitions):
             log.error("%s: its jobs wait in those that get no part of it until it is raised", problem)

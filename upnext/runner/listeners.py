@@ -18,7 +18,7 @@ BACKLOG = 2048
 
 
 def listen(address: tuple[str, int], what: str = "The Api") -> list[socket.socket]:
-    """Listen on each address that a host name stands for; no child that is forked keeps the port.
+    """Listen on each address of a host name; forked children do not keep the port.
 
     Args:
         address: Host and port.

@@ -28,7 +28,7 @@ _COMPARED: Final = (str, bool, int, float, type(None))
 
 @dataclass(frozen=True, slots=True)
 class LockedEvent:
-    """What upnext.lock has for one event.
+    """An event as it is in upnext.lock.
 
     Attributes:
         types: The text of each field's type, by its name.
@@ -42,7 +42,7 @@ class LockedEvent:
 
     @classmethod
     def of(cls, contract: Mapping[str, Any]) -> LockedEvent:
-        """Read what the lock has."""
+        """Read an event of the lock."""
         fields = contract["fields"]
         return cls(
             {name: str(field["type"]) for name, field in fields.items()},
@@ -52,7 +52,7 @@ class LockedEvent:
 
 
 def refusals(signature: Signature, event: LockedEvent) -> Iterator[str]:
-    """Say what a handler refuses of what the lock lets senders send, or misses in it."""
+    """Describe what a handler refuses although the lock allows it, or requires although the lock does not."""
     for name, (annotation, required) in signature.fields.items():
         if required and name not in event.required:
             yield f"requires '{name}', which sends {'may leave out' if name in event.types else 'do not have'}"
@@ -66,7 +66,7 @@ def refusals(signature: Signature, event: LockedEvent) -> Iterator[str]:
 
 
 def _takes(annotation: Any, locked: str) -> bool:
-    """Return whether a parameter takes what is sent as a type; True where that cannot be told from the text."""
+    """Return whether a parameter accepts a type that is sent; True if the text does not tell."""
     alternatives = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
     sent = locked.split(" | ")
     if not all(each in _COMPARED for each in alternatives) or not all(each in _TAKEN_AS for each in sent):

@@ -31,7 +31,7 @@ _abandoned: list[object] = []
 
 
 def in_event_loop() -> bool:
-    """Return whether this thread runs an event loop now."""
+    """Return whether this thread is running an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -40,7 +40,7 @@ def in_event_loop() -> bool:
 
 
 def run_in_loop(coroutine: Coroutine[Any, Any, T], left: Callable[[], float]) -> T:
-    """Run a coroutine as `asyncio.run` does, in uvloop's event loop where it is installed.
+    """Run a coroutine like `asyncio.run`, in uvloop's event loop if it is installed.
 
     A subtask or a callback of a handler that raises `SystemExit` or `KeyboardInterrupt` stops an event loop, with every
     job in it, as does a handler that calls the loop's `stop`; this one goes on. Code that awaits the subtask gets the

@@ -23,7 +23,7 @@ _OWN = (*(str(_PACKAGE / room) + os.sep for room in ("broker", "outbox", "runner
 
 
 class _NamedOnce(asyncio.Task[Any]):
-    """Keeps its name where CPython 3.13.0 to 3.13.2 would call it "None", as they do with tasks of a factory."""
+    """Keeps its name where CPython 3.13.0 to 3.13.2 would set it to "None", as they do for tasks of a factory."""
 
     def set_name(self, value: object, /) -> None:
         if value is not None:
@@ -34,22 +34,22 @@ _Task: type[asyncio.Task[Any]] = _NamedOnce if (3, 13) <= sys.version_info < (3,
 
 
 def install(loop: asyncio.AbstractEventLoop) -> None:
-    """Keep the tasks that the runtime makes in a loop to itself, from now on."""
+    """From now on, hide the tasks that the runtime creates in a loop."""
     loop.set_task_factory(_make)
 
 
 def show(task: asyncio.Task[Any]) -> None:
-    """Let a task be found after all: nothing of the runtime waits for it any more."""
+    """Make a task visible after all, because nothing of the runtime waits for it any more."""
     asyncio._register_task(task)  # noqa: SLF001  # documented under "Extending asyncio"
 
 
 async def wait_for(event: asyncio.Event) -> None:
-    """Wait for an event in a task that is the runtime's: one of `event.wait()` itself would be anybody's."""
+    """Wait for an event in a task of the runtime; a task around `event.wait()` itself would be visible to user code."""
     await event.wait()
 
 
 async def outlive(task: asyncio.Task[T]) -> T:
-    """Await a task, also where that is cancelled: in a task that can be found, as libraries look for the main one."""
+    """Await a task even if that is cancelled, in a visible task, because libraries look for the main one."""
     while not task.done():
         try:
             await asyncio.wait([task])

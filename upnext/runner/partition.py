@@ -119,7 +119,7 @@ class PartitionWorker:
 
     @property
     def trouble(self) -> str:
-        """Reason that the worker takes no jobs here now, or an empty string; may be called from any thread."""
+        """Reason that the worker takes no jobs here now, or an empty string. Thread-safe."""
         return (
             self.lease.trouble
             or self._resources.watchdog.trouble
@@ -130,18 +130,18 @@ class PartitionWorker:
 
     @property
     def last_claim(self) -> float:
-        """When the server last answered a claim, in seconds since 1970; 0 before."""
+        """When the server last answered a claim, in seconds since 1970; 0 before the first answer."""
         return self._consumer.last_claim
 
     def stop(self) -> None:
-        """Begin to stop: nothing more is claimed, running jobs get their grace."""
+        """Begin to stop: nothing more is claimed, running jobs get their grace period."""
         self._stopping.set()
         self._resources.poison_jobs.stop()
         self.jobs.stop()
         self._consumer.stop()
 
     def hand_back(self, *, recount: bool) -> int:
-        """Give claimed jobs that have not begun to other workers, because the event loop is blocked. For any thread.
+        """Give claimed jobs that have not begun to other workers, because the event loop is blocked. Thread-safe.
 
         Args:
             recount: Whether to look also for jobs in replies that the event loop has not read.
@@ -155,7 +155,7 @@ class PartitionWorker:
         return self.jobs.hand_back_unstarted()
 
     def share_limits(self, partitions: int) -> None:
-        """Divide the limits of the handlers, now that the namespace has so many partitions."""
+        """Divide the limits of the handlers by the namespace's number of partitions."""
         number = self.broker.keys.partition
         limits = self._resources.limits
         self._limits.update({handler: each.share(number, partitions) for handler, each in limits.items()})
@@ -169,7 +169,7 @@ class PartitionWorker:
         self._consumer.changed.set()
 
     def _doubt(self) -> None:
-        """Compare with the server: it may not know any more what it was told before."""
+        """Compare with the server, which may have forgotten what it was told."""
         self._consumer.compare()
         self._subscriber.look()
 

@@ -20,7 +20,7 @@ _MOST = 10_000  # handlers; more of them are another program's
 
 
 class PausedHandlers:
-    """The handlers whose jobs are not claimed now. Jobs that run, run on; those that wait keep their place.
+    """The handlers whose jobs are not claimed. Running jobs continue; waiting ones keep their place.
 
     Attributes:
         identities: Their identities.
@@ -32,7 +32,7 @@ class PausedHandlers:
         self._warned = False
 
     async def known(self) -> None:
-        """Wait for the first look, so that a worker that starts does not run what was paused before; not for ever."""
+        """Wait for the first look, within limits, so that a worker that starts does not run jobs of paused handlers."""
         if not self._known.is_set():
             try:
                 async with asyncio.timeout(_FIRST_LOOK):
@@ -41,7 +41,7 @@ class PausedHandlers:
                 self._known.set()
 
     async def watch(self, first: Broker) -> None:
-        """Look again and again, in the first partition, until cancelled. An outage changes nothing."""
+        """Look repeatedly, in the first partition, until cancelled. An outage changes nothing."""
         while True:
             try:
                 await self._look(first)

@@ -19,7 +19,7 @@ _CROWD = 10  # times as many as there are slots
 
 
 class PoisonJobs:
-    """Gives jobs on their last life a turn, one at a time. Those that wait keep no slot from other jobs.
+    """Runs jobs on their last life one at a time. Those that wait do not take slots from other jobs.
 
     Args:
         slots: What each job that runs takes one of.
@@ -39,7 +39,7 @@ class PoisonJobs:
 
     @asynccontextmanager
     async def alone(self, job_id: str) -> AsyncGenerator[Slot | None]:
-        """Trade the job's slot for one in its turn.
+        """Exchange the job's slot for one in its turn.
 
         Args:
             job_id: The job, as the log may show it.
@@ -59,7 +59,7 @@ class PoisonJobs:
                 self._next()
 
     def crowded(self, asker: asyncio.Event) -> bool:
-        """Return whether very many wait: one worker must not gather all those that others could run.
+        """Return whether very many wait: one worker must not collect all those that others could run.
 
         Args:
             asker: Who would claim more jobs; it is set when it should ask again.
@@ -70,7 +70,7 @@ class PoisonJobs:
         return True
 
     def stop(self) -> None:
-        """Send those away that wait: they are to be run elsewhere."""
+        """Send waiting jobs away, to be run elsewhere."""
         self._stopped = True
         while self._waiting:
             self._call(self._waiting.popleft(), mine=False)

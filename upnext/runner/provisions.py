@@ -42,7 +42,7 @@ class Provisions:
         self._closers: list[Callable[..., Awaitable[Any]]] = []
 
     async def open(self, provided: Mapping[str, Provide]) -> dict[str, Any]:
-        """Return a value for each parameter; what was opened before one that raises is still to be closed.
+        """Return a value for each parameter; if one raises, those opened before still have to be closed.
 
         Raises:
             BaseException: What a provider raises.
@@ -51,11 +51,11 @@ class Provisions:
 
     @property
     def is_open(self) -> bool:
-        """Whether something was opened that is still to be closed."""
+        """Whether something was opened and not closed yet."""
         return bool(self._closers)
 
     async def close(self, raised: BaseException | None) -> None:
-        """Close all that was opened, the last one first, and tell each what the handler raised.
+        """Close everything in reverse order, passing on the handler's exception.
 
         What a provider swallows has been raised all the same.
 
@@ -115,7 +115,7 @@ class Provisions:
         await self._in_thread(functools.partial(_exit, name, manager, *error))
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
-        """Run a call in a thread; as that cannot be stopped, a job that is stopped meanwhile waits for it."""
+        """Run a call in a thread; since it cannot be interrupted, a job that is stopped meanwhile waits for it."""
         in_context = self.thread_context.bind(call)
         work, stopped = self._thread.submit(_carry, in_context), False
         future = asyncio.wrap_future(work)
@@ -150,7 +150,7 @@ def _exit(name: str, manager: Any, *error: Any) -> None:
 
 @contextmanager
 def _naming(name: str) -> Generator[None]:
-    """Name the provider where contextlib says of a generator that it did not yield, or not stop, as it does not."""
+    """Name the provider when contextlib complains about a generator that did not yield or did not stop."""
     try:
         yield
     except RuntimeError as error:

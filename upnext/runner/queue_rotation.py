@@ -12,7 +12,7 @@ _STRETCH = 64
 
 
 class QueueRotation:
-    """Goes round a worker's queues so that none is forgotten and one look stays cheap, however many there are.
+    """Rotates through a worker's queues so that none is forgotten and one look stays cheap, however many there are.
 
     Args:
         handlers: Identities of the worker's handlers and tasks.
@@ -24,7 +24,7 @@ class QueueRotation:
         self._quiet = 0
 
     def next(self) -> list[str]:
-        """Return the queues to look at now."""
+        """Return the queues to look at next."""
         # Enough is known to fill the slots: a shorter look at the others will do.
         length = _STRETCH // 4 if len(self._full) == _STRETCH // 2 else _STRETCH
         stretch = [self._turn[n] for n in range(min(len(self._turn), length))]
@@ -32,7 +32,7 @@ class QueueRotation:
         return list(dict.fromkeys([*self._full, *stretch]))
 
     def note(self, handlers: Sequence[str], left: Sequence[int], served: Collection[str]) -> None:
-        """Learn what is left in the queues that were looked at, and which of them were taken from."""
+        """Record what is left in the queues that were looked at, and which of them gave jobs."""
         full = [handler for handler, n in zip(handlers, left, strict=True) if n]
         # Those that were left out come first the next time.
         self._full = sorted(full, key=served.__contains__)[: _STRETCH // 2]

@@ -22,7 +22,7 @@ _NO_METRICS = "there are no metrics without the extra: pip install 'upnext[prome
 
 @contextmanager
 def answering(address: str, trouble: Callable[[], str], counting: Counting | None = None) -> Generator[None]:
-    """Answer GET with 200 while there is no trouble and else with 503 and what it is, on any path but two.
+    """Answer GET with 200 while all is well, else with 503 and the reason, on any path but two.
 
     `/livez` is 200 as long as the process answers at all, and `/metrics` gives its metrics.
 

@@ -51,7 +51,7 @@ class Reaper:
         self._poke = asyncio.Event()
 
     def expect(self, seconds: float) -> None:
-        """Sweep again when something that was put off just now is due, unless another sweep learns of it before."""
+        """Sweep again when something that was just postponed is due, unless another sweep learns of it first."""
         if seconds < self._interval:
             asyncio.get_running_loop().call_later(seconds, self._poke.set)
 
@@ -84,7 +84,7 @@ class Reaper:
                 continue
 
     async def _sweep(self) -> float:
-        """Do what there is to do; return the seconds until the next sweep."""
+        """Do the due maintenance; return the seconds until the next sweep."""
         survey = await self._survey()
         if self._agree is not None:
             await self._agree(survey.partitions)
@@ -111,7 +111,7 @@ class Reaper:
         return pause
 
     async def _survey(self) -> Survey:
-        """Read what there is to do, with the leases that may be over.
+        """Read what has to be done, with the leases that may have expired.
 
         Those that are close to their end, and those that end later than any lease can: the clock was set back since
         they were renewed. Right after that, all of them.
@@ -125,7 +125,7 @@ class Reaper:
         return survey
 
     def _silent(self, survey: Survey) -> list[str]:
-        """Return the workers that are dead: their leases ran out, or stood for their whole length without a renewal.
+        """Return the dead workers: their leases expired, or were not renewed for their whole length.
 
         This worker must have watched them not renew: after an outage of the server, or a leap of its clock, every lease
         has run out, and the living must have the time to renew. So the time between two sweeps, in which this worker
@@ -149,7 +149,7 @@ class Reaper:
         ]
 
     def _notice_leap(self, server_time: float, asked: float) -> None:
-        """Say that the server's clock was set, and watch all leases for a while if it was set back.
+        """Log that the server's clock was set, and watch all leases for a while if it was set back.
 
         Its time is from some moment between the question and now; pauses of this process must not look like a leap.
         """

@@ -35,11 +35,11 @@ class FileWatcher:
         self._thread = threading.Thread(target=self._watch, name="upnext-reload", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._thread.start()
 
     def changed(self) -> bool:
-        """Return whether a file has changed since the last time that this was asked."""
+        """Return whether a file has changed since the last call."""
         changed = self._changed.is_set()
         self._changed.clear()
         return changed

@@ -47,7 +47,7 @@ def _is_retried(options: Options, raised: BaseException | None) -> bool:
 
 
 def _matches(error: BaseException, kinds: ExceptionTypes | None) -> bool:
-    """Return whether an `except` clause would catch it; no code of the user's classes decides that."""
+    """Return whether an `except` clause would catch it, without running code of the user's classes."""
     given = () if kinds is None else kinds if isinstance(kinds, tuple) else (kinds,)
     return any(kind in type.mro(type(error)) for kind in given)
 

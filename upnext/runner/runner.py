@@ -29,7 +29,7 @@ from upnext.runner.watchdog import Watchdog
 
 @dataclass(frozen=True, slots=True)
 class WorkerReading:
-    """How a worker stands in one process.
+    """The state of a worker in one process.
 
     Attributes:
         worker: The worker's name.
@@ -123,7 +123,7 @@ class Runner:
 
     @property
     def trouble(self) -> str:
-        """Reason that the worker takes no jobs in some partition, or an empty string; may be called from any thread."""
+        """Reason that the worker takes no jobs in some partition, or an empty string. Thread-safe."""
         if self._stopping:
             return "it is stopping"
         found = [(number, partition.trouble) for number, partition in enumerate(list(self._partitions))]
@@ -131,7 +131,7 @@ class Runner:
         return "; ".join(troubles)
 
     def reading(self) -> WorkerReading:
-        """Return how the worker stands; may be called from any thread."""
+        """Return the worker's state. Thread-safe."""
         slots, partitions = self._resources.slots, list(self._partitions)
         return WorkerReading(
             self.registry.worker,
@@ -143,7 +143,7 @@ class Runner:
         )
 
     def stop(self) -> None:
-        """Begin to stop: nothing more is claimed, running jobs get their grace."""
+        """Begin to stop: nothing more is claimed, running jobs get their grace period."""
         self._stopping = True
         for partition in self._partitions:
             partition.stop()
@@ -155,7 +155,7 @@ class Runner:
         return sorted(jobs, key=lambda job: job.began)
 
     def _serve(self, partitions: int) -> None:
-        """Serve so many partitions at least: a namespace may grow while its workers run."""
+        """Serve at least that many partitions: a namespace may grow while its workers run."""
         before = len(self._partitions)
         while len(self._partitions) < partitions and not self._stopping:
             number = len(self._partitions)
@@ -170,7 +170,7 @@ class Runner:
             report_limits(self.registry, len(self._partitions))
 
     async def _agree(self, partitions: int) -> None:
-        """Serve as many as the first partition says; one that does not know, or not any more, is told."""
+        """Serve as many as the first partition records; if the record is missing, write it again."""
         self._serve(partitions)
         if partitions < len(self._partitions):
             await PartitionCount(self._partitions[0].broker).serve(len(self._partitions))
@@ -179,7 +179,7 @@ class Runner:
         self._working.append(self._start(partition.run()))
 
     def _start(self, part: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start something that the worker does not go on without."""
+        """Start something without which the worker cannot continue."""
         task = asyncio.create_task(part)
         task.add_done_callback(lambda _: self._ended.set())
         return task

@@ -71,11 +71,11 @@ class ClaimedJob:
 
     @cached_property
     def cleanups(self) -> list[Cleanup]:
-        """What is still to be done, the last one first, if the coroutines that would do it are closed."""
+        """The clean-up still to be done, the last one first, if the coroutines that would do it are closed."""
         return []
 
     def late(self, passed: float) -> float | None:
-        """Return how many seconds it is past its timeout and has not ended; None while it may run.
+        """Return how many seconds it is past its timeout without having ended; None while it may run.
 
         Args:
             passed: The time, by `time.monotonic`.
@@ -84,7 +84,7 @@ class ClaimedJob:
         return since if since >= LATE_AFTER else None
 
     def context(self) -> Context:
-        """Return what the job's handler can ask about it."""
+        """Return the context of the job's handler."""
         if self._context is None:
             handler, entry = self.handler, self.claim.entry
             assert handler is not None, "a job that runs has a handler"
@@ -114,7 +114,7 @@ class RunningJobs:
         self._unstarted: dict[ClaimedJob, None] = {}
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of jobs."""
         return len(self._jobs)
 
     @property
@@ -127,13 +127,13 @@ class RunningJobs:
         return list(self._jobs.items())
 
     def add(self, task: asyncio.Task[None], job: ClaimedJob) -> None:
-        """Take a job in, with the task that runs it."""
+        """Add a job with the task that runs it."""
         job.task = task
         self._jobs[task] = job
         self._unstarted[job] = None
 
     def remove(self, job: ClaimedJob) -> None:
-        """Let a job go that has ended; the last thing that its task does."""
+        """Remove a job that has ended; the last thing that its task does."""
         if job.task is not None:
             del self._jobs[job.task]
             # The task's context has the job: in a cycle, both and the payload would stay until the next garbage
@@ -143,13 +143,13 @@ class RunningJobs:
             self._unstarted.pop(job, None)
 
     def remove_cancelled(self) -> None:
-        """Let those go whose tasks were cancelled before their first step, in which they can do nothing."""
+        """Remove jobs whose tasks were cancelled before their first step, when they could not do it themselves."""
         for task, job in list(self._jobs.items()):
             if task.done():
                 self.remove(job)
 
     def begin(self, job: ClaimedJob) -> bool:
-        """Note that a job takes its first step now; False if it was handed back."""
+        """Record that a job takes its first step now; False if it was handed back."""
         try:
             del self._unstarted[job]
         except KeyError:
@@ -158,7 +158,7 @@ class RunningJobs:
         return True
 
     def take_unstarted(self) -> list[ClaimedJob]:
-        """Remove and return the jobs that have not taken their first step; now they will not. For any thread."""
+        """Remove and return the jobs that have not taken their first step, which they now will not. Thread-safe."""
         taken: list[ClaimedJob] = []
         for job in list(self._unstarted):
             try:
@@ -175,11 +175,11 @@ class RunningJobs:
         return {(job.claim.field, job.claim.fencing_token) for job in jobs if job.claims is claims}
 
     def find(self, task: asyncio.Task[Any] | None) -> ClaimedJob | None:
-        """Return the job that a task runs. May be called in any thread."""
+        """Return the job that a task runs. Thread-safe."""
         return None if task is None else self._jobs.get(task)
 
     def started(self) -> list[ClaimedJob]:
-        """Return the jobs that run, oldest first. May be called in any thread."""
+        """Return the running jobs, oldest first. Thread-safe."""
         return sorted((job for job in list(self._jobs.values()) if job.began), key=lambda job: job.began)
 
     def listed(self, now: float) -> tuple[tuple[RunningJob, ...], int]:
@@ -194,7 +194,7 @@ class RunningJobs:
         return tuple(describe(job, now) for job in long[:LISTED_JOBS]), len(long)
 
     def waiting(self, waits: Sequence[LongWait], now: float) -> tuple[WaitingJob, ...]:
-        """Return the jobs that have waited for others, or for their turn, for long, as the worker's record has them."""
+        """Return the jobs that have long been waiting for others or for their turn, as the worker's record has them."""
         running = {job.claim.job_id: job for job in self.started()} if waits else {}
         found = [(running[wait.job_id], wait) for wait in waits if wait.job_id in running]
         passed = time.monotonic()
@@ -207,7 +207,7 @@ class RunningJobs:
 
 
 def unknown(held: Iterable[Claim], known: set[tuple[str, str]]) -> tuple[list[Claim], bool]:
-    """Return which claims are of jobs that this process does nothing with, so that others have to run them.
+    """Return which claims are of jobs that this process does not know, so that others have to run them.
 
     Args:
         held: What the server says is claimed here.
@@ -224,7 +224,7 @@ def unknown(held: Iterable[Claim], known: set[tuple[str, str]]) -> tuple[list[Cl
 
 
 def describe(job: ClaimedJob, now: float) -> RunningJob:
-    """Return a job as a worker's record has it; `now` is the server's time."""
+    """Return a job in the form of a worker's record; `now` is the server's time."""
     passed = time.monotonic()
     since, late = now - (passed - job.began), job.late(passed)
     return RunningJob(

@@ -34,7 +34,7 @@ _WARN_AFTER = (1, 20)  # failures in a row
 
 
 class Store(Protocol):
-    """What the scheduler asks of `ScheduleStore`."""
+    """The part of `ScheduleStore` that the scheduler uses."""
 
     async def now(self) -> datetime: ...  # noqa: D102
     async def declare(  # noqa: D102
@@ -45,7 +45,7 @@ class Store(Protocol):
 
 
 def due(schedule: Schedule, last: datetime, now: datetime) -> list[datetime]:
-    """Return the ticks that a schedule is to run for now.
+    """Return the ticks that a schedule has to run for now.
 
     Those since `last`, unless they are too late; if there is none, the latest that was missed, for a schedule that
     catches up. `last` advances only after every earlier tick was submitted, so nothing before it is due.
@@ -81,7 +81,7 @@ class Scheduler:
         self._failures = Counter[str]()  # in a row; of a handler, or of all ("")
 
     async def run(self) -> None:
-        """Submit tasks at their ticks until cancelled. An outage is waited out."""
+        """Submit tasks at their ticks until cancelled. Outages are waited out."""
         while True:
             try:
                 pause = await self.look()
@@ -91,7 +91,7 @@ class Scheduler:
             await asyncio.sleep(pause)
 
     async def look(self) -> float:
-        """Submit what is due; return the seconds until there is more, or until what failed is tried again.
+        """Submit what is due; return the seconds until the next tick or retry.
 
         What fails for one schedule, such as a send to a partition whose server is away, holds up no other one.
         """
@@ -104,7 +104,7 @@ class Scheduler:
         return max(min(pauses), _SHORTEST_SLEEP)
 
     async def _keep(self, handler_id: str, schedule: Schedule, now: datetime) -> float:
-        """Look at one schedule; return the seconds until it is to be looked at again."""
+        """Handle one schedule; return the seconds until it has to be handled again."""
         looked, following = self._looked.get(handler_id, (now, now))
         if following is None or not looked <= now < following:
             handler = self._registry.handlers[handler_id]
@@ -136,7 +136,7 @@ class Scheduler:
             log.warning("Schedule %r was not run at %s: nothing could run it then", handler.name, missed.isoformat())
 
     def _failed(self, of: str, what: str, error: Exception) -> float:
-        """Say so, but not each time; return the seconds until it is tried again."""
+        """Log a failure, but not each time; return the seconds until the next try."""
         self._failures[of] += 1
         if self._failures[of] in _WARN_AFTER:
             say = log.warning if isinstance(error, (RedisError, OSError, BrokerError)) else log.exception
@@ -166,7 +166,7 @@ class Scheduler:
 
 
 def check_schedule(handler: Handler) -> None:
-    """Refuse a scheduled task that needs arguments: a schedule has none to give.
+    """Refuse a scheduled task that requires arguments, because a schedule has none.
 
     Raises:
         ConfigError: If it does.
@@ -180,6 +180,6 @@ def check_schedule(handler: Handler) -> None:
 
 
 def record_of(handler: str, schedule: Schedule) -> ScheduleRecord:
-    """Return what is kept of a schedule."""
+    """Return the record of a schedule."""
     every = None if schedule.every is None else schedule.every.total_seconds()
     return ScheduleRecord(handler, schedule.expression, schedule.tz, every, schedule.catch_up)

@@ -54,7 +54,7 @@ _FOR_EXIT = 3.0  # seconds for what the program wants done at its exit
 
 @runtime_checkable
 class Servable(Protocol):
-    """What `upnext.Api` is to a service: something that serves until it is told to stop.
+    """What `upnext.Api` is to a service: something that serves until it is stopped.
 
     Attributes:
         listen_address: The host and port that it listens on.
@@ -63,7 +63,7 @@ class Servable(Protocol):
     listen_address: tuple[str, int]
 
     async def serve(self, sockets: list[socket.socket], grace: float) -> None:
-        """Serve on listening sockets until `stop`; what is under way then has its grace."""
+        """Serve on listening sockets until `stop`; open requests then get their grace period."""
         ...
 
     def stop(self) -> None:
@@ -72,7 +72,7 @@ class Servable(Protocol):
 
 
 def run(*services: Worker | Servable | Relay, probe: str | None = None) -> None:
-    """Run workers, APIs and relays in this process until SIGTERM or SIGINT; running jobs get their grace.
+    """Run workers, APIs and relays in this process until SIGTERM or SIGINT; running jobs get their grace period.
 
     Args:
         services: The workers, APIs and relays.
@@ -103,7 +103,7 @@ def run(*services: Worker | Servable | Relay, probe: str | None = None) -> None:
 
 
 def serve(service: Service, signals: StopSignals, probe: str | None = None) -> BoundedExit:
-    """Run a service until a signal; returns what limits the time that the process then takes to end.
+    """Run a service until a signal; returns the limit for the time that the process then takes to end.
 
     Raises:
         ConfigError: As `run` says.
@@ -184,7 +184,7 @@ class Service:
 
     @property
     def longest_stop(self) -> float:
-        """The seconds after which a process that was told to stop has ended."""
+        """The maximum seconds until a process that was told to stop has ended."""
         return self.grace + _AFTER_GRACE + _FOR_EXIT
 
     @property
@@ -199,7 +199,7 @@ class Service:
             await runner.ready()
 
     def trouble(self) -> str:
-        """Return which workers take no jobs now and which relays send nothing, and why, a line each; "" if all work.
+        """Return which workers take no jobs and which relays send nothing, with reasons, one per line; "" if all work.
 
         Can be asked from any thread.
         """
@@ -210,15 +210,15 @@ class Service:
         return "\n".join(f"{what}: {trouble}" for what, trouble in found if trouble)
 
     def readings(self) -> list[WorkerReading]:
-        """Return how each worker stands. Can be asked from any thread."""
+        """Return the state of each worker. Thread-safe."""
         return [runner.reading() for runner in self._runners]
 
     def outboxes(self) -> list[RelayReading]:
-        """Return how each relay stands. Can be asked from any thread."""
+        """Return the state of each relay. Thread-safe."""
         return [relay.reading() for relay in self._relays]
 
     def stop(self) -> None:
-        """Begin to stop: requests under way are answered, running jobs get their grace."""
+        """Begin to stop: open requests are answered, running jobs get their grace period."""
         self._stopping.set()
 
     async def run(self, began_to_stop: Callable[[], None] = lambda: None) -> None:
@@ -241,7 +241,7 @@ class Service:
                 await self._run(listening, began_to_stop)
 
     async def _open_listeners(self, listening: list[list[socket.socket]], opened: contextlib.ExitStack) -> bool:
-        """Open the listening sockets of each API, which are closed with `opened`; False if everything stops before."""
+        """Open the listening sockets of each API, to be closed with `opened`; False if everything stops first."""
         stopping = asyncio.create_task(own_tasks.wait_for(self._stopping))
         for server in self._servers:
             # A host name may have to be looked up.
@@ -294,7 +294,7 @@ class Service:
         await self._end(tasks)
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Wait for the members, as long as the grace and their last steps take; raise what one of them raised."""
+        """Wait for the members, for the grace period and their last steps; raise what one of them raised."""
         if not tasks:
             return
         await asyncio.wait(tasks, timeout=self.grace + _LAST_STEPS)
@@ -319,7 +319,7 @@ class Service:
         return Runner(worker.registry, worker.concurrency, url, record(worker, unimported), watchdog)
 
     async def _reach(self, url: str, settings: Settings) -> None:
-        """Wait until the server answers; one that refuses us will not answer another time."""
+        """Wait until the server answers; a server that rejects this client is not asked again."""
         link = PipelinedConnection(url, Keys(settings.namespace))
         try:
             await self._reach_by(link, url, settings)

@@ -78,7 +78,7 @@ def _import(file: Path) -> ModuleType:
 
 
 def _check_is_of(module: ModuleType, file: Path) -> None:
-    """Refuse a file that Python does not import under its name, and which was not read therefore."""
+    """Refuse a file that was not loaded because Python imports another file under its name."""
     other = module.__file__
     if other is None or not Path(other).exists() or not file.samefile(other):
         raise ConfigError(
@@ -87,7 +87,7 @@ def _check_is_of(module: ModuleType, file: Path) -> None:
 
 
 def _hint(file: Path, error: BaseException) -> str:
-    """Return what makes a package of a folder around the file, if that is what could not be found."""
+    """Return the advice to make a folder around the file a package, if that is why it was not found."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     package = error.name.partition(".")[0]
@@ -98,7 +98,7 @@ def _hint(file: Path, error: BaseException) -> str:
 
 
 def _module_name(file: Path) -> tuple[Path, str]:
-    """Return the folder to import from and the dotted name: a file in a package is that package's module."""
+    """Return the folder to import from and the dotted name: a file in a package is a module of that package."""
     parts = [] if file.name == "__init__.py" else [file.stem]
     folder = file.parent
     while (folder / "__init__.py").is_file():

@@ -91,7 +91,7 @@ class Settler:
         outcome: AttemptOutcome,
         surroundings: contextvars.Context | None = None,
     ) -> None:
-        """Take a job whose attempt has ended; returns at once. If it raises, it has not taken the job.
+        """Take over a job whose attempt has ended; returns at once. If it raises, it has not taken the job.
 
         Args:
             claims: What it was claimed with.
@@ -113,18 +113,18 @@ class Settler:
             self._settle_alone(claims, claim, end)
 
     def known(self, claims: Claims) -> set[tuple[str, str]]:
-        """Return field and fencing token of what is being settled."""
+        """Return field and fencing token of the jobs being settled."""
         entries = [(held, claim) for held, claim, _ in (*self._sending, *self._done)] + list(self._alone.values())
         return {(claim.field, claim.fencing_token) for held, claim in entries if held is claims}
 
     async def drained(self) -> None:
-        """Wait until the server knows of everything."""
+        """Wait until the server knows everything."""
         while self.pending:
             self._settled.clear()
             await self._settled.wait()
 
     def stop(self) -> None:
-        """Give up what the server has not been told of: others run those jobs, or have begun to."""
+        """Give up what the server has not been told: others run those jobs, or have begun to."""
         self._stopped = True
         for task in (self._flushing, *self._alone):
             if task is not None:
@@ -173,7 +173,7 @@ class Settler:
             self._sending, self._done, self._flushing = [], self._sending + self._done, None
 
     def _next_batch(self) -> list[_Done]:
-        """Return what one command ends: jobs held under one worker id, and not too many bytes of results."""
+        """Return the jobs that one command ends: held under one worker id, and with a bounded size of results."""
         first, size, batch = self._done[0][0], 0, self._done[:_BATCH]
         for position, (claims, _, result) in enumerate(batch):
             if result is not None:
@@ -205,7 +205,7 @@ class Settler:
                     self._unheld(claim, repeated=repeated)
 
     async def _finish_alone(self, claims: Claims, claim: Claim, result: bytes | None) -> None:
-        """End one job; a result that the server does not take, although it answers, is given up."""
+        """End one job alone; its result is given up if the server answers but does not accept it."""
         failures = refusals = 0
         while True:
             try:
@@ -249,7 +249,7 @@ class Settler:
     def _ending(
         self, claims: Claims, claim: Claim, handler: Handler, outcome: AttemptOutcome
     ) -> Callable[[], Awaitable[object]]:
-        """Return what ends an attempt whose work is not done, having logged it.
+        """Log an unsuccessful attempt, and return the command that ends it.
 
         It is logged first, because an outage can last; and what is returned does not hold the exception, which holds
         on to everything in the handler's frames.
@@ -270,7 +270,7 @@ class Settler:
         return functools.partial(self._bury, claims, claim, letter)
 
     async def _bury(self, claims: Claims, claim: Claim, letter: DeadLetter) -> None:
-        """Make a job a dead letter, or put it off if another program's key is where dead letters go."""
+        """Turn a job into a dead letter, or postpone it if a foreign key is in the way."""
         try:
             if await self._persist(claim, functools.partial(claims.bury, claim, letter)):
                 self._on_burial(letter)
@@ -289,7 +289,7 @@ class Settler:
         self._on_retry(delay)
 
     async def _persist(self, claim: Claim, write: Callable[[], Awaitable[bool]]) -> bool:
-        """Repeat a fenced write until the server has taken it: repeating one is safe.
+        """Repeat a fenced write until the server has accepted it: repeating it is safe.
 
         Returns:
             Whether it took effect, or may have before a reply was lost.
@@ -326,7 +326,7 @@ def _within(surroundings: contextvars.Context | None, function: Callable[[], T])
 
 
 def _is_outage(error: BaseException) -> bool:
-    """Return whether the server is to blame, whatever it was asked; a broken connection may be the command's doing."""
+    """Return whether the server is to blame, whatever was sent; a broken connection may be the command's fault."""
     if not isinstance(error, (RedisError, OSError)):
         return False
     return classify(error) not in {FailureKind.LOST, FailureKind.FAULT}
@@ -373,7 +373,7 @@ def _of(handler: Handler) -> str:
 
 
 def _details(claim: Claim, handler: Handler, outcome: AttemptOutcome) -> dict[str, object]:
-    """Return what a log record says of a job beside its line."""
+    """Return the extra fields of a job's log record."""
     return {
         "job_id": claim.job_id,
         "event_id": claim.entry.event_id,
@@ -386,7 +386,7 @@ def _details(claim: Claim, handler: Handler, outcome: AttemptOutcome) -> dict[st
 
 
 def _report_unheld(claim: Claim, *, repeated: bool) -> None:
-    """Say what is known of a job that the server says is not held here any more.
+    """Report what is known about a job that, according to the server, is no longer held here.
 
     Another worker may have it, or it was purged, or lost with the server's data.
     """

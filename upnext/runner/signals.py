@@ -29,7 +29,7 @@ _LOOK = 0.5
 
 
 class StopSignals:
-    """The stop of this process: asked for by a signal or by `begin`, and at its end after a limited time.
+    """The stop of this process: requested by a signal or by `begin`, and enforced after a limited time.
 
     Used as a context manager, in the main thread; in another one, where Python takes no signals, only `begin` counts.
 
@@ -57,7 +57,7 @@ class StopSignals:
         self._asked: SimpleQueue[None] = SimpleQueue()  # unlike an Event, it can be used in signal handlers
 
     def __enter__(self) -> Self:
-        """Take signals from now on; until `stopping` is entered, the first ends the process at once."""
+        """Handle signals from now on; until `stopping` is entered, the first one ends the process at once."""
         if threading.current_thread() is threading.main_thread():
             own(self)  # first: another thread may fork at any time
             self._pipe = os.pipe()
@@ -68,7 +68,7 @@ class StopSignals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give signals back to whom they belonged; the time that a stop may take goes on."""
+        """Restore the previous signal handlers; the time limit of a stop continues."""
         pipe, self._pipe = self._pipe, None
         if pipe is not None:
             self._give_back()
@@ -92,23 +92,23 @@ class StopSignals:
                     signal.set_wakeup_fd(self._loop_wakeup, warn_on_full_buffer=False)
 
     def begin(self) -> None:
-        """Note that everything begins to stop; only the first call counts."""
+        """Record that everything begins to stop; only the first call counts."""
         if self._began is None:
             self._began = monotonic()
             self._asked.put(None)
 
     def finished(self) -> None:
-        """Note that everything has stopped: the limit counts no more."""
+        """Record that everything has stopped: the limit no longer applies."""
         self._over.set()
         self._asked.put(None)
 
     def ask(self) -> None:
-        """Begin to stop as after a SIGTERM, from any thread; it does not count as a signal."""
+        """Begin to stop as after a SIGTERM, from any thread, without counting as a signal."""
         self._answer(signal.SIGTERM)
 
     @property
     def left(self) -> float:
-        """The seconds until the stop should have ended; all of them if it has not begun."""
+        """The seconds until the stop should have ended; the full time if it has not begun."""
         return self.limit() if self._began is None else self._began + self.limit() - monotonic()
 
     @property
@@ -117,7 +117,7 @@ class StopSignals:
         return 128 + signal.SIGINT if self.number == signal.SIGINT else 0
 
     def let_go_in_child(self) -> None:
-        """In a forked child: signals are its own again, as in any Python program."""
+        """Give signals their default meaning in a forked child, as in any Python program."""
         pipe, self._pipe = self._pipe, None
         self._give_back()
         for end in pipe or ():
@@ -135,7 +135,7 @@ class StopSignals:
             self._loop_wakeup = wakeup
 
     def _keep_taken(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take signals again and again within `stopping`: libraries that jobs load later want them too."""
+        """Reinstall the handlers repeatedly within `stopping`, because libraries that jobs load later replace them."""
         if self._loop is not loop or self._pipe is None:
             return
         others = [signal.Signals(number).name for number in _NUMBERS if signal.getsignal(number) != self._receive]
@@ -166,7 +166,7 @@ class StopSignals:
                 self._loop.call_soon_threadsafe(self._stop)
 
     def _read(self, read_end: int, write_end: int) -> None:
-        """Wake the event loop at each signal, and answer in place of a main thread that is inside a long call."""
+        """Wake the event loop at each signal, and act in place of a main thread that is inside a long call."""
         answered = False
         while numbers := os.read(read_end, 64):
             if self._loop_wakeup not in {-1, write_end}:

@@ -43,7 +43,7 @@ class Slots:
         self._waiting: deque[asyncio.Event] = deque()
 
     def take(self, asker: asyncio.Event, most: int) -> int:
-        """Take up to so many slots.
+        """Take up to that many slots.
 
         Args:
             asker: Who asks; it is set when it should ask again.
@@ -66,14 +66,14 @@ class Slots:
         return granted
 
     def give(self, count: int) -> None:
-        """Give slots back."""
+        """Return slots."""
         self.free += count
         self.freed += count
         if self._waiting:
             self._call_next()
 
     def leave(self, asker: asyncio.Event) -> None:
-        """Note that somebody waits no more: the next one's turn comes."""
+        """Record that a caller stopped waiting: the next one's turn comes."""
         if asker in self._waiting:
             self._waiting.remove(asker)
             self._call_next()
@@ -84,7 +84,7 @@ class Slots:
 
 
 class Slot:
-    """The slot of one job. The job lends it to others while it waits for jobs: they may be the ones it waits for.
+    """The slot of one job, which lends it to others while it waits for jobs: they may be the ones it waits for.
 
     Made in the worker's event loop, for a slot that was taken; `lend` and `take_back` can be used from any thread and
     loop, because a handler that is not async waits in a thread.
@@ -108,7 +108,7 @@ class Slot:
         return self._slots.long_waits
 
     def release(self) -> None:
-        """Give the slot back: the job has ended."""
+        """Return the slot: the job has ended."""
         self._ended = True
         if self._held:
             self._held = False
@@ -129,14 +129,14 @@ class Slot:
         return False if not done and lending.cancel() else lending.result()
 
     async def take_back(self) -> None:
-        """Go on once the job has a slot again; at once while another of its waits still lends it."""
+        """Continue once the job has a slot again; at once while another of its waits still lends it."""
         if asyncio.get_running_loop() is self._loop:
             await self._take_back()
         else:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._take_back(), self._loop))
 
     def take_back_later(self) -> None:
-        """Take a slot as soon as one is free, for a job that goes on without waiting for that."""
+        """Take a slot as soon as one is free, for a job that continues without waiting for it."""
         asyncio.run_coroutine_threadsafe(self._take_back(), self._loop)
 
     async def _lend(self) -> bool:

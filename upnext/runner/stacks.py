@@ -24,7 +24,7 @@ _current_frames: Callable[[], dict[int, FrameType]] = getattr(sys, "_current_fra
 
 
 def frames_of(thread: int) -> list[FrameType]:
-    """Return the frames of a thread, outermost first, from where upnext or the event loop calls user code."""
+    """Return the frames of a thread, outermost first, starting where upnext or the event loop calls user code."""
     frame = _current_frames().get(thread)
     frames: list[FrameType] = []
     while frame is not None:
@@ -47,7 +47,7 @@ def thread_of(codes: Collection[CodeType]) -> int | None:
 
 
 def format_stack(frames: list[FrameType]) -> str:
-    """Return a stack as tracebacks show it: places and source lines, no values."""
+    """Return a stack in the form of a traceback: places and source lines, no values."""
     lines = traceback.StackSummary.extract(((frame, frame.f_lineno) for frame in frames[-_FRAMES:]), lookup_lines=True)
     return "".join(lines.format()).rstrip("\n")
 

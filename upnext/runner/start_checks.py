@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_declarations(registry: Registry) -> None:
-    """Build the schemas of handlers, tasks and upcasters, and check what they are limited to and scheduled for.
+    """Build the schemas of handlers, tasks and upcasters, and check their limits and schedules.
 
     Raises:
         ConfigError: If one of them cannot run.

@@ -32,7 +32,7 @@ _FOREIGN_PAUSE = 5.0  # seconds between looks whether another program's key is g
 
 
 class Subscriber:
-    """Subscribes the handlers of one worker in one partition, and registers its tasks, for as long as it takes.
+    """Subscribes the handlers of one worker in one partition, and registers its tasks, however long it takes.
 
     Args:
         broker: The partition.
@@ -74,7 +74,7 @@ class Subscriber:
         self.ready = asyncio.Event()
 
     def restart(self, worker_id: str) -> None:
-        """Subscribe afresh: the lease is new, and the server may be new as well.
+        """Subscribe again: the lease is new, and the server may be new as well.
 
         Args:
             worker_id: The id that the lease is held under.
@@ -85,7 +85,7 @@ class Subscriber:
         self._task = asyncio.create_task(self._subscribe())
 
     def look(self) -> None:
-        """Look soon whether the subscriptions are still there."""
+        """Check soon whether the subscriptions still exist."""
         self._doubted.set()
 
     def stop(self) -> None:
@@ -164,7 +164,7 @@ class Subscriber:
             return True  # another program's key is there, which subscribing will say after the next lease
 
     async def _subscribe_event(self, event: str) -> bool:
-        """Subscribe an event's handlers; False if another program's key keeps this event, and no other, from it."""
+        """Subscribe an event's handlers; False if a foreign key prevents it for this event only."""
         try:
             await self._broker.publisher.subscribe(event, self._by_event[event], self._uniqueness)
         except ForeignDataError as error:
@@ -175,7 +175,7 @@ class Subscriber:
         return True
 
     async def _report_lost_data(self) -> None:
-        """Say so when the subscriptions made before are gone: the server has lost its data, and jobs with them."""
+        """Report that earlier subscriptions are gone: the server has lost its data, and jobs with them."""
         if gone := [event for event in sorted(self._by_event) if not await self._is_subscribed(event)]:
             log.error(
                 "The server has lost data: the subscriptions to %s are gone, and jobs that it had accepted may be. "
@@ -206,7 +206,7 @@ class Subscriber:
             return True  # nothing was lost: another program's key is there, which subscribing will say
 
     async def _register_tasks(self) -> None:
-        """List the tasks beside the handlers that have queues, so that commands show them, and a loss of data shows.
+        """List the tasks beside the handlers that have queues, so that commands show them and lost data is noticed.
 
         Nothing else depends on it, so a server that is full, or another program's key there, keeps no task waiting.
         """
@@ -221,7 +221,7 @@ class Subscriber:
             self._are_registered = True
 
     async def _note_mark(self) -> None:
-        """Mark the data, or note the mark that they have: another one later means that these data were lost."""
+        """Mark the data, or read their mark: a different mark later means that the data were lost."""
         if self._mark:
             return
         key = self._broker.keys.versions

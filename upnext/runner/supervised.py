@@ -49,7 +49,7 @@ class Supervisor:
         threading.Thread(target=wait, name="upnext-supervised", daemon=True).start()
 
     def introduce(self, addresses: Sequence[tuple[str, int]], longest_stop: float) -> None:
-        """Say how long this process may take to stop, and where it will ask to listen."""
+        """Report how long this process may take to stop, and where it will ask to listen."""
         if self._talk is not None:
             self._send(self._talk, {"stop": longest_stop, "addresses": [list(address) for address in addresses]})
 
@@ -98,7 +98,7 @@ def supervised_process() -> Supervisor | None:
 
 
 class Conversation:
-    """What a supervisor hears from one of its processes.
+    """A supervisor's connection to one of its processes.
 
     Args:
         talk: Its end of the socket.
@@ -110,7 +110,7 @@ class Conversation:
         self._rest = b""
 
     def messages(self) -> list[dict[str, Any]]:
-        """Return what the process has said since; does not wait."""
+        """Return the messages of the process since the last call; does not wait."""
         with contextlib.suppress(OSError):
             while data := self._talk.recv(_MESSAGE):
                 self._rest += data
@@ -118,7 +118,7 @@ class Conversation:
         return [json.loads(line) for line in lines]
 
     def answer(self, found: list[socket.socket] | str) -> None:
-        """Answer a `listen`: with sockets, or with the reason why there are none."""
+        """Answer a `listen` with sockets, or with the reason why there are none."""
         with contextlib.suppress(OSError):  # it has ended meanwhile
             if isinstance(found, str):
                 self._talk.sendall(json.dumps({"error": found}).encode())
@@ -126,5 +126,5 @@ class Conversation:
                 socket.send_fds(self._talk, [b"{}"], [sock.fileno() for sock in found[:_MOST_SOCKETS]])
 
     def close(self) -> None:
-        """Hear no more of it."""
+        """Close the connection."""
         self._talk.close()

@@ -62,13 +62,13 @@ def supervise(
 
 
 class _SharedListeners:
-    """The listening sockets of the service's APIs: connections wait there while processes start again."""
+    """The listening sockets of the service's APIs: connections wait there while processes restart."""
 
     def __init__(self) -> None:
         self._sockets: dict[tuple[str, int], list[socket.socket]] = {}
 
     def get(self, address: tuple[str, int]) -> list[socket.socket] | str:
-        """Return the sockets of an address, or why there are none."""
+        """Return the sockets of an address, or the reason why there are none."""
         if address not in self._sockets:
             try:
                 self._sockets[address] = listen(address)
@@ -84,7 +84,7 @@ class _SharedListeners:
 
 
 class _Child:
-    """One of the processes, through all of its lives.
+    """One of the processes, across all of its restarts.
 
     Attributes:
         cannot_import: Whether it has ended in the midst of the import, and has never come through one.
@@ -107,7 +107,7 @@ class _Child:
         self.process: subprocess.Popen[bytes] | None = None
 
     def tend(self, listeners: _SharedListeners) -> int | None:
-        """Start the process if it is time to, and answer it; returns an exit code that ends the service."""
+        """Start the process when it is time to, and answer it; returns an exit code that ends the service."""
         if self.process is None:
             if monotonic() >= self._resume_at:
                 self._try_start()
@@ -131,14 +131,14 @@ class _Child:
         return None
 
     def stop(self) -> None:
-        """Tell the process to stop in order: a signal could be its second, which would end it at once."""
+        """Tell the process to stop in order; a signal could be its second, which would end it at once."""
         if self._conversation is not None:
             os.close(self._life)
             self._conversation.close()
             self._conversation = None
 
     def wait(self) -> None:
-        """Wait for a process that was told to stop, no longer than it said that it takes; then kill it."""
+        """Wait for a process that was told to stop, no longer than it announced; then kill it."""
         # Also one that has ended by itself, and waits for a change, is started again.
         self._resume_at, self._failures = 0.0, 0
         if self.process is None:
@@ -157,7 +157,7 @@ class _Child:
             self.process.kill()
 
     def _put_off(self) -> float:
-        """Start the process no sooner than after a pause that doubles with each failure; returns its seconds."""
+        """Delay the next start by a pause that doubles with each failure; returns its seconds."""
         pause = 0.0 if not self._failures else min(0.5 * 2**self._failures, _BACKOFF_CAP)
         self._resume_at = monotonic() + pause
         return pause

@@ -20,7 +20,7 @@ _OPAQUE = frozenset({"coroutine_wrapper", "async_generator_asend", "async_genera
 
 
 def place_of(task: asyncio.Task[Any]) -> str:
-    """Return the file and line, "" if nothing tells: of user code, else the innermost of what there is."""
+    """Return the file and line of user code, else of the innermost frame; "" if there is none."""
     frames = [frame for each in _awaited_tasks(task) for frame in _frames(each.get_coro())]
     users = [frame for frame in frames if not is_runtimes(frame) and not is_standard(frame)]
     return "".join(f"{frame.f_code.co_filename}:{frame.f_lineno}" for frame in (users or frames)[-1:])

@@ -13,7 +13,7 @@ _MOST = 10  # lines about one trouble
 
 
 class TroubleLog:
-    """The lines about one thing that may fail for long.
+    """Logs about one thing that may fail for a long time.
 
     An outage goes through several causes by itself (the connection breaks, the server is away, it loads its data): of
     these one line tells. A cause that does not pass by itself gets a line of its own when it begins, and any other one
@@ -32,7 +32,7 @@ class TroubleLog:
         self._lock = threading.Lock()
 
     def failed(self, error: BaseException) -> str:
-        """Note a failure; return its cause in words. May be called from any thread."""
+        """Record a failure; return its cause in words. Thread-safe."""
         cause = describe_failure(error)
         passes = isinstance(error, Exception) and classify(error) not in _LASTING
         with self._lock:
@@ -46,7 +46,7 @@ class TroubleLog:
         return cause
 
     def worked(self) -> None:
-        """Note that it works; says so if a failure was told of."""
+        """Record that it works; logs so if a failure was logged."""
         if not self._told:
             return
         with self._lock:

@@ -44,7 +44,7 @@ class UndeclaredSchedules:
         self._told: set[str] = set()
 
     async def run(self) -> None:
-        """Look now and then until cancelled; the worker's jobs do not need it."""
+        """Look at intervals until cancelled; jobs do not depend on it."""
         failures = 0
         while True:
             try:
@@ -61,7 +61,7 @@ class UndeclaredSchedules:
             await asyncio.sleep(backoff(failures) if failures else _INTERVAL)
 
     async def look(self) -> None:
-        """Log each of them that no living process has, once."""
+        """Log, once each, the schedules that no living process has."""
         undeclared = [
             record
             for record in await self._store.read()

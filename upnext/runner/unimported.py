@@ -47,7 +47,7 @@ class Lock:
 
     @classmethod
     def beside(cls, start: Path | None) -> Lock:
-        """Read the lock of the project that a file or folder is in; without one, or with a broken one, know nothing."""
+        """Read the lock of the project around a file or folder; an unreadable lock counts as none."""
         path = None if start is None else _find(start)
         if path is None:
             return cls({})
@@ -78,7 +78,7 @@ class Lock:
         }
 
     def unlocked(self, registry: Registry) -> list[HandlerId]:
-        """Return the handlers of a worker that stand in the project's own files and that the lock does not have."""
+        """Return the handlers of a worker in the project's own files that are missing from the lock."""
         return [
             HandlerId.parse(identity)
             for identity, handler in sorted(registry.handlers.items())
@@ -96,7 +96,7 @@ class Lock:
         return not any(part.startswith(".") or part == "site-packages" for part in file.parts)
 
     def refusals(self, registry: Registry) -> dict[HandlerId, list[str]]:
-        """Return what handlers of a worker refuse of what the lock lets senders send, for those that do."""
+        """Return what handlers of a worker refuse although the lock allows it."""
         found = {
             HandlerId.parse(identity): list(refusals(handler.signature, self._events[handler.subject]))
             for identity, handler in registry.handlers.items()
@@ -106,7 +106,7 @@ class Lock:
 
 
 def start_folder() -> Path | None:
-    """Return the folder of the program that runs, or else the current one."""
+    """Return the folder of the running program, or else the current folder."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
     return Path(file).resolve().parent if isinstance(file, str) else current_folder()
 
@@ -120,7 +120,7 @@ def current_folder() -> Path | None:
 
 
 def main_module_twin() -> str | None:
-    """Return the name under which the running program was imported once more, if it was.
+    """Return the second name under which the running program was imported, if it was.
 
     `python app.py` runs the file as `__main__`; a module that then says `from app import ...` loads it again, and what
     it attaches there is unknown to the first.

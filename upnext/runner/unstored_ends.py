@@ -17,7 +17,7 @@ _SHOWN_AFTER = 5  # failures in a row: about a second
 
 
 class UnstoredEnds:
-    """Notes what could not be stored, until it is; what it says may be read in any thread."""
+    """Records ends that could not be stored, until they are; may be read in any thread."""
 
     def __init__(self) -> None:
         # Cause, and whether it is of the server or the connection: it then concerns all jobs.
@@ -26,7 +26,7 @@ class UnstoredEnds:
 
     @property
     def record(self) -> Unstored | None:
-        """What the worker's record says, None if all ends are stored, or have failed to be for a moment only."""
+        """The entry in the worker's record, None if all ends are stored, or have been failing only briefly."""
         causes = list(self._causes.values())
         return Unstored(len(causes), causes[0][0]) if causes else None
 
@@ -37,7 +37,7 @@ class UnstoredEnds:
         return f"the end of {len(general):,} job(s) cannot be stored: {general[0]}" if general else ""
 
     def failed(self, claims: Iterable[Claim], failures: int, error: BaseException) -> None:
-        """Note that jobs could not be ended so many times in a row."""
+        """Record that jobs could not be ended so many times in a row."""
         self._told = True
         if failures >= _SHOWN_AFTER:
             kind = classify(error) if isinstance(error, Exception) else FailureKind.FAULT
@@ -45,7 +45,7 @@ class UnstoredEnds:
             self._causes.update(dict.fromkeys(map(_key, claims), cause))
 
     def stored(self, claims: Iterable[Claim], left: int) -> None:
-        """Note that jobs are ended, or others' now, and how many ends are still to be stored."""
+        """Record that jobs were ended, or are others' now, and how many ends are still to be stored."""
         if not self._told:
             return
         for claim in claims:

@@ -17,7 +17,7 @@ _IDLE = 1.0  # seconds after which a worker looks by itself: the cost of a lost 
 
 
 class WakeUps:
-    """Listens for wake-up tokens on a connection of its own, because waiting for one blocks the connection.
+    """Listens for wake-up tokens on a separate connection, because waiting for one blocks the connection.
 
     Args:
         url: The server's address.
@@ -39,7 +39,7 @@ class WakeUps:
         self._has_reason = True
 
     async def wait(self) -> bool:
-        """Wait for a token, for a second, for a moment that was said, or for `stop`; False if it was for the second."""
+        """Wait for a token, a second, an announced moment, or `stop`; False if the second passed."""
         if not self._listening and not self._roused.is_set():
             self._listening = True
             self._connection.post(("BLPOP", self._list, _IDLE), self._on_reply)
@@ -50,7 +50,7 @@ class WakeUps:
         return has_reason
 
     def look_in(self, seconds: float) -> None:
-        """End a wait after so long, if nothing ends it before; a token is then waited for still."""
+        """End a wait after that time, unless it ends before; a token is still waited for."""
         if self._timer is not None:
             self._timer.cancel()
         if not seconds:
@@ -59,7 +59,7 @@ class WakeUps:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._roused.set)
 
     def stop(self) -> None:
-        """End the wait under way, and let no further one begin."""
+        """End the current wait, and prevent further ones."""
         self._stopping = True
         self._roused.set()
 

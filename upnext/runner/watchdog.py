@@ -41,7 +41,7 @@ _WARN_AFTER = (1, 20)  # failures in a row
 
 
 class Watchdog:
-    """Watches over one process and its event loop; made in that loop.
+    """Watches one process and its event loop; created in that loop.
 
     Args:
         standby: Renews the leases while code keeps the interpreter.
@@ -214,7 +214,7 @@ class Watchdog:
 
 
 def _blocker(blocked: Blocked) -> str:
-    """Return what to call the code that blocks: a task of its own may have been started by a handler."""
+    """Return a name for the code that blocks: a handler may have started a separate task."""
     name = blocked.handler.rpartition("|")[2]
     return f"handler {name!r} [job {blocked.job}]" if name else "code outside of a handler's own task"
 
