@@ -25,7 +25,7 @@ class JobInstrument(Protocol):
     """Observes attempts of jobs. Its exceptions are logged and do not affect the job."""
 
     def begin(self, claim: Claim, handler: Handler) -> JobEnd:
-        """Note that an attempt begins, in the task that it runs in; what is returned is called there at its end."""
+        """Record the start of an attempt, in its task; the returned callback is called there at its end."""
         ...
 
 
@@ -35,7 +35,7 @@ _jobs: tuple[JobInstrument, ...] = ()
 
 @contextmanager
 def watching_jobs(instrument: JobInstrument) -> Generator[None]:
-    """Let an instrument watch the jobs of this process within the block; once, in however many such blocks."""
+    """Let an instrument observe the jobs of this process within the block; once, even in nested blocks."""
     global _jobs, _blocks  # noqa: PLW0603  # a job is watched whatever worker of the process runs it
     _blocks = (*_blocks, instrument)
     _jobs = tuple(dict.fromkeys(_blocks))
@@ -49,7 +49,7 @@ def watching_jobs(instrument: JobInstrument) -> Generator[None]:
 
 
 def begin_job(claim: Claim, handler: Handler) -> JobEnd | None:
-    """Tell all instruments that an attempt begins, and return what tells them of its end; None if there is none."""
+    """Report the start of an attempt to all instruments; return the callback for its end, None if there are none."""
     if not _jobs:
         return None
     ends: list[JobEnd] = []

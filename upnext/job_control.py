@@ -10,7 +10,7 @@ from upnext.options import is_finite
 
 
 class RetryLater(UpnextError):  # noqa: N818  # what it says is not an error of upnext, but how the job goes on
-    """Raised by a handler to have its job run again after a time of its choosing.
+    """Raised by a handler to have its job run again after a given time.
 
     It is a failed attempt like any other: `retries` bounds how often, and after the last one the job is a dead letter.
     Only the time is another: this one in place of the back-off, without jitter. `retry_on` and `give_up_on` do not
@@ -43,7 +43,7 @@ class RetryLater(UpnextError):  # noqa: N818  # what it says is not an error of 
 
 
 class Discard(UpnextError):  # noqa: N818  # as above
-    """Raised by a handler to end its job: nothing is left to do, however many retries there are.
+    """Raised by a handler to end its job because nothing is left to do, whatever its retries.
 
     The job is done, without a dead letter. A wait for its result raises `JobDiscardedError`.
 

@@ -43,7 +43,7 @@ _ROUTED_TTL = 24 * 3600.0  # seconds, for which the server knows the handlers of
 
 
 class Default(Enum):
-    """Stands for an option that was not given."""
+    """Stands for an omitted option."""
 
     DEFAULT = "the setting's"
 
@@ -104,7 +104,7 @@ async def wait_for_end(
 
 
 def wait_blocking(wait: Coroutine[Any, Any, T], way_out: str) -> T:
-    """Wait from code that is not in an event loop, or blocks the one that it is in: if that was in vain, say so.
+    """Wait in synchronous code, possibly blocking an event loop; if that made the wait futile, say so.
 
     Args:
         wait: The wait.
@@ -123,7 +123,7 @@ def wait_blocking(wait: Coroutine[Any, Any, T], way_out: str) -> T:
 
 
 class _Wait:
-    """What was seen of an event's jobs since they are waited for.
+    """What was seen of an event's jobs since the wait began.
 
     Args:
         event_id: The event.
@@ -171,7 +171,7 @@ class _Wait:
         raise JobLostError(self._event_id, tuple(lost), shown, seen_open=self._seen_open)
 
     def why_late(self, when: str) -> str:
-        """Return why not all jobs have ended by now."""
+        """Return why not all jobs have ended yet."""
         if self._is_unsent:
             return (
                 f"the server did not know it {when}. It was sent within a transaction: either that was not committed, "
@@ -197,7 +197,7 @@ class _Wait:
 async def outcomes_of(
     settings: Settings, event_id: str, jobs: Sequence[str]
 ) -> tuple[tuple[str, ...] | None, dict[str, JobOutcome]]:
-    """Ask once how jobs stand, as `ResultReader.outcomes`; some may be of other events, and stand for one of this."""
+    """Read the states of jobs once, like `ResultReader.outcomes`; some may replace jobs under other events."""
     take = current().outcomes
     events = {job.rpartition(".")[0] for job in jobs}
     if events <= {event_id}:
@@ -211,7 +211,7 @@ async def outcomes_of(
 
 
 async def handlers_of(settings: Settings, outcomes: Mapping[str, JobOutcome]) -> list[str]:
-    """Return the identities of the handlers of jobs that have ended, of whatever events; "" where nothing tells."""
+    """Return the identities of the handlers of ended jobs, of any events; "" where unknown."""
     found: dict[str, str] = {}
     for event in {job.rpartition(".")[0] for job in outcomes}:
         own = {job: outcome for job, outcome in outcomes.items() if job.rpartition(".")[0] == event}
@@ -220,7 +220,7 @@ async def handlers_of(settings: Settings, outcomes: Mapping[str, JobOutcome]) ->
 
 
 def check_id(kind: str, identity: object) -> str:
-    """Return an id that upnext has made.
+    """Return an id if upnext has created it.
 
     Raises:
         ConfigError: If it cannot be one.
@@ -231,7 +231,7 @@ def check_id(kind: str, identity: object) -> str:
 
 
 def no_id(kind: str, identity: object) -> ConfigError:
-    """Return what is wrong with something that is given as an id."""
+    """Return what is wrong with an id."""
     return ConfigError(f"{brief(identity)} is not the id of {kind}; use the one that a send returned.")
 
 
@@ -241,7 +241,7 @@ def _refusal(error: Exception) -> BrokerError:
 
 
 def check_timeout(timeout: object) -> None:
-    """Refuse what cannot be a time to wait.
+    """Refuse an invalid time limit of a wait.
 
     Raises:
         ConfigError: If it is neither seconds, nor None, nor left out.
@@ -255,7 +255,7 @@ def check_timeout(timeout: object) -> None:
 
 @asynccontextmanager
 async def _slot_lent(names: Callable[[], Sequence[str]]) -> AsyncGenerator[None]:
-    """Lend the slot of the job that waits here, if it is one: the jobs that it waits for may need it."""
+    """Lend the slot of the job that waits here, if there is one: the jobs that it waits for may need it."""
     job = current_job.get()
     slot = None if job is None else job.slot
     if job is None or slot is None:
@@ -286,7 +286,7 @@ async def _slot_lent(names: Callable[[], Sequence[str]]) -> AsyncGenerator[None]
 def _report_wait(  # a callback
     names: Callable[[], Sequence[str]], job: CurrentJob, slot: LentSlot, long_waits: list[LongWait], lent: bool
 ) -> None:
-    """Say in the log and in the worker's record that a job has waited for long."""
+    """Report, in the log and in the worker's record, that a job has been waiting for a long time."""
     try:
         context, waited_for = job.context(), tuple(names())
         wait = LongWait(context.job_id, waited_for, monotonic() - _STARVING)

@@ -15,7 +15,7 @@ _LINE_LIMIT = 4000  # characters of a line that could not be logged
 
 
 class SafeLogger:
-    """Logs as `logging.Logger` does, and never raises.
+    """Logs like `logging.Logger`, and never raises.
 
     Handlers, filters, formatters and `extra` of an application may raise anything, also SystemExit. What they refuse is
     written to stderr, with what they raised: neither the line nor the fault is lost in silence.
@@ -30,7 +30,7 @@ class SafeLogger:
 
     @contextmanager
     def heard(self) -> Generator[None]:
-        """Enable the logger again within the block, whenever a configuration of logging has disabled it.
+        """Enable the logger again within the block, whenever a logging configuration has disabled it.
 
         `logging.config` does that by default with each logger that it does not name. A level or a filter silences it.
         """
@@ -46,7 +46,7 @@ class SafeLogger:
         self.log(logging.DEBUG, message, *arguments, stacklevel=2)
 
     def info(self, message: str, *arguments: object) -> None:
-        """Log something that happens in order."""
+        """Log something that happens normally."""
         self.log(logging.INFO, message, *arguments, stacklevel=2)
 
     def warning(self, message: str, *arguments: object) -> None:

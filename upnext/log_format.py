@@ -19,7 +19,7 @@ _JOB = ("job_id", "event_id", "event", "handler", "attempt")
 
 
 def configure_logging() -> None:
-    """Have the process log to standard error in the form that UPNEXT_LOG names, unless it logs somewhere already.
+    """Log to standard error in the form that UPNEXT_LOG names, unless the process already logs somewhere.
 
     Raises:
         ConfigError: If it names another form than `text` or `json`.
@@ -33,7 +33,7 @@ def configure_logging() -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one line of JSON.
+    """Formats a record as one line of JSON.
 
     Its keys are `time` (UTC), `level`, `logger` and `message`, whatever the record was given as `extra`, the job that
     it was logged in (`job_id`, `event_id`, `event`, `handler`, `attempt`), the span that was current (`trace_id`,
@@ -63,7 +63,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message; where its arguments do not fit, or cannot be shown, they cost what is said of them alone."""
+    """Return the message; arguments that do not fit, or cannot be shown, only cost their own part of it."""
     try:
         return record.getMessage()
     except KeyboardInterrupt:

@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_streams() -> None:
-    """Write to nowhere what a shell has closed (`>&-`): Python has None in its place, which takes nothing."""
+    """Discard output to streams that a shell has closed (`>&-`), for which Python has None."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as this runs
@@ -104,7 +104,7 @@ def _flush() -> None:
 
 
 def _parser(wanted: Sequence[str]) -> Parser:
-    """Make the parser of the command that is wanted, or of all of them, if it is not clear which."""
+    """Create the parser of the wanted command, or of all of them if it is unclear which."""
     first = wanted[0] if wanted else ""
     return _parser_of(() if first == "--version" else (first,) if first in COMMANDS else COMMANDS)
 
@@ -130,7 +130,7 @@ def _parser_of(names: tuple[str, ...]) -> Parser:
 
 
 def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
-    """Take `--debug` out of the arguments, so that every command knows it without declaring it."""
+    """Remove `--debug` from the arguments, so that every command knows it without declaring it."""
     end = argv.index("--") if "--" in argv else len(argv)
     options = [argument for argument in argv[:end] if argument != "--debug"]
     return [*options, *argv[end:]], len(options) < end
@@ -158,7 +158,7 @@ def _fault(error: Exception, *, debug: bool) -> int:
 
 
 def _unwritable(error: OSError) -> int:
-    """End with a line about an output that nothing can be written to, if standard error takes one."""
+    """Exit with a line about an unwritable output, if standard error accepts one."""
     what = "The output" if error.filename is None else f"{os.fsdecode(error.filename)!r}"
     sys.stdout = io.StringIO()  # what is left would be tried again, and fail again, when the interpreter ends
     try:
@@ -178,6 +178,6 @@ def _current_folder_is_gone() -> bool:
 
 
 def _reader_gone() -> int:
-    """End quietly when the reader of a pipe, `head` perhaps, has seen enough."""
+    """Exit quietly when the reader of a pipe, such as `head`, has closed it."""
     sys.stdout = io.StringIO()
     return exits.CLEAN

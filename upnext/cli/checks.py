@@ -34,14 +34,14 @@ _NAMED = 3  # of many names
 
 
 def clock(skew: float, uncertain: float) -> Check:
-    """Judge how far this machine's clock is from the server's."""
+    """Check how far this machine's clock is from the server's."""
     if abs(skew) - uncertain > _SKEW:
         return Check("clock", "warn", f"{skew:+.1f} s from this machine to the server", "set both by NTP")
     return Check("clock", "ok", "this machine and the server agree within a second")
 
 
 def partitions(sent: int, served: int) -> Check:
-    """Judge whether senders that are set as this process is use every partition."""
+    """Check whether senders with this process's settings use every partition."""
     if sent < served:
         message = f"senders with the settings of this process use {sent} of {served}"
         return Check("partitions", "warn", message, f"set UPNEXT_PARTITIONS={served}, for workers and senders alike")
@@ -51,7 +51,7 @@ def partitions(sent: int, served: int) -> Check:
 def fleet(
     standing: NamespaceStatus, namespace: str, lock: Mapping[HandlerId, str], crashed: Mapping[str, int]
 ) -> Iterator[Check]:
-    """Judge the workers, and the jobs that no worker takes.
+    """Check the workers, and the jobs that no worker takes.
 
     Args:
         standing: How the namespace stands.
@@ -189,7 +189,7 @@ def _named(names: Collection[str]) -> str:
 
 
 def libraries() -> Check:
-    """Return what is installed here."""
+    """Return the installed versions of libraries."""
     from importlib import metadata  # noqa: PLC0415 - all commands load this module, and one needs what takes that long
 
     found = ", ".join(f"{name} {metadata.version(name)}" for name in ("redis", "hiredis", "pydantic"))

@@ -31,7 +31,7 @@ def add_server_options(
     service: bool = True,
     file: bool = False,
 ) -> None:
-    """Let a command be told a server and a namespace.
+    """Add options for the server and the namespace to a command.
 
     Args:
         parser: The command's.
@@ -49,7 +49,7 @@ def add_server_options(
 
 
 def addressed(settings: Settings, arguments: argparse.Namespace) -> Settings:
-    """Return settings with the server and the namespace that a command was given.
+    """Return settings with the server and the namespace from the command line.
 
     Raises:
         ConfigError: If they cannot be used.
@@ -61,7 +61,7 @@ def addressed(settings: Settings, arguments: argparse.Namespace) -> Settings:
 def ask(
     arguments: argparse.Namespace, question: Callable[[Namespace], Awaitable[T]], *, start_embedded: bool = False
 ) -> T:
-    """Connect, say on standard error where (not beside JSON), and return what the question makes of the namespace.
+    """Connect, name the server on standard error (not beside JSON), and return the query's result.
 
     Args:
         arguments: What the command was called with.
@@ -80,14 +80,14 @@ def ask(
 
 
 def described(namespace: Namespace) -> dict[str, str]:
-    """Return the keys by which JSON says where it was looked: the address without its password, and the namespace."""
+    """Return the JSON keys for the server and namespace: the address without its password, and the namespace."""
     from upnext.settings import without_password  # noqa: PLC0415 - commands import what they need
 
     return {"server": without_password(namespace.url), "namespace": namespace.name}
 
 
 async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T]], *, say: bool) -> T:
-    """Do the same as `ask`, for settings that name a server, and say where only if that is asked for."""
+    """Do the same as `ask` for settings that name a server, and print it only on request."""
     from upnext.broker import failures  # noqa: PLC0415 - commands import what they need
     from upnext.connect import reach  # noqa: PLC0415
 
@@ -107,7 +107,7 @@ async def ask_at(settings: Settings, question: Callable[[Namespace], Awaitable[T
 
 
 def settings_for(arguments: argparse.Namespace, *, start_embedded: bool = False) -> Settings:
-    """Return the settings that a command was given: a server's address is always among them.
+    """Return the settings of a command, always with a server's address.
 
     Args:
         arguments: What the command was called with.
@@ -130,7 +130,7 @@ def settings_for(arguments: argparse.Namespace, *, start_embedded: bool = False)
 
 @contextmanager
 def _unimportable(module: str) -> Generator[None]:
-    """Keep a module from being imported within the block, unless it is already.
+    """Prevent the import of a module within the block, unless it is already imported.
 
     redis-py imports the SDK of OpenTelemetry wherever that is installed, which doubles the time that it takes to load.
     """
@@ -146,7 +146,7 @@ def _unimportable(module: str) -> Generator[None]:
 
 
 def check_file(file: Path) -> None:
-    """Refuse a service file that is not there.
+    """Refuse a service file that does not exist.
 
     Raises:
         ConfigError: With the file that was perhaps meant: `shop`, `shop.service` and `shop.service:app` are how other

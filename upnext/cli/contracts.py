@@ -87,7 +87,7 @@ async def _read(namespace: Namespace) -> tuple[dict[str, str], Fleet]:
 
 
 def as_json(deployed: DeployedContract) -> dict[str, Any]:
-    """Return a contract as the commands have it in JSON."""
+    """Return a contract in the JSON form of the commands."""
     identity = HandlerId.parse(deployed.contract.handler)
     return {
         "worker": identity.worker,
@@ -123,7 +123,7 @@ def _warn_of_silent(fleet: Fleet) -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Run `upnext contracts show`; exit code 1 if nothing that is deployed has that name."""
+    """Run `upnext contracts show`; exit code 1 if nothing deployed has that name."""
     where, fleet = ask(arguments, _read)
     wanted: str = arguments.name
     found = [each for each in fleet.contracts if wanted in _names(each)]
@@ -181,7 +181,7 @@ def _described(deployed: DeployedContract) -> Iterator[str]:
 
 
 def published(deployed: DeployedContract) -> PublishedContract:
-    """Return a contract as the scanner's comparisons take it."""
+    """Return a contract in the form that the scanner's comparisons take."""
     from upnext_codegen.deployed.fleet import PublishedContract  # noqa: PLC0415 - commands import what they need
 
     identity, contract = HandlerId.parse(deployed.contract.handler), deployed.contract
@@ -198,7 +198,7 @@ def published(deployed: DeployedContract) -> PublishedContract:
 
 
 def diff(arguments: argparse.Namespace) -> int:
-    """Run `upnext contracts diff`; exit code 1 if what is deployed is not what the lock says."""
+    """Run `upnext contracts diff`; exit code 1 if what is deployed differs from the lock."""
     from upnext_codegen.deployed.differences import differences  # noqa: PLC0415 - commands import what they need
 
     contract = read_lock(arguments.lock)

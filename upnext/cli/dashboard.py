@@ -96,7 +96,7 @@ def _refuse_open_doors(host: str, port: int, token: str) -> None:
 
 
 def _is_this_machine(host: str, port: int) -> bool:
-    """Whether only this machine can reach a host: every address that it stands for is a loopback address."""
+    """Whether a host is only reachable from this machine: all of its addresses are loopback addresses."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, ValueError) as error:
@@ -105,7 +105,7 @@ def _is_this_machine(host: str, port: int) -> bool:
 
 
 def _end(signum: int, frame: object) -> NoReturn:  # noqa: ARG001
-    """End as `upnext run` does.
+    """Exit like `upnext run`.
 
     Raises:
         SystemExit: Always.

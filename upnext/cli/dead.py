@@ -105,7 +105,7 @@ def show(arguments: argparse.Namespace) -> int:
 async def details_of(
     namespace: Namespace, job_id: str, *, payload: bool
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
-    """Return where it was looked, and all that is known of one dead letter; None if there is none of that id."""
+    """Return the server and everything known about one dead letter; None if there is none with that id."""
     where, found, stands_for = described(namespace), await namespace.dead_letters.letter(job_id), ""
     if found is None and (other := await namespace.results_of(job_id).stand_in(job_id)) is not None:
         found, stands_for = await namespace.dead_letters.letter(other), job_id
@@ -139,19 +139,19 @@ def purge(arguments: argparse.Namespace) -> int:
 
 
 async def replayed(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
-    """Replay a page of dead letters; return for each id whether it was one."""
+    """Replay a page of dead letters; return for each id whether it was a dead letter."""
     import asyncio  # noqa: PLC0415 - commands import what they need
 
     return list(await asyncio.gather(*map(namespace.dead_letters.replay, job_ids)))
 
 
 async def purged(namespace: Namespace, job_ids: Sequence[str]) -> list[bool]:
-    """Purge a page of dead letters; return for each id whether it was one."""
+    """Purge a page of dead letters; return for each id whether it was a dead letter."""
     return await namespace.dead_letters.purge(job_ids)
 
 
 def _change(arguments: argparse.Namespace, change: Change, done: str) -> int:
-    """Change the letters of these ids, or those that the filters select."""
+    """Change the dead letters with these ids, or those that the filters select."""
     ids = list(dict.fromkeys(arguments.job_id))
     if bool(ids) == (arguments.all or bool(dead_list.Selection.of(arguments))):
         raise ConfigError("Pass job ids, or one of --event, --handler, --reason, --since, --all.")
@@ -183,7 +183,7 @@ async def _change_selected(namespace: Namespace, change: Change, done: str, argu
 async def change_selected(
     namespace: Namespace, change: Change, selection: dead_list.Selection, died_before: float | None = None
 ) -> AsyncGenerator[int]:
-    """Change what is selected, page by page; yield how many of each.
+    """Change the selected dead letters, page by page; yield the number of each page.
 
     Args:
         namespace: The namespace.
@@ -200,7 +200,7 @@ async def change_selected(
 async def _change_ids(
     namespace: Namespace, change: Change, done: str, ids: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Change the letters of these ids; return those that were changed, and why each other one was not."""
+    """Change the dead letters with these ids; return the changed ones, and why the others were not."""
     changed: dict[str, bool] = {}
     with resumable(lambda: _so_far(sum(changed.values()), done)):
         with Progress("dead letters changed") as progress:

@@ -43,7 +43,7 @@ _LONGEST = 200
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `upnext dead list` takes."""
+    """Add the options of `upnext dead list`."""
     add_filters(parser)
     parser.add_argument(
         "--limit", type=positive, metavar="N", help=f"only the N that died last (default: {_SHOWN}, all as JSON)"
@@ -52,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
-    """Add what selects dead letters."""
+    """Add the options that select dead letters."""
     parser.add_argument("--event", metavar="NAME", help="only those of this event")
     parser.add_argument("--handler", metavar="NAME", help="only those of this handler (or worker|event|handler)")
     parser.add_argument(
@@ -65,7 +65,7 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which dead letters are meant.
+    """A selection of dead letters.
 
     Attributes:
         event: Only those of this event.
@@ -81,7 +81,7 @@ class Selection:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Selection:
-        """Return what a command was given."""
+        """Read it from the command line."""
         return cls(arguments.event, arguments.handler, arguments.reason, arguments.since)
 
     def __bool__(self) -> bool:
@@ -92,7 +92,7 @@ class Selection:
 async def selected(
     namespace: Namespace, selection: Selection, *, died_before: float = math.inf
 ) -> AsyncIterator[list[tuple[DeadLetter, float]]]:
-    """Read what the filters select, with the server's time of each death in ms, a bounded page at a time."""
+    """Read the selected dead letters, with the server's time of each death in ms, in bounded pages."""
     letters = namespace.dead_letters
     died_since = since_ms(selection.since, 0 if selection.since is None else await letters.now())
     wanted = DeadLetterFilter(selection.event, selection.handler, died_since, died_before)
@@ -103,7 +103,7 @@ async def selected(
 async def newest(
     namespace: Namespace, selection: Selection, after: DeadLetterPlace | None, count: int
 ) -> DeadLetterPage:
-    """Read a page of what is selected, those that died last first, looking at a bounded number of dead letters.
+    """Read a page of the selection, the most recent first, examining a bounded number of dead letters.
 
     Args:
         namespace: The namespace.
@@ -162,7 +162,7 @@ async def _list(namespace: Namespace, arguments: argparse.Namespace, report: _Te
 
 
 class Errors:
-    """Counts what jobs died of, by the type of the error and the handler."""
+    """Counts the causes of death, by type of error and handler."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -174,23 +174,23 @@ class Errors:
             self._counts[key if key in self._counts or len(self._counts) < _MOST_ERRORS else ("other", "")] += 1
 
     def most_common(self) -> list[tuple[str, str, int]]:
-        """Return error, handler and how often, the most frequent first."""
+        """Return error, handler and count, the most frequent first."""
         return [(error, handler, count) for (error, handler), count in self._counts.most_common()]
 
 
 def error_type(letter: DeadLetter) -> str:
-    """Return the type of the error, as its text begins; the reason where nothing was raised."""
+    """Return the type of an error, from the beginning of its text; the reason if nothing was raised."""
     head, colon, _ = first_line(letter.error).partition(":")
     return head[:_LONGEST] if (colon or head) and " " not in head else letter.reason
 
 
 def first_line(error: str) -> str:
-    """Return as much of an error as a list has room for."""
+    """Return as much of an error as fits into a list."""
     return (error.splitlines() or [""])[0][:_LONGEST]
 
 
 class _Json:
-    """Writes the list as one object, a dead letter at a time; nothing before one was read, or all."""
+    """Writes the list as one JSON object, incrementally; nothing before the first dead letter was read."""
 
     def begin(self, where: dict[str, str]) -> None:
         self._before, self._between = f'{json.dumps(where)[:-1]}, "dead_letters": [', ""
@@ -212,7 +212,7 @@ class _Json:
 
 
 class _Text:
-    """Writes the list as a table, and below it the errors by how often they occur."""
+    """Writes the list as a table, followed by the errors by frequency."""
 
     def begin(self, _: dict[str, str]) -> None:
         self._width, self._written = terminal_width(), 0
@@ -254,12 +254,12 @@ class _Text:
 
 
 def unknown(job_id: str) -> str:
-    """Say that there is no such dead letter."""
+    """Report that there is no such dead letter."""
     return f"No dead letter with id {visible(job_id)}; run `upnext dead list`."
 
 
 async def refusals(namespace: Namespace, job_ids: Sequence[str]) -> list[str]:
-    """Say of each of these ids that there is no such dead letter, and which job stands for it if one does."""
+    """Report for each of these ids that there is no such dead letter, and which job replaces it, if any."""
     stand_ins = [await namespace.results_of(job_id).stand_in(job_id) for job_id in job_ids]
     return [
         unknown(job_id)

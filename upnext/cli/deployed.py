@@ -36,7 +36,7 @@ class Deployed(NamedTuple):
 
 
 def read_deployed(url: str, namespace: str | None, scan: Scan) -> Deployed:
-    """Read what a server has, and hold the jobs that wait against the handlers of the sources. Nothing is written.
+    """Read what a server has, and check waiting jobs against the handlers of the sources. Writes nothing.
 
     Args:
         url: The server's address.
@@ -71,7 +71,7 @@ async def _read(namespace: Namespace, scan: Scan) -> Deployed:
 
 
 async def _jobs(namespace: Namespace, judges: Judges) -> tuple[dict[str, JobCount], int]:
-    """Look through the jobs that wait; return what was counted by handler, and how many there are."""
+    """Examine the waiting jobs; return the counts by handler, and their number."""
     from upnext.broker.partition_count import PartitionCount  # noqa: PLC0415 - commands import what they need
     from upnext.broker.waiting_jobs import WaitingJobReader, count_waiting  # noqa: PLC0415
 
@@ -86,7 +86,7 @@ async def _jobs(namespace: Namespace, judges: Judges) -> tuple[dict[str, JobCoun
 
 
 def judges_of(scan: Scan) -> Judges:
-    """Return what judges the payloads of each handler and task of the sources."""
+    """Return the payload checks of each handler and task in the sources."""
     handlers: defaultdict[str, list[Handler | Task]] = defaultdict(list)
     for handler in scan.received:
         handlers[str(HandlerId(handler.worker, handler.event, handler.name))].append(handler)

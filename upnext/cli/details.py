@@ -17,7 +17,7 @@ _NAME = 10  # characters; the longest name there is
 
 
 def print_details(where: Mapping[str, str], kind: str, details: Mapping[str, Any], form: str) -> None:
-    """Print what is known, a line for each name that has a value, or as JSON.
+    """Print what is known, one line for each name with a value, or as JSON.
 
     Args:
         where: The keys by which JSON says where it was looked.
@@ -35,7 +35,7 @@ def print_details(where: Mapping[str, str], kind: str, details: Mapping[str, Any
 
 
 def payload_value(body: bytes | None) -> Any:
-    """Return what the JSON of a payload says, None for no payload; what is not JSON, as another program's, as text."""
+    """Return the JSON value of a payload, None for no payload; if it is not JSON, its text."""
     if body is None:
         return None
     try:
@@ -45,7 +45,7 @@ def payload_value(body: bytes | None) -> Any:
 
 
 def letter_details(letter: DeadLetter, died: float) -> dict[str, str | None]:
-    """Return what a dead letter says of its end; `died` is the server's time in ms."""
+    """Return what a dead letter says about its death; `died` is the server's time in ms."""
     return {
         "reason": letter.reason,
         "died_at": moment(died),

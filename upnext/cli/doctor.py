@@ -95,7 +95,7 @@ async def _checks(namespace: Namespace) -> list[Check]:
 
 
 async def _crashed(namespace: Namespace) -> Counter[str]:
-    """Count the jobs that killed their workers within a day, of as many dead letters as can be read at once."""
+    """Count the jobs that killed their workers within a day, among as many dead letters as can be read at once."""
     since = await namespace.dead_letters.now() - _RECENT
     crashed, read = Counter[str](), 0
     async for page in namespace.dead_letters.dated_pages(DeadLetterFilter(died_since=since)):
@@ -140,7 +140,7 @@ async def _info(broker: Broker) -> dict[str, str]:
 
 
 async def _configured(broker: Broker, *names: str) -> dict[str, str]:
-    """Read settings of the server; a server that keeps them to itself is asked no further."""
+    """Read settings of the server; if it hides them, do not ask again."""
     from upnext.broker.redis_types import ResponseError  # noqa: PLC0415 - commands import what they need
     from upnext.broker.replies import pairs  # noqa: PLC0415
 

@@ -65,7 +65,7 @@ _CHECKERS = (
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What came of one checker.
+    """The result of one checker.
 
     Attributes:
         name: Its command.
@@ -137,7 +137,7 @@ def _verdicts() -> Iterator[_Verdict]:
 
 
 def _below(project: Project) -> str:
-    """Name the projects below one that has no events: somebody may mean them."""
+    """Name the projects below one that has no events, in case one of them was meant."""
     from upnext_codegen.files.discover import discover  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.no_project import projects_below  # noqa: PLC0415
 
@@ -146,7 +146,7 @@ def _below(project: Project) -> str:
 
 
 def _probe(project: Project) -> str:
-    """Write a module that asks for the type of an event which the catalog types."""
+    """Write a module that reveals the type of an event in the catalog."""
     event, worker = next(
         ((event.name, event.receivers[0].worker) for event in _contract(project).events if event.receivers), ("", "")
     )
@@ -169,7 +169,7 @@ def _contract(project: Project) -> Contract:
 
 @contextmanager
 def _module(folder: Path, text: str) -> Generator[Path]:
-    """Have a module in an import root for a while.
+    """Create a module in an import root temporarily.
 
     It is a package, which can tell git and `upnext gen` to leave it out: a process that is killed leaves it behind.
     """
@@ -188,7 +188,7 @@ def _module(folder: Path, text: str) -> Generator[Path]:
 
 
 def _remove_left_over(folder: Path) -> None:
-    """Remove what processes have left that do not run any more."""
+    """Remove files left behind by processes that no longer run."""
     for package in folder.glob(f"{_PROBE}*/"):
         number = package.name.removeprefix(_PROBE)
         if number.isdecimal() and not _runs(int(number)):
@@ -196,7 +196,7 @@ def _remove_left_over(folder: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Whether there is such a process besides this one."""
+    """Whether such a process is running besides this one."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -207,7 +207,7 @@ def _runs(process: int) -> bool:
 
 
 def _command(name: str) -> str | None:
-    """Find a checker beside this Python, or else where the shell finds it."""
+    """Find a checker next to this Python, or else on PATH."""
     return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
 
 

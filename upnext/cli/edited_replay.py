@@ -44,7 +44,7 @@ def replay_edited(arguments: argparse.Namespace) -> int:
 async def _replay(
     namespace: Namespace, job_id: str, payload: dict[str, Any], service: Path | None
 ) -> tuple[str | None, list[str]]:
-    """Return the id that it runs under, or None and why there is none."""
+    """Return the id under which it runs, or None and the reason."""
     found = await namespace.dead_letters.letter(job_id)
     if found is None:
         return None, await refusals(namespace, [job_id])
@@ -56,7 +56,7 @@ async def _replay(
 
 
 def _check(letter: DeadLetter, payload: dict[str, Any], body: bytes, service: Path | None) -> str:
-    """Check the payload by the handler itself if a service file has it, else by the lock; say which.
+    """Check the payload by the handler itself if a service file has it, else by the lock; return which.
 
     Raises:
         PayloadError: If the handler would refuse it.

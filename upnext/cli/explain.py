@@ -49,7 +49,7 @@ def explain(arguments: argparse.Namespace) -> int:
 
 
 def _rights() -> str:
-    """Return the ACL rule for the namespace of the environment."""
+    """Return the ACL rule for the environment's namespace."""
     from upnext import settings  # noqa: PLC0415 - commands import what they need
     from upnext.broker.preflight import FURTHER_RIGHTS, access_rule  # noqa: PLC0415
 

@@ -104,21 +104,21 @@ def _typescript(formats: Subparsers) -> argparse.ArgumentParser:
 
 
 def jsonschema(arguments: argparse.Namespace) -> int:
-    """Run `upnext export jsonschema`; with `--check` exit code 1 if a file is not what the lock gives."""
+    """Run `upnext export jsonschema`; with `--check`, exit code 1 if a file is out of date."""
     from upnext_codegen.export.json_schema import SUFFIX, schemas  # noqa: PLC0415 - commands import what they need
 
     return _folder(arguments, schemas(read_lock(arguments.lock)), SUFFIX)
 
 
 def cloudevents(arguments: argparse.Namespace) -> int:
-    """Run `upnext export cloudevents`; with `--check` exit code 1 if a file is not what the lock gives."""
+    """Run `upnext export cloudevents`; with `--check`, exit code 1 if a file is out of date."""
     from upnext_codegen.export.cloudevents import SUFFIX, schemas  # noqa: PLC0415 - commands import what they need
 
     return _folder(arguments, schemas(read_lock(arguments.lock), arguments.type_prefix, arguments.source), SUFFIX)
 
 
 def _folder(arguments: argparse.Namespace, schemas: Mapping[str, object], suffix: str) -> int:
-    """Write schemas, a file each, or compare them."""
+    """Write schemas, one per file, or compare them."""
     folder: Path = arguments.out
     wanted = {name: _text(schema) for name, schema in schemas.items()}
     with _usable(folder):
@@ -166,7 +166,7 @@ def _file(arguments: argparse.Namespace, text: str) -> int:
 
 @contextmanager
 def _usable(path: Path) -> Generator[None]:
-    """Say of a place in one sentence why it cannot be used."""
+    """Turn an unusable path into one sentence with the reason."""
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
 
     try:
@@ -182,7 +182,7 @@ def _text(data: object) -> str:
 
 
 def _compared(folder: Path, wanted: dict[str, str], files: list[Path], arguments: argparse.Namespace) -> str | None:
-    """Write what is wanted, or compare it; return what was done in words, None if something is out of date.
+    """Write the wanted files, or compare them; return what was done in words, None if something is out of date.
 
     Args:
         folder: Where it belongs.
@@ -224,7 +224,7 @@ def _command(arguments: argparse.Namespace) -> str:
 
 
 def _generated(files: list[Path]) -> dict[str, str]:
-    """Return those of some files that this command has written, with Unix line ends."""
+    """Return those files that this command has written, with Unix line ends."""
     from upnext_codegen.export.json_schema import is_generated  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.export.typescript import MARK  # noqa: PLC0415
 

@@ -91,7 +91,7 @@ async def _serve(settings: Settings, address: str, metrics: Metrics) -> None:
 
 
 async def _status(settings: Settings) -> NamespaceStatus | None:
-    """Ask the server; None, and a line on standard error, if it gives no answer."""
+    """Query the server; None, and a line on standard error, if it does not answer."""
     status = await read_status(settings)
     if isinstance(status, str):
         print(f"upnext: {visible(status)}", file=sys.stderr, flush=True)

@@ -22,7 +22,7 @@ _FULL_FOR = 60.0  # seconds that the oldest job has run, from which on slots tha
 
 
 def blocked_in_words(worker: WorkerStatus, now: float) -> str:
-    """Return what keeps a worker from going on, "" if nothing does."""
+    """Return what blocks a worker, "" if nothing does."""
     blocked = worker.activity.blocked
     if blocked is None:
         return ""
@@ -34,7 +34,7 @@ def blocked_in_words(worker: WorkerStatus, now: float) -> str:
 
 
 def blocked_workers(status: NamespaceStatus) -> list[str]:
-    """Return a line for each living worker process that something blocks."""
+    """Return a line for each living worker process that is blocked."""
     return [
         f"{worker.worker} ({worker.host} {worker.pid}): {words}"
         for worker in status.workers
@@ -43,7 +43,7 @@ def blocked_workers(status: NamespaceStatus) -> list[str]:
 
 
 def unstored_ends(status: NamespaceStatus) -> list[str]:
-    """Return a line for each living worker process that cannot tell the server which of its jobs have ended."""
+    """Return a line for each living worker process that cannot report the ends of its jobs to the server."""
     return [
         f"{worker.worker} ({worker.host} {worker.pid}): the end of {unstored.jobs:,} job(s) cannot be stored: "
         f"{unstored.cause}"
@@ -53,7 +53,7 @@ def unstored_ends(status: NamespaceStatus) -> list[str]:
 
 
 def late_jobs(status: NamespaceStatus) -> list[str]:
-    """Return a line for each job that its timeout has not ended: a thread cannot be stopped."""
+    """Return a line for each job that outlived its timeout: a thread cannot be stopped."""
     return [
         f"{worker.worker} ({worker.host} {worker.pid}): handler {HandlerId.within(worker.worker, job.handler).name} "
         f"has been past its timeout for {age(status.now - job.late)} and goes on, job {job.job}"
@@ -65,7 +65,7 @@ def late_jobs(status: NamespaceStatus) -> list[str]:
 
 
 def full_workers(status: NamespaceStatus) -> list[str]:
-    """Return a line for each living worker process whose slots are all taken by jobs that run for long."""
+    """Return a line for each living worker process whose slots have all been in use for a long time."""
     return [
         f"{worker.worker} ({worker.host} {worker.pid}): all {worker.concurrency:,} slots are taken; the oldest job, of "
         f"handler {HandlerId.within(worker.worker, oldest.handler).name}, has run for {age(status.now - oldest.since)}"
@@ -77,7 +77,7 @@ def full_workers(status: NamespaceStatus) -> list[str]:
 
 
 def starving_jobs(status: NamespaceStatus) -> list[str]:
-    """Return a line for each job that has waited for other jobs for long."""
+    """Return a line for each job that has been waiting for other jobs for a long time."""
     return [
         f"{worker.worker} ({worker.host} {worker.pid}): {_wait_in_words(worker, job, status.now)}"
         for worker in status.workers
@@ -110,7 +110,7 @@ def _lag_in_words(lag: OutboxLag, now: float) -> list[str]:
 
 
 def unserved_schedules(status: NamespaceStatus) -> list[str]:
-    """Return a line for each schedule whose task no living worker has; none where not all workers could be seen."""
+    """Return a line for each schedule whose task no living worker has; none if not all workers are visible."""
     return [
         f"no living worker has the {_schedule_in_words(schedule)}: its ticks do not run"
         for schedule in status.schedules
@@ -119,7 +119,7 @@ def unserved_schedules(status: NamespaceStatus) -> list[str]:
 
 
 def overdue_schedules(status: NamespaceStatus) -> list[str]:
-    """Return a line for each schedule that a living worker has, and that has not run when it should have."""
+    """Return a line for each schedule that a living worker has and that is overdue."""
     return [
         f"the {_schedule_in_words(schedule)} did not run at {schedule.overdue.isoformat()}"
         for schedule in status.schedules
@@ -133,7 +133,7 @@ def _schedule_in_words(schedule: ScheduleStatus) -> str:
 
 
 def limit_in_words(queue: QueueStatus) -> str:
-    """Return how much of a handler's limits is used, and whether jobs wait for that; "" if it has none."""
+    """Return how much of a handler's limits is used, and whether jobs wait for them; "" if it has none."""
     limit, rate = queue.limits.limit, queue.limits.rate
     if queue.limits.by is not None:
         return f"{queue.limits}: {queue.in_line:,} in line" if queue.in_line else str(queue.limits)
@@ -145,7 +145,7 @@ def limit_in_words(queue: QueueStatus) -> str:
 
 
 def options_in_words(queue: QueueStatus) -> str:
-    """Return what `limit_in_words` does, and what a handler's jobs are unique by."""
+    """Return `limit_in_words`, and what a handler's jobs are unique by."""
     return ", ".join(filter(None, (limit_in_words(queue), str(queue.unique or ""))))
 
 
@@ -164,7 +164,7 @@ def differing_limits(status: NamespaceStatus) -> list[str]:
 
 
 def differing_uniqueness(status: NamespaceStatus) -> list[str]:
-    """Return a line for each handler of which living processes say differently what its jobs are unique by."""
+    """Return a line for each handler whose uniqueness living processes declare differently."""
     return _differing(status, lambda worker, handler: str(worker.uniqueness.get(handler, "not unique")))
 
 
@@ -177,7 +177,7 @@ def _differing(status: NamespaceStatus, of: Callable[[WorkerStatus, str], str]) 
 
 
 def no_worker(status: NamespaceStatus, namespace: str) -> str:
-    """Return what it means that no worker process is alive, "" if one is, or may be where nothing could be read."""
+    """Return the consequence of having no living worker process, "" if there is one, or may be."""
     if status.unseen or any(worker.alive for worker in status.workers):
         return ""
     if not status.queues and not status.gone and not status.workers:
@@ -186,7 +186,7 @@ def no_worker(status: NamespaceStatus, namespace: str) -> str:
 
 
 def missing_handlers(status: NamespaceStatus, lock: Mapping[HandlerId, str] | None = None) -> dict[HandlerId, str]:
-    """Return the handlers that a project has and no living worker of their name, with their modules.
+    """Return the project's handlers that no living worker of their name has, with their modules.
 
     Args:
         status: The namespace.

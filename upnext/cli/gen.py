@@ -88,7 +88,7 @@ def gen(arguments: argparse.Namespace) -> int:
 
 
 def _in_passing(arguments: argparse.Namespace) -> int:
-    """Run once and end: a collector of cycles would find nothing, and takes a tenth of a short run to say so."""
+    """Run once and exit: the cyclic garbage collector would take a tenth of a short run to find nothing."""
     gc.disable()
     try:
         return _once(arguments)
@@ -106,7 +106,7 @@ def _once(arguments: argparse.Namespace) -> int:
 
 
 def _told(report: Report, arguments: argparse.Namespace) -> int:
-    """Print a report, and say what it comes to."""
+    """Print a report, and return its exit code."""
     if arguments.format in {"json", "sarif"} and any(each.fixable for each in report.findings):
         from upnext_codegen.fixes.fix import Fixer  # noqa: PLC0415 - it takes long to import
 
@@ -118,7 +118,7 @@ def _told(report: Report, arguments: argparse.Namespace) -> int:
 
 
 def _fix(arguments: argparse.Namespace) -> int:
-    """Change the sources where a finding has one right answer, then run as always; or show what would be changed."""
+    """Apply the fixes that have one right answer, then run as usual; or show what would change."""
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.fixes.fix import Fixer, diff_of, write  # noqa: PLC0415
 
@@ -152,7 +152,7 @@ def _check_fix(arguments: argparse.Namespace) -> None:
 
 
 def _is_of_sources(finding: Finding) -> bool:
-    """Whether it is an error in the sources, and not that generated files are stale, which is not asked for."""
+    """Whether it is an error in the sources, as opposed to stale generated files."""
     return finding.severity == "error" and finding.code != "UPN301"
 
 
@@ -173,7 +173,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _list_files(arguments: argparse.Namespace) -> int:
-    """Say of every file whether it is read."""
+    """List every file with whether it is read."""
     from upnext_codegen.errors import ConfigurationError  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.files.discover import discover  # noqa: PLC0415
     from upnext_codegen.output.as_files import file_statuses, files_as_json, files_as_text  # noqa: PLC0415
@@ -195,7 +195,7 @@ def _list_files(arguments: argparse.Namespace) -> int:
 
 
 def project_of(arguments: argparse.Namespace) -> tuple[Project, tuple[str, ...]]:
-    """Find the project, and the paths that the report is narrowed to, relative to it."""
+    """Find the project, and the paths relative to it to which the report is limited."""
     from upnext_codegen.project import find_project  # noqa: PLC0415 - commands import what they need
 
     paths = [_existing(path) for path in arguments.paths]
@@ -260,7 +260,7 @@ def _deployed(url: str, namespace: str | None, found: Scan) -> Deployed:
 
 
 def _sources(root: Path) -> Current | None:
-    """Return what the sources of pulled contracts have now, if any were pulled."""
+    """Return the current contracts of the sources of pulled ones, if any were pulled."""
     from upnext_codegen.layout.probing import exists  # noqa: PLC0415 - commands import what they need
     from upnext_codegen.project import IMPORTS_LOCK  # noqa: PLC0415
 
@@ -272,7 +272,7 @@ def _sources(root: Path) -> Current | None:
 
 
 def _command(arguments: argparse.Namespace, root: Path) -> str:
-    """Return the command that writes the files, to be run where this one was."""
+    """Return the command that writes the files, to be run in the same folder."""
     here = Path.cwd().is_relative_to(root)
     where = [] if here or not arguments.paths else ["--", arguments.paths[0]]
     if where and not where[1].startswith("-"):

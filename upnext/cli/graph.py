@@ -75,7 +75,7 @@ def _shown(arguments: argparse.Namespace) -> str:
 
 
 def _as_known(name: str, project: Project) -> str:
-    """Return the path of a file, or a folder, as the graph has it; anything else as it is."""
+    """Return the path of a file or folder in the graph's form; anything else unchanged."""
     from upnext_codegen.graph.selection import module_of  # noqa: PLC0415 - commands import what they need
 
     path = Path(name).resolve()
@@ -86,7 +86,7 @@ def _as_known(name: str, project: Project) -> str:
 
 
 def _report_unreadable(findings: tuple[Finding, ...]) -> None:
-    """Say which files are missing from the graph because they cannot be read."""
+    """Report which files are missing from the graph because they cannot be read."""
     for each in findings:
         if each.code == "UPN001":
             print(f"upnext: {each.place.file}:{each.place.line}: {each.message}", file=sys.stderr)

@@ -91,7 +91,7 @@ async def _read(namespace: Namespace) -> tuple[dict[str, str], NamespaceStatus]:
 
 
 def as_json(queue: QueueStatus, paused: float | None) -> dict[str, Any]:
-    """Return a handler as `list` has it in JSON; `paused` is the server's time since when it is, in seconds."""
+    """Return a handler in the JSON form of `list`; `paused` is the server's time in seconds since when it is."""
     identity = HandlerId.parse(queue.handler)
     return {
         "worker": identity.worker,
@@ -106,7 +106,7 @@ def as_json(queue: QueueStatus, paused: float | None) -> dict[str, Any]:
 
 
 def change(arguments: argparse.Namespace) -> int:
-    """Run `upnext handlers pause` or `resume`; exit code 1 if a name does not mean one handler.
+    """Run `upnext handlers pause` or `resume`; exit code 1 if a name is not that of exactly one handler.
 
     Nothing is done then.
     """
@@ -124,7 +124,7 @@ def change(arguments: argparse.Namespace) -> int:
 async def change_handlers(
     namespace: Namespace, wanted: Sequence[str], event: str | None, *, pause: bool
 ) -> tuple[list[str], list[str]]:
-    """Pause or resume handlers; return what was done, and what was refused: then nothing is done."""
+    """Pause or resume handlers; return what was done, or what was refused, in which case nothing is done."""
     from upnext.broker.pauses import Pauses  # noqa: PLC0415 - commands import what they need
 
     status = await namespace.status_reader.seen()

@@ -93,7 +93,7 @@ def register(subparsers: Subparsers) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs are meant.
+    """A selection of jobs.
 
     Attributes:
         state: Only those in this state; None for all that have not ended.
@@ -115,7 +115,7 @@ class JobFilter:
 
 @dataclass(slots=True)
 class Listing:
-    """Jobs as they were seen.
+    """Jobs as they were read.
 
     Attributes:
         where: The server and the namespace.
@@ -158,7 +158,7 @@ def list_all(arguments: argparse.Namespace) -> int:
 
 
 async def read_jobs(namespace: Namespace, filters: JobFilter, limit: int) -> Listing:
-    """Read the jobs that the filters select, at most so many."""
+    """Read the jobs that the filters select, up to a limit."""
     from upnext.broker.partial_results import PartialResults  # noqa: PLC0415 - commands import what they need
     from upnext.broker.redis_types import RedisError  # noqa: PLC0415
 
@@ -202,7 +202,7 @@ async def _read(partition: Broker, state: str, filters: JobFilter) -> AsyncItera
 
 
 def as_json(job: JobView) -> dict[str, Any]:
-    """Return a job as `list` and `show` have it in JSON."""
+    """Return a job in the JSON form of `list` and `show`."""
     from upnext.broker.job_ids import sent_at  # noqa: PLC0415 - commands import what they need
 
     handler, sent = HandlerId.parse(job.handler), sent_at(job.entry.job_id)
@@ -247,7 +247,7 @@ def _as_text(listing: Listing, width: int | None) -> list[str]:
 
 
 def when(job: JobView, now: float) -> str:
-    """Say since when a job runs, when it is due, or when it was sent."""
+    """Return since when a job runs, when it is due, or when it was sent."""
     from upnext.broker.job_ids import sent_at  # noqa: PLC0415 - commands import what they need
 
     if job.state == "isolated":
@@ -275,7 +275,7 @@ def show(arguments: argparse.Namespace) -> int:
 async def details_of(
     namespace: Namespace, job_id: str, *, payload: bool
 ) -> tuple[dict[str, str], dict[str, Any] | None]:
-    """Return where it was looked, and all that is known of one job; None if there is no such job."""
+    """Return the server and everything known about one job; None if there is no such job."""
     from upnext.broker.job_ids import partition_of, unpack  # noqa: PLC0415 - commands import what they need
 
     partition, where = namespace.partition(partition_of(job_id)), described(namespace)
@@ -301,7 +301,7 @@ async def details_of(
 
 
 async def _waits_for(namespace: Namespace, job: JobView) -> str:
-    """Return whether a job waits for its turn, or for which limit of its handler, "" if it does not."""
+    """Return whether a job waits for its turn, or for which limit of its handler, "" if neither."""
     if job.state != "waiting":
         return ISOLATED if job.state == "isolated" else ""
     from upnext.cli.fleet import limit_in_words  # noqa: PLC0415 - commands import what they need
@@ -332,7 +332,7 @@ def cancel(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class CancelledJob:
-    """How an attempt to cancel a job ended.
+    """The result of an attempt to cancel a job.
 
     Attributes:
         job_id: The id that was given.
@@ -346,7 +346,7 @@ class CancelledJob:
 
     @property
     def name(self) -> str:
-        """The id, with that of the job that stands for it."""
+        """The id, with that of the job that replaces it."""
         return f"{visible(self.job_id)} (now {visible(self.stand_in)})" if self.stand_in else visible(self.job_id)
 
     def refusal(self) -> str:
@@ -362,7 +362,7 @@ class CancelledJob:
 
 
 async def cancel_jobs(namespace: Namespace, job_ids: Sequence[str]) -> list[CancelledJob]:
-    """Cancel what can be; a job that stands for one of these is cancelled in its place."""
+    """Cancel what can be cancelled; a job that replaces one of these is cancelled in its place."""
     ends = await _cancel(namespace, job_ids)
     missing = [job_id for job_id, state in ends.items() if state == "unknown"]
     found = {job_id: await namespace.results_of(job_id).stand_in(job_id) for job_id in missing}
@@ -372,7 +372,7 @@ async def cancel_jobs(namespace: Namespace, job_ids: Sequence[str]) -> list[Canc
 
 
 async def _cancel(namespace: Namespace, job_ids: Sequence[str]) -> dict[str, str]:
-    """Cancel jobs of these ids only; return the state of each, as `CancelledJob` has it."""
+    """Cancel only jobs with these ids; return the state of each, as in `CancelledJob`."""
     from upnext.broker.job_ids import partition_of  # noqa: PLC0415 - commands import what they need
 
     ends = dict.fromkeys(job_ids, "unknown")
@@ -392,5 +392,5 @@ async def _cancel(namespace: Namespace, job_ids: Sequence[str]) -> dict[str, str
 
 
 def unknown(job_id: str) -> str:
-    """Say that there is no such job."""
+    """Report that there is no such job."""
     return f"No job with id {visible(job_id)} here; it may have ended. See `upnext jobs list`."

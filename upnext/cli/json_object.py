@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_input() -> str:
-    """Return what standard input holds.
+    """Return the contents of standard input.
 
     Raises:
         ConfigError: If it cannot be read, or holds more than is read of a file.
@@ -51,7 +51,7 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 class TooDeepError(ValueError):
-    """Raised for JSON that no payload can hold."""
+    """Raised for JSON that is nested too deeply for a payload."""
 
     def __init__(self) -> None:
         super().__init__(f"is nested deeper than {MAX_LEVELS} levels, the most that a payload may have")

@@ -14,7 +14,7 @@ _MOST_LOADED = 10_000_000
 
 @contextmanager
 def seldom_collected() -> Generator[None]:
-    """Load without looking for cycles in what was loaded so far, which is all in use: it took a seventh of the time.
+    """Load modules without collecting cycles among those loaded so far, which took a seventh of the time.
 
     The collector stays on, so that a service that turns it off, or tunes it, is left alone.
     """

@@ -43,7 +43,7 @@ _TYPES: dict[str, Any] = {
 
 
 def event_contract(event: str, path: Path | None) -> dict[str, Any]:
-    """Return what the lock says of an event.
+    """Return an event's entry in the lock.
 
     Args:
         event: Its name.
@@ -74,7 +74,7 @@ def event_contract(event: str, path: Path | None) -> dict[str, Any]:
 
 
 def read_value(text: str, type_text: str) -> Any:
-    """Return the JSON value that a text on the command line means for a type: itself where that fits, else as JSON.
+    """Return the JSON value of a command-line text for a type: the text itself if it fits, else parsed as JSON.
 
     Raises:
         ValueError: If neither fits the type, or it is nested too deeply.
@@ -95,7 +95,7 @@ def read_value(text: str, type_text: str) -> Any:
 
 
 def problems(event: dict[str, Any], payload: dict[str, Any]) -> list[str]:
-    """Return what is wrong with a payload; values are not named."""
+    """Return the problems of a payload, without values."""
     fields: dict[str, Any] = event["fields"]
     takes_others = event["extras"] is not None
     found: list[str] = []
@@ -114,7 +114,7 @@ def problems(event: dict[str, Any], payload: dict[str, Any]) -> list[str]:
 
 
 def handler_problems(event: dict[str, Any], worker: str, handler: str, payload: dict[str, Any]) -> list[str] | None:
-    """Return what is wrong with a payload, perhaps an old one, for one handler; None if the lock has no such handler.
+    """Return the problems of a payload, perhaps an old one, for one handler; None if the lock does not have it.
 
     What an upcaster takes passes: only the worker that runs the handler can tell what becomes of it.
     """
@@ -155,7 +155,7 @@ def _meant(name: str, others: Iterable[str]) -> str:
 
 @functools.lru_cache
 def read_type(text: str) -> Any:
-    """Return the type that a text of the lock names; Any for classes of the project, and for what is not known here."""
+    """Return the type named by a text of the lock; Any for classes of the project, and for unknown types."""
     try:
         return _evaluated(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, TypeError, RecursionError):

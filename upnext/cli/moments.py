@@ -11,7 +11,7 @@ _AGE = re.compile(r"(\d{1,9})([smhdw])")
 
 
 def moment(milliseconds: float, timespec: str = "milliseconds") -> str:
-    """Write a time of the server's clock as ISO 8601 in UTC; one that cannot be a time as it is."""
+    """Format a time of the server's clock as ISO 8601 in UTC; an impossible time is shown as it is."""
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec=timespec)
     except (OverflowError, ValueError, OSError):
@@ -19,7 +19,7 @@ def moment(milliseconds: float, timespec: str = "milliseconds") -> str:
 
 
 def age(seconds: float | None) -> str:
-    """Write an age in its two largest units, or a dash."""
+    """Format an age in its two largest units, or as a dash."""
     if seconds is None:
         return "-"
     if seconds < 10:
@@ -32,7 +32,7 @@ def age(seconds: float | None) -> str:
 
 
 def since(text: str) -> float | datetime:
-    """Read `--since`: an age ("90s", "30m", "2h", "7d") as seconds, or a moment in ISO 8601 (UTC unless it says).
+    """Parse `--since`: an age ("90s", "30m", "2h", "7d") as seconds, or an ISO 8601 time (UTC by default).
 
     Raises:
         argparse.ArgumentTypeError: If it is neither.
@@ -49,7 +49,7 @@ def since(text: str) -> float | datetime:
 
 
 def since_ms(value: float | datetime | None, now_ms: float) -> float:
-    """Return what `since` read as a time of the server's clock in ms; without one, the beginning of time."""
+    """Return the result of `since` as a time of the server's clock in ms; the beginning of time by default."""
     if value is None:
         return float("-inf")
     return value.timestamp() * 1000 if isinstance(value, datetime) else now_ms - value * 1000

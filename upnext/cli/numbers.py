@@ -8,7 +8,7 @@ _MOST = 1_000_000
 
 
 def positive(text: str) -> int:
-    """Read a whole number from 1 to a million.
+    """Parse an integer from 1 to a million.
 
     Raises:
         argparse.ArgumentTypeError: If it is not one.
@@ -19,5 +19,5 @@ def positive(text: str) -> int:
 
 
 def dead_letters(count: int) -> str:
-    """Return so many dead letters in words."""
+    """Format a number of dead letters."""
     return f"{count:,} dead letter{'' if count == 1 else 's'}"

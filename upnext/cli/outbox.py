@@ -51,7 +51,7 @@ def register(subparsers: Subparsers) -> None:
 
 
 def add_actions(actions: Subparsers, example: str, *, file: bool = True) -> list[argparse.ArgumentParser]:
-    """Add what can be done with outboxes; who calls it sets `relays`, which gives those that are meant.
+    """Add the actions on outboxes; the caller sets `relays`, which returns the selected ones.
 
     Args:
         actions: Where to add it.
@@ -184,7 +184,7 @@ def _backlog_json(outbox: str, backlog: OutboxBacklog, now: float) -> dict[str, 
 
 
 def _ask(relays: Sequence[Relay], question: Callable[[OutboxStore], Awaitable[T]]) -> list[tuple[str, T]]:
-    """Return the name and the answer of each outbox.
+    """Return the name of each outbox with its answer.
 
     Raises:
         ConfigError: If its database cannot answer.

@@ -12,12 +12,12 @@ _EXAMPLES = "examples:\n"
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a command's help: commands that work as they stand, a line each."""
+    """Return the end of a command's help: commands that work as written, one per line."""
     return _EXAMPLES + "\n".join(f"  {line}" for line in lines)
 
 
 class CommandLineError(Exception):
-    """A command line that cannot be read.
+    """An invalid command line.
 
     Args:
         parser: The parser of the command that it was meant for.
@@ -30,7 +30,7 @@ class CommandLineError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads one command; those of its subcommands are made of it too."""
+    """Parses one command; its subcommands use the same class."""
 
     def __init__(self, **options: Any) -> None:
         # A flag that is abbreviated in somebody's script would break when a second one begins like it.
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         self.set_defaults(parser=self)  # so that what was read says which command it is of
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong.
+        """Raise the error.
 
         Raises:
             CommandLineError: Always.
@@ -53,12 +53,12 @@ class Parser(argparse.ArgumentParser):
             super()._print_message(message, file)
 
     def flags(self) -> list[str]:
-        """Return the long flags that this command takes."""
+        """Return the long flags of this command."""
         return [flag for flag in self._option_string_actions if flag.startswith("--")]
 
 
 class _HelpFormatter(argparse.HelpFormatter):
-    """Keeps the lines of examples."""
+    """Keeps the line breaks of examples."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if text.startswith(_EXAMPLES):
@@ -67,7 +67,7 @@ class _HelpFormatter(argparse.HelpFormatter):
 
 
 def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
-    """Read a command line; positional arguments of a command that takes many may also stand after its options.
+    """Parse a command line; positional arguments of a command that takes many may also follow its options.
 
     Args:
         parser: What to read it with.
@@ -101,7 +101,7 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _meant(message: str, parser: Parser, words: Sequence[str]) -> list[str]:
-    """Return what was perhaps meant: the words nearest to those that are unknown."""
+    """Return suggestions: the known words closest to the unknown ones."""
     choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message, re.DOTALL)
     if choice:
         return _nearest(choice[1], re.findall(r"[\w-]+", choice[2]))
@@ -112,7 +112,7 @@ def _meant(message: str, parser: Parser, words: Sequence[str]) -> list[str]:
 
 
 def _nearest(word: str, known: Iterable[str]) -> list[str]:
-    """Return the one that is a short or long form of the word, if only one is, else the one spelt most like it."""
+    """Return the only short or long form of the word, else the most similar one."""
     import difflib  # noqa: PLC0415 - nothing else needs it
 
     forms = [each for each in known if len(word) > 2 and (each.startswith(word) or word.startswith(each))]

@@ -15,7 +15,7 @@ _PATIENCE = 8.0  # seconds; Prometheus gives up after ten
 
 
 async def read_status(settings: Settings) -> NamespaceStatus | str:
-    """Return how the namespace stands, or a sentence that says why the server gave no answer."""
+    """Return the status of the namespace, or a sentence that says why the server did not answer."""
     from upnext.broker.failures import describe_failure  # noqa: PLC0415 - commands import what they need
     from upnext.broker.redis_types import RedisError  # noqa: PLC0415
     from upnext.connect import reach  # noqa: PLC0415

@@ -32,7 +32,7 @@ class Progress:
         self.is_watched = self._stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def show(self, done: int, total: int | None = None) -> None:
-        """Show how many are done, of how many if that is known; cheap enough to be called for each.
+        """Show how many are done, of how many if known; cheap enough to be called for each.
 
         Args:
             done: How many.
@@ -59,7 +59,7 @@ class Progress:
 
 @contextmanager
 def resumable(done: Callable[[], str]) -> Generator[None]:
-    """Say on standard error what is done already, where what is done within the block is cut off: by Ctrl-C as well.
+    """Report on standard error what is done already if the block is interrupted, also by Ctrl-C.
 
     Args:
         done: Says it, "" for nothing.

@@ -27,7 +27,7 @@ _URL = "UPNEXT_REDIS_URL"
 
 
 def source_of(given: str, namespace: str | None, root: Path) -> Source:
-    """Return a source as it is kept, without credentials.
+    """Return a source in the form in which it is stored, without credentials.
 
     Args:
         given: What a user named.
@@ -53,7 +53,7 @@ def source_of(given: str, namespace: str | None, root: Path) -> Source:
 
 
 def read_source(source: Source, root: Path, *, given: str | None = None) -> Contract:
-    """Read the contracts that a source has now.
+    """Read the current contracts of a source.
 
     Args:
         source: Which one.
@@ -73,7 +73,7 @@ def read_source(source: Source, root: Path, *, given: str | None = None) -> Cont
 
 
 def current_contracts(root: Path) -> dict[Source, Contract | str]:
-    """Return what the sources of a project have now; of one that cannot be read the reason.
+    """Return the current contracts of a project's sources, or the reason if one cannot be read.
 
     Raises:
         ConfigurationError: If what was pulled cannot be read.

@@ -32,7 +32,7 @@ class Rates:
         self.latest = (0.0, 0.0)
 
     def add(self, status: NamespaceStatus) -> None:
-        """Take in one more reading."""
+        """Add one more reading."""
         self.of_handlers, self.of_processes = {}, {}
         alive = {worker.id: worker for worker in status.workers if worker.alive}
         self._readings = {id_: readings for id_, readings in self._readings.items() if id_ in alive}
@@ -63,7 +63,7 @@ class Rates:
 
 
 def _between(one: tuple[float, Counts], other: tuple[float, Counts]) -> tuple[float, float]:
-    """Return the attempts a second between two readings of a process, done and failed."""
+    """Return the attempts per second between two readings of a process, successful and failed."""
     (began, before), (ended, after) = one, other
     done, failed = (
         sum(max(counts[n] - before.get(local, (0, 0))[n], 0) for local, counts in after.items()) for n in (0, 1)

@@ -121,7 +121,7 @@ def rename(arguments: argparse.Namespace) -> int:
 
 
 def _last(arguments: argparse.Namespace) -> str:
-    """Return the name that stands in sources: of a function without its module."""
+    """Return the name as written in sources: of a function, without its module."""
     old: str = arguments.old
     return old.rpartition(".")[2] if arguments.kind == "handler" else old
 
@@ -153,7 +153,7 @@ def _change(sources: ProjectSources, arguments: argparse.Namespace) -> Rename:
 
 
 def _finished(sources: ProjectSources, arguments: argparse.Namespace) -> Rename:
-    """Return what taking a former name out changes; what a server still has of it stands in the way."""
+    """Return the changes that remove a former name, and what a server still has of it."""
     from upnext.cli.rename_finish import Former, left_of  # noqa: PLC0415
     from upnext_codegen.renames.finish import finish_event, finish_field  # noqa: PLC0415
 

@@ -28,7 +28,7 @@ _EARLIER = "deploy the release that has both names there, or stop them (`upnext 
 
 
 class Former(NamedTuple):
-    """A name that something had.
+    """A former name.
 
     Attributes:
         events: The names of the event that is meant.
@@ -42,7 +42,7 @@ class Former(NamedTuple):
 
 
 async def left_of(namespace: Namespace, former: Former) -> tuple[list[Left], list[str]]:
-    """Return what a server has that knows something by a former name.
+    """Return what a server still has under a former name.
 
     Returns:
         What has to end before the name is taken out, and the commands that end what is subscribed under it after that.
@@ -79,7 +79,7 @@ async def left_of(namespace: Namespace, former: Former) -> tuple[list[Left], lis
 
 
 def _end_of(state: str, handler: str, former: Former) -> str:
-    """Return how jobs of a handler that are in a state come to their end."""
+    """Return how jobs of a handler in a given state can be brought to an end."""
     identity = HandlerId.parse(handler)
     selected = f"--event {quote(identity.event)} --handler {quote(identity.name)}"
     if state == "running":
@@ -106,7 +106,7 @@ def _unsubscribe(handlers: list[HandlerId]) -> list[str]:
 
 
 def _workers_of_the_event(contracts: tuple[DeployedContract, ...], former: Former) -> Iterator[str]:
-    """Those that have a handler under the former name alone: they are of an earlier release."""
+    """Workers that have a handler only under the former name: they belong to an earlier release."""
     processes: dict[HandlerId, int] = {}
     for each in contracts:
         handler = HandlerId.parse(each.contract.handler)
@@ -127,7 +127,7 @@ def _workers_of_the_field(contracts: tuple[DeployedContract, ...], former: Forme
 
 
 async def _jobs(namespace: Namespace, former: Former) -> tuple[dict[str, JobCount], Counter[str]]:
-    """Count the jobs that know the former name: those that wait, and those that run, which may have to run again."""
+    """Count the jobs under the former name: those that wait, and those that run, which may have to run again."""
     from upnext.broker.partition_count import PartitionCount  # noqa: PLC0415 - as above
     from upnext.broker.waiting_jobs import WaitingJobReader  # noqa: PLC0415
 

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _address(arguments: argparse.Namespace) -> list[str]:
-    """Have every worker use the server and the namespace that were given; returns these options for other processes."""
+    """Make every worker use the given server and namespace; returns these options for other processes."""
     from upnext.registry import declarations  # noqa: PLC0415 - commands import what they need
     from upnext.settings import Settings  # noqa: PLC0415
 
@@ -121,7 +121,7 @@ def _service(arguments: argparse.Namespace, signals: StopSignals) -> Service:
 
 
 def _detach_input() -> None:
-    """Have standard input be at its end, as with `--processes`, unless somebody sits there, with a debugger perhaps.
+    """Put standard input at its end, as with `--processes`, unless it is a terminal, perhaps for a debugger.
 
     Jobs have no business with a pipe that this process was started with: what they start would read from it, and wait.
     """

@@ -68,7 +68,7 @@ def schedules(arguments: argparse.Namespace) -> int:
 
 
 async def read_schedules(namespace: Namespace) -> tuple[dict[str, str], list[ScheduleRecord], set[str], datetime]:
-    """Return where it was looked, the schedules, those that living workers have, and the server's time."""
+    """Return the server, the schedules, those that living workers have, and the server's time."""
     from upnext.broker.schedules import ScheduleStore  # noqa: PLC0415 - commands import what they need
 
     store = ScheduleStore(namespace.partition(0))
@@ -78,7 +78,7 @@ async def read_schedules(namespace: Namespace) -> tuple[dict[str, str], list[Sch
 
 
 def _declared_in(file: Path | None) -> list[ScheduleRecord]:
-    """Return what the workers of a service file declare; it has been imported to know where to look."""
+    """Return the schedules that a service file declares; it was imported to find its server."""
     if file is None:
         return []
     from upnext.runner.scheduler import record_of  # noqa: PLC0415 - commands import what they need
@@ -90,7 +90,7 @@ def _declared_in(file: Path | None) -> list[ScheduleRecord]:
 
 
 def as_json(record: ScheduleRecord, now: datetime, *, served: bool, declared: bool = False) -> dict[str, Any]:
-    """Return a schedule as the command has it in JSON.
+    """Return a schedule in the command's JSON form.
 
     Args:
         record: The schedule.

@@ -17,7 +17,7 @@ _SHOWN = 10
 
 
 def matches(handler: str, wanted: str | None, event: str | None) -> bool:
-    """Return whether a handler is meant.
+    """Return whether a handler is selected.
 
     Args:
         handler: Its identity, `worker|event|name`; a task has no event, and goes by its own name as one.
@@ -29,7 +29,7 @@ def matches(handler: str, wanted: str | None, event: str | None) -> bool:
 
 
 def in_words(handler: str) -> str:
-    """Return a handler or task as a sentence about it begins."""
+    """Return a handler or task as the beginning of a sentence."""
     identity = HandlerId.parse(handler)
     worker, name = visible(identity.worker), visible(identity.name)
     if identity.is_task:
@@ -38,7 +38,7 @@ def in_words(handler: str) -> str:
 
 
 def one_handler(known: Iterable[str], wanted: str, event: str | None) -> tuple[str | None, str]:
-    """Return the one handler that is meant, or None and why there is none.
+    """Return the one selected handler, or None and the reason.
 
     Args:
         known: The identities that there are.
@@ -56,7 +56,7 @@ def one_handler(known: Iterable[str], wanted: str, event: str | None) -> tuple[s
 
 
 async def say_if_unknown(namespace: Namespace, wanted: str | None, event: str | None) -> None:
-    """Say on standard error that a list is empty because no handler is meant: its name may be misspelt."""
+    """Report on standard error that a list is empty because no handler has that name: it may be misspelt."""
     if wanted is None and event is None:
         return
     status = await namespace.status_reader.seen()
@@ -67,7 +67,7 @@ async def say_if_unknown(namespace: Namespace, wanted: str | None, event: str | 
 
 
 def _none_is_meant(identities: Iterable[str], wanted: str | None, event: str | None) -> str:
-    """Return what no handler is called: by its name if there is none of that, else by the event that is none of its."""
+    """Return the name that no handler has, or else the event that it does not belong to."""
     known = list(identities)
     named = [HandlerId.parse(handler) for handler in known if matches(handler, wanted, None)]
     if wanted is not None and (event is None or not named):

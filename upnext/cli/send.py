@@ -87,7 +87,7 @@ async def _send(
 
 
 def read_payload(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the payload that the arguments mean.
+    """Return the payload given by the arguments.
 
     Raises:
         ConfigError: If it cannot be read, or the lock refuses it.

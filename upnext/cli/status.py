@@ -76,7 +76,7 @@ async def _read(namespace: Namespace) -> tuple[dict[str, str], NamespaceStatus]:
 
 
 def _locked(status: NamespaceStatus) -> Mapping[HandlerId, str]:
-    """Return the handlers of the project at hand: where no worker tells of its own, only they may be missing."""
+    """Return the handlers of the current project: if no worker reports its own, only they may be missing."""
     from upnext.runner.unimported import Lock, current_folder  # noqa: PLC0415 - commands import what they need
 
     if any(worker.alive for worker in status.workers):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def status_json(where: dict[str, str], status: NamespaceStatus, lock: Mapping[HandlerId, str]) -> dict[str, Any]:
-    """Return all of it; the lock's handlers are those of the project at hand that may be missing."""
+    """Return the whole status; the lock's handlers are those of the current project that may be missing."""
     unreachable = [{"partition": one.partition, "reason": one.reason} for one in status.unseen]
     return {
         **where,
@@ -83,7 +83,7 @@ def totals(status: NamespaceStatus) -> dict[str, int]:
 
 
 def ended(status: NamespaceStatus) -> dict[str, tuple[int, int]]:
-    """Return the attempts, done and failed, that ended in processes that live, by the handler's identity."""
+    """Return the attempts, successful and failed, that ended in living processes, by the handler's identity."""
     return summed(
         {str(HandlerId.within(worker.worker, local)): counts for local, counts in worker.activity.ended.items()}
         for worker in status.workers

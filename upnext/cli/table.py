@@ -23,7 +23,7 @@ def table(
     *,
     in_lines: bool = False,
 ) -> Iterator[str]:
-    """Lay out rows below their head; numbers stand to the right.
+    """Lay out rows below their header; numbers are right-aligned.
 
     Where they do not fit in, each takes a line for each of its cells; the head is then empty.
 
@@ -51,7 +51,7 @@ def table(
 
 
 def _row_by_row(cells: Sequence[Sequence[str]], width: int, elastic: Sequence[str]) -> Iterator[str]:
-    """Yield an empty head, and for each row a text with a line for each cell and an empty one at its end."""
+    """Yield an empty header, and for each row a text with one line per cell, followed by an empty line."""
     yield ""
     head, *rows = cells
     label = max(map(len, head))

@@ -23,33 +23,33 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
-    """Return a text that others wrote on one line: control, bidirectional and other invisible characters escaped."""
+    """Return foreign text on one line: control, bidirectional and other invisible characters escaped."""
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def visible_lines(text: str) -> str:
-    """Return a text that others wrote with its line breaks, and everything else escaped."""
+    """Return foreign text with its line breaks, and everything else escaped."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def coloured(style: str, text: str) -> str:
-    """Return the text in a style ("ok", "warn", "fail", "bold"), plain where no colours are wanted."""
+    """Return the text in a style ("ok", "warn", "fail", "bold"), plain if colours are off."""
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if wants_colour() else text
 
 
 def wants_colour() -> bool:
-    """Whether standard output is to have colours: NO_COLOR wins over FORCE_COLOR, which wins over what it is."""
+    """Whether standard output gets colours: decided by NO_COLOR, else FORCE_COLOR, else by being a terminal."""
     return _wants_colour(sys.stdout)
 
 
 def terminal_width() -> int | None:
-    """Return how wide lines may be; None if the output is not a terminal, so that nothing is cut for a program."""
+    """Return the maximum width of lines; None if the output is not a terminal, so that nothing is cut for a program."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 @contextmanager
 def escaped_streams() -> Generator[None]:
-    """Escape whatever the block writes to standard output and error, but for line breaks and colours on a terminal."""
+    """Escape whatever the block writes to standard output and error, except line breaks and colours on a terminal."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Escaping(sys.stdout), _Escaping(sys.stderr)
     try:
@@ -59,12 +59,12 @@ def escaped_streams() -> Generator[None]:
 
 
 def unescaped(stream: TextIO) -> TextIO:
-    """Return the stream itself, for text that is all our own and moves the cursor on purpose."""
+    """Return the stream itself, for upnext's own text that moves the cursor on purpose."""
     return stream.inner if isinstance(stream, _Escaping) else stream
 
 
 class _Escaping:
-    """A stream that escapes what is written to it; everything else is the stream's own."""
+    """A stream that escapes what is written to it, and otherwise acts like the original."""
 
     def __init__(self, stream: TextIO) -> None:
         self.inner = stream

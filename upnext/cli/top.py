@@ -73,7 +73,7 @@ async def _print(settings: Settings) -> int:
 
 
 class _Live:
-    """Reads and draws until somebody has seen enough.
+    """Reads and draws until the user quits.
 
     Args:
         settings: Where to look.
@@ -91,7 +91,7 @@ class _Live:
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
-        """Do it."""
+        """Run it."""
         loop = asyncio.get_running_loop()
         for name, call in (("SIGWINCH", self._draw), ("SIGTERM", self._ended.set)):
             with contextlib.suppress(AttributeError, NotImplementedError):  # Windows has neither
@@ -138,7 +138,7 @@ def _where(settings: Settings) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _own_screen() -> Generator[None]:
-    """Draw on a screen of its own, and leave what was there before as it was, whatever happens."""
+    """Draw on the alternate screen, and restore the original one, whatever happens."""
     stream = unescaped(sys.stdout)
     stream.write(_ENTER)
     stream.flush()
@@ -151,7 +151,7 @@ def _own_screen() -> Generator[None]:
 
 @contextlib.contextmanager
 def _keys(loop: asyncio.AbstractEventLoop, pressed: Callable[[bytes], None]) -> Generator[None]:
-    """Call for each key as it is pressed, where standard input is a terminal that can tell."""
+    """Call back for each pressed key, if standard input is a terminal that supports it."""
     if sys.platform == "win32" or sys.stdin is None or not sys.stdin.isatty():
         yield
         return

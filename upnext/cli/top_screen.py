@@ -24,7 +24,7 @@ _FIXED = 4  # lines of a screen beside its two tables: what is counted, and a bl
 
 
 class Size(NamedTuple):
-    """How wide lines may be, None for any width, and how many of them there may be."""
+    """The maximum width of lines, None for any, and their maximum number."""
 
     width: int | None
     height: int
@@ -136,7 +136,7 @@ def _oldest(worker: WorkerStatus, now: float) -> str:
 
 
 def _table(rows: list[list[object]], head: tuple[str, ...], width: int | None, height: int) -> list[tuple[str, str]]:
-    """Return a blank line and a table of so many rows at most; the last one says how many are left out."""
+    """Return a blank line and a table with a maximum number of rows; the last one counts those left out."""
     shown = rows if len(rows) <= height else rows[: max(height - 1, 0)]
     lines = [*table(head, shown, width, ("event", "handler", "worker", "host", "oldest job"), in_lines=True)]
     left = len(rows) - len(shown)

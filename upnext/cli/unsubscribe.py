@@ -76,7 +76,7 @@ async def _ended(broker: Namespace, wanted: str, event: str | None) -> tuple[boo
 
 
 async def _forget(broker: Namespace, task: str, claimed: int) -> str:
-    """Forget a task, and say what came of its jobs; it stays listed while dead workers hold some, which come back."""
+    """Forget a task, and report on its jobs; it stays listed while dead workers hold some, which come back."""
     from upnext.broker.pauses import Pauses  # noqa: PLC0415 - commands import what they need
 
     moved = await _abandon(broker, task) if claimed else (await _end_now(broker, task))[1]

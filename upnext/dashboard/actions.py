@@ -38,7 +38,7 @@ Lines = list[tuple[str, str]]
 
 
 class RefusedFormError(Exception):
-    """Raised when a form cannot be taken.
+    """Raised when a form cannot be accepted.
 
     Attributes:
         code: The status to answer with.
@@ -71,7 +71,7 @@ class Actions:
         return answer
 
     async def logout(self, request: Request) -> Response:
-        """Have the browser forget that somebody signed in."""
+        """Make the browser forget the login."""
         await self._form(request)
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(self._access.cookie(request.headers)[0], httponly=True, samesite="strict")
@@ -100,7 +100,7 @@ class Actions:
         return await self._do(form, lambda namespace: _change_ids(namespace, kind, ids))
 
     async def cancel_job(self, request: Request) -> Response:
-        """Cancel jobs that wait."""
+        """Cancel waiting jobs."""
         return await self._simple(request, "id", _cancel)
 
     async def pause_handler(self, request: Request) -> Response:
@@ -135,7 +135,7 @@ class Actions:
         return self._pages.render(request, "confirm.html", **context)
 
     async def _do(self, form: Form, change: Callable[[Namespace], Awaitable[Lines]]) -> Response:
-        """Do it, and go back to the page that it was asked for on, which says what has been done."""
+        """Make the change, and return to the page it came from, which reports the result."""
         try:
             lines = await self._pages.reader.ask(change)
         except BrokerError as error:
@@ -175,7 +175,7 @@ async def _change_ids(namespace: Namespace, kind: str, ids: list[str]) -> Lines:
 
 
 async def _change_all(namespace: Namespace, kind: str, selection: Any, died_before: float) -> Lines:
-    """Change what is selected, for a limited time: there may be a million."""
+    """Change the selection within a time limit: there may be a million."""
     count, until = 0, time.monotonic() + _LONGEST
     async with aclosing(dead.change_selected(namespace, _CHANGES[kind], selection, died_before)) as pages:
         async for changed in pages:
@@ -200,7 +200,7 @@ def _one(form: Form, name: str) -> str:
 
 
 def _selected(form: Form, name: str) -> list[str]:
-    """Return what was selected; more than can be changed at once is refused: the rest would be left without a word."""
+    """Return the selection; more than can be changed at once is refused, so that nothing is left out silently."""
     values = form.get(name, [])
     if len(values) > _MOST_IDS:
         raise RefusedFormError(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SentEvents:
-    """What the sources say of sends.
+    """What the sources say about sends.
 
     Attributes:
         modules: The module of each handler and task.
@@ -92,6 +92,6 @@ class SentEvents:
 
 
 def _senders(sends: Any) -> Iterator[str]:
-    """Name each function that sends once, with its file; code outside of functions by its file alone."""
+    """Name each sending function once, with its file; code outside functions by its file only."""
     named = [f"{each['function']} in {each['file']}" if each["function"] else str(each["file"]) for each in sends]
     yield from dict.fromkeys(named)

@@ -56,7 +56,7 @@ class Access:
         self._session = secrets.token_urlsafe(32)
 
     def is_named(self, host: str) -> bool:
-        """Whether a Host header names this dashboard: by an address, or by a name that is known."""
+        """Whether a Host header names this dashboard: by an address or a known name."""
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
@@ -64,7 +64,7 @@ class Access:
         return name in self._names or _is_address(name)
 
     def may_enter(self, headers: Headers) -> bool:
-        """Whether a request carries the token, or the cookie of those who have signed in."""
+        """Whether a request carries the token or the login cookie."""
         if not self.token:
             return True
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
@@ -80,11 +80,11 @@ class Access:
         return _same(token, self.token)
 
     def is_form_token(self, token: str) -> bool:
-        """Whether a change was made on a page of this process."""
+        """Whether a form comes from a page of this process."""
         return _same(token, self.form_token)
 
     def cookie(self, headers: Headers) -> tuple[str, str]:
-        """Return the name and the value of the cookie of those who have signed in.
+        """Return the name and the value of the login cookie.
 
         The name holds the port: browsers send the cookies of one port to the others of its host as well.
         """
@@ -93,7 +93,7 @@ class Access:
 
 
 class Guard:
-    """Lets through what may pass, and adds the headers that keep a browser from doing anything else with it.
+    """Lets permitted requests pass, and adds the headers that restrict what a browser does with the pages.
 
     Args:
         app: What is guarded.
@@ -148,7 +148,7 @@ def _is_address(name: str) -> bool:
 
 
 def _is_same_origin(headers: Headers, host: str) -> bool:
-    """Whether a browser says that a request comes from our own page; programs that are none say nothing."""
+    """Whether a browser reports a request from the same origin; programs other than browsers report nothing."""
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
     origin = headers.get("origin")

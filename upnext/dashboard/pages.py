@@ -42,7 +42,7 @@ _PLACE = re.compile(r"(\d{1,16})\.([0-9a-f-]{1,40}\.\d{1,6})")
 
 
 class HandlerRow(NamedTuple):
-    """A handler as the pages show it.
+    """A handler as shown on the pages.
 
     Attributes:
         id: Its identity.
@@ -62,7 +62,7 @@ class HandlerRow(NamedTuple):
 
 
 class Pages:
-    """Answers requests that change nothing.
+    """Answers read-only requests.
 
     Args:
         reader: Asks the server.
@@ -79,7 +79,7 @@ class Pages:
         self._static = static_files()
 
     async def overview(self, request: Request) -> Response:
-        """Show what is done, what waits and fails, and what is wrong."""
+        """Show throughput, waiting and failed jobs, and problems."""
         await self.reader.refresh()
         rows = self._handlers()
         return self.render(
@@ -93,7 +93,7 @@ class Pages:
         )
 
     async def dead(self, request: Request) -> Response:
-        """List dead letters, those that died last first."""
+        """List dead letters, the most recent first."""
         query = {name: request.query_params.get(name) or None for name in ("event", "handler", "reason", "since")}
         try:
             selection = selection_of(query)
@@ -143,7 +143,7 @@ class Pages:
         return await self._details(request, jobs.details_of, jobs.unknown, "job.html")
 
     async def workers(self, request: Request) -> Response:
-        """Show the worker processes with what they run."""
+        """Show the worker processes and their jobs."""
         await self.reader.refresh()
         workers = () if self.reader.status is None else self.reader.status.workers
         found = shown(request, workers, lambda worker: (worker.worker, worker.host, str(worker.pid)))
@@ -182,14 +182,14 @@ class Pages:
         return self.render(request, "login.html", refused=False)
 
     async def static(self, request: Request) -> Response:
-        """Give the style sheet or the script."""
+        """Serve the style sheet or the script."""
         found = self._static.get(request.path_params["name"])
         if found is None:
             return self.missing(request)
         return Response(found[0], media_type=found[1], headers={"Cache-Control": "private, max-age=600"})
 
     def missing(self, request: Request) -> Response:
-        """Say that there is no such page."""
+        """Report that there is no such page."""
         return self.render(request, "message.html", 404, title="Not found", message="There is no such page.")
 
     def render(
@@ -238,7 +238,7 @@ class Pages:
         return self.render(request, template, fault=fault, job_id=job_id, details=details, payload=payload)
 
     async def _asked(self, question: Callable[[Namespace], Awaitable[T]]) -> tuple[T | None, str]:
-        """Return what a question makes of the namespace, or why there is no answer."""
+        """Return the result of a query on the namespace, or why there is none."""
         await self.reader.refresh()
         try:
             return await self.reader.ask(question), ""
@@ -264,7 +264,7 @@ class Pages:
 
 
 def selection_of(query: Mapping[str, str | None]) -> dead_list.Selection:
-    """Return which dead letters a filter means.
+    """Return the dead letters that a filter selects.
 
     Raises:
         argparse.ArgumentTypeError: If `since` is neither an age nor a time.

@@ -16,7 +16,7 @@ PAGE = 50
 
 
 class Shown(NamedTuple, Generic[T]):
-    """What a page shows of a list.
+    """The part of a list that a page shows.
 
     Attributes:
         rows: The rows of this page.
@@ -36,7 +36,7 @@ class Shown(NamedTuple, Generic[T]):
 
 
 def shown(request: Request, rows: Sequence[T], words: Callable[[T], Sequence[str]]) -> Shown[T]:
-    """Return the page that a request asks for, by `page`, of the rows that hold all words of `find`.
+    """Return the requested page, by `page`, of the rows that contain all words of `find`.
 
     Args:
         request: What asks for it.
@@ -54,7 +54,7 @@ def shown(request: Request, rows: Sequence[T], words: Callable[[T], Sequence[str
 
 
 def whole(text: str | None, otherwise: int) -> int:
-    """Return the whole number that a parameter is, or something else if it is none."""
+    """Return the integer value of a parameter, or a default if it is not one."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else otherwise
 
 

@@ -31,7 +31,7 @@ _FRESH = 1.0  # seconds for which a reading is shown to everybody who looks
 
 
 class Reader:
-    """Asks one namespace.
+    """Reads one namespace.
 
     Args:
         settings: Where; they name a server.
@@ -58,7 +58,7 @@ class Reader:
         self._reading = asyncio.Lock()
 
     async def refresh(self, *, anew: bool = False) -> None:
-        """Read how the namespace stands, unless that has only just been done.
+        """Read the status of the namespace, unless that has just been done.
 
         Args:
             anew: Read it in any case: something has been changed.
@@ -78,12 +78,12 @@ class Reader:
                     self.history.append(self.rates.latest)
 
     def throughput(self) -> tuple[float, float]:
-        """Return how many attempts end a second, done and failed."""
+        """Return how many attempts end per second, successful and failed."""
         done, failed = (sum(rate[n] for rate in self.rates.of_handlers.values()) for n in (0, 1))
         return done, failed
 
     def troubles(self) -> list[Check]:
-        """Return what `upnext doctor` would say of the workers and the jobs."""
+        """Return what `upnext doctor` would report about the workers and the jobs."""
         if self.status is None:
             return []
         unseen = [
@@ -93,7 +93,7 @@ class Reader:
         return [*unseen, *(check for check in found if check.status != "ok")]
 
     async def ask(self, question: Callable[[Namespace], Awaitable[T]]) -> T:
-        """Return what a question makes of the namespace.
+        """Return the result of a query on the namespace.
 
         Raises:
             BrokerError: If the server gives no answer; what was asked for may have been done in part.

@@ -26,7 +26,7 @@ _CHART_WIDTH, _CHART_HEIGHT = 240.0, 48.0
 
 
 def environment() -> Environment:
-    """Return what renders the templates."""
+    """Return the template environment."""
     made = Environment(
         loader=PackageLoader("upnext.dashboard"),
         autoescape=True,
@@ -61,7 +61,7 @@ def environment() -> Environment:
 
 
 def static_files() -> dict[str, tuple[bytes, str]]:
-    """Return the files that pages load, by their names, with their types."""
+    """Return the files that pages load, by name, with their types."""
     folder = files("upnext.dashboard") / "static"
     found = {file.name: file for file in folder.iterdir()}
     return {
@@ -73,13 +73,13 @@ def static_files() -> dict[str, tuple[bytes, str]]:
 
 
 def link(path: str, query: Mapping[str, str | None] | None = None, **more: str | int | None) -> Markup:
-    """Return an address with those parameters that have a value, ready for an attribute."""
+    """Return an address with those parameters that have a value, escaped for an attribute."""
     given = {name: value for name, value in {**(query or {}), **more}.items() if value not in {None, ""}}
     return escape(f"{path}?{urlencode(given, errors='surrogateescape')}" if given else path)
 
 
 def chart(readings: Sequence[tuple[float, float]]) -> dict[str, str]:
-    """Return the points of two lines, attempts a second done and failed, over the same scale, and its `highest`."""
+    """Return the points of two lines, successful and failed attempts per second, on one scale, and its `highest`."""
     highest = max((value for reading in readings for value in reading), default=0.0)
     step = _CHART_WIDTH / max(len(readings) - 1, 1)
     room = _CHART_HEIGHT - 4  # a line at the edge would be cut
@@ -94,7 +94,7 @@ def chart(readings: Sequence[tuple[float, float]]) -> dict[str, str]:
 
 
 def _shown(value: Any) -> Any:
-    """Show characters that cannot be seen or that turn a text around; what is markup already is left alone."""
+    """Make invisible and direction-changing characters visible; markup is left alone."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -104,7 +104,7 @@ def _lines(text: str) -> Markup:
 
 
 def _commands(text: str) -> Markup:
-    """Return a text in which what stands between backticks is a command."""
+    """Return a text in which everything between backticks is marked up as a command."""
     return Markup("").join(
         Markup("<code>{}</code>").format(visible(part)) if number % 2 else escape(visible(part))
         for number, part in enumerate(text.split("`"))
@@ -112,12 +112,12 @@ def _commands(text: str) -> Markup:
 
 
 def _exact(text: str) -> Markup:
-    """Return a text as it is, for an attribute that comes back to us."""
+    """Return a text unchanged, for an attribute that a form sends back."""
     return escape(raw(text).decode(errors="replace"))
 
 
 def _quoted(text: str) -> str:
-    """Return a text as one part of an address, or as a field that is unquoted when it comes back.
+    """Return a text quoted as a part of an address, or as a form field to be unquoted again.
 
     The id of a job can be any bytes that another program left in its place, which a page cannot hold.
     """

@@ -12,13 +12,13 @@ HANDLERS = "handlers"
 
 
 class UpnextConfig(AppConfig):
-    """Imports the `handlers` module of every application, and looks after connections around jobs."""
+    """Imports the `handlers` module of every application, and manages connections around jobs."""
 
     name = "upnext.django"
     label = "upnext"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Begin: senders know the handlers then, and workers run them."""
+        """Start: from now on senders know the handlers, and workers run them."""
         autodiscover_modules(HANDLERS)
         look_after_connections()

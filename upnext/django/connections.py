@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class ConnectionHooks(Hooks):
-    """Looks after the connections of the one thread in which async code uses Django's models."""
+    """Manages the connections of the one thread in which async code uses Django's models."""
 
     @asynccontextmanager
     async def around_job(self, job: HookedJob, /) -> AsyncGenerator[None]:  # noqa: ARG002
-        """Close what is broken or old, before a job and after it."""
+        """Close broken or old connections before and after a job."""
         close = sync_to_async(close_old_connections)
         await close()
         try:
@@ -33,7 +33,7 @@ _hooks = ConnectionHooks()
 
 
 def close_unused() -> None:
-    """Close this thread's connections, but those that are in a transaction: a provider may have begun it."""
+    """Close this thread's connections, except those in a transaction, which a provider may have begun."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
@@ -51,6 +51,6 @@ def look_after_connections() -> None:
 
 
 def leave_connections_alone() -> None:
-    """Take that back."""
+    """Undo `look_after_connections`."""
     remove_boundary(close_unused)
     remove_hooks(_hooks)

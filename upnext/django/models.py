@@ -8,7 +8,7 @@ from upnext.outbox.row import MAX_ORDER_KEY
 
 
 class OutboxRow(models.Model):
-    """A send, from the transaction that it is written in until a relay has sent it."""
+    """A send, from the transaction in which it is written until a relay has sent it."""
 
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     event_id: models.CharField[str, str] = models.CharField(max_length=40, unique=True)
@@ -30,7 +30,7 @@ class OutboxRow(models.Model):
         indexes = (models.Index(fields=["ordered_by", "id"], name="upnext_outbox_ordered_by"),)
 
     def __str__(self) -> str:
-        """Show what is sent."""
+        """Show the send."""
         return f"{self.name} ({self.event_id})"
 
 
@@ -45,5 +45,5 @@ class OutboxLock(models.Model):
         db_table = "upnext_outbox_lock"
 
     def __str__(self) -> str:
-        """Show what it is."""
+        """Show its purpose."""
         return "the relays' lock"

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def outbox(*, using: str = DEFAULT_DB_ALIAS, ordered_by: str | None = None) -> DjangoTransaction:
-    """Return the transaction that a database is in, for `event.within(...)` and `task.within(...)`.
+    """Return the current transaction of a database, for `event.within(...)` and `task.within(...)`.
 
     Outside of `transaction.atomic()` the row counts at once, as everything that Django writes there.
 
@@ -50,7 +50,7 @@ def relay(
     interval: float = 0.5,
     lease: float = 60.0,
 ) -> Relay:
-    """Return what sends the rows of a database; `manage.py upnext_worker` runs that of each one by itself.
+    """Return the relay of a database; `manage.py upnext_worker` runs them by itself.
 
     Args:
         worker: A worker whose server and namespace it sends to; by default those of the environment.
@@ -66,7 +66,7 @@ def relay(
 
 
 class DjangoTransaction(Transaction):
-    """The transaction that a database is in."""
+    """The current transaction of a database."""
 
     def __init__(self, using: str, ordered_by: str | None) -> None:
         super().__init__(ordered_by)
@@ -83,7 +83,7 @@ class DjangoTransaction(Transaction):
 
 
 class _Store:
-    """The rows of a database, in a thread with a connection of its own.
+    """The rows of a database, in a thread with its own connection.
 
     Args:
         using: The database.
@@ -180,7 +180,7 @@ class _Store:
         return rows if ids is None else rows.filter(id__in=ids)
 
     def _take_turn(self) -> None:
-        """Hold every other relay off until this transaction ends: they all write the same row first."""
+        """Block every other relay until this transaction ends: they all write the same row first."""
         lock = _lock(self._using)
         if lock.update(id=1) == 0:
             lock.create(id=1)

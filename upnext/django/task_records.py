@@ -26,7 +26,7 @@ _WHILE_OPEN = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task, as its worker last wrote it; what its payload says until a worker has.
+    """A task as its worker last recorded it; before that, as its payload describes it.
 
     Attributes:
         task: Where its function is, as Django writes it.
@@ -51,7 +51,7 @@ _RECORD = TypeAdapter(TaskRecord)
 
 
 def keep_record(settings: Settings, job_id: str, record: TaskRecord, *, is_last: bool) -> None:
-    """Write what is known of a task; where that fails its job goes on, and a line is logged.
+    """Record the state of a task; if that fails, its job continues, and a line is logged.
 
     Args:
         settings: Where the server is.
@@ -75,7 +75,7 @@ def keep_record(settings: Settings, job_id: str, record: TaskRecord, *, is_last:
 
 
 def read_record(settings: Settings, job_id: str) -> tuple[TaskRecord, JobOutcome] | None:
-    """Return what is known of a task, and how its job stands; None if the server knows nothing of it any more.
+    """Return the record of a task and the state of its job; None if the server no longer knows it.
 
     Raises:
         BrokerError: If the server cannot answer, or rejects this client.
@@ -99,7 +99,7 @@ def read_record(settings: Settings, job_id: str) -> tuple[TaskRecord, JobOutcome
 
 
 def payload_record(body: str) -> TaskRecord | None:
-    """Read the payload of a task; None for that of something else."""
+    """Read the payload of a task; None if it is something else."""
     return _parsed(body)
 
 

@@ -114,7 +114,7 @@ class UpnextBackend(BaseTaskBackend):
         return result
 
     def get_result(self, result_id: str) -> TaskResult[..., Any]:
-        """Return how a task stands, from any process, for as long as its result is kept (UPNEXT_RESULT_TTL).
+        """Return the state of a task, from any process, as long as its result is kept (UPNEXT_RESULT_TTL).
 
         Raises:
             django.tasks.exceptions.TaskResultDoesNotExist: If there is no such task, or not any more.
@@ -157,7 +157,7 @@ def _queue(worker: Worker, alias: str, name: str, options: dict[str, Any]) -> Qu
 
 
 def _run(settings: Settings, alias: str, path: str, args: list[Any], kwargs: dict[str, Any]) -> object:
-    """Run a task in a worker's thread, telling those who listen to Django's signals."""
+    """Run a task in a worker's thread, and send Django's signals."""
     found = _found(path)
     context = get_current_context()
     result = _result(found, context.job_id, args, kwargs, alias)
@@ -197,7 +197,7 @@ def _found(path: str) -> Task[..., Any]:
 
 
 def _plain(value: object) -> Any:
-    """Return a value as JSON has it.
+    """Return a value as plain JSON.
 
     Raises:
         TypeError: If it has it not.
@@ -249,7 +249,7 @@ def _keep(settings: Settings, result: Any, path: str, *, is_last: bool) -> None:
 
 
 def _result_of(alias: str, job_id: str, record: TaskRecord, outcome: JobOutcome) -> TaskResult[..., Any]:
-    """Return a result as Django has it: the job says how it stands, the record what else is known."""
+    """Return a Django result: its state from the job, the rest from the record."""
     result: TaskResult[..., Any] = _result(_found(record.task), job_id, record.args, record.kwargs, alias)
     started, finished = _moment(record.started_at), _moment(record.finished_at)
     _set(result, started_at=started, last_attempted_at=started, worker_ids=record.worker_ids)
@@ -279,7 +279,7 @@ def _ended(job_id: str, outcome: JobOutcome) -> dict[str, object]:
 
 
 def _death(outcome: JobOutcome) -> TaskError:
-    """Return why a job died that has not said so itself: it took too long, killed its workers, or was cancelled."""
+    """Return why a job died without an error of its own: timeout, crashed workers, or cancellation."""
     name = f"{JobFailedError.__module__}.{JobFailedError.__qualname__}"
     letter = outcome.letter
     said = "" if letter is None else f"{letter.reason}: {letter.error}\n{letter.traceback}"
@@ -287,7 +287,7 @@ def _death(outcome: JobOutcome) -> TaskError:
 
 
 def _unsent(using: str, job_id: str) -> TaskRecord | None:
-    """Return a task that its transaction has written to the outbox, and that no relay has sent yet."""
+    """Return a task that is in the outbox and that no relay has sent yet."""
     from upnext.django.models import OutboxRow  # noqa: PLC0415  # models can be imported only once Django is set up
 
     rows = OutboxRow.objects.using(using).filter(event_id=job_id.rpartition(".")[0], is_task=True)
@@ -300,6 +300,6 @@ def _moment(seconds: float | None) -> datetime | None:
 
 
 def _set(result: Any, **attributes: object) -> None:
-    """Change a result, which is frozen for everybody but backends."""
+    """Change a result, which is frozen for everyone but backends."""
     for name, value in attributes.items():
         object.__setattr__(result, name, value)

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class CapturedSends(Sends):
-    """Every send of a test, in order, checked as ever; nothing reaches a server or an outbox.
+    """All sends of a test, in order, checked as usual; nothing reaches a server or an outbox.
 
     `run_sync()`, or `await run()` in a test that is async, runs the handlers of what was sent. They use the models in
     the test's thread and so in its transaction, those that are not async as well.
@@ -46,7 +46,7 @@ class CapturedSends(Sends):
         super().__init__(threads=_ThreadOfTest())
 
     def run_sync(self) -> None:
-        """Run the handlers of everything that was sent and has not run, and of what they send, once each and in order.
+        """Run the handlers of all sends that have not run yet, and of what they send, once each and in order.
 
         Raises:
             Exception: What a handler raises, as it is; those behind it have not run.
@@ -56,14 +56,14 @@ class CapturedSends(Sends):
 
 @contextmanager
 def captured_sends() -> Generator[CapturedSends]:
-    """Keep everything that the process sends within the block, in place of a `TestCase` whose tests all do."""
+    """Capture everything that the process sends within the block, without a `TestCase` that always does."""
     sent = CapturedSends()
     with use_transport(sent):
         yield sent
 
 
 class CapturedSendsMixin(TestCase):
-    """Keeps what each test of a class sends, from before its `setUp` until after its `tearDown`.
+    """Captures what each test of a class sends, from before its `setUp` until after its `tearDown`.
 
     It stands before the `TestCase` of Django that it is mixed into. What `setUpTestData` sends is not among it.
 
@@ -79,16 +79,16 @@ class CapturedSendsMixin(TestCase):
             return super().run(result)
 
     def debug(self) -> None:
-        """Run the test without collecting what it raises."""
+        """Run the test without collecting its exceptions."""
         with captured_sends() as self.sent:
             super().debug()
 
 
 class _ThreadOfTest(Executor):
-    """Runs what is not async where Django runs code that uses the models: in the thread that waits for the loop."""
+    """Runs synchronous code where Django runs code that uses models: in the thread that waits for the loop."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run it, asked in an event loop."""
+        """Run it on request of an event loop."""
         future: Future[T] = Future()
 
         def ended(task: asyncio.Future[Any]) -> None:

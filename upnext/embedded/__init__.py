@@ -47,7 +47,7 @@ def server_url(project: Path | None = None, *, folder: Path | None = None) -> st
 
 
 def running_url(project: Path | None = None) -> str | None:
-    """Join the project's embedded server if it runs already; start nothing, and make no folder.
+    """Join the project's embedded server if it is running; starts nothing, and creates no folder.
 
     Args:
         project: The folder that the server belongs to, as above.

@@ -81,7 +81,7 @@ class _Use(NamedTuple):
 
     @property
     def lasts(self) -> bool:
-        """Whether the lock is still held: a process that becomes a daemon closes every file that it has open."""
+        """Whether the lock is still held: a process that becomes a daemon closes all of its open files."""
         try:
             return _identity(self.users) == self.identity
         except OSError:
@@ -132,13 +132,13 @@ def join(root: Path, folder: Path | None = None) -> str:
 
 
 def _joined_url(root: Path) -> str | None:
-    """Return the URL of the server that this process uses already; None if it uses none, or no more."""
+    """Return the URL of the server that this process already uses; None if there is none, or no longer."""
     use = _joined.get(root)
     return use.url if use is not None and use.lasts else None
 
 
 def join_running(root: Path) -> str | None:
-    """Return the URL of the project's server if it runs, which it then does until this process has ended.
+    """Return the URL of the project's server if it is running, keeping it alive until this process has ended.
 
     Waits for a process that is starting it. Starts none, and makes no folder.
     """
@@ -200,7 +200,7 @@ def _await_server(folder: Path, binary: Path, address: Path) -> bool:
 
 
 def _start_keeper(folder: Path, binary: Path, lock: int, address: Path) -> None:
-    """Start a keeper that owns the given lock; return when it stands on its own."""
+    """Start a keeper that owns the given lock; return when it is independent of this process."""
     said = _said(folder)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(folder / LOG, flags, 0o600), "ab") as log:
@@ -219,7 +219,7 @@ def _start_keeper(folder: Path, binary: Path, lock: int, address: Path) -> None:
 
 
 def _ping(address: Path) -> bytes:
-    """Return what the server says to a PING, nothing if it does not listen."""
+    """Return the server's reply to a PING, nothing if it does not listen."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1.0)
         try:
@@ -231,7 +231,7 @@ def _ping(address: Path) -> bytes:
 
 
 def _said(folder: Path) -> int:
-    """Return how long the log is: what stands there already was said by an earlier server."""
+    """Return the length of the log, since everything in it so far comes from an earlier server."""
     try:
         return (folder / LOG).lstat().st_size
     except FileNotFoundError:
@@ -258,7 +258,7 @@ def _locked(path: Path) -> Generator[None]:
 
 
 def _lock(file: int, kind: int, path: Path) -> None:
-    """Lock a file, and say so if it takes long: who holds it may be stopped, by Ctrl-Z or a debugger."""
+    """Lock a file, and report if that takes long: its holder may be stopped, by Ctrl-Z or a debugger."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -273,7 +273,7 @@ def _lock(file: int, kind: int, path: Path) -> None:
 
 @contextmanager
 def _free(path: Path) -> Generator[int | None]:
-    """Give the locked file if nobody else holds the lock, else None.
+    """Yield the locked file if no other process holds the lock, else None.
 
     It is closed in the end, not unlocked: a keeper may own it by then.
     """

@@ -38,7 +38,7 @@ _SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 
 
 def open_lock(path: str | os.PathLike[str]) -> int:
-    """Return a new open file to lock; only this user can open it, and programs that are executed do not get it."""
+    """Return a newly opened file to lock; only this user can open it, and executed programs do not inherit it."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
@@ -66,7 +66,7 @@ def main(binary: str, keeper_lock: int, reached_at: str) -> int:
 
 
 def _do_nothing(signum: int, frame: object) -> None:
-    """Handle a signal that only has to be noticed."""
+    """Do nothing: the signal only has to be noticed."""
 
 
 def _dismiss_orphan() -> None:
@@ -90,7 +90,7 @@ def _stop_after_last_user(users_lock: int) -> None:
 
 
 def _remove_link(link: str, users_lock: int) -> None:
-    """Remove the short link to the folder, if it is one and not used: by users, or for a folder made anew meanwhile."""
+    """Remove the short link to the folder, if it is a link and unused by users or a recreated folder."""
     if os.path.islink(link) and os.path.exists(link) and os.path.samefile(link, "."):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -21,7 +21,7 @@ _LONGEST_FOLDER_OF_LINKS = _LONGEST_SOCKET_PATH - len("/upnext--/" + SOCKET) - 1
 
 
 def project_root() -> Path:
-    """Return the nearest folder upward from the current one that holds a pyproject.toml, or else the current folder."""
+    """Return the nearest folder, upwards from the current one, with a pyproject.toml, or else the current folder."""
     here = current_folder()
     # Unlike `Path.is_file`, this says no where one may not look.
     return next((each for each in (here, *here.parents) if os.path.isfile(each / "pyproject.toml")), here)  # noqa: PTH113
@@ -65,7 +65,7 @@ def socket_path(folder: Path) -> Path:
 
 
 def _folder_of_links() -> Path:
-    """Return the temporary directory, or /tmp where paths in that would be too long as well."""
+    """Return the temporary directory, or /tmp if paths there would be too long as well."""
     folder = Path(tempfile.gettempdir())
     return folder if len(os.fsencode(folder)) <= _LONGEST_FOLDER_OF_LINKS else Path("/tmp")  # noqa: S108  (a link, made safely)
 

@@ -64,7 +64,7 @@ def _removed(folder: Path) -> bool:
 
 
 def _is_gone(project: Path) -> bool:
-    """Whether there is nothing at a path; one that cannot be looked at may be there."""
+    """Whether nothing exists at a path; one that cannot be examined may exist."""
     try:
         project.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -45,7 +45,7 @@ _logger = logging.getLogger("upnext")
 
 
 def server_folder(root: Path) -> Path:
-    """Return the folder of a project's server, made if need be.
+    """Return the folder of a project's server, creating it if necessary.
 
     Raises:
         ConfigError: If this user can have no private folder on this machine.
@@ -64,7 +64,7 @@ def server_folder(root: Path) -> Path:
 
 
 def existing_server_folder(root: Path) -> Path | None:
-    """Return the folder of a project's server; None if it has none yet. Makes and changes nothing."""
+    """Return the folder of a project's server; None if it has none yet. Changes nothing."""
     servers, folder = existing_servers_folder(), None
     if servers is None:
         return None
@@ -79,7 +79,7 @@ def existing_server_folder(root: Path) -> Path | None:
 
 
 def make_private(folder: Path) -> Path:
-    """Make a folder that only this user can reach; whatever else has its place is put aside.
+    """Create a folder that only this user can access; anything else in its place is set aside.
 
     Raises:
         ConfigError: If the folder is not private even so: another user's, or on a file system without rights.
@@ -101,7 +101,7 @@ def make_private(folder: Path) -> Path:
 
 
 def is_private(folder: Path) -> bool:
-    """Whether a path is a real folder of this user without rights for anybody else."""
+    """Whether a path is a real folder of this user without permissions for others."""
     try:
         status = folder.lstat()
     except OSError:
@@ -110,7 +110,7 @@ def is_private(folder: Path) -> bool:
 
 
 def _servers_folder() -> Path:
-    """Return the folder of all of this user's servers, made if need be.
+    """Return the folder of all of this user's servers, creating it if necessary.
 
     Raises:
         ConfigError: If there is no place for it.
@@ -141,7 +141,7 @@ def existing_servers_folder() -> Path | None:
 
 
 def _state_homes() -> Iterator[Path]:
-    """Give the places for data of this user, best first; the last is for users without a home directory."""
+    """Yield the places for data of this user, best first; the last is for users without a home directory."""
     configured = os.environ.get("XDG_STATE_HOME", "")
     home = os.path.expanduser("~")  # noqa: PTH111  (which raises where there is none)
     if configured.startswith("/"):
@@ -152,7 +152,7 @@ def _state_homes() -> Iterator[Path]:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether a folder, or the one that it would be made in, is this user's, or one where anybody may make some."""
+    """Whether a folder, or the one in which it would be created, is this user's, or lets anyone create folders."""
     try:
         existing = next(part for part in (folder, *folder.parents) if part.exists())
         status = existing.stat()
@@ -163,7 +163,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def _check_part(folder: Path) -> None:
-    """Refuse a folder above the servers' that another user could change."""
+    """Refuse a folder above the servers' folder that another user could change."""
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & _OTHERS_WRITE:
         raise ConfigError(
@@ -174,7 +174,7 @@ def _check_part(folder: Path) -> None:
 
 @contextmanager
 def _locked_links(root: Path) -> Generator[int | None]:
-    """Give the project's `.upnext`, open and locked; None if this user cannot keep a link there."""
+    """Yield the project's `.upnext`, open and locked; None if this user cannot keep a link there."""
     folder = root / LINKS
     try:
         with suppress(FileExistsError):
@@ -198,7 +198,7 @@ def _locked_links(root: Path) -> Generator[int | None]:
 
 
 def _linked(links: int, servers: Path, root: Path, *, adopt: bool = True) -> Path | None:
-    """Return the folder that the project's link names, if it is one of this user's and this project's."""
+    """Return the folder that the project's link names, if it belongs to this user and this project."""
     try:
         target = Path(os.readlink(_LINK, dir_fd=links))
     except OSError:
@@ -220,7 +220,7 @@ def _linked(links: int, servers: Path, root: Path, *, adopt: bool = True) -> Pat
 
 
 def _left_behind(links: int, servers: Path, root: Path) -> Path | None:
-    """Return the folder that was used last of those recorded for a project, if its link leads out of these servers.
+    """Return the most recently used folder recorded for a project, if its link leads elsewhere.
 
     Processes with another state directory let it lead to a server of their own. One with this state directory must
     find again what it had.
@@ -247,7 +247,7 @@ def _left_behind(links: int, servers: Path, root: Path) -> Path | None:
 
 
 def _link_to(links: int, folder: Path, root: Path) -> bool:
-    """Let the project's link lead to a folder; what has its place is put aside. False if it cannot be made."""
+    """Point the project's link at a folder; anything in its place is set aside. False if it cannot be created."""
     aside = f"{_LINK}.ignored-{secrets.token_hex(4)}"
     try:
         try:

@@ -72,7 +72,7 @@ def parse(address: object, offset: int = 0, option: str = "probe") -> tuple[str,
 
 
 class _Server(ThreadingHTTPServer):
-    """Keeps answering when the process runs out of file descriptors: it holds one in reserve for each connection."""
+    """Keeps answering when the process runs out of file descriptors: it releases a spare one for each connection."""
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self._spare: int | None = None

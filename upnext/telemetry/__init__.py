@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def metrics_of_process(
     readings: Callable[[], Sequence[WorkerReading]], outboxes: Callable[[], Sequence[RelayReading]]
 ) -> AbstractContextManager[Callable[[], bytes]] | None:
-    """Return what counts the jobs of this process while it is entered, and gives its metrics; None without the library.
+    """Return an object that counts the jobs of this process and renders its metrics; None without the library.
 
     Args:
         readings: How the workers of this process stand.

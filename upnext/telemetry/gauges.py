@@ -61,7 +61,7 @@ _OUTBOX: Families[OutboxRows] = {
 
 
 def outbox_gauges(outboxes: Mapping[str, OutboxRows]) -> Iterator[Metric]:
-    """Yield what the processes of relays and the exporter say alike of outboxes, by their names."""
+    """Yield what relay processes and the exporter report alike about outboxes, by name."""
     yield from gauges(("outbox",), _OUTBOX, {(name,): rows for name, rows in outboxes.items()})
 
 

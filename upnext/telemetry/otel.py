@@ -79,7 +79,7 @@ class OpenTelemetry(Hooks):
 
     @asynccontextmanager
     async def around_send(self, send: HookedSend, /) -> AsyncGenerator[None]:
-        """Let a span and its metrics be around a send, and its context travel with it."""
+        """Put a span and metrics around a send, and attach its context to the event."""
         labels: dict[str, str | int] = {**_labels("send", send.name), **_server(send.server)}
         attributes, conversation = {**labels, "messaging.operation.type": "send"}, _conversation.get()
         if conversation:
@@ -108,7 +108,7 @@ class OpenTelemetry(Hooks):
 
     @asynccontextmanager
     async def around_job(self, job: HookedJob, /) -> AsyncGenerator[None]:
-        """Let a span and its metrics be around an attempt, which leads back to the send."""
+        """Put a span and metrics around an attempt, linked to the send."""
         labels: dict[str, str | int] = {
             **_labels("process", job.event),
             **_server(job.server),
@@ -152,7 +152,7 @@ class OpenTelemetry(Hooks):
             _conversation.reset(token)
 
     def _origin(self, headers: dict[str, str]) -> tuple[Context, list[Link]]:
-        """Return the context that an attempt begins in, and the links to its send."""
+        """Return the context in which an attempt begins, and the links to its send."""
         found = propagate.extract(headers, Context())
         sent = trace.get_current_span(found).get_span_context()
         if not self._parent:
@@ -160,7 +160,7 @@ class OpenTelemetry(Hooks):
         return found, [Link(sent)] if sent.is_valid else []
 
     def _note(self, span: Span, raised: BaseException, event: str, severity: SeverityNumber) -> str:
-        """Note an error in the span and as a log event; return its type."""
+        """Record an error in the span and as a log event; return its type."""
         kind = type(raised)
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         span.set_attribute("error.type", name)
@@ -176,7 +176,7 @@ class OpenTelemetry(Hooks):
 
 
 def _inject(headers: dict[str, str], conversation: str) -> None:
-    """Put the context into the headers, as far as there is room: baggage can be larger than they may be."""
+    """Inject the context into the headers, as far as there is room: baggage can exceed their limit."""
     carrier: dict[str, str] = {_CONVERSATION: conversation} if conversation else {}
     propagate.inject(carrier)
     room = MAX_HEADERS - sum(len(name) + len(value) for name, value in headers.items())
@@ -197,7 +197,7 @@ def _labels(operation: str, destination: str) -> dict[str, str]:
 
 @lru_cache(maxsize=100)
 def _server(address: str) -> dict[str, str | int]:
-    """Return where the server is, as far as its address says: of several nodes, the first one."""
+    """Return the server's address, if known; of several nodes, the first one."""
     parts = urlsplit(address)
     if not parts.netloc:
         return {"server.address": parts.path} if parts.path else {}

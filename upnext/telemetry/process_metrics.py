@@ -47,7 +47,7 @@ _IN_PROGRESS = Gauge("upnext_jobs_in_progress", "Attempts that run here now.", _
 def process_metrics(
     readings: Callable[[], Sequence[WorkerReading]], outboxes: Callable[[], Sequence[RelayReading]] = lambda: ()
 ) -> Generator[Callable[[], bytes]]:
-    """Count the jobs of this process within the block, and yield what gives all its metrics as Prometheus reads them.
+    """Count the jobs of this process within the block, and yield a function that renders its metrics for Prometheus.
 
     They are in the library's own registry, so that what an application counts itself is scraped with them.
 
@@ -91,7 +91,7 @@ class _JobCounts(JobInstrument):
         self._handlers: dict[str, _Handler] = {}
 
     def begin(self, claim: Claim, handler: Handler) -> JobEnd:
-        """Count its beginning."""
+        """Count the start of an attempt."""
         found = self._handlers.get(handler.id)
         if found is None:
             found = self._handlers[handler.id] = _Handler(handler.subject, handler.name)
@@ -112,13 +112,13 @@ def _end(metrics: _Handler, began: float, outcome: AttemptOutcome | None) -> Non
 
 
 class _Services(Collector):
-    """Reads how the workers and relays stand when somebody asks."""
+    """Reads the states of workers and relays on request."""
 
     def __init__(self) -> None:
         self.members: list[_Members] = []
 
     def forget(self, members: _Members) -> None:
-        """Read some no more; without any there is nothing to say."""
+        """Stop reading some; without any there is nothing to report."""
         self.members.remove(members)
         if not self.members:
             REGISTRY.unregister(self)
@@ -155,7 +155,7 @@ def _of_workers(readings: Sequence[WorkerReading]) -> Iterable[Metric]:
 
 
 def _of_outboxes(readings: Sequence[RelayReading]) -> Iterable[Metric]:
-    """Yield what every process with a relay of the same outbox says alike."""
+    """Yield what every process with a relay of the same outbox reports alike."""
     if not readings:
         return
     # So may relays of one outbox, which have counted the same rows.

@@ -25,7 +25,7 @@ _HANDLER = ("event", "handler")
 
 
 def server_metrics(status: NamespaceStatus | None) -> bytes:
-    """Return how a namespace stands as Prometheus reads it; None if the server gave no answer."""
+    """Return the status of a namespace in Prometheus' format; None if the server did not answer."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Namespace(status))
     return generate_latest(registry)
@@ -36,7 +36,7 @@ class _Namespace(Collector):
         self._status = status
 
     def collect(self) -> Iterable[Metric]:
-        """Write what was read; without an answer only that there was none."""
+        """Write the readings; if the server did not answer, only that."""
         yield build_info()
         status = self._status
         up = status is not None
@@ -59,7 +59,7 @@ class _Namespace(Collector):
 
 
 def _outboxes(status: NamespaceStatus) -> Iterable[Metric]:
-    """Yield what relays said, under the names that their own processes give it."""
+    """Yield the reports of relays, under the names that their own processes use."""
     now = status.now
     yield from outbox_gauges(
         {
@@ -156,13 +156,13 @@ def _queues(status: NamespaceStatus) -> Iterable[Metric]:
 
 
 def _known(counts: Iterable[float | None], total: Callable[[list[float]], float] = sum) -> float | None:
-    """Return what those that there are come to; None if there are none."""
+    """Return the sum of the known values; None if there are none."""
     known = [each for each in counts if each is not None]
     return total(known) if known else None
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
-    """Return the sum, or None if it is not known of one."""
+    """Return the sum, or None if one value is unknown."""
     known = [*counts]
     return None if None in known else sum(each or 0 for each in known)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Migration(migrations.Migration):
-    """Makes both tables."""
+    """Creates both tables."""
 
     initial: ClassVar[bool | None] = True
     dependencies: ClassVar[Sequence[tuple[str, str]]] = ()

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    """Does what `upnext outbox` does with the databases of the project."""
+    """Does what `upnext outbox` does, for the databases of the project."""
 
     help = "Shows how far behind the outboxes are and which rows wait or were set aside, and has these sent again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the actions and their options."""
+        """Add the actions and their options."""
         actions = parser.add_subparsers(metavar="ACTION", title="actions", required=True)
         for action in add_actions(actions, "python manage.py upnext_outbox {}", file=False):
             action.add_argument(

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the options."""
+        """Add the options."""
         parser.add_argument(
             "--outbox",
             action="append",
@@ -62,7 +62,7 @@ class Command(BaseCommand):
 
 
 def check_one_place(workers: list[Worker]) -> None:
-    """Refuse to choose where an outbox is sent: its rows do not say to which of several servers or namespaces they go.
+    """Refuse an ambiguous destination of an outbox: its rows do not name one of several servers or namespaces.
 
     Raises:
         CommandError: If these workers have several.
@@ -83,7 +83,7 @@ def _place(worker: Worker) -> tuple[str | None, str]:
 
 
 def workers_of_tasks() -> list[Worker]:
-    """Return the workers of the backends in the setting `TASKS` that are ours; none where there are no tasks."""
+    """Return the workers of upnext's backends in the setting `TASKS`; none if Django has no tasks."""
     if not hasattr(settings, "TASKS"):
         return []
     from upnext.django.tasks import UpnextBackend, task_backends  # noqa: PLC0415  # Django 5 has none
